@@ -1,0 +1,1 @@
+"""The vocabulary of Syncline: frozen values that every layer speaks in. No I/O, no heavy imports."""

@@ -1,0 +1,72 @@
+"""Changes between what is declared and what is applied, and their effects on data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from syncline.model.diagnostic import Place
+from syncline.model.key import ObjectKey
+
+
+class Action(StrEnum):
+    """What happens to an object; the value is the sign shown in a plan."""
+
+    create = "+"
+    update = "~"
+    replace = "±"
+    delete = "-"
+    move = "→"
+    none = " "
+
+
+class EffectKind(StrEnum):
+    """Kinds of effects on data and the outside, from the most to the least consequential."""
+
+    rows_deleted = "rows-deleted"
+    columns_dropped = "columns-dropped"
+    cursor_reset = "cursor-reset"
+    rows_reread = "rows-reread"
+    class_flow = "class-flow"
+    host_contacted = "host-contacted"
+    columns_added = "columns-added"
+    column_retyped = "column-retyped"
+    table_created = "table-created"
+    history_moved = "history-moved"
+    runs_changed = "runs-changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect on data: its kind, what it touches, how sure we are, and whether it can be undone.
+
+    `basis` says where the figure comes from: `exact`, `state` (from recorded runs) or `declared` (from manifests only).
+    """
+
+    kind: EffectKind
+    subject: str
+    message: str
+    basis: str = "declared"
+    reversible: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A changed value in a spec: path in dotted form, old and new as compact JSON ('' when absent)."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One object's change, with its reason, its place in Git and its effects."""
+
+    action: Action
+    key: ObjectKey
+    reason: str
+    place: Place | None = None
+    fields: tuple[FieldChange, ...] = ()
+    effects: tuple[Effect, ...] = field(default=())
+    previous: ObjectKey | None = None

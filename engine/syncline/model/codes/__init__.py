@@ -1,0 +1,13 @@
+"""Every stable code, one table an area. `syncline explain CODE` and the reference pages are generated from it."""
+
+from __future__ import annotations
+
+from syncline.model.codes import audit, connector, manifest, mapping, plan, policy, run, secret
+from syncline.model.codes.code import Code
+
+_AREAS = (manifest, mapping, connector, policy, plan, run, secret, audit)
+
+#: Code by its name, in order.
+CODES: dict[str, Code] = {code.code: code for area in _AREAS for code in area.CODES}
+
+__all__ = ["CODES", "Code"]

@@ -1,0 +1,92 @@
+"""The one tree of errors, by what the caller does next.
+
+    SynclineError
+    ├── Invalid     what a person declared or asked for is wrong: fix it (carries diagnostics)
+    ├── Denied      a policy or a guard refuses it: change it or have it allowed
+    ├── Again       it may work later: retry after `after` seconds (None: by the caller's own backoff)
+    ├── Waiting     something else must happen first, named by `on`
+    ├── Stalled     it will not work until a person acts outside (credentials, permissions, a missing system)
+    └── Bug         a promise of our own code is broken: report it
+
+Connectors and stores raise freely; one place (`executor/outcome.py` for runs, `cli/main.py` for commands) turns an error
+into an outcome, once. Messages never contain secrets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncline.model.diagnostic import Diagnostic
+
+
+class SynclineError(Exception):
+    """Base of every error that Syncline raises on purpose.
+
+    `code` is a stable code of `model/codes.py`; `help` says what to do next.
+    """
+
+    def __init__(self, message: str, *, code: str, help: str = "") -> None:  # noqa: A002 - the field's word
+        super().__init__(message)
+        self.message = message
+        self.code = code
+        self.help = help
+
+
+class Invalid(SynclineError):
+    """What was declared or asked for is wrong. `diagnostics` holds every finding."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "SYN200",
+        help: str = "",  # noqa: A002 - the field's word
+        diagnostics: Sequence[Diagnostic] = (),
+    ) -> None:
+        super().__init__(message, code=code, help=help)
+        self.diagnostics = tuple(diagnostics)
+
+
+class Denied(SynclineError):
+    """A policy or a guard refuses it. `diagnostics` names the rules and both places."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "SYN500",
+        help: str = "",  # noqa: A002 - the field's word
+        diagnostics: Sequence[Diagnostic] = (),
+    ) -> None:
+        super().__init__(message, code=code, help=help)
+        self.diagnostics = tuple(diagnostics)
+
+
+class Again(SynclineError):
+    """It may work later. `after` is in seconds; None leaves it to the caller's backoff."""
+
+    def __init__(self, message: str, *, code: str = "SYN700", help: str = "", after: float | None = None) -> None:  # noqa: A002
+        super().__init__(message, code=code, help=help)
+        self.after = after
+
+
+class Waiting(SynclineError):
+    """Something else must happen first; `on` names it (an object, a lease, a run)."""
+
+    def __init__(self, message: str, *, code: str = "SYN601", help: str = "", on: str = "") -> None:  # noqa: A002
+        super().__init__(message, code=code, help=help)
+        self.on = on
+
+
+class Stalled(SynclineError):
+    """It will not work until a person acts: wrong credentials, missing permission, unknown host, a damaged file."""
+
+
+class Bug(SynclineError):
+    """A promise of our own code is broken."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="SYN999", help="This is a defect in Syncline: please report it with this message.")

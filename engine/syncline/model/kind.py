@@ -1,0 +1,52 @@
+"""What a manifest kind says of itself. The list of kinds is `kinds/__init__.py:KINDS`; everything follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel
+
+from syncline.model.manifest import Path
+
+#: Whether an object of the kind names a tenant: always, never, or it may (then it is shared when it doesn't).
+Scope = Literal["tenant", "shared", "either"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A name in a spec that must resolve to an object of `kind`, in the same tenant or shared.
+
+    `path` is where it stands in the document (`("spec", "auth")`). `version` is a version range, if the reference pins
+    one (`helpdesk@^1.3`). `part` is what is named inside the target (`tickets` in `helpdesk/tickets`).
+    """
+
+    kind: str
+    name: str
+    path: Path
+    version: str = ""
+    part: str = ""
+
+
+def no_references(spec: BaseModel) -> tuple[Reference, ...]:
+    """For kinds that refer to nothing."""
+    del spec
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A manifest kind: name, plural (for listings and URLs), spec model, scope, references and explanation.
+
+    `order` is the phase in which objects of the kind are applied (lower first; deletes run in reverse).
+    """
+
+    name: str
+    plural: str
+    spec: type[BaseModel]
+    scope: Scope
+    order: int
+    summary: str
+    references: Callable[[BaseModel], tuple[Reference, ...]] = no_references
+    example: str = ""

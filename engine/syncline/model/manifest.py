@@ -1,0 +1,55 @@
+"""A manifest as loaded: identity, validated spec, and where each part stands in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from syncline.model.key import ObjectKey
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from syncline.model.diagnostic import Place
+
+#: Path of a value in a document: keys and list positions from the root.
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """`metadata.moved`: the name this object had before, so that history and cursors follow it."""
+
+    name: str
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """One declared object.
+
+    `spec` is the kind's frozen pydantic model; `digest` the SHA-256 (hex) of the canonical JSON of kind, key, labels
+    and spec: equal digests mean equal declarations, wherever and however they are written. `source` is the document as
+    plain data; `places` gives the place of the value at a path, `key_places` of its key.
+    """
+
+    key: ObjectKey
+    spec: BaseModel
+    digest: str
+    place: Place
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    moved: Moved | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[Path, Place] = field(default_factory=dict)
+    key_places: Mapping[Path, Place] = field(default_factory=dict)
+
+    def place_of(self, *path: str | int) -> Place:
+        """The place of the value at a path, or of its nearest parent that has one, or of the document."""
+        while path:
+            found = self.places.get(path)
+            if found is not None:
+                return found
+            path = path[:-1]
+        return self.place

@@ -1,0 +1,72 @@
+"""A plan is a value: what would change and why, pinned to the revision and the state it was made from.
+
+Its JSON form is versioned (`syncline/plan/v1`) and byte-reproducible; `digest` is the SHA-256 of that form. What a plan
+decides about itself (`can_apply`, `exit_code`) is decided here, in one place; views only render.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncline.model.change import Action, Change
+from syncline.model.diagnostic import Diagnostic, has_errors
+from syncline.model.step import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a plan was made from. `serial` counts applied changes; a plan is stale when the state has another."""
+
+    revision: str
+    dirty: bool
+    lineage: str
+    serial: int
+    manifests: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyResult:
+    """One decision of one rule about one object; `allowed` False denies. The diagnostic carries rule and places."""
+
+    rule: str
+    object: str
+    allowed: bool
+    message: str
+    diagnostic: Diagnostic | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes in the order shown, the steps in the order applied, and the policy's decisions."""
+
+    basis: Basis
+    changes: tuple[Change, ...]
+    steps: tuple[Step, ...]
+    policy: tuple[PolicyResult, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
+    summary: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether applying would change nothing."""
+        return not self.steps
+
+    @property
+    def denied(self) -> tuple[PolicyResult, ...]:
+        """The decisions that forbid it."""
+        return tuple(r for r in self.policy if not r.allowed)
+
+    @property
+    def can_apply(self) -> bool:
+        """Worth and allowed to apply: something to do, nothing denied, no guard tripped."""
+        return bool(self.steps) and not self.denied and not has_errors(self.findings)
+
+    def count(self, action: Action) -> int:
+        """How many changes take an action."""
+        return sum(c.action is action for c in self.changes)
+
+    def sort_key(self) -> Any:
+        """Plans order by the revision they were made from (for listings)."""
+        return self.basis.revision

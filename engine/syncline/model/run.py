@@ -1,0 +1,126 @@
+"""A run of one sync or import: its closed state machine, its counts, its receipt.
+
+All transitions live in `TRANSITIONS`; an unknown pair is a bug that names both. The receipt's arithmetic
+(`read = written + rejected + skipped`) is checked when it is made, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from syncline.model.errors import Bug
+
+
+class RunState(StrEnum):
+    """Where a run stands. The last three are final."""
+
+    pending = "Pending"
+    running = "Running"
+    interrupted = "Interrupted"
+    succeeded = "Succeeded"
+    partial = "SucceededWithRejects"
+    failed = "Failed"
+
+
+TRANSITIONS: Mapping[RunState, Mapping[str, RunState]] = {
+    RunState.pending: {"start": RunState.running, "fail": RunState.failed},
+    RunState.running: {
+        "interrupt": RunState.interrupted,
+        "succeed": RunState.succeeded,
+        "finish-with-rejects": RunState.partial,
+        "fail": RunState.failed,
+    },
+    RunState.interrupted: {"start": RunState.running, "fail": RunState.failed},
+    RunState.succeeded: {},
+    RunState.partial: {},
+    RunState.failed: {},
+}
+
+
+def next_state(state: RunState, event: str) -> RunState:
+    """The state after an event; Bug for a pair that the table doesn't have."""
+    try:
+        return TRANSITIONS[state][event]
+    except KeyError:
+        msg = f"a run that is {state} can't {event}"
+        raise Bug(msg) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records, cumulative over a run. `skipped` were read and deliberately not written (filtered, or older duplicates)."""
+
+    read: int = 0
+    written: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+
+    def balanced(self) -> bool:
+        """Whether every record read is accounted for."""
+        return self.read == self.written + self.rejected + self.skipped
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*(getattr(self, n) + getattr(other, n) for n in _COUNTS))
+
+
+_COUNTS = ("read", "written", "rejected", "skipped", "inserted", "updated", "unchanged")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a finished run did, in figures that others can check.
+
+    `read_digest` and `written_digest` are hex SHA-256 chains over the batches: d₀ = 32 zero bytes, dₙ = SHA-256(dₙ₋₁ ‖
+    SHA-256(batch bytes)). `revision` is the commit and `plan` the digest of the plan that put the object there.
+    Times are RFC 3339 UTC; durations are in seconds.
+    """
+
+    run: str
+    object: str
+    state: RunState
+    counts: Counts
+    cursor_before: Any
+    cursor_after: Any
+    read_digest: str
+    written_digest: str
+    started: str
+    finished: str
+    seconds: float
+    revision: str
+    plan: str
+    batches: int
+    resumed: int = 0
+    source: str = ""
+    destination: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Refuses a receipt whose records don't add up."""
+        if not self.counts.balanced():
+            msg = f"the records of run {self.run} don't add up: {self.counts}"
+            raise Bug(msg)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for state, audit and `-o json`."""
+        return {**asdict(self), "state": str(self.state), "notes": list(self.notes)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A record set aside, and why: the field, the rule it broke, the value as read, and the place in the source.
+
+    `record` is the source record as JSON text, or the raw line when it could not be parsed (`rule` is then `parse`).
+    """
+
+    place: str
+    field: str
+    rule: str
+    value: str
+    message: str
+    record: str

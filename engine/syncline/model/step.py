@@ -1,0 +1,66 @@
+"""The closed set of steps that applying a plan takes. `reconciler/steps.py` executes them by one `match`.
+
+Steps are values: `explain`, `plan` and `apply` walk the same list. Every step is idempotent: executing it again after
+a crash has no second effect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from syncline.model.key import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class PutObject:
+    """Records the declaration as applied. `spec` is the plain data of the manifest; `digest` its digest."""
+
+    key: ObjectKey
+    digest: str
+    document: str
+    place: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"record {self.key} at {self.digest[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
+class MoveObject:
+    """Renames an applied object: its cursors, runs and rejects follow."""
+
+    key: ObjectKey
+    previous: ObjectKey
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"move {self.previous} to {self.key} with its cursors and history"
+
+
+@dataclass(frozen=True, slots=True)
+class ResetCursor:
+    """Forgets a sync's position, so that its next run reads from the start."""
+
+    key: ObjectKey
+    reason: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"reset the cursor of {self.key}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteObject:
+    """Retires an applied object. Its runs and receipts stay; data at the destination stays."""
+
+    key: ObjectKey
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"retire {self.key}"
+
+
+Step = PutObject | MoveObject | ResetCursor | DeleteObject
+
+STEP_TYPES: dict[str, type[Any]] = {t.__name__: t for t in (PutObject, MoveObject, ResetCursor, DeleteObject)}
