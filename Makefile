@@ -1,0 +1,72 @@
+# Every target does its own set-up: a Python ≥ 3.11, make and git are all that a fresh machine needs.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+ARGS :=
+INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+
+TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/e2e)
+SOURCES := engine tools tests $(wildcard examples benchmarks)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench docs lock clean
+.PHONY: check-style check-format check-types check-layers check-workflows check-docs
+.DELETE_ON_ERROR:
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/.base ## Two tenants, a legacy import and an API sync, from manifests to a verified audit log
+	$(PYTHON) examples/demo/run.py $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests, the quick ones first (ARGS="-k words" narrows, ARGS="-n 0" is one process)
+	$(PYTHON) -m pytest -n 2 $(TESTS) $(ARGS)
+
+check: check-style check-format check-types check-layers check-workflows check-docs ## Lint, formats, types, layers, workflows and generated docs (make -k check shows all findings)
+
+bench: $(VENV)/.dev ## Measure the workloads of benchmarks/
+	bash benchmarks/run.sh $(ARGS)
+
+docs: $(VENV)/.dev ## Write docs/reference from the code
+	$(PYTHON) -m tools.docs
+
+lock: $(VENV)/.dev ## Renew the pinned, hash-checked requirements (ARGS="--upgrade" for newer versions)
+	bash tools/lock.sh $(ARGS)
+
+clean: ## Remove build output and caches (the environment stays; delete .venv for a new one)
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find engine tools tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+check-style: $(VENV)/.dev
+	$(VENV)/bin/ruff check $(SOURCES)
+
+check-format: $(VENV)/.dev
+	$(VENV)/bin/ruff format --check $(SOURCES)
+
+check-types: $(VENV)/.dev
+	$(PYTHON) -m mypy
+
+check-layers: $(VENV)/.dev
+	$(VENV)/bin/lint-imports
+
+check-workflows: $(VENV)/.dev
+	$(VENV)/bin/zizmor --offline --quiet .github/workflows
+
+check-docs: $(VENV)/.dev
+	$(PYTHON) -m tools.docs --check
+
+# The environment. `.base` runs the program; `.dev` adds what tests and checks need. pip is not allowed to choose a
+# version or to trust a file without its hash, and the project itself is built with what is already there.
+
+$(PYTHON):
+	bash tools/make-venv.sh $(VENV)
+
+$(VENV)/.base: requirements/base.txt pyproject.toml | $(PYTHON)
+	$(INSTALL) --require-hashes -r requirements/base.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(PYTHON)
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/.base $@

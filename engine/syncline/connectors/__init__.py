@@ -1,0 +1,1 @@
+"""Connector runtimes, one file each."""

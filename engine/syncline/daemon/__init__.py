@@ -1,0 +1,1 @@
+"""Passes for ever (repository, loop, schedule): nothing here yet."""

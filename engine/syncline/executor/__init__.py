@@ -1,0 +1,1 @@
+"""One sync or import, end to end."""

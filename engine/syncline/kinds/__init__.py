@@ -1,0 +1,1 @@
+"""Manifest kinds, one file each."""

@@ -1,0 +1,1 @@
+"""YAML in with positions, references resolved, schemas and formatting out."""

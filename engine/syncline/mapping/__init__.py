@@ -1,0 +1,1 @@
+"""Mappings compiled to column expressions."""

@@ -1,0 +1,1 @@
+"""Secret providers, one file each."""

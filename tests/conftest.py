@@ -1,0 +1,40 @@
+"""Fixtures that every test may ask for: reference data and a PostgreSQL database of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import settings
+
+from tests.servers import postgres_database, postgres_server, shared_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+# The same examples in every run, on every machine: a property that fails once fails again.
+settings.register_profile("syncline", derandomize=True, database=None, deadline=None)
+settings.load_profile("syncline")
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of test vectors and reference data; skips where there is none."""
+    return shared_folder()
+
+
+@pytest.fixture(scope="session")
+def postgres_server_url(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """A superuser URL of a PostgreSQL server, for tests that make databases themselves."""
+    base = tmp_path_factory.getbasetemp()
+    run = base if worker_id == "master" else base.parent
+    with postgres_server(run / "postgres") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server_url: str) -> Iterator[str]:
+    """The URL (`postgresql://…`) of a database that only this test process uses, empty at its start."""
+    with postgres_database(postgres_server_url) as url:
+        yield url
