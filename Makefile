@@ -1,6 +1,8 @@
 # Every target does its own set-up: a Python ≥ 3.11, make and git are all that a fresh machine needs.
 
 VENV := .venv
+# Tried in this order for making the environment.
+PYTHONS := python3.14 python3.13 python3.12 python3.11 python3
 PYTHON := $(VENV)/bin/python
 ARGS :=
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
@@ -9,7 +11,7 @@ TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs lock clean
+.PHONY: help demo test check bench docs wheel lock clean
 .PHONY: check-style check-format check-types check-layers check-workflows check-docs
 .DELETE_ON_ERROR:
 
@@ -29,6 +31,9 @@ bench: $(VENV)/.dev ## Measure the workloads of benchmarks/
 
 docs: $(VENV)/.dev ## Write docs/reference from the code
 	$(PYTHON) -m tools.docs
+
+wheel: $(VENV)/.dev ## Build the wheel and try it in an empty environment
+	bash tools/try-wheel.sh
 
 lock: $(VENV)/.dev ## Renew the pinned, hash-checked requirements (ARGS="--upgrade" for newer versions)
 	bash tools/lock.sh $(ARGS)
@@ -51,6 +56,7 @@ check-layers: $(VENV)/.dev
 
 check-workflows: $(VENV)/.dev
 	$(VENV)/bin/zizmor --offline --quiet .github/workflows
+	@if command -v actionlint; then actionlint; else echo "actionlint is not on PATH: left to CI"; fi
 
 check-docs: $(VENV)/.dev
 	$(PYTHON) -m tools.docs --check
@@ -59,7 +65,7 @@ check-docs: $(VENV)/.dev
 # version or to trust a file without its hash, and the project itself is built with what is already there.
 
 $(PYTHON):
-	bash tools/make-venv.sh $(VENV)
+	bash tools/make-venv.sh $(VENV) $(PYTHONS)
 
 $(VENV)/.base: requirements/base.txt pyproject.toml | $(PYTHON)
 	$(INSTALL) --require-hashes -r requirements/base.txt

