@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
 
 from syncline.model.diagnostic import Place
 from syncline.model.key import ObjectKey
 
 
-class Action(StrEnum):
+class Action(Enum):
     """What happens to an object; the value is the sign shown in a plan."""
 
     create = "+"

@@ -45,7 +45,7 @@ class Diagnostic:
     """One finding.
 
     `message` is one sentence saying what is wrong, with the offending value; `expected` what would have been right;
-    `suggestion` a replacement text for the place ("did you mean"); `help` what to do next. `excerpt` is the source line
+    `suggestion` a replacement text for the place ("did you mean"); `help` what to do next. `subject` is the object it is about; `excerpt` is the source line
     that `place` points into, when it is known (so that rendering needs no file access).
     """
 
@@ -56,7 +56,7 @@ class Diagnostic:
     expected: str = ""
     suggestion: str = ""
     help: str = ""
-    object: str = ""
+    subject: str = ""
     excerpt: str = ""
     related: tuple[Related, ...] = field(default=())
 

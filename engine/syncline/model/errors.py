@@ -89,4 +89,6 @@ class Bug(SynclineError):
     """A promise of our own code is broken."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, code="SYN999", help="This is a defect in Syncline: please report it with this message.")
+        super().__init__(
+            message, code="SYN999", help="This is a defect in Syncline: please report it with this message."
+        )

@@ -41,6 +41,7 @@ class Manifest:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     moved: Moved | None = None
+    protected: bool = False
     source: Mapping[str, Any] = field(default_factory=dict)
     places: Mapping[Path, Place] = field(default_factory=dict)
     key_places: Mapping[Path, Place] = field(default_factory=dict)

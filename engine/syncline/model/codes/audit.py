@@ -5,5 +5,10 @@ from __future__ import annotations
 from syncline.model.codes.code import Code
 
 CODES: tuple[Code, ...] = (
-    Code("SYN999", "defect in Syncline", "A promise of Syncline's own code is broken.", "Report it with the message that came with it."),
+    Code(
+        "SYN999",
+        "defect in Syncline",
+        "A promise of Syncline's own code is broken.",
+        "Report it with the message that came with it.",
+    ),
 )

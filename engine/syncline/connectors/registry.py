@@ -1,0 +1,12 @@
+"""The connector runtimes, in one list. To add one: a file beside this that defines `RUNTIME`, and a line here."""
+
+from __future__ import annotations
+
+from syncline.connectors.runtime import Runtime
+
+RUNTIMES: tuple[Runtime, ...] = ()
+
+
+def runtime(name: str) -> Runtime:
+    """The runtime of that name; KeyError if there is none."""
+    return {r.name: r for r in RUNTIMES}[name]

@@ -1,0 +1,22 @@
+"""What a connector runtime offers: opening a source, opening a destination, checking that the system answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from syncline.sdk.destination import Destination
+from syncline.sdk.source import Instance, Source, SourceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A runtime, as named by `Connector.spec.runtime`. None where it can't do something.
+
+    `check` raises when the system can't be reached or refuses the credentials, and returns a line for people.
+    """
+
+    name: str
+    open_source: Callable[[Instance, SourceRequest], Source] | None
+    open_destination: Callable[[Instance], Destination] | None
+    check: Callable[[Instance], str]

@@ -1,0 +1,80 @@
+"""Batches: what moves between a source, the mapping and a destination. Columns, not records.
+
+A batch is a polars frame (Arrow memory) of well-formed records, with the places they came from, the records that could
+not be parsed, and the position after it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+import polars as pl
+
+#: A position in a source: plain JSON data, opaque to everyone but the source that made it.
+Position = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive records of one origin: `count` records, the first at number `first` (from 1) of `uri`.
+
+    `unit` says what is counted: `line` (CSV, JSONL: physical line of the record's start), `row` (Parquet) or `record`
+    (the position inside an API response, whose request is then the `uri`).
+    """
+
+    uri: str
+    unit: str
+    first: int
+    count: int
+
+    def at(self, index: int) -> str:
+        """Place of the record at an index inside the span, for people: `crm.csv:12`, `GET /tickets?page=2#3`."""
+        number = self.first + index
+        return f"{self.uri}:{number}" if self.unit == "line" else f"{self.uri}#{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A record that could not be parsed: where it is, why, and its raw text (bounded to 64 KiB)."""
+
+    place: str
+    message: str
+    raw: str
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some records.
+
+    `frame` has one row a well-formed record, columns as the source's schema says. The counts of `spans` add up to its
+    height. `malformed` are records read but not in the frame. `position` is where a later read continues after this
+    batch. `digest` is the SHA-256 of the raw bytes that the batch was read from.
+    """
+
+    frame: pl.DataFrame
+    spans: tuple[Span, ...]
+    position: Position
+    malformed: tuple[Malformed, ...] = ()
+    digest: bytes = b""
+    size: int = 0
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def read(self) -> int:
+        """Records read: well-formed and malformed."""
+        return self.frame.height + len(self.malformed)
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Places of the rows at these indices (ascending or not)."""
+        ends = list(accumulate(span.count for span in self.spans))
+        found = []
+        for row in rows:
+            at = bisect_right(ends, row)
+            span = self.spans[at]
+            found.append(span.at(row - (ends[at] - span.count)))
+        return found

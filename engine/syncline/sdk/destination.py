@@ -1,0 +1,87 @@
+"""What a destination connector implements, and what it is given.
+
+The promise that everything rests on: `Writer.write` makes a batch and its checkpoint durable together, or neither.
+A killed run asks the destination for its last checkpoint and continues after it; so no row is lost or doubled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import polars as pl
+
+from syncline.model.schema import Schema
+
+WriteMode = Literal["append", "upsert", "replace"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where and how to write: `flow` names who writes (`acme/Sync/orders`), `stream` the table or folder.
+
+    `schema.key` is the key of an upsert. `run` identifies the run whose batches belong together. `max_shrink` bounds
+    how much smaller a replaced table may get, as a fraction (None: unbounded).
+    """
+
+    flow: str
+    run: str
+    stream: str
+    schema: Schema
+    mode: WriteMode
+    max_shrink: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did. `inserted + updated + unchanged` is the number of rows given."""
+
+    inserted: int
+    updated: int = 0
+    unchanged: int = 0
+
+
+class Writer(Protocol):
+    """An open write. Used by one thread."""
+
+    def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
+        """
+        Writes a batch and its checkpoint in one transaction; durable when it returns.
+
+        The frame has exactly the columns and types of the target's schema, keys unique inside the frame and not null
+        (for upsert). It may have no rows: then only the checkpoint moves. Writing the same checkpoint again after an
+        unknown outcome has no second effect if the caller first asks `Destination.checkpoint`.
+        """
+
+    def finish(self, checkpoint: str) -> Written | None:
+        """Ends a run that read everything: swaps a replaced table in, and makes the last checkpoint durable."""
+
+    def abort(self) -> None:
+        """Gives up what is not committed. Committed batches stay, except in replace mode, where the old table stays."""
+
+
+class Destination(Protocol):
+    """An integration that is written to. `close` is called once, whatever happened."""
+
+    def checkpoint(self, flow: str) -> str | None:
+        """The last durable checkpoint of a flow, as it was given to `write` or `finish`; None if there is none."""
+
+    def forget(self, flow: str) -> None:
+        """Deletes the checkpoint of a flow, so that its next run reads from the start."""
+
+    def move(self, previous: str, flow: str) -> None:
+        """Renames the checkpoint of a flow; no effect where there is none."""
+
+    def open(self, target: Target) -> Writer:
+        """
+        Makes the table (or folder) fit the schema and returns a writer.
+
+        A missing table is created; missing columns are added; a column whose type can't hold the declared one is
+        `Invalid` and names both. Columns that the schema doesn't have are left alone. With an unfinished run's
+        checkpoint of the same `run` in place, continues it (also in replace mode).
+        """
+
+    def close(self) -> None:
+        """Releases what it holds."""

@@ -1,0 +1,91 @@
+"""What a source connector implements, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import BaseModel
+
+from syncline.model.schema import Schema
+from syncline.model.secret import Secret
+from syncline.sdk.batch import Batch, Position
+
+#: Configuration of an integration, defaults filled in, secret references resolved.
+Config = Mapping[str, str | int | float | bool | Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Resolved authentication: `type` as in AuthConfig (`none`, `api_key`, `basic`, `bearer`), its plain settings
+    (header name, user name), and its secrets (`value`, `password`, `token`).
+    """
+
+    type: str = "none"
+    settings: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, Secret] = field(default_factory=dict)
+
+
+def _silent(name: str, value: float) -> None:
+    del name, value
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One integration, ready to be opened: where it is, how to authenticate, what it may use.
+
+    `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
+    `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`).
+    """
+
+    name: str
+    connector: BaseModel
+    integration: BaseModel
+    config: Config
+    root: Path
+    credentials: Credentials = field(default_factory=Credentials)
+    region: str = ""
+    count: Callable[[str, float], None] = _silent
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """What to read from a stream.
+
+    `schema` is the declared record schema, or None; `paths` are the dotted source paths that will be used (mapping,
+    key, cursor), enough to read a stream without a schema. `incremental` asks to read past the cursor only.
+    """
+
+    stream: str
+    schema: Schema | None
+    paths: tuple[str, ...]
+    incremental: bool = False
+    batch_rows: int = 50_000
+    batch_bytes: int = 16 * 1024 * 1024
+
+
+class Source(Protocol):
+    """A stream being read. Used by one thread; `close` is called once, whatever happened."""
+
+    @property
+    def schema(self) -> Schema:
+        """Schema of the records as read: known after opening (from declaration, header or metadata)."""
+
+    def read(self, position: Position | None) -> Iterator[Batch]:
+        """
+        Yields batches from a position (None: from the start) to the end, in an order that `position` can resume.
+
+        Reading again from the position of a batch yields what came after it: nothing is lost, nothing is read twice,
+        for sources that keep still. A batch may be empty when only the position moved. Raises `Again`, `Stalled`
+        or `Invalid`; whatever was yielded before stays valid.
+        """
+
+    def close(self) -> None:
+        """Releases what it holds."""
+
+
+def plain(config: Config) -> dict[str, Any]:
+    """Configuration without its secrets, for templates and messages."""
+    return {name: value for name, value in config.items() if not isinstance(value, Secret)}

@@ -1,0 +1,166 @@
+"""The state store as the rest of the program sees it: values and protocols, no database.
+
+A `StateReader` is handed to whoever plans and shows; a `StateStore` only to whoever applies and runs. Every change of
+an object raises the serial. All methods are atomic; a method that returns has made its effect durable. Where the state
+is kept is `state/sql.py`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from syncline.model.key import ObjectKey
+from syncline.model.run import Counts, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedObject:
+    """A declaration as it was last applied. `document` is the manifest as canonical JSON; `place` was `file:line:column`.
+
+    `generation` starts at 1 and rises with each changed digest.
+    """
+
+    key: ObjectKey
+    digest: str
+    document: str
+    place: str
+    revision: str
+    plan: str
+    generation: int
+    applied: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write, until it expires. `token` rises with each holder (a fencing token): a write that carries an
+    older token than the newest is refused.
+    """
+
+    name: str
+    holder: str
+    token: int
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One step of an apply: its index, what it is (JSON of the step) and whether it was finished."""
+
+    apply: str
+    index: int
+    step: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A run. `trigger` is `manual`, `schedule`, `event` or `retry`; `parent` the run that a retry retries. Times are
+    RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it is final.
+    """
+
+    id: str
+    key: ObjectKey
+    state: RunState
+    trigger: str
+    revision: str
+    plan: str
+    started: str
+    finished: str = ""
+    counts: Counts = Counts()
+    error: str = ""
+    error_code: str = ""
+    parent: str = ""
+    receipt: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SealedRejects:
+    """Rejects of one batch of a run: `blob` is an encrypted JSON list; `count` and `rules` (rule → count) are not."""
+
+    run: str
+    sequence: int
+    count: int
+    rules: dict[str, int]
+    blob: bytes
+    retried: str = ""
+
+
+class StateReader(Protocol):
+    """Everything that can be asked without changing anything."""
+
+    @property
+    def lineage(self) -> str:
+        """Identity of this state since it was first made (a UUID)."""
+
+    def serial(self) -> int:
+        """Counts applied changes; a plan is stale when it has another."""
+
+    def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
+        """Applied objects in key order; of one tenant (and not the shared ones), if it is given."""
+
+    def object(self, key: ObjectKey) -> AppliedObject | None:
+        """One applied object."""
+
+    def cursor(self, key: ObjectKey) -> str | None:
+        """The last known checkpoint of a flow (a copy; the destination's is the truth)."""
+
+    def cursors(self) -> dict[ObjectKey, str]:
+        """All of them."""
+
+    def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
+        """Runs, newest first."""
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """One run, by its id or a unique prefix of at least 6 characters."""
+
+    def rejects(self, run_id: str) -> Iterator[SealedRejects]:
+        """Sealed rejects of a run, in order."""
+
+    def unfinished_apply(self) -> tuple[JournalEntry, ...]:
+        """Entries of an apply that was begun and not finished; empty if there is none."""
+
+
+class StateStore(StateReader, Protocol):
+    """Everything, with changes. Changes of objects need the lease; its token is checked in the same transaction."""
+
+    def lease(self, name: str, holder: str, ttl: float = 30.0) -> AbstractContextManager[Lease]:
+        """Holds a lease, renewed in the background, until the block ends; `Waiting` names who holds it now."""
+
+    def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
+        """Journals the steps of an apply before the first is taken."""
+
+    def put_object(self, lease: Lease, apply: str, index: int, applied: AppliedObject) -> None:
+        """Records a declaration and marks the step done, in one transaction. Idempotent by apply and index."""
+
+    def move_object(self, lease: Lease, apply: str, index: int, previous: ObjectKey, key: ObjectKey) -> None:
+        """Renames an object with its cursor, runs and rejects, and marks the step done."""
+
+    def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
+        """Removes an object and its cursor; its runs stay. Marks the step done."""
+
+    def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
+        """Forgets a cursor and marks the step done."""
+
+    def finish_apply(self, lease: Lease, apply: str) -> int:
+        """Closes the journal of an apply; returns the new serial."""
+
+    def put_cursor(self, key: ObjectKey, checkpoint: str) -> None:
+        """Keeps a copy of a flow's last checkpoint."""
+
+    def put_run(self, run: RunRecord) -> None:
+        """Records a run or its new state; the transition must be in `model.run.TRANSITIONS` (or unchanged)."""
+
+    def put_rejects(self, rejects: SealedRejects) -> None:
+        """Keeps the rejects of a batch; the same run and sequence again replaces them."""
+
+    def drop_rejects(self, run_id: str, from_sequence: int) -> None:
+        """Deletes rejects of batches that were never committed."""
+
+    def mark_retried(self, run_id: str, by: str) -> None:
+        """Notes that a run's rejects were retried by another run."""
+
+    def close(self) -> None:
+        """Releases connections."""
