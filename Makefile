@@ -21,7 +21,7 @@ help: ## Show the targets
 demo: $(VENV)/.base ## Two tenants, a legacy import and an API sync, from manifests to a verified audit log
 	$(PYTHON) examples/demo/run.py $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests, the quick ones first (ARGS="-k words" narrows, ARGS="-n 0" is one process)
+test: $(VENV)/.dev ## Run all tests, the quick ones first (TESTS=folder and ARGS="-k words" narrow it)
 	$(PYTHON) -m pytest -n 2 $(TESTS) $(ARGS)
 
 check: check-style check-format check-types check-layers check-workflows check-docs ## Lint, formats, types, layers, workflows and generated docs (make -k check shows all findings)
