@@ -1,0 +1,344 @@
+"""The append-only log in a directory, in the layout of C2SP tlog-tiles: one writer at a time, many readers.
+
+Promises:
+
+- An index is returned only when its entry, its tiles and a checkpoint that covers them are on disk.
+- A checkpoint that was signed is never contradicted. Files beyond the checkpoint are drafts of a writer that died: they
+  mean nothing, and the next batch removes them first. Files that a checkpoint covers are never written again.
+- A batch is signed once, and is in the log whole or not at all.
+
+A failed write or fsync raises, and the batch is not in the log unless the checkpoint says so: nothing is retried on a
+descriptor that failed. The order in `append` is what makes this true; change it with `tests/unit/audit/test_crash.py`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncline.audit import checkpoint as checkpoints
+from syncline.audit import tiles, tree
+from syncline.audit.checkpoint import Checkpoint
+from syncline.audit.malformed import Malformed
+from syncline.audit.note import Signer
+from syncline.audit.tiles import ENTRIES, WIDTH, Tile
+from syncline.model.errors import Invalid, Stalled
+from syncline.model.event import Event, to_ocsf
+
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Where a batch went: its entries have the indexes `[start, end)`, covered by this checkpoint (a signed note)."""
+
+    start: int
+    end: int
+    checkpoint: Checkpoint
+    note: bytes
+
+
+@dataclass(slots=True)
+class _Tip:
+    """The right edge: what the next batch continues. `edge[level]` are the hashes of the last, unfilled tile."""
+
+    note: bytes
+    checkpoint: Checkpoint
+    edge: list[list[bytes]]
+    bundle: bytes
+
+
+def encode_event(event: Event) -> bytes:
+    """The entry for an event: its OCSF form as RFC 8785 JSON, at most 65,535 bytes (else Invalid)."""
+    import rfc8785
+
+    entry: bytes = rfc8785.dumps(to_ocsf(event))
+    if len(entry) > tiles.MAX_ENTRY:
+        raise Invalid(
+            f"an audit event of {event.action.value} has {len(entry)} bytes, more than {tiles.MAX_ENTRY}", code="SYN903"
+        )
+    return entry
+
+
+class AuditLog:
+    """A log open for appending. Threads and processes may each open the same directory."""
+
+    def __init__(self, directory: Path, signer: Signer, origin: str) -> None:
+        self._directory = directory
+        self._signer = signer
+        self._origin = origin
+        self._tip: _Tip | None = None
+
+    @classmethod
+    def open(cls, directory: Path, signer: Signer, origin: str) -> AuditLog:
+        """Open the log, starting it when the directory is empty; Stalled when its tip is damaged or another's."""
+        directory.mkdir(parents=True, exist_ok=True)
+        log = cls(directory, signer, origin)
+        with log._locked():
+            log._refresh()
+        return log
+
+    @property
+    def directory(self) -> Path:
+        """Where the log lies."""
+        return self._directory
+
+    def checkpoint(self) -> tuple[Checkpoint, bytes]:
+        """The checkpoint on disk now, and its signed note."""
+        note = self._read(tiles.CHECKPOINT)
+        return self._verified(note), note
+
+    def append(self, events: Sequence[Event]) -> Receipt:
+        """Append a batch of events; durable when this returns."""
+        return self.append_entries([encode_event(event) for event in events])
+
+    def append_entries(self, entries: Sequence[bytes]) -> Receipt:
+        """Append entries of at most 65,535 bytes each; durable when this returns."""
+        with self._locked():
+            tip = self._refresh()
+            start = tip.checkpoint.size
+            if not entries:
+                return Receipt(start, start, tip.checkpoint, tip.note)
+            # From here to the end the cached tip is unsure: should anything raise, the next append reads it anew.
+            self._tip = None
+            self._drop_drafts(start)
+            written = _Batch(tip, entries)
+            for tile, data in written.files:
+                self._write(tile.path, data)
+            for folder in {str(Path(tile.path).parent) for tile, _ in written.files}:
+                self._sync_folder(folder)
+            size = start + len(entries)
+            root = tree.range_hash((0, size), _edge_reader(written.edge, size))
+            head = Checkpoint(self._origin, size, root)
+            note = checkpoints.sign(head, [self._signer])
+            self._write(tiles.CHECKPOINT, note)
+            self._sync_folder("")
+            self._tip = _Tip(note, head, written.edge, written.bundle)
+            for tile, _ in written.files:
+                if tile.width == WIDTH:
+                    self._drop_partials(tile)
+            return Receipt(start, size, head, note)
+
+    def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the entries `[start, end)` that the checkpoint covers, without verifying them (see `verify.py`)."""
+        size = self._verified(self._read(tiles.CHECKPOINT)).size
+        end = size if end is None else min(end, size)
+        if start >= end:
+            return
+        for tile in tiles.tiles_at(ENTRIES, size, start // WIDTH):
+            first = tile.index * WIDTH
+            if first >= end:
+                return
+            entries = tiles.decode_bundle(self._read_tile(tile))
+            yield from entries[max(start - first, 0) : end - first]
+
+    # --- the tip -----------------------------------------------------------------------------------------------------
+
+    def _refresh(self) -> _Tip:
+        """Return the tip as it is on disk (another process may have moved it). Call it under the lock."""
+        try:
+            note = self._read(tiles.CHECKPOINT)
+        except FileNotFoundError:
+            return self._start()
+        if self._tip is not None and self._tip.note == note:
+            return self._tip
+        head = self._verified(note)
+        edge = []
+        for level in tiles.levels_of(head.size):
+            count = tiles.hashes_at(level, head.size)
+            partial = Tile(level, count // WIDTH, count % WIDTH)
+            edge.append(tiles.split_hashes(self._read_tile(partial)) if partial.width else [])
+        rest = head.size % WIDTH
+        bundle = self._read_tile(Tile(ENTRIES, head.size // WIDTH, rest)) if rest else b""
+        try:
+            root = tree.range_hash((0, head.size), _edge_reader(edge, head.size))
+            entries = tiles.decode_bundle(bundle)
+        except (Malformed, IndexError):
+            root, entries = b"", []
+        if root != head.root or (rest and [tree.leaf_hash(entry) for entry in entries] != edge[0]):
+            raise Stalled(
+                f"the audit log in {self._directory} is damaged at its end: its tiles do not give the signed root",
+                code="SYN902",
+                help="Run `syncline audit verify` to see what is wrong; restore the directory from a backup.",
+            )
+        self._tip = _Tip(note, head, edge, bundle)
+        return self._tip
+
+    def _start(self) -> _Tip:
+        if (self._directory / "tile").exists():
+            # The first checkpoint is written before any tile: here it was lost, and starting anew would fork the log.
+            raise Stalled(
+                f"the audit log in {self._directory} has entries but no checkpoint",
+                code="SYN902",
+                help="Restore the file `checkpoint` from a backup.",
+            )
+        head = Checkpoint(self._origin, 0, tree.EMPTY_ROOT)
+        note = checkpoints.sign(head, [self._signer])
+        self._write(tiles.CHECKPOINT, note)
+        self._sync_folder("")
+        self._tip = _Tip(note, head, [], b"")
+        return self._tip
+
+    def _verified(self, note: bytes) -> Checkpoint:
+        try:
+            return checkpoints.verify(note, self._origin, [self._signer.verifier])
+        except Malformed as error:
+            raise Stalled(
+                f"the checkpoint of the audit log in {self._directory} is not valid: {error}",
+                code="SYN902",
+                help="Use the key the log was started with, or restore the directory from a backup.",
+            ) from None
+
+    # --- files -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the log against other writers; the kernel releases it when the process dies."""
+        descriptor = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _read(self, path: str) -> bytes:
+        return (self._directory / path).read_bytes()
+
+    def _read_tile(self, tile: Tile) -> bytes:
+        try:
+            return self._read(tile.path)
+        except FileNotFoundError:
+            pass
+        try:
+            full = self._read(tile.full.path)
+        except FileNotFoundError:
+            raise Stalled(
+                f"the audit log in {self._directory} lacks {tile.path}",
+                code="SYN902",
+                help="Restore the directory from a backup.",
+            ) from None
+        if tile.level == ENTRIES:
+            return tiles.encode_bundle(tiles.decode_bundle(full)[: tile.width])
+        return full[: tile.width * tree.HASH_SIZE]
+
+    def _write(self, path: str, data: bytes) -> None:
+        """Put a whole file in place of what may be there; its content is on disk before its name is."""
+        target = self._directory / path
+        draft = target.with_name(f".{target.name}.new")  # readers pass over names with a dot
+        try:
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:
+            self._make_folder(target.parent)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        draft.rename(target)
+
+    def _make_folder(self, folder: Path) -> None:
+        """Make a folder with the folders above it, each name on disk."""
+        if folder.exists():
+            return
+        self._make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        self._sync_folder(str(folder.parent.relative_to(self._directory)))
+
+    def _sync_folder(self, path: str) -> None:
+        descriptor = os.open(self._directory / path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _drop_drafts(self, size: int) -> None:
+        """Remove what a writer that died left beyond the checkpoint, which a later one might seem to cover."""
+        root = self._directory / "tile"
+        for level in root.iterdir() if root.exists() else ():
+            drafts = list(self._drafts(ENTRIES if level.name == "entries" else int(level.name), size))
+            for draft in reversed(drafts):  # from the end, so that what a crash leaves of them is found again
+                draft.unlink()
+
+    def _drafts(self, level: int, size: int) -> Iterator[Path]:
+        """Yield the files of a level beyond `size`. Batches write tiles in order, so nothing lies after a gap."""
+        index, width = divmod(tiles.hashes_at(level, size), WIDTH)
+        while True:
+            full = self._directory / Tile(level, index).path
+            partials = full.with_name(f"{full.name}.p")
+            if partials.is_dir():
+                yield from (p for p in partials.iterdir() if not p.name.isdigit() or int(p.name) > width)
+            if not full.exists():
+                return
+            yield full
+            index, width = index + 1, 0
+
+    def _drop_partials(self, tile: Tile) -> None:
+        """Remove the partial tiles that a full one has made superfluous. Losing this work to a crash does no harm."""
+        folder = self._directory / f"{tile.path}.p"
+        if folder.is_dir():
+            for partial in folder.iterdir():
+                partial.unlink(missing_ok=True)
+            folder.rmdir()
+
+
+class _Batch:
+    """The files that a batch adds, and the edge after it. Pure."""
+
+    def __init__(self, tip: _Tip, entries: Sequence[bytes]) -> None:
+        self.files: list[tuple[Tile, bytes]] = []
+        self.edge: list[list[bytes]] = []
+        self.bundle = self._bundles(tip, entries)
+        fresh = [tree.leaf_hash(entry) for entry in entries]
+        level = 0
+        while fresh:
+            fresh = self._level(level, tip, fresh)
+            level += 1
+        self.edge += tip.edge[level:]
+
+    def _bundles(self, tip: _Tip, entries: Sequence[bytes]) -> bytes:
+        index, width = divmod(tip.checkpoint.size, WIDTH)
+        data, at = tip.bundle, 0
+        while at < len(entries):
+            taken = entries[at : at + WIDTH - width]
+            data += tiles.encode_bundle(taken)
+            at, width = at + len(taken), width + len(taken)
+            self.files.append((Tile(ENTRIES, index, width), data))
+            if width == WIDTH:
+                data, width, index = b"", 0, index + 1
+        return data
+
+    def _level(self, level: int, tip: _Tip, fresh: list[bytes]) -> list[bytes]:
+        """Add hashes at a level; return the hashes of the tiles this filled, which go one level up."""
+        hashes = (tip.edge[level] if level < len(tip.edge) else []) + fresh
+        index = tiles.hashes_at(level, tip.checkpoint.size) // WIDTH
+        above = []
+        for at in range(0, len(hashes), WIDTH):
+            part = hashes[at : at + WIDTH]
+            self.files.append((Tile(level, index, len(part)), b"".join(part)))
+            if len(part) == WIDTH:
+                above.append(tree.root_of(part))
+            index += 1
+        self.edge.append([] if len(hashes) % WIDTH == 0 else hashes[-(len(hashes) % WIDTH) :])
+        return above
+
+
+def _edge_reader(edge: Sequence[Sequence[bytes]], size: int) -> tree.NodeReader:
+    """Read the perfect nodes that the root is made of: all of them lie in the unfilled tiles of the right edge."""
+
+    def read(level: int, index: int) -> bytes:
+        tile, first, last = tiles.node_place(level, index)
+        if tile.index != tiles.hashes_at(tile.level, size) // WIDTH:
+            raise IndexError(f"node {level}/{index} is not on the right edge")
+        part = edge[tile.level][first:last]
+        if len(part) != last - first:
+            raise IndexError(f"node {level}/{index} is beyond the tree")
+        return tree.root_of(part)
+
+    return read

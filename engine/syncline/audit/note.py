@@ -1,0 +1,195 @@
+"""Signed notes (C2SP signed-note): text, a blank line, and lines of signatures.
+
+Pure: no files. Reading is strict, so that a note has exactly one form and no byte of it can change unnoticed. Only
+Ed25519 signatures (type 0x01) are made and checked; those of unknown keys are kept and ignored, as the format wants.
+
+Ed25519 is checked as OpenSSL does (no cofactor, R compared as bytes). Public keys of low order, under which anyone can
+sign, and keys that are not in canonical form are refused when they are read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from syncline.audit.malformed import Malformed
+
+ED25519: Final = 0x01
+MAX_NOTE: Final = 1_000_000
+"""Longest note that is read, in bytes."""
+
+_P: Final = 2**255 - 19
+_LOW_ORDER_Y: Final = frozenset(
+    int.from_bytes(bytes.fromhex(y), "little")
+    for y in (
+        "00" * 32,
+        "01" + "00" * 31,
+        "ec" + "ff" * 30 + "7f",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    )
+)
+"""The y coordinates of the eight points of small order on edwards25519."""
+
+
+class Signer(Protocol):
+    """Who signs: a key in a file today, in an HSM later."""
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The public half, with the name that signature lines carry."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte Ed25519 signature of `message`; raises Stalled when the key cannot be used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public key with its name; as text `name+8 hex digits+base64(0x01 || key)`."""
+
+    name: str
+    public: bytes
+
+    def __post_init__(self) -> None:
+        if not is_key_name(self.name):
+            raise Malformed(f"{self.name!r} is not a key name: it must have no spaces, controls or plus signs")
+        y = int.from_bytes(self.public, "little") & ((1 << 255) - 1)
+        if len(self.public) != 32 or y >= _P:
+            raise Malformed("not an Ed25519 public key of 32 bytes in canonical form")
+        if y in _LOW_ORDER_Y:
+            raise Malformed("this Ed25519 public key has a low order: anyone could sign for it")
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes of SHA-256(name, newline, type, key)."""
+        return hashlib.sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.key_id.hex()}+{_encode(bytes([ED25519]) + self.public)}"
+
+    @classmethod
+    def parse(cls, text: str) -> VerifierKey:
+        """Read the text form; `Malformed` for any other, or when its key ID does not belong to its key."""
+        name, _, rest = text.partition("+")
+        key_id, _, encoded = rest.partition("+")
+        data = _decode(encoded)
+        if data[:1] != bytes([ED25519]):
+            raise Malformed("only Ed25519 verifier keys (type 1) are supported")
+        key = cls(name, data[1:])
+        if str(key) != text:
+            raise Malformed(f"the key ID {key_id!r} of verifier key {name!r} does not belong to its key")
+        return key
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` is this key's signature of `message`."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line: who says they signed, the ID of the key, and the bytes."""
+
+    name: str
+    key_id: bytes
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A parsed note. Its text means nothing until `verify` has returned it."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+
+def sign(text: str, signers: Iterable[Signer]) -> bytes:
+    """Return the note over `text` (which ends in a newline) with one signature line a signer."""
+    _check_text(text)
+    message = text.encode()
+    lines = []
+    for signer in signers:
+        verifier = signer.verifier
+        lines.append(f"— {verifier.name} {_encode(verifier.key_id + signer.sign(message))}\n")
+    return (text + "\n" + "".join(lines)).encode()
+
+
+def parse(data: bytes) -> Note:
+    """Read a note strictly, without verifying anything."""
+    if len(data) > MAX_NOTE:
+        raise Malformed(f"a note of {len(data)} bytes is longer than {MAX_NOTE}")
+    try:
+        whole = data.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(f"a note must be UTF-8: {error.reason} at byte {error.start}") from None
+    text, blank, block = whole.rpartition("\n\n")
+    if not blank or not block.endswith("\n"):
+        raise Malformed("a note needs a text, a blank line and lines of signatures")
+    text += "\n"
+    _check_text(text)
+    return Note(text, tuple(_signature(line) for line in block[:-1].split("\n")))
+
+
+def verify(data: bytes, keys: Sequence[VerifierKey]) -> Note:
+    """Return the note when a trusted key signed it; `Malformed` otherwise, or when a trusted key's line is wrong."""
+    note = parse(data)
+    message = note.text.encode()
+    trusted = 0
+    for line in note.signatures:
+        for key in keys:
+            if (key.name, key.key_id) != (line.name, line.key_id):
+                continue
+            if not key.verifies(message, line.value):
+                raise Malformed(f"the signature of {key.name} does not verify")
+            trusted += 1
+    if not trusted:
+        raise Malformed(f"no signature by {' or '.join(key.name for key in keys) or 'a trusted key'}")
+    return note
+
+
+def is_key_name(name: str) -> bool:
+    """Whether a name may stand in a signature line."""
+    return bool(name) and "+" not in name and not any(char.isspace() or char < " " for char in name)
+
+
+def _check_text(text: str) -> None:
+    if not text.endswith("\n") or any(char < " " and char != "\n" for char in text):
+        raise Malformed("the text of a note must end in a newline and hold no control characters")
+
+
+def _signature(line: str) -> Signature:
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    if dash != "—" or not is_key_name(name):
+        raise Malformed(f"{line[:80]!r} is not a signature line")
+    data = _decode(encoded)
+    if len(data) < 5:
+        raise Malformed(f"the signature of {name} is too short")
+    return Signature(name, data[:4], data[4:])
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _decode(text: str) -> bytes:
+    """Decode base64 in canonical form only: Python alone would accept stray bits in the last character."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed(f"{text[:80]!r} is not base64") from None
+    if _encode(data) != text:
+        raise Malformed(f"{text[:80]!r} is not base64 in canonical form")
+    return data

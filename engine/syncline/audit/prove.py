@@ -1,0 +1,98 @@
+"""Offline proof that an entry is in a log (C2SP tlog-proof@v1), and that a log continues an earlier checkpoint."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from syncline.audit import checkpoint as checkpoints
+from syncline.audit import tiles, tree
+from syncline.audit.checkpoint import Checkpoint
+from syncline.audit.fetch import Fetcher, fetch_tile, node_reader
+from syncline.audit.malformed import Malformed
+from syncline.audit.note import VerifierKey
+from syncline.audit.tiles import ENTRIES, WIDTH, Tile
+from syncline.model.errors import Invalid
+
+HEADER: Final = "c2sp.org/tlog-proof@v1"
+_INDEX = re.compile(r"index (0|[1-9][0-9]{0,19})")
+_MAX_STEPS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An inclusion proof with the checkpoint (a signed note, verbatim) it leads to. `extra` is not authenticated."""
+
+    index: int
+    steps: tuple[bytes, ...]
+    note: bytes
+    extra: bytes | None = None
+
+    def encode(self) -> bytes:
+        """The text form, for a file with the extension `.tlog-proof`."""
+        lines = [HEADER]
+        if self.extra is not None:
+            lines.append(f"extra {base64.b64encode(self.extra).decode()}")
+        lines.append(f"index {self.index}")
+        lines += [base64.b64encode(step).decode() for step in self.steps]
+        return ("\n".join(lines) + "\n\n").encode() + self.note
+
+    @classmethod
+    def parse(cls, data: bytes) -> Proof:
+        """Read the text form strictly."""
+        head, blank, note = data.partition(b"\n\n")
+        try:
+            header, *lines = head.decode("ascii").split("\n")
+        except UnicodeDecodeError:
+            raise Malformed("a proof must be ASCII before its checkpoint") from None
+        if header != HEADER or not blank:
+            raise Malformed(f"a proof begins with {HEADER!r} and ends in a checkpoint")
+        extra = _decode(lines.pop(0).removeprefix("extra ")) if lines and lines[0].startswith("extra ") else None
+        found = _INDEX.fullmatch(lines.pop(0)) if lines else None
+        if found is None:
+            raise Malformed("a proof needs a line with its index")
+        steps = tuple(_decode(line) for line in lines)
+        if len(steps) > _MAX_STEPS or any(len(step) != tree.HASH_SIZE for step in steps):
+            raise Malformed(f"a proof has at most {_MAX_STEPS} hashes of 32 bytes")
+        return cls(int(found[1]), steps, note, extra)
+
+
+def prove_entry(fetcher: Fetcher, index: int) -> tuple[bytes, Proof]:
+    """Return an entry with its proof, reading only the tiles that it needs; Invalid when the log has no such entry."""
+    note = fetcher.fetch(tiles.CHECKPOINT)
+    # What is wrong in the log makes a proof that does not verify; who proves need not be trusted.
+    size = Checkpoint.parse(note.decode().rpartition("\n\n")[0] + "\n").size
+    if not 0 <= index < size:
+        raise Invalid(f"the log has no entry {index}: its entries are numbered from 0 to {size - 1}", code="SYN904")
+    start = index - index % WIDTH
+    bundle = tiles.decode_bundle(fetch_tile(fetcher, Tile(ENTRIES, index // WIDTH, min(WIDTH, size - start)))[1])
+    steps = tree.prove_inclusion(index, size, node_reader(fetcher, size))
+    return bundle[index - start], Proof(index, tuple(steps), note)
+
+
+def verify_entry(data: bytes, entry: bytes, origin: str | None, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """Verify a proof offline; returns the checkpoint that it leads to, or raises `Malformed`."""
+    proof = Proof.parse(data)
+    head = checkpoints.verify(proof.note, origin, keys)
+    if not tree.verify_inclusion(proof.index, head.size, tree.leaf_hash(entry), proof.steps, head.root):
+        raise Malformed(f"the entry is not number {proof.index} of the log of {head.size} entries")
+    return head
+
+
+def prove_history(fetcher: Fetcher, old: Checkpoint, new: Checkpoint) -> list[bytes]:
+    """Return the hashes that prove that `new` continues `old` (for `tree.verify_consistency`)."""
+    return tree.prove_consistency(old.size, new.size, node_reader(fetcher, new.size))
+
+
+def _decode(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed(f"{text[:80]!r} is not base64") from None
+    if base64.b64encode(data).decode() != text:
+        raise Malformed(f"{text[:80]!r} is not base64 in canonical form")
+    return data

@@ -1,0 +1,240 @@
+"""Verify a whole log from its public read side: recompute all from the entries and hold it against the signature.
+
+The verifier shares no code path with the writer but the pure formats. It answers three questions: is the checkpoint
+signed by the log's key; do the entries give its root; and if not, which file is wrong, and which entry is the first.
+
+How it finds the culprit: the signed root is the only anchor. Where entries and tiles disagree, the side that hashes to
+the anchor is right. So trust goes from the root down: the tiles of the right edge are right when they give the root, a
+full tile is right when it hashes to its parent's entry, and a log entry is right when it hashes to its level-0 tile.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from syncline.audit import checkpoint as checkpoints
+from syncline.audit import tiles, tree
+from syncline.audit.checkpoint import Checkpoint
+from syncline.audit.fetch import Fetcher, fetch_tile
+from syncline.audit.malformed import Malformed
+from syncline.audit.note import VerifierKey
+from syncline.audit.tiles import ENTRIES, WIDTH, Tile
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: the file (a path under the log), the number of the first bad entry in it, and what."""
+
+    file: str
+    message: str
+    entry: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What verification found. `checkpoint` is None when it can't be trusted, and then nothing else was looked at."""
+
+    checkpoint: Checkpoint | None
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether every byte of the log is what was signed."""
+        return not self.findings
+
+    @property
+    def first_bad_entry(self) -> int | None:
+        """The lowest number of an entry that is not what was signed."""
+        return min((finding.entry for finding in self.findings if finding.entry is not None), default=None)
+
+
+def verify(fetcher: Fetcher, origin: str, keys: Sequence[VerifierKey], since: Checkpoint | None = None) -> Verification:
+    """Verify a log against a trusted key, and that it continues an earlier checkpoint when one is given."""
+    try:
+        head = checkpoints.verify(fetcher.fetch(tiles.CHECKPOINT), origin, keys)
+    except (OSError, Malformed) as error:
+        return Verification(None, (Finding(tiles.CHECKPOINT, _reason(error)),))
+    log = _Log(fetcher, head)
+    log.check_tree()
+    log.check_entries()
+    log.check_leftovers()
+    log.check_history(since)
+    return Verification(head, tuple(sorted(log.findings, key=lambda f: (f.entry is None, f.entry or 0, f.file))))
+
+
+class _Log:
+    """One pass over a log. `computed` are the hashes by tile level that follow from the entries as they are."""
+
+    def __init__(self, fetcher: Fetcher, head: Checkpoint) -> None:
+        self.fetcher = fetcher
+        self.head = head
+        self.findings: list[Finding] = []
+        self.wrong: set[str] = set()
+        self.bundles: dict[int, list[bytes]] = {}
+        self.computed: list[list[bytes]] = [self._read_entries()] if head.size else []
+        for _ in tiles.levels_of(head.size)[1:]:
+            below = self.computed[-1]
+            full = len(below) - len(below) % WIDTH
+            self.computed.append([tree.root_of(below[at : at + WIDTH]) for at in range(0, full, WIDTH)])
+        self.trusted = self.computed
+
+    def report(self, file: str, message: str, entry: int | None = None) -> None:
+        """Keep the first finding about each file."""
+        if file not in self.wrong:
+            self.wrong.add(file)
+            self.findings.append(Finding(file, message, entry))
+
+    # --- the tree ----------------------------------------------------------------------------------------------------
+
+    def check_tree(self) -> None:
+        """Settle which hashes are to be trusted, and report the tiles that differ from them."""
+        stored = [self._read_level(level) for level in tiles.levels_of(self.head.size)]
+        if _root(self.computed, self.head.size) != self.head.root:
+            self.trusted = self._trust(stored)
+        for level, (right, found) in enumerate(zip(self.trusted, stored, strict=True)):
+            for tile in tiles.tiles_at(level, self.head.size):
+                first = tile.index * WIDTH
+                a, b = right[first : first + tile.width], found[first : first + tile.width]
+                if a != b:
+                    at = next(i for i, (x, y) in enumerate(itertools.zip_longest(a, b)) if x != y)
+                    self.report(tile.path, f"hash {at} of this tile is not what was signed")
+
+    def _trust(self, stored: list[list[bytes]]) -> list[list[bytes]]:
+        """Choose, from the root down, the stored or the computed hashes of each tile."""
+        size = self.head.size
+        edge = self._trust_edge(stored)
+        if edge is None:
+            self.report(tiles.CHECKPOINT, "neither the entries nor the tiles give the root that was signed")
+            edge = stored
+        chosen = [list(hashes) for hashes in edge]
+        for level in reversed(tiles.levels_of(size)[:-1]):
+            for tile in tiles.tiles_at(level, size):
+                first = tile.index * WIDTH
+                if tile.width < WIDTH:
+                    continue  # a tile of the right edge: settled above
+                parent = chosen[level + 1][tile.index]
+                for candidate in (stored[level], self.computed[level]):
+                    part = candidate[first : first + WIDTH]
+                    chosen[level][first : first + WIDTH] = part
+                    if tree.root_of(part) == parent:
+                        break
+                else:
+                    chosen[level][first : first + WIDTH] = stored[level][first : first + WIDTH]
+                    self.report(tile.path, "this tile does not hash to its place in the tile above it")
+        return chosen
+
+    def _trust_edge(self, stored: list[list[bytes]]) -> list[list[bytes]] | None:
+        """Find the combination of stored and computed right-edge tiles that gives the signed root."""
+        pairs = zip(stored, self.computed, strict=True)
+        for levels in itertools.product(*pairs):
+            if _root(levels, self.head.size) == self.head.root:
+                return list(levels)
+        return None
+
+    def _read_level(self, level: int) -> list[bytes]:
+        hashes: list[bytes] = []
+        for tile in tiles.tiles_at(level, self.head.size):
+            path, found = tile.path, []
+            try:
+                path, data = fetch_tile(self.fetcher, tile)
+                if len(data) != tile.width * tree.HASH_SIZE:
+                    self.report(path, f"this tile has {len(data)} bytes instead of {tile.width * tree.HASH_SIZE}")
+                found = tiles.split_hashes(data[: tile.width * tree.HASH_SIZE])
+            except (OSError, Malformed) as error:
+                self.report(path, _reason(error))
+            # Missing hashes are filled in, so that those after them keep their places.
+            hashes += found + [b""] * (tile.width - len(found))
+        return hashes
+
+    # --- entries -----------------------------------------------------------------------------------------------------
+
+    def _read_entries(self) -> list[bytes]:
+        hashes: list[bytes] = []
+        for tile in tiles.tiles_at(ENTRIES, self.head.size):
+            entries: list[bytes] = []
+            with suppress(OSError, Malformed):  # every entry is missing then, which `check_entries` says
+                entries = _decode(fetch_tile(self.fetcher, tile)[1])
+            self.bundles[tile.index] = entries
+            found = [tree.leaf_hash(entry) for entry in entries[: tile.width]]
+            hashes += found + [b""] * (tile.width - len(found))
+        return hashes
+
+    def check_entries(self) -> None:
+        """Report the first bad entry of every bundle."""
+        for tile in tiles.tiles_at(ENTRIES, self.head.size):
+            first = tile.index * WIDTH
+            places = range(first, first + tile.width)
+            bad = [i for i in places if self.computed[0][i] != self.trusted[0][i]]
+            if bad:
+                missing = not self.computed[0][bad[0]]
+                more = f", nor {len(bad) - 1} more after it" if len(bad) > 1 else ""
+                what = f"entry {bad[0]} cannot be read" if missing else f"entry {bad[0]} is not what was signed"
+                self.report(tile.path, what + more, bad[0])
+            elif len(self.bundles[tile.index]) > tile.width:
+                self.report(tile.path, f"there are bytes after entry {places[-1]}, the last of this bundle")
+
+    # --- what else lies there ----------------------------------------------------------------------------------------
+
+    def check_leftovers(self) -> None:
+        """Check partial tiles of earlier checkpoints, and report files that are no part of a log."""
+        for path in self.fetcher.paths():
+            if path == tiles.CHECKPOINT or path in self.wrong:
+                continue
+            try:
+                tile = Tile.parse(path)
+                covered = tiles.hashes_at(tile.level, self.head.size)
+                if tile.index * WIDTH + tile.width > covered:
+                    continue  # a draft of a batch that was not signed
+                self._check_leftover(tile, self.fetcher.fetch(path))
+            except (OSError, Malformed) as error:
+                self.report(path, _reason(error))
+
+    def _check_leftover(self, tile: Tile, data: bytes) -> None:
+        first = tile.index * WIDTH
+        if tile.level != ENTRIES:
+            if data != b"".join(self.trusted[tile.level][first : first + tile.width]):
+                self.report(tile.path, "this tile is not what was signed")
+            return
+        found = [tree.leaf_hash(entry) for entry in _decode(data)]
+        right = self.trusted[0][first : first + tile.width]
+        if found != right:
+            at = next(i for i, (x, y) in enumerate(itertools.zip_longest(found, right)) if x != y)
+            self.report(tile.path, f"entry {first + at} is not what was signed", first + min(at, tile.width - 1))
+
+    def check_history(self, since: Checkpoint | None) -> None:
+        """Report when the log does not continue an earlier checkpoint."""
+        if since is None:
+            return
+        if since.size > self.head.size:
+            self.report(tiles.CHECKPOINT, f"the log has {self.head.size} entries, but had {since.size} before")
+        elif since.origin != self.head.origin or _root(self.trusted, since.size) != since.root:
+            self.report(tiles.CHECKPOINT, f"the log does not continue the checkpoint of {since.size} entries")
+
+
+def _root(levels: Sequence[Sequence[bytes]], size: int) -> bytes:
+    def read(level: int, index: int) -> bytes:
+        tile, first, last = tiles.node_place(level, index)
+        start = tile.index * WIDTH
+        return tree.root_of(levels[tile.level][start + first : start + last])
+
+    return tree.range_hash((0, size), read)
+
+
+def _decode(data: bytes) -> list[bytes]:
+    """Decode a bundle as far as it goes; what is cut is kept as an entry, to be found wrong by its hash."""
+    try:
+        return tiles.decode_bundle(data)
+    except Malformed as error:
+        at = 0
+        for _ in range(error.entry or 0):
+            at += 2 + int.from_bytes(data[at : at + 2], "big")
+        return [*tiles.decode_bundle(data[:at]), data[at:]]
+
+
+def _reason(error: OSError | Malformed) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "this file is missing"
+    return f"this file cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
