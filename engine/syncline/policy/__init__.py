@@ -1,1 +1,1 @@
-"""Rules and the one evaluator that runs them."""
+"""Policy: one evaluator at pull request, plan, apply and run. Rules are files in `rules/`; `check.py` walks them."""

@@ -1,1 +1,15 @@
-"""Policy rules, one file each."""
+"""Every rule, in one list. To add one: a file beside these that defines `RULE`, a line here, a fixture, a doc section."""
+
+from __future__ import annotations
+
+from syncline.policy.rule import Rule
+from syncline.policy.rules import classes, declared, regions, residency, secrets, transport
+
+RULES: tuple[Rule, ...] = (
+    residency.RULE,
+    classes.RULE,
+    regions.RULE,
+    secrets.RULE,
+    transport.RULE,
+    declared.RULE,
+)

@@ -1,0 +1,82 @@
+"""Pairs desired with observed objects and says what differs, field by field."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from syncline.manifests.load import to_document
+from syncline.manifests.resolve import Desired
+from syncline.model.change import Action, Change, FieldChange
+from syncline.model.key import ObjectKey
+from syncline.model.manifest import Manifest
+from syncline.planner.observed import Observed
+
+
+def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _flat(inner, f"{path}.{name}" if path else name)
+    elif isinstance(value, list) and value:
+        for index, inner in enumerate(value):
+            label = inner.get("to") or inner.get("name") if isinstance(inner, dict) else None
+            yield from _flat(inner, f"{path}[{label if isinstance(label, str) else index}]")
+    else:
+        yield path, json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _declared(document: Mapping[str, Any]) -> dict[str, str]:
+    metadata = document.get("metadata", {})
+    flat = dict(_flat(document.get("spec", {}), "spec"))
+    for part in ("labels", "annotations", "protected"):
+        if part in metadata:
+            flat.update(_flat(metadata[part], f"metadata.{part}"))
+    return flat
+
+
+def field_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[FieldChange, ...]:
+    """What differs between two documents, by dotted path; list items are named by their `to` or `name`."""
+    old, new = _declared(before), _declared(after)
+    return tuple(
+        FieldChange(path, old.get(path, ""), new.get(path, ""))
+        for path in sorted({*old, *new})
+        if old.get(path) != new.get(path)
+    )
+
+
+def previous_key(manifest: Manifest, observed: Observed) -> ObjectKey | None:
+    """The applied object that a manifest says it was before, if it is there and the new name isn't yet."""
+    if manifest.moved is None or manifest.key in observed.objects:
+        return None
+    previous = ObjectKey(manifest.moved.tenant or manifest.key.tenant, manifest.key.kind, manifest.moved.name)
+    return previous if previous in observed.objects else None
+
+
+def _changed(manifest: Manifest, document: str) -> tuple[FieldChange, ...]:
+    return field_changes(json.loads(document), json.loads(to_document(manifest)))
+
+
+def diff(desired: Desired, observed: Observed) -> tuple[Change, ...]:
+    """Creates, updates, moves and deletes in key order, without effects. Unchanged objects are not listed."""
+    changes: list[Change] = []
+    moved_away: set[ObjectKey] = set()
+    for key, manifest in desired.objects.items():
+        applied = observed.objects.get(key)
+        if applied is not None:
+            if applied.digest != manifest.digest:
+                fields = _changed(manifest, applied.document)
+                reason = "the declaration changed" if fields else "the declaration is written differently"
+                changes.append(Change(Action.update, key, reason, manifest.place, fields))
+            continue
+        previous = previous_key(manifest, observed)
+        if previous is None:
+            changes.append(Change(Action.create, key, "declared and not applied yet", manifest.place))
+        else:
+            moved_away.add(previous)
+            fields = _changed(manifest, observed.objects[previous].document)
+            changes.append(Change(Action.move, key, f"was {previous}", manifest.place, fields, previous=previous))
+    for key in sorted(observed.objects):
+        if key not in desired.objects and key not in moved_away:
+            changes.append(Change(Action.delete, key, "no longer declared"))
+    return tuple(changes)

@@ -1,0 +1,166 @@
+"""The JSON form of a plan, version `syncline/plan/v1`: byte-reproducible, with its own digest, read back strictly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
+from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
+from syncline.model.errors import Invalid
+from syncline.model.key import ObjectKey
+from syncline.model.plan import Basis, Plan, PolicyResult
+from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
+
+VERSION = "syncline/plan/v1"
+
+
+def _key(value: Any) -> ObjectKey:
+    return ObjectKey.parse(value)
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "action": change.action.name,
+        "object": str(change.key),
+        "previous": str(change.previous) if change.previous else None,
+        "reason": change.reason,
+        "place": asdict(change.place) if change.place else None,
+        "fields": [asdict(f) for f in change.fields],
+        "effects": [{**asdict(e), "kind": str(e.kind)} for e in change.effects],
+    }
+
+
+def _step(step: Step) -> dict[str, Any]:
+    match step:
+        case PutObject(key, digest, document, place):
+            return {
+                "step": "put",
+                "object": str(key),
+                "digest": digest,
+                "document": json.loads(document),
+                "place": place,
+            }
+        case MoveObject(key, previous):
+            return {"step": "move", "object": str(key), "previous": str(previous)}
+        case ResetCursor(key, reason):
+            return {"step": "reset-cursor", "object": str(key), "reason": reason}
+        case DeleteObject(key):
+            return {"step": "delete", "object": str(key)}
+
+
+def _diagnostic(found: Diagnostic) -> dict[str, Any]:
+    return {**asdict(found), "severity": str(found.severity)}
+
+
+def to_data(plan: Plan) -> dict[str, Any]:
+    """Plain data, without the digest."""
+    return {
+        "version": VERSION,
+        "basis": asdict(plan.basis),
+        "summary": dict(plan.summary),
+        "changes": [_change(c) for c in plan.changes],
+        "steps": [_step(s) for s in plan.steps],
+        "policy": [
+            {
+                "rule": r.rule,
+                "object": r.object,
+                "allowed": r.allowed,
+                "message": r.message,
+                "finding": _diagnostic(r.diagnostic) if r.diagnostic else None,
+            }
+            for r in plan.policy
+        ],
+        "findings": [_diagnostic(d) for d in plan.findings],
+    }
+
+
+def _canonical(data: dict[str, Any]) -> str:
+    return json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def digest(plan: Plan) -> str:
+    """SHA-256 (hex) of the plan's canonical JSON."""
+    return hashlib.sha256(_canonical(to_data(plan)).encode()).hexdigest()
+
+
+def dumps(plan: Plan) -> str:
+    """The plan as indented JSON with its digest, ending in a newline: the same plan gives the same bytes."""
+    return json.dumps({**to_data(plan), "digest": digest(plan)}, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+
+
+def _read_place(data: Any) -> Place | None:
+    return Place(**data) if data else None
+
+
+def _read_diagnostic(data: Any) -> Diagnostic:
+    related = tuple(Related(Place(**r["place"]), r["message"]) for r in data["related"])
+    return Diagnostic(
+        **{**data, "severity": Severity(data["severity"]), "place": _read_place(data["place"]), "related": related}
+    )
+
+
+def _read_step(data: Any) -> Step:
+    match data["step"]:
+        case "put":
+            return PutObject(_key(data["object"]), data["digest"], _canonical(data["document"]), data["place"])
+        case "move":
+            return MoveObject(_key(data["object"]), _key(data["previous"]))
+        case "reset-cursor":
+            return ResetCursor(_key(data["object"]), data["reason"])
+        case "delete":
+            return DeleteObject(_key(data["object"]))
+        case other:
+            msg = f"unknown step {other!r}"
+            raise ValueError(msg)
+
+
+def _read_change(data: Any) -> Change:
+    return Change(
+        action=Action[data["action"]],
+        key=_key(data["object"]),
+        reason=data["reason"],
+        place=_read_place(data["place"]),
+        fields=tuple(FieldChange(**f) for f in data["fields"]),
+        effects=tuple(Effect(**{**e, "kind": EffectKind(e["kind"])}) for e in data["effects"]),
+        previous=_key(data["previous"]) if data["previous"] else None,
+    )
+
+
+def loads(text: str) -> Plan:
+    """Reads a saved plan. `Invalid` when it isn't one, was made by another version, or was altered since."""
+    try:
+        data = json.loads(text)
+        if data["version"] != VERSION:
+            raise Invalid(
+                f"the plan has version {data['version']!r}; this program reads {VERSION}",
+                code="SYN610",
+                help="Make the plan again with this version of Syncline.",
+            )
+        plan = Plan(
+            basis=Basis(**data["basis"]),
+            changes=tuple(_read_change(c) for c in data["changes"]),
+            steps=tuple(_read_step(s) for s in data["steps"]),
+            policy=tuple(
+                PolicyResult(
+                    r["rule"],
+                    r["object"],
+                    r["allowed"],
+                    r["message"],
+                    _read_diagnostic(r["finding"]) if r["finding"] else None,
+                )
+                for r in data["policy"]
+            ),
+            findings=tuple(_read_diagnostic(d) for d in data["findings"]),
+            summary=data["summary"],
+        )
+        stated = data["digest"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise Invalid(
+            f"the file is not a plan ({error})", code="SYN610", help="Give a file written by `syncline plan --out`."
+        ) from error
+    if digest(plan) != stated:
+        raise Invalid("the plan was altered after it was made", code="SYN610", help="Make the plan again.")
+    return plan

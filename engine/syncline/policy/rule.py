@@ -1,0 +1,93 @@
+"""What a rule is and what it sees.
+
+A rule is a pure function from `Subjects` to violations. It never decides whether an exception applies: `check.py` does
+that once, for all rules.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from syncline.manifests.resolve import Desired
+from syncline.model.change import Change
+from syncline.model.diagnostic import Place, Related, Severity
+from syncline.model.key import ObjectKey
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFact:
+    """One field on its way: from which source field in which region, to which target field in which region.
+
+    `data_class` is the class that binds it (the target's if declared, else inherited from the source); `protection` is
+    '' for plain, else `drop`, `mask` or `hash`. `source_place` is where the source integration is declared,
+    `mapping_place` the mapping's field and `target_place` the target integration.
+    """
+
+    flow: ObjectKey
+    tenant: str
+    source: str
+    source_integration: str
+    source_region: str
+    target: str
+    target_integration: str
+    target_region: str
+    data_class: str
+    protection: str
+    flow_place: Place
+    source_place: Place
+    mapping_place: Place
+    target_place: Place
+
+    def describe(self) -> str:
+        """`contact.email → warehouse.customers.email`, as people name it."""
+        return f"{self.source_integration}.{self.source or 'constant'} → {self.target_integration}.{self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """Everything a rule may look at. `changes` is empty before there is a plan; `today` decides about ends of exceptions."""
+
+    desired: Desired
+    facts: Mapping[ObjectKey, tuple[FlowFact, ...]]
+    changes: tuple[Change, ...]
+    today: dt.date
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that an object breaks: `rule` as exceptions name it, both places, and what to do."""
+
+    rule: str
+    code: str
+    subject: ObjectKey
+    message: str
+    place: Place | None
+    related: tuple[Related, ...] = ()
+    help: str = ""
+    expected: str = ""
+    severity: Severity = Severity.error
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: its name, code, one-line summary, and its check."""
+
+    name: str
+    code: str
+    summary: str
+    check: Callable[[Subjects], Iterable[Violation]]
+
+
+def matches(patterns: Iterable[str], value: str) -> bool:
+    """
+    Whether a name, class or region matches any pattern; `*` matches any run of characters.
+
+    >>> matches(["pii.*"], "pii.email")
+    True
+    >>> matches(["eu-*"], "us-east")
+    False
+    """
+    return any(fnmatchcase(value, pattern) for pattern in patterns)

@@ -1,0 +1,155 @@
+"""Declared rules: the CEL conditions of Policy manifests, over manifests, flows and changes.
+
+CEL is compiled once an evaluation of the rule; a condition that can't be evaluated on a subject is a violation too
+(policy fails closed).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from syncline.kinds.policy import PolicyRule, PolicySpec
+from syncline.kinds.tenant import TenantSpec
+from syncline.model.diagnostic import Place, Related, Severity
+from syncline.model.key import ObjectKey
+from syncline.model.manifest import Manifest
+from syncline.policy.rule import FlowFact, Rule, Subjects, Violation
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    key: ObjectKey
+    place: Place | None
+    values: Mapping[str, Any]
+    kind: str
+
+
+def bound_policies(subjects: Subjects) -> Iterator[tuple[str | None, Manifest]]:
+    """
+    Policies that bind a tenant (None: every tenant), packs unfolded, each at most once a tenant.
+
+    A shared policy of the repository binds everyone; a tenant's policy its tenant; a pack from the catalogue only who
+    names it.
+    """
+    seen: set[tuple[str | None, ObjectKey]] = set()
+
+    def unfold(tenant: str | None, manifest: Manifest) -> Iterator[tuple[str | None, Manifest]]:
+        if (tenant, manifest.key) in seen or not isinstance(manifest.spec, PolicySpec):
+            return
+        seen.add((tenant, manifest.key))
+        yield tenant, manifest
+        for name in manifest.spec.packs:
+            pack = subjects.desired.find(manifest.key.tenant, "Policy", name)
+            if pack is not None:
+                yield from unfold(tenant, pack)
+
+    for key, manifest in subjects.desired.objects.items():
+        if key.kind == "Policy":
+            yield from unfold(key.tenant or None, manifest)
+        elif isinstance(manifest.spec, TenantSpec):
+            for name in manifest.spec.policies:
+                policy = subjects.desired.find(key.name, "Policy", name)
+                if policy is not None:
+                    yield from unfold(key.name, policy)
+
+
+def _manifest_subject(manifest: Manifest) -> _Subject:
+    values = {
+        "object": {
+            "kind": manifest.key.kind,
+            "name": manifest.key.name,
+            "tenant": manifest.key.tenant,
+            "labels": dict(manifest.labels),
+            "annotations": dict(manifest.annotations),
+            "spec": manifest.source.get("spec", {}),
+        }
+    }
+    return _Subject(manifest.key, manifest.place, values, manifest.key.kind)
+
+
+def _flow_subject(fact: FlowFact) -> _Subject:
+    values = {
+        "flow": {
+            "kind": fact.flow.kind,
+            "name": fact.flow.name,
+            "tenant": fact.tenant,
+            "source": {"integration": fact.source_integration, "region": fact.source_region, "field": fact.source},
+            "target": {"integration": fact.target_integration, "region": fact.target_region, "field": fact.target},
+            "class": fact.data_class,
+            "protection": fact.protection,
+        }
+    }
+    return _Subject(fact.flow, fact.mapping_place, values, fact.flow.kind)
+
+
+def _subjects(subjects: Subjects, on: str) -> Iterator[_Subject]:
+    if on == "manifest":
+        yield from (_manifest_subject(m) for m in subjects.desired.objects.values())
+    elif on == "flow":
+        yield from (_flow_subject(f) for facts in subjects.facts.values() for f in facts)
+    else:
+        for change in subjects.changes:
+            values = {
+                "change": {
+                    "action": change.action.name,
+                    "kind": change.key.kind,
+                    "name": change.key.name,
+                    "tenant": change.key.tenant,
+                    "fields": [f.path for f in change.fields],
+                    "effects": [str(e.kind) for e in change.effects],
+                }
+            }
+            yield _Subject(change.key, change.place, values, change.key.kind)
+
+
+def _violates(program: Any, rule: PolicyRule, values: Mapping[str, Any]) -> tuple[bool, str]:
+    try:
+        result = program.execute(dict(values))
+    except (ValueError, TypeError, RuntimeError, KeyError) as error:
+        return True, f" (the condition can't be evaluated here: {error})"
+    if not isinstance(result, bool):
+        return True, f" (the condition gives {type(result).__name__}, not a boolean)"
+    return (result if rule.deny is not None else not result), ""
+
+
+def _apply(
+    policy: Manifest, index: int, rule: PolicyRule, tenant: str | None, subjects: Subjects
+) -> Iterator[Violation]:
+    import cel
+
+    place = policy.place_of("spec", "rules", index)
+    name = f"{policy.key.name}/{rule.name}"
+    try:
+        program = cel.compile(rule.deny if rule.deny is not None else rule.require or "")
+    except ValueError as error:
+        yield Violation(name, "SYN511", policy.key, f"rule {name} is not valid CEL: {error}", place)
+        return
+    for subject in _subjects(subjects, rule.on):
+        owner = subject.key.name if subject.kind == "Tenant" else subject.key.tenant
+        if (tenant is not None and owner != tenant) or (rule.kinds and subject.kind not in rule.kinds):
+            continue
+        violated, why = _violates(program, rule, subject.values)
+        if violated:
+            yield Violation(
+                rule=name,
+                code="SYN510",
+                subject=subject.key,
+                message=f"{subject.key} breaks {name}: {rule.message}{why}",
+                place=subject.place or place,
+                related=(Related(place, f"the rule{f' ({rule.clause})' if rule.clause else ''}"),),
+                severity=Severity(rule.severity),
+                help=rule.message,
+            )
+
+
+def check(subjects: Subjects) -> Iterator[Violation]:
+    """Every declared rule on every subject of the tenants that it binds."""
+    for tenant, policy in bound_policies(subjects):
+        if isinstance(policy.spec, PolicySpec):
+            for index, rule in enumerate(policy.spec.rules):
+                yield from _apply(policy, index, rule, tenant, subjects)
+
+
+RULE = Rule("declared", "SYN510", "Rules declared in Policy manifests hold.", check)

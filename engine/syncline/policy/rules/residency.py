@@ -1,0 +1,52 @@
+"""Residency: classified data stays in the regions that its tenant declares for its class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncline.kinds.tenant import TenantSpec
+from syncline.model.diagnostic import Related
+from syncline.model.manifest import Manifest
+from syncline.policy.rule import FlowFact, Rule, Subjects, Violation, matches
+
+
+def _violation(fact: FlowFact, tenant: Manifest, index: int, regions: tuple[str, ...]) -> Violation:
+    where = fact.target_region or "an undeclared region"
+    return Violation(
+        rule="residency",
+        code="SYN501",
+        subject=fact.flow,
+        message=(
+            f"{fact.describe()} carries {fact.data_class} to {where}; "
+            f"tenant {fact.tenant} keeps it in {', '.join(regions)}"
+        ),
+        place=fact.mapping_place,
+        related=(
+            Related(tenant.place_of("spec", "residency", index), "the tenant's residency rule"),
+            Related(fact.target_place, f"{fact.target_integration} is in {where}"),
+        ),
+        expected=f"a region matching {', '.join(regions)}",
+        help="Protect the field (protect: {hash: tenant}, mask or drop), or send it to an integration in an allowed region.",
+    )
+
+
+def check(subjects: Subjects) -> Iterator[Violation]:
+    """A classified field that reaches a region outside its class's regions, unless a protection the rule accepts."""
+    for key, facts in subjects.facts.items():
+        tenant = subjects.desired.find("", "Tenant", key.tenant)
+        if tenant is None:
+            continue
+        spec = tenant.spec
+        if not isinstance(spec, TenantSpec):
+            continue
+        for index, rule in enumerate(spec.residency):
+            for fact in facts:
+                if not fact.data_class or not matches(rule.classes, fact.data_class):
+                    continue
+                if fact.protection == "drop" or fact.protection in rule.unless:
+                    continue
+                if not matches(rule.regions, fact.target_region):
+                    yield _violation(fact, tenant, index, rule.regions)
+
+
+RULE = Rule("residency", "SYN501", "Classified data stays in the regions its tenant declares.", check)

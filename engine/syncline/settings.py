@@ -1,0 +1,63 @@
+"""Settings: read once from the environment at the edge, frozen, passed down. There is no other configuration.
+
+| variable             | meaning                                                            | default                       |
+|----------------------|--------------------------------------------------------------------|-------------------------------|
+| SYNCLINE_STATE       | URL of the state store (`sqlite:///…` or `postgresql://…`)         | SQLite in `.syncline/state.db` |
+| SYNCLINE_HOME        | folder for state, keys and the audit log                           | `.syncline` in the root       |
+| SYNCLINE_ACTOR       | who acts, for the audit log                                        | the user's account name       |
+"""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncline.model.errors import Invalid
+
+HOME = ".syncline"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where everything is. `root` is the configuration repository; relative paths in manifests start from it."""
+
+    root: Path
+    home: Path
+    state_url: str
+    actor: str
+    environ: Mapping[str, str]
+
+    @property
+    def audit(self) -> Path:
+        """Folder of the audit log."""
+        return self.home / "audit"
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the key-encryption key, the tenants' data keys and the audit signer's key."""
+        return self.home / "keys"
+
+
+def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
+    """Settings for a repository; `Invalid` when its folder doesn't exist."""
+    root = root.resolve()
+    if not root.is_dir():
+        raise Invalid(f"{root} is not a folder", code="SYN201", help="Give the folder of a configuration repository.")
+    home = Path(environ.get("SYNCLINE_HOME") or root / HOME)
+    home = home if home.is_absolute() else root / home
+    return Settings(
+        root=root,
+        home=home,
+        state_url=environ.get("SYNCLINE_STATE") or f"sqlite:///{home / 'state.db'}",
+        actor=environ.get("SYNCLINE_ACTOR") or _account(),
+        environ=environ,
+    )
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
