@@ -1,15 +1,18 @@
 """The state store as the rest of the program sees it: values and protocols, no database.
 
 A `StateReader` is handed to whoever plans and shows; a `StateStore` only to whoever applies and runs. Every change of
-an object raises the serial. All methods are atomic; a method that returns has made its effect durable. Where the state
-is kept is `state/sql.py`'s business.
+an object raises the serial. All methods are atomic; a method that returns has made its effect durable: against the
+death of the process always, against loss of power for all but what can be had again (see `state/database.py`). Where
+the state is kept is `state/sql.py`'s business.
+
+Every method may raise `Again` (the database is busy or out of reach) or `Stalled` (it is full, damaged or refuses us).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from syncline.model.key import ObjectKey
@@ -18,9 +21,9 @@ from syncline.model.run import Counts, RunState
 
 @dataclass(frozen=True, slots=True)
 class AppliedObject:
-    """A declaration as it was last applied. `document` is the manifest as canonical JSON; `place` was `file:line:column`.
+    """A declaration as it was last applied: `document` is the manifest as canonical JSON, `place` `file:line:column`.
 
-    `generation` starts at 1 and rises with each changed digest.
+    `generation` starts at 1 and rises with each changed digest; the store counts it and ignores what a caller gives.
     """
 
     key: ObjectKey
@@ -88,6 +91,30 @@ class SealedRejects:
     retried: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What happened in a run, for people. `level` is `info`, `warning`, `error` or `success`; `time` RFC 3339 UTC."""
+
+    run: str
+    time: str
+    level: str
+    message: str
+    operation: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsPeriod:
+    """Counters of an object over the hour from `start` to `end` (RFC 3339 UTC). Counters are summed, so rates and
+    averages are quotients of two of them: `errors` by `operations`, `seconds` by `operations`, `bytes` by `seconds`.
+    """
+
+    key: ObjectKey
+    start: str
+    end: str
+    values: Mapping[str, float]
+
+
 class StateReader(Protocol):
     """Everything that can be asked without changing anything."""
 
@@ -114,23 +141,39 @@ class StateReader(Protocol):
         """Runs, newest first."""
 
     def run(self, run_id: str) -> RunRecord | None:
-        """One run, by its id or a unique prefix of at least 6 characters."""
+        """One run, by its id or a unique prefix of at least 6 characters; `Invalid` lists the candidates of others."""
 
     def rejects(self, run_id: str) -> Iterator[SealedRejects]:
         """Sealed rejects of a run, in order."""
 
+    def logs(self, run_id: str) -> tuple[LogLine, ...]:
+        """What was logged in a run, in order."""
+
+    def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
+        """Counters of an object by the hour, newest first; a week of them unless told otherwise."""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
-        """Entries of an apply that was begun and not finished; empty if there is none."""
+        """Entries of the apply that was begun and not finished, done and not done; empty if there is none."""
+
+    def close(self) -> None:
+        """Releases connections."""
 
 
 class StateStore(StateReader, Protocol):
     """Everything, with changes. Changes of objects need the lease; its token is checked in the same transaction."""
 
-    def lease(self, name: str, holder: str, ttl: float = 30.0) -> AbstractContextManager[Lease]:
-        """Holds a lease, renewed in the background, until the block ends; `Waiting` names who holds it now."""
+    def lease(self, name: str, holder: str = "", ttl: float = 30.0) -> AbstractContextManager[Lease]:
+        """Holds a lease, renewed in the background, until the block ends; `Waiting` names who holds it now.
+
+        `holder` is what others are shown, `host:pid` if it is empty. A holder that died is followed after at most
+        `ttl` seconds, or at once where its process is known to be gone.
+        """
 
     def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
-        """Journals the steps of an apply before the first is taken."""
+        """Journals the steps of an apply before the first is taken, and gives up an earlier unfinished one.
+
+        Beginning an apply again by the same id and steps goes on where it stood.
+        """
 
     def put_object(self, lease: Lease, apply: str, index: int, applied: AppliedObject) -> None:
         """Records a declaration and marks the step done, in one transaction. Idempotent by apply and index."""
@@ -145,16 +188,19 @@ class StateStore(StateReader, Protocol):
         """Forgets a cursor and marks the step done."""
 
     def finish_apply(self, lease: Lease, apply: str) -> int:
-        """Closes the journal of an apply; returns the new serial."""
+        """Closes the journal of an apply; returns the serial, which is the old one if nothing was changed."""
 
     def put_cursor(self, key: ObjectKey, checkpoint: str) -> None:
         """Keeps a copy of a flow's last checkpoint."""
 
     def put_run(self, run: RunRecord) -> None:
-        """Records a run or its new state; the transition must be in `model.run.TRANSITIONS` (or unchanged)."""
+        """Records a run or its new state; the transition must be in `model.run.TRANSITIONS` (or unchanged).
+
+        A run that was not seen before counts as `Pending` until now. The object of a recorded run doesn't change.
+        """
 
     def put_rejects(self, rejects: SealedRejects) -> None:
-        """Keeps the rejects of a batch; the same run and sequence again replaces them."""
+        """Keeps the rejects of a batch of a recorded run; the same run and sequence again replaces them."""
 
     def drop_rejects(self, run_id: str, from_sequence: int) -> None:
         """Deletes rejects of batches that were never committed."""
@@ -162,5 +208,10 @@ class StateStore(StateReader, Protocol):
     def mark_retried(self, run_id: str, by: str) -> None:
         """Notes that a run's rejects were retried by another run."""
 
-    def close(self) -> None:
-        """Releases connections."""
+    def log(
+        self, run_id: str, level: str, message: str, *, operation: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
+        """Notes for people what happened in a recorded run; never a secret, never a record's values."""
+
+    def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
+        """Adds to the counters of an object in the hour that it is now."""

@@ -11,4 +11,53 @@ CODES: tuple[Code, ...] = (
         "Something else must happen first, such as another writer's lease ending.",
         "Wait for it, or look at what it names.",
     ),
+    Code(
+        "SYN610",
+        "lease held by another",
+        "Another process holds the lease that this needs. Of two writers, one would overwrite what the other just did.",
+        "Wait until it has ended. A holder that died is followed when its time has run out, at most 30 seconds later; "
+        "on the same machine at once.",
+    ),
+    Code(
+        "SYN611",
+        "lease lost",
+        "The lease was taken over by another while this process slept or was cut off, so its late write was refused.",
+        "Run it again: what was done before is kept, and the rest is planned anew.",
+    ),
+    Code(
+        "SYN612",
+        "state is newer than the program",
+        "A newer version of Syncline wrote the state. This one doesn't know what is in it and changes nothing.",
+        "Use the version that wrote it, or a newer one.",
+    ),
+    Code(
+        "SYN613",
+        "state is older than the program",
+        "The state's tables are of an older version, and whoever only reads them doesn't change them.",
+        "Run `syncline apply`, which brings them up to date.",
+    ),
+    Code(
+        "SYN614",
+        "state can't be used",
+        "The database of the state is damaged, full, not Syncline's, or refuses this user.",
+        "Do what the message says: free space, correct the permission or the URL, or restore a backup.",
+    ),
+    Code(
+        "SYN615",
+        "state is busy or out of reach",
+        "The database of the state didn't answer in time.",
+        "Run it again once the database can be reached. What was done before is kept.",
+    ),
+    Code(
+        "SYN616",
+        "ambiguous run",
+        "The beginning of a run's id that was given fits more than one run.",
+        "Give more characters of the id; `syncline runs` lists them.",
+    ),
+    Code(
+        "SYN617",
+        "invalid URL of the state",
+        "The state is kept in SQLite or PostgreSQL; the URL or the schema that was given is of neither.",
+        "Write `sqlite:///PATH/state.db` or `postgresql://USER@HOST/DATABASE`.",
+    ),
 )

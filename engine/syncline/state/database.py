@@ -1,0 +1,209 @@
+"""Connections of the state store, and everything in which SQLite and PostgreSQL differ: transactions, clock, upserts,
+errors. No table is named here.
+
+Durability on SQLite (WAL). Every commit survives the death of the process. Against loss of power, a commit is
+`durable` (`synchronous=FULL`: the log is on the disk before the call returns) or not (`NORMAL`: the last few may be
+undone, in order, and nothing is ever damaged). The journal and the objects, sealed rejects and final runs with their
+receipts are durable. Copies of cursors, runs under way, logs, metrics and leases are not: the truth of a cursor is at
+the destination, a run that lost its last state is resumed, and no holder of a lease survives the loss of power. A
+durable commit carries all earlier ones with it. PostgreSQL does as its server is set up, which is durable always
+unless somebody chose otherwise.
+
+Clock. Leases use the database's: `clock_timestamp()` on PostgreSQL; on SQLite, whose file is on one machine, that
+machine's wall clock.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sqlalchemy import Engine, create_engine, exc, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.pool import QueuePool
+
+from syncline.model.errors import Again, Bug, Stalled
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Table
+
+BUSY_SECONDS = 10.0
+CONNECT_SECONDS = 10
+
+# Connections beyond one a thread are never needed at once; a pool that runs dry says so instead of waiting for ever.
+POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
+
+_UNREACHABLE_HELP = "It is tried again by itself where the work is repeated; else run the command again."
+
+
+class Database:
+    """A pool of connections to one SQLite file or one schema of PostgreSQL; safe to share between threads.
+
+    `name` is what messages call it, without its password. `clock` is SQLite's, for tests.
+    """
+
+    def __init__(
+        self, engine: Engine, name: str, schema: str | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self.engine = engine
+        self.name = name
+        self.schema = schema
+        self._clock = clock
+        self._sqlite = engine.dialect.name == "sqlite"
+        # A single statement needs no BEGIN around it: one round trip instead of three.
+        self._reading = engine if self._sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection on which each statement sees one moment; not two statements the same."""
+        with self._translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, *, durable: bool = False) -> Iterator[Connection]:
+        """A transaction, committed at the end of the block. On SQLite it is the only writer from its start."""
+        with self._translated(), self.engine.begin() as connection:
+            if self._sqlite:
+                level = "FULL" if durable else "NORMAL"
+                if connection.info.get("synchronous") != level:
+                    connection.exec_driver_sql(f"PRAGMA synchronous={level}")
+                    connection.info["synchronous"] = level
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    def now(self, connection: Connection) -> float:
+        """The database's clock, in seconds since 1970; not the start of the transaction, which may have waited."""
+        if self._sqlite:
+            return self._clock()
+        return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
+
+    def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        """An INSERT that can say what to do where the row exists; both databases take the same words."""
+        return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
+
+    def version(self, connection: Connection) -> str | None:
+        """The revision in `alembic_version`, None where there is no such table."""
+        if self._sqlite:
+            known = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+            table = "alembic_version"
+        else:
+            known = f"SELECT to_regclass('{self.schema}.alembic_version')"
+            table = f"{self.schema}.alembic_version"
+        if connection.exec_driver_sql(known).scalar() is None:
+            return None
+        found = connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalar()  # noqa: S608 - no input in it
+        return None if found is None else str(found)
+
+    def close(self) -> None:
+        """Closes the pool's connections."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """Turns the driver's errors into ours, without the values that a statement had."""
+        try:
+            yield
+        except exc.DBAPIError as error:
+            raise _ours(error, self.name) from error
+        except exc.TimeoutError as error:
+            raise Again(f"no connection to {self.name} became free", code="SYN615", help=_UNREACHABLE_HELP) from error
+
+
+def open_sqlite(path: Path, clock: Callable[[], float] = time.time) -> Database:
+    """Opens a SQLite file; makes it (mode 600) and its folder (mode 700) where they are missing."""
+    name = str(path)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise _unusable(name, error.strerror or str(error)) from error
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        try:
+            _use_wal(connection)
+            connection.execute("PRAGMA foreign_keys=ON")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    return Database(create_engine("sqlite://", creator=connect, poolclass=QueuePool, **POOL), name, clock=clock)
+
+
+def open_sqlite_reader(path: Path) -> Database:
+    """Opens an existing SQLite file for reading only."""
+    # Reading a WAL database takes its `-shm` file, which can't be made in a folder that isn't ours to write; without a
+    # log beside it the file is then complete, and as nobody can write there, nobody changes it under us.
+    logged = path.with_name(path.name + "-wal").exists()
+    immutable = "" if logged or os.access(path.parent, os.W_OK) else "&immutable=1"
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro{immutable}"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+
+    return Database(create_engine("sqlite://", creator=connect, poolclass=QueuePool, **POOL), str(path))
+
+
+def open_postgresql(url: str, schema: str) -> Database:
+    """Opens a schema of a PostgreSQL database (`postgresql://…`, with libpq's parameters)."""
+    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(
+        parsed,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "syncline"} | dict(parsed.query),
+        execution_options={"schema_translate_map": {None: schema}},
+        **POOL,
+    )
+    shown = parsed.set(drivername="postgresql", password=None, query={}).render_as_string()
+    return Database(engine, shown, schema)
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switches a new file to WAL. Who else is just opening it makes that fail at once, past SQLite's own time-out."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+_SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_POSTGRES_STALLED = ("28", "3D", "42501", "53100", "XX")  # credentials, no database, no permission, disk full, damaged
+
+
+def _ours(error: exc.DBAPIError, name: str) -> Again | Stalled | Bug:
+    """What a driver's error means for who called."""
+    original = error.orig
+    said = str(original).strip().partition("\n")[0]
+    if isinstance(original, sqlite3.Error):
+        code = getattr(original, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _SQLITE_BUSY:
+            return Again(f"{name} is busy: {said}", code="SYN615", help=_UNREACHABLE_HELP)
+        if code in {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISUSE, sqlite3.SQLITE_RANGE}:
+            return Bug(f"the state in {name} refused a statement: {said}")
+        return _unusable(name, said)
+    state = getattr(original, "sqlstate", None)
+    if isinstance(error, exc.OperationalError) or error.connection_invalidated:
+        # Without a state, the server wasn't reached, or refused us before it spoke the protocol.
+        refused = state is None and any(word in str(original) for word in ("authentication failed", "does not exist"))
+        if refused or (state or "").startswith(_POSTGRES_STALLED):
+            return _unusable(name, said)
+        return Again(f"{name} doesn't answer: {said}", code="SYN615", help=_UNREACHABLE_HELP)
+    if (state or "").startswith(_POSTGRES_STALLED):
+        return _unusable(name, said)
+    return Bug(f"the state in {name} refused a statement: {said}")
+
+
+def _unusable(name: str, said: str) -> Stalled:
+    help_ = "Free some space." if said in {os.strerror(errno.ENOSPC), "database or disk is full"} else ""
+    return Stalled(f"the state in {name} can't be used: {said}", code="SYN614", help=help_)

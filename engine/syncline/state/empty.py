@@ -1,0 +1,53 @@
+"""The state of a repository where nothing was ever applied: what there is to read before the first apply.
+
+It makes no file and needs no database, so that `plan` works where state is out of reach on purpose, such as in CI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncline.model.key import ObjectKey
+from syncline.state.store import AppliedObject, JournalEntry, LogLine, MetricsPeriod, RunRecord, SealedRejects
+
+
+class EmptyState:
+    """A `StateReader` without anything in it. Its lineage is empty, so a plan made from it fits any new state."""
+
+    lineage = ""
+
+    def serial(self) -> int:
+        return 0
+
+    def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def object(self, key: ObjectKey) -> AppliedObject | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def cursor(self, key: ObjectKey) -> str | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def cursors(self) -> dict[ObjectKey, str]:
+        return {}
+
+    def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def run(self, run_id: str) -> RunRecord | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def rejects(self, run_id: str) -> Iterator[SealedRejects]:  # noqa: ARG002 - the protocol's
+        return iter(())
+
+    def logs(self, run_id: str) -> tuple[LogLine, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def unfinished_apply(self) -> tuple[JournalEntry, ...]:
+        return ()
+
+    def close(self) -> None:
+        """Nothing to release."""

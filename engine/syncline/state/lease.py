@@ -1,0 +1,123 @@
+"""Leases: who may write, until when, and the fencing token by which a late write of an earlier holder is refused.
+
+A lease is a row. It is taken by one transaction that sees it free, run out (by the database's clock), or held by a
+process that is known to have ended; its token rises each time it changes hands, and stays after it is given back. A
+holder whose machine slept past the end notices nothing until it writes: `check`, in the transaction of each write,
+finds another token and refuses. The check locks the row, so that a lease can't change hands between it and the commit.
+
+A clock that is set forward makes a lease run out early (the holder is then fenced off, nothing is damaged); set back,
+it makes others wait longer for a holder that died on another machine.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select, update
+
+from syncline.model.errors import Again, Bug, Denied, Stalled, Waiting
+from syncline.state.process import Process
+from syncline.state.store import Lease
+from syncline.state.tables import leases
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from syncline.state.database import Database
+
+
+@contextmanager
+def hold(database: Database, name: str, holder: str, ttl: float) -> Iterator[Lease]:
+    """Holds a lease for the block, renewed by a thread at each third of `ttl` (seconds)."""
+    lease = _acquire(database, name, holder, ttl)
+    ended = threading.Event()
+    renewal = threading.Thread(target=_renew, args=(database, lease, ttl, ended), name=f"lease of {name}", daemon=True)
+    renewal.start()
+    try:
+        yield lease
+    finally:
+        ended.set()
+        renewal.join()
+        # A lease that can't be given back runs out; the error of the block, if any, is the one that matters.
+        with suppress(Again, Stalled):
+            _release(database, lease)
+
+
+def check(connection: Connection, lease: Lease) -> None:
+    """Refuses (`Denied`) unless the lease still has its token; holds the row until the transaction ends."""
+    found = connection.execute(
+        select(leases.c.token, leases.c.holder, leases.c.process)
+        .where(leases.c.name == lease.name)
+        .with_for_update(read=True)
+    ).first()
+    if found is not None and found.token == lease.token:
+        return
+    by = f": {_shown(found.holder, found.process)} has it now" if found is not None and found.process else ""
+    raise Denied(
+        f"{lease.holder} no longer holds the lease of {lease.name}{by}",
+        code="SYN611",
+        help="Nothing of this write was kept. Start again, which goes on from the state as it is now.",
+    )
+
+
+def _acquire(database: Database, name: str, holder: str, ttl: float) -> Lease:
+    process = Process.current()
+    holder = holder or process.label
+    with database.write() as connection:
+        # The row is made first, with nobody's name in it, so that what follows is the same for new and known leases.
+        free = {"name": name, "holder": "", "process": "", "token": 0, "expires": 0.0}
+        connection.execute(database.insert(leases).values(free).on_conflict_do_nothing())
+        row = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).one()
+        now = database.now(connection)
+        if row.expires > now and not _gone(row.process):
+            shown, left = _shown(row.holder, row.process), math.ceil(row.expires - now)
+            raise Waiting(
+                f"{shown} holds the lease of {name} for another {left} s, unless it renews it",
+                code="SYN610",
+                help="Wait until it has ended. A holder that died is followed when its time has run out.",
+                on=shown,
+            )
+        lease = Lease(name, holder, row.token + 1, now + ttl)
+        connection.execute(
+            update(leases)
+            .where(leases.c.name == name, leases.c.token == row.token)
+            .values(holder=holder, process=str(process), token=lease.token, expires=lease.expires)
+        )
+    return lease
+
+
+def _renew(database: Database, lease: Lease, ttl: float, ended: threading.Event) -> None:
+    """Runs in a thread of its own. An error is no reason to stop: the next try may still come in time."""
+    while not ended.wait(ttl / 3):
+        with suppress(Again, Stalled, Bug), database.write() as connection:
+            kept = connection.execute(
+                update(leases)
+                .where(leases.c.name == lease.name, leases.c.token == lease.token)
+                .values(expires=database.now(connection) + ttl)
+            )
+            if not kept.rowcount:
+                return
+
+
+def _release(database: Database, lease: Lease) -> None:
+    """Frees the lease at once. The token rises too, so that a write after the block is refused like any late one."""
+    with database.write() as connection:
+        connection.execute(
+            update(leases)
+            .where(leases.c.name == lease.name, leases.c.token == lease.token)
+            .values(holder="", process="", token=lease.token + 1, expires=0.0)
+        )
+
+
+def _gone(process: str) -> bool:
+    known = Process.parse(process)
+    return known is not None and known.gone()
+
+
+def _shown(holder: str, process: str) -> str:
+    known = Process.parse(process)
+    return holder if known is None or holder == known.label else f"{holder} ({known.label})"

@@ -1,0 +1,205 @@
+"""Reading the state from a database: rows of `tables.py` to the values of `store.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import select
+
+from syncline.model.errors import Invalid
+from syncline.model.key import ObjectKey
+from syncline.model.run import Counts, RunState
+from syncline.state import tables
+from syncline.state.store import AppliedObject, JournalEntry, LogLine, MetricsPeriod, RunRecord, SealedRejects
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Row, Table
+
+    from syncline.state.database import Database
+
+#: The fewest characters of a run's id that may stand for it.
+PREFIX_LENGTH = 6
+
+#: Sealed rejects are fetched so many at a time: a run may have more of them than fit in memory.
+REJECTS_PAGE = 16
+
+HOUR = timedelta(hours=1)
+
+
+class SqlReader:
+    """A `StateReader` of a database whose tables are at the program's version."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        with database.read() as connection:
+            self._lineage: str = connection.execute(select(tables.meta.c.lineage)).scalar_one()
+
+    @property
+    def lineage(self) -> str:
+        return self._lineage
+
+    def serial(self) -> int:
+        with self._database.read() as connection:
+            return int(connection.execute(select(tables.meta.c.serial)).scalar_one())
+
+    def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
+        objects = tables.objects
+        query = select(objects).order_by(objects.c.tenant, objects.c.kind, objects.c.name)
+        if tenant is not None:
+            query = query.where(objects.c.tenant == tenant)
+        with self._database.read() as connection:
+            return tuple(applied_object(row) for row in connection.execute(query))
+
+    def object(self, key: ObjectKey) -> AppliedObject | None:
+        with self._database.read() as connection:
+            row = connection.execute(select(tables.objects).where(is_key(tables.objects, key))).first()
+        return None if row is None else applied_object(row)
+
+    def cursor(self, key: ObjectKey) -> str | None:
+        with self._database.read() as connection:
+            return connection.execute(select(tables.cursors.c.checkpoint).where(is_key(tables.cursors, key))).scalar()
+
+    def cursors(self) -> dict[ObjectKey, str]:
+        with self._database.read() as connection:
+            rows = connection.execute(select(tables.cursors)).all()
+        return dict(sorted((_key(row), row.checkpoint) for row in rows))
+
+    def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
+        runs = tables.runs
+        query = select(runs).order_by(runs.c.started.desc(), runs.c.id.desc()).limit(limit)
+        if key is not None:
+            query = query.where(is_key(runs, key))
+        with self._database.read() as connection:
+            return tuple(_run(row) for row in connection.execute(query))
+
+    def run(self, run_id: str) -> RunRecord | None:
+        runs = tables.runs
+        with self._database.read() as connection:
+            row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
+            if row is not None:
+                return _run(row)
+            if len(run_id) < PREFIX_LENGTH:
+                return None
+            like = runs.c.id.startswith(run_id, autoescape=True)
+            rows = connection.execute(select(runs).where(like).order_by(runs.c.id.desc()).limit(10)).all()
+        if len(rows) > 1:
+            raise Invalid(
+                f"{run_id} stands for more than one run: {', '.join(row.id for row in rows)}",
+                code="SYN616",
+                help="Give more of the run's id.",
+            )
+        return _run(rows[0]) if rows else None
+
+    def rejects(self, run_id: str) -> Iterator[SealedRejects]:
+        rejects = tables.rejects
+        after = -1
+        while True:
+            query = select(rejects).where(rejects.c.run == run_id, rejects.c.sequence > after)
+            with self._database.read() as connection:
+                page = connection.execute(query.order_by(rejects.c.sequence).limit(REJECTS_PAGE)).all()
+            # The columns are in the order of the value's fields; `row.count` would be the tuple's method.
+            yield from (SealedRejects(*row) for row in page)
+            if len(page) < REJECTS_PAGE:
+                return
+            after = page[-1].sequence
+
+    def logs(self, run_id: str) -> tuple[LogLine, ...]:
+        lines = tables.run_log
+        with self._database.read() as connection:
+            rows = connection.execute(select(lines).where(lines.c.run == run_id).order_by(lines.c.number)).all()
+        return tuple(LogLine(r.run, r.time, r.level, r.message, r.operation, r.details) for r in rows)
+
+    def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
+        metrics = tables.metrics
+        mine = is_key(metrics, key)
+        periods = select(metrics.c.period).where(mine).distinct().order_by(metrics.c.period.desc()).limit(limit)
+        query = select(metrics.c.period, metrics.c.counter, metrics.c.value).where(mine, metrics.c.period.in_(periods))
+        values: dict[str, dict[str, float]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query.order_by(metrics.c.period.desc(), metrics.c.counter)):
+                values.setdefault(row.period, {})[row.counter] = row.value
+        return tuple(MetricsPeriod(key, start, _hour_after(start), counters) for start, counters in values.items())
+
+    def unfinished_apply(self) -> tuple[JournalEntry, ...]:
+        applies, steps = tables.applies, tables.steps
+        query = (
+            select(steps)
+            .join(applies, applies.c.id == steps.c.apply)
+            .where(applies.c.finished == "")
+            .order_by(steps.c.index)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return tuple(JournalEntry(*row) for row in rows)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def is_key(table: Table, key: ObjectKey) -> ColumnElement[bool]:
+    """The condition that a row is of one object."""
+    return (table.c.tenant == key.tenant) & (table.c.kind == key.kind) & (table.c.name == key.name)
+
+
+def key_columns(key: ObjectKey) -> dict[str, str]:
+    """An object's name as columns."""
+    return {"tenant": key.tenant, "kind": key.kind, "name": key.name}
+
+
+def run_columns(run: RunRecord) -> dict[str, Any]:
+    """A run as columns, but for its object."""
+    return {
+        "id": run.id,
+        "state": str(run.state),
+        "trigger": run.trigger,
+        "revision": run.revision,
+        "plan": run.plan,
+        "started": run.started,
+        "finished": run.finished,
+        "counts": asdict(run.counts),
+        "error": storable(run.error),
+        "error_code": run.error_code,
+        "parent": run.parent,
+        "receipt": run.receipt,
+    }
+
+
+def storable(text: str) -> str:
+    """Text for people as both databases can keep it: without NUL and lone surrogates, which bad input may bring in."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
+def applied_object(row: Row[Any]) -> AppliedObject:
+    """A row of `objects`."""
+    return AppliedObject(
+        _key(row), row.digest, row.document, row.place, row.revision, row.plan, row.generation, row.applied
+    )
+
+
+def _run(row: Row[Any]) -> RunRecord:
+    return RunRecord(
+        id=row.id,
+        key=_key(row),
+        state=RunState(row.state),
+        trigger=row.trigger,
+        revision=row.revision,
+        plan=row.plan,
+        started=row.started,
+        finished=row.finished,
+        counts=Counts(**row.counts),
+        error=row.error,
+        error_code=row.error_code,
+        parent=row.parent,
+        receipt=row.receipt,
+    )
+
+
+def _key(row: Row[Any]) -> ObjectKey:
+    return ObjectKey(row.tenant, row.kind, row.name)
+
+
+def _hour_after(start: str) -> str:
+    return (datetime.fromisoformat(start) + HOUR).strftime("%Y-%m-%dT%H:00:00Z")

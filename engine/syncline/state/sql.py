@@ -1,0 +1,251 @@
+"""The state store in a database: every change is one transaction.
+
+A change of an object checks the lease's token, takes effect, raises the serial and marks its step done together, so
+that after a crash at any point the journal says exactly what is left. The serial rises with the change and not at the
+end of the apply: a plan made before an apply that died half-way is stale, and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, insert, select, update
+
+from syncline.model.errors import Bug
+from syncline.model.key import ObjectKey
+from syncline.model.run import TRANSITIONS, RunState
+from syncline.state import lease as leases
+from syncline.state import tables
+from syncline.state.reader import SqlReader, is_key, key_columns, run_columns, storable
+from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    from syncline.state.database import Database
+
+
+class SqlStore(SqlReader):
+    """A `StateStore` in a database whose tables are at the program's version; safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        new = database.insert
+        # Made once: composing a statement costs more than running it.
+        self._new_run = new(tables.runs).on_conflict_do_nothing()
+        self._new_reject = _upsert(new(tables.rejects), "run", "sequence")
+        self._new_cursor = _upsert(new(tables.cursors), "tenant", "kind", "name")
+        counting = new(tables.metrics)
+        self._count = counting.on_conflict_do_update(
+            index_elements=["tenant", "kind", "name", "period", "counter"],
+            set_={"value": tables.metrics.c.value + counting.excluded.value},
+        )
+
+    # --- Applies ------------------------------------------------------------------------------------------------------
+
+    def lease(self, name: str, holder: str = "", ttl: float = 30.0) -> AbstractContextManager[Lease]:
+        return leases.hold(self._database, name, holder, ttl)
+
+    def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
+        applies = tables.applies
+        with self._database.write(durable=True) as connection:
+            leases.check(connection, lease)
+            if (known := _steps(connection, apply)) is not None:
+                if known != tuple(steps):
+                    raise Bug(f"apply {apply} was begun before with other steps, or is finished")
+                return
+            connection.execute(
+                update(applies).where(applies.c.finished == "").values(finished=_now(), outcome="given up")
+            )
+            connection.execute(
+                insert(applies).values(id=apply, plan=plan, revision=revision, started=_now(), finished="", outcome="")
+            )
+            if steps:
+                rows = [{"apply": apply, "index": i, "step": step, "done": False} for i, step in enumerate(steps)]
+                connection.execute(insert(tables.steps), rows)
+
+    def put_object(self, lease: Lease, apply: str, index: int, applied: AppliedObject) -> None:
+        def change(connection: Connection) -> bool:
+            mine = is_key(tables.objects, applied.key)
+            before = connection.execute(select(tables.objects).where(mine)).first()
+            changed = before is None or before.digest != applied.digest
+            values = key_columns(applied.key) | {
+                "digest": applied.digest,
+                "document": applied.document,
+                "place": applied.place,
+                "revision": applied.revision,
+                "plan": applied.plan,
+                "generation": (0 if before is None else before.generation) + changed,
+                "applied": applied.applied,
+            }
+            if before is None:
+                connection.execute(insert(tables.objects).values(values))
+            else:
+                connection.execute(update(tables.objects).where(mine).values(values))
+            return changed
+
+        self._take(lease, apply, index, change)
+
+    def move_object(self, lease: Lease, apply: str, index: int, previous: ObjectKey, key: ObjectKey) -> None:
+        def change(connection: Connection) -> bool:
+            for missing, name in ((True, previous), (False, key)):
+                found = connection.execute(select(tables.objects.c.name).where(is_key(tables.objects, name))).first()
+                if (found is None) is missing:
+                    raise Bug(
+                        f"{previous} can't be moved to {key}: {name} {'is not' if missing else 'is already'} there"
+                    )
+            # What a former object of the new name left behind would be mixed up with what is moved there.
+            for table in (tables.cursors, tables.metrics):
+                connection.execute(delete(table).where(is_key(table, key)))
+            for table in (tables.objects, tables.cursors, tables.runs, tables.metrics):
+                connection.execute(update(table).where(is_key(table, previous)).values(key_columns(key)))
+            return True
+
+        self._take(lease, apply, index, change)
+
+    def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
+        def change(connection: Connection) -> bool:
+            connection.execute(delete(tables.cursors).where(is_key(tables.cursors, key)))
+            return connection.execute(delete(tables.objects).where(is_key(tables.objects, key))).rowcount > 0
+
+        self._take(lease, apply, index, change)
+
+    def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
+        def change(connection: Connection) -> bool:
+            connection.execute(delete(tables.cursors).where(is_key(tables.cursors, key)))
+            # Even without a copy here: the flow starts anew, and the plan that says so must not be applied twice.
+            return True
+
+        self._take(lease, apply, index, change)
+
+    def finish_apply(self, lease: Lease, apply: str) -> int:
+        applies = tables.applies
+        with self._database.write(durable=True) as connection:
+            leases.check(connection, lease)
+            known = applies.c.id == apply
+            if connection.execute(select(applies.c.number).where(known)).first() is None:
+                raise Bug(f"apply {apply} was never begun")
+            connection.execute(
+                update(applies).where(known, applies.c.finished == "").values(finished=_now(), outcome="finished")
+            )
+            return int(connection.execute(select(tables.meta.c.serial)).scalar_one())
+
+    def _take(self, lease: Lease, apply: str, index: int, change: Callable[[Connection], bool]) -> None:
+        """Makes the change of a step (True: the serial rises) and marks it done; nothing if it was done before."""
+        steps, applies = tables.steps, tables.applies
+        mine = (steps.c.apply == apply) & (steps.c.index == index)
+        with self._database.write(durable=True) as connection:
+            leases.check(connection, lease)
+            found = connection.execute(
+                select(steps.c.done, applies.c.finished).join(applies, applies.c.id == steps.c.apply).where(mine)
+            ).first()
+            if found is None:
+                raise Bug(f"apply {apply} has no step {index}")
+            if found.done:
+                return
+            if found.finished:
+                raise Bug(f"apply {apply} ended before its step {index}")
+            if change(connection):
+                connection.execute(update(tables.meta).values(serial=tables.meta.c.serial + 1))
+            connection.execute(update(steps).where(mine).values(done=True))
+
+    # --- Runs ---------------------------------------------------------------------------------------------------------
+
+    def put_cursor(self, key: ObjectKey, checkpoint: str) -> None:
+        with self._database.write() as connection:
+            connection.execute(self._new_cursor, key_columns(key) | {"checkpoint": checkpoint})
+
+    def put_run(self, run: RunRecord) -> None:
+        runs = tables.runs
+        columns = run_columns(run)
+        final = not TRANSITIONS[run.state]
+        with self._database.write(durable=final) as connection:
+            before = _state(connection, run.id)
+            _check_transition(run, before or RunState.pending)
+            if before is None:
+                if connection.execute(self._new_run, columns | key_columns(run.key)).rowcount:
+                    return
+                # Another process was quicker by a moment.
+                _check_transition(run, _state(connection, run.id) or RunState.pending)
+            connection.execute(update(runs).where(runs.c.id == run.id).values(columns))
+
+    def put_rejects(self, rejects: SealedRejects) -> None:
+        values = {
+            "run": rejects.run,
+            "sequence": rejects.sequence,
+            "count": rejects.count,
+            "rules": rejects.rules,
+            "blob": rejects.blob,
+            "retried": rejects.retried,
+        }
+        with self._database.write(durable=True) as connection:
+            connection.execute(self._new_reject, values)
+
+    def drop_rejects(self, run_id: str, from_sequence: int) -> None:
+        rejects = tables.rejects
+        with self._database.write() as connection:
+            connection.execute(delete(rejects).where(rejects.c.run == run_id, rejects.c.sequence >= from_sequence))
+
+    def mark_retried(self, run_id: str, by: str) -> None:
+        with self._database.write(durable=True) as connection:
+            connection.execute(update(tables.rejects).where(tables.rejects.c.run == run_id).values(retried=by))
+
+    def log(
+        self, run_id: str, level: str, message: str, *, operation: str = "", details: Mapping[str, Any] | None = None
+    ) -> None:
+        values = {
+            "run": run_id,
+            "time": _now(),
+            "level": level,
+            "operation": operation,
+            "message": storable(message),
+            "details": dict(details or {}),
+        }
+        with self._database.write() as connection:
+            connection.execute(insert(tables.run_log), values)
+
+    def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
+        period = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
+        # In one order everywhere, so that two transactions never wait for each other's counters.
+        rows = [key_columns(key) | {"period": period, "counter": c, "value": values[c]} for c in sorted(values)]
+        if rows:
+            with self._database.write() as connection:
+                connection.execute(self._count, rows)
+
+
+def _upsert(new: sqlite.Insert | postgresql.Insert, *key: str) -> sqlite.Insert | postgresql.Insert:
+    """An insert that replaces what is there under the same key."""
+    rest = {name: column for name, column in new.excluded.items() if name not in key}
+    return new.on_conflict_do_update(index_elements=list(key), set_=rest)
+
+
+def _steps(connection: Connection, apply: str) -> tuple[str, ...] | None:
+    """The steps of an apply that is open; empty if it is closed or has none, None if it was never begun."""
+    applies, steps = tables.applies, tables.steps
+    found = connection.execute(select(applies.c.finished).where(applies.c.id == apply)).first()
+    if found is None:
+        return None
+    if found.finished:
+        return ()
+    return tuple(
+        connection.execute(select(steps.c.step).where(steps.c.apply == apply).order_by(steps.c.index)).scalars()
+    )
+
+
+def _state(connection: Connection, run_id: str) -> RunState | None:
+    runs = tables.runs
+    state = connection.execute(select(runs.c.state).where(runs.c.id == run_id).with_for_update()).scalar()
+    return None if state is None else RunState(state)
+
+
+def _check_transition(run: RunRecord, before: RunState) -> None:
+    if run.state is not before and run.state not in TRANSITIONS[before].values():
+        raise Bug(f"run {run.id} is {before} and can't become {run.state}")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

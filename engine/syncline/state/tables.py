@@ -1,0 +1,155 @@
+"""The tables of the state, as SQLAlchemy Core sees them. What creates them is `migrations/`; a test compares the two.
+
+Keys are kept as three columns, `tenant` empty for what is shared, so that a tenant's rows are found by an index and
+never by a pattern. Times are RFC 3339 text in UTC, which sorts as it reads; only a lease's expiry is a number of
+seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+# Byte order in both databases, so that listings agree and a prefix is found by the index.
+NAME = String().with_variant(String(collation="C"), "postgresql")
+
+# 64 bits in both; SQLite numbers rows by itself only for a plain INTEGER.
+COUNT = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _key() -> tuple[Column[str], Column[str], Column[str]]:
+    """The columns of an object's name, as part of the primary key."""
+    return (
+        Column("tenant", NAME, primary_key=True),
+        Column("kind", NAME, primary_key=True),
+        Column("name", NAME, primary_key=True),
+    )
+
+
+# One row, made by the first migration.
+meta = Table(
+    "meta",
+    metadata,
+    Column("id", COUNT, primary_key=True, autoincrement=False),
+    Column("lineage", NAME, nullable=False),
+    Column("serial", COUNT, nullable=False),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    *_key(),
+    Column("digest", NAME, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("place", NAME, nullable=False),
+    Column("revision", NAME, nullable=False),
+    Column("plan", NAME, nullable=False),
+    Column("generation", COUNT, nullable=False),
+    Column("applied", NAME, nullable=False),
+)
+
+# `number` orders applies as they were begun; `finished` is empty while one is open.
+applies = Table(
+    "applies",
+    metadata,
+    Column("number", COUNT, primary_key=True),
+    Column("id", NAME, nullable=False, unique=True),
+    Column("plan", NAME, nullable=False),
+    Column("revision", NAME, nullable=False),
+    Column("started", NAME, nullable=False),
+    Column("finished", NAME, nullable=False),
+    Column("outcome", NAME, nullable=False),
+)
+
+steps = Table(
+    "steps",
+    metadata,
+    Column("apply", NAME, ForeignKey("applies.id", ondelete="CASCADE"), primary_key=True),
+    Column("index", COUNT, primary_key=True, autoincrement=False),
+    Column("step", Text, nullable=False),
+    Column("done", Boolean, nullable=False),
+)
+
+# `process` tells whether the holder still lives (see `lease.py`). A row stays after its lease: the token only rises.
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("holder", NAME, nullable=False),
+    Column("process", NAME, nullable=False),
+    Column("token", COUNT, nullable=False),
+    Column("expires", Double, nullable=False),
+)
+
+cursors = Table("cursors", metadata, *_key(), Column("checkpoint", Text, nullable=False))
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("trigger", NAME, nullable=False),
+    Column("revision", NAME, nullable=False),
+    Column("plan", NAME, nullable=False),
+    Column("started", NAME, nullable=False),
+    Column("finished", NAME, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("error_code", NAME, nullable=False),
+    Column("parent", NAME, nullable=False),
+    Column("receipt", JSON(none_as_null=True)),
+    Index("runs_by_object", "tenant", "kind", "name", "started"),
+    Index("runs_by_start", "started"),
+)
+
+rejects = Table(
+    "rejects",
+    metadata,
+    Column("run", NAME, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", COUNT, primary_key=True, autoincrement=False),
+    Column("count", COUNT, nullable=False),
+    Column("rules", JSON, nullable=False),
+    Column("blob", LargeBinary, nullable=False),
+    Column("retried", NAME, nullable=False),
+)
+
+run_log = Table(
+    "run_log",
+    metadata,
+    Column("number", COUNT, primary_key=True),
+    Column("run", NAME, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("time", NAME, nullable=False),
+    Column("level", NAME, nullable=False),
+    Column("operation", NAME, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Index("run_log_by_run", "run", "number"),
+)
+
+# `period` is the start of the hour; one row a counter, so that adding to one is a single statement.
+metrics = Table(
+    "metrics",
+    metadata,
+    *_key(),
+    Column("period", NAME, primary_key=True),
+    Column("counter", NAME, primary_key=True),
+    Column("value", Double, nullable=False),
+)
