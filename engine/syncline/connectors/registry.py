@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from syncline.connectors.file import runtime as file
 from syncline.connectors.runtime import Runtime
 
-RUNTIMES: tuple[Runtime, ...] = ()
+RUNTIMES: tuple[Runtime, ...] = (file.RUNTIME,)
 
 
 def runtime(name: str) -> Runtime:

@@ -1,0 +1,1 @@
+"""The `file` runtime: streams of CSV, JSON Lines and Parquet files, read and written."""

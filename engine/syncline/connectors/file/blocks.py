@@ -1,0 +1,52 @@
+"""Reading a text file in blocks that end where a record ends. Memory is bounded by the block and the longest record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from syncline.connectors.file.position import OpenFile
+
+#: The longest record that is read. A quote that is never closed must not pull a whole file into memory.
+MAX_RECORD = 64 * 1024 * 1024
+#: How much of a malformed record is kept.
+MAX_RAW = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole records from `offset` on. `rest` is what follows when it can't become a record: the file ends inside it, or
+    it is longer than `MAX_RECORD`; empty otherwise.
+    """
+
+    data: bytes
+    offset: int
+    last: bool
+    rest: bytes = b""
+
+
+def blocks(file: OpenFile, offset: int, size: int, end_of: Callable[[bytes, bool], int]) -> Iterator[Block]:
+    """
+    Yields blocks of about `size` bytes; at least one, and the last marked as such.
+
+    `end_of(data, final)` says how many bytes of `data`, which starts where a record starts, are whole records; `final`
+    that the file ends where `data` ends.
+    """
+    pending = b""
+    while True:
+        start = offset + len(pending)
+        data = pending + file.read(start, min(size, file.size - start))
+        final = offset + len(data) == file.size
+        end = end_of(data, final)
+        if end or final or len(data) > MAX_RECORD:
+            stuck = end < len(data) if final else not end
+            yield Block(data[:end], offset, last=final, rest=data[end:] if stuck else b"")
+            if final or stuck:
+                return
+        pending = data[end:]
+        offset += end
+
+
+def raw_text(data: bytes) -> str:
+    """A record's bytes for people: bounded, with what isn't UTF-8 as backslash escapes."""
+    return data[:MAX_RAW].rstrip(b"\r\n").decode("utf-8", "backslashreplace")[:MAX_RAW]

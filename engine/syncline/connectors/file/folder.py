@@ -1,0 +1,78 @@
+"""The folder that a file integration may touch, and which of its files a stream consists of.
+
+Nothing outside the root is ever opened: patterns are relative and without `..`, and what they match is resolved
+(symbolic links included) and checked again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syncline.model.errors import Invalid, Stalled
+from syncline.sdk.source import Instance
+
+#: Most files that one stream may consist of: their names are part of every checkpoint.
+MAX_FILES = 10_000
+
+
+def root_of(instance: Instance) -> Path:
+    """The resolved root of an integration; Stalled when it isn't a folder that can be entered."""
+    root = (instance.root / str(instance.config.get("root", "."))).resolve()
+    try:
+        if root.is_dir():
+            return root
+        problem = "isn't a folder" if root.exists() else "doesn't exist"
+    except OSError as error:
+        problem = f"can't be read ({error.strerror})"
+    raise Stalled(
+        f"{instance.name}: the root {instance.config.get('root', '.')} {problem}",
+        code="SYN452",
+        help="Set config.root to an existing folder, relative to the configuration repository.",
+    )
+
+
+def matching(root: Path, pattern: str) -> tuple[str, ...]:
+    """Names of the files under the root that a pattern matches: relative, `/` between folders, sorted by code point.
+
+    Files whose name starts with a dot are left out, as a shell does. Invalid when there are none, when the pattern is
+    absolute or climbs, or when a match leads out of the root.
+    """
+    parts = pattern.replace("\\", "/").split("/")
+    if pattern.startswith(("/", "~")) or ".." in parts or "\0" in pattern or Path(pattern).drive:
+        raise Invalid(
+            f"{pattern!r} leaves the root",
+            code="SYN451",
+            help="Write patterns relative to config.root, without '..'.",
+        )
+    names = []
+    for path in root.glob(pattern):
+        name = path.relative_to(root).as_posix()
+        if any(part.startswith(".") for part in name.split("/")) or not path.is_file():
+            continue
+        locate(root, name)
+        names.append(name)
+    if not names:
+        raise Invalid(
+            f"no file matches {pattern!r} in {root}",
+            code="SYN450",
+            help="Check the pattern, config.root, and whether the files have arrived.",
+        )
+    if len(names) > MAX_FILES:
+        raise Invalid(
+            f"{pattern!r} matches {len(names):,} files; a stream has at most {MAX_FILES:,}",
+            code="SYN450",
+            help="Narrow the pattern, or move files away once they are loaded.",
+        )
+    return tuple(sorted(names))
+
+
+def locate(root: Path, name: str) -> Path:
+    """The resolved path of a name under the root; Invalid when it leads out of it."""
+    path = (root / name).resolve()
+    if not path.is_relative_to(root):
+        raise Invalid(
+            f"{name!r} leads out of the root",
+            code="SYN451",
+            help="A symbolic link may only point to a file inside config.root.",
+        )
+    return path

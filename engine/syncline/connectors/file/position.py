@@ -1,0 +1,142 @@
+"""Where reading stands in a set of files, as the JSON that checkpoints keep.
+
+    {"file": "b.csv", "at": {"offset": 8192, "line": 41}, "upto": 8192, "mark": "9f…",
+     "done": {"a.csv": {"size": 4096, "mtime": 1700000000000000000, "digest": "3c…", "at": {…}}}}
+
+`file` is the one being read, `at` what its format needs to continue, `mark` a digest that recognises the `upto` bytes
+already read. `done` are files read to their end; `digest` is of their whole content, for incremental reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+from syncline.model.errors import Invalid, Stalled
+from syncline.sdk.batch import Position
+
+#: How much of the start and of the end of what was read is compared when reading resumes.
+SAMPLE = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A file read to its end. `at` continues it if it grows; empty where its last record may not have been whole."""
+
+    size: int
+    mtime: int
+    digest: str = ""
+    at: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What was read, and where to continue."""
+
+    done: Mapping[str, Done] = field(default_factory=dict)
+    file: str = ""
+    at: Mapping[str, int] = field(default_factory=dict)
+    upto: int = 0
+    mark: str = ""
+
+    def to_json(self) -> Position:
+        """Plain data, for a batch's position."""
+        done = {
+            n: {"size": d.size, "mtime": d.mtime, "digest": d.digest, "at": dict(d.at)} for n, d in self.done.items()
+        }
+        if not self.file:
+            return {"done": done}
+        return {"file": self.file, "at": dict(self.at), "upto": self.upto, "mark": self.mark, "done": done}
+
+    @classmethod
+    def from_json(cls, position: Position | None) -> Progress:
+        """Reads a position; Invalid if it isn't one of ours."""
+        try:
+            found = dict(position or {})
+            done = {
+                str(n): Done(int(d["size"]), int(d["mtime"]), d["digest"], d["at"])
+                for n, d in found.pop("done", {}).items()
+            }
+            return cls(done=done, **found)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            raise Invalid(
+                "the checkpoint isn't a position in files",
+                code="SYN464",
+                help="The stream was another kind of source before: reset its cursor to read it from the start.",
+            ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """A file being read, as it was when it was opened: bytes that are added later are not part of it."""
+
+    name: str
+    handle: BinaryIO
+    size: int
+    mtime: int
+
+    @classmethod
+    def open(cls, path: Path, name: str) -> OpenFile:
+        """Opens a file for reading; Stalled when that isn't allowed or possible."""
+        try:
+            handle = path.open("rb", buffering=0)
+        except OSError as error:
+            raise Stalled(
+                f"{name} can't be read: {error.strerror}", code="SYN452", help="Check its permissions."
+            ) from None
+        stat = os.fstat(handle.fileno())
+        return cls(name, handle, stat.st_size, stat.st_mtime_ns)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly `count` bytes from an offset; Invalid when the file has become shorter."""
+        pieces = []
+        while count:
+            piece = os.pread(self.handle.fileno(), count, offset)
+            if not piece:
+                raise changed(self.name, "it became shorter while it was read")
+            pieces.append(piece)
+            offset += len(piece)
+            count -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def mark(self, upto: int) -> str:
+        """A digest that recognises the first `upto` bytes: of their first and last 64 KiB."""
+        first = min(SAMPLE, upto)
+        last = min(SAMPLE, upto - first)
+        sample = hashlib.sha256(b"%d:" % upto)
+        sample.update(self.read(0, first))
+        sample.update(self.read(upto - last, last))
+        return sample.hexdigest()[:32]
+
+    def digest(self, size: int) -> str:
+        """SHA-256 of the first `size` bytes, in hex."""
+        whole = hashlib.sha256()
+        for offset in range(0, size, 1 << 20):
+            whole.update(self.read(offset, min(1 << 20, size - offset)))
+        return whole.hexdigest()
+
+    def finished(self) -> None:
+        """Refuses a file that was overwritten while it was read; one that only grew is fine."""
+        stat = os.fstat(self.handle.fileno())
+        if stat.st_size < self.size or (stat.st_size == self.size and stat.st_mtime_ns != self.mtime):
+            raise changed(self.name, "it was overwritten while it was read")
+
+    def check(self, progress: Progress) -> None:
+        """Refuses to continue in a file whose part already read is no longer what it was."""
+        if self.size < progress.upto:
+            raise changed(self.name, f"{progress.upto:,} bytes of it were read, and now it has {self.size:,}")
+        if self.mark(progress.upto) != progress.mark:
+            raise changed(self.name, "the part that was read has other content now")
+
+
+def changed(name: str, why: str) -> Invalid:
+    """The error of a file that didn't keep still."""
+    return Invalid(
+        f"{name} changed since its reading began: {why}",
+        code="SYN455",
+        help="Restore the file to go on where the run stopped, or reset the cursor to read everything again.",
+    )

@@ -1,0 +1,28 @@
+"""The `file` runtime, as the registry lists it. Formats and column libraries are imported when a stream is opened."""
+
+from __future__ import annotations
+
+import os
+
+from syncline.connectors.file.folder import root_of
+from syncline.connectors.runtime import Runtime
+from syncline.model.errors import Stalled
+from syncline.sdk.source import Instance, Source, SourceRequest
+
+
+def open_source(instance: Instance, request: SourceRequest) -> Source:
+    """Opens a stream of files."""
+    from syncline.connectors.file import source
+
+    return source.open_source(instance, request)
+
+
+def check(instance: Instance) -> str:
+    """Whether the root is there and can be read; the line says whether it can be written, too."""
+    root = root_of(instance)
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise Stalled(f"{root} can't be read", code="SYN452", help="Give the user that runs Syncline access to it.")
+    return f"{root}: readable{' and writable' if os.access(root, os.W_OK) else ', not writable'}"
+
+
+RUNTIME = Runtime("file", open_source, None, check)

@@ -1,0 +1,152 @@
+"""Reading a stream of files, in any format: which files, in which order, from where, and what a batch's position is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+
+from syncline.connectors.file.folder import locate, matching, root_of
+from syncline.connectors.file.piece import Format, Piece
+from syncline.connectors.file.position import Done, OpenFile, Progress
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.stream import FileStream
+from syncline.model.errors import Invalid
+from syncline.model.schema import Schema
+from syncline.sdk.batch import Batch, Position
+from syncline.sdk.source import Instance, SourceRequest
+
+_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+class FileSource:
+    """The files of a stream, in the order of their names, each from its start or from a position in it.
+
+    A file that was read to its end is not read again from the same position. In an incremental read one whose content
+    changed is, and of one that only grew, what was added.
+    """
+
+    def __init__(
+        self, instance: Instance, root: Path, names: tuple[str, ...], form: Format, *, incremental: bool
+    ) -> None:
+        self._instance = instance
+        self._root = root
+        self._names = names
+        self._format = form
+        self._incremental = incremental
+
+    @property
+    def schema(self) -> Schema:
+        """Schema of the records."""
+        return self._format.schema
+
+    def read(self, position: Position | None) -> Iterator[Batch]:
+        """Yields batches of about `batch_bytes`; see `Source.read`."""
+        progress = Progress.from_json(position)
+        if progress.file and progress.file not in self._names:
+            raise Invalid(
+                f"{progress.file} was being read and is gone",
+                code="SYN455",
+                help="Restore the file to go on where the run stopped, or reset the cursor to read everything again.",
+            )
+        rest = [name for name in self._names if name != progress.file]
+        for name in [progress.file, *rest] if progress.file else rest:
+            file = OpenFile.open(locate(self._root, name), name)
+            try:
+                for piece in self._pieces(file, progress):
+                    progress = self._after(file, piece, progress)
+                    self._instance.count("bytes", piece.size)
+                    yield Batch(
+                        piece.frame,
+                        piece.spans,
+                        progress.to_json(),
+                        piece.malformed,
+                        digest=piece.digest,
+                        size=piece.size,
+                    )
+            finally:
+                file.handle.close()
+
+    def _pieces(self, file: OpenFile, progress: Progress) -> Iterator[Piece]:
+        """What is to be read of a file."""
+        if progress.file:
+            file.check(progress)
+            return self._format.read(file, progress.at)
+        done = progress.done.get(file.name)
+        if done is None:
+            return self._format.read(file, {})
+        if not self._incremental or self._same(file, done):
+            return iter(())
+        grown = done.at and file.size > done.size and file.digest(done.size) == done.digest
+        return self._format.read(file, done.at if grown else {})
+
+    def _after(self, file: OpenFile, piece: Piece, progress: Progress) -> Progress:
+        """Where reading stands after a piece."""
+        if not piece.last:
+            return Progress(progress.done, file.name, piece.at, piece.upto, file.mark(piece.upto))
+        file.finished()
+        digest = file.digest(file.size) if self._incremental else ""
+        done = Done(file.size, file.mtime, digest, piece.at if piece.growable and digest else {})
+        return Progress({**progress.done, file.name: done})
+
+    @staticmethod
+    def _same(file: OpenFile, done: Done) -> bool:
+        """Whether a file has the content that was read: at once if size and time are the same, else by its digest."""
+        if file.size != done.size:
+            return False
+        return file.mtime == done.mtime or file.digest(file.size) == done.digest
+
+    def close(self) -> None:
+        """Nothing is held between reads."""
+
+
+def open_source(instance: Instance, request: SourceRequest) -> FileSource:
+    """Opens a stream of files; Invalid when it isn't declared, matches nothing, or its files don't fit together."""
+    assert isinstance(instance.integration, IntegrationSpec)
+    stream = instance.integration.streams.get(request.stream)
+    if stream is None:
+        known = ", ".join(sorted(instance.integration.streams)) or "none"
+        raise Invalid(
+            f"{instance.name} has no stream {request.stream!r}",
+            code="SYN461",
+            help=f"Its streams are: {known}. Add it under spec.streams of the Integration.",
+        )
+    root = root_of(instance)
+    names = matching(root, stream.files)
+    form = _format(stream, request, names, lambda name: OpenFile.open(locate(root, name), name))
+    return FileSource(instance, root, names, form, incremental=request.incremental)
+
+
+def format_of(stream: FileStream, names: tuple[str, ...]) -> str:
+    """The declared format, or the one that every file's ending says."""
+    if stream.format:
+        return stream.format
+    endings = {PurePosixPath(name).suffix.lower() for name in names}
+    formats = {_FORMATS.get(ending, "") for ending in endings}
+    if len(formats) == 1 and (known := formats.pop()):
+        return known
+    found = ", ".join(sorted(ending or "none" for ending in endings))
+    raise Invalid(
+        f"the files that {stream.files!r} matches don't end in one known format's ending: {found}",
+        code="SYN459",
+        help="Declare the stream's format: csv, jsonl or parquet.",
+    )
+
+
+def _format(
+    stream: FileStream, request: SourceRequest, names: tuple[str, ...], opened: Callable[[str], OpenFile]
+) -> Format:
+    from syncline.connectors.file.csv import CsvFormat
+
+    def files() -> Iterator[OpenFile]:
+        for name in names:
+            file = opened(name)
+            try:
+                yield file
+            finally:
+                file.handle.close()
+
+    match format_of(stream, names):
+        case "csv":
+            return CsvFormat(stream.csv, request.schema, files(), request.batch_bytes)
+        case other:
+            raise Invalid(f"format {other!r} can't be read yet", code="SYN459")
