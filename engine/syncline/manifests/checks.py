@@ -1,0 +1,346 @@
+"""What a kind demands of one manifest beyond its model: choices of exactly one, names that exist, well-formed texts.
+
+One function a kind, in `CHECKS`; each yields problems with paths inside the document. What needs a second manifest to
+decide is in `resolve.py`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel
+
+from syncline.kinds.connector import ConfigProperty, ConnectorSpec
+from syncline.kinds.import_ import ImportSpec
+from syncline.kinds.integration import IntegrationSpec, connector_name
+from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
+from syncline.kinds.policy import PolicySpec
+from syncline.kinds.schedule import ScheduleSpec, Windows
+from syncline.kinds.stream import FileStream, Page, Property, Request, RestStream
+from syncline.kinds.subscription import SubscriptionSpec
+from syncline.kinds.sync import SyncSpec
+from syncline.kinds.tenant import TenantSpec
+from syncline.manifests import cron, versions
+from syncline.manifests.findings import Problem
+from syncline.manifests.text import listed, nearest
+from syncline.model.manifest import Path
+
+METHODS: Final = ("get", "post", "put", "patch", "delete")
+SPEC: Final[Path] = ("spec",)
+
+
+def check(kind: str, spec: BaseModel) -> Iterator[Problem]:
+    """Everything that is wrong with a spec that its model accepts."""
+    checker = CHECKS.get(kind)
+    if checker is not None:
+        yield from checker(spec)
+
+
+# --- one function a kind ---------------------------------------------------------------------------------------------
+
+
+def _tenant(spec: TenantSpec) -> Iterator[Problem]:
+    for position, text in enumerate(spec.access.cidrs):
+        try:
+            ipaddress.ip_network(text)
+        except ValueError as error:
+            yield Problem(
+                "SYN216",
+                (*SPEC, "access", "cidrs", position),
+                f"{text!r} is not a network: {error}",
+                expected="an address with a prefix length, such as 10.0.0.0/8 or 2001:db8::/32",
+            )
+    for position, rule in enumerate(spec.classes):
+        if not rule.allow and not rule.deny:
+            yield Problem(
+                "SYN211",
+                (*SPEC, "classes", position),
+                "the rule neither allows nor denies an integration",
+                expected="allow or deny",
+            )
+
+
+def _policy(spec: PolicySpec) -> Iterator[Problem]:
+    yield from _repeated([r.name for r in spec.rules], (*SPEC, "rules"), "name", "rule")
+    for position, rule in enumerate(spec.rules):
+        yield from _exactly_one(rule, ("deny", "require"), (*SPEC, "rules", position), "a rule")
+
+
+def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
+    config = (*SPEC, "config")
+    yield from _known(spec.config.required, spec.config.properties, (*config, "required"), "setting")
+    for name, setting in spec.config.properties.items():
+        yield from _setting(setting, (*config, "properties", name))
+    if spec.runtime == "rest" and spec.http is None:
+        yield Problem("SYN202", (*SPEC, "http"), "a connector with the runtime rest needs the field 'http'")
+    if spec.check is not None:
+        yield from _exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
+    for name, stream in spec.streams.items():
+        yield from _rest_stream(stream, spec.streams, (*SPEC, "streams", name))
+
+
+def _setting(setting: ConfigProperty, path: Path) -> Iterator[Problem]:
+    if setting.default is not None and not value_fits(setting, setting.default):
+        yield Problem("SYN228", (*path, "default"), f"the default is not {setting.type}", expected=setting.type)
+    if setting.secret and setting.default is not None:
+        yield Problem("SYN228", (*path, "default"), "a secret setting can't have a default")
+
+
+def value_fits(setting: ConfigProperty, value: object) -> bool:
+    """Whether a value has the type of a setting (`enum` and `pattern` are for `resolve.py` to check)."""
+    match setting.type:
+        case "string":
+            return isinstance(value, str)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case "boolean":
+            return isinstance(value, bool)
+
+
+def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Path) -> Iterator[Problem]:
+    yield from _exactly_one(stream, METHODS, path, "a stream")
+    if stream.page is not None:
+        yield from _exactly_one(stream.page, ("cursor", "page", "offset", "next", "link"), (*path, "page"), "paging")
+        yield from _page(stream.page, (*path, "page"))
+    names = stream.record_schema.properties if stream.record_schema else None
+    if stream.record_schema is not None:
+        yield from _schema(stream.record_schema.properties, stream.record_schema.required, (*path, "schema"))
+    parent = stream.parent.name if stream.parent else ""
+    own_key = [k for k in stream.key if k.split(".")[0] != parent]
+    if names is not None:
+        yield from _known(own_key, names, (*path, "key"), "field of the schema", nested=True)
+        if stream.cursor is not None and stream.cursor.field.split(".")[0] not in names:
+            yield Problem(
+                "SYN213",
+                (*path, "cursor", "field"),
+                f"the cursor {stream.cursor.field!r} is no field of the schema",
+                expected=listed(names),
+                suggestion=nearest(stream.cursor.field, names),
+            )
+    if stream.parent is not None and stream.parent.each not in streams:
+        yield Problem(
+            "SYN224",
+            (*path, "for", "each"),
+            f"there is no stream {stream.parent.each!r}",
+            expected=listed(streams),
+            suggestion=nearest(stream.parent.each, streams),
+        )
+    if stream.write is not None:
+        for verb in ("create", "update", "upsert", "delete"):
+            request: Request | None = getattr(stream.write, verb)
+            if request is not None:
+                yield from _exactly_one(request, METHODS, (*path, "write", verb), "a request")
+
+
+def _page(page: Page, path: Path) -> Iterator[Problem]:
+    if page.cursor is not None and page.into is None:
+        yield Problem("SYN202", (*path, "into"), "paging by cursor needs the field 'into'", expected="query.NAME")
+    for field in ("page", "offset", "into"):
+        target = getattr(page, field)
+        if target is not None and not _is_target(target):
+            yield Problem("SYN205", (*path, field), f"{target!r} is no part of a request", expected=_TARGETS)
+    for target in page.size:
+        if not _is_target(target):
+            yield Problem(
+                "SYN205", (*path, "size", target), f"{target!r} is no part of a request", expected=_TARGETS, at_key=True
+            )
+
+
+_TARGETS: Final = "query.NAME, header.NAME or body.PATH"
+
+
+def _is_target(text: str) -> bool:
+    part, dot, name = text.partition(".")
+    return part in {"query", "header", "headers", "body"} and bool(dot and name)
+
+
+def _schema(properties: Mapping[str, Property], required: Iterable[str], path: Path) -> Iterator[Problem]:
+    yield from _known(required, properties, (*path, "required"), "field of the schema")
+    for name, field in properties.items():
+        inner = (*path, "properties", name)
+        if field.properties and field.type != "object":
+            yield Problem("SYN205", (*inner, "properties"), f"{name!r} is no object, but has properties")
+        if field.items is not None and field.type != "array":
+            yield Problem("SYN205", (*inner, "items"), f"{name!r} is no array, but has items")
+        yield from _schema(field.properties, (), inner)
+
+
+def _integration(spec: IntegrationSpec) -> Iterator[Problem]:
+    _, wanted = connector_name(spec.connector)
+    try:
+        versions.includes(wanted, "0.0.0")
+    except ValueError as error:
+        said, _, expected = str(error).partition(": expected ")
+        yield Problem("SYN217", (*SPEC, "connector"), said, expected=expected)
+    for name, stream in spec.streams.items():
+        yield from _file_stream(stream, (*SPEC, "streams", name))
+
+
+def _file_stream(stream: FileStream, path: Path) -> Iterator[Problem]:
+    schema = stream.record_schema
+    if stream.files.startswith("/") or ".." in stream.files.split("/"):
+        yield Problem(
+            "SYN205",
+            (*path, "files"),
+            f"{stream.files!r} leaves the integration's root",
+            expected="a glob under the root: customers-*.csv",
+            help="Set `root` in the integration's config instead.",
+        )
+    if schema is not None:
+        yield from _schema(schema.properties, schema.required, (*path, "schema"))
+        yield from _known(stream.key, schema.properties, (*path, "key"), "field of the schema")
+    if not stream.csv.header and not stream.csv.columns:
+        yield Problem(
+            "SYN202", (*path, "csv", "columns"), "a file without a header needs the field 'columns'", expected="names"
+        )
+
+
+def _mapping(spec: MappingSpec) -> Iterator[Problem]:
+    names = [f.to for f in spec.fields]
+    fields = (*SPEC, "fields")
+    yield from _repeated(names, fields, "to", "target field")
+    yield from _known(spec.key, names, (*SPEC, "key"), "target field")
+    for position, field in enumerate(spec.fields):
+        yield from _mapped_field(field, (*fields, position))
+    for position, test in enumerate(spec.tests):
+        yield from _mapping_test(test, names, (*SPEC, "tests", position))
+
+
+def _mapped_field(field: MappedField, path: Path) -> Iterator[Problem]:
+    # `const: null` is a choice: what counts is that the field is written.
+    names = {"from": "source", "const": "const", "template": "template"}
+    given = [alias for alias, name in names.items() if name in field.model_fields_set]
+    if len(given) != 1:
+        yield _choice(given, tuple(names), path, f"the target field {field.to!r}")
+    if field.zone is not None:
+        yield from _zone(field.zone, (*path, "zone"))
+
+
+def _mapping_test(test: MappingTest, names: list[str], path: Path) -> Iterator[Problem]:
+    given = [n for n in ("expect", "reject") if getattr(test, n) is not None] + (["skip"] if test.skip else [])
+    if len(given) != 1:
+        yield _choice(given, ("expect", "reject", "skip"), path, "a test")
+    for name in test.expect or ():
+        if name not in names:
+            yield Problem(
+                "SYN213",
+                (*path, "expect", name),
+                f"the mapping has no target field {name!r}",
+                expected=listed(names),
+                suggestion=nearest(name, names),
+                at_key=True,
+            )
+    if test.reject is not None and test.reject not in names:
+        yield Problem(
+            "SYN213",
+            (*path, "reject"),
+            f"the mapping has no target field {test.reject!r}",
+            expected=listed(names),
+            suggestion=nearest(test.reject, names),
+        )
+
+
+def _flow(spec: SyncSpec | ImportSpec) -> Iterator[Problem]:
+    if spec.source == spec.to:
+        yield Problem("SYN205", (*SPEC, "to"), f"it would write to where it reads from, {spec.to!r}")
+
+
+def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
+    yield from _exactly_one(spec, ("cron", "every", "on"), SPEC, "a schedule")
+    if spec.cron is not None and (wrong := cron.problem(spec.cron)):
+        yield Problem(
+            "SYN214",
+            (*SPEC, "cron"),
+            f"{spec.cron!r} is not a cron expression: {wrong}",
+            expected='five fields, such as "*/15 * * * *"',
+        )
+    yield from _zone(spec.time_zone, (*SPEC, "timeZone"))
+    yield from _repeated(list(spec.run), (*SPEC, "run"), "", "run")
+    yield from _windows(spec.windows)
+
+
+def _windows(windows: Windows) -> Iterator[Problem]:
+    for part in ("allow", "deny"):
+        for position, window in enumerate(getattr(windows, part)):
+            if window.start == window.end:
+                yield Problem("SYN205", (*SPEC, "windows", part, position, "end"), "the window has no length")
+
+
+def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
+    given = [n for n in ("notify", "run", "webhook") if getattr(spec.do, n)]
+    if len(given) != 1:
+        yield _choice(given, ("notify", "run", "webhook"), (*SPEC, "do"), "a subscription")
+
+
+#: A check's argument is the kind's own spec model, which the loader guarantees.
+CHECKS: Final[dict[str, Callable[[Any], Iterator[Problem]]]] = {
+    "Tenant": _tenant,
+    "Policy": _policy,
+    "Connector": _connector,
+    "Integration": _integration,
+    "Mapping": _mapping,
+    "Sync": _flow,
+    "Import": _flow,
+    "Schedule": _schedule,
+    "Subscription": _subscription,
+}
+
+
+# --- shared ----------------------------------------------------------------------------------------------------------
+
+
+def _exactly_one(model: BaseModel, names: tuple[str, ...], path: Path, what: str) -> Iterator[Problem]:
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) != 1:
+        yield _choice(given, names, path, what)
+
+
+def _choice(given: list[str], names: tuple[str, ...], path: Path, what: str) -> Problem:
+    if given:
+        message = f"{what} can have only one of {listed(names)}, not {' and '.join(given)}"
+        return Problem("SYN211", (*path, given[1]), message, help="Remove all but one.", at_key=True)
+    return Problem("SYN211", path, f"{what} needs one of {listed(names)}")
+
+
+def _repeated(names: list[str], path: Path, field: str, what: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for position, name in enumerate(names):
+        if name in seen:
+            where = (*path, position, field) if field else (*path, position)
+            yield Problem("SYN212", where, f"the {what} {name!r} is given twice")
+        seen.add(name)
+
+
+def _known(
+    wanted: Iterable[str], names: Iterable[str], path: Path, what: str, *, nested: bool = False
+) -> Iterator[Problem]:
+    known = list(names)
+    for position, name in enumerate(wanted):
+        if (name.split(".")[0] if nested else name) not in known:
+            yield Problem(
+                "SYN213",
+                (*path, position),
+                f"{name!r} is no {what}",
+                expected=listed(known),
+                suggestion=nearest(name, known),
+            )
+
+
+def _zone(name: str, path: Path) -> Iterator[Problem]:
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name gives an OSError
+        from zoneinfo import available_timezones
+
+        yield Problem(
+            "SYN215",
+            path,
+            f"{name!r} is not a time zone",
+            expected="a name of the IANA database, such as Europe/Berlin",
+            suggestion=nearest(name, available_timezones()),
+        )

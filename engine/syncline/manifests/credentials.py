@@ -1,0 +1,58 @@
+"""Credentials that were written where a reference belongs. What it finds is never shown: not in messages, not in excerpts.
+
+Two signs: the form of a value (a token's prefix, a private key, a URL with a password), anywhere in a manifest; and a
+literal under a name such as `password`, in a spec. It isn't a scanner of entropy: a digest or an id is no finding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from syncline.manifests.node import Node, walk
+from syncline.model.manifest import Path
+
+_FORMS: Final = {
+    "a private key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----",
+    "an age identity": r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
+    "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
+    "a GitLab token": r"glpat-[A-Za-z0-9_-]{16,}",
+    "a Slack token": r"xox[abeoprs]-[A-Za-z0-9-]{10,}",
+    "a Stripe key": r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}",
+    "an AWS access key": r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+    "a Google API key": r"\bAIza[A-Za-z0-9_-]{35}",
+    "an npm token": r"npm_[A-Za-z0-9]{30,}",
+    "a SendGrid key": r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
+    "a JSON Web Token": r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "a URL with a password": r"[a-z][a-z0-9+.-]*://[^/?#\s:@]*:[^/?#\s@{]+@",
+}
+_ANY_FORM = re.compile("|".join(_FORMS.values()))
+_FORM = {what: re.compile(form) for what, form in _FORMS.items()}
+_NAME = re.compile(
+    r"(?i)(?:^|[a-z0-9_.-])?(?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization)$"
+)
+_NAME_IN_TEXT = re.compile(r"(?i)(?:pass(?:word|wd|phrase)|secret|token|[-_]?key|authorization)[\"']?\s*:")
+
+
+def find(root: Node, content: str) -> Iterator[tuple[Path, str]]:
+    """Paths of literals that look like credentials, with what each looks like. `content` is the file's text."""
+    # Most files have neither sign: two scans of their text are all that they cost.
+    forms = _ANY_FORM.search(content) is not None or "\\" in content
+    if not forms and not _NAME_IN_TEXT.search(content):
+        return
+    for path, node in walk(root):
+        if isinstance(node.data, str) and (what := _looks_like(path, node.data)):
+            yield path, what
+
+
+def _looks_like(path: Path, value: str) -> str:
+    if _ANY_FORM.search(value):
+        return next(what for what, form in _FORM.items() if form.search(value))
+    name = path[-1] if path else ""
+    if path[:1] != ("spec",) or not isinstance(name, str) or "{{" in value or len(value) < 4:
+        return ""
+    # A mapping's tests hold sample records; a reference's own fields name a secret without being it; a lookup is data.
+    if path[1:2] == ("tests",) or "secretRef" in path or "lookup" in path or path[-2:] == ("properties", name):
+        return ""
+    return f"the value of {name!r}" if _NAME.search(name) else ""

@@ -1,0 +1,49 @@
+"""What is declared, as one value: every object of the repository by its key, and what the catalogue adds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+from syncline.model.key import ObjectKey
+from syncline.model.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The declared objects in the order of their keys. Equal sets of declarations have equal digests."""
+
+    objects: Mapping[ObjectKey, Manifest]
+    catalog: Mapping[ObjectKey, Manifest] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, manifests: Iterable[Manifest], catalog: Mapping[ObjectKey, Manifest]) -> Desired:
+        """The first manifest of each key, sorted."""
+        objects: dict[ObjectKey, Manifest] = {}
+        for manifest in manifests:
+            objects.setdefault(manifest.key, manifest)
+        return cls(MappingProxyType({key: objects[key] for key in sorted(objects)}), catalog)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over every key and its declaration's digest."""
+        lines = "".join(f"{key} {manifest.digest}\n" for key, manifest in self.objects.items())
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def find(self, tenant: str, kind: str, name: str) -> Manifest | None:
+        """What a name means to a tenant: its own object, else the shared one, else the catalogue's."""
+        shared = ObjectKey("", kind, name)
+        own = self.objects.get(ObjectKey(tenant, kind, name)) if tenant else None
+        return own or self.objects.get(shared) or self.catalog.get(shared)
+
+    def visible(self, tenant: str, kind: str) -> Iterator[str]:
+        """Names of a kind that a tenant may see: its own and the shared ones."""
+        for objects in (self.objects, self.catalog):
+            yield from (key.name for key in objects if key.kind == kind and key.tenant in {"", tenant})
+
+    def of_kind(self, kind: str) -> tuple[Manifest, ...]:
+        """Every declared object of a kind, in the order of keys."""
+        return tuple(manifest for key, manifest in self.objects.items() if key.kind == kind)

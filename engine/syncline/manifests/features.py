@@ -1,0 +1,126 @@
+"""What the language declares and this version doesn't do yet: each is a finding, so that nothing is promised in silence.
+
+An error where a run would do something else than was declared; a warning where it is only left out. Whoever builds a
+feature deletes its line here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from syncline.kinds.auth import AuthConfigSpec, OAuth2Auth
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.import_ import ImportSpec
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.schedule import ScheduleSpec
+from syncline.kinds.subscription import SubscriptionSpec
+from syncline.kinds.sync import SyncSpec
+from syncline.kinds.tenant import TenantSpec
+from syncline.manifests.findings import Problem
+from syncline.model.manifest import Manifest, Path
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A part of the language without an effect: where it stands, its name, what to do; `wrong` makes it an error."""
+
+    path: Path
+    name: str
+    help: str
+    wrong: bool = False
+    at_key: bool = True
+
+
+def _auth(spec: AuthConfigSpec) -> Iterator[Feature]:
+    if isinstance(spec.root, OAuth2Auth):
+        yield Feature(("spec", "type"), "OAuth 2.0", "Use bearer with a token from your secret store.", True, False)
+    if spec.root.rotation is not None:
+        yield Feature(("spec", "rotation"), "reminders to rotate a credential", "Track its age outside.")
+
+
+def _connector(spec: ConnectorSpec) -> Iterator[Feature]:
+    if spec.http is not None and spec.http.breaker is not None:
+        yield Feature(("spec", "http", "breaker"), "the circuit breaker", "Retries and time limits apply without it.")
+    for name, stream in spec.streams.items():
+        if stream.write is not None:
+            yield Feature(("spec", "streams", name, "write"), "writing to an API", "A flow can only read this stream.")
+
+
+def _integration(spec: IntegrationSpec) -> Iterator[Feature]:
+    if len(spec.endpoints) > 1:
+        yield Feature(("spec", "endpoints"), "more than one endpoint", "Declare one integration for each region.", True)
+    if spec.limits.concurrency is not None:
+        yield Feature(
+            ("spec", "limits", "concurrency"), "the limit of concurrency", "A run makes one request at a time."
+        )
+
+
+def _flow(spec: SyncSpec) -> Iterator[Feature]:
+    if spec.deletes != "ignore":
+        yield Feature(
+            ("spec", "deletes"), f"deletes: {spec.deletes}", "Use write: replace to drop what is gone.", True, False
+        )
+    if spec.conflicts != "source":
+        yield Feature(
+            ("spec", "conflicts"), f"conflicts: {spec.conflicts}", "Leave it out: the source wins.", True, False
+        )
+
+
+def _import(spec: ImportSpec) -> Iterator[Feature]:
+    if spec.validate_first == "before-commit":
+        yield Feature(
+            ("spec", "validate"),
+            "validate: before-commit",
+            "Use `syncline run --dry-run` first, and guards.",
+            True,
+            False,
+        )
+    if spec.rollback is not None:
+        yield Feature(("spec", "rollback"), "undoing an import", "Take a backup before it.", True)
+    if spec.partitions is not None:
+        yield Feature(("spec", "partitions"), "working on partitions at the same time", "The files are read in order.")
+
+
+def _tenant(spec: TenantSpec) -> Iterator[Feature]:
+    for field in ("quotas", "access", "keys"):
+        if field in spec.model_fields_set:
+            yield Feature(("spec", field), f"enforcing {field}", "Nothing is refused because of it yet.")
+
+
+def _schedule(spec: ScheduleSpec) -> Iterator[Feature]:
+    del spec
+    yield Feature(("kind",), "starting runs by a schedule", "Start `syncline run` from cron or CI.", at_key=False)
+
+
+def _subscription(spec: SubscriptionSpec) -> Iterator[Feature]:
+    del spec
+    yield Feature(("kind",), "reacting to events", "Nothing is sent or started because of it.", at_key=False)
+
+
+_FEATURES: Final[dict[str, Callable[[Any], Iterator[Feature]]]] = {
+    "AuthConfig": _auth,
+    "Connector": _connector,
+    "Integration": _integration,
+    "Sync": _flow,
+    "Import": _import,
+    "Tenant": _tenant,
+    "Schedule": _schedule,
+    "Subscription": _subscription,
+}
+
+
+def unexecuted(manifest: Manifest) -> Iterator[Problem]:
+    """Every feature that a manifest declares and this version doesn't execute."""
+    features = _FEATURES.get(manifest.key.kind)
+    for feature in features(manifest.spec) if features else ():
+        consequence = "so this can't run" if feature.wrong else "so it has no effect"
+        yield Problem(
+            "SYN240" if feature.wrong else "SYN241",
+            feature.path,
+            f"this version doesn't execute {feature.name}, {consequence}",
+            help=feature.help,
+            at_key=feature.at_key,
+            warning=not feature.wrong,
+        )

@@ -1,0 +1,100 @@
+"""A sync or an import with everything that it refers to at hand: where records come from, how they map, where they go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.import_ import ImportSpec
+from syncline.kinds.integration import IntegrationSpec, connector_name
+from syncline.kinds.mapping import MappingSpec
+from syncline.kinds.stream import FileStream, RestStream, logical_schema
+from syncline.kinds.sync import SyncSpec, endpoint
+from syncline.manifests.desired import Desired
+from syncline.model.key import ObjectKey
+from syncline.model.manifest import Manifest
+from syncline.model.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One end of a flow. `declaration` is what is declared of the stream, `schema` its declared record schema."""
+
+    integration: Manifest
+    connector: Manifest
+    stream: str
+    declaration: RestStream | FileStream | None
+    schema: Schema | None
+    region: str
+
+    @property
+    def runtime(self) -> str:
+        """The runtime that serves it: rest, file or sql."""
+        assert isinstance(self.connector.spec, ConnectorSpec)
+        return self.connector.spec.runtime
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Names of the streams that are declared for it, by the integration or its connector."""
+        assert isinstance(self.connector.spec, ConnectorSpec)
+        assert isinstance(self.integration.spec, IntegrationSpec)
+        return tuple(_streams(self.integration.spec, self.connector.spec))
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A sync or an import, resolved. `target_key` is its own key, else its mapping's."""
+
+    key: ObjectKey
+    manifest: Manifest
+    spec: SyncSpec | ImportSpec
+    source: Side
+    target: Side
+    mapping: Manifest
+    target_key: tuple[str, ...]
+
+
+def flow_of(desired: Desired, key: ObjectKey) -> Flow | None:
+    """The flow of a Sync or an Import; None when it isn't one, or refers to something that isn't there."""
+    manifest = desired.objects.get(key)
+    if manifest is None or not isinstance(manifest.spec, SyncSpec | ImportSpec):
+        return None
+    spec = manifest.spec
+    mapping = desired.find(key.tenant, "Mapping", spec.mapping)
+    source, target = _side(desired, key.tenant, spec.source), _side(desired, key.tenant, spec.to)
+    if mapping is None or not isinstance(mapping.spec, MappingSpec) or source is None or target is None:
+        return None
+    return Flow(key, manifest, spec, source, target, mapping, spec.key or mapping.spec.key)
+
+
+def flows(desired: Desired) -> tuple[Flow, ...]:
+    """Every flow whose references resolve, in the order of keys."""
+    found = (flow_of(desired, key) for key in desired.objects if key.kind in {"Sync", "Import"})
+    return tuple(flow for flow in found if flow is not None)
+
+
+def _side(desired: Desired, tenant: str, text: str) -> Side | None:
+    name, stream = endpoint(text)
+    integration = desired.find(tenant, "Integration", name)
+    if integration is None or not isinstance(integration.spec, IntegrationSpec):
+        return None
+    # What a shared integration refers to is shared as well: a tenant can't put its own connector under it.
+    owner = integration.key.tenant
+    connector = desired.find(owner, "Connector", connector_name(integration.spec.connector)[0])
+    if connector is None or not isinstance(connector.spec, ConnectorSpec):
+        return None
+    declaration = _streams(integration.spec, connector.spec).get(stream)
+    record = declaration.record_schema if declaration is not None else None
+    schema = logical_schema(record, declaration.key) if record is not None and declaration is not None else None
+    return Side(integration, connector, stream, declaration, schema, _region(integration.spec))
+
+
+def _streams(integration: IntegrationSpec, connector: ConnectorSpec) -> Mapping[str, RestStream | FileStream]:
+    return {**connector.streams, **integration.streams}
+
+
+def _region(spec: IntegrationSpec) -> str:
+    if spec.region:
+        return spec.region
+    return spec.endpoints[0].region if len(spec.endpoints) == 1 else ""

@@ -1,0 +1,298 @@
+"""Manifests to what is desired: every reference followed, every pair of objects that must agree compared.
+
+Pure, and independent of the order in which manifests come. A tenant's findings never name what another tenant owns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from syncline.kinds import KIND_BY_NAME
+from syncline.kinds.auth import AuthConfigSpec
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.import_ import ImportSpec
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.mapping import MappingSpec
+from syncline.kinds.sync import SyncSpec
+from syncline.manifests import versions
+from syncline.manifests.catalog import catalog as shipped
+from syncline.manifests.config import check_config
+from syncline.manifests.desired import Desired
+from syncline.manifests.features import unexecuted
+from syncline.manifests.findings import Problem
+from syncline.manifests.flow import Flow, Side, flow_of
+from syncline.manifests.text import listed, nearest
+from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
+from syncline.model.key import ObjectKey
+from syncline.model.kind import Reference
+from syncline.model.manifest import Manifest
+
+#: Runtimes that can be read from, and written to, in this version.
+READABLE = frozenset({"file", "rest"})
+WRITABLE = frozenset({"file", "sql"})
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What is desired, and what keeps it from being so."""
+
+    desired: Desired
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+def resolve(
+    manifests: Iterable[Manifest],
+    broken: Collection[ObjectKey] = (),
+    catalog: Mapping[ObjectKey, Manifest] | None = None,
+) -> Resolved:
+    """Resolves what was loaded. `broken` are the keys of `LoadResult.broken`; `catalog` is the shipped one by default."""
+    ordered = sorted(manifests, key=lambda m: (m.key, m.place))
+    desired = Desired.of(ordered, shipped() if catalog is None else catalog)
+    missing = _Missing(desired, frozenset(broken))
+    diagnostics = list(_duplicates(ordered))
+    for manifest in desired.objects.values():
+        found = [*_tenant(manifest, missing), *_references(manifest, missing), *_moved(manifest, desired)]
+        found += unexecuted(manifest)
+        match manifest.spec:
+            case IntegrationSpec():
+                found += _integration(manifest, manifest.spec, desired)
+            case SyncSpec() | ImportSpec():
+                flow = flow_of(desired, manifest.key)
+                found += _flow(flow) if flow is not None else ()
+            case _:
+                pass
+        diagnostics += [_diagnostic(problem, manifest) for problem in found]
+    diagnostics.sort(key=Diagnostic.sort_key)
+    return Resolved(desired, tuple(diagnostics))
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    """Decides whether a name means nothing, or something that is declared but not valid."""
+
+    desired: Desired
+    broken: frozenset[ObjectKey]
+
+    def __call__(self, tenant: str, kind: str, name: str) -> bool:
+        declared = {ObjectKey(tenant, kind, name), ObjectKey("", kind, name)}
+        return self.desired.find(tenant, kind, name) is None and not declared & self.broken
+
+
+def _duplicates(ordered: Iterable[Manifest]) -> Iterator[Diagnostic]:
+    first: dict[ObjectKey, Manifest] = {}
+    for manifest in ordered:
+        known = first.setdefault(manifest.key, manifest)
+        if known is not manifest:
+            problem = Problem(
+                "SYN220", ("metadata", "name"), f"{manifest.key} is declared twice", help="Keep one of the two."
+            )
+            related = (Related(known.place_of("metadata", "name"), "first declared here"),)
+            yield _diagnostic(problem, manifest, related)
+
+
+def _tenant(manifest: Manifest, missing: _Missing) -> Iterator[Problem]:
+    tenant = manifest.key.tenant
+    if tenant and missing("", "Tenant", tenant):
+        # Only names of tenants are compared, and only with the writer's own: a pull request sees all of them anyway.
+        yield Problem(
+            "SYN222",
+            ("metadata", "tenant"),
+            f"the tenant {tenant!r} is not declared",
+            suggestion=nearest(tenant, missing.desired.visible("", "Tenant")),
+            help="Declare it: kind: Tenant with this name.",
+        )
+
+
+def _references(manifest: Manifest, missing: _Missing) -> Iterator[Problem]:
+    tenant = manifest.key.tenant
+    for reference in KIND_BY_NAME[manifest.key.kind].references(manifest.spec):
+        if missing(tenant, reference.kind, reference.name):
+            yield _unknown(reference, tenant, missing.desired)
+
+
+def _unknown(reference: Reference, tenant: str, desired: Desired) -> Problem:
+    names = sorted(set(desired.visible(tenant, reference.kind)))
+    suggestion = nearest(reference.name, names)
+    part, version = f"/{reference.part}" if reference.part else "", f"@{reference.version}" if reference.version else ""
+    return Problem(
+        "SYN221",
+        reference.path,
+        f"there is no {reference.kind} {reference.name!r}" + (f" for the tenant {tenant!r}" if tenant else ""),
+        expected=listed(names),
+        suggestion=f"{suggestion}{part}{version}" if suggestion else "",
+        help="" if suggestion else f"Declare it: kind: {reference.kind} with this name.",
+    )
+
+
+def _moved(manifest: Manifest, desired: Desired) -> Iterator[Problem]:
+    if manifest.moved is None:
+        return
+    previous = ObjectKey(manifest.moved.tenant, manifest.key.kind, manifest.moved.name)
+    if previous in desired.objects:
+        said = "itself" if previous == manifest.key else f"{previous}, which is still declared"
+        yield Problem(
+            "SYN233",
+            ("metadata", "moved"),
+            f"{manifest.key} can't be moved from {said}",
+            help="Remove metadata.moved, or the old declaration.",
+        )
+
+
+# --- integrations ----------------------------------------------------------------------------------------------------
+
+
+def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) -> Iterator[Problem]:
+    tenant = manifest.key.tenant
+    name, _, wanted = spec.connector.partition("@")
+    found = desired.find(tenant, "Connector", name)
+    if found is None or not isinstance(found.spec, ConnectorSpec):
+        return
+    connector = found.spec
+    if not versions.includes(wanted, connector.version):
+        yield Problem(
+            "SYN223",
+            ("spec", "connector"),
+            f"the connector {name!r} has the version {connector.version}, which {wanted!r} excludes",
+            expected=wanted,
+            suggestion=f"{name}@^{connector.version}",
+        )
+    yield from check_config(spec.config, connector.config, name)
+    yield from _auth(spec, connector, name, desired.find(tenant, "AuthConfig", spec.auth) if spec.auth else None)
+    if spec.streams and connector.runtime != "file":
+        yield Problem(
+            "SYN230",
+            ("spec", "streams"),
+            f"streams of files need the runtime file; the connector {name!r} has {connector.runtime}",
+            help="Remove them: this connector knows its own streams.",
+            at_key=True,
+        )
+
+
+def _auth(spec: IntegrationSpec, connector: ConnectorSpec, name: str, auth: Manifest | None) -> Iterator[Problem]:
+    if spec.auth is None:
+        if "none" not in connector.auth:
+            yield Problem(
+                "SYN225",
+                ("spec",),
+                f"the connector {name!r} needs authentication",
+                expected=f"auth: an AuthConfig of type {listed(connector.auth)}",
+            )
+    elif auth is not None and isinstance(auth.spec, AuthConfigSpec) and auth.spec.root.type not in connector.auth:
+        offered = [t for t in connector.auth if t != "none"]
+        yield Problem(
+            "SYN225",
+            ("spec", "auth"),
+            f"{auth.key.name!r} is of type {auth.spec.root.type}, which the connector {name!r} doesn't offer",
+            expected=listed(offered) or "no authentication",
+        )
+
+
+# --- flows -----------------------------------------------------------------------------------------------------------
+
+
+def _flow(flow: Flow) -> Iterator[Problem]:
+    source, target = flow.source, flow.target
+    if source.runtime not in READABLE:
+        yield Problem(
+            "SYN234",
+            ("spec", "from"),
+            f"this version can't read from {source.integration.key.name!r} (the runtime {source.runtime})",
+            expected=f"an integration with the runtime {listed(sorted(READABLE))}",
+        )
+    elif source.declaration is None:
+        yield _no_stream(source)
+    if target.runtime not in WRITABLE:
+        yield Problem(
+            "SYN234",
+            ("spec", "to"),
+            f"this version can't write to {target.integration.key.name!r} (the runtime {target.runtime})",
+            expected=f"an integration with the runtime {listed(sorted(WRITABLE))}",
+        )
+    yield from _read_mode(flow)
+    yield from _key(flow)
+    if getattr(source.declaration, "parent", None) is not None:
+        yield Problem(
+            "SYN240",
+            ("spec", "from"),
+            f"this version doesn't execute child streams (`for`), so {source.stream!r} can't run",
+            help="Read a stream that has no parent.",
+        )
+
+
+def _no_stream(side: Side) -> Problem:
+    names = side.streams
+    return Problem(
+        "SYN224",
+        ("spec", "from"),
+        f"{side.integration.key.name!r} has no stream {side.stream!r}",
+        expected=listed(names) or "a stream that the integration declares",
+        suggestion=f"{side.integration.key.name}/{close}" if (close := nearest(side.stream, names)) else "",
+    )
+
+
+def _read_mode(flow: Flow) -> Iterator[Problem]:
+    if not isinstance(flow.spec, SyncSpec) or flow.spec.read != "incremental" or flow.source.declaration is None:
+        return
+    if getattr(flow.source.declaration, "cursor", None) is None:
+        yield Problem(
+            "SYN231",
+            ("spec", "read"),
+            f"the stream {flow.source.stream!r} has no cursor to read past",
+            expected="full",
+            suggestion="full",
+            help="Declare the stream's cursor in its connector, or read everything.",
+        )
+    if flow.spec.write == "replace":
+        yield Problem(
+            "SYN231",
+            ("spec", "write"),
+            "an incremental read with write: replace would keep only what changed",
+            expected="upsert or append",
+            suggestion="upsert",
+        )
+
+
+def _key(flow: Flow) -> Iterator[Problem]:
+    spec, mapping = flow.spec, flow.mapping.spec
+    assert isinstance(mapping, MappingSpec)
+    names = [f.to for f in mapping.fields if f.protect != "drop"]
+    if spec.write == "upsert" and not flow.target_key:
+        yield Problem(
+            "SYN232",
+            ("spec", "write"),
+            "write: upsert needs a key, and neither this nor the mapping has one",
+            expected=f"key: names of target fields ({listed(names)})",
+            help="Add key here or in the mapping, or use write: append.",
+        )
+    for position, name in enumerate(spec.key):
+        if name not in names:
+            yield Problem(
+                "SYN213",
+                ("spec", "key", position),
+                f"{name!r} is no target field of the mapping {flow.mapping.key.name!r}",
+                expected=listed(names),
+                suggestion=nearest(name, names),
+            )
+
+
+# --- shared ----------------------------------------------------------------------------------------------------------
+
+
+def _diagnostic(problem: Problem, manifest: Manifest, related: tuple[Related, ...] = ()) -> Diagnostic:
+    return Diagnostic(
+        code=problem.code,
+        message=problem.message,
+        place=_place(problem, manifest),
+        severity=Severity.warning if problem.warning else Severity.error,
+        expected=problem.expected,
+        suggestion=problem.suggestion,
+        help=problem.help,
+        subject=str(manifest.key),
+        related=related,
+    )
+
+
+def _place(problem: Problem, manifest: Manifest) -> Place:
+    found = manifest.key_places.get(problem.path) if problem.at_key else None
+    return found or manifest.place_of(*problem.path)
