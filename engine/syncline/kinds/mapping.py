@@ -24,7 +24,8 @@ TypeName = Annotated[
     str,
     BeforeValidator(_type),
     Field(
-        description="string, integer, int32, decimal(p,s), float, boolean, date, time, timestamp, datetime, json, binary.",
+        description="string, integer, int32, decimal(p,s), float, boolean, date, time, timestamp, datetime, json or "
+        "binary.",
         examples=["string", "decimal(14,2)"],
     ),
 ]

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
-
-from pydantic import BaseModel
 
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
@@ -27,6 +25,9 @@ from syncline.manifests import cron, versions
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
 from syncline.model.manifest import Path
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 SPEC: Final[Path] = ("spec",)

@@ -1,4 +1,4 @@
-"""Credentials that were written where a reference belongs. What it finds is never shown: not in messages, not in excerpts.
+"""Credentials that were written where a reference belongs. What it finds is shown in no message and no excerpt.
 
 Two signs: the form of a value (a token's prefix, a private key, a URL with a password), anywhere in a manifest; and a
 literal under a name such as `password`, in a spec. It isn't a scanner of entropy: a digest or an id is no finding.

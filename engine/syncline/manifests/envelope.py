@@ -29,8 +29,10 @@ class Metadata(Spec):
 
     name: Annotated[Name, Field(description="Unique among the tenant's objects of the kind: a DNS-1123 label.")]
     tenant: Annotated[Name | None, Field(description="Whose it is; shared by all tenants when absent.")] = None
-    labels: Annotated[dict[LabelKey, LabelValue], Field(description="For selecting, listing and policies.")] = {}
-    annotations: Annotated[dict[LabelKey, str], Field(description="Notes for people and tools.")] = {}
+    labels: Annotated[
+        dict[LabelKey, LabelValue], Field(default_factory=dict, description="For selecting, listing and policies.")
+    ]
+    annotations: Annotated[dict[LabelKey, str], Field(default_factory=dict, description="Notes for people and tools.")]
     moved: Annotated[
         MovedFrom | None, Field(description="The former name, so that cursors and history follow a rename.")
     ] = None

@@ -1,4 +1,4 @@
-"""What the language declares and this version doesn't do yet: each is a finding, so that nothing is promised in silence.
+"""What the language declares and this version doesn't do yet: each is a finding, nothing is promised in silence.
 
 An error where a run would do something else than was declared; a warning where it is only left out. Whoever builds a
 feature deletes its line here.
@@ -35,7 +35,7 @@ class Feature:
 
 def _auth(spec: AuthConfigSpec) -> Iterator[Feature]:
     if isinstance(spec.root, OAuth2Auth):
-        yield Feature(("spec", "type"), "OAuth 2.0", "Use bearer with a token from your secret store.", True, False)
+        yield Feature(("spec", "type"), "OAuth 2.0", "Use bearer with a stored token.", wrong=True, at_key=False)
     if spec.root.rotation is not None:
         yield Feature(("spec", "rotation"), "reminders to rotate a credential", "Track its age outside.")
 
@@ -50,7 +50,9 @@ def _connector(spec: ConnectorSpec) -> Iterator[Feature]:
 
 def _integration(spec: IntegrationSpec) -> Iterator[Feature]:
     if len(spec.endpoints) > 1:
-        yield Feature(("spec", "endpoints"), "more than one endpoint", "Declare one integration for each region.", True)
+        yield Feature(
+            ("spec", "endpoints"), "more than one endpoint", "Declare one integration for each region.", wrong=True
+        )
     if spec.limits.concurrency is not None:
         yield Feature(
             ("spec", "limits", "concurrency"), "the limit of concurrency", "A run makes one request at a time."
@@ -60,11 +62,19 @@ def _integration(spec: IntegrationSpec) -> Iterator[Feature]:
 def _flow(spec: SyncSpec) -> Iterator[Feature]:
     if spec.deletes != "ignore":
         yield Feature(
-            ("spec", "deletes"), f"deletes: {spec.deletes}", "Use write: replace to drop what is gone.", True, False
+            ("spec", "deletes"),
+            f"deletes: {spec.deletes}",
+            "Use write: replace to drop what is gone.",
+            wrong=True,
+            at_key=False,
         )
     if spec.conflicts != "source":
         yield Feature(
-            ("spec", "conflicts"), f"conflicts: {spec.conflicts}", "Leave it out: the source wins.", True, False
+            ("spec", "conflicts"),
+            f"conflicts: {spec.conflicts}",
+            "Leave it out: the source wins.",
+            wrong=True,
+            at_key=False,
         )
 
 
@@ -74,11 +84,11 @@ def _import(spec: ImportSpec) -> Iterator[Feature]:
             ("spec", "validate"),
             "validate: before-commit",
             "Use `syncline run --dry-run` first, and guards.",
-            True,
-            False,
+            wrong=True,
+            at_key=False,
         )
     if spec.rollback is not None:
-        yield Feature(("spec", "rollback"), "undoing an import", "Take a backup before it.", True)
+        yield Feature(("spec", "rollback"), "undoing an import", "Take a backup before it.", wrong=True)
     if spec.partitions is not None:
         yield Feature(("spec", "partitions"), "working on partitions at the same time", "The files are read in order.")
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
-from pydantic.fields import FieldInfo
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Annotation = Any
 
@@ -21,7 +23,7 @@ def by_alias(model: type[BaseModel]) -> dict[str, FieldInfo]:
 
 def alternatives(annotation: Annotation) -> Iterator[Annotation]:
     """The members of a union, the annotation alone otherwise; without `Annotated`, `None` and root models."""
-    origin = get_origin(annotation)
+    origin: Any = get_origin(annotation)
     if origin is Annotated:
         yield from alternatives(get_args(annotation)[0])
     elif origin in {Union, UnionType}:
@@ -41,7 +43,7 @@ def models(annotation: Annotation) -> list[type[BaseModel]]:
 def step(annotation: Annotation, key: str | int) -> Iterator[Annotation]:
     """What may stand at a key or position of a value of this annotation."""
     for alternative in alternatives(annotation):
-        origin = get_origin(alternative)
+        origin: Any = get_origin(alternative)
         if isinstance(alternative, type) and issubclass(alternative, BaseModel):
             if isinstance(key, str) and key in by_alias(alternative):
                 yield by_alias(alternative)[key].annotation
@@ -84,9 +86,14 @@ def literals_of(model: type[BaseModel], field: str) -> tuple[str, ...]:
     return literals(info.annotation) if info else ()
 
 
+def _is_literal(annotation: Annotation) -> bool:
+    origin: Any = get_origin(annotation)
+    return origin is Literal
+
+
 def literals(annotation: Annotation) -> tuple[str, ...]:
     """The values that literals among the alternatives allow, in order."""
-    return tuple(str(v) for a in alternatives(annotation) if get_origin(a) is Literal for v in get_args(a))
+    return tuple(str(v) for a in alternatives(annotation) if _is_literal(a) for v in get_args(a))
 
 
 _WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
@@ -96,7 +103,7 @@ def describe(annotation: Annotation) -> str:
     """What a value of this annotation is, in words: `text`, `a whole number or text`, `a list`."""
     words: list[str] = []
     for alternative in alternatives(annotation):
-        origin = get_origin(alternative)
+        origin: Any = get_origin(alternative)
         if origin is Literal:
             word = "one of " + ", ".join(str(v) for v in get_args(alternative))
         elif origin in {tuple, list}:

@@ -56,7 +56,8 @@ def problems(errors: Sequence[ErrorDetails], root: Node, prefix: Path, model: An
 def _locate(error: ErrorDetails, root: Node, prefix: Path) -> _Error:
     path: list[str | int] = list(prefix)
     node = root.at(prefix)
-    branch, union = "", ()
+    branch = ""
+    union: Path = ()
     loc = error["loc"]
     for position, item in enumerate(loc):
         if item == "[key]":

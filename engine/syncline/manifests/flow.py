@@ -1,4 +1,4 @@
-"""A sync or an import with everything that it refers to at hand: where records come from, how they map, where they go."""
+"""A sync or an import with everything that it refers to: where records come from, how they map, where they go."""
 
 from __future__ import annotations
 

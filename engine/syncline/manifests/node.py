@@ -33,11 +33,11 @@ class Node:
     def child(self, step: str | int) -> Node | None:
         """The value at a key or position."""
         match self.children:
-            case dict() as members if isinstance(step, str):
-                return members.get(step)
-            case list() as items if isinstance(step, int) and 0 <= step < len(items):
-                return items[step]
-            case _:
+            case dict() as members:
+                return members.get(step) if isinstance(step, str) else None
+            case list() as items:
+                return items[step] if isinstance(step, int) and 0 <= step < len(items) else None
+            case None:
                 return None
 
     def at(self, path: Path) -> Node | None:
@@ -92,6 +92,8 @@ def _walk(node: Node, path: Path) -> Iterator[tuple[Path, Node]]:
         case list() as items:
             for position, child in enumerate(items):
                 yield from _walk(child, (*path, position))
+        case None:
+            pass
 
 
 def walk(node: Node) -> Iterator[tuple[Path, Node]]:

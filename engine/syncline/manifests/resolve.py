@@ -46,7 +46,7 @@ def resolve(
     broken: Collection[ObjectKey] = (),
     catalog: Mapping[ObjectKey, Manifest] | None = None,
 ) -> Resolved:
-    """Resolves what was loaded. `broken` are the keys of `LoadResult.broken`; `catalog` is the shipped one by default."""
+    """Resolves what was loaded. `broken` is `LoadResult.broken`; `catalog` is the shipped one by default."""
     ordered = sorted(manifests, key=lambda m: (m.key, m.place))
     desired = Desired.of(ordered, shipped() if catalog is None else catalog)
     missing = _Missing(desired, frozenset(broken))

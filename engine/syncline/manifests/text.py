@@ -1,4 +1,4 @@
-"""The text of one file, as findings point into it: lines, places and excerpts. Reads bounded bytes, decides on encoding."""
+"""The text of one file, as findings point into it: its encoding, lines, places and excerpts."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Text:
         text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
         return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
 
-    def finding(
+    def finding(  # noqa: PLR0913 - the fields of a Diagnostic
         self,
         code: str,
         message: str,

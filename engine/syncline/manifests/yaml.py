@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from yaml import YAMLError
 from yaml._yaml import CParser
@@ -25,7 +25,6 @@ from yaml.events import (
     Event,
     MappingEndEvent,
     MappingStartEvent,
-    NodeEvent,
     ScalarEvent,
     SequenceEndEvent,
     StreamEndEvent,
@@ -114,12 +113,13 @@ class _Composer:
         if root.text != "":  # nothing but comments between two markers
             self.result.documents.append(root)
 
-    def _node(self, event: NodeEvent, depth: int) -> Node:
+    def _node(self, event: Event, depth: int) -> Node:
         self.values += 1
         if self.values > MAX_VALUES:
             self._stop("SYN106", f"the file has more than {MAX_VALUES:,} values", _span(event))
         if isinstance(event, AliasEvent):
             return self._alias(event, depth)
+        assert isinstance(event, ScalarEvent | CollectionStartEvent)
         if event.tag is not None:
             self._add("SYN108", f"the tag {event.tag!r} is not allowed", _span(event), help_="Remove it; quote a text.")
         if isinstance(event, ScalarEvent):
@@ -194,7 +194,7 @@ class _Composer:
         _close(node, start, event, child)
         return node
 
-    def _key(self, event: NodeEvent, depth: int) -> str | None:
+    def _key(self, event: Event, depth: int) -> str | None:
         if not isinstance(event, ScalarEvent):
             self._add("SYN111", "a key is not text", _span(event), help_="Quote it, if it is a name.")
             self._node(event, depth + 1)
@@ -209,7 +209,7 @@ class _Composer:
         return str(event.value)
 
     def _alias(self, event: AliasEvent, depth: int) -> Node:
-        target = self.anchors.get(event.anchor)
+        target = self.anchors.get(event.anchor or "")
         if target is None:
             message = f"the alias *{event.anchor} refers to no value before it, or to one that it is part of"
             self._stop("SYN109", message, _span(event))
@@ -231,13 +231,14 @@ class _Composer:
     def _add(self, code: str, message: str, span: Span, help_: str = "") -> None:
         self.result.diagnostics.append(self.text.finding(code, message, self.text.place(span), help=help_))
 
-    def _stop(self, code: str, message: str, span: Span) -> Any:
+    def _stop(self, code: str, message: str, span: Span) -> NoReturn:
         self._add(code, message, span)
         raise _StopError
 
 
 def _span(event: Event) -> Span:
-    start, end = event.start_mark, event.end_mark
+    start: Any = event.start_mark
+    end: Any = event.end_mark
     return (start.line, start.column, end.line, end.column)
 
 
@@ -251,7 +252,7 @@ def _close(node: Node, start: CollectionStartEvent, end: Event, last: Node | Non
     # The end of a block collection is where the next token starts, lines later; where its last value ends is more use.
     first = node.span
     if start.flow_style or (last is not None and last.span < first):  # the latter: the last value is an alias
-        node.span = (*first[:2], end.end_mark.line, end.end_mark.column)
+        node.span = (*first[:2], *_span(end)[2:])
     elif last is not None:
         node.span = (*first[:2], *last.span[2:])
 
