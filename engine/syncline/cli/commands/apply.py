@@ -1,0 +1,4 @@
+import click
+@click.command(short_help="apply")
+def apply() -> None:
+    """apply."""

@@ -1,0 +1,4 @@
+import click
+@click.command(short_help="fmt")
+def fmt() -> None:
+    """fmt."""

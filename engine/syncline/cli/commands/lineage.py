@@ -1,0 +1,4 @@
+import click
+@click.command(short_help="lineage")
+def lineage() -> None:
+    """lineage."""

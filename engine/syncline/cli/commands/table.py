@@ -1,0 +1,23 @@
+"""Every command, in one list, by what it is for. To add one: a file beside this one, and a line here."""
+
+from __future__ import annotations
+
+from syncline.cli.lazy import Entry
+
+_AUTHOR, _CHANGE, _RUN, _LOOK = "Write manifests", "Change what is applied", "Move data", "Look and prove"
+
+ENTRIES: tuple[Entry, ...] = (
+    Entry(_AUTHOR, "init", "syncline.cli.commands.init:init"),
+    Entry(_AUTHOR, "validate", "syncline.cli.commands.validate:validate"),
+    Entry(_AUTHOR, "fmt", "syncline.cli.commands.fmt:fmt"),
+    Entry(_AUTHOR, "explain", "syncline.cli.commands.explain:explain"),
+    Entry(_AUTHOR, "schema", "syncline.cli.commands.schema:schema"),
+    Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
+    Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
+    Entry(_RUN, "run", "syncline.cli.commands.run:run"),
+    Entry(_RUN, "runs", "syncline.cli.commands.runs:runs"),
+    Entry(_LOOK, "get", "syncline.cli.commands.get:get"),
+    Entry(_LOOK, "lineage", "syncline.cli.commands.lineage:lineage"),
+    Entry(_LOOK, "audit", "syncline.cli.commands.audit:audit"),
+    Entry(_LOOK, "doctor", "syncline.cli.commands.doctor:doctor"),
+)

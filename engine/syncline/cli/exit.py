@@ -1,0 +1,72 @@
+"""Exit codes: what each means, and the one function that chooses among them.
+
+A script can tell from the code alone what to do next: fix something (1, 2), ask somebody (3), look at the rejects (4),
+try again later (5), or review a plan (10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+
+from syncline.model.diagnostic import Diagnostic, Severity
+from syncline.model.errors import Again, Denied, SynclineError, Waiting
+from syncline.model.plan import Plan
+from syncline.model.run import RunState
+
+
+class Exit(IntEnum):
+    """The exit codes of every command."""
+
+    ok = 0
+    failed = 1
+    usage = 2
+    denied = 3
+    rejects = 4
+    unreachable = 5
+    changes = 10
+    interrupted = 130
+    terminated = 143
+
+
+MEANINGS: Mapping[Exit, str] = {
+    Exit.ok: "Done, nothing to object.",
+    Exit.failed: "Something declared is invalid, or what was asked for failed. Trying again won't help.",
+    Exit.usage: "The command line is wrong: an unknown option, a missing argument.",
+    Exit.denied: "A policy or a guard refuses it, and nothing else is wrong with it.",
+    Exit.rejects: "The run finished, and some records were set aside: see `syncline runs rejects`.",
+    Exit.unreachable: "A system can't be reached, or another writer is at work. Trying again later may help.",
+    Exit.changes: "The plan has changes (only with `plan --exit-code`).",
+    Exit.interrupted: "Interrupted from the keyboard (SIGINT). A run resumes from its last commit.",
+    Exit.terminated: "Ended by SIGTERM. A run resumes from its last commit.",
+}
+
+#: Codes by which a policy (SYN5xx) or a guard (SYN62x) refuses something that is valid in itself.
+_DENYING = ("SYN5", "SYN62")
+
+
+def exit_code(outcome: SynclineError | RunState | Plan | Iterable[Diagnostic]) -> Exit:
+    """The exit code of an outcome: an error, how a run ended, a plan (changes or not), or the findings of a check.
+
+    Invalid comes before denied: what is wrong in itself has to be fixed whatever a policy says of it.
+    """
+    match outcome:
+        case Denied():
+            return Exit.denied
+        case Again() | Waiting():
+            return Exit.unreachable
+        case SynclineError():
+            return Exit.failed
+        case RunState.succeeded:
+            return Exit.ok
+        case RunState.partial:
+            return Exit.rejects
+        case RunState():
+            return Exit.failed
+        case Plan():
+            findings = exit_code(outcome.findings)
+            return findings if findings is Exit.failed else Exit.denied if outcome.denied else findings
+        case findings_:
+            errors = [d.code for d in findings_ if d.severity is Severity.error]
+            denied = all(code.startswith(_DENYING) for code in errors)
+            return Exit.ok if not errors else Exit.denied if denied else Exit.failed

@@ -1,0 +1,29 @@
+"""Findings as JSON, version `syncline/findings/v1`: what other programs read. Fields may be added, never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from syncline.model.codes import CODES
+from syncline.model.diagnostic import Diagnostic, Severity
+
+VERSION = "syncline/findings/v1"
+
+
+def _finding(found: Diagnostic) -> dict[str, Any]:
+    code = CODES.get(found.code)
+    return {**asdict(found), "severity": str(found.severity), "title": code.title if code else ""}
+
+
+def render_json(findings: Sequence[Diagnostic], files: Sequence[str]) -> str:
+    """An object with the files that were read, counts by severity, and the findings in the order shown to people."""
+    data = {
+        "version": VERSION,
+        "files": len(files),
+        "summary": {str(s): sum(d.severity is s for d in findings) for s in Severity},
+        "findings": [_finding(d) for d in findings],
+    }
+    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"

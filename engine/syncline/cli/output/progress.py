@@ -1,0 +1,129 @@
+"""Progress of a run on standard error: a bar on a terminal, plain lines elsewhere, at most one every two seconds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import IO, TYPE_CHECKING
+
+from syncline.cli.output.text import duration, number, plural, visible
+from syncline.executor.progress import Progress, RunInfo
+from syncline.model.run import Counts
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+EVERY = 2.0
+
+
+def _counts(counts: Counts) -> str:
+    text = f"{number(counts.read)} read, {number(counts.written)} written, {number(counts.rejected)} rejected"
+    return f"{text}, {number(counts.skipped)} skipped" if counts.skipped else text
+
+
+def _start(info: RunInfo) -> str:
+    kind = "dry run" if info.dry else "run"
+    resumed = f", resumed after {plural(info.resumed, 'record')}" if info.resumed else ""
+    return f"{kind} {info.run}: {visible(info.source)} → {visible(info.target)}{resumed}"
+
+
+class LineProgress:
+    """Lines that a log can keep. `clock` is in seconds and never goes back."""
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say = say
+        self._clock = clock
+        self._name = ""
+        self._began = self._last = clock()
+
+    def started(self, info: RunInfo) -> None:
+        """Says which run starts, and from where to where."""
+        self._name = visible(info.object)
+        self._began = self._last = self._clock()
+        self._say(f"{self._name}: {_start(info)}")
+
+    def phase(self, name: str) -> None:
+        """Says what begins."""
+        self._say(f"{self._name}: {visible(name)}")
+
+    def advanced(self, counts: Counts, done: float | None) -> None:
+        """Says how far it is, unless it did just before."""
+        now = self._clock()
+        if now - self._last < EVERY:
+            return
+        self._last = now
+        rate = f", {number(counts.read / (now - self._began))} rows/s" if now > self._began else ""
+        share = f" ({done:.0%})" if done is not None else ""
+        self._say(f"{self._name}: {_counts(counts)}{share}{rate}")
+
+    def finished(self, counts: Counts, seconds: float) -> None:
+        """Says what came of it."""
+        self._say(f"{self._name}: {_counts(counts)} in {duration(seconds)}")
+
+
+class BarProgress:
+    """A bar with counts, rate and time left; it is gone when the run ends, since the receipt says the rest."""
+
+    def __init__(self, stream: IO[str], *, color: bool) -> None:
+        self._stream = stream
+        self._color = color
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._began = 0.0
+
+    def started(self, info: RunInfo) -> None:
+        """Shows the bar."""
+        from rich.console import Console
+        from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        console = Console(file=self._stream, no_color=not self._color, highlight=False, markup=False)
+        console.print(f"{visible(info.object)}: {_start(info)}", soft_wrap=True)
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[counts]}", markup=False),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("starting", total=None, counts="")
+        self._began = time.monotonic()
+        self._bar.start()
+
+    def phase(self, name: str) -> None:
+        """Names the phase beside the bar."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=visible(name))
+
+    def advanced(self, counts: Counts, done: float | None) -> None:
+        """Moves the bar."""
+        if self._bar is None or self._task is None:
+            return
+        elapsed = time.monotonic() - self._began
+        rate = f", {number(counts.read / elapsed)} rows/s" if elapsed > 0 else ""
+        self._bar.update(
+            self._task,
+            total=None if done is None else 1.0,
+            completed=done or 0.0,
+            counts=_counts(counts) + rate,
+        )
+
+    def finished(self, counts: Counts, seconds: float) -> None:
+        """Takes the bar away."""
+        del counts, seconds
+        self.close()
+
+    def close(self) -> None:
+        """Gives the terminal back, also when the run was interrupted."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def progress_for(stream: IO[str], say: Callable[[str], None], *, color: bool) -> Progress:
+    """The progress that fits a stream."""
+    return BarProgress(stream, color=color) if stream.isatty() else LineProgress(say)

@@ -1,0 +1,110 @@
+"""How a run ended, as text: the figures of its receipt, what broke which rule, and what to do next."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from syncline.cli.output.paint import Paint
+from syncline.cli.output.text import cut, duration, number, pad, plural, visible
+from syncline.model.run import Receipt, Reject, RunState
+
+_TOP = 5
+_TITLES = {
+    RunState.pending: "Pending",
+    RunState.running: "Running",
+    RunState.interrupted: "Interrupted",
+    RunState.succeeded: "Succeeded",
+    RunState.partial: "Finished with rejects",
+    RunState.failed: "Failed",
+}
+
+
+def paint_state(state: RunState, text: str, paint: Paint) -> str:
+    """A text in the colour of a run's state."""
+    match state:
+        case RunState.succeeded:
+            return paint.green(text)
+        case RunState.partial | RunState.interrupted:
+            return paint.yellow(text)
+        case RunState.failed:
+            return paint.red(text)
+        case RunState.pending | RunState.running:
+            return paint.cyan(text)
+
+
+def title(state: RunState) -> str:
+    """A run's state in words."""
+    return _TITLES[state]
+
+
+def cursor(value: Any) -> str:
+    """A cursor on one line; a word where there is none."""
+    if value is None:
+        return "none"
+    return cut(visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)), 48)
+
+
+def _figures(receipt: Receipt) -> list[tuple[str, str, str]]:
+    counts = receipt.counts
+    rate = f"{number(counts.read / receipt.seconds)} rows/s" if receipt.seconds and counts.read else ""
+    kinds = [f"{number(n)} {name}" for name in ("inserted", "updated", "unchanged") if (n := getattr(counts, name))]
+    return [
+        ("read", number(counts.read), rate),
+        ("written", number(counts.written), ", ".join(kinds)),
+        ("rejected", number(counts.rejected), ""),
+        ("skipped", number(counts.skipped), ""),
+    ]
+
+
+def _facts(receipt: Receipt) -> list[tuple[str, str]]:
+    batches = plural(receipt.batches, "batch", "batches")
+    facts = [
+        ("from", visible(receipt.source)),
+        ("to", visible(receipt.destination)),
+        ("cursor", f"{cursor(receipt.cursor_before)} → {cursor(receipt.cursor_after)}"),
+        ("digests", f"read {receipt.read_digest[:12]}, written {receipt.written_digest[:12]}, over {batches}"),
+        ("under", f"revision {visible(receipt.revision[:12]) or 'none'}, plan {receipt.plan[:12] or 'none'}"),
+    ]
+    if receipt.resumed:
+        facts.append(("resumed", plural(receipt.resumed, "time")))
+    return [(name, text) for name, text in facts if text]
+
+
+def top_rules(rejects: Iterable[Reject]) -> Mapping[tuple[str, str], int]:
+    """How many rejects each field and rule has, the most frequent first."""
+    return dict(Counter((r.field, r.rule) for r in rejects).most_common())
+
+
+def _rules(rules: Mapping[tuple[str, str], int], paint: Paint) -> list[str]:
+    shown = list(rules.items())[:_TOP]
+    size = max(len(number(count)) for _, count in shown)
+    lines = ["", paint.bold("Rejected for")]
+    for (field, rule), count in shown:
+        what = f"{visible(field)}: {visible(rule)}" if field else visible(rule)
+        lines.append(f"  {number(count).rjust(size)}  {what}")
+    if len(rules) > _TOP:
+        lines.append(f"  {' ' * size}  … and {plural(len(rules) - _TOP, 'more rule')}")
+    return lines
+
+
+def render_receipt(receipt: Receipt, paint: Paint, rules: Mapping[tuple[str, str], int] | None = None) -> str:
+    """The receipt; `rules` are counts of rejects by field and rule, the most frequent first."""
+    ended = paint_state(receipt.state, title(receipt.state), paint)
+    lines = [f"{ended} in {duration(receipt.seconds)}: {paint.bold(visible(receipt.object))}, run {receipt.run}", ""]
+    figures = _figures(receipt)
+    size = max(len(value) for _, value, _ in figures)
+    for name, value, remark in figures:
+        tail = f"  {paint.dim(remark)}" if remark else ""
+        shown = value.rjust(size)
+        lines.append(f"  {pad(name, 9)} {paint.yellow(shown) if name == 'rejected' and receipt.counts.rejected else shown}{tail}")
+    lines.append("")
+    lines += [f"  {pad(name, 9)} {text}" for name, text in _facts(receipt)]
+    lines += [f"  {pad('note', 9)} {visible(note)}" for note in receipt.notes]
+    if rules:
+        lines += _rules(rules, paint)
+    if receipt.counts.rejected:
+        lines += ["", f"See them:     syncline runs rejects {receipt.run}", f"Try them again, once fixed: syncline runs retry {receipt.run}"]
+    return "\n".join(lines) + "\n"
