@@ -44,7 +44,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     """Settings for a repository; `Invalid` when its folder doesn't exist."""
     root = root.resolve()
     if not root.is_dir():
-        raise Invalid(f"{root} is not a folder", code="SYN201", help="Give the folder of a configuration repository.")
+        raise Invalid(f"{root} is not a folder", code="SYN115", help="Give the folder of a configuration repository.")
     home = Path(environ.get("SYNCLINE_HOME") or root / HOME)
     home = home if home.is_absolute() else root / home
     return Settings(

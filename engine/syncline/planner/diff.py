@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from syncline.manifests.desired import Desired
 from syncline.manifests.load import to_document
-from syncline.manifests.resolve import Desired
 from syncline.model.change import Action, Change, FieldChange
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest

@@ -7,29 +7,18 @@ it: the flow's own, else its mapping's, its integrations' or connectors'.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import Flow, Side
-from syncline.mapping.compile import Compiled
 from syncline.model.change import Action, Change, Effect, EffectKind
 from syncline.model.key import ObjectKey
+from syncline.planner.compiled import CompiledFlow, Flows
 from syncline.planner.observed import Observed
 from syncline.planner.position import position_changes
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledFlow:
-    """A flow with its compiled mapping."""
-
-    flow: Flow
-    compiled: Compiled
-
-
-Flows = Mapping[ObjectKey, CompiledFlow]
 
 
 def hosts(side: Side) -> tuple[str, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from syncline.manifests.resolve import Desired
+from syncline.manifests.desired import Desired
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.plan import Basis, Plan, PolicyResult
+from syncline.planner.compiled import Flows
 from syncline.planner.diff import diff
-from syncline.planner.effects import Flows, with_effects
+from syncline.planner.effects import with_effects
 from syncline.planner.guards import delete_findings
 from syncline.planner.observed import Observed
 from syncline.planner.order import steps

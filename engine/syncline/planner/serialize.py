@@ -33,7 +33,8 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
+def step_data(step: Step) -> dict[str, Any]:
+    """A step as plain data, for plans and the journal."""
     match step:
         case PutObject(key, digest, document, place):
             return {
@@ -62,7 +63,7 @@ def to_data(plan: Plan) -> dict[str, Any]:
         "basis": asdict(plan.basis),
         "summary": dict(plan.summary),
         "changes": [_change(c) for c in plan.changes],
-        "steps": [_step(s) for s in plan.steps],
+        "steps": [step_data(s) for s in plan.steps],
         "policy": [
             {
                 "rule": r.rule,
@@ -136,7 +137,7 @@ def loads(text: str) -> Plan:
         if data["version"] != VERSION:
             raise Invalid(
                 f"the plan has version {data['version']!r}; this program reads {VERSION}",
-                code="SYN610",
+                code="SYN640",
                 help="Make the plan again with this version of Syncline.",
             )
         plan = Plan(
@@ -159,8 +160,8 @@ def loads(text: str) -> Plan:
         stated = data["digest"]
     except (KeyError, TypeError, ValueError) as error:
         raise Invalid(
-            f"the file is not a plan ({error})", code="SYN610", help="Give a file written by `syncline plan --out`."
+            f"the file is not a plan ({error})", code="SYN640", help="Give a file written by `syncline plan --out`."
         ) from error
     if digest(plan) != stated:
-        raise Invalid("the plan was altered after it was made", code="SYN610", help="Make the plan again.")
+        raise Invalid("the plan was altered after it was made", code="SYN640", help="Make the plan again.")
     return plan

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from syncline.manifests.resolve import Desired
+from syncline.manifests.desired import Desired
 from syncline.model.change import Change
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.key import ObjectKey

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -84,6 +84,15 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Releases what it holds."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A source that knows how much there is to read, so that progress can be shown as a share."""
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Bytes that a read from the start would read; None where it can't be known."""
 
 
 def plain(config: Config) -> dict[str, Any]:

@@ -60,4 +60,40 @@ CODES: tuple[Code, ...] = (
         "The state is kept in SQLite or PostgreSQL; the URL or the schema that was given is of neither.",
         "Write `sqlite:///PATH/state.db` or `postgresql://USER@HOST/DATABASE`.",
     ),
+    Code(
+        "SYN620",
+        "mass deletion",
+        "The plan deletes a large share of what is applied: often a wrong folder, branch or merge rather than an intention.",
+        "Look at what the plan deletes; if it is meant, plan and apply with --allow-deletes.",
+    ),
+    Code(
+        "SYN621",
+        "protected object",
+        "The object was applied with `metadata.protected: true`, so deleting its manifest doesn't retire it.",
+        "Put it back, set metadata.protected to false, apply that, then delete it.",
+    ),
+    Code(
+        "SYN630",
+        "not applied",
+        "Only what was applied runs: a declaration in the working tree has no effect until then.",
+        "Apply the configuration; `syncline get` lists what is applied.",
+    ),
+    Code(
+        "SYN640",
+        "not a plan",
+        "The file is not a plan, was made by another version, or was altered after it was made.",
+        "Make the plan again with `syncline plan --out FILE`.",
+    ),
+    Code(
+        "SYN641",
+        "stale plan",
+        "The state moved after the plan was made, so its effects are no longer those that were shown.",
+        "Plan again and look at what changed.",
+    ),
+    Code(
+        "SYN642",
+        "plan carries errors",
+        "A guard refuses the plan; applying it would do what the guard is there to stop.",
+        "Correct what the findings name and plan again.",
+    ),
 )

@@ -11,4 +11,58 @@ CODES: tuple[Code, ...] = (
         "It failed in a way that may pass by itself.",
         "Run it again; a run resumes from its last commit.",
     ),
+    Code(
+        "SYN701",
+        "too many rejects",
+        "More records were rejected than `guards.maxRejects` allows. The batch that passed the bound was not committed.",
+        "Look at the rejects, correct the source or the mapping, or raise the bound.",
+    ),
+    Code(
+        "SYN702",
+        "too few rows",
+        "The run would end with fewer rows than `guards.minRows`.",
+        "Look whether the source is complete.",
+    ),
+    Code(
+        "SYN703",
+        "not supported by this version",
+        "What is declared is part of the language, and this version doesn't run it yet.",
+        "Use what the message names instead.",
+    ),
+    Code(
+        "SYN704",
+        "run stopped",
+        "The run was stopped before its end. What it committed stays.",
+        "Run it again: it continues after its last commit.",
+    ),
+    Code(
+        "SYN705",
+        "unreadable checkpoint",
+        "The checkpoint at the destination was written by another version of Syncline.",
+        "Run with --full-refresh to start over.",
+    ),
+    Code(
+        "SYN706",
+        "mapping doesn't fit the source",
+        "The source turned out to have other fields, or other types, than the mapping needs. Nothing was read.",
+        "Correct the mapping, or look whether the source changed.",
+    ),
+    Code(
+        "SYN707",
+        "suspended",
+        "The sync or import is suspended in its manifest, with a reason.",
+        "Remove spec.suspend and apply, or wait for its end.",
+    ),
+    Code(
+        "SYN708",
+        "nothing to retry",
+        "The run has no rejects that can be retried: there are none, they were retried before, or they could not be parsed.",
+        "See `syncline runs rejects RUN`; what could not be parsed needs a corrected source.",
+    ),
+    Code(
+        "SYN709",
+        "unknown run",
+        "No run has this id.",
+        "`syncline runs list` shows the runs.",
+    ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from syncline.kinds.integration import IntegrationSpec
+from syncline.model.manifest import Path
 from syncline.policy.rule import Rule, Subjects, Violation
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -16,7 +17,9 @@ def check(subjects: Subjects) -> Iterator[Violation]:
     for key, manifest in subjects.desired.objects.items():
         if key.kind != "Integration" or not isinstance(manifest.spec, IntegrationSpec):
             continue
-        urls = [(("spec", "endpoints", i, "url"), e.url) for i, e in enumerate(manifest.spec.endpoints)]
+        urls: list[tuple[Path, str]] = [
+            (("spec", "endpoints", i, "url"), e.url) for i, e in enumerate(manifest.spec.endpoints)
+        ]
         urls += [(("spec", "config", n), v) for n, v in manifest.spec.config.items() if isinstance(v, str)]
         for path, url in urls:
             parts = urlsplit(url) if url.startswith("http://") else None

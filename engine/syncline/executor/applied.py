@@ -1,0 +1,49 @@
+"""What is applied, ready to run: the only thing that runs. Built from the state, compiled once for each of its serials."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncline.manifests.desired import Desired
+from syncline.manifests.load import from_document
+from syncline.manifests.resolve import resolve
+from syncline.model.errors import Invalid
+from syncline.planner.compiled import CompiledFlow, Flows, compile_flows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncline.model.key import ObjectKey
+    from syncline.state.store import AppliedObject, StateReader
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Applied objects, resolved and compiled, at a serial of the state."""
+
+    serial: int
+    objects: Mapping[ObjectKey, AppliedObject]
+    desired: Desired
+    flows: Flows
+
+    def flow(self, key: ObjectKey) -> CompiledFlow:
+        """An applied sync or import; `Invalid` with a suggestion where there is none."""
+        found = self.flows.get(key)
+        if found is None:
+            near = difflib.get_close_matches(str(key), [str(k) for k in self.flows], 1)
+            raise Invalid(
+                f"{key} is not applied" + (f"; did you mean {near[0]}?" if near else ""),
+                code="SYN630",
+                help="Apply the configuration first: `syncline apply`. `syncline get` lists what is applied.",
+            )
+        return found
+
+
+def read_applied(reader: StateReader) -> Applied:
+    """Reads and compiles what is applied now."""
+    serial = reader.serial()
+    objects = {applied.key: applied for applied in reader.objects()}
+    desired = resolve([from_document(applied.document) for applied in objects.values()]).desired
+    return Applied(serial, objects, desired, compile_flows(desired))

@@ -1,0 +1,78 @@
+"""The checkpoint of a flow: what the destination keeps, in one transaction with the data it covers.
+
+It is enough to continue a killed run exactly: the source's position, the records accounted for so far, and the digest
+chains. `basis` is the `planner.position.position_digest` it was made under; with another, the position no longer applies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from syncline.model.errors import Invalid
+from syncline.model.run import Counts
+
+_VERSION = 1
+_START = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """
+    Where a run stands after batch `sequence` (0: before the first).
+
+    `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that the run started from. `done` marks a run
+    that read everything. Digests are hex chains as `model.run.Receipt` defines them.
+    """
+
+    flow: str
+    run: str
+    basis: str
+    sequence: int = 0
+    position: dict[str, Any] | None = None
+    before: dict[str, Any] | None = None
+    counts: Counts = Counts()
+    read_digest: str = _START
+    written_digest: str = _START
+    done: bool = False
+    resumed: int = 0
+    started: str = ""
+    source: str = ""
+
+    def dumps(self) -> str:
+        """As compact JSON."""
+        return json.dumps({"version": _VERSION, **asdict(self)}, separators=(",", ":"), ensure_ascii=False)
+
+    @classmethod
+    def loads(cls, text: str) -> Checkpoint:
+        """Reads it back; `Invalid` for what this version didn't write."""
+        try:
+            data = json.loads(text)
+            if data.pop("version") != _VERSION:
+                msg = "another version"
+                raise ValueError(msg)
+            return cls(**{**data, "counts": Counts(**data["counts"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise Invalid(
+                f"the checkpoint at the destination can't be read ({error})",
+                code="SYN705",
+                help="It was written by another version of Syncline; run with --full-refresh to start over.",
+            ) from error
+
+    def advance(self, *, position: dict[str, Any] | None, counts: Counts, read: bytes, written: bytes) -> Checkpoint:
+        """The checkpoint after one more batch; `read` and `written` are the SHA-256 of its bytes."""
+        return replace(
+            self,
+            sequence=self.sequence + 1,
+            position=position,
+            counts=self.counts + counts,
+            read_digest=chain(self.read_digest, read),
+            written_digest=chain(self.written_digest, written),
+        )
+
+
+def chain(previous: str, digest: bytes) -> str:
+    """dₙ = SHA-256(dₙ₋₁ ‖ batch digest), in hex."""
+    return hashlib.sha256(bytes.fromhex(previous) + digest).hexdigest()

@@ -1,0 +1,107 @@
+"""Committing batches: rejects to the state, rows and checkpoint to the destination, then copies and evidence.
+
+The order is what makes a kill harmless: rejects first (dropped again if their batch never was committed), then rows and
+checkpoint in one transaction, then what can be told from the checkpoint. Copies in the state and commit events are
+written at most once a second and at the end: they are repeated from the destination's checkpoint when a run continues.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from syncline.executor.rejects import seal
+from syncline.model.event import Action, Event
+
+if TYPE_CHECKING:
+    from syncline.executor.checkpoint import Checkpoint
+    from syncline.executor.facilities import Facilities
+    from syncline.executor.prepare import Prepared
+    from syncline.model.key import ObjectKey
+    from syncline.sdk.destination import Writer, Written
+    from syncline.state.store import RunRecord
+
+#: Seconds between copies to the state and the log; what is lost by a kill is repeated from the destination.
+COPY_EVERY = 1.0
+
+
+@dataclass(slots=True)
+class Committer:
+    """The sink of a pipeline: one writer, one run."""
+
+    facilities: Facilities
+    writer: Writer
+    key: ObjectKey
+    record: RunRecord
+    _events: list[Event] = field(default_factory=list)
+    _copied: float = field(default_factory=time.monotonic)
+
+    def commit(self, prepared: Prepared, before: Checkpoint) -> Checkpoint:
+        """One batch; durable when it returns."""
+        after = before.advance(
+            position=prepared.position,
+            counts=prepared.counts,
+            read=prepared.read_digest,
+            written=prepared.written_digest,
+        )
+        if prepared.rejects:
+            keys, store = self.facilities.keys, self.facilities.store
+            store.put_rejects(seal(keys, self.key, after.run, after.sequence, prepared.rejects))
+        after = counted(after, self.writer.write(prepared.frame, after.dumps()))
+        self.tell(after, rejected=len(prepared.rejects))
+        return after
+
+    def tell(self, checkpoint: Checkpoint, rejected: int = 0) -> None:
+        """Notes a commit for the log, and copies it to the state once in a while."""
+        recorder = self.facilities.recorder
+        self._events.append(
+            recorder.event(
+                Action.run_commit,
+                key=self.key,
+                run=checkpoint.run,
+                sequence=checkpoint.sequence,
+                read=checkpoint.counts.read,
+                written=checkpoint.counts.written,
+                rejected=checkpoint.counts.rejected,
+                skipped=checkpoint.counts.skipped,
+                read_digest=checkpoint.read_digest,
+                written_digest=checkpoint.written_digest,
+            )
+        )
+        if rejected:
+            sequence = checkpoint.sequence
+            self._events.append(
+                recorder.event(Action.run_reject, key=self.key, run=checkpoint.run, sequence=sequence, count=rejected)
+            )
+        if time.monotonic() - self._copied >= COPY_EVERY:
+            self.copy(checkpoint)
+
+    def copy(self, checkpoint: Checkpoint) -> None:
+        """Copies the checkpoint to the state and appends the commits so far to the log."""
+        self.record = replace(self.record, counts=checkpoint.counts)
+        self.facilities.store.put_run(self.record)
+        self.facilities.store.put_cursor(self.key, checkpoint.dumps())
+        self.facilities.recorder.record(self.take_events())
+        self._copied = time.monotonic()
+
+    def take_events(self) -> list[Event]:
+        """Commit events that are not in the log yet; the caller appends them."""
+        events, self._events = self._events, []
+        return events
+
+
+def counted(checkpoint: Checkpoint, written: Written | None) -> Checkpoint:
+    """The checkpoint with what the destination says became of the rows."""
+    if written is None:
+        return checkpoint
+    counts = checkpoint.counts
+    return replace(
+        checkpoint,
+        counts=replace(
+            counts,
+            inserted=counts.inserted + written.inserted,
+            updated=counts.updated + written.updated,
+            unchanged=counts.unchanged + written.unchanged,
+        ),
+    )

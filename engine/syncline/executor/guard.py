@@ -1,0 +1,43 @@
+"""Guards: bounds past which a run stops before it commits more. Each is decided in one function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncline.model.errors import Denied
+from syncline.model.units import Share
+
+if TYPE_CHECKING:
+    from syncline.kinds.sync import Guards
+    from syncline.model.run import Counts
+
+
+def check_rejects(guards: Guards, counts: Counts) -> None:
+    """Denied when more records were rejected than `maxRejects` allows, of those read so far."""
+    if guards.max_rejects is None:
+        return
+    bound = Share.parse(guards.max_rejects)
+    if bound.exceeded(counts.rejected, counts.read):
+        raise Denied(
+            f"{counts.rejected:,} of {counts.read:,} records are rejected, more than maxRejects {bound} allows",
+            code="SYN701",
+            help="See why with `syncline runs rejects`; correct the source or the mapping, or raise guards.maxRejects.",
+        )
+
+
+def check_rows(guards: Guards, counts: Counts) -> None:
+    """Denied when fewer rows than `minRows` would be the outcome of the run."""
+    if guards.min_rows is not None and counts.written < guards.min_rows:
+        raise Denied(
+            f"{counts.written:,} rows are fewer than minRows {guards.min_rows:,}",
+            code="SYN702",
+            help="Look whether the source is complete.",
+        )
+
+
+def max_shrink(guards: Guards) -> float | None:
+    """`maxShrink` as the fraction a replaced table may lose; only shares have one."""
+    if guards.max_shrink is None:
+        return None
+    percent = Share.parse(guards.max_shrink).percent
+    return None if percent is None else percent / 100

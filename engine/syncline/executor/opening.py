@@ -1,0 +1,102 @@
+"""Opening both ends of a flow: instances from declarations, the source, its bound columns, the destination."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from syncline.connectors.registry import runtime
+from syncline.executor.instance import Resolve, SecretUses, instance_of
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.stream import RestStream
+from syncline.kinds.sync import SyncSpec
+from syncline.mapping.columns import bind
+from syncline.mapping.compile import compile_mapping
+from syncline.model.diagnostic import has_errors
+from syncline.model.errors import Bug, Invalid
+from syncline.sdk.source import SourceRequest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syncline.connectors.runtime import Runtime
+    from syncline.executor.applied import Applied
+    from syncline.manifests.flow import Side
+    from syncline.mapping.columns import Columns
+    from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.destination import Destination
+    from syncline.sdk.source import Source
+    from syncline.secrets.envelope import KeyRing
+
+
+def _runtime(side: Side) -> Runtime:
+    spec = side.connector.spec
+    assert isinstance(spec, ConnectorSpec)
+    return runtime(spec.runtime)
+
+
+@dataclass(slots=True)
+class Opener:
+    """Opens the ends of one flow; notes the secrets it used and counts what connectors count."""
+
+    item: CompiledFlow
+    applied: Applied
+    root: Path
+    resolve: Resolve
+    secrets: SecretUses = field(init=False)
+    metrics: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.secrets = SecretUses(self.resolve, self.item.flow.key.tenant)
+
+    def _count(self, name: str, value: float) -> None:
+        self.metrics[name] += value  # type: ignore[assignment]  # counters may hold fractions of seconds
+
+    def source(self) -> Source:
+        """The source, open, with its schema known."""
+        flow = self.item.flow
+        opens = _runtime(flow.source).open_source
+        if opens is None:
+            raise Invalid(
+                f"{flow.source.connector.key} can't be read from", code="SYN703", help="Use it as a destination."
+            )
+        instance = instance_of(flow.source, self.applied.desired, self.root, self.secrets, self._count)
+        cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
+        paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor else ())))
+        return opens(
+            instance,
+            SourceRequest(
+                stream=flow.source.stream,
+                schema=flow.source.schema,
+                paths=tuple(paths),
+                incremental=isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental",
+            ),
+        )
+
+    def destination(self) -> Destination:
+        """The destination, open. Call it in the thread that will use it."""
+        flow = self.item.flow
+        opens = _runtime(flow.target).open_destination
+        if opens is None:
+            raise Invalid(
+                f"{flow.target.connector.key} can't be written to", code="SYN703", help="Choose another destination."
+            )
+        return opens(instance_of(flow.target, self.applied.desired, self.root, self.secrets, self._count))
+
+
+def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing | None) -> Columns:
+    """The flow's mapping bound to the schema that the source turned out to have; `Invalid` with every misfit."""
+    compiled = compile_mapping(item.flow.mapping, source.schema)
+    if has_errors(compiled.diagnostics):
+        raise Invalid(
+            f"the mapping {item.flow.mapping.key.name} doesn't fit {item.flow.spec.source}",
+            code="SYN706",
+            diagnostics=compiled.diagnostics,
+            help="Correct the mapping, or look whether the source changed.",
+        )
+    hashes = any(f.protection == "hash" for f in compiled.flows)
+    if hashes and keys is None:
+        msg = "a hash needs the tenant's key"
+        raise Bug(msg)
+    return bind(compiled, source.schema, keys.tenant_hash_key(item.flow.key.tenant) if hashes and keys else None)

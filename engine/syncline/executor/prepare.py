@@ -1,0 +1,127 @@
+"""From a batch as read to rows that may be written: map, refuse, deduplicate, count. No I/O.
+
+Every record of the batch ends in exactly one place: a row, a reject, or skipped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from syncline.model.run import Counts, Reject
+from syncline.sdk.destination import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncline.mapping.columns import Columns, Rejected
+    from syncline.model.schema import Schema
+    from syncline.sdk.batch import Batch, Malformed, Position
+    from syncline.sdk.destination import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch ready to be committed: rows, rejects, counts (without inserted, updated and unchanged), and digests."""
+
+    frame: pl.DataFrame
+    rejects: tuple[Reject, ...]
+    counts: Counts
+    position: Position
+    read_digest: bytes
+    written_digest: bytes
+    size: int
+
+
+def frame_digest(frame: pl.DataFrame) -> bytes:
+    """SHA-256 of the frame as an uncompressed Arrow IPC stream: the same rows and types give the same digest."""
+    if frame.height == 0:
+        return hashlib.sha256(b"").digest()
+    return hashlib.sha256(frame.write_ipc_stream(None, compression="uncompressed").getbuffer()).digest()
+
+
+def _malformed(found: Malformed) -> Reject:
+    return Reject(found.place, found.field, "parse", found.raw[:200], found.message, found.raw)
+
+
+def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
+    return frame.select(pl.any_horizontal([pl.col(name).is_null() for name in key]).alias("null")).to_series()
+
+
+@dataclass(frozen=True, slots=True)
+class Preparer:
+    """Compiled columns and what the writer (None: a rehearsal) demands of rows."""
+
+    columns: Columns
+    target: Schema
+    unique: bool
+    writer: Writer | None
+
+    def prepare(self, batch: Batch) -> Prepared:
+        """One batch; deterministic."""
+        mapped = self.columns.apply(batch.frame)
+        frame, rejected = mapped.frame, list(mapped.rejects)
+        rows = mapped.rows
+        if self.unique:
+            frame, rows = self._without_null_keys(batch, frame, rows, rejected)
+        if self.writer is not None and frame.height:
+            refused = [(r.row, r.column, r.message) for r in refusals(self.writer, frame)]
+            if refused:
+                frame, rows = self._take_out(batch, frame, rows, rejected, refused, "destination")
+        before = frame.height
+        if self.unique and frame.height:
+            frame = frame.unique(subset=list(self.target.key), keep="last", maintain_order=True)
+        duplicates = before - frame.height
+        rejects = tuple(_malformed(m) for m in batch.malformed) + self._rejects(batch, rejected)
+        counts = Counts(
+            read=batch.read,
+            written=frame.height,
+            rejected=len(rejects),
+            skipped=mapped.skipped + duplicates,
+        )
+        return Prepared(frame, rejects, counts, batch.position, batch.digest, frame_digest(frame), batch.size)
+
+    def _without_null_keys(
+        self, batch: Batch, frame: pl.DataFrame, rows: Sequence[int] | None, rejected: list[Rejected]
+    ) -> tuple[pl.DataFrame, Sequence[int] | None]:
+        if not frame.height or not any(frame[name].null_count() for name in self.target.key):
+            return frame, rows
+        null = _null_keys(frame, self.target.key)
+        bad = [(i, self.target.key[0], "the key is null") for i in null.arg_true().to_list()]
+        return self._take_out(batch, frame, rows, rejected, bad, "key")
+
+    @staticmethod
+    def _take_out(
+        batch: Batch,
+        frame: pl.DataFrame,
+        rows: Sequence[int] | None,
+        rejected: list[Rejected],
+        bad: Sequence[tuple[int, str, str]],
+        rule: str,
+    ) -> tuple[pl.DataFrame, Sequence[int] | None]:
+        from syncline.mapping.columns import Rejected
+
+        source = list(range(batch.frame.height)) if rows is None else list(rows)
+        first = {index: (column, message) for index, column, message in reversed(bad)}
+        for index, (column, message) in sorted(first.items()):
+            value = str(frame[column][index])[:200] if column in frame.columns else ""
+            rejected.append(Rejected(source[index], column, rule, value, message))
+        keep = [i for i in range(frame.height) if i not in first]
+        return frame[keep], [source[i] for i in keep]
+
+    @staticmethod
+    def _rejects(batch: Batch, rejected: list[Rejected]) -> tuple[Reject, ...]:
+        if not rejected:
+            return ()
+        from syncline.mapping.columns import record_json
+
+        rejected.sort(key=lambda r: r.row)
+        rows = [r.row for r in rejected]
+        places, records = batch.places(rows), record_json(batch.frame, rows)
+        return tuple(
+            Reject(place, r.field, r.rule, r.value, r.message, record)
+            for r, place, record in zip(rejected, places, records, strict=True)
+        )

@@ -1,0 +1,62 @@
+"""Dry runs: the first records of a declared flow, mapped; nothing is written or recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncline.executor.applied import Applied
+from syncline.executor.opening import Opener, bind_columns
+from syncline.executor.prepare import Preparer
+from syncline.model.run import Counts, Reject
+from syncline.secrets.envelope import KeyRing
+
+if TYPE_CHECKING:
+    from syncline.executor.instance import Resolve
+    from syncline.manifests.desired import Desired
+    from syncline.model.key import ObjectKey
+    from syncline.planner.compiled import Flows
+    from syncline.sdk.batch import Batch
+    from syncline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would write first: rows as plain values, rejects with their reasons, and the counts."""
+
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, Any], ...]
+    rejects: tuple[Reject, ...]
+    counts: Counts
+
+
+def _first(batch: Batch, limit: int) -> Batch:
+    from dataclasses import replace
+
+    return batch if batch.frame.height <= limit else replace(batch, frame=batch.frame.head(limit))
+
+
+def preview_flow(
+    desired: Desired, flows: Flows, key: ObjectKey, settings: Settings, resolve: Resolve, limit: int
+) -> Preview:
+    """Reads from the start of the source until `limit` records are mapped."""
+    applied = Applied(0, {}, desired, flows)
+    item = applied.flow(key)
+    opener = Opener(item, applied, settings.root, resolve)
+    source = opener.source()
+    rows: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
+    counts = Counts()
+    try:
+        columns = bind_columns(item, source, KeyRing.open(settings.keys))
+        preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None)
+        for batch in source.read(None):
+            prepared = preparer.prepare(_first(batch, limit - counts.read))
+            counts += prepared.counts
+            rows += prepared.frame.to_dicts()
+            rejects += prepared.rejects
+            if counts.read >= limit:
+                break
+    finally:
+        source.close()
+    return Preview(item.target.names, tuple(rows), tuple(rejects), counts)

@@ -1,0 +1,41 @@
+"""Rejects at rest: sealed a batch at a time with the tenant's key, opened one batch at a time."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from syncline.model.run import Reject
+from syncline.state.store import SealedRejects
+
+if TYPE_CHECKING:
+    from syncline.model.key import ObjectKey
+    from syncline.secrets.envelope import KeyRing
+    from syncline.state.store import StateReader
+
+
+def _path(run: str, sequence: int) -> str:
+    return f"rejects/{run}/{sequence}"
+
+
+def seal(keys: KeyRing, key: ObjectKey, run: str, sequence: int, rejects: Sequence[Reject]) -> SealedRejects:
+    """Encrypts the rejects of one batch; what stays readable is how many there are, by field and rule."""
+    plain = json.dumps([asdict(r) for r in rejects], ensure_ascii=False, separators=(",", ":")).encode()
+    rules = Counter(f"{r.field}: {r.rule}" if r.field else r.rule for r in rejects)
+    blob = keys.seal(key.tenant, plain, _path(run, sequence))
+    return SealedRejects(run, sequence, len(rejects), dict(sorted(rules.items())), blob)
+
+
+def unseal(keys: KeyRing, key: ObjectKey, sealed: SealedRejects) -> tuple[Reject, ...]:
+    """Decrypts them; an altered blob, or another's, is refused."""
+    plain = keys.unseal(key.tenant, sealed.blob, _path(sealed.run, sealed.sequence))
+    return tuple(Reject(**item) for item in json.loads(plain))
+
+
+def rejects_of(reader: StateReader, keys: KeyRing, key: ObjectKey, run: str) -> Iterator[Reject]:
+    """All rejects of a run, in the order in which they were read."""
+    for sealed in reader.rejects(run):
+        yield from unseal(keys, key, sealed)

@@ -1,0 +1,53 @@
+"""Flows with their compiled mappings: what validate, plan, policy and run all look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+
+from syncline.kinds.stream import FileStream, text_schema
+from syncline.manifests.desired import Desired
+from syncline.manifests.flow import Flow, Side, flows
+from syncline.mapping.compile import Compiled, compile_mapping
+from syncline.model.key import ObjectKey
+from syncline.model.schema import Schema
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledFlow:
+    """A flow with its compiled mapping."""
+
+    flow: Flow
+    compiled: Compiled
+
+    @property
+    def target(self) -> Schema:
+        """The target's schema, with the flow's key."""
+        target: Schema = self.compiled.target
+        return replace(target, key=self.flow.target_key)
+
+
+Flows = Mapping[ObjectKey, CompiledFlow]
+
+
+def file_format(stream: FileStream) -> str:
+    """`csv`, `jsonl` or `parquet`: as declared, else by the ending of the files."""
+    return stream.format or PurePosixPath(stream.files).suffix.lstrip(".")
+
+
+def source_schema(side: Side) -> Schema | None:
+    """The schema that records are read with, as far as it is declared: everything in a CSV file is text."""
+    if side.schema is not None and isinstance(side.declaration, FileStream) and file_format(side.declaration) == "csv":
+        return text_schema(side.schema.names, side.schema)
+    return side.schema
+
+
+def compile_flow(flow: Flow) -> CompiledFlow:
+    """Compiles a flow's mapping against its source's declared schema."""
+    return CompiledFlow(flow, compile_mapping(flow.mapping, source_schema(flow.source)))
+
+
+def compile_flows(desired: Desired) -> Flows:
+    """All flows that resolve, compiled, in key order."""
+    return {flow.key: compile_flow(flow) for flow in flows(desired)}

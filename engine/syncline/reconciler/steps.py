@@ -1,0 +1,32 @@
+"""Executes steps, by one `match` over the closed set. Every step is idempotent and marks itself done in the journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from syncline.model.event import rfc3339
+from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
+from syncline.state.store import AppliedObject, Lease, StateStore
+
+if TYPE_CHECKING:
+    from syncline.model.plan import Plan
+
+
+def take(store: StateStore, lease: Lease, apply: str, index: int, step: Step, plan: Plan, digest: str) -> None:
+    """Takes one step of a plan; durable when it returns."""
+    match step:
+        case PutObject(key, object_digest, document, place):
+            before = store.object(key)
+            generation = 1 if before is None else before.generation + (before.digest != object_digest)
+            applied = AppliedObject(
+                key, object_digest, document, place, plan.basis.revision, digest, generation, rfc3339()
+            )
+            store.put_object(lease, apply, index, applied)
+        case MoveObject(key, previous):
+            store.move_object(lease, apply, index, previous, key)
+        case ResetCursor(key, _):
+            store.reset_cursor(lease, apply, index, key)
+        case DeleteObject(key):
+            store.delete_object(lease, apply, index, key)
+        case _:
+            assert_never(step)

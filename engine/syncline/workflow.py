@@ -1,0 +1,264 @@
+"""The flow on one page: validate → plan → apply → run → verify. The command line, the API and the daemon call this.
+
+    Git revision → manifests → desired → policy → plan → apply → run → audit
+
+Deciding (validate, plan) reads files and the state and changes nothing. Acting happens in `reconciler` and `executor`.
+Heavy libraries are imported where a verb needs them, so that the light verbs start fast.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncline.manifests.load import load_tree
+from syncline.manifests.resolve import resolve
+from syncline.model.diagnostic import Diagnostic, has_errors
+from syncline.model.errors import Invalid
+from syncline.model.event import Action
+from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source_schema
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine, RunResult
+    from syncline.executor.facilities import Facilities
+    from syncline.executor.preview import Preview
+    from syncline.executor.progress import Progress
+    from syncline.manifests.desired import Desired
+    from syncline.model.key import ObjectKey
+    from syncline.model.plan import Plan, PolicyResult
+    from syncline.model.run import Reject
+    from syncline.reconciler.apply import Applied
+    from syncline.settings import Settings
+    from syncline.state.store import AppliedObject, RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What is declared, and every finding about it, policy included."""
+
+    files: tuple[str, ...]
+    desired: Desired
+    flows: Flows
+    diagnostics: tuple[Diagnostic, ...]
+    policy: tuple[PolicyResult, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether it may be planned: no finding is an error."""
+        return not has_errors(self.diagnostics)
+
+
+def validate(settings: Settings, *, mapping_tests: bool = True) -> Validation:
+    """Loads, resolves and compiles everything under the root, runs the mappings' own tests, and checks policy."""
+    loaded = load_tree(settings.root)
+    resolved = resolve(loaded.manifests, loaded.broken)
+    flows = compile_flows(resolved.desired)
+    found = [*loaded.diagnostics, *resolved.diagnostics, *_mapping_findings(resolved.desired, flows)]
+    if mapping_tests and not has_errors(found):
+        found += _mapping_tests(resolved.desired, flows)
+    results = _check_policy(resolved.desired, flows)
+    found += [result.diagnostic for result in results if result.diagnostic is not None]
+    unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
+    return Validation(loaded.files, resolved.desired, flows, unique, results)
+
+
+def _mapping_findings(desired: Desired, flows: Flows) -> list[Diagnostic]:
+    """Findings of every mapping: against the sources it is used with, or alone when it isn't used."""
+    from syncline.mapping.compile import compile_mapping
+
+    used = {item.flow.mapping.key for item in flows.values()}
+    found = [d for item in flows.values() for d in item.compiled.diagnostics]
+    for manifest in desired.of_kind("Mapping"):
+        if manifest.key not in used:
+            found += compile_mapping(manifest, None).diagnostics
+    return found
+
+
+def _mapping_tests(desired: Desired, flows: Flows) -> list[Diagnostic]:
+    from syncline.kinds.mapping import MappingSpec
+
+    sources = {item.flow.mapping.key: source_schema(item.flow.source) for item in flows.values()}
+    tested = [m for m in desired.of_kind("Mapping") if isinstance(m.spec, MappingSpec) and m.spec.tests]
+    if not tested:
+        return []
+    from syncline.mapping.tests import run_tests
+
+    return [d for manifest in tested for d in run_tests(manifest, sources.get(manifest.key))]
+
+
+def _check_policy(desired: Desired, flows: Flows, changes: tuple[Any, ...] = ()) -> tuple[PolicyResult, ...]:
+    from syncline.policy.check import check
+    from syncline.policy.facts import facts
+    from syncline.policy.rule import Subjects
+
+    found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
+    return check(Subjects(desired, found, changes, dt.datetime.now(dt.UTC).date()))
+
+
+def _refuse(validation: Validation) -> None:
+    if validation.ok:
+        return
+    from syncline.model.errors import Denied
+
+    errors = tuple(d for d in validation.diagnostics if d.severity == "error")
+    policy = tuple(d for d in errors if d.code.startswith("SYN5"))
+    if len(policy) == len(errors):
+        raise Denied("policy denies what is declared", diagnostics=validation.diagnostics)
+    raise Invalid("the configuration is not valid", diagnostics=validation.diagnostics)
+
+
+def plan(settings: Settings, *, allow_deletes: bool = False) -> Plan:
+    """
+    What applying the working tree would change. Changes nothing, and needs no credentials.
+
+    `Invalid` or `Denied`, with all findings, when the declaration isn't valid or policy forbids it.
+    """
+    from syncline.executor.applied import read_applied
+    from syncline.manifests.repository import revision
+    from syncline.planner.make import changes_of, make_plan
+    from syncline.planner.observed import observe
+    from syncline.state.open import open_reader
+
+    validation = validate(settings)
+    _refuse(validation)
+    reader = open_reader(settings.state_url)
+    observed = observe(reader)
+    unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
+        key: manifest.digest for key, manifest in validation.desired.objects.items()
+    }
+    before = validation.flows if unchanged else read_applied(reader).flows
+    changes = changes_of(validation.desired, observed, before, validation.flows)
+    results = _check_policy(validation.desired, validation.flows, changes) if changes else validation.policy
+    head = revision(settings.root)
+    return make_plan(
+        validation.desired,
+        observed,
+        changes,
+        results,
+        revision=head.commit,
+        dirty=head.dirty,
+        findings=tuple(d for d in validation.diagnostics if not d.code.startswith("SYN5")),
+        allow_deletes=allow_deletes,
+    )
+
+
+def apply(
+    settings: Settings,
+    wanted: Plan | None = None,
+    *,
+    allow_deletes: bool = False,
+    step: Callable[[str], None] = lambda line: None,
+) -> Applied:
+    """Applies a saved plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for what it raises."""
+    from syncline.executor.facilities import open_facilities
+    from syncline.reconciler.apply import apply_plan
+
+    chosen = wanted if wanted is not None else plan(settings, allow_deletes=allow_deletes)
+    with open_facilities(settings) as facilities:
+        return apply_plan(facilities, chosen, step)
+
+
+@contextmanager
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine over this home, for one run or for many."""
+    from syncline.executor.engine import Engine
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        yield Engine(facilities, _resolver(facilities))
+
+
+def _resolver(facilities: Facilities) -> Any:
+    from syncline.executor.instance import resolver
+
+    return resolver(facilities.settings)
+
+
+def run(settings: Settings, key: ObjectKey, *, progress: Progress, full_refresh: bool = False) -> RunResult:
+    """Runs an applied sync or import to its end. See `executor.engine.Engine.run` for what it raises."""
+    from syncline.executor.engine import flow_work
+
+    with engine(settings) as running:
+        item = running.applied().flow(key)
+        return running.run(flow_work(item, full_refresh=full_refresh), progress)
+
+
+def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
+    """A dry run of a *declared* flow: reads up to `limit` records and maps them; writes nothing, records nothing."""
+    from syncline.executor.instance import resolver
+    from syncline.executor.preview import preview_flow
+
+    validation = validate(settings, mapping_tests=False)
+    _refuse(validation)
+    return preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
+
+
+def retry(settings: Settings, run_id: str, *, progress: Progress) -> RunResult:
+    """Maps and writes a run's rejects again, with the mapping as it is applied now; a new run, with its own rejects."""
+    from syncline.executor.retry import retry_work
+
+    with engine(settings) as running:
+        work, record = retry_work(running, run_id)
+        result = running.run(work, progress)
+        running.facilities.store.mark_retried(record.id, result.record.id)
+        return result
+
+
+def find_run(settings: Settings, run_id: str) -> RunRecord:
+    """A run by its id or the beginning of it; `Invalid` where there is none."""
+    from syncline.state.open import open_reader
+
+    found = open_reader(settings.state_url).run(run_id)
+    if found is None:
+        raise Invalid(f"there is no run {run_id!r}", code="SYN709", help="`syncline runs list` shows the runs.")
+    return found
+
+
+def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunRecord, ...]:
+    """Runs, newest first."""
+    from syncline.state.open import open_reader
+
+    return open_reader(settings.state_url).runs(key, limit)
+
+
+def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
+    """Rejects of a run, decrypted, in the order in which they were read."""
+    from syncline.executor.rejects import rejects_of
+    from syncline.secrets.envelope import KeyRing
+    from syncline.state.open import open_reader
+
+    record = find_run(settings, run_id)
+    yield from rejects_of(open_reader(settings.state_url), KeyRing.open(settings.keys), record.key, record.id)
+
+
+def objects(settings: Settings) -> tuple[AppliedObject, ...]:
+    """What is applied, in key order."""
+    from syncline.state.open import open_reader
+
+    return open_reader(settings.state_url).objects()
+
+
+def lineage(settings: Settings, key: ObjectKey) -> CompiledFlow:
+    """A declared flow with its compiled lineage."""
+    import difflib
+
+    validation = validate(settings, mapping_tests=False)
+    found = validation.flows.get(key)
+    if found is None:
+        near = difflib.get_close_matches(str(key), [str(k) for k in validation.flows], 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise Invalid(
+            f"{key} is not declared, or doesn't resolve{hint}", code="SYN221", diagnostics=validation.diagnostics
+        )
+    return found
+
+
+def audit_exported(settings: Settings, what: str) -> None:
+    """Notes in the log that evidence was taken out of it."""
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        facilities.recorder.record([facilities.recorder.event(Action.audit_export, what=what)])
