@@ -28,6 +28,8 @@ from syncline.model.key import ObjectKey
 from syncline.model.kind import Reference
 from syncline.model.manifest import Manifest
 
+__all__ = ["Desired", "Resolved", "resolve"]
+
 #: Runtimes that can be read from, and written to, in this version.
 READABLE = frozenset({"file", "rest"})
 WRITABLE = frozenset({"file", "sql"})

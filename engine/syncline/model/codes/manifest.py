@@ -20,7 +20,7 @@ _LOADING: tuple[Code, ...] = (
     Code(
         "SYN103",
         "control character",
-        "The file holds a NUL, another control character, or a character that changes the direction of text: a reviewer "
+        "The file holds a NUL, another control character, or one that changes the direction of text: a reviewer "
         "would see something else than what is read.",
         "Remove the character, or write it as an escape in double quotes.",
         bad='message: "a\u2423b"   # with a real control character in place of \u2423',
@@ -57,7 +57,7 @@ _LOADING: tuple[Code, ...] = (
     Code(
         "SYN108",
         "tag not allowed",
-        "YAML tags (`!name`, `!!type`) ask a program to build other values than text, numbers, lists and mappings. They are "
+        "YAML tags (`!name`, `!!type`) ask a program to build other values than text, numbers and lists. They are "
         "how a file runs code elsewhere, and are refused here.",
         "Remove the tag. Quote a value that must be text.",
         bad="port: !!str 5432",
@@ -105,7 +105,7 @@ _LOADING: tuple[Code, ...] = (
     Code(
         "SYN114",
         "file can't be read",
-        "A manifest file is not a regular file, can't be opened, or is a symbolic link that leads out of the repository.",
+        "A manifest file is not a regular file, can't be opened, or is a link that leads out of the repository.",
         "Copy the file into the repository, or correct its permissions.",
     ),
     Code(
@@ -192,7 +192,7 @@ _SCHEMA: tuple[Code, ...] = (
         "credential in plain text",
         "A value looks like a password, a token or a key. Whoever reads the repository or its history has it now; its "
         "value is not shown here.",
-        "Put it into a secret provider and refer to it. Then change the credential: removing it from Git is not enough.",
+        "Put it into a secret provider and refer to it. Then change it: removing it from Git is not enough.",
         bad="token: ghp_…",
         good="token: {secretRef: {provider: env, key: HELPDESK_TOKEN}}",
     ),
@@ -364,8 +364,8 @@ _SCHEMA: tuple[Code, ...] = (
     Code(
         "SYN240",
         "not executed yet",
-        "The language has this feature, and this version doesn't execute it. A run would do something else than what is "
-        "declared, so it is refused.",
+        "The language has this feature, and this version doesn't execute it. A run would do something else than "
+        "what is declared, so it is refused.",
         "Declare it another way for now.",
     ),
     Code(
