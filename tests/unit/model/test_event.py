@@ -172,7 +172,7 @@ def test_details_cannot_be_changed_afterwards():
 
     assert event.details == {"a": 1, "b": ("x",)}
     with pytest.raises(TypeError):
-        event.details["a"] = 2  # type: ignore[index]
+        event.details["a"] = 2
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""What a secret provider is, and what it gets and gives. The list of providers is in `provider.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Protocol
+
+from syncline.model.errors import Stalled
+from syncline.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a secret is kept. `path` is a dotted path inside it, where it has parts (`db.password`, `keys.0`)."""
+
+    provider: str
+    key: str
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.key}" + (f"#{self.path}" if self.path else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What providers may look at: the repository's root, the environment, and for whom.
+
+    `tenant` is empty for what all tenants share. The environment may hold secrets, so it is not shown.
+    """
+
+    root: Path
+    environ: Mapping[str, str] = field(repr=False)
+    tenant: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a secret cannot be had, without the value: a code of `model/codes/secret.py`, a sentence and the remedy."""
+
+    code: str
+    message: str
+    help: str = ""
+
+
+class Unavailable(Stalled):
+    """A secret cannot be had until a person acts. The message names provider and key, never a value."""
+
+    def __init__(self, reference: Reference, problem: Problem) -> None:
+        super().__init__(f"secret {reference}: {problem.message}", code=problem.code, help=problem.help)
+        self.reference = reference
+        self.problem = problem
+
+
+class SecretProvider(Protocol):
+    """Where secrets come from. Made for one context and used at once: it keeps no value."""
+
+    name: ClassVar[str]
+
+    def __init__(self, context: Context) -> None: ...
+
+    def get(self, reference: Reference) -> Secret:
+        """Return the secret; raises Unavailable when it cannot be had, Invalid when the reference makes no sense."""
+        ...
+
+    def check(self, reference: Reference) -> Problem | None:
+        """Say what would keep `get` from working, as far as that can be known without reading the value."""
+        ...

@@ -1,0 +1,68 @@
+"""Files that hold keys: mode 0600, whole or absent, never replaced."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from syncline.model.errors import Stalled
+
+
+def read(path: Path) -> bytes | None:
+    """Return a key file's bytes, None when there is none; Stalled when it is readable by others or cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise Stalled(f"the key file {path} cannot be read: {error.strerror}", code="SYN805") from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            message = f"the key file {path} is open to others (mode {mode & 0o777:04o})"
+            raise Stalled(message, code="SYN805", help=f"chmod 600 {path}")
+        return file.read(10_000)
+
+
+def create(path: Path, data: bytes) -> bytes:
+    """Put a new key file in place and return what is there then: another process may have been first."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # fails when the name is taken, where a rename would replace
+        _sync(path.parent)
+    except FileExistsError:
+        data = read(path) or b""
+    finally:
+        draft.unlink()
+    return data
+
+
+def destroy(path: Path) -> None:
+    """Remove a key file for good: overwritten, removed, and the removal on disk when this returns.
+
+    This reaches no copies. A backup that holds this file and the key-encryption key can still read what it sealed, so
+    keys are backed up apart from data, and for no longer than erased data may live.
+    """
+    with path.open("r+b") as file:
+        size = os.fstat(file.fileno()).st_size
+        file.write(secrets.token_bytes(size))
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    _sync(path.parent)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

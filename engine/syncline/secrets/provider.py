@@ -1,0 +1,55 @@
+"""Every secret provider, and the one way from a reference to a secret."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final
+
+from syncline.model.diagnostic import Diagnostic
+from syncline.model.errors import Invalid
+from syncline.model.secret import Secret
+from syncline.secrets.contract import Context, Problem, Reference, SecretProvider
+from syncline.secrets.env import EnvProvider
+from syncline.secrets.file import FileProvider
+from syncline.secrets.sops_file import SopsProvider
+
+PROVIDERS: Final[tuple[type[SecretProvider], ...]] = (EnvProvider, FileProvider, SopsProvider)
+
+
+def resolve(reference: Reference, context: Context) -> Secret:
+    """Return the secret that a reference names.
+
+    Raises Invalid for a provider or key that cannot be, Unavailable (a Stalled) when the secret cannot be had. No error
+    holds a value.
+    """
+    provider = _provider(reference, context)
+    problem = provider.check(reference)
+    if problem is not None and problem.code == "SYN804":
+        raise _invalid(reference, problem)
+    return provider.get(reference)
+
+
+def check(reference: Reference, context: Context) -> Problem | None:
+    """Say what would keep `resolve` from working, without reading the value where that can be helped."""
+    try:
+        return _provider(reference, context).check(reference)
+    except Invalid as error:
+        return Problem(error.code, error.message, error.help)
+
+
+def _provider(reference: Reference, context: Context) -> SecretProvider:
+    for provider in PROVIDERS:
+        if provider.name == reference.provider:
+            return provider(context)
+    known = [provider.name for provider in PROVIDERS]
+    near = difflib.get_close_matches(reference.provider, known, n=1, cutoff=0.4)
+    problem = Problem(
+        "SYN804", f"there is no secret provider {reference.provider!r}", f"Providers are {', '.join(known)}."
+    )
+    raise _invalid(reference, problem, near[0] if near else "")
+
+
+def _invalid(reference: Reference, problem: Problem, suggestion: str = "") -> Invalid:
+    message = f"secret {reference}: {problem.message}"
+    finding = Diagnostic(problem.code, message, suggestion=suggestion, help=problem.help)
+    return Invalid(message, code=problem.code, help=problem.help, diagnostics=(finding,))
