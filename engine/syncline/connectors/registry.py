@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from syncline.connectors.file import runtime as file
 from syncline.connectors.runtime import Runtime
+from syncline.connectors.sql import runtime as sql
 
-RUNTIMES: tuple[Runtime, ...] = (file.RUNTIME,)
+RUNTIMES: tuple[Runtime, ...] = (file.RUNTIME, sql.RUNTIME)
 
 
 def runtime(name: str) -> Runtime:

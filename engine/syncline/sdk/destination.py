@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from syncline.model.schema import Schema
+
+if TYPE_CHECKING:
+    import polars as pl
 
 WriteMode = Literal["append", "upsert", "replace"]
 
@@ -43,6 +44,15 @@ class Written:
     unchanged: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A value that the destination can't hold although its type is right: the row's index in the frame, and why."""
+
+    row: int
+    column: str
+    message: str
+
+
 class Writer(Protocol):
     """An open write. Used by one thread."""
 
@@ -60,6 +70,24 @@ class Writer(Protocol):
 
     def abort(self) -> None:
         """Gives up what is not committed. Committed batches stay, except in replace mode, where the old table stays."""
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """What a writer may offer besides: naming the values that it can't hold (NUL in PostgreSQL's text, year 10000)."""
+
+    def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
+        """
+        Every value of the frame that can't be held, in the order of rows; empty where all can.
+
+        `write` refuses the whole frame with `Invalid` (SYN485), having written nothing, when it has such a value. The
+        caller then asks `refuse`, rejects those rows, and writes the rest. Asking first is right too, only slower.
+        """
+
+
+def refusals(writer: Writer, frame: pl.DataFrame) -> list[Refusal]:
+    """What the writer refuses of a frame; nothing, for writers that hold every value of every type."""
+    return writer.refuse(frame) if isinstance(writer, Refusing) else []
 
 
 class Destination(Protocol):

@@ -154,19 +154,19 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN483",
         "name that the database can't hold",
-        "A table or column name is too long, reserved, empty, or differs from another only in case where case is ignored.",
+        "A table or column name is too long, reserved or empty, or differs from another in ignored case only.",
         "Choose another name. PostgreSQL has 63 bytes for it, 49 where the table is replaced.",
     ),
     Code(
         "SYN484",
         "column type can't hold the declared type",
         "The table has the column, but with a type that would change or refuse values of the declared one.",
-        "Alter the column by hand, declare the narrower type, or write to another table. Nothing is converted or dropped.",
+        "Alter the column by hand, declare a narrower type, or write to another table. Nothing is converted.",
     ),
     Code(
         "SYN485",
         "value that the database can't hold",
-        "The type is right, but the database has no such value: NUL in PostgreSQL's text, NaN in SQLite, a year over 9999.",
+        "The type is right, but the database has no such value: NUL in text, NaN in SQLite, the year 10000.",
         "Let the mapping reject or replace such values.",
     ),
     Code(

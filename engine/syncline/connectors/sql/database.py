@@ -1,0 +1,88 @@
+"""What the dialects do differently: one `Database` is one open connection. The rest of the package is written on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from syncline.connectors.sql.limits import Limit
+from syncline.connectors.sql.table import Table
+from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.destination import Written
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Database(Protocol):
+    """
+    An open database, used by one thread.
+
+    Every method turns the driver's errors into ours: `Again` for what may pass, `Stalled` for what a person must fix
+    outside, `Invalid` for what was declared wrongly. Methods that write expect to be inside a `transaction`.
+    """
+
+    @property
+    def place(self) -> str:
+        """The prefix of table names: the quoted schema with a dot, or nothing."""
+
+    @property
+    def name_bytes(self) -> int:
+        """Length that names may have, in bytes of UTF-8."""
+
+    @property
+    def folds(self) -> bool:
+        """Whether names that differ in case only are one name."""
+
+    @property
+    def system_columns(self) -> frozenset[str]:
+        """Column names that the system keeps for itself."""
+
+    def version(self) -> str:
+        """Name and version of the system, for people."""
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Runs a statement with parameters `$1`, `$2`…; its rows, if it has any."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing: commits at the end, rolls back on any error. What it committed is durable."""
+
+    def lock_tables(self) -> None:
+        """Keeps other processes from creating or altering tables until the transaction ends."""
+
+    def exists(self, table: str) -> bool:
+        """Whether there is a table of that name."""
+
+    def inspect(self, table: str) -> Table | None:
+        """The table as it is; None where there is none. Invalid where the name belongs to something else."""
+
+    def holds(self, existing: str, declared: DataType) -> bool:
+        """Whether a column of an existing type holds every value of the declared type, unchanged."""
+
+    def prepare(self) -> None:
+        """Makes the place that tables are made in."""
+
+    def create(self, table: str, schema: Schema, *, keyed: bool) -> None:
+        """Creates a table; `keyed` makes the schema's key its primary key."""
+
+    def add(self, table: str, fields: Sequence[Field]) -> None:
+        """Adds columns to a table, nullable."""
+
+    def append(self, table: str, frame: pl.DataFrame, schema: Schema) -> int:
+        """Inserts all rows; the number of them."""
+
+    def merge(self, table: str, frame: pl.DataFrame, schema: Schema) -> Written:
+        """Inserts rows or updates them by key, where a value differs."""
+
+    def clone(self, table: str, shadow: str) -> None:
+        """Creates an empty table with the columns and keys of another."""
+
+    def swap(self, table: str, shadow: str) -> None:
+        """Puts a table in the place of another, which is dropped."""
+
+    def limits(self, schema: Schema) -> tuple[Limit, ...]:
+        """Values of the schema's types that can't be held."""
+
+    def close(self) -> None:
+        """Closes the connection."""

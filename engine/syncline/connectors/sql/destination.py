@@ -1,0 +1,125 @@
+"""The SQL destination: opens writers, keeps checkpoints. The same for every database."""
+
+from __future__ import annotations
+
+from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.ledger import Ledger
+from syncline.connectors.sql.names import SHADOW, check_names, quoted
+from syncline.connectors.sql.table import Table, keyed, missing
+from syncline.connectors.sql.writer import SqlWriter
+from syncline.model.errors import Again, Invalid
+from syncline.sdk.destination import Target
+
+
+class SqlDestination:
+    """A database that is written to, over one connection."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._ledger = Ledger(database)
+
+    def checkpoint(self, flow: str) -> str | None:
+        """The last durable checkpoint of a flow. After an unknown outcome of a commit, this is how to find out."""
+        found = self._ledger.read(flow)
+        return found[1] if found else None
+
+    def forget(self, flow: str) -> None:
+        """Deletes the checkpoint of a flow."""
+        if self._ledger.ready():
+            with self._database.transaction():
+                self._ledger.delete(flow)
+
+    def move(self, previous: str, flow: str) -> None:
+        """Renames the checkpoint of a flow; one that `flow` already has is replaced."""
+        if self._ledger.ready():
+            with self._database.transaction():
+                self._ledger.move(previous, flow)
+
+    def open(self, target: Target) -> SqlWriter:
+        """
+        Makes the table fit and returns a writer; see `Destination.open`.
+
+        A table that is replaced gets its new content in `<table>__syncline_new`, which survives a killed run and is
+        continued by a run of the same id only.
+        """
+        self._check(target)
+        table = self._database.inspect(target.stream)
+        if table is None or not self._ledger.ready() or missing(table, target, self._database.holds):
+            self._fit(target)
+        finished = self._begin_replacing(target) if target.mode == "replace" else False
+        return SqlWriter(self._database, self._ledger, target, finished=finished)
+
+    def close(self) -> None:
+        """Closes the connection; an open transaction is rolled back by the database."""
+        self._database.close()
+
+    def _check(self, target: Target) -> None:
+        schema = target.schema
+        suffix = SHADOW if target.mode == "replace" else ""
+        check_names(
+            target.stream,
+            schema.names,
+            limit=self._database.name_bytes,
+            reserve=len(suffix),
+            folds=self._database.folds,
+            taken=self._database.system_columns,
+        )
+        for field in schema.fields:
+            if field.fields or field.repeated or field.type.name == "number":
+                raise Invalid(
+                    f"column {field.name!r} of table {target.stream!r} has no scalar type that a database can hold",
+                    code="SYN484",
+                    help="Give it an exact type in the mapping, such as decimal(14,2) or json.",
+                )
+        if not schema.fields:
+            raise Invalid(f"table {target.stream!r} would have no columns", code="SYN486")
+        if target.mode == "upsert" and not schema.key:
+            raise Invalid(f"an upsert into table {target.stream!r} needs a key", code="SYN486")
+        if absent := [name for name in schema.key if schema.get(name) is None]:
+            raise Invalid(f"the key of table {target.stream!r} names no column: {', '.join(absent)}", code="SYN486")
+
+    def _fit(self, target: Target) -> Table:
+        with self._database.transaction():
+            # Of several flows that want the same table, one makes it; the others look again and find it.
+            self._database.lock_tables()
+            self._database.prepare()
+            self._ledger.ensure()
+            table = self._database.inspect(target.stream)
+            if table is None:
+                self._database.create(target.stream, target.schema, keyed=keyed(target))
+            elif absent := missing(table, target, self._database.holds):
+                self._database.add(target.stream, absent)
+            found = self._database.inspect(target.stream)
+            assert found is not None
+            return found
+
+    def _begin_replacing(self, target: Target) -> bool:
+        """Continues or begins the new content; True if this run has already put it in place."""
+        shadow = target.stream + SHADOW
+        with self._database.transaction():
+            self._database.lock_tables()
+            saved = self._ledger.read(target.flow)
+            holder = self._ledger.replacer(target.stream)
+            begun = saved is not None and saved[0] == target.run
+            if begun and holder is None:
+                return True
+            existing = self._database.inspect(shadow)
+            if begun and holder == (target.flow, target.run):
+                if existing is not None and not missing(existing, target, self._database.holds):
+                    return False
+                lost = True
+            else:
+                lost = False
+            if existing is not None:
+                self._database.execute(f"DROP TABLE {self._database.place}{quoted(shadow)}")
+            if holder is not None:
+                # The checkpoint speaks of rows that are now gone: whoever continued after it would lose them.
+                self._ledger.delete(*holder)
+            self._database.clone(target.stream, shadow)
+            self._ledger.claim(target.stream, target.flow, target.run)
+        if lost:
+            raise Again(
+                f"the rows that run {target.run} had gathered for table {target.stream!r} are gone: it begins anew",
+                code="SYN488",
+            )
+        return False

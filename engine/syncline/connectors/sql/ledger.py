@@ -1,0 +1,99 @@
+"""Our own two tables beside the data: checkpoints of flows, and replacements that are under way.
+
+`_syncline_checkpoints` has one row a flow, written in the transaction that writes the rows it speaks of.
+`_syncline_replacing` has one row a table whose new content is being gathered: by which flow and run. Writing to that
+new content holds the row, so that of two runs which replace one table, the earlier finds out at its next write.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.names import quoted
+from syncline.model.errors import Waiting
+
+CHECKPOINTS = "_syncline_checkpoints"
+REPLACING = "_syncline_replacing"
+
+
+class Ledger:
+    """The two tables of a database. Without them, reading finds nothing; `ensure` makes them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._checkpoints = database.place + quoted(CHECKPOINTS)
+        self._replacing = database.place + quoted(REPLACING)
+
+    def ready(self) -> bool:
+        """Whether the tables are there. The second is made last."""
+        return self._database.exists(REPLACING)
+
+    def ensure(self) -> None:
+        """Makes the tables where they are missing."""
+        self._database.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._checkpoints} (flow text NOT NULL PRIMARY KEY, run text NOT NULL,"
+            " checkpoint text NOT NULL, updated text NOT NULL)"
+        )
+        self._database.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._replacing} (table_name text NOT NULL PRIMARY KEY, flow text NOT NULL,"
+            " run text NOT NULL)"
+        )
+
+    def read(self, flow: str) -> tuple[str, str] | None:
+        """Run and checkpoint of a flow."""
+        if not self.ready():
+            return None
+        rows = self._database.execute(f"SELECT run, checkpoint FROM {self._checkpoints} WHERE flow = $1", (flow,))
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def save(self, flow: str, run: str, checkpoint: str) -> None:
+        """Sets the checkpoint of a flow."""
+        self._database.execute(
+            f"INSERT INTO {self._checkpoints} (flow, run, checkpoint, updated) VALUES ($1, $2, $3, $4)"
+            " ON CONFLICT (flow) DO UPDATE"
+            " SET run = excluded.run, checkpoint = excluded.checkpoint, updated = excluded.updated",
+            (flow, run, checkpoint, datetime.now(UTC).isoformat(timespec="microseconds")),
+        )
+
+    def delete(self, flow: str, run: str | None = None) -> None:
+        """Deletes the checkpoint of a flow; with `run`, only one that this run left."""
+        if run is None:
+            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE flow = $1", (flow,))
+        else:
+            self._database.execute(f"DELETE FROM {self._checkpoints} WHERE flow = $1 AND run = $2", (flow, run))
+
+    def move(self, previous: str, flow: str) -> None:
+        """Gives the checkpoint of `previous` to `flow`."""
+        if self.read(previous) is None:
+            return
+        self.delete(flow)
+        for table in (self._checkpoints, self._replacing):
+            self._database.execute(f"UPDATE {table} SET flow = $1 WHERE flow = $2", (flow, previous))
+
+    def replacer(self, table: str) -> tuple[str, str] | None:
+        """Flow and run that gather the new content of a table, locked until the transaction ends."""
+        # An update that changes nothing locks the row in both databases, and returns it.
+        rows = self._database.execute(
+            f"UPDATE {self._replacing} SET run = run WHERE table_name = $1 RETURNING flow, run",
+            (table,),
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def claim(self, table: str, flow: str, run: str) -> None:
+        """Notes that this run gathers the new content of a table from now on."""
+        self._database.execute(
+            f"INSERT INTO {self._replacing} (table_name, flow, run) VALUES ($1, $2, $3) ON CONFLICT (table_name)"
+            " DO UPDATE SET flow = excluded.flow, run = excluded.run",
+            (table, flow, run),
+        )
+
+    def hold(self, table: str, flow: str, run: str) -> None:
+        """Raises Waiting if it isn't this run that gathers the new content of a table."""
+        if (holder := self.replacer(table)) != (flow, run):
+            other = " ".join(holder) if holder else "another run, which has ended"
+            raise Waiting(f"table {table!r} is being replaced by {other}", code="SYN489", on=other)
+
+    def release(self, table: str) -> None:
+        """Notes that the new content is in place."""
+        self._database.execute(f"DELETE FROM {self._replacing} WHERE table_name = $1", (table,))

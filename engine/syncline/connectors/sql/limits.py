@@ -1,0 +1,93 @@
+"""Values of a right type that a database can't hold, or would change: found before they are written.
+
+A limit is checked on whole columns. `refusals` names the rows; `ensure` only says that there is one, and is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+from syncline.model.errors import Invalid
+from syncline.model.schema import Field, Schema
+from syncline.sdk.destination import Refusal
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+_FIRST = datetime(1, 1, 1)  # noqa: DTZ001 - compared with columns whose zone is taken off
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001 - likewise
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Values of `column` for which `broken` is true (null is not) can't be held, as `message` says.
+
+    `late` limits are found by other means when a batch is written (in its bytes, by the server), so that only naming
+    the rows needs them.
+    """
+
+    column: str
+    message: str
+    broken: Callable[[pl.Series], pl.Series]
+    late: bool = False
+
+
+def common(schema: Schema) -> Iterator[Limit]:
+    """Limits that every database here has: years 1 to 9999 (ISO 8601, Python's own range), times in microseconds."""
+    for field in schema.fields:
+        match field.type.name:
+            case "date":
+                yield Limit(field.name, "a year outside 1 to 9999", _outside(date.min, date.max))
+            case "timestamp" | "datetime":
+                yield Limit(field.name, "a year outside 1 to 9999", _outside(_FIRST, _LAST))
+            case "time":
+                yield Limit(field.name, "a time of day finer than a microsecond", _nanoseconds)
+            case _:
+                pass
+
+
+def ensure(frame: pl.DataFrame, limits: Sequence[Limit]) -> None:
+    """Raises Invalid for the first column with a value beyond a limit."""
+    for limit in limits:
+        if not limit.late and limit.broken(frame[limit.column]).any():
+            raise beyond(limit.column, limit.message)
+
+
+def refusals(frame: pl.DataFrame, limits: Sequence[Limit]) -> list[Refusal]:
+    """Every value beyond a limit, by row."""
+    found = [
+        Refusal(row, limit.column, f"{limit.message} can't be held")
+        for limit in limits
+        for row in limit.broken(frame[limit.column]).fill_null(value=False).arg_true()
+    ]
+    return sorted(found, key=lambda refusal: refusal.row)
+
+
+def beyond(column: str, message: str) -> Invalid:
+    """The error for a batch with such a value."""
+    return Invalid(
+        f"column {column!r} has {message}, which this database can't hold",
+        code="SYN485",
+        help="Reject the rows, or map the value to one that fits.",
+    )
+
+
+def text_fields(schema: Schema) -> tuple[Field, ...]:
+    """Fields that are held as text of the source: strings and JSON."""
+    return tuple(field for field in schema.fields if field.type.name in {"string", "json"})
+
+
+def _outside(lowest: date, highest: date) -> Callable[[pl.Series], pl.Series]:
+    def broken(column: pl.Series) -> pl.Series:
+        plain = column.dt.replace_time_zone(None) if isinstance(lowest, datetime) else column
+        return ~plain.is_between(lowest, highest)
+
+    return broken
+
+
+def _nanoseconds(column: pl.Series) -> pl.Series:
+    return column.dt.nanosecond() % 1000 != 0

@@ -1,0 +1,68 @@
+"""Names in SQL: quoting, and which names a database can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from syncline.model.diagnostic import Diagnostic
+from syncline.model.errors import Invalid
+
+#: Our own tables start with this.
+RESERVED = "_syncline_"
+
+#: What a table under construction is called, after the table it will replace.
+SHADOW = "__syncline_new"
+
+
+def quoted(name: str) -> str:
+    """An identifier, exactly as it is, reserved words and mixed case included."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def columns(names: Iterable[str], prefix: str = "") -> str:
+    """Column names, quoted, separated by commas; `prefix` is an alias such as `t.`."""
+    return ", ".join(prefix + quoted(name) for name in names)
+
+
+def check_names(
+    table: str,
+    names: Iterable[str],
+    *,
+    limit: int,
+    reserve: int = 0,
+    folds: bool = False,
+    taken: frozenset[str] = frozenset(),
+) -> None:
+    """
+    Raises Invalid for names that the database can't hold: longer than `limit` bytes (which would be cut in silence;
+    `reserve` of them are kept for a suffix of the table's name), empty, with a NUL, `taken` by the system, or equal
+    where the database `folds` case.
+    """
+    problems = [f"table {table!r} {why}" for why in _problems(table, limit - reserve)]
+    if table.lower().startswith(RESERVED) or (folds and table.lower().startswith("sqlite_")):
+        problems.append(f"table {table!r} has a name that is reserved")
+    seen: dict[str, str] = {}
+    for name in names:
+        problems += [f"column {name!r} of table {table!r} {why}" for why in _problems(name, limit)]
+        if name in taken:
+            problems.append(f"column {name!r} of table {table!r} has the name of a system column")
+        folded = name.lower() if folds else name
+        if folded in seen:
+            problems.append(f"columns {seen[folded]!r} and {name!r} of table {table!r} are the same name here")
+        seen.setdefault(folded, name)
+    if problems:
+        raise Invalid(
+            problems[0],
+            code="SYN483",
+            help="Choose another name in the mapping or the stream.",
+            diagnostics=[Diagnostic("SYN483", problem) for problem in problems],
+        )
+
+
+def _problems(name: str, limit: int) -> Iterable[str]:
+    if not name:
+        yield "has an empty name"
+    if "\0" in name:
+        yield "has a NUL character in its name"
+    if len(name.encode()) > limit:
+        yield f"has a name of {len(name.encode())} bytes; at most {limit} are possible"

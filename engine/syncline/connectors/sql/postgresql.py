@@ -1,0 +1,274 @@
+"""
+PostgreSQL: batches go as CSV by COPY, into the table (append) or into a staging table that is merged (upsert).
+
+Measured on two cores with 1,000,000 rows of 21 columns in batches of 80,000: COPY into staging 2.0 s and merge 2.4 s,
+against 4.1 s for COPY straight into a table with a primary key. So there is one way for full and for empty tables.
+Counting inserted and updated rows costs nothing measurable; joining first to leave unchanged rows out of the merge
+costs three times the merge.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.sql import postgresql_types as types
+from syncline.connectors.sql.limits import Limit, beyond
+from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.postgresql_errors import refused, translated
+from syncline.connectors.sql.settings import PostgresSettings
+from syncline.connectors.sql.table import Column, Table
+from syncline.model.errors import Invalid, SynclineError
+from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.destination import Written
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Dates are understood and printed as ISO 8601 in UTC; names are looked up nowhere but in the catalogue, so that all of
+#: ours are qualified; a lock is waited for, but not for ever.
+_SESSION = (
+    "-c timezone=UTC -c datestyle=ISO,YMD -c search_path=pg_catalog,pg_temp -c lock_timeout=60s"
+    " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
+)
+
+#: Seconds. A peer that falls silent is noticed within two minutes.
+_NETWORK = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 120_000,
+}
+
+_INSPECT = """
+SELECT c.relkind::text,
+  (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(
+       a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod),
+       a.attnotnull AND NOT a.atthasdef AND a.attidentity = '',
+       a.attgenerated <> '' OR a.attidentity = 'a') ORDER BY a.attnum)
+   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  (SELECT pg_catalog.json_agg(
+       (SELECT pg_catalog.json_agg(a.attname) FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey)))
+   FROM pg_catalog.pg_index i
+   WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+     AND i.indpred IS NULL AND i.indexprs IS NULL)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2
+"""
+
+
+class PostgresDatabase:
+    """A connection to a database, and the schema in it that tables are written to."""
+
+    name_bytes = types.NAME_BYTES
+    folds = False
+    system_columns = types.SYSTEM_COLUMNS
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        import psycopg
+
+        self._schema = settings.schema
+        self.place = quoted(settings.schema) + "."
+        login: dict[str, Any] = {}
+        if settings.user:
+            login["user"] = settings.user
+        if settings.password is not None:
+            login["password"] = settings.password.reveal()
+        try:
+            self._connection = psycopg.connect(
+                settings.url,
+                autocommit=True,
+                cursor_factory=psycopg.RawCursor,
+                application_name="syncline",
+                options=_SESSION,
+                client_encoding="utf8",
+                **{**_NETWORK, **login},
+            )
+        except psycopg.Error as error:
+            raise refused(error) from None
+        finally:
+            del login
+
+    def version(self) -> str:
+        """Name and version of the server."""
+        return f"PostgreSQL {self.execute('SHOW server_version')[0][0].split()[0]}"
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Runs a statement."""
+        with _errors():
+            cursor = self._connection.execute(statement.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def copy(self, statement: str, data: bytes) -> int:
+        """Runs COPY … FROM STDIN; the number of rows."""
+        with _errors(), self._connection.cursor() as cursor:
+            with cursor.copy(statement.encode()) as copy:
+                copy.write(data)
+            return cursor.rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction. If the connection dies in COMMIT, that is `Again`, and its outcome unknown."""
+        self.execute("BEGIN")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            with suppress(SynclineError):
+                self.execute("ROLLBACK")
+            raise
+
+    def lock_tables(self) -> None:
+        """An advisory lock on the schema, until the transaction ends."""
+        self.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (f"syncline:{self._schema}",))
+
+    def exists(self, table: str) -> bool:
+        """Whether there is a relation of that name in the schema."""
+        return bool(self.execute("SELECT to_regclass($1) IS NOT NULL", (self.place + quoted(table),))[0][0])
+
+    def inspect(self, table: str) -> Table | None:
+        """Columns and unique keys, in one query."""
+        rows = self.execute(_INSPECT, (self._schema, table))
+        if not rows:
+            return None
+        kind, attributes, keys = rows[0]
+        if kind not in {"r", "p"}:
+            raise Invalid(f"{table!r} is not a table", code="SYN486", help="Write to another name.")
+        return Table(
+            table,
+            tuple(Column(name, type_, required, computed) for name, type_, required, computed in attributes or ()),
+            frozenset(frozenset(key) for key in keys or ()),
+        )
+
+    def holds(self, existing: str, declared: DataType) -> bool:
+        """Whether a column of an existing type holds every value of the declared type."""
+        return types.holds(existing, declared)
+
+    def prepare(self) -> None:
+        """Creates the schema if it is missing: asking first, since creating needs a privilege even where it exists."""
+        if not self.execute("SELECT 1 FROM pg_namespace WHERE nspname = $1", (self._schema,)):
+            self.execute(f"CREATE SCHEMA {quoted(self._schema)}")
+
+    def create(self, table: str, schema: Schema, *, keyed: bool) -> None:
+        """Creates a table."""
+        key = schema.key if keyed else ()
+        parts = [_declaration(field) + (" NOT NULL" if field.name in key else "") for field in schema.fields]
+        if key:
+            parts.append(f"PRIMARY KEY ({columns(key)})")
+        self.execute(f"CREATE TABLE {self.place}{quoted(table)} ({', '.join(parts)})")
+
+    def add(self, table: str, fields: Sequence[Field]) -> None:
+        """Adds columns."""
+        parts = ", ".join(f"ADD COLUMN {_declaration(field)}" for field in fields)
+        self.execute(f"ALTER TABLE {self.place}{quoted(table)} {parts}")
+
+    def append(self, table: str, frame: pl.DataFrame, schema: Schema) -> int:
+        """Copies rows into a table."""
+        return self._load(self.place + quoted(table), frame, schema)
+
+    def merge(self, table: str, frame: pl.DataFrame, schema: Schema) -> Written:
+        """Copies rows into a staging table of this transaction, and merges them by key."""
+        declarations = ", ".join(_declaration(field) for field in schema.fields)
+        self.execute(f"CREATE TEMPORARY TABLE syncline_stage ({declarations}) ON COMMIT DROP")
+        given = self._load("pg_temp.syncline_stage", frame, schema)
+        ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), schema))
+        return Written(inserted, updated, given - inserted - updated)
+
+    def clone(self, table: str, shadow: str) -> None:
+        """Creates an empty table with everything of another but its foreign keys, triggers, policies and grants."""
+        self.execute(f"CREATE TABLE {self.place}{quoted(shadow)} (LIKE {self.place}{quoted(table)} INCLUDING ALL)")
+
+    def swap(self, table: str, shadow: str) -> None:
+        """
+        Renames the shadow into the place of the table, which is dropped.
+
+        Readers see the old rows until the commit and the new ones after it. Kept: columns, defaults, primary key,
+        indexes, checks, comments, and who may read. Lost: foreign keys, triggers, row policies. A view on the table
+        makes it `Invalid`.
+        """
+        place, fresh = self.place + quoted(table), self.place + quoted(shadow)
+        self.execute(f"LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE")
+        for role, privilege, grantable in self.execute(_GRANTS, (place,)):
+            grantee = quoted(role) if role else "PUBLIC"
+            option = " WITH GRANT OPTION" if grantable else ""
+            self.execute(f"GRANT {privilege} ON {fresh} TO {grantee}{option}")
+        self.execute(f"DROP TABLE {place}")
+        self.execute(f"ALTER TABLE {fresh} RENAME TO {quoted(table)}")
+
+    def limits(self, schema: Schema) -> tuple[Limit, ...]:
+        """Values that can't be held."""
+        return types.limits(schema)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def _load(self, place: str, frame: pl.DataFrame, schema: Schema) -> int:
+        data = _csv(frame)
+        if b"\0" in data:
+            for limit in types.limits(schema):
+                if limit.late and limit.broken(frame[limit.column]).any():
+                    raise beyond(limit.column, limit.message)
+        return self.copy(f"COPY {place} ({columns(frame.columns)}) FROM STDIN (FORMAT csv)", data)
+
+
+_GRANTS = """
+SELECT CASE a.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable
+FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
+WHERE c.oid = pg_catalog.to_regclass($1) AND a.grantee <> c.relowner
+"""
+
+
+def _declaration(field: Field) -> str:
+    return f"{quoted(field.name)} {types.column_type(field.type)}"
+
+
+def _merge(place: str, schema: Schema) -> str:
+    """Inserts or updates, and counts both: a row that was inserted has no deleting transaction (`xmax`)."""
+    names, key = schema.names, schema.key
+    others = [name for name in names if name not in key]
+    if others:
+        assignments = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in others)
+        differs = f"({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 'excluded.')})"
+        conflict = f"DO UPDATE SET {assignments} WHERE {differs}"
+    else:
+        conflict = "DO NOTHING"
+    return (
+        f"WITH merged AS (INSERT INTO {place} AS t ({columns(names)})"
+        f" SELECT {columns(names)} FROM pg_temp.syncline_stage ON CONFLICT ({columns(key)}) {conflict}"
+        " RETURNING (t.xmax = 0) AS fresh)"
+        " SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
+    )
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    """Rows as COPY's CSV: null is nothing, an empty text is `""`. Times with Z, which columns without zone ignore."""
+    import polars as pl
+
+    binary = [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
+    if binary:
+        frame = frame.with_columns(pl.lit("\\x") + pl.col(name).bin.encode("hex") for name in binary)
+    # A line of `\.` alone would end the data; it can only come from a table of one column.
+    alone = frame.width == 1
+    out = io.BytesIO()
+    frame.write_csv(
+        out,
+        include_header=False,
+        datetime_format="%Y-%m-%dT%H:%M:%S%.fZ",
+        quote_style="non_numeric" if alone else "necessary",
+    )
+    return out.getvalue()
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translated(error) from None

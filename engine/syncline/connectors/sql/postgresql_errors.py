@@ -1,0 +1,70 @@
+"""PostgreSQL's errors as ours, by SQLSTATE ("PostgreSQL Error Codes" of its documentation). Values never get out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: Serialization failure, deadlock, lock not available, query cancelled.
+_BUSY = {"40001", "40P01", "55P03", "57014"}
+
+#: Wrong database, missing privilege, read-only server.
+_REFUSED = {"3D000", "42501", "25006"}
+
+#: Answers of a server that will take connections later. They have no SQLSTATE for libpq's callers.
+_LATER = re.compile(r"too many (clients|connections)|connection slots|starting up|shutting down|recovery mode")
+
+
+def translated(error: psycopg.Error) -> SynclineError:
+    """
+    The error of ours for one of the driver's.
+
+    Only a message of the server's own words is kept: what is about data (class 22) may quote values, and `DETAIL`
+    lines hold rows.
+    """
+    state = error.sqlstate or ""
+    message = error.diag.message_primary or str(error).strip().partition("\n")[0]
+    match state[:2]:
+        case "08" | "57" | "53" if state != "57014":
+            return Again(f"PostgreSQL: {message}", code="SYN480")
+        case "40" | "55" | "57" if state in _BUSY:
+            return Again(f"PostgreSQL: {message}", code="SYN488")
+        case "28":
+            return Stalled(f"PostgreSQL: {message}", code="SYN482", help="Check user and password.")
+        case "22" | "54":
+            return Invalid(
+                f"a value that PostgreSQL can't hold ({type(error).__name__}, SQLSTATE {state})",
+                code="SYN485",
+                help="Reject the rows, or map the value to one that fits.",
+            )
+        case "23":
+            place = error.diag.constraint_name or error.diag.column_name or "unnamed"
+            return Invalid(
+                f"rows break the constraint {place!r} of table {error.diag.table_name!r} ({type(error).__name__})",
+                code="SYN486",
+                help="Check values in the mapping, so that such rows become rejects, or change the constraint.",
+            )
+        case "2B":
+            return Invalid(f"PostgreSQL: {message}", code="SYN486", help="Drop what depends on it, or don't replace.")
+        case _ if state in _REFUSED:
+            return Stalled(f"PostgreSQL: {message}", code="SYN482", help="Grant what is missing, or use another user.")
+        case "":
+            # Without a state the connection is lost, or was never there.
+            return Again(f"PostgreSQL: {message}", code="SYN480")
+        case _:
+            return Stalled(f"PostgreSQL: {message} (SQLSTATE {state})", code="SYN491")
+
+
+def refused(error: psycopg.Error) -> SynclineError:
+    """The error of ours for a connection that wasn't made. libpq tells its reason as text only."""
+    message = " ".join(str(error).split())
+    if "FATAL" in message and not _LATER.search(message):
+        return Stalled(f"PostgreSQL refuses: {message}", code="SYN482", help="Check user, password and database.")
+    if "certificate" in message or "SSL" in message:
+        return Stalled(f"PostgreSQL: {message}", code="SYN482", help="Check sslmode and sslrootcert in the URL.")
+    return Again(f"PostgreSQL can't be reached: {message}", code="SYN480")

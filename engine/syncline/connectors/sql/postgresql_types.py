@@ -1,0 +1,142 @@
+"""Logical types as PostgreSQL's: types of columns, what existing columns can hold, what values can't be held."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.sql.limits import Limit, common, text_fields
+from syncline.model.schema import DataType, Schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: `NAMEDATALEN` less its final NUL: longer identifiers are cut in silence.
+NAME_BYTES = 63
+
+SYSTEM_COLUMNS = frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"})
+
+#: A row of a B-tree index has at most a third of a page (2,704 bytes), after compression that can't be counted on.
+KEY_BYTES = 2_600
+
+_TYPES = {
+    "string": "text",
+    "integer": "bigint",
+    "int32": "integer",
+    "float": "double precision",
+    "boolean": "boolean",
+    "date": "date",
+    "time": "time without time zone",
+    "timestamp": "timestamp with time zone",
+    "datetime": "timestamp without time zone",
+    "json": "jsonb",
+    "binary": "bytea",
+}
+
+_WIDER = {"string": {"character varying"}, "int32": {"bigint"}}
+
+#: Digits before the point that a whole number may need.
+_DIGITS = {"integer": 19, "int32": 10}
+
+_NUMERIC = re.compile(r"numeric\((\d+),(-?\d+)\)")
+
+
+def column_type(data_type: DataType) -> str:
+    """The type of a new column, spelled as `format_type` does."""
+    if data_type.name == "decimal":
+        return f"numeric({data_type.precision},{data_type.scale})"
+    return _TYPES[data_type.name]
+
+
+def holds(existing: str, declared: DataType) -> bool:
+    """Whether a column, by its type as `format_type` spells it, holds every value of the declared type unchanged."""
+    if declared.name == "decimal" or (declared.name in _DIGITS and existing.startswith("numeric")):
+        digits = _DIGITS.get(declared.name, declared.precision - declared.scale)
+        if existing == "numeric":
+            return True
+        found = _NUMERIC.fullmatch(existing)
+        if found is None:
+            return False
+        precision, scale = int(found[1]), int(found[2])
+        return scale >= declared.scale and precision - scale >= digits
+    return existing == _TYPES[declared.name] or existing in _WIDER.get(declared.name, ())
+
+
+def limits(schema: Schema) -> tuple[Limit, ...]:
+    r"""
+    What PostgreSQL can't hold: NUL in text and JSON, JSON that `jsonb` refuses, keys too long for an index.
+
+    Cited from its documentation: "Character Types" (no code point zero), "JSON Types" (no `\u0000`, surrogates in
+    pairs, numbers within `numeric`), "B-Tree Indexes" (size of a row).
+    """
+    found = list(common(schema))
+    for field in text_fields(schema):
+        found.append(Limit(field.name, "a NUL character", _has_nul, late=True))
+        if field.type.name == "json":
+            found.append(Limit(field.name, "JSON beyond what jsonb allows", _not_jsonb, late=True))
+    wide = [name for name in schema.key if (f := schema.get(name)) and f.type.name in {"string", "json", "binary"}]
+    for name in wide:
+        most = KEY_BYTES // len(wide)
+        found.append(Limit(name, f"a key of more than {most:,} bytes", _longer_than(most)))
+    return tuple(found)
+
+
+def _has_nul(column: pl.Series) -> pl.Series:
+    return column.str.contains("\0", literal=True)
+
+
+def _longer_than(most: int) -> Callable[[pl.Series], pl.Series]:
+    import polars as pl
+
+    def broken(column: pl.Series) -> pl.Series:
+        lengths = column.bin.size() if column.dtype == pl.Binary else column.str.len_bytes()
+        return lengths > most
+
+    return broken
+
+
+def _not_jsonb(column: pl.Series) -> pl.Series:
+    import polars as pl
+
+    # Once a refused batch, not once a batch: exact rather than fast.
+    return pl.Series(column.name, [text is not None and not _jsonb_holds(text) for text in column], dtype=pl.Boolean)
+
+
+def _jsonb_holds(text: str) -> bool:
+    try:
+        value = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_refuse)
+        _check_text(value)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _number(digits: str) -> str:
+    mantissa, _, exponent = digits.lower().partition("e")
+    # `numeric` has up to 131,072 digits before and 16,383 after the point; far from both is decided without counting.
+    if abs(int(exponent or 0)) + len(mantissa) > 16_000:
+        raise ValueError
+    return ""
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def _check_text(value: object) -> None:
+    match value:
+        case str():
+            value.encode()  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
+            if "\0" in value:
+                raise ValueError
+        case list():
+            for item in value:
+                _check_text(item)
+        case dict():
+            for name, item in value.items():
+                _check_text(name)
+                _check_text(item)
+        case _:
+            pass

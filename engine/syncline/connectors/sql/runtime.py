@@ -1,0 +1,45 @@
+"""The runtime `sql`, as the registry lists it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from syncline.connectors.runtime import Runtime
+from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
+from syncline.sdk.source import Instance
+
+if TYPE_CHECKING:
+    from syncline.connectors.sql.database import Database
+    from syncline.sdk.destination import Destination
+
+
+def open_database(instance: Instance) -> Database:
+    """Connects to the database that an instance configures."""
+    match settings(instance):
+        case SqliteSettings() as found:
+            from syncline.connectors.sql.sqlite import SqliteDatabase
+
+            return SqliteDatabase(found)
+        case PostgresSettings() as found:
+            from syncline.connectors.sql.postgresql import PostgresDatabase
+
+            return PostgresDatabase(found)
+
+
+def open_destination(instance: Instance) -> Destination:
+    """Connects to a database to write to it."""
+    from syncline.connectors.sql.destination import SqlDestination
+
+    return SqlDestination(open_database(instance))
+
+
+def check(instance: Instance) -> str:
+    """Connects and asks for the version."""
+    database = open_database(instance)
+    try:
+        return database.version()
+    finally:
+        database.close()
+
+
+RUNTIME = Runtime(name="sql", open_source=None, open_destination=open_destination, check=check)

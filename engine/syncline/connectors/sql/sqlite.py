@@ -1,0 +1,247 @@
+"""
+SQLite: batches go as rows into STRICT tables, in one immediate transaction each, with the log written ahead (WAL).
+
+SQLite has no decimals, dates or booleans, so that types are ours by convention: decimals are the text of their digits
+with all of the scale; dates, times and timestamps are ISO 8601 text of a fixed width (`2024-01-31T23:59:59.000000Z`,
+always in UTC), whose order is the order of time; booleans are 0 and 1; JSON is its text. What a column means is in
+`_syncline_columns` (table_name, column_name, type), for people and for later evolution. One value changes: REAL has
+no negative zero, and -0.0 is read back as 0.0, which is equal.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.sql import sqlite_types as types
+from syncline.connectors.sql.limits import Limit
+from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.settings import SqliteSettings
+from syncline.connectors.sql.table import Column, Table
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.destination import Written
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Seconds to wait for another writer.
+_BUSY = 30.0
+
+_COLUMNS = "_syncline_columns"
+
+#: How SQLite keeps the statement that made a table: these words, then the name in any of its four ways to quote.
+_CREATE = re.compile(
+    r"""CREATE\s+TABLE\s+("([^"]|"")*" | '([^']|'')*' | `([^`]|``)*` | \[[^]]*\] | [^\s("'`\[]+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+class SqliteDatabase:
+    """A connection to a database file. Its folder and the file are made where they are missing."""
+
+    place = ""
+    name_bytes = 128
+    folds = True
+    system_columns: frozenset[str] = frozenset()
+
+    def __init__(self, settings: SqliteSettings) -> None:
+        try:
+            settings.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Stalled(f"SQLite: no folder for {settings.path.name}: {error.strerror}", code="SYN482") from None
+        with _errors():
+            self._connection = sqlite3.connect(
+                settings.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+            )
+        try:
+            # FULL: what is committed survives a loss of power. Legacy: views don't hinder a swap by rename.
+            for pragma in ("journal_mode = WAL", "synchronous = FULL", "legacy_alter_table = ON"):
+                self.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def version(self) -> str:
+        """Name and version of the library; reading the schema proves that the file is a database."""
+        self.execute("SELECT count(*) FROM sqlite_schema")
+        return f"SQLite {sqlite3.sqlite_version}"
+
+    def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Runs a statement. `$1` is to SQLite the name of a parameter."""
+        with _errors():
+            named = {str(number): value for number, value in enumerate(parameters, 1)}
+            return self._connection.execute(statement, named).fetchall()
+
+    def execute_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Runs a statement with `?` once a row; the number of rows that it changed."""
+        with _errors():
+            return self._connection.executemany(statement, rows).rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """A transaction that is the only one to write from its start; see `Database.transaction`."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            with suppress(SynclineError):
+                self.execute("ROLLBACK")
+            raise
+
+    def lock_tables(self) -> None:
+        """Nothing to do: an immediate transaction has the only lock there is."""
+
+    def exists(self, table: str) -> bool:
+        """Whether there is a table of that name, in any case."""
+        found = self.execute("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower($1)", (table,))
+        return bool(found)
+
+    def inspect(self, table: str) -> Table | None:
+        """Columns, with the types that we noted, and unique keys."""
+        found = self.execute("SELECT type, name FROM sqlite_schema WHERE lower(name) = lower($1)", (table,))
+        if not found:
+            return None
+        if found[0][0] != "table":
+            raise Invalid(f"{table!r} is not a table", code="SYN486", help="Write to another name.")
+        noted = self._noted(table)
+        attributes = self.execute(
+            'SELECT name, type, "notnull", dflt_value, pk, hidden FROM pragma_table_xinfo($1) ORDER BY cid', (table,)
+        )
+        keys = self.execute(
+            "SELECT i.name, c.name FROM pragma_index_list($1) i, pragma_index_info(i.name) c"
+            ' WHERE i."unique" AND NOT i.partial',
+            (table,),
+        )
+        indexes: dict[str, set[str]] = {}
+        for index, column in keys:
+            indexes.setdefault(index, set()).add(column)
+        unique = {frozenset(names) for names in indexes.values()}
+        unique.add(frozenset(name for name, *_, pk, _ in attributes if pk))
+        return Table(
+            table,
+            tuple(
+                Column(name, noted.get(name) or type_, bool(notnull) and default is None, hidden > 1)
+                for name, type_, notnull, default, _, hidden in attributes
+            ),
+            frozenset(unique - {frozenset()}),
+            folds=True,
+        )
+
+    def holds(self, existing: str, declared: DataType) -> bool:
+        """Whether a column of an existing type holds every value of the declared type."""
+        return types.holds(existing, declared)
+
+    def prepare(self) -> None:
+        """Makes the table of types."""
+        self.execute(
+            f"CREATE TABLE IF NOT EXISTS {_COLUMNS} (table_name TEXT NOT NULL, column_name TEXT NOT NULL,"
+            " type TEXT NOT NULL, PRIMARY KEY (table_name, column_name)) STRICT, WITHOUT ROWID"
+        )
+
+    def create(self, table: str, schema: Schema, *, keyed: bool) -> None:
+        """Creates a STRICT table."""
+        key = schema.key if keyed else ()
+        parts = [types.declaration(field) + (" NOT NULL" if field.name in key else "") for field in schema.fields]
+        if key:
+            parts.append(f"PRIMARY KEY ({columns(key)})")
+        self.execute(f"CREATE TABLE {quoted(table)} ({', '.join(parts)}) STRICT")
+        self._note(table, schema.fields)
+
+    def add(self, table: str, fields: Sequence[Field]) -> None:
+        """Adds columns."""
+        for field in fields:
+            self.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {types.declaration(field)}")
+        self._note(table, fields)
+
+    def append(self, table: str, frame: pl.DataFrame, schema: Schema) -> int:
+        """Inserts rows."""
+        return self.execute_many(_insert(table, schema), types.stored(frame, schema).rows())
+
+    def merge(self, table: str, frame: pl.DataFrame, schema: Schema) -> Written:
+        """
+        Inserts the rows whose key isn't there yet; if some were, goes over all of them again and updates where a value
+        differs. SQLite doesn't tell an insert from an update: so both are counted exactly, and a first load costs
+        one pass only.
+        """
+        rows = types.stored(frame, schema).rows()
+        conflict = f"{_insert(table, schema)} ON CONFLICT ({columns(schema.key)})"
+        inserted = self.execute_many(f"{conflict} DO NOTHING", rows)
+        others = [name for name in schema.names if name not in schema.key]
+        if inserted == len(rows) or not others:
+            return Written(inserted, 0, len(rows) - inserted)
+        assignments = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in others)
+        differs = " OR ".join(f"t.{quoted(name)} IS NOT excluded.{quoted(name)}" for name in others)
+        updated = self.execute_many(f"{conflict} DO UPDATE SET {assignments} WHERE {differs}", rows)
+        return Written(inserted, updated, len(rows) - inserted - updated)
+
+    def clone(self, table: str, shadow: str) -> None:
+        """Creates an empty table by the statement that created another, under the new name."""
+        ((statement,),) = self.execute(
+            "SELECT sql FROM sqlite_schema WHERE type = 'table' AND lower(name) = lower($1)", (table,)
+        )
+        named = _CREATE.match(statement)
+        if named is None:
+            raise Invalid(f"{table!r} is not a plain table", code="SYN486", help="Write to another name.")
+        self.execute(f"CREATE TABLE {quoted(shadow)} {statement[named.end() :]}")
+
+    def swap(self, table: str, shadow: str) -> None:
+        """Renames the shadow into the place of the table, which is dropped: indexes are made again, triggers lost."""
+        indexes = self.execute(
+            "SELECT sql FROM sqlite_schema WHERE type = 'index' AND lower(tbl_name) = lower($1) AND sql IS NOT NULL",
+            (table,),
+        )
+        self.execute(f"DROP TABLE {quoted(table)}")
+        self.execute(f"ALTER TABLE {quoted(shadow)} RENAME TO {quoted(table)}")
+        for (statement,) in indexes:
+            self.execute(statement)
+
+    def limits(self, schema: Schema) -> tuple[Limit, ...]:
+        """Values that can't be held."""
+        return types.limits(schema)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self._connection.close()
+
+    def _noted(self, table: str) -> dict[str, str]:
+        if not self.exists(_COLUMNS):
+            return {}
+        return dict(self.execute(f"SELECT column_name, type FROM {_COLUMNS} WHERE table_name = $1", (table.lower(),)))
+
+    def _note(self, table: str, fields: Sequence[Field]) -> None:
+        self.execute_many(
+            f"INSERT OR REPLACE INTO {_COLUMNS} VALUES (?, ?, ?)",
+            [(table.lower(), field.name, str(field.type)) for field in fields],
+        )
+
+
+def _insert(table: str, schema: Schema) -> str:
+    marks = ", ".join("?" * len(schema.fields))
+    return f"INSERT INTO {quoted(table)} AS t ({columns(schema.names)}) VALUES ({marks})"
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """SQLite's errors as ours, by primary result code ("Result and Error Codes" of its documentation)."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        message = f"SQLite: {error}"
+        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_INTERRUPT:
+                raise Again(message, code="SYN488") from None
+            case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_AUTH:
+                raise Stalled(message, code="SYN482", help="Check the file's place and permissions.") from None
+            case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+                raise Stalled(message, code="SYN490") from None
+            case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_MISMATCH:
+                raise Invalid(message, code="SYN486", help="Check values, or change the table.") from None
+            case sqlite3.SQLITE_TOOBIG:
+                raise Invalid(message, code="SYN485", help="Reject the rows.") from None
+            case _:
+                raise Stalled(message, code="SYN491") from None

@@ -1,0 +1,79 @@
+"""What a table looks like, and what is missing for it to hold a schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from syncline.model.diagnostic import Diagnostic
+from syncline.model.errors import Invalid
+from syncline.model.schema import DataType, Field
+from syncline.sdk.destination import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as it is: its type in the database's words; `required` without a default; `computed` by the database."""
+
+    name: str
+    type: str
+    required: bool = False
+    computed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as it is. `keys` are the column sets that are unique; `folds` says that case makes no other name."""
+
+    name: str
+    columns: tuple[Column, ...]
+    keys: frozenset[frozenset[str]] = frozenset()
+    folds: bool = False
+
+    def get(self, name: str) -> Column | None:
+        """The column of that name, or None."""
+        return next((column for column in self.columns if self.fold(column.name) == self.fold(name)), None)
+
+    def is_key(self, names: Iterable[str]) -> bool:
+        """Whether these columns are unique together."""
+        return {self.fold(name) for name in names} in [{self.fold(name) for name in key} for key in self.keys]
+
+    def fold(self, name: str) -> str:
+        """A name as the database compares it."""
+        return name.lower() if self.folds else name
+
+
+def keyed(target: Target) -> bool:
+    """Whether rows have an identity in the table: a log that is appended to may name a record twice."""
+    return target.mode != "append" and bool(target.schema.key)
+
+
+def missing(table: Table, target: Target, holds: Callable[[str, DataType], bool]) -> tuple[Field, ...]:
+    """Fields that the table has no column for yet. Raises Invalid, with every finding, where it doesn't fit."""
+    absent: list[Field] = []
+    wrong: list[Diagnostic] = []
+    for field in target.schema.fields:
+        column = table.get(field.name)
+        if column is None:
+            absent.append(field)
+        elif column.computed:
+            wrong.append(_finding("SYN486", f"column {field.name!r} of table {table.name!r} is a computed one"))
+        elif not holds(column.type, field.type):
+            message = f"column {field.name!r} of table {table.name!r} is {column.type}, which can't hold {field.type}"
+            wrong.append(_finding("SYN484", message))
+    declared = {table.fold(name) for name in target.schema.names}
+    wrong += [
+        _finding("SYN486", f"column {column.name!r} of table {table.name!r} must not be null, and isn't mapped to")
+        for column in table.columns
+        if column.required and table.fold(column.name) not in declared
+    ]
+    if keyed(target) and not table.is_key(target.schema.key):
+        key = ", ".join(target.schema.key)
+        wrong.append(_finding("SYN486", f"table {table.name!r} has no primary key or unique index on ({key})"))
+    if wrong:
+        raise Invalid(wrong[0].message, code=wrong[0].code, help=wrong[0].help, diagnostics=wrong)
+    return tuple(absent)
+
+
+def _finding(code: str, message: str) -> Diagnostic:
+    return Diagnostic(code, message, help="Change the mapping, write to another table, or alter this one by hand.")

@@ -1,0 +1,93 @@
+"""The SQL writer: each batch and its checkpoint in one transaction. The same for every database."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.ledger import Ledger
+from syncline.connectors.sql.limits import ensure, refusals
+from syncline.connectors.sql.names import SHADOW, quoted
+from syncline.connectors.sql.table import keyed
+from syncline.model.errors import Bug, Denied
+from syncline.sdk.destination import Refusal, Target, Written
+from syncline.sdk.frame import target_frame_schema
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class SqlWriter:
+    """An open write to a table. `finished`: what this run replaces is in place already, only its end is repeated."""
+
+    def __init__(self, database: Database, ledger: Ledger, target: Target, *, finished: bool) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._target = target
+        self._finished = finished
+        self._table = target.stream + SHADOW if target.mode == "replace" else target.stream
+        self._frame_schema = target_frame_schema(target.schema)
+        self._limits = database.limits(target.schema)
+        self._saved: str | None = None
+
+    def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
+        """Writes a batch and its checkpoint; see `Writer.write`."""
+        if dict(frame.schema) != self._frame_schema:
+            raise Bug(f"table {self._target.stream!r} was given columns that its schema doesn't have")
+        if self._finished:
+            raise Bug(f"run {self._target.run} has already replaced table {self._target.stream!r}")
+        ensure(frame, self._limits)
+        written = Written(0)
+        with self._database.transaction():
+            self._hold()
+            if frame.height and keyed(self._target):
+                written = self._database.merge(self._table, frame, self._target.schema)
+            elif frame.height:
+                written = Written(self._database.append(self._table, frame, self._target.schema))
+            self._ledger.save(self._target.flow, self._target.run, checkpoint)
+        self._saved = checkpoint
+        return written
+
+    def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
+        """Every value that the database can't hold; see `Refusing.refuse`."""
+        return refusals(frame, self._limits)
+
+    def finish(self, checkpoint: str) -> None:
+        """Makes the last checkpoint durable and swaps a replaced table in; repeated, it does nothing more."""
+        replaces = self._target.mode == "replace" and not self._finished
+        if self._saved == checkpoint and not replaces:
+            return
+        with self._database.transaction():
+            if replaces:
+                self._hold()
+                self._guard()
+                self._database.swap(self._target.stream, self._table)
+                self._ledger.release(self._target.stream)
+            self._ledger.save(self._target.flow, self._target.run, checkpoint)
+        self._saved = checkpoint
+        self._finished = self._target.mode == "replace"
+
+    def abort(self) -> None:
+        """Nothing is uncommitted between writes. What a replacing run gathered waits for a run of the same id."""
+
+    def _hold(self) -> None:
+        if self._target.mode == "replace":
+            self._ledger.hold(self._target.stream, self._target.flow, self._target.run)
+
+    def _guard(self) -> None:
+        allowed = self._target.max_shrink
+        if allowed is None:
+            return
+        before, after = (self._count(name) for name in (self._target.stream, self._table))
+        if before - after > before * Decimal(str(allowed)):
+            raise Denied(
+                f"table {self._target.stream!r} would shrink from {before:,} rows to {after:,};"
+                f" at most {allowed:.1%} may go",
+                code="SYN487",
+                help="Look at the source. If the rows are really gone, raise guards.maxDeletes for this run.",
+            )
+
+    def _count(self, table: str) -> int:
+        count: int = self._database.execute(f"SELECT count(*) FROM {self._database.place}{quoted(table)}")[0][0]
+        return count
