@@ -94,8 +94,8 @@ class Database:
             known = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
             table = "alembic_version"
         else:
-            known = f"SELECT to_regclass('{self.schema}.alembic_version')"
-            table = f"{self.schema}.alembic_version"
+            table = f'"{self.schema}".alembic_version'
+            known = f"SELECT to_regclass('{table}')"
         if connection.exec_driver_sql(known).scalar() is None:
             return None
         found = connection.exec_driver_sql(f"SELECT version_num FROM {table}").scalar()  # noqa: S608 - no input in it
@@ -118,6 +118,7 @@ class Database:
 
 def open_sqlite(path: Path, clock: Callable[[], float] = time.time) -> Database:
     """Opens a SQLite file; makes it (mode 600) and its folder (mode 700) where they are missing."""
+    path = path.absolute()
     name = str(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -140,11 +141,12 @@ def open_sqlite(path: Path, clock: Callable[[], float] = time.time) -> Database:
 
 def open_sqlite_reader(path: Path) -> Database:
     """Opens an existing SQLite file for reading only."""
+    path = path.absolute()
     # Reading a WAL database takes its `-shm` file, which can't be made in a folder that isn't ours to write; without a
     # log beside it the file is then complete, and as nobody can write there, nobody changes it under us.
     logged = path.with_name(path.name + "-wal").exists()
     immutable = "" if logged or os.access(path.parent, os.W_OK) else "&immutable=1"
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro{immutable}"
+    uri = f"file:{quote(str(path))}?mode=ro{immutable}"
 
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -166,7 +168,13 @@ def open_postgresql(url: str, schema: str) -> Database:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Switches a new file to WAL. Who else is just opening it makes that fail at once, past SQLite's own time-out."""
+    """Switches a file of ours to WAL; one of somebody else's stays as it is, to be refused later.
+
+    Who else is just opening it makes that fail at once, past SQLite's own time-out: hence the loop.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    if tables and "alembic_version" not in tables:
+        return
     deadline = time.monotonic() + BUSY_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 #: The fewest characters of a run's id that may stand for it.
 PREFIX_LENGTH = 6
 
+#: How many runs a message lists when it asks which is meant.
+CANDIDATES = 10
+
 #: Sealed rejects are fetched so many at a time: a run may have more of them than fit in memory.
 REJECTS_PAGE = 16
 
@@ -81,17 +84,18 @@ class SqlReader:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
             if row is not None:
                 return _run(row)
-            if len(run_id) < PREFIX_LENGTH:
-                return None
             like = runs.c.id.startswith(run_id, autoescape=True)
-            rows = connection.execute(select(runs).where(like).order_by(runs.c.id.desc()).limit(10)).all()
-        if len(rows) > 1:
+            rows = connection.execute(select(runs).where(like).order_by(runs.c.id.desc()).limit(CANDIDATES + 1)).all()
+        if not rows:
+            return None
+        if len(rows) > 1 or len(run_id) < PREFIX_LENGTH:
+            candidates = ", ".join(row.id for row in rows[:CANDIDATES]) + (", …" if len(rows) > CANDIDATES else "")
             raise Invalid(
-                f"{run_id} stands for more than one run: {', '.join(row.id for row in rows)}",
+                f"{run_id!r} is too little to tell which run is meant: {candidates}",
                 code="SYN616",
-                help="Give more of the run's id.",
+                help=f"Give more of the run's id, at least {PREFIX_LENGTH} characters.",
             )
-        return _run(rows[0]) if rows else None
+        return _run(rows[0])
 
     def rejects(self, run_id: str) -> Iterator[SealedRejects]:
         rejects = tables.rejects

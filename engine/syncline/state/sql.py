@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from syncline.state.database import Database
 
 
+#: Steps hold whole declarations; those of older applies are dropped, and only the applies themselves stay.
+KEPT_JOURNALS = 20
+
+
 class SqlStore(SqlReader):
     """A `StateStore` in a database whose tables are at the program's version; safe to share between threads."""
 
@@ -64,6 +68,8 @@ class SqlStore(SqlReader):
             connection.execute(
                 insert(applies).values(id=apply, plan=plan, revision=revision, started=_now(), finished="", outcome="")
             )
+            old = select(applies.c.id).order_by(applies.c.number.desc()).offset(KEPT_JOURNALS)
+            connection.execute(delete(tables.steps).where(tables.steps.c.apply.in_(old)))
             if steps:
                 rows = [{"apply": apply, "index": i, "step": step, "done": False} for i, step in enumerate(steps)]
                 connection.execute(insert(tables.steps), rows)

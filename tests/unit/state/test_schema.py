@@ -1,0 +1,96 @@
+"""The migrations, the constants that stand for them, and the tables that the program reads agree."""
+
+from __future__ import annotations
+
+import importlib.util
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from syncline.state.database import Database, open_postgresql, open_sqlite
+from syncline.state.schema import HEAD, REVISIONS, SCRIPTS, migrate, ready
+from syncline.state.tables import metadata
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path) -> Iterator[Database]:
+    """An empty database of either sort."""
+    if request.param == "sqlite":
+        made = open_sqlite(tmp_path / "state.db")
+    else:
+        made = open_postgresql(request.getfixturevalue("postgres_url"), f"s{uuid.uuid4().hex[:12]}")
+    yield made
+    made.close()
+
+
+def test_revisions_are_those_of_the_scripts():
+    """`REVISIONS` lists the scripts from the oldest to the newest, in one line without branches."""
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [HEAD]
+    assert tuple(s.revision for s in scripts.walk_revisions())[::-1] == REVISIONS
+
+
+def test_scripts_have_no_second_copy_of_the_tables():
+    """A migration stands on its own: it doesn't import what changes after it."""
+    for script in SCRIPTS.glob("versions/*.py"):
+        assert "syncline" not in script.read_text()
+        assert importlib.util.spec_from_file_location(script.stem, script) is not None
+
+
+def test_migrating_from_nothing_gives_the_tables(database):
+    """The migrations make exactly the tables, columns, types, keys and indexes of `tables.py`."""
+    assert not ready(database)
+    migrate(database)
+    assert ready(database)
+    options = {
+        "compare_type": True,
+        "include_schemas": database.schema is not None,
+        "include_name": lambda name, kind, _: kind != "schema" or name == database.schema,
+        "version_table_schema": database.schema,
+    }
+    expected = metadata
+    if database.schema is not None:
+        expected = type(metadata)()
+        for table in metadata.tables.values():
+            table.to_metadata(expected, schema=database.schema)
+    with database.engine.connect().execution_options(schema_translate_map=None) as connection:
+        context = MigrationContext.configure(connection, opts=options)
+        assert compare_metadata(context, expected) == []
+
+
+def test_migrating_again_changes_nothing(database):
+    """The second migration finds the work done."""
+    migrate(database)
+    with database.read() as connection:
+        first = connection.exec_driver_sql(f"SELECT lineage FROM {_table(database, 'meta')}").all()
+    migrate(database)
+    with database.read() as connection:
+        assert connection.exec_driver_sql(f"SELECT lineage FROM {_table(database, 'meta')}").all() == first
+        assert len(first) == 1
+
+
+def test_a_migration_that_fails_leaves_nothing(database, monkeypatch):
+    """A migration is one transaction: when it fails at its end, there is no table and no version."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("power gone")
+
+    monkeypatch.setattr("alembic.runtime.migration.HeadMaintainer.update_to_step", fail)
+    with pytest.raises(RuntimeError, match="power gone"):
+        migrate(database)
+    monkeypatch.undo()
+    assert not ready(database)
+    migrate(database)
+    assert ready(database)
+
+
+def _table(database: Database, name: str) -> str:
+    return name if database.schema is None else f'"{database.schema}".{name}'
