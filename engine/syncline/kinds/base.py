@@ -47,11 +47,30 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, description="A DNS-1123 label:
 #: Names of fields, columns, streams and tables.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
+# What editors are told besides (`json_schema_extra`), since they can't run the functions.
 Duration = Annotated[
-    str, _checked(units.duration), Field(description="A duration: 500ms, 30s, 1h30m, 7d.", examples=["30s"])
+    str,
+    _checked(units.duration),
+    Field(
+        description="A duration: 500ms, 30s, 1h30m, 7d.",
+        examples=["30s"],
+        json_schema_extra={"pattern": units.DURATION_PATTERN},
+    ),
 ]
-Rate = Annotated[str, _checked(units.rate), Field(description="A rate: 100/min.", examples=["100/min"])]
-Share = Annotated[str, BeforeValidator(_share), Field(description="A share (1%) or a count (500).", examples=["1%"])]
+Rate = Annotated[
+    str,
+    _checked(units.rate),
+    Field(description="A rate: 100/min.", examples=["100/min"], json_schema_extra={"pattern": units.RATE_PATTERN}),
+]
+Share = Annotated[
+    str,
+    BeforeValidator(_share),
+    Field(
+        description="A share (1%) or a count (500).",
+        examples=["1%"],
+        json_schema_extra={"type": ["string", "integer"], "pattern": units.SHARE_PATTERN},
+    ),
+]
 Jmespath = Annotated[str, Field(min_length=1, max_length=4096, description="A JMESPath expression.")]
 Cel = Annotated[str, Field(min_length=1, max_length=4096, description="A CEL expression.")]
 Template = Annotated[str, Field(min_length=1, max_length=8192, description="A Jinja2 template from a closed grammar.")]

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
-
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
+from pydantic.fields import FieldInfo
 
 Annotation = Any
 
@@ -96,6 +94,17 @@ def literals(annotation: Annotation) -> tuple[str, ...]:
     return tuple(str(v) for a in alternatives(annotation) if _is_literal(a) for v in get_args(a))
 
 
+def hint(annotation: Annotation) -> str:
+    """The description that an annotation, or a part of it, carries by itself."""
+    origin: Any = get_origin(annotation)
+    if origin is Annotated:
+        inner, *extras = get_args(annotation)
+        said = next((e.description for e in extras if isinstance(e, FieldInfo) and e.description), "")
+        return said or hint(inner)
+    parts = get_args(annotation) if origin in {Union, UnionType, tuple, list} else ()
+    return next((said for part in parts if (said := hint(part))), "")
+
+
 _WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
@@ -107,7 +116,7 @@ def describe(annotation: Annotation) -> str:
         if origin is Literal:
             word = "one of " + ", ".join(str(v) for v in get_args(alternative))
         elif origin in {tuple, list}:
-            word = "a list"
+            word = f"a list of {describe(get_args(alternative)[0])}"
         elif origin is dict:
             word = "a mapping"
         elif isinstance(alternative, type) and issubclass(alternative, BaseModel):
@@ -117,3 +126,13 @@ def describe(annotation: Annotation) -> str:
         if word not in words:
             words.append(word)
     return ", ".join(words[:-1]) + " or " + words[-1] if len(words) > 1 else "".join(words)
+
+
+def entries(annotation: Annotation) -> Iterator[Annotation]:
+    """What the entries of a list or the values of a map of this annotation are."""
+    for alternative in alternatives(annotation):
+        origin: Any = get_origin(alternative)
+        if origin is dict:
+            yield get_args(alternative)[1]
+        elif origin in {tuple, list}:
+            yield get_args(alternative)[0]

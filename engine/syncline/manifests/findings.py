@@ -224,7 +224,7 @@ def _about(model: Any, path: Path) -> str:
     info = fields.info_at(model, path)
     if info is None:
         return ""
-    return info.description or fields.describe(info.annotation)
+    return fields.hint(info.annotation) or info.description or fields.describe(info.annotation)
 
 
 def _pattern(ctx: dict[str, Any]) -> str:
@@ -265,7 +265,7 @@ def _type_help(node: Node | None, expected: str) -> str:
         return "Write true or false; yes, no, on and off are text."
     if isinstance(node.data, str) and node.text is None and "number" in expected:
         return "Remove the quotes."
-    if isinstance(node.data, str | dict) and "a list" in expected:
+    if isinstance(node.data, str | dict) and expected.startswith("a list"):
         return "Write it as a list: [ … ]."
     return ""
 

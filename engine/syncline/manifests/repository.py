@@ -1,0 +1,74 @@
+"""What Git says of the folder that manifests are loaded from: commit, branch, and whether it differs from the commit.
+
+Asks the `git` command with hooks, pagers, helpers and prompts off: a repository's own configuration starts nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+TIMEOUT: Final = 30.0
+
+# What a repository's own configuration could make `git` start, or write.
+_SAFE: Final = (
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "core.fsmonitor=false",
+    "-c", "core.pager=cat",
+    "-c", "core.untrackedCache=false",
+    "-c", "protocol.allow=never",
+)  # fmt: skip
+_ENVIRONMENT: Final = {
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "LC_ALL": "C",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A commit (40 or 64 hex digits) and its branch ('' when detached). `dirty`: what is there is not that commit.
+
+    Outside Git, and before the first commit: no commit, and dirty.
+    """
+
+    commit: str = ""
+    dirty: bool = True
+    branch: str = ""
+
+    def __str__(self) -> str:
+        if not self.commit:
+            return "no commit"
+        return self.commit[:12] + (" (with uncommitted changes)" if self.dirty else "")
+
+
+def revision(root: Path) -> Revision:
+    """The revision of the folder. Only changes under the folder make it dirty; ignored files don't."""
+    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    if not commit:
+        return Revision()
+    status = _git(root, "status", "--porcelain=v1", "--untracked-files=all", "--ignore-submodules=none", "--", ".")
+    branch = _git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
+    return Revision(commit.strip(), status is None or bool(status.strip()), (branch or "").strip())
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Standard output of a git command in the folder; None when it fails or there is no git."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | _ENVIRONMENT
+    try:
+        done = subprocess.run(
+            ["git", *_SAFE, "-C", str(root), *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
