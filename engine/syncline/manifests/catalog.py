@@ -1,4 +1,4 @@
-"""The connectors that Syncline ships: shared objects that references find last, after the repository's own.
+"""What Syncline ships (connectors, mappings, policy packs): shared objects that references find last, after the repository's own.
 
 They are no part of what is desired: nothing of them is planned, applied or listed.
 """
@@ -17,6 +17,7 @@ from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 
+FOLDERS: Final = ("integrations", "mappings", "policies")
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
 
@@ -28,11 +29,12 @@ def folder(name: str) -> Path:
 
 @cache
 def catalog() -> Mapping[ObjectKey, Manifest]:
-    """The shipped connectors by key. Raises `Bug` when one of them is not valid."""
+    """The shipped objects by key. Raises `Bug` when one of them is not valid."""
     found: dict[ObjectKey, Manifest] = {}
-    for path in sorted(folder("integrations").glob("*.yaml")):
-        result = load_text(path.read_text(encoding="utf-8"), f"catalog/integrations/{path.name}")
-        if has_errors(result.diagnostics):
-            raise Bug(f"the shipped connector {path.name} is not valid: {result.diagnostics[0].message}")
-        found |= {manifest.key: manifest for manifest in result.manifests}
+    for name in FOLDERS:
+        for path in sorted(folder(name).glob("*.yaml")):
+            result = load_text(path.read_text(encoding="utf-8"), f"catalog/{name}/{path.name}")
+            if has_errors(result.diagnostics):
+                raise Bug(f"the shipped {path.name} is not valid: {result.diagnostics[0].message}")
+            found |= {manifest.key: manifest for manifest in result.manifests}
     return MappingProxyType(found)
