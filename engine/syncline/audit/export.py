@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 
 from syncline.audit import tiles
 from syncline.audit.checkpoint import Checkpoint
-from syncline.audit.fetch import Fetcher, fetch_tile
+from syncline.audit.fetch import Fetcher, fetch_tile, read_entries
 from syncline.audit.note import VerifierKey
 from syncline.audit.prove import prove_entry
 from syncline.audit.tiles import ENTRIES
@@ -66,9 +66,8 @@ def export(fetcher: Fetcher, key: VerifierKey, out: BinaryIO, proofs: Sequence[i
         for path, data in _parts(fetcher, head.size):
             _add(bundle, path, data)
         with bundle.open(_member("entries.jsonl"), "w") as lines:
-            for tile in tiles.tiles_at(ENTRIES, head.size):
-                for entry in tiles.decode_bundle(fetch_tile(fetcher, tile)[1]):
-                    lines.write(entry + b"\n")
+            for entry in read_entries(fetcher, head.size):
+                lines.write(entry + b"\n")
         for index, proof in proven.items():
             _add(bundle, f"proofs/{index}.tlog-proof", proof)
     return head

@@ -74,6 +74,15 @@ def fetch_tile(fetcher: Fetcher, tile: Tile) -> tuple[str, bytes]:
     return tile.full.path, data[: tile.width * tree.HASH_SIZE]
 
 
+def read_entries(fetcher: Fetcher, size: int, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    """Yield the entries `[start, end)` of a log of `size`, without verifying them."""
+    end = size if end is None else min(end, size)
+    for tile in tiles.tiles_at(ENTRIES, end, start // tiles.WIDTH):
+        first = tile.index * tiles.WIDTH
+        whole = Tile(ENTRIES, tile.index, min(tiles.WIDTH, size - first))
+        yield from tiles.decode_bundle(fetch_tile(fetcher, whole)[1])[max(start - first, 0) : end - first]
+
+
 def node_reader(fetcher: Fetcher, size: int) -> tree.NodeReader:
     """Read perfect nodes of the tree of `size` from its tiles, each tile once."""
     seen: dict[Tile, list[bytes]] = {}

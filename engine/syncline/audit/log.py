@@ -8,7 +8,7 @@ Promises:
 - A batch is signed once, and is in the log whole or not at all.
 
 A failed write or fsync raises, and the batch is not in the log unless the checkpoint says so: nothing is retried on a
-descriptor that failed. The order in `append` is what makes this true; change it with `tests/unit/audit/test_crash.py`.
+descriptor that failed. The order in `_commit` makes this true; `test_log.py` dies at each of its system calls.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
 from syncline.audit.checkpoint import Checkpoint
+from syncline.audit.fetch import DirectoryFetcher, fetch_tile, read_entries
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import Signer
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
@@ -69,6 +70,7 @@ class AuditLog:
 
     def __init__(self, directory: Path, signer: Signer, origin: str) -> None:
         self._directory = directory
+        self._reader = DirectoryFetcher(directory)
         self._signer = signer
         self._origin = origin
         self._tip: _Tip | None = None
@@ -89,7 +91,7 @@ class AuditLog:
 
     def checkpoint(self) -> tuple[Checkpoint, bytes]:
         """The checkpoint on disk now, and its signed note."""
-        note = self._read(tiles.CHECKPOINT)
+        note = self._reader.fetch(tiles.CHECKPOINT)
         return self._verified(note), note
 
     def append(self, events: Sequence[Event]) -> Receipt:
@@ -100,48 +102,49 @@ class AuditLog:
         """Append entries of at most 65,535 bytes each; durable when this returns."""
         with self._locked():
             tip = self._refresh()
-            start = tip.checkpoint.size
             if not entries:
-                return Receipt(start, start, tip.checkpoint, tip.note)
-            # From here to the end the cached tip is unsure: should anything raise, the next append reads it anew.
+                return Receipt(tip.checkpoint.size, tip.checkpoint.size, tip.checkpoint, tip.note)
+            # From here on the cached tip is unsure: should anything raise, the next append reads it anew.
             self._tip = None
-            self._drop_drafts(start)
-            written = _Batch(tip, entries)
-            for tile, data in written.files:
-                self._write(tile.path, data)
-            for folder in {str(Path(tile.path).parent) for tile, _ in written.files}:
-                self._sync_folder(folder)
-            size = start + len(entries)
-            root = tree.range_hash((0, size), _edge_reader(written.edge, size))
-            head = Checkpoint(self._origin, size, root)
-            note = checkpoints.sign(head, [self._signer])
-            self._write(tiles.CHECKPOINT, note)
-            self._sync_folder("")
-            self._tip = _Tip(note, head, written.edge, written.bundle)
-            for tile, _ in written.files:
-                if tile.width == WIDTH:
-                    self._drop_partials(tile)
-            return Receipt(start, size, head, note)
+            try:
+                return self._commit(tip, entries)
+            except OSError as error:
+                raise Stalled(
+                    f"the audit log in {self._directory} cannot be written: {error.strerror or error}",
+                    code="SYN905",
+                    help="Make room or repair the disk; the log goes on from its last checkpoint.",
+                ) from error
+
+    def _commit(self, tip: _Tip, entries: Sequence[bytes]) -> Receipt:
+        """Write entries and tiles, then the checkpoint that makes them count."""
+        start, size = tip.checkpoint.size, tip.checkpoint.size + len(entries)
+        self._drop_drafts(start)
+        batch = _Batch(tip, entries)
+        for tile, data in batch.files:
+            self._write(tile.path, data)
+        for folder in {str(Path(tile.path).parent) for tile, _ in batch.files}:
+            self._sync_folder(folder)
+        head = Checkpoint(self._origin, size, tree.range_hash((0, size), _edge_reader(batch.edge, size)))
+        note = checkpoints.sign(head, [self._signer])
+        self._write(tiles.CHECKPOINT, note)
+        self._sync_folder("")
+        self._tip = _Tip(note, head, batch.edge, batch.bundle)
+        for tile, _ in batch.files:
+            if tile.width == WIDTH:
+                self._drop_partials(tile)
+        return Receipt(start, size, head, note)
 
     def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the entries `[start, end)` that the checkpoint covers, without verifying them (see `verify.py`)."""
-        size = self._verified(self._read(tiles.CHECKPOINT)).size
-        end = size if end is None else min(end, size)
-        if start >= end:
-            return
-        for tile in tiles.tiles_at(ENTRIES, size, start // WIDTH):
-            first = tile.index * WIDTH
-            if first >= end:
-                return
-            entries = tiles.decode_bundle(self._read_tile(tile))
-            yield from entries[max(start - first, 0) : end - first]
+        size = self.checkpoint()[0].size
+        return read_entries(self._reader, size, start, end)
 
     # --- the tip -----------------------------------------------------------------------------------------------------
 
     def _refresh(self) -> _Tip:
         """Return the tip as it is on disk (another process may have moved it). Call it under the lock."""
         try:
-            note = self._read(tiles.CHECKPOINT)
+            note = self._reader.fetch(tiles.CHECKPOINT)
         except FileNotFoundError:
             return self._start()
         if self._tip is not None and self._tip.note == note:
@@ -205,25 +208,15 @@ class AuditLog:
         finally:
             os.close(descriptor)
 
-    def _read(self, path: str) -> bytes:
-        return (self._directory / path).read_bytes()
-
     def _read_tile(self, tile: Tile) -> bytes:
         try:
-            return self._read(tile.path)
-        except FileNotFoundError:
-            pass
-        try:
-            full = self._read(tile.full.path)
+            return fetch_tile(self._reader, tile)[1]
         except FileNotFoundError:
             raise Stalled(
                 f"the audit log in {self._directory} lacks {tile.path}",
                 code="SYN902",
                 help="Restore the directory from a backup.",
             ) from None
-        if tile.level == ENTRIES:
-            return tiles.encode_bundle(tiles.decode_bundle(full)[: tile.width])
-        return full[: tile.width * tree.HASH_SIZE]
 
     def _write(self, path: str, data: bytes) -> None:
         """Put a whole file in place of what may be there; its content is on disk before its name is."""

@@ -12,10 +12,9 @@ from typing import Final
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
 from syncline.audit.checkpoint import Checkpoint
-from syncline.audit.fetch import Fetcher, fetch_tile, node_reader
+from syncline.audit.fetch import Fetcher, node_reader, read_entries
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import VerifierKey
-from syncline.audit.tiles import ENTRIES, WIDTH, Tile
 from syncline.model.errors import Invalid
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
@@ -62,16 +61,20 @@ class Proof:
 
 
 def prove_entry(fetcher: Fetcher, index: int) -> tuple[bytes, Proof]:
-    """Return an entry with its proof, reading only the tiles that it needs; Invalid when the log has no such entry."""
+    """Return an entry with its proof, reading only the tiles that it needs.
+
+    Raises Invalid when the log has no such entry, FileNotFoundError or Malformed when it is damaged there.
+    """
     note = fetcher.fetch(tiles.CHECKPOINT)
     # What is wrong in the log makes a proof that does not verify; who proves need not be trusted.
     size = Checkpoint.parse(note.decode().rpartition("\n\n")[0] + "\n").size
     if not 0 <= index < size:
         raise Invalid(f"the log has no entry {index}: its entries are numbered from 0 to {size - 1}", code="SYN904")
-    start = index - index % WIDTH
-    bundle = tiles.decode_bundle(fetch_tile(fetcher, Tile(ENTRIES, index // WIDTH, min(WIDTH, size - start)))[1])
+    entry = next(read_entries(fetcher, size, index, index + 1), None)
+    if entry is None:
+        raise Malformed(f"entry {index} is missing from its bundle")
     steps = tree.prove_inclusion(index, size, node_reader(fetcher, size))
-    return bundle[index - start], Proof(index, tuple(steps), note)
+    return entry, Proof(index, tuple(steps), note)
 
 
 def verify_entry(data: bytes, entry: bytes, origin: str | None, keys: Sequence[VerifierKey]) -> Checkpoint:

@@ -73,7 +73,7 @@ class _Log:
         self.head = head
         self.findings: list[Finding] = []
         self.wrong: set[str] = set()
-        self.bundles: dict[int, list[bytes]] = {}
+        self.longer: set[int] = set()
         self.computed: list[list[bytes]] = [self._read_entries()] if head.size else []
         for _ in tiles.levels_of(head.size)[1:]:
             below = self.computed[-1]
@@ -157,7 +157,8 @@ class _Log:
             entries: list[bytes] = []
             with suppress(OSError, Malformed):  # every entry is missing then, which `check_entries` says
                 entries = _decode(fetch_tile(self.fetcher, tile)[1])
-            self.bundles[tile.index] = entries
+            if len(entries) > tile.width:
+                self.longer.add(tile.index)
             found = [tree.leaf_hash(entry) for entry in entries[: tile.width]]
             hashes += found + [b""] * (tile.width - len(found))
         return hashes
@@ -173,7 +174,7 @@ class _Log:
                 more = f", nor {len(bad) - 1} more after it" if len(bad) > 1 else ""
                 what = f"entry {bad[0]} cannot be read" if missing else f"entry {bad[0]} is not what was signed"
                 self.report(tile.path, what + more, bad[0])
-            elif len(self.bundles[tile.index]) > tile.width:
+            elif tile.index in self.longer:
                 self.report(tile.path, f"there are bytes after entry {places[-1]}, the last of this bundle")
 
     # --- what else lies there ----------------------------------------------------------------------------------------

@@ -219,7 +219,7 @@ def test_a_failed_batch_does_not_poison_the_open_log(log: AuditLog, signer: File
     log.append([event(0)])
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-        with pytest.raises(OSError, match="No space"):
+        with pytest.raises(Stalled, match="cannot be written: No space left"):
             log.append([event(1)])
 
     assert log.append([event(2)]).start == 1

@@ -30,6 +30,12 @@ CODES: tuple[Code, ...] = (
         "`syncline audit show` lists the entries with their numbers.",
     ),
     Code(
+        "SYN905",
+        "audit log cannot be written",
+        "The disk refused to store evidence. What would have been recorded was not done, or is not acknowledged.",
+        "Make room or repair the disk and run the command again: the log goes on from its last checkpoint.",
+    ),
+    Code(
         "SYN999",
         "defect in Syncline",
         "A promise of Syncline's own code is broken.",
