@@ -1,0 +1,316 @@
+"""A compiled mapping bound to the columns of a source: batches in, target columns and rejects out.
+
+One batch goes through four passes, each over whole columns: values of all expressions; lookups and casts; completion
+and checks; protection of what is good. Python sees a value only when no fast path of its cast could prove it.
+Of a record that breaks several rules, the first field in the mapping's order is the one that is named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import polars as pl
+
+from syncline.mapping import casts, jsontext, protect
+from syncline.mapping.checks import Rule
+from syncline.mapping.compile import Compiled, CompiledField, compile_mapping
+from syncline.mapping.lower import Column, Lowering, as_text
+from syncline.mapping.types import scalar
+from syncline.model.diagnostic import Diagnostic, has_errors
+from syncline.model.errors import Invalid
+from syncline.model.schema import STRING, Schema
+from syncline.sdk.frame import target_dtype, target_frame_schema
+
+#: Longest value that a reject shows, in characters.
+VALUE_LENGTH = 200
+
+#: (row, rule, message)
+Breach = tuple[int, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record set aside: its row in the source frame, the target field, the rule, the source value as text, and why."""
+
+    row: int
+    field: str
+    rule: str
+    value: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A batch after the mapping: rows in = height of `frame` + rejects + skipped.
+
+    `frame` has the good rows with exactly the target's columns; `rows` their indices in the source frame, None when
+    they are all of them; `rejects` are ascending by row.
+    """
+
+    frame: pl.DataFrame
+    rows: pl.Series | None
+    rejects: tuple[Rejected, ...]
+    skipped: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """A field on real columns. `value` is None for a constant."""
+
+    field: CompiledField
+    value: Column | None
+    faults: tuple[pl.Expr, ...]
+    cast: casts.Cast | None
+
+    @property
+    def dtype(self) -> pl.DataType:
+        return target_dtype(self.field.target.type)
+
+    @property
+    def raw(self) -> str:
+        """The name of the column that holds the source value, apart from every legal field name."""
+        return f"={self.field.name}"
+
+    @property
+    def fault(self) -> str:
+        return f"!{self.field.name}"
+
+
+def bind(compiled: Compiled, source: Schema, hash_key: bytes | None) -> Columns:
+    """Binds a mapping to a source's real schema. Invalid lists what doesn't fit it.
+
+    `hash_key` is the tenant's key for `protect: {hash: tenant}`; Invalid when it is missing and needed.
+    """
+    absent = [_absent(compiled, path, source) for path in compiled.reads if not source.get(path.split(".")[0])]
+    found = [d for d in absent if d is not None]
+    again = compile_mapping(compiled.manifest, Schema(source.fields, source.key))
+    findings = [*found, *again.diagnostics] if has_errors(again.diagnostics) else found
+    if findings:
+        raise Invalid(
+            f"{compiled.manifest.key} does not fit its source: {findings[0].message}",
+            code=findings[0].code,
+            diagnostics=findings,
+        )
+    if hash_key is None and any(f.protection == "hash" for f in again.fields):
+        raise Invalid(f"{compiled.manifest.key} hashes fields, and the tenant has no hash key", code="SYN317")
+    lowering = Lowering(source)
+    where, where_faults = None, ()
+    if again.where is not None:
+        where = lowering.truth(again.where)
+        where_faults, lowering.faults = tuple(lowering.faults), []
+    bound = tuple(_bound(field, lowering) for field in again.fields)
+    return Columns(again, source, bound, where, where_faults, hash_key)
+
+
+def _absent(compiled: Compiled, path: str, source: Schema) -> Diagnostic | None:
+    name = path.split(".", maxsplit=1)[0]
+    if name == "*":
+        return None
+    close = get_close_matches(name, source.names, 1)
+    flow = next((f for f in compiled.flows if f.source == path), None)
+    return Diagnostic(
+        "SYN303",
+        f"the source has no field {name!r}",
+        flow.place if flow else compiled.manifest.place,
+        suggestion=close[0] if close else "",
+        subject=str(compiled.manifest.key),
+    )
+
+
+def _bound(field: CompiledField, lowering: Lowering) -> _Bound:
+    if field.expression is None:
+        return _Bound(field, None, (), None)
+    value = lowering.value(field.expression)
+    faults, lowering.faults = tuple(lowering.faults), []
+    if field.lookup is not None:
+        return _Bound(field, Column(as_text(value), scalar(STRING)), faults, None)
+    return _Bound(field, value, faults, casts.cast_of(value.type, field.target))
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A bound mapping. It holds no state between batches, and may be used from several threads."""
+
+    compiled: Compiled
+    source: Schema
+    fields: tuple[_Bound, ...]
+    where: pl.Expr | None
+    where_faults: tuple[pl.Expr, ...]
+    hash_key: bytes | None
+
+    @property
+    def target(self) -> Schema:
+        """The schema of `Mapped.frame`."""
+        return self.compiled.target
+
+    def apply(self, frame: pl.DataFrame) -> Mapped:
+        """Maps one batch, whose columns are as the source's schema says."""
+        chosen, positions, breaches, skipped = self._choose(frame)
+        work = self._values(chosen)
+        target = work.with_columns(self._first_casts()).select([b.field.name for b in self.fields])
+        target, broken = self._complete(work, target)
+        broken |= breaches
+        rows = positions
+        if broken:
+            good = ~pl.Series([False]).new_from_index(0, chosen.height).scatter(sorted(broken), values=True)
+            target = target.filter(good)
+            rows = positions.filter(good) if positions is not None else good.arg_true()
+        return Mapped(self._protect(target), rows, self._rejects(work, broken, positions), skipped)
+
+    def record_json(self, frame: pl.DataFrame, rows: Sequence[int]) -> list[str]:
+        """The source records at these rows as JSON text with the exact digits of numbers."""
+        return jsontext.record_json(frame, list(rows), self.source)
+
+    def _choose(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None, dict[int, tuple[str, Breach]], int]:
+        """The rows for which `where` is true, their positions, those it can't be told of, and how many it drops."""
+        if self.where is None:
+            return frame, None, {}, 0
+        names = ("=where", "!where")
+        fault = pl.any_horizontal(self.where_faults) if self.where_faults else pl.lit(value=False)
+        flags = frame.with_columns(self.where.alias(names[0]), fault.fill_null(value=False).alias(names[1])).select(names)
+        kept = flags[names[0]] | flags[names[1]]
+        if kept.all() and not flags[names[1]].any():
+            return frame, None, {}, 0
+        faulty = flags[names[1]].filter(kept).arg_true().to_list()
+        message = "where holds a number that can't be compared exactly"
+        breaches = {row: ("where", (row, "type", message)) for row in faulty}
+        chosen = frame.filter(kept)
+        return chosen, kept.arg_true(), breaches, frame.height - chosen.height
+
+    def _values(self, frame: pl.DataFrame) -> pl.DataFrame:
+        values: list[pl.Expr] = []
+        for bound in self.fields:
+            if bound.value is not None:
+                values.append(bound.value.expr.alias(bound.raw))
+            if bound.faults:
+                values.append(pl.any_horizontal(bound.faults).fill_null(value=False).alias(bound.fault))
+        return frame.with_columns(values)
+
+    def _first_casts(self) -> Iterator[pl.Expr]:
+        for bound in self.fields:
+            field, raw = bound.field, pl.col(bound.raw)
+            if bound.value is None:
+                yield pl.lit(field.const, dtype=bound.dtype).alias(field.name)
+            elif field.lookup is not None:
+                keys = pl.Series(list(field.lookup), dtype=pl.String)
+                values = pl.Series(list(field.lookup.values()), dtype=bound.dtype)
+                found = raw.replace_strict(keys, values, default=None, return_dtype=bound.dtype)
+                yield found.alias(field.name)
+            elif bound.cast is not None:
+                yield bound.cast.tiers[0](raw).cast(bound.dtype).alias(field.name)
+
+    def _complete(self, work: pl.DataFrame, target: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, tuple[str, Breach]]]:
+        """Finishes casts and defaults, and finds the first breach of each record."""
+        finished: list[pl.Series] = []
+        found: list[list[Breach]] = []
+        for bound in self.fields:
+            series, breaches = self._finished(bound, work, target[bound.field.name])
+            finished.append(series)
+            found.append(breaches)
+        complete = pl.DataFrame(finished) if finished else target
+        verdicts = self._verdicts(complete)
+        broken: dict[int, tuple[str, Breach]] = {}
+        for index, bound in enumerate(self.fields):
+            breaches = found[index]
+            if bound.field.required and finished[index].null_count():
+                message = f"{bound.field.name} is required, and there is no value"
+                breaches += [(row, "required", message) for row in finished[index].is_null().arg_true().to_list()]
+            for rule, verdict in verdicts.get(index, ()):
+                message = f"{bound.field.name} {rule.message}"
+                breaches += [(row, rule.name, message) for row in (~verdict).arg_true().to_list()]
+            for breach in breaches:
+                broken.setdefault(breach[0], (bound.field.name, breach))
+        return complete, broken
+
+    def _finished(self, bound: _Bound, work: pl.DataFrame, series: pl.Series) -> tuple[pl.Series, list[Breach]]:
+        field = bound.field
+        breaches: list[Breach] = []
+        if bound.faults:
+            message = f"{field.name} holds a number that can't be computed with exactly"
+            breaches += [(row, "type", message) for row in work[bound.fault].arg_true().to_list()]
+        if bound.value is not None:
+            raw = work[bound.raw]
+            if field.lookup is not None and field.default is None and series.null_count() > raw.null_count():
+                missed = (raw.is_not_null() & ~raw.is_in(list(field.lookup))).arg_true().to_list()
+                breaches += [(row, "lookup", f"{field.name} has no entry for it in its lookup") for row in missed]
+            if bound.cast is not None:
+                series, misfits = casts.finish(raw, series, bound.cast)
+                breaches += [(misfit.row, "type", f"{field.name} {misfit.message}") for misfit in misfits]
+        if field.default is not None and series.null_count():
+            filled = pl.col(field.name).fill_null(pl.lit(field.default, dtype=bound.dtype))
+            series = series.to_frame().select(filled)[field.name]
+        return series, breaches
+
+    def _verdicts(self, target: pl.DataFrame) -> Mapping[int, list[tuple[Rule, pl.Series]]]:
+        rules = [
+            (index, rule, satisfied(pl.col(bound.field.name), rule, bound.dtype).fill_null(value=True))
+            for index, bound in enumerate(self.fields)
+            for rule in bound.field.rules
+        ]
+        if not rules:
+            return {}
+        verdicts = target.select(expr.alias(str(number)) for number, (_, _, expr) in enumerate(rules))
+        found: dict[int, list[tuple[Rule, pl.Series]]] = {}
+        for number, (index, rule, _) in enumerate(rules):
+            if not verdicts[str(number)].all():
+                found.setdefault(index, []).append((rule, verdicts[str(number)]))
+        return found
+
+    def _protect(self, target: pl.DataFrame) -> pl.DataFrame:
+        kept: list[pl.Series] = []
+        for bound in self.fields:
+            series, data_type = target[bound.field.name], bound.field.target.type
+            match bound.field.protection:
+                case "drop":
+                    continue
+                case "mask":
+                    series = protect.masked(series, data_type, bound.field.keep)
+                case "hash":
+                    series = protect.hashed(series, data_type, self.hash_key or b"")
+            kept.append(series)
+        return pl.DataFrame(kept, schema=target_frame_schema(self.target)) if kept else target.select()
+
+    def _rejects(
+        self, work: pl.DataFrame, broken: dict[int, tuple[str, Breach]], positions: pl.Series | None
+    ) -> tuple[Rejected, ...]:
+        if not broken:
+            return ()
+        rows = sorted(broken)
+        values = self._shown(work[rows], {name for name, _ in broken.values()})
+        numbers = positions.gather(rows).to_list() if positions is not None else rows
+        rejects = []
+        for at, (row, number) in enumerate(zip(rows, numbers, strict=True)):
+            name, (_, rule, message) = broken[row]
+            shown = values[name][at] if name in values else None
+            rejects.append(Rejected(number, name, rule, shown or "", message))
+        return tuple(rejects)
+
+    def _shown(self, work: pl.DataFrame, names: set[str]) -> dict[str, list[Any]]:
+        shown = [
+            as_text(Column(pl.col(b.raw), b.value.type)).str.slice(0, VALUE_LENGTH).alias(b.field.name)
+            for b in self.fields
+            if b.value is not None and b.field.name in names
+        ]
+        return work.select(shown).to_dict(as_series=False) if shown else {}
+
+
+def satisfied(values: pl.Expr, rule: Rule, dtype: pl.DataType) -> pl.Expr:
+    """Whether values satisfy a rule; null for null."""
+    match rule.name:
+        case "min":
+            return values >= pl.lit(rule.argument, dtype=dtype)
+        case "max":
+            return values <= pl.lit(rule.argument, dtype=dtype)
+        case "minLength":
+            return values.str.len_chars() >= rule.argument
+        case "maxLength":
+            return values.str.len_chars() <= rule.argument
+        case "pattern":
+            return values.str.contains(rule.argument)
+        case "format" if isinstance(rule.argument, str):
+            return values.str.contains(rule.argument)
+        case _:
+            return values.is_in(pl.Series(list(rule.argument), dtype=dtype).implode())

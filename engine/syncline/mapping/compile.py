@@ -1,0 +1,409 @@
+"""Compiles a mapping: expressions parsed and type-checked, constants cast, checks made rules, lineage recorded.
+
+Pure: no column library is imported, so that `validate` starts fast. `columns.py` binds the result to real columns. All
+findings of a mapping are returned together; the fields that have none are compiled all the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from syncline.kinds.mapping import Hash, MappedField, MappingSpec, Mask
+from syncline.mapping import exact, formats
+from syncline.mapping.checks import BadCheck, Rule, rules, typed
+from syncline.mapping.exact import Target
+from syncline.mapping.expression import Expression, Refused, parse, reads
+from syncline.mapping.template import parse_template
+from syncline.mapping.types import category, check_condition, named, type_of
+from syncline.model.diagnostic import Diagnostic, Place, Severity
+from syncline.model.manifest import Manifest, Path
+from syncline.model.schema import STRING, DataType, Field, Schema
+
+Protection = Literal["", "drop", "mask", "hash"]
+
+#: Types that are read from written dates and times.
+_WRITTEN = frozenset({"date", "time", "timestamp", "datetime"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFlow:
+    """A source field that reaches a target field, the classes of both, and what protects it on the way."""
+
+    source: str
+    source_class: str
+    target: str
+    target_class: str
+    protection: Protection
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledField:
+    """A target field, ready to be bound. `expression` is None for a constant; `const`, `default` and the values of
+    `lookup` are typed as the target is; `index` is its position in the manifest."""
+
+    name: str
+    index: int
+    expression: Expression | None
+    target: Target
+    const: Any = None
+    default: Any = None
+    lookup: dict[str, Any] | None = None
+    required: bool = False
+    rules: tuple[Rule, ...] = ()
+    protection: Protection = ""
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A compiled mapping.
+
+    `target` is the schema of what is written (dropped fields are not in it); `reads` the dotted paths of all source
+    fields used, in order of first use; `flows` the lineage, dropped fields included. It may be bound only when no
+    diagnostic is an error.
+    """
+
+    manifest: Manifest
+    spec: MappingSpec
+    fields: tuple[CompiledField, ...]
+    where: Expression | None
+    target: Schema
+    reads: tuple[str, ...]
+    flows: tuple[FieldFlow, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def compile_mapping(manifest: Manifest, source: Schema | None) -> Compiled:
+    """Compiles a Mapping over the schema of its source; None where that is not known before it is read."""
+    return _Compiler(manifest, source).run()
+
+
+class _Compiler:
+    def __init__(self, manifest: Manifest, source: Schema | None) -> None:
+        spec = manifest.spec
+        assert isinstance(spec, MappingSpec)
+        self._manifest = manifest
+        self._spec = spec
+        self._source = source
+        self._findings: list[Diagnostic] = []
+        self._reads: dict[str, None] = {}
+
+    def run(self) -> Compiled:
+        spec = self._spec
+        where = self._where()
+        compiled: list[CompiledField] = []
+        flows: list[FieldFlow] = []
+        target: list[Field] = []
+        for index, field in enumerate(spec.fields):
+            found = self._field(index, field)
+            if found is None:
+                found = CompiledField(field.to, index, None, Target(STRING), protection=_protection(field)[0])
+                data_type = DataType.parse(field.type)
+            else:
+                compiled.append(found)
+                data_type = found.target.type
+            arriving = self._flows(index, field, found)
+            flows += arriving
+            if found.protection == "drop":
+                continue
+            written = STRING if found.protection in {"mask", "hash"} else data_type
+            data_class = arriving[0].target_class if arriving else field.data_class or ""
+            target.append(Field(field.to, written, nullable=not self._required(field), data_class=data_class))
+        self._names()
+        return Compiled(
+            self._manifest,
+            spec,
+            tuple(compiled),
+            where,
+            Schema(tuple(target), spec.key),
+            tuple(self._reads),
+            tuple(flows),
+            tuple(sorted(self._findings, key=Diagnostic.sort_key)),
+        )
+
+    def _required(self, field: MappedField) -> bool:
+        # A key identifies a record: one without it could be neither updated nor found again.
+        return field.required or field.to in self._spec.key
+
+    def _where(self) -> Expression | None:
+        text = self._spec.where
+        if text is None:
+            return None
+        try:
+            expression = parse(text)
+            check_condition(expression, self._source)
+        except Refused as refused:
+            self._refused(refused, ("spec", "where"), text)
+            return None
+        self._note_reads(expression)
+        return expression
+
+    def _note_reads(self, expression: Expression) -> None:
+        for path in reads(expression):
+            names = [".".join(path)] if path else self._all_names()
+            self._reads.update(dict.fromkeys(names))
+
+    def _all_names(self) -> list[str]:
+        return list(self._source.names) if self._source else ["*"]
+
+    def _field(self, index: int, field: MappedField) -> CompiledField | None:
+        before = len(self._findings)
+        path: Path = ("spec", "fields", index)
+        target = self._target(path, field)
+        expression = self._expression(path, field)
+        if expression is not None and target is not None:
+            self._castable(path, field, expression, target)
+        if target is None:
+            return None
+        const = self._typed(field.const, target, (*path, "const"), "const")
+        default = self._typed(field.default, target, (*path, "default"), "default")
+        lookup = None
+        if field.lookup is not None:
+            lookup = {k: self._typed(v, target, (*path, "lookup", k), "lookup") for k, v in field.lookup.items()}
+        found_rules: tuple[Rule, ...] = ()
+        try:
+            found_rules = rules(field.check, target)
+        except BadCheck as bad:
+            self._add("SYN308", f"check of {field.to}: {bad.message}", (*path, "check", bad.part))
+        protection, keep = _protection(field)
+        if len(self._findings) > before:
+            return None
+        return CompiledField(
+            field.to,
+            index,
+            expression,
+            target,
+            const,
+            default,
+            lookup,
+            self._required(field),
+            found_rules,
+            protection,
+            keep,
+        )
+
+    def _target(self, path: Path, field: MappedField) -> Target | None:
+        data_type = DataType.parse(field.type)
+        written = field.format or "iso8601"
+        if field.format is not None and data_type.name not in _WRITTEN:
+            self._add("SYN307", f"format is about dates and times, and {field.to} is {data_type}", (*path, "format"))
+            return None
+        if field.zone is not None and not self._zone(path, field, data_type):
+            return None
+        if written != "iso8601" and written not in exact.EPOCHS:
+            try:
+                compiled = formats.compile_format(written)
+            except formats.BadFormat as bad:
+                self._add("SYN307", f"format {written!r}: {bad}", (*path, "format"))
+                return None
+            if problem := _incomplete(compiled.codes, data_type.name, zone=bool(field.zone)):
+                message, help_ = problem
+                self._add("SYN307", f"format {written!r} {message}", (*path, "format"), help=help_)
+                return None
+        if written in exact.EPOCHS and data_type.name == "time":
+            self._add("SYN307", f"format {written} states an instant, and {field.to} is a time", (*path, "format"))
+            return None
+        return Target(data_type, written, field.zone or "")
+
+    def _zone(self, path: Path, field: MappedField, data_type: DataType) -> bool:
+        if data_type.name not in {"timestamp", "datetime"}:
+            self._add("SYN307", f"zone is about timestamps, and {field.to} is {data_type}", (*path, "zone"))
+            return False
+        try:
+            ZoneInfo(field.zone or "")
+        except (ValueError, OSError, LookupError):
+            self._add(
+                "SYN307",
+                f"there is no time zone {field.zone!r}",
+                (*path, "zone"),
+                help="Use a name of the IANA database, such as Europe/Berlin or UTC.",
+            )
+            return False
+        return True
+
+    def _expression(self, path: Path, field: MappedField) -> Expression | None:
+        given = [part for part in ("source", "const", "template") if part in field.model_fields_set]
+        if len(given) != 1:
+            said = "none" if not given else " and ".join("from" if g == "source" else g for g in given)
+            self._add(
+                "SYN309",
+                f"{field.to} has {said} of from, const and template" if not given else f"{field.to} has {said}",
+                path,
+                expected="exactly one of from, const and template",
+                help="" if given else f"Write from: {field.to} for the source field of the same name.",
+            )
+            return None
+        try:
+            if field.source is not None:
+                part, text, expression = "from", field.source, parse(field.source)
+            elif field.template is not None:
+                part, text, expression = "template", field.template, parse_template(field.template)
+            else:
+                return None
+            type_of(expression, self._source)
+        except Refused as refused:
+            part, text = ("from", field.source) if field.source is not None else ("template", field.template)
+            self._refused(refused, (*path, part), text or "")
+            return None
+        self._note_reads(expression)
+        return expression
+
+    def _castable(self, path: Path, field: MappedField, expression: Expression, target: Target) -> None:
+        found = type_of(expression, self._source)
+        if found is None:
+            return
+        kind = category(found)
+        name = kind if kind in {"list", "object"} else found.type.name
+        place = (*path, "type") if "type" in field.model_fields_set else path
+        if field.lookup is not None:
+            if kind in {"list", "object", "json", "binary", "float"}:
+                self._add("SYN306", f"{named(found)} has no lookup", (*path, "lookup"))
+            return
+        if why := exact.refusal(name, target):
+            self._add(
+                "SYN306",
+                f"{named(found)} can't become {target.type}: {why}",
+                place,
+                help="Declare the type that it has, or convert it in the expression.",
+            )
+
+    def _typed(self, value: Any, target: Target, path: Path, part: str) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, list | dict):
+            if target.type.name == "json":
+                return exact.to_json(value)
+            self._add("SYN312", f"{part} is {'a list' if isinstance(value, list) else 'an object'}, and the field is {target.type}", path)  # fmt: skip
+            return None
+        try:
+            if target.type.name == "json":
+                return exact.to_json(value)
+            return typed(value, target, part)
+        except BadCheck as bad:
+            self._add("SYN312", f"{part}: {bad.message}", path, expected=f"a value of type {target.type}")
+            return None
+
+    def _flows(self, index: int, field: MappedField, found: CompiledField) -> list[FieldFlow]:
+        if found.expression is None:
+            return []
+        paths = list(dict.fromkeys(reads(found.expression)))
+        if () in paths:
+            paths = [(name,) for name in self._all_names()]
+        classes = [self._class(path) for path in paths]
+        target_class = field.data_class or next((c for c in classes if c), "")
+        place = self._manifest.place_of("spec", "fields", index)
+        return [
+            FieldFlow(".".join(path), data_class, field.to, target_class, found.protection, place)
+            for path, data_class in zip(paths, classes, strict=True)
+        ]
+
+    def _class(self, path: tuple[str, ...]) -> str:
+        """The class of a source field: its own, or that of the nearest object around it, or of the first field in it."""
+        fields = self._source.fields if self._source else ()
+        found, data_class = None, ""
+        for name in path:
+            found = next((f for f in fields if f.name == name), None)
+            if found is None:
+                return data_class
+            data_class = found.data_class or data_class
+            fields = found.fields
+        return data_class or (_inner_class(found) if found else "")
+
+    def _names(self) -> None:
+        seen: set[str] = set()
+        for index, field in enumerate(self._spec.fields):
+            if field.to in seen:
+                self._add("SYN310", f"{field.to} is written twice", ("spec", "fields", index, "to"))
+            seen.add(field.to)
+        dropped = {f.to for f in self._spec.fields if f.protect == "drop"}
+        for position, name in enumerate(self._spec.key):
+            if name not in seen:
+                self._add(
+                    "SYN311",
+                    f"the key has {name}, which no field writes",
+                    ("spec", "key", position),
+                    suggestion=_closest(name, seen),
+                )
+            elif name in dropped:
+                self._add("SYN311", f"the key has {name}, which is dropped", ("spec", "key", position))
+
+    def _refused(self, refused: Refused, path: Path, text: str) -> None:
+        place = self._manifest.place_of(*path)
+        self._add(
+            refused.code, refused.message, path, suggestion=refused.suggestion, help=refused.help,
+            place=inside(place, text, refused.at),
+        )  # fmt: skip
+
+    def _add(
+        self,
+        code: str,
+        message: str,
+        path: Path,
+        *,
+        expected: str = "",
+        suggestion: str = "",
+        help: str = "",  # noqa: A002 - the field's word
+        place: Place | None = None,
+    ) -> None:
+        self._findings.append(
+            Diagnostic(
+                code,
+                message,
+                place or self._manifest.place_of(*path),
+                Severity.error,
+                expected=expected,
+                suggestion=suggestion,
+                help=help,
+                subject=str(self._manifest.key),
+            )
+        )
+
+
+def inside(place: Place, text: str, at: int) -> Place:
+    """The place of a position inside a scalar; the scalar's own where it spans lines or holds escapes."""
+    width = place.end_column - place.column
+    quotes = width - len(text)
+    if at <= 0 or place.end_line not in {0, place.line} or quotes not in {0, 2} or "\n" in text:
+        return place
+    return replace(place, column=place.column + at + quotes // 2)
+
+
+def _protection(field: MappedField) -> tuple[Protection, int]:
+    match field.protect:
+        case None:
+            return "", 0
+        case "drop" | "mask":
+            return field.protect, 0
+        case Mask(mask=mask):
+            return "mask", mask.get("keep", 0)
+        case Hash():
+            return "hash", 0
+
+
+def _incomplete(codes: frozenset[str], name: str, *, zone: bool) -> tuple[str, str] | None:
+    if name in {"date", "datetime", "timestamp"} and not formats.has_date(codes):
+        return "states no whole date", "It needs a year, a month and a day."
+    if name == "time" and not formats.has_time(codes):
+        return "states no time", "It needs an hour."
+    if name == "date" and formats.has_time(codes):
+        return "states a time, which a date would lose", "Use type: datetime, or timestamp with %z or a zone."
+    if name == "time" and formats.has_date(codes):
+        return "states a date, which a time would lose", "Use type: datetime."
+    if name != "timestamp" and "z" in codes:
+        return f"states an offset, which a {name} would lose", "Use type: timestamp."
+    if name == "timestamp" and "z" not in codes and not zone:
+        return "states no offset from UTC", "Add %z (which also reads Z), or say zone: Europe/Berlin."
+    return None
+
+
+def _inner_class(field: Field) -> str:
+    return field.data_class or next((c for c in map(_inner_class, field.fields) if c), "")
+
+
+def _closest(name: str, names: set[str]) -> str:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, sorted(names), 1)), "")

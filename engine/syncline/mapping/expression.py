@@ -1,0 +1,323 @@
+"""JMESPath as a closed set of values: what a mapping may ask of a record.
+
+The `jmespath` package parses (https://jmespath.org/specification.html); its tree is translated into the frozen classes
+below, which are all that the type checker (`types.py`) and the lowering to columns (`lower.py`) know. What has no
+meaning for columns (building objects, values of unknown keys, expression references) is refused here, with its position.
+Nothing here evaluates anything.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from jmespath.exceptions import JMESPathError
+from jmespath.parser import Parser
+
+#: Deeper nesting than this has no honest use, and bounds the recursion of everything that walks an expression.
+MAX_DEPTH = 48
+
+
+class Refused(Exception):
+    """An expression, or a part of it, that is wrong: what, where (offset in its text), and what to write instead."""
+
+    def __init__(self, message: str, at: int = 0, *, suggestion: str = "", help: str = "", code: str = "SYN302") -> None:  # noqa: A002 - the field's word
+        super().__init__(message)
+        self.message = message
+        self.at = at
+        self.suggestion = suggestion
+        self.help = help
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """`@`: the record, or inside a projection its element."""
+
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Get:
+    """`of.name`"""
+
+    of: Expression
+    name: str
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """`of[0]`; negative indices count from the end."""
+
+    of: Expression
+    index: int
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """`of[start:stop]`"""
+
+    of: Expression
+    start: int | None
+    stop: int | None
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A JSON value; numbers with a fraction or exponent are Decimal."""
+
+    value: Any
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left operator right`; the operator is one of eq, ne, lt, lte, gt, gte."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    left: Expression
+    right: Expression
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """`left || right`: the left one unless it is null, false or empty."""
+
+    left: Expression
+    right: Expression
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    of: Expression
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """`of[*].body`: the body for every element, without nulls."""
+
+    of: Expression
+    body: Expression
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """`of[?condition]`: the elements for which it is true."""
+
+    of: Expression
+    condition: Expression
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """`[a, b]`: a list of values of one type."""
+
+    items: tuple[Expression, ...]
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`name(args)`: a function of `functions.py`."""
+
+    name: str
+    args: tuple[Expression, ...]
+    at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A template: its parts joined; null when one of them is null."""
+
+    parts: tuple[Expression, ...]
+    at: int = 0
+
+
+Expression = (
+    Current | Get | Index | Slice | Literal | Compare | And | Or | Not | Each | Filter | Items | Call | Text
+)  # fmt: skip
+
+
+def parse(text: str) -> Expression:
+    """The expression that a text states. Refused says what is wrong, and where."""
+    try:
+        tree = _PositionedParser(text).tree()
+    except JMESPathError as error:
+        at = getattr(error, "lex_position", None)
+        reason = str(error).splitlines()[0].removesuffix(":")
+        raise Refused(f"not a JMESPath expression: {reason}", at or 0, code="SYN301") from None
+    return _translate(tree, Current())
+
+
+def children(expression: Expression) -> tuple[Expression, ...]:
+    """The direct parts of an expression."""
+    match expression:
+        case Current() | Literal():
+            return ()
+        case Get(of=of) | Index(of=of) | Slice(of=of) | Not(of=of):
+            return (of,)
+        case Compare(left=left, right=right) | And(left=left, right=right) | Or(left=left, right=right):
+            return (left, right)
+        case Each(of=of, body=body):
+            return (of, body)
+        case Filter(of=of, condition=condition):
+            return (of, condition)
+        case Items(items=parts) | Call(args=parts) | Text(parts=parts):
+            return parts
+
+
+def reads(expression: Expression, base: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of the source fields that an expression reads, outermost first; `()` is the whole record."""
+    match expression:
+        case Each(of=of, body=inner) | Filter(of=of, condition=inner):
+            path = _path(of, base)
+            yield from reads(inner, path if path is not None else base)
+            if path is None or isinstance(expression, Filter) or not any(True for _ in reads(inner, path)):
+                yield from reads(of, base)
+        case _:
+            path = _path(expression, base)
+            if path is not None:
+                yield path
+            else:
+                for child in children(expression):
+                    yield from reads(child, base)
+
+
+def _path(expression: Expression, base: tuple[str, ...]) -> tuple[str, ...] | None:
+    match expression:
+        case Current():
+            return base
+        case Get(of=of, name=name):
+            path = _path(of, base)
+            return None if path is None else (*path, name)
+        case Index(of=of) | Slice(of=of) | Filter(of=of):
+            return _path(of, base)
+        case Each(of=of, body=body):
+            path = _path(of, base)
+            return None if path is None else _path(body, path)
+        case _:
+            return None
+
+
+class _PositionedParser(Parser):  # type: ignore[misc, unused-ignore]
+    """The parser of the package, noting on every node where it begins, and keeping the digits of literals."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self._depth = 0
+
+    def tree(self) -> dict[str, Any]:
+        tree: dict[str, Any] = self._do_parse(self._text).parsed
+        return tree
+
+    def _expression(self, binding_power: int = 0) -> dict[str, Any]:
+        self._depth += 1
+        at = self._lookahead_token(0)["start"]
+        if self._depth > MAX_DEPTH:
+            raise Refused(f"nested deeper than {MAX_DEPTH} levels", at, code="SYN301")
+        start = self._lookahead_token(0)
+        self._advance()
+        left: dict[str, Any] = getattr(self, f"_token_nud_{start['type']}", self._error_nud_token)(start)
+        left.setdefault("at", at)
+        while binding_power < self.BINDING_POWER[self._current_token()]:
+            token = self._lookahead_token(0)
+            led = getattr(self, f"_token_led_{token['type']}", None)
+            if led is None:
+                self._error_led_token(token)
+            self._advance()
+            left = led(left)
+            left.setdefault("at", at if token["type"] != "lbracket" else token["start"])
+        self._depth -= 1
+        return left
+
+    def _token_nud_literal(self, token: dict[str, Any]) -> dict[str, Any]:
+        value = token["value"]
+        quoted = _QUOTED.match(self._text, token["start"])
+        if quoted and isinstance(value, float | list):
+            value = json.loads(quoted[1].replace("\\`", "`"), parse_float=Decimal)
+        return {"type": "literal", "value": value, "children": []}
+
+
+_QUOTED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
+
+_REFUSED = {
+    "multi_select_dict": ("building an object", "Write one target field for each of its values."),
+    "value_projection": ("values of unknown keys (*)", "Name the fields that are wanted."),
+    "expref": ("an expression reference (&)", "Functions that take one are not available."),
+}
+
+
+def _translate(node: dict[str, Any], base: Expression) -> Expression:
+    at = node.get("at", getattr(base, "at", 0))
+    parts = node["children"]
+    match node["type"]:
+        case "field":
+            return Get(base, node["value"], at)
+        case "current" | "identity":
+            return base
+        case "literal":
+            if isinstance(node["value"], dict):
+                raise Refused("an object as a literal has no use in a mapping", at)
+            return Literal(node["value"], at)
+        case "subexpression" | "pipe":
+            for part in parts:
+                base = _translate(part, base)
+            return base
+        case "index_expression":
+            for part in parts:
+                base = _indexed(part, base, at) if part["type"] in {"index", "slice"} else _translate(part, base)
+            return base
+        case "index" | "slice":
+            return _indexed(node, base, at)
+        case "projection":
+            return Each(_translate(parts[0], base), _translate(parts[1], Current(at)), at)
+        case "filter_projection":
+            found = Filter(_translate(parts[0], base), _translate(parts[2], Current(at)), at)
+            body = _translate(parts[1], Current(at))
+            return found if isinstance(body, Current) else Each(found, body, at)
+        case "flatten":
+            return _translate(parts[0], base)
+        case "comparator":
+            return Compare(node["value"], _translate(parts[0], base), _translate(parts[1], base), at)
+        case "and_expression":
+            return And(_translate(parts[0], base), _translate(parts[1], base), at)
+        case "or_expression":
+            return Or(_translate(parts[0], base), _translate(parts[1], base), at)
+        case "not_expression":
+            return Not(_translate(parts[0], base), at)
+        case "multi_select_list":
+            return Items(tuple(_translate(part, base) for part in parts), at)
+        case "function_expression":
+            return Call(node["value"], tuple(_translate(part, base) for part in parts), at)
+        case refused:
+            what, help_ = _REFUSED.get(refused, (refused.replace("_", " "), ""))
+            raise Refused(f"{what} can't be turned into columns", at, help=help_)
+
+
+def _indexed(node: dict[str, Any], base: Expression, at: int) -> Expression:
+    if node["type"] == "index":
+        return Index(base, node["value"], at)
+    start, stop, step = node["children"]
+    if step not in {None, 1}:
+        raise Refused(f"a slice with step {step} can't be turned into columns", at, help="Only steps of 1 are.")
+    return Slice(base, start, stop, at)

@@ -1,0 +1,187 @@
+"""How dates and times are written: strptime codes, compiled to one strict pattern each.
+
+The codes are those that integrations meet (see `CODES`). Text must match from its first to its last character; no white
+space is skipped and no digit ignored. Months and weekdays are English. `%y` is 1969 to 2068, as POSIX has it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_LONG = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
+         "december")  # fmt: skip
+_DAYS = "monday|tuesday|wednesday|thursday|friday|saturday|sunday"
+
+#: Code → pattern of what it reads.
+CODES = {
+    "Y": r"(?P<Y>[0-9]{4})",
+    "y": r"(?P<y>[0-9]{2})",
+    "m": r"(?P<m>[0-9]{1,2})",
+    "d": r"(?P<d>[0-9]{1,2})",
+    "H": r"(?P<H>[0-9]{1,2})",
+    "I": r"(?P<I>[0-9]{1,2})",
+    "p": r"(?P<p>[AaPp][Mm])",
+    "M": r"(?P<M>[0-9]{1,2})",
+    "S": r"(?P<S>[0-9]{1,2})",
+    "f": r"(?P<f>[0-9]{1,30})",
+    "z": r"(?P<z>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)",
+    "b": f"(?P<b>(?i:{'|'.join(MONTHS)}))",
+    "B": f"(?P<B>(?i:{'|'.join(_LONG)}))",
+    "a": "(?i:mon|tue|wed|thu|fri|sat|sun)",
+    "A": f"(?i:{_DAYS})",
+    "j": r"(?P<j>[0-9]{1,3})",
+    "%": "%",
+}
+
+#: Codes that the column library reads with the same meaning, once a guard has seen their exact digits.
+_FAST = {"Y": "[1-9][0-9]{3}", "m": "[0-9]{2}", "d": "[0-9]{2}", "H": "[0-9]{2}", "M": "[0-5][0-9]", "S": "[0-5][0-9]"}
+
+ISO = {
+    "date": re.compile(r"(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"),
+    "time": re.compile(r"(?P<H>[0-9]{2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:\.(?P<f>[0-9]{1,30}))?)?"),
+    "datetime": re.compile(
+        r"(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})[Tt ]"
+        r"(?P<H>[0-9]{2}):(?P<M>[0-9]{2})(?::(?P<S>[0-9]{2})(?:\.(?P<f>[0-9]{1,30}))?)?"
+        r"(?P<z>[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)?"
+    ),
+}
+
+
+class BadFormat(ValueError):
+    """A format that can't be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A compiled format. `codes` are the codes it has; `fast` is (guard, format) for columns, where there is one."""
+
+    text: str
+    pattern: re.Pattern[str]
+    codes: frozenset[str]
+    fast: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What was written. `offset` is None where none was; `date` or `time` is None where the format has none."""
+
+    date: dt.date | None
+    time: dt.time | None
+    offset: dt.timezone | None
+
+
+@lru_cache(maxsize=256)
+def compile_format(text: str) -> Format:
+    """The compiled form of strptime codes. BadFormat says which code is unknown or doubled."""
+    pattern, guard = "", ""
+    codes: list[str] = []
+    fast = True
+    position = 0
+    while position < len(text):
+        character = text[position]
+        if character != "%":
+            pattern += re.escape(character)
+            guard += re.escape(character)
+            position += 1
+            continue
+        code = text[position + 1 : position + 2]
+        if code not in CODES or not code:
+            known = " ".join(f"%{c}" for c in CODES)
+            raise BadFormat(f"%{code} is not a known code; there are {known}")
+        if code in codes and code != "%":
+            raise BadFormat(f"%{code} stands twice")
+        pattern += CODES[code]
+        guard += _FAST.get(code, "")
+        fast = fast and code in _FAST
+        if code != "%":
+            codes.append(code)
+        position += 2
+    found = frozenset(codes)
+    for one, other in (("m", "b"), ("m", "B"), ("b", "B"), ("Y", "y"), ("H", "I")):
+        if {one, other} <= found:
+            raise BadFormat(f"%{one} and %{other} say the same")
+    if "I" in found and "p" not in found:
+        raise BadFormat("%I needs %p to say which half of the day")
+    return Format(text, re.compile(pattern), found, (f"^{guard}$", text) if fast else None)
+
+
+def has_date(codes: frozenset[str]) -> bool:
+    """Whether the codes state a whole date."""
+    return bool(codes & {"Y", "y"}) and ("j" in codes or (bool(codes & {"m", "b", "B"}) and "d" in codes))
+
+
+def has_time(codes: frozenset[str]) -> bool:
+    """Whether the codes state a time of day."""
+    return bool(codes & {"H", "I"})
+
+
+def read(pattern: re.Pattern[str], text: str) -> Parts | str:
+    """What a text states, or why it states nothing: a short reason."""
+    match = pattern.fullmatch(text)
+    if match is None:
+        return "is not written that way"
+    groups = match.groupdict()
+    try:
+        return Parts(_date(groups), _time(groups), _offset(groups.get("z")))
+    except ValueError as error:
+        return str(error)
+
+
+def _date(groups: dict[str, str | None]) -> dt.date | None:
+    if year := groups.get("Y"):
+        full = int(year)
+    elif short := groups.get("y"):
+        full = int(short) + (1900 if int(short) >= 69 else 2000)
+    else:
+        return None
+    if full == 0:
+        raise ValueError("there is no year 0")
+    if days := groups.get("j"):
+        found = dt.date(full, 1, 1) + dt.timedelta(days=int(days) - 1)
+        if found.year != full:
+            raise ValueError("there is no such day in that year")
+        return found
+    if month := groups.get("m"):
+        number = int(month)
+    elif name := groups.get("b") or groups.get("B"):
+        number = MONTHS.index(name[:3].lower()) + 1
+    else:
+        return None
+    try:
+        return dt.date(full, number, int(groups.get("d") or ""))
+    except ValueError:
+        raise ValueError("there is no such day in the calendar") from None
+
+
+def _time(groups: dict[str, str | None]) -> dt.time | None:
+    if hour := groups.get("H"):
+        full = int(hour)
+    elif half := groups.get("I"):
+        if not 1 <= int(half) <= 12:
+            raise ValueError("there is no such hour")
+        full = int(half) % 12 + (12 if (groups.get("p") or "").lower() == "pm" else 0)
+    else:
+        return None
+    fraction = (groups.get("f") or "").rstrip("0")
+    if len(fraction) > 6:
+        raise ValueError("has digits below the microsecond, which would be lost")
+    try:
+        return dt.time(full, int(groups.get("M") or 0), int(groups.get("S") or 0), int(fraction.ljust(6, "0") or 0))
+    except ValueError:
+        raise ValueError("there is no such time of day") from None
+
+
+def _offset(text: str | None) -> dt.timezone | None:
+    if not text:
+        return None
+    if text in "Zz":
+        return dt.timezone.utc  # noqa: UP017 - the type is timezone, as the others are
+    hours, minutes = int(text[1:3]), int(text[3:].lstrip(":") or 0)
+    if hours > 23 or minutes > 59:
+        raise ValueError("there is no such offset from UTC")
+    seconds = hours * 3600 + minutes * 60
+    return dt.timezone(dt.timedelta(seconds=-seconds if text[0] == "-" else seconds))
