@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from syncline.connectors.file import runtime as file
+from syncline.connectors.rest import runtime as rest
 from syncline.connectors.runtime import Runtime
 from syncline.connectors.sql import runtime as sql
 
-RUNTIMES: tuple[Runtime, ...] = (file.RUNTIME, sql.RUNTIME)
+RUNTIMES: tuple[Runtime, ...] = (file.RUNTIME, rest.RUNTIME, sql.RUNTIME)
 
 
 def runtime(name: str) -> Runtime:

@@ -1,0 +1,164 @@
+"""Requests of a stream, compiled from their declaration: templates filled, paging and bounds put in their places."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from syncline import __version__
+from syncline.kinds.connector import ConnectorSpec, Http
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.stream import Request as RequestSpec
+from syncline.model.errors import Invalid
+from syncline.sdk.http import Request, checked_url, same_origin, with_query
+from syncline.sdk.source import Instance, plain
+from syncline.sdk.template import Template, TemplateError, compile_template
+
+Variables = Mapping[str, Any]
+_METHODS = ("get", "post", "put", "patch", "delete")
+_ACCEPT = {"Accept": "application/json", "User-Agent": f"syncline/{__version__}"}
+
+
+def connector_of(instance: Instance) -> tuple[ConnectorSpec, Http]:
+    """The connector's spec and its `http` part. `Invalid` when it has none."""
+    spec = instance.connector
+    if not isinstance(spec, ConnectorSpec) or spec.http is None:
+        raise Invalid(f"{instance.name}: its connector declares no http", code="SYN432")
+    return spec, spec.http
+
+
+def base_url(instance: Instance, http: Http) -> str:
+    """The integration's endpoint in its region, else the connector's URL, filled from the configuration."""
+    integration = instance.integration
+    endpoints = integration.endpoints if isinstance(integration, IntegrationSpec) else ()
+    if not endpoints:
+        return checked_url(_compiled(http.url).render({"config": plain(instance.config)}).strip())
+    for endpoint in endpoints:
+        if not instance.region or endpoint.region == instance.region:
+            return checked_url(endpoint.url)
+    raise Invalid(
+        f"{instance.name} has no endpoint in region {instance.region}",
+        code="SYN432",
+        help=f"It has endpoints in {', '.join(e.region for e in endpoints)}.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPlan:
+    """A declared request, compiled. `names` are the variables that its templates read."""
+
+    method: str
+    base: str
+    path: Template
+    query: Mapping[str, Template]
+    headers: Mapping[str, Template]
+    body: Callable[[Variables], Any] | None
+    names: frozenset[str]
+
+    def build(self, variables: Variables, values: Mapping[str, str | int], url: str | None = None) -> Request:
+        """
+        The request, with `values` by place: `query.cursor`, `headers.X-Page`, `body.page.after`.
+
+        A `url` (a next page's) is asked for as it stands. Parameters whose template gives nothing are left out.
+        """
+        query = {name: text for name, template in self.query.items() if (text := template.render(variables))}
+        headers = _ACCEPT | {name: text for name, t in self.headers.items() if (text := t.render(variables))}
+        body = self.body(variables) if self.body else None
+        for place, value in values.items():
+            area, _, name = place.partition(".")
+            match area:
+                case "query":
+                    query[name] = str(value)
+                case "headers" | "header":
+                    headers[name] = str(value)
+                case _:
+                    body = _placed(body, name.split("."), value)
+        if url is None:
+            url = with_query(self._target(variables), query)
+        _check_headers(headers)
+        if body is None:
+            return Request(self.method, checked_url(url), headers)
+        return Request(
+            self.method, checked_url(url), headers | {"Content-Type": "application/json"}, orjson.dumps(body)
+        )
+
+    def _target(self, variables: Variables) -> str:
+        path = self.path.render(variables)
+        if path.startswith(("http://", "https://")):
+            if not same_origin(self.base, path):
+                raise Invalid("a request must be at the origin of the connector's URL", code="SYN406")
+            return path
+        return self.base.rstrip("/") + "/" + path.lstrip("/") if path.strip("/") else self.base
+
+
+def compile_request(spec: RequestSpec, base: str, http: Http, *, what: str) -> RequestPlan:
+    """Compiles a declared request with what all requests of the API share. Raises `Invalid` (SYN430, SYN432)."""
+    methods = [(name, path) for name in _METHODS if (path := getattr(spec, name)) is not None]
+    if len(methods) != 1:
+        raise Invalid(f"{what} needs exactly one of {', '.join(_METHODS)}", code="SYN432")
+    method, path_text = methods[0]
+    path = _compiled(path_text, quoted=True)
+    query = {name: _compiled(text) for name, text in {**http.query, **spec.query}.items()}
+    headers = {name: _compiled(text) for name, text in {**http.headers, **spec.headers}.items()}
+    names: set[str] = set(path.names)
+    for template in (*query.values(), *headers.values()):
+        names |= template.names
+    body = _body(spec.body, names) if spec.body is not None else None
+    return RequestPlan(method.upper(), base, path, query, headers, body, frozenset(names))
+
+
+def check_place(place: str) -> str:
+    """The place, if a value can be put there."""
+    area, dot, name = place.partition(".")
+    if area not in {"query", "headers", "header", "body"} or not dot or not name:
+        raise Invalid(
+            f"{place!r} is no place in a request", code="SYN432", help="Use query.NAME, headers.NAME or body.NAME."
+        )
+    return place
+
+
+def _compiled(text: str, *, quoted: bool = False) -> Template:
+    try:
+        return compile_template(text, quoted=quoted)
+    except TemplateError as error:
+        raise Invalid(
+            f"template {text[:200]!r}, line {error.line}, column {error.column}: {error.message}", code="SYN430"
+        ) from error
+
+
+def _body(value: Any, names: set[str]) -> Callable[[Variables], Any]:
+    """A function that fills the templates in a JSON value."""
+    match value:
+        case str():
+            template = _compiled(value)
+            names |= template.names
+            return template.render
+        case list():
+            items = [_body(item, names) for item in value]
+            return lambda variables: [item(variables) for item in items]
+        case dict():
+            fields = {name: _body(item, names) for name, item in value.items()}
+            return lambda variables: {name: item(variables) for name, item in fields.items()}
+        case _:
+            return lambda _: copy.copy(value)
+
+
+def _placed(body: Any, path: list[str], value: str | int) -> Any:
+    body = {} if body is None else body
+    node = body
+    for name in path[:-1]:
+        node = node.setdefault(name, {}) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        raise Invalid(f"body.{'.'.join(path)}: the request's body has no object there", code="SYN432")
+    node[path[-1]] = value
+    return body
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not value.isprintable() or not value.isascii():
+            raise Invalid(f"header {name[:80]!a} would hold characters that a header cannot carry", code="SYN431")

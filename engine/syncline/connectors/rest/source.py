@@ -1,0 +1,357 @@
+"""A stream of an HTTP API as a source: asks for pages, decodes them, gathers them into batches with their position."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncline.connectors.rest.client import Answer, Client, ResetPaging
+from syncline.connectors.rest.incremental import Cursor, Progress, begin, record_digest
+from syncline.connectors.rest.requests import base_url, check_place, compile_request, connector_of
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.stream import Page, RestStream
+from syncline.model.errors import Invalid, SynclineError
+from syncline.model.schema import Schema
+from syncline.sdk.batch import Batch, Malformed, Position, Span
+from syncline.sdk.clock import Clock, SystemClock
+from syncline.sdk.http import HttpTransport, Request, Transport
+from syncline.sdk.json_document import exact_document
+from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, untyped_schema
+from syncline.sdk.paging import ByCursor, ByOffset, ByPage, ByUrl, Pager, Paging, Seen, Single, link
+from syncline.sdk.source import Instance, SourceRequest, plain
+
+#: Most pages of a batch: at 100 records a page, a commit each 10,000 records.
+MAX_PAGES = 100
+#: Longest time, in seconds, that records wait for others before they make a batch: slow APIs commit all the same.
+MAX_AGE = 30.0
+
+
+def open_client(
+    instance: Instance, *, transport: Transport | None, clock: Clock, chance: Callable[[], float]
+) -> Client:
+    """A client of the instance's API."""
+    _, http = connector_of(instance)
+    integration = instance.integration
+    rate = integration.limits.rate if isinstance(integration, IntegrationSpec) else None
+    return Client(
+        http,
+        instance.credentials,
+        transport or HttpTransport(clock, http.max_body),
+        clock,
+        rate=rate,
+        chance=chance,
+        count=instance.count,
+    )
+
+
+class RestSource:
+    """See `Source`. Transport, clock and chance are parameters for tests: a real one of each by default."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        request: SourceRequest,
+        *,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        spec, http = connector_of(instance)
+        stream = spec.streams.get(request.stream)
+        if stream is None:
+            raise Invalid(f"connector {instance.name} has no stream {request.stream}", code="SYN432")
+        if stream.parent is not None:
+            raise Invalid(
+                f"stream {request.stream}: streams for each record of another can't be read yet", code="SYN432"
+            )
+        self._request = request
+        self._config = plain(instance.config)
+        self._plan = compile_request(stream, base_url(instance, http), http, what=f"stream {request.stream}")
+        self._cursor = self._compiled_cursor(stream)
+        self._schema = request.schema or untyped_schema(self._paths(), stream.key)
+        self._declared = request.schema is not None
+        self._decoder = RecordDecoder(self._schema, stream.records)
+        self._paging, self._size = _paging(stream.page)
+        self._token = _expression(_token_of(stream.page))
+        self._last = _expression(stream.page.last if stream.page else None)
+        self._relation = stream.page.link if stream.page else None
+        self._clock = clock or SystemClock()
+        self._client = open_client(instance, transport=transport, clock=self._clock, chance=chance)
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    def read(self, position: Position | None) -> Iterator[Batch]:
+        pager = Pager(self._paging, self._size)
+        progress = begin(
+            self._cursor, pager.first(), position, incremental=self._request.incremental, now=self._clock.now()
+        )
+        start = position or {}
+        gathered = _Gathered(self._clock.monotonic())
+        resets = 0
+        while not progress.ended:
+            try:
+                page = self._page(pager, progress)
+            except ResetPaging:
+                if resets:
+                    raise Invalid("paging was to start over twice", code="SYN420") from None
+                resets += 1
+                pager, progress.page = Pager(self._paging, self._size), pager.first()
+                continue
+            except SynclineError:
+                # What came before the failure is good: it is handed over, so that the next run continues after it.
+                if gathered.pages:
+                    yield self._batch(gathered, start)
+                raise
+            gathered.add(page)
+            if progress.turn(page.following):
+                progress.base_seen, progress.base = frozenset(progress.top_seen), progress.top
+                pager = Pager(self._paging, self._size)
+            start = progress.position()
+            if gathered.full(self._request, self._clock.monotonic()) and not progress.ended:
+                yield self._batch(gathered, start)
+                gathered = _Gathered(self._clock.monotonic())
+        if gathered.records or gathered.malformed or progress.position() != position:
+            yield self._batch(gathered, progress.position())
+
+    def close(self) -> None:
+        self._client.close()
+
+    def first_page(self) -> str:
+        """Asks for the first page and says where it was; for a connector that declares no check."""
+        pager = Pager(self._paging, self._size)
+        state = begin(self._cursor, pager.first(), None, incremental=False, now=self._clock.now())
+        request = self._asked(pager, state)
+        self._client.fetch(request)
+        return self._client.place(request)
+
+    # --- one page
+
+    def _page(self, pager: Pager, progress: Progress) -> _PageRead:
+        request = self._asked(pager, progress)
+        answer = self._client.fetch(request)
+        place = self._client.place(request)
+        try:
+            return self._read(pager, progress, answer, place)
+        except SynclineError as error:
+            error.message = f"{place}: {error.message}"
+            error.args = (error.message,)
+            raise
+
+    def _asked(self, pager: Pager, progress: Progress) -> Request:
+        ask = pager.ask(progress.page)
+        bounds = progress.bounds()
+        values: dict[str, str | int] = {}
+        if self._cursor is not None:
+            values |= {place: bounds[bound] for place, bound in self._cursor.into.items() if bound in bounds}
+        variables = {"config": self._config, "page": progress.page, **bounds}
+        if "start" in bounds:
+            variables["cursor"] = bounds["start"]
+        return self._plan.build(variables, values | dict(ask.values), ask.url)
+
+    def _read(self, pager: Pager, progress: Progress, answer: Answer, place: str) -> _PageRead:
+        digest = hashlib.sha256(answer.body).hexdigest()
+        if answer.empty:
+            seen = Seen(0, digest, answer.url, last=True)
+            return _PageRead([], (), (), answer.body, pager.after(progress.page, seen))
+        found = self._decoder.decode(answer.body)
+        seen = Seen(found.count, digest, answer.url, self._next(answer), self._is_last(answer))
+        following = pager.after(progress.page, seen)
+        if following is not None and "url" in following:
+            following["url"] = self._client.kept(following["url"])
+        records, rows, bad = self._kept(progress, found)
+        malformed = tuple(Malformed(f"{place}#{b.index + 1}", b.message, b.raw, b.field) for b in bad)
+        return _PageRead(records, _spans(place, rows), malformed, answer.body, following)
+
+    def _kept(self, progress: Progress, found: PageRecords) -> tuple[list[Any], list[int], tuple[BadRecord, ...]]:
+        """The page's records that belong to the pass, their numbers on the page, and the malformed ones."""
+        if progress.cursor is None:
+            return found.good, list(found.rows), found.bad
+        good, rows, bad = found.good, list(found.rows), list(found.bad)
+        texts = self._cursors(good)
+        unreadable = set()
+        for index, text in enumerate(texts):
+            try:
+                if text is not None:
+                    progress.cursor.kind.key(text)
+            except ValueError:
+                unreadable.add(index)
+                message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {text!a:.60}"
+                raw = self._decoder.encode(good[index]).decode(errors="replace")
+                bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
+        if unreadable:
+            good, rows, texts = (
+                [item for index, item in enumerate(items) if index not in unreadable] for items in (good, rows, texts)
+            )
+        kept = progress.keep(texts, lambda index: record_digest(self._decoder.encode(good[index])))
+        return [good[i] for i in kept], [rows[i] for i in kept], tuple(sorted(bad, key=lambda b: b.index))
+
+    def _cursors(self, records: list[Any]) -> list[str | None]:
+        assert self._cursor is not None
+        path = self._cursor.path
+        if self._declared:
+            return [None if v is None else str(v) for v in self._decoder.values(records, path)]
+        texts = self._decoder.values(records, path[:1])
+        return [None if text is None else _scalar(text, path[1:]) for text in texts]
+
+    def _next(self, answer: Answer) -> str | None:
+        if self._relation is not None:
+            return link(answer.headers.get("link", ""), self._relation)
+        if self._token is None:
+            return None
+        token = self._token.search(answer.document)
+        if isinstance(token, float):
+            token = self._token.search(exact_document(answer.body))  # digits that a double has lost
+        if token is None or token is False or token == "":
+            return None
+        if isinstance(token, bool | dict | list):
+            raise Invalid(
+                f"the next page's cursor is {type(token).__name__}, not text",
+                code="SYN422",
+                help="Compare `page.cursor` or `page.next` of the stream with the answer.",
+            )
+        return str(token)
+
+    def _is_last(self, answer: Answer) -> bool:
+        return self._last is not None and bool(self._last.search(answer.document))
+
+    def _batch(self, gathered: _Gathered, position: Position) -> Batch:
+        return Batch(
+            frame=self._decoder.frame(gathered.records),
+            spans=tuple(gathered.spans),
+            position=position,
+            malformed=tuple(gathered.malformed),
+            digest=gathered.digest.digest(),
+            size=gathered.size,
+        )
+
+    # --- what is compiled once
+
+    def _compiled_cursor(self, stream: RestStream) -> Cursor | None:
+        if stream.cursor is None:
+            if self._request.incremental:
+                raise Invalid(
+                    f"stream {self._request.stream} has no cursor, so it can't be read incrementally",
+                    code="SYN433",
+                    help="Declare `cursor: {field: …}` in the connector, or let the sync read: full.",
+                )
+            return None
+        for place in stream.cursor.into:
+            check_place(place)
+        cursor = Cursor.compile(stream.cursor, self._config, self._plan.names)
+        schema = self._request.schema
+        if schema is not None and schema.get(cursor.path[0]) is None:
+            raise Invalid(
+                f"the cursor's field {stream.cursor.field} is not in the schema of stream {self._request.stream}",
+                code="SYN433",
+                help="Add it to the stream's schema.",
+            )
+        return cursor
+
+    def _paths(self) -> tuple[str, ...]:
+        own = (self._cursor.path[0],) if self._cursor else ()
+        return (*self._request.paths, *own)
+
+
+@dataclass(frozen=True, slots=True)
+class _PageRead:
+    """A page's records that are kept, with the state of the page after it."""
+
+    records: list[Any]
+    spans: tuple[tuple[str, int, int], ...]
+    malformed: tuple[Malformed, ...]
+    body: bytes
+    following: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """Pages on their way to a batch. `since` is the monotonic time of its start."""
+
+    since: float
+    records: list[Any] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    digest: Any = field(default_factory=hashlib.sha256)
+    size: int = 0
+    pages: int = 0
+
+    def add(self, page: _PageRead) -> None:
+        self.records += page.records
+        self.spans += [Span(uri, "record", first, count) for uri, first, count in page.spans]
+        self.malformed += page.malformed
+        self.digest.update(page.body)
+        self.size += len(page.body)
+        self.pages += 1
+
+    def full(self, request: SourceRequest, now: float) -> bool:
+        rows = len(self.records) + len(self.malformed)
+        return (
+            rows >= request.batch_rows
+            or self.size >= request.batch_bytes
+            or self.pages >= MAX_PAGES
+            or now - self.since >= MAX_AGE
+        )
+
+
+def _spans(place: str, rows: list[int]) -> tuple[tuple[str, int, int], ...]:
+    """Runs of consecutive records of a page: (place, number of the first from 1, count)."""
+    if not rows:
+        return ()
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return ((place, rows[0] + 1, len(rows)),)
+    found: list[tuple[str, int, int]] = []
+    start = 0
+    for index in range(1, len(rows) + 1):
+        if index == len(rows) or rows[index] != rows[index - 1] + 1:
+            found.append((place, rows[start] + 1, index - start))
+            start = index
+    return tuple(found)
+
+
+def _scalar(text: str, path: tuple[str, ...]) -> str | None:
+    """The scalar at a path inside JSON text, as text; its own digits for a number."""
+    value = json.loads(text, parse_float=str, parse_int=str)
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return None if value is None else value if isinstance(value, str) else json.dumps(value)
+
+
+def _token_of(page: Page | None) -> str | None:
+    return None if page is None else page.cursor or page.next
+
+
+def _expression(text: str | None) -> Any:
+    if text is None:
+        return None
+    import jmespath
+
+    return jmespath.compile(text)
+
+
+def _paging(page: Page | None) -> tuple[Paging, dict[str, int]]:
+    """The declared paging. `Invalid` (SYN432) unless it is exactly one way."""
+    if page is None:
+        return Single(), {}
+    ways = [name for name in ("cursor", "page", "offset", "next", "link") if getattr(page, name) is not None]
+    if len(ways) > 1 or (not ways and not page.size):
+        raise Invalid("page needs exactly one of cursor, page, offset, next, link", code="SYN432")
+    for place in page.size:
+        check_place(place)
+    found: Paging
+    if page.cursor is not None:
+        if page.into is None:
+            raise Invalid("page.cursor needs `into`, the place of the cursor in a request", code="SYN432")
+        found = ByCursor(check_place(page.into))
+    elif page.page is not None:
+        found = ByPage(check_place(page.page), page.start)
+    elif page.offset is not None:
+        found = ByOffset(check_place(page.offset))
+    else:
+        found = ByUrl() if ways else Single()
+    return found, dict(page.size)

@@ -1,0 +1,118 @@
+"""Cursors of incremental reads: values that grow, compared by their type and never as text that only looks like it.
+
+A key is what a cursor's text compares by: nanoseconds since 1970 for `timestamp` (a time without zone is taken as UTC),
+days for `date`, the number for `integer`, `epoch` (seconds) and `epoch_ms`, the text for `string` (by code points).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from syncline.model.errors import Invalid
+
+CursorType = Literal["timestamp", "date", "integer", "epoch", "epoch_ms", "string"]
+Key = int | Decimal | str
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FRACTION = re.compile(r"[.,](\d+)")
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CursorKind:
+    """A type of cursor, and how it is written in a request: `format` is for strftime, in UTC; None means ISO 8601."""
+
+    type: CursorType
+    format: str | None = None
+
+    def key(self, text: str) -> Key:
+        """What a text compares by; ValueError when it isn't of the type."""
+        match self.type:
+            case "timestamp":
+                return _nanoseconds(text)
+            case "date":
+                return dt.date.fromisoformat(text[:10]).toordinal() - dt.date(1970, 1, 1).toordinal()
+            case "integer" | "epoch" | "epoch_ms":
+                try:
+                    number = Decimal(text)
+                except InvalidOperation as error:
+                    raise ValueError(f"{text[:40]!a} is no number") from error
+                if not number.is_finite() or (self.type == "integer" and number != number.to_integral_value()):
+                    raise ValueError(f"{text[:40]!a} is no {'integer' if number.is_finite() else 'number'}")
+                return number
+            case "string":
+                return text
+
+    def of_time(self, seconds: float) -> Key:
+        """The key of a Unix time, rounded down to whole seconds. `Invalid` for types that aren't times."""
+        whole = int(seconds)
+        match self.type:
+            case "timestamp":
+                return whole * _SECOND
+            case "date":
+                return whole // 86400
+            case "epoch":
+                return Decimal(whole)
+            case "epoch_ms":
+                return Decimal(whole * 1000)
+            case _:
+                raise self._no_time()
+
+    def shift(self, key: Key, seconds: float) -> Key:
+        """A key that much later (or earlier); days round towards the earlier one, so that nothing is left out."""
+        match self.type, key:
+            case "timestamp", int():
+                return key + round(seconds * _SECOND)
+            case "date", int():
+                return key + int(seconds // 86400)
+            case "epoch", Decimal():
+                return key + Decimal(str(seconds))
+            case "epoch_ms", Decimal():
+                return key + Decimal(str(seconds)) * 1000
+            case _:
+                raise self._no_time()
+
+    def text(self, key: Key) -> str:
+        """A key as a request writes it."""
+        match self.type, key:
+            case "timestamp", int():
+                whole, fraction = divmod(key, _SECOND)
+                time = _EPOCH + dt.timedelta(seconds=whole)
+                if self.format:
+                    return (time + dt.timedelta(microseconds=fraction // 1000)).strftime(self.format)
+                digits = f"{fraction:09d}".rstrip("0")
+                return f"{time:%Y-%m-%dT%H:%M:%S}" + (f".{digits}" if digits else "") + "Z"
+            case "date", int():
+                day = dt.date(1970, 1, 1) + dt.timedelta(days=key)
+                return day.strftime(self.format) if self.format else day.isoformat()
+            case _:
+                return format(key, "f") if isinstance(key, Decimal) else str(key)
+
+    def written(self, text: str) -> str:
+        """A cursor's own text as a request writes it: unchanged, unless the declaration has a format for it."""
+        return self.text(self.key(text)) if self.format and self.type in {"timestamp", "date"} else text
+
+    def _no_time(self) -> Invalid:
+        return Invalid(
+            f"a cursor of type {self.type} is no time: it can have neither window, lookback nor an end bound",
+            code="SYN433",
+        )
+
+
+def _nanoseconds(text: str) -> int:
+    fraction = 0
+    if match := _FRACTION.search(text):
+        digits = match[1]
+        if len(digits) > 9 and digits[9:].strip("0"):
+            raise ValueError(f"{text[:40]!a} has more than nine digits of a second")
+        fraction = int(digits[:9].ljust(9, "0"))
+        text = text[: match.start()] + text[match.end() :]
+    time = dt.datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=dt.UTC)
+    since = time - _EPOCH
+    return (since.days * 86400 + since.seconds) * _SECOND + fraction

@@ -1,0 +1,304 @@
+"""One HTTP exchange: requests and responses as values, and a transport with one method.
+
+The transport is the standard library's persistent connection with what it lacks: one deadline for all of an exchange
+(however slowly it trickles), a bound on the body before and after decompression, and no half answers. What this isn't:
+it neither authenticates, retries, follows redirects nor honours proxies; those are decisions, made by its caller.
+`docs/decisions/0003-http-client.md` has the measurements behind the choice.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import ssl
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from syncline.model.errors import Invalid
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+    from syncline.sdk.clock import Clock
+
+_CHUNK = 256 * 1024
+_STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request with an absolute URL. Its `repr` shows neither query nor headers, where secrets may be."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Request({self.method} {self.url.partition('?')[0]})"
+
+    def with_headers(self, **headers: str) -> Request:
+        """The request with these headers added."""
+        return replace(self, headers={**self.headers, **headers})
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole response: header names in lower case, the body decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class TransportError(Exception):
+    """An exchange did not complete. `kind` is as in `retry.on`; `permanent`: trying again is useless."""
+
+    def __init__(self, message: str, kind: Literal["timeout", "connection"], *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.permanent = permanent
+
+
+class Transport(Protocol):
+    """Sends requests, one at a time. A fake is a class with these two methods."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        """The whole response within `timeout` seconds. Raises `TransportError`, or `Invalid` for too large a body."""
+
+    def close(self) -> None:
+        """Closes its connections."""
+
+
+def same_origin(base: str, url: str) -> bool:
+    """Whether a URL is at the origin (RFC 6454) of a base: where credentials may go. Never true for another scheme."""
+    return _origin(urlsplit(base)) == _origin(urlsplit(url))
+
+
+def checked_url(url: str) -> str:
+    """The URL, if it is one that may be asked: http or https, a host, no user name in it, no control characters."""
+    try:
+        parts = urlsplit(url)
+        port_ok = parts.port is None or 0 < parts.port < 65536
+    except ValueError:
+        parts, port_ok = SplitResult("", "", "", "", ""), False
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.username is not None
+        or not port_ok
+        or not plain
+    ):
+        raise Invalid(
+            f"not a URL that can be asked: {shown_url(url)[:200]!a}",
+            code="SYN406",
+            help="An absolute http or https URL with a host and without a user name is expected.",
+        )
+    return url
+
+
+def with_query(url: str, values: Mapping[str, str]) -> str:
+    """The URL with these query parameters set, instead of those of the same names."""
+    if not values:
+        return url
+    parts = urlsplit(url)
+    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in values]
+    query = urlencode([*kept, *values.items()], quote_via=quote)
+    return urlunsplit(parts._replace(query=query, fragment=""))
+
+
+def without_query(url: str, names: frozenset[str]) -> str:
+    """The URL without these query parameters; unchanged (byte for byte) when it has none of them."""
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(k, v) for k, v in pairs if k not in names]
+    if len(kept) == len(pairs):
+        return url
+    return urlunsplit(parts._replace(query=urlencode(kept, quote_via=quote)))
+
+
+#: Query parameters whose values are never shown, whatever the connector calls its key.
+_SENSITIVE = frozenset({
+    "access_token", "api_key", "api-key", "apikey", "auth", "key", "password", "secret", "sig", "signature", "token",
+    "x-amz-signature", "x-amz-security-token",
+})  # fmt: skip
+
+
+def shown_url(url: str, sensitive: frozenset[str] = frozenset()) -> str:
+    """Path and query for people: `/tickets?cursor=8&api_key=***`. Host and fragment are left out."""
+    parts = urlsplit(url)
+    hidden = _SENSITIVE | {name.lower() for name in sensitive}
+    shown = [
+        f"{quote(name, safe='.-_[]')}={'***' if name.lower() in hidden else quote(value, safe=':.,-_')}"
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    return (parts.path or "/") + ("?" + "&".join(shown) if shown else "")
+
+
+class HttpTransport:
+    """A persistent HTTP/1.1 connection to one origin at a time. Used by one thread."""
+
+    def __init__(self, clock: Clock, max_body: int, *, context: ssl.SSLContext | None = None) -> None:
+        self._clock = clock
+        self._max_body = max_body
+        self._context = context
+        self._connection: http.client.HTTPConnection | None = None
+        self._origin: tuple[str, str, int] | None = None
+        self._deadline = 0.0
+
+    def send(self, request: Request, timeout: float) -> Response:
+        self._deadline = self._clock.monotonic() + timeout
+        parts = urlsplit(checked_url(request.url))
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        try:
+            return self._exchange(request, parts, target)
+        except TimeoutError as error:
+            raise TransportError(f"no complete answer within {timeout:g} s", "timeout") from error
+        except ssl.SSLCertVerificationError as error:
+            raise TransportError(
+                f"certificate refused: {error.verify_message}", "connection", permanent=True
+            ) from error
+        except socket.gaierror as error:
+            raise TransportError(f"host {parts.hostname} has no address", "connection") from error
+        except http.client.IncompleteRead as error:
+            raise TransportError("the answer ended early", "connection") from error
+        except (OSError, http.client.HTTPException) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+            raise TransportError(f"connection failed: {reason}", "connection") from error
+
+    def close(self) -> None:
+        connection, self._connection, self._origin = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _exchange(self, request: Request, parts: SplitResult, target: str) -> Response:
+        origin = _origin(parts)
+        reused = self._connection is not None and self._origin == origin
+        try:
+            return self._once(request, origin, target)
+        except _STALE:
+            # The server closed a connection that had been idle: no answer began, so a safe request may be sent again.
+            if not reused or request.method not in {"GET", "HEAD"}:
+                raise
+            return self._once(request, origin, target)
+
+    def _once(self, request: Request, origin: tuple[str, str, int], target: str) -> Response:
+        complete = False
+        try:
+            connection = self._connected(origin)
+            headers = {"Accept-Encoding": "gzip", **request.headers}
+            connection.request(request.method, target, body=request.body or None, headers=headers)
+            answer = connection.getresponse()
+            response = self._read(answer)
+            complete = not answer.will_close
+            return response
+        finally:
+            if not complete:
+                self.close()
+
+    def _connected(self, origin: tuple[str, str, int]) -> http.client.HTTPConnection:
+        if self._connection is not None and self._origin == origin:
+            if self._connection.sock is not None:
+                self._connection.sock.settimeout(self._remaining())
+            return self._connection
+        self.close()
+        scheme, host, port = origin
+        if scheme == "https":
+            context = self._context or ssl.create_default_context()
+            connection: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, port, timeout=self._remaining(), context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(host, port, timeout=self._remaining())
+        connection.response_class = self._response  # type: ignore[assignment]
+        connection.connect()
+        # Header and body of a request go out as two writes, which Nagle's algorithm would hold up.
+        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connection, self._origin = connection, origin
+        return connection
+
+    def _response(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        return http.client.HTTPResponse(_Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]
+
+    def _remaining(self) -> float:
+        left = self._deadline - self._clock.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def _read(self, answer: http.client.HTTPResponse) -> Response:
+        length = answer.length
+        if length is not None and length > self._max_body:
+            raise self._too_large()
+        encoding = (answer.getheader("Content-Encoding") or "identity").lower()
+        if encoding not in {"identity", "gzip", "x-gzip"}:
+            raise TransportError(f"unknown Content-Encoding {encoding[:40]!a}", "connection", permanent=True)
+        if encoding == "identity" and length is not None:
+            body = answer.read()  # raises IncompleteRead when cut
+        else:
+            body = self._stream(answer, inflate=encoding != "identity")
+        headers: dict[str, str] = {}
+        for name, value in answer.getheaders():
+            known = headers.get(name.lower())
+            headers[name.lower()] = value if known is None else f"{known}, {value}"
+        return Response(answer.status, headers, body)
+
+    def _stream(self, answer: http.client.HTTPResponse, *, inflate: bool) -> bytes:
+        inflater = zlib.decompressobj(wbits=31) if inflate else None
+        declared, received, size = answer.length, 0, 0
+        chunks: list[bytes] = []
+        while chunk := answer.read(_CHUNK):
+            received += len(chunk)
+            if inflater is not None:
+                try:
+                    chunk = inflater.decompress(chunk, self._max_body + 1 - size)
+                except zlib.error as error:
+                    raise TransportError("damaged gzip data", "connection") from error
+            size += len(chunk)
+            if size > self._max_body or received > self._max_body:
+                raise self._too_large()
+            chunks.append(chunk)
+        cut = declared is not None and received < declared
+        if cut or (inflater is not None and received and not inflater.eof):
+            raise TransportError("the answer ended early", "connection")
+        return b"".join(chunks)
+
+    def _too_large(self) -> Invalid:
+        return Invalid(
+            f"an answer has more than {self._max_body:,} bytes",
+            code="SYN407",
+            help="Ask for smaller pages, or raise http.maxBody of the connector.",
+        )
+
+
+class _Deadlined(io.RawIOBase):
+    """What an HTTPResponse reads from: the socket, each receive with the time that is left of the whole exchange."""
+
+    def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
+        self._sock = sock
+        # Holds the socket open while a response is read whose connection is to be closed after it.
+        self._raw = sock.makefile("rb", buffering=0)
+        self._remaining = remaining
+
+    def makefile(self, *_: object) -> io.BufferedReader:
+        return io.BufferedReader(self, 64 * 1024)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int | None:
+        self._sock.settimeout(self._remaining())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _origin(parts: SplitResult) -> tuple[str, str, int]:
+    return (parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80))

@@ -1,0 +1,196 @@
+"""Paging as pure logic: what to ask for first, and after each page whether and how to go on. No I/O.
+
+The state is plain JSON data that goes into a source's position, so that a killed run continues at the page it was to
+read. A server that never ends is found out: a cursor, URL or page that comes again is an error, never an endless or
+silently partial read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any, assert_never
+from urllib.parse import urljoin
+
+from syncline.model.errors import Invalid
+from syncline.sdk.http import same_origin
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One request gives everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByCursor:
+    """Each page names the cursor of the next, which goes to `into` (`query.cursor`). The last names none."""
+
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByPage:
+    """Pages are numbered from `start`; the first without records is the end. A short one isn't: servers cap sizes."""
+
+    into: str
+    start: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ByOffset:
+    """Pages start at a record number, counted by the records that came, whatever size was asked for."""
+
+    into: str
+
+
+@dataclass(frozen=True, slots=True)
+class ByUrl:
+    """Each page gives the URL of the next, absolute or relative to its own, at the same origin."""
+
+
+Paging = Single | ByCursor | ByPage | ByOffset | ByUrl
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a request for a page needs: values by place, or a whole URL instead of the stream's own."""
+
+    values: Mapping[str, str | int] = field(default_factory=dict)
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """
+    What a page showed: how many records, the digest of its bytes, its URL, the token of the next page (cursor or
+    URL), and whether it says that it is the last.
+    """
+
+    records: int
+    digest: str
+    url: str = ""
+    token: str | None = None
+    last: bool = False
+
+
+class Pager:
+    """Walks the pages of one listing. `size` are constant values by place, such as {"query.limit": 100}."""
+
+    def __init__(self, paging: Paging, size: Mapping[str, int] | None = None) -> None:
+        self._paging = paging
+        self._size: dict[str, str | int] = dict(size or {})
+        self._tokens: set[bytes] = set()
+
+    def first(self) -> State:
+        """The state before the first page."""
+        match self._paging:
+            case ByPage(start=start):
+                return {"page": start}
+            case ByOffset():
+                return {"offset": 0}
+            case _:
+                return {}
+
+    def ask(self, state: State) -> Ask:
+        """What to ask for in a state."""
+        match self._paging:
+            case Single():
+                return Ask(self._size)
+            case ByCursor(into=into):
+                return Ask(self._size | ({into: state["cursor"]} if "cursor" in state else {}))
+            case ByPage(into=into):
+                return Ask(self._size | {into: state["page"]})
+            case ByOffset(into=into):
+                return Ask(self._size | {into: state["offset"]})
+            case ByUrl():
+                return Ask(url=state["url"]) if "url" in state else Ask(self._size)
+            case _ as unknown:
+                assert_never(unknown)
+
+    def after(self, state: State, seen: Seen) -> State | None:
+        """The state after a page; None when it was the last. Raises `Invalid` when the server goes in circles."""
+        if seen.records and state.get("digest") == seen.digest:
+            raise Invalid(
+                "the page is the same, byte for byte, as the one before it",
+                code="SYN421",
+                help="The API seems to ignore the paging parameter: compare `page` with its documentation.",
+            )
+        if seen.last:
+            return None
+        following: State
+        match self._paging:
+            case Single():
+                return None
+            case ByCursor():
+                if not seen.token:
+                    return None
+                following = {"cursor": self._new(seen.token)}
+            case ByPage():
+                if not seen.records:
+                    return None
+                following = {"page": state["page"] + 1}
+            case ByOffset():
+                if not seen.records:
+                    return None
+                following = {"offset": state["offset"] + seen.records}
+            case ByUrl():
+                if not seen.token:
+                    return None
+                following = {"url": self._new(_resolved(seen.url, seen.token))}
+            case _ as unknown:
+                assert_never(unknown)
+        return {**following, "digest": seen.digest}
+
+    def _new(self, token: str) -> str:
+        mark = blake2b(token.encode(errors="surrogatepass"), digest_size=8).digest()
+        if mark in self._tokens:
+            raise Invalid(
+                f"paging goes in circles: the next page would be {token[:120]!a} again",
+                code="SYN420",
+                help="The API gave a cursor or URL for the second time. Nothing after the last commit was kept.",
+            )
+        self._tokens.add(mark)
+        return token
+
+
+def _resolved(base: str, token: str) -> str:
+    try:
+        url = urljoin(base, token)
+        same = same_origin(base, url)
+    except ValueError:
+        url, same = token, False
+    if not same:
+        raise Invalid(
+            f"the next page is said to be at another host: {url.partition('?')[0][:200]!a}",
+            code="SYN406",
+            help="Credentials are only sent to the origin of the connector's URL.",
+        )
+    return url
+
+
+_LINK = re.compile(r"\s*<([^>]*)>((?:\s*;\s*[^\s=;,]+\s*(?:=\s*(?:\"(?:[^\"\\]|\\.)*\"|[^\s;,\"]*))?)*)\s*(?:,|$)")
+_PARAMETER = re.compile(r";\s*([^\s=;,]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s;,\"]*))")
+
+
+def link(header: str, relation: str) -> str | None:
+    """
+    The target of a relation in a Link header (RFC 8288, section 3); None when there is none.
+
+    A `rel` holds several relations separated by spaces, compared without case; only the first `rel` of a link counts.
+    """
+    at = 0
+    while match := _LINK.match(header, at):
+        relations: str | None = None
+        for name, quoted, bare in _PARAMETER.findall(match[2]):
+            if name.lower() == "rel" and relations is None:
+                relations = re.sub(r"\\(.)", r"\1", quoted) or bare
+        if relation.lower() in (relations or "").lower().split():
+            return match[1].strip()
+        if match.end() == at:
+            break
+        at = match.end()
+    return None

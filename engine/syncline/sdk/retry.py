@@ -1,0 +1,68 @@
+"""When to try again, and how long to wait: pure functions over statuses, headers and a random number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+#: Longest wait inside a run, in seconds. A server that asks for more ends the run, which is then due again after it.
+MAX_WAIT = 300.0
+#: Longest wait that a server is believed, in seconds: a day. `Retry-After: 31536000` is a mistake or an attack.
+MAX_BELIEVED = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """What is retried (`429`, `5xx`, `timeout`, `connection`), how often in all, and the backoff in seconds."""
+
+    on: frozenset[int | str] = frozenset({429, "5xx", "timeout", "connection"})
+    attempts: int = 6
+    initial: float = 1.0
+    max: float = 120.0
+    honor: tuple[str, ...] = ("Retry-After",)
+
+    def retries_status(self, status: int) -> bool:
+        """Whether a response of that status is worth another attempt."""
+        return status in self.on or (status >= 500 and "5xx" in self.on)
+
+    def backoff(self, attempt: int, chance: float) -> float:
+        """Seconds to wait after attempt 1, 2, …: exponential with full jitter, by a number in [0, 1)."""
+        return min(self.max, self.initial * 2.0 ** min(attempt - 1, 32)) * chance
+
+
+def retry_after(headers: Mapping[str, str], names: tuple[str, ...], now: float) -> float | None:
+    """
+    Seconds that a server asks to wait (RFC 9110, section 10.2.3): a number of seconds or an HTTP date.
+
+    None for absent or unreadable values. At most `MAX_BELIEVED`, never negative.
+    """
+    waits = [wait for name in names if (wait := _wait(headers.get(name.lower(), ""), now)) is not None]
+    return max(waits, default=None)
+
+
+def reset_after(value: str, now: float) -> float | None:
+    """Seconds until a quota's reset, as seconds from now, a Unix time in seconds or milliseconds, or an HTTP date."""
+    try:
+        number = float(value)
+    except ValueError:
+        return _wait(value, now)
+    if not math.isfinite(number):
+        return None
+    if number > 1e11:
+        number = number / 1000 - now
+    elif number > 1e8:
+        number -= now
+    return min(max(number, 0.0), MAX_BELIEVED)
+
+
+def _wait(value: str, now: float) -> float | None:
+    value = value.strip()
+    try:
+        # Not float(): "nan", "inf" and "1e9" are no delay-seconds. Fractions are common enough to be read.
+        if value.replace(".", "", 1).isdecimal() and value.isascii():
+            return min(float(value), MAX_BELIEVED)
+        return min(max(parsedate_to_datetime(value).timestamp() - now, 0.0), MAX_BELIEVED)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -1,0 +1,169 @@
+"""Request templates: Jinja2 with a grammar closed at compile time.
+
+A template puts values into text: `{{ config.site }}`, `{{ start | default("") }}`, `{{ 'a' if config.eu else 'b' }}`.
+It has no statements, calls, arithmetic or methods, so that what it costs and how long its output can get is bounded by
+its own length and its values; the sandbox alone would bound neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from syncline.model.errors import Invalid
+
+if TYPE_CHECKING:
+    from jinja2 import nodes
+    from jinja2.sandbox import SandboxedEnvironment
+
+FILTERS = ("default", "first", "int", "last", "length", "lower", "string", "tojson", "trim", "upper", "urlencode")
+TESTS = ("defined", "undefined", "none", "true", "false")
+#: Longest output in characters: longer than any URL that servers accept.
+MAX_OUTPUT = 64 * 1024
+_MAX_NODES = 500
+
+
+class TemplateError(ValueError):
+    """What is wrong with a template, and where: line and column count from 1."""
+
+    def __init__(self, message: str, line: int, column: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A compiled template. `names` are the variables it reads, such as {"config", "start"}."""
+
+    text: str
+    names: frozenset[str]
+    _compiled: Any
+
+    def render(self, variables: Mapping[str, Any]) -> str:
+        """The text with values filled in. Raises `Invalid` (SYN431) for one that isn't there."""
+        if self._compiled is None:
+            return self.text
+        from jinja2 import TemplateError as JinjaError
+
+        try:
+            found = str(self._compiled.render(variables))
+        except (JinjaError, TypeError, ValueError, OverflowError) as error:
+            raise Invalid(
+                f"template {self.text[:200]!r}: {error}",
+                code="SYN431",
+                help="Give the value in the integration's config, or a default: {{ config.x | default('') }}.",
+            ) from error
+        if len(found) > MAX_OUTPUT:
+            raise Invalid(f"template {self.text[:200]!r} gives more than {MAX_OUTPUT} characters", code="SYN431")
+        return found
+
+
+def compile_template(text: str, *, quoted: bool = False) -> Template:
+    """
+    Compiles a template. With `quoted`, values are percent-encoded, so that they stay inside a path segment.
+
+    Raises TemplateError for bad syntax and for everything outside the grammar.
+    """
+    if "{" not in text:
+        return Template(text, frozenset(), None)
+    from jinja2 import TemplateSyntaxError, nodes
+
+    environment = _environment(quoted=quoted)
+    try:
+        tree = environment.parse(text)
+        for count, node in enumerate(tree.find_all(nodes.Node)):
+            refusal = _refusal(node) if count < _MAX_NODES else "is too long"
+            if refusal:
+                raise TemplateError(f"a template {refusal}", node.lineno, _column(text, node.lineno))
+        compiled = environment.from_string(text)
+    except TemplateSyntaxError as error:
+        raise TemplateError(error.message or "syntax error", error.lineno, _column(text, error.lineno)) from error
+    except RecursionError as error:
+        raise TemplateError("a template is nested too deeply", 1, 1) from error
+    return Template(text, frozenset(n.name for n in tree.find_all(nodes.Name)), compiled)
+
+
+def _column(text: str, line: int) -> int:
+    lines = text.splitlines() or [""]
+    row = lines[min(line, len(lines)) - 1]
+    found = [at for mark in ("{{", "{%", "{#") if (at := row.find(mark)) >= 0]
+    return min(found, default=0) + 1
+
+
+def _refusal(node: nodes.Node) -> str:
+    """Why a node isn't in the grammar; empty when it is. Everything that isn't named here is refused."""
+    from jinja2 import nodes
+
+    match node:
+        case nodes.Output() | nodes.TemplateData() | nodes.CondExpr() | nodes.Concat():
+            return ""
+        case nodes.And() | nodes.Or() | nodes.Not() | nodes.Compare() | nodes.Operand():
+            return ""
+        case nodes.Const(value=value):
+            return "" if value is None or isinstance(value, str | bool | int | float) else "has only simple constants"
+        case nodes.Name(name=name):
+            return "must not use names with '_' in front" if name.startswith("_") else ""
+        case nodes.Getattr(attr=attr):
+            return "must not use names with '_' in front" if attr.startswith("_") else ""
+        case nodes.Getitem(arg=nodes.Const(value=value)):
+            private = isinstance(value, str) and value.startswith("_")
+            return "must not use names with '_' in front" if private else ""
+        case nodes.Filter(name=name, args=args, kwargs=kwargs):
+            if name not in FILTERS:
+                return f"has no filter {name!r}: expected one of {', '.join(FILTERS)}"
+            simple = all(isinstance(a, nodes.Const) for a in args) and not kwargs
+            return "" if simple and not node.dyn_args and not node.dyn_kwargs else "has only constants in filters"
+        case nodes.Test(name=name):
+            return "" if name in TESTS else f"has no test {name!r}: expected one of {', '.join(TESTS)}"
+        case _:
+            return f"must not use {_WORDS.get(type(node).__name__, type(node).__name__.lower())}"
+
+
+_WORDS = {
+    "For": "loops",
+    "Call": "calls",
+    "Set": "assignments",
+    "Assign": "assignments",
+    "If": "{% if %} (write: {{ a if condition else b }})",
+    "Add": "arithmetic (join text with ~)",
+    "Getitem": "computed subscripts",
+} | dict.fromkeys(("Sub", "Mul", "Div", "FloorDiv", "Mod", "Pow", "Neg", "Pos"), "arithmetic")
+
+
+@cache
+def _environment(*, quoted: bool) -> SandboxedEnvironment:
+    from jinja2 import StrictUndefined, Undefined
+    from jinja2.filters import FILTERS as ALL_FILTERS
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+    from jinja2.tests import TESTS as ALL_TESTS
+
+    class Environment(ImmutableSandboxedEnvironment):
+        """Attributes are items of mappings, never attributes of Python objects."""
+
+        def getattr(self, obj: Any, attribute: str) -> Any:
+            return self.getitem(obj, attribute)
+
+        def getitem(self, obj: Any, argument: Any) -> Any:
+            if isinstance(obj, Mapping) and argument in obj:
+                return obj[argument]
+            if isinstance(obj, list | tuple) and type(argument) is int and -len(obj) <= argument < len(obj):
+                return obj[argument]
+            return obj if isinstance(obj, Undefined) else self.undefined(obj=obj, name=argument)
+
+    def finalize(value: Any) -> Any:
+        if value is None:
+            return ""
+        if isinstance(value, bool):
+            value = "true" if value else "false"
+        return quote(str(value), safe="") if quoted and not isinstance(value, Undefined) else value
+
+    environment = Environment(undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False)
+    environment.filters = {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
+    environment.tests = {name: ALL_TESTS[name] for name in TESTS}
+    environment.globals = {}
+    return environment

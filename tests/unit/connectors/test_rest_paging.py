@@ -1,0 +1,216 @@
+"""Every way of paging against a real server: all records once, from any position, with the places they came from."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncline.model.errors import Invalid
+from syncline.model.secret import Secret
+from syncline.sdk.source import Credentials
+from tests.api_server import Reply, api_server, pages
+from tests.rest_streams import instance, read, rows, source
+
+WAYS = {
+    "cursor": "{cursor: next, into: query.cursor}",
+    "page": "{page: query.page}",
+    "offset": "{offset: query.offset}",
+    "next": "{next: next}",
+    "link": "{link: next}",
+}
+
+
+def connector(way: str) -> str:
+    return f"""
+streams:
+  items:
+    get: /items
+    records: data[]
+    key: [id]
+    page: {WAYS[way]}
+    schema: {{properties: {{id: {{type: integer}}, name: {{type: string}}}}}}
+"""
+
+
+RECORDS = [{"id": n, "name": f"n{n}"} for n in range(1, 24)]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_all_records_come_once(way):
+    """Each way of paging gives all records, once and in order, over several pages."""
+    with api_server(pages(RECORDS, 5, way)) as api:
+        batches = read(source(instance(connector(way), url=api.url)))
+    assert rows(batches) == RECORDS
+    assert len(api.asked) == (6 if way in {"page", "offset"} else 5)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_bearer_goes_with_each_page(way):
+    """The token goes with every request, and is in no place and no position."""
+    made = {"type": "bearer", "secrets": {"token": Secret("canary-7f3a")}}
+    with api_server(pages(RECORDS, 10, way)) as api:
+        batches = read(source(instance(connector(way), url=api.url, credentials=Credentials(**made))))
+    assert {asked.headers["authorization"] for asked in api.asked} == {"Bearer canary-7f3a"}
+    assert "canary" not in repr([(b.spans, b.position) for b in batches])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_any_position_resumes(way):
+    """Reading again from the position of any batch gives exactly the records after it."""
+    with api_server(pages(RECORDS, 4, way)) as api:
+        made = instance(connector(way), url=api.url)
+        batches = read(source(made, batch_rows=4))
+        assert len(batches) > 5
+        for index, batch in enumerate(batches):
+            rest = read(source(made, batch_rows=4), batch.position)
+            assert rows(rest) == rows(batches[index + 1 :])
+
+
+@pytest.mark.parametrize("way", WAYS)
+@given(count=st.integers(0, 40), size=st.integers(1, 12))
+def test_any_page_size(way, count, size):
+    """Whatever the number of records and the size of pages, every record comes exactly once."""
+    from tests.rest_streams import FunctionTransport, answer
+
+    handler = pages(RECORDS[:0] + [{"id": n, "name": ""} for n in range(count)], size, way)
+    transport = FunctionTransport(lambda request: _through(handler, request, answer))
+    batches = read(source(instance(connector(way)), transport=transport))
+    assert [row["id"] for row in rows(batches)] == list(range(count))
+
+
+@given(sizes=st.lists(st.integers(0, 7), min_size=1, max_size=12))
+def test_short_and_empty_pages_do_not_end_cursor_paging(sizes):
+    """A cursor decides when a listing ends: pages may be of any size, and empty in the middle."""
+    from tests.rest_streams import FunctionTransport, answer
+
+    starts = [sum(sizes[:n]) for n in range(len(sizes) + 1)]
+
+    def page(request):
+        at = int(request.url.partition("cursor=")[2] or 0)
+        data = [{"id": n, "name": ""} for n in range(starts[at], starts[at + 1])]
+        return answer({"data": data, "next": at + 1 if at + 1 < len(sizes) else None})
+
+    batches = read(source(instance(connector("cursor")), transport=FunctionTransport(page)))
+    assert [row["id"] for row in rows(batches)] == list(range(sum(sizes)))
+
+
+def test_places_name_the_request_and_the_record():
+    """A record's place is its request and its number on the page."""
+    with api_server(pages(RECORDS, 10, "cursor")) as api:
+        [batch] = read(source(instance(connector("cursor"), url=api.url)))
+    assert batch.places([0, 9, 10, 22]) == [
+        "GET /items#1",
+        "GET /items#10",
+        "GET /items?cursor=10#1",
+        "GET /items?cursor=20#3",
+    ]
+
+
+def test_last_expression_ends_paging():
+    """`last` ends a listing even where another page would be there."""
+    text = connector("page").replace("{page: query.page}", "{page: query.page, start: 0, last: done}")
+
+    def handler(asked):
+        page = int(asked.query["page"])
+        return Reply({"data": [{"id": page}], "done": page == 2})
+
+    with api_server(handler) as api:
+        batches = read(source(instance(text, url=api.url)))
+    assert [row["id"] for row in rows(batches)] == [0, 1, 2]
+
+
+def test_size_goes_where_declared():
+    """The page size is asked for at its place."""
+    text = connector("cursor").replace("query.cursor}", "query.cursor, size: {query.limit: 7}}")
+    with api_server(pages(RECORDS, 7, "cursor")) as api:
+        read(source(instance(text, url=api.url)))
+    assert {asked.query["limit"] for asked in api.asked} == {"7"}
+
+
+def test_paging_in_a_body():
+    """A POST listing has its cursor and size in the JSON body."""
+    text = connector("cursor").replace("get: /items", "post: /search\n    body: {filter: {state: open}}")
+    text = text.replace("query.cursor}", "body.page.after, size: {body.page.size: 2}}")
+    import json
+
+    def handler(asked):
+        body = json.loads(asked.body)
+        assert body["filter"] == {"state": "open"}
+        assert body["page"]["size"] == 2
+        after = int(body["page"].get("after", 0))
+        return Reply({"data": [{"id": after}], "next": after + 1 if after < 3 else None})
+
+    with api_server(handler) as api:
+        batches = read(source(instance(text, url=api.url)))
+    assert [row["id"] for row in rows(batches)] == [0, 1, 2, 3]
+    assert {asked.method for asked in api.asked} == {"POST"}
+
+
+@pytest.mark.parametrize("way", ["cursor", "next"])
+def test_a_loop_is_an_error(way):
+    """A cursor or URL that comes a second time ends the read with SYN420, after what was good."""
+
+    def handler(asked):
+        at = int(asked.query.get("cursor", "0"))
+        following = (at + 1) % 3
+        return Reply(
+            {
+                "data": [{"id": at}],
+                "next": str(following) if way == "cursor" else f"/items?cursor={following}",
+                "stamp": len(api.asked),
+            }
+        )
+
+    with api_server(handler) as api:
+        opened = source(instance(connector(way), url=api.url))
+        with pytest.raises(Invalid) as caught:
+            read(opened)
+    assert caught.value.code == "SYN420"
+    assert len(api.asked) < 6
+
+
+@pytest.mark.parametrize("way", ["page", "offset"])
+def test_a_repeated_page_is_an_error(way):
+    """An API that ignores the paging parameter is found out at its second page, not read for ever."""
+    with api_server(lambda _: Reply({"data": RECORDS})) as api, pytest.raises(Invalid) as caught:
+        read(source(instance(connector(way), url=api.url)))
+    assert caught.value.code == "SYN421"
+    assert len(api.asked) == 2
+
+
+def test_good_pages_before_a_failure_are_handed_over():
+    """What was read before a failure is yielded, and its position leads to the page that failed."""
+
+    def handler(asked):
+        at = int(asked.query["page"])
+        return Reply({"data": [{"id": at}]}) if at < 4 else Reply({"error": "no"}, status=400)
+
+    with api_server(handler) as api:
+        opened = source(instance(connector("page"), url=api.url))
+        got = []
+        with pytest.raises(Invalid, match=r"GET /items\?page=4: status 400"):
+            for batch in opened.read(None):
+                got.append(batch)  # noqa: PERF402 - the last append happens before the failure
+        opened.close()
+    assert [row["id"] for row in rows(got)] == [1, 2, 3]
+    assert got[-1].position["pass"]["page"]["page"] == 4
+
+
+def test_next_page_at_another_host_is_refused():
+    """The next page must be at the same origin: credentials go nowhere else."""
+    with api_server(lambda _: Reply({"data": RECORDS, "next": "http://evil.example/items"})) as api:
+        opened = source(instance(connector("next"), url=api.url))
+        with pytest.raises(Invalid) as caught:
+            read(opened)
+    assert caught.value.code == "SYN406"
+
+
+def _through(handler, request, answer):
+    from urllib.parse import parse_qsl, urlsplit
+
+    from tests.api_server import Asked
+
+    parts = urlsplit(request.url)
+    reply = handler(Asked(request.method, parts.path, dict(parse_qsl(parts.query)), {}, request.body))
+    return answer(reply.body, reply.status, **{k.lower(): v for k, v in reply.headers.items()})
