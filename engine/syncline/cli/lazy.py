@@ -68,6 +68,7 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Commands by section, in the order of the table."""
+        del ctx
         width = max(map(len, self.entries), default=0)
         for section in dict.fromkeys(entry.section for entry in self.entries.values()):
             rows = []

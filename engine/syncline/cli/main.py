@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -27,8 +27,27 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM, raised like Ctrl-C, so that whatever is open is closed in order."""
 
 
+class Root(LazyGroup):
+    """The group of all commands, and the place where an error ends as a message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command and turns whatever it raises into what a person and a script can read."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            ctx.exit(_interrupted(error))
+        except SynclineError as error:
+            _report(_app(ctx), error)
+            ctx.exit(exit_code(error))
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise  # click knows them
+        except Exception as error:
+            _defect(_app(ctx), error)
+            ctx.exit(Exit.failed)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=Root,
     entries=ENTRIES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 ok, 1 invalid or failed, 2 usage, 3 denied by policy, 4 finished with rejects, "
@@ -52,24 +71,16 @@ def cli(ctx: click.Context, root: Path, *, no_color: bool) -> None:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs a command line (`sys.argv` by default) and returns its exit code. Raises nothing but SystemExit."""
+    """Runs a command line (`sys.argv` by default) and returns its exit code."""
     _prepare()
     try:
         result = cli.main(args=args, prog_name="syncline", standalone_mode=False)
         return int(result) if isinstance(result, int) else Exit.ok
-    except click.Abort as error:
-        return _interrupted(error.__cause__)
-    except KeyboardInterrupt as error:
-        return _interrupted(error)
+    except click.Abort:  # Ctrl-C or the end of input at a question
+        return _interrupted(KeyboardInterrupt())
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except SynclineError as error:
-        _report(error)
-        return exit_code(error)
-    except Exception as error:
-        _defect(error)
-        return Exit.failed
 
 
 def _prepare() -> None:
@@ -89,32 +100,31 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
     raise Terminated
 
 
-def _interrupted(cause: BaseException | None) -> Exit:
+def _interrupted(cause: BaseException) -> Exit:
     ended = isinstance(cause, Terminated)
     word = "Terminated" if ended else "Interrupted"
     click.echo(f"{word}. Nothing is half-written: a run resumes from its last commit when it is run again.", err=True)
     return Exit.terminated if ended else Exit.interrupted
 
 
-def _app() -> App:
-    """For messages about errors, when the options may not have been read."""
-    return App(root=Path(os.environ.get("SYNCLINE_ROOT") or "."), environ=os.environ, color="--no-color" not in sys.argv)
+def _app(ctx: click.Context) -> App:
+    """The options as read, or their defaults when reading them is what failed."""
+    return ctx.obj if isinstance(ctx.obj, App) else App(root=Path(), environ=os.environ)
 
 
-def _report(error: SynclineError) -> None:
+def _report(app: App, error: SynclineError) -> None:
     """A message for an error that was raised on purpose, with every finding that it carries."""
     from syncline.cli.output.error import render_error
+    from syncline.cli.output.excerpt import Sources
 
-    app = _app()
     findings = error.diagnostics if isinstance(error, Invalid | Denied) else ()
-    app.note(render_error(error, findings, paint=app.paint_errors))
+    app.note(render_error(error, findings, paint=app.paint_errors, sources=Sources(app.root)))
 
 
-def _defect(error: Exception) -> None:
+def _defect(app: App, error: Exception) -> None:
     """One line for an error that was not meant to be. Its own text isn't shown: it may hold what must not be seen."""
     from syncline.cli.output.error import render_defect
 
-    app = _app()
     app.note(render_defect(error, paint=app.paint_errors, debug=bool(os.environ.get("SYNCLINE_DEBUG"))))
 
 

@@ -1,4 +1,67 @@
+"""`syncline apply`: makes what is applied what is declared, step by step, after a look at the plan."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
 import click
-@click.command(short_help="apply")
-def apply() -> None:
-    """apply."""
+
+from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import output
+from syncline.cli.commands.plan import render
+from syncline.cli.exit import Exit, exit_code
+from syncline.cli.output.text import plural, visible
+
+VERSION = "syncline/applied/v1"
+
+
+@click.command(short_help="Apply a plan.")
+@click.argument("plan_file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-y", "--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
+@click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
+@output("text", "json", help="How to write what was done.")
+@pass_app
+def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_deletes: bool) -> Exit:
+    """Apply a saved PLAN_FILE exactly, or plan now and apply that.
+
+    A saved plan is refused when the state has moved since it was made. Every step is journalled: when it is stopped at
+    any point, the next apply carries on from there. On a terminal it shows the plan and asks first.
+    """
+    from syncline import workflow
+    from syncline.planner.serialize import loads
+
+    settings = app.settings()
+    if plan_file is not None:
+        plan = loads(plan_file.read_text(encoding="utf-8", errors="replace"))
+    else:
+        plan = workflow.plan(settings, allow_deletes=allow_deletes)
+    app.note(render(app, plan, "text", settings.root))
+    ended = exit_code(plan)
+    if ended is not Exit.ok:
+        return ended
+    if not plan.empty and not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("Nobody can be asked here: give --yes to apply.")
+        if not click.confirm("Apply this?", default=False, err=True):
+            app.note("Nothing was changed.")
+            return Exit.failed
+    applied = workflow.apply(
+        settings, plan, step=lambda line: app.note(f"  {app.paint_errors.green('✓')} {visible(line)}")
+    )
+    if form == "json":
+        done = {
+            "version": VERSION,
+            "id": applied.id,
+            "plan": applied.digest,
+            "serial": applied.serial,
+            "steps": applied.steps,
+        }
+        app.say(json.dumps(done, indent=2) + "\n")
+    elif applied.steps:
+        steps = f"{app.paint.green('Applied')} {plural(applied.steps, 'step')}"
+        app.say(f"{steps}; the state is now at serial {applied.serial}.")
+    else:
+        app.say("Nothing was changed.")
+    return Exit.ok

@@ -1,4 +1,41 @@
+"""`syncline doctor`: whether this machine and this repository are fit for running."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
 import click
-@click.command(short_help="doctor")
-def doctor() -> None:
-    """doctor."""
+
+from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import output
+from syncline.cli.exit import Exit
+from syncline.cli.output.text import pad, visible, width
+
+
+@click.command(short_help="Check this machine and this repository.")
+@output("text", "json")
+@pass_app
+def doctor(app: App, form: str) -> Exit:
+    """Check what running needs: Python and libraries, Git, the state, keys, the audit log, secrets.
+
+    Nothing is changed, and no outside system is contacted but the state's database. Exit code 1 if something
+    is wrong.
+    """
+    from syncline import workflow
+
+    failed = False
+    findings = []
+    for finding in workflow.doctor(app.settings()):
+        failed = failed or finding.ok is False
+        findings.append(finding)
+        if form == "text":
+            paint = app.paint
+            sign = {True: paint.green("✓"), False: paint.red("✗"), None: paint.yellow("?")}[finding.ok]
+            name = visible(finding.name)
+            app.say(f"{sign} {pad(name, max(12, width(name)))}  {visible(finding.message)}")
+            if finding.help and finding.ok is not True:
+                app.say(f"  {' ' * max(12, width(name))}  {paint.cyan(visible(finding.help))}")
+    if form == "json":
+        app.say(json.dumps([asdict(f) for f in findings], ensure_ascii=False, indent=2) + "\n")
+    return Exit.failed if failed else Exit.ok

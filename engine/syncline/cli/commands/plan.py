@@ -1,4 +1,60 @@
+"""`syncline plan`: what applying would change, and why. Changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
-@click.command(short_help="plan")
-def plan() -> None:
-    """plan."""
+
+from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import out, output, write_file
+from syncline.cli.exit import Exit, exit_code
+
+if TYPE_CHECKING:
+    from syncline.model.plan import Plan
+
+
+@click.command(short_help="Show what applying would change.")
+@output("text", "json", "markdown", help="How to show the plan; markdown is for a comment on a pull request.")
+@out("Save the plan, to be applied exactly by `syncline apply FILE`.")
+@click.option("--exit-code", "exit_with_changes", is_flag=True, help="Exit with 10 when there are changes.")
+@click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
+@pass_app
+def plan(app: App, form: str, out: Path | None, *, exit_with_changes: bool, allow_deletes: bool) -> Exit:
+    """Show what applying the working tree would change: objects, fields, effects on data, and what policy says.
+
+    The plan is pinned to the Git revision and to the state it was made from. It needs no credentials, contacts nobody
+    and changes nothing. The same commit and the same state give the same bytes.
+    """
+    from syncline import workflow
+
+    settings = app.settings()
+    made = workflow.plan(settings, allow_deletes=allow_deletes)
+    app.say(render(app, made, form, settings.root))
+    if out is not None:
+        from syncline.planner.serialize import dumps
+
+        write_file(out, dumps(made))
+        if made.can_apply:
+            app.note(f"Saved to {out}. Apply exactly this: syncline apply {out}")
+    ended = exit_code(made)
+    return Exit.changes if ended is Exit.ok and exit_with_changes and not made.empty else ended
+
+
+def render(app: App, plan: Plan, form: str, root: Path) -> str:
+    """The plan in a format."""
+    match form:
+        case "json":
+            from syncline.planner.serialize import dumps
+
+            return dumps(plan)
+        case "markdown":
+            from syncline.cli.output.plan_markdown import render_plan as markdown
+
+            return markdown(plan)
+        case _:
+            from syncline.cli.output.excerpt import Sources
+            from syncline.cli.output.plan_text import render_plan as text
+
+            return text(plan, app.paint, Sources(root), limit=app.columns)

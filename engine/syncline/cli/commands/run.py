@@ -1,4 +1,104 @@
+"""`syncline run`: moves the data of one sync or import, from where it stood to its receipt."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import click
-@click.command(short_help="run")
-def run() -> None:
-    """run."""
+
+from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import output
+from syncline.cli.exit import Exit, exit_code
+from syncline.cli.names import FLOWS, find_object
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import RunResult
+    from syncline.executor.progress import Progress
+    from syncline.model.key import ObjectKey
+    from syncline.settings import Settings
+
+
+@click.command(short_help="Run a sync or an import.")
+@click.argument("name", metavar="[TENANT/]KIND/NAME")
+@click.option("--tenant", default="", metavar="TENANT", help="Look for the name in this tenant only.")
+@click.option("--dry-run", is_flag=True, help="Read and map some records as they are declared now; write nothing.")
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Records of a dry run.")
+@click.option("--full-refresh", is_flag=True, help="Read from the start, whatever was read before.")
+@output("text", "json", help="How to write the receipt; progress goes to standard error.")
+@pass_app
+def run(app: App, name: str, tenant: str, form: str, *, dry_run: bool, limit: int, full_refresh: bool) -> Exit:
+    r"""Run an applied sync or import and write its receipt: read = written + rejected + skipped, always.
+
+    A run that was stopped resumes from its last commit when it is run again. Records that don't fit are set aside with
+    their reasons, and the exit code is 4.
+
+    \b
+    Examples:
+      syncline run Sync/helpdesk-tasks
+      syncline run acme/Import/customers --dry-run --limit 20
+    """
+    from syncline import workflow
+
+    settings = app.settings()
+    if dry_run:
+        if full_refresh:
+            raise click.UsageError("--dry-run reads from the start anyway: leave out --full-refresh.")
+        return _dry_run(app, settings, name, tenant, form, limit)
+    key = find_object(name, (applied.key for applied in workflow.objects(settings)), kinds=FLOWS, tenant=tenant)
+    with watching(app) as progress:
+        result = workflow.run(settings, key, progress=progress, full_refresh=full_refresh)
+    return finish(app, settings, result, form)
+
+
+@contextmanager
+def watching(app: App) -> Iterator[Progress]:
+    """Progress on standard error while the block runs; the terminal is given back however it ends."""
+    from syncline.cli.output.progress import BarProgress, LineProgress
+
+    if not sys.stderr.isatty():
+        yield LineProgress(app.note)
+        return
+    with BarProgress(sys.stderr, color=app.paint_errors.on) as bar:
+        yield bar
+
+
+def finish(app: App, settings: Settings, result: RunResult, form: str) -> Exit:
+    """Writes the receipt of a run, and gives its exit code."""
+    from syncline import workflow
+
+    receipt = result.receipt
+    if receipt is None:  # a run ends with a receipt or an error; this is neither
+        return exit_code(result.record.state)
+    if form == "json":
+        app.say(json.dumps(receipt.to_json(), ensure_ascii=False, indent=2) + "\n")
+    else:
+        from syncline.cli.output.receipt_text import render_receipt, top_rules
+
+        rules = top_rules(workflow.rejects(settings, receipt.run)) if receipt.counts.rejected else {}
+        app.say(render_receipt(receipt, app.paint, rules))
+    return exit_code(receipt.state)
+
+
+def _dry_run(app: App, settings: Settings, name: str, tenant: str, form: str, limit: int) -> Exit:
+    from syncline import workflow
+    from syncline.cli.output.preview import preview_data, render_preview
+
+    key = _declared(settings, name, tenant)
+    found = workflow.preview(settings, key, limit=limit)
+    if form == "json":
+        app.say(json.dumps(preview_data(key, found), ensure_ascii=False, indent=2) + "\n")
+    else:
+        app.say(render_preview(key, found, app.paint, app.columns))
+    return Exit.rejects if found.rejects else Exit.ok
+
+
+def _declared(settings: Settings, name: str, tenant: str) -> ObjectKey:
+    """A declared flow by its name: a dry run tries what isn't applied yet."""
+    from syncline.manifests.load import load_tree
+
+    keys = [manifest.key for manifest in load_tree(settings.root).manifests]
+    return find_object(name, keys, kinds=FLOWS, tenant=tenant)

@@ -1,4 +1,143 @@
+"""`syncline runs`: what ran, how it ended, what was rejected, and trying that again."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
-@click.command(short_help="runs")
+
+from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import out, output, write_file
+from syncline.cli.exit import Exit
+
+if TYPE_CHECKING:
+    from syncline.model.run import Reject
+
+_HEAD = ("place", "field", "rule", "value", "message", "record")
+
+
+@click.group(short_help="List runs and their rejects, and retry them.")
 def runs() -> None:
-    """runs."""
+    """List runs, show their receipts, list or export what they rejected, and try it again."""
+
+
+@runs.command("list", short_help="List runs, newest first.")
+@click.argument("name", required=False, metavar="[[TENANT/]KIND/NAME]")
+@click.option("--tenant", default="", metavar="TENANT", help="Look for the name in this tenant only.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@output("text", "json")
+@pass_app
+def list_(app: App, name: str | None, tenant: str, limit: int, form: str) -> Exit:
+    """List runs, newest first: of one object when NAME is given, of all otherwise."""
+    from syncline import workflow
+    from syncline.cli.names import FLOWS, find_object
+    from syncline.cli.output.runs import record_data, render_runs
+
+    settings = app.settings()
+    key = None
+    if name is not None:
+        key = find_object(name, (applied.key for applied in workflow.objects(settings)), kinds=FLOWS, tenant=tenant)
+    found = workflow.runs(settings, key, limit)
+    if form == "json":
+        app.say(json.dumps([record_data(r) for r in found], ensure_ascii=False, indent=2) + "\n")
+    else:
+        app.say(render_runs(found, app.paint))
+    return Exit.ok
+
+
+@runs.command(short_help="Show one run and its receipt.")
+@click.argument("run_id", metavar="RUN")
+@output("text", "json")
+@pass_app
+def show(app: App, run_id: str, form: str) -> Exit:
+    """Show how a run ended, with its receipt or its error. RUN is its id, or the first characters of it."""
+    from syncline import workflow
+    from syncline.cli.output.runs import record_data, render_run
+
+    found = workflow.find_run(app.settings(), run_id)
+    if form == "json":
+        app.say(json.dumps(record_data(found), ensure_ascii=False, indent=2) + "\n")
+    else:
+        app.say(render_run(found, app.paint))
+    return Exit.ok
+
+
+@runs.command(short_help="List or export what a run rejected.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--limit", type=click.IntRange(min=1), help="How many at most; text shows 20 unless told otherwise.")
+@output("text", "csv", "json", help="How to write them; json is one object a line.")
+@out("Write to a file that only you can read, instead of standard output.")
+@pass_app
+def rejects(app: App, run_id: str, limit: int | None, form: str, out: Path | None) -> Exit:
+    """List the records that a run set aside: field, rule, value as read, reason, place in the source, and the record.
+
+    They are kept encrypted; this decrypts them. Cells of a CSV export that a spreadsheet would run as a formula are
+    written with a quote before them.
+    """
+    from syncline import workflow
+
+    settings = app.settings()
+    record = workflow.find_run(settings, run_id)
+    found = workflow.rejects(settings, record.id)
+    if form == "text":
+        from syncline.cli.output.runs import render_rejects
+
+        shown = tuple(islice(found, limit or 20))
+        text = render_rejects(record, shown, app.paint)
+        return _deliver(app, iter([text]), out)
+    chosen = found if limit is None else islice(found, limit)
+    return _deliver(app, _csv(chosen) if form == "csv" else _json_lines(chosen), out)
+
+
+@runs.command(short_help="Try a run's rejects again.")
+@click.argument("run_id", metavar="RUN")
+@output("text", "json", help="How to write the receipt; progress goes to standard error.")
+@pass_app
+def retry(app: App, run_id: str, form: str) -> Exit:
+    """Map and write a run's rejects again, with the mapping as it is applied now. It is a run of its own."""
+    from syncline import workflow
+    from syncline.cli.commands.run import finish, watching
+
+    settings = app.settings()
+    with watching(app) as progress:
+        result = workflow.retry(settings, run_id, progress=progress)
+    return finish(app, settings, result, form)
+
+
+def _deliver(app: App, parts: Iterator[str], out: Path | None) -> Exit:
+    if out is not None:
+        write_file(out, "".join(parts), private=True)
+        app.note(f"Written to {out}.")
+        return Exit.ok
+    for part in parts:
+        app.say(part)
+    return Exit.ok
+
+
+def _neutral(cell: str) -> str:
+    """A cell that no spreadsheet runs (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def _csv(found: Iterable[Reject]) -> Iterator[str]:
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(_HEAD)
+    for reject in found:
+        writer.writerow([_neutral(getattr(reject, name)) for name in _HEAD])
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
+    yield buffer.getvalue()
+
+
+def _json_lines(found: Iterable[Reject]) -> Iterator[str]:
+    for reject in found:
+        yield json.dumps(asdict(reject), ensure_ascii=False) + "\n"

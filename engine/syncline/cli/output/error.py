@@ -36,7 +36,9 @@ def render_defect(error: Exception, *, paint: Paint, debug: bool) -> str:
     """One line for a defect: the type of the error and where it came from, never its text, which may hold a secret."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f"{'/syncline/'}" in f.filename]
     where = f" at syncline/{frames[-1].filename.rpartition('/syncline/')[2]}:{frames[-1].lineno}" if frames else ""
-    line = f"{paint.red('error[SYN999]')}: {type(error).__name__}{where}. This is a defect in Syncline: please report it"
+    line = (
+        f"{paint.red('error[SYN999]')}: {type(error).__name__}{where}. This is a defect in Syncline: please report it"
+    )
     if not debug:
         return f"{line}. The traceback: SYNCLINE_DEBUG=1 (look through it before you send it, it may show values)."
     return f"{line}.\n{''.join(traceback.format_exception(error))}"

@@ -25,7 +25,7 @@ def _detail(found: Diagnostic) -> str:
 def _case(file: str, findings: list[Diagnostic]) -> list[str]:
     errors = [d for d in findings if d.severity is Severity.error]
     others = [d for d in findings if d.severity is not Severity.error]
-    lines = [f"    <testcase classname=\"syncline.validate\" name={quoteattr(visible(file))}>"]
+    lines = [f'    <testcase classname="syncline.validate" name={quoteattr(visible(file))}>']
     for found in errors:
         kind, message = quoteattr(found.code), quoteattr(visible(found.message))
         lines.append(f"      <failure type={kind} message={message}>{escape(_detail(found))}</failure>")

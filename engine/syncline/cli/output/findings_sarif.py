@@ -21,7 +21,9 @@ def _rule(name: str) -> dict[str, Any]:
     if code is None:
         return {"id": name}
     examples = "".join(
-        f"\n\n{title}:\n\n```yaml\n{text.rstrip()}\n```" for title, text in (("Instead of", code.bad), ("Write", code.good)) if text
+        f"\n\n{title}:\n\n```yaml\n{text.rstrip()}\n```"
+        for title, text in (("Instead of", code.bad), ("Write", code.good))
+        if text
     )
     return {
         "id": name,
@@ -73,13 +75,13 @@ def _fix(found: Diagnostic, place: Place) -> dict[str, Any]:
 def _result(found: Diagnostic, index: int) -> dict[str, Any]:
     file = found.place.file if found.place else ""
     # Stays the same when lines are added above, so that a finding keeps its history.
-    print_ = hashlib.sha256("\0".join((found.code, file, found.subject, found.message)).encode()).hexdigest()
+    identity = json.dumps([found.code, file, found.subject, found.message])
     result: dict[str, Any] = {
         "ruleId": found.code,
         "ruleIndex": index,
         "level": _LEVEL[found.severity],
         "message": {"text": _message(found)},
-        "partialFingerprints": {"syncline/v1": print_},
+        "partialFingerprints": {"syncline/v1": hashlib.sha256(identity.encode()).hexdigest()},
     }
     if found.place is not None:
         result["locations"] = [_location(found.place, found.excerpt)]

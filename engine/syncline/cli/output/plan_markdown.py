@@ -85,7 +85,9 @@ def render_plan(plan: Plan) -> str:
         lines += [line for result in plan.denied for line in _denial(result)]
     if plan.findings:
         lines += ["", "#### Findings", ""]
-        lines += [f"- {d.severity} {code(d.code)}: {escape(d.message)} {escape(d.help)}".rstrip() for d in plan.findings]
+        lines += [
+            f"- {d.severity} {code(d.code)}: {escape(d.message)} {escape(d.help)}".rstrip() for d in plan.findings
+        ]
     if plan.changes:
         lines += ["", "| | object | reason | effects | place |", "|---|---|---|---|---|", *map(_row, plan.changes)]
         details = [line for change in plan.changes for line in _details(change)]

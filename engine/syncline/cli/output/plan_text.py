@@ -46,7 +46,9 @@ def verdict(plan: Plan) -> str:
     errors = [d for d in plan.findings if d.severity is Severity.error]
     reasons = []
     if plan.denied:
-        reasons.append(f"{plural(len(plan.denied), 'policy decision')} {'denies' if len(plan.denied) == 1 else 'deny'} it")
+        reasons.append(
+            f"{plural(len(plan.denied), 'policy decision')} {'denies' if len(plan.denied) == 1 else 'deny'} it"
+        )
     if errors:
         reasons.append(f"{plural(len(errors), 'guard')} {'stops' if len(errors) == 1 else 'stop'} it")
     return f"It can't be applied: {' and '.join(reasons)}." if reasons else ""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Self
 
 from syncline.cli.output.text import duration, number, plural, visible
-from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.progress import RunInfo
 from syncline.model.run import Counts
 
 if TYPE_CHECKING:
@@ -115,15 +115,15 @@ class BarProgress:
     def finished(self, counts: Counts, seconds: float) -> None:
         """Takes the bar away."""
         del counts, seconds
-        self.close()
+        self._close()
 
-    def close(self) -> None:
-        """Gives the terminal back, also when the run was interrupted."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def progress_for(stream: IO[str], say: Callable[[str], None], *, color: bool) -> Progress:
-    """The progress that fits a stream."""
-    return BarProgress(stream, color=color) if stream.isatty() else LineProgress(say)

@@ -99,12 +99,18 @@ def render_receipt(receipt: Receipt, paint: Paint, rules: Mapping[tuple[str, str
     for name, value, remark in figures:
         tail = f"  {paint.dim(remark)}" if remark else ""
         shown = value.rjust(size)
-        lines.append(f"  {pad(name, 9)} {paint.yellow(shown) if name == 'rejected' and receipt.counts.rejected else shown}{tail}")
+        lines.append(
+            f"  {pad(name, 9)} {paint.yellow(shown) if name == 'rejected' and receipt.counts.rejected else shown}{tail}"
+        )
     lines.append("")
     lines += [f"  {pad(name, 9)} {text}" for name, text in _facts(receipt)]
     lines += [f"  {pad('note', 9)} {visible(note)}" for note in receipt.notes]
     if rules:
         lines += _rules(rules, paint)
     if receipt.counts.rejected:
-        lines += ["", f"See them:     syncline runs rejects {receipt.run}", f"Try them again, once fixed: syncline runs retry {receipt.run}"]
+        lines += [
+            "",
+            f"See them:     syncline runs rejects {receipt.run}",
+            f"Try them again, once fixed: syncline runs retry {receipt.run}",
+        ]
     return "\n".join(lines) + "\n"

@@ -9,7 +9,12 @@ from syncline.cli.output.text import cut, pad, visible, width
 
 
 def render_table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], paint: Paint, *, right: frozenset[int] = frozenset(), cells: int = 60
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    paint: Paint,
+    *,
+    right: frozenset[int] = frozenset(),
+    cells: int = 60,
 ) -> str:
     """
     Rows under a head. `right` are the columns of numbers; longer cells than `cells` are cut.

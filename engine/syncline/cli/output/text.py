@@ -1,7 +1,7 @@
-"""Text as a terminal may safely show it: control characters made visible, widths in cells, numbers for people.
+r"""Text as a terminal may safely show it: control characters made visible, widths in cells, numbers for people.
 
 What is shown comes from files, records and other people's servers. A terminal obeys escape sequences and reorders text
-by bidirectional controls, so both are shown as escapes (`\\x1b`, `\\u202e`) wherever they come from.
+by bidirectional controls, so both are shown as escapes (`\x1b`, `\u202e`) wherever they come from.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """
+    r"""
     The text on one line, with everything that a terminal would obey instead of show as an escape.
 
-    >>> visible("a\\x1b[31mb\\u202ec")
-    'a\\\\x1b[31mb\\\\u202ec'
+    >>> visible("a\x1b[31mb\u202ec")
+    'a\\x1b[31mb\\u202ec'
     """
     return _UNSAFE.sub(_escape, text)
 
@@ -40,10 +40,10 @@ def visible_lines(text: str) -> list[str]:
 
 
 def width(text: str) -> int:
-    """
+    r"""
     How many cells a terminal takes for a visible text.
 
-    >>> width("abc"), width("日本"), width("e\\u0301")
+    >>> width("abc"), width("日本"), width("e\u0301")
     (3, 4, 1)
     """
     if text.isascii():

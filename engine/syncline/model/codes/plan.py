@@ -96,4 +96,10 @@ CODES: tuple[Code, ...] = (
         "A guard refuses the plan; applying it would do what the guard is there to stop.",
         "Correct what the findings name and plan again.",
     ),
+    Code(
+        "SYN650",
+        "no such object",
+        "A name on the command line means no applied object, or several.",
+        "Give the whole name, tenant/Kind/name, as `syncline get` lists it.",
+    ),
 )

@@ -1,0 +1,87 @@
+"""A dry run: the rows that would be written first, and the records that would be rejected, with their reasons."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from syncline.cli.output.paint import Paint
+from syncline.cli.output.table import render_table
+from syncline.cli.output.text import cut, number, visible
+
+if TYPE_CHECKING:
+    from syncline.executor.preview import Preview
+    from syncline.model.key import ObjectKey
+
+VERSION = "syncline/preview/v1"
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it without losing a digit: decimals, dates and times as text, bytes in base64."""
+    match value:
+        case Decimal():
+            return str(value)
+        case dt.datetime() | dt.date() | dt.time():
+            return value.isoformat()
+        case bytes():
+            return base64.b64encode(value).decode()
+        case dict():
+            return {str(k): plain(v) for k, v in value.items()}
+        case list() | tuple():
+            return [plain(v) for v in value]
+        case _:
+            return value
+
+
+def preview_data(key: ObjectKey, preview: Preview) -> dict[str, Any]:
+    """The preview as plain data."""
+    return {
+        "version": VERSION,
+        "object": str(key),
+        "counts": asdict(preview.counts),
+        "columns": list(preview.columns),
+        "rows": [plain(row) for row in preview.rows],
+        "rejects": [asdict(reject) for reject in preview.rejects],
+    }
+
+
+def _cell(value: Any) -> str:
+    shown = plain(value)
+    return "null" if shown is None else str(shown)
+
+
+def _wide(columns: tuple[str, ...], rows: list[list[str]], width: int) -> bool:
+    """Whether a table of these would not fit on a line."""
+    widths = [max(len(cut(c, 30)) for c in column) for column in zip(columns, *rows, strict=True)]
+    return sum(widths) + 2 * len(widths) > width
+
+
+def render_preview(key: ObjectKey, preview: Preview, paint: Paint, width: int = 120) -> str:
+    """A table of rows, or a record after another where there are too many columns; then the rejects."""
+    counts = preview.counts
+    would = f"{number(counts.read)} read, {number(counts.written)} would be written"
+    others = f"{number(counts.rejected)} rejected, {number(counts.skipped)} skipped"
+    parts = [f"{paint.bold(f'Dry run of {visible(str(key))}:')} {would}, {others}. Nothing was written.\n"]
+    rows = [[_cell(row.get(column)) for column in preview.columns] for row in preview.rows]
+    if rows and not _wide(preview.columns, rows, width):
+        parts.append(render_table(preview.columns, rows, paint, cells=30))
+    elif rows:
+        size = max(map(len, preview.columns))
+        for row in rows:
+            lines = [
+                f"  {paint.dim(name.ljust(size))}  {cut(visible(cell), max(width - size - 4, 20))}"
+                for name, cell in zip(preview.columns, row, strict=True)
+            ]
+            parts.append("\n".join(lines) + "\n")
+    if preview.rejects:
+        parts.append(paint.bold("Would be rejected") + "\n" + render_rejects_table(preview.rejects, paint))
+    return "\n".join(parts)
+
+
+def render_rejects_table(rejects: Any, paint: Paint) -> str:
+    """Rejects as a table: place, field, rule, the value as read, and why."""
+    rows = [(r.place, r.field, r.rule, r.value, r.message) for r in rejects]
+    return render_table(("PLACE", "FIELD", "RULE", "VALUE", "REASON"), rows, paint, cells=48)
