@@ -106,6 +106,16 @@ class RecordDecoder:
                 pass  # the slower way tells which record it is
         return self._one_by_one(self._raw_records(body))
 
+    def decode_each(self, raws: Sequence[bytes]) -> PageRecords:
+        """Records that stand each by itself, such as lines of JSON Lines, all of them checked documents."""
+        try:
+            found = [self._one.decode(raw) for raw in raws]
+            if self._convert_all(found):
+                return PageRecords(found, range(len(found)), ())
+        except msgspec.ValidationError:
+            pass  # the slower way tells which record it is
+        return self._one_by_one(list(raws))
+
     def frame(self, records: Sequence[Any]) -> pl.DataFrame:
         """Columns of decoded records, with the types of `sdk/frame.py`."""
         columns = [_column(node, [getattr(r, node.attribute) for r in records]) for node in self._nodes]

@@ -7,6 +7,7 @@ import os
 from syncline.connectors.file.folder import root_of
 from syncline.connectors.runtime import Runtime
 from syncline.model.errors import Stalled
+from syncline.sdk.destination import Destination
 from syncline.sdk.source import Instance, Source, SourceRequest
 
 
@@ -17,6 +18,13 @@ def open_source(instance: Instance, request: SourceRequest) -> Source:
     return source.open_source(instance, request)
 
 
+def open_destination(instance: Instance) -> Destination:
+    """Opens a folder for writing."""
+    from syncline.connectors.file import destination
+
+    return destination.open_destination(instance)
+
+
 def check(instance: Instance) -> str:
     """Whether the root is there and can be read; the line says whether it can be written, too."""
     root = root_of(instance)
@@ -25,4 +33,4 @@ def check(instance: Instance) -> str:
     return f"{root}: readable{' and writable' if os.access(root, os.W_OK) else ', not writable'}"
 
 
-RUNTIME = Runtime("file", open_source, None, check)
+RUNTIME = Runtime("file", open_source, open_destination, check)

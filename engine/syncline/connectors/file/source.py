@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Literal, assert_never
 
 from syncline.connectors.file.folder import locate, matching, root_of
 from syncline.connectors.file.piece import Format, Piece
@@ -15,7 +16,8 @@ from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.source import Instance, SourceRequest
 
-_FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FileFormat = Literal["csv", "jsonl", "parquet"]
+_FORMATS: dict[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
 class FileSource:
@@ -116,12 +118,12 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
     return FileSource(instance, root, names, form, incremental=request.incremental)
 
 
-def format_of(stream: FileStream, names: tuple[str, ...]) -> str:
+def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
     """The declared format, or the one that every file's ending says."""
     if stream.format:
         return stream.format
     endings = {PurePosixPath(name).suffix.lower() for name in names}
-    formats = {_FORMATS.get(ending, "") for ending in endings}
+    formats = {_FORMATS.get(ending) for ending in endings}
     if len(formats) == 1 and (known := formats.pop()):
         return known
     found = ", ".join(sorted(ending or "none" for ending in endings))
@@ -135,8 +137,6 @@ def format_of(stream: FileStream, names: tuple[str, ...]) -> str:
 def _format(
     stream: FileStream, request: SourceRequest, names: tuple[str, ...], opened: Callable[[str], OpenFile]
 ) -> Format:
-    from syncline.connectors.file.csv import CsvFormat
-
     def files() -> Iterator[OpenFile]:
         for name in names:
             file = opened(name)
@@ -147,6 +147,16 @@ def _format(
 
     match format_of(stream, names):
         case "csv":
+            from syncline.connectors.file.csv import CsvFormat
+
             return CsvFormat(stream.csv, request.schema, files(), request.batch_bytes)
+        case "jsonl":
+            from syncline.connectors.file.jsonl import JsonlFormat
+
+            return JsonlFormat(request.schema, request.paths, request.batch_bytes)
+        case "parquet":
+            from syncline.connectors.file.parquet import ParquetFormat
+
+            return ParquetFormat(request.schema, files(), request.batch_rows)
         case other:
-            raise Invalid(f"format {other!r} can't be read yet", code="SYN459")
+            assert_never(other)

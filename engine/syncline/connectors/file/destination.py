@@ -1,0 +1,289 @@
+"""Writing streams as folders of parts: `<root>/<stream>/part-<run>-<number>.<format>`, listed in `_syncline.json`."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncline.connectors.file.folder import locate, root_of
+from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, usable
+from syncline.connectors.file.render import FORMATS, refusals, render
+from syncline.model.errors import Bug, Denied, Invalid, Waiting
+from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.destination import Refusal, Target, Written
+from syncline.sdk.frame import target_dtype, target_frame_schema
+from syncline.sdk.source import Instance
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_FORMULAS = ("neutralise", "keep")
+
+
+class FileDestination:
+    """A root with one folder a stream. A flow's checkpoint is in the folder that it writes to."""
+
+    def __init__(self, root: Path, form: str, *, neutralise: bool) -> None:
+        self._root = root
+        self._format = form
+        self._neutralise = neutralise
+
+    def checkpoint(self, flow: str) -> str | None:
+        """The last durable checkpoint of a flow."""
+        states = [listing.flows[flow] for _, listing in self._listings() if flow in listing.flows]
+        return max(states, key=lambda state: state.serial).checkpoint if states else None
+
+    def forget(self, flow: str) -> None:
+        """Deletes the checkpoint of a flow."""
+        self._drop(flow)
+
+    def _drop(self, flow: str, keep: Folder | None = None) -> None:
+        for folder, found in self._listings():
+            if flow not in found.flows or (keep and folder.path == keep.path):
+                continue
+            with folder.locked():
+                if listing := folder.load():
+                    folder.save(listing.without(flow))
+
+    def move(self, previous: str, flow: str) -> None:
+        """Renames the checkpoint of a flow; one that `flow` already has is replaced."""
+        if self.checkpoint(previous) is None:
+            return
+        for folder, _ in self._listings():
+            with folder.locked():
+                listing = folder.load()
+                if listing is None:
+                    continue
+                changed = listing.without(flow).without(previous)
+                if previous in listing.flows:
+                    changed = replace(changed, flows={**changed.flows, flow: listing.flows[previous]})
+                if listing.pending and listing.pending.flow == previous:
+                    changed = replace(changed, pending=replace(listing.pending, flow=flow))
+                if changed != listing:
+                    folder.save(changed)
+
+    def open(self, target: Target) -> FileWriter:
+        """
+        Makes the folder fit the schema and returns a writer; see `Destination.open`.
+
+        Columns may be added to what is there, not changed; replaced content may have other ones. An upsert is Invalid.
+        """
+        self._check(target)
+        folder = Folder(locate(self._root, target.stream))
+        with folder.locked():
+            before = folder.recover()
+            listing = before or Listing(self._format, columns_of(target.schema))
+            finished = False
+            if target.mode == "replace":
+                listing, finished = _begin_replacing(listing, target)
+                columns = columns_of(target.schema)
+            else:
+                self._fits(listing, target)
+                known = {name for name, _ in listing.columns}
+                columns = (*listing.columns, *(c for c in columns_of(target.schema) if c[0] not in known))
+                listing = replace(listing, columns=columns)
+            listing = self._carried(target.flow, folder, listing)
+            if listing != before:
+                folder.save(listing)
+            folder.recover()
+        self._drop(target.flow, keep=folder)
+        schema = Schema(tuple(Field(name, DataType.parse(kind)) for name, kind in columns))
+        return FileWriter(folder, target, schema, self._format, neutralise=self._neutralise, finished=finished)
+
+    def close(self) -> None:
+        """Nothing is held between writes."""
+
+    def _listings(self) -> Iterator[tuple[Folder, Listing]]:
+        with usable(self._root):
+            paths = sorted(path for path in self._root.iterdir() if _STREAM.fullmatch(path.name))
+        for path in paths:
+            folder = Folder(path)
+            if path.is_dir() and path.resolve().is_relative_to(self._root) and (listing := folder.load()):
+                yield folder, listing
+
+    def _carried(self, flow: str, folder: Folder, listing: Listing) -> Listing:
+        """With the checkpoint of a flow that wrote to another folder before, so that this one's is the current."""
+        others = [o.flows[flow] for other, o in self._listings() if other.path != folder.path and flow in o.flows]
+        newest = max(others, key=lambda state: state.serial, default=None)
+        mine = listing.flows.get(flow)
+        if newest is None or (mine is not None and mine.serial > newest.serial):
+            return listing
+        return replace(listing, flows={**listing.flows, flow: replace(newest, serial=newest.serial + 1)})
+
+    def _check(self, target: Target) -> None:
+        if target.mode == "upsert":
+            raise Invalid(
+                f"{target.stream}: files can't be upserted",
+                code="SYN470",
+                help="Use `write: append` or `write: replace`, or a database as the destination.",
+            )
+        if not _STREAM.fullmatch(target.stream):
+            raise Invalid(
+                f"{target.stream!r} can't be the name of a folder",
+                code="SYN471",
+                help="Use letters, digits, '_', '-' and '.', beginning with a letter or a digit.",
+            )
+        for field in target.schema.fields:
+            if field.fields or field.repeated or field.type.name == "number":
+                raise Invalid(
+                    f"column {field.name!r} of {target.stream!r} has no scalar type",
+                    code="SYN472",
+                    help="Give it an exact type in the mapping, such as decimal(14,2) or json.",
+                )
+
+    def _fits(self, listing: Listing, target: Target) -> None:
+        if listing.parts and listing.format != self._format:
+            raise Invalid(
+                f"{target.stream} has {listing.format} parts and {self._format} would be added",
+                code="SYN472",
+                help="Set config.format back, write to another stream, or use `write: replace`.",
+            )
+        known = dict(listing.columns)
+        for name, kind in columns_of(target.schema):
+            if known.get(name, kind) != kind:
+                raise Invalid(
+                    f"{target.stream}: column {name!r} was written as {known[name]} and is {kind} now",
+                    code="SYN472",
+                    help="Columns may be added, not changed: write to another stream, or use `write: replace`.",
+                )
+
+
+class FileWriter:
+    """An open write to a folder. `schema` has the columns of its parts: the target's, and those that only it has."""
+
+    def __init__(
+        self, folder: Folder, target: Target, schema: Schema, form: str, *, neutralise: bool, finished: bool
+    ) -> None:
+        self._folder = folder
+        self._target = target
+        self._schema = schema
+        self._format = form
+        self._neutralise = neutralise
+        self._finished = finished
+        self._frame_schema = target_frame_schema(target.schema)
+
+    def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
+        """Adds a part and moves the checkpoint; see `Writer.write`."""
+        if dict(frame.schema) != self._frame_schema:
+            raise Bug(f"{self._target.stream!r} was given columns that its schema doesn't have")
+        if self._finished:
+            raise Bug(f"run {self._target.run} has already replaced {self._target.stream!r}")
+        if refused := self.refuse(frame):
+            first = refused[0]
+            raise Invalid(f"{self._target.stream}: {first.column}: {first.message}", code="SYN485")
+        data = self._rendered(frame) if frame.height else b""
+        with self._folder.locked():
+            listing = self._current()
+            pending = listing.pending if self._target.mode == "replace" else None
+            if frame.height:
+                run = _file_name(self._target.run)
+                part = self._folder.add(data, frame.height, run, self._format, pending=pending is not None)
+                if pending is None:
+                    listing = replace(listing, parts=(*listing.parts, part))
+                else:
+                    listing = replace(listing, pending=replace(pending, parts=(*pending.parts, part)))
+            self._folder.save(listing.saved(self._target.flow, self._target.run, checkpoint))
+        return Written(frame.height)
+
+    def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
+        """Values that the format can't hold."""
+        return refusals(frame, self._target.schema, self._format)
+
+    def finish(self, checkpoint: str) -> None:
+        """Makes the last checkpoint durable and puts a replacement in place; repeated, it does nothing more."""
+        with self._folder.locked():
+            listing = self._current().saved(self._target.flow, self._target.run, checkpoint)
+            if listing.pending is None or self._finished or self._target.mode != "replace":
+                self._folder.save(listing)
+                return
+            parts = listing.pending.parts
+            self._guard(listing.rows, sum(part.rows for part in parts))
+            listing = replace(
+                listing,
+                format=self._format,
+                columns=columns_of(self._schema),
+                parts=parts,
+                pending=None,
+                swap=tuple(part.file for part in listing.parts),
+            )
+            self._folder.save(listing)  # from here on the new parts count; the rest can be done at any time
+            self._folder.settle(listing)
+        self._finished = True
+
+    def abort(self) -> None:
+        """Nothing is uncommitted between writes. What a replacing run gathered waits for a run of the same id."""
+
+    def _rendered(self, frame: pl.DataFrame) -> bytes:
+        import polars as pl
+
+        missing = [f for f in self._schema.fields if f.name not in frame.columns]
+        full = frame.with_columns([pl.lit(None, target_dtype(f.type)).alias(f.name) for f in missing])
+        return render(full.select(self._schema.names), self._schema, self._format, neutralise=self._neutralise)
+
+    def _current(self) -> Listing:
+        """The list as it is now, if this writer may still change it."""
+        listing = self._folder.load()
+        if listing is None:
+            raise Bug(f"the list of {self._target.stream!r} went away while it was written")
+        ours = (self._target.flow, self._target.run)
+        if self._target.mode == "replace" and not self._finished:
+            pending = listing.pending
+            if pending is None or (pending.flow, pending.run) != ours:
+                raise Waiting(
+                    f"another run replaces {self._target.stream!r}",
+                    help="Let one flow replace a stream, and one run at a time.",
+                    on=f"{pending.flow} run {pending.run}" if pending else self._target.stream,
+                )
+        return listing
+
+    def _guard(self, before: int, after: int) -> None:
+        allowed = self._target.max_shrink
+        if allowed is not None and before - after > before * Decimal(str(allowed)):
+            raise Denied(
+                f"{self._target.stream!r} would shrink from {before:,} rows to {after:,}; at most {allowed:.1%} may go",
+                code="SYN475",
+                help="Look at the source. If the rows are really gone, raise guards.maxShrink for this run.",
+            )
+
+
+def _begin_replacing(listing: Listing, target: Target) -> tuple[Listing, bool]:
+    """Continues or begins a replacement; True if this run's is already in place."""
+    state, pending = listing.flows.get(target.flow), listing.pending
+    ours = pending is not None and (pending.flow, pending.run) == (target.flow, target.run)
+    if state is not None and state.run == target.run:
+        if pending is None:
+            return listing, True
+        if ours:
+            return listing, False
+    if pending is not None:
+        # The checkpoint speaks of rows that are dropped now: whoever continued after it would lose them.
+        listing = listing.without(pending.flow)
+    return replace(listing, pending=Pending(target.flow, target.run)), False
+
+
+def _file_name(run: str) -> str:
+    """A run's id as part of a file name: as it is, or its digest where it has other characters."""
+    return run if re.fullmatch(r"[A-Za-z0-9_]{1,40}", run) else hashlib.sha256(run.encode()).hexdigest()[:20]
+
+
+def open_destination(instance: Instance) -> FileDestination:
+    """Opens the root for writing, which is created if it is missing; Invalid for unknown options."""
+    form = str(instance.config.get("format", "parquet"))
+    formulas = str(instance.config.get("formulas", "neutralise"))
+    for name, value, known in (("format", form, FORMATS), ("formulas", formulas, _FORMULAS)):
+        if value not in known:
+            raise Invalid(
+                f"{instance.name}: config.{name} can't be {value!r}",
+                code="SYN474",
+                help=f"It is one of {', '.join(known)}.",
+            )
+    root = instance.root / str(instance.config.get("root", "."))
+    with usable(root):
+        root.mkdir(parents=True, exist_ok=True)
+    return FileDestination(root_of(instance), form, neutralise=formulas == "neutralise")

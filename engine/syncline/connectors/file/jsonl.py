@@ -1,0 +1,132 @@
+"""JSON Lines: one record a line, decoded exactly, each line by itself.
+
+What isn't one JSON object, has a name twice, or doesn't fit the declared schema is set aside with its line number; the
+lines around it are read. Lines that are empty are no records.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+
+import orjson
+
+from syncline.connectors.file.blocks import MAX_RECORD, blocks, raw_text
+from syncline.connectors.file.piece import Piece
+from syncline.connectors.file.position import OpenFile
+from syncline.model.errors import Invalid, SynclineError
+from syncline.model.schema import Schema
+from syncline.sdk.batch import Malformed, Span
+from syncline.sdk.json_document import check_document
+from syncline.sdk.json_records import RecordDecoder, untyped_schema
+
+#: Lines checked together: their parsed form is in memory while they are.
+_TOGETHER = 1000
+
+
+class JsonlFormat:
+    """JSON Lines with a declared schema, or with the top-level fields that are used, as JSON text."""
+
+    def __init__(self, declared: Schema | None, paths: Sequence[str], block: int) -> None:
+        self.schema = declared or untyped_schema(paths)
+        self._decoder = RecordDecoder(self.schema)
+        self._block = block
+
+    def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
+        """Yields the records of a file, block by block."""
+        head = b""
+        if not at:
+            head = codecs.BOM_UTF8 if file.read(0, min(3, file.size)) == codecs.BOM_UTF8 else b""
+            at = {"offset": len(head), "line": 0}
+        line = at["line"]
+        for block in blocks(file, at["offset"], self._block, _end_of_lines):
+            if block.rest:
+                number = line + block.data.count(b"\n") + 1
+                raise Invalid(
+                    f"{file.name}:{number}: a line longer than {MAX_RECORD:,} bytes",
+                    code="SYN456",
+                    help="JSON Lines has one record a line; a JSON array in one file isn't JSON Lines.",
+                )
+            numbers, records, malformed = self._sound(file.name, block.data, line)
+            page = self._decoder.decode_each(records)
+            malformed += [
+                Malformed(f"{file.name}:{numbers[bad.index]}", bad.message, bad.raw, bad.field) for bad in page.bad
+            ]
+            digest = hashlib.sha256(head)
+            digest.update(block.data)
+            size = len(head) + len(block.data)
+            head = b""
+            end = block.offset + len(block.data)
+            line += block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
+            yield Piece(
+                self._decoder.frame(page.good),
+                _spans(file.name, [numbers[row] for row in page.rows]),
+                tuple(sorted(malformed, key=lambda m: int(m.place.rsplit(":", 1)[1]))),
+                digest.digest(),
+                size,
+                {"offset": end, "line": line},
+                end,
+                last=block.last,
+                growable=block.data.endswith(b"\n"),
+            )
+
+    def _sound(self, name: str, data: bytes, before: int) -> tuple[list[int], list[bytes], list[Malformed]]:
+        """Line numbers and bytes of the lines that are objects with one meaning, and the lines that aren't."""
+        lines = [(before + n, line) for n, text in enumerate(data.split(b"\n"), 1) if (line := text.strip(b" \t\r"))]
+        numbers: list[int] = []
+        records: list[bytes] = []
+        malformed: list[Malformed] = []
+        for start in range(0, len(lines), _TOGETHER):
+            some = lines[start : start + _TOGETHER]
+            if not _all_sound([line for _, line in some]):
+                wrong = {number: why for number, line in some if (why := _fault(line))}
+                malformed += [Malformed(f"{name}:{n}", wrong[n], raw_text(line)) for n, line in some if n in wrong]
+                some = [(n, line) for n, line in some if n not in wrong]
+            numbers += [n for n, _ in some]
+            records += [line for _, line in some]
+        return numbers, records, malformed
+
+
+def _end_of_lines(data: bytes, final: bool) -> int:
+    return len(data) if final else data.rfind(b"\n") + 1
+
+
+def _all_sound(lines: list[bytes]) -> bool:
+    """Whether lines are sound taken together. Each is decoded by itself later, so that none borrows from the next."""
+    if any(line[:1] != b"{" for line in lines):
+        return False
+    try:
+        check_document(b"[" + b",".join(lines) + b"]")
+    except SynclineError:
+        return False
+    return True
+
+
+def _fault(line: bytes) -> str:
+    """Why a line is no record; empty if it is one."""
+    try:
+        line.decode()
+        found = orjson.loads(line)
+    except UnicodeDecodeError as error:
+        return f"byte 0x{line[error.start]:02X} is no UTF-8"
+    except orjson.JSONDecodeError as error:
+        return f"it is no JSON: {error.msg} at column {error.colno}"
+    if not isinstance(found, dict):
+        return "it is no JSON object"
+    try:
+        check_document(line)
+    except SynclineError as error:
+        return error.message
+    return ""
+
+
+def _spans(name: str, numbers: Sequence[int]) -> tuple[Span, ...]:
+    """Runs of consecutive lines."""
+    if not numbers:
+        return ()
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return (Span(name, "line", numbers[0], len(numbers)),)
+    breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
+    return tuple(Span(name, "line", numbers[a], b - a) for a, b in pairwise(breaks))

@@ -1,0 +1,221 @@
+"""The list of a written folder's parts, `_syncline.json`: what counts, and what each flow's checkpoint is.
+
+A part that isn't in the list doesn't exist. The list is replaced as a whole, atomically and durably, so that rows and
+the checkpoint that covers them appear together or not at all. Whatever a killed process left is removed, or its swap
+completed, when the folder is opened next. A lock keeps writers of one folder apart.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from syncline.model.errors import Invalid, Stalled
+from syncline.model.schema import Schema
+
+NAME = "_syncline.json"
+#: Where a replacement is gathered: hidden, so that a glob over the folder sees the old parts until the swap.
+NEXT = ".next"
+_TEMPORARY = ".tmp-"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of rows; `digest` is the SHA-256 of its bytes, in hex."""
+
+    file: str
+    rows: int
+    size: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlowState:
+    """A flow's checkpoint. Of several folders that have one for a flow, that with the highest serial is current."""
+
+    run: str
+    checkpoint: str
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A replacement being gathered, by one run of one flow."""
+
+    flow: str
+    run: str
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a folder holds. `columns` are (name, type) pairs; `swap` names parts of before, to be removed."""
+
+    format: str
+    columns: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...] = ()
+    flows: Mapping[str, FlowState] = field(default_factory=dict)
+    pending: Pending | None = None
+    swap: tuple[str, ...] | None = None
+    version: int = 1
+
+    @property
+    def rows(self) -> int:
+        """Rows in all parts."""
+        return sum(part.rows for part in self.parts)
+
+    def saved(self, flow: str, run: str, checkpoint: str) -> Listing:
+        """With a flow's new checkpoint."""
+        serial = self.flows[flow].serial + 1 if flow in self.flows else 1
+        return replace(self, flows={**self.flows, flow: FlowState(run, checkpoint, serial)})
+
+    def without(self, flow: str) -> Listing:
+        """Without a flow's checkpoint."""
+        return replace(self, flows={name: state for name, state in self.flows.items() if name != flow})
+
+
+def columns_of(schema: Schema) -> tuple[tuple[str, str], ...]:
+    """Columns of a schema as the list keeps them."""
+    return tuple((f.name, str(f.type)) for f in schema.fields)
+
+
+class Folder:
+    """The folder of one stream. Everything but `load` needs the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other writers out; waits for them."""
+        with usable(self.path):
+            self.path.mkdir(exist_ok=True)
+            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def load(self) -> Listing | None:
+        """The list as it is; None where there is none. Invalid when it can't be understood."""
+        try:
+            data = (self.path / NAME).read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Stalled(f"{self.path / NAME} can't be read: {error.strerror}", code="SYN452") from None
+        try:
+            listing = msgspec.json.decode(data, type=Listing)
+        except msgspec.DecodeError as error:
+            raise self._damaged(str(error)) from None
+        if listing.version != 1:
+            raise self._damaged(f"it has version {listing.version}, which is newer than this program")
+        return listing
+
+    def save(self, listing: Listing) -> None:
+        """Replaces the list; durable when it returns."""
+        write_durably(self.path / NAME, msgspec.json.format(msgspec.json.encode(listing), indent=1) + b"\n")
+
+    def add(self, data: bytes, rows: int, run: str, ending: str, *, pending: bool) -> Part:
+        """Writes a part that the list doesn't have yet; durable when it returns."""
+        folder = self.path / NEXT if pending else self.path
+        with usable(folder):
+            folder.mkdir(exist_ok=True)
+            taken = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob(f"part-{run}-*")]
+        name = f"part-{run}-{max(taken, default=0) + 1:06d}.{ending}"
+        write_durably(folder / name, data)
+        return Part(name, rows, len(data), hashlib.sha256(data).hexdigest())
+
+    def recover(self) -> Listing | None:
+        """Completes a swap and removes what isn't listed: what a killed process left. Returns the list."""
+        listing = self.load()
+        if listing is None:
+            if any(self.path.glob("part-*")):
+                raise self._damaged("the folder has parts and no list")
+            return None
+        if listing.swap is not None:
+            listing = self.settle(listing)
+        with usable(self.path):
+            names = {path.name for path in self.path.iterdir()}
+            if missing := [part.file for part in listing.parts if part.file not in names]:
+                raise self._damaged(f"it lists {missing[0]}, which is gone")
+            listed = {part.file for part in listing.parts}
+            for name in names:
+                if name.startswith(_TEMPORARY) or (name.startswith("part-") and name not in listed):
+                    (self.path / name).unlink()
+            gathered = {part.file for part in listing.pending.parts} if listing.pending else set()
+            self._clear_next(gathered)
+        return listing
+
+    def settle(self, listing: Listing) -> Listing:
+        """Does what a list with a swap says: new parts in, old parts out."""
+        with usable(self.path):
+            for part in listing.parts:
+                with suppress(FileNotFoundError):
+                    (self.path / NEXT / part.file).replace(self.path / part.file)
+            sync_folder(self.path)
+            for name in listing.swap or ():
+                (self.path / name).unlink(missing_ok=True)
+            self._clear_next(set())
+        settled = replace(listing, swap=None)
+        self.save(settled)
+        return settled
+
+    def _clear_next(self, kept: set[str]) -> None:
+        folder = self.path / NEXT
+        if not folder.is_dir():
+            return
+        for path in list(folder.iterdir()):
+            if path.name not in kept:
+                path.unlink()
+        if not kept:
+            folder.rmdir()
+
+    def _damaged(self, why: str) -> Invalid:
+        return Invalid(
+            f"{self.path / NAME} can't be used: {why}",
+            code="SYN473",
+            help="Restore the folder from a backup, or move it away and run with a reset cursor.",
+        )
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Writes a file so that after a crash at any point there is the old one, or none, or all of the new one."""
+    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
+    with usable(path.parent):
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Makes renames in a folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Turns what the system refuses (permissions, a full disk) into Stalled, naming the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise Stalled(
+            f"{path} can't be written: {error.strerror or error}",
+            code="SYN452",
+            help="Check permissions and free space; the next run continues after what is committed.",
+        ) from error
