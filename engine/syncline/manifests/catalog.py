@@ -1,4 +1,4 @@
-"""What Syncline ships (connectors, mappings, policy packs): shared objects that references find last, after the repository's own.
+"""What Syncline ships (connectors, mappings, policy packs): shared objects that references find last.
 
 They are no part of what is desired: nothing of them is planned, applied or listed.
 """

@@ -343,5 +343,5 @@ def _zone(name: str, path: Path) -> Iterator[Problem]:
             path,
             f"{name!r} is not a time zone",
             expected="a name of the IANA database, such as Europe/Berlin",
-            suggestion=nearest(name, available_timezones()),
+            suggestion=nearest(name, (zone for zone in available_timezones() if "/" in zone)),
         )

@@ -32,7 +32,22 @@ _FORM = {what: re.compile(form) for what, form in _FORMS.items()}
 _NAME = re.compile(
     r"(?i)(?:^|[a-z0-9_.-])?(?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization)$"
 )
-_NAME_IN_TEXT = re.compile(r"(?i)(?:pass(?:word|wd|phrase)|secret|token|[-_]?key|authorization)[\"']?\s*:")
+_NAME_IN_TEXT = re.compile(
+    r"(?i)(?:pass(?:word|wd|phrase)|secret|token|(?:api|private|access)[-_]?key|authorization)[\"']?\s*:"
+)
+
+
+# `password: value` in text that could not be parsed; a value in brackets is a reference, or shown with its own name.
+_ASSIGNED = re.compile(
+    r"(?i)((?:pass(?:word|wd|phrase)|secret|token|(?:api|private|access)[-_]?key|authorization)[\"']?\s*:\s*)"
+    r"(\"[^\"]*\"?|'[^']*'?|[^\s{\[,|>&*#\"'][^,}]*)"
+)
+
+
+def scrub(line: str) -> str:
+    """A line of a file with what looks like a credential replaced by as many asterisks, so that columns stay."""
+    line = _ANY_FORM.sub(lambda found: "*" * len(found[0]), line)
+    return _ASSIGNED.sub(lambda found: found[0] if "{{" in found[2] else found[1] + "*" * len(found[2]), line)
 
 
 def find(root: Node, content: str) -> Iterator[tuple[Path, str]]:

@@ -26,7 +26,7 @@ def problem(text: str) -> str:
     for part, (name, low, high, names) in zip(parts, _FIELDS, strict=True):
         for item in part.split(","):
             if not _item(item, low, high, names):
-                return f"{item!r} is not a {name} ({low} to {high})"
+                return f"{item!r} can't be the {name} ({low} to {high})"
     return ""
 
 

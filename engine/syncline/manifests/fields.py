@@ -114,7 +114,8 @@ def describe(annotation: Annotation) -> str:
     for alternative in alternatives(annotation):
         origin: Any = get_origin(alternative)
         if origin is Literal:
-            word = "one of " + ", ".join(str(v) for v in get_args(alternative))
+            values = get_args(alternative)
+            word = ("one of " if len(values) > 1 else "") + ", ".join(map(str, values))
         elif origin in {tuple, list}:
             word = f"a list of {describe(get_args(alternative)[0])}"
         elif origin is dict:

@@ -8,7 +8,7 @@ alternatives only the one that the writer probably meant is reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.manifests import fields
@@ -47,7 +47,8 @@ class _Error:
 def problems(errors: Sequence[ErrorDetails], root: Node, prefix: Path, model: Any) -> list[Problem]:
     """The mistakes that errors in `model`, which stands at `prefix` of the document, tell of."""
     located = [_locate(error, root, prefix) for error in errors]
-    found = [_problem(error, root, prefix, model) for error in _chosen(located, root, prefix, model)]
+    chosen = [error for error in _chosen(located, root, prefix, model) if not _is_echo(error, root)]
+    found = [_problem(error, root, prefix, model) for error in chosen]
     # A misspelt field is unknown and its right name is missing: that is one mistake.
     respelt = {(*p.path[:-1], p.suggestion) for p in found if p.code == "SYN201" and p.suggestion}
     return [p for p in found if not (p.code == "SYN202" and p.path in respelt)]
@@ -88,14 +89,30 @@ def _chosen(errors: list[_Error], root: Node, prefix: Path, model: Any) -> Itera
             yield from group
             continue
         # A branch that got past the value's own type is what was meant; the one with the fewest mistakes of several.
-        deeper = [b for b in branches.values() if any(e.raw["type"] not in _OWN_TYPE for e in b)]
+        value = root.at(union)
+        deeper = [b for b in branches.values() if not all(_is_other_type(e, value) for e in b)]
         if deeper:
-            yield from min(deeper, key=lambda b: (_structural(b), len(b)))
+            meant = min(deeper, key=lambda b: (_structural(b), len(b)))
+            # Without the branch: a field that is unknown to it may belong to another one.
+            yield from (replace(error, branch="") for error in meant)
             continue
         expected = fields.at(model, union[len(prefix) :])
         raw = dict(group[0].raw) | {"type": "union", "ctx": {"expected": " or ".join(map(fields.describe, expected))}}
         yield _Error(union, "", (), raw)  # type: ignore[arg-type]
-    del root
+
+
+def _is_other_type(error: _Error, value: Node | None) -> bool:
+    if error.path != error.union:
+        return False
+    scalar = value is not None and value.children is None
+    return error.raw["type"] in _OWN_TYPE or (error.raw["type"] == "literal_error" and not scalar)
+
+
+def _is_echo(error: _Error, root: Node) -> bool:
+    # Entries that are wrong are not counted, so that a list of them is also "too short".
+    node = root.at(error.path)
+    counted = error.raw["type"] == "too_short" and node is not None and isinstance(node.data, list | dict)
+    return counted and len(node.data) >= (error.raw.get("ctx") or {}).get("min_length", 0)  # type: ignore[union-attr]
 
 
 # Errors that say no more than "this value is of another type than this alternative".

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -31,7 +31,6 @@ from syncline.model.kind import Kind
 from syncline.model.manifest import Manifest, Moved, Path
 
 ENDINGS: Final = (".yaml", ".yml")
-MASK: Final = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +159,7 @@ def _load(text: Text) -> LoadResult:
     manifests: list[Manifest] = []
     broken: list[ObjectKey] = []
     diagnostics = list(composed.diagnostics)
-    secrets: set[str] = set()
+    secrets: list[Node] = []
     for root in composed.documents:
         if not _is_ours(root):
             continue
@@ -172,7 +171,8 @@ def _load(text: Text) -> LoadResult:
             broken.append(key)
     if secrets:
         diagnostics = [_masked(d, secrets) for d in diagnostics]
-    diagnostics.sort(key=Diagnostic.sort_key)
+    # A value that aliases repeat is wrong once.
+    diagnostics = sorted(dict.fromkeys(diagnostics), key=Diagnostic.sort_key)
     return LoadResult(tuple(manifests), tuple(diagnostics), (text.file,), tuple(broken))
 
 
@@ -185,7 +185,9 @@ def _is_ours(root: Node) -> bool:
     return isinstance(kind, str) and kind in KIND_BY_NAME and "spec" in root.data
 
 
-def _validate(root: Node, text: Text, secrets: set[str]) -> tuple[list[Diagnostic], Manifest | None, ObjectKey | None]:
+def _validate(
+    root: Node, text: Text, secrets: list[Node]
+) -> tuple[list[Diagnostic], Manifest | None, ObjectKey | None]:
     data = root.data
     envelope, found = _envelope(root)
     kind = KIND_BY_NAME.get(data.get("kind"))
@@ -206,7 +208,7 @@ def _validate(root: Node, text: Text, secrets: set[str]) -> tuple[list[Diagnosti
     for problem in found:
         node = root.at(problem.path) if problem.code == "SYN210" else None
         if node is not None and isinstance(node.data, str):
-            secrets.update(line for line in node.data.splitlines() if line.strip())
+            secrets.append(node)
     diagnostics = [diagnose(p, text, places, key_places, str(key or "")) for p in found]
     if any(not p.warning for p in found) or kind is None or metadata is None or spec is None:
         return diagnostics, None, key
@@ -317,15 +319,24 @@ def diagnose(
     )
 
 
-def _masked(finding: Diagnostic, secrets: set[str]) -> Diagnostic:
+def _masked(finding: Diagnostic, secrets: Sequence[Node]) -> Diagnostic:
+    # Longest first, so that one value which contains another leaves no rest.
+    values = sorted(
+        {line for node in secrets for line in node.data.splitlines() if line.strip()}, key=len, reverse=True
+    )
+
     def mask(text: str) -> str:
-        for secret in sorted(secrets, key=len, reverse=True):
-            text = text.replace(secret, MASK)
+        for value in values:
+            text = text.replace(value, "*" * len(value))
         return text
 
-    return replace(
-        finding, message=mask(finding.message), excerpt=mask(finding.excerpt), suggestion=mask(finding.suggestion)
-    )
+    excerpt = mask(finding.excerpt)
+    line = finding.place.line - 1 if finding.place else -1
+    for first, start, last, end in (node.span for node in secrets):
+        if first <= line <= last:  # as it is written, which escapes and quotes can make another text
+            begin, stop = start if line == first else 0, end if line == last else len(excerpt)
+            excerpt = excerpt[:begin] + "*" * len(excerpt[begin:stop]) + excerpt[stop:]
+    return replace(finding, message=mask(finding.message), excerpt=excerpt, suggestion=mask(finding.suggestion))
 
 
 def _manifest(

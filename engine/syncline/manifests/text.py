@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from syncline.manifests.credentials import scrub
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 
 if TYPE_CHECKING:
@@ -43,8 +44,8 @@ class Text:
         return Place(self.file, span[0] + 1, span[1] + 1, span[2] + 1, span[3] + 1)
 
     def excerpt(self, line: int) -> str:
-        """Line `line` (from 1), cut to a length that can be shown."""
-        text = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
+        """Line `line` (from 1), cut to a length that can be shown, without what looks like a credential."""
+        text = scrub(self.lines[line - 1]) if 0 < line <= len(self.lines) else ""
         return text if len(text) <= MAX_EXCERPT else text[: MAX_EXCERPT - 1] + "…"
 
     def finding(  # noqa: PLR0913 - the fields of a Diagnostic
@@ -147,7 +148,7 @@ def _plain(word: str) -> str:
 
 def listed(names: Iterable[str], limit: int = 12) -> str:
     """Names as a sentence part: `a, b or c`, cut past the limit."""
-    names = list(names)
+    names = list(dict.fromkeys(names))
     if len(names) > limit:
         return ", ".join(names[:limit]) + ", …"
     return ", ".join(names[:-1]) + " or " + names[-1] if len(names) > 1 else "".join(names)

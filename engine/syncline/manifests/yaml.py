@@ -121,7 +121,7 @@ class _Composer:
             return self._alias(event, depth)
         assert isinstance(event, ScalarEvent | CollectionStartEvent)
         if event.tag is not None:
-            self._add("SYN108", f"the tag {event.tag!r} is not allowed", _span(event), help_="Remove it; quote a text.")
+            self._tag(event.tag, event)
         if isinstance(event, ScalarEvent):
             node = self._scalar(event)
         else:
@@ -200,7 +200,7 @@ class _Composer:
             self._node(event, depth + 1)
             return None
         if event.tag is not None:
-            self._add("SYN108", f"the tag {event.tag!r} is not allowed", _span(event), help_="Remove it.")
+            self._tag(event.tag, event)
         if event.value == "<<" and event.implicit[0]:
             self._add("SYN110", "merge keys (<<) are not part of this language", _span(event))
             return None
@@ -220,6 +220,11 @@ class _Composer:
         if depth + target.height > MAX_DEPTH:
             self._stop("SYN105", f"values are nested more than {MAX_DEPTH} levels deep", _span(event))
         return target
+
+    def _tag(self, tag: str, event: Event) -> None:
+        written = tag.replace("tag:yaml.org,2002:", "!!", 1)
+        message = f"the tag {written!r} is not allowed"
+        self._add("SYN108", message, _span(event), help_="Remove it. Quotes make a value text.")
 
     def _duplicate(self, key: str, span: Span, first: Span) -> None:
         related = Related(self.text.place(first), "first given here")
