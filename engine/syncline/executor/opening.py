@@ -12,9 +12,7 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.stream import RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
-from syncline.mapping.compile import compile_mapping
-from syncline.model.diagnostic import has_errors
-from syncline.model.errors import Bug, Invalid
+from syncline.model.errors import Invalid
 from syncline.sdk.source import SourceRequest
 
 if TYPE_CHECKING:
@@ -85,18 +83,7 @@ class Opener:
         return opens(instance_of(flow.target, self.applied.desired, self.root, self.secrets, self._count))
 
 
-def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing | None) -> Columns:
+def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing) -> Columns:
     """The flow's mapping bound to the schema that the source turned out to have; `Invalid` with every misfit."""
-    compiled = compile_mapping(item.flow.mapping, source.schema)
-    if has_errors(compiled.diagnostics):
-        raise Invalid(
-            f"the mapping {item.flow.mapping.key.name} doesn't fit {item.flow.spec.source}",
-            code="SYN706",
-            diagnostics=compiled.diagnostics,
-            help="Correct the mapping, or look whether the source changed.",
-        )
-    hashes = any(f.protection == "hash" for f in compiled.flows)
-    if hashes and keys is None:
-        msg = "a hash needs the tenant's key"
-        raise Bug(msg)
-    return bind(compiled, source.schema, keys.tenant_hash_key(item.flow.key.tenant) if hashes and keys else None)
+    hashes = any(f.protection == "hash" for f in item.compiled.flows)
+    return bind(item.compiled, source.schema, keys.tenant_hash_key(item.flow.key.tenant) if hashes else None)

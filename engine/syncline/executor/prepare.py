@@ -85,8 +85,8 @@ class Preparer:
         return Prepared(frame, rejects, counts, batch.position, batch.digest, frame_digest(frame), batch.size)
 
     def _without_null_keys(
-        self, batch: Batch, frame: pl.DataFrame, rows: Sequence[int] | None, rejected: list[Rejected]
-    ) -> tuple[pl.DataFrame, Sequence[int] | None]:
+        self, batch: Batch, frame: pl.DataFrame, rows: pl.Series | None, rejected: list[Rejected]
+    ) -> tuple[pl.DataFrame, pl.Series | None]:
         if not frame.height or not any(frame[name].null_count() for name in self.target.key):
             return frame, rows
         null = _null_keys(frame, self.target.key)
@@ -97,30 +97,27 @@ class Preparer:
     def _take_out(
         batch: Batch,
         frame: pl.DataFrame,
-        rows: Sequence[int] | None,
+        rows: pl.Series | None,
         rejected: list[Rejected],
         bad: Sequence[tuple[int, str, str]],
         rule: str,
-    ) -> tuple[pl.DataFrame, Sequence[int] | None]:
+    ) -> tuple[pl.DataFrame, pl.Series | None]:
         from syncline.mapping.columns import Rejected
 
-        source = list(range(batch.frame.height)) if rows is None else list(rows)
+        source = list(range(batch.frame.height)) if rows is None else rows.to_list()
         first = {index: (column, message) for index, column, message in reversed(bad)}
         for index, (column, message) in sorted(first.items()):
             value = str(frame[column][index])[:200] if column in frame.columns else ""
             rejected.append(Rejected(source[index], column, rule, value, message))
         keep = [i for i in range(frame.height) if i not in first]
-        return frame[keep], [source[i] for i in keep]
+        return frame[keep], pl.Series([source[i] for i in keep], dtype=pl.UInt32)
 
-    @staticmethod
-    def _rejects(batch: Batch, rejected: list[Rejected]) -> tuple[Reject, ...]:
+    def _rejects(self, batch: Batch, rejected: list[Rejected]) -> tuple[Reject, ...]:
         if not rejected:
             return ()
-        from syncline.mapping.columns import record_json
-
         rejected.sort(key=lambda r: r.row)
         rows = [r.row for r in rejected]
-        places, records = batch.places(rows), record_json(batch.frame, rows)
+        places, records = batch.places(rows), self.columns.record_json(batch.frame, rows)
         return tuple(
             Reject(place, r.field, r.rule, r.value, r.message, record)
             for r, place, record in zip(rejected, places, records, strict=True)

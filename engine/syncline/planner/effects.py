@@ -90,7 +90,7 @@ def _column_effects(before: CompiledFlow, after: CompiledFlow) -> Iterator[Effec
 
 def _reset_effects(key: ObjectKey, observed: Observed, parts: tuple[str, ...]) -> Iterator[Effect]:
     why = ", ".join(parts)
-    if key in observed.cursors:
+    if parts and key in observed.cursors:
         yield Effect(
             EffectKind.cursor_reset,
             str(key),
@@ -164,5 +164,6 @@ def _finish(change: Change, effects: tuple[Effect, ...]) -> Change:
         moved = Effect(EffectKind.history_moved, str(change.key), f"cursors and history of {change.previous} follow")
         effects = (moved, *effects)
     resets = any(e.kind is EffectKind.cursor_reset for e in effects)
-    action = Action.replace if resets and change.action is Action.update else change.action
+    starts_over = resets and change.action is Action.update and change.key.kind in ("Sync", "Import")
+    action = Action.replace if starts_over else change.action
     return replace(change, action=action, effects=effects)

@@ -1,0 +1,105 @@
+"""Retrying rejects: their records, mapped again as the mapping is applied now, written to the flow's table.
+
+A retry is a run of its own, under a name of its own, so that the flow's cursor stays where it is. What is still bad
+becomes a reject of the new run. Records that could not be parsed have no fields to map: they need a corrected source.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from syncline.executor.engine import Work
+from syncline.executor.rejects import unseal
+from syncline.mapping.records import frame_of_json
+from syncline.model.errors import Invalid
+from syncline.sdk.batch import Batch, Position, Span
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine
+    from syncline.executor.opening import Opener
+    from syncline.model.run import Reject
+    from syncline.model.schema import Schema
+    from syncline.state.store import RunRecord
+
+BATCH = 20_000
+
+
+def _span(place: str) -> Span:
+    for mark, unit in (("#", "record"), (":", "line")):
+        uri, found, number = place.rpartition(mark)
+        if found and number.isdecimal():
+            return Span(uri, unit, int(number), 1)
+    return Span(place, "record", 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class RejectSource:
+    """A run's rejects as a source: the schema is the flow's own, places are where the records first came from."""
+
+    schema: Schema
+    rejects: tuple[Reject, ...]
+
+    def read(self, position: Position | None) -> Iterator[Batch]:
+        """Batches of records; a position is the number of records read."""
+        start = position["record"] if position else 0
+        remaining = iter(self.rejects[start:])
+        while chunk := list(islice(remaining, BATCH)):
+            start += len(chunk)
+            texts = [r.record for r in chunk]
+            data = "\n".join(texts).encode()
+            yield Batch(
+                frame=frame_of_json(texts, self.schema),
+                spans=tuple(_span(r.place) for r in chunk),
+                position={"record": start},
+                digest=hashlib.sha256(data).digest(),
+                size=len(data),
+            )
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+def retry_work(engine: Engine, run_id: str) -> tuple[Work, RunRecord]:
+    """The work of retrying a run, and that run. `Invalid` when there is nothing to retry."""
+    facilities = engine.facilities
+    record = facilities.store.run(run_id)
+    if record is None:
+        raise Invalid(f"there is no run {run_id!r}", code="SYN709", help="`syncline runs list` shows the runs.")
+    sealed = tuple(facilities.store.rejects(record.id))
+    done = next((s.retried for s in sealed if s.retried), "")
+    if done:
+        raise Invalid(
+            f"the rejects of run {record.id} were retried by run {done}",
+            code="SYN708",
+            help=f"What was still bad is in that run: `syncline runs rejects {done}`.",
+        )
+    rejects = tuple(r for s in sealed for r in unseal(facilities.keys, record.key, s) if r.rule != "parse")
+    if not rejects:
+        raise Invalid(
+            f"run {record.id} has no rejects that can be retried",
+            code="SYN708",
+            help="Records that could not be parsed need a corrected source.",
+        )
+    item = engine.applied().flow(record.key)
+
+    def open_source(opener: Opener) -> RejectSource:
+        source = opener.source()
+        try:
+            return RejectSource(source.schema, rejects)
+        finally:
+            source.close()
+
+    mode = item.flow.spec.write
+    work = Work(
+        item=item,
+        flow=f"{record.key}/retry/{record.id}",
+        mode="append" if mode == "replace" else mode,
+        trigger="retry",
+        open_source=open_source,
+        parent=record.id,
+    )
+    return work, record
