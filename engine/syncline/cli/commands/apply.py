@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
 from syncline.cli.commands.plan import render
 from syncline.cli.exit import Exit, exit_code
+from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.text import plural, visible
 
 VERSION = "syncline/applied/v1"
@@ -58,7 +58,7 @@ def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_delet
             "serial": applied.serial,
             "steps": applied.steps,
         }
-        app.say(json.dumps(done, indent=2) + "\n")
+        app.say(to_json(done))
     elif applied.steps:
         steps = f"{app.paint.green('Applied')} {plural(applied.steps, 'step')}"
         app.say(f"{steps}; the state is now at serial {applied.serial}.")

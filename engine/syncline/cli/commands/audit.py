@@ -13,6 +13,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import out, output, write_file
 from syncline.cli.exit import Exit
+from syncline.cli.output.jsontext import to_json
 from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def show(app: App, limit: int, subject: str | None, action: str | None, form: st
             chosen.append((index, event))
     if form == "json":
         for index, event in chosen:
-            app.say(json.dumps({"index": index, **event}, ensure_ascii=False) + "\n")
+            app.say(to_json({"index": index, **event}, indent=None))
     else:
         app.say(render_entries(tuple(chosen), app.paint))
     return Exit.ok
@@ -78,7 +79,7 @@ def verify(app: App, key_text: str | None, since: Path | None, form: str) -> Exi
     earlier = _checkpoint(since, key) if since else None
     found = verifying.verify(fetcher, key.name, [key], earlier)
     if form == "json":
-        app.say(json.dumps(verification_data(found, str(key)), indent=2) + "\n")
+        app.say(to_json(verification_data(found, str(key))))
     else:
         app.say(render_verification(found, str(key), app.paint, since=earlier.size if earlier else None))
     return Exit.ok if found.ok else Exit.failed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
@@ -10,6 +9,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
 from syncline.cli.exit import Exit
+from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.text import pad, visible, width
 
 
@@ -37,5 +37,5 @@ def doctor(app: App, form: str) -> Exit:
             if finding.help and finding.ok is not True:
                 app.say(f"  {' ' * max(12, width(name))}  {paint.cyan(visible(finding.help))}")
     if form == "json":
-        app.say(json.dumps([asdict(f) for f in findings], ensure_ascii=False, indent=2) + "\n")
+        app.say(to_json([asdict(f) for f in findings]))
     return Exit.failed if failed else Exit.ok

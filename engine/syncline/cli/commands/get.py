@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
 from syncline.cli.exit import Exit
+from syncline.cli.output.jsontext import to_json
 
 if TYPE_CHECKING:
     from syncline.settings import Settings
@@ -36,7 +36,7 @@ def get(app: App, kind: str | None, tenant: str | None, form: str, *, declared: 
         if wanted in {None, row["kind"]} and (tenant is None or row["tenant"] == tenant)
     ]
     if form == "json":
-        app.say(json.dumps(rows, ensure_ascii=False, indent=2) + "\n")
+        app.say(to_json(rows))
     elif not rows:
         word = "declared" if declared else "applied"
         app.say(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.names import FLOWS, find_object
+from syncline.cli.output.jsontext import to_json
 
 if TYPE_CHECKING:
     from syncline.executor.engine import RunResult
@@ -74,7 +74,7 @@ def finish(app: App, settings: Settings, result: RunResult, form: str) -> Exit:
     if receipt is None:  # a run ends with a receipt or an error; this is neither
         return exit_code(result.record.state)
     if form == "json":
-        app.say(json.dumps(receipt.to_json(), ensure_ascii=False, indent=2) + "\n")
+        app.say(to_json(receipt.to_json()))
     else:
         from syncline.cli.output.receipt_text import render_receipt, top_rules
 
@@ -90,7 +90,7 @@ def _dry_run(app: App, settings: Settings, name: str, tenant: str, form: str, li
     key = _declared(settings, name, tenant)
     found = workflow.preview(settings, key, limit=limit)
     if form == "json":
-        app.say(json.dumps(preview_data(key, found), ensure_ascii=False, indent=2) + "\n")
+        app.say(to_json(preview_data(key, found)))
     else:
         app.say(render_preview(key, found, app.paint, app.columns))
     return Exit.rejects if found.rejects else Exit.ok

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
@@ -16,6 +15,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import out, output, write_file
 from syncline.cli.exit import Exit
+from syncline.cli.output.jsontext import to_json
 
 if TYPE_CHECKING:
     from syncline.model.run import Reject
@@ -46,7 +46,7 @@ def list_(app: App, name: str | None, tenant: str, limit: int, form: str) -> Exi
         key = find_object(name, (applied.key for applied in workflow.objects(settings)), kinds=FLOWS, tenant=tenant)
     found = workflow.runs(settings, key, limit)
     if form == "json":
-        app.say(json.dumps([record_data(r) for r in found], ensure_ascii=False, indent=2) + "\n")
+        app.say(to_json([record_data(r) for r in found]))
     else:
         app.say(render_runs(found, app.paint))
     return Exit.ok
@@ -63,7 +63,7 @@ def show(app: App, run_id: str, form: str) -> Exit:
 
     found = workflow.find_run(app.settings(), run_id)
     if form == "json":
-        app.say(json.dumps(record_data(found), ensure_ascii=False, indent=2) + "\n")
+        app.say(to_json(record_data(found)))
     else:
         app.say(render_run(found, app.paint))
     return Exit.ok
@@ -140,4 +140,4 @@ def _csv(found: Iterable[Reject]) -> Iterator[str]:
 
 def _json_lines(found: Iterable[Reject]) -> Iterator[str]:
     for reject in found:
-        yield json.dumps(asdict(reject), ensure_ascii=False) + "\n"
+        yield to_json(asdict(reject), indent=None)

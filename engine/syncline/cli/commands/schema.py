@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import write_file
 from syncline.cli.exit import Exit
+from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.text import plural, visible
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def modeline(app: App, *, write: bool) -> Exit:
 
 
 def _text(data: object) -> str:
-    return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return to_json(data)
 
 
 def _lacking(root: Path) -> Iterator[Path]:

@@ -40,7 +40,7 @@ def validate(app: App, path: Path | None, form: Format, *, skip_tests: bool) -> 
     from syncline.cli.output.excerpt import Sources
 
     shown = Report(report.files, report.objects, here)
-    app.say(render(shown, form, sources=Sources(Path()), paint=app.paint, limit=app.columns))
+    app.say(render(shown, form, sources=Sources(settings.root, base=Path()), paint=app.paint, limit=app.columns))
     return exit_code(here) if report.files else Exit.failed
 
 

@@ -18,7 +18,8 @@ VERSION = "syncline/verification/v1"
 
 def _details(event: dict[str, Any]) -> str:
     details = event.get("unmapped", {}).get("details", {})
-    return ", ".join(f"{name} {_value(value)}" for name, value in details.items() if value not in (None, "", []))
+    shown = {name: value for name, value in details.items() if value not in (None, "", [], False)}
+    return ", ".join(name if value is True else f"{name} {_value(value)}" for name, value in shown.items())
 
 
 def _value(value: Any) -> str:

@@ -14,9 +14,14 @@ _TAB = "    "
 
 @dataclass(slots=True)
 class Sources:
-    """Reads lines of files under a root, for excerpts of places that come without one. Each file is read once."""
+    """
+    Reads lines of files under a root, for excerpts of places that come without one. Each file is read once.
+
+    `base` is the folder that places name files from, when it isn't the root.
+    """
 
     root: Path
+    base: Path | None = None
     _lines: dict[str, list[str]] = field(default_factory=dict)
 
     def line(self, place: Place) -> str:
@@ -29,7 +34,7 @@ class Sources:
     def _read(self, file: str) -> list[str]:
         from syncline.manifests.text import MAX_BYTES, Text, decode
 
-        path = (self.root / file).resolve()
+        path = ((self.base or self.root) / file).resolve()
         if not path.is_relative_to(self.root.resolve()):
             return []
         try:
@@ -63,10 +68,13 @@ def _window(cells: list[str], start: int, limit: int) -> tuple[int, int]:
     return first, last
 
 
-def excerpt(place: Place, line: str, paint: Paint, *, gutter: int, label: str = "", limit: int = 120) -> list[str]:
+def excerpt(
+    place: Place, line: str, paint: Paint, *, gutter: int, label: str = "", limit: int = 120, primary: bool = True
+) -> list[str]:
     """The lines of an excerpt: a bar, the source with its number, and carets with a label after them.
 
-    `gutter` is the width of the line numbers; `limit` the width of the source in cells.
+    `gutter` is the width of the line numbers; `limit` the width of the source in cells. Places that only explain (not
+    `primary`) are marked with dashes.
     """
     cells = _cells(line.rstrip())
     start, end = _range(place, len(cells))
@@ -78,9 +86,10 @@ def excerpt(place: Place, line: str, paint: Paint, *, gutter: int, label: str = 
     marked = sum(map(width, cells[start:end])) or 1
     bar = paint.blue("|")
     space = " " * gutter
-    carets = paint.red("^" * marked) + (f" {paint.cyan(label)}" if label else "")
+    marks = paint.red("^" * marked) if primary else paint.blue("-" * marked)
+    marks += f" {paint.cyan(label)}" if label else ""
     return [
         f"{space} {bar}",
         f"{paint.blue(str(place.line).rjust(gutter))} {bar} {source}".rstrip(),
-        f"{space} {bar} {' ' * indent}{carets}",
+        f"{space} {bar} {' ' * indent}{marks}",
     ]

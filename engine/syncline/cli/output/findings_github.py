@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from syncline.cli.output.text import visible, visible_lines
 from syncline.model.codes import CODES
 from syncline.model.diagnostic import Diagnostic, Severity
 
@@ -21,14 +22,14 @@ def escape_property(text: str) -> str:
 
 
 def _message(found: Diagnostic) -> str:
-    lines = [found.message]
+    lines = [visible(found.message)]
     if found.suggestion:
-        lines.append(f"did you mean {found.suggestion}?")
+        lines.append(f"did you mean {visible(found.suggestion)}?")
     if found.expected:
-        lines.append(f"expected: {found.expected}")
+        lines.append(f"expected: {visible(found.expected)}")
     if found.help:
-        lines.append(f"help: {found.help}")
-    lines += [f"{related.place}: {related.message}" for related in found.related]
+        lines += visible_lines(f"help: {found.help}")
+    lines += [visible(f"{related.place}: {related.message}") for related in found.related]
     return "\n".join(lines)
 
 
@@ -38,7 +39,7 @@ def command(found: Diagnostic) -> str:
     properties: dict[str, str] = {}
     if found.place is not None:
         place = found.place
-        properties |= {"file": place.file, "line": str(place.line)}
+        properties |= {"file": visible(place.file), "line": str(place.line)}
         if place.end_line:
             properties["endLine"] = str(place.end_line)
         if place.end_line in {0, place.line}:  # columns of a range over several lines are refused

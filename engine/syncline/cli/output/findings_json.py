@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from syncline.cli.output.jsontext import to_json
 from syncline.model.codes import CODES
 from syncline.model.diagnostic import Diagnostic, Severity
 
@@ -26,4 +26,4 @@ def render_json(findings: Sequence[Diagnostic], files: Sequence[str]) -> str:
         "summary": {str(s): sum(d.severity is s for d in findings) for s in Severity},
         "findings": [_finding(d) for d in findings],
     }
-    return json.dumps(data, ensure_ascii=False, indent=2) + "\n"
+    return to_json(data)

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from syncline import __version__
+from syncline.cli.output.jsontext import to_json
 from syncline.model.codes import CODES
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 
@@ -101,4 +102,4 @@ def render_sarif(findings: Sequence[Diagnostic]) -> str:
         "columnKind": "unicodeCodePoints",
         "results": [_result(d, names.index(d.code)) for d in findings],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2) + "\n"
+    return to_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})

@@ -38,8 +38,7 @@ def finding_lines(found: Diagnostic, sources: Sources, paint: Paint, *, limit: i
     """One finding with its excerpt, remarks and related places."""
     places = [p for p in (found.place, *(r.place for r in found.related)) if p is not None]
     gutter = max((len(str(place.line)) for place in places), default=1)
-    first, *rest = visible_lines(found.message)
-    lines = [f"{_severity(found, paint)}: {paint.bold(first)}", *(f"  {line}" for line in rest)]
+    lines = [f"{_severity(found, paint)}: {paint.bold(visible(found.message))}"]
     hint = f"did you mean {visible(found.suggestion)}?" if found.suggestion else ""
     source = ""
     if found.place is not None:
@@ -59,7 +58,7 @@ def finding_lines(found: Diagnostic, sources: Sources, paint: Paint, *, limit: i
         lines += [f"{paint.cyan('note')}: {visible(related.message)}", _at(related.place, paint, gutter)]
         line = sources.line(related.place)
         if line:
-            lines += excerpt(related.place, line, paint, gutter=gutter, limit=limit - gutter - 3)
+            lines += excerpt(related.place, line, paint, gutter=gutter, limit=limit - gutter - 3, primary=False)
     return lines
 
 

@@ -11,7 +11,7 @@ from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Place
 from syncline.model.plan import Plan, PolicyResult
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!@&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~!@&])")
 _NAMES = {
     Action.create: "create",
     Action.update: "update",
@@ -24,7 +24,9 @@ _NAMES = {
 
 def escape(text: str) -> str:
     """Text that is shown as it is: no markup, no mention, no HTML, no way out of a table."""
-    return _SPECIAL.sub(r"\\\1", visible(text)).replace("\\@", "@\u2060").replace("\\&", "&amp;").replace("\\<", "&lt;")
+    text = visible(" ".join(text.split()))
+    escaped = _SPECIAL.sub(r"\\\1", text)
+    return escaped.replace("\\@", "@\u2060").replace("\\&", "&amp;").replace("\\<", "&lt;")
 
 
 def code(text: str) -> str:

@@ -13,6 +13,7 @@ from syncline.model.diagnostic import Severity
 from syncline.model.plan import Basis, Plan, PolicyResult
 
 _VALUE = 60
+_FLOWS = 10
 _BASES = {"exact": "", "state": " (from recorded runs)", "declared": ""}
 
 #: Every action with the words of the summary, in the order shown.
@@ -27,7 +28,9 @@ VERBS: dict[Action, str] = {
 
 def revision(basis: Basis) -> str:
     """The commit in short form, and whether the work tree differs from it."""
-    name = visible(basis.revision[:12]) or "no commit"
+    if not basis.revision:
+        return "none (not in Git)"
+    name = visible(basis.revision[:12])
     return f"{name} with uncommitted changes" if basis.dirty else name
 
 
@@ -109,7 +112,7 @@ def _denial(result: PolicyResult, paint: Paint) -> Iterator[str]:
     for related in found.related:
         yield f"      {paint.blue('-->')} {visible(str(related.place))} {paint.dim(visible(related.message))}"
     if found.help:
-        yield f"      {paint.blue('=')} {paint.bold('help:')} {visible(found.help)}"
+        yield f"      {paint.blue('=')} {paint.bold('help:')} {visible(' '.join(found.help.split()))}"
 
 
 def _policy(plan: Plan, paint: Paint) -> Iterator[str]:
@@ -124,8 +127,11 @@ def _policy(plan: Plan, paint: Paint) -> Iterator[str]:
     for result in noted:
         sign = paint.yellow("! allowed")
         yield f"  {sign} {visible(result.object)} by {visible(result.rule)}: {visible(result.message)}"
-    for result in (r for r in allowed if r.rule == "flows"):
+    flows = [r for r in allowed if r.rule == "flows"]
+    for result in flows[:_FLOWS]:
         yield f"  {paint.green('✓ allowed')} {visible(result.object)}: {visible(result.message)}"
+    if len(flows) > _FLOWS:
+        yield f"  {paint.green('✓ allowed')} {plural(len(flows) - _FLOWS, 'more flow')}"
     yield ""
 
 

@@ -108,9 +108,7 @@ def render_receipt(receipt: Receipt, paint: Paint, rules: Mapping[tuple[str, str
     if rules:
         lines += _rules(rules, paint)
     if receipt.counts.rejected:
-        lines += [
-            "",
-            f"See them:     syncline runs rejects {receipt.run}",
-            f"Try them again, once fixed: syncline runs retry {receipt.run}",
-        ]
+        lines += ["", paint.bold("Next")]
+        lines.append(f"  syncline runs rejects {receipt.run}  {paint.dim('what was rejected, and why')}")
+        lines.append(f"  syncline runs retry {receipt.run}    {paint.dim('once the mapping or the source is right')}")
     return "\n".join(lines) + "\n"

@@ -1,0 +1,94 @@
+"""Exactly what a person sees, view by view: every file in `views/` is the whole output for a value of `samples.py`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from syncline.cli.output import audit_text, findings, plan_markdown, plan_text, receipt_text, runs
+from syncline.cli.output.error import render_error
+from syncline.cli.output.excerpt import Sources
+from syncline.cli.output.paint import Paint
+from syncline.model.errors import Denied, Waiting
+from tests.golden import samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FOLDER = Path(__file__).parent / "views"
+PLAIN = Paint()
+COLOURED = Paint(on=True)
+
+
+def sources(folder: Path) -> Sources:
+    """A repository that holds the file which related places point into."""
+    (folder / "syncs").mkdir(exist_ok=True)
+    (folder / "syncs" / "tickets.yaml").write_text(samples.SYNC, encoding="utf-8")
+    return Sources(folder)
+
+
+def report(form: str, paint: Paint = PLAIN) -> Callable[[Path], str]:
+    """All findings in a format."""
+    shown = findings.Report(samples.FILES, 12, samples.ALL)
+    return lambda folder: findings.render(shown, form, sources=sources(folder), paint=paint)
+
+
+VIEWS: dict[str, Callable[[Path], str]] = {
+    "findings.txt": report("text"),
+    "findings-colour.txt": report("text", COLOURED),
+    "findings-concise.txt": report("concise"),
+    "findings.json": report("json"),
+    "findings-github.txt": report("github"),
+    "findings.sarif": report("sarif"),
+    "findings-junit.xml": report("junit"),
+    "plan.txt": lambda folder: plan_text.render_plan(samples.PLAN, PLAIN, sources(folder)),
+    "plan-colour.txt": lambda folder: plan_text.render_plan(samples.PLAN, COLOURED, sources(folder)),
+    "plan-denied.txt": lambda folder: plan_text.render_plan(samples.DENIED, PLAIN, sources(folder)),
+    "plan-empty.txt": lambda folder: plan_text.render_plan(samples.EMPTY, PLAIN, sources(folder)),
+    "plan.md": lambda _: plan_markdown.render_plan(samples.PLAN),
+    "plan-denied.md": lambda _: plan_markdown.render_plan(samples.DENIED),
+    "receipt.txt": lambda _: receipt_text.render_receipt(samples.RECEIPT, PLAIN, samples.RULES),
+    "receipt-clean.txt": lambda _: receipt_text.render_receipt(samples.CLEAN, PLAIN),
+    "runs.txt": lambda _: runs.render_runs(samples.RUNS, PLAIN),
+    "run-interrupted.txt": lambda _: runs.render_run(samples.RUNS[1], PLAIN),
+    "rejects.txt": lambda _: runs.render_rejects(samples.RUNS[0], samples.REJECTS, PLAIN),
+    "audit.txt": lambda _: audit_text.render_entries(samples.EVENTS, PLAIN),
+    "audit-verified.txt": lambda _: audit_text.render_verification(samples.GOOD_LOG, samples.KEY, PLAIN, since=1_000),
+    "audit-damaged.txt": lambda _: audit_text.render_verification(samples.BAD_LOG, samples.KEY, PLAIN),
+    "error-denied.txt": lambda folder: render_error(
+        Denied("policy denies what is declared", help="Correct what the findings name."),
+        (samples.LEAK,),
+        paint=PLAIN,
+        sources=sources(folder),
+    ),
+    "error-waiting.txt": lambda folder: render_error(
+        Waiting("another writer is at work", on="host:4711"), (), paint=PLAIN, sources=sources(folder)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_view(name, tmp_path):
+    """The view of this value is this text, byte by byte; UPDATE_GOLDEN=1 writes it anew."""
+    found = VIEWS[name](tmp_path)
+    golden = FOLDER / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(found, encoding="utf-8")
+
+    assert found == golden.read_text(encoding="utf-8")
+
+
+def test_no_orphans():
+    """Every golden file belongs to a view."""
+    assert {path.name for path in FOLDER.iterdir()} == set(VIEWS)
+
+
+@pytest.mark.parametrize("name", [n for n in VIEWS if "colour" not in n])
+def test_nothing_commands_the_terminal(name, tmp_path):
+    """No control character of a file, a record or an event reaches the terminal, whatever the view."""
+    found = VIEWS[name](tmp_path)
+
+    assert not [c for c in found if (ord(c) < 32 and c != "\n") or c in "\x7f\u202e\u2066"]
