@@ -40,9 +40,6 @@ class Reply:
     cut: int | None = None
 
 
-Handler = "Callable[[Asked], Reply]"
-
-
 @dataclass
 class ApiServer:
     """A running server: its base URL, and the requests so far."""
@@ -75,7 +72,7 @@ def api_server(handler: Callable[[Asked], Reply]) -> Iterator[ApiServer]:
             self.wfile.write(data if reply.cut is None else data[: reply.cut])
             self.close_connection = self.close_connection or reply.cut is not None
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer  # noqa: N815 - names of the base class
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's word
             del format, args

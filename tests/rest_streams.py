@@ -81,7 +81,7 @@ def instance(
         dict(config or {}),
         Path(),
         credentials or Credentials(),
-        count=count or (lambda name, value: None),
+        count=count or (lambda _name, _value: None),
     )
 
 

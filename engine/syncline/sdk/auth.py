@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import replace
+from urllib.parse import quote
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
@@ -31,9 +32,7 @@ def authenticate(request: Request, credentials: Credentials) -> Request:
         case "bearer":
             return _header(request, "Authorization", f"Bearer {_secret(credentials, 'token')}")
         case "basic":
-            user = credentials.settings.get("username") or _secret(credentials, "username")
-            pair = f"{user}:{_secret(credentials, 'password')}".encode()
-            return _header(request, "Authorization", f"Basic {base64.b64encode(pair).decode()}")
+            return _header(request, "Authorization", f"Basic {_basic(credentials)}")
         case "api_key":
             return _api_key(request, credentials)
         case other:
@@ -49,6 +48,20 @@ def sensitive_parameters(credentials: Credentials) -> frozenset[str]:
     if credentials.type == "api_key" and _location(credentials) == "query":
         return frozenset({_name(credentials)})
     return frozenset()
+
+
+def forms_of_secrets(credentials: Credentials) -> tuple[Secret, ...]:
+    """The secrets in every form that they are sent in: for masking what an API sends back of a request."""
+    found = list(credentials.secrets.values())
+    found += [Secret(quote(secret.reveal(), safe="")) for secret in credentials.secrets.values()]
+    if credentials.type == "basic" and credentials.secrets.get("password"):
+        found.append(Secret(_basic(credentials)))
+    return tuple(found)
+
+
+def _basic(credentials: Credentials) -> str:
+    user = credentials.settings.get("username") or _secret(credentials, "username")
+    return base64.b64encode(f"{user}:{_secret(credentials, 'password')}".encode()).decode()
 
 
 def _api_key(request: Request, credentials: Credentials) -> Request:

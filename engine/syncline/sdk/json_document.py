@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -23,11 +24,13 @@ _MEDIA = re.compile(
 _CHARSET = re.compile(r"charset\s*=\s*\"?([\w.:-]+)", re.IGNORECASE)
 _BOM = b"\xef\xbb\xbf"
 _EXCERPT = 120
+_HIDDEN_IN = 64 * 1024
+Hide = Callable[[str], str]
 
 
-def check_document(body: bytes, content_type: str = "") -> tuple[bytes, Any]:
+def check_document(body: bytes, content_type: str = "", hide: Hide = str) -> tuple[bytes, Any]:
     """
-    The body without a byte order mark, and the document in it.
+    The body without a byte order mark, and the document in it. `hide` takes secrets out of what messages quote.
 
     Raises `Again` (SYN411) for damage, which another attempt may not have, and `Invalid` (SYN410, SYN412) for an answer
     that isn't JSON or has no one meaning.
@@ -37,7 +40,7 @@ def check_document(body: bytes, content_type: str = "") -> tuple[bytes, Any]:
     if start[:1] == b"<" or not _MEDIA.fullmatch(media):
         what = "HTML or XML" if start[:1] == b"<" else media[:80]
         raise Invalid(
-            f"expected JSON, but the answer is {what}: {excerpt(body)}",
+            f"expected JSON, but the answer is {what}: {excerpt(body, hide)}",
             code="SYN410",
             help="A login or maintenance page, or a wrong URL, is the usual cause. Nothing of it was used.",
         )
@@ -48,14 +51,15 @@ def check_document(body: bytes, content_type: str = "") -> tuple[bytes, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise _damaged(body, error) from error
+        raise _damaged(body, error, hide) from error
     _check_names(body, document)
     return body, document
 
 
-def excerpt(body: bytes) -> str:
-    """The start of a body for a message: at most 120 characters, none that a terminal would obey."""
-    text = body[: 4 * _EXCERPT].decode("utf-8", errors="replace")
+def excerpt(body: bytes, hide: Hide = str) -> str:
+    """The start of a body for a message: at most 120 characters, none that a terminal would obey, and no secrets."""
+    # Secrets go first, out of a longer piece: one that is cut in half would no longer be recognised.
+    text = hide(body[:_HIDDEN_IN].decode("utf-8", errors="replace"))[: 4 * _EXCERPT]
     text = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text)
     text = " ".join(text.split())
     return text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else "")
@@ -71,18 +75,18 @@ def exact_document(body: bytes) -> Any:
         raise Invalid(f"a number or structure is beyond every bound: {excerpt(body)}", code="SYN412") from error
 
 
-def _damaged(body: bytes, error: orjson.JSONDecodeError) -> SynclineError:
+def _damaged(body: bytes, error: orjson.JSONDecodeError, hide: Hide) -> SynclineError:
     if "depth" in error.msg or "recursion" in error.msg:
         return _too_deep()
     if "infinity" in error.msg:
-        return Invalid(f"a number in the answer is beyond what a double can hold: {excerpt(body)}", code="SYN412")
+        return Invalid(f"a number in the answer is beyond what a double can hold: {excerpt(body, hide)}", code="SYN412")
     try:
         body.decode()
     except UnicodeDecodeError as fault:
         return Again(f"the answer is damaged: invalid UTF-8 at byte {fault.start}", code="SYN411")
     where = f"line {error.lineno}, column {error.colno} of {len(body)} bytes"
     return Again(
-        f"the answer is damaged JSON: {error.msg.partition(':')[0]} at {where}: {excerpt(body)}",
+        f"the answer is damaged JSON: {error.msg.partition(':')[0]} at {where}: {excerpt(body, hide)}",
         code="SYN411",
         help="Nothing of the page was used; the next run asks for it again.",
     )

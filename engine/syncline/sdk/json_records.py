@@ -66,9 +66,10 @@ class PageRecords:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A field compiled: its attribute in the struct, and the struct type of its own fields."""
+    """A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields."""
 
     field: Field
+    path: str
     attribute: str
     struct: type[msgspec.Struct] | None
     children: tuple[_Node, ...] = ()
@@ -79,7 +80,7 @@ class RecordDecoder:
 
     def __init__(self, schema: Schema, records: str = "@") -> None:
         self.schema = schema
-        self._nodes = tuple(_compile(f"f{i}", field) for i, field in enumerate(schema.fields))
+        self._nodes = tuple(_compile(f"f{i}", field, field.name) for i, field in enumerate(schema.fields))
         self._struct = _struct(self._nodes)
         self._one = msgspec.json.Decoder(self._struct)
         self._expression = records
@@ -261,11 +262,12 @@ def _wrapped(inner: Any, path: Sequence[str]) -> Any:
     return inner
 
 
-def _compile(attribute: str, field: Field) -> _Node:
-    children = tuple(_compile(f"f{i}", child) for i, child in enumerate(field.fields))
+def _compile(attribute: str, field: Field, path: str) -> _Node:
+    inside = f"{path}[...]." if field.repeated else f"{path}."
+    children = tuple(_compile(f"f{i}", child, inside + child.name) for i, child in enumerate(field.fields))
     if not children and field.type.name not in _SCALARS:
         raise Bug(f"JSON records have no field of type {field.type}: {field.name}")
-    return _Node(field, attribute, _struct(children) if children else None, children)
+    return _Node(field, path, attribute, _struct(children) if children else None, children)
 
 
 def _struct(nodes: tuple[_Node, ...]) -> type[msgspec.Struct]:
@@ -308,27 +310,27 @@ def _convert(nodes: tuple[_Node, ...], owners: list[Any]) -> None:
             value = getattr(owner, name)
             if field.repeated:
                 if value is not None:
-                    setattr(owner, name, [read(item, field) for item in value])
+                    setattr(owner, name, [read(item, node.path) for item in value])
             else:
-                text = read(value, field)
+                text = read(value, node.path)
                 if text is None and not field.nullable:
-                    raise msgspec.ValidationError(f"Expected `{field.type}`, got `null` - at `$.{field.name}`")
+                    raise msgspec.ValidationError(f"Expected `{field.type}`, got `null` - at `$.{node.path}`")
                 setattr(owner, name, text)
 
 
-def _number(value: Any, field: Field) -> str | None:
+def _number(value: Any, path: str) -> str | None:
     text = str(value, "utf-8") if isinstance(value, msgspec.Raw) else value
     if not text or text == "null":
         return None
     # The parser has checked the syntax: the first character tells a number from everything else.
     if text[0] not in "-0123456789" or len(text) > MAX_DIGITS:
         got = {'"': "str", "{": "object", "[": "array", "t": "bool", "f": "bool"}.get(text[0], "too many digits")
-        raise msgspec.ValidationError(f"Expected `number`, got `{got}` - at `$.{field.name}`")
+        raise msgspec.ValidationError(f"Expected `number`, got `{got}` - at `$.{path}`")
     return text
 
 
-def _json(value: Any, field: Field) -> str | None:
-    del field
+def _json(value: Any, path: str) -> str | None:
+    del path
     text = str(value, "utf-8") if isinstance(value, msgspec.Raw) else value
     return None if not text or text == "null" else text
 
@@ -377,7 +379,7 @@ def _list_column(node: _Node, values: list[Any]) -> pl.Series:
         flat.extend(value or ())
     offsets.append(len(flat))
     item = Field(node.field.name, node.field.type, fields=node.field.fields)
-    inner = _column(_Node(item, node.attribute, node.struct, node.children), flat)
+    inner = _column(_Node(item, node.path, node.attribute, node.struct, node.children), flat)
     array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), inner.to_arrow())
     column = pl.from_arrow(array)
     assert isinstance(column, pl.Series)

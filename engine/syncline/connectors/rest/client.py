@@ -17,7 +17,7 @@ from syncline.kinds.connector import ErrorRule, Http
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.secret import redact
-from syncline.sdk.auth import authenticate, sensitive_parameters
+from syncline.sdk.auth import authenticate, forms_of_secrets, sensitive_parameters
 from syncline.sdk.clock import Clock
 from syncline.sdk.http import Request, Response, Transport, TransportError, same_origin, shown_url, without_query
 from syncline.sdk.json_document import check_document, excerpt
@@ -87,6 +87,7 @@ class Client:
             limits.append(Rule(*units.rate(rate)))
         self._limiters = [Limiter(rule, clock) for rule in limits]
         self._rules = [(_condition(rule), rule) for rule in http.errors]
+        self._hidden = forms_of_secrets(credentials)
         self._sensitive = sensitive_parameters(credentials)
 
     def place(self, request: Request) -> str:
@@ -181,7 +182,7 @@ class Client:
         good = 200 <= response.status < 300
         answer = Answer(url, response.status, response.headers, response.body, empty=response.status == 204)
         if good and json and not answer.empty:
-            body, document = check_document(response.body, response.headers.get("content-type", ""))
+            body, document = check_document(response.body, response.headers.get("content-type", ""), self._redacted)
             answer = replace(answer, body=body, document=document)
         elif self._rules:
             answer = replace(answer, document=_loose(response.body))
@@ -206,10 +207,12 @@ class Client:
             case "reset_paging":
                 raise ResetPaging
             case "fail":
-                raise Invalid(message, code="SYN440", help=f"Status {answer.status}: {excerpt(answer.body)}")
+                raise Invalid(
+                    message, code="SYN440", help=f"Status {answer.status}: {excerpt(answer.body, self._redacted)}"
+                )
 
     def _by_status(self, answer: Answer) -> _Retry:
-        status, shown = answer.status, excerpt(answer.body)
+        status, shown = answer.status, excerpt(answer.body, self._redacted)
         what = f"status {status}" + (f": {shown}" if shown else "")
         if status == 429:
             retry = self._limited(answer, f"too many requests ({what})")
@@ -237,7 +240,7 @@ class Client:
         return retry_after(answer.headers, self._policy.honor, self._clock.now())
 
     def _redacted(self, text: str) -> str:
-        return redact(text, self._credentials.secrets.values())
+        return redact(text, self._hidden)
 
 
 def _condition(rule: ErrorRule) -> Any:

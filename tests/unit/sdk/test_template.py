@@ -1,0 +1,117 @@
+"""Request templates: values go in, nothing else does."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline.model.errors import Invalid
+from syncline.sdk.template import FILTERS, MAX_OUTPUT, TemplateError, compile_template
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("/tickets", "/tickets"),
+        ("https://{{ config.site }}.example.com", "https://acme.example.com"),
+        ("{{ config['site'] | upper }}", "ACME"),
+        ("{{ 'eu' if config.eu else 'us' }}", "eu"),
+        ("{{ config.eu }}", "true"),
+        ("{{ start | default('') }}", ""),
+        ("{{ config.port ~ '/' ~ config.site }}", "8080/acme"),
+        ("{{ tags | first }}{{ tags[1] }}", "ab"),
+        ("{{ config.port == 8080 and not config.none }}", "true"),
+        ("{{ config.none }}|", "|"),
+        ("{{ config.items }}", "of a dict that isn't a method"),
+        ("{# note #}x", "x"),
+    ],
+)
+def test_values_are_filled_in(text, expected):
+    """What the grammar has gives the text that one expects."""
+    config = {"site": "acme", "eu": True, "port": 8080, "none": None, "items": "of a dict that isn't a method"}
+    assert compile_template(text).render({"config": config, "tags": ["a", "b"]}) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ ''.__class__.__mro__ }}",
+        "{{ config['__class__'] }}",
+        "{{ _private }}",
+        "{{ config.update({}) }}",
+        "{{ range(10) }}",
+        "{{ lipsum() }}",
+        "{{ cycler.next }}{{ self }}{% raw %}{% endraw %}{{ 1 + 1 }}",
+        "{{ 'a' * 100000000 }}",
+        "{{ '%0999999999d' % 1 }}",
+        "{{ 10 ** 10 ** 10 }}",
+        "{{ -config.port }}",
+        "{% for x in config %}x{% endfor %}",
+        "{% set x = 1 %}",
+        "{% if config %}x{% endif %}",
+        "{% include 'x' %}",
+        "{% macro m() %}{% endmacro %}",
+        "{% raw %}{% endraw %}{% import 'x' as y %}",
+        "{{ config[start] }}",
+        "{{ tags[0:1] }}",
+        "{{ [1, 2] }}",
+        "{{ config | attr('x') }}",
+        "{{ config | map('upper') }}",
+        "{{ 'a' | center(1000000000) }}",
+        "{{ 'a' | replace('a', 'aa') }}",
+        "{{ config | tojson(indent=99999999) }}",
+        "{{ config | default(start) }}",
+        "{{ config is divisibleby 3 }}",
+        "{{ config.site",
+        "{{ }}",
+        "{% nonsense %}",
+        "{{ " + "(" * 2000 + "a" + ")" * 2000 + " }}",
+        "{{ a }}" * 600,
+    ],
+)
+def test_everything_else_is_refused_when_compiled(text):
+    """Attributes of objects, calls, statements, arithmetic and unlisted filters never compile."""
+    with pytest.raises(TemplateError):
+        compile_template(text)
+
+
+def test_an_error_has_its_position():
+    """The line and the column of the expression that is wrong are told."""
+    with pytest.raises(TemplateError, match=r"must not use calls") as caught:
+        compile_template("a\nbc {{ f() }}")
+    assert (caught.value.line, caught.value.column) == (2, 4)
+
+
+def test_a_missing_value_is_an_error():
+    """A value that isn't there is an error that names it, not an empty text."""
+    with pytest.raises(Invalid, match="'site' is undefined|no attribute 'site'") as caught:
+        compile_template("{{ config.site }}").render({"config": {}})
+    assert caught.value.code == "SYN431"
+
+
+def test_objects_have_no_attributes():
+    """Attributes of Python objects can't be read, whatever they are called."""
+    with pytest.raises(Invalid):
+        compile_template("{{ config.real }}").render({"config": 5})
+
+
+def test_quoted_values_stay_in_a_path_segment():
+    """With `quoted`, what comes from a value is percent-encoded; the template's own text is not."""
+    template = compile_template("/a/{{ id }}?x=1", quoted=True)
+    assert template.render({"id": "b/../c?d=é"}) == "/a/b%2F..%2Fc%3Fd%3D%C3%A9?x=1"
+
+
+def test_output_is_bounded():
+    """A value that is too long for any request is refused."""
+    with pytest.raises(Invalid, match="gives more than"):
+        compile_template("{{ a }}").render({"a": "x" * (MAX_OUTPUT + 1)})
+
+
+def test_names_are_known():
+    """A template tells which variables it reads."""
+    assert compile_template("{{ config.a }}{{ start | default('') }}").names == {"config", "start"}
+
+
+def test_listed_filters_exist():
+    """Each filter in the list is one that templates can use."""
+    for name in FILTERS:
+        compile_template("{{ a | " + name + " }}")
