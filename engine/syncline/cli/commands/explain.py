@@ -16,14 +16,14 @@ _CODE = re.compile(r"(?i)syn\d+")
 @click.argument("topic", metavar="CODE|KIND[.PATH]")
 @pass_app
 def explain(app: App, topic: str) -> Exit:
-    r"""Explain a code that a finding carries, a kind of manifest, or one of its fields.
+    """Explain a code that a finding carries, a kind of manifest, or one of its fields.
 
     \b
     Examples:
       syncline explain SYN501
       syncline explain Sync
       syncline explain Mapping.fields.protect
-    """
+    """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.explain_text import render_code, render_explanation
     from syncline.manifests.explain import explain_code, explain_path
 

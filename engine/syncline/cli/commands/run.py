@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @output("text", "json", help="How to write the receipt; progress goes to standard error.")
 @pass_app
 def run(app: App, name: str, tenant: str, form: str, *, dry_run: bool, limit: int, full_refresh: bool) -> Exit:
-    r"""Run an applied sync or import and write its receipt: read = written + rejected + skipped, always.
+    """Run an applied sync or import and write its receipt: read = written + rejected + skipped, always.
 
     A run that was stopped resumes from its last commit when it is run again. Records that don't fit are set aside with
     their reasons, and the exit code is 4.
@@ -40,7 +40,7 @@ def run(app: App, name: str, tenant: str, form: str, *, dry_run: bool, limit: in
     Examples:
       syncline run Sync/helpdesk-tasks
       syncline run acme/Import/customers --dry-run --limit 20
-    """
+    """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline import workflow
 
     settings = app.settings()

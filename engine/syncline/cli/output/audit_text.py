@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from syncline.audit.verify import Verification
 
 VERSION = "syncline/verification/v1"
+_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def _details(event: dict[str, Any]) -> str:
     details = event.get("unmapped", {}).get("details", {})
-    shown = {name: value for name, value in details.items() if value not in (None, "", [], False)}
+    shown = {name: value for name, value in details.items() if value is not False and value not in (None, "", [])}
     return ", ".join(name if value is True else f"{name} {_value(value)}" for name, value in shown.items())
 
 
@@ -26,7 +28,7 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return "+".join(map(str, value))
     text = str(value)
-    return text[:12] if len(text) == 64 and set(text) <= set("0123456789abcdef") else text
+    return text[:12] if _HASH.fullmatch(text) else text
 
 
 def render_entries(entries: Sequence[tuple[int, dict[str, Any]]], paint: Paint) -> str:

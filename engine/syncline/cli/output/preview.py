@@ -53,6 +53,17 @@ def _cell(value: Any) -> str:
     return "null" if shown is None else str(shown)
 
 
+def _numeric(preview: Preview) -> frozenset[int]:
+    """The columns of numbers, which are read best from the right."""
+    kinds = (int, float, Decimal)
+    values = {column: [row.get(column) for row in preview.rows] for column in preview.columns}
+    return frozenset(
+        i
+        for i, column in enumerate(preview.columns)
+        if all(v is None or (isinstance(v, kinds) and not isinstance(v, bool)) for v in values[column])
+    )
+
+
 def _wide(columns: tuple[str, ...], rows: list[list[str]], width: int) -> bool:
     """Whether a table of these would not fit on a line."""
     widths = [max(len(cut(c, 30)) for c in column) for column in zip(columns, *rows, strict=True)]
@@ -67,7 +78,7 @@ def render_preview(key: ObjectKey, preview: Preview, paint: Paint, width: int = 
     parts = [f"{paint.bold(f'Dry run of {visible(str(key))}:')} {would}, {others}. Nothing was written.\n"]
     rows = [[_cell(row.get(column)) for column in preview.columns] for row in preview.rows]
     if rows and not _wide(preview.columns, rows, width):
-        parts.append(render_table(preview.columns, rows, paint, cells=30))
+        parts.append(render_table(preview.columns, rows, paint, right=_numeric(preview), cells=30))
     elif rows:
         size = max(map(len, preview.columns))
         for row in rows:

@@ -12,6 +12,7 @@ from syncline.cli.output.text import cut, duration, number, pad, plural, visible
 from syncline.model.run import Receipt, Reject, RunState
 
 _TOP = 5
+_RATED = 1_000  # fewer rows say nothing about speed
 _TITLES = {
     RunState.pending: "Pending",
     RunState.running: "Running",
@@ -49,7 +50,7 @@ def cursor(value: Any) -> str:
 
 def _figures(receipt: Receipt) -> list[tuple[str, str, str]]:
     counts = receipt.counts
-    rate = f"{number(counts.read / receipt.seconds)} rows/s" if receipt.seconds and counts.read else ""
+    rate = f"{number(counts.read / receipt.seconds)} rows/s" if receipt.seconds and counts.read >= _RATED else ""
     kinds = [f"{number(n)} {name}" for name in ("inserted", "updated", "unchanged") if (n := getattr(counts, name))]
     return [
         ("read", number(counts.read), rate),
