@@ -50,6 +50,11 @@ def common(schema: Schema) -> Iterator[Limit]:
                 pass
 
 
+def no_null_keys(schema: Schema) -> Iterator[Limit]:
+    """Rows without a key. SQLite would give them one of its own."""
+    return (Limit(name, "a null in the key", lambda column: column.is_null()) for name in schema.key)
+
+
 def ensure(frame: pl.DataFrame, limits: Sequence[Limit]) -> None:
     """Raises Invalid for the first column with a value beyond a limit."""
     for limit in limits:

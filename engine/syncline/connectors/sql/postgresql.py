@@ -251,7 +251,7 @@ def _csv(frame: pl.DataFrame) -> bytes:
 
     binary = [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
     if binary:
-        frame = frame.with_columns(pl.lit("\\x") + pl.col(name).bin.encode("hex") for name in binary)
+        frame = frame.with_columns((pl.lit("\\x") + pl.col(name).bin.encode("hex")).alias(name) for name in binary)
     # A line of `\.` alone would end the data; it can only come from a table of one column.
     alone = frame.width == 1
     out = io.BytesIO()

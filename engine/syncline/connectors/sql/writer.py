@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.ledger import Ledger
-from syncline.connectors.sql.limits import ensure, refusals
+from syncline.connectors.sql.limits import ensure, no_null_keys, refusals
 from syncline.connectors.sql.names import SHADOW, quoted
 from syncline.connectors.sql.table import keyed
 from syncline.model.errors import Bug, Denied
@@ -29,6 +29,8 @@ class SqlWriter:
         self._table = target.stream + SHADOW if target.mode == "replace" else target.stream
         self._frame_schema = target_frame_schema(target.schema)
         self._limits = database.limits(target.schema)
+        if keyed(target):
+            self._limits = (*no_null_keys(target.schema), *self._limits)
         self._saved: str | None = None
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:

@@ -1,0 +1,156 @@
+"""Places that SQL destinations write to in tests, and how to read them back as Python's own values."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import polars as pl
+import psycopg
+from pydantic import BaseModel
+
+from syncline.connectors.sql.destination import SqlDestination
+from syncline.connectors.sql.names import quoted
+from syncline.connectors.sql.runtime import open_database
+from syncline.model.schema import DataType, Field, Schema
+from syncline.model.secret import Secret
+from syncline.sdk.destination import Target, WriteMode
+from syncline.sdk.frame import target_frame_schema
+from syncline.sdk.source import Credentials, Instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLOW = "acme/Sync/orders"
+
+
+class Spec(BaseModel):
+    """Stands for the specs of a connector and an integration, which databases don't look at."""
+
+
+@dataclass
+class Place:
+    """A database of a test. `read` gives rows as Python values, whatever they are stored as."""
+
+    instance: Instance
+    opened: list[SqlDestination] = field(default_factory=list)
+
+    @property
+    def dialect(self) -> str:
+        return "sqlite" if "path" in self.instance.config else "postgresql"
+
+    def open(self) -> SqlDestination:
+        """A destination, closed at the end of the test if the test doesn't."""
+        self.opened.append(SqlDestination(open_database(self.instance)))
+        return self.opened[-1]
+
+    def execute(self, statement: str, *parameters: Any) -> list[tuple]:
+        """Runs a statement with `?` for parameters over a connection of its own, in the schema of the test."""
+        if self.dialect == "sqlite":
+            with closing(sqlite3.connect(self.instance.root / str(self.instance.config["path"]))) as connection:
+                rows = connection.execute(statement, parameters).fetchall()
+                connection.commit()
+                return rows
+        options = f"-c search_path={self.instance.config['schema']} -c timezone=UTC"
+        with psycopg.connect(self.url, autocommit=True, options=options, **self.login) as connection:
+            cursor = connection.execute(statement.replace("?", "%s") if parameters else statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def read(self, table: str, schema: Schema) -> list[tuple]:
+        """The rows of a table, in the order of the first column."""
+        names = ", ".join(quoted(name) for name in schema.names)
+        rows = self.execute(f"SELECT {names} FROM {quoted(table)} ORDER BY {quoted(schema.names[0])}")
+        return [tuple(self._value(value, f.type) for value, f in zip(row, schema.fields, strict=True)) for row in rows]
+
+    def tables(self) -> set[str]:
+        """Names of the tables that are there."""
+        if self.dialect == "sqlite":
+            return {name for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        found = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", self.instance.config["schema"])
+        return {name for (name,) in found}
+
+    @property
+    def url(self) -> str:
+        return str(self.instance.config["url"])
+
+    @property
+    def login(self) -> dict[str, Any]:
+        password = self.instance.credentials.secrets["password"].reveal()
+        return {"user": self.instance.credentials.settings["username"], "password": password}
+
+    def clear(self) -> None:
+        """Drops every table."""
+        if self.dialect == "postgresql":
+            self.execute(f"DROP SCHEMA IF EXISTS {self.instance.config['schema']} CASCADE")
+        else:
+            for table in self.tables():
+                self.execute(f"DROP TABLE {quoted(table)}")
+
+    def close(self) -> None:
+        for destination in self.opened:
+            destination.close()
+        if self.dialect == "postgresql":
+            self.clear()
+
+    def _value(self, value: Any, data_type: DataType) -> Any:
+        if value is None:
+            return None
+        if data_type.name == "json":
+            return json.loads(value) if isinstance(value, str) and self.dialect == "sqlite" else value
+        if self.dialect == "postgresql":
+            return value
+        match data_type.name:
+            case "decimal":
+                return Decimal(value)
+            case "date":
+                return date.fromisoformat(value)
+            case "time":
+                return time.fromisoformat(value)
+            case "timestamp":
+                assert value.endswith("Z")
+                return datetime.fromisoformat(value[:-1]).replace(tzinfo=UTC)
+            case "datetime":
+                return datetime.fromisoformat(value)
+            case "boolean":
+                assert value in {0, 1}
+                return bool(value)
+            case _:
+                return value
+
+
+def sqlite_place(folder: Path) -> Place:
+    """A database file in a folder that isn't there yet."""
+    return Place(Instance("local", Spec(), Spec(), {"path": "data/warehouse.db"}, folder))
+
+
+def postgres_place(url: str, folder: Path) -> Place:
+    """A schema of its own in the database of a URL, which isn't there yet."""
+    parts = urlsplit(url)
+    plain = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    login = Credentials(
+        "basic", {"username": parts.username or "postgres"}, {"password": Secret(parts.password or "none")}
+    )
+    config = {"url": plain, "schema": f"t_{uuid4().hex[:12]}"}
+    return Place(Instance("server", Spec(), Spec(), config, folder, login))
+
+
+def schema_of(fields: dict[str, str], *key: str) -> Schema:
+    """A schema from names and types as written in manifests."""
+    return Schema(tuple(Field(name, DataType.parse(text)) for name, text in fields.items()), key)
+
+
+def frame_of(schema: Schema, *rows: tuple) -> pl.DataFrame:
+    """A frame of the schema's exact types."""
+    return pl.DataFrame(list(rows), schema=target_frame_schema(schema), orient="row")
+
+
+def target_of(schema: Schema, mode: WriteMode = "upsert", run: str = "run-1", **more: Any) -> Target:
+    """A target named `orders` unless told otherwise."""
+    return Target(**{"flow": FLOW, "run": run, "stream": "orders", "schema": schema, "mode": mode, **more})
