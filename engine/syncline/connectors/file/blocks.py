@@ -30,20 +30,22 @@ def blocks(file: OpenFile, offset: int, size: int, end_of: Callable[[bytes, bool
     Yields blocks of about `size` bytes; at least one, and the last marked as such.
 
     `end_of(data, final)` says how many bytes of `data`, which starts where a record starts, are whole records; `final`
-    that the file ends where `data` ends.
+    that the file ends where `data` ends. Where a block ends depends on where it begins only, so that reading that
+    resumes yields the same blocks.
     """
-    pending = b""
     while True:
-        start = offset + len(pending)
-        data = pending + file.read(start, min(size, file.size - start))
-        final = offset + len(data) == file.size
-        end = end_of(data, final)
-        if end or final or len(data) > MAX_RECORD:
-            stuck = end < len(data) if final else not end
-            yield Block(data[:end], offset, last=final, rest=data[end:] if stuck else b"")
-            if final or stuck:
-                return
-        pending = data[end:]
+        length = size
+        while True:
+            data = file.read(offset, min(length, file.size - offset))
+            final = offset + len(data) == file.size
+            end = end_of(data, final)
+            if end or final or length >= MAX_RECORD:
+                break
+            length = min(2 * length, MAX_RECORD)
+        stuck = end < len(data) if final else not end
+        yield Block(data[:end], offset, last=final and end == len(data), rest=data[end:] if stuck else b"")
+        if final or stuck:
+            return
         offset += end
 
 

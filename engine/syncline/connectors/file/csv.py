@@ -165,7 +165,7 @@ class CsvFormat:
                 len(head) + len(block.data),
                 {"offset": end, "line": line},
                 end,
-                last=block.last and not block.rest,
+                last=block.last,
                 growable=block.data.endswith((b"\n", b"\r")),
             )
             head = b""
@@ -245,7 +245,8 @@ class CsvFormat:
     def _unclosed(self, file: OpenFile, block: Block, line: int) -> Invalid:
         opened = opening_quote(block.rest, self._dialect)
         line += max(count_lines(block.rest[:opened] + b"x"), 1)
-        why = "the file ends inside it" if block.last else f"no record ends within {MAX_RECORD:,} bytes"
+        at_end = block.offset + len(block.data) + len(block.rest) == file.size
+        why = "the file ends inside it" if at_end else f"no record ends within {MAX_RECORD:,} bytes"
         return Invalid(
             f"{file.name}:{line}: the quote that opens here is never closed: {why}",
             code="SYN456",

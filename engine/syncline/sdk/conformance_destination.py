@@ -1,0 +1,372 @@
+"""The promises of a destination as checks that a connector's developer runs, like those of `conformance.py`.
+
+`DestinationCase` says how to open the system and how to read it back by other means; a check writes to it and looks.
+Each check wants a system that was never written to. `FailingDestination` fails on demand, for tests of what drives one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from syncline.model.errors import Again, Invalid
+from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.conformance import Broken, require
+from syncline.sdk.destination import Destination, Target, WriteMode, Writer, Written
+from syncline.sdk.frame import target_frame_schema
+
+_FLOW = "acme/Sync/conformance"
+_STREAM = "conformance"
+
+
+@dataclass(frozen=True, slots=True)
+class DestinationCase:
+    """A destination under test: `open` opens the same (at first empty) system each time; `rows` reads a stream back by
+    other means, as a frame with the schema's columns and types, in any order; an absent stream is an empty frame.
+    """
+
+    open: Callable[[], Destination]
+    rows: Callable[[str, Schema], pl.DataFrame]
+    modes: tuple[WriteMode, ...]
+
+
+#: Every logical type that a target may have.
+EVERY_TYPE = Schema(
+    (
+        Field("id", DataType("integer"), nullable=False),
+        Field("name", DataType("string")),
+        Field("small", DataType("int32")),
+        Field("price", DataType("decimal", 38, 9)),
+        Field("ratio", DataType("float")),
+        Field("active", DataType("boolean")),
+        Field("born", DataType("date")),
+        Field("daily", DataType("time")),
+        Field("seen", DataType("timestamp")),
+        Field("local", DataType("datetime")),
+        Field("extra", DataType("json")),
+        Field("raw", DataType("binary")),
+    ),
+    key=("id",),
+)
+
+
+def sample(ids: Sequence[int]) -> pl.DataFrame:
+    """Rows of `EVERY_TYPE` with values at the edges: the same row for the same id."""
+    edges: tuple[tuple[Any, ...], ...] = (
+        (
+            'O\'Brien, "é"\\\n😀',
+            2**31 - 1,
+            Decimal("12345678901234567890123456789.123456789"),
+            0.1,
+            True,
+            date(1969, 12, 31),
+            time(23, 59, 59, 999999),
+            datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+            datetime(2024, 2, 29, 2, 30),  # noqa: DTZ001 - a wall-clock time has no zone
+            '{"a": [1.10, "\\u00e9", null]}',
+            b"\x00\xff'\\",
+        ),
+        (
+            "",
+            -(2**31),
+            Decimal("-0.000000001"),
+            -1e300,
+            False,
+            date(9999, 12, 31),
+            time(0),
+            datetime(2038, 1, 19, 3, 14, 8, 1, tzinfo=UTC),
+            datetime(1, 1, 1),  # noqa: DTZ001 - likewise
+            "12345678901234567890.10",
+            b"",
+        ),
+        (None,) * 11,
+    )
+    rows = [(number, *edges[number % 3]) for number in ids]
+    return pl.DataFrame(rows, schema=target_frame_schema(EVERY_TYPE), orient="row")
+
+
+def _target(mode: WriteMode, run: str = "run1", schema: Schema = EVERY_TYPE, stream: str = _STREAM) -> Target:
+    return Target(_FLOW, run, stream, schema, mode)
+
+
+def _rows(case: DestinationCase, schema: Schema = EVERY_TYPE, stream: str = _STREAM) -> list[tuple[Any, ...]]:
+    return sorted(case.rows(stream, schema).rows(), key=lambda row: (row[0], repr(row)))
+
+
+def _wrote(
+    case: DestinationCase, mode: WriteMode, *batches: Sequence[int], run: str = "run1", finish: bool = True
+) -> list[Written]:
+    """A run: one write a batch, with checkpoints `run/1`, `run/2` and so on; `run/end` at its end."""
+    destination = case.open()
+    try:
+        writer = destination.open(_target(mode, run))
+        written = [writer.write(sample(ids), f"{run}/{n}") for n, ids in enumerate(batches, 1)]
+        if finish:
+            writer.finish(f"{run}/end")
+        else:
+            writer.abort()
+        return written
+    finally:
+        destination.close()
+
+
+def _checkpoint(case: DestinationCase, flow: str = _FLOW) -> str | None:
+    destination = case.open()
+    try:
+        return destination.checkpoint(flow)
+    finally:
+        destination.close()
+
+
+def _expect(case: DestinationCase, ids: Sequence[int], checkpoint: str | None, when: str) -> None:
+    expected = sorted(sample(ids).rows(), key=lambda row: (row[0], repr(row)))
+    found = _rows(case)
+    require(found == expected, f"{when}: rows are {found!r}; expected {expected!r}")
+    saved = _checkpoint(case)
+    require(saved == checkpoint, f"{when}: the checkpoint is {saved!r}; expected {checkpoint!r}")
+
+
+def knows_nothing_at_first(case: DestinationCase) -> None:
+    """A flow that never wrote has no checkpoint; forgetting and moving it has no effect."""
+    destination = case.open()
+    try:
+        destination.forget(_FLOW)
+        destination.move(_FLOW, "acme/Sync/other")
+        for flow in (_FLOW, "acme/Sync/other"):
+            require(destination.checkpoint(flow) is None, f"{flow} never wrote and has a checkpoint")
+    finally:
+        destination.close()
+
+
+def keeps_every_value(case: DestinationCase) -> None:
+    """Values of every type, at their edges, and nulls come back as they were given, in every mode."""
+    for mode in case.modes:
+        destination = case.open()
+        try:
+            writer = destination.open(_target(mode, stream=f"{_STREAM}_{mode}"))
+            written = writer.write(sample(range(6)), "1")
+            require(written.inserted + written.updated + written.unchanged == 6, f"{mode}: {written} for 6 rows")
+            writer.finish("2")
+        finally:
+            destination.close()
+        found = _rows(case, stream=f"{_STREAM}_{mode}")
+        expected = sample(range(6)).rows()
+        require(found == expected, f"{mode}: {found!r} came back of {expected!r}")
+
+
+def rows_and_checkpoint_appear_together(case: DestinationCase) -> None:
+    """After each write both are durable, for a newly opened destination; also when the batch has no rows."""
+    mode: WriteMode = "append" if "append" in case.modes else "upsert"
+    if mode not in case.modes:
+        return
+    destination = case.open()
+    try:
+        writer = destination.open(_target(mode))
+        writer.write(sample([1, 2]), "a")
+        _expect(case, [1, 2], "a", "after the first write")
+        writer.write(sample([]), "b")
+        _expect(case, [1, 2], "b", "after a write without rows")
+        writer.write(sample([3]), "c")
+        _expect(case, [1, 2, 3], "c", "after the third write")
+        writer.abort()
+        _expect(case, [1, 2, 3], "c", "after aborting")
+    finally:
+        destination.close()
+
+
+def a_refused_batch_changes_nothing(case: DestinationCase) -> None:
+    """A frame that isn't the schema's raises, and neither its rows nor its checkpoint appear."""
+    mode: WriteMode = case.modes[0]
+    destination = case.open()
+    try:
+        writer = destination.open(_target(mode))
+        writer.write(sample([1]), "good")
+        try:
+            writer.write(sample([2]).drop("name"), "bad")
+        except Exception:  # noqa: S110 - any error will do, what counts is what it leaves
+            pass
+        else:
+            raise Broken("a frame without a column of the schema was accepted")
+        writer.write(sample([3]), "good again")
+        writer.finish("end")
+    finally:
+        destination.close()
+    _expect(case, [1, 3], "end", "after a refused batch between two good ones")
+
+
+def upserts_once(case: DestinationCase) -> None:
+    """Upserting the same rows again changes nothing, and the counts say so; other values update by key."""
+    if "upsert" not in case.modes:
+        return
+    first, again = _wrote(case, "upsert", [0, 1, 2]), _wrote(case, "upsert", [0, 1, 2, 3], run="run2")
+    require(first == [Written(3)], f"inserting 3 rows was counted as {first}")
+    require(again == [Written(1, 0, 3)], f"3 equal rows and a new one were counted as {again}")
+    _expect(case, [0, 1, 2, 3], "run2/end", "after upserting twice")
+    destination = case.open()
+    try:
+        changed = sample([0, 1]).with_columns(pl.lit("changed").alias("name"))
+        written = destination.open(_target("upsert", "run3")).write(changed, "x")
+    finally:
+        destination.close()
+    require(written == Written(0, 2, 0), f"2 changed rows were counted as {written}")
+    require([row[1] for row in _rows(case)][:2] == ["changed"] * 2, "an upsert didn't change the values of its keys")
+
+
+def replaces_at_the_end_only(case: DestinationCase) -> None:
+    """While it is replaced, and when the run gives up, the old content stays; finishing puts the new one in place."""
+    if "replace" not in case.modes:
+        return
+    _wrote(case, "replace", [1, 2], [3])
+    _expect(case, [1, 2, 3], "run1/end", "after a first replacing run")
+    _wrote(case, "replace", [4], run="run2", finish=False)
+    _expect(case, [1, 2, 3], "run2/1", "after a replacing run gave up")
+    _wrote(case, "replace", [5], [6], run="run3")
+    _expect(case, [5, 6], "run3/end", "after a third replacing run")
+
+
+def a_replacing_run_continues(case: DestinationCase) -> None:
+    """A replacing run that is opened again goes on where its checkpoint is; finishing it twice does nothing more."""
+    if "replace" not in case.modes:
+        return
+    _wrote(case, "replace", [1])
+    _wrote(case, "replace", [2, 3], run="run2", finish=False)
+    destination = case.open()
+    try:
+        writer = destination.open(_target("replace", "run2"))
+        writer.write(sample([4]), "run2/2")
+        writer.finish("run2/end")
+        writer.finish("run2/end")
+        destination.open(_target("replace", "run2")).finish("run2/end")
+    finally:
+        destination.close()
+    _expect(case, [2, 3, 4], "run2/end", "after a replacing run went on")
+
+
+def checkpoints_move_and_are_forgotten(case: DestinationCase) -> None:
+    """A renamed flow finds its checkpoint under the new name only; a forgotten one has none. Rows stay."""
+    _wrote(case, case.modes[0], [1])
+    destination = case.open()
+    try:
+        destination.move(_FLOW, "acme/Sync/renamed")
+        require(destination.checkpoint(_FLOW) is None, "a moved checkpoint is still under its old name")
+        require(
+            destination.checkpoint("acme/Sync/renamed") == "run1/end", "a moved checkpoint isn't under its new name"
+        )
+        destination.forget("acme/Sync/renamed")
+    finally:
+        destination.close()
+    require(_checkpoint(case, "acme/Sync/renamed") is None, "a forgotten checkpoint is still there")
+    require(len(_rows(case)) == 1, "forgetting a checkpoint changed the rows")
+
+
+def schemas_grow_and_nothing_else(case: DestinationCase) -> None:
+    """A new column is added and is null in old rows; a column that now has another type is Invalid and stays."""
+    if case.modes == ("replace",):
+        return
+    mode: WriteMode = "append" if "append" in case.modes else "upsert"
+    _wrote(case, mode, [0])
+    wider = Schema((*EVERY_TYPE.fields, Field("added", DataType("string"))), EVERY_TYPE.key)
+    destination = case.open()
+    try:
+        frame = sample([1]).with_columns(pl.lit("new").alias("added"))
+        destination.open(_target(mode, "run2", wider)).write(frame, "wider")
+        other = Schema((EVERY_TYPE.fields[0], Field("born", DataType("boolean"))), EVERY_TYPE.key)
+        try:
+            destination.open(_target(mode, "run3", other))
+        except Invalid as error:
+            require("born" in error.message, f"the error doesn't name the column: {error.message}")
+        else:
+            raise Broken("a column was accepted with another type")
+    finally:
+        destination.close()
+    added = [row[-1] for row in _rows(case, wider)]
+    require(added == [None, "new"], f"the added column holds {added!r}")
+
+
+def flows_are_kept_apart(case: DestinationCase) -> None:
+    """Two flows into one stream have checkpoints of their own."""
+    _wrote(case, case.modes[0], [1])
+    destination = case.open()
+    try:
+        other = Target("acme/Sync/other", "run9", _STREAM, EVERY_TYPE, case.modes[0])
+        destination.open(other).write(sample([2]), "theirs")
+        require(destination.checkpoint("acme/Sync/other") == "theirs", "the second flow has no checkpoint")
+    finally:
+        destination.close()
+    require(_checkpoint(case) == "run1/end", "another flow's write changed the checkpoint")
+
+
+DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
+    knows_nothing_at_first,
+    keeps_every_value,
+    rows_and_checkpoint_appear_together,
+    a_refused_batch_changes_nothing,
+    upserts_once,
+    replaces_at_the_end_only,
+    a_replacing_run_continues,
+    checkpoints_move_and_are_forgotten,
+    schemas_grow_and_nothing_else,
+    flows_are_kept_apart,
+)
+
+
+# --- Failing on demand -----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class FailingDestination:
+    """A destination whose write number `at` (from 1, over all writers) raises `Again`: before anything is written, or
+    `after` it was committed, as when the answer to a commit is lost.
+    """
+
+    inner: Destination
+    at: int
+    after: bool = False
+    writes: int = 0
+
+    def checkpoint(self, flow: str) -> str | None:
+        """As the inner one."""
+        return self.inner.checkpoint(flow)
+
+    def forget(self, flow: str) -> None:
+        """As the inner one."""
+        self.inner.forget(flow)
+
+    def move(self, previous: str, flow: str) -> None:
+        """As the inner one."""
+        self.inner.move(previous, flow)
+
+    def open(self, target: Target) -> Writer:
+        """A writer that fails when its time has come."""
+        return _FailingWriter(self, self.inner.open(target))
+
+    def close(self) -> None:
+        """As the inner one."""
+        self.inner.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _FailingWriter:
+    owner: FailingDestination
+    inner: Writer
+
+    def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
+        self.owner.writes += 1
+        fails = self.owner.writes == self.owner.at
+        if fails and not self.owner.after:
+            raise Again("failed on demand, before the write")
+        written = self.inner.write(frame, checkpoint)
+        if fails:
+            raise Again("failed on demand, after the commit")
+        return written
+
+    def finish(self, checkpoint: str) -> Written | None:
+        return self.inner.finish(checkpoint)
+
+    def abort(self) -> None:
+        self.inner.abort()

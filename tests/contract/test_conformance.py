@@ -1,0 +1,67 @@
+"""The shipped checks of destinations, run over each of ours; and that they find destinations that break a promise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncline.model.errors import Again
+from syncline.sdk import conformance_destination as conformance
+from syncline.sdk.conformance import Broken
+from syncline.sdk.conformance_destination import DestinationCase, FailingDestination
+from syncline.sdk.destination import Target
+from tests.contract import file_places
+
+
+def file_case(root: Path, form: str) -> DestinationCase:
+    return DestinationCase(
+        open=lambda: file_places.destination(root, format=form),
+        rows=lambda stream, schema: file_places.rows(root, stream, schema),
+        modes=("append", "replace"),
+    )
+
+
+@pytest.mark.parametrize("check", conformance.DESTINATION_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+def test_file_destinations_keep_their_promises(check, form, tmp_path: Path):
+    """Folders of parts pass every check of the shipped suite, in every format."""
+    check(file_case(tmp_path, form))
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_failing_on_demand(after, tmp_path: Path):
+    """The failing destination raises at the write it was told to, before or after that is durable, and only there."""
+    case = file_case(tmp_path, "parquet")
+    failing = FailingDestination(case.open(), at=2, after=after)
+    writer = failing.open(Target("f", "r", "s", conformance.EVERY_TYPE, "append"))
+    writer.write(conformance.sample([1]), "1")
+
+    with pytest.raises(Again):
+        writer.write(conformance.sample([2]), "2")
+
+    assert failing.checkpoint("f") == ("2" if after else "1")
+    writer.write(conformance.sample([3]), "3")
+    assert case.rows("s", conformance.EVERY_TYPE).height == (3 if after else 2)
+
+
+class Forgetful:
+    """A destination whose checkpoints are those of another system: rows and checkpoints don't go together."""
+
+    def __init__(self, inner):
+        self.inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def checkpoint(self, flow):
+        return None
+
+
+def test_checks_find_broken_promises(tmp_path: Path):
+    """A destination that keeps no checkpoint fails."""
+    case = file_case(tmp_path, "parquet")
+    broken = DestinationCase(lambda: Forgetful(case.open()), case.rows, case.modes)
+
+    with pytest.raises(Broken, match="the checkpoint is None"):
+        conformance.rows_and_checkpoint_appear_together(broken)

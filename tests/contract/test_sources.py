@@ -1,0 +1,120 @@
+"""The contract of sources, for files of every format; and that the checks find sources that break it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from syncline.model.schema import STRING, DataType, Field, Schema
+from syncline.sdk import conformance
+from syncline.sdk.batch import Batch, Span
+from syncline.sdk.conformance import Broken, OpenSource
+from tests.contract import file_places
+
+ORDERS = Schema(
+    (
+        Field("id", DataType("integer"), nullable=False),
+        Field("price", DataType("number")),
+        Field("lines", DataType("json"), repeated=True, fields=(Field("sku", STRING), Field("n", DataType("integer")))),
+        Field("ship", DataType("json"), fields=(Field("city", STRING),)),
+    ),
+    key=("id",),
+)
+
+
+def csv_source(root: Path) -> OpenSource:
+    for name, start in (("a.csv", 0), ("b.csv", 50)):
+        with (root / name).open("w", newline="", encoding="utf-8") as file:
+            rows = [[start + i, "two\nlines" if i % 4 == 1 else f"é{i}"] for i in range(30)]
+            csv.writer(file).writerows([["id", "text"], *rows, ["short"]])
+    return lambda: file_places.source(root, "*.csv", block=64)
+
+
+def jsonl_source(root: Path) -> OpenSource:
+    for name, start in (("a.jsonl", 0), ("b.jsonl", 50)):
+        records = [{"id": start + i, "price": i / 8, "lines": [{"sku": "x", "n": i}], "ship": None} for i in range(30)]
+        lines = [json.dumps(record) for record in records]
+        (root / name).write_text("\n".join([*lines[:7], "", '{"id":', *lines[7:]]))
+    return lambda: file_places.source(root, "*.jsonl", ORDERS, block=100)
+
+
+def parquet_source(root: Path) -> OpenSource:
+    for name, start in (("a.parquet", 0), ("b.parquet", 50)):
+        frame = pl.DataFrame(
+            {
+                "id": range(start, start + 30),
+                "price": pl.Series([Decimal(i).scaleb(-2) for i in range(30)], dtype=pl.Decimal(10, 2)),
+                "lines": [[{"sku": "x", "n": i}] for i in range(30)],
+                "ship": [{"city": "Oslo"} if i % 2 else None for i in range(30)],
+            }
+        )
+        frame.write_parquet(root / name, row_group_size=10)
+    return lambda: file_places.source(root, "*.parquet", rows=4)
+
+
+SOURCES: tuple[Callable[[Path], OpenSource], ...] = (csv_source, jsonl_source, parquet_source)
+
+
+@pytest.mark.parametrize("check", conformance.SOURCE_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__name__)
+def test_sources_keep_their_promises(make, check, tmp_path: Path):
+    """Every source passes every check of the shipped suite."""
+    check(make(tmp_path))
+
+
+@dataclass
+class Hostile:
+    """A source of three batches that breaks one promise."""
+
+    fault: str
+    reads: int = 0
+    schema = Schema((Field("id", STRING),))
+
+    def read(self, position):
+        self.reads += 1
+        start = position["next"] if position else 0
+        if position and self.fault == "repeats":
+            start -= 1
+        for number in range(start, 3):
+            place = {"next": number + 1}
+            frame = pl.DataFrame({"id": [f"{number}" + (f" {self.reads}" if self.fault == "wavers" else "")]})
+            batch = Batch(frame, (Span("s", "line", number + 1, 1),), place, digest=bytes([number]))
+            if self.fault == "types":
+                batch = replace(batch, frame=frame.cast(pl.Binary))
+            if self.fault == "places":
+                batch = replace(batch, spans=(Span("s", "line", 1, 1),))
+            if self.fault == "spans":
+                batch = replace(batch, spans=())
+            if self.fault == "positions":
+                batch = replace(batch, position={"next": number + 1, "tuple": (1, 2)})
+            yield batch
+
+    def close(self):
+        if self.fault == "closes":
+            raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("types", conformance.frames_follow_the_schema),
+        ("places", conformance.places_cover_every_record),
+        ("spans", conformance.places_cover_every_record),
+        ("positions", conformance.positions_are_json),
+        ("wavers", conformance.reading_is_repeatable),
+        ("repeats", conformance.resumes_exactly_once),
+    ],
+)
+def test_checks_find_broken_promises(fault, check):
+    """A source that breaks a promise fails the check of that promise; one that keeps them passes."""
+    hostile = Hostile(fault)
+    check(lambda: Hostile("none"))
+    with pytest.raises(Broken):
+        check(lambda: hostile)
