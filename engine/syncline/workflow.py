@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from syncline.model.plan import Plan, PolicyResult
     from syncline.model.run import Reject
     from syncline.reconciler.apply import Applied
+    from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
     from syncline.state.store import AppliedObject, RunRecord
 
@@ -254,6 +255,27 @@ def lineage(settings: Settings, key: ObjectKey) -> CompiledFlow:
             f"{key} is not declared, or doesn't resolve{hint}", code="SYN221", diagnostics=validation.diagnostics
         )
     return found
+
+
+def reject_rules(settings: Settings, run_id: str) -> dict[str, int]:
+    """How many rejects of a run broke which rule (`field: rule`), most first; nothing is decrypted."""
+    from collections import Counter
+
+    from syncline.state.open import open_reader
+
+    total: Counter[str] = Counter()
+    for sealed in open_reader(settings.state_url).rejects(run_id):
+        total.update(sealed.rules)
+    return dict(total.most_common())
+
+
+def doctor(settings: Settings) -> Iterator[Finding]:
+    """Whether this machine and this repository are fit for running."""
+    from syncline.reconciler.doctor import doctor as look
+
+    validation = validate(settings, mapping_tests=False)
+    errors = sum(d.severity == "error" for d in validation.diagnostics)
+    yield from look(settings, validation.desired, errors)
 
 
 def audit_exported(settings: Settings, what: str) -> None:

@@ -1,0 +1,154 @@
+"""Whether this machine and this home are fit: one finding a thing, nothing changed, no outside system but the state's."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.signer import FileSigner
+from syncline.audit.verify import verify
+from syncline.executor.facilities import SIGNER
+from syncline.kinds.base import SecretRef
+from syncline.model.errors import SynclineError
+from syncline.secrets.contract import Context, Reference
+from syncline.secrets.provider import check
+from syncline.state.open import open_reader
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from syncline.manifests.desired import Desired
+    from syncline.settings import Settings
+
+_LIBRARIES = ("polars", "pyarrow", "psycopg", "sqlalchemy", "cryptography", "common-expression-language", "google-re2")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: `ok` is None where it can't be told, or doesn't matter yet."""
+
+    name: str
+    ok: bool | None
+    message: str
+    help: str = ""
+
+
+def doctor(settings: Settings, desired: Desired, errors: int) -> Iterator[Finding]:
+    """Looks at everything in turn; a failure of one look is a finding, not an end."""
+    looks: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
+        ("python", _python),
+        ("libraries", _libraries),
+        ("git", _git),
+        ("configuration", lambda: _configuration(desired, errors)),
+        ("state", lambda: _state(settings)),
+        ("keys", lambda: _keys(settings)),
+        ("audit log", lambda: _audit(settings)),
+        ("secrets", lambda: _secrets(settings, desired)),
+    )
+    for name, look in looks:
+        try:
+            yield from look()
+        except SynclineError as error:
+            yield Finding(name, ok=False, message=error.message, help=error.help)
+        except (OSError, ValueError) as error:
+            yield Finding(name, ok=False, message=str(error))
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    yield Finding("python", sys.version_info >= (3, 11), version, "Syncline needs Python 3.11 or newer.")
+
+
+def _libraries() -> Iterator[Finding]:
+    found = [f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES]
+    yield Finding("libraries", ok=True, message=", ".join(found))
+
+
+def _git() -> Iterator[Finding]:
+    path = shutil.which("git")
+    yield Finding(
+        "git", path is not None, path or "not found", "Install git: plans name the commit that they are made of."
+    )
+
+
+def _configuration(desired: Desired, errors: int) -> Iterator[Finding]:
+    what = f"{len(desired.objects)} objects" + (f", {errors} errors" if errors else "")
+    yield Finding("configuration", errors == 0, what, "See `syncline validate`.")
+
+
+def _state(settings: Settings) -> Iterator[Finding]:
+    reader = open_reader(settings.state_url)
+    if not reader.lineage:
+        yield Finding("state", ok=None, message="nothing was applied yet", help="`syncline apply` makes it.")
+        return
+    unfinished = reader.unfinished_apply()
+    left = sum(not entry.done for entry in unfinished)
+    what = f"serial {reader.serial()}, {len(reader.objects())} objects applied"
+    yield Finding("state", ok=True, message=what)
+    if left:
+        yield Finding(
+            "apply", ok=False, message=f"an apply stopped with {left} steps to take", help="Run `syncline apply`."
+        )
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    if not settings.keys.is_dir():
+        yield Finding("keys", ok=None, message="made at the first apply")
+        return
+    open_to_others = [
+        p.name for p in settings.keys.rglob("*") if p.is_file() and p.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    ]
+    what = f"{', '.join(open_to_others)} can be read by others" if open_to_others else "readable by their owner only"
+    yield Finding("keys", not open_to_others, what, f"chmod -R go= {settings.keys}")
+
+
+def _audit(settings: Settings) -> Iterator[Finding]:
+    if not settings.audit.is_dir():
+        yield Finding("audit log", ok=None, message="begins with the first apply")
+        return
+    key = FileSigner.load(settings.keys / SIGNER).verifier
+    found = verify(DirectoryFetcher(settings.audit), key.name, [key])
+    size = found.checkpoint.size if found.checkpoint else 0
+    first = found.findings[0].message if found.findings else f"{size:,} entries verify"
+    yield Finding("audit log", found.ok, first, "See `syncline audit verify`; restore the log from a backup.")
+
+
+def _refs(value: object) -> Iterator[SecretRef]:
+    match value:
+        case SecretRef():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from _refs(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from _refs(inner)
+        case _ if hasattr(value, "__pydantic_fields__"):
+            yield from _refs([getattr(value, name) for name in type(value).__pydantic_fields__])
+        case _:
+            pass
+
+
+def secret_refs(spec: BaseModel) -> tuple[SecretRef, ...]:
+    """Every secret reference in a spec."""
+    return tuple(_refs(spec))
+
+
+def _secrets(settings: Settings, desired: Desired) -> Iterator[Finding]:
+    for key, manifest in desired.objects.items():
+        for ref in secret_refs(manifest.spec):
+            at = ref.secret_ref
+            problem = check(
+                Reference(at.provider, at.key, at.path), Context(settings.root, settings.environ, key.tenant)
+            )
+            name = f"secret {at.provider}:{at.key}"
+            if problem is None:
+                yield Finding(name, ok=True, message=f"is there, for {key}")
+            else:
+                yield Finding(name, ok=False, message=f"{problem.message} ({key})", help=problem.help)
