@@ -53,7 +53,13 @@ class Demo:
         sys.stdout.flush()
         command = [sys.executable, "-m", "syncline", *args]
         done = subprocess.run(  # noqa: S603 - our own command
-            command, cwd=self.root, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+            command,
+            cwd=self.root,
+            env=self.environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
         )
         shown = done.stdout.rstrip().splitlines()
         if lines and len(shown) > lines:
@@ -93,7 +99,7 @@ def prepare(root: Path, rows: int, port: int) -> None:
     root.mkdir(parents=True)
     for file in sorted((HERE / "config").iterdir()):
         (root / file.name).write_text(file.read_text().replace("@PORT@", str(port)))
-    (root / ".gitignore").write_text(".syncline/\nexports/\nwarehouse/\nsecrets/\n")
+    (root / ".gitignore").write_text(".syncline/\nexports/\nwarehouse/\nsecrets/\nplan.json\n")
     secrets = root / "secrets"
     secrets.mkdir(mode=0o700)
     token = secrets / "globex-helpdesk-token"
@@ -111,8 +117,8 @@ def tour(demo: Demo, service: Helpdesk, rows: int) -> None:
     demo.syncline("validate")
 
     demo.say("2. The plan", "What applying this commit would change, and what that does to data.")
-    demo.syncline("plan", "--out", ".syncline/plan.json", lines=70)
-    demo.syncline("apply", ".syncline/plan.json", "--yes", lines=30)
+    demo.syncline("plan", "--out", "plan.json", lines=64)
+    demo.syncline("apply", "plan.json", "--yes", lines=30)
 
     demo.say(
         "3. The import",
@@ -123,14 +129,20 @@ def tour(demo: Demo, service: Helpdesk, rows: int) -> None:
     run = demo.query(".syncline/state.db", "select id from runs order by started desc limit 1")[0][0]
     demo.syncline("runs", "rejects", str(run), lines=14)
 
-    demo.say("4. Fix the mapping, retry the rejects", "Status H means on hold: one line, one commit, and only the rejects move.")
+    demo.say(
+        "4. Fix the mapping, retry the rejects",
+        "Status H means on hold: one line, one commit, and only the rejects move.",
+    )
     demo.edit("acme-crm.yaml", "C: closed}", "C: closed, H: on-hold}")
     demo.git("commit", "-qam", "CRM: status H is on hold")
     demo.syncline("plan")
     demo.syncline("apply", "--yes")
     demo.syncline("runs", "retry", str(run), expect=4)
 
-    demo.say("5. The API", "Cursor paging, a bearer token from a secret provider, 429s waited out. The second run moves only what changed.")
+    demo.say(
+        "5. The API",
+        "Cursor paging, a bearer token from a secret provider, 429s waited out. The second run moves only what changed.",
+    )
     demo.syncline("run", "acme/Sync/helpdesk-tickets")
     service.work("acme", changed=7, new=5)
     demo.syncline("run", "acme/Sync/helpdesk-tickets")

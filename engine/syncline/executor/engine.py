@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
+    from syncline.kinds.sync import Guards
     from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
     from syncline.planner.compiled import CompiledFlow
@@ -67,13 +68,15 @@ class Work:
     mode: WriteMode
     trigger: str
     open_source: Callable[[Opener], Source]
+    guards: Guards
     full_refresh: bool = False
     parent: str = ""
 
 
 def flow_work(item: CompiledFlow, *, trigger: str = "manual", full_refresh: bool = False) -> Work:
     """The ordinary work of a flow."""
-    return Work(item, str(item.flow.key), item.flow.spec.write, trigger, Opener.source, full_refresh)
+    spec = item.flow.spec
+    return Work(item, str(item.flow.key), spec.write, trigger, Opener.source, spec.guards, full_refresh)
 
 
 @dataclass(slots=True)
@@ -243,7 +246,7 @@ class _Run:
         columns = bind_columns(self.work.item, source, self.facilities.keys)
         target = replace(columns.target, key=self.flow.target_key)
         unique = self.work.mode == "upsert"
-        guards = self.flow.spec.guards
+        guards = self.work.guards
         total = source.total_bytes if isinstance(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
@@ -277,7 +280,7 @@ class _Run:
 
     def _validates_first(self) -> bool:
         spec = self.flow.spec
-        return isinstance(spec, ImportSpec) and spec.validate_first == "before-commit"
+        return isinstance(spec, ImportSpec) and spec.validate_first == "before-commit" and not self.work.parent
 
     def _rehearse(self, batches: Iterable[Batch], preparer: Preparer, start: Checkpoint, total: int | None) -> None:
         """Reads and maps everything, writes nothing; the guards decide."""
@@ -289,10 +292,10 @@ class _Run:
                 _Nowhere(),
                 serial,
                 start,
-                self.flow.spec.guards,
+                self.work.guards,
                 lambda counts, size: self.progress.advanced(counts, size / total if total else None),
             )
-            check_rows(self.flow.spec.guards, end.counts)
+            check_rows(self.work.guards, end.counts)
         finally:
             serial.close()
 

@@ -6,6 +6,7 @@ Every record of the batch ends in exactly one place: a row, a reject, or skipped
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,12 @@ def _malformed(found: Malformed) -> Reject:
     return Reject(found.place, found.field, "parse", found.raw[:200], found.message, found.raw)
 
 
+def _place_order(reject: Reject) -> tuple[str, int]:
+    """`crm.csv:12` as ("crm.csv", 12): the order in which records were read."""
+    match = re.fullmatch(r"(.*)[:#](\d+)", reject.place)
+    return (match[1], int(match[2])) if match else (reject.place, 0)
+
+
 def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
     return frame.select(pl.any_horizontal([pl.col(name).is_null() for name in key]).alias("null")).to_series()
 
@@ -75,7 +82,9 @@ class Preparer:
         if self.unique and frame.height:
             frame = frame.unique(subset=list(self.target.key), keep="last", maintain_order=True)
         duplicates = before - frame.height
-        rejects = tuple(_malformed(m) for m in batch.malformed) + self._rejects(batch, rejected)
+        rejects = self._rejects(batch, rejected)
+        if batch.malformed:
+            rejects = tuple(sorted((*map(_malformed, batch.malformed), *rejects), key=_place_order))
         counts = Counts(
             read=batch.read,
             written=frame.height,

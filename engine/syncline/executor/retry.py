@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.engine import Work
 from syncline.executor.rejects import unseal
+from syncline.kinds.sync import Guards
 from syncline.mapping.records import frame_of_json
 from syncline.model.errors import Invalid
 from syncline.sdk.batch import Batch, Position, Span
@@ -100,6 +101,7 @@ def retry_work(engine: Engine, run_id: str) -> tuple[Work, RunRecord]:
         mode="append" if mode == "replace" else mode,
         trigger="retry",
         open_source=open_source,
+        guards=Guards(),
         parent=record.id,
     )
     return work, record
