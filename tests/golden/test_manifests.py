@@ -20,7 +20,9 @@ def shown(finding: Diagnostic) -> str:
     lines = [f"{place.line}:{place.column}-{place.end_line}:{place.end_column} {finding.severity} {finding.code}"]
     fields = ("message", "expected", "suggestion", "help", "subject", "excerpt")
     lines += [f"  {name}: {value}" for name in fields if (value := getattr(finding, name))]
-    lines += [f"  related: {related.place.line}:{related.place.column} {related.message}" for related in finding.related]
+    lines += [
+        f"  related: {related.place.line}:{related.place.column} {related.message}" for related in finding.related
+    ]
     return "\n".join(lines)
 
 

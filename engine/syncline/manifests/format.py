@@ -6,6 +6,8 @@ What it changes is never data: a text whose documents would be read as something
 from __future__ import annotations
 
 import io
+import re
+from functools import cache
 from typing import Any, Final
 
 from syncline.manifests.text import Text, checked
@@ -55,6 +57,7 @@ def _round_trip(content: str, file: str) -> str:
     from ruamel.yaml.error import YAMLError
 
     yaml = YAML(typ="rt")
+    yaml.Resolver = _as_written()
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=2, offset=0)
@@ -74,6 +77,20 @@ def _round_trip(content: str, file: str) -> str:
     if yaml.explicit_start and not explicit:
         text = text.removeprefix("---\n")
     return text.rstrip("\n") + "\n"
+
+
+@cache
+def _as_written() -> type[Any]:
+    from ruamel.yaml.resolver import VersionedResolver
+
+    class AsWritten(VersionedResolver):
+        """Takes every unquoted scalar for text: as a number it would be written in another way than it was read."""
+
+        @property
+        def versioned_resolver(self) -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+            return {"": [("tag:yaml.org,2002:null", re.compile(r"\Z"))]}  # nothing stays nothing, not ''
+
+    return AsWritten
 
 
 def _sort_envelope(document: Any) -> None:

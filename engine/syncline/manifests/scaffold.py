@@ -168,14 +168,14 @@ jobs:
 
 _PRE_COMMIT: Final = """\
 repos:
-  - repo: local
-    hooks:
-      - id: syncline
-        name: syncline validate
-        entry: syncline validate
-        language: system
-        files: \\.(ya?ml|csv)$
-        pass_filenames: false
+- repo: local
+  hooks:
+  - id: syncline
+    name: syncline validate
+    entry: syncline validate
+    language: system
+    files: \\.(ya?ml|csv)$
+    pass_filenames: false
 """
 
 _GITIGNORE: Final = """\

@@ -178,7 +178,7 @@ class _Composer:
         keys: dict[str, Span] = {}
         child: Node | None = None
         while not isinstance(event := self.next(), MappingEndEvent):
-            key = self._key(event, depth)
+            key = self._key(event)
             child = self._node(self.next(), depth + 1)
             if key is None:
                 continue
@@ -194,11 +194,10 @@ class _Composer:
         _close(node, start, event, child)
         return node
 
-    def _key(self, event: Event, depth: int) -> str | None:
+    def _key(self, event: Event) -> str | None:
         if not isinstance(event, ScalarEvent):
-            self._add("SYN111", "a key is not text", _span(event), help_="Quote it, if it is a name.")
-            self._node(event, depth + 1)
-            return None
+            # What it is the key of can't be told apart from what is in the key: nothing after it would be read right.
+            self._stop("SYN111", "a key is not text", _span(event), help_="Quote it, if it is a name.")
         if event.tag is not None:
             self._tag(event.tag, event)
         if event.value == "<<" and event.implicit[0]:
@@ -236,8 +235,8 @@ class _Composer:
     def _add(self, code: str, message: str, span: Span, help_: str = "") -> None:
         self.result.diagnostics.append(self.text.finding(code, message, self.text.place(span), help=help_))
 
-    def _stop(self, code: str, message: str, span: Span) -> NoReturn:
-        self._add(code, message, span)
+    def _stop(self, code: str, message: str, span: Span, help_: str = "") -> NoReturn:
+        self._add(code, message, span, help_)
         raise _StopError
 
 

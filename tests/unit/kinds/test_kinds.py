@@ -1,0 +1,103 @@
+"""The list of kinds and what each says of itself."""
+
+from __future__ import annotations
+
+import pkgutil
+
+import pytest
+from pydantic import ValidationError
+
+import syncline.kinds
+from syncline.kinds import KIND_BY_NAME, KINDS
+from syncline.kinds.integration import connector_name
+from syncline.kinds.stream import RecordSchema, logical_schema, text_schema
+from syncline.kinds.sync import SyncSpec, endpoint
+
+SHARED_MODULES = {"base", "stream"}
+
+
+def test_every_file_is_in_the_list():
+    """Each file beside the list is a kind in it, except the two that kinds share."""
+    modules = {m.name.rstrip("_") for m in pkgutil.iter_modules(syncline.kinds.__path__)} - SHARED_MODULES
+
+    assert {k.name.lower().removesuffix("config") for k in KINDS} == modules
+
+
+def test_names():
+    """Names and plurals are distinct."""
+    assert len(KIND_BY_NAME) == len({k.plural for k in KINDS}) == len(KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_references(kind):
+    """Whatever a kind refers to is of a kind that is applied before it, and its path is in the example's document."""
+    from syncline.manifests.load import load_text
+
+    (manifest,) = load_text(kind.example, "e.yaml").manifests
+    for reference in kind.references(manifest.spec):
+        assert KIND_BY_NAME[reference.kind].order <= kind.order
+        value = manifest.source
+        for step in reference.path:
+            value = value[step]
+        assert reference.name in value
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_specs_are_closed_and_frozen(kind):
+    """A spec refuses unknown fields and can't be changed."""
+    with pytest.raises(ValidationError):
+        kind.spec.model_validate_json('{"noSuchField": 1}')
+    assert kind.spec.model_config["frozen"]
+
+
+def test_defaults_are_values():
+    """A default that is a model is complete: its own defaults are there."""
+    spec = SyncSpec.model_validate_json('{"from": "a/b", "mapping": "c", "to": "d/e"}')
+
+    assert (spec.guards.max_rejects, spec.guards.min_rows, spec.write, spec.read) == (None, None, "upsert", "full")
+
+
+@pytest.mark.parametrize("share", ['"1%"', '"0.5%"', '"500"', "500"])
+def test_shares(share):
+    """A share is a percentage or a count, written as text or as a number."""
+    text = f'{{"from": "a/b", "mapping": "c", "to": "d/e", "guards": {{"maxRejects": {share}}}}}'
+
+    assert SyncSpec.model_validate_json(text).guards.max_rejects == share.strip('"')
+
+
+@pytest.mark.parametrize("share", ['"many"', '"-1%"', "-1", "1.5", "true"])
+def test_not_shares(share):
+    """Anything else is refused."""
+    text = f'{{"from": "a/b", "mapping": "c", "to": "d/e", "guards": {{"maxRejects": {share}}}}}'
+    with pytest.raises(ValidationError):
+        SyncSpec.model_validate_json(text)
+
+
+def test_names_in_parts():
+    """Endpoints and connectors come apart into their parts."""
+    assert endpoint("helpdesk/tickets") == ("helpdesk", "tickets")
+    assert connector_name("helpdesk@^1.3") == ("helpdesk", "^1.3")
+    assert connector_name("helpdesk") == ("helpdesk", "")
+
+
+def test_logical_schema():
+    """Declared types become logical ones: arrays and objects keep their inner fields, required ones aren't null."""
+    record = RecordSchema.model_validate_json(
+        """{"required": ["id"], "properties": {
+            "id": {"type": "integer"}, "at": {"type": "string", "format": "date-time", "x-class": "pii.date"},
+            "tags": {"type": "array", "items": {"type": "string"}}, "any": {"type": "any"},
+            "who": {"type": "object", "properties": {"name": {"type": "string"}}}}}"""
+    )
+    schema = logical_schema(record, ("id",))
+    found = [(f.name, str(f.type), f.nullable, f.repeated, f.data_class) for f in schema.fields]
+
+    assert found == [
+        ("id", "integer", False, False, ""),
+        ("at", "string", True, False, "pii.date"),
+        ("tags", "string", True, True, ""),
+        ("any", "json", True, False, ""),
+        ("who", "json", True, False, ""),
+    ]
+    assert [f.name for f in schema.fields[4].fields] == ["name"]
+    assert schema.key == ("id",)
+    assert [f.data_class for f in text_schema(("at", "x"), schema).fields] == ["pii.date", ""]
