@@ -1,4 +1,7 @@
-"""Exactly what a person is told about each broken file in `manifests/`: every finding with every field."""
+"""Exactly what a person is told about each broken file in `manifests/`: every finding with every field.
+
+With UPDATE_GOLDEN=1 in the environment the expectations are written anew: read the difference before you commit it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def shown(finding: Diagnostic) -> str:
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
 def test_findings(path):
-    """The findings of a broken file are these, in this order, and no others. (UPDATE_GOLDEN=1 writes them anew.)"""
+    """The findings of a broken file are these, in this order, and no others."""
     result = load_text(path.read_text(encoding="utf-8"), path.name)
     found = "\n".join(map(shown, result.diagnostics)) + "\n"
     golden = path.with_suffix(".txt")

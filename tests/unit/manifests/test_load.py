@@ -310,7 +310,21 @@ spec:
 
 def test_import_is_light():
     """Loading needs no column engine, database, HTTP client, Git or round-trip YAML library."""
-    heavy = "polars pyarrow sqlalchemy httpx aiohttp git ruamel psycopg cryptography jinja2 rich re2 subprocess".split()
+    heavy = [
+        "polars",
+        "pyarrow",
+        "sqlalchemy",
+        "httpx",
+        "aiohttp",
+        "git",
+        "ruamel",
+        "psycopg",
+        "cryptography",
+        "jinja2",
+        "rich",
+        "re2",
+        "subprocess",
+    ]
     program = f"import sys, syncline.manifests.resolve; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
