@@ -54,11 +54,13 @@ def source(
     """Opens a stream of files."""
     opened = instance(root, {"s": {"files": files} | stream})
     request = SourceRequest("s", schema, paths, incremental, batch_rows=rows, batch_bytes=block)
+    assert RUNTIME.open_source
     return RUNTIME.open_source(opened, request)
 
 
 def destination(root: Path, **config: str) -> Destination:
-    return RUNTIME.open_destination(instance(root, **config))
+    assert RUNTIME.open_destination
+    return RUNTIME.open_destination(instance(root, None, **config))
 
 
 def parts(root: Path, stream: str) -> list[Path]:
@@ -88,7 +90,7 @@ def _from_json(line: bytes, schema: Schema) -> dict:
     kinds = {f.name: f.type.name for f in schema.fields}
     text = line.decode()
     values = json.loads(text, parse_float=lambda digits: digits)
-    row = {}
+    row: dict[str, Any] = {}
     for name, value in values.items():
         kind = kinds.get(name, "string")
         if kind == "json":

@@ -13,23 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.connectors.file.runtime import RUNTIME
-from syncline.connectors.file.source import FileSource
-from syncline.kinds.connector import ConnectorSpec
-from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.schema import STRING, Field, Schema
 from syncline.sdk.batch import Batch
-from syncline.sdk.source import Instance, SourceRequest
+from syncline.sdk.source import Source
+from tests.contract.file_places import source
 
-CONNECTOR = ConnectorSpec(version="1.0.0", runtime="file")
 
-
-def opened(root: Path, block: int = 16 << 20, schema: Schema | None = None, incremental=False, **stream) -> FileSource:
-    spec = {"connector": "file", "streams": {"s": {"files": "*.csv"} | stream}}
-    integration = IntegrationSpec.model_validate(spec, strict=False)
-    instance = Instance("files", CONNECTOR, integration, {"root": "."}, root)
-    return RUNTIME.open_source(instance, SourceRequest("s", schema, (), incremental, batch_bytes=block))
+def opened(root: Path, block: int = 16 << 20, schema: Schema | None = None, incremental=False, **stream) -> Source:
+    files = stream.pop("files", "*.csv")
+    return source(root, files, schema, block=block, incremental=incremental, **stream)
 
 
 def rows(batches: list[Batch]) -> list[tuple]:
@@ -84,11 +77,11 @@ def test_reads_any_quoting_as_the_standard_library_does(tmp_path_factory, body, 
     text = "x,y\n" + body
     expected, unclosed = _standard(text)
 
-    batches = []
+    batches: list[Batch] = []
     (root / "a.csv").write_bytes(text.encode())
-    source = opened(root, block, csv={"nulls": []})
+    reading = opened(root, block, csv={"nulls": []}).read(None)
     with pytest.raises(Invalid, match="is never closed") if unclosed else nullcontext():
-        batches.extend(source.read(None))
+        batches.extend(reading)
     good = [(line, tuple(row)) for line, row in expected if len(row) == 2]
     bad = [f"a.csv:{line}" for line, row in expected if len(row) != 2]
     if not unclosed:
@@ -118,8 +111,7 @@ def test_resumes_from_every_position(tmp_path: Path, block):
             csv.writer(file).writerows(
                 [["id", "text"], *([str(start + i), 'line\n"two"' if i % 3 else ""] for i in range(20))]
             )
-    source = opened(tmp_path, block)
-    batches = list(source.read(None))
+    batches = list(opened(tmp_path, block).read(None))
 
     assert [row[0] for row in rows(batches)] == [str(i) for i in [*range(20), *range(100, 120)]]
     for index, batch in enumerate(batches):
@@ -195,10 +187,10 @@ def test_an_unclosed_quote_is_one_error_after_what_came_before(tmp_path: Path, b
     assert rows(_until_error(opened(tmp_path, block))) == [("1", "x\ny"), ("2", "z")]
 
 
-def _until_error(source: FileSource) -> list[Batch]:
+def _until_error(reading: Source) -> list[Batch]:
     found: list[Batch] = []
     with suppress(Invalid):
-        found.extend(source.read(None))
+        found.extend(reading.read(None))
     return found
 
 
@@ -240,9 +232,9 @@ def test_files_of_one_byte(tmp_path: Path, byte):
             opened(tmp_path)
         assert caught.value.code in {"SYN453", "SYN456", "SYN457"}
     else:
-        source = opened(tmp_path)
-        assert rows(list(source.read(None))) == []
-        assert source.schema.names == (byte.decode(),)
+        header = opened(tmp_path)
+        assert rows(list(header.read(None))) == []
+        assert header.schema.names == (byte.decode(),)
 
 
 @pytest.mark.parametrize(
@@ -281,11 +273,11 @@ def test_declared_columns_only_are_read(tmp_path: Path):
     """With a declared schema, other columns are not read, classes are kept, and a missing one is refused."""
     (tmp_path / "a.csv").write_bytes(b"x,y,z\n1,2,3\n")
     declared = Schema((Field("z", STRING, data_class="pii.name"), Field("x", STRING)))
-    source = opened(tmp_path, schema=declared)
+    declaring = opened(tmp_path, schema=declared)
 
-    assert source.schema.names == ("x", "z")
-    assert source.schema.get("z").data_class == "pii.name"
-    assert rows(list(source.read(None))) == [("1", "3")]
+    assert declaring.schema.names == ("x", "z")
+    assert declaring.schema.get("z").data_class == "pii.name"
+    assert rows(list(declaring.read(None))) == [("1", "3")]
     with pytest.raises(Invalid, match="has no column 'w'"):
         opened(tmp_path, schema=Schema((Field("w", STRING),)))
 

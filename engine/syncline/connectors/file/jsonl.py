@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+import msgspec
 import orjson
 
 from syncline.connectors.file.blocks import MAX_RECORD, blocks, raw_text
@@ -20,7 +21,7 @@ from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed, Span
 from syncline.sdk.json_document import check_document
-from syncline.sdk.json_records import RecordDecoder, untyped_schema
+from syncline.sdk.json_records import PageRecords, RecordDecoder, untyped_schema
 
 #: Lines checked together: their parsed form is in memory while they are.
 _TOGETHER = 1000
@@ -49,8 +50,12 @@ class JsonlFormat:
                     code="SYN456",
                     help="JSON Lines has one record a line; a JSON array in one file isn't JSON Lines.",
                 )
-            numbers, records, malformed = self._sound(file.name, block.data, line)
-            page = self._decoder.decode_each(records)
+            lines = _numbered(block.data, line)
+            try:
+                numbers, malformed, page = self._decode(file.name, lines, alone=False)
+            except msgspec.DecodeError:
+                # A line that is no document by itself, only together with its neighbours.
+                numbers, malformed, page = self._decode(file.name, lines, alone=True)
             malformed += [
                 Malformed(f"{file.name}:{numbers[bad.index]}", bad.message, bad.raw, bad.field) for bad in page.bad
             ]
@@ -72,21 +77,28 @@ class JsonlFormat:
                 growable=block.data.endswith(b"\n"),
             )
 
-    def _sound(self, name: str, data: bytes, before: int) -> tuple[list[int], list[bytes], list[Malformed]]:
-        """Line numbers and bytes of the lines that are objects with one meaning, and the lines that aren't."""
-        lines = [(before + n, line) for n, text in enumerate(data.split(b"\n"), 1) if (line := text.strip(b" \t\r"))]
-        numbers: list[int] = []
-        records: list[bytes] = []
+    def _decode(
+        self, name: str, lines: list[tuple[int, bytes]], *, alone: bool
+    ) -> tuple[list[int], list[Malformed], PageRecords]:
+        """The numbers of the lines that are objects with one meaning, the lines that aren't, and the decoded records.
+
+        `alone` looks at each line by itself; else only those are that don't pass together.
+        """
+        sound: list[tuple[int, bytes]] = []
         malformed: list[Malformed] = []
         for start in range(0, len(lines), _TOGETHER):
             some = lines[start : start + _TOGETHER]
-            if not _all_sound([line for _, line in some]):
+            if alone or not _all_sound([line for _, line in some]):
                 wrong = {number: why for number, line in some if (why := _fault(line))}
                 malformed += [Malformed(f"{name}:{n}", wrong[n], raw_text(line)) for n, line in some if n in wrong]
                 some = [(n, line) for n, line in some if n not in wrong]
-            numbers += [n for n, _ in some]
-            records += [line for _, line in some]
-        return numbers, records, malformed
+            sound += some
+        return [n for n, _ in sound], malformed, self._decoder.decode_each([line for _, line in sound])
+
+
+def _numbered(data: bytes, before: int) -> list[tuple[int, bytes]]:
+    """Lines that aren't empty, with their numbers."""
+    return [(before + n, line) for n, text in enumerate(data.split(b"\n"), 1) if (line := text.strip(b" \t\r"))]
 
 
 def _end_of_lines(data: bytes, final: bool) -> int:

@@ -171,6 +171,8 @@ class Folder:
 
     def _clear_next(self, kept: set[str]) -> None:
         folder = self.path / NEXT
+        if folder.is_symlink():
+            folder.unlink()
         if not folder.is_dir():
             return
         for path in list(folder.iterdir()):

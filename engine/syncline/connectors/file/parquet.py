@@ -52,23 +52,25 @@ class ParquetFormat:
                 help="Files of one stream have the same columns. Declare the stream's schema to read only some.",
             )
         expressions = _conversions(file.name, self.schema, found)
-        groups = parquet.metadata.num_row_groups
+        metadata = parquet.metadata
         group, done = at.get("group", 0), at.get("row", 0)
-        row = sum(parquet.metadata.row_group(g).num_rows for g in range(group)) + done
-        if group == groups:
+        row = sum(metadata.row_group(g).num_rows for g in range(group)) + done
+        if row == metadata.num_rows:
             yield self._piece(file, pl.DataFrame(schema=dict.fromkeys(found, pl.Null)), expressions, row, {})
-        for index in range(group, groups):
-            count = parquet.metadata.row_group(index).num_rows
-            raw = _bytes_of(file, parquet, index) if not done else b""
+            return
+        for index in range(group, metadata.num_row_groups):
+            raw = b"" if done else _bytes_of(file, parquet, index)
             for frame in self._frames(file.name, parquet, index, list(found), skip=done):
                 done += frame.height
-                ended = done == count
+                ended = done == metadata.row_group(index).num_rows
                 place = {"group": index + 1, "row": 0} if ended else {"group": index, "row": done}
-                last = ended and index + 1 == groups
+                last = row + frame.height == metadata.num_rows
                 yield self._piece(file, frame, expressions, row, {} if last else place, raw)
                 raw = b""
                 row += frame.height
             done = 0
+        if row != metadata.num_rows:
+            raise _damaged(file.name, ValueError(f"{row} rows came of {metadata.num_rows}"))
 
     def _frames(
         self, name: str, parquet: pa.parquet.ParquetFile, group: int, columns: list[str], *, skip: int
