@@ -86,7 +86,7 @@ def checked_url(url: str) -> str:
         port_ok = parts.port is None or 0 < parts.port < 65536
     except ValueError:
         parts, port_ok = SplitResult("", "", "", "", ""), False
-    plain = url.isascii() and url.isprintable() and " " not in url
+    plain = url.isascii() and url.isprintable() and " " not in url and "%" not in parts.netloc
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname

@@ -27,7 +27,7 @@ class Single:
 
 @dataclass(frozen=True, slots=True)
 class ByCursor:
-    """Each page names the cursor of the next, which goes to `into` (`query.cursor`). The last names none."""
+    """Each page names the cursor of the next, which goes to `into` (`query.cursor`; empty: a template reads it)."""
 
     into: str
 
@@ -101,7 +101,7 @@ class Pager:
             case Single():
                 return Ask(self._size)
             case ByCursor(into=into):
-                return Ask(self._size | ({into: state["cursor"]} if "cursor" in state else {}))
+                return Ask(self._size | ({into: state["cursor"]} if into and "cursor" in state else {}))
             case ByPage(into=into):
                 return Ask(self._size | {into: state["page"]})
             case ByOffset(into=into):

@@ -160,7 +160,7 @@ def _environment(*, quoted: bool) -> SandboxedEnvironment:
             return ""
         if isinstance(value, bool):
             value = "true" if value else "false"
-        return quote(str(value), safe="") if quoted and not isinstance(value, Undefined) else value
+        return quote(str(value), safe=":") if quoted and not isinstance(value, Undefined) else value
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False)
     environment.filters = {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}

@@ -36,7 +36,9 @@ def base_url(instance: Instance, http: Http) -> str:
     integration = instance.integration
     endpoints = integration.endpoints if isinstance(integration, IntegrationSpec) else ()
     if not endpoints:
-        return checked_url(_compiled(http.url).render({"config": plain(instance.config)}).strip())
+        # A value inside the URL stays in its part of it; one that is the whole URL is taken as it stands.
+        template = _compiled(http.url, quoted=not http.url.lstrip().startswith("{{"))
+        return checked_url(template.render({"config": plain(instance.config)}).strip())
     for endpoint in endpoints:
         if not instance.region or endpoint.region == instance.region:
             return checked_url(endpoint.url)

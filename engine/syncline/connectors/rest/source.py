@@ -75,7 +75,7 @@ class RestSource:
         self._schema = request.schema or untyped_schema(self._paths(), stream.key)
         self._declared = request.schema is not None
         self._decoder = RecordDecoder(self._schema, stream.records)
-        self._paging, self._size = _paging(stream.page)
+        self._paging, self._size = _paging(stream.page, templated="page" in self._plan.names)
         self._token = _expression(_token_of(stream.page))
         self._last = _expression(stream.page.last if stream.page else None)
         self._relation = stream.page.link if stream.page else None
@@ -88,6 +88,11 @@ class RestSource:
 
     def read(self, position: Position | None) -> Iterator[Batch]:
         pager = Pager(self._paging, self._size)
+        if not self._schema.fields:
+            raise Invalid(
+                f"nothing is read of stream {self._request.stream}: it has no schema, and no field is mapped",
+                code="SYN432",
+            )
         progress = begin(
             self._cursor, pager.first(), position, incremental=self._request.incremental, now=self._clock.now()
         )
@@ -149,7 +154,9 @@ class RestSource:
         values: dict[str, str | int] = {}
         if self._cursor is not None:
             values |= {place: bounds[bound] for place, bound in self._cursor.into.items() if bound in bounds}
-        variables = {"config": self._config, "page": progress.page, **bounds}
+        known = {"cursor": "cursor", "page": "number", "offset": "offset"}
+        page = {name: progress.page[key] for key, name in known.items() if key in progress.page}
+        variables = {"config": self._config, "page": page, **bounds}
         if "start" in bounds:
             variables["cursor"] = bounds["start"]
         return self._plan.build(variables, values | dict(ask.values), ask.url)
@@ -334,7 +341,7 @@ def _expression(text: str | None) -> Any:
     return jmespath.compile(text)
 
 
-def _paging(page: Page | None) -> tuple[Paging, dict[str, int]]:
+def _paging(page: Page | None, *, templated: bool) -> tuple[Paging, dict[str, int]]:
     """The declared paging. `Invalid` (SYN432) unless it is exactly one way."""
     if page is None:
         return Single(), {}
@@ -345,9 +352,9 @@ def _paging(page: Page | None) -> tuple[Paging, dict[str, int]]:
         check_place(place)
     found: Paging
     if page.cursor is not None:
-        if page.into is None:
+        if page.into is None and not templated:
             raise Invalid("page.cursor needs `into`, the place of the cursor in a request", code="SYN432")
-        found = ByCursor(check_place(page.into))
+        found = ByCursor(check_place(page.into) if page.into else "")
     elif page.page is not None:
         found = ByPage(check_place(page.page), page.start)
     elif page.offset is not None:
