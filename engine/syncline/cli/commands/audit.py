@@ -29,7 +29,12 @@ def audit() -> None:
 
 @audit.command(short_help="Show entries.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many, counted from the end."
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    default=50,
+    show_default=True,
+    help="How many, counted from the end.",
 )
 @click.option("--object", "subject", metavar="OBJECT", help="Of this object only, such as acme/Sync/helpdesk-tasks.")
 @click.option("--action", metavar="ACTION", help="Of this action only, such as run.finish.")

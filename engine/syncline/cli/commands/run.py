@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 @click.argument("name", metavar="[TENANT/]KIND/NAME")
 @click.option("--tenant", default="", metavar="TENANT", help="Look for the name in this tenant only.")
 @click.option("--dry-run", is_flag=True, help="Read and map some records as they are declared now; write nothing.")
-@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Records of a dry run.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="Records of a dry run."
+)
 @click.option("--full-refresh", is_flag=True, help="Read from the start, whatever was read before.")
 @output("text", "json", help="How to write the receipt; progress goes to standard error.")
 @pass_app

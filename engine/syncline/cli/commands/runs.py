@@ -31,7 +31,9 @@ def runs() -> None:
 @runs.command("list", short_help="List runs, newest first.")
 @click.argument("name", required=False, metavar="[[TENANT/]KIND/NAME]")
 @click.option("--tenant", default="", metavar="TENANT", help="Look for the name in this tenant only.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="How many at most.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="How many at most."
+)
 @output("text", "json")
 @pass_app
 def list_(app: App, name: str | None, tenant: str, limit: int, form: str) -> Exit:
@@ -71,7 +73,9 @@ def show(app: App, run_id: str, form: str) -> Exit:
 
 @runs.command(short_help="List or export what a run rejected.")
 @click.argument("run_id", metavar="RUN")
-@click.option("--limit", type=click.IntRange(min=1), help="How many at most; text shows 20 unless told otherwise.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="How many at most; text shows 20 unless told otherwise."
+)
 @output("text", "csv", "json", help="How to write them; json is one object a line.")
 @out("Write to a file that only you can read, instead of standard output.")
 @pass_app

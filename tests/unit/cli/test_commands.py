@@ -1,0 +1,95 @@
+"""The list of commands: complete, helped, and cheap to start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from syncline import __version__
+from syncline.cli.commands.table import ENTRIES
+from syncline.cli.main import cli
+
+
+def walk(command: click.Command, path: str = "syncline"):
+    """Every command with its path."""
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from walk(command.get_command(context, name), f"{path} {name}")
+
+
+COMMANDS = dict(walk(cli))
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_has_help(path):
+    """A command says what it does, in a line for lists and at length; so does every option."""
+    command = COMMANDS[path]
+    silent = [p.name for p in command.params if isinstance(p, click.Option) and not p.help and p.name != "help"]
+
+    assert command.help
+    assert command.help.strip().split("\n")[0]
+    assert not silent
+    if path != "syncline":
+        assert command.short_help
+        assert command.short_help.endswith(".")
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_help_is_shown(path, shell):
+    """`--help` of every command ends well and names its usage."""
+    ended = shell(*path.split()[1:], "--help")
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(f"Usage: {path}")
+
+
+def test_names_are_unique():
+    """No two entries have a name, and each has the name of its command."""
+    names = [entry.name for entry in ENTRIES]
+
+    assert len(names) == len(set(names))
+    assert [entry.load().name for entry in ENTRIES] == names
+
+
+def test_version(shell):
+    """`--version` says the version and nothing else."""
+    assert shell("--version").out == f"syncline {__version__}\n"
+
+
+def test_unknown_command(shell):
+    """A misspelt command is a usage error that names the nearest."""
+    ended = shell("validte")
+
+    assert ended.code == 2
+    assert "Did you mean 'validate'?" in ended.err
+
+
+def loaded(*args: str) -> set[str]:
+    """The modules that are imported once a command line has run in a process of its own."""
+    code = (
+        "import sys\nfrom syncline.cli.main import main\n"
+        "code = main(sys.argv[1:])\nprint('\\n' + '\\0'.join(sys.modules))\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.rsplit("\n", 2)[1].split("\0"))
+
+
+HEAVY = {"polars", "pyarrow", "sqlalchemy", "httpx", "psycopg", "cryptography", "rich", "git", "alembic", "ruamel.yaml"}
+
+
+def test_help_loads_nothing_heavy():
+    """`--help` imports neither the models nor any big library."""
+    assert not loaded("--help") & {*HEAVY, "pydantic", "syncline.workflow"}
+
+
+def test_validate_loads_nothing_heavy(repository):
+    """`validate` of a repository without mapping tests imports no library for data, databases, the web or terminals."""
+    mapping = repository / "mappings" / "customer.yaml"
+    mapping.write_text(mapping.read_text().partition("  tests:")[0], encoding="utf-8")
+
+    assert not loaded("validate") & (HEAVY - {"rich"})

@@ -1,0 +1,329 @@
+"""Commands on a real repository, from `init` to a verified audit log. Nothing is replaced by a fake."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from syncline.planner.serialize import loads
+
+
+@pytest.fixture
+def applied(repository, shell):
+    """The example repository, applied."""
+    assert shell("apply", "--yes").code == 0
+    return repository
+
+
+@pytest.fixture
+def broken_rows(repository, shell):
+    """Data of which two rows don't fit, and a guard that lets them be set aside."""
+    manifest = repository / "imports" / "customers.yaml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("5%", "50%"), encoding="utf-8")
+    path = repository / "data" / "customers.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    lines += ["6,Eve,not-an-address,01.01.2020,A,1.00", '7,=cmd(),e@example.com,31.02.2020,A,"=1+1"']
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert shell("apply", "--yes").code == 0
+    return repository
+
+
+def test_init_validates(tmp_path, shell):
+    """What `init` writes is valid, and says what comes next."""
+    ended = shell("init", tmp_path / "new")
+
+    assert ended.code == 0
+    assert "syncline plan" in ended.err
+    assert shell("validate", tmp_path / "new").out == "Valid: 6 objects in 6 files.\n"
+
+
+def test_init_replaces_nothing(repository, shell):
+    """`init` in a folder that has one of its files is refused, and changes nothing."""
+    before = (repository / "README.md").read_text()
+
+    assert shell("init").code == 1
+    assert (repository / "README.md").read_text() == before
+
+
+def test_validate_shows_every_finding(repository, shell):
+    """Two mistakes in two files are two findings with places, and exit code 1."""
+    for name in ("imports/customers.yaml", "mappings/customer.yaml"):
+        path = repository / name
+        path.write_text(path.read_text(encoding="utf-8").replace("spec:", "spek:"), encoding="utf-8")
+
+    ended = shell("validate", "-o", "concise")
+
+    assert ended.code == 1
+    assert "imports/customers.yaml:5:1: error[SYN201]: unknown field 'spek' (did you mean spec?)" in ended.out
+    assert "mappings/customer.yaml:5:1: error[SYN201]: unknown field 'spek' (did you mean spec?)" in ended.out
+
+
+def test_validate_one_file(repository, shell):
+    """Given a file, only its findings are shown, though everything is loaded."""
+    path = repository / "imports" / "customers.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("mapping:", "mappin:"), encoding="utf-8")
+
+    assert shell("validate", "mappings/customer.yaml").code == 0
+    assert shell("validate", "imports/customers.yaml").code == 1
+
+
+def test_validate_nothing(tmp_path, shell):
+    """A folder without manifests is not valid: it is most likely the wrong one."""
+    ended = shell("validate", tmp_path)
+
+    assert (ended.code, ended.out) == (1, "No manifests found: nothing was checked.\n")
+
+
+def test_policy_denies(repository, shell):
+    """A flow of personal data out of its regions exits with 3 from validate and plan, and names both places."""
+    path = repository / "integrations" / "warehouse.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("eu-west", "us-east"), encoding="utf-8")
+    tenant = repository / "tenants" / "acme.yaml"
+    tenant.write_text(tenant.read_text(encoding="utf-8").replace("  regions: [eu-*]\n", ""), encoding="utf-8")
+
+    validated, planned = shell("validate"), shell("plan")
+
+    assert (validated.code, planned.code) == (3, 3)
+    for text in (validated.out, planned.err):
+        assert "error[SYN501]" in text
+        assert "--> mappings/customer.yaml:" in text
+        assert "--> tenants/acme.yaml:" in text
+
+
+@pytest.mark.parametrize("form", ["json", "sarif"])
+def test_findings_are_json(repository, shell, form):
+    """Machine formats are JSON on standard output, with nothing beside it."""
+    ended = shell("validate", "-o", form)
+
+    assert json.loads(ended.out)["version"] in {"syncline/findings/v1", "2.1.0"}
+    assert ended.err == ""
+
+
+def test_paths_are_of_the_current_folder(repository, shell, monkeypatch):
+    """Files are named from where the command runs, so that an editor can open them."""
+    path = repository / "imports" / "customers.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("mapping:", "mappin:"), encoding="utf-8")
+    monkeypatch.chdir(repository.parent)
+
+    assert shell("validate", "config", "-o", "concise").out.startswith("config/imports/customers.yaml:")
+    assert "  mappin: customer\n" in shell("validate", "config").out
+
+
+def test_plan_and_saved_plan(repository, shell, tmp_path):
+    """A plan says what would change; the saved one is the same, and applying it leaves nothing to do."""
+    out = tmp_path / "plan.json"
+    planned = shell("plan", "--out", out, "--exit-code")
+
+    assert planned.code == 10
+    assert "Plan: 6 to create." in planned.out
+    assert len(loads(out.read_text(encoding="utf-8")).changes) == 6
+    assert shell("apply", out, "--yes").out.startswith("Applied 6 steps")
+    again = shell("plan", "--exit-code")
+    assert again.code == 0
+    assert "Nothing to do" in again.out
+
+
+def test_stale_plan_is_refused(repository, shell, tmp_path):
+    """A saved plan is refused once the state has moved."""
+    out = tmp_path / "plan.json"
+    shell("plan", "--out", out)
+    shell("apply", "--yes")
+
+    ended = shell("apply", out, "--yes")
+
+    assert ended.code == 1
+    assert "error[SYN641]" in ended.err
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"version": "syncline/plan/v0"}', "\x00\xff"])
+def test_not_a_plan(repository, shell, tmp_path, content):
+    """A file that is no plan is a mistake, not a defect."""
+    path = tmp_path / "plan.json"
+    path.write_text(content, encoding="utf-8")
+
+    ended = shell("apply", path, "--yes")
+
+    assert ended.code == 1
+    assert "error[SYN640]" in ended.err
+
+
+def test_apply_asks(repository, shell):
+    """Where nobody can be asked, apply needs --yes and changes nothing without."""
+    ended = shell("apply")
+
+    assert ended.code == 2
+    assert "--yes" in ended.err
+    assert "No object is applied" in shell("get").out
+
+
+def test_plan_as_json_and_markdown(repository, shell):
+    """The plan is versioned JSON or Markdown on standard output."""
+    assert json.loads(shell("plan", "-o", "json").out)["version"] == "syncline/plan/v1"
+    assert shell("plan", "-o", "markdown").out.startswith("### Syncline plan: 6 to create\n")
+
+
+def test_apply_as_json(repository, shell):
+    """`apply -o json` writes only its result to standard output."""
+    done = json.loads(shell("apply", "--yes", "-o", "json").out)
+
+    assert (done["version"], done["steps"], done["serial"]) == ("syncline/applied/v1", 6, done["serial"])
+
+
+def test_run_and_receipt(applied, shell):
+    """A run writes its receipt; as JSON it is the only thing on standard output, and its records add up."""
+    ended = shell("run", "Import/customers", "-o", "json")
+    receipt = json.loads(ended.out)
+
+    assert ended.code == 0
+    assert receipt["counts"]["read"] == receipt["counts"]["written"] == 5
+    assert "acme/Import/customers: loading" in ended.err
+    assert receipt["run"] in shell("runs", "list").out
+    assert receipt["run"] in shell("runs", "show", receipt["run"]).out
+
+
+def test_rejects(broken_rows, shell, tmp_path):
+    """Records that don't fit give exit code 4, and are listed and exported with their reasons."""
+    ended = shell("run", "customers")
+    run = json.loads(shell("runs", "list", "-o", "json").out)[0]["id"]
+    out = tmp_path / "rejects.csv"
+
+    assert ended.code == 4
+    assert "Finished with rejects" in ended.out
+    assert f"syncline runs rejects {run}" in ended.out
+    assert "not-an-address" in shell("runs", "rejects", run).out
+    assert shell("runs", "rejects", run, "-o", "csv", "--out", out).code == 0
+    assert out.stat().st_mode & 0o077 == 0
+    rows = list(csv.DictReader(io.StringIO(out.read_text(encoding="utf-8"))))
+    assert len(rows) == 2
+    assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
+    lines = shell("runs", "rejects", run, "-o", "json").out.splitlines()
+    assert {json.loads(line)["field"] for line in lines} == {row["field"] for row in rows}
+
+
+def test_dry_run_writes_nothing(broken_rows, shell):
+    """A dry run shows rows and rejects, and leaves neither a run nor a table behind."""
+    ended = shell("run", "customers", "--dry-run")
+
+    assert ended.code == 4
+    assert "Ada Lovelace" in ended.out
+    assert "not-an-address" in ended.out
+    assert shell("runs", "list").out == "No runs yet.\n"
+    assert not (broken_rows / ".syncline" / "warehouse.db").exists()
+
+
+def test_unknown_run(applied, shell):
+    """An id that no run has is a mistake with a help."""
+    ended = shell("runs", "show", "nothing")
+
+    assert ended.code == 1
+    assert "error[SYN709]" in ended.err
+
+
+def test_get(applied, shell):
+    """Applied and declared objects are listed, by kind in any spelling, and as JSON."""
+    assert "acme/Import/customers" in shell("get", "imports").out
+    assert "Tenant/acme" not in shell("get", "imports").out
+    assert [row["object"] for row in json.loads(shell("get", "tenant", "--declared", "-o", "json").out)] == [
+        "Tenant/acme"
+    ]
+    assert shell("get", "imprts").code == 2
+
+
+def test_audit(applied, shell, tmp_path):
+    """The log is shown, verified, proven and exported; the exported bundle verifies without Syncline."""
+    shown = shell("audit", "show", "--action", "apply.step", "-o", "json").out.splitlines()
+    verified = shell("audit", "verify")
+    out = tmp_path / "evidence.zip"
+
+    assert len(shown) == 6
+    assert verified.code == 0
+    assert verified.out.startswith("Verified: ")
+    assert shell("audit", "prove", "3").out.startswith("c2sp.org/tlog-proof@v1\n")
+    assert shell("audit", "prove", "999").code == 1
+    assert shell("audit", "export", "--out", out, "--prove", "3").code == 0
+    with zipfile.ZipFile(out) as bundle:
+        bundle.extractall(tmp_path / "evidence")
+    done = subprocess.run(
+        [sys.executable, "verify.py"],
+        cwd=tmp_path / "evidence",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "audit.export" in shell("audit", "show").out
+
+
+def test_audit_names_the_first_bad_entry(applied, shell):
+    """After a flipped byte, verification fails and names the entry."""
+    bundle = next((applied / ".syncline" / "audit" / "tile" / "entries").glob("*.p/*"))
+    data = bytearray(bundle.read_bytes())
+    data[-3] ^= 1
+    bundle.chmod(0o600)
+    bundle.write_bytes(data)
+
+    ended = shell("audit", "verify")
+
+    assert ended.code == 1
+    assert "is the first that is not what was signed" in ended.out
+
+
+def test_audit_without_a_log(repository, shell):
+    """Before the first apply there is no log, which is said plainly."""
+    ended = shell("audit", "show")
+
+    assert ended.code == 1
+    assert "there is no audit log" in ended.err
+
+
+def test_fmt(repository, shell):
+    """`fmt --check` names what would change and changes nothing; `fmt` changes it once."""
+    path = repository / "imports" / "customers.yaml"
+    path.write_text(
+        path.read_text(encoding="utf-8")
+        .replace("  mapping:   customer", "")
+        .replace("  write: upsert", "  write:    upsert"),
+        encoding="utf-8",
+    )
+    before = path.read_text(encoding="utf-8")
+
+    assert shell("fmt", "--check").code == 1
+    assert path.read_text(encoding="utf-8") == before
+    assert shell("fmt").code == 0
+    assert shell("fmt", "--check").code == 0
+    assert "  write: upsert\n" in path.read_text(encoding="utf-8")
+
+
+def test_schema(repository, shell, tmp_path):
+    """The schema is exported for one kind, for all, and into a folder; modelines are added once."""
+    assert json.loads(shell("schema", "export", "--kind", "Sync").out)["title"] == "Syncline Sync"
+    assert shell("schema", "export", "-o", tmp_path / "schemas").code == 0
+    assert {p.name for p in (tmp_path / "schemas").iterdir()} >= {"syncline.schema.json", "sync.schema.json"}
+    path = repository / "imports" / "customers.yaml"
+    path.write_text(path.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
+    assert shell("schema", "modeline").code == 1
+    assert shell("schema", "modeline", "--write").code == 0
+    assert shell("schema", "modeline").code == 0
+    assert path.read_text(encoding="utf-8").startswith("# yaml-language-server: $schema=../.vscode/")
+
+
+@pytest.mark.parametrize("topic", ["SYN501", "syn501", "Sync", "sync.guards.maxRejects", "Mapping.fields.protect"])
+def test_explain(shell, topic):
+    """Codes, kinds and fields are explained."""
+    ended = shell("explain", topic)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert len(ended.out.splitlines()) > 1
+
+
+@pytest.mark.parametrize("topic", ["SYN000", "Snyc", "Sync.nothing"])
+def test_explain_unknown(shell, topic):
+    """What there isn't is a mistake with a suggestion."""
+    assert shell("explain", topic).code == 1
