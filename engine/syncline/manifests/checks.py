@@ -178,8 +178,25 @@ def _integration(spec: IntegrationSpec) -> Iterator[Problem]:
     except ValueError as error:
         said, _, expected = str(error).partition(": expected ")
         yield Problem("SYN217", (*SPEC, "connector"), said, expected=expected)
+    yield from _endpoints(spec)
     for name, stream in spec.streams.items():
         yield from _file_stream(stream, (*SPEC, "streams", name))
+
+
+def _endpoints(spec: IntegrationSpec) -> Iterator[Problem]:
+    regions = [endpoint.region for endpoint in spec.endpoints]
+    yield from _repeated(regions, (*SPEC, "endpoints"), "region", "region")
+    if len(regions) > 1 and not spec.region:
+        message = "an integration with several endpoints needs the field 'region', which chooses one"
+        yield Problem("SYN202", (*SPEC, "region"), message, expected=listed(regions))
+    if regions and spec.region and spec.region not in regions:
+        yield Problem(
+            "SYN213",
+            (*SPEC, "region"),
+            f"there is no endpoint in the region {spec.region!r}",
+            expected=listed(regions),
+            suggestion=nearest(spec.region, regions),
+        )
 
 
 def _file_stream(stream: FileStream, path: Path) -> Iterator[Problem]:

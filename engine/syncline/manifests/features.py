@@ -49,17 +49,29 @@ def _connector(spec: ConnectorSpec) -> Iterator[Feature]:
 
 
 def _integration(spec: IntegrationSpec) -> Iterator[Feature]:
-    if len(spec.endpoints) > 1:
-        yield Feature(
-            ("spec", "endpoints"), "more than one endpoint", "Declare one integration for each region.", wrong=True
-        )
     if spec.limits.concurrency is not None:
         yield Feature(
             ("spec", "limits", "concurrency"), "the limit of concurrency", "A run makes one request at a time."
         )
 
 
-def _flow(spec: SyncSpec) -> Iterator[Feature]:
+def _guards(spec: SyncSpec | ImportSpec) -> Iterator[Feature]:
+    guards = spec.guards
+    if guards.max_deletes is not None and spec.write == "replace":
+        yield Feature(
+            ("spec", "guards", "maxDeletes"),
+            "maxDeletes for write: replace",
+            "Use maxShrink: it bounds what a replaced table may lose.",
+            wrong=True,
+        )
+    if guards.max_shrink is not None and not guards.max_shrink.endswith("%"):
+        yield Feature(
+            ("spec", "guards", "maxShrink"), "maxShrink as a count", "Write it as a share, such as 10%.", wrong=True
+        )
+
+
+def _sync(spec: SyncSpec) -> Iterator[Feature]:
+    yield from _guards(spec)
     if spec.deletes != "ignore":
         yield Feature(
             ("spec", "deletes"),
@@ -79,14 +91,7 @@ def _flow(spec: SyncSpec) -> Iterator[Feature]:
 
 
 def _import(spec: ImportSpec) -> Iterator[Feature]:
-    if spec.validate_first == "before-commit":
-        yield Feature(
-            ("spec", "validate"),
-            "validate: before-commit",
-            "Use `syncline run --dry-run` first, and guards.",
-            wrong=True,
-            at_key=False,
-        )
+    yield from _guards(spec)
     if spec.rollback is not None:
         yield Feature(("spec", "rollback"), "undoing an import", "Take a backup before it.", wrong=True)
     if spec.partitions is not None:
@@ -113,7 +118,7 @@ _FEATURES: Final[dict[str, Callable[[Any], Iterator[Feature]]]] = {
     "AuthConfig": _auth,
     "Connector": _connector,
     "Integration": _integration,
-    "Sync": _flow,
+    "Sync": _sync,
     "Import": _import,
     "Tenant": _tenant,
     "Schedule": _schedule,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from syncline.manifests import fields
 from syncline.manifests.node import Node
@@ -139,69 +139,111 @@ def _structural(branch: list[_Error]) -> int:
     return sum(e.raw["type"] in {"extra_forbidden", "missing"} for e in branch)
 
 
-def _problem(error: _Error, root: Node, prefix: Path, model: Any) -> Problem:
-    raw, path = error.raw, error.path
-    inner = path[len(prefix) :]
-    ctx: dict[str, Any] = dict(raw.get("ctx") or {})
-    kind = raw["type"]
-    name = str(path[-1]) if path else "the document"
-    node = root.at(path)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An error with what is needed to word it: the value there (`node`) and what may stand there (`annotations`)."""
 
-    if kind == "extra_forbidden":
-        known = sorted({n for a in fields.at(model, inner[:-1]) for n in fields.names(a, error.branch)})
-        suggestion = nearest(name, known)
-        return Problem(
-            "SYN201",
-            path,
-            f"unknown field {name!r}",
-            expected=listed(known, 30),
-            suggestion=suggestion,
-            help="" if suggestion else _elsewhere(name, path),
-            at_key=True,
-        )
-    if kind == "missing":
-        where = ".".join(map(str, path[:-1])) or "the document"
-        return Problem("SYN202", path, f"{where} needs the field {name!r}", expected=_about(model, inner))
-    annotations = fields.at(model, inner)
-    if kind in _OWN_TYPE and any(m.__name__ == "SecretRef" for a in annotations for m in fields.models(a)):
-        options = [a for a in annotations for a in fields.alternatives(a)]
-        if len(options) == 1 and node is not None and not isinstance(node.data, dict | list | None):
-            return credential(path, f"the value of {name!r}")
-    if kind in _OWN_TYPE or kind == "union":
-        expected = " or ".join(dict.fromkeys(map(fields.describe, annotations))) or str(ctx.get("expected", ""))
-        return Problem("SYN203", path, f"{name!r} is {_is(node)}", expected=expected, help=_type_help(node, expected))
-    if kind in {"literal_error", "union_tag_invalid"}:
-        allowed = [str(v) for a in annotations for v in fields.literals(a)]
-        if kind == "union_tag_invalid":
-            tag = str(ctx.get("discriminator", "'type'")).strip("'")
-            path = (*path, tag)
-            allowed = [v for a in annotations for m in fields.models(a) for v in fields.literals_of(m, tag)]
-            node = root.at(path)
-        value = _value(node)
-        return Problem(
-            "SYN204",
-            path,
-            f"{value} is not one of the values of {str(path[-1])!r}",
-            expected=listed(allowed, 30),
-            suggestion=nearest(str(node.data), allowed) if node else "",
-            help=_bool_help(node, allowed),
-        )
-    if kind == "union_tag_not_found":
-        tag = str(ctx.get("discriminator", "'type'")).strip("'")
-        allowed = [v for a in annotations for m in fields.models(a) for v in fields.literals_of(m, tag)]
-        where = ".".join(map(str, path)) or "the document"
-        return Problem("SYN202", (*path, tag), f"{where} needs the field {tag!r}", expected=listed(allowed))
-    if raw["loc"][-1:] == ("[key]",):
-        return Problem("SYN205", path, f"{name!r} can't be a name here", expected=_about(model, inner), at_key=True)
-    if kind == "value_error":
-        message = str(ctx.get("error", raw["msg"]))
-        said, _, expected = message.partition(": expected ")
-        return Problem("SYN205", path, f"{name!r}: {said}", expected=expected)
-    if kind in _BOUNDS:
-        bound = next((v for k, v in ctx.items() if k in {"ge", "le", "gt", "lt", "min_length", "max_length"}), "")
-        return Problem("SYN205", path, f"{name!r} is {_BOUNDS[kind]}", expected=f"{_BOUND_WORDS[kind]} {bound}")
-    message = f"{_value(node)} is not a valid {name!r}" if kind != "json_invalid" else "this value can't be read"
-    return Problem("SYN205", path, message, expected=_about(model, inner) or _pattern(ctx) or raw["msg"])
+    raw: ErrorDetails
+    path: Path
+    inner: Path  # the path inside the model
+    branch: str
+    node: Node | None
+    model: Any
+    annotations: Sequence[Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.path[-1]) if self.path else "the document"
+
+    @property
+    def context(self) -> dict[str, Any]:
+        return dict(self.raw.get("ctx") or {})
+
+
+def _problem(error: _Error, root: Node, prefix: Path, model: Any) -> Problem:
+    inner = error.path[len(prefix) :]
+    node = root.at(error.path)
+    case = _Case(error.raw, error.path, inner, error.branch, node, model, fields.at(model, inner))
+    if error.raw["loc"][-1:] == ("[key]",):
+        about = _about(model, inner)
+        return Problem("SYN205", case.path, f"{case.name!r} can't be a name here", expected=about, at_key=True)
+    match error.raw["type"]:
+        case "extra_forbidden":
+            return _unknown_field(case)
+        case "missing":
+            where = ".".join(map(str, case.path[:-1])) or "the document"
+            return Problem("SYN202", case.path, f"{where} needs the field {case.name!r}", _about(model, inner))
+        case "literal_error":
+            allowed = [v for a in case.annotations for v in fields.literals(a)]
+            return _not_allowed(case.path, node, allowed)
+        case "union_tag_invalid":
+            tag, allowed = _tag(case)
+            return _not_allowed((*case.path, tag), node.child(tag) if node else None, allowed)
+        case "union_tag_not_found":
+            tag, allowed = _tag(case)
+            where = ".".join(map(str, case.path)) or "the document"
+            return Problem("SYN202", (*case.path, tag), f"{where} needs the field {tag!r}", listed(allowed))
+        case "value_error":
+            said, _, expected = str(case.context.get("error", error.raw["msg"])).partition(": expected ")
+            return Problem("SYN205", case.path, f"{case.name!r}: {said}", expected)
+        case kind if kind in _OWN_TYPE or kind == "union":
+            return _wrong_type(case)
+        case kind if kind in _BOUNDS:
+            return _out_of_bounds(case)
+        case _:
+            about = _about(model, inner) or error.raw["msg"]
+            return Problem("SYN205", case.path, f"{_value(node)} is not a valid {case.name!r}", about)
+
+
+def _unknown_field(case: _Case) -> Problem:
+    parents = fields.at(case.model, case.inner[:-1])
+    known = sorted({name for parent in parents for name in fields.names(parent, case.branch)})
+    suggestion = nearest(case.name, known)
+    return Problem(
+        "SYN201",
+        case.path,
+        f"unknown field {case.name!r}",
+        expected=listed(known, 30),
+        suggestion=suggestion,
+        help="" if suggestion else _elsewhere(case.name, case.path),
+        at_key=True,
+    )
+
+
+def _wrong_type(case: _Case) -> Problem:
+    options = [option for a in case.annotations for option in fields.alternatives(a)]
+    literal = case.node is not None and not isinstance(case.node.data, dict | list | None)
+    if literal and [getattr(option, "__name__", "") for option in options] == ["SecretRef"]:
+        return credential(case.path, f"the value of {case.name!r}")
+    expected = " or ".join(dict.fromkeys(map(fields.describe, case.annotations))) or case.context.get("expected", "")
+    return Problem(
+        "SYN203", case.path, f"{case.name!r} is {_is(case.node)}", expected, help=_type_help(case.node, expected)
+    )
+
+
+def _not_allowed(path: Path, node: Node | None, allowed: list[str]) -> Problem:
+    return Problem(
+        "SYN204",
+        path,
+        f"{_value(node)} is not one of the values of {str(path[-1])!r}",
+        expected=listed(allowed, 30),
+        suggestion=nearest(str(node.data), allowed) if node else "",
+        help=_bool_help(node, allowed),
+    )
+
+
+def _tag(case: _Case) -> tuple[str, list[str]]:
+    """The field that tells variants apart, and its values."""
+    tag = str(case.context.get("discriminator", "'type'")).strip("'")
+    return tag, [v for a in case.annotations for m in fields.models(a) for v in fields.literals_of(m, tag)]
+
+
+def _out_of_bounds(case: _Case) -> Problem:
+    kind = case.raw["type"]
+    said, bound = _BOUNDS[kind]
+    limits = {"ge", "le", "gt", "lt", "min_length", "max_length"}
+    limit = next((value for name, value in case.context.items() if name in limits), "")
+    return Problem("SYN205", case.path, f"{case.name!r} is {said}", f"{bound} {limit}")
 
 
 def credential(path: Path, what: str) -> Problem:
@@ -215,25 +257,16 @@ def credential(path: Path, what: str) -> Problem:
     )
 
 
-_BOUNDS = {
-    "greater_than_equal": "too small",
-    "greater_than": "too small",
-    "less_than_equal": "too large",
-    "less_than": "too large",
-    "string_too_short": "too short",
-    "string_too_long": "too long",
-    "too_short": "too short",
-    "too_long": "too long",
-}
-_BOUND_WORDS = {
-    "greater_than_equal": "at least",
-    "greater_than": "more than",
-    "less_than_equal": "at most",
-    "less_than": "less than",
-    "string_too_short": "characters: at least",
-    "string_too_long": "characters: at most",
-    "too_short": "entries: at least",
-    "too_long": "entries: at most",
+# Of each error about a size: what the value is, and the words before the limit.
+_BOUNDS: Final = {
+    "greater_than_equal": ("too small", "at least"),
+    "greater_than": ("too small", "more than"),
+    "less_than_equal": ("too large", "at most"),
+    "less_than": ("too large", "less than"),
+    "string_too_short": ("too short", "characters: at least"),
+    "string_too_long": ("too long", "characters: at most"),
+    "too_short": ("too short", "entries: at least"),
+    "too_long": ("too long", "entries: at most"),
 }
 
 
@@ -242,10 +275,6 @@ def _about(model: Any, path: Path) -> str:
     if info is None:
         return ""
     return fields.hint(info.annotation) or info.description or fields.describe(info.annotation)
-
-
-def _pattern(ctx: dict[str, Any]) -> str:
-    return f"text that matches {ctx['pattern']}" if "pattern" in ctx else ""
 
 
 def _is(node: Node | None) -> str:
@@ -298,7 +327,7 @@ _METADATA = frozenset({"name", "tenant", "labels", "annotations", "moved", "prot
 
 def _elsewhere(name: str, path: Path) -> str:
     if name == "status":
-        return "Status is never declared: `syncline status` shows it."
+        return "Status is never declared; `syncline get` shows what is applied."
     if name in _METADATA and path[:1] != ("metadata",):
         return f"{name!r} belongs under metadata."
     return ""

@@ -18,7 +18,7 @@ What flows where, declared in YAML and run by [Syncline](https://github.com/sync
     syncline validate            # every finding, with its place
     syncline plan                # what would change, and what that means for data
     syncline apply               # record it
-    syncline run Import/customers --tenant acme
+    syncline run Import/customers
 
 | folder | holds |
 |---|---|
@@ -31,7 +31,7 @@ What flows where, declared in YAML and run by [Syncline](https://github.com/sync
 
 Secrets are references (`secretRef`), never values. Local state is in `.syncline/`, which Git ignores. Editors with a
 YAML language server complete and check fields by `.vscode/syncline.schema.json`; after an update of Syncline write it
-again with `syncline schema export`.
+again with `syncline schema export --out .vscode/syncline.schema.json`.
 """
 
 _TENANT: Final = """\

@@ -307,6 +307,14 @@ FLOWS = {
     "own key": ("from: crm/customers, mapping: customer, to: warehouse/x, key: [idd]", [("SYN213", "key")]),
     "dropped key": ("from: crm/customers, mapping: customer, to: warehouse/x, key: [gone]", [("SYN213", "key")]),
     "deletes": ("from: crm/customers, mapping: customer, to: warehouse/x, deletes: hard", [("SYN240", "deletes")]),
+    "deletes of a replace": (
+        "from: crm/customers, mapping: customer, to: warehouse/x, write: replace, guards: {maxDeletes: 1%}",
+        [("SYN240", "guards")],
+    ),
+    "shrink as a count": (
+        "from: crm/customers, mapping: customer, to: warehouse/x, write: replace, guards: {maxShrink: 5}",
+        [("SYN240", "guards")],
+    ),
     "conflicts": (
         "from: crm/customers, mapping: customer, to: warehouse/x, conflicts: newest",
         [("SYN240", "conflicts")],

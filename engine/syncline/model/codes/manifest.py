@@ -300,7 +300,7 @@ _SCHEMA: tuple[Code, ...] = (
         "SYN226",
         "unknown setting",
         "The connector has no such setting.",
-        "Correct the name, or remove it. `syncline explain Connector/NAME` lists its settings.",
+        "Correct the name, or remove it; the finding lists the settings that there are.",
         bad="connector: sqlite\nconfig: {file: warehouse.db}",
         good="connector: sqlite\nconfig: {path: warehouse.db}",
     ),
@@ -390,7 +390,7 @@ _SCHEMA: tuple[Code, ...] = (
         "SYN252",
         "nothing to explain",
         "There is no such code, kind or field.",
-        "`syncline explain` without an argument lists all kinds; `Kind.path` goes into one.",
+        "`syncline explain KIND` lists a kind's fields; `KIND.path` goes into one.",
     ),
 )
 
