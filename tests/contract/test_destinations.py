@@ -346,6 +346,15 @@ class TestReplace:
 
         assert [row[1] for row in place.read("orders", ORDERS)] == ["n", "later"]
 
+    def test_a_key_repeated_in_a_batch(self, place: Place):
+        """The last row of a key wins inside a batch too, and each row given is counted once."""
+        writer = place.open().open(target_of(ORDERS, "replace"))
+        frame = frame_of(ORDERS, (1, "a", None), (2, "b", None), (1, "c", None))
+
+        assert writer.write(frame, "1") == Written(2, 1)
+        writer.finish("end")
+        assert place.read("orders", ORDERS) == [(1, "c", None), (2, "b", None)]
+
     def test_extra_columns_are_kept(self, place: Place):
         """Columns that only the old table has are there in the new one, without values."""
         self.replaced(place, rows(1))

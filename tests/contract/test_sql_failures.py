@@ -15,6 +15,7 @@ import pytest
 from syncline.connectors.sql.runtime import check
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
+from syncline.sdk.keep import Keep
 from syncline.sdk.source import Credentials
 from tests.contract.sql_places import FLOW, Place, frame_of, postgres_place, schema_of, sqlite_place, target_of
 
@@ -100,6 +101,35 @@ class TestPostgresql:
 
         assert caught.value.code == "SYN480"
         assert server.open().checkpoint(FLOW) == "1"
+
+    def test_a_kept_connection(self, server: Place):
+        """A connection is used again by the next destination with the same login, unless it was cut meanwhile."""
+        backend = "SELECT pg_backend_pid()"
+        with Keep() as keep:
+            place = Place(replace(server.instance, keep=keep))
+            seen = []
+            for cut in (False, True, False):
+                destination = place.open()
+                destination.open(target_of(ORDERS)).write(ROW, "1")
+                seen += destination._database.execute(backend)
+                destination.close()
+                if cut:
+                    server.execute("SELECT pg_terminate_backend(?, 5000)", seen[-1][0])
+            place.opened.clear()
+
+        assert seen[0] == seen[1] != seen[2]
+
+    def test_a_connection_in_a_transaction_is_not_kept(self, server: Place):
+        """What is left open by an error ends with the connection."""
+        with Keep() as keep:
+            place = Place(replace(server.instance, keep=keep))
+            destination = place.open()
+            destination._database.execute("BEGIN")
+            destination.close()
+            place.opened.clear()
+
+            assert place.open()._database.execute("SELECT pg_current_xact_id_if_assigned()") == [(None,)]
+            place.opened.pop().close()
 
     def test_a_lock_that_is_not_given(self, server: Place):
         """A lock that isn't given in time is worth another try, and leaves nothing."""

@@ -139,7 +139,7 @@ POSTGRESQL_ONLY = pytest.mark.parametrize("place", ["postgresql"], indirect=True
 
 @POSTGRESQL_ONLY
 @pytest.mark.parametrize(
-    "text", ['"\\u0000"', '{"a\\u0000": 1}', '"\\ud800"', "1e1000000", "NaN", "{", "", '["x", "\\udc00"]']
+    "text", ['"\\u0000"', '{"a\\u0000": 1}', '"\\ud800"', "1e1000000", "1" + "0" * 140_000, '["x", "\\udc00"]']
 )
 def test_json_beyond_jsonb(place: Place, destination: SqlDestination, text: str):
     """What `jsonb` can't hold is named by row, is all that is refused, and no part of it is in the error."""
@@ -152,6 +152,18 @@ def test_json_beyond_jsonb(place: Place, destination: SqlDestination, text: str)
     assert caught.value.code == "SYN485"
     assert [refusal.row for refusal in refusals(writer, frame)] == [1]
     writer.write(frame[[0, 2]], "1")
+
+
+@POSTGRESQL_ONLY
+@pytest.mark.parametrize("text", ["NaN", "{", "", "secret"])
+def test_what_is_no_json(place: Place, destination: SqlDestination, text: str):
+    """A column that breaks the promise of being JSON is refused as a batch, without being told."""
+    schema = schema_of({"id": "integer", "doc": "json"}, "id")
+    writer = destination.open(target_of(schema, stream="documents"))
+    with pytest.raises(Invalid, match="SQLSTATE 22") as caught:
+        writer.write(frame_of(schema, (1, text)), "1")
+
+    assert "secret" not in str(caught.value)
 
 
 @POSTGRESQL_ONLY

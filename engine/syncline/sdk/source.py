@@ -12,6 +12,10 @@ from pydantic import BaseModel
 from syncline.model.schema import Schema
 from syncline.model.secret import Secret
 from syncline.sdk.batch import Batch, Position
+from syncline.sdk.keep import Keep
+
+#: Bytes of source that a batch is made of, unless told otherwise.
+BATCH_BYTES = 16 * 1024 * 1024
 
 #: Configuration of an integration, defaults filled in, secret references resolved.
 Config = Mapping[str, str | int | float | bool | Secret]
@@ -37,7 +41,8 @@ class Instance:
     """One integration, ready to be opened: where it is, how to authenticate, what it may use.
 
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
-    `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`).
+    `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`). `keep`
+    may hold idle connections of earlier uses.
     """
 
     name: str
@@ -48,6 +53,7 @@ class Instance:
     credentials: Credentials = field(default_factory=Credentials)
     region: str = ""
     count: Callable[[str, float], None] = _silent
+    keep: Keep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,7 @@ class SourceRequest:
     paths: tuple[str, ...]
     incremental: bool = False
     batch_rows: int = 50_000
-    batch_bytes: int = 16 * 1024 * 1024
+    batch_bytes: int = BATCH_BYTES
 
 
 class Source(Protocol):

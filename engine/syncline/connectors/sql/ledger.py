@@ -24,10 +24,12 @@ class Ledger:
         self._database = database
         self._checkpoints = database.place + quoted(CHECKPOINTS)
         self._replacing = database.place + quoted(REPLACING)
+        self._ready = False
 
     def ready(self) -> bool:
         """Whether the tables are there. The second is made last."""
-        return self._database.exists(REPLACING)
+        self._ready = self._ready or self._database.exists(REPLACING)
+        return self._ready
 
     def ensure(self) -> None:
         """Makes the tables where they are missing."""

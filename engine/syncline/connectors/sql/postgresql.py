@@ -9,6 +9,7 @@ costs three times the merge.
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,12 @@ from syncline.sdk.destination import Written
 
 if TYPE_CHECKING:
     import polars as pl
+    import psycopg
+
+    from syncline.sdk.keep import Keep
+
+#: libpq's status of a connection in which nothing is open (`PQTRANS_IDLE`).
+_IDLE = 0
 
 #: Dates are understood and printed as ISO 8601 in UTC; names are looked up nowhere but in the catalogue, so that all of
 #: ours are qualified; a lock is waited for, but not for ever.
@@ -68,30 +75,12 @@ class PostgresDatabase:
     folds = False
     system_columns = types.SYSTEM_COLUMNS
 
-    def __init__(self, settings: PostgresSettings) -> None:
-        import psycopg
-
+    def __init__(self, settings: PostgresSettings, keep: Keep | None = None) -> None:
         self._schema = settings.schema
         self.place = quoted(settings.schema) + "."
-        login: dict[str, Any] = {}
-        if settings.user:
-            login["user"] = settings.user
-        if settings.password is not None:
-            login["password"] = settings.password.reveal()
-        try:
-            self._connection = psycopg.connect(
-                settings.url,
-                autocommit=True,
-                cursor_factory=psycopg.RawCursor,
-                application_name="syncline",
-                options=_SESSION,
-                client_encoding="utf8",
-                **{**_NETWORK, **login},
-            )
-        except psycopg.Error as error:
-            raise refused(error) from None
-        finally:
-            del login
+        self._keep = keep
+        self._keep_as = _identity(settings)
+        self._connection = (keep and _kept(keep, self._keep_as)) or _connect(settings)
 
     def version(self) -> str:
         """Name and version of the server."""
@@ -204,8 +193,11 @@ class PostgresDatabase:
         return types.limits(schema)
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._connection.close()
+        """Closes the connection, or leaves it to be used again if nothing is open in it."""
+        if self._keep is not None and self._connection.info.transaction_status == _IDLE:
+            self._keep.give(self._keep_as, self._connection)
+        else:
+            self._connection.close()
 
     def _load(self, place: str, frame: pl.DataFrame, schema: Schema) -> int:
         data = _csv(frame)
@@ -214,6 +206,53 @@ class PostgresDatabase:
                 if limit.late and limit.broken(frame[limit.column]).any():
                     raise beyond(limit.column, limit.message)
         return self.copy(f"COPY {place} ({columns(frame.columns)}) FROM STDIN (FORMAT csv)", data)
+
+
+def _connect(settings: PostgresSettings) -> psycopg.Connection:
+    import psycopg
+
+    login: dict[str, Any] = {}
+    if settings.user:
+        login["user"] = settings.user
+    if settings.password is not None:
+        login["password"] = settings.password.reveal()
+    try:
+        return psycopg.connect(
+            settings.url,
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,
+            application_name="syncline",
+            options=_SESSION,
+            client_encoding="utf8",
+            **{**_NETWORK, **login},
+        )
+    except psycopg.Error as error:
+        raise refused(error) from None
+    finally:
+        del login
+
+
+def _kept(keep: Keep, identity: tuple[str, ...]) -> psycopg.Connection | None:
+    """An idle connection that still answers: it may have been cut while nobody looked."""
+    import psycopg
+
+    while (connection := keep.take(identity, psycopg.Connection)) is not None:
+        with suppress(psycopg.Error):
+            connection.execute("")
+            return connection
+        connection.close()
+    return None
+
+
+def _identity(settings: PostgresSettings) -> tuple[str, ...]:
+    """What a connection is to: another password, after a rotation, is another identity. Kept as a digest only."""
+    password = settings.password.reveal() if settings.password is not None else ""
+    return (
+        "postgresql",
+        settings.url,
+        settings.user,
+        hashlib.sha256(password.encode(errors="surrogatepass")).hexdigest(),
+    )
 
 
 _GRANTS = """

@@ -23,7 +23,7 @@ def open_database(instance: Instance) -> Database:
         case PostgresSettings() as found:
             from syncline.connectors.sql.postgresql import PostgresDatabase
 
-            return PostgresDatabase(found)
+            return PostgresDatabase(found, instance.keep)
 
 
 def open_destination(instance: Instance) -> Destination:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,11 @@ class SqlWriter:
         if self._finished:
             raise Bug(f"run {self._target.run} has already replaced table {self._target.stream!r}")
         ensure(frame, self._limits)
-        written = Written(0)
+        written, superseded = Written(0), 0
+        if self._target.mode == "replace" and keyed(self._target):
+            # Only an upsert is promised keys that are unique inside the frame. The last one wins, as between frames.
+            unique = frame.unique(subset=list(self._target.schema.key), keep="last", maintain_order=True)
+            frame, superseded = unique, frame.height - unique.height
         with self._database.transaction():
             self._hold()
             if frame.height and keyed(self._target):
@@ -49,7 +54,7 @@ class SqlWriter:
                 written = Written(self._database.append(self._table, frame, self._target.schema))
             self._ledger.save(self._target.flow, self._target.run, checkpoint)
         self._saved = checkpoint
-        return written
+        return replace(written, updated=written.updated + superseded)
 
     def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
         """Every value that the database can't hold; see `Refusing.refuse`."""
@@ -87,7 +92,7 @@ class SqlWriter:
                 f"table {self._target.stream!r} would shrink from {before:,} rows to {after:,};"
                 f" at most {allowed:.1%} may go",
                 code="SYN487",
-                help="Look at the source. If the rows are really gone, raise guards.maxDeletes for this run.",
+                help="Look at the source. If the rows are really gone, raise guards.maxShrink.",
             )
 
     def _count(self, table: str) -> int:
