@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
@@ -169,11 +170,26 @@ def _load(text: Text) -> LoadResult:
             manifests.append(manifest)
         elif key is not None:
             broken.append(key)
+    if composed.diagnostics:
+        broken += [key for key in _mentioned(text.content) if key not in broken]
     if secrets:
         diagnostics = [_masked(d, secrets) for d in diagnostics]
     # A value that aliases repeat is wrong once.
     diagnostics = sorted(dict.fromkeys(diagnostics), key=Diagnostic.sort_key)
     return LoadResult(tuple(manifests), tuple(diagnostics), (text.file,), tuple(broken))
+
+
+_MENTIONS: Final = {
+    field: re.compile(rf"\b{field}:\s*[\"']?([A-Za-z0-9][-A-Za-z0-9]*)") for field in ("kind", "name", "tenant")
+}
+
+
+def _mentioned(content: str) -> Iterator[ObjectKey]:
+    """The objects that a file seems to declare, where a mistake kept its documents from being read."""
+    for document in re.split(r"(?m)^---", content):
+        kind, name, tenant = (pattern.search(document) for pattern in _MENTIONS.values())
+        if kind and name:
+            yield ObjectKey(tenant[1] if tenant else "", kind[1], name[1])
 
 
 def _is_ours(root: Node) -> bool:

@@ -6,7 +6,7 @@ Pure, and independent of the order in which manifests come. A tenant's findings 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.auth import AuthConfigSpec
@@ -21,7 +21,7 @@ from syncline.manifests.config import check_config
 from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
-from syncline.manifests.flow import Flow, Side, flow_of
+from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.text import listed, nearest
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.key import ObjectKey
@@ -53,14 +53,16 @@ def resolve(
     desired = Desired.of(ordered, shipped() if catalog is None else catalog)
     missing = _Missing(desired, frozenset(broken))
     diagnostics = list(_duplicates(ordered))
+    resolvable = {flow.key: flow for flow in flows(desired)}
+    used = _credentials_in_use(desired, resolvable.values())
     for manifest in desired.objects.values():
         found = [*_tenant(manifest, missing), *_references(manifest, missing), *_moved(manifest, desired)]
-        found += unexecuted(manifest)
+        found += _unexecuted(manifest, used)
         match manifest.spec:
             case IntegrationSpec():
                 found += _integration(manifest, manifest.spec, desired)
             case SyncSpec() | ImportSpec():
-                flow = flow_of(desired, manifest.key)
+                flow = resolvable.get(manifest.key)
                 found += _flow(flow) if flow is not None else ()
             case _:
                 pass
@@ -79,6 +81,25 @@ class _Missing:
     def __call__(self, tenant: str, kind: str, name: str) -> bool:
         declared = {ObjectKey(tenant, kind, name), ObjectKey("", kind, name)}
         return self.desired.find(tenant, kind, name) is None and not declared & self.broken
+
+
+def _credentials_in_use(desired: Desired, resolvable: Iterable[Flow]) -> frozenset[ObjectKey]:
+    """AuthConfigs by which a flow reads or writes."""
+    sides = [(flow.key.tenant, side) for flow in resolvable for side in (flow.source, flow.target)]
+    found: set[ObjectKey] = set()
+    for tenant, side in sides:
+        assert isinstance(side.integration.spec, IntegrationSpec)
+        name = side.integration.spec.auth
+        auth = desired.find(side.integration.key.tenant or tenant, "AuthConfig", name) if name else None
+        found |= {auth.key} if auth else set()
+    return frozenset(found)
+
+
+def _unexecuted(manifest: Manifest, used: frozenset[ObjectKey]) -> Iterator[Problem]:
+    for problem in unexecuted(manifest):
+        # Credentials that nothing runs with do no harm yet.
+        idle = manifest.key.kind == "AuthConfig" and manifest.key not in used
+        yield replace(problem, warning=True) if idle else problem
 
 
 def _duplicates(ordered: Iterable[Manifest]) -> Iterator[Diagnostic]:

@@ -206,6 +206,23 @@ def test_broken_objects_are_named():
     assert result.broken == (ObjectKey("", "Tenant", "acme"),)
 
 
+def test_objects_of_an_unreadable_file_are_named():
+    """Where a mistake keeps a file from being read, the objects that it seems to declare are named all the same."""
+    content = (
+        TENANT
+        + "---\nkind: Sync\nmetadata: {name: orders, tenant: acme}\nspec: a: b\n---\n"
+        + TENANT.replace("acme", "b")
+    )
+    result = load_text(content, "a.yaml")
+
+    assert [d.code for d in result.diagnostics] == ["SYN104"]
+    assert result.broken == (
+        ObjectKey("", "Tenant", "acme"),
+        ObjectKey("acme", "Sync", "orders"),
+        ObjectKey("", "Tenant", "b"),
+    )
+
+
 def test_every_finding_at_once(tmp_path):
     """Findings of all files come together, in the order of files and lines."""
     put(

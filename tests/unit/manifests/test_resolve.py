@@ -356,6 +356,21 @@ def test_features_without_effect():
     ]
 
 
+def test_oauth_counts_where_it_is_used():
+    """Credentials of a type that can't be used are an error for a flow that needs them, else a warning."""
+    secret = "{secretRef: {provider: env, key: K}}"
+    oauth = (
+        f"type: oauth2, grant: client_credentials, tokenUrl: 'https://x.example', clientId: a, clientSecret: {secret}"
+    )
+    api = API.replace("auth: [bearer]", "auth: [oauth2]").replace(
+        f"type: bearer, token: {secret.replace('K}', 'TOKEN}')}", oauth
+    )
+    flow = sync("from: desk/users, mapping: customer, to: warehouse/x")
+
+    assert [(d.code, d.severity) for d in resolved(BASE, api).diagnostics] == [("SYN240", Severity.warning)]
+    assert [(d.code, d.severity) for d in resolved(BASE, api, flow).diagnostics] == [("SYN240", Severity.error)]
+
+
 def test_order_does_not_matter():
     """Every order of manifests gives the same desired objects, digest and findings."""
     broken = sync("from: cmr/customers, mapping: custmer, to: warehouse/x")
