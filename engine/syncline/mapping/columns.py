@@ -170,7 +170,9 @@ class Columns:
             return frame, None, {}, 0
         names = ("=where", "!where")
         fault = pl.any_horizontal(self.where_faults) if self.where_faults else pl.lit(value=False)
-        flags = frame.with_columns(self.where.alias(names[0]), fault.fill_null(value=False).alias(names[1])).select(names)
+        flags = frame.with_columns(self.where.alias(names[0]), fault.fill_null(value=False).alias(names[1])).select(
+            names
+        )
         kept = flags[names[0]] | flags[names[1]]
         if kept.all() and not flags[names[1]].any():
             return frame, None, {}, 0

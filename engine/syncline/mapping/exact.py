@@ -355,4 +355,3 @@ def instant(wall: dt.datetime, zone: str) -> dt.datetime:
 @lru_cache(maxsize=64)
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
-

@@ -25,7 +25,9 @@ MAX_DEPTH = 48
 class Refused(Exception):
     """An expression, or a part of it, that is wrong: what, where (offset in its text), and what to write instead."""
 
-    def __init__(self, message: str, at: int = 0, *, suggestion: str = "", help: str = "", code: str = "SYN302") -> None:  # noqa: A002 - the field's word
+    def __init__(
+        self, message: str, at: int = 0, *, suggestion: str = "", help: str = "", code: str = "SYN302"
+    ) -> None:  # noqa: A002 - the field's word
         super().__init__(message)
         self.message = message
         self.at = at

@@ -68,7 +68,9 @@ FUNCTIONS: tuple[Function, ...] = (
         "Whether a text holds another, or a list an element.",
         "contains(tags, 'vip')",
     ),
-    Function("starts_with", (_text(), _text("prefix")), "boolean", "Whether a text begins so.", "starts_with(sku, 'A-')"),
+    Function(
+        "starts_with", (_text(), _text("prefix")), "boolean", "Whether a text begins so.", "starts_with(sku, 'A-')"
+    ),
     Function("ends_with", (_text(), _text("suffix")), "boolean", "Whether a text ends so.", "ends_with(mail, '.eu')"),
     Function(
         "join",
@@ -88,7 +90,7 @@ FUNCTIONS: tuple[Function, ...] = (
         "The first argument that is not null.",
         "not_null(mobile, phone)",
     ),
-    Function("reverse", (Param("subject", ("string", "list")),), "same", "The text or list backwards."),
+    Function("reverse", (Param("list", ("list",)),), "same", "The list backwards.", "reverse(split(path, '/'))[0]"),
     Function(
         "to_number",
         (Param("value", ("string", "number")),),
@@ -133,7 +135,11 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("pad_left", (_text(), _count("length"), _fixed("fill")), "string", "Filled at the left to that length."),
     Function("pad_right", (_text(), _count("length"), _fixed("fill")), "string", "Filled at the right to that length."),
     Function(
-        "empty_to_null", (_text(),), "string", "Null instead of a text of nothing but white space.", "empty_to_null(zip)"
+        "empty_to_null",
+        (_text(),),
+        "string",
+        "Null instead of a text of nothing but white space.",
+        "empty_to_null(zip)",
     ),
 )
 

@@ -109,6 +109,11 @@ class Lowering:
             case Items(items=items, at=at):
                 parts = self._common([self._value(item, current) for item in items], at)
                 return Column(pl.concat_list([p.expr for p in parts]), listed(parts[0].type))
+            case Call(name="join", args=(Literal(value=glue), Items(items=items))):
+                # Named fields joined: no list has to be built for each record.
+                exprs = [conformed(self._value(item, current), scalar(STRING)).expr for item in items]
+                texts = pl.concat_str(exprs, separator=glue, ignore_nulls=True)
+                return Column(pl.when(pl.any_horizontal(e.is_not_null() for e in exprs)).then(texts), scalar(STRING))
             case Call(name=name, args=args, at=at):
                 columns = [self._value(arg, current) for arg in args]
                 if name in {"not_null", "coalesce"}:
@@ -251,7 +256,7 @@ def literal(value: Any) -> Column:
             return Column(pl.lit(str(value)), found)
         case list():
             texts = [str(v) if found.type == NUMBER and v is not None else v for v in value]
-            return Column(pl.lit(pl.Series([texts], dtype=_held(found))), found)
+            return Column(pl.lit(pl.Series([texts], dtype=_held(found))).first(), found)
         case None:
             return Column(pl.lit(None), found)
         case _:

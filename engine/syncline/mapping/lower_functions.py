@@ -16,6 +16,7 @@ Lower = Callable[[Sequence[Arg], Sequence[Any]], Lowered]
 
 _TEXT = scalar(STRING)
 _NUMBER_TEXT = r"^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?$"
+_JSON_NUMBER = r"^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,6})?$"
 
 
 def _abs(args: Sequence[Arg], _: Sequence[Any]) -> Lowered:
@@ -64,15 +65,21 @@ def _not_null(args: Sequence[Arg], _: Sequence[Any]) -> Lowered:
 
 
 def _reverse(args: Sequence[Arg], _: Sequence[Any]) -> Lowered:
-    expr, found = args[0]
-    return (expr.list.reverse() if category(found) == "list" else expr.str.reverse()), found
+    return args[0][0].list.reverse(), args[0][1]
 
 
 def _to_number(args: Sequence[Arg], _: Sequence[Any]) -> Lowered:
     expr, found = args[0]
     if category(found) == "number":
         return (expr if found.type == NUMBER else expr.cast(pl.String)), scalar(NUMBER)
-    return pl.when(expr.str.contains(_NUMBER_TEXT)).then(expr), scalar(NUMBER)
+    canonical = (
+        expr.str.strip_prefix("+")
+        .str.replace(r"^(-?)0+([0-9])", "${1}${2}")
+        .str.replace(r"^(-?)\.", "${1}0.")
+        .str.replace(r"\.($|[eE])", "${1}")
+    )
+    json = expr.str.contains(_JSON_NUMBER)
+    return pl.when(json).then(expr).when(expr.str.contains(_NUMBER_TEXT)).then(canonical), scalar(NUMBER)
 
 
 def _concat(args: Sequence[Arg], _: Sequence[Any]) -> Lowered:

@@ -95,17 +95,23 @@ def common(types: list[Type], at: int) -> Type:
         return scalar(NULL)
     first = known[0]
     for other in known[1:]:
-        if category(other) != category(first) or (first.repeated and element(other) != element(first)):
-            raise Refused(f"{named(first)} and {named(other)} have no common type", at, code="SYN304")
-        if category(first) == "number" and other.type != first.type:
-            if "float" in {first.type.name, other.type.name}:
-                raise Refused(
-                    f"{named(first)} and {named(other)} have no exact common type", at, code="SYN304"
-                )
-            first = scalar(NUMBER)
-        elif category(first) == "object" and [f.name for f in other.fields] != [f.name for f in first.fields]:
-            raise Refused("objects of different fields have no common type", at, code="SYN304")
+        first = _both(first, other, at)
     return first
+
+
+def _both(first: Field, other: Field, at: int) -> Field:
+    kind = category(first)
+    if category(other) != kind:
+        raise Refused(f"{named(first)} and {named(other)} have no common type", at, code="SYN304")
+    if kind == "list":
+        return listed(_both(element(first), element(other), at))
+    if kind == "object" and other.fields != first.fields:
+        raise Refused("objects of different fields have no common type", at, code="SYN304")
+    if kind != "number" or other.type == first.type:
+        return first
+    if "float" in {first.type.name, other.type.name}:
+        raise Refused(f"{named(first)} and {named(other)} have no exact common type", at, code="SYN304")
+    return scalar(NUMBER)
 
 
 def type_of(expression: Expression, source: Schema | None) -> Type:
@@ -280,6 +286,8 @@ class _Typing:
             found = self.of(arg, current)
             if param.constant and not isinstance(arg, Literal):
                 raise Refused(f"{param.name} of {call.name} must be written as a literal", arg.at, code="SYN305")
+            if isinstance(arg, Literal) and param.constant and arg.value is None:
+                raise Refused(f"{param.name} of {call.name} can't be null", arg.at, code="SYN305")
             if found is not None and not any(_accepts(a, found) for a in param.accepts):
                 raise Refused(
                     f"{call.name} needs {' or '.join(_ACCEPTED[a] for a in param.accepts)} as its {param.name}, "
