@@ -30,7 +30,7 @@ def sources(folder: Path) -> Sources:
     return Sources(folder)
 
 
-def report(form: str, paint: Paint = PLAIN) -> Callable[[Path], str]:
+def report(form: findings.Format, paint: Paint = PLAIN) -> Callable[[Path], str]:
     """All findings in a format."""
     shown = findings.Report(samples.FILES, 12, samples.ALL)
     return lambda folder: findings.render(shown, form, sources=sources(folder), paint=paint)

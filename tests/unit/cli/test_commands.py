@@ -19,7 +19,9 @@ def walk(command: click.Command, path: str = "syncline"):
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
-            yield from walk(command.get_command(context, name), f"{path} {name}")
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from walk(child, f"{path} {name}")
 
 
 COMMANDS = dict(walk(cli))

@@ -12,6 +12,8 @@ from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.text import pad, visible, width
 
+_NAMES = 13  # cells; longer names push their messages to the right
+
 
 @click.command(short_help="Check this machine and this repository.")
 @output("text", "json")
@@ -33,9 +35,9 @@ def doctor(app: App, form: str) -> Exit:
             paint = app.paint
             sign = {True: paint.green("✓"), False: paint.red("✗"), None: paint.yellow("?")}[finding.ok]
             name = visible(finding.name)
-            app.say(f"{sign} {pad(name, max(12, width(name)))}  {visible(finding.message)}")
+            app.say(f"{sign} {pad(name, max(_NAMES, width(name)))}  {visible(finding.message)}")
             if finding.help and finding.ok is not True:
-                app.say(f"  {' ' * max(12, width(name))}  {paint.cyan(visible(finding.help))}")
+                app.say(f"  {' ' * max(_NAMES, width(name))}  {paint.cyan(visible(finding.help))}")
     if form == "json":
         app.say(to_json([asdict(f) for f in findings]))
     return Exit.failed if failed else Exit.ok

@@ -78,9 +78,9 @@ def finish(app: App, settings: Settings, result: RunResult, form: str) -> Exit:
     if form == "json":
         app.say(to_json(receipt.to_json()))
     else:
-        from syncline.cli.output.receipt_text import render_receipt, top_rules
+        from syncline.cli.output.receipt_text import render_receipt
 
-        rules = top_rules(workflow.rejects(settings, receipt.run)) if receipt.counts.rejected else {}
+        rules = workflow.reject_rules(settings, receipt.run) if receipt.counts.rejected else {}
         app.say(render_receipt(receipt, app.paint, rules))
     return exit_code(receipt.state)
 

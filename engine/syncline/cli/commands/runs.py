@@ -63,11 +63,12 @@ def show(app: App, run_id: str, form: str) -> Exit:
     from syncline import workflow
     from syncline.cli.output.runs import record_data, render_run
 
-    found = workflow.find_run(app.settings(), run_id)
+    settings = app.settings()
+    found = workflow.find_run(settings, run_id)
     if form == "json":
         app.say(to_json(record_data(found)))
     else:
-        app.say(render_run(found, app.paint))
+        app.say(render_run(found, app.paint, workflow.reject_rules(settings, found.id)))
     return Exit.ok
 
 

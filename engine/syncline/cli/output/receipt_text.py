@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.text import cut, duration, number, pad, plural, visible
-from syncline.model.run import Receipt, Reject, RunState
+from syncline.model.run import Receipt, RunState
 
 _TOP = 5
 _RATED = 1_000  # fewer rows say nothing about speed
@@ -74,25 +73,18 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
     return [(name, text) for name, text in facts if text]
 
 
-def top_rules(rejects: Iterable[Reject]) -> Mapping[tuple[str, str], int]:
-    """How many rejects each field and rule has, the most frequent first."""
-    return dict(Counter((r.field, r.rule) for r in rejects).most_common())
-
-
-def _rules(rules: Mapping[tuple[str, str], int], paint: Paint) -> list[str]:
+def _rules(rules: Mapping[str, int], paint: Paint) -> list[str]:
     shown = list(rules.items())[:_TOP]
     size = max(len(number(count)) for _, count in shown)
     lines = ["", paint.bold("Rejected for")]
-    for (field, rule), count in shown:
-        what = f"{visible(field)}: {visible(rule)}" if field else visible(rule)
-        lines.append(f"  {number(count).rjust(size)}  {what}")
+    lines += [f"  {number(count).rjust(size)}  {visible(rule)}" for rule, count in shown]
     if len(rules) > _TOP:
         lines.append(f"  {' ' * size}  … and {plural(len(rules) - _TOP, 'more rule')}")
     return lines
 
 
-def render_receipt(receipt: Receipt, paint: Paint, rules: Mapping[tuple[str, str], int] | None = None) -> str:
-    """The receipt; `rules` are counts of rejects by field and rule, the most frequent first."""
+def render_receipt(receipt: Receipt, paint: Paint, rules: Mapping[str, int] | None = None) -> str:
+    """The receipt; `rules` are counts of rejects by what they broke (`field: rule`), most first."""
     ended = paint_state(receipt.state, title(receipt.state), paint)
     lines = [f"{ended} in {duration(receipt.seconds)}: {paint.bold(visible(receipt.object))}, run {receipt.run}", ""]
     figures = _figures(receipt)

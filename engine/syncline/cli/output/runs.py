@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -55,10 +55,10 @@ def render_runs(records: Sequence[RunRecord], paint: Paint) -> str:
     return render_table(head, rows, paint, right=frozenset({4, 5, 6}))
 
 
-def render_run(record: RunRecord, paint: Paint) -> str:
+def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None = None) -> str:
     """One run: its receipt, else where it stands and why."""
     if record.receipt is not None:
-        return render_receipt(receipt_of(record.receipt), paint)
+        return render_receipt(receipt_of(record.receipt), paint, rules)
     counts = record.counts
     facts = [
         ("started", record.started),
