@@ -34,6 +34,8 @@ from syncline.model.errors import Bug, Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed, Span
 
+#: Records looked at together for bytes that aren't text, before each of them is.
+_TOGETHER = 64
 #: The longest header that is looked for.
 MAX_HEADER = 1024 * 1024
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -199,10 +201,9 @@ class CsvFormat:
             raise Bug(f"{name}: {len(good)} records were found and {frame.height + len(miscounted)} parsed")
         for number, actual in miscounted:
             bad[good[number - 1]] = f"it has {actual} columns; the header has {len(columns)}"
+        starts, ends, before = found.starts.to_list(), found.ends.to_list(), found.lines.to_list()
         malformed = tuple(
-            Malformed(
-                f"{name}:{lines.before + found.lines[i] + 1}", bad[i], raw_text(data[found.starts[i] : found.ends[i]])
-            )
+            Malformed(f"{name}:{lines.before + before[i] + 1}", bad[i], raw_text(data[starts[i] : ends[i]]))
             for i in sorted(bad)
         )
         kept = found.lines if not bad else found.lines.gather([i for i in good if i not in bad])
@@ -333,38 +334,32 @@ def _is_utf8(data: bytes) -> bool:
 def _unreadable(data: bytes, found: Records, encoding: str) -> dict[int, str]:
     """Records (by index) with bytes that are no text in the encoding, or with NUL, and why."""
     bad: dict[int, str] = {}
-    starts, ends = found.starts, found.ends
-
-    def index_of(offset: int) -> int:
-        return int(ends.search_sorted(offset, side="right"))
-
-    at = data.find(b"\0")
-    while at >= 0:
-        index = index_of(at)
-        if index >= len(found) or starts[index] > at:
-            break
-        bad[index] = "it contains a NUL character"
-        at = data.find(b"\0", ends[index])
-    decode = codecs.getdecoder(encoding)
-    view = memoryview(data)
-    offset = 0
-    while offset < len(data):
-        try:
-            decode(view[offset:], "strict")
-            break
-        except UnicodeDecodeError as error:
-            place = offset + error.start
-            index = index_of(place)
-            bad.setdefault(
-                index, f"byte 0x{data[place]:02X} is no text in {encoding}; declare csv.encoding if it is another"
-            )
-            offset = ends[index]
+    starts, ends = found.starts.to_list(), found.ends.to_list()
+    for first in range(0, len(starts), _TOGETHER):
+        last = min(first + _TOGETHER, len(starts))
+        if not _fault(data[starts[first] : ends[last - 1]], encoding):
+            continue
+        for index in range(first, last):
+            if fault := _fault(data[starts[index] : ends[index]], encoding):
+                bad[index] = fault
     return bad
+
+
+def _fault(data: bytes, encoding: str) -> str:
+    """Why some bytes aren't text that can be kept; empty if they are."""
+    if b"\0" in data:
+        return "it contains a NUL character"
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        return f"byte 0x{data[error.start]:02X} is no text in {encoding}; declare csv.encoding if it is another"
+    return ""
 
 
 def _spans(name: str, lines: pl.Series) -> tuple[Span, ...]:
     """Runs of records that start on consecutive lines."""
     if not lines.len():
         return ()
-    breaks = [0, *((lines.diff() != 1).fill_null(value=False).arg_true()), lines.len()]
-    return tuple(Span(name, "line", int(lines[a]), b - a) for a, b in pairwise(breaks))
+    breaks = [0, *(lines.diff() != 1).fill_null(value=False).arg_true(), lines.len()]
+    firsts = lines.gather(breaks[:-1]).to_list()
+    return tuple(Span(name, "line", first, b - a) for first, (a, b) in zip(firsts, pairwise(breaks), strict=True))
