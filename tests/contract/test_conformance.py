@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from syncline.model.errors import Again
+from syncline.model.schema import Schema
 from syncline.sdk import conformance_destination as conformance
 from syncline.sdk.conformance import Broken
 from syncline.sdk.conformance_destination import DestinationCase, FailingDestination
 from syncline.sdk.destination import Target
+from syncline.sdk.frame import target_frame_schema
 from tests.contract import file_places
+from tests.contract.sql_places import Place, postgres_place, sqlite_place
 
 
 def file_case(root: Path, form: str) -> DestinationCase:
@@ -27,6 +32,38 @@ def file_case(root: Path, form: str) -> DestinationCase:
 def test_file_destinations_keep_their_promises(check, form, tmp_path: Path):
     """Folders of parts pass every check of the shipped suite, in every format."""
     check(file_case(tmp_path, form))
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """A database of its own, of each dialect."""
+    if request.param == "sqlite":
+        made = sqlite_place(tmp_path)
+    else:
+        made = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    yield made
+    made.close()
+
+
+def sql_case(place: Place) -> DestinationCase:
+    def rows(stream: str, schema: Schema) -> pl.DataFrame:
+        if stream not in place.tables():
+            return pl.DataFrame(schema=target_frame_schema(schema))
+        found = [list(row) for row in place.read(stream, schema)]
+        for index, name in enumerate(schema.names):
+            if schema.fields[index].type.name == "json":
+                texts = place.execute(f'SELECT CAST("{name}" AS text) FROM "{stream}" ORDER BY "{schema.names[0]}"')
+                for row, (text,) in zip(found, texts, strict=True):
+                    row[index] = text
+        return pl.DataFrame(found, schema=target_frame_schema(schema), orient="row")
+
+    return DestinationCase(place.open, rows, ("append", "upsert", "replace"))
+
+
+@pytest.mark.parametrize("check", conformance.DESTINATION_CHECKS, ids=lambda check: check.__name__)
+def test_sql_destinations_keep_their_promises(check, place: Place):
+    """SQLite and PostgreSQL pass every check of the shipped suite."""
+    check(sql_case(place))
 
 
 @pytest.mark.parametrize("after", [False, True])
