@@ -1,7 +1,7 @@
 """The checkpoint of a flow: what the destination keeps, in one transaction with the data it covers.
 
 It is enough to continue a killed run exactly: the source's position, the records accounted for so far, and the digest
-chains. `basis` is the `planner.position.position_digest` it was made under; with another, the position no longer applies.
+chains. `basis` is the `planner.position.position_digest` it was made under; with another, the position doesn't apply.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Checkpoint:
     """
     Where a run stands after batch `sequence` (0: before the first).
 
-    `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that the run started from. `done` marks a run
-    that read everything. Digests are hex chains as `model.run.Receipt` defines them.
+    `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that
+    the run started from. `done` marks a run that read everything. Digests are hex chains as `model.run.Receipt` defines them.
     """
 
     flow: str

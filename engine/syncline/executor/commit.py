@@ -81,7 +81,8 @@ class Committer:
         """Copies the checkpoint to the state and appends the commits so far to the log."""
         self.record = replace(self.record, counts=checkpoint.counts)
         self.facilities.store.put_run(self.record)
-        self.facilities.store.put_cursor(self.key, checkpoint.dumps())
+        if checkpoint.flow == str(self.key):  # and not a retry's, which leaves the flow's cursor where it is
+            self.facilities.store.put_cursor(self.key, checkpoint.dumps())
         self.facilities.recorder.record(self.take_events())
         self._copied = time.monotonic()
 

@@ -21,7 +21,7 @@ from syncline.executor.outcome import outcome
 from syncline.executor.pipeline import Serial, load
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
-from syncline.executor.start import new_run_id, start_of
+from syncline.executor.start import forgotten, left_open, new_run_id, start_of
 from syncline.kinds.import_ import ImportSpec
 from syncline.model.errors import Denied, Stalled
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
@@ -35,6 +35,7 @@ from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
@@ -81,10 +82,15 @@ def flow_work(item: CompiledFlow, *, trigger: str = "manual", full_refresh: bool
 
 @dataclass(slots=True)
 class Engine:
-    """Runs flows one after another; what is applied is read again only when the state's serial moved."""
+    """
+    Runs flows one after another; what is applied is read again only when the state's serial moved.
+
+    `opener` opens both ends of a flow.
+    """
 
     facilities: Facilities
     resolve: Resolve
+    opener: Callable[[CompiledFlow, Applied, Path, Resolve], Opener] = Opener
     _applied: Applied | None = None
     _decisions: dict[tuple[ObjectKey, dt.date, int], tuple[PolicyResult, ...]] = field(default_factory=dict)
 
@@ -134,7 +140,7 @@ class _Run:
         self.flow = work.item.flow
         self.progress = progress
         self.facilities = engine.facilities
-        self.opener = Opener(work.item, engine.applied(), self.facilities.settings.root, engine.resolve)
+        self.opener = engine.opener(work.item, engine.applied(), self.facilities.settings.root, engine.resolve)
         self.clock = time.perf_counter()
         applied = engine.applied().objects[self.flow.key]
         self.record = RunRecord(
@@ -156,7 +162,7 @@ class _Run:
                 events = self._allow()
                 destination = serial.call(self.opener.destination)
                 stack.callback(serial.call, destination.close)
-                start = self._begin(serial.call(lambda: self._saved(destination)))
+                start = self._begin(serial.call(lambda: self._saved(destination)), events)
                 source = self.work.open_source(self.opener)
                 stack.callback(source.close)
                 self._record_start(start, events)
@@ -187,18 +193,32 @@ class _Run:
         return [event]
 
     def _saved(self, destination: Destination) -> str | None:
-        saved = destination.checkpoint(self.work.flow)
-        copy = self.facilities.store.cursor(self.flow.key)
-        if saved is not None or copy is None or self.work.flow != str(self.flow.key):
-            return saved
-        previous = Checkpoint.loads(copy).flow
-        if previous != self.work.flow:  # the object was renamed since: its checkpoint follows
-            destination.move(previous, self.work.flow)
-        return destination.checkpoint(self.work.flow)
-
-    def _begin(self, saved: str | None) -> Checkpoint:
+        if self.work.flow != str(self.flow.key) or self.work.full_refresh:
+            return destination.checkpoint(self.work.flow)
         store = self.facilities.store
-        start = start_of(self.work.flow, self.flow, saved, store, full_refresh=self.work.full_refresh)
+        copy = store.cursor(self.flow.key)
+        if copy is not None and (known := Checkpoint.loads(copy)).flow != self.work.flow:
+            destination.move(known.flow, self.work.flow)  # the object was renamed since: its checkpoint follows
+            store.put_cursor(self.flow.key, replace(known, flow=self.work.flow).dumps())
+        saved = destination.checkpoint(self.work.flow)
+        if forgotten(saved, copy, store):
+            destination.forget(self.work.flow)
+            return None
+        return saved
+
+    def _begin(self, saved: str | None, events: list[Event]) -> Checkpoint:
+        store = self.facilities.store
+        left = left_open(store, self.flow.key, self.work.parent)
+        start = start_of(
+            self.work.flow,
+            self.flow,
+            saved,
+            left,
+            store,
+            full_refresh=self.work.full_refresh,
+            retry=bool(self.work.parent),
+        )
+        events += [self._superseded(record, start.run) for record in left if record.id != start.run]
         before = store.run(start.run)
         if before is not None:
             if before.state is RunState.running:
@@ -209,17 +229,42 @@ class _Run:
             before = replace(self.record, id=start.run)
             store.put_run(before)
         self.record = replace(
-            before, state=next_state(before.state, "start"), error="", error_code="", counts=start.counts
+            before,
+            state=next_state(before.state, "start"),
+            revision=self.record.revision,
+            plan=self.record.plan,
+            finished="",
+            error="",
+            error_code="",
+            counts=start.counts,
         )
         store.put_run(self.record)
         if self.work.flow == str(self.flow.key) and store.cursor(self.flow.key) is None:
             store.put_cursor(self.flow.key, start.dumps())
         return start
 
+    def _superseded(self, record: RunRecord, run: str) -> Event:
+        """Ends a run that can't be continued any more, since another one starts over."""
+        state = next_state(record.state, "fail")
+        error = f"it was stopped, and run {run} started over"
+        self.facilities.store.put_run(
+            replace(record, state=state, finished=rfc3339(), error=error, error_code="SYN710")
+        )
+        return self.facilities.recorder.event(
+            Action.run_finish,
+            outcome=EventOutcome.failure,
+            key=self.flow.key,
+            run=record.id,
+            state=str(state),
+            code="SYN710",
+        )
+
     def _record_start(self, start: Checkpoint, events: list[Event]) -> None:
         recorder = self.facilities.recorder
-        for name in self.opener.secrets.names:
-            events.append(recorder.event(Action.secret_use, key=self.flow.key, run=start.run, secret=name))
+        events += [
+            recorder.event(Action.secret_use, key=self.flow.key, run=start.run, secret=name)
+            for name in self.opener.secrets.names
+        ]
         events.append(
             recorder.event(
                 Action.run_start,
@@ -266,7 +311,9 @@ class _Run:
             self.progress.advanced(counts, size / total if total else None)
 
         try:
-            end = load(source.read(start.position), preparer, committer, serial, start, guards, advanced)
+            end = start
+            if not start.done:  # else it was killed between its end and telling it
+                end = load(source.read(start.position), preparer, committer, serial, start, guards, advanced)
             check_rows(guards, end.counts)
             self.progress.phase("finishing")
             done = replace(end, done=True)

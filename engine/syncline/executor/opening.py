@@ -13,7 +13,7 @@ from syncline.kinds.stream import RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
 from syncline.model.errors import Invalid
-from syncline.sdk.source import SourceRequest
+from syncline.sdk.source import BATCH_BYTES, SourceRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +42,7 @@ class Opener:
     applied: Applied
     root: Path
     resolve: Resolve
+    batch_bytes: int = BATCH_BYTES
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
 
@@ -69,6 +70,7 @@ class Opener:
                 schema=flow.source.schema,
                 paths=tuple(paths),
                 incremental=isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental",
+                batch_bytes=self.batch_bytes,
             ),
         )
 

@@ -1,4 +1,4 @@
-"""Where a run starts: decided once, from the destination's checkpoint and the state's record of the run that wrote it."""
+"""Where a run starts: decided once, from the destination's checkpoint and the state's records of the runs before it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,14 @@ from syncline.model.run import TRANSITIONS
 from syncline.planner.position import position_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from syncline.manifests.flow import Flow
+    from syncline.model.key import ObjectKey
     from syncline.state.store import RunRecord, StateReader
+
+#: Runs of an object that are looked at for one that was left open; each run closes what it finds, so one is usual.
+_LOOKED_AT = 50
 
 
 def new_run_id() -> str:
@@ -28,26 +34,61 @@ def is_final(record: RunRecord | None) -> bool:
     return record is not None and not TRANSITIONS[record.state]
 
 
-def start_of(name: str, flow: Flow, saved: str | None, reader: StateReader, *, full_refresh: bool) -> Checkpoint:
+def left_open(reader: StateReader, key: ObjectKey, parent: str) -> tuple[RunRecord, ...]:
     """
-    The checkpoint to start after.
+    Runs that no process works on any more and that didn't end, newest first; of the retries of `parent` if it is given.
+
+    Only who holds the lease of the work can say so: a run of the same work that is open then was killed or stopped.
+    """
+    return tuple(r for r in reader.runs(key, _LOOKED_AT) if r.parent == parent and not is_final(r))
+
+
+def forgotten(saved: str | None, copy: str | None, reader: StateReader) -> bool:
+    """
+    Whether a checkpoint at the destination was forgotten on purpose: its object was retired, or its position reset.
+
+    The state has a copy of every checkpoint that its own runs made; without a copy, one of a run that it knows was
+    forgotten, and one of a run that it doesn't know is of an earlier state, and the truth.
+    """
+    return saved is not None and copy is None and reader.run(Checkpoint.loads(saved).run) is not None
+
+
+def start_of(
+    name: str,
+    flow: Flow,
+    saved: str | None,
+    left: Sequence[RunRecord],
+    reader: StateReader,
+    *,
+    full_refresh: bool,
+    retry: bool = False,
+) -> Checkpoint:
+    """
+    The checkpoint to start after. `left` are the runs of the same work that are open, newest first.
 
     - none saved, another basis, or a full refresh: a new run from the start;
     - an unfinished run: the same run goes on, with its counts; if it ended for good (a guard, an error that needed a
       person), a new run goes on from its position (from the start in replace mode, whose unfinished table is void);
-    - a finished run: a new run, past its cursor for an incremental sync, else from the start.
+    - a run that finished at the destination and was killed before it could say so: the same run, `done`;
+    - a finished run: a new run, past its cursor for an incremental sync and for a retry, else from the start.
+
+    A new run takes over the id of one that was stopped before its first commit.
     """
     basis = position_digest(flow)
     fresh = Checkpoint(name, new_run_id(), basis, started=rfc3339())
-    if saved is None or full_refresh:
+    if full_refresh:
         return fresh
-    previous = Checkpoint.loads(saved)
-    if previous.basis != basis:
+    previous = None if saved is None else replace(Checkpoint.loads(saved), flow=name)  # it may have had another
+    idle = next((r for r in left if previous is None or r.id != previous.run), None)
+    if idle is not None:
+        fresh = replace(fresh, run=idle.id, started=idle.started)
+    if previous is None or previous.basis != basis:
         return fresh
     onwards = replace(fresh, position=previous.position, before=previous.position)
+    record = reader.run(previous.run)
+    if not is_final(record) and (record is not None or not previous.done):
+        return replace(previous, resumed=previous.resumed + 1)
     if not previous.done:
-        if not is_final(reader.run(previous.run)):
-            return replace(previous, resumed=previous.resumed + 1)
         return fresh if flow.spec.write == "replace" else onwards
     incremental = isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental"
-    return onwards if incremental else fresh
+    return onwards if incremental or retry else fresh

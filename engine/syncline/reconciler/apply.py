@@ -150,7 +150,7 @@ def apply_plan(facilities: Facilities, plan: Plan, step_taken: Callable[[str], N
                 recorder.event(Action.apply_step, key=step.key, apply=name, index=index, plan=digest, step=line[:500])
             )
             step_taken(line)
-        serial = store.finish_apply(lease, name)
+        serial = store.serial()
         finish = recorder.event(
             Action.apply_finish,
             apply=name,
@@ -159,5 +159,7 @@ def apply_plan(facilities: Facilities, plan: Plan, step_taken: Callable[[str], N
             serial=serial,
             steps=len(plan.steps),
         )
+        # Evidence first: a kill in between leaves the journal open, and the next apply tells its steps again.
         recorder.record([*events, finish])
+        store.finish_apply(lease, name)
     return Applied(plan, digest, name, serial, len(plan.steps))

@@ -65,4 +65,11 @@ CODES: tuple[Code, ...] = (
         "No run has this id.",
         "`syncline runs list` shows the runs.",
     ),
+    Code(
+        "SYN710",
+        "run superseded",
+        "The run was stopped, and could not be continued: another one started over, after a change of the flow or "
+        "with --full-refresh.",
+        "Nothing is to be done; the later run has all records.",
+    ),
 )
