@@ -32,10 +32,10 @@ _FORM = {what: re.compile(form) for what, form in _FORMS.items()}
 _NAME = re.compile(
     r"(?i)(?:^|[a-z0-9_.-])?(?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization)$"
 )
-# A text that holds none of these has neither sign. Finding substrings takes a twentieth of what the expressions do.
+# A text that holds none of these has neither sign. Finding substrings takes a twentieth of the expressions' time.
 _FORM_HINTS: Final = (
-    "-----BEGIN", "AGE-SECRET-KEY", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk_", "rk_",
-    "AKIA", "ASIA", "AIza", "npm_", "SG.", "eyJ", "://", "\\",
+    "-----BEGIN", "AGE-SECRET-KEY", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk_",
+    "rk_", "AKIA", "ASIA", "AIza", "npm_", "SG.", "eyJ", "://", "\\",
 )  # fmt: skip
 _NAME_HINTS: Final = ("passw", "passphrase", "secret", "token", "key", "authorization")
 _KEY_ALONE = re.compile(r"(?<![-_a-z])key\b|secretref|keys\b")

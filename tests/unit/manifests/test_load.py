@@ -223,6 +223,35 @@ def test_objects_of_an_unreadable_file_are_named():
     )
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "kind: [Sync]",
+        "kind: {a: 1}",
+        "kind: 1",
+        "kind: null",
+        "metadata: {name: [a]}",
+        "metadata: {tenant: {}}",
+        "spec: [1]",
+        "spec: null",
+        "metadata: 1",
+    ],
+)
+def test_odd_envelopes(content):
+    """Any value in any part of the envelope is a finding, never an exception."""
+    base = {
+        "apiVersion": "apiVersion: syncline/v1",
+        "kind": "kind: Tenant",
+        "metadata": "metadata: {name: a}",
+        "spec": "spec: {}",
+    }
+    base[content.partition(":")[0]] = content
+    result = load_text("\n".join(base.values()), "a.yaml")
+
+    assert result.diagnostics
+    assert result.manifests == ()
+
+
 def test_every_finding_at_once(tmp_path):
     """Findings of all files come together, in the order of files and lines."""
     put(
