@@ -5,13 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import pty
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import pytest
 
 from syncline.planner.serialize import loads
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -327,3 +334,45 @@ def test_explain(shell, topic):
 def test_explain_unknown(shell, topic):
     """What there isn't is a mistake with a suggestion."""
     assert shell("explain", topic).code == 1
+
+
+def test_apply_on_a_terminal(repository, shell):
+    """On a terminal apply shows the plan and asks; no answer but yes changes anything."""
+    refused, agreed = on_terminal(repository, "apply", answer="n"), on_terminal(repository, "apply", answer="y")
+
+    assert refused[0] == 1
+    assert "6 to create." in refused[1]
+    assert "Nothing was changed." in refused[1]
+    assert agreed[0] == 0
+    assert "Applied" in agreed[1]
+    assert "\x1b[" in agreed[1]
+
+
+def on_terminal(folder: Path, *args: str, answer: str) -> tuple[int, str]:
+    """Runs a command on a terminal of its own, answers its question, and gives the exit code and what was shown."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncline.cli.main", *args],
+        cwd=folder,
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+        env={k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm"},
+    )
+    os.close(follower)
+    os.write(leader, f"{answer}\n".encode())
+    shown = b""
+    with suppress(OSError):  # Linux answers EIO when the other side has closed
+        while part := os.read(leader, 65_536):
+            shown += part
+    os.close(leader)
+    return process.wait(timeout=60), shown.decode()
+
+
+def test_doctor(applied, shell):
+    """`doctor` finds nothing wrong with a repository that was just applied; its JSON has the same findings."""
+    ended = shell("doctor")
+
+    assert ended.code == 0, ended.out
+    assert "✓ state" in ended.out
+    assert {finding["ok"] for finding in json.loads(shell("doctor", "-o", "json").out)} <= {True, None}

@@ -37,7 +37,7 @@ def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_delet
         plan = loads(plan_file.read_text(encoding="utf-8", errors="replace"))
     else:
         plan = workflow.plan(settings, allow_deletes=allow_deletes)
-    app.note(render(app, plan, "text", settings.root))
+    app.note(render(plan, "text", settings.root, app.paint_errors, app.columns))
     ended = exit_code(plan)
     if ended is not Exit.ok:
         return ended

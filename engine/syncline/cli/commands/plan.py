@@ -12,6 +12,7 @@ from syncline.cli.commands.options import out, output, write_file
 from syncline.cli.exit import Exit, exit_code
 
 if TYPE_CHECKING:
+    from syncline.cli.output.paint import Paint
     from syncline.model.plan import Plan
 
 
@@ -31,7 +32,7 @@ def plan(app: App, form: str, out: Path | None, *, exit_with_changes: bool, allo
 
     settings = app.settings()
     made = workflow.plan(settings, allow_deletes=allow_deletes)
-    app.say(render(app, made, form, settings.root))
+    app.say(render(made, form, settings.root, app.paint, app.columns))
     if out is not None:
         from syncline.planner.serialize import dumps
 
@@ -42,8 +43,8 @@ def plan(app: App, form: str, out: Path | None, *, exit_with_changes: bool, allo
     return Exit.changes if ended is Exit.ok and exit_with_changes and not made.empty else ended
 
 
-def render(app: App, plan: Plan, form: str, root: Path) -> str:
-    """The plan in a format."""
+def render(plan: Plan, form: str, root: Path, paint: Paint, columns: int) -> str:
+    """The plan in a format; `columns` is the width of the terminal in cells."""
     match form:
         case "json":
             from syncline.planner.serialize import dumps
@@ -57,4 +58,4 @@ def render(app: App, plan: Plan, form: str, root: Path) -> str:
             from syncline.cli.output.excerpt import Sources
             from syncline.cli.output.plan_text import render_plan as text
 
-            return text(plan, app.paint, Sources(root), limit=app.columns)
+            return text(plan, paint, Sources(root), limit=columns)
