@@ -227,3 +227,13 @@ def test_nothing_is_lost_or_read_twice(times, cut, size, stop):
     api.records = later
     got += read(opened(text, api), position)
     assert sorted(ids(got)) == sorted(r["id"] for r in later)
+
+
+def test_malformed_records_come_once_too():
+    """A malformed record whose cursor can be read is not set aside again by every later read."""
+    api = Api([{"id": "x", "at": "2024-01-01T00:00:00Z"}, {"id": "y", "at": "2024-01-02T00:00:00Z"}])
+    [first] = read(opened(connector("{field: at}"), api))
+    assert [bad.raw[:10] for bad in first.malformed] == ['{"id": "x"', '{"id": "y"']
+    api.records = [*api.records, {"id": "z", "at": "2024-01-02T00:00:00Z"}]
+    [second] = read(opened(connector("{field: at}"), api), first.position)
+    assert [bad.raw[:10] for bad in second.malformed] == ['{"id": "z"']

@@ -176,27 +176,30 @@ class RestSource:
         return _PageRead(records, _spans(place, rows), malformed, answer.body, following)
 
     def _kept(self, progress: Progress, found: PageRecords) -> tuple[list[Any], list[int], tuple[BadRecord, ...]]:
-        """The page's records that belong to the pass, their numbers on the page, and the malformed ones."""
+        """The page's records that belong to the pass, their indices on the page, and the malformed ones that do."""
         if progress.cursor is None:
             return found.good, list(found.rows), found.bad
         good, rows, bad = found.good, list(found.rows), list(found.bad)
         texts = self._cursors(good)
-        unreadable = set()
-        for index, text in enumerate(texts):
-            try:
-                if text is not None:
-                    progress.cursor.kind.key(text)
-            except ValueError:
-                unreadable.add(index)
-                message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {text!a:.60}"
-                raw = self._decoder.encode(good[index]).decode(errors="replace")
-                bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
+        unreadable = {index for index, text in enumerate(texts) if not _readable(progress.cursor, text)}
+        for index in sorted(unreadable):
+            message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {texts[index]!a:.60}"
+            raw = self._decoder.encode(good[index]).decode(errors="replace")
+            bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
         if unreadable:
             good, rows, texts = (
                 [item for index, item in enumerate(items) if index not in unreadable] for items in (good, rows, texts)
             )
-        kept = progress.keep(texts, lambda index: record_digest(self._decoder.encode(good[index])))
-        return [good[i] for i in kept], [rows[i] for i in kept], tuple(sorted(bad, key=lambda b: b.index))
+        # A malformed record has a place in the order too, or it would come again in every pass.
+        every = [*texts, *(_cursor_of_raw(progress.cursor, b.raw) for b in bad)]
+        size = len(good)
+
+        def digest(index: int) -> str:
+            return record_digest(self._decoder.encode(good[index]) if index < size else bad[index - size].raw.encode())
+
+        kept = progress.keep(every, digest)
+        left = sorted((bad[i - size] for i in kept if i >= size), key=lambda b: b.index)
+        return [good[i] for i in kept if i < size], [rows[i] for i in kept if i < size], tuple(left)
 
     def _cursors(self, records: list[Any]) -> list[str | None]:
         assert self._cursor is not None
@@ -319,6 +322,22 @@ def _spans(place: str, rows: list[int]) -> tuple[tuple[str, int, int], ...]:
             found.append((place, rows[start] + 1, index - start))
             start = index
     return tuple(found)
+
+
+def _readable(cursor: Cursor, text: str | None) -> bool:
+    try:
+        return text is None or cursor.kind.key(text) is not None
+    except ValueError:
+        return False
+
+
+def _cursor_of_raw(cursor: Cursor, raw: str) -> str | None:
+    """The cursor of a malformed record, if it can be read all the same."""
+    try:
+        text = _scalar(raw, cursor.path)
+    except (ValueError, RecursionError):
+        return None
+    return text if _readable(cursor, text) else None
 
 
 def _scalar(text: str, path: tuple[str, ...]) -> str | None:
