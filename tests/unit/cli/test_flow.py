@@ -376,3 +376,16 @@ def test_doctor(applied, shell):
     assert ended.code == 0, ended.out
     assert "✓ state" in ended.out
     assert {finding["ok"] for finding in json.loads(shell("doctor", "-o", "json").out)} <= {True, None}
+
+
+@pytest.mark.parametrize(
+    ("form", "starts"),
+    [("text", "crm-export/customers in eu-west → "), ("mermaid", "flowchart LR\n"), ("svg", "<svg ")],
+)
+def test_lineage(repository, shell, form, starts):
+    """The lineage of a declared flow is drawn in each form, with the class of what is personal."""
+    ended = shell("lineage", "customers", "-o", form)
+
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith(starts)
+    assert "pii.email" in ended.out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,10 @@ from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import out, output, write_file
 from syncline.cli.exit import Exit
 from syncline.cli.names import FLOWS, find_object
+from syncline.cli.output.text import visible_lines
+
+if TYPE_CHECKING:
+    from syncline.manifests.flow import Side
 
 
 @click.command(short_help="Show which field goes where.")
@@ -30,16 +35,23 @@ def lineage(app: App, name: str, tenant: str, form: str, out: Path | None) -> Ex
     settings = app.settings()
     keys = [manifest.key for manifest in load_tree(settings.root).manifests]
     item = workflow.lineage(settings, find_object(name, keys, kinds=FLOWS, tenant=tenant))
+    ends = _end(item.flow.source), _end(item.flow.target)
     match form:
         case "mermaid":
-            text = drawing.mermaid(item)
+            text = drawing.to_mermaid(*ends, item.compiled)
         case "svg":
-            text = drawing.svg(item)
+            text = drawing.to_svg(*ends, item.compiled)
         case _:
-            text = drawing.text(item)
+            text = "\n".join(visible_lines(drawing.to_text(*ends, item.compiled)))
     if out is not None:
         write_file(out, text)
         app.note(f"Written to {out}.")
     else:
         app.say(text)
     return Exit.ok
+
+
+def _end(side: Side) -> str:
+    """An end of a flow: integration, stream and region."""
+    name = f"{side.integration.key.name}/{side.stream}"
+    return f"{name} in {side.region}" if side.region else name
