@@ -178,6 +178,23 @@ def test_busy_database_is_again(tmp_path, monkeypatch):
     store.close()
 
 
+def test_first_opening_waits_for_another(tmp_path, monkeypatch):
+    """A file that another process is just about to set up is waited for, although SQLite itself gives up at once."""
+    path = tmp_path / "state.db"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.executescript("CREATE TABLE t (x); DROP TABLE t; BEGIN IMMEDIATE")
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        other.rollback()
+
+    monkeypatch.setattr("time.sleep", sleep)
+    open_store(_url(path)).close()
+    assert slept == [0.01]
+    other.close()
+
+
 def test_durable_commits_are_synced(tmp_path):
     """The same connection syncs the log for durable transactions only."""
     store = open_store(_url(tmp_path / "state.db"))
