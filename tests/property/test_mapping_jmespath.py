@@ -68,7 +68,7 @@ EXPRESSIONS = [
     "lines[].sku", "lines[*].qty", "lines[*].sku | [0]", "lines[?qty > `3`].sku", "lines[?qty > `3`].sku | [0]",
     "lines[?gift].qty", "lines[?!gift].sku", "lines[?sku == 'a' || qty >= `10`].qty", "lines[?sku != 'a' && gift].qty",
     "tags[1:3]", "tags[:2]", "tags[-2:]", "nums[1:]", "tags[?@ == 'x']", "tags[?@ != 'x']", "nums[?@ > `3`]",
-    "a || b", "a || b || 'none'", "ok || `true`", "n || `7`", "tags || `[\"z\"]`", "o.x || a",
+    "a || b", "a || b || 'none'", "ok || `true`", "n || `7`", 'tags || `["z"]`', "o.x || a",
     "ok && ok", "a && b", "n == m", "n != m", "n < m", "n <= `3`", "n > `3`", "n >= m", "a == b", "a == 'x'", "a != `null`", "a == `null`",
     "ok == `true`", "!ok", "!a", "!tags", "!(n > `3`)", "n > `1` && n < `5` || ok", "length(tags)", "length(a)", "length(lines)",
     "contains(tags, 'x')", "contains(a, 'x')", "contains(nums, `3`)", "starts_with(a, 'x')", "ends_with(a, 'x')", "starts_with(a, b)",

@@ -33,7 +33,7 @@ _SECONDS = (-62_135_596_800, 253_402_300_799)
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """A cast of a column. `tiers` are tried in turn on what the one before left null; None in `exact`: nothing is left."""
+    """A cast of a column: `tiers` in turn, each on what the one before left null, then `exact`, where there is one."""
 
     dtype: pl.DataType
     tiers: tuple[Fast, ...]
@@ -67,7 +67,7 @@ def cast_of(of: Field, target: Target) -> Cast:
         return Cast(dtype, tuple(_composed(_unwrapped, tier) for tier in text), caster)
     if kind in {"string", "number"}:
         return Cast(dtype, _text_tiers(target), caster)
-    return Cast(dtype, _typed_tiers(kind, of.type, target), caster)
+    return Cast(dtype, _typed_tiers(kind, target), caster)
 
 
 def finish(before: pl.Series, after: pl.Series, cast: Cast) -> tuple[pl.Series, list[Misfit]]:
@@ -181,13 +181,15 @@ def _written_tiers(target: Target) -> tuple[Fast, ...]:
     }[name] if iso else target.format  # fmt: skip
     compiled = formats.compile_format(text)
     if compiled.fast is None:
-        return (lambda expr: pl.lit(None, target_dtype(target.type)),)
+        return (_nothing(target),)
     guard, written = compiled.fast
     match name:
         case "date":
             return (_guarded(guard, lambda expr: expr.str.to_date(written, strict=False)),)
         case "time":
             return (_guarded(guard, lambda expr: expr.str.to_time(written, strict=False)),)
+        case _:
+            pass
     wall: Fast = _guarded(guard, lambda expr: _wall(expr, compiled))
     if name == "datetime":
         return (wall,)
@@ -229,11 +231,16 @@ def _epoch(number: pl.Expr, target: Target) -> pl.Expr:
             return pl.when(micros % 86_400_000_000 == 0).then(micros.cast(pl.Datetime("us")).cast(pl.Date))
 
 
-def _typed_tiers(kind: str, of: DataType, target: Target) -> tuple[Fast, ...]:
+def _nothing(target: Target) -> Fast:
+    """The tier that proves no value, and leaves all to the next."""
+    return lambda expr: pl.when(expr.is_null()).then(pl.lit(None, target_dtype(target.type)))
+
+
+def _typed_tiers(kind: str, target: Target) -> tuple[Fast, ...]:
     """Tiers from columns that hold numbers or times."""
     name = target.type.name
     dtype = target_dtype(target.type)
-    nothing: Fast = lambda expr: pl.lit(None, dtype)  # noqa: E731 - a tier like the others
+    nothing = _nothing(target)
     if kind in NUMERIC and target.format in exact.EPOCHS and name in {"date", "datetime", "timestamp"}:
         return (lambda expr: _epoch(expr, target),) if kind in {"integer", "int32"} else (nothing,)
     match kind, name:

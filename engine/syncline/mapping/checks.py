@@ -70,9 +70,13 @@ def rules(check: Check | None, target: Target) -> tuple[Rule, ...]:
         return ()
     name = target.type.name
     found: list[Rule] = []
-    for part, what in (
-        ("format", check.format), ("pattern", check.pattern), ("minLength", check.min_length), ("maxLength", check.max_length)
-    ):  # fmt: skip
+    texts = {
+        "format": check.format,
+        "pattern": check.pattern,
+        "minLength": check.min_length,
+        "maxLength": check.max_length,
+    }
+    for part, what in texts.items():
         if what is not None and name != "string":
             raise BadCheck(part, f"{part} is about text, and the field is {target.type}")
     if check.format is not None:

@@ -33,7 +33,7 @@ Breach = tuple[int, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record set aside: its row in the source frame, the target field, the rule, the source value as text, and why."""
+    """A record set aside: its row in the source frame, the target field, the rule, the source value, and why."""
 
     row: int
     field: str
@@ -97,10 +97,8 @@ def bind(compiled: Compiled, source: Schema, hash_key: bytes | None) -> Columns:
     if hash_key is None and any(f.protection == "hash" for f in again.fields):
         raise Invalid(f"{compiled.manifest.key} hashes fields, and the tenant has no hash key", code="SYN317")
     lowering = Lowering(source)
-    where, where_faults = None, ()
-    if again.where is not None:
-        where = lowering.truth(again.where)
-        where_faults, lowering.faults = tuple(lowering.faults), []
+    where = lowering.truth(again.where) if again.where is not None else None
+    where_faults, lowering.faults = tuple(lowering.faults), []
     bound = tuple(_bound(field, lowering) for field in again.fields)
     return Columns(again, source, bound, where, where_faults, hash_key)
 
@@ -272,6 +270,8 @@ class Columns:
                     series = protect.masked(series, data_type, bound.field.keep)
                 case "hash":
                     series = protect.hashed(series, data_type, self.hash_key or b"")
+                case "":
+                    pass
             kept.append(series)
         return pl.DataFrame(kept, schema=target_frame_schema(self.target)) if kept else target.select()
 
@@ -307,9 +307,9 @@ def satisfied(values: pl.Expr, rule: Rule, dtype: pl.DataType) -> pl.Expr:
         case "max":
             return values <= pl.lit(rule.argument, dtype=dtype)
         case "minLength":
-            return values.str.len_chars() >= rule.argument
+            return values.str.len_chars() >= pl.lit(rule.argument)
         case "maxLength":
-            return values.str.len_chars() <= rule.argument
+            return values.str.len_chars() <= pl.lit(rule.argument)
         case "pattern":
             return values.str.contains(rule.argument)
         case "format" if isinstance(rule.argument, str):

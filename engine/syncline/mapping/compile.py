@@ -14,7 +14,8 @@ from syncline.kinds.mapping import Hash, MappedField, MappingSpec, Mask
 from syncline.mapping import exact, formats
 from syncline.mapping.checks import BadCheck, Rule, rules, typed
 from syncline.mapping.exact import Target
-from syncline.mapping.expression import Expression, Refused, parse, reads
+from syncline.mapping.expression import Expression, parse, reads
+from syncline.mapping.refused import Refused
 from syncline.mapping.template import parse_template
 from syncline.mapping.types import category, check_condition, named, type_of
 from syncline.model.diagnostic import Diagnostic, Place, Severity
@@ -41,8 +42,10 @@ class FieldFlow:
 
 @dataclass(frozen=True, slots=True)
 class CompiledField:
-    """A target field, ready to be bound. `expression` is None for a constant; `const`, `default` and the values of
-    `lookup` are typed as the target is; `index` is its position in the manifest."""
+    """A target field, ready to be bound; `index` is its position in the manifest.
+
+    `expression` is None for a constant; `const`, `default` and the values of `lookup` are typed as the target is.
+    """
 
     name: str
     index: int
@@ -227,26 +230,25 @@ class _Compiler:
     def _expression(self, path: Path, field: MappedField) -> Expression | None:
         given = [part for part in ("source", "const", "template") if part in field.model_fields_set]
         if len(given) != 1:
-            said = "none" if not given else " and ".join("from" if g == "source" else g for g in given)
+            said = " and ".join("from" if g == "source" else g for g in given) or "no source"
             self._add(
                 "SYN309",
-                f"{field.to} has {said} of from, const and template" if not given else f"{field.to} has {said}",
+                f"{field.to} has {said}",
                 path,
                 expected="exactly one of from, const and template",
                 help="" if given else f"Write from: {field.to} for the source field of the same name.",
             )
             return None
+        part, text, read = (
+            ("from", field.source, parse) if field.source else ("template", field.template, parse_template)
+        )
+        if text is None:
+            return None
         try:
-            if field.source is not None:
-                part, text, expression = "from", field.source, parse(field.source)
-            elif field.template is not None:
-                part, text, expression = "template", field.template, parse_template(field.template)
-            else:
-                return None
+            expression = read(text)
             type_of(expression, self._source)
         except Refused as refused:
-            part, text = ("from", field.source) if field.source is not None else ("template", field.template)
-            self._refused(refused, (*path, part), text or "")
+            self._refused(refused, (*path, part), text)
             return None
         self._note_reads(expression)
         return expression
@@ -276,7 +278,8 @@ class _Compiler:
         if isinstance(value, list | dict):
             if target.type.name == "json":
                 return exact.to_json(value)
-            self._add("SYN312", f"{part} is {'a list' if isinstance(value, list) else 'an object'}, and the field is {target.type}", path)  # fmt: skip
+            what = "a list" if isinstance(value, list) else "an object"
+            self._add("SYN312", f"{part} is {what}, and the field is {target.type}", path)
             return None
         try:
             if target.type.name == "json":
@@ -301,7 +304,7 @@ class _Compiler:
         ]
 
     def _class(self, path: tuple[str, ...]) -> str:
-        """The class of a source field: its own, or that of the nearest object around it, or of the first field in it."""
+        """The class of a source field: its own, else that of the nearest object around it, else of the first in it."""
         fields = self._source.fields if self._source else ()
         found, data_class = None, ""
         for name in path:

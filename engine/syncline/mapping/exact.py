@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -98,13 +99,16 @@ def refusal(source: str, target: Target) -> str:
 
 @lru_cache(maxsize=512)
 def caster(source: str, target: Target) -> Cast:
-    """The function that casts non-null values of a source type (see `types.py`; lists and objects: their Python data)."""
+    """The function that casts non-null values of a source type; lists and objects are given as Python data."""
     name = target.type.name
     match name:
         case _ if source == name and name != "decimal":
             return lambda value: value
         case "json":
-            return _to_json_caster(source)
+            # A `number` is its digits already, and those are JSON.
+            return to_json if source != "number" else str
+        case _:
+            pass
     inner = _scalar_caster(source, target)
     match source:
         case "json":
@@ -170,17 +174,12 @@ def to_json(value: Any) -> str:
             return "[" + ",".join(map(to_json, value)) + "]"
         case Decimal():
             return format(value, "f") if abs(value.adjusted()) < 64 else str(value)
-        case float() if value != value or value in {float("inf"), float("-inf")}:
+        case float() if not math.isfinite(value):
             raise Unfit("JSON has no such number")
         case None | bool() | int() | float():
             return json.dumps(value)
         case _:
             return json.dumps(to_text(value), ensure_ascii=False)
-
-
-def _to_json_caster(source: str) -> Cast:
-    # A `number` is its digits already, and those are JSON.
-    return (lambda value: value) if source in {"number", "json"} else to_json
 
 
 def _unwrap(text: str) -> Any:
@@ -202,7 +201,7 @@ def _number(value: Any) -> Decimal:
         case Decimal():
             return value
         case float():
-            if value != value or value in {float("inf"), float("-inf")}:
+            if not math.isfinite(value):
                 raise Unfit("is not a finite number")
             return Decimal(repr(value))
         case str() if len(value) <= _LONGEST and _NUMBER.fullmatch(value):
@@ -253,7 +252,7 @@ def _decimal(value: Any, data_type: DataType) -> Decimal:
 def _float(value: Any) -> float:
     number = _number(value)
     found = float(number)
-    if found in {float("inf"), float("-inf")}:
+    if math.isinf(found):
         raise Unfit("is beyond the largest 64-bit float")
     if found == 0 and number != 0:
         raise Unfit("is below the smallest 64-bit float")

@@ -2,38 +2,20 @@
 
 The `jmespath` package parses (https://jmespath.org/specification.html); its tree is translated into the frozen classes
 below, which are all that the type checker (`types.py`) and the lowering to columns (`lower.py`) know. What has no
-meaning for columns (building objects, values of unknown keys, expression references) is refused here, with its position.
-Nothing here evaluates anything.
+meaning for columns (building objects, values of unknown keys, expression references) is refused here, with its
+position. Nothing here evaluates anything.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 from jmespath.exceptions import JMESPathError
-from jmespath.parser import Parser
 
-#: Deeper nesting than this has no honest use, and bounds the recursion of everything that walks an expression.
-MAX_DEPTH = 48
-
-
-class Refused(Exception):
-    """An expression, or a part of it, that is wrong: what, where (offset in its text), and what to write instead."""
-
-    def __init__(
-        self, message: str, at: int = 0, *, suggestion: str = "", help: str = "", code: str = "SYN302"
-    ) -> None:  # noqa: A002 - the field's word
-        super().__init__(message)
-        self.message = message
-        self.at = at
-        self.suggestion = suggestion
-        self.help = help
-        self.code = code
+from syncline.mapping.parser import PositionedParser
+from syncline.mapping.refused import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +27,7 @@ class Current:
 
 @dataclass(frozen=True, slots=True)
 class Get:
-    """`of.name`"""
+    """`of.name`."""
 
     of: Expression
     name: str
@@ -63,7 +45,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """`of[start:stop]`"""
+    """`of[start:stop]`."""
 
     of: Expression
     start: int | None
@@ -162,7 +144,7 @@ Expression = (
 def parse(text: str) -> Expression:
     """The expression that a text states. Refused says what is wrong, and where."""
     try:
-        tree = _PositionedParser(text).tree()
+        tree = PositionedParser(text).tree()
     except JMESPathError as error:
         at = getattr(error, "lex_position", None)
         reason = str(error).splitlines()[0].removesuffix(":")
@@ -219,48 +201,6 @@ def _path(expression: Expression, base: tuple[str, ...]) -> tuple[str, ...] | No
         case _:
             return None
 
-
-class _PositionedParser(Parser):  # type: ignore[misc, unused-ignore]
-    """The parser of the package, noting on every node where it begins, and keeping the digits of literals."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self._text = text
-        self._depth = 0
-
-    def tree(self) -> dict[str, Any]:
-        tree: dict[str, Any] = self._do_parse(self._text).parsed
-        return tree
-
-    def _expression(self, binding_power: int = 0) -> dict[str, Any]:
-        self._depth += 1
-        at = self._lookahead_token(0)["start"]
-        if self._depth > MAX_DEPTH:
-            raise Refused(f"nested deeper than {MAX_DEPTH} levels", at, code="SYN301")
-        start = self._lookahead_token(0)
-        self._advance()
-        left: dict[str, Any] = getattr(self, f"_token_nud_{start['type']}", self._error_nud_token)(start)
-        left.setdefault("at", at)
-        while binding_power < self.BINDING_POWER[self._current_token()]:
-            token = self._lookahead_token(0)
-            led = getattr(self, f"_token_led_{token['type']}", None)
-            if led is None:
-                self._error_led_token(token)
-            self._advance()
-            left = led(left)
-            left.setdefault("at", at if token["type"] != "lbracket" else token["start"])
-        self._depth -= 1
-        return left
-
-    def _token_nud_literal(self, token: dict[str, Any]) -> dict[str, Any]:
-        value = token["value"]
-        quoted = _QUOTED.match(self._text, token["start"])
-        if quoted and isinstance(value, float | list):
-            value = json.loads(quoted[1].replace("\\`", "`"), parse_float=Decimal)
-        return {"type": "literal", "value": value, "children": []}
-
-
-_QUOTED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 
 _REFUSED = {
     "multi_select_dict": ("building an object", "Write one target field for each of its values."),

@@ -100,8 +100,8 @@ class Lowering:
                 base = self._value(of, current)
                 if isinstance(body, Current):
                     return Column(base.expr.list.drop_nulls(), base.type)
-                inner = self._inside(base, body)
-                return Column(base.expr.list.eval(inner.expr).list.drop_nulls(), listed(inner.type))
+                each = self._inside(base, body)
+                return Column(base.expr.list.eval(each.expr).list.drop_nulls(), listed(each.type))
             case Filter(of=of, condition=condition):
                 base = self._value(of, current)
                 kept = self._condition_inside(base, condition)
@@ -120,8 +120,7 @@ class Lowering:
                     columns = self._common(columns, at)
                 return self._called(name, args, columns)
             case Text(parts=parts):
-                texts = [as_text(self._value(part, current)) for part in parts]
-                return Column(pl.concat_str(texts), scalar(STRING))
+                return Column(pl.concat_str([as_text(self._value(p, current)) for p in parts]), scalar(STRING))
             case _:
                 assert_never(expression)
 

@@ -1,8 +1,8 @@
-"""Regular expressions of manifests: RE2's syntax and meaning, in the form that the column library understands.
+r"""Regular expressions of manifests: RE2's syntax and meaning, in the form that the column library understands.
 
 RE2 (https://github.com/google/re2/wiki/Syntax) and the Rust engine are both linear in time and nearly the same
-language. Where they differ, the pattern is rewritten so that RE2's meaning holds: `\\d`, `\\w` and `\\s` are ASCII, and a
-`[`, `&` or `~` inside a class is itself. What the other can't do is refused.
+language. Where they differ, the pattern is rewritten so that RE2's meaning holds: `\d`, `\w` and `\s` are ASCII, and
+a `[`, `&` or `~` inside a class is itself. What the other can't do is refused.
 """
 
 from __future__ import annotations

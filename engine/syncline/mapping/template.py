@@ -5,7 +5,8 @@ They look like the templates of requests, and are much less: no filters, no loop
 
 from __future__ import annotations
 
-from syncline.mapping.expression import Expression, Literal, Refused, Text, parse
+from syncline.mapping.expression import Expression, Literal, Text, parse
+from syncline.mapping.refused import Refused
 
 
 def parse_template(text: str) -> Text:

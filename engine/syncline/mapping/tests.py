@@ -102,17 +102,16 @@ class _Tests:
             return
         part = "expect" if test.expect is not None else "reject" if test.reject is not None else "skip"
         outcome = f"is rejected: {reject.message}" if reject else "is accepted" if written is not None else "is skipped"
-        wanted = {"expect": "an accepted record", "reject": f"a reject for {test.reject}", "skip": "a skipped record"}
-        yield self._finding("SYN314", index, f"the record {outcome}", part, expected=wanted[part])
+        due = {"expect": "an accepted record", "reject": f"a reject for {test.reject}", "skip": "a skipped record"}
+        yield self._finding("SYN314", index, f"the record {outcome}", part, expected=due[part])
 
     def _equal(self, field: CompiledField, wanted: Any, actual: Any) -> bool:
         if wanted is None or actual is None:
             return wanted is actual
-        match field.protection:
-            case "mask":
-                return bool(wanted == actual)
-            case "hash":
-                return actual in {wanted, keyed_hash(exact.to_text(wanted), _KEY)}
+        if field.protection == "mask":
+            return bool(wanted == actual)
+        if field.protection == "hash":
+            return actual in {wanted, keyed_hash(exact.to_text(wanted), _KEY)}
         if field.target.type.name == "json":
             return bool(
                 json.loads(exact.to_json(wanted), parse_float=Decimal) == json.loads(actual, parse_float=Decimal)

@@ -27,10 +27,10 @@ from syncline.mapping.expression import (
     Literal,
     Not,
     Or,
-    Refused,
     Slice,
     Text,
 )
+from syncline.mapping.refused import Refused
 from syncline.model.schema import BOOLEAN, INTEGER, JSON, NUMBER, STRING, DataType, Field, Schema
 
 NULL = DataType("null")
@@ -250,13 +250,14 @@ class _Typing:
             if category(found) in {"list", "object", "json", "binary"}:
                 raise Refused(f"{named(found)} can't be compared", side.at, code="SYN304")
         if left is not None and right is not None and category(left) != category(right):
-            if "null" not in {category(left), category(right)}:
-                raise Refused(
-                    f"{named(left)} never equals {named(right)}",
-                    expression.right.at,
-                    help="Quote text as 'text' and numbers as `1`; to_number() and to_string() convert.",
-                    code="SYN304",
-                )
+            if "null" in {category(left), category(right)}:
+                return scalar(BOOLEAN)
+            raise Refused(
+                f"{named(left)} never equals {named(right)}",
+                expression.right.at,
+                help="Quote text as 'text' and numbers as `1`; to_number() and to_string() convert.",
+                code="SYN304",
+            )
         return scalar(BOOLEAN)
 
     def _call(self, call: Call, current: Type) -> Type:
@@ -338,6 +339,8 @@ def literal_type(value: Any, at: int = 0) -> Field:
             inner = common([literal_type(item, at) for item in value], at)
             if inner is not None and not inner.repeated:
                 return listed(inner)
+        case _:
+            pass
     raise Refused("this literal has no use in a mapping", at)
 
 

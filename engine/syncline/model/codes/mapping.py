@@ -32,8 +32,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN304",
         "types do not fit",
-        "Values are used together, or in a way, that their types don't allow: a comparison that is never true, or fields"
-        " of something that has none.",
+        "Values are used together, or in a way, that their types don't allow: a comparison that is never true, or"
+        " fields of something that has none.",
         "Convert one of them, or ask an element of the list.",
         bad="where: amount > '100'",
         good="where: to_number(amount) > `100`",
