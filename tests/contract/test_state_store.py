@@ -307,6 +307,7 @@ class TestJournal:
             assert connection.execute(select(func.count()).select_from(tables.steps)).scalar_one() == 20
             assert connection.execute(select(func.count()).select_from(tables.applies)).scalar_one() == 25
 
+    @pytest.mark.slow
     def test_killed_anywhere_the_next_apply_converges(self, where):
         """Killed (SIGKILL) before any change or commit of an apply, the same apply repeated ends alike, at once."""
         driver = Path(__file__).with_name("state_crash.py")
