@@ -138,6 +138,8 @@ def nearest(word: str, names: Iterable[str]) -> str:
     plain = {_plain(name): name for name in reversed(known)}
     if found := plain.get(_plain(word)):
         return found
+    if swapped := [name for name in known if sorted(name) == sorted(word)]:
+        return swapped[0]
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return close[0] if close else ""
 

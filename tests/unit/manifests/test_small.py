@@ -78,8 +78,8 @@ def test_not_versions(wanted):
     ],
 )
 def test_nearest(word, expected):
-    """Another way of writing wins over a likeness; what is like nothing has no suggestion."""
-    assert nearest(word, ["maxRejects", "from", "minRows"]) == expected
+    """Another way of writing and swapped letters win over a likeness; what is like nothing has no suggestion."""
+    assert nearest(word, ["maxRejects", "format", "from", "minRows"]) == expected
 
 
 def test_listed():
