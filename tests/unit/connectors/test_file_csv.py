@@ -365,6 +365,15 @@ def test_no_match_says_what_was_searched(tmp_path: Path):
         opened(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("pattern", ["**x.csv", ".", "a/", "[", "\0", "*" * 300])
+def test_patterns_that_name_nothing(tmp_path: Path, pattern):
+    """A pattern that is none, or can't match, is one clear error."""
+    (tmp_path / "a").mkdir()
+    with pytest.raises(Invalid) as caught:
+        opened(tmp_path, files=pattern)
+    assert caught.value.code in {"SYN450", "SYN451"}
+
+
 def test_a_record_longer_than_the_limit_is_an_error(tmp_path: Path, monkeypatch):
     """A quote that is never closed doesn't pull a large file into memory."""
     monkeypatch.setattr("syncline.connectors.file.blocks.MAX_RECORD", 1000)

@@ -168,7 +168,7 @@ class CsvFormat:
                 {"offset": end, "line": line},
                 end,
                 last=block.last,
-                growable=block.data.endswith((b"\n", b"\r")),
+                growable=block.data.endswith(b"\n"),
             )
             head = b""
             if block.rest:

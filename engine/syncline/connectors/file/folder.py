@@ -44,8 +44,16 @@ def matching(root: Path, pattern: str) -> tuple[str, ...]:
             code="SYN451",
             help="Write patterns relative to config.root, without '..'.",
         )
+    try:
+        paths = list(root.glob(pattern))
+    except (ValueError, IndexError, NotImplementedError) as error:
+        raise Invalid(
+            f"{pattern!r} is no pattern: {error}",
+            code="SYN450",
+            help="Use *, ? and [abc] in names, and ** alone between slashes for folders at any depth.",
+        ) from None
     names = []
-    for path in root.glob(pattern):
+    for path in paths:
         name = path.relative_to(root).as_posix()
         if any(part.startswith(".") for part in name.split("/")) or not path.is_file():
             continue

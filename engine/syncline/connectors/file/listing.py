@@ -96,7 +96,7 @@ class Folder:
     def locked(self) -> Iterator[None]:
         """Keeps other writers out; waits for them."""
         with usable(self.path):
-            self.path.mkdir(exist_ok=True)
+            make_folder(self.path)
             lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -128,7 +128,7 @@ class Folder:
         """Writes a part that the list doesn't have yet; durable when it returns."""
         folder = self.path / NEXT if pending else self.path
         with usable(folder):
-            folder.mkdir(exist_ok=True)
+            make_folder(folder)
             taken = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob(f"part-{run}-*")]
         name = f"part-{run}-{max(taken, default=0) + 1:06d}.{ending}"
         write_durably(folder / name, data)
@@ -198,6 +198,13 @@ def write_durably(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync_folder(path.parent)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder if it isn't there; durable when it returns."""
+    if not path.is_dir():
+        path.mkdir(exist_ok=True)
         sync_folder(path.parent)
 
 
