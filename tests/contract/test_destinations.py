@@ -463,27 +463,26 @@ class Killed(BaseException):
     """The process is gone: nothing of it runs any more."""
 
 
-def drive(place: Place, target: Target, batches: list[pl.DataFrame], kill: tuple[int, str] | None = None) -> int:
+def drive(place: Place, target: Target, batches: list[pl.DataFrame], kill: int = 0) -> int:
     """
     What an executor does: asks for the checkpoint, goes on after it, ends. The number of statements it took.
 
-    With `kill`, the process dies before or after (`when`) its statement of that number: that and every later one raise,
-    and the connection is cut.
+    With `kill`, the process dies at its statement of that number, before it has an effect: the connection is cut. What
+    dies after a statement dies before the next one, so this covers a COMMIT whose outcome nobody learned.
     """
     destination = place.open()
     database: Any = destination._database
+    if place.dialect == "sqlite":
+        database.execute("PRAGMA synchronous = OFF")  # the process dies here, not the machine
     done = 0
 
     def mortal(call):
         def wrapped(*args):
             nonlocal done
             done += 1
-            if kill and (done > kill[0] or (done == kill[0] and kill[1] == "before")):
+            if kill and done >= kill:
                 raise Killed
-            result = call(*args)
-            if kill and done == kill[0]:
-                raise Killed
-            return result
+            return call(*args)
 
         return wrapped
 
@@ -509,9 +508,8 @@ def drive(place: Place, target: Target, batches: list[pl.DataFrame], kill: tuple
     return done
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("mode", ["append", "upsert", "replace"])
-def test_killed_at_every_statement(place: Place, mode: WriteMode, when: str):
+def test_killed_at_every_statement(place: Place, mode: WriteMode):
     """A run that is killed at any statement and continued leaves the table as a run that wasn't killed."""
     batches = [rows(1, 2), rows(2, 3, name="later") if mode == "upsert" else rows(3, 4)]
     target = target_of(ORDERS, mode)
@@ -520,7 +518,7 @@ def test_killed_at_every_statement(place: Place, mode: WriteMode, when: str):
     assert len(expected) >= 3
     for number in range(1, total + 1):
         place.clear()
-        drive(place, target, batches, kill=(number, when))
+        assert drive(place, target, batches, kill=number) >= number
         drive(place, target, batches)
-        assert place.read("orders", ORDERS) == expected, f"killed {when} statement {number} of {total}"
+        assert place.read("orders", ORDERS) == expected, f"killed at statement {number} of {total}"
         assert "orders__syncline_new" not in place.tables()

@@ -179,6 +179,19 @@ class TestPostgresql:
         assert server.execute("SELECT relacl::text FROM pg_class WHERE oid = 'orders'::regclass") == before
         assert before != [(None,)]
 
+    def test_indexes_are_kept_by_a_swap(self, server: Place):
+        """A replaced table has the indexes of the old one under their names, time and again."""
+        server.open().open(target_of(ORDERS, "replace"))
+        server.execute("CREATE INDEX by_name ON orders (lower(name) text_pattern_ops) WHERE total > 0")
+        server.execute("CREATE UNIQUE INDEX unique_id ON orders (id)")
+        listed = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'orders' ORDER BY 1"
+        before = server.execute(listed)
+        for run in ("run-2", "run-3"):
+            server.open().open(target_of(ORDERS, "replace", run)).finish("end")
+            assert server.execute(listed) == before
+
+        assert [name for name, _ in before] == ["by_name", "orders_pkey", "unique_id"]
+
     def test_a_view_stands_against_a_swap(self, server: Place):
         """A table that a view depends on is not replaced, and stays."""
         writer = server.open().open(target_of(ORDERS, "replace"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,9 @@ _NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 120_000,
 }
+
+#: About 2 MB of CSV at 200 bytes a row.
+_PART_ROWS = 10_000
 
 _INSPECT = """
 SELECT c.relkind::text,
@@ -92,11 +95,12 @@ class PostgresDatabase:
             cursor = self._connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def copy(self, statement: str, data: bytes) -> int:
-        """Runs COPY … FROM STDIN; the number of rows."""
+    def copy(self, statement: str, parts: Iterable[bytes]) -> int:
+        """Runs COPY … FROM STDIN; the number of rows. The server works on a part while the next one is made."""
         with _errors(), self._connection.cursor() as cursor:
             with cursor.copy(statement.encode()) as copy:
-                copy.write(data)
+                for part in parts:
+                    copy.write(part)
             return cursor.rowcount
 
     @contextmanager
@@ -175,9 +179,9 @@ class PostgresDatabase:
         """
         Renames the shadow into the place of the table, which is dropped.
 
-        Readers see the old rows until the commit and the new ones after it. Kept: columns, defaults, primary key,
-        indexes, checks, comments, and who may read. Lost: foreign keys, triggers, row policies. A view on the table
-        makes it `Invalid`.
+        Readers see the old rows until the commit and the new ones after it. Kept: columns and their comments, defaults,
+        primary key and indexes by their names, checks, and grants. Lost: foreign keys, triggers, row policies, the
+        table's own comment and storage parameters. A view on the table makes it `Invalid`.
         """
         place, fresh = self.place + quoted(table), self.place + quoted(shadow)
         self.execute(f"LOCK TABLE {place} IN ACCESS EXCLUSIVE MODE")
@@ -185,8 +189,13 @@ class PostgresDatabase:
             grantee = quoted(role) if role else "PUBLIC"
             option = " WITH GRANT OPTION" if grantable else ""
             self.execute(f"GRANT {privilege} ON {fresh} TO {grantee}{option}")
+        names = dict(self.execute(_INDEXES, (place,)))
+        made = self.execute(_INDEXES, (fresh,))
         self.execute(f"DROP TABLE {place}")
         self.execute(f"ALTER TABLE {fresh} RENAME TO {quoted(table)}")
+        for definition, name in made:
+            if (before := names.pop(definition, name)) != name:
+                self.execute(f"ALTER INDEX {self.place}{quoted(name)} RENAME TO {quoted(before)}")
 
     def limits(self, schema: Schema) -> tuple[Limit, ...]:
         """Values that can't be held."""
@@ -200,12 +209,14 @@ class PostgresDatabase:
             self._connection.close()
 
     def _load(self, place: str, frame: pl.DataFrame, schema: Schema) -> int:
-        data = _csv(frame)
-        if b"\0" in data:
-            for limit in types.limits(schema):
-                if limit.late and limit.broken(frame[limit.column]).any():
-                    raise beyond(limit.column, limit.message)
-        return self.copy(f"COPY {place} ({columns(frame.columns)}) FROM STDIN (FORMAT csv)", data)
+        def parts() -> Iterator[bytes]:
+            for rows in frame.iter_slices(_PART_ROWS):
+                part = _csv(rows)
+                if b"\0" in part:
+                    raise _nul(rows, schema)
+                yield part
+
+        return self.copy(f"COPY {place} ({columns(frame.columns)}) FROM STDIN (FORMAT csv)", parts())
 
 
 def _connect(settings: PostgresSettings) -> psycopg.Connection:
@@ -255,6 +266,13 @@ def _identity(settings: PostgresSettings) -> tuple[str, ...]:
     )
 
 
+#: Indexes of a table by what they are: the end of their definition, from its access method on.
+_INDEXES = """
+SELECT pg_catalog.substring(d, pg_catalog.strpos(d, ' USING ')) || i.indisprimary || i.indisunique, c.relname
+FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid, pg_catalog.pg_get_indexdef(c.oid) d
+WHERE i.indrelid = pg_catalog.to_regclass($1)
+"""
+
 _GRANTS = """
 SELECT CASE a.grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(a.grantee) END, a.privilege_type, a.is_grantable
 FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a
@@ -282,6 +300,13 @@ def _merge(place: str, schema: Schema) -> str:
         " RETURNING (t.xmax = 0) AS fresh)"
         " SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
     )
+
+
+def _nul(frame: pl.DataFrame, schema: Schema) -> Invalid:
+    for limit in types.limits(schema):
+        if limit.late and limit.broken(frame[limit.column]).any():
+            return beyond(limit.column, limit.message)
+    return beyond(frame.columns[0], "a NUL character")
 
 
 def _csv(frame: pl.DataFrame) -> bytes:
