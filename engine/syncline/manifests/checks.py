@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
@@ -24,6 +25,7 @@ from syncline.kinds.tenant import TenantSpec
 from syncline.manifests import cron, versions
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
+from syncline.model.event import Action
 from syncline.model.manifest import Path
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 SPEC: Final[Path] = ("spec",)
+#: Types of events that something can react to.
+EVENTS: Final = tuple(action.value for action in Action)
 
 
 def check(kind: str, spec: BaseModel) -> Iterator[Problem]:
@@ -67,7 +71,11 @@ def _tenant(spec: TenantSpec) -> Iterator[Problem]:
 def _policy(spec: PolicySpec) -> Iterator[Problem]:
     yield from _repeated([r.name for r in spec.rules], (*SPEC, "rules"), "name", "rule")
     for position, rule in enumerate(spec.rules):
-        yield from _exactly_one(rule, ("deny", "require"), (*SPEC, "rules", position), "a rule")
+        path = (*SPEC, "rules", position)
+        yield from _exactly_one(rule, ("deny", "require"), path, "a rule")
+        for number, kind in enumerate(rule.kinds):
+            if kind not in KIND_BY_NAME:
+                yield _not_one_of(kind, KIND_BY_NAME, (*path, "kinds", number), "kind")
 
 
 def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
@@ -277,6 +285,8 @@ def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
             f"{spec.cron!r} is not a cron expression: {wrong}",
             expected='five fields, such as "*/15 * * * *"',
         )
+    if spec.on is not None and spec.on.event not in EVENTS:
+        yield _not_one_of(spec.on.event, EVENTS, (*SPEC, "on", "event"), "type of event")
     yield from _zone(spec.time_zone, (*SPEC, "timeZone"))
     yield from _repeated(list(spec.run), (*SPEC, "run"), "", "run")
     yield from _windows(spec.windows)
@@ -293,6 +303,9 @@ def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
     given = [n for n in ("notify", "run", "webhook") if getattr(spec.do, n)]
     if len(given) != 1:
         yield _choice(given, ("notify", "run", "webhook"), (*SPEC, "do"), "a subscription")
+    for position, event in enumerate(spec.on):
+        if event not in EVENTS:
+            yield _not_one_of(event, EVENTS, (*SPEC, "on", position), "type of event")
 
 
 #: A check's argument is the kind's own spec model, which the loader guarantees.
@@ -323,6 +336,12 @@ def _choice(given: list[str], names: tuple[str, ...], path: Path, what: str) -> 
         message = f"{what} can have only one of {listed(names)}, not {' and '.join(given)}"
         return Problem("SYN211", (*path, given[1]), message, help="Remove all but one.", at_key=True)
     return Problem("SYN211", path, f"{what} needs one of {listed(names)}")
+
+
+def _not_one_of(name: str, known: Iterable[str], path: Path, what: str) -> Problem:
+    known = list(known)
+    message = f"there is no {what} {name!r}"
+    return Problem("SYN204", path, message, expected=listed(known, 30), suggestion=nearest(name, known))
 
 
 def _repeated(names: list[str], path: Path, field: str, what: str) -> Iterator[Problem]:

@@ -153,7 +153,13 @@ class _Case:
 
     @property
     def name(self) -> str:
-        return str(self.path[-1]) if self.path else "the document"
+        match self.path:
+            case (*_, str(field), int(position)):
+                return f"{field}[{position}]"
+            case (*_, last):
+                return str(last)
+            case _:
+                return "the document"
 
     @property
     def context(self) -> dict[str, Any]:
