@@ -1,4 +1,4 @@
-"""Records out of JSON pages, exactly: a declared schema compiled to typed structs, then turned into columns.
+"""Records out of JSON pages, exactly: found in the page, decoded by a declared schema, turned into columns.
 
 Nothing is coerced: `"1"` is no integer, `1.0` is none either, numbers keep their digits as text. A page decodes in one
 go; only a page that has a bad record is decoded record by record, which sets the bad ones aside with the path and the
@@ -11,35 +11,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain
 from operator import attrgetter
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import polars as pl
 
-from syncline.model.errors import Bug, Invalid
+from syncline.model.errors import Invalid
 from syncline.model.schema import JSON, Field, Schema
-from syncline.sdk.frame import source_dtype
+from syncline.sdk.json_columns import column_of
 from syncline.sdk.json_document import exact_document
+from syncline.sdk.json_fields import compile_field, convert, struct_of
 
-#: Longest number that is read, in characters: far more than any database can hold.
-MAX_DIGITS = 1000
 _MAX_RAW = 64 * 1024
-_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-_SCALARS: dict[str, Any] = {
-    "string": str,
-    "integer": _INT64,
-    "int32": _INT32,
-    "float": float,
-    "boolean": bool,
-    "number": msgspec.Raw,
-    "json": msgspec.Raw,
-}
 _NAME = r"(?:[A-Za-z_][A-Za-z0-9_]*|\"[^\"\\]+\")"
 _PATH = re.compile(rf"(?P<path>{_NAME}(?:\.{_NAME})*)(?:\[\*?\](?P<inner>(?:\.{_NAME})*))?")
-_NUMBERS = re.compile(r"[-+.,0-9eEnul]*")
 _WHERE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 
@@ -67,24 +53,13 @@ class PageRecords:
         return len(self.good) + len(self.bad)
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields."""
-
-    field: Field
-    path: str
-    attribute: str
-    struct: type[msgspec.Struct] | None
-    children: tuple[_Node, ...] = ()
-
-
 class RecordDecoder:
     """Decodes pages of one stream. `records` is a JMESPath expression; simple paths are the fast ones."""
 
     def __init__(self, schema: Schema, records: str = "@") -> None:
         self.schema = schema
-        self._nodes = tuple(_compile(f"f{i}", field, field.name) for i, field in enumerate(schema.fields))
-        self._struct = _struct(self._nodes)
+        self._nodes = tuple(compile_field(f"f{i}", field, field.name) for i, field in enumerate(schema.fields))
+        self._struct = struct_of(self._nodes)
         self._one = msgspec.json.Decoder(self._struct)
         self._expression = records
         self._inner: tuple[str, ...] = ()
@@ -122,7 +97,7 @@ class RecordDecoder:
 
     def frame(self, records: Sequence[Any]) -> pl.DataFrame:
         """Columns of decoded records, with the types of `sdk/frame.py`."""
-        columns = [_column(node, list(map(attrgetter(node.attribute), records))) for node in self._nodes]
+        columns = [column_of(node, list(map(attrgetter(node.attribute), records))) for node in self._nodes]
         return pl.DataFrame(columns)
 
     def values(self, records: Sequence[Any], path: Sequence[str]) -> list[Any]:
@@ -228,7 +203,7 @@ class RecordDecoder:
         for index, raw in enumerate(raws):
             try:
                 record = self._one.decode(raw)
-                _convert(self._nodes, [record])
+                convert(self._nodes, [record])
             except msgspec.ValidationError as error:
                 message, path = _reason(str(error))
                 bad.append(BadRecord(index, message, path, raw[:_MAX_RAW].decode(errors="replace")))
@@ -239,7 +214,7 @@ class RecordDecoder:
 
     def _convert_all(self, records: list[Any]) -> bool:
         try:
-            _convert(self._nodes, records)
+            convert(self._nodes, records)
         except msgspec.ValidationError:
             return False
         return True
@@ -265,92 +240,6 @@ def _wrapped(inner: Any, path: Sequence[str]) -> Any:
     return inner
 
 
-def _compile(attribute: str, field: Field, path: str) -> _Node:
-    inside = f"{path}[...]." if field.repeated else f"{path}."
-    children = tuple(_compile(f"f{i}", child, inside + child.name) for i, child in enumerate(field.fields))
-    if not children and field.type.name not in _SCALARS:
-        raise Bug(f"JSON records have no field of type {field.type}: {field.name}")
-    return _Node(field, path, attribute, _struct(children) if children else None, children)
-
-
-def _struct(nodes: tuple[_Node, ...]) -> type[msgspec.Struct]:
-    fields: list[Any] = []
-    for node in nodes:
-        inner = node.struct or _SCALARS[node.field.type.name]
-        raw = inner is msgspec.Raw
-        kind: Any = inner
-        if node.field.repeated:
-            kind = _list_of(inner if raw else inner | None)
-        if not node.field.nullable:
-            fields.append((node.attribute, kind))
-        elif raw and not node.field.repeated:
-            fields.append((node.attribute, kind, msgspec.Raw()))  # a Raw holds a null itself
-        else:
-            fields.append((node.attribute, kind | None, None))
-    # Required fields may follow optional ones; the structs are only ever built by the decoder.
-    names = {node.attribute: node.field.name for node in nodes}
-    return msgspec.defstruct("Record", fields, rename=names, kw_only=True, gc=False)
-
-
-def _list_of(item: Any) -> Any:
-    return list[item]
-
-
-def _convert(nodes: tuple[_Node, ...], owners: list[Any]) -> None:
-    """Turns raw JSON into text, in place: digits of `number`, JSON of `json`. ValidationError for a wrong type."""
-    for node in nodes:
-        name, field = node.attribute, node.field
-        if node.children:
-            inner = [value for owner in owners if (value := getattr(owner, name)) is not None]
-            if field.repeated:
-                inner = [value for values in inner for value in values if value is not None]
-            _convert(node.children, inner)
-            continue
-        if field.type.name not in {"number", "json"}:
-            continue
-        read = _numbers if field.type.name == "number" else _jsons
-        if field.repeated:
-            for owner in owners:
-                if (items := getattr(owner, name)) is not None:
-                    setattr(owner, name, read(items, node.path))
-            continue
-        texts = read([getattr(owner, name) for owner in owners], node.path)
-        if not field.nullable and None in texts:
-            raise msgspec.ValidationError(f"Expected `{field.type}`, got `null` - at `$.{node.path}`")
-        for owner, text in zip(owners, texts, strict=True):
-            setattr(owner, name, text)
-
-
-def _numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:
-    """
-    The digits of raw JSON numbers; None for null and for what was missing.
-
-    The parser has checked the syntax, so that the characters of all values together tell whether each is a number or
-    null: strings have quotes, and `true`, `false`, objects and arrays have characters that neither has.
-    """
-    if not values:
-        return []
-    together = str(b",".join(values), "utf-8")
-    if _NUMBERS.fullmatch(together) is None:
-        raise msgspec.ValidationError(f"Expected `number`, got `{_other(values)}` - at `$.{path}`")
-    texts: list[str | None] = [text if text and text != "null" else None for text in together.split(",")]
-    if len(together) > MAX_DIGITS and any(text and len(text) > MAX_DIGITS for text in texts):
-        raise msgspec.ValidationError(f"Expected `number` of at most {MAX_DIGITS} characters - at `$.{path}`")
-    return texts
-
-
-def _other(values: list[msgspec.Raw]) -> str:
-    """The type of the first value that is neither a number nor null."""
-    names = {'"': "str", "{": "object", "[": "array", "t": "bool", "f": "bool"}
-    return next(found for value in values if (found := names.get(str(value, "utf-8")[:1])))
-
-
-def _jsons(values: list[msgspec.Raw], path: str) -> list[str | None]:
-    del path
-    texts = [str(value, "utf-8") for value in values]
-    return [text if text and text != "null" else None for text in texts]
-
-
 def _reason(error: str) -> tuple[str, str]:
     """A decoder's message and the path in it: ("Expected `str`, got `int`", "customer.name")."""
     match = _WHERE.search(error)
@@ -358,38 +247,3 @@ def _reason(error: str) -> tuple[str, str]:
         return error[: match.start()], match["path"].lstrip(".")
     missing = re.search(r"missing required field `([^`]*)`", error)
     return error, missing[1] if missing else ""
-
-
-def _column(node: _Node, values: list[Any]) -> pl.Series:
-    """A column of a field's values: nested records become structs, lists are built from their flattened items."""
-    if node.field.repeated:
-        return _list_column(node, values)
-    if node.struct is None:
-        return pl.Series(node.field.name, values, dtype=source_dtype(node.field))
-    return _struct_column(node, values)
-
-
-def _struct_column(node: _Node, values: list[Any]) -> pl.Series:
-    try:
-        inner = [_column(child, list(map(attrgetter(child.attribute), values))) for child in node.children]
-    except AttributeError:  # some of them are null
-        inner = [_column(c, [None if v is None else getattr(v, c.attribute) for v in values]) for c in node.children]
-        present = pl.Series("present", [value is not None for value in values], dtype=pl.Boolean)
-        column = pl.DataFrame(inner).to_struct(node.field.name)
-        return pl.select(pl.when(present).then(column).alias(node.field.name)).to_series()
-    return pl.DataFrame(inner).to_struct(node.field.name)
-
-
-def _list_column(node: _Node, values: list[Any]) -> pl.Series:
-    # polars takes 3.3 µs a row for Python lists; Arrow's own list layout, offsets over flat items, a tenth of that.
-    import pyarrow as pa
-
-    offsets = [0, *accumulate(len(value) if value else 0 for value in values)]
-    flat = list(chain.from_iterable(value for value in values if value))
-    item = Field(node.field.name, node.field.type, fields=node.field.fields)
-    inner = _column(_Node(item, node.path, node.attribute, node.struct, node.children), flat)
-    nulls = pa.array([value is None for value in values], pa.bool_())
-    array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), inner.to_arrow(), mask=nulls)
-    column = pl.from_arrow(array)
-    assert isinstance(column, pl.Series)
-    return column.alias(node.field.name).cast(source_dtype(node.field))

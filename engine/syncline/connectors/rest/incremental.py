@@ -11,6 +11,7 @@ that neither is lost nor read twice.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -221,3 +222,28 @@ def _less(one: Key, other: Key) -> bool:
 def record_digest(data: bytes) -> str:
     """A short digest of a record, for a position."""
     return hashlib.sha256(data).hexdigest()[:16]
+
+
+def readable(cursor: Cursor, text: str | None) -> bool:
+    """Whether a cursor's text is of its type; None, for no cursor, is."""
+    try:
+        return text is None or cursor.kind.key(text) is not None
+    except ValueError:
+        return False
+
+
+def cursor_of_raw(cursor: Cursor, raw: str) -> str | None:
+    """The cursor of a malformed record, if it can be read all the same."""
+    try:
+        text = scalar_at(raw, cursor.path)
+    except (ValueError, RecursionError):
+        return None
+    return text if readable(cursor, text) else None
+
+
+def scalar_at(text: str, path: tuple[str, ...]) -> str | None:
+    """The scalar at a path inside JSON text, as text; its own digits for a number."""
+    value = json.loads(text, parse_float=str, parse_int=str)
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return None if value is None else value if isinstance(value, str) else json.dumps(value)

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from syncline.connectors.rest.client import Answer, Client, ResetPaging
-from syncline.connectors.rest.incremental import Cursor, Progress, begin, record_digest
+from syncline.connectors.rest.incremental import (
+    Cursor,
+    Progress,
+    begin,
+    cursor_of_raw,
+    readable,
+    record_digest,
+    scalar_at,
+)
+from syncline.connectors.rest.pages import compile_paging
 from syncline.connectors.rest.requests import base_url, check_place, compile_request, connector_of
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import Page, RestStream
+from syncline.kinds.stream import RestStream
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Malformed, Position, Span
 from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http import HttpTransport, Request, Transport
-from syncline.sdk.json_document import exact_document
 from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, untyped_schema
-from syncline.sdk.paging import ByCursor, ByOffset, ByPage, ByUrl, Pager, Paging, Seen, Single, link
+from syncline.sdk.paging import Pager, Seen
 from syncline.sdk.source import Instance, SourceRequest, plain
 
 #: Most pages of a batch: at 100 records a page, a commit each 10,000 records.
@@ -75,10 +82,7 @@ class RestSource:
         self._schema = request.schema or untyped_schema(self._paths(), stream.key)
         self._declared = request.schema is not None
         self._decoder = RecordDecoder(self._schema, stream.records)
-        self._paging, self._size = _paging(stream.page, templated="page" in self._plan.names)
-        self._token = _expression(_token_of(stream.page))
-        self._last = _expression(stream.page.last if stream.page else None)
-        self._relation = stream.page.link if stream.page else None
+        self._pages = compile_paging(stream.page, templated="page" in self._plan.names)
         self._clock = clock or SystemClock()
         self._client = open_client(instance, transport=transport, clock=self._clock, chance=chance)
 
@@ -87,7 +91,7 @@ class RestSource:
         return self._schema
 
     def read(self, position: Position | None) -> Iterator[Batch]:
-        pager = Pager(self._paging, self._size)
+        pager = self._pages.pager()
         if not self._schema.fields:
             raise Invalid(
                 f"nothing is read of stream {self._request.stream}: it has no schema, and no field is mapped",
@@ -106,7 +110,7 @@ class RestSource:
                 if resets:
                     raise Invalid("paging was to start over twice", code="SYN420") from None
                 resets += 1
-                pager, progress.page = Pager(self._paging, self._size), pager.first()
+                pager, progress.page = self._pages.pager(), pager.first()
                 continue
             except SynclineError:
                 # What came before the failure is good: it is handed over, so that the next run continues after it.
@@ -116,7 +120,7 @@ class RestSource:
             gathered.add(page)
             if progress.turn(page.following):
                 progress.base_seen, progress.base = frozenset(progress.top_seen), progress.top
-                pager = Pager(self._paging, self._size)
+                pager = self._pages.pager()
             start = progress.position()
             if gathered.full(self._request, self._clock.monotonic()) and not progress.ended:
                 yield self._batch(gathered, start)
@@ -129,7 +133,7 @@ class RestSource:
 
     def first_page(self) -> str:
         """Asks for the first page and says where it was; for a connector that declares no check."""
-        pager = Pager(self._paging, self._size)
+        pager = self._pages.pager()
         state = begin(self._cursor, pager.first(), None, incremental=False, now=self._clock.now())
         request = self._asked(pager, state)
         self._client.fetch(request)
@@ -167,7 +171,7 @@ class RestSource:
             seen = Seen(0, digest, answer.url, last=True)
             return _PageRead([], (), (), answer.body, pager.after(progress.page, seen))
         found = self._decoder.decode(answer.body)
-        seen = Seen(found.count, digest, answer.url, self._next(answer), self._is_last(answer))
+        seen = Seen(found.count, digest, answer.url, self._pages.next_token(answer), self._pages.is_last(answer))
         following = pager.after(progress.page, seen)
         if following is not None and "url" in following:
             following["url"] = self._client.kept(following["url"])
@@ -181,7 +185,7 @@ class RestSource:
             return found.good, list(found.rows), found.bad
         good, rows, bad = found.good, list(found.rows), list(found.bad)
         texts = self._cursors(good)
-        unreadable = {index for index, text in enumerate(texts) if not _readable(progress.cursor, text)}
+        unreadable = {index for index, text in enumerate(texts) if not readable(progress.cursor, text)}
         for index in sorted(unreadable):
             message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {texts[index]!a:.60}"
             raw = self._decoder.encode(good[index]).decode(errors="replace")
@@ -191,7 +195,7 @@ class RestSource:
                 [item for index, item in enumerate(items) if index not in unreadable] for items in (good, rows, texts)
             )
         # A malformed record has a place in the order too, or it would come again in every pass.
-        every = [*texts, *(_cursor_of_raw(progress.cursor, b.raw) for b in bad)]
+        every = [*texts, *(cursor_of_raw(progress.cursor, b.raw) for b in bad)]
         size = len(good)
 
         def digest(index: int) -> str:
@@ -207,28 +211,7 @@ class RestSource:
         if self._declared:
             return [None if v is None else str(v) for v in self._decoder.values(records, path)]
         texts = self._decoder.values(records, path[:1])
-        return [None if text is None else _scalar(text, path[1:]) for text in texts]
-
-    def _next(self, answer: Answer) -> str | None:
-        if self._relation is not None:
-            return link(answer.headers.get("link", ""), self._relation)
-        if self._token is None:
-            return None
-        token = self._token.search(answer.document)
-        if isinstance(token, float):
-            token = self._token.search(exact_document(answer.body))  # digits that a double has lost
-        if token is None or token is False or token == "":
-            return None
-        if isinstance(token, bool | dict | list):
-            raise Invalid(
-                f"the next page's cursor is {type(token).__name__}, not text",
-                code="SYN422",
-                help="Compare `page.cursor` or `page.next` of the stream with the answer.",
-            )
-        return str(token)
-
-    def _is_last(self, answer: Answer) -> bool:
-        return self._last is not None and bool(self._last.search(answer.document))
+        return [None if text is None else scalar_at(text, path[1:]) for text in texts]
 
     def _batch(self, gathered: _Gathered, position: Position) -> Batch:
         return Batch(
@@ -322,62 +305,3 @@ def _spans(place: str, rows: list[int]) -> tuple[tuple[str, int, int], ...]:
             found.append((place, rows[start] + 1, index - start))
             start = index
     return tuple(found)
-
-
-def _readable(cursor: Cursor, text: str | None) -> bool:
-    try:
-        return text is None or cursor.kind.key(text) is not None
-    except ValueError:
-        return False
-
-
-def _cursor_of_raw(cursor: Cursor, raw: str) -> str | None:
-    """The cursor of a malformed record, if it can be read all the same."""
-    try:
-        text = _scalar(raw, cursor.path)
-    except (ValueError, RecursionError):
-        return None
-    return text if _readable(cursor, text) else None
-
-
-def _scalar(text: str, path: tuple[str, ...]) -> str | None:
-    """The scalar at a path inside JSON text, as text; its own digits for a number."""
-    value = json.loads(text, parse_float=str, parse_int=str)
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return None if value is None else value if isinstance(value, str) else json.dumps(value)
-
-
-def _token_of(page: Page | None) -> str | None:
-    return None if page is None else page.cursor or page.next
-
-
-def _expression(text: str | None) -> Any:
-    if text is None:
-        return None
-    import jmespath
-
-    return jmespath.compile(text)
-
-
-def _paging(page: Page | None, *, templated: bool) -> tuple[Paging, dict[str, int]]:
-    """The declared paging. `Invalid` (SYN432) unless it is exactly one way."""
-    if page is None:
-        return Single(), {}
-    ways = [name for name in ("cursor", "page", "offset", "next", "link") if getattr(page, name) is not None]
-    if len(ways) > 1 or (not ways and not page.size):
-        raise Invalid("page needs exactly one of cursor, page, offset, next, link", code="SYN432")
-    for place in page.size:
-        check_place(place)
-    found: Paging
-    if page.cursor is not None:
-        if page.into is None and not templated:
-            raise Invalid("page.cursor needs `into`, the place of the cursor in a request", code="SYN432")
-        found = ByCursor(check_place(page.into) if page.into else "")
-    elif page.page is not None:
-        found = ByPage(check_place(page.page), page.start)
-    elif page.offset is not None:
-        found = ByOffset(check_place(page.offset))
-    else:
-        found = ByUrl() if ways else Single()
-    return found, dict(page.size)

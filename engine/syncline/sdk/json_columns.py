@@ -1,0 +1,48 @@
+"""Columns of decoded JSON records: nested records become structs, lists are built over their flattened items."""
+
+from __future__ import annotations
+
+from itertools import accumulate, chain
+from operator import attrgetter
+from typing import Any
+
+import polars as pl
+
+from syncline.model.schema import Field
+from syncline.sdk.frame import source_dtype
+from syncline.sdk.json_fields import Node
+
+
+def column_of(node: Node, values: list[Any]) -> pl.Series:
+    """A column of a field's values, with the type of `sdk/frame.py`; None for what is null or missing."""
+    if node.field.repeated:
+        return _list_column(node, values)
+    if node.struct is None:
+        return pl.Series(node.field.name, values, dtype=source_dtype(node.field))
+    return _struct_column(node, values)
+
+
+def _struct_column(node: Node, values: list[Any]) -> pl.Series:
+    try:
+        inner = [column_of(child, list(map(attrgetter(child.attribute), values))) for child in node.children]
+    except AttributeError:  # some of them are null
+        inner = [column_of(c, [None if v is None else getattr(v, c.attribute) for v in values]) for c in node.children]
+        present = pl.Series("present", [value is not None for value in values], dtype=pl.Boolean)
+        column = pl.DataFrame(inner).to_struct(node.field.name)
+        return pl.select(pl.when(present).then(column).alias(node.field.name)).to_series()
+    return pl.DataFrame(inner).to_struct(node.field.name)
+
+
+def _list_column(node: Node, values: list[Any]) -> pl.Series:
+    # polars takes 3.3 µs a row for Python lists; Arrow's own list layout, offsets over flat items, a tenth of that.
+    import pyarrow as pa
+
+    offsets = [0, *accumulate(len(value) if value else 0 for value in values)]
+    flat = list(chain.from_iterable(value for value in values if value))
+    item = Field(node.field.name, node.field.type, fields=node.field.fields)
+    inner = column_of(Node(item, node.path, node.attribute, node.struct, node.children), flat)
+    nulls = pa.array([value is None for value in values], pa.bool_())
+    array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), inner.to_arrow(), mask=nulls)
+    column = pl.from_arrow(array)
+    assert isinstance(column, pl.Series)
+    return column.alias(node.field.name).cast(source_dtype(node.field))

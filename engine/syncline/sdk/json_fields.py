@@ -1,0 +1,128 @@
+"""Fields of JSON records, compiled: from a declared schema to strict msgspec structs, and raw values to exact text.
+
+The structs refuse every value of another type. What they can't hold exactly, numbers and JSON of any shape, they leave
+raw; `convert` turns it into text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from syncline.model.errors import Bug
+from syncline.model.schema import Field
+
+#: Longest number that is read, in characters: far more than any database can hold.
+MAX_DIGITS = 1000
+_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_INT32 = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+_SCALARS: dict[str, Any] = {
+    "string": str,
+    "integer": _INT64,
+    "int32": _INT32,
+    "float": float,
+    "boolean": bool,
+    "number": msgspec.Raw,
+    "json": msgspec.Raw,
+}
+_NUMBERS = re.compile(r"[-+.,0-9eEnul]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields."""
+
+    field: Field
+    path: str
+    attribute: str
+    struct: type[msgspec.Struct] | None
+    children: tuple[Node, ...] = ()
+
+
+def compile_field(attribute: str, field: Field, path: str) -> Node:
+    inside = f"{path}[...]." if field.repeated else f"{path}."
+    children = tuple(compile_field(f"f{i}", child, inside + child.name) for i, child in enumerate(field.fields))
+    if not children and field.type.name not in _SCALARS:
+        raise Bug(f"JSON records have no field of type {field.type}: {field.name}")
+    return Node(field, path, attribute, struct_of(children) if children else None, children)
+
+
+def struct_of(nodes: tuple[Node, ...]) -> type[msgspec.Struct]:
+    fields: list[Any] = []
+    for node in nodes:
+        inner = node.struct or _SCALARS[node.field.type.name]
+        raw = inner is msgspec.Raw
+        kind: Any = inner
+        if node.field.repeated:
+            kind = _list_of(inner if raw else inner | None)
+        if not node.field.nullable:
+            fields.append((node.attribute, kind))
+        elif raw and not node.field.repeated:
+            fields.append((node.attribute, kind, msgspec.Raw()))  # a Raw holds a null itself
+        else:
+            fields.append((node.attribute, kind | None, None))
+    # Required fields may follow optional ones; the structs are only ever built by the decoder.
+    names = {node.attribute: node.field.name for node in nodes}
+    return msgspec.defstruct("Record", fields, rename=names, kw_only=True, gc=False)
+
+
+def _list_of(item: Any) -> Any:
+    return list[item]
+
+
+def convert(nodes: tuple[Node, ...], owners: list[Any]) -> None:
+    """Turns raw JSON into text, in place: digits of `number`, JSON of `json`. ValidationError for a wrong type."""
+    for node in nodes:
+        name, field = node.attribute, node.field
+        if node.children:
+            inner = [value for owner in owners if (value := getattr(owner, name)) is not None]
+            if field.repeated:
+                inner = [value for values in inner for value in values if value is not None]
+            convert(node.children, inner)
+            continue
+        if field.type.name not in {"number", "json"}:
+            continue
+        read = _numbers if field.type.name == "number" else _jsons
+        if field.repeated:
+            for owner in owners:
+                if (items := getattr(owner, name)) is not None:
+                    setattr(owner, name, read(items, node.path))
+            continue
+        texts = read([getattr(owner, name) for owner in owners], node.path)
+        if not field.nullable and None in texts:
+            raise msgspec.ValidationError(f"Expected `{field.type}`, got `null` - at `$.{node.path}`")
+        for owner, text in zip(owners, texts, strict=True):
+            setattr(owner, name, text)
+
+
+def _numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:
+    """
+    The digits of raw JSON numbers; None for null and for what was missing.
+
+    The parser has checked the syntax, so that the characters of all values together tell whether each is a number or
+    null: strings have quotes, and `true`, `false`, objects and arrays have characters that neither has.
+    """
+    if not values:
+        return []
+    together = str(b",".join(values), "utf-8")
+    if _NUMBERS.fullmatch(together) is None:
+        raise msgspec.ValidationError(f"Expected `number`, got `{_other(values)}` - at `$.{path}`")
+    texts: list[str | None] = [text if text and text != "null" else None for text in together.split(",")]
+    if len(together) > MAX_DIGITS and any(text and len(text) > MAX_DIGITS for text in texts):
+        raise msgspec.ValidationError(f"Expected `number` of at most {MAX_DIGITS} characters - at `$.{path}`")
+    return texts
+
+
+def _other(values: list[msgspec.Raw]) -> str:
+    """The type of the first value that is neither a number nor null."""
+    names = {'"': "str", "{": "object", "[": "array", "t": "bool", "f": "bool"}
+    return next(found for value in values if (found := names.get(str(value, "utf-8")[:1])))
+
+
+def _jsons(values: list[msgspec.Raw], path: str) -> list[str | None]:
+    del path
+    texts = [str(value, "utf-8") for value in values]
+    return [text if text and text != "null" else None for text in texts]
