@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -125,12 +125,12 @@ def plan(settings: Settings, *, allow_deletes: bool = False) -> Plan:
 
     validation = validate(settings)
     _refuse(validation)
-    reader = open_reader(settings.state_url)
-    observed = observe(reader)
-    unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
-        key: manifest.digest for key, manifest in validation.desired.objects.items()
-    }
-    before = validation.flows if unchanged else read_applied(reader).flows
+    with closing(open_reader(settings.state_url)) as reader:
+        observed = observe(reader)
+        unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
+            key: manifest.digest for key, manifest in validation.desired.objects.items()
+        }
+        before = validation.flows if unchanged else read_applied(reader).flows
     changes = changes_of(validation.desired, observed, before, validation.flows)
     results = _check_policy(validation.desired, validation.flows, changes) if changes else validation.policy
     head = revision(settings.root)
@@ -212,7 +212,8 @@ def find_run(settings: Settings, run_id: str) -> RunRecord:
     """A run by its id or the beginning of it; `Invalid` where there is none."""
     from syncline.state.open import open_reader
 
-    found = open_reader(settings.state_url).run(run_id)
+    with closing(open_reader(settings.state_url)) as reader:
+        found = reader.run(run_id)
     if found is None:
         raise Invalid(f"there is no run {run_id!r}", code="SYN709", help="`syncline runs list` shows the runs.")
     return found
@@ -222,7 +223,8 @@ def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunReco
     """Runs, newest first."""
     from syncline.state.open import open_reader
 
-    return open_reader(settings.state_url).runs(key, limit)
+    with closing(open_reader(settings.state_url)) as reader:
+        return reader.runs(key, limit)
 
 
 def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
@@ -232,14 +234,16 @@ def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
     from syncline.state.open import open_reader
 
     record = find_run(settings, run_id)
-    yield from rejects_of(open_reader(settings.state_url), KeyRing.open(settings.keys), record.key, record.id)
+    with closing(open_reader(settings.state_url)) as reader:
+        yield from rejects_of(reader, KeyRing.open(settings.keys), record.key, record.id)
 
 
 def objects(settings: Settings) -> tuple[AppliedObject, ...]:
     """What is applied, in key order."""
     from syncline.state.open import open_reader
 
-    return open_reader(settings.state_url).objects()
+    with closing(open_reader(settings.state_url)) as reader:
+        return reader.objects()
 
 
 def lineage(settings: Settings, key: ObjectKey) -> CompiledFlow:
@@ -264,8 +268,9 @@ def reject_rules(settings: Settings, run_id: str) -> dict[str, int]:
     from syncline.state.open import open_reader
 
     total: Counter[str] = Counter()
-    for sealed in open_reader(settings.state_url).rejects(run_id):
-        total.update(sealed.rules)
+    with closing(open_reader(settings.state_url)) as reader:
+        for sealed in reader.rejects(run_id):
+            total.update(sealed.rules)
     return dict(total.most_common())
 
 

@@ -7,6 +7,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -83,13 +84,12 @@ def _configuration(desired: Desired, errors: int) -> Iterator[Finding]:
 
 
 def _state(settings: Settings) -> Iterator[Finding]:
-    reader = open_reader(settings.state_url)
-    if not reader.lineage:
-        yield Finding("state", ok=None, message="nothing was applied yet", help="`syncline apply` makes it.")
-        return
-    unfinished = reader.unfinished_apply()
-    left = sum(not entry.done for entry in unfinished)
-    what = f"serial {reader.serial()}, {len(reader.objects())} objects applied"
+    with closing(open_reader(settings.state_url)) as reader:
+        if not reader.lineage:
+            yield Finding("state", ok=None, message="nothing was applied yet", help="`syncline apply` makes it.")
+            return
+        left = sum(not entry.done for entry in reader.unfinished_apply())
+        what = f"serial {reader.serial()}, {len(reader.objects())} objects applied"
     yield Finding("state", ok=True, message=what)
     if left:
         yield Finding(
