@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 import zipfile
@@ -389,3 +390,30 @@ def test_lineage(repository, shell, form, starts):
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.startswith(starts)
     assert "pii.email" in ended.out
+
+
+def test_sigterm_stops_a_run_that_then_resumes(repository, shell):
+    """SIGTERM in the middle of a run exits with 143 and says that it resumes; the next run ends with every record."""
+    rows = 400_000
+    with (repository / "data" / "customers.csv").open("w", encoding="utf-8") as file:
+        file.write("customer_no,full_name,email,created,plan,balance\n")
+        file.writelines(f"{n},Name {n},a{n}@example.com,10.12.2023,C,12.50\n" for n in range(rows))
+    shell("apply", "--yes")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "syncline.cli.main", "run", "customers"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.endswith(": loading\n"):
+            process.send_signal(signal.SIGTERM)
+            break
+    said = process.stderr.read()
+
+    assert process.wait(timeout=60) == 143
+    assert "Terminated. Nothing is half-written" in said
+    assert "Interrupted" in shell("runs", "list").out
+    receipt = json.loads(shell("run", "customers", "-o", "json").out)
+    assert (receipt["state"], receipt["counts"]["read"], receipt["counts"]["written"]) == ("Succeeded", rows, rows)

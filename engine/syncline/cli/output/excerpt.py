@@ -25,7 +25,9 @@ class Sources:
     _lines: dict[str, list[str]] = field(default_factory=dict)
 
     def line(self, place: Place) -> str:
-        """The line that a place begins in; empty when the file can't be read or isn't under the root."""
+        """The line that a place begins in; empty when it can't be had, or the place is the file as a whole."""
+        if (place.line, place.column, place.end_column) == (1, 1, 0):
+            return ""
         if place.file not in self._lines:
             self._lines[place.file] = self._read(place.file)
         lines = self._lines[place.file]

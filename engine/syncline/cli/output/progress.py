@@ -58,8 +58,9 @@ class LineProgress:
         self._say(f"{self._name}: {_counts(counts)}{share}{rate}")
 
     def finished(self, counts: Counts, seconds: float) -> None:
-        """Says what came of it."""
-        self._say(f"{self._name}: {_counts(counts)} in {duration(seconds)}")
+        """Says what came of it, if it began."""
+        if self._name:
+            self._say(f"{self._name}: {_counts(counts)} in {duration(seconds)}")
 
 
 class BarProgress:

@@ -82,7 +82,11 @@ def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None 
 def render_rejects(record: RunRecord, rejects: Sequence[Reject], paint: Paint) -> str:
     """The first rejects of a run, and how to get the others."""
     if not rejects:
-        return f"Run {record.id} of {visible(str(record.key))} rejected nothing.\n"
+        name = visible(str(record.key))
+        if record.state is RunState.failed:
+            hint = f"What doesn't fit is also shown by: syncline run {name} --dry-run --limit 1000"
+            return f"No rejects of run {record.id} of {name} were kept: it failed before it committed any.\n{hint}\n"
+        return f"Run {record.id} of {name} rejected nothing.\n"
     total = max(record.counts.rejected, len(rejects))
     text = render_table_head(record, total, paint) + render_rejects_table(rejects, paint)
     if total > len(rejects):
