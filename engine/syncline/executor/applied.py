@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.manifests.desired import Desired
-from syncline.manifests.document import from_document
+from syncline.manifests.load import from_document
 from syncline.manifests.resolve import resolve
 from syncline.model.errors import Invalid
 from syncline.planner.compiled import CompiledFlow, Flows, compile_flows

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from syncline.manifests.desired import Desired
-from syncline.manifests.document import to_document
+from syncline.manifests.load import to_document
 from syncline.model.change import Action, Change, FieldChange
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest

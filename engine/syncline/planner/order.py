@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.desired import Desired
-from syncline.manifests.document import to_document
+from syncline.manifests.load import to_document
 from syncline.model.change import Action, Change, EffectKind
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
 

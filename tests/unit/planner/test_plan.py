@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.manifests.document import to_document
+from syncline.manifests.load import to_document
 from syncline.model.change import Action, EffectKind
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
