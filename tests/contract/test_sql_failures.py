@@ -70,6 +70,16 @@ class TestPostgresql:
         assert caught.value.code == "SYN482"
         assert "geheim" not in repr(caught.value)
 
+    def test_an_untrusted_server(self, server: Place):
+        """A server whose certificate can't be verified as the URL demands is not talked to."""
+        if "host=" in server.url:
+            pytest.skip("the server answers at a socket, where TLS means nothing")
+        demanding = f"{server.url}?sslmode=verify-full&sslrootcert=/nonexistent/root.crt"
+        with pytest.raises(Stalled) as caught:
+            check(replace(server.instance, config={"url": demanding}))
+
+        assert caught.value.code == "SYN482"
+
     def test_no_privilege(self, server: Place):
         """A missing privilege needs a person, and nothing is made."""
         server.open().open(target_of(ORDERS))
@@ -256,6 +266,22 @@ class TestSqlite:
 
         assert caught.value.code == "SYN488"
         assert writer.write(ROW, "1").inserted == 1
+
+    def test_a_full_disk(self, file: Place):
+        """Without space a batch is not written at all; with space again, it is."""
+        destination = file.open()
+        database: Any = destination._database
+        writer = destination.open(target_of(ORDERS))
+        frame = frame_of(ORDERS, *((n, "x" * 500, None) for n in range(200)))
+        ((pages,),) = database.execute("PRAGMA page_count")
+        database.execute(f"PRAGMA max_page_count = {pages + 3}")
+        with pytest.raises(Stalled, match="full") as caught:
+            writer.write(frame, "1")
+        database.execute("PRAGMA max_page_count = 1000000")
+
+        assert caught.value.code == "SYN491"
+        assert (file.read("orders", ORDERS), destination.checkpoint(FLOW)) == ([], None)
+        assert writer.write(frame, "1").inserted == 200
 
     def test_what_a_committed_write_survives(self, file: Place):
         """The log is written ahead and synchronised at each commit, so that a loss of power takes nothing of it."""

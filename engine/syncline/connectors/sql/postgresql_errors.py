@@ -30,10 +30,12 @@ def translated(error: psycopg.Error) -> SynclineError:
     state = error.sqlstate or ""
     message = error.diag.message_primary or str(error).strip().partition("\n")[0]
     match state[:2]:
-        case "08" | "57" | "53" if state != "57014":
+        case "08" | "57" if state != "57014":
             return Again(f"PostgreSQL: {message}", code="SYN480")
         case "40" | "55" | "57" if state in _BUSY:
             return Again(f"PostgreSQL: {message}", code="SYN488")
+        case "53":
+            return Again(f"PostgreSQL: {message}", code="SYN488", help="The server is short of memory, disk or slots.")
         case "28":
             return Stalled(f"PostgreSQL: {message}", code="SYN482", help="Check user and password.")
         case "22" | "54":

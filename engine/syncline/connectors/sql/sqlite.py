@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 #: Seconds to wait for another writer.
 _BUSY = 30.0
 
+_PART_ROWS = 10_000
+
 _COLUMNS = "_syncline_columns"
 
 #: How SQLite keeps the statement that made a table: these words, then the name in any of its four ways to quote.
@@ -160,7 +162,8 @@ class SqliteDatabase:
 
     def append(self, table: str, frame: pl.DataFrame, schema: Schema) -> int:
         """Inserts rows."""
-        return self.execute_many(_insert(table, schema), types.stored(frame, schema).rows())
+        insert = _insert(table, schema)
+        return sum(self.execute_many(insert, rows) for rows in _parts(frame, schema))
 
     def merge(self, table: str, frame: pl.DataFrame, schema: Schema) -> Written:
         """
@@ -168,16 +171,17 @@ class SqliteDatabase:
         differs. SQLite doesn't tell an insert from an update: so both are counted exactly, and a first load costs
         one pass only.
         """
-        rows = types.stored(frame, schema).rows()
         conflict = f"{_insert(table, schema)} ON CONFLICT ({columns(schema.key)})"
-        inserted = self.execute_many(f"{conflict} DO NOTHING", rows)
         others = [name for name in schema.names if name not in schema.key]
-        if inserted == len(rows) or not others:
-            return Written(inserted, 0, len(rows) - inserted)
         assignments = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in others)
         differs = " OR ".join(f"t.{quoted(name)} IS NOT excluded.{quoted(name)}" for name in others)
-        updated = self.execute_many(f"{conflict} DO UPDATE SET {assignments} WHERE {differs}", rows)
-        return Written(inserted, updated, len(rows) - inserted - updated)
+        inserted = updated = 0
+        for rows in _parts(frame, schema):
+            new = self.execute_many(f"{conflict} DO NOTHING", rows)
+            if new < len(rows) and others:
+                updated += self.execute_many(f"{conflict} DO UPDATE SET {assignments} WHERE {differs}", rows)
+            inserted += new
+        return Written(inserted, updated, frame.height - inserted - updated)
 
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table by the statement that created another, under the new name."""
@@ -220,6 +224,12 @@ class SqliteDatabase:
         )
 
 
+def _parts(frame: pl.DataFrame, schema: Schema) -> Iterator[list[tuple[Any, ...]]]:
+    """Rows as they are stored, some at a time: as Python objects they take ten times the memory of columns."""
+    for rows in frame.iter_slices(_PART_ROWS):
+        yield types.stored(rows, schema).rows()
+
+
 def _insert(table: str, schema: Schema) -> str:
     marks = ", ".join("?" * len(schema.fields))
     return f"INSERT INTO {quoted(table)} AS t ({columns(schema.names)}) VALUES ({marks})"
@@ -241,6 +251,8 @@ def _errors() -> Iterator[None]:
                 raise Stalled(message, code="SYN490") from None
             case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_MISMATCH:
                 raise Invalid(message, code="SYN486", help="Check values, or change the table.") from None
+            case sqlite3.SQLITE_FULL:
+                raise Stalled(message, code="SYN491", help="Make space on the disk and run again.") from None
             case sqlite3.SQLITE_TOOBIG:
                 raise Invalid(message, code="SYN485", help="Reject the rows.") from None
             case _:
