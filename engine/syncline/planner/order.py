@@ -1,4 +1,9 @@
-"""The order of steps: by phase of the kind, then key; deletes last and in reverse, so nothing loses what it refers to."""
+"""The order of steps, such that an apply may be killed after any of them: the next plan then has the rest.
+
+Moves come first. Positions are reset before the declarations that make them void are recorded: once those are, no
+plan would know of it. Declarations follow by phase of their kind, then key; deletes are last and in reverse, so that
+nothing loses what it refers to.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +20,13 @@ def _phase(change: Change) -> tuple[int, str]:
 
 def steps(changes: tuple[Change, ...], desired: Desired) -> tuple[Step, ...]:
     """The steps that make the changes, in the order in which they are taken."""
-    found: list[Step] = []
     kept = sorted((c for c in changes if c.action is not Action.delete), key=_phase)
+    found: list[Step] = [MoveObject(c.key, c.previous) for c in kept if c.previous is not None]
+    resets = {e.subject: e.message for c in kept for e in c.effects if e.kind is EffectKind.cursor_reset}
+    found.extend(ResetCursor(key, resets[str(key)]) for key in sorted(desired.objects) if str(key) in resets)
     for change in kept:
         manifest = desired.objects[change.key]
-        if change.previous is not None:
-            found.append(MoveObject(change.key, change.previous))
         found.append(PutObject(change.key, manifest.digest, to_document(manifest), str(manifest.place)))
-    resets = {e.subject: e.message for c in kept for e in c.effects if e.kind is EffectKind.cursor_reset}
-    for key in sorted(k for k in desired.objects if str(k) in resets):
-        found.append(ResetCursor(key, resets[str(key)]))
     gone = sorted((c for c in changes if c.action is Action.delete), key=_phase, reverse=True)
     found.extend(DeleteObject(change.key) for change in gone)
     return tuple(found)

@@ -18,6 +18,7 @@ from syncline.manifests.resolve import resolve
 from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event, EventOutcome
+from syncline.model.key import ObjectKey
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
 from syncline.planner.compiled import compile_flows
 from syncline.planner.serialize import digest as plan_digest
@@ -83,12 +84,16 @@ def check_policy(plan: Plan, reader: StateReader, today: dt.date) -> tuple[Polic
 
 def _recovered(facilities: Facilities) -> list[Event]:
     """Evidence of the steps that a killed apply took and could not tell."""
-    recorder = facilities.recorder
-    return [
-        recorder.event(Action.apply_step, apply=entry.apply, index=entry.index, step=entry.step[:500], recovered=True)
-        for entry in facilities.store.unfinished_apply()
-        if entry.done
-    ]
+    found = []
+    for entry in facilities.store.unfinished_apply():
+        if entry.done:
+            step = json.loads(entry.step)
+            key, line = ObjectKey.parse(step["object"]), f"{step['step']} {step['object']}"
+            event = facilities.recorder.event(
+                Action.apply_step, key=key, apply=entry.apply, index=entry.index, step=line, recovered=True
+            )
+            found.append(event)
+    return found
 
 
 def apply_plan(facilities: Facilities, plan: Plan, step_taken: Callable[[str], None]) -> Applied:

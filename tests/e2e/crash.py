@@ -1,0 +1,217 @@
+"""Kills a run or an apply at its points and repairs it, in real processes; run by the tests as `python -m tests.e2e.crash SPEC`.
+
+SPEC is JSON: `root` (a folder that is ours), `what` (`run` or `apply`), `scenario`, and which points to try: every
+`stride`-th from `first`; `twice` kills the repair, too. Prints a JSON line with the outcome of an unbroken one, then
+one for each point. It forks, so nothing here may use polars before it does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from syncline import workflow
+from syncline.executor import commit
+from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.engine import Engine, flow_work
+from syncline.executor.facilities import open_facilities
+from syncline.executor.instance import resolver
+from syncline.executor.progress import Silent
+from syncline.model.run import TRANSITIONS
+from syncline.reconciler.apply import apply_plan
+from syncline.state.open import open_reader
+from tests.e2e import house
+from tests.e2e.fuse import Fuse, fused, opener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncline.settings import Settings
+
+ROWS = 40
+BATCH_BYTES = 450  # about seven batches
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to kill."""
+
+    root: str
+    what: str
+    scenario: dict[str, str]
+    first: int = 1
+    stride: int = 1
+    twice: bool = False
+    deep: bool = False
+    state: str = ""
+    environ: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def template(self) -> Path:
+        return Path(self.root) / "template"
+
+    @property
+    def work(self) -> Path:
+        return Path(self.root) / "work"
+
+    def settings(self) -> Settings:
+        environ = {"SYNCLINE_STATE": self.state} if self.state else {}
+        return house.settings_of(self.work, environ)
+
+
+def forked(work: Callable[[], object], answer: Path) -> tuple[bool, Any]:
+    """Does it in a child; whether it was killed, and what it gave."""
+    answer.unlink(missing_ok=True)
+    child = os.fork()
+    if child == 0:
+        try:
+            answer.write_text(json.dumps(work()))
+        except BaseException:  # the parent must see it, whatever it is
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+        return True, None
+    if status != 0:
+        raise SystemExit(f"a child ended by itself: {status}")
+    return False, json.loads(answer.read_text())
+
+
+def run_once(spec: Spec, point: int) -> list[str]:
+    """One run, killed at a point (0: never); the points that it passed."""
+    fuse = Fuse(point)
+    settings = spec.settings()
+    with open_facilities(settings) as plain:
+        facilities = fused(plain, fuse)
+        engine = Engine(facilities, resolver(settings), opener(fuse, BATCH_BYTES, deep=spec.deep))
+        engine.run(flow_work(engine.applied().flow(house.FLOW)), Silent())
+    return fuse.points
+
+
+def apply_once(spec: Spec, point: int) -> list[str]:
+    """One apply of what is declared, killed at a point; the points that it passed."""
+    fuse = Fuse(point)
+    settings = spec.settings()
+    plan = workflow.plan(settings, allow_deletes=True)
+    with open_facilities(settings) as facilities:
+        apply_plan(fused(facilities, fuse), plan, lambda _: None)
+    return fuse.points
+
+
+def applied_outcome(spec: Spec) -> dict[str, Any]:
+    """What is applied, the cursors, and whether everything is closed and told."""
+    settings = spec.settings()
+    reader = open_reader(settings.state_url)
+    told = [e for e in house.audit_events(settings) if e["metadata"]["event_code"] == "apply.step"]
+    return {
+        "objects": [[str(o.key), o.digest, o.document, o.place, o.generation] for o in reader.objects()],
+        "cursors": {str(key): _cursor(value) for key, value in reader.cursors().items()},
+        "runs": [[str(r.key), str(r.state)] for r in reader.runs()],
+        "plan": workflow.plan(settings).empty,
+        "open": len(reader.unfinished_apply()),
+        "told": sorted({e["unmapped"]["object"] for e in told}),
+        "audit": house.audit_ok(settings),
+    }
+
+
+def _cursor(text: str) -> list[Any]:
+    known = Checkpoint.loads(text)
+    return [known.flow, known.basis, known.sequence, known.counts.read]
+
+
+def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
+    """What is there right after a kill: rows and checkpoint have to agree at any moment."""
+    settings = spec.settings()
+    reader = open_reader(settings.state_url)
+    copy = reader.cursor(house.FLOW)
+    with open_facilities(settings) as facilities:
+        engine = Engine(facilities, resolver(settings))
+        applied = engine.applied()
+        destination = opener(Fuse(0), 1)(
+            applied.flow(house.FLOW), applied, settings.root, engine.resolve
+        ).destination()
+        saved = destination.checkpoint(str(house.FLOW))
+        destination.close()
+    known = Checkpoint.loads(copy) if copy else None
+    there = Checkpoint.loads(saved) if saved else None
+    found = house.rows(settings.root, scenario)
+    return {
+        "rows": len(found or []),
+        "written": there.counts.written if there else 0,
+        "done": there.done if there else False,
+        "ahead": bool(known and there and known.run == there.run and known.sequence > there.sequence),
+        "first": found[0] if found else None,
+    }
+
+
+def latest_is_final(spec: Spec) -> bool:
+    found = open_reader(spec.settings().state_url).runs(house.FLOW)
+    return bool(found) and not TRANSITIONS[found[0].state] and len(found) > 0 and _is_new(spec, found[0].id)
+
+
+def _is_new(spec: Spec, run: str) -> bool:
+    before = Path(spec.root) / "before"
+    return not before.exists() or run not in before.read_text()
+
+
+def main(text: str) -> None:
+    """Tries an unbroken one, then every point."""
+    spec = Spec(**json.loads(text))
+    scenario = house.Scenario(**spec.scenario)
+    answer = Path(spec.root) / "answer.json"
+    once = run_once if spec.what == "run" else apply_once
+
+    def observed() -> Any:
+        return house.outcome(spec.settings(), scenario) if spec.what == "run" else applied_outcome(spec)
+
+    def do(work: Callable[[], object]) -> tuple[bool, Any]:
+        return forked(work, answer)
+
+    def repaired(point: int) -> bool:
+        """One more try, killed at a point; False if there was nothing left to do."""
+        if spec.what == "run" and do(lambda: latest_is_final(spec))[1]:
+            return False
+        return do(lambda: once(spec, point))[0]
+
+    from tests.e2e import prepare
+
+    prepare.reset(spec, scenario, do)
+    points, unbroken, modules = do(lambda: [once(spec, 0), observed(), sorted(sys.modules)])[1]
+    load(modules)
+    tell({"points": points, "outcome": unbroken})
+    for point in range(spec.first, len(points) + 1, spec.stride):
+        prepare.reset(spec, scenario, do)
+        found: dict[str, Any] = {"point": point, "name": points[point - 1], "killed": do(lambda p=point: once(spec, p))[0]}  # type: ignore[misc]
+        if spec.what == "run":
+            found["between"] = do(lambda: killed_state(spec, scenario))[1]
+        if spec.twice:
+            found["again"] = repaired(point // 2 + 1)
+        repaired(0)
+        tell(found | {"outcome": do(observed)[1]})
+
+
+def load(modules: list[str]) -> None:
+    """Imports what a child needed, so that the next ones have it from their start."""
+    for name in modules:
+        if name.partition(".")[0] != "__main__":
+            with suppress(ImportError):
+                importlib.import_module(name)
+
+
+def tell(found: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    commit.COPY_EVERY = 0.0  # a copy after each batch, so that every order of writes is met
+    main(sys.argv[1])

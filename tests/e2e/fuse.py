@@ -1,0 +1,158 @@
+"""A fuse kills its process (SIGKILL) at the n-th of the points that it is shown: before and after each lasting change."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.file.folder import locate  # noqa: F401 - the folder's module, loaded before a fork
+from syncline.connectors.file.listing import Folder
+from syncline.executor.opening import Opener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import polars as pl
+
+    from syncline.executor.facilities import Facilities
+    from syncline.sdk.destination import Destination, Refusal, Target, Writer, Written
+
+_STORE = (
+    "begin_apply put_object move_object delete_object reset_cursor finish_apply put_cursor put_run put_rejects "
+    "drop_rejects mark_retried add_metrics"
+).split()
+
+
+class Fuse:
+    """Burns down by one at each point; 0 never kills. `points` are the names of those passed."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self._lock = threading.Lock()
+        self.points: list[str] = []
+
+    def point(self, name: str) -> None:
+        with self._lock:
+            self.points.append(name)
+            if len(self.points) == self._left:
+                os.kill(os.getpid(), signal.SIGKILL)
+                threading.Event().wait()
+
+    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function with a point before it and one after."""
+
+        def call(*args: Any, **named: Any) -> Any:
+            self.point(f"before {name}")
+            result = function(*args, **named)
+            self.point(f"after {name}")
+            return result
+
+        return call
+
+
+class FusedStore:
+    """A state store with a point before and after each change."""
+
+    def __init__(self, store: Any, fuse: Fuse) -> None:
+        self._store = store
+        self._fuse = fuse
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._store, name)
+        return self._fuse.around(f"store.{name}", value) if name in _STORE else value
+
+    @contextmanager
+    def lease(self, *args: Any, **named: Any) -> Iterator[Any]:
+        self._fuse.point("before store.lease")
+        with self._store.lease(*args, **named) as lease:
+            self._fuse.point("after store.lease")
+            yield lease
+            self._fuse.point("before store.release")
+        self._fuse.point("after store.release")
+
+
+class FusedRecorder:
+    """An audit recorder with a point before and after each batch."""
+
+    def __init__(self, recorder: Any, fuse: Fuse) -> None:
+        self.event = recorder.event
+        self.record = fuse.around("audit.record", recorder.record)
+
+
+def fused(facilities: Facilities, fuse: Fuse) -> Facilities:
+    """Facilities with a fuse in them."""
+    store: Any = FusedStore(facilities.store, fuse)
+    recorder: Any = FusedRecorder(facilities.recorder, fuse)
+    return replace(facilities, store=store, recorder=recorder)
+
+
+class FusedWriter:
+    """A writer with a point before and after each change."""
+
+    def __init__(self, writer: Writer, fuse: Fuse) -> None:
+        self._writer = writer
+        self.write: Callable[[pl.DataFrame, str], Written] = fuse.around("writer.write", writer.write)
+        self.finish: Callable[[str], Written | None] = fuse.around("writer.finish", writer.finish)
+        self.abort: Callable[[], None] = fuse.around("writer.abort", writer.abort)
+
+    def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
+        refuse = getattr(self._writer, "refuse", None)
+        return refuse(frame) if refuse else []
+
+
+class FusedDestination:
+    """A destination with a point before and after each change."""
+
+    def __init__(self, destination: Destination, fuse: Fuse) -> None:
+        self._destination = destination
+        self._fuse = fuse
+        self.checkpoint = destination.checkpoint
+        self.close = destination.close
+        self.forget = fuse.around("destination.forget", destination.forget)
+        self.move = fuse.around("destination.move", destination.move)
+
+    def open(self, target: Target) -> FusedWriter:
+        writer = self._fuse.around("destination.open", self._destination.open)(target)
+        return FusedWriter(writer, self._fuse)
+
+
+class FusedOpener(Opener):
+    """Opens small batches, and a destination with a fuse; `deep` puts points inside its transactions, too."""
+
+    fuse: Fuse
+    deep: bool
+
+    def destination(self) -> Any:
+        opened = super().destination()
+        database = getattr(opened, "_database", None)
+        if self.deep and database is not None:
+            for name in {"execute", "execute_many", "append", "merge", "swap"} & set(dir(database)):
+                setattr(database, name, self._inside(name, getattr(database, name)))
+        elif self.deep:
+            for name in ("add", "save", "settle"):
+                setattr(Folder, name, self.fuse.around(f"folder.{name}", getattr(Folder, name)))
+        return FusedDestination(opened, self.fuse)
+
+    def _inside(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        around = self.fuse.around(f"database.{name}", function)
+
+        def call(*args: Any, **named: Any) -> Any:
+            asks = bool(args) and isinstance(args[0], str) and args[0].lstrip().startswith(("SELECT", "PRAGMA"))
+            return function(*args, **named) if asks else around(*args, **named)
+
+        return call
+
+
+def opener(fuse: Fuse, batch_bytes: int, *, deep: bool = False) -> Callable[..., Opener]:
+    """What an engine opens flows with."""
+
+    def make(*args: Any) -> Opener:
+        made = FusedOpener(*args, batch_bytes=batch_bytes)
+        made.fuse, made.deep = fuse, deep
+        return made
+
+    return make

@@ -1,0 +1,225 @@
+"""A small house for end-to-end tests: a configuration repository, its data, and what is seen of it from outside.
+
+The flow is always `acme/Sync/customers`; scenarios differ in where it writes to and how. `outcome` is what must be the
+same however often a run was killed: no run ids, no times.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.verify import verify
+from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.facilities import SIGNER, audit_origin, signer
+from syncline.model.key import ObjectKey
+from syncline.settings import Settings, read_settings
+from syncline.state.open import open_reader
+from tests import repository
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FLOW = ObjectKey("acme", "Sync", "customers")
+TABLE = "customers"
+
+MAPPING = """\
+apiVersion: syncline/v1
+kind: Mapping
+metadata: {name: customer, tenant: acme}
+spec:
+  key: [id]
+  fields:
+  - {to: id, from: id, type: integer, required: true}
+  - {to: name, from: name}
+  - {to: email, from: email, check: {format: email}}
+  - {to: balance, from: balance, type: "decimal(12,2)"}
+  - {to: born, from: born, type: date}
+"""
+
+TENANT = """\
+apiVersion: syncline/v1
+kind: Tenant
+metadata: {name: acme}
+spec: {}
+"""
+
+SOURCE = """\
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: crm, tenant: acme}
+spec:
+  connector: file@^1
+  config: {root: data}
+  streams: {customers: {files: "customers*.csv", key: [id]}}
+"""
+
+SQLITE = "connector: sqlite@^1\n  config: {path: warehouse.db}"
+
+POSTGRES_LOGIN = """\
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {name: warehouse, tenant: acme}
+spec: {type: basic, username: USER, password: {secretRef: {provider: env, key: WAREHOUSE_PASSWORD}}}
+---
+"""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how."""
+
+    write: str
+    destination: str = "sqlite"
+    schema: str = ""
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The manifests."""
+        sync = f"{{from: crm/customers, mapping: customer, to: warehouse/{TABLE}, read: full, write: {self.write}}}"
+        return {
+            "tenant.yaml": TENANT,
+            "source.yaml": SOURCE,
+            "mapping.yaml": MAPPING,
+            "warehouse.yaml": self._warehouse(),
+            "sync.yaml": f"apiVersion: syncline/v1\nkind: Sync\nmetadata: {{name: customers, tenant: acme}}\nspec: {sync}\n",
+        }
+
+    def _warehouse(self) -> str:
+        head = "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: warehouse, tenant: acme}\nspec:\n  "
+        match self.destination:
+            case "sqlite":
+                return head + SQLITE + "\n"
+            case "parquet" | "jsonl":
+                return f"{head}connector: file@^1\n  config: {{root: lake, format: {self.destination}}}\n"
+            case url:
+                parts = urlsplit(url)
+                place = f"postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
+                login = POSTGRES_LOGIN.replace("USER", parts.username or "postgres")
+                config = f"{{url: {place!r}, schema: {self.schema}}}"
+                return f"{login}{head}connector: postgresql@^1\n  auth: warehouse\n  config: {config}\n"
+
+
+def settings_of(root: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings of a house, with the password that its warehouse may need."""
+    return read_settings(root, {"SYNCLINE_ACTOR": "tests", "WAREHOUSE_PASSWORD": "postgres", **(environ or {})})
+
+
+def build(root: Path, texts: Mapping[str, str]) -> Settings:
+    """Writes the manifests; settings for them."""
+    repository.write(root, texts)
+    return settings_of(root)
+
+
+def line(n: int, generation: int = 1) -> str:
+    """One customer as CSV. Every 7th has no valid e-mail address, every 11th a balance that isn't a number."""
+    email = "nowhere" if n % 7 == 0 else f"c{n}@example.com"
+    balance = "1,000" if n % 11 == 0 else f"{n * generation}.{n % 100:02d}"
+    return f'{n},"Name {n}, {generation}",{email},"{balance}",19{n % 90 + 10}-02-{n % 28 + 1:02d}'
+
+
+def customers(root: Path, rows: int, generation: int = 1) -> Path:
+    """A CSV of customers, with rejects, a line of too many columns and a customer who is there twice."""
+    path = root / "data" / "customers.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [line(n, generation) for n in range(1, rows + 1)]
+    lines.insert(rows // 2, "1,2,3,4,5,6,7")
+    lines.append(line(rows, generation))
+    path.write_text("id,name,email,balance,born\n" + "\n".join(lines) + "\n")
+    return path
+
+
+# --- what is seen from outside ---------------------------------------------------------------------------------------
+
+
+def rows(root: Path, scenario: Scenario) -> list[Any] | None:
+    """The rows of the destination in the order they lie there; None where there is no table."""
+    match scenario.destination:
+        case "sqlite":
+            return _sqlite_rows(root / "warehouse.db")
+        case "parquet" | "jsonl":
+            return list(_file_rows(root / "lake" / TABLE))
+        case url:
+            return _postgres_rows(url, scenario.schema)
+
+
+def _sqlite_rows(path: Path) -> list[Any] | None:
+    if not path.exists():
+        return None
+    with closing(sqlite3.connect(path)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (TABLE,)).fetchall():
+            return None
+        return [list(row) for row in connection.execute(f"SELECT * FROM {TABLE} ORDER BY rowid")]
+
+
+def _postgres_rows(url: str, schema: str) -> list[Any] | None:
+    import psycopg
+
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT to_regclass(%s)", (f'"{schema}".{TABLE}',)).fetchall() == [(None,)]:
+            return None
+        found = connection.execute(f'SELECT {TABLE}::text FROM "{schema}".{TABLE} ORDER BY id, 1').fetchall()
+        return [list(row) for row in found]
+
+
+def _file_rows(folder: Path) -> Iterator[Any]:
+    listing = folder / "_syncline.json"
+    if not listing.exists():
+        return
+    for part in json.loads(listing.read_text())["parts"]:
+        path = folder / part["file"]
+        if path.suffix == ".jsonl":
+            yield from path.read_text().splitlines()
+        else:
+            import pyarrow.parquet as pq
+
+            yield from ({k: str(v) for k, v in row.items()} for row in pq.read_table(path).to_pylist())
+
+
+def audit_ok(settings: Settings) -> bool:
+    """Whether the audit log verifies."""
+    if not (settings.keys / SIGNER).exists():
+        return True
+    origin = audit_origin(open_reader(settings.state_url).lineage)
+    key, _ = signer(settings.keys, origin)
+    return verify(DirectoryFetcher(settings.audit), origin, [key.verifier]).ok
+
+
+def audit_events(settings: Settings) -> list[dict[str, Any]]:
+    """The audit log's entries, in order."""
+    from syncline.audit.log import AuditLog
+
+    origin = audit_origin(open_reader(settings.state_url).lineage)
+    key, _ = signer(settings.keys, origin)
+    return [json.loads(entry) for entry in AuditLog.open(settings.audit, key, origin).read()]
+
+
+def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
+    """The table, the last run, its rejects and its cursor, as plain data."""
+    from syncline import workflow
+
+    reader = open_reader(settings.state_url)
+    runs = reader.runs(FLOW)
+    last = runs[0]
+    receipt = last.receipt or {}
+    counts = receipt.get("counts", {})
+    cursor = reader.cursor(FLOW)
+    rejects = [[r.place, r.field, r.rule, r.value, r.message, r.record] for r in workflow.rejects(settings, last.id)]
+    return {
+        "rows": rows(settings.root, scenario),
+        "state": str(last.state),
+        "open": [str(run.state) for run in runs if str(run.state) in {"Pending", "Running", "Interrupted"}],
+        "finished": sum(run.receipt is not None for run in runs),
+        "totals": {name: counts.get(name) for name in ("read", "written", "rejected", "skipped")},
+        "digests": [receipt.get("read_digest"), receipt.get("written_digest")],
+        "batches": receipt.get("batches"),
+        "rejects": rejects,
+        "position": Checkpoint.loads(cursor).position if cursor else None,
+        "audit": audit_ok(settings),
+    }

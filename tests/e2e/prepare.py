@@ -1,0 +1,95 @@
+"""What each kill starts from: the folder, the state and the destination as they were before."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from syncline import workflow
+from syncline.executor.progress import Silent
+from syncline.state.open import open_reader
+from tests.e2e import house
+from tests.repository import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.e2e.crash import Spec
+
+Do = "Callable[[Callable[[], object]], tuple[bool, Any]]"
+
+OLD = "CREATE TABLE {} (id bigint PRIMARY KEY, name text, email text, balance numeric(12,2), born date)"
+OLD_ROWS = "INSERT INTO {} VALUES (1, 'old', 'old@example.com', 1.00, '2000-01-01'), (2, 'old', null, 2.00, null)"
+
+
+def reset(spec: Spec, scenario: house.Scenario, do: Any) -> None:
+    """Puts everything back. What a child must do is done by `do`."""
+    fresh = not spec.template.exists() or bool(spec.state)
+    shutil.rmtree(spec.work, ignore_errors=True)
+    if scenario.schema:
+        _reset_schema(scenario.destination, scenario.schema, old=scenario.write == "replace")
+    if spec.state:
+        _drop_state(spec.state)
+    if not fresh:
+        shutil.copytree(spec.template, spec.work)
+        return
+    spec.work.mkdir(parents=True)
+    do(lambda: _build(spec, scenario))
+    if not spec.state:
+        shutil.copytree(spec.work, spec.template)
+
+
+def _build(spec: Spec, scenario: house.Scenario) -> None:
+    if spec.what == "apply":
+        _build_for_apply(spec)
+        return
+    house.build(spec.work, scenario.texts)
+    settings = spec.settings()
+    workflow.apply(settings, step=lambda _: None)
+    if scenario.destination in {"sqlite", "parquet", "jsonl"} and scenario.write != "append":
+        house.customers(spec.work, 10, generation=2)
+        workflow.run(settings, house.FLOW, progress=Silent())
+        Path(spec.root, "before").write_text("\n".join(r.id for r in open_reader(settings.state_url).runs()))
+    house.customers(spec.work, 40)
+
+
+def _build_for_apply(spec: Spec) -> None:
+    """A repository that is applied and has run, then edited: creates, updates, a move, deletes, and a cursor reset."""
+    before = house.Scenario("upsert").texts
+    other = before["sync.yaml"].replace("name: customers", "name: {}").replace("warehouse/customers", "warehouse/{}")
+    named = {f"{n}.yaml": other.replace("{}", n) for n in ("first", "second", "third")}
+    write(spec.work, {**before, **named})
+    settings = spec.settings()
+    house.customers(spec.work, 10)
+    workflow.apply(settings, step=lambda _: None)
+    for key in (k.key for k in open_reader(settings.state_url).objects() if k.key.kind == "Sync"):
+        workflow.run(settings, key, progress=Silent())
+    after = {**before, **named}
+    del after["second.yaml"]  # a delete
+    after["third.yaml"] = after["third.yaml"].replace("warehouse/third", "warehouse/elsewhere")  # a reset
+    after["moved.yaml"] = after.pop("first.yaml").replace("{name: first, tenant: acme}", MOVED)  # a move
+    after["mapping.yaml"] = after["mapping.yaml"].replace("{to: name, from: name}", "{to: name, from: upper(name)}")
+    after["fourth.yaml"] = other.replace("{}", "fourth")  # a create
+    write(spec.work, after)
+
+
+MOVED = "{name: renamed, tenant: acme, moved: {name: first}}"
+
+
+def _reset_schema(url: str, schema: str, *, old: bool) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+        if old:
+            connection.execute(f'CREATE SCHEMA "{schema}"')
+            connection.execute(OLD.format(f'"{schema}".{house.TABLE}'))
+            connection.execute(OLD_ROWS.format(f'"{schema}".{house.TABLE}'))
+
+
+def _drop_state(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP SCHEMA IF EXISTS syncline CASCADE")

@@ -1,0 +1,93 @@
+"""Kill -9 at every lasting change of an apply and of a run; whoever comes next ends it as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def crash(root: Path, what: str, scenario: dict[str, str], **how: Any) -> Iterator[dict[str, Any]]:
+    """The lines of `tests.e2e.crash`: what an unbroken one gives, then what each kill and its repair gave."""
+    spec = json.dumps({"root": str(root), "what": what, "scenario": scenario, **how})
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.e2e.crash", spec], cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return map(json.loads, done.stdout.splitlines())
+
+
+def same(root: Path, what: str, scenario: dict[str, str], **how: Any) -> list[dict[str, Any]]:
+    """Kills and repairs; each outcome must be that of the unbroken one. The lines, for what else they tell."""
+    unbroken, *lines = crash(root, what, scenario, **how)
+    assert unbroken["outcome"]["audit"]
+    assert len(lines) == len(range(how.get("first", 1), len(unbroken["points"]) + 1, how.get("stride", 1)))
+    for line in lines:
+        at = f"{line['point']}: {line['name']}"
+        assert line["killed"], at
+        assert line["outcome"] == unbroken["outcome"], at
+    return lines
+
+
+def agrees(lines: list[dict[str, Any]], write: str) -> None:
+    """At the moment of each kill the destination's rows and its checkpoint agreed, and the state wasn't ahead."""
+    for line in lines:
+        between, at = line["between"], f"{line['point']}: {line['name']}"
+        assert not between["ahead"], at
+        if write == "append":
+            assert between["rows"] == between["written"], at
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_any_point_ends_like_one_that_was_not(tmp_path):
+    """Appending to SQLite: at every point, no row is lost or doubled, and receipt, rejects and log are the same."""
+    agrees(same(tmp_path, "run", {"write": "append"}), "append")
+
+
+@pytest.mark.slow
+def test_an_apply_that_is_killed_at_any_point_is_ended_by_the_next(tmp_path):
+    """Creates, updates, a move, a delete and a reset: all are there once, with cursors, history and evidence."""
+    for line in same(tmp_path, "apply", {"write": "upsert"}):
+        assert line["outcome"]["plan"]
+        assert line["outcome"]["open"] == 0
+
+
+@pytest.mark.parametrize(
+    ("write", "destination", "stride"),
+    [("upsert", "sqlite", 13), ("replace", "sqlite", 17), ("append", "parquet", 13), ("replace", "jsonl", 13)],
+)
+@pytest.mark.slow
+def test_kills_inside_transactions_are_repaired_in_every_mode(tmp_path, write, destination, stride):
+    """A sample of all points, statements of a transaction included; a replaced table is the old or the new one."""
+    agrees(same(tmp_path, "run", {"write": write, "destination": destination}, stride=stride, deep=True), write)
+
+
+@pytest.mark.parametrize(("write", "stride"), [("append", 17), ("upsert", 19), ("replace", 23)])
+@pytest.mark.slow
+def test_kills_are_repaired_on_postgresql(tmp_path, postgres_url, write, stride):
+    """A sample of points, with PostgreSQL as the destination."""
+    scenario = {"write": write, "destination": postgres_url, "schema": f"kill_{write}"}
+    agrees(same(tmp_path, "run", scenario, stride=stride, deep=True, first=stride // 2), write)
+
+
+@pytest.mark.parametrize("write", ["append", "replace"])
+@pytest.mark.slow
+def test_a_repair_that_is_killed_is_repaired(tmp_path, write):
+    """A run that is killed twice, at different points, still ends like one that was not."""
+    lines = same(tmp_path, "run", {"write": write}, stride=11, first=5, twice=True)
+    assert any(line["again"] for line in lines)
+
+
+@pytest.mark.slow
+def test_a_killed_apply_is_repaired_with_its_state_in_postgresql(tmp_path, postgres_url):
+    """A sample of points of an apply, with the state in PostgreSQL."""
+    same(tmp_path, "apply", {"write": "upsert"}, stride=13, first=7, state=postgres_url)
