@@ -399,20 +399,20 @@ def test_sigterm_stops_a_run_that_then_resumes(repository, shell):
         file.write("customer_no,full_name,email,created,plan,balance\n")
         file.writelines(f"{n},Name {n},a{n}@example.com,10.12.2023,C,12.50\n" for n in range(rows))
     shell("apply", "--yes")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "syncline.cli.main", "run", "customers"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert process.stderr is not None
-    for line in process.stderr:
-        if line.endswith(": loading\n"):
-            process.send_signal(signal.SIGTERM)
-            break
-    said = process.stderr.read()
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.endswith(": loading\n"):
+                process.send_signal(signal.SIGTERM)
+                break
+        said = process.stderr.read()
 
-    assert process.wait(timeout=60) == 143
+    assert process.returncode == 143
     assert "Terminated. Nothing is half-written" in said
     assert "Interrupted" in shell("runs", "list").out
     receipt = json.loads(shell("run", "customers", "-o", "json").out)
