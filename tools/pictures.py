@@ -17,6 +17,10 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples" / "demo"))
+
+from legacy_crm import write_export  # noqa: E402 - the demo is a folder, not a package
+
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / "examples" / "demo"
 THEME = TerminalTheme(
@@ -55,10 +59,12 @@ def main() -> None:
             (root / file.name).write_text(file.read_text().replace("@PORT@", "8080"))
         git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
         subprocess.run([*git, "init", "-q", "-b", "main"], cwd=root, check=True)  # noqa: S603 - fixed words
-        (root / ".gitignore").write_text(".syncline/\n")
+        (root / ".gitignore").write_text(".syncline/\nexports/\nwarehouse/\n")
         commit = f"{' '.join(git)} add -A && {' '.join(git)} commit -qm state"
         subprocess.run(commit, cwd=root, shell=True, check=True)  # noqa: S602 - fixed words
+        write_export(root / "exports" / "customers-2024.csv", 5_000)
         syncline(root, "apply", "--yes")
+        syncline(root, "run", "acme/Import/crm-customers")
         crm = root / "acme-crm.yaml"
         text = crm.read_text().replace("C: closed}", "C: closed, H: on-hold}")
         text = text.replace(", protect: {mask: {keep: 3}}", "")
