@@ -146,10 +146,17 @@ def parse(text: str) -> Expression:
     try:
         tree = PositionedParser(text).tree()
     except JMESPathError as error:
-        at = getattr(error, "lex_position", None)
-        reason = str(error).splitlines()[0].removesuffix(":")
-        raise Refused(f"not a JMESPath expression: {reason}", at or 0, code="SYN301") from None
+        raise _unreadable(error, text) from None
     return _translate(tree, Current())
+
+
+def _unreadable(error: JMESPathError, text: str) -> Refused:
+    at = getattr(error, "lex_position", None) or getattr(error, "lexer_position", None) or 0
+    token = getattr(error, "token_value", "")
+    if at >= len(text) or getattr(error, "token_type", "") == "eof":
+        return Refused("not a JMESPath expression: it ends too early", max(len(text) - 1, 0), code="SYN301")
+    what = f"{token!r} is not expected here" if token else "this is not expected here"
+    return Refused(f"not a JMESPath expression: {what}", at, code="SYN301")
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:

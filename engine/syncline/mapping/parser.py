@@ -12,12 +12,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, NoReturn
 
+from jmespath.exceptions import JMESPathError
 from jmespath.parser import Parser
 
 from syncline.mapping.refused import Refused
 
 #: Deeper nesting than this has no honest use, and bounds the recursion of everything that walks an expression.
-MAX_DEPTH = 48
+MAX_DEPTH = 64
 
 _QUOTED = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 
@@ -42,15 +43,19 @@ class PositionedParser(Parser):
 
     def tree(self) -> Node:
         """The tree of the text; JMESPathError and Refused say what is wrong with it."""
-        tree: Node = self._do_parse(self._text).parsed
+        try:
+            tree: Node = self._do_parse(self._text).parsed
+        except JMESPathError:
+            raise
+        except (ValueError, PendingDeprecationWarning):
+            raise _bare("", max(self._text.find("`"), 0)) from None
         return tree
 
     def _expression(self, binding_power: int = 0) -> Node:
-        self._depth += 1
+        depth = self._depth
         start = self._lookahead_token(0)
         at = start["start"]
-        if self._depth > MAX_DEPTH:
-            raise Refused(f"nested deeper than {MAX_DEPTH} levels", at, code="SYN301")
+        self._deepen(at)
         self._advance()
         prefix: Callable[[Node], Node] = getattr(self, f"_token_nud_{start['type']}", self._error_nud_token)
         left = prefix(start)
@@ -63,12 +68,36 @@ class PositionedParser(Parser):
             self._advance()
             left = infix(left)
             left.setdefault("at", at if token["type"] != "lbracket" else token["start"])
-        self._depth -= 1
+            for child in left["children"]:
+                if isinstance(child, dict):
+                    child.setdefault("at", left["at"])
+            # `a.b.c` and `a || b || c` become as deep as they are long.
+            self._deepen(token["start"])
+        self._depth = depth
         return left
+
+    def _deepen(self, at: int) -> None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise Refused(f"nested deeper than {MAX_DEPTH} levels", at, code="SYN301")
 
     def _token_nud_literal(self, token: Node) -> Node:
         value = token["value"]
         quoted = _QUOTED.match(self._text, token["start"])
-        if quoted and isinstance(value, float | list):
-            value = json.loads(quoted[1].replace("\\`", "`"), parse_float=Decimal)
+        if quoted:
+            try:
+                value = json.loads(quoted[1].replace("\\`", "`"), parse_float=Decimal)
+            except ValueError:
+                # The package takes this for text, as an old draft did.
+                raise _bare(quoted[1], token["start"]) from None
         return {"type": "literal", "value": value, "children": []}
+
+
+def _bare(text: str, at: int) -> Refused:
+    return Refused(
+        "what stands in backticks is not JSON",
+        at,
+        suggestion=f"'{text}'" if text and "'" not in text else "",
+        help="Text is quoted as 'text', numbers as `1`.",
+        code="SYN301",
+    )

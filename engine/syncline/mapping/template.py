@@ -15,7 +15,7 @@ def parse_template(text: str) -> Text:
     position = 0
     while (start := text.find("{{", position)) >= 0:
         _plain(text, position, start, parts)
-        end = _end(text, start + 2)
+        end = _end(text, start)
         if not text[start + 2 : end].strip():
             raise Refused("{{ }} holds no expression", start, code="SYN313")
         parts.append(_expression(text, start + 2, end))
@@ -35,9 +35,9 @@ def _plain(text: str, start: int, end: int, parts: list[Expression]) -> None:
         parts.append(Literal(plain, start))
 
 
-def _end(text: str, position: int) -> int:
-    """Where the `}}` of a part is, past everything that is quoted."""
-    quote = ""
+def _end(text: str, start: int) -> int:
+    """Where the `}}` of the part that begins at `start` is, past everything that is quoted."""
+    quote, position = "", start + 2
     while position < len(text):
         character = text[position]
         if quote and character == "\\":
@@ -49,7 +49,7 @@ def _end(text: str, position: int) -> int:
         elif text.startswith("}}", position):
             return position
         position += 1
-    raise Refused("this {{ is not closed by }}", len(text), code="SYN313")
+    raise Refused("this {{ is not closed by }}", start, code="SYN313")
 
 
 def _expression(text: str, start: int, end: int) -> Expression:
