@@ -1,4 +1,4 @@
-"""Writes docs/reference from the code: commands, kinds, codes, exit codes. `--check` only says whether it is up to date.
+"""Writes docs/reference from the code: commands, kinds, codes, exit codes. `--check` only compares.
 
 Nothing here knows a command, a kind or a code by name: the pages follow from the lists that the program itself uses.
 """
@@ -9,13 +9,12 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any, get_args, get_origin
 
 import click
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from syncline import settings
@@ -26,6 +25,9 @@ from syncline.manifests import fields
 from syncline.manifests.envelope import Metadata
 from syncline.model.codes import CODES, Code
 from syncline.model.kind import Kind
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by tools/docs.py from the code: change the code, then `make docs`. -->\n"
@@ -69,7 +71,7 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table; empty when it has no rows."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(row) + " |" for row in lines) if rows else ""
@@ -128,7 +130,10 @@ def commands() -> str:
         "| NO_COLOR | no colours, when it is set (as `--no-color`); FORCE_COLOR asks for them | |",
     ]
     environment = "## Environment\n\n" + "\n".join([*variables, *more])
-    return page("Command line", *sections, environment, "The exit codes are in [exit-codes.md](exit-codes.md).")
+    completion = '## Completion\n\nIn bash: `eval "$(_SYNCLINE_COMPLETE=bash_source syncline)"`; zsh and fish likewise.'
+    return page(
+        "Command line", *sections, completion, environment, "The exit codes are in [exit-codes.md](exit-codes.md)."
+    )
 
 
 def exit_codes() -> str:
@@ -257,9 +262,8 @@ def kind_page(kind: Kind) -> str:
 def metadata() -> str:
     """The page of what every manifest has."""
     form = "```yaml\napiVersion: syncline/v1\nkind: Sync\nmetadata: {name: …, tenant: …}\nspec: {…}\n```"
-    return page(
-        "The envelope", "Every manifest has these four fields, and no others.", form, *model_sections([Metadata])
-    )
+    intro = "Every manifest has these four fields, and no others."
+    return page("The envelope", intro, form, *model_sections([Metadata]))
 
 
 def index() -> str:

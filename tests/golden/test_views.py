@@ -44,6 +44,7 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "findings-github.txt": report("github"),
     "findings.sarif": report("sarif"),
     "findings-junit.xml": report("junit"),
+    "findings.md": report("markdown"),
     "plan.txt": lambda folder: plan_text.render_plan(samples.PLAN, PLAIN, sources(folder)),
     "plan-colour.txt": lambda folder: plan_text.render_plan(samples.PLAN, COLOURED, sources(folder)),
     "plan-denied.txt": lambda folder: plan_text.render_plan(samples.DENIED, PLAIN, sources(folder)),

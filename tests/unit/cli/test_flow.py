@@ -417,3 +417,15 @@ def test_sigterm_stops_a_run_that_then_resumes(repository, shell):
     assert "Interrupted" in shell("runs", "list").out
     receipt = json.loads(shell("run", "customers", "-o", "json").out)
     assert (receipt["state"], receipt["counts"]["read"], receipt["counts"]["written"]) == ("Succeeded", rows, rows)
+
+
+def test_refused_plan_is_told_in_its_format(repository, shell):
+    """Where there is no plan, the reason is on standard output in the format that was asked for."""
+    path = repository / "imports" / "customers.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("mapping:", "mappin:"), encoding="utf-8")
+
+    marked, plain = shell("plan", "-o", "markdown"), shell("plan", "-o", "json")
+
+    assert (marked.code, plain.code) == (1, 1)
+    assert marked.out.startswith("### ⛔ Syncline can't plan: ")
+    assert json.loads(plain.out)["version"] == "syncline/findings/v1"

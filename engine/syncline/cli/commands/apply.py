@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,8 +12,13 @@ from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
 from syncline.cli.commands.plan import render
 from syncline.cli.exit import Exit, exit_code
+from syncline.cli.names import FLOWS
 from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.text import plural, visible
+from syncline.model.change import Action
+
+if TYPE_CHECKING:
+    from syncline.model.plan import Plan
 
 VERSION = "syncline/applied/v1"
 
@@ -62,6 +68,18 @@ def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_delet
     elif applied.steps:
         steps = f"{app.paint.green('Applied')} {plural(applied.steps, 'step')}"
         app.say(f"{steps}; the state is now at serial {applied.serial}.")
+        _next(app, plan)
     else:
         app.say("Nothing was changed.")
     return Exit.ok
+
+
+def _next(app: App, plan: Plan) -> None:
+    """Names the flows that were applied for the first time, and so were never run."""
+    fresh = [c.key for c in plan.changes if c.action is Action.create and c.key.kind in FLOWS]
+    if fresh:
+        app.note("\nNever run yet:")
+    for key in fresh[:5]:
+        app.note(f"  syncline run {key}")
+    if len(fresh) > 5:
+        app.note(f"  … and {len(fresh) - 5} more")

@@ -10,6 +10,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import out, output, write_file
 from syncline.cli.exit import Exit, exit_code
+from syncline.model.errors import Denied, Invalid
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
@@ -31,7 +32,11 @@ def plan(app: App, form: str, out: Path | None, *, exit_with_changes: bool, allo
     from syncline import workflow
 
     settings = app.settings()
-    made = workflow.plan(settings, allow_deletes=allow_deletes)
+    try:
+        made = workflow.plan(settings, allow_deletes=allow_deletes)
+    except (Invalid, Denied) as error:
+        _refused(app, error, form, settings.root)
+        raise
     app.say(render(made, form, settings.root, app.paint, app.columns))
     if out is not None:
         from syncline.planner.serialize import dumps
@@ -41,6 +46,25 @@ def plan(app: App, form: str, out: Path | None, *, exit_with_changes: bool, allo
             app.note(f"Saved to {out}. Apply exactly this: syncline apply {out}")
     ended = exit_code(made)
     return Exit.changes if ended is Exit.ok and exit_with_changes and not made.empty else ended
+
+
+def _refused(app: App, error: Invalid | Denied, form: str, root: Path) -> None:
+    """Says why there is no plan in the format that was asked for, too: a pull request's comment is where it is read."""
+    from syncline.cli.output.excerpt import Sources
+
+    files = sorted({found.place.file for found in error.diagnostics if found.place})
+    match form:
+        case "markdown":
+            from syncline.cli.output.findings_markdown import render_markdown
+
+            title = "Syncline can't plan"
+            app.say(render_markdown(error.diagnostics, len(files), Sources(root), title))
+        case "json":
+            from syncline.cli.output.findings_json import render_json
+
+            app.say(render_json(error.diagnostics, files))
+        case _:
+            return
 
 
 def render(plan: Plan, form: str, root: Path, paint: Paint, columns: int) -> str:

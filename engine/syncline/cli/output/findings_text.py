@@ -70,8 +70,9 @@ def concise_line(found: Diagnostic, paint: Paint) -> str:
 
 
 def summary(findings: Iterable[Diagnostic], files: int, objects: int, paint: Paint) -> str:
-    """The last line: how many findings in how many files, or that all is well."""
-    counts = Counter(found.severity for found in findings)
+    """The last lines: how many findings in how many files and where to read on, or that all is well."""
+    found = list(findings)
+    counts = Counter(d.severity for d in found)
     scope = f"in {plural(files, 'file')}"
     if not files:
         return paint.yellow("No manifests found: nothing was checked.")
@@ -79,7 +80,8 @@ def summary(findings: Iterable[Diagnostic], files: int, objects: int, paint: Pai
         return f"{paint.green('Valid:')} {plural(objects, 'object')} {scope}."
     parts = [plural(counts[severity], str(severity)) for severity in Severity if counts[severity]]
     text = f"{', '.join(parts)} {scope}."
-    return paint.red(text) if counts[Severity.error] else paint.yellow(text)
+    shown = paint.red(text) if counts[Severity.error] else paint.yellow(text)
+    return f"{shown}\n{paint.dim(f'More about a code: syncline explain {found[0].code}')}"
 
 
 def render_text(findings: Iterable[Diagnostic], sources: Sources, paint: Paint, *, limit: int = 120) -> str:

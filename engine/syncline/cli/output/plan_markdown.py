@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from syncline.cli.output.markdown import at, code, escape
 from syncline.cli.output.plan_text import counts, irreversible, revision, verdict
-from syncline.cli.output.text import cut, plural, visible
+from syncline.cli.output.text import cut, plural
 from syncline.model.change import Action, Change
-from syncline.model.diagnostic import Place
 from syncline.model.plan import Plan, PolicyResult
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>#|~!@&])")
 _NAMES = {
     Action.create: "create",
     Action.update: "update",
@@ -22,32 +20,13 @@ _NAMES = {
 }
 
 
-def escape(text: str) -> str:
-    """Text that is shown as it is: no markup, no mention, no HTML, no way out of a table."""
-    text = visible(" ".join(text.split()))
-    escaped = _SPECIAL.sub(r"\\\1", text)
-    return escaped.replace("\\@", "@\u2060").replace("\\&", "&amp;").replace("\\<", "&lt;")
-
-
-def code(text: str) -> str:
-    """A code span for any text, also one with backticks, inside a table."""
-    shown = visible(text).replace("|", "\\|")
-    fence = "`" * (max((len(run) for run in re.findall("`+", shown)), default=0) + 1)
-    edge = " " if shown.startswith("`") or shown.endswith("`") else ""
-    return f"{fence}{edge}{shown}{edge}{fence}"
-
-
-def _at(place: Place | None) -> str:
-    return code(f"{place.file}:{place.line}") if place else ""
-
-
 def _row(change: Change) -> str:
     lasting = sum(not e.reversible for e in change.effects)
     effects = plural(len(change.effects), "effect") if change.effects else ""
     if lasting:
         effects += f", **{lasting} can't be undone**"
     sign = f"{change.action.value} {_NAMES[change.action]}"
-    return f"| {sign} | {code(str(change.key))} | {escape(change.reason)} | {effects} | {_at(change.place)} |"
+    return f"| {sign} | {code(str(change.key))} | {escape(change.reason)} | {effects} | {at(change.place)} |"
 
 
 def _details(change: Change) -> Iterator[str]:
@@ -67,9 +46,9 @@ def _denial(result: PolicyResult) -> Iterator[str]:
     if found is None:
         return
     if found.place:
-        yield f"  - at {_at(found.place)}"
+        yield f"  - at {at(found.place)}"
     for related in found.related:
-        yield f"  - {_at(related.place)} {escape(related.message)}"
+        yield f"  - {at(related.place)} {escape(related.message)}"
     if found.help:
         yield f"  - {escape(found.help)}"
 
