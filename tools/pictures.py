@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         for file in (DEMO / "config").iterdir():
-            (root / file.name).write_text(file.read_text().replace("@PORT@", "8080"))
+            (root / file.name).write_text(file.read_text())
         git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com"]
         subprocess.run([*git, "init", "-q", "-b", "main"], cwd=root, check=True)  # noqa: S603 - fixed words
         (root / ".gitignore").write_text(".syncline/\nexports/\nwarehouse/\n")

@@ -98,7 +98,7 @@ def prepare(root: Path, rows: int, port: int) -> None:
         shutil.rmtree(root)
     root.mkdir(parents=True)
     for file in sorted((HERE / "config").iterdir()):
-        (root / file.name).write_text(file.read_text().replace("@PORT@", str(port)))
+        (root / file.name).write_text(file.read_text().replace(":8377/", f":{port}/"))
     (root / ".gitignore").write_text(".syncline/\nexports/\nwarehouse/\nsecrets/\nplan.json\n")
     secrets = root / "secrets"
     secrets.mkdir(mode=0o700)
