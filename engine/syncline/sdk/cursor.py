@@ -105,7 +105,7 @@ class CursorKind:
 
 def _nanoseconds(text: str) -> int:
     fraction = 0
-    if match := _FRACTION.search(text):
+    if ("." in text or "," in text) and (match := _FRACTION.search(text)):
         digits = match[1]
         if len(digits) > 9 and digits[9:].strip("0"):
             raise ValueError(f"{text[:40]!a} has more than nine digits of a second")

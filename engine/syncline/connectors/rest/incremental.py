@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,8 @@ from syncline.sdk.paging import State
 
 #: Digests of records at the cursor that a position holds at most. Past it, some of them are read again.
 MAX_SEEN = 256
+#: A record's cursor: its text and what it compares by; None for one without.
+Found = tuple[str | None, Key | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,44 +111,43 @@ class Progress:
         found = {"start": self.low, "end": self.high}
         return {name: self.cursor.kind.written(text) for name, text in found.items() if text is not None}
 
-    def keep(self, texts: Sequence[str | None], digest: Any) -> list[int]:
+    def keep(self, cursors: Sequence[Found], digest: Callable[[int], str]) -> list[int]:
         """
         Indices of a page's records to keep, by their cursors; notes the greatest. `digest(i)` is a record's digest.
 
         Left out are records below the bound that was asked for (many APIs have no parameter for it), and those at the
-        last cursor that were read before. Records without a cursor are kept. ValueError for an unreadable cursor.
+        last cursor that were read before. Records without a cursor are kept.
         """
         cursor = self.cursor
         if cursor is None:
-            return list(range(len(texts)))
-        keys = [None if text is None else cursor.kind.key(text) for text in texts]
+            return list(range(len(cursors)))
         low = None if self.low is None else cursor.kind.key(self.low)
         base = None if self.base is None or cursor.lookback else cursor.kind.key(self.base)
         kept = []
-        for index, key in enumerate(keys):
+        for index, (_, key) in enumerate(cursors):
             if key is not None and low is not None and _less(key, low):
                 continue
             if key is not None and key == base and digest(index) in self.base_seen:
                 continue
             kept.append(index)
-        self._note(cursor, [(keys[i], i) for i in kept], texts, digest)
+        self._note(cursor, [(*cursors[i], i) for i in kept], digest)
         return kept
 
     def _note(
-        self, cursor: Cursor, found: list[tuple[Key | None, int]], texts: Sequence[str | None], digest: Any
+        self, cursor: Cursor, found: list[tuple[str | None, Key | None, int]], digest: Callable[[int], str]
     ) -> None:
-        present = [(key, index) for key, index in found if key is not None]
+        present = [(key, text, index) for text, key, index in found if key is not None]
         if not present:
             return
-        greatest = max(key for key, _ in present)
+        greatest = max(key for key, _, _ in present)
         top = None if self.top is None else cursor.kind.key(self.top)
         if top is None or _less(top, greatest):
-            self.top = texts[next(index for key, index in present if key == greatest)]
+            self.top = next(text for key, text, _ in present if key == greatest)
             self.top_seen = []
         elif greatest != top:
             return
         if not cursor.lookback:
-            fresh = [digest(index) for key, index in present if key == greatest]
+            fresh = [digest(index) for key, _, index in present if key == greatest]
             self.top_seen = [*self.top_seen, *fresh][:MAX_SEEN]
 
     def turn(self, following: State | None) -> bool:
@@ -224,21 +225,17 @@ def record_digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def readable(cursor: Cursor, text: str | None) -> bool:
-    """Whether a cursor's text is of its type; None, for no cursor, is."""
-    try:
-        return text is None or cursor.kind.key(text) is not None
-    except ValueError:
-        return False
+def found_cursor(cursor: Cursor, text: str | None) -> Found:
+    """A record's cursor, as text and key; ValueError when it isn't of the type."""
+    return text, None if text is None else cursor.kind.key(text)
 
 
-def cursor_of_raw(cursor: Cursor, raw: str) -> str | None:
+def cursor_of_raw(cursor: Cursor, raw: str) -> Found:
     """The cursor of a malformed record, if it can be read all the same."""
     try:
-        text = scalar_at(raw, cursor.path)
+        return found_cursor(cursor, scalar_at(raw, cursor.path))
     except (ValueError, RecursionError):
-        return None
-    return text if readable(cursor, text) else None
+        return None, None
 
 
 def scalar_at(text: str, path: tuple[str, ...]) -> str | None:

@@ -11,10 +11,11 @@ from typing import Any
 from syncline.connectors.rest.client import Answer, Client, ResetPaging
 from syncline.connectors.rest.incremental import (
     Cursor,
+    Found,
     Progress,
     begin,
     cursor_of_raw,
-    readable,
+    found_cursor,
     record_digest,
     scalar_at,
 )
@@ -184,24 +185,27 @@ class RestSource:
         if progress.cursor is None:
             return found.good, list(found.rows), found.bad
         good, rows, bad = found.good, list(found.rows), list(found.bad)
-        texts = self._cursors(good)
-        unreadable = {index for index, text in enumerate(texts) if not readable(progress.cursor, text)}
-        for index in sorted(unreadable):
-            message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {texts[index]!a:.60}"
-            raw = self._decoder.encode(good[index]).decode(errors="replace")
-            bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
+        cursors: list[Found] = []
+        unreadable: set[int] = set()
+        for index, text in enumerate(self._cursors(good)):
+            try:
+                cursors.append(found_cursor(progress.cursor, text))
+            except ValueError:
+                unreadable.add(index)
+                message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {text!a:.60}"
+                raw = self._decoder.encode(good[index]).decode(errors="replace")
+                bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
         if unreadable:
-            good, rows, texts = (
-                [item for index, item in enumerate(items) if index not in unreadable] for items in (good, rows, texts)
-            )
+            good = [record for index, record in enumerate(good) if index not in unreadable]
+            rows = [row for index, row in enumerate(rows) if index not in unreadable]
         # A malformed record has a place in the order too, or it would come again in every pass.
-        every = [*texts, *(cursor_of_raw(progress.cursor, b.raw) for b in bad)]
+        cursors += [cursor_of_raw(progress.cursor, b.raw) for b in bad]
         size = len(good)
 
         def digest(index: int) -> str:
             return record_digest(self._decoder.encode(good[index]) if index < size else bad[index - size].raw.encode())
 
-        kept = progress.keep(every, digest)
+        kept = progress.keep(cursors, digest)
         left = sorted((bad[i - size] for i in kept if i >= size), key=lambda b: b.index)
         return [good[i] for i in kept if i < size], [rows[i] for i in kept if i < size], tuple(left)
 
