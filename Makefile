@@ -55,7 +55,7 @@ check-layers: $(VENV)/.dev
 	$(VENV)/bin/lint-imports
 
 check-workflows: $(VENV)/.dev
-	$(VENV)/bin/zizmor --offline --quiet .github/workflows
+	$(VENV)/bin/zizmor --offline --quiet --strict-collection .github/workflows
 	@if command -v actionlint; then actionlint; else echo "actionlint is not on PATH: left to CI"; fi
 
 check-docs: $(VENV)/.dev
