@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
+_HEADS = {"applied": "APPLIED (UTC)"}
+
+
 @click.command(short_help="List objects.")
 @click.argument("kind", required=False, metavar="[KIND]")
 @click.option("--tenant", metavar="TENANT", help="Of this tenant only.")
@@ -45,7 +48,7 @@ def get(app: App, kind: str | None, tenant: str | None, form: str, *, declared: 
     else:
         head = ["object", "place"] if declared else ["object", "generation", "revision", "applied", "place"]
         cells = [[_short(name, row[name]) for name in head] for row in rows]
-        app.say(render_table([name.upper() for name in head], cells, app.paint))
+        app.say(render_table([_HEADS.get(name, name.upper()) for name in head], cells, app.paint))
     return Exit.ok
 
 

@@ -47,7 +47,7 @@ def render_entries(entries: Sequence[tuple[int, dict[str, Any]]], paint: Paint) 
         )
         for index, event in entries
     ]
-    head = ("ENTRY", "TIME", "ACTOR", "ACTION", "OBJECT", "OUTCOME", "DETAILS")
+    head = ("ENTRY", "TIME (UTC)", "ACTOR", "ACTION", "OBJECT", "OUTCOME", "DETAILS")
     return render_table(head, rows, paint, right=frozenset({0}), cells=64)
 
 

@@ -38,7 +38,7 @@ def render_runs(records: Sequence[RunRecord], paint: Paint) -> str:
     """A table of runs."""
     if not records:
         return "No runs yet.\n"
-    head = ("RUN", "OBJECT", "STATE", "STARTED", "READ", "WRITTEN", "REJECTED", "TRIGGER")
+    head = ("RUN", "OBJECT", "STATE", "STARTED (UTC)", "READ", "WRITTEN", "REJECTED", "TRIGGER")
     rows = [
         (
             r.id,
