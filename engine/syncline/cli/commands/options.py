@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,19 +23,19 @@ def out(help: str) -> Callable[[_F], _F]:  # noqa: A002 - click's word
     return click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=help)
 
 
-def write_file(path: Path, data: str | bytes, *, private: bool = False) -> None:
-    """Writes a file whole or not at all; with mode 0600 when it holds what not everyone may read."""
+def write_file(path: Path, data: str | bytes | Iterator[str], *, private: bool = False) -> None:
+    """Writes a file whole or not at all, part by part; with mode 0600 when it holds what not everyone may read."""
     import os
     import tempfile
 
-    raw = data.encode() if isinstance(data, str) else data
     try:
         descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
         raise click.FileError(str(path), error.strerror or "can't be written") from None
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
+            for part in [data] if isinstance(data, str | bytes) else data:
+                file.write(part.encode() if isinstance(part, str) else part)
         if not private:
             umask = os.umask(0)
             os.umask(umask)
@@ -44,9 +44,3 @@ def write_file(path: Path, data: str | bytes, *, private: bool = False) -> None:
     except OSError as error:
         Path(draft).unlink(missing_ok=True)
         raise click.FileError(str(path), error.strerror or "can't be written") from None
-
-
-def names(values: Sequence[str]) -> str:
-    """Names for a usage error, at most ten of them."""
-    more = f" and {len(values) - 10} more" if len(values) > 10 else ""
-    return ", ".join(values[:10]) + more

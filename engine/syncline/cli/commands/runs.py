@@ -118,7 +118,7 @@ def retry(app: App, run_id: str, form: str) -> Exit:
 
 def _deliver(app: App, parts: Iterator[str], out: Path | None) -> Exit:
     if out is not None:
-        write_file(out, "".join(parts), private=True)
+        write_file(out, parts, private=True)
         app.note(f"Written to {out}.")
         return Exit.ok
     for part in parts:
