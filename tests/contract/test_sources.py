@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from syncline.model.errors import Bug, Invalid
 from syncline.model.schema import STRING, DataType, Field, Schema
 from syncline.sdk import conformance
 from syncline.sdk.batch import Batch, Span
@@ -73,7 +77,7 @@ def test_sources_keep_their_promises(make, check, tmp_path: Path):
 class Hostile:
     """A source of three batches that breaks one promise."""
 
-    fault: str
+    fault: Any
     reads: int = 0
     schema = Schema((Field("id", STRING),))
 
@@ -118,3 +122,46 @@ def test_checks_find_broken_promises(fault, check):
     check(lambda: Hostile("none"))
     with pytest.raises(Broken):
         check(lambda: hostile)
+
+
+@pytest.mark.parametrize("make", SOURCES, ids=lambda make: make.__name__)
+def test_damaged_files_fail_clearly(make, tmp_path: Path):
+    """Files with bytes changed, cut out or doubled at random are read, or end in one error that says what to do."""
+    chance = random.Random(7)
+    open_source = make(tmp_path)
+    path = min(tmp_path.iterdir())
+    whole = path.read_bytes()
+    failures = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(chance.choice([1, 1, 3, 30])):
+            at = chance.randrange(len(data) or 1)
+            match chance.randrange(4):
+                case 0 if data:
+                    data[at] = (
+                        chance.choice(b'\0\xff"\r\n,{}[]:\\=') if chance.random() < 0.5 else chance.randrange(256)
+                    )
+                case 1:
+                    del data[at : at + chance.randrange(1, 9)]
+                case 2:
+                    data[at:at] = data[at : at + chance.randrange(1, 40)]
+                case _:
+                    data = data[: max(at, 1)] if chance.random() < 0.1 else data
+        path.write_bytes(data)
+        failures += conformance.fails_clearly(open_source) is not None
+    path.write_bytes(whole)
+    assert conformance.fails_clearly(open_source) is None
+    assert failures or make is jsonl_source
+
+
+def test_checks_find_unclear_failures():
+    """A source that raises what isn't an error of ours, or `Bug`, fails the check."""
+
+    class Raising(Hostile):
+        def read(self, position):
+            raise self.fault
+
+    for error in (KeyError("x"), Bug("x")):
+        with pytest.raises(Broken, match="hostile input"):
+            conformance.fails_clearly(partial(Raising, error))
+    assert conformance.fails_clearly(partial(Raising, Invalid("no"))).message == "no"

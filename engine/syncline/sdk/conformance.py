@@ -15,6 +15,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from syncline.model.errors import Bug, SynclineError
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.frame import source_frame_schema
 from syncline.sdk.source import Source
@@ -109,6 +110,38 @@ def closes_in_the_middle(open_source: OpenSource) -> None:
     next(batches, None)
     getattr(batches, "close", lambda: None)()
     source.close()
+
+
+def fails_clearly(open_source: OpenSource) -> SynclineError | None:
+    """
+    Hostile input ends in one error of `model/errors.py` that isn't `Bug`, or in none; with what came before it kept.
+
+    For sources over input that is damaged on purpose. Returns the error, so that a test may look at it. Another read
+    gives the same records and the same error: what is wrong with the input is no matter of chance.
+    """
+    first, second = _attempt(open_source), _attempt(open_source)
+    require(first[0] == second[0], "two reads of the same hostile input yield other records")
+    require(type(first[1]) is type(second[1]), f"two reads of the same input end in {first[1]!r} and {second[1]!r}")
+    return first[1]
+
+
+def _attempt(open_source: OpenSource) -> tuple[list[tuple[Any, ...]], SynclineError | None]:
+    batches: list[Batch] = []
+    failure: SynclineError | None = None
+    try:
+        source = open_source()
+        try:
+            batches.extend(source.read(None))
+        finally:
+            source.close()
+    except Bug as error:
+        raise Broken(f"hostile input meets a defect: {error.message}") from error
+    except SynclineError as error:
+        require(bool(error.message and error.code), "an error has no message or no code")
+        failure = error
+    except Exception as error:
+        raise Broken(f"hostile input raises {error!r}, which tells nobody what to do") from error
+    return records(batches), failure
 
 
 SOURCE_CHECKS: tuple[Callable[[OpenSource], None], ...] = (

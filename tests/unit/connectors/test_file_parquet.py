@@ -164,6 +164,17 @@ def test_damaged_files(tmp_path: Path, damage):
     assert caught.value.code == "SYN462"
 
 
+@pytest.mark.parametrize("name", [b"name_of_x", b"name_of_y"])
+def test_names_that_are_no_text(tmp_path: Path, name):
+    """A damaged name of a column, or of a field inside one, stalls like other damage."""
+    path = tmp_path / "a.parquet"
+    write(path, name_of_x=pa.array([{"name_of_y": 1}]))
+    path.write_bytes(path.read_bytes().replace(name, name[:-1] + b"\xff"))
+
+    with pytest.raises(Stalled, match="can't be read as Parquet"):
+        read(tmp_path)
+
+
 def test_files_without_rows(tmp_path: Path):
     """A file without rows is one empty batch that marks it as done."""
     write(tmp_path / "a.parquet", x=pa.array([], pa.int64()))

@@ -84,10 +84,11 @@ class ParquetFormat:
                 if not kept.num_rows:
                     continue
                 kept.validate(full=True)
-                frame = pl.from_arrow(pa.Table.from_batches([kept]))
+                # Without the file's metadata, which is free bytes that polars would want to be text.
+                frame = pl.from_arrow(pa.Table.from_arrays(kept.columns, names=kept.schema.names))
                 assert isinstance(frame, pl.DataFrame)
                 yield frame.select(columns)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, pl.exceptions.PanicException) as error:
             raise _damaged(f"{name}, row group {group}", error) from None
 
     def _piece(
@@ -131,9 +132,19 @@ class ParquetFormat:
 
 def _opened(file: OpenFile) -> pa.parquet.ParquetFile:
     try:
-        return pa.parquet.ParquetFile(file.handle, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+        parquet = pa.parquet.ParquetFile(file.handle, pre_buffer=False)
+        for field in parquet.schema_arrow:
+            _read_names(field)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(file.name, error) from None
+    return parquet
+
+
+def _read_names(field: pa.Field) -> None:
+    """Reads the name of a field and of all in it: UnicodeDecodeError for a damaged one, on which polars would panic."""
+    str(field.name)
+    for index in range(field.type.num_fields):
+        _read_names(field.type.field(index))
 
 
 def _damaged(what: str, error: Exception) -> Stalled:
