@@ -2,8 +2,8 @@
 
     python benchmarks/repositories.py FOLDER CSV POSTGRES_URL API_URL
 
-W1 is a bulk import of 1,000,000 × 20 CSV rows with casts, lookups and checks into PostgreSQL by key. W2 is an API sync of
-2,000 pages × 100 nested records by cursor. W3 is 200 tiny syncs.
+W1 is a bulk import of a CSV of 1,000,000 rows and 20 columns, with casts, lookups and checks, into PostgreSQL by key.
+W2 is an API sync of 2,000 pages of 100 nested records by cursor. W3 is 200 tiny syncs.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ RECORD = """\
               id: {type: integer}
               name: {type: string}
               email: {type: string}
-              address: {type: object, properties: {country: {type: string}, city: {type: string}, street: {type: string}, zip: {type: string}}}
+              address:
+                type: object
+                properties:
+                  {country: {type: string}, city: {type: string}, street: {type: string}, zip: {type: string}}
           note: {type: string}
           flags: {type: array, items: {type: string}}
           shipping: {type: object, properties: {method: {type: string}, tracking: {type: string}, cost: {type: number}}}

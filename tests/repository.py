@@ -93,7 +93,7 @@ def customers(root: Path, rows: int, *, start: int = 1, bad: tuple[int, ...] = (
     path = root / "data" / "customers.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ["id,name,email"]
-    for n in range(start, start + rows):
-        lines.append(f"{n},Name {n},{'broken' if n in bad else f'c{n}@example.com'}")
+    numbers = range(start, start + rows)
+    lines += [f"{n},Name {n},{'broken' if n in bad else f'c{n}@example.com'}" for n in numbers]
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -1,10 +1,10 @@
 """Settings: read once from the environment at the edge, frozen, passed down. There is no other configuration.
 
-| variable             | meaning                                                            | default                       |
-|----------------------|--------------------------------------------------------------------|-------------------------------|
-| SYNCLINE_STATE       | URL of the state store (`sqlite:///…` or `postgresql://…`)         | SQLite in `.syncline/state.db` |
-| SYNCLINE_HOME        | folder for state, keys and the audit log                           | `.syncline` in the root       |
-| SYNCLINE_ACTOR       | who acts, for the audit log                                        | the user's account name       |
+| variable       | meaning                                                      | default                        |
+|----------------|--------------------------------------------------------------|--------------------------------|
+| SYNCLINE_STATE | URL of the state store (`sqlite:///…` or `postgresql://…`)   | SQLite, `.syncline/state.db`   |
+| SYNCLINE_HOME  | folder for state, keys and the audit log                     | `.syncline` in the root        |
+| SYNCLINE_ACTOR | who acts, for the audit log                                  | the user's account name        |
 """
 
 from __future__ import annotations

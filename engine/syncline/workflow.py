@@ -146,14 +146,19 @@ def plan(settings: Settings, *, allow_deletes: bool = False) -> Plan:
     )
 
 
+def _quiet(line: str) -> None:
+    """Tells nobody which step was taken."""
+    del line
+
+
 def apply(
     settings: Settings,
     wanted: Plan | None = None,
     *,
     allow_deletes: bool = False,
-    step: Callable[[str], None] = lambda line: None,
+    step: Callable[[str], None] = _quiet,
 ) -> Applied:
-    """Applies a saved plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for what it raises."""
+    """Applies a saved plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for errors."""
     from syncline.executor.facilities import open_facilities
     from syncline.reconciler.apply import apply_plan
 

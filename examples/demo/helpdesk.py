@@ -1,4 +1,4 @@
-"""The demo's helpdesk: a small paginated, rate-limited API over tickets in memory, with a bearer token for each account.
+"""The demo's helpdesk: a small paginated, rate-limited API over tickets in memory, a bearer token an account.
 
 It answers as such APIs do: 100 tickets a page, a cursor for the next, 429 with Retry-After when it is asked too fast.
 """

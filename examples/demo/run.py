@@ -52,7 +52,7 @@ class Demo:
         print(f"\n\033[1m$ syncline {' '.join(args)}\033[0m" if self.colour else f"\n$ syncline {' '.join(args)}")
         sys.stdout.flush()
         command = [sys.executable, "-m", "syncline", *args]
-        done = subprocess.run(  # noqa: S603 - our own command
+        done = subprocess.run(
             command,
             cwd=self.root,
             env=self.environ,
@@ -75,7 +75,7 @@ class Demo:
     def git(self, *args: str) -> None:
         """Runs Git quietly in the repository."""
         command = ["git", "-c", "user.name=Demo", "-c", "user.email=demo@example.com", *args]
-        subprocess.run(command, cwd=self.root, check=True, capture_output=True)  # noqa: S603 - fixed words
+        subprocess.run(command, cwd=self.root, check=True, capture_output=True)
 
     def edit(self, file: str, before: str, after: str) -> None:
         """Changes a manifest as a person would, and shows the line."""
@@ -122,8 +122,8 @@ def tour(demo: Demo, service: Helpdesk, rows: int) -> None:
 
     demo.say(
         "3. The import",
-        f"{rows:,} rows of a legacy CRM: broken dates, duplicates, bad e-mails, mixed encodings. Bad rows are set aside "
-        "with their reasons; good ones are upserted; the receipt accounts for every record.",
+        f"{rows:,} rows of a legacy CRM: broken dates, duplicates, bad e-mails, mixed encodings. Bad rows are set "
+        "aside with their reasons; good ones are upserted; the receipt accounts for every record.",
     )
     demo.syncline("run", "acme/Import/crm-customers", expect=4)
     run = demo.query(".syncline/state.db", "select id from runs order by started desc limit 1")[0][0]
@@ -141,7 +141,8 @@ def tour(demo: Demo, service: Helpdesk, rows: int) -> None:
 
     demo.say(
         "5. The API",
-        "Cursor paging, a bearer token from a secret provider, 429s waited out. The second run moves only what changed.",
+        "Cursor paging, a bearer token from a secret provider, 429s waited out. The second run moves only what "
+        "changed.",
     )
     demo.syncline("run", "acme/Sync/helpdesk-tickets")
     service.work("acme", changed=7, new=5)
@@ -151,8 +152,8 @@ def tour(demo: Demo, service: Helpdesk, rows: int) -> None:
 
     demo.say(
         "6. A pull request that would leak personal data",
-        "Marketing wants the customers in a newsletter tool in the US. Acme keeps personal data in Europe. The pull request "
-        "is refused, with both places named, before anything moved.",
+        "Marketing wants the customers in a newsletter tool in the US. Acme keeps personal data in Europe. The pull "
+        "request is refused, with both places named, before anything moved.",
     )
     demo.git("checkout", "-qb", "newsletter")
     shutil.copy(HERE / "pull-request" / "acme-newsletter.yaml", demo.root / "acme-newsletter.yaml")

@@ -1,4 +1,4 @@
-"""What is applied, ready to run: the only thing that runs. Built from the state, compiled once for each of its serials."""
+"""What is applied, ready to run: the only thing that runs. Built from the state, compiled once for each serial."""
 
 from __future__ import annotations
 

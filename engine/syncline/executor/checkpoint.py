@@ -24,7 +24,7 @@ class Checkpoint:
     Where a run stands after batch `sequence` (0: before the first).
 
     `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that
-    the run started from. `done` marks a run that read everything. Digests are hex chains as `model.run.Receipt` defines them.
+    the run started from. `done` marks a run that read everything. Digests are chains, as `model.run.Receipt` says.
     """
 
     flow: str

@@ -1,4 +1,4 @@
-"""What runs and applies share: the state, the audit log, the keys. Opened once at the edge, passed down, closed once."""
+"""What runs and applies share: the state, the audit log, the keys. Opened once, passed down, closed once."""
 
 from __future__ import annotations
 

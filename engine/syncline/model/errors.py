@@ -8,8 +8,8 @@
     ├── Stalled     it will not work until a person acts outside (credentials, permissions, a missing system)
     └── Bug         a promise of our own code is broken: report it
 
-Connectors and stores raise freely; one place (`executor/outcome.py` for runs, `cli/main.py` for commands) turns an error
-into an outcome, once. Messages never contain secrets.
+Connectors and stores raise freely; one place (`executor/outcome.py` for runs, `cli/main.py` for commands) turns an
+error into an outcome, once. Messages never contain secrets.
 """
 
 from __future__ import annotations

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Literal
 
 from syncline.model.manifest import Path
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 #: Whether an object of the kind names a tenant: always, never, or it may (then it is shared when it doesn't).
 Scope = Literal["tenant", "shared", "either"]

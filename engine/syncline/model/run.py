@@ -51,7 +51,7 @@ def next_state(state: RunState, event: str) -> RunState:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Records, cumulative over a run. `skipped` were read and deliberately not written (filtered, or older duplicates)."""
+    """Records, cumulative over a run. `skipped` were not written on purpose (filtered, or older duplicates)."""
 
     read: int = 0
     written: int = 0

@@ -76,7 +76,6 @@ def diff(desired: Desired, observed: Observed) -> tuple[Change, ...]:
             moved_away.add(previous)
             fields = _changed(manifest, observed.objects[previous].document)
             changes.append(Change(Action.move, key, f"was {previous}", manifest.place, fields, previous=previous))
-    for key in sorted(observed.objects):
-        if key not in desired.objects and key not in moved_away:
-            changes.append(Change(Action.delete, key, "no longer declared"))
+    gone = (key for key in sorted(observed.objects) if key not in desired.objects and key not in moved_away)
+    changes.extend(Change(Action.delete, key, "no longer declared") for key in gone)
     return tuple(changes)

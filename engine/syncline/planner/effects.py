@@ -75,12 +75,12 @@ def _column_effects(before: CompiledFlow, after: CompiledFlow) -> Iterator[Effec
     old = {f.name: f.type for f in before.compiled.target.fields}
     new = {f.name: f.type for f in after.compiled.target.fields}
     table = _table(after.flow)
-    for name in new:
+    for name, new_type in new.items():
         if name not in old:
-            what = f"column {name} {new[name]} is added to {table}; rows written before keep it null until read again"
+            what = f"column {name} {new_type} is added to {table}; rows written before keep it null until read again"
             yield Effect(EffectKind.columns_added, table, what)
-        elif old[name] != new[name]:
-            what = f"column {name} changes from {old[name]} to {new[name]}; a run stops if {table} can't hold it"
+        elif old[name] != new_type:
+            what = f"column {name} changes from {old[name]} to {new_type}; a run stops if {table} can't hold it"
             yield Effect(EffectKind.column_retyped, table, what, reversible=False)
     for name in old:
         if name not in new:

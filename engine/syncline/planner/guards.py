@@ -8,7 +8,7 @@ from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic, Place
 from syncline.planner.observed import Observed
 
-#: More deletes than this, and more than this share of what is applied, look like an accident (a wrong folder, a bad merge).
+#: More deletes than both look like an accident: a wrong folder, a bad merge.
 MAX_DELETES = 3
 MAX_DELETED_SHARE = 0.2
 
@@ -43,7 +43,7 @@ def delete_findings(changes: tuple[Change, ...], observed: Observed, *, allow_de
                 code="SYN620",
                 message=f"the plan deletes {len(deleted)} of {len(observed.objects)} applied objects",
                 expected=f"at most {MAX_DELETES}, or {MAX_DELETED_SHARE:.0%}",
-                help="If it is meant, plan and apply with --allow-deletes; if not, look at the folder and the last merge.",
+                help="If it is meant, plan and apply with --allow-deletes; else look at the folder and the last merge.",
             )
         )
     return tuple(found)

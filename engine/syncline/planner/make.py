@@ -15,7 +15,7 @@ from syncline.planner.order import steps
 
 
 def changes_of(desired: Desired, observed: Observed, before: Flows, after: Flows) -> tuple[Change, ...]:
-    """Changes with their effects. `before` and `after` are the compiled flows of what is applied and what is declared."""
+    """Changes with their effects; `before` and `after` are the compiled flows of what is applied and declared."""
     return with_effects(diff(desired, observed), before, after, observed)
 
 

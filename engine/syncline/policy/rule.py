@@ -48,7 +48,7 @@ class FlowFact:
 
 @dataclass(frozen=True, slots=True)
 class Subjects:
-    """Everything a rule may look at. `changes` is empty before there is a plan; `today` decides about ends of exceptions."""
+    """Everything a rule may look at. `changes` is empty before there is a plan; exceptions end after `today`."""
 
     desired: Desired
     facts: Mapping[ObjectKey, tuple[FlowFact, ...]]

@@ -1,4 +1,4 @@
-"""Whether this machine and this home are fit: one finding a thing, nothing changed, no outside system but the state's."""
+"""Whether this machine and this home are fit: one finding a thing; nothing is changed."""
 
 from __future__ import annotations
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
-
-from pydantic import BaseModel
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from syncline.model.schema import Schema
 from syncline.model.secret import Secret
@@ -16,6 +14,9 @@ from syncline.sdk.keep import Keep
 
 #: Bytes of source that a batch is made of, unless told otherwise.
 BATCH_BYTES = 16 * 1024 * 1024
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 #: Configuration of an integration, defaults filled in, secret references resolved.
 Config = Mapping[str, str | int | float | bool | Secret]

@@ -39,13 +39,17 @@ def observed(texts: Mapping[str, str] | None, *, read: int | None = None) -> Obs
 
 
 def plan_of(
-    after: Mapping[str, str], state: Observed, before: Mapping[str, str] | None = None, **options: bool
+    after: Mapping[str, str],
+    state: Observed,
+    before: Mapping[str, str] | None = None,
+    *,
+    allow_deletes: bool = False,
 ) -> Plan:
     """The plan from a state (made of `before`) to the texts."""
     wanted = desired(after)
     old = compile_flows(desired(before)) if before else {}
     changes = changes_of(wanted, state, old, compile_flows(wanted))
-    return make_plan(wanted, state, changes, (), revision="abc", dirty=False, **options)
+    return make_plan(wanted, state, changes, (), revision="abc", dirty=False, allow_deletes=allow_deletes)
 
 
 def effects(plan: Plan) -> set[EffectKind]:
@@ -58,8 +62,8 @@ def test_everything_is_created_from_nothing() -> None:
     plan = plan_of(CUSTOMERS, observed(None))
 
     assert {c.action for c in plan.changes} == {Action.create}
-    assert [str(s.key) for s in plan.steps][0] == "Tenant/acme"
-    assert [str(s.key) for s in plan.steps][-1] == "acme/Import/customers"
+    assert str(plan.steps[0].key) == "Tenant/acme"
+    assert str(plan.steps[-1].key) == "acme/Import/customers"
     assert effects(plan) == {EffectKind.table_created, EffectKind.class_flow}
 
 

@@ -63,7 +63,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN620",
         "mass deletion",
-        "The plan deletes a large share of what is applied: often a wrong folder, branch or merge rather than an intention.",
+        "The plan deletes much of what is applied: often a wrong folder, branch or merge rather than an intention.",
         "Look at what the plan deletes; if it is meant, plan and apply with --allow-deletes.",
     ),
     Code(

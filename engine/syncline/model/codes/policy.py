@@ -40,7 +40,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN505",
         "system reached without TLS",
-        "An integration on another machine is reached over plain HTTP, so its data and credentials can be read on the way.",
+        "An integration on another machine is reached over plain HTTP: data and credentials can be read on the way.",
         "Use the https address of the system.",
     ),
     Code(

@@ -14,7 +14,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN701",
         "too many rejects",
-        "More records were rejected than `guards.maxRejects` allows. The batch that passed the bound was not committed.",
+        "More records were rejected than `guards.maxRejects` allows. The batch that went past it was not committed.",
         "Look at the rejects, correct the source or the mapping, or raise the bound.",
     ),
     Code(
@@ -56,7 +56,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN708",
         "nothing to retry",
-        "The run has no rejects that can be retried: there are none, they were retried before, or they could not be parsed.",
+        "The run has no rejects to retry: there are none, they were retried before, or they could not be parsed.",
         "See `syncline runs rejects RUN`; what could not be parsed needs a corrected source.",
     ),
     Code(

@@ -1,4 +1,4 @@
-"""Every rule, in one list. To add one: a file beside these that defines `RULE`, a line here, a fixture, a doc section."""
+"""Every rule, in one list. To add one: a file beside these that defines `RULE`, a line here, a code, a test."""
 
 from __future__ import annotations
 

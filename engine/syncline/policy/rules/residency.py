@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from syncline.kinds.tenant import TenantSpec
+from syncline.kinds.tenant import Residency, TenantSpec
 from syncline.model.diagnostic import Related
 from syncline.model.manifest import Manifest
 from syncline.policy.rule import FlowFact, Rule, Subjects, Violation, matches
 
+#: How a protection is written in a mapping.
+_WRITTEN = {"drop": "protect: drop", "mask": "protect: mask", "hash": "protect: {hash: tenant}"}
 
-def _violation(fact: FlowFact, tenant: Manifest, index: int, regions: tuple[str, ...]) -> Violation:
+
+def _accepted(unless: tuple[str, ...]) -> str:
+    return " or ".join(_WRITTEN[name] for name in dict.fromkeys(("drop", *unless)))
+
+
+def _violation(fact: FlowFact, tenant: Manifest, index: int, rule: Residency) -> Violation:
+    regions, unless = rule.regions, rule.unless
     where = fact.target_region or "an undeclared region"
     return Violation(
         rule="residency",
@@ -26,7 +34,7 @@ def _violation(fact: FlowFact, tenant: Manifest, index: int, regions: tuple[str,
             Related(fact.target_place, f"{fact.target_integration} is in {where}"),
         ),
         expected=f"a region matching {', '.join(regions)}",
-        help="Protect the field (protect: {hash: tenant}, mask or drop), or send it to an integration in an allowed region.",
+        help=f"Protect the field ({_accepted(unless)}), or send it to an integration in an allowed region.",
     )
 
 
@@ -46,7 +54,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
                 if fact.protection == "drop" or fact.protection in rule.unless:
                     continue
                 if not matches(rule.regions, fact.target_region):
-                    yield _violation(fact, tenant, index, rule.regions)
+                    yield _violation(fact, tenant, index, rule)
 
 
 RULE = Rule("residency", "SYN501", "Classified data stays in the regions its tenant declares.", check)
