@@ -15,6 +15,7 @@ from syncline.kinds.tenant import TenantSpec
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
+from syncline.policy.cel import ERRORS, Condition
 from syncline.policy.rule import FlowFact, Rule, Subjects, Violation
 
 
@@ -104,10 +105,10 @@ def _subjects(subjects: Subjects, on: str) -> Iterator[_Subject]:
             yield _Subject(change.key, change.place, values, change.key.kind)
 
 
-def _violates(program: Any, rule: PolicyRule, values: Mapping[str, Any]) -> tuple[bool, str]:
+def _violates(condition: Condition, rule: PolicyRule, values: Mapping[str, Any]) -> tuple[bool, str]:
     try:
-        result = program.execute(dict(values))
-    except (ValueError, TypeError, RuntimeError, KeyError) as error:
+        result = condition(values)
+    except ERRORS as error:
         return True, f" (the condition can't be evaluated here: {error})"
     if not isinstance(result, bool):
         return True, f" (the condition gives {type(result).__name__}, not a boolean)"
@@ -117,12 +118,10 @@ def _violates(program: Any, rule: PolicyRule, values: Mapping[str, Any]) -> tupl
 def _apply(
     policy: Manifest, index: int, rule: PolicyRule, tenant: str | None, subjects: Subjects
 ) -> Iterator[Violation]:
-    import cel
-
     place = policy.place_of("spec", "rules", index)
     name = f"{policy.key.name}/{rule.name}"
     try:
-        program = cel.compile(rule.deny if rule.deny is not None else rule.require or "")
+        condition = Condition(rule.deny if rule.deny is not None else rule.require or "")
     except ValueError as error:
         yield Violation(name, "SYN511", policy.key, f"rule {name} is not valid CEL: {error}", place)
         return
@@ -130,7 +129,7 @@ def _apply(
         owner = subject.key.name if subject.kind == "Tenant" else subject.key.tenant
         if (tenant is not None and owner != tenant) or (rule.kinds and subject.kind not in rule.kinds):
             continue
-        violated, why = _violates(program, rule, subject.values)
+        violated, why = _violates(condition, rule, subject.values)
         if violated:
             yield Violation(
                 rule=name,

@@ -23,7 +23,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
         urls += [(("spec", "config", n), v) for n, v in manifest.spec.config.items() if isinstance(v, str)]
         for path, url in urls:
             parts = urlsplit(url) if url.startswith("http://") else None
-            if parts is not None and parts.hostname not in _LOOPBACK:
+            if parts is not None and parts.hostname and parts.hostname not in _LOOPBACK:
                 yield Violation(
                     rule="transport",
                     code="SYN505",
