@@ -166,7 +166,11 @@ def _bytes_of(file: OpenFile, parquet: pa.parquet.ParquetFile, group: int) -> by
             start = min(start, column.dictionary_page_offset)
         starts.append(start)
         ends.append(start + column.total_compressed_size)
-    return file.read(min(starts), max(ends) - min(starts)) if starts else b""
+    if not starts:
+        return b""
+    if min(starts) < 0 or not min(starts) <= max(ends) <= file.size:
+        raise _damaged(f"{file.name}, row group {group}", ValueError("its metadata points outside the file"))
+    return file.read(min(starts), max(ends) - min(starts))
 
 
 def _fields(name: str, schema: pa.Schema, wanted: Schema | None) -> dict[str, Field]:
