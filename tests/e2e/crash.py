@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 ROWS = 40
-BATCH_BYTES = 450  # about seven batches
+BATCH_BYTES = 800  # three batches
 
 
 @dataclass(frozen=True)

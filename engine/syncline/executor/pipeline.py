@@ -31,6 +31,9 @@ T = TypeVar("T")
 #: Batches read ahead of the one being mapped: with 16 MiB batches, tens of megabytes.
 READ_AHEAD = 1
 
+#: Seconds to wait for a source that is stopped early. It may be waiting for its system, and whoever stopped it for us.
+STOP_SECONDS = 2.0
+
 
 class Sink(Protocol):
     """Where prepared batches go; called from one thread, in order."""
@@ -78,7 +81,7 @@ def read_ahead(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
         yield consume()
     finally:
         stopped.set()
-        thread.join(timeout=30)
+        thread.join(timeout=STOP_SECONDS)
 
 
 class Serial:
