@@ -90,7 +90,8 @@ def departs(expression: str, expected: object) -> bool:
             return expected == ""
         case "to_number":
             return True
-    return False
+        case _:
+            return False
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,10 @@ import polars as pl
 from syncline.model.schema import Field, Schema
 
 
+#: Types that the column library's own encoder writes as we do, which is faster for records of nothing else.
+_ENCODED_ALIKE = frozenset({"string", "integer", "int32", "boolean"})
+
+
 def json_text(expr: pl.Expr, of: Field) -> pl.Expr:
     """The JSON of a column's values; null stays null. `number` and `json` fields are JSON already."""
     if of.repeated:
@@ -48,7 +52,11 @@ def record_json(frame: pl.DataFrame, rows: pl.Series | list[int], schema: Schema
     if chosen.is_empty():
         return []
     columns: list[tuple[Field, pl.Expr]] = [(f, pl.col(f.name)) for f in schema.fields if f.name in chosen.columns]
-    return chosen.select(_object(columns).alias("record"))["record"].to_list()
+    if all(f.type.name in _ENCODED_ALIKE and not f.fields and not f.repeated for f, _ in columns):
+        record = pl.struct([expr for _, expr in columns]).struct.json_encode()
+    else:
+        record = _object(columns)
+    return chosen.select(record.alias("record"))["record"].to_list()
 
 
 def _object(fields: list[tuple[Field, pl.Expr]]) -> pl.Expr:

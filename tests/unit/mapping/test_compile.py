@@ -150,7 +150,8 @@ def test_classes_are_inherited_unless_declared():
     ]
     assert [f[0] for f in flows[6:]] == list(SOURCE.names)
     assert {f[3] for f in flows[6:]} == {"pii.email"}
-    assert [(f.name, str(f.type), f.data_class) for f in found.target.fields][0] == ("mail", "string", "pii.email")
+    first = found.target.fields[0]
+    assert (first.name, str(first.type), first.data_class) == ("mail", "string", "pii.email")
     assert "gone" not in found.target.names
 
 
