@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
 
@@ -49,8 +50,8 @@ class ApiServer:
 
 
 @contextmanager
-def api_server(handler: Callable[[Asked], Reply]) -> Iterator[ApiServer]:
-    """Run a server at a free local port while the context lasts."""
+def api_server(handler: Callable[[Asked], Reply], tls: ssl.SSLContext | None = None) -> Iterator[ApiServer]:
+    """Run a server at a free local port while the context lasts; with `tls`, one that speaks it."""
 
     class Requests(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -79,7 +80,9 @@ def api_server(handler: Callable[[Asked], Reply]) -> Iterator[ApiServer]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
     server.daemon_threads = True
-    running = ApiServer(f"http://127.0.0.1:{server.server_port}")
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    running = ApiServer(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

@@ -15,6 +15,7 @@ import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -209,7 +210,7 @@ class HttpTransport:
         self.close()
         scheme, host, port = origin
         if scheme == "https":
-            context = self._context or ssl.create_default_context()
+            context = self._context or _trusted()
             connection: http.client.HTTPConnection = http.client.HTTPSConnection(
                 host, port, timeout=self._remaining(), context=context
             )
@@ -298,6 +299,12 @@ class _Deadlined(io.RawIOBase):
     def close(self) -> None:
         self._raw.close()
         super().close()
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The machine's trusted authorities, read once: it takes tens of milliseconds."""
+    return ssl.create_default_context()
 
 
 def _origin(parts: SplitResult) -> tuple[str, str, int]:

@@ -40,7 +40,7 @@ MAX_PAGES = 100
 MAX_AGE = 30.0
 #: Records that are held as objects before they become columns: few enough to stay in the processor's cache, which makes
 #: decoding the pages after them a third faster than gathering a whole batch of objects does.
-CHUNK = 500
+CHUNK = 1000
 
 
 def open_client(
