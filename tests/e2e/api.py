@@ -33,6 +33,7 @@ spec:
       records: data[]
       key: [id]
       page: {cursor: next, into: query.cursor}
+      cursor: {field: id, type: integer, into: {query.after: start}}
       schema:
         required: [id]
         properties:
@@ -60,7 +61,7 @@ spec:
 apiVersion: syncline/v1
 kind: Sync
 metadata: {name: tickets, tenant: acme}
-spec: {from: helpdesk/tickets, mapping: ticket, to: warehouse/tickets, read: full, write: WRITE}
+spec: {from: helpdesk/tickets, mapping: ticket, to: warehouse/tickets, read: READ, write: WRITE}
 """
 
 WAREHOUSE = f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: warehouse, tenant: acme}}\nspec:\n  {SQLITE}\n"
@@ -68,9 +69,9 @@ WAREHOUSE = f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: ware
 TICKETS = "acme/Sync/tickets"
 
 
-def helpdesk(url: str, *, write: str = "upsert", auth: str = "") -> dict[str, str]:
+def helpdesk(url: str, *, write: str = "upsert", read: str = "full", auth: str = "") -> dict[str, str]:
     """A repository that syncs tickets into SQLite. `auth` is the spec of an AuthConfig."""
-    sync = SYNC.replace("URL", url).replace("WRITE", write).replace("AUTH", "auth: helpdesk, " if auth else "")
+    sync = SYNC.replace("URL", url).replace("WRITE", write).replace("READ", read).replace("AUTH", "auth: helpdesk, " if auth else "")
     texts = {"tenant.yaml": TENANT, "connector.yaml": CONNECTOR, "sync.yaml": sync, "warehouse.yaml": WAREHOUSE}
     if auth:
         texts["auth.yaml"] = f"apiVersion: syncline/v1\nkind: AuthConfig\nmetadata: {{name: helpdesk, tenant: acme}}\nspec: {auth}\n"
