@@ -13,6 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from syncline.mapping.exact import Target, Unfit, caster
+from syncline.mapping.formats import compile_format, has_date, has_time
+from syncline.model.schema import DataType
 from tests.unit.mapping.manifests import rejected, through
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo",
@@ -190,8 +193,64 @@ def wall_clocks(first: int, last: int):
     return st.datetimes(dt.datetime(first, 1, 1), dt.datetime(last, 12, 31))  # noqa: DTZ001 - without one on purpose
 
 
-moments = wall_clocks(2, 9998)
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda m: dt.timezone(dt.timedelta(minutes=m)))
+FORMATS = ["%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M:%S.%f", "%m/%d/%Y %H:%M", "%Y%m%d%H%M%S", "%d.%m.%Y", "%H:%M", "%Y-%m-%dT%H:%M:%S%z",
+           "%d %b %Y %I:%M %p", "%y%m%d", "%Y-%j", "%d/%m/%y %H.%M", "[%Y] %m+%d %H", "%S%f %Y-%m-%d %H:%M", "%Y年%m月%d日"]  # fmt: skip
+
+
+@st.composite
+def written(draw):
+    """A format, and texts that are written so, nearly so, or with single digits and odd numbers."""
+    form = draw(st.sampled_from(FORMATS))
+    texts = []
+    for _ in range(draw(st.integers(1, 12))):
+        moment = draw(wall_clocks(1, 9999)).replace(tzinfo=draw(offsets))
+        text = form
+        if draw(st.booleans()):
+            for code, value in (
+                ("%d", moment.day),
+                ("%m", moment.month),
+                ("%H", moment.hour),
+                ("%M", moment.minute),
+                ("%S", moment.second),
+            ):
+                text = text.replace(code, str(value + draw(st.sampled_from([0, 0, 0, 30]))))
+        text = moment.strftime(text.replace("%Y", f"{moment.year:04}"))
+        if draw(st.integers(0, 5)) == 0:
+            at = draw(st.integers(0, len(text)))
+            text = text[:at] + draw(st.sampled_from([" ", "0", "+", "-", "Z", "", "٣"])) + text[at:]
+        texts.append(text)
+    return form, texts
+
+
+@settings(max_examples=300)
+@given(written(), st.sampled_from(["Europe/Berlin", ""]))
+def test_columns_read_formats_as_single_values_are_read(case, zone):
+    """For every format the column form gives what the definition in `exact.py` gives: a value, or a reject."""
+    form, texts = case
+    codes = compile_format(form).codes
+    name = (
+        "time"
+        if not has_date(codes)
+        else "timestamp"
+        if "z" in codes or (zone and has_time(codes))
+        else "datetime"
+        if has_time(codes)
+        else "date"
+    )
+    target = Target(DataType(name), form, zone if name == "timestamp" else "")
+    extra = {"zone": zone} if target.zone else {}
+    for text, result in zip(texts, through(texts, "string", type=name, format=form, **extra), strict=True):
+        try:
+            expected = caster("string", target)(text)
+        except Unfit:
+            expected = None
+        assert rejected(result) is (expected is None), (form, text, result)
+        if expected is not None:
+            assert result == expected, (form, text)
+
+
+moments = wall_clocks(2, 9998)
 
 
 @settings(max_examples=120)

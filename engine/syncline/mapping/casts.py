@@ -180,37 +180,45 @@ def _written_tiers(target: Target) -> tuple[Fast, ...]:
         "timestamp": "%Y-%m-%dT%H:%M:%S",
     }[name] if iso else target.format  # fmt: skip
     compiled = formats.compile_format(text)
-    if compiled.fast is None:
-        return (_nothing(target),)
-    guard, written = compiled.fast
-    match name:
+    if iso:
+        return _iso_tiers(target, compiled.fast[0])
+    return tuple(_written_tier(target, compiled, *fast) for fast in compiled.fast) or (_nothing(target),)
+
+
+def _written_tier(target: Target, compiled: formats.Format, guard: str, written: str) -> Fast:
+    match target.type.name:
         case "date":
-            return (_guarded(guard, lambda expr: expr.str.to_date(written, strict=False)),)
+            return _guarded(guard, lambda expr: expr.str.to_date(written, strict=False))
         case "time":
-            return (_guarded(guard, lambda expr: expr.str.to_time(written, strict=False)),)
+            return _guarded(guard, lambda expr: expr.str.to_time(written, strict=False))
+        case "timestamp" if "z" in compiled.codes:
+            return _guarded(guard, lambda expr: expr.str.to_datetime(written, time_unit="us", strict=False))
         case _:
-            pass
-    wall: Fast = _guarded(guard, lambda expr: _wall(expr, compiled))
-    if name == "datetime":
-        return (wall,)
-    naive: tuple[Fast, ...] = (_composed(wall, partial(_in_zone, zone=target.zone)),) if target.zone else ()
-    if not iso:
-        return naive
+            wall = _guarded(guard, lambda expr: _wall(expr, written, timed=formats.has_time(compiled.codes)))
+            return _composed(wall, partial(_in_zone, zone=target.zone)) if target.zone else wall
+
+
+def _iso_tiers(target: Target, fast: tuple[str, str]) -> tuple[Fast, ...]:
+    guard, written = fast
+    bare = guard.removesuffix("$")
+    plain = _written_tier(target, formats.compile_format(written), guard, written)
+    if target.type.name != "timestamp":
+        return (plain,)
     with_z = _guarded(
-        guard.removesuffix("$") + "Z$",
+        bare + "Z$",
         lambda expr: expr.str.to_datetime(written + "Z", time_unit="us", strict=False).dt.replace_time_zone("UTC"),
     )
     fraction_and_offset = _guarded(
-        guard.removesuffix("$") + r"(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])$",
+        bare + r"(?:\.[0-9]{1,6})?(?:Z|[+-](?:0[0-9]|1[0-4]):[0-5][0-9])$",
         lambda expr: expr.str.to_datetime(written + "%.f%#z", time_unit="us", strict=False),
     )
-    return (with_z, fraction_and_offset, *naive)
+    return (with_z, fraction_and_offset, plain) if target.zone else (with_z, fraction_and_offset)
 
 
-def _wall(expr: pl.Expr, compiled: formats.Format) -> pl.Expr:
-    if formats.has_time(compiled.codes):
-        return expr.str.to_datetime(compiled.text, time_unit="us", strict=False)
-    return expr.str.to_date(compiled.text, strict=False).cast(pl.Datetime("us"))
+def _wall(expr: pl.Expr, written: str, *, timed: bool) -> pl.Expr:
+    if timed:
+        return expr.str.to_datetime(written, time_unit="us", strict=False)
+    return expr.str.to_date(written, strict=False).cast(pl.Datetime("us"))
 
 
 def _in_zone(wall: pl.Expr, zone: str) -> pl.Expr:

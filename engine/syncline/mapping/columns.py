@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import polars as pl
@@ -19,7 +18,7 @@ from syncline.mapping.checks import Rule
 from syncline.mapping.compile import Compiled, CompiledField, compile_mapping
 from syncline.mapping.lower import Column, Lowering, as_text
 from syncline.mapping.types import scalar
-from syncline.model.diagnostic import Diagnostic, has_errors
+from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Invalid
 from syncline.model.schema import STRING, Schema
 from syncline.sdk.frame import target_dtype, target_frame_schema
@@ -84,15 +83,14 @@ def bind(compiled: Compiled, source: Schema, hash_key: bytes | None) -> Columns:
 
     `hash_key` is the tenant's key for `protect: {hash: tenant}`; Invalid when it is missing and needed.
     """
-    absent = [_absent(compiled, path, source) for path in compiled.reads if not source.get(path.split(".")[0])]
-    found = [d for d in absent if d is not None]
+    # Compiled again over the columns that are really there: what was open before is known now.
     again = compile_mapping(compiled.manifest, Schema(source.fields, source.key))
-    findings = [*found, *again.diagnostics] if has_errors(again.diagnostics) else found
-    if findings:
+    if has_errors(again.diagnostics):
+        first = again.diagnostics[0]
         raise Invalid(
-            f"{compiled.manifest.key} does not fit its source: {findings[0].message}",
-            code=findings[0].code,
-            diagnostics=findings,
+            f"{compiled.manifest.key} does not fit its source: {first.message}",
+            code=first.code,
+            diagnostics=again.diagnostics,
         )
     if hash_key is None and any(f.protection == "hash" for f in again.fields):
         raise Invalid(f"{compiled.manifest.key} hashes fields, and the tenant has no hash key", code="SYN317")
@@ -101,21 +99,6 @@ def bind(compiled: Compiled, source: Schema, hash_key: bytes | None) -> Columns:
     where_faults, lowering.faults = tuple(lowering.faults), []
     bound = tuple(_bound(field, lowering) for field in again.fields)
     return Columns(again, source, bound, where, where_faults, hash_key)
-
-
-def _absent(compiled: Compiled, path: str, source: Schema) -> Diagnostic | None:
-    name = path.split(".", maxsplit=1)[0]
-    if name == "*":
-        return None
-    close = get_close_matches(name, source.names, 1)
-    flow = next((f for f in compiled.flows if f.source == path), None)
-    return Diagnostic(
-        "SYN303",
-        f"the source has no field {name!r}",
-        flow.place if flow else compiled.manifest.place,
-        suggestion=close[0] if close else "",
-        subject=str(compiled.manifest.key),
-    )
 
 
 def _bound(field: CompiledField, lowering: Lowering) -> _Bound:

@@ -17,6 +17,9 @@ from jmespath.exceptions import JMESPathError
 from syncline.mapping.parser import PositionedParser
 from syncline.mapping.refused import Refused
 
+#: No list of a record is longer.
+MAX_INDEX = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Current:
@@ -264,6 +267,9 @@ def _translate(node: dict[str, Any], base: Expression) -> Expression:
 
 
 def _indexed(node: dict[str, Any], base: Expression, at: int) -> Expression:
+    numbers = [node["value"]] if node["type"] == "index" else node["children"]
+    if any(abs(number or 0) > MAX_INDEX for number in numbers):
+        raise Refused(f"an index beyond {MAX_INDEX:,} has no use", at)
     if node["type"] == "index":
         return Index(base, node["value"], at)
     start, stop, step = node["children"]

@@ -37,8 +37,21 @@ CODES = {
     "%": "%",
 }
 
-#: Codes that the column library reads with the same meaning, once a guard has seen their exact digits.
-_FAST = {"Y": "[1-9][0-9]{3}", "m": "[0-9]{2}", "d": "[0-9]{2}", "H": "[0-9]{2}", "M": "[0-5][0-9]", "S": "[0-5][0-9]"}
+#: Codes that read digits: side by side they have fixed widths, or 1122024 would be two dates.
+_NUMERIC = frozenset("YymdHIMSfj")
+
+#: Codes that the column library reads with the same meaning once a guard has seen the exact text: as they are mostly
+#: written, and with single digits.
+_FAST = {
+    "Y": ("[1-9][0-9]{3}",) * 2,
+    "m": ("[0-9]{2}", "[0-9]{1,2}"),
+    "d": ("[0-9]{2}", "[0-9]{1,2}"),
+    "H": ("[0-9]{2}", "[0-9]{1,2}"),
+    "M": ("[0-5][0-9]", "[0-5]?[0-9]"),
+    "S": ("[0-5][0-9]", "[0-5]?[0-9]"),
+    "f": ("[0-9]{1,6}",) * 2,
+    "z": ("(?:Z|[+-](?:0[0-9]|1[0-4]):?[0-5][0-9])",) * 2,
+}
 
 ISO = {
     "date": re.compile(r"(?P<Y>[0-9]{4})-(?P<m>[0-9]{2})-(?P<d>[0-9]{2})"),
@@ -57,12 +70,12 @@ class BadFormat(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A compiled format. `codes` are the codes it has; `fast` is (guard, format) for columns, where there is one."""
+    """A compiled format with the codes it has; `fast` are guards and formats for columns, the common one first."""
 
     text: str
     pattern: re.Pattern[str]
     codes: frozenset[str]
-    fast: tuple[str, str] | None
+    fast: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,36 +90,59 @@ class Parts:
 @lru_cache(maxsize=256)
 def compile_format(text: str) -> Format:
     """The compiled form of strptime codes. BadFormat says which code is unknown or doubled."""
-    pattern, guard = "", ""
-    codes: list[str] = []
-    fast = True
-    position = 0
-    while position < len(text):
-        character = text[position]
-        if character != "%":
-            pattern += re.escape(character)
-            guard += re.escape(character)
-            position += 1
-            continue
-        code = text[position + 1 : position + 2]
-        if code not in CODES or not code:
-            known = " ".join(f"%{c}" for c in CODES)
-            raise BadFormat(f"%{code} is not a known code; there are {known}")
-        if code in codes and code != "%":
+    parts = re.findall(r"%.?|[^%]", text, re.DOTALL)
+    codes = [part[1:] for part in parts if part[0] == "%" and part != "%%"]
+    _check(codes)
+    pattern = "".join(_pattern(parts, at) for at in range(len(parts)))
+    return Format(text, re.compile(pattern), frozenset(codes), _fast(text, parts))
+
+
+def _check(codes: list[str]) -> None:
+    for code in codes:
+        if code not in CODES:
+            raise BadFormat(f"%{code} is not a known code; there are {' '.join(f'%{c}' for c in CODES)}")
+        if codes.count(code) > 1:
             raise BadFormat(f"%{code} stands twice")
-        pattern += CODES[code]
-        guard += _FAST.get(code, "")
-        fast = fast and code in _FAST
-        if code != "%":
-            codes.append(code)
-        position += 2
-    found = frozenset(codes)
-    for one, other in (("m", "b"), ("m", "B"), ("b", "B"), ("Y", "y"), ("H", "I")):
-        if {one, other} <= found:
+    for one, other in (("m", "b"), ("m", "B"), ("b", "B"), ("Y", "y"), ("H", "I"), ("j", "m"), ("j", "d"), ("j", "b")):
+        if one in codes and other in codes:
             raise BadFormat(f"%{one} and %{other} say the same")
-    if "I" in found and "p" not in found:
-        raise BadFormat("%I needs %p to say which half of the day")
-    return Format(text, re.compile(pattern), found, (f"^{guard}$", text) if fast else None)
+    # A part whose whole is missing would be read and forgotten.
+    for part, wholes in (("I", "p"), ("p", "I"), ("M", "HI"), ("S", "M"), ("f", "S"), ("z", "HI")):
+        if part in codes and not any(whole in codes for whole in wholes):
+            raise BadFormat(f"%{part} says nothing without %{wholes[0]}")
+
+
+def _pattern(parts: list[str], at: int) -> str:
+    part = parts[at]
+    if part[0] != "%":
+        return re.escape(part)
+    pattern = CODES[part[1:]]
+    if _crowded(parts, at):
+        return pattern.replace("{1,2}", "{2}").replace("{1,3}", "{3}")
+    return pattern
+
+
+def _crowded(parts: list[str], at: int) -> bool:
+    """Whether digits stand directly beside this code."""
+    beside = [parts[i] for i in (at - 1, at + 1) if 0 <= i < len(parts)]
+    return any(part.isdigit() or (part[0] == "%" and part[1:] in _NUMERIC) for part in beside)
+
+
+def _fast(text: str, parts: list[str]) -> tuple[tuple[str, str], ...]:
+    if any(part[0] == "%" and part[1:] not in _FAST for part in parts):
+        return ()
+    # The column library reads hours with minutes only, and fractions after a point only.
+    if ("%H" in text and "%M" not in text) or ("%f" in text and ".%f" not in text):
+        return ()
+    written = text.replace(".%f", "%.f").replace("%z", "%#z")
+    guards = []
+    for width in (0, 1):
+        pieces = [
+            re.escape(part) if part[0] != "%" else _FAST[part[1:]][0 if _crowded(parts, at) else width]
+            for at, part in enumerate(parts)
+        ]
+        guards.append(f"^{''.join(pieces)}$")
+    return tuple((guard, written) for guard in dict.fromkeys(guards))
 
 
 def has_date(codes: frozenset[str]) -> bool:

@@ -16,15 +16,24 @@ Accepts = Literal["string", "number", "boolean", "integer", "list", "strings", "
 Result = Literal["string", "number", "integer", "boolean", "strings", "same", "element", "common"]
 
 
+#: Largest constant integer that an argument may be: no text of a record is longer.
+MOST = 65_535
+
+
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter: `constant` ones must be literals; the last one may be optional, or take any number of arguments."""
+    """A parameter: `constant` ones must be literals; the last one may be optional, or take any number of arguments.
+
+    A constant integer lies between `least` and `MOST`; a constant text has exactly `characters`, where that isn't 0.
+    """
 
     name: str
     accepts: tuple[Accepts, ...]
     constant: bool = False
     optional: bool = False
     many: bool = False
+    least: int = 0
+    characters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +55,12 @@ def _text(name: str = "text") -> Param:
     return Param(name, ("string",))
 
 
-def _fixed(name: str, *, optional: bool = False) -> Param:
-    return Param(name, ("string",), constant=True, optional=optional)
+def _fixed(name: str, *, optional: bool = False, characters: int = 0) -> Param:
+    return Param(name, ("string",), constant=True, optional=optional, characters=characters)
 
 
-def _count(name: str, *, optional: bool = False) -> Param:
-    return Param(name, ("integer",), constant=True, optional=optional)
+def _count(name: str, *, optional: bool = False, least: int = 0) -> Param:
+    return Param(name, ("integer",), constant=True, optional=optional, least=least)
 
 
 _NUMBER = Param("number", ("number",))
@@ -127,13 +136,23 @@ FUNCTIONS: tuple[Function, ...] = (
     Function("split", (_text(), _fixed("separator")), "strings", "The parts of a text.", "split(name, ' ')[0]"),
     Function(
         "substring",
-        (_text(), _count("start"), _count("length", optional=True)),
+        (_text(), _count("start", least=-MOST), _count("length", optional=True)),
         "string",
         "Characters from `start` (from 0; negative: from the end).",
         "substring(iban, `0`, `2`)",
     ),
-    Function("pad_left", (_text(), _count("length"), _fixed("fill")), "string", "Filled at the left to that length."),
-    Function("pad_right", (_text(), _count("length"), _fixed("fill")), "string", "Filled at the right to that length."),
+    Function(
+        "pad_left",
+        (_text(), _count("length"), _fixed("fill", characters=1)),
+        "string",
+        "Filled at the left to that length.",
+    ),
+    Function(
+        "pad_right",
+        (_text(), _count("length"), _fixed("fill", characters=1)),
+        "string",
+        "Filled at the right to that length.",
+    ),
     Function(
         "empty_to_null",
         (_text(),),

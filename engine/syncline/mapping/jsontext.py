@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 
 import polars as pl
+from polars import selectors as cs
 
 from syncline.model.schema import Field, Schema
 
-
 #: Types that the column library's own encoder writes as we do, which is faster for records of nothing else.
 _ENCODED_ALIKE = frozenset({"string", "integer", "int32", "boolean"})
+
+
+def named_column(name: str) -> pl.Expr:
+    """The column of exactly that name: `pl.col` takes `*` and `^…$` for patterns, and headers may hold both."""
+    return cs.by_name(name).as_expr() if name.startswith(("*", "^")) else pl.col(name)
 
 
 def json_text(expr: pl.Expr, of: Field) -> pl.Expr:
@@ -51,7 +56,9 @@ def record_json(frame: pl.DataFrame, rows: pl.Series | list[int], schema: Schema
     chosen = frame[rows]
     if chosen.is_empty():
         return []
-    columns: list[tuple[Field, pl.Expr]] = [(f, pl.col(f.name)) for f in schema.fields if f.name in chosen.columns]
+    columns: list[tuple[Field, pl.Expr]] = [
+        (f, named_column(f.name)) for f in schema.fields if f.name in chosen.columns
+    ]
     if all(f.type.name in _ENCODED_ALIKE and not f.fields and not f.repeated for f, _ in columns):
         record = pl.struct([expr for _, expr in columns]).struct.json_encode()
     else:

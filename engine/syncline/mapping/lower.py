@@ -31,7 +31,7 @@ from syncline.mapping.expression import (
     Slice,
     Text,
 )
-from syncline.mapping.jsontext import json_text
+from syncline.mapping.jsontext import json_text, named_column
 from syncline.mapping.types import category, common, element, listed, literal_type, record, scalar
 from syncline.model.errors import Bug
 from syncline.model.schema import BOOLEAN, INTEGER, NUMBER, STRING, DataType, Field, Schema
@@ -74,7 +74,7 @@ class Lowering:
                 found = self.source.get(name)
                 if found is None:
                     raise Bug(f"the source has no field {name}")
-                return Column(pl.col(name), found)
+                return Column(named_column(name), found)
             case Get(of=of, name=name):
                 base = self._value(of, current)
                 inner = next(f for f in base.type.fields if f.name == name)
@@ -125,7 +125,7 @@ class Lowering:
                 assert_never(expression)
 
     def _record(self) -> Column:
-        return Column(pl.struct([pl.col(name) for name in self.source.names]), record(self.source))
+        return Column(pl.struct([named_column(name) for name in self.source.names]), record(self.source))
 
     def _slice(self, expression: Slice, current: Column | None) -> Column:
         base = self._value(expression.of, current)

@@ -285,10 +285,6 @@ class _Typing:
         types: list[Type] = []
         for param, arg in zip(params, call.args, strict=False):
             found = self.of(arg, current)
-            if param.constant and not isinstance(arg, Literal):
-                raise Refused(f"{param.name} of {call.name} must be written as a literal", arg.at, code="SYN305")
-            if isinstance(arg, Literal) and param.constant and arg.value is None:
-                raise Refused(f"{param.name} of {call.name} can't be null", arg.at, code="SYN305")
             if found is not None and not any(_accepts(a, found) for a in param.accepts):
                 raise Refused(
                     f"{call.name} needs {' or '.join(_ACCEPTED[a] for a in param.accepts)} as its {param.name}, "
@@ -297,8 +293,23 @@ class _Typing:
                     help=f"It is called as {function.signature}.",
                     code="SYN305",
                 )
+            if param.constant:
+                _check_constant(param, arg, call.name)
             types.append(found)
         return _result(function, types, call)
+
+
+def _check_constant(param: functions.Param, arg: Expression, name: str) -> None:
+    if not isinstance(arg, Literal):
+        raise Refused(f"{param.name} of {name} must be written as a literal", arg.at, code="SYN305")
+    value = arg.value
+    if value is None:
+        raise Refused(f"{param.name} of {name} can't be null", arg.at, code="SYN305")
+    if isinstance(value, int) and not param.least <= value <= functions.MOST:
+        bounds = f"{param.least} to {functions.MOST}"
+        raise Refused(f"{param.name} of {name} is {value}, and has to be {bounds}", arg.at, code="SYN305")
+    if isinstance(value, str) and param.characters and len(value) != param.characters:
+        raise Refused(f"{param.name} of {name} has to be one character", arg.at, code="SYN305")
 
 
 def _result(function: functions.Function, types: list[Type], call: Call) -> Type:

@@ -358,3 +358,42 @@ def test_binding_again_gives_the_same_columns():
     assert late.apply(pl.DataFrame({"a": ["x"]})).frame.equals(
         columns(spec, source).apply(pl.DataFrame({"a": ["x"]})).frame
     )
+
+
+@pytest.mark.parametrize("name", ["*", "^a.*$", "=t", "a b", "é", "t", "v.w", '"'])
+def test_any_header_can_be_read(name):
+    """Names of source columns are names, also where the column library has patterns."""
+    source = Schema((Field("a1", STRING), Field(name, STRING), Field("a2", STRING)))
+    bound = columns(
+        {"fields": [{"to": "t", "from": json.dumps(name), "type": "integer"}, {"to": "u", "from": "a2"}]}, source
+    )
+    frame = pl.DataFrame({"a1": ["1", "1"], name: ["2", "x"], "a2": ["3", "3"]})
+    mapped = bound.apply(frame)
+
+    assert mapped.frame.rows() == [(2, "3")]
+    assert [(r.row, r.value) for r in mapped.rejects] == [(1, "x")]
+    assert json.loads(bound.record_json(frame, [1])[0]) == {"a1": "1", name: "x", "a2": "3"}
+
+
+FUNCTIONS = [
+    ("upper(v)", "straße", "STRASSE"), ("lower(v)", "ÄB", "äb"), ("trim(v)", "  a b\t", "a b"), ("trim(v, 'x')", "xxaxx", "a"),
+    ("replace(v, '.', '')", "1.000.000", "1000000"), ("split(v, ' ')[0]", "Ann Lee", "Ann"), ("split(v, ' ')[-1]", "Ann Lee", "Lee"), ("split(v, ' ')[5]", "Ann", None),
+    ("substring(v, `0`, `2`)", "DE12", "DE"), ("substring(v, `-2`)", "DE12", "12"), ("substring(v, `9`)", "DE12", ""), ("pad_left(v, `5`, '0')", "42", "00042"),
+    ("pad_right(v, `3`, '-')", "4", "4--"), ("concat(v, '-', v)", "a", "a-a"), ("coalesce(v, 'x')", None, "x"), ("empty_to_null(v)", "  ", None), ("empty_to_null(v)", " a", " a"),
+    ("join('/', reverse(split(v, '/')))", "a/b/c", "c/b/a"), ("to_string(length(v))", "äöü", "3"), ("upper(v) || 'none'", None, "none"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("expression", "value", "expected"), FUNCTIONS)
+def test_functions_do_what_they_say(expression, value, expected):
+    """Each of our own functions on one value."""
+    assert through([value], "string", **{"from": expression}) == [expected]
+
+
+def test_every_function_has_a_lowering():
+    """The table of functions and the table of their column forms hold the same names."""
+    from syncline.mapping import functions, lower_functions
+
+    inside_lowering = {"ceil", "floor", "sum", "to_string"}
+    assert set(functions.BY_NAME) == set(lower_functions.BY_NAME) | inside_lowering
+    assert len(functions.BY_NAME) == len(functions.FUNCTIONS)
