@@ -47,6 +47,9 @@ class FunctionTransport:
         self._answer = answer
         self.sent: list[Request] = []
 
+    def ahead(self, request: Request, timeout: float) -> None:
+        pass
+
     def send(self, request: Request, timeout: float) -> Response:
         self.sent.append(request)
         return self._answer(request)

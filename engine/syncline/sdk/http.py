@@ -66,7 +66,14 @@ class TransportError(Exception):
 
 
 class Transport(Protocol):
-    """Sends requests, one at a time. A fake is a class with these two methods."""
+    """Sends requests, one at a time. A fake is a class with these three methods."""
+
+    def ahead(self, request: Request, timeout: float) -> None:
+        """
+        May send a request before `send` is called with an equal one, which then only has to wait for the answer.
+
+        For requests that change nothing. Never raises: what goes wrong shows when it is sent.
+        """
 
     def send(self, request: Request, timeout: float) -> Response:
         """The whole response within `timeout` seconds. Raises `TransportError`, or `Invalid` for too large a body."""
@@ -151,13 +158,25 @@ class HttpTransport:
         self._connection: http.client.HTTPConnection | None = None
         self._origin: tuple[str, str, int] | None = None
         self._deadline = 0.0
+        self._pending: Request | None = None
+
+    def ahead(self, request: Request, timeout: float) -> None:
+        self._deadline = self._clock.monotonic() + timeout
+        parts = urlsplit(request.url)
+        # Only on a connection that is open already: making one is slow, and fails in ways that `send` tells.
+        if self._connection is None or self._connection.sock is None or self._origin != _origin(parts):
+            return
+        try:
+            self._put(self._connection, request, parts)
+            self._pending = request
+        except (OSError, ValueError, http.client.HTTPException):
+            self.close()
 
     def send(self, request: Request, timeout: float) -> Response:
         self._deadline = self._clock.monotonic() + timeout
         parts = urlsplit(checked_url(request.url))
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            return self._exchange(request, parts, target)
+            return self._exchange(request, parts)
         except TimeoutError as error:
             raise TransportError(f"no complete answer within {timeout:g} s", "timeout") from error
         except ssl.SSLCertVerificationError as error:
@@ -173,27 +192,46 @@ class HttpTransport:
             raise TransportError(f"connection failed: {reason}", "connection") from error
 
     def close(self) -> None:
-        connection, self._connection, self._origin = self._connection, None, None
+        connection, self._connection, self._origin, self._pending = self._connection, None, None, None
         if connection is not None:
             connection.close()
 
-    def _exchange(self, request: Request, parts: SplitResult, target: str) -> Response:
-        origin = _origin(parts)
-        reused = self._connection is not None and self._origin == origin
+    def _exchange(self, request: Request, parts: SplitResult) -> Response:
+        if self._pending is not None:
+            if self._pending == request and self._connection is not None:
+                try:
+                    return self._receive(self._connection)
+                except (OSError, http.client.HTTPException, TransportError):
+                    pass  # it may have waited for too long: ask again, as if it hadn't been sent
+            self.close()
+        reused = self._connection is not None and self._origin == _origin(parts)
         try:
-            return self._once(request, origin, target)
+            return self._once(request, parts)
         except _STALE:
             # The server closed a connection that had been idle: no answer began, so a safe request may be sent again.
             if not reused or request.method not in {"GET", "HEAD"}:
                 raise
-            return self._once(request, origin, target)
+            return self._once(request, parts)
 
-    def _once(self, request: Request, origin: tuple[str, str, int], target: str) -> Response:
+    def _once(self, request: Request, parts: SplitResult) -> Response:
+        try:
+            connection = self._connected(_origin(parts))
+            self._put(connection, request, parts)
+        except BaseException:
+            self.close()
+            raise
+        return self._receive(connection)
+
+    @staticmethod
+    def _put(connection: http.client.HTTPConnection, request: Request, parts: SplitResult) -> None:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {"Accept-Encoding": "gzip", **request.headers}
+        connection.request(request.method, target, body=request.body or None, headers=headers)
+
+    def _receive(self, connection: http.client.HTTPConnection) -> Response:
+        self._pending = None
         complete = False
         try:
-            connection = self._connected(origin)
-            headers = {"Accept-Encoding": "gzip", **request.headers}
-            connection.request(request.method, target, body=request.body or None, headers=headers)
             answer = connection.getresponse()
             response = self._read(answer)
             complete = not answer.will_close

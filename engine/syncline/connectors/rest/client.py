@@ -116,6 +116,11 @@ class Client:
             error.args = (error.message,)
             raise
 
+    def ahead(self, request: Request) -> None:
+        """May send a request before it is fetched, where nothing limits when. What comes of it shows in `fetch`."""
+        if request.method == "GET" and not self._limiters:
+            self._transport.ahead(authenticate(request, self._credentials), self._timeout)
+
     def close(self) -> None:
         self._transport.close()
 

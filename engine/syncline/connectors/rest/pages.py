@@ -23,6 +23,11 @@ class PagePlan:
     last: Any = None
     relation: str | None = None
 
+    @property
+    def by_token(self) -> bool:
+        """Whether a page names the next one, whatever records it has."""
+        return isinstance(self.paging, ByCursor | ByUrl)
+
     def pager(self) -> Pager:
         """A pager at the start of the listing."""
         return Pager(self.paging, self.size)

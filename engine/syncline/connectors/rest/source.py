@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import polars as pl
@@ -31,7 +31,7 @@ from syncline.sdk.batch import Batch, Malformed, Position, Span
 from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http import HttpTransport, Request, Transport
 from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, untyped_schema
-from syncline.sdk.paging import Pager, Seen
+from syncline.sdk.paging import Pager, Seen, State
 from syncline.sdk.source import Instance, SourceRequest, plain
 
 #: Most pages of a batch: at 100 records a page, a commit each 10,000 records.
@@ -89,6 +89,7 @@ class RestSource:
         self._declared = request.schema is not None
         self._decoder = RecordDecoder(self._schema, stream.records)
         self._pages = compile_paging(stream.page, templated="page" in self._plan.names)
+        self._ahead: tuple[State, Request] | None = None
         self._clock = clock or SystemClock()
         self._client = open_client(instance, transport=transport, clock=self._clock, chance=chance)
 
@@ -141,14 +142,14 @@ class RestSource:
         """Asks for the first page and says where it was; for a connector that declares no check."""
         pager = self._pages.pager()
         state = begin(self._cursor, pager.first(), None, incremental=False, now=self._clock.now())
-        request = self._asked(pager, state)
+        request = self._asked(pager, state, state.page)
         self._client.fetch(request)
         return self._client.place(request)
 
     # --- one page
 
     def _page(self, pager: Pager, progress: Progress) -> _PageRead:
-        request = self._asked(pager, progress)
+        request = self._asked(pager, progress, progress.page)
         answer = self._client.fetch(request)
         place = self._client.place(request)
         try:
@@ -158,15 +159,18 @@ class RestSource:
             error.args = (error.message,)
             raise
 
-    def _asked(self, pager: Pager, progress: Progress) -> Request:
-        ask = pager.ask(progress.page)
+    def _asked(self, pager: Pager, progress: Progress, page: State) -> Request:
+        """The request for a page."""
+        if self._ahead is not None and self._ahead[0] is page:
+            return self._ahead[1]
+        ask = pager.ask(page)
         bounds = progress.bounds()
         values: dict[str, str | int] = {}
         if self._cursor is not None:
             values |= {place: bounds[bound] for place, bound in self._cursor.into.items() if bound in bounds}
         known = {"cursor": "cursor", "page": "number", "offset": "offset"}
-        page = {name: progress.page[key] for key, name in known.items() if key in progress.page}
-        variables = {"config": self._config, "page": page, **bounds}
+        shown = {name: page[key] for key, name in known.items() if key in page}
+        variables = {"config": self._config, "page": shown, **bounds}
         if "start" in bounds:
             variables["cursor"] = bounds["start"]
         return self._plan.build(variables, values | dict(ask.values), ask.url)
@@ -176,14 +180,28 @@ class RestSource:
         if answer.empty:
             seen = Seen(0, digest, answer.url, last=True)
             return _PageRead([], (), (), answer.body, pager.after(progress.page, seen))
-        found = self._decoder.decode(answer.body)
-        seen = Seen(found.count, digest, answer.url, self._pages.next_token(answer), self._pages.is_last(answer))
-        following = pager.after(progress.page, seen)
-        if following is not None and "url" in following:
-            following["url"] = self._client.kept(following["url"])
+        seen = Seen(0, digest, answer.url, self._pages.next_token(answer), self._pages.is_last(answer))
+        if self._pages.by_token and digest != progress.page.get("digest"):
+            # The next page doesn't depend on this one's records: it can be on its way while they are decoded.
+            following = self._following(pager, progress, seen)
+            found = self._decoder.decode(answer.body)
+        else:
+            found = self._decoder.decode(answer.body)
+            following = self._following(pager, progress, replace(seen, records=found.count))
         records, rows, bad = self._kept(progress, found)
         malformed = tuple(Malformed(f"{place}#{b.index + 1}", b.message, b.raw, b.field) for b in bad)
         return _PageRead(records, _spans(place, rows), malformed, answer.body, following)
+
+    def _following(self, pager: Pager, progress: Progress, seen: Seen) -> State | None:
+        """The state of the next page, whose request is sent ahead."""
+        following = pager.after(progress.page, seen)
+        if following is None:
+            return None
+        if "url" in following:
+            following["url"] = self._client.kept(following["url"])
+        self._ahead = (following, self._asked(pager, progress, following))
+        self._client.ahead(self._ahead[1])
+        return following
 
     def _kept(self, progress: Progress, found: PageRecords) -> tuple[list[Any], list[int], tuple[BadRecord, ...]]:
         """The page's records that belong to the pass, their indices on the page, and the malformed ones that do."""
@@ -268,7 +286,7 @@ class _PageRead:
     spans: tuple[tuple[str, int, int], ...]
     malformed: tuple[Malformed, ...]
     body: bytes
-    following: dict[str, Any] | None
+    following: State | None
 
 
 @dataclass(slots=True)
