@@ -50,7 +50,9 @@ class Check(Spec):
 class Mask(Spec):
     """Replaces characters, keeping some at the end."""
 
-    mask: Annotated[dict[Literal["keep"], int], Field(description="{keep: 4} leaves the last four.")] = {}
+    mask: Annotated[
+        dict[Literal["keep"], Annotated[int, Field(ge=0, le=64)]], Field(description="{keep: 4} leaves the last four.")
+    ] = {}
 
 
 class Hash(Spec):

@@ -58,8 +58,10 @@ def cast_of(of: Field, target: Target) -> Cast:
     if kind == name != "decimal":
         return Cast(dtype, (lambda expr: expr,))
     caster = exact.caster(kind, target)
+    if name == "json" and kind == "float":
+        return Cast(dtype, (lambda expr: pl.when(expr.is_finite()).then(json_text(expr, of)),), caster)
     if name == "json":
-        return Cast(dtype, (lambda expr: json_text(expr, of),), caster if kind == "float" else None)
+        return Cast(dtype, (lambda expr: json_text(expr, of),))
     if name == "string" and kind != "json":
         return Cast(dtype, (lambda expr: as_text(Column(expr, of)),))
     if kind == "json":
@@ -123,7 +125,7 @@ def _composed(first: Fast, second: Fast) -> Fast:
 def _unwrapped(expr: pl.Expr) -> pl.Expr:
     """The scalar inside JSON text, where that needs no parser: text without escapes, integers, true and false."""
     plain = expr.str.contains(r'^"[^"\\]*"$')
-    bare = expr.str.contains(r"^(?:-?[0-9]+|true|false)$")
+    bare = expr.str.contains(r"^(?:-?[0-9]+(?:\.[0-9]+)?|true|false)$")
     return pl.when(plain).then(expr.str.slice(1, expr.str.len_chars() - 2)).when(bare).then(expr)
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from syncline.kinds.mapping import Hash, MappedField, MappingSpec, Mask
-from syncline.mapping import exact, formats
+from syncline.mapping import exact
 from syncline.mapping.checks import BadCheck, Rule, rules, typed
 from syncline.mapping.exact import Target
 from syncline.mapping.expression import Expression, parse, reads
 from syncline.mapping.refused import Refused
+from syncline.mapping.targets import BadTarget, target_of
 from syncline.mapping.template import parse_template
 from syncline.mapping.types import category, check_condition, named, type_of
 from syncline.model.diagnostic import Diagnostic, Place, Severity
@@ -23,9 +23,6 @@ from syncline.model.manifest import Manifest, Path
 from syncline.model.schema import STRING, DataType, Field, Schema
 
 Protection = Literal["", "drop", "mask", "hash"]
-
-#: Types that are read from written dates and times.
-_WRITTEN = frozenset({"date", "time", "timestamp", "datetime"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,43 +186,11 @@ class _Compiler:
         )
 
     def _target(self, path: Path, field: MappedField) -> Target | None:
-        data_type = DataType.parse(field.type)
-        written = field.format or "iso8601"
-        if field.format is not None and data_type.name not in _WRITTEN:
-            self._add("SYN307", f"format is about dates and times, and {field.to} is {data_type}", (*path, "format"))
-            return None
-        if field.zone is not None and not self._zone(path, field, data_type):
-            return None
-        if written != "iso8601" and written not in exact.EPOCHS:
-            try:
-                compiled = formats.compile_format(written)
-            except formats.BadFormat as bad:
-                self._add("SYN307", f"format {written!r}: {bad}", (*path, "format"))
-                return None
-            if problem := _incomplete(compiled.codes, data_type.name, zone=bool(field.zone)):
-                message, help_ = problem
-                self._add("SYN307", f"format {written!r} {message}", (*path, "format"), help=help_)
-                return None
-        if written in exact.EPOCHS and data_type.name == "time":
-            self._add("SYN307", f"format {written} states an instant, and {field.to} is a time", (*path, "format"))
-            return None
-        return Target(data_type, written, field.zone or "")
-
-    def _zone(self, path: Path, field: MappedField, data_type: DataType) -> bool:
-        if data_type.name not in {"timestamp", "datetime"}:
-            self._add("SYN307", f"zone is about timestamps, and {field.to} is {data_type}", (*path, "zone"))
-            return False
         try:
-            ZoneInfo(field.zone or "")
-        except (ValueError, OSError, LookupError):
-            self._add(
-                "SYN307",
-                f"there is no time zone {field.zone!r}",
-                (*path, "zone"),
-                help="Use a name of the IANA database, such as Europe/Berlin or UTC.",
-            )
-            return False
-        return True
+            return target_of(field)
+        except BadTarget as bad:
+            self._add("SYN307", bad.message, (*path, bad.part), help=bad.help)
+            return None
 
     def _expression(self, path: Path, field: MappedField) -> Expression | None:
         given = [part for part in ("source", "const", "template") if part in field.model_fields_set]
@@ -384,22 +349,6 @@ def _protection(field: MappedField) -> tuple[Protection, int]:
             return "mask", mask.get("keep", 0)
         case Hash():
             return "hash", 0
-
-
-def _incomplete(codes: frozenset[str], name: str, *, zone: bool) -> tuple[str, str] | None:
-    if name in {"date", "datetime", "timestamp"} and not formats.has_date(codes):
-        return "states no whole date", "It needs a year, a month and a day."
-    if name == "time" and not formats.has_time(codes):
-        return "states no time", "It needs an hour."
-    if name == "date" and formats.has_time(codes):
-        return "states a time, which a date would lose", "Use type: datetime, or timestamp with %z or a zone."
-    if name == "time" and formats.has_date(codes):
-        return "states a date, which a time would lose", "Use type: datetime."
-    if name != "timestamp" and "z" in codes:
-        return f"states an offset, which a {name} would lose", "Use type: timestamp."
-    if name == "timestamp" and "z" not in codes and not zone:
-        return "states no offset from UTC", "Add %z (which also reads Z), or say zone: Europe/Berlin."
-    return None
 
 
 def _inner_class(field: Field) -> str:

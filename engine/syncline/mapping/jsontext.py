@@ -38,7 +38,9 @@ def json_text(expr: pl.Expr, of: Field) -> pl.Expr:
         case "string":
             return _quoted(expr)
         case "float":
-            return _encoded(expr)
+            # JSON has no NaN and no infinity; null in their place would be a silent change.
+            odd = pl.lit('"') + expr.cast(pl.String) + pl.lit('"')
+            return pl.when(expr.is_finite()).then(_encoded(expr)).when(expr.is_not_null()).then(odd)
         case "timestamp":
             return pl.lit('"') + expr.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ") + pl.lit('"')
         case "datetime":

@@ -79,6 +79,8 @@ def _scalar(value: Any, data_type: DataType, path: str) -> Any:
             return value
         case "float" if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
             return float(value)
+        case "float" if value in {"NaN", "inf", "-inf"}:
+            return float(value)
         case "decimal" if isinstance(value, int | float | Decimal | str) and not isinstance(value, bool):
             value, source = (repr(value) if isinstance(value, float) else value), "string"
         case _ if name in _AS_TEXT and isinstance(value, str):

@@ -290,7 +290,7 @@ def test_mixed_json_values_are_cast_by_what_they_are(value, type_, expected):
         (Decimal("1.500000"), "decimal(10,6)", {"type": "string"}, "1.500000"),
         (Decimal("2.000000"), "decimal(10,6)", {"type": "integer"}, 2),
         (5.0, "float", {"type": "integer"}, 5), (5.5, "float", {"type": "integer"}, "!"), (float("nan"), "float", {"type": "float"}, float("nan")),
-        (float("nan"), "float", {"type": "decimal(5,2)"}, "!"), (1e300, "float", {"type": "integer"}, "!"), (0.1, "float", {"type": "decimal(3,1)"}, Decimal("0.1")),
+        (float("nan"), "float", {"type": "decimal(5,2)"}, "!"), (float("inf"), "float", {"type": "json"}, "!"), (0.1, "float", {"type": "json"}, "0.1"), (1e300, "float", {"type": "integer"}, "!"), (0.1, "float", {"type": "decimal(3,1)"}, Decimal("0.1")),
         (2**31, "integer", {"type": "int32"}, "!"), (1, "integer", {"type": "boolean"}, True), (2, "integer", {"type": "boolean"}, "!"),
         (0, "integer", {"type": "timestamp", "format": "epoch"}, dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
         (-1, "integer", {"type": "timestamp", "format": "epoch_ms"}, dt.datetime(1969, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC)),
@@ -397,3 +397,13 @@ def test_every_function_has_a_lowering():
     inside_lowering = {"ceil", "floor", "sum", "to_string"}
     assert set(functions.BY_NAME) == set(lower_functions.BY_NAME) | inside_lowering
     assert len(functions.BY_NAME) == len(functions.FUNCTIONS)
+
+
+def test_odd_floats_of_rejects_come_back():
+    """NaN and infinities survive the JSON of a reject, though JSON has none."""
+    source = Schema((Field("f", DataType("float")), Field("o", JSON, fields=(Field("f", DataType("float")),))))
+    odd = [float("nan"), float("inf"), float("-inf"), -0.0, 1e300, 5e-324, None]
+    frame = pl.DataFrame({"f": odd, "o": [{"f": f} for f in odd]}, schema=source_frame_schema(source))
+    bound = columns("fields: [{to: a, const: x}]", source)
+
+    assert frame_of_json(bound.record_json(frame, range(len(odd))), source).equals(frame)
