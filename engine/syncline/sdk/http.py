@@ -114,6 +114,8 @@ def with_query(url: str, values: Mapping[str, str]) -> str:
     """The URL with these query parameters set, instead of those of the same names."""
     if not values:
         return url
+    if "?" not in url and "#" not in url:
+        return f"{url}?{urlencode(values, quote_via=quote)}"
     parts = urlsplit(url)
     kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in values]
     query = urlencode([*kept, *values.items()], quote_via=quote)
