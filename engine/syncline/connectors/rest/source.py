@@ -216,7 +216,7 @@ class RestSource:
             except ValueError:
                 unreadable.add(index)
                 message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {text!a:.60}"
-                raw = self._decoder.encode(good[index]).decode(errors="replace")
+                raw = self._decoder.encode(good[index])[: 64 * 1024].decode(errors="replace")
                 bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
         if unreadable:
             good = [record for index, record in enumerate(good) if index not in unreadable]
