@@ -1,0 +1,86 @@
+"""The other pages: their manifests validate, their commands print what is shown, their links and codes exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from syncline.manifests.load import load_text
+from syncline.model.codes import CODES
+from syncline.workflow import validate
+from tests.docs.blocks import ROOT, blocks, differences
+from tests.docs.house import house
+
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *DOCS.glob("how-to/*.md"), *DOCS.glob("decisions/*.md"), ROOT / "README.md"])
+HOW_TO = sorted(DOCS.glob("how-to/*.md"))
+_LINK = re.compile(r"(?<!\!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+
+
+def name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives the headings of a page."""
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in _HEADING.findall(page.read_text())}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page: Path):
+    """Every relative link leads to a file or folder that is there, and to a heading that it has."""
+    for link in (a or b for a, b in _LINK.findall(page.read_text())):
+        target, _, anchor = link.partition("#")
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path = page if not target else page.parent / target
+        assert path.exists(), f"{link} leads nowhere"
+        assert not anchor or anchor in anchors(path), f"{link} has no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_codes_exist(page: Path):
+    """Every code that a page mentions is one that `syncline explain` knows."""
+    assert set(re.findall(r"\bSYN\d{3}\b", page.read_text())) <= set(CODES)
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=name)
+def test_yaml_is_a_manifest_or_said_to_be_a_fragment(page: Path):
+    """Each YAML block is manifests without a finding, or is marked as a fragment (or of another program) and is YAML."""
+    for block in blocks(page.read_text()):
+        if block.language != "yaml":
+            continue
+        if "apiVersion: syncline/" in block.text:
+            result = load_text(block.text, f"{page.name}:{block.line}")
+            assert result.manifests
+            assert not result.diagnostics
+        else:
+            assert {"fragment", "other"} & set(block.words) or block.file, f"{page.name}:{block.line} is unmarked"
+            assert yaml.safe_load(block.text) is not None
+
+
+@pytest.mark.parametrize("page", HOW_TO, ids=name)
+def test_manifests_of_a_page_fit_together(page: Path, tmp_path: Path):
+    """All manifests of a page validate together with the example house of `init`: references, types, own tests."""
+    settings = house(tmp_path)
+    for index, block in enumerate(b for b in blocks(page.read_text()) if "apiVersion: syncline/" in b.text):
+        (tmp_path / f"page-{index}.yaml").write_text(block.text)
+
+    found = validate(settings).diagnostics
+
+    allowed = set(re.findall(r"\bSYN\d{3}\b", page.read_text()))  # findings that the page is about
+    assert [f"{d.place}: {d.code} {d.message}" for d in found if d.code not in allowed] == []
+
+
+@pytest.mark.parametrize("page", [page for page in HOW_TO if "```console" in page.read_text()], ids=name)
+def test_commands_print_what_is_shown(page: Path, tmp_path: Path):
+    """Followed in the repository that `init` writes, every command prints what the page shows."""
+    house(tmp_path)
+
+    found = differences(page, tmp_path)
+
+    assert not found, "\n\n".join(map(str, found))
