@@ -9,7 +9,7 @@ A reader of the pages, and this, understand four kinds of block; every other one
 
 What a command prints is compared after masking what differs each time (see `masked`), and a line `…` stands for any
 lines. Ids of runs that a page shows stand for those of this run, in later commands too. A command may only fail where
-the page then asks for `$ echo $?`.
+the page then asks for `$ echo $?`. Pages in `how-to` begin in the repository of `house.py`, others in an empty folder.
 
 `python -m tests.docs.blocks docs/tutorial.md` writes what the commands print now into the page, where it differs.
 """
@@ -28,6 +28,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
 from typing import Self
+
+from tests.docs.house import house
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -255,6 +257,8 @@ def differences(page: Path, folder: Path, environ: Mapping[str, str] | None = No
 def renew(page: Path) -> None:
     """Writes what the commands of a page print now into it, where it differs."""
     with tempfile.TemporaryDirectory() as folder:
+        if page.parent.name == "how-to":
+            house(Path(folder))
         found = differences(page, Path(folder))
     text = page.read_text(encoding="utf-8")
     for difference in reversed(found):
