@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from syncline import workflow
-from syncline.executor.engine import flow_work
+from syncline.executor.work import flow_work
 from syncline.executor.progress import Silent
 from syncline.settings import read_settings
 

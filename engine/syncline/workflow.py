@@ -22,10 +22,11 @@ from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source_schema
 
 if TYPE_CHECKING:
-    from syncline.executor.engine import Engine, RunResult
+    from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
     from syncline.executor.preview import Preview
     from syncline.executor.progress import Progress
+    from syncline.executor.work import RunResult
     from syncline.manifests.desired import Desired
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan, PolicyResult
@@ -185,7 +186,7 @@ def _resolver(facilities: Facilities) -> Any:
 
 def run(settings: Settings, key: ObjectKey, *, progress: Progress, full_refresh: bool = False) -> RunResult:
     """Runs an applied sync or import to its end. See `executor.engine.Engine.run` for what it raises."""
-    from syncline.executor.engine import flow_work
+    from syncline.executor.work import flow_work
 
     with engine(settings) as running:
         item = running.applied().flow(key)

@@ -14,21 +14,23 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from syncline import workflow
 from syncline.executor import commit
 from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.engine import Engine, flow_work
+from syncline.executor.engine import Engine
 from syncline.executor.facilities import open_facilities
 from syncline.executor.instance import resolver
 from syncline.executor.progress import Silent
+from syncline.executor.work import flow_work
 from syncline.model.run import TRANSITIONS
 from syncline.reconciler.apply import apply_plan
 from syncline.state.open import open_reader
-from tests.e2e import house
+from tests.e2e import house, prepare
 from tests.e2e.fuse import Fuse, fused, opener
 
 if TYPE_CHECKING:
@@ -36,7 +38,6 @@ if TYPE_CHECKING:
 
     from syncline.settings import Settings
 
-ROWS = 40
 BATCH_BYTES = 800  # three batches
 
 
@@ -52,7 +53,6 @@ class Spec:
     twice: bool = False
     deep: bool = False
     state: str = ""
-    environ: dict[str, str] = field(default_factory=dict)
 
     @property
     def template(self) -> Path:
@@ -136,9 +136,8 @@ def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
     with open_facilities(settings) as facilities:
         engine = Engine(facilities, resolver(settings))
         applied = engine.applied()
-        destination = opener(Fuse(0), 1)(
-            applied.flow(house.FLOW), applied, settings.root, engine.resolve
-        ).destination()
+        item = applied.flow(house.FLOW)
+        destination = engine.opener(item, applied, settings.root, engine.resolve, facilities.keep).destination()
         saved = destination.checkpoint(str(house.FLOW))
         destination.close()
     known = Checkpoint.loads(copy) if copy else None
@@ -149,40 +148,33 @@ def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
         "written": there.counts.written if there else 0,
         "done": there.done if there else False,
         "ahead": bool(known and there and known.run == there.run and known.sequence > there.sequence),
-        "first": found[0] if found else None,
     }
 
 
-def latest_is_final(spec: Spec) -> bool:
-    found = open_reader(spec.settings().state_url).runs(house.FLOW)
-    return bool(found) and not TRANSITIONS[found[0].state] and len(found) > 0 and _is_new(spec, found[0].id)
-
-
-def _is_new(spec: Spec, run: str) -> bool:
-    before = Path(spec.root) / "before"
-    return not before.exists() or run not in before.read_text()
+def ended(spec: Spec) -> bool:
+    """Whether the run that was killed had ended before: then nobody would repair it."""
+    newest = open_reader(spec.settings().state_url).runs(house.FLOW, 1)
+    known = Path(spec.root) / "before"
+    earlier = known.read_text() if known.exists() else ""
+    return bool(newest) and not TRANSITIONS[newest[0].state] and newest[0].id not in earlier
 
 
 def main(text: str) -> None:
     """Tries an unbroken one, then every point."""
     spec = Spec(**json.loads(text))
     scenario = house.Scenario(**spec.scenario)
-    answer = Path(spec.root) / "answer.json"
-    once = run_once if spec.what == "run" else apply_once
+    runs = spec.what == "run"
+    once = run_once if runs else apply_once
+    do = partial(forked, answer=Path(spec.root) / "answer.json")
 
     def observed() -> Any:
-        return house.outcome(spec.settings(), scenario) if spec.what == "run" else applied_outcome(spec)
-
-    def do(work: Callable[[], object]) -> tuple[bool, Any]:
-        return forked(work, answer)
+        return house.outcome(spec.settings(), scenario) if runs else applied_outcome(spec)
 
     def repaired(point: int) -> bool:
-        """One more try, killed at a point; False if there was nothing left to do."""
-        if spec.what == "run" and do(lambda: latest_is_final(spec))[1]:
+        """One more try, killed at a point (0: never); whether it was killed."""
+        if runs and do(partial(ended, spec))[1]:
             return False
-        return do(lambda: once(spec, point))[0]
-
-    from tests.e2e import prepare
+        return do(partial(once, spec, point))[0]
 
     prepare.reset(spec, scenario, do)
     points, unbroken, modules = do(lambda: [once(spec, 0), observed(), sorted(sys.modules)])[1]
@@ -190,9 +182,9 @@ def main(text: str) -> None:
     tell({"points": points, "outcome": unbroken})
     for point in range(spec.first, len(points) + 1, spec.stride):
         prepare.reset(spec, scenario, do)
-        found: dict[str, Any] = {"point": point, "name": points[point - 1], "killed": do(lambda p=point: once(spec, p))[0]}  # type: ignore[misc]
-        if spec.what == "run":
-            found["between"] = do(lambda: killed_state(spec, scenario))[1]
+        found = {"point": point, "name": points[point - 1], "killed": do(partial(once, spec, point))[0]}
+        if runs:
+            found["between"] = do(partial(killed_state, spec, scenario))[1]
         if spec.twice:
             found["again"] = repaired(point // 2 + 1)
         repaired(0)

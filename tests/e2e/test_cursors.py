@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from syncline.executor.engine import RunResult
+    from syncline.executor.work import RunResult
     from syncline.settings import Settings
 
 KEY = ObjectKey("acme", "Sync", "tickets")
@@ -39,7 +39,9 @@ class Tickets:
 
     def __call__(self, asked: Asked) -> Reply:
         after = int(asked.query.get("after", 0))
-        return Reply({"data": [{"id": n, "title": "t", "hours": 1} for n in range(after + 1, self.last + 1)], "next": None})
+        return Reply(
+            {"data": [{"id": n, "title": "t", "hours": 1} for n in range(after + 1, self.last + 1)], "next": None}
+        )
 
     def texts(self, name: str = "tickets", table: str = "tickets", moved: str = "") -> dict[str, str]:
         """Manifests of an incremental append, in which a record read twice would be there twice."""
@@ -91,7 +93,9 @@ def test_a_rename_keeps_the_position(tmp_path, tickets):
 
 def test_a_name_taken_over_brings_its_own_position(tmp_path, tickets):
     """An object that is renamed to the name of a retired one follows its own position, not the retired one's."""
-    settings = apply(tmp_path, {**tickets.texts(), "other.yaml": tickets.texts("other", "other")["sync.yaml"].split("---")[-1]})
+    settings = apply(
+        tmp_path, {**tickets.texts(), "other.yaml": tickets.texts("other", "other")["sync.yaml"].split("---")[-1]}
+    )
     tickets.last = 10
     run(settings, ObjectKey("acme", "Sync", "other"))
     tickets.last = 20
@@ -146,7 +150,7 @@ def test_the_copy_in_the_state_is_that_of_the_destination(tmp_path, tickets):
     run(settings)
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
         ((saved,),) = connection.execute("SELECT checkpoint FROM _syncline_checkpoints").fetchall()
-    copy = open_reader(settings.state_url).cursor(KEY)
+    copy = open_reader(settings.state_url).cursor(KEY) or ""
     assert Checkpoint.loads(saved).position == Checkpoint.loads(copy).position
 
 

@@ -45,12 +45,14 @@ class Committer:
             read=prepared.read_digest,
             written=prepared.written_digest,
         )
-        if prepared.rejects:
-            keys, store = self.facilities.keys, self.facilities.store
-            store.put_rejects(seal(keys, self.key, after.run, after.sequence, prepared.rejects))
+        keep_rejects(self.facilities, self.key, after, prepared)
         after = counted(after, self.writer.write(prepared.frame, after.dumps()))
         self.tell(after, rejected=len(prepared.rejects))
         return after
+
+    def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
+        """Keeps the rejects of a batch that isn't committed."""
+        keep_rejects(self.facilities, self.key, replace(before, sequence=before.sequence + 1), prepared)
 
     def tell(self, checkpoint: Checkpoint, rejected: int = 0) -> None:
         """Notes a commit for the log, and copies it to the state once in a while."""
@@ -90,6 +92,35 @@ class Committer:
         """Commit events that are not in the log yet; the caller appends them."""
         events, self._events = self._events, []
         return events
+
+
+def keep_rejects(facilities: Facilities, key: ObjectKey, after: Checkpoint, prepared: Prepared) -> None:
+    """Keeps a batch's rejects, sealed, under the run and sequence of the checkpoint after it."""
+    if prepared.rejects:
+        facilities.store.put_rejects(seal(facilities.keys, key, after.run, after.sequence, prepared.rejects))
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """The sink of `validate: before-commit`: it counts, and keeps rejects; whoever goes on drops them again."""
+
+    facilities: Facilities
+    key: ObjectKey
+
+    def commit(self, prepared: Prepared, before: Checkpoint) -> Checkpoint:
+        """Counts a batch, and keeps its rejects."""
+        after = before.advance(
+            position=prepared.position,
+            counts=prepared.counts,
+            read=prepared.read_digest,
+            written=prepared.written_digest,
+        )
+        keep_rejects(self.facilities, self.key, after, prepared)
+        return after
+
+    def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
+        """As if it were committed."""
+        self.commit(prepared, before)
 
 
 def counted(checkpoint: Checkpoint, written: Written | None) -> Checkpoint:

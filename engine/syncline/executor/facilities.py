@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from syncline.audit.log import AuditLog, Receipt
 from syncline.audit.signer import FileSigner
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
+from syncline.sdk.keep import Keep
 from syncline.secrets.envelope import KeyRing
 from syncline.state.open import open_store
 
@@ -65,6 +66,7 @@ class Facilities:
     store: StateStore
     recorder: Recorder
     keys: KeyRing
+    keep: Keep
 
 
 def audit_origin(lineage: str) -> str:
@@ -92,6 +94,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
         recorder = Recorder(AuditLog.open(settings.audit, key, origin), settings.actor)
         if made:
             recorder.record([recorder.event(Action.key_create, purpose="audit", verifier=str(key.verifier))])
-        yield Facilities(settings, store, recorder, KeyRing.open(settings.keys))
+        with Keep() as keep:
+            yield Facilities(settings, store, recorder, KeyRing.open(settings.keys), keep)
     finally:
         store.close()

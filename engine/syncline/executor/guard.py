@@ -21,7 +21,7 @@ def check_rejects(guards: Guards, counts: Counts) -> None:
         raise Denied(
             f"{counts.rejected:,} of {counts.read:,} records are rejected, more than maxRejects {bound} allows",
             code="SYN701",
-            help="See why with `syncline runs rejects`; correct the source or the mapping, or raise guards.maxRejects.",
+            help="`syncline runs rejects RUN` says why; correct the source or the mapping, or raise guards.maxRejects.",
         )
 
 

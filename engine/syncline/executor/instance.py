@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Side
     from syncline.model.secret import Secret
+    from syncline.sdk.keep import Keep
     from syncline.settings import Settings
 
 #: Gives the value of a reference for a tenant; raises `Stalled`, naming provider and key, where it can't.
@@ -91,7 +92,12 @@ def _config(
 
 
 def instance_of(
-    side: Side, desired: Desired, root: Path, secret: SecretUses, count: Callable[[str, float], None]
+    side: Side,
+    desired: Desired,
+    root: Path,
+    secret: SecretUses,
+    count: Callable[[str, float], None],
+    keep: Keep | None = None,
 ) -> Instance:
     """The instance of one side of a flow."""
     spec, connector = side.integration.spec, side.connector.spec
@@ -114,4 +120,5 @@ def instance_of(
         credentials=credentials,
         region=side.region,
         count=count,
+        keep=keep,
     )

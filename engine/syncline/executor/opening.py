@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from syncline.mapping.columns import Columns
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination
+    from syncline.sdk.keep import Keep
     from syncline.sdk.source import Source
     from syncline.secrets.envelope import KeyRing
 
@@ -42,6 +43,7 @@ class Opener:
     applied: Applied
     root: Path
     resolve: Resolve
+    keep: Keep | None = None
     batch_bytes: int = BATCH_BYTES
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
@@ -60,7 +62,7 @@ class Opener:
             raise Invalid(
                 f"{flow.source.connector.key} can't be read from", code="SYN703", help="Use it as a destination."
             )
-        instance = instance_of(flow.source, self.applied.desired, self.root, self.secrets, self._count)
+        instance = instance_of(flow.source, self.applied.desired, self.root, self.secrets, self._count, self.keep)
         cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
         paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor else ())))
         return opens(
@@ -82,7 +84,7 @@ class Opener:
             raise Invalid(
                 f"{flow.target.connector.key} can't be written to", code="SYN703", help="Choose another destination."
             )
-        return opens(instance_of(flow.target, self.applied.desired, self.root, self.secrets, self._count))
+        return opens(instance_of(flow.target, self.applied.desired, self.root, self.secrets, self._count, self.keep))
 
 
 def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing) -> Columns:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from syncline.executor.guard import check_rejects
 from syncline.executor.prepare import Prepared, Preparer
+from syncline.model.errors import Denied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,6 +41,9 @@ class Sink(Protocol):
 
     def commit(self, prepared: Prepared, before: Checkpoint) -> Checkpoint:
         """Makes a batch durable, rejects first, and returns the checkpoint after it."""
+
+    def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
+        """Keeps the rejects of a batch that a guard refuses: they say why."""
 
 
 @contextmanager
@@ -127,10 +131,15 @@ def load(
             for batch in incoming:
                 prepared = preparer.prepare(batch)
                 counts = counts + prepared.counts
-                check_rejects(guards, counts)
                 if pending is not None:
                     done = pending.result()
                     advanced(done.counts, size)
+                    pending = None
+                try:
+                    check_rejects(guards, counts)
+                except Denied:
+                    serial.call(_setting_aside(sink, prepared, done))
+                    raise
                 size += prepared.size
                 pending = serial.start(_committing(sink, prepared, done))
         finally:
@@ -138,6 +147,10 @@ def load(
                 done = pending.result()
                 advanced(done.counts, size)
     return done
+
+
+def _setting_aside(sink: Sink, prepared: Prepared, before: Checkpoint) -> Callable[[], None]:
+    return lambda: sink.set_aside(prepared, before)
 
 
 def _committing(sink: Sink, prepared: Prepared, before: Checkpoint) -> Callable[[], Checkpoint]:

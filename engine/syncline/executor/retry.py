@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from syncline.executor.engine import Work
 from syncline.executor.rejects import unseal
+from syncline.executor.work import Work
 from syncline.kinds.sync import Guards
 from syncline.mapping.records import frame_of_json
 from syncline.model.errors import Invalid
+from syncline.model.run import RunState
 from syncline.sdk.batch import Batch, Position, Span
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ def retry_work(engine: Engine, run_id: str) -> tuple[Work, RunRecord]:
     record = facilities.store.run(run_id)
     if record is None:
         raise Invalid(f"there is no run {run_id!r}", code="SYN709", help="`syncline runs list` shows the runs.")
+    if record.state is RunState.failed:
+        raise Invalid(
+            f"run {record.id} failed: what it rejected was not the last word",
+            code="SYN708",
+            help=f"Run {record.key} again once the mapping or the source is right.",
+        )
     sealed = tuple(facilities.store.rejects(record.id))
     done = next((s.retried for s in sealed if s.retried), "")
     if done:

@@ -68,7 +68,8 @@ def start_of(
 
     - none saved, another basis, or a full refresh: a new run from the start;
     - an unfinished run: the same run goes on, with its counts; if it ended for good (a guard, an error that needed a
-      person), a new run goes on from its position (from the start in replace mode, whose unfinished table is void);
+      person), a new run goes on from its position where reading again would double rows or lose the cursor (append,
+      incremental, a retry), and else from the start, so that it accounts for everything;
     - a run that finished at the destination and was killed before it could say so: the same run, `done`;
     - a finished run: a new run, past its cursor for an incremental sync and for a retry, else from the start.
 
@@ -88,7 +89,7 @@ def start_of(
     record = reader.run(previous.run)
     if not is_final(record) and (record is not None or not previous.done):
         return replace(previous, resumed=previous.resumed + 1)
-    if not previous.done:
-        return fresh if flow.spec.write == "replace" else onwards
-    incremental = isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental"
-    return onwards if incremental or retry else fresh
+    keeps_cursor = retry or (isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental")
+    if not previous.done and flow.spec.write == "append":
+        return onwards
+    return onwards if keeps_cursor and (previous.done or flow.spec.write != "replace") else fresh

@@ -1,0 +1,337 @@
+"""One run, from its start to its receipt.
+
+It is checked by policy, continued from the destination's checkpoint where one is unfinished, moved by `pipeline.load`,
+finished at the destination, and told in the state and the audit log. `engine.py` begins it, under a lease.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.commit import Committer, Rehearsal, counted
+from syncline.executor.guard import check_rows, max_shrink
+from syncline.executor.outcome import outcome
+from syncline.executor.pipeline import Serial, load
+from syncline.executor.prepare import Preparer
+from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.start import forgotten, left_open, new_run_id, start_of
+from syncline.executor.work import RunResult, Work
+from syncline.kinds.import_ import ImportSpec
+from syncline.model.errors import Denied
+from syncline.model.event import Action, Event, EventOutcome, rfc3339
+from syncline.model.run import Counts, Receipt, RunState, next_state
+from syncline.policy.check import diagnostics
+from syncline.sdk.destination import Target
+from syncline.sdk.source import Measured
+from syncline.state.store import RunRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from syncline.executor.engine import Engine
+    from syncline.sdk.batch import Batch
+    from syncline.sdk.destination import Destination
+    from syncline.sdk.source import Source
+
+
+class Run:
+    """One run. `execute` reads from top to bottom."""
+
+    def __init__(self, engine: Engine, work: Work, progress: Progress) -> None:
+        self.engine = engine
+        self.work = work
+        self.flow = work.item.flow
+        self.progress = progress
+        self.facilities = engine.facilities
+        self.opener = engine.opener(
+            work.item, engine.applied(), self.facilities.settings.root, engine.resolve, self.facilities.keep
+        )
+        self.clock = time.perf_counter()
+        applied = engine.applied().objects[self.flow.key]
+        self.record = RunRecord(
+            id=new_run_id(),
+            key=self.flow.key,
+            state=RunState.pending,
+            trigger=work.trigger,
+            revision=applied.revision,
+            plan=applied.plan,
+            started=rfc3339(),
+            parent=work.parent,
+        )
+
+    def execute(self) -> RunResult:
+        serial = Serial()
+        with ExitStack() as stack:
+            stack.callback(serial.close)
+            try:
+                events = self._allow()
+                destination = serial.call(self.opener.destination)
+                stack.callback(serial.call, destination.close)
+                start = self._begin(serial.call(lambda: self._saved(destination)), events)
+                source = self.work.open_source(self.opener)
+                stack.callback(source.close)
+                self._record_start(start, events)
+                return self._move(serial, source, destination, start)
+            except BaseException as error:
+                self._stopped(error)
+                raise
+
+    def _allow(self) -> list[Event]:
+        recorder = self.facilities.recorder
+        results = self.engine.decide(self.work.item)
+        denied = [r for r in results if not r.allowed]
+        event = recorder.event(
+            Action.policy_decision,
+            outcome=EventOutcome.denied if denied else EventOutcome.success,
+            key=self.flow.key,
+            at="run",
+            rules=sorted({r.rule for r in denied or results}),
+            decisions=len(results),
+        )
+        if denied:
+            recorder.record([event])
+            raise Denied(
+                f"policy denies {self.flow.key}: {denied[0].message}",
+                diagnostics=diagnostics(tuple(denied)),
+                help="Correct what the findings name and apply it.",
+            )
+        return [event]
+
+    def _saved(self, destination: Destination) -> str | None:
+        if self.work.flow != str(self.flow.key) or self.work.full_refresh:
+            return destination.checkpoint(self.work.flow)
+        store = self.facilities.store
+        copy = store.cursor(self.flow.key)
+        if copy is not None and (known := Checkpoint.loads(copy)).flow != self.work.flow:
+            destination.move(known.flow, self.work.flow)  # the object was renamed since: its checkpoint follows
+            store.put_cursor(self.flow.key, replace(known, flow=self.work.flow).dumps())
+        saved = destination.checkpoint(self.work.flow)
+        if forgotten(saved, copy, store):
+            destination.forget(self.work.flow)
+            return None
+        return saved
+
+    def _begin(self, saved: str | None, events: list[Event]) -> Checkpoint:
+        store = self.facilities.store
+        left = left_open(store, self.flow.key, self.work.parent)
+        start = start_of(
+            self.work.flow,
+            self.flow,
+            saved,
+            left,
+            store,
+            full_refresh=self.work.full_refresh,
+            retry=bool(self.work.parent),
+        )
+        events += [self._superseded(record, start.run) for record in left if record.id != start.run]
+        before = store.run(start.run)
+        if before is not None:
+            if before.state is RunState.running:
+                before = replace(before, state=next_state(before.state, "interrupt"))
+                store.put_run(before)
+            store.drop_rejects(start.run, start.sequence + 1)
+        else:
+            before = replace(self.record, id=start.run)
+        self.record = replace(
+            before,
+            state=next_state(before.state, "start"),
+            revision=self.record.revision,
+            plan=self.record.plan,
+            finished="",
+            error="",
+            error_code="",
+            counts=start.counts,
+        )
+        store.put_run(self.record)
+        if self.work.flow == str(self.flow.key) and store.cursor(self.flow.key) is None:
+            store.put_cursor(self.flow.key, start.dumps())
+        return start
+
+    def _superseded(self, record: RunRecord, run: str) -> Event:
+        """Ends a run that can't be continued any more, since another one starts over."""
+        state = next_state(record.state, "fail")
+        error = f"it was stopped, and run {run} started over"
+        self.facilities.store.put_run(
+            replace(record, state=state, finished=rfc3339(), error=error, error_code="SYN710")
+        )
+        return self.facilities.recorder.event(
+            Action.run_finish,
+            outcome=EventOutcome.failure,
+            key=self.flow.key,
+            run=record.id,
+            state=str(state),
+            code="SYN710",
+        )
+
+    def _record_start(self, start: Checkpoint, events: list[Event]) -> None:
+        recorder = self.facilities.recorder
+        events += [
+            recorder.event(Action.secret_use, key=self.flow.key, run=start.run, secret=name)
+            for name in self.opener.secrets.names
+        ]
+        events.append(
+            recorder.event(
+                Action.run_start,
+                key=self.flow.key,
+                run=start.run,
+                trigger=self.work.trigger,
+                revision=self.record.revision,
+                plan=self.record.plan,
+                sequence=start.sequence,
+                resumed=start.resumed,
+            )
+        )
+        recorder.record(events)
+        info = RunInfo(
+            start.run,
+            str(self.flow.key),
+            self.flow.spec.source,
+            self.flow.spec.to,
+            resumed=start.counts.read,
+        )
+        self.progress.started(info)
+
+    def _move(self, serial: Serial, source: Source, destination: Destination, start: Checkpoint) -> RunResult:
+        columns = self.engine.columns(self.work.item, source)
+        target = replace(columns.target, key=self.flow.target_key)
+        unique = self.work.mode != "append" and bool(target.key)
+        guards = self.work.guards
+        total = source.total_bytes if isinstance(source, Measured) else None
+        if self._validates_first() and not start.sequence:
+            self.progress.phase("validating")
+            self._rehearse(source.read(start.position), Preparer(columns, target, unique, None), start, total)
+        self.progress.phase("loading")
+        writer = serial.call(
+            lambda: destination.open(
+                Target(self.work.flow, start.run, self.flow.target.stream, target, self.work.mode, max_shrink(guards))
+            )
+        )
+        preparer = Preparer(columns, target, unique, writer)
+        committer = Committer(self.facilities, writer, self.flow.key, self.record)
+        if start.sequence:
+            committer.tell(start)
+
+        def advanced(counts: Counts, size: int) -> None:
+            self.progress.advanced(counts, size / total if total else None)
+
+        try:
+            end = start
+            if not start.done:  # else it was killed between its end and telling it
+                end = load(source.read(start.position), preparer, committer, serial, start, guards, advanced)
+            check_rows(guards, end.counts)
+            self.progress.phase("finishing")
+            done = replace(end, done=True)
+            done = counted(done, serial.call(lambda: writer.finish(done.dumps())))
+        except BaseException:
+            self.record = committer.record
+            serial.call(writer.abort)
+            serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
+            raise
+        return self._finish(committer, start, done)
+
+    def _validates_first(self) -> bool:
+        spec = self.flow.spec
+        return isinstance(spec, ImportSpec) and spec.validate_first == "before-commit" and not self.work.parent
+
+    def _rehearse(self, batches: Iterable[Batch], preparer: Preparer, start: Checkpoint, total: int | None) -> None:
+        """Reads and maps everything, writes nothing; the guards decide."""
+        serial = Serial()
+        try:
+            end = load(
+                batches,
+                preparer,
+                Rehearsal(self.facilities, self.flow.key),
+                serial,
+                start,
+                self.work.guards,
+                lambda counts, size: self.progress.advanced(counts, size / total if total else None),
+            )
+            check_rows(self.work.guards, end.counts)
+            serial.call(lambda: self.facilities.store.drop_rejects(start.run, 1))
+        finally:
+            serial.close()
+
+    def _finish(self, committer: Committer, start: Checkpoint, done: Checkpoint) -> RunResult:
+        event = "finish-with-rejects" if done.counts.rejected else "succeed"
+        state = next_state(self.record.state, event)
+        seconds = time.perf_counter() - self.clock
+        receipt = Receipt(
+            run=done.run,
+            object=str(self.flow.key),
+            state=state,
+            counts=done.counts,
+            cursor_before=done.before,
+            cursor_after=done.position,
+            read_digest=done.read_digest,
+            written_digest=done.written_digest,
+            started=done.started,
+            finished=rfc3339(),
+            seconds=round(seconds, 3),
+            revision=self.record.revision,
+            plan=self.record.plan,
+            batches=done.sequence,
+            resumed=start.resumed,
+            source=self.flow.spec.source,
+            destination=self.flow.spec.to,
+        )
+        store, recorder = self.facilities.store, self.facilities.recorder
+        finish = recorder.event(
+            Action.run_finish,
+            key=self.flow.key,
+            run=done.run,
+            state=str(state),
+            read=done.counts.read,
+            written=done.counts.written,
+            rejected=done.counts.rejected,
+            skipped=done.counts.skipped,
+            read_digest=done.read_digest,
+            written_digest=done.written_digest,
+            revision=receipt.revision,
+            plan=receipt.plan,
+        )
+        recorder.record([*committer.take_events(), finish])
+        self.record = replace(
+            self.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
+        )
+        if self.work.flow == str(self.flow.key):
+            store.put_cursor(self.flow.key, done.dumps())
+        store.put_run(self.record)
+        store.add_metrics(self.flow.key, {"runs": 1, "written": done.counts.written, **self.opener.metrics})
+        self.progress.finished(done.counts, seconds)
+        return RunResult(self.record, receipt)
+
+    def _stopped(self, error: BaseException) -> None:
+        """Records how it ended. A failure to record must not hide what happened."""
+        ended = outcome(error)
+        store, recorder = self.facilities.store, self.facilities.recorder
+        record = self.record
+        if record.state is RunState.pending:
+            store.put_run(record)
+        if ended.event == "interrupt" and record.state is RunState.pending:
+            ended = replace(ended, event="fail")
+        self.record = replace(
+            record,
+            state=next_state(record.state, ended.event),
+            finished=rfc3339(),
+            error=ended.message,
+            error_code=ended.error.code,
+        )
+        store.put_run(self.record)
+        denied = isinstance(error, Denied)
+        recorder.record(
+            [
+                recorder.event(
+                    Action.run_finish,
+                    outcome=EventOutcome.denied if denied else EventOutcome.failure,
+                    key=self.flow.key,
+                    run=record.id,
+                    state=str(self.record.state),
+                    code=ended.error.code,
+                )
+            ]
+        )
+        self.progress.finished(self.record.counts, time.perf_counter() - self.clock)
