@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from syncline.manifests.load import load_text
+from syncline.mapping.functions import FUNCTIONS
 from syncline.model.codes import CODES
 from syncline.workflow import validate
 from tests.docs.blocks import ROOT, blocks, differences
@@ -80,7 +81,21 @@ def test_manifests_of_a_page_fit_together(page: Path, tmp_path: Path):
 def test_commands_print_what_is_shown(page: Path, tmp_path: Path):
     """Followed in the repository that `init` writes, every command prints what the page shows."""
     house(tmp_path)
-
     found = differences(page, tmp_path)
 
     assert not found, "\n\n".join(map(str, found))
+
+
+def test_the_example_connectors_keep_the_promises(tmp_path: Path):
+    """The source and the destination of the page on connectors pass the shipped checks, run as the page says."""
+    page = DOCS / "connector-development.md"
+    found = differences(page, tmp_path)
+
+    assert not found, "\n\n".join(map(str, found))
+
+
+def test_the_table_of_functions_is_whole():
+    """The page on mappings lists every function that expressions may call, as it is called, and no other."""
+    page = (DOCS / "how-to" / "write-a-mapping.md").read_text()
+
+    assert re.findall(r"^\| `(\w+\(.*?\))` \|", page, re.MULTILINE) == [f.signature for f in FUNCTIONS]
