@@ -64,17 +64,26 @@ metadata: {name: tickets, tenant: acme}
 spec: {from: helpdesk/tickets, mapping: ticket, to: warehouse/tickets, read: READ, write: WRITE}
 """
 
-WAREHOUSE = f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: warehouse, tenant: acme}}\nspec:\n  {SQLITE}\n"
+WAREHOUSE = (
+    f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: warehouse, tenant: acme}}\nspec:\n  {SQLITE}\n"
+)
 
 TICKETS = "acme/Sync/tickets"
 
 
 def helpdesk(url: str, *, write: str = "upsert", read: str = "full", auth: str = "") -> dict[str, str]:
     """A repository that syncs tickets into SQLite. `auth` is the spec of an AuthConfig."""
-    sync = SYNC.replace("URL", url).replace("WRITE", write).replace("READ", read).replace("AUTH", "auth: helpdesk, " if auth else "")
+    sync = (
+        SYNC.replace("URL", url)
+        .replace("WRITE", write)
+        .replace("READ", read)
+        .replace("AUTH", "auth: helpdesk, " if auth else "")
+    )
     texts = {"tenant.yaml": TENANT, "connector.yaml": CONNECTOR, "sync.yaml": sync, "warehouse.yaml": WAREHOUSE}
     if auth:
-        texts["auth.yaml"] = f"apiVersion: syncline/v1\nkind: AuthConfig\nmetadata: {{name: helpdesk, tenant: acme}}\nspec: {auth}\n"
+        texts["auth.yaml"] = (
+            f"apiVersion: syncline/v1\nkind: AuthConfig\nmetadata: {{name: helpdesk, tenant: acme}}\nspec: {auth}\n"
+        )
     return texts
 
 

@@ -1,6 +1,6 @@
-"""Kills a run or an apply at its points and repairs it, in real processes; run by the tests as `python -m tests.e2e.crash SPEC`.
+"""Kills a run, a retry or an apply at its points and repairs it, in real processes; run by the tests as `python -m tests.e2e.crash SPEC`.
 
-SPEC is JSON: `root` (a folder that is ours), `what` (`run` or `apply`), `scenario`, and which points to try: every
+SPEC is JSON: `root` (a folder that is ours), `what` (`run`, `retry` or `apply`), `scenario`, and which points to try: every
 `stride`-th from `first`; `twice` kills the repair, too. Prints a JSON line with the outcome of an unbroken one, then
 one for each point. It forks, so nothing here may use polars before it does.
 """
@@ -26,7 +26,8 @@ from syncline.executor.engine import Engine
 from syncline.executor.facilities import open_facilities
 from syncline.executor.instance import resolver
 from syncline.executor.progress import Silent
-from syncline.executor.work import flow_work
+from syncline.executor.retry import retry_work
+from syncline.executor.work import Work
 from syncline.model.run import TRANSITIONS
 from syncline.reconciler.apply import apply_plan
 from syncline.state.open import open_reader
@@ -93,7 +94,21 @@ def run_once(spec: Spec, point: int) -> list[str]:
     with open_facilities(settings) as plain:
         facilities = fused(plain, fuse)
         engine = Engine(facilities, resolver(settings), opener(fuse, BATCH_BYTES, deep=spec.deep))
-        engine.run(flow_work(engine.applied().flow(house.FLOW)), Silent())
+        engine.run(Work(house.Scenario(**spec.scenario).key), Silent())
+    return fuse.points
+
+
+def retry_once(spec: Spec, point: int) -> list[str]:
+    """One retry of the first run's rejects, killed at a point; the points that it passed."""
+    fuse = Fuse(point)
+    settings = spec.settings()
+    with open_facilities(settings) as plain:
+        facilities = fused(plain, fuse)
+        engine = Engine(facilities, resolver(settings), opener(fuse, BATCH_BYTES, deep=spec.deep))
+        first = next(run for run in facilities.store.runs(house.FLOW) if not run.parent)
+        work, record = retry_work(engine, first.id)
+        result = engine.run(work, Silent())
+        facilities.store.mark_retried(record.id, result.record.id)
     return fuse.points
 
 
@@ -132,13 +147,13 @@ def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
     """What is there right after a kill: rows and checkpoint have to agree at any moment."""
     settings = spec.settings()
     reader = open_reader(settings.state_url)
-    copy = reader.cursor(house.FLOW)
+    copy = reader.cursor(scenario.key)
     with open_facilities(settings) as facilities:
         engine = Engine(facilities, resolver(settings))
         applied = engine.applied()
-        item = applied.flow(house.FLOW)
+        item = applied.flow(scenario.key)
         destination = engine.opener(item, applied, settings.root, engine.resolve, facilities.keep).destination()
-        saved = destination.checkpoint(str(house.FLOW))
+        saved = destination.checkpoint(str(scenario.key))
         destination.close()
     known = Checkpoint.loads(copy) if copy else None
     there = Checkpoint.loads(saved) if saved else None
@@ -153,7 +168,7 @@ def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
 
 def ended(spec: Spec) -> bool:
     """Whether the run that was killed had ended before: then nobody would repair it."""
-    newest = open_reader(spec.settings().state_url).runs(house.FLOW, 1)
+    newest = open_reader(spec.settings().state_url).runs(house.Scenario(**spec.scenario).key, 1)
     known = Path(spec.root) / "before"
     earlier = known.read_text() if known.exists() else ""
     return bool(newest) and not TRANSITIONS[newest[0].state] and newest[0].id not in earlier
@@ -163,8 +178,8 @@ def main(text: str) -> None:
     """Tries an unbroken one, then every point."""
     spec = Spec(**json.loads(text))
     scenario = house.Scenario(**spec.scenario)
-    runs = spec.what == "run"
-    once = run_once if runs else apply_once
+    runs = spec.what != "apply"
+    once = {"run": run_once, "retry": retry_once, "apply": apply_once}[spec.what]
     do = partial(forked, answer=Path(spec.root) / "answer.json")
 
     def observed() -> Any:

@@ -15,16 +15,31 @@ from syncline.executor.opening import Opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import polars as pl
 
+    from syncline.executor.applied import Applied
     from syncline.executor.facilities import Facilities
+    from syncline.executor.instance import Resolve
+    from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination, Refusal, Target, Writer, Written
+    from syncline.sdk.keep import Keep
 
-_STORE = (
-    "begin_apply put_object move_object delete_object reset_cursor finish_apply put_cursor put_run put_rejects "
-    "drop_rejects mark_retried add_metrics"
-).split()
+_STORE = [
+    "begin_apply",
+    "put_object",
+    "move_object",
+    "delete_object",
+    "reset_cursor",
+    "finish_apply",
+    "put_cursor",
+    "put_run",
+    "put_rejects",
+    "drop_rejects",
+    "mark_retried",
+    "add_metrics",
+]
 
 
 class Fuse:
@@ -150,8 +165,8 @@ class FusedOpener(Opener):
 def opener(fuse: Fuse, batch_bytes: int, *, deep: bool = False) -> Callable[..., Opener]:
     """What an engine opens flows with."""
 
-    def make(*args: Any) -> Opener:
-        made = FusedOpener(*args, batch_bytes=batch_bytes)
+    def make(item: CompiledFlow, applied: Applied, root: Path, resolve: Resolve, keep: Keep | None) -> Opener:
+        made = FusedOpener(item, applied, root, resolve, keep, batch_bytes)
         made.fuse, made.deep = fuse, deep
         return made
 

@@ -1,6 +1,6 @@
 """A small house for end-to-end tests: a configuration repository, its data, and what is seen of it from outside.
 
-The flow is always `acme/Sync/customers`; scenarios differ in where it writes to and how. `outcome` is what must be the
+The flow is `acme/Sync/customers`, or the import of that name; scenarios differ in where it writes to and how. `outcome` is what must be the
 same however often a run was killed: no run ids, no times.
 """
 
@@ -78,17 +78,25 @@ class Scenario:
     write: str
     destination: str = "sqlite"
     schema: str = ""
+    kind: str = "Sync"
+
+    @property
+    def key(self) -> ObjectKey:
+        """The flow."""
+        return ObjectKey("acme", self.kind, "customers")
 
     @property
     def texts(self) -> dict[str, str]:
         """The manifests."""
-        sync = f"{{from: crm/customers, mapping: customer, to: warehouse/{TABLE}, read: full, write: {self.write}}}"
+        how = "read: full" if self.kind == "Sync" else "validate: before-commit"
+        spec = f"{{from: crm/customers, mapping: customer, to: warehouse/{TABLE}, {how}, write: {self.write}}}"
+        head = f"apiVersion: syncline/v1\nkind: {self.kind}\nmetadata: {{name: customers, tenant: acme}}\n"
         return {
             "tenant.yaml": TENANT,
             "source.yaml": SOURCE,
             "mapping.yaml": MAPPING,
             "warehouse.yaml": self._warehouse(),
-            "sync.yaml": f"apiVersion: syncline/v1\nkind: Sync\nmetadata: {{name: customers, tenant: acme}}\nspec: {sync}\n",
+            "sync.yaml": f"{head}spec: {spec}\n",
         }
 
     def _warehouse(self) -> str:
@@ -205,11 +213,11 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
     from syncline import workflow
 
     reader = open_reader(settings.state_url)
-    runs = reader.runs(FLOW)
+    runs = reader.runs(scenario.key)
     last = runs[0]
     receipt = last.receipt or {}
     counts = receipt.get("counts", {})
-    cursor = reader.cursor(FLOW)
+    cursor = reader.cursor(scenario.key)
     rejects = [[r.place, r.field, r.rule, r.value, r.message, r.record] for r in workflow.rejects(settings, last.id)]
     return {
         "rows": rows(settings.root, scenario),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +17,14 @@ from tests.repository import write
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from syncline.settings import Settings
     from tests.e2e.crash import Spec
-
-Do = "Callable[[Callable[[], object]], tuple[bool, Any]]"
 
 OLD = "CREATE TABLE {} (id bigint PRIMARY KEY, name text, email text, balance numeric(12,2), born date)"
 OLD_ROWS = "INSERT INTO {} VALUES (1, 'old', 'old@example.com', 1.00, '2000-01-01'), (2, 'old', null, 2.00, null)"
 
 
-def reset(spec: Spec, scenario: house.Scenario, do: Any) -> None:
+def reset(spec: Spec, scenario: house.Scenario, do: Callable[[Callable[[], object]], tuple[bool, Any]]) -> None:
     """Puts everything back. What a child must do is done by `do`."""
     fresh = not spec.template.exists() or bool(spec.state)
     shutil.rmtree(spec.work, ignore_errors=True)
@@ -53,9 +50,20 @@ def _build(spec: Spec, scenario: house.Scenario) -> None:
     workflow.apply(settings, step=lambda _: None)
     if scenario.destination in {"sqlite", "parquet", "jsonl"} and scenario.write != "append":
         house.customers(spec.work, 10, generation=2)
-        workflow.run(settings, house.FLOW, progress=Silent())
-        Path(spec.root, "before").write_text("\n".join(r.id for r in open_reader(settings.state_url).runs()))
+        workflow.run(settings, scenario.key, progress=Silent())
+        _note(spec, settings)
     house.customers(spec.work, 40)
+    if spec.what == "retry":
+        workflow.run(settings, scenario.key, progress=Silent())
+        fixed = scenario.texts["mapping.yaml"].replace(", check: {format: email}", "")
+        house.build(spec.work, {**scenario.texts, "mapping.yaml": fixed})
+        workflow.apply(settings, step=lambda _: None)
+        _note(spec, settings)
+
+
+def _note(spec: Spec, settings: Settings) -> None:
+    """Notes the runs that were there before the one that is killed."""
+    Path(spec.root, "before").write_text("\n".join(r.id for r in open_reader(settings.state_url).runs()))
 
 
 def _build_for_apply(spec: Spec) -> None:

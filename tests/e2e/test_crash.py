@@ -20,7 +20,12 @@ def crash(root: Path, what: str, scenario: dict[str, str], **how: Any) -> Iterat
     """The lines of `tests.e2e.crash`: what an unbroken one gives, then what each kill and its repair gave."""
     spec = json.dumps({"root": str(root), "what": what, "scenario": scenario, **how})
     done = subprocess.run(
-        [sys.executable, "-m", "tests.e2e.crash", spec], cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-m", "tests.e2e.crash", spec],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return map(json.loads, done.stdout.splitlines())
@@ -45,6 +50,9 @@ def agrees(lines: list[dict[str, Any]], write: str) -> None:
         assert not between["ahead"], at
         if write == "append":
             assert between["rows"] == between["written"], at
+        if write == "replace":
+            new = between["done"] and between["rows"] == len(line["outcome"]["rows"])
+            assert new or between["rows"] == lines[0]["between"]["rows"], at
 
 
 @pytest.mark.slow
@@ -85,6 +93,18 @@ def test_a_repair_that_is_killed_is_repaired(tmp_path, write):
     """A run that is killed twice, at different points, still ends like one that was not."""
     lines = same(tmp_path, "run", {"write": write}, stride=11, first=5, twice=True)
     assert any(line["again"] for line in lines)
+
+
+@pytest.mark.slow
+def test_an_import_that_is_killed_while_it_validates_ends_like_one_that_was_not(tmp_path):
+    """A sample of points of an import that checks everything before its first write."""
+    agrees(same(tmp_path, "run", {"write": "append", "kind": "Import"}, stride=7, first=4), "append")
+
+
+@pytest.mark.slow
+def test_a_retry_that_is_killed_is_ended_by_the_next(tmp_path):
+    """A sample of points of a retry that appends: no reject is written twice, and the flow's position stays."""
+    same(tmp_path, "retry", {"write": "append"}, stride=2)
 
 
 @pytest.mark.slow

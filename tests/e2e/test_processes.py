@@ -127,8 +127,12 @@ def test_a_plan_that_came_too_late_or_was_altered_is_refused(tmp_path):
 def test_a_saved_plan_cannot_bring_its_own_permission(tmp_path):
     """Policy is evaluated again at apply, on what the plan leads to: a plan that was forged with its digest is denied."""
     texts = dict(Scenario("upsert").texts)
-    texts["tenant.yaml"] = texts["tenant.yaml"].replace("spec: {}", "spec: {residency: [{classes: [pii.*], regions: [eu-*]}]}")
-    texts["mapping.yaml"] = texts["mapping.yaml"].replace("check: {format: email}", "check: {format: email}, class: pii.email")
+    texts["tenant.yaml"] = texts["tenant.yaml"].replace(
+        "spec: {}", "spec: {residency: [{classes: [pii.*], regions: [eu-*]}]}"
+    )
+    texts["mapping.yaml"] = texts["mapping.yaml"].replace(
+        "check: {format: email}", "check: {format: email}, class: pii.email"
+    )
     texts["warehouse.yaml"] = texts["warehouse.yaml"].replace("spec:\n", "spec:\n  region: eu-west\n")
     texts["source.yaml"] = texts["source.yaml"].replace("spec:\n", "spec:\n  region: eu-west\n")
     settings = build(tmp_path, texts)

@@ -105,7 +105,12 @@ def test_a_secret_is_used_and_found_nowhere(tmp_path, monkeypatch, echo, auth, d
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     repository.write(tmp_path, helpdesk(url, auth=AUTHS[auth]))
-    said = [shell("validate"), shell("plan", "--out", "plan.json"), shell("plan", "-o", "json"), shell("apply", "plan.json", "--yes")]
+    said = [
+        shell("validate"),
+        shell("plan", "--out", "plan.json"),
+        shell("plan", "-o", "json"),
+        shell("apply", "plan.json", "--yes"),
+    ]
     assert [code for code, _ in said] == [0, 0, 0, 0], said
     for mode in ("unauthorized", "broken", "html", "cut"):
         service.mode = mode
@@ -116,7 +121,12 @@ def test_a_secret_is_used_and_found_nowhere(tmp_path, monkeypatch, echo, auth, d
     code, text = shell("run", TICKETS, "-o", "json")
     assert code == 4, text
     run = json.loads(text[text.index("{\n") :].rpartition("}")[0] + "}")["run"]
-    said += [(code, text), shell("runs", "list"), shell("runs", "show", run, "-o", "json"), shell("runs", "rejects", run)]
+    said += [
+        (code, text),
+        shell("runs", "list"),
+        shell("runs", "show", run, "-o", "json"),
+        shell("runs", "rejects", run),
+    ]
     said += [shell("run", TICKETS, "--dry-run"), shell("audit", "show"), shell("doctor")]
 
     assert any(leaks(repr([dict(a.headers), dict(a.query)])) for a in service.seen)  # it was sent

@@ -21,6 +21,8 @@ from tests.e2e.house import Scenario, audit_events, build, customers
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from syncline.settings import Settings
+
 MINE, YOURS = ObjectKey("acme", "Sync", "customers"), ObjectKey("globex", "Sync", "customers")
 
 
@@ -31,7 +33,9 @@ def two_tenants(root: Path) -> dict[str, str]:
         for name, text in Scenario("upsert").texts.items():
             own = text.replace("acme", tenant).replace("root: data", f"root: {tenant}/data")
             own = own.replace("path: warehouse.db", f"path: {tenant}/warehouse.db")
-            texts[f"{tenant}-{name}"] = own.replace("{format: email}}", "{format: email}, class: pii.email, protect: {hash: tenant}}")
+            texts[f"{tenant}-{name}"] = own.replace(
+                "{format: email}}", "{format: email}, class: pii.email, protect: {hash: tenant}}"
+            )
         customers(root / tenant, 20)
     return texts
 
@@ -90,18 +94,27 @@ def test_equal_values_hash_differently_for_each_tenant(tmp_path):
     assert not hashes[0] & hashes[1]
 
 
+def _apply_and_run(settings: Settings) -> None:
+    workflow.apply(settings)
+    workflow.run(settings, YOURS, progress=Silent())
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
-    [('files: "customers*.csv"', 'files: "../../acme/data/*.csv"'), ("path: globex/warehouse.db", "path: ../warehouse.db")],
+    [
+        ('files: "customers*.csv"', 'files: "../../acme/data/*.csv"'),
+        ("path: globex/warehouse.db", "path: ../warehouse.db"),
+    ],
 )
 def test_a_path_that_leads_out_is_refused(tmp_path, before, after):
     """A pattern doesn't leave the root of its integration, nor a database the repository."""
     root = tmp_path / "house"
-    texts = {name: text.replace(before, after) if "globex" in name else text for name, text in two_tenants(root).items()}
+    texts = {
+        name: text.replace(before, after) if "globex" in name else text for name, text in two_tenants(root).items()
+    }
     assert texts != two_tenants(root)
     settings = build(root, texts)
     with pytest.raises(Invalid):
-        workflow.apply(settings)
-        workflow.run(settings, YOURS, progress=Silent())
+        _apply_and_run(settings)
     assert not list(tmp_path.glob("*.db"))
     assert not list((root / "globex").glob("*.db"))

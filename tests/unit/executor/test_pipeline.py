@@ -1,0 +1,81 @@
+"""Threads of a run: what is read is handed on in order, and the first error ends everything."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from syncline.executor import pipeline
+from syncline.executor.pipeline import Serial, read_ahead
+from syncline.model.errors import Again
+
+
+def test_batches_arrive_in_order_and_completely():
+    """As they were yielded, whatever the queue's length."""
+    with read_ahead(range(50)) as incoming:  # type: ignore[arg-type]
+        assert [*map(str, incoming)] == [*map(str, range(50))]
+
+
+def test_no_more_than_is_needed_is_read_ahead():
+    """A source of many batches is never far in front of whoever writes them."""
+    read = []
+
+    def source():
+        for n in range(100):
+            read.append(n)
+            yield n
+
+    with read_ahead(source()) as incoming:
+        assert next(incoming) == 0  # type: ignore[comparison-overlap]
+        time.sleep(0.05)
+        assert len(read) <= 2 + pipeline.READ_AHEAD
+
+
+def test_an_error_of_the_source_comes_after_what_it_gave():
+    """Batches before it are not lost."""
+
+    def source():
+        yield 1
+        raise Again("down")
+
+    taken: list[object] = []
+    with read_ahead(source()) as incoming, pytest.raises(Again, match="down"):
+        taken.extend(incoming)
+    assert taken == [1]
+
+
+def test_leaving_early_does_not_wait_for_a_source_that_waits(monkeypatch):
+    """A source that hangs is left behind after the time for stopping."""
+    monkeypatch.setattr(pipeline, "STOP_SECONDS", 0.05)
+    release = threading.Event()
+
+    def source():
+        yield 1
+        release.wait(20)
+
+    before = time.monotonic()
+    with read_ahead(source()) as incoming:
+        next(incoming)
+    assert time.monotonic() - before < 5
+    release.set()
+
+
+def test_a_serial_does_things_one_after_another_in_one_thread():
+    """Later things start when earlier ones have ended, and an error is whoever's who asked."""
+    serial = Serial()
+    order: list[tuple[int, str]] = []
+
+    def note(number: int, seconds: float) -> None:
+        time.sleep(seconds)
+        order.append((number, threading.current_thread().name))
+
+    first = serial.start(lambda: note(1, 0.02))
+    serial.call(lambda: note(2, 0))
+    first.result()
+    with pytest.raises(ZeroDivisionError):
+        serial.call(lambda: 1 / 0)
+    serial.close()
+    assert [n for n, _ in order] == [1, 2]
+    assert len({name for _, name in order}) == 1
