@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from syncline import workflow
-from syncline.executor.work import flow_work
+from syncline.executor.work import Work
 from syncline.executor.progress import Silent
 from syncline.settings import read_settings
 
@@ -19,7 +19,7 @@ if __name__ == "__main__":
     with workflow.engine(read_settings(Path(sys.argv[1]), os.environ)) as engine:
         flows = engine.applied().flows
         began = time.perf_counter()
-        for item in flows.values():
-            engine.run(flow_work(item), Silent())
+        for key in flows:
+            engine.run(Work(key), Silent())
         spent = time.perf_counter() - began
     print(f"{len(flows)} syncs {spent:.2f}s {spent / len(flows) * 1000:.1f} ms each")

@@ -186,11 +186,10 @@ def _resolver(facilities: Facilities) -> Any:
 
 def run(settings: Settings, key: ObjectKey, *, progress: Progress, full_refresh: bool = False) -> RunResult:
     """Runs an applied sync or import to its end. See `executor.engine.Engine.run` for what it raises."""
-    from syncline.executor.work import flow_work
+    from syncline.executor.work import Work
 
     with engine(settings) as running:
-        item = running.applied().flow(key)
-        return running.run(flow_work(item, full_refresh=full_refresh), progress)
+        return running.run(Work(key, full_refresh=full_refresh), progress)
 
 
 def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
@@ -203,12 +202,12 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     return preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
 
 
-def retry(settings: Settings, run_id: str, *, progress: Progress) -> RunResult:
+def retry(settings: Settings, run_id: str, *, progress: Progress, overwrite_newer: bool = False) -> RunResult:
     """Maps and writes a run's rejects again, with the mapping as it is applied now; a new run, with its own rejects."""
     from syncline.executor.retry import retry_work
 
     with engine(settings) as running:
-        work, record = retry_work(running, run_id)
+        work, record = retry_work(running, run_id, overwrite=overwrite_newer)
         result = running.run(work, progress)
         running.facilities.store.mark_retried(record.id, result.record.id)
         return result

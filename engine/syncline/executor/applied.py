@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Applied objects, resolved and compiled, at a serial of the state."""
+    """Applied objects, resolved and compiled, at a serial of the state; the commit and plan that made it so."""
 
     serial: int
+    revision: str
+    plan: str
     objects: Mapping[ObjectKey, AppliedObject]
     desired: Desired
     flows: Flows
@@ -46,4 +48,5 @@ def read_applied(reader: StateReader) -> Applied:
     serial = reader.serial()
     objects = {applied.key: applied for applied in reader.objects()}
     desired = resolve([from_document(applied.document) for applied in objects.values()]).desired
-    return Applied(serial, objects, desired, compile_flows(desired))
+    revision, plan = reader.applied_under()
+    return Applied(serial, revision, plan, objects, desired, compile_flows(desired))

@@ -24,7 +24,8 @@ class Checkpoint:
     Where a run stands after batch `sequence` (0: before the first).
 
     `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that
-    the run started from. `done` marks a run that read everything. Digests are chains, as `model.run.Receipt` says.
+    the run started from. `done` marks a run that read everything. Digests are chains, as `model.run.Receipt` says;
+    `mapping` is the digest of the mapping that its rows were made with.
     """
 
     flow: str
@@ -37,6 +38,7 @@ class Checkpoint:
     read_digest: str = _START
     written_digest: str = _START
     done: bool = False
+    mapping: str = ""
     resumed: int = 0
     started: str = ""
     source: str = ""
@@ -54,7 +56,7 @@ class Checkpoint:
                 msg = "another version"
                 raise ValueError(msg)
             return cls(**{**data, "counts": Counts(**data["counts"])})
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Invalid(
                 f"the checkpoint at the destination can't be read ({error})",
                 code="SYN705",

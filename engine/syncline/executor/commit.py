@@ -34,6 +34,7 @@ class Committer:
     writer: Writer
     key: ObjectKey
     record: RunRecord
+    last: Checkpoint | None = None
     _events: list[Event] = field(default_factory=list)
     _copied: float = field(default_factory=time.monotonic)
 
@@ -47,6 +48,7 @@ class Committer:
         )
         keep_rejects(self.facilities, self.key, after, prepared)
         after = counted(after, self.writer.write(prepared.frame, after.dumps()))
+        self.last = after
         self.tell(after, rejected=len(prepared.rejects))
         return after
 
@@ -87,6 +89,10 @@ class Committer:
             self.facilities.store.put_cursor(self.key, checkpoint.dumps())
         self.facilities.recorder.record(self.take_events())
         self._copied = time.monotonic()
+
+    def counted_record(self) -> RunRecord:
+        """The run's record with the counts of everything that is committed."""
+        return self.record if self.last is None else replace(self.record, counts=self.last.counts)
 
     def take_events(self) -> list[Event]:
         """Commit events that are not in the log yet; the caller appends them."""

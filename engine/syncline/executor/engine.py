@@ -61,15 +61,17 @@ class Engine:
         Raises what stopped it, after recording that: `Denied` (policy, guards), `Invalid`, `Again`, `Stalled`,
         `Waiting` (another run of the same flow holds its lease). A run that was stopped goes on where it was.
         """
-        suspend = work.item.flow.spec.suspend
-        if suspend is not None and (suspend.until is None or suspend.until >= dt.datetime.now(dt.UTC).date()):
-            raise Stalled(
-                f"{work.item.flow.key} is suspended: {suspend.reason}",
-                code="SYN707",
-                help="Remove spec.suspend and apply, or wait for its end.",
-            )
-        with self.facilities.store.lease(f"run/{work.flow}", ""):
-            return Run(self, work, progress).execute()
+        with self.facilities.store.lease(f"run/{work.key}", ""):
+            applied = self.applied()
+            item = applied.flow(work.key)
+            suspend = item.flow.spec.suspend
+            if suspend is not None and (suspend.until is None or suspend.until >= dt.datetime.now(dt.UTC).date()):
+                raise Stalled(
+                    f"{work.key} is suspended: {suspend.reason}",
+                    code="SYN707",
+                    help="Remove spec.suspend and apply, or wait for its end.",
+                )
+            return Run(self, work, applied, item, progress).execute()
 
     def decide(self, item: CompiledFlow) -> tuple[PolicyResult, ...]:
         """Policy's decisions about a flow, as at plan time. Kept for the day."""

@@ -12,6 +12,20 @@ if TYPE_CHECKING:
     from syncline.model.run import Counts
 
 
+#: A loss that only an emptied table has.
+EMPTIED = 1 - 1e-12
+
+#: Records from which on a share of them says something; a run of fewer is judged at its end, before it commits.
+MIN_SAMPLE = 1_000
+
+
+def may_judge(guards: Guards, counts: Counts) -> bool:
+    """Whether enough was read to hold `maxRejects` against it before the end."""
+    if guards.max_rejects is None or Share.parse(guards.max_rejects).percent is None:
+        return True
+    return counts.read >= MIN_SAMPLE
+
+
 def check_rejects(guards: Guards, counts: Counts) -> None:
     """Denied when more records were rejected than `maxRejects` allows, of those read so far."""
     if guards.max_rejects is None:
@@ -36,8 +50,12 @@ def check_rows(guards: Guards, counts: Counts) -> None:
 
 
 def max_shrink(guards: Guards) -> float | None:
-    """`maxShrink` as the fraction a replaced table may lose; only shares have one."""
+    """
+    `maxShrink` as the fraction that a replaced table may lose. Undeclared, anything but all of it.
+
+    `minRows: 0` says that an empty outcome is meant.
+    """
     if guards.max_shrink is None:
-        return None
+        return None if guards.min_rows == 0 else EMPTIED
     percent = Share.parse(guards.max_shrink).percent
     return None if percent is None else percent / 100

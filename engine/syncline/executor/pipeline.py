@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from syncline.executor.guard import check_rejects
+from syncline.executor.guard import check_rejects, may_judge
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.model.errors import Denied
 
@@ -122,30 +123,43 @@ def load(
     Guards are checked on what would be committed, before it is. The first error of any thread is raised, after what was
     started is over; everything committed before it stays.
     """
-    counts = start.counts
+    counts, done, size = start.counts, start, 0
     pending: Future[Checkpoint] | None = None
-    done = start
-    size = 0
+    held: list[Prepared] = []  # too few records yet to judge by: committed once they may be, or with the last
+
+    def settle() -> None:
+        nonlocal done, pending
+        if pending is not None:
+            waited, pending = pending, None
+            done = waited.result()
+            advanced(done.counts, size)
+
+    def release() -> None:
+        nonlocal pending, size
+        try:
+            check_rejects(guards, counts)
+        except Denied:
+            settle()
+            for ahead, prepared in enumerate(held):
+                serial.call(_setting_aside(sink, prepared, replace(done, sequence=done.sequence + ahead)))
+            raise
+        for prepared in held:
+            settle()
+            size += prepared.size
+            pending = serial.start(_committing(sink, prepared, done))
+        held.clear()
+
     with read_ahead(batches) as incoming:
         try:
             for batch in incoming:
                 prepared = preparer.prepare(batch)
                 counts = counts + prepared.counts
-                if pending is not None:
-                    done = pending.result()
-                    advanced(done.counts, size)
-                    pending = None
-                try:
-                    check_rejects(guards, counts)
-                except Denied:
-                    serial.call(_setting_aside(sink, prepared, done))
-                    raise
-                size += prepared.size
-                pending = serial.start(_committing(sink, prepared, done))
+                held.append(prepared)
+                if may_judge(guards, counts):
+                    release()
+            release()
         finally:
-            if pending is not None:
-                done = pending.result()
-                advanced(done.counts, size)
+            settle()
     return done
 
 

@@ -40,7 +40,7 @@ def preview_flow(
     desired: Desired, flows: Flows, key: ObjectKey, settings: Settings, resolve: Resolve, limit: int
 ) -> Preview:
     """Reads from the start of the source until `limit` records are mapped."""
-    applied = Applied(0, {}, desired, flows)
+    applied = Applied(0, "", "", {}, desired, flows)
     item = applied.flow(key)
     opener = Opener(item, applied, settings.root, resolve)
     source = opener.source()

@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.rejects import unseal
 from syncline.executor.work import Work
-from syncline.kinds.sync import Guards
-from syncline.mapping.records import frame_of_json
+from syncline.kinds.sync import SyncSpec
+from syncline.mapping.records import Misplaced, frame_of_json
 from syncline.model.errors import Invalid
 from syncline.model.run import RunState
-from syncline.sdk.batch import Batch, Position, Span
+from syncline.sdk.batch import Batch, Malformed, Position, Span
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from syncline.executor.engine import Engine
     from syncline.executor.opening import Opener
     from syncline.model.run import Reject
@@ -51,22 +53,66 @@ class RejectSource:
         remaining = iter(self.rejects[start:])
         while chunk := list(islice(remaining, BATCH)):
             start += len(chunk)
-            texts = [r.record for r in chunk]
-            data = "\n".join(texts).encode()
+            data = "\n".join(r.record for r in chunk).encode()
+            frame, fitting, malformed = self._frame(chunk)
             yield Batch(
-                frame=frame_of_json(texts, self.schema),
-                spans=tuple(_span(r.place) for r in chunk),
+                frame=frame,
+                spans=tuple(_span(r.place) for r in fitting),
                 position={"record": start},
+                malformed=malformed,
                 digest=hashlib.sha256(data).digest(),
                 size=len(data),
             )
+
+    def _frame(self, chunk: list[Reject]) -> tuple[pl.DataFrame, list[Reject], tuple[Malformed, ...]]:
+        """Records as columns; those that the source could not send any more, since its schema changed, apart."""
+        try:
+            return frame_of_json([r.record for r in chunk], self.schema), chunk, ()
+        except Misplaced:
+            fitting: list[Reject] = []
+            malformed: list[Malformed] = []
+            for reject in chunk:
+                try:
+                    frame_of_json([reject.record], self.schema)
+                except Misplaced as error:
+                    malformed.append(Malformed(reject.place, str(error), reject.record, error.field))
+                else:
+                    fitting.append(reject)
+            return frame_of_json([r.record for r in fitting], self.schema), fitting, tuple(malformed)
 
     def close(self) -> None:
         """Holds nothing."""
 
 
-def retry_work(engine: Engine, run_id: str) -> tuple[Work, RunRecord]:
-    """The work of retrying a run, and that run. `Invalid` when there is nothing to retry."""
+def _check_current(engine: Engine, record: RunRecord, *, overwrite: bool) -> None:
+    """Refuses a retry whose records may be older than what is in the table by now."""
+    later = next(
+        (
+            r
+            for r in engine.facilities.store.runs(record.key, limit=50)
+            if r.started > record.started and not r.parent and r.receipt is not None
+        ),
+        None,
+    )
+    spec = engine.applied().flow(record.key).flow.spec
+    if later is None or spec.write == "append":
+        return
+    if not (isinstance(spec, SyncSpec) and spec.read == "incremental"):
+        raise Invalid(
+            f"run {later.id} has read {record.key} again since run {record.id}",
+            code="SYN711",
+            help=f"Retry what it rejected: `syncline runs retry {later.id}`.",
+        )
+    if not overwrite:
+        raise Invalid(
+            f"run {later.id} has read on since run {record.id}: a retried record could overwrite a newer one",
+            code="SYN711",
+            help="Where records that were rejected don't change at the source, retry with --overwrite-newer.",
+        )
+
+
+def retry_work(engine: Engine, run_id: str, *, overwrite: bool = False) -> tuple[Work, RunRecord]:
+    """The work of retrying a run, and that run. `Invalid` when there is nothing to retry, or it would do harm."""
     facilities = engine.facilities
     record = facilities.store.run(run_id)
     if record is None:
@@ -92,7 +138,7 @@ def retry_work(engine: Engine, run_id: str) -> tuple[Work, RunRecord]:
             code="SYN708",
             help="Records that could not be parsed need a corrected source.",
         )
-    item = engine.applied().flow(record.key)
+    _check_current(engine, record, overwrite=overwrite)
 
     def open_source(opener: Opener) -> RejectSource:
         source = opener.source()
@@ -101,14 +147,4 @@ def retry_work(engine: Engine, run_id: str) -> tuple[Work, RunRecord]:
         finally:
             source.close()
 
-    mode = item.flow.spec.write
-    work = Work(
-        item=item,
-        flow=f"{record.key}/retry/{record.id}",
-        mode="append" if mode == "replace" else mode,
-        trigger="retry",
-        open_source=open_source,
-        guards=Guards(),
-        parent=record.id,
-    )
-    return work, record
+    return Work(record.key, trigger="retry", parent=record.id, open_source=open_source), record

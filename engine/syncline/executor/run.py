@@ -14,47 +14,58 @@ from typing import TYPE_CHECKING
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, Rehearsal, counted
 from syncline.executor.guard import check_rows, max_shrink
-from syncline.executor.outcome import outcome
+from syncline.executor.outcome import Outcome, outcome
 from syncline.executor.pipeline import Serial, load
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
-from syncline.executor.start import forgotten, left_open, new_run_id, start_of
+from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
-from syncline.model.errors import Denied
+from syncline.kinds.sync import Guards
+from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
-from syncline.sdk.destination import Target
+from syncline.sdk.destination import Target, WriteMode
 from syncline.sdk.source import Measured
 from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
+    from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch
     from syncline.sdk.destination import Destination
     from syncline.sdk.source import Source
 
 
+def _terms(item: CompiledFlow, work: Work) -> tuple[WriteMode, Guards]:
+    """How to write, and within which bounds. A retry adds to what is there, and all that it moves was rejected once."""
+    spec = item.flow.spec
+    if not work.parent:
+        return spec.write, spec.guards
+    return ("upsert" if item.flow.target_key and spec.write != "append" else "append"), Guards()
+
+
 class Run:
     """One run. `execute` reads from top to bottom."""
 
-    def __init__(self, engine: Engine, work: Work, progress: Progress) -> None:
+    def __init__(self, engine: Engine, work: Work, applied: Applied, item: CompiledFlow, progress: Progress) -> None:
         self.engine = engine
         self.work = work
-        self.flow = work.item.flow
+        self.item = item
+        self.flow = item.flow
         self.progress = progress
         self.facilities = engine.facilities
-        self.opener = engine.opener(
-            work.item, engine.applied(), self.facilities.settings.root, engine.resolve, self.facilities.keep
-        )
+        self.mode, self.guards = _terms(item, work)
+        settings = self.facilities.settings
+        self.opener = engine.opener(item, applied, settings.root, engine.resolve, self.facilities.keep)
         self.clock = time.perf_counter()
-        applied = engine.applied().objects[self.flow.key]
         self.record = RunRecord(
             id=new_run_id(),
-            key=self.flow.key,
+            key=work.key,
             state=RunState.pending,
             trigger=work.trigger,
             revision=applied.revision,
@@ -82,7 +93,7 @@ class Run:
 
     def _allow(self) -> list[Event]:
         recorder = self.facilities.recorder
-        results = self.engine.decide(self.work.item)
+        results = self.engine.decide(self.item)
         denied = [r for r in results if not r.allowed]
         event = recorder.event(
             Action.policy_decision,
@@ -102,24 +113,30 @@ class Run:
         return [event]
 
     def _saved(self, destination: Destination) -> str | None:
-        if self.work.flow != str(self.flow.key) or self.work.full_refresh:
-            return destination.checkpoint(self.work.flow)
+        if self.work.parent or self.work.full_refresh:
+            return destination.checkpoint(self.work.name)
         store = self.facilities.store
         copy = store.cursor(self.flow.key)
-        if copy is not None and (known := Checkpoint.loads(copy)).flow != self.work.flow:
-            destination.move(known.flow, self.work.flow)  # the object was renamed since: its checkpoint follows
-            store.put_cursor(self.flow.key, replace(known, flow=self.work.flow).dumps())
-        saved = destination.checkpoint(self.work.flow)
+        if copy is not None and (known := Checkpoint.loads(copy)).flow != self.work.name:
+            destination.move(known.flow, self.work.name)  # the object was renamed since: its checkpoint follows
+            store.put_cursor(self.flow.key, replace(known, flow=self.work.name).dumps())
+        saved = destination.checkpoint(self.work.name)
         if forgotten(saved, copy, store):
-            destination.forget(self.work.flow)
+            destination.forget(self.work.name)
             return None
         return saved
 
     def _begin(self, saved: str | None, events: list[Event]) -> Checkpoint:
         store = self.facilities.store
+        if self.work.full_refresh and self.mode == "append" and saved is not None:
+            raise Invalid(
+                f"reading {self.flow.key} from the start would append every row again",
+                code="SYN712",
+                help="Write by upsert or replace, or append to a new table.",
+            )
         left = left_open(store, self.flow.key, self.work.parent)
         start = start_of(
-            self.work.flow,
+            self.work.name,
             self.flow,
             saved,
             left,
@@ -147,7 +164,7 @@ class Run:
             counts=start.counts,
         )
         store.put_run(self.record)
-        if self.work.flow == str(self.flow.key) and store.cursor(self.flow.key) is None:
+        if not self.work.parent and store.cursor(self.flow.key) is None:
             store.put_cursor(self.flow.key, start.dumps())
         return start
 
@@ -196,10 +213,10 @@ class Run:
         self.progress.started(info)
 
     def _move(self, serial: Serial, source: Source, destination: Destination, start: Checkpoint) -> RunResult:
-        columns = self.engine.columns(self.work.item, source)
+        columns = self.engine.columns(self.item, source)
         target = replace(columns.target, key=self.flow.target_key)
-        unique = self.work.mode != "append" and bool(target.key)
-        guards = self.work.guards
+        unique = self.mode != "append" and bool(target.key)
+        guards = self.guards
         total = source.total_bytes if isinstance(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
@@ -207,7 +224,7 @@ class Run:
         self.progress.phase("loading")
         writer = serial.call(
             lambda: destination.open(
-                Target(self.work.flow, start.run, self.flow.target.stream, target, self.work.mode, max_shrink(guards))
+                Target(self.work.name, start.run, self.flow.target.stream, target, self.mode, max_shrink(guards))
             )
         )
         preparer = Preparer(columns, target, unique, writer)
@@ -227,7 +244,7 @@ class Run:
             done = replace(end, done=True)
             done = counted(done, serial.call(lambda: writer.finish(done.dumps())))
         except BaseException:
-            self.record = committer.record
+            self.record = committer.counted_record()
             serial.call(writer.abort)
             serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
             raise
@@ -247,10 +264,10 @@ class Run:
                 Rehearsal(self.facilities, self.flow.key),
                 serial,
                 start,
-                self.work.guards,
+                self.guards,
                 lambda counts, size: self.progress.advanced(counts, size / total if total else None),
             )
-            check_rows(self.work.guards, end.counts)
+            check_rows(self.guards, end.counts)
             serial.call(lambda: self.facilities.store.drop_rejects(start.run, 1))
         finally:
             serial.close()
@@ -297,7 +314,7 @@ class Run:
         self.record = replace(
             self.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
         )
-        if self.work.flow == str(self.flow.key):
+        if not self.work.parent:
             store.put_cursor(self.flow.key, done.dumps())
         store.put_run(self.record)
         store.add_metrics(self.flow.key, {"runs": 1, "written": done.counts.written, **self.opener.metrics})
@@ -305,33 +322,35 @@ class Run:
         return RunResult(self.record, receipt)
 
     def _stopped(self, error: BaseException) -> None:
-        """Records how it ended. A failure to record must not hide what happened."""
-        ended = outcome(error)
+        """Records how it ended. A failure to record is noted on the error and doesn't hide it."""
+        try:
+            self._record_end(outcome(error), denied=isinstance(error, Denied))
+        except Exception as second:
+            error.add_note(f"Recording how the run ended failed as well: {second}")
+        finally:
+            self.progress.finished(self.record.counts, time.perf_counter() - self.clock)
+
+    def _record_end(self, ended: Outcome, *, denied: bool) -> None:
         store, recorder = self.facilities.store, self.facilities.recorder
-        record = self.record
-        if record.state is RunState.pending:
-            store.put_run(record)
-        if ended.event == "interrupt" and record.state is RunState.pending:
-            ended = replace(ended, event="fail")
+        if is_final(self.record):
+            return  # it had ended; showing it failed
+        if self.record.state is RunState.pending:
+            store.put_run(self.record)
+        event = "fail" if self.record.state is RunState.pending else ended.event
         self.record = replace(
-            record,
-            state=next_state(record.state, ended.event),
+            self.record,
+            state=next_state(self.record.state, event),
             finished=rfc3339(),
             error=ended.message,
             error_code=ended.error.code,
         )
         store.put_run(self.record)
-        denied = isinstance(error, Denied)
-        recorder.record(
-            [
-                recorder.event(
-                    Action.run_finish,
-                    outcome=EventOutcome.denied if denied else EventOutcome.failure,
-                    key=self.flow.key,
-                    run=record.id,
-                    state=str(self.record.state),
-                    code=ended.error.code,
-                )
-            ]
+        finish = recorder.event(
+            Action.run_finish,
+            outcome=EventOutcome.denied if denied else EventOutcome.failure,
+            key=self.flow.key,
+            run=self.record.id,
+            state=str(self.record.state),
+            code=ended.error.code,
         )
-        self.progress.finished(self.record.counts, time.perf_counter() - self.clock)
+        recorder.record([finish])

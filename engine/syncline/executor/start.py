@@ -70,13 +70,14 @@ def start_of(
     - an unfinished run: the same run goes on, with its counts; if it ended for good (a guard, an error that needed a
       person), a new run goes on from its position where reading again would double rows or lose the cursor (append,
       incremental, a retry), and else from the start, so that it accounts for everything;
+    - an unfinished run whose mapping has changed since: as if it had ended for good, so that no run mixes two mappings;
     - a run that finished at the destination and was killed before it could say so: the same run, `done`;
     - a finished run: a new run, past its cursor for an incremental sync and for a retry, else from the start.
 
     A new run takes over the id of one that was stopped before its first commit.
     """
     basis = position_digest(flow)
-    fresh = Checkpoint(name, new_run_id(), basis, started=rfc3339())
+    fresh = Checkpoint(name, new_run_id(), basis, started=rfc3339(), mapping=flow.mapping.digest)
     if full_refresh:
         return fresh
     previous = None if saved is None else replace(Checkpoint.loads(saved), flow=name)  # it may have had another
@@ -87,7 +88,8 @@ def start_of(
         return fresh
     onwards = replace(fresh, position=previous.position, before=previous.position)
     record = reader.run(previous.run)
-    if not is_final(record) and (record is not None or not previous.done):
+    same = previous.done or previous.mapping == flow.mapping.digest
+    if same and not is_final(record) and (record is not None or not previous.done):
         return replace(previous, resumed=previous.resumed + 1)
     keeps_cursor = retry or (isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental")
     if not previous.done and flow.spec.write == "append":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,7 @@ from syncline.model.run import Receipt
 from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from syncline.kinds.sync import Guards
-    from syncline.planner.compiled import CompiledFlow
-    from syncline.sdk.destination import WriteMode
+    from syncline.model.key import ObjectKey
     from syncline.sdk.source import Source
 
 
@@ -29,22 +26,19 @@ class RunResult:
 @dataclass(frozen=True, slots=True)
 class Work:
     """
-    What a run moves: by default a flow's source to its target, from where the destination's checkpoint says.
+    What to run: an applied flow, from where the destination's checkpoint says.
 
-    A retry moves other batches (`source`) under a name of its own (`flow`), so that the flow's cursor stays put.
+    A retry (`parent` is the run that it retries) moves other batches to the same table, under a name of its own, so
+    that the flow's cursor stays put.
     """
 
-    item: CompiledFlow
-    flow: str
-    mode: WriteMode
-    trigger: str
-    open_source: Callable[[Opener], Source]
-    guards: Guards
+    key: ObjectKey
+    trigger: str = "manual"
     full_refresh: bool = False
     parent: str = ""
+    open_source: Callable[[Opener], Source] = Opener.source
 
-
-def flow_work(item: CompiledFlow, *, trigger: str = "manual", full_refresh: bool = False) -> Work:
-    """The ordinary work of a flow."""
-    spec = item.flow.spec
-    return Work(item, str(item.flow.key), spec.write, trigger, Opener.source, spec.guards, full_refresh)
+    @property
+    def name(self) -> str:
+        """What its checkpoint is kept under."""
+        return f"{self.key}/retry/{self.parent}" if self.parent else str(self.key)

@@ -46,6 +46,9 @@ class EmptyState:
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:  # noqa: ARG002 - the protocol's
         return ()
 
+    def applied_under(self) -> tuple[str, str]:
+        return "", ""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         return ()
 

@@ -127,6 +127,18 @@ class SqlReader:
                 values.setdefault(row.period, {})[row.counter] = row.value
         return tuple(MetricsPeriod(key, start, _hour_after(start), counters) for start, counters in values.items())
 
+    def applied_under(self) -> tuple[str, str]:
+        applies = tables.applies
+        query = (
+            select(applies.c.revision, applies.c.plan)
+            .where(applies.c.finished != "")
+            .order_by(applies.c.number.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).first()
+        return (row.revision, row.plan) if row else ("", "")
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         applies, steps = tables.applies, tables.steps
         query = (

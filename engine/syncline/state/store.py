@@ -152,6 +152,9 @@ class StateReader(Protocol):
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         """Counters of an object by the hour, newest first; a week of them unless told otherwise."""
 
+    def applied_under(self) -> tuple[str, str]:
+        """The revision and the plan's digest of the last finished apply; empty where there was none."""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         """Entries of the apply that was begun and not finished, done and not done; empty if there is none."""
 

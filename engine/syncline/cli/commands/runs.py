@@ -103,16 +103,19 @@ def rejects(app: App, run_id: str, limit: int | None, form: str, out: Path | Non
 
 @runs.command(short_help="Try a run's rejects again.")
 @click.argument("run_id", metavar="RUN")
+@click.option(
+    "--overwrite-newer", is_flag=True, help="Also if the sync has run since, and may have written newer records."
+)
 @output("text", "json", help="How to write the receipt; progress goes to standard error.")
 @pass_app
-def retry(app: App, run_id: str, form: str) -> Exit:
+def retry(app: App, run_id: str, form: str, *, overwrite_newer: bool) -> Exit:
     """Map and write a run's rejects again, with the mapping as it is applied now. It is a run of its own."""
     from syncline import workflow
     from syncline.cli.commands.run import finish, watching
 
     settings = app.settings()
     with watching(app) as progress:
-        result = workflow.retry(settings, run_id, progress=progress)
+        result = workflow.retry(settings, run_id, progress=progress, overwrite_newer=overwrite_newer)
     return finish(app, settings, result, form)
 
 

@@ -253,6 +253,15 @@ _SCHEMA: tuple[Code, ...] = (
         good="connector: helpdesk@^1",
     ),
     Code(
+        "SYN218",
+        "path into a reserved folder",
+        "A manifest names a path in `.git`, `.syncline` or the home folder. State, keys, audit log and history are no "
+        "data: a flow could copy keys out, or write over what was recorded.",
+        "Keep data and secrets in folders of their own, such as `data/`, `warehouse/` or `/run/secrets/`.",
+        bad="config: {path: .syncline/warehouse.db}",
+        good="config: {path: warehouse/warehouse.db}",
+    ),
+    Code(
         "SYN220",
         "declared twice",
         "Two manifests have the same tenant, kind and name. Which one counts must not depend on the order of files.",

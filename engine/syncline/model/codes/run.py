@@ -72,4 +72,16 @@ CODES: tuple[Code, ...] = (
         "with --full-refresh.",
         "Nothing is to be done; the later run has all records.",
     ),
+    Code(
+        "SYN711",
+        "retry of what was read again",
+        "The flow has run since, so the records that were rejected then may be older than what is in the table now.",
+        "Retry the newest run; for incremental syncs whose rejected records don't change, use --overwrite-newer.",
+    ),
+    Code(
+        "SYN712",
+        "full refresh would append again",
+        "In append mode, reading from the start writes every row once more.",
+        "Write by upsert or replace, or append to a new table.",
+    ),
 )

@@ -21,7 +21,7 @@ CODES: tuple[Code, ...] = (
         "SYN803",
         "secret cannot be decrypted",
         "A SOPS file is encrypted for other keys, was changed after it was encrypted, or uses a method other than age.",
-        "Give one of its recipients' age identities in SOPS_AGE_KEY or SOPS_AGE_KEY_FILE, or repair it with `sops edit`.",
+        "Give one of its recipients' age identities in SOPS_AGE_KEY or SOPS_AGE_KEY_FILE, or repair it: `sops edit`.",
     ),
     Code(
         "SYN804",
