@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -31,7 +32,12 @@ _WHERE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """A record that doesn't fit the schema: its index on the page, the reason, the field's path, its raw text."""
+    """A record that doesn't fit the schema: its index on the page, the reason, the field's path, its raw text.
+
+    >>> page = RecordDecoder(Schema((Field("id", JSON),))).decode(b'[{"id": 1}, 2]')
+    >>> page.bad[0].index, page.bad[0].message
+    (1, 'Expected `object`, got `int`')
+    """
 
     index: int
     message: str
@@ -41,7 +47,11 @@ class BadRecord:
 
 @dataclass(frozen=True, slots=True)
 class PageRecords:
-    """The records of a page. `good` are typed objects for `RecordDecoder.frame`; `rows` their indices on the page."""
+    """The records of a page. `good` are typed objects for `RecordDecoder.frame`; `rows` their indices on the page.
+
+    >>> RecordDecoder(Schema((Field("id", JSON),))).decode(b'[{"id": 1}, 2]').count
+    2
+    """
 
     good: list[Any]
     rows: Sequence[int]
@@ -54,7 +64,14 @@ class PageRecords:
 
 
 class RecordDecoder:
-    """Decodes pages of one stream. `records` is a JMESPath expression; simple paths are the fast ones."""
+    """Decodes pages of one stream. `records` is a JMESPath expression; simple paths are the fast ones.
+
+    >>> from syncline.model.schema import INTEGER, NUMBER
+    >>> decoder = RecordDecoder(Schema((Field("id", INTEGER), Field("price", NUMBER))), "data[]")
+    >>> page = decoder.decode(b'{"data": [{"id": 9007199254740993, "price": 1.10}]}')
+    >>> decoder.frame(page.good).row(0)
+    (9007199254740993, '1.10')
+    """
 
     def __init__(self, schema: Schema, records: str = "@") -> None:
         self.schema = schema
@@ -220,8 +237,18 @@ class RecordDecoder:
         return True
 
 
+@lru_cache(maxsize=128)
+def record_decoder(schema: Schema, records: str) -> RecordDecoder:
+    """The decoder of a schema and an expression, made once: it keeps nothing between pages."""
+    return RecordDecoder(schema, records)
+
+
 def untyped_schema(paths: Sequence[str], key: tuple[str, ...] = ()) -> Schema:
-    """The schema of a stream without a declared one: the top-level fields of these paths, as JSON text."""
+    """The schema of a stream without a declared one: the top-level fields of these paths, as JSON text.
+
+    >>> untyped_schema(["id", "customer.email", "customer.name"]).names
+    ('id', 'customer')
+    """
     names: dict[str, None] = {}
     for path in paths:
         match = re.match(r'"([^"]+)"|[^.\[|]+', path.strip())

@@ -30,7 +30,7 @@ from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Malformed, Position, Span
 from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http import HttpTransport, Request, Transport
-from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, untyped_schema
+from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, record_decoder, untyped_schema
 from syncline.sdk.paging import Pager, Seen, State
 from syncline.sdk.source import Instance, SourceRequest, plain
 
@@ -87,7 +87,7 @@ class RestSource:
         self._cursor = self._compiled_cursor(stream)
         self._schema = request.schema or untyped_schema(self._paths(), stream.key)
         self._declared = request.schema is not None
-        self._decoder = RecordDecoder(self._schema, stream.records)
+        self._decoder = record_decoder(self._schema, stream.records)
         self._pages = compile_paging(stream.page, templated="page" in self._plan.names)
         self._ahead: tuple[State, Request] | None = None
         self._clock = clock or SystemClock()

@@ -24,7 +24,7 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001 - likewise
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Values of `column` for which `broken` is true (null is not) can't be held, as `message` says.
+    """Values of `column` for which `broken` is true (null is not; None: none is) can't be held, as `message` says.
 
     `late` limits are found by other means when a batch is written (in its bytes, by the server), so that only naming
     the rows needs them.
@@ -32,7 +32,7 @@ class Limit:
 
     column: str
     message: str
-    broken: Callable[[pl.Series], pl.Series]
+    broken: Callable[[pl.Series], pl.Series | None]
     late: bool = False
 
 
@@ -58,7 +58,8 @@ def no_null_keys(schema: Schema) -> Iterator[Limit]:
 def ensure(frame: pl.DataFrame, limits: Sequence[Limit]) -> None:
     """Raises Invalid for the first column with a value beyond a limit."""
     for limit in limits:
-        if not limit.late and limit.broken(frame[limit.column]).any():
+        broken = None if limit.late else limit.broken(frame[limit.column])
+        if broken is not None and broken.any():
             raise beyond(limit.column, limit.message)
 
 
@@ -67,7 +68,8 @@ def refusals(frame: pl.DataFrame, limits: Sequence[Limit]) -> list[Refusal]:
     found = [
         Refusal(row, limit.column, f"{limit.message} can't be held")
         for limit in limits
-        for row in limit.broken(frame[limit.column]).fill_null(value=False).arg_true()
+        if (broken := limit.broken(frame[limit.column])) is not None and broken.any()
+        for row in broken.fill_null(value=False).arg_true()
     ]
     return sorted(found, key=lambda refusal: refusal.row)
 

@@ -304,7 +304,7 @@ def _merge(place: str, schema: Schema) -> str:
 
 def _nul(frame: pl.DataFrame, schema: Schema) -> Invalid:
     for limit in types.limits(schema):
-        if limit.late and limit.broken(frame[limit.column]).any():
+        if limit.late and (broken := limit.broken(frame[limit.column])) is not None and broken.any():
             return beyond(limit.column, limit.message)
     return beyond(frame.columns[0], "a NUL character")
 

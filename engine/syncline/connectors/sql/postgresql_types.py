@@ -88,13 +88,11 @@ def limits(schema: Schema) -> tuple[Limit, ...]:
     return tuple(found)
 
 
-def _has_nul(column: pl.Series) -> pl.Series:
-    import polars as pl
-
+def _has_nul(column: pl.Series) -> pl.Series | None:
     # One search through the bytes of all values takes half as long as one in each; hardly a batch needs the second.
     values = column.to_arrow().buffers()[2]
     if values is None or _NUL.search(values) is None:
-        return pl.repeat(value=False, n=len(column), eager=True)
+        return None
     return column.str.contains("\0", literal=True)
 
 

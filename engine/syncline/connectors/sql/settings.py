@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from syncline.model.errors import Invalid
+from syncline.model.reserved import HELP, is_reserved
 from syncline.model.secret import Secret
 from syncline.sdk.source import Instance
 
@@ -35,27 +36,29 @@ def settings(instance: Instance) -> Settings:
     """
     Reads the configuration of an instance.
 
-    `path` is relative to the instance's root and stays inside it. `url` is `postgresql://host:port/database`, with
-    libpq's parameters (`?sslmode=verify-full&sslrootcert=…`) but without user and password: those come from an
-    AuthConfig of type `basic`. Anything else is `Invalid`.
+    `path` is relative to the instance's root, stays inside it, and out of reserved folders. `url` is
+    `postgresql://host:port/database`, with libpq's parameters (`?sslmode=verify-full&sslrootcert=…`) but without user
+    and password: those come from an AuthConfig of type `basic`. Anything else is `Invalid`.
     """
     config = instance.config
     match config.get("path"), config.get("url"):
         case str(path), None:
-            return SqliteSettings(_inside(instance.root, path))
+            return SqliteSettings(_inside(instance, path))
         case None, str(url):
             return _postgres(instance, url)
         case _:
             raise _invalid(f"{instance.name}: a database needs either `path` (SQLite) or `url` (PostgreSQL)")
 
 
-def _inside(root: Path, path: str) -> Path:
+def _inside(instance: Instance, path: str) -> Path:
     if not path or "\0" in path:
         raise _invalid("`path` is not the path of a file")
-    base = root.resolve()
+    base = instance.root.resolve()
     found = (base / path).resolve()
     if found == base or not found.is_relative_to(base):
         raise _invalid(f"`path` {path!r} leads out of the folder that holds the data", "Use a path inside it.")
+    if is_reserved(found, base, instance.home):
+        raise Invalid(f"{instance.name}: `path` {path!r} is in a reserved folder", code="SYN218", help=HELP)
     return found
 
 

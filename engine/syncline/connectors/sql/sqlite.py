@@ -24,6 +24,7 @@ from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Written
+from syncline.sdk.private import create_private, make_private
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,9 +53,10 @@ class SqliteDatabase:
 
     def __init__(self, settings: SqliteSettings) -> None:
         try:
-            settings.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(settings.path.parent)
+            create_private(settings.path)  # the files beside it (WAL) get the same permissions
         except OSError as error:
-            raise Stalled(f"SQLite: no folder for {settings.path.name}: {error.strerror}", code="SYN482") from None
+            raise Stalled(f"SQLite: {settings.path.name} can't be made: {error.strerror}", code="SYN482") from None
         with _errors():
             self._connection = sqlite3.connect(
                 settings.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
