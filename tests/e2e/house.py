@@ -73,21 +73,31 @@ spec: {type: basic, username: USER, password: {secretRef: {provider: env, key: W
 
 @dataclass(frozen=True)
 class Scenario:
-    """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how."""
+    """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how. With `api`, it reads from there."""
 
     write: str
     destination: str = "sqlite"
     schema: str = ""
     kind: str = "Sync"
+    api: str = ""
+
+    @property
+    def table(self) -> str:
+        """The table or folder that it writes to."""
+        return "tickets" if self.api else TABLE
 
     @property
     def key(self) -> ObjectKey:
         """The flow."""
-        return ObjectKey("acme", self.kind, "customers")
+        return ObjectKey("acme", self.kind, self.table)
 
     @property
     def texts(self) -> dict[str, str]:
         """The manifests."""
+        if self.api:
+            from tests.e2e.api import helpdesk
+
+            return helpdesk(self.api, write=self.write, read="incremental")
         how = "read: full" if self.kind == "Sync" else "validate: before-commit"
         spec = f"{{from: crm/customers, mapping: customer, to: warehouse/{TABLE}, {how}, write: {self.write}}}"
         head = f"apiVersion: syncline/v1\nkind: {self.kind}\nmetadata: {{name: customers, tenant: acme}}\n"
@@ -150,20 +160,20 @@ def rows(root: Path, scenario: Scenario) -> list[Any] | None:
     """The rows of the destination in the order they lie there; None where there is no table."""
     match scenario.destination:
         case "sqlite":
-            return _sqlite_rows(root / "warehouse.db")
+            return _sqlite_rows(root / "warehouse.db", scenario.table)
         case "parquet" | "jsonl":
             return list(_file_rows(root / "lake" / TABLE))
         case url:
             return _postgres_rows(url, scenario.schema)
 
 
-def _sqlite_rows(path: Path) -> list[Any] | None:
+def _sqlite_rows(path: Path, table: str) -> list[Any] | None:
     if not path.exists():
         return None
     with closing(sqlite3.connect(path)) as connection:
-        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (TABLE,)).fetchall():
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
             return None
-        return [list(row) for row in connection.execute(f"SELECT * FROM {TABLE} ORDER BY rowid")]
+        return [list(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY rowid")]
 
 
 def _postgres_rows(url: str, schema: str) -> list[Any] | None:

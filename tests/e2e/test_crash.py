@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.api_server import Asked, Reply, api_server
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,6 +37,7 @@ def same(root: Path, what: str, scenario: dict[str, str], **how: Any) -> list[di
     """Kills and repairs; each outcome must be that of the unbroken one. The lines, for what else they tell."""
     unbroken, *lines = crash(root, what, scenario, **how)
     assert unbroken["outcome"]["audit"]
+    assert what != "run" or unbroken["outcome"]["batches"] > 2
     assert len(lines) == len(range(how.get("first", 1), len(unbroken["points"]) + 1, how.get("stride", 1)))
     for line in lines:
         at = f"{line['point']}: {line['name']}"
@@ -99,6 +102,19 @@ def test_a_repair_that_is_killed_is_repaired(tmp_path, write):
 def test_an_import_that_is_killed_while_it_validates_ends_like_one_that_was_not(tmp_path):
     """A sample of points of an import that checks everything before its first write."""
     agrees(same(tmp_path, "run", {"write": "append", "kind": "Import"}, stride=7, first=4), "append")
+
+
+@pytest.mark.slow
+def test_a_run_from_an_api_that_is_killed_between_pages_ends_like_one_that_was_not(tmp_path):
+    """A sample of points of an incremental append from an API: every ticket is there once, in order."""
+    tickets = [{"id": n, "title": "x" * (120 if n % 9 == 0 else 60), "hours": n / 4} for n in range(1, 61)]
+
+    def api(asked: Asked) -> Reply:
+        start = int(asked.query.get("cursor") or asked.query.get("after") or 0)
+        return Reply({"data": tickets[start : start + 7], "next": str(start + 7) if start + 7 < len(tickets) else None})
+
+    with api_server(api) as server:
+        agrees(same(tmp_path, "run", {"write": "append", "api": server.url}, stride=7, first=2), "append")
 
 
 @pytest.mark.slow

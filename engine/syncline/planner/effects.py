@@ -88,9 +88,10 @@ def _column_effects(before: CompiledFlow, after: CompiledFlow) -> Iterator[Effec
             yield Effect(EffectKind.columns_dropped, table, what)
 
 
-def _reset_effects(key: ObjectKey, observed: Observed, parts: tuple[str, ...]) -> Iterator[Effect]:
+def _reset_effects(known: ObjectKey, key: ObjectKey, observed: Observed, parts: tuple[str, ...]) -> Iterator[Effect]:
+    """`known` is the flow's name in the state, `key` the one that it gets."""
     why = ", ".join(parts)
-    if parts and key in observed.cursors:
+    if parts and known in observed.cursors:
         yield Effect(
             EffectKind.cursor_reset,
             str(key),
@@ -98,8 +99,8 @@ def _reset_effects(key: ObjectKey, observed: Observed, parts: tuple[str, ...]) -
             "state",
             reversible=False,
         )
-        if key in observed.last_read:
-            rows = observed.last_read[key]
+        if known in observed.last_read:
+            rows = observed.last_read[known]
             what = f"the next run reads from the start (its last run read {rows:,} records)"
             yield Effect(EffectKind.rows_reread, str(key), what, "state")
 
@@ -121,7 +122,8 @@ def flow_effects(
             Effect(EffectKind.table_created, table, f"{table} is created if it isn't there, {columns} columns")
         )
     else:
-        found.extend(_reset_effects(after.flow.key, observed, position_changes(before.flow, after.flow)))
+        changed = position_changes(before.flow, after.flow)
+        found.extend(_reset_effects(before.flow.key, after.flow.key, observed, changed))
         found.extend(_column_effects(before, after))
         if before.flow.spec.write != after.flow.spec.write:
             what = f"writes by {after.flow.spec.write} instead of {before.flow.spec.write}"
