@@ -25,6 +25,11 @@ def authenticate(request: Request, credentials: Credentials) -> Request:
 
     Settings: `in` (header, query or cookie), `name` and `prefix` of an API key; `username` of basic, if it isn't a
     secret. Secrets: `value`; `username`, `password`; `token`. Raises `Stalled` when one is missing or can't be sent.
+
+    >>> request = Request("GET", "https://api.example.com/me")
+    >>> sent = authenticate(request, Credentials("bearer", secrets={"token": Secret("t0k3n")}))
+    >>> sent.headers["Authorization"]
+    'Bearer t0k3n'
     """
     match credentials.type:
         case "none":
@@ -44,14 +49,22 @@ def authenticate(request: Request, credentials: Credentials) -> Request:
 
 
 def sensitive_parameters(credentials: Credentials) -> frozenset[str]:
-    """Names of the query parameters that carry a secret: masked where a URL is shown, stripped where it is kept."""
+    """Names of the query parameters that carry a secret: masked where a URL is shown, stripped where it is kept.
+
+    >>> sensitive_parameters(Credentials("api_key", {"in": "query", "name": "k"}, {"value": Secret("v")}))
+    frozenset({'k'})
+    """
     if credentials.type == "api_key" and _location(credentials) == "query":
         return frozenset({_name(credentials)})
     return frozenset()
 
 
 def forms_of_secrets(credentials: Credentials) -> tuple[Secret, ...]:
-    """The secrets in every form that they are sent in: for masking what an API sends back of a request."""
+    """The secrets in every form that they are sent in: for masking what an API sends back of a request.
+
+    >>> [form.reveal() for form in forms_of_secrets(Credentials("bearer", secrets={"token": Secret("a b")}))]
+    ['a b', 'a%20b']
+    """
     found = list(credentials.secrets.values())
     found += [Secret(quote(secret.reveal(), safe="")) for secret in credentials.secrets.values()]
     if credentials.type == "basic" and credentials.secrets.get("password"):

@@ -25,6 +25,11 @@ class Span:
 
     `unit` says what is counted: `line` (CSV, JSONL: physical line of the record's start), `row` (Parquet) or `record`
     (the position inside an API response, whose request is then the `uri`).
+
+    >>> Span("crm.csv", "line", first=2, count=10).at(3)
+    'crm.csv:5'
+    >>> Span("GET /tickets?page=2", "record", first=1, count=10).at(0)
+    'GET /tickets?page=2#1'
     """
 
     uri: str
@@ -40,7 +45,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Malformed:
-    """A record that could not be parsed: where it is, why, and its raw text (bounded to 64 KiB)."""
+    """A record that could not be parsed: where it is, why, and its raw text (bounded to 64 KiB).
+
+    >>> Malformed("crm.csv:7", "3 fields instead of 4", "7,Ada,x").place
+    'crm.csv:7'
+    """
 
     place: str
     message: str
@@ -55,6 +64,12 @@ class Batch:
     `frame` has one row a well-formed record, columns as the source's schema says. The counts of `spans` add up to its
     height. `malformed` are records read but not in the frame. `position` is where a later read continues after this
     batch. `digest` is the SHA-256 of the raw bytes that the batch was read from.
+
+    >>> import polars as pl
+    >>> spans = (Span("a.csv", "line", 2, 1), Span("b.csv", "line", 2, 1))
+    >>> batch = Batch(pl.DataFrame({"id": [1, 2]}), spans, position={"done": ["a.csv", "b.csv"]})
+    >>> batch.read, batch.places([1])
+    (2, ['b.csv:2'])
     """
 
     frame: pl.DataFrame

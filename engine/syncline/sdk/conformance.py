@@ -25,17 +25,30 @@ OpenSource = Callable[[], Source]
 
 
 class Broken(AssertionError):
-    """A promise that isn't kept."""
+    """A promise that isn't kept.
+
+    >>> str(Broken("two records have one place"))
+    'two records have one place'
+    """
 
 
 def require(holds: bool, promise: str) -> None:
-    """Raises `Broken` with the promise, unless it holds."""
+    """Raises `Broken` with the promise, unless it holds.
+
+    >>> require(1 + 1 == 2, "sums are right")
+    >>> require(1 + 1 == 3, "sums are wrong")
+    Traceback (most recent call last):
+    syncline.sdk.conformance.Broken: sums are wrong
+    """
     if not holds:
         raise Broken(promise)
 
 
 def read(open_source: OpenSource, position: Position | None = None) -> list[Batch]:
-    """All batches from a position on, with the source closed afterwards. The position goes through JSON first."""
+    """All batches from a position on, with the source closed afterwards. The position goes through JSON first.
+
+    Example: `read(lambda: MySource(path), batches[0].position)` gives what comes after the first batch.
+    """
     source = open_source()
     try:
         return list(source.read(None if position is None else json.loads(json.dumps(position))))
@@ -44,7 +57,13 @@ def read(open_source: OpenSource, position: Position | None = None) -> list[Batc
 
 
 def records(batches: Sequence[Batch]) -> list[tuple[Any, ...]]:
-    """Each record with its place: rows as (place, value, …), then malformed ones as (place, raw text)."""
+    """Each record with its place: rows as (place, value, …), then malformed ones as (place, raw text).
+
+    >>> import polars as pl
+    >>> from syncline.sdk.batch import Span
+    >>> records([Batch(pl.DataFrame({"id": [7]}), (Span("a.csv", "line", 2, 1),), {})])
+    [('a.csv:2', 7)]
+    """
     rows: list[tuple[Any, ...]] = []
     for batch in batches:
         places = batch.places(range(batch.frame.height))
@@ -118,6 +137,8 @@ def fails_clearly(open_source: OpenSource) -> SynclineError | None:
 
     For sources over input that is damaged on purpose. Returns the error, so that a test may look at it. Another read
     gives the same records and the same error: what is wrong with the input is no matter of chance.
+
+    Example: `error = fails_clearly(lambda: MySource(damaged))`, then `assert error.code == "SYN456"`.
     """
     first, second = _attempt(open_source), _attempt(open_source)
     require(first[0] == second[0], "two reads of the same hostile input yield other records")

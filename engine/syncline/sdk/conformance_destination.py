@@ -1,5 +1,9 @@
 """The promises of a destination as checks that a connector's developer runs, like those of `conformance.py`.
 
+    @pytest.mark.parametrize("check", conformance_destination.DESTINATION_CHECKS)
+    def test_destination(check, tmp_path):
+        check(DestinationCase(lambda: MyDestination(tmp_path), rows=read_back, modes=("append",)))
+
 `DestinationCase` says how to open the system and how to read it back by other means; a check writes to it and looks.
 Each check wants a system that was never written to. `FailingDestination` fails on demand, for tests of what drives one.
 """
@@ -29,6 +33,8 @@ _STREAM = "conformance"
 class DestinationCase:
     """A destination under test: `open` opens the same (at first empty) system each time; `rows` reads a stream back by
     other means, as a frame with the schema's columns and types, in any order; an absent stream is an empty frame.
+
+    Example: `DestinationCase(lambda: MyDestination(path), lambda stream, schema: look(stream), modes=("append",))`.
     """
 
     open: Callable[[], Destination]
@@ -57,7 +63,11 @@ EVERY_TYPE = Schema(
 
 
 def sample(ids: Sequence[int]) -> pl.DataFrame:
-    """Rows of `EVERY_TYPE` with values at the edges: the same row for the same id."""
+    """Rows of `EVERY_TYPE` with values at the edges: the same row for the same id.
+
+    >>> sample([1, 2])["name"].to_list()
+    ['', None]
+    """
     edges: tuple[tuple[Any, ...], ...] = (
         (
             'O\'Brien, "é"\\\n😀',
@@ -336,6 +346,8 @@ DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
 class FailingDestination:
     """A destination whose write number `at` (from 1, over all writers) raises `Again`: before anything is written, or
     `after` it was committed, as when the answer to a commit is lost.
+
+    Example: `FailingDestination(MyDestination(path), at=2, after=True)` loses the answer to the second commit.
     """
 
     inner: Destination

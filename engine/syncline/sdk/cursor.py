@@ -24,7 +24,16 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class CursorKind:
-    """A type of cursor, and how it is written in a request: `format` is for strftime, in UTC; None means ISO 8601."""
+    """A type of cursor, and how it is written in a request: `format` is for strftime, in UTC; None means ISO 8601.
+
+    >>> kind = CursorKind("timestamp")
+    >>> kind.key("2026-01-05T09:00:00+01:00") == kind.key("2026-01-05T08:00:00Z")
+    True
+    >>> kind.text(kind.shift(kind.key("2026-01-05T08:00:00Z"), -60))
+    '2026-01-05T07:59:00Z'
+    >>> CursorKind("integer").key("10") > CursorKind("integer").key("9")
+    True
+    """
 
     type: CursorType
     format: str | None = None

@@ -24,6 +24,11 @@ class Target:
 
     `schema.key` is the key of an upsert. `run` identifies the run whose batches belong together. `max_shrink` bounds
     how much smaller a replaced table may get, as a fraction (None: unbounded).
+
+    >>> from syncline.model.schema import INTEGER, Field
+    >>> target = Target("acme/Sync/orders", "run1", "orders", Schema((Field("id", INTEGER),), ("id",)), "upsert")
+    >>> target.schema.key
+    ('id',)
     """
 
     flow: str
@@ -37,7 +42,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write did. `inserted + updated + unchanged` is the number of rows given."""
+    """What a write did. `inserted + updated + unchanged` is the number of rows given.
+
+    >>> Written(inserted=2, unchanged=1)
+    Written(inserted=2, updated=0, unchanged=1)
+    """
 
     inserted: int
     updated: int = 0
@@ -46,7 +55,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A value that the destination can't hold although its type is right: the row's index in the frame, and why."""
+    """A value that the destination can't hold although its type is right: the row's index in the frame, and why.
+
+    >>> Refusal(3, "note", "PostgreSQL's text can't hold NUL").column
+    'note'
+    """
 
     row: int
     column: str
@@ -54,7 +67,13 @@ class Refusal:
 
 
 class Writer(Protocol):
-    """An open write. Used by one thread."""
+    """An open write. Used by one thread.
+
+    Example: what a run does with one, after each batch and at the end:
+
+        writer.write(frame, checkpoint)
+        writer.finish(checkpoint)
+    """
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
         """
@@ -74,7 +93,10 @@ class Writer(Protocol):
 
 @runtime_checkable
 class Refusing(Protocol):
-    """What a writer may offer besides: naming the values that it can't hold (NUL in PostgreSQL's text, year 10000)."""
+    """What a writer may offer besides: naming the values that it can't hold (NUL in PostgreSQL's text, year 10000).
+
+    Example: `[Refusal(3, "note", "NUL")]` has the caller set row 3 aside, with this reason, and write the others.
+    """
 
     def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
         """
@@ -86,12 +108,25 @@ class Refusing(Protocol):
 
 
 def refusals(writer: Writer, frame: pl.DataFrame) -> list[Refusal]:
-    """What the writer refuses of a frame; nothing, for writers that hold every value of every type."""
+    """What the writer refuses of a frame; nothing, for writers that hold every value of every type.
+
+    >>> import polars as pl
+    >>> class Plain:
+    ...     write = finish = abort = None
+    >>> refusals(Plain(), pl.DataFrame())
+    []
+    """
     return writer.refuse(frame) if isinstance(writer, Refusing) else []
 
 
 class Destination(Protocol):
-    """An integration that is written to. `close` is called once, whatever happened."""
+    """An integration that is written to. `close` is called once, whatever happened.
+
+    Example: a run continues from where its destination is:
+
+        position = destination.checkpoint("acme/Sync/orders")
+        writer = destination.open(target)
+    """
 
     def checkpoint(self, flow: str) -> str | None:
         """The last durable checkpoint of a flow, as it was given to `write` or `finish`; None if there is none."""

@@ -27,14 +27,22 @@ _SOURCE: dict[str, pl.DataType] = {
 
 
 def target_dtype(data_type: DataType) -> pl.DataType:
-    """The polars type of a target column. Timestamps are microseconds in UTC; `json` is JSON text."""
+    """The polars type of a target column. Timestamps are microseconds in UTC; `json` is JSON text.
+
+    >>> target_dtype(DataType.parse("decimal(12,2)"))
+    Decimal(precision=12, scale=2)
+    """
     if data_type.name == "decimal":
         return pl.Decimal(data_type.precision, data_type.scale)
     return _SOURCE[data_type.name]
 
 
 def source_dtype(field: Field) -> pl.DataType:
-    """The polars type of a source column: `number` is the text of its digits, `json` without fields the JSON text."""
+    """The polars type of a source column: `number` is the text of its digits, `json` without fields the JSON text.
+
+    >>> source_dtype(Field("price", DataType("number")))
+    String
+    """
     if field.fields:
         inner: pl.DataType = pl.Struct({f.name: source_dtype(f) for f in field.fields})
     else:
@@ -43,10 +51,18 @@ def source_dtype(field: Field) -> pl.DataType:
 
 
 def source_frame_schema(schema: Schema) -> dict[str, pl.DataType]:
-    """Column names and types of a frame that holds records of a source schema."""
+    """Column names and types of a frame that holds records of a source schema.
+
+    >>> source_frame_schema(Schema((Field("id", DataType("integer")), Field("price", DataType("number")))))
+    {'id': Int64, 'price': String}
+    """
     return {field.name: source_dtype(field) for field in schema.fields}
 
 
 def target_frame_schema(schema: Schema) -> dict[str, pl.DataType]:
-    """Column names and types of a frame that holds records of a target schema."""
+    """Column names and types of a frame that holds records of a target schema.
+
+    >>> target_frame_schema(Schema((Field("id", DataType("integer")), Field("born", DataType("date")))))
+    {'id': Int64, 'born': Date}
+    """
     return {field.name: target_dtype(field.type) for field in schema.fields}

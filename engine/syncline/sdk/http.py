@@ -32,7 +32,11 @@ _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request with an absolute URL. Its `repr` shows neither query nor headers, where secrets may be."""
+    """A request with an absolute URL. Its `repr` shows neither query nor headers, where secrets may be.
+
+    >>> Request("GET", "https://api.example.com/tickets?token=t0k3n").with_headers(Accept="text/csv")
+    Request(GET https://api.example.com/tickets)
+    """
 
     method: str
     url: str
@@ -49,7 +53,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response: header names in lower case, the body decompressed."""
+    """A whole response: header names in lower case, the body decompressed.
+
+    >>> Response(429, {"retry-after": "3"}, b"").headers["retry-after"]
+    '3'
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -57,7 +65,11 @@ class Response:
 
 
 class TransportError(Exception):
-    """An exchange did not complete. `kind` is as in `retry.on`; `permanent`: trying again is useless."""
+    """An exchange did not complete. `kind` is as in `retry.on`; `permanent`: trying again is useless.
+
+    >>> TransportError("no complete answer within 30 s", "timeout").kind
+    'timeout'
+    """
 
     def __init__(self, message: str, kind: Literal["timeout", "connection"], *, permanent: bool = False) -> None:
         super().__init__(message)
@@ -66,7 +78,17 @@ class TransportError(Exception):
 
 
 class Transport(Protocol):
-    """Sends requests, one at a time. A fake is a class with these three methods."""
+    """Sends requests, one at a time. A fake is a class with these three methods.
+
+    >>> class Always:
+    ...     def send(self, request: Request, timeout: float) -> Response:
+    ...         return Response(200, {}, b"[]")
+    ...     def close(self) -> None:
+    ...         pass
+    >>> transport: Transport = Always()
+    >>> transport.send(Request("GET", "https://api.example.com/"), timeout=30).body
+    b'[]'
+    """
 
     def ahead(self, request: Request, timeout: float) -> None:
         """
@@ -83,12 +105,25 @@ class Transport(Protocol):
 
 
 def same_origin(base: str, url: str) -> bool:
-    """Whether a URL is at the origin (RFC 6454) of a base: where credentials may go. Never true for another scheme."""
+    """Whether a URL is at the origin (RFC 6454) of a base: where credentials may go. Never true for another scheme.
+
+    >>> same_origin("https://api.example.com/v1", "https://API.example.com:443/v2")
+    True
+    >>> same_origin("https://api.example.com", "http://api.example.com")
+    False
+    """
     return _origin(urlsplit(base)) == _origin(urlsplit(url))
 
 
 def checked_url(url: str) -> str:
-    """The URL, if it is one that may be asked: http or https, a host, no user name in it, no control characters."""
+    """The URL, if it is one that may be asked: http or https, a host, no user name in it, no control characters.
+
+    >>> checked_url("https://api.example.com/me")
+    'https://api.example.com/me'
+    >>> checked_url("file:///etc/passwd")
+    Traceback (most recent call last):
+    syncline.model.errors.Invalid: not a URL that can be asked: '/etc/passwd'
+    """
     try:
         parts = urlsplit(url)
         port_ok = parts.port is None or 0 < parts.port < 65536
@@ -111,7 +146,11 @@ def checked_url(url: str) -> str:
 
 
 def with_query(url: str, values: Mapping[str, str]) -> str:
-    """The URL with these query parameters set, instead of those of the same names."""
+    """The URL with these query parameters set, instead of those of the same names.
+
+    >>> with_query("https://api.example.com/tickets?page=1", {"page": "2"})
+    'https://api.example.com/tickets?page=2'
+    """
     if not values:
         return url
     if "?" not in url and "#" not in url:
@@ -123,7 +162,11 @@ def with_query(url: str, values: Mapping[str, str]) -> str:
 
 
 def without_query(url: str, names: frozenset[str]) -> str:
-    """The URL without these query parameters; unchanged (byte for byte) when it has none of them."""
+    """The URL without these query parameters; unchanged (byte for byte) when it has none of them.
+
+    >>> without_query("https://api.example.com/tickets?page=1&k=t0k3n", frozenset({"k"}))
+    'https://api.example.com/tickets?page=1'
+    """
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
     kept = [(k, v) for k, v in pairs if k not in names]
@@ -140,7 +183,11 @@ _SENSITIVE = frozenset({
 
 
 def shown_url(url: str, sensitive: frozenset[str] = frozenset()) -> str:
-    """Path and query for people: `/tickets?cursor=8&api_key=***`. Host and fragment are left out."""
+    """Path and query for people: `/tickets?cursor=8&api_key=***`. Host and fragment are left out.
+
+    >>> shown_url("https://api.example.com/tickets?cursor=8&api_key=t0k3n")
+    '/tickets?cursor=8&api_key=***'
+    """
     parts = urlsplit(url)
     hidden = _SENSITIVE | {name.lower() for name in sensitive}
     shown = [
@@ -151,7 +198,10 @@ def shown_url(url: str, sensitive: frozenset[str] = frozenset()) -> str:
 
 
 class HttpTransport:
-    """A persistent HTTP/1.1 connection to one origin at a time. Used by one thread."""
+    """A persistent HTTP/1.1 connection to one origin at a time. Used by one thread.
+
+    Example: `HttpTransport(SystemClock(), max_body=1 << 20).send(Request("GET", url), timeout=30)`.
+    """
 
     def __init__(self, clock: Clock, max_body: int, *, context: ssl.SSLContext | None = None) -> None:
         self._clock = clock

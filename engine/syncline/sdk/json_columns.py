@@ -14,7 +14,13 @@ from syncline.sdk.json_fields import Node
 
 
 def column_of(node: Node, values: list[Any]) -> pl.Series:
-    """A column of a field's values, with the type of `sdk/frame.py`; None for what is null or missing."""
+    """A column of a field's values, with the type of `sdk/frame.py`; None for what is null or missing.
+
+    >>> from syncline.model.schema import INTEGER
+    >>> from syncline.sdk.json_fields import compile_field
+    >>> column_of(compile_field("f0", Field("id", INTEGER), "id"), [1, None]).to_list()
+    [1, None]
+    """
     if node.field.repeated:
         return _list_column(node, values)
     if node.struct is None:

@@ -34,6 +34,12 @@ def check_document(body: bytes, content_type: str = "", hide: Hide = str) -> tup
 
     Raises `Again` (SYN411) for damage, which another attempt may not have, and `Invalid` (SYN410, SYN412) for an answer
     that isn't JSON or has no one meaning.
+
+    >>> check_document(b'{"id": 1}', "application/json; charset=utf-8")
+    (b'{"id": 1}', {'id': 1})
+    >>> check_document(b'{"id": 1, "id": 2}')
+    Traceback (most recent call last):
+    syncline.model.errors.Invalid: an object in the answer has the name 'id' twice
     """
     media = content_type.partition(";")[0].strip().lower()
     start = body[:_EXCERPT].lstrip(b" \t\r\n\xef\xbb\xbf")
@@ -57,7 +63,11 @@ def check_document(body: bytes, content_type: str = "", hide: Hide = str) -> tup
 
 
 def excerpt(body: bytes, hide: Hide = str) -> str:
-    """The start of a body for a message: at most 120 characters, none that a terminal would obey, and no secrets."""
+    r"""The start of a body for a message: at most 120 characters, none that a terminal would obey, and no secrets.
+
+    >>> excerpt(b"<html>\x1b[31m  Please\n log in")
+    '<html> [31m Please log in'
+    """
     # Secrets go first, out of a longer piece: one that is cut in half would no longer be recognised.
     text = hide(body[:_HIDDEN_IN].decode("utf-8", errors="replace"))[: 4 * _EXCERPT]
     text = "".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text)
@@ -66,7 +76,11 @@ def excerpt(body: bytes, hide: Hide = str) -> str:
 
 
 def exact_document(body: bytes) -> Any:
-    """The document with exact numbers (int of any size, Decimal). Slow: for what the fast path can't select."""
+    """The document with exact numbers (int of any size, Decimal). Slow: for what the fast path can't select.
+
+    >>> exact_document(b'{"price": 1.10}')
+    {'price': Decimal('1.10')}
+    """
     from decimal import Decimal
 
     try:

@@ -33,7 +33,12 @@ _NUMBERS = re.compile(r"[-+.,0-9eEnul]*")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields."""
+    """A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields.
+
+    >>> from syncline.model.schema import INTEGER
+    >>> compile_field("f0", Field("id", INTEGER), "customer.id").path
+    'customer.id'
+    """
 
     field: Field
     path: str
@@ -43,6 +48,13 @@ class Node:
 
 
 def compile_field(attribute: str, field: Field, path: str) -> Node:
+    """The node of a field, with those of its own fields. `Bug` for a type that JSON has no values of.
+
+    >>> from syncline.model.schema import INTEGER, JSON
+    >>> inner = Field("id", INTEGER)
+    >>> [child.path for child in compile_field("f0", Field("customer", JSON, fields=(inner,)), "customer").children]
+    ['customer.id']
+    """
     inside = f"{path}[...]." if field.repeated else f"{path}."
     children = tuple(compile_field(f"f{i}", child, inside + child.name) for i, child in enumerate(field.fields))
     if not children and field.type.name not in _SCALARS:
@@ -51,6 +63,13 @@ def compile_field(attribute: str, field: Field, path: str) -> Node:
 
 
 def struct_of(nodes: tuple[Node, ...]) -> type[msgspec.Struct]:
+    """The struct that a record of these fields is decoded into; what it doesn't list is passed over.
+
+    >>> from syncline.model.schema import INTEGER
+    >>> nodes = (compile_field("f0", Field("id", INTEGER), "id"),)
+    >>> msgspec.json.decode(b'{"id": 7, "other": true}', type=struct_of(nodes)).f0
+    7
+    """
     fields: list[Any] = []
     for node in nodes:
         inner = node.struct or _SCALARS[node.field.type.name]
@@ -74,7 +93,15 @@ def _list_of(item: Any) -> Any:
 
 
 def convert(nodes: tuple[Node, ...], owners: list[Any]) -> None:
-    """Turns raw JSON into text, in place: digits of `number`, JSON of `json`. ValidationError for a wrong type."""
+    """Turns raw JSON into text, in place: digits of `number`, JSON of `json`. ValidationError for a wrong type.
+
+    >>> from syncline.model.schema import NUMBER
+    >>> nodes = (compile_field("f0", Field("price", NUMBER), "price"),)
+    >>> record = msgspec.json.decode(b'{"price": 1.10}', type=struct_of(nodes))
+    >>> convert(nodes, [record])
+    >>> record.f0
+    '1.10'
+    """
     for node in nodes:
         name, field = node.attribute, node.field
         if node.children:

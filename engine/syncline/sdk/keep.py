@@ -15,7 +15,14 @@ from typing import Protocol, Self, TypeVar
 
 
 class Closable(Protocol):
-    """Something that can be closed."""
+    """Something that can be closed.
+
+    Anything with a `close` will do:
+
+    >>> import io
+    >>> thing: Closable = io.StringIO()
+    >>> thing.close()
+    """
 
     def close(self) -> None:
         """Releases it."""
@@ -25,7 +32,14 @@ T = TypeVar("T", bound=Closable)
 
 
 class Keep:
-    """Keeps up to `limit` idle things for each key. Safe for threads."""
+    """Keeps up to `limit` idle things for each key. Safe for threads.
+
+    >>> import io
+    >>> with Keep() as keep:
+    ...     keep.give("db", io.StringIO("idle"))
+    ...     keep.take("db", io.StringIO).read()
+    'idle'
+    """
 
     def __init__(self, limit: int = 4) -> None:
         self._limit = limit

@@ -16,6 +16,9 @@ class Rule:
     """
     A limit: `count` requests in `seconds` for paths that start with `match` (empty: all), and the response headers
     that tell how many are left and when there are more.
+
+    >>> Rule(100, 60.0, match="/search", remaining="X-RateLimit-Remaining").count
+    100
     """
 
     count: int
@@ -26,7 +29,13 @@ class Rule:
 
 
 class Limiter:
-    """Keeps one rule. Used by one thread."""
+    """Keeps one rule. Used by one thread.
+
+    >>> from syncline.sdk.clock import SystemClock
+    >>> limiter = Limiter(Rule(100, 60.0, match="/search"), SystemClock())
+    >>> limiter.applies("/search/people"), limiter.applies("/me"), limiter.wait()
+    (True, False, 0.0)
+    """
 
     def __init__(self, rule: Rule, clock: Clock) -> None:
         self._rule = rule

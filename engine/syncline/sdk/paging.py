@@ -22,19 +22,31 @@ State = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Single:
-    """One request gives everything."""
+    """One request gives everything.
+
+    >>> Pager(Single()).after({}, Seen(records=3, digest="a")) is None
+    True
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class ByCursor:
-    """Each page names the cursor of the next, which goes to `into` (`query.cursor`; empty: a template reads it)."""
+    """Each page names the cursor of the next, which goes to `into` (`query.cursor`; empty: a template reads it).
+
+    >>> Pager(ByCursor("query.cursor")).after({}, Seen(records=3, digest="a", token="c2"))
+    {'cursor': 'c2', 'digest': 'a'}
+    """
 
     into: str
 
 
 @dataclass(frozen=True, slots=True)
 class ByPage:
-    """Pages are numbered from `start`; the first without records is the end. A short one isn't: servers cap sizes."""
+    """Pages are numbered from `start`; the first without records is the end. A short one isn't: servers cap sizes.
+
+    >>> Pager(ByPage("query.page", start=0)).first()
+    {'page': 0}
+    """
 
     into: str
     start: int = 1
@@ -42,14 +54,22 @@ class ByPage:
 
 @dataclass(frozen=True, slots=True)
 class ByOffset:
-    """Pages start at a record number, counted by the records that came, whatever size was asked for."""
+    """Pages start at a record number, counted by the records that came, whatever size was asked for.
+
+    >>> Pager(ByOffset("query.offset")).after({"offset": 0}, Seen(records=50, digest="a"))
+    {'offset': 50, 'digest': 'a'}
+    """
 
     into: str
 
 
 @dataclass(frozen=True, slots=True)
 class ByUrl:
-    """Each page gives the URL of the next, absolute or relative to its own, at the same origin."""
+    """Each page gives the URL of the next, absolute or relative to its own, at the same origin.
+
+    >>> Pager(ByUrl()).after({}, Seen(3, "a", url="https://api.example.com/t", token="/t?p=2"))
+    {'url': 'https://api.example.com/t?p=2', 'digest': 'a'}
+    """
 
 
 Paging = Single | ByCursor | ByPage | ByOffset | ByUrl
@@ -57,7 +77,11 @@ Paging = Single | ByCursor | ByPage | ByOffset | ByUrl
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a request for a page needs: values by place, or a whole URL instead of the stream's own."""
+    """What a request for a page needs: values by place, or a whole URL instead of the stream's own.
+
+    >>> Pager(ByPage("query.page"), {"query.limit": 100}).ask({"page": 3}).values
+    {'query.limit': 100, 'query.page': 3}
+    """
 
     values: Mapping[str, str | int] = field(default_factory=dict)
     url: str | None = None
@@ -68,6 +92,9 @@ class Seen:
     """
     What a page showed: how many records, the digest of its bytes, its URL, the token of the next page (cursor or
     URL), and whether it says that it is the last.
+
+    >>> Seen(records=0, digest="e3b0c442").last
+    False
     """
 
     records: int
@@ -78,7 +105,15 @@ class Seen:
 
 
 class Pager:
-    """Walks the pages of one listing. `size` are constant values by place, such as {"query.limit": 100}."""
+    """Walks the pages of one listing. `size` are constant values by place, such as {"query.limit": 100}.
+
+    >>> pager = Pager(ByCursor("query.cursor"))
+    >>> state = pager.after(pager.first(), Seen(records=2, digest="a", token="c2"))
+    >>> pager.ask(state).values
+    {'query.cursor': 'c2'}
+    >>> pager.after(state, Seen(records=1, digest="b", token=None)) is None
+    True
+    """
 
     def __init__(self, paging: Paging, size: Mapping[str, int] | None = None) -> None:
         self._paging = paging
@@ -181,6 +216,9 @@ def link(header: str, relation: str) -> str | None:
     The target of a relation in a Link header (RFC 8288, section 3); None when there is none.
 
     A `rel` holds several relations separated by spaces, compared without case; only the first `rel` of a link counts.
+
+    >>> link('<https://api.example.com/t?page=2>; rel="next", </t>; rel="first"', "next")
+    'https://api.example.com/t?page=2'
     """
     at = 0
     while match := _LINK.match(header, at):

@@ -15,7 +15,14 @@ MAX_BELIEVED = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """What is retried (`429`, `5xx`, `timeout`, `connection`), how often in all, and the backoff in seconds."""
+    """What is retried (`429`, `5xx`, `timeout`, `connection`), how often in all, and the backoff in seconds.
+
+    >>> policy = RetryPolicy(initial=1.0, max=120.0)
+    >>> policy.retries_status(503), policy.retries_status(404)
+    (True, False)
+    >>> policy.backoff(attempt=4, chance=0.5)
+    4.0
+    """
 
     on: frozenset[int | str] = frozenset({429, "5xx", "timeout", "connection"})
     attempts: int = 6
@@ -37,13 +44,22 @@ def retry_after(headers: Mapping[str, str], names: tuple[str, ...], now: float) 
     Seconds that a server asks to wait (RFC 9110, section 10.2.3): a number of seconds or an HTTP date.
 
     None for absent or unreadable values. At most `MAX_BELIEVED`, never negative.
+
+    >>> retry_after({"retry-after": "30"}, ("Retry-After",), now=0.0)
+    30.0
+    >>> retry_after({"retry-after": "soon"}, ("Retry-After",), now=0.0) is None
+    True
     """
     waits = [wait for name in names if (wait := _wait(headers.get(name.lower(), ""), now)) is not None]
     return max(waits, default=None)
 
 
 def reset_after(value: str, now: float) -> float | None:
-    """Seconds until a quota's reset, as seconds from now, a Unix time in seconds or milliseconds, or an HTTP date."""
+    """Seconds until a quota's reset, as seconds from now, a Unix time in seconds or milliseconds, or an HTTP date.
+
+    >>> reset_after("1767603660", now=1767603600.0)
+    60.0
+    """
     try:
         number = float(value)
     except ValueError:

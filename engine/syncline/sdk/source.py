@@ -26,6 +26,9 @@ Config = Mapping[str, str | int | float | bool | Secret]
 class Credentials:
     """Resolved authentication: `type` as in AuthConfig (`none`, `api_key`, `basic`, `bearer`), its plain settings
     (header name, user name), and its secrets (`value`, `password`, `token`).
+
+    >>> Credentials("bearer", secrets={"token": Secret("t0k3n")})
+    Credentials(type='bearer', settings={}, secrets={'token': Secret(***)})
     """
 
     type: str = "none"
@@ -43,7 +46,12 @@ class Instance:
 
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
     `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`). `keep`
-    may hold idle connections of earlier uses.
+    may hold idle connections of earlier uses. `home` is the resolved folder of state, keys and audit log, which no
+    connector may enter.
+
+    Example: what a runtime's `open_source(instance, request)` takes out of it:
+
+        path = instance.root / str(instance.config["root"])
     """
 
     name: str
@@ -55,6 +63,7 @@ class Instance:
     region: str = ""
     count: Callable[[str, float], None] = _silent
     keep: Keep | None = None
+    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,9 @@ class SourceRequest:
 
     `schema` is the declared record schema, or None; `paths` are the dotted source paths that will be used (mapping,
     key, cursor), enough to read a stream without a schema. `incremental` asks to read past the cursor only.
+
+    >>> SourceRequest("tickets", schema=None, paths=("id", "requester.email"), incremental=True).batch_rows
+    50000
     """
 
     stream: str
@@ -74,7 +86,13 @@ class SourceRequest:
 
 
 class Source(Protocol):
-    """A stream being read. Used by one thread; `close` is called once, whatever happened."""
+    """A stream being read. Used by one thread; `close` is called once, whatever happened.
+
+    Example: how one is read, from its first record or from a kept position:
+
+        for batch in source.read(position):
+            keep(batch.position)
+    """
 
     @property
     def schema(self) -> Schema:
@@ -95,7 +113,13 @@ class Source(Protocol):
 
 @runtime_checkable
 class Measured(Protocol):
-    """A source that knows how much there is to read, so that progress can be shown as a share."""
+    """A source that knows how much there is to read, so that progress can be shown as a share.
+
+    >>> class File:
+    ...     total_bytes = 1_000
+    >>> isinstance(File(), Measured)
+    True
+    """
 
     @property
     def total_bytes(self) -> int | None:
@@ -103,5 +127,9 @@ class Measured(Protocol):
 
 
 def plain(config: Config) -> dict[str, Any]:
-    """Configuration without its secrets, for templates and messages."""
+    """Configuration without its secrets, for templates and messages.
+
+    >>> plain({"site": "acme", "token": Secret("t0k3n")})
+    {'site': 'acme'}
+    """
     return {name: value for name, value in config.items() if not isinstance(value, Secret)}
