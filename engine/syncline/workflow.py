@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from syncline.executor.progress import Progress
     from syncline.executor.work import RunResult
     from syncline.manifests.desired import Desired
+    from syncline.model.event import Detail
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan, PolicyResult
     from syncline.model.run import Reject
@@ -193,13 +194,19 @@ def run(settings: Settings, key: ObjectKey, *, progress: Progress, full_refresh:
 
 
 def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
-    """A dry run of a *declared* flow: reads up to `limit` records and maps them; writes nothing, records nothing."""
+    """
+    A dry run of a *declared* flow: reads up to `limit` records and maps them; writes nothing.
+
+    Where there is an audit log, it says that records were read, and with which secrets.
+    """
     from syncline.executor.instance import resolver
     from syncline.executor.preview import preview_flow
 
     validation = validate(settings, mapping_tests=False)
     _refuse(validation)
-    return preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
+    found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
+    _note(settings, Action.run_preview, key, read=found.counts.read, secrets=found.secrets)
+    return found
 
 
 def retry(settings: Settings, run_id: str, *, progress: Progress, overwrite_newer: bool = False) -> RunResult:
@@ -233,12 +240,13 @@ def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunReco
 
 
 def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
-    """Rejects of a run, decrypted, in the order in which they were read."""
+    """Rejects of a run, decrypted, in the order in which they were read; the audit log says that they were."""
     from syncline.executor.rejects import rejects_of
     from syncline.secrets.envelope import KeyRing
     from syncline.state.open import open_reader
 
     record = find_run(settings, run_id)
+    _note(settings, Action.reject_read, record.key, run=record.id)
     with closing(open_reader(settings.state_url)) as reader:
         yield from rejects_of(reader, KeyRing.open(settings.keys), record.key, record.id)
 
@@ -290,7 +298,14 @@ def doctor(settings: Settings) -> Iterator[Finding]:
 
 def audit_exported(settings: Settings, what: str) -> None:
     """Notes in the log that evidence was taken out of it."""
+    _note(settings, Action.audit_export, None, what=what)
+
+
+def _note(settings: Settings, action: Action, key: ObjectKey | None, **details: Detail) -> None:
+    """Appends one event to the log, where there is one."""
+    if not settings.audit.is_dir():
+        return
     from syncline.executor.facilities import open_facilities
 
     with open_facilities(settings) as facilities:
-        facilities.recorder.record([facilities.recorder.event(Action.audit_export, what=what)])
+        facilities.recorder.record([facilities.recorder.event(action, key=key, **details)])

@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a run would write first: rows as plain values, rejects with their reasons, and the counts."""
+    """What a run would write first: rows as plain values, rejects with their reasons, the counts, and the
+    names of the secrets that were used.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
     rejects: tuple[Reject, ...]
     counts: Counts
+    secrets: tuple[str, ...] = ()
 
 
 def _first(batch: Batch, limit: int) -> Batch:
@@ -59,4 +62,4 @@ def preview_flow(
                 break
     finally:
         source.close()
-    return Preview(item.target.names, tuple(rows), tuple(rejects), counts)
+    return Preview(item.target.names, tuple(rows), tuple(rejects), counts, tuple(opener.secrets.names))

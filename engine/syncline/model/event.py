@@ -40,6 +40,8 @@ class Action(StrEnum):
     run_commit = "run.commit"
     run_finish = "run.finish"
     run_reject = "run.reject"
+    reject_read = "reject.read"
+    run_preview = "run.preview"
     secret_use = "secret.use"  # noqa: S105 - the name of an action
     key_create = "key.create"
     audit_export = "audit.export"
@@ -122,6 +124,8 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.run_commit: _Class(*_DATASTORE, 5, "Write"),
     Action.run_finish: _Class(*_LIFECYCLE, 4, "Stop"),
     Action.run_reject: _Class(*_API, 99, "Reject"),
+    Action.reject_read: _Class(*_API, 2, "Read"),
+    Action.run_preview: _Class(*_API, 2, "Read"),
     Action.secret_use: _Class(*_API, 2, "Read"),
     Action.key_create: _Class(*_API, 1, "Create"),
     Action.audit_export: _Class(*_API, 2, "Read"),
