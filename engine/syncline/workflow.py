@@ -23,12 +23,12 @@ from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
-    from syncline.executor.facilities import Facilities
+    from syncline.executor.facilities import Facilities, Recorder
     from syncline.executor.preview import Preview
     from syncline.executor.progress import Progress
     from syncline.executor.work import RunResult
     from syncline.manifests.desired import Desired
-    from syncline.model.event import Detail
+    from syncline.model.event import Event
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan, PolicyResult
     from syncline.model.run import Reject
@@ -205,7 +205,10 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     validation = validate(settings, mapping_tests=False)
     _refuse(validation)
     found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
-    _note(settings, Action.run_preview, key, read=found.counts.read, secrets=found.secrets)
+    _note(
+        settings,
+        lambda r: r.event(Action.run_preview, key=key, read=found.counts.read, secrets=found.secrets),
+    )
     return found
 
 
@@ -246,7 +249,7 @@ def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
     from syncline.state.open import open_reader
 
     record = find_run(settings, run_id)
-    _note(settings, Action.reject_read, record.key, run=record.id)
+    _note(settings, lambda r: r.event(Action.reject_read, key=record.key, run=record.id))
     with closing(open_reader(settings.state_url)) as reader:
         yield from rejects_of(reader, KeyRing.open(settings.keys), record.key, record.id)
 
@@ -298,14 +301,14 @@ def doctor(settings: Settings) -> Iterator[Finding]:
 
 def audit_exported(settings: Settings, what: str) -> None:
     """Notes in the log that evidence was taken out of it."""
-    _note(settings, Action.audit_export, None, what=what)
+    _note(settings, lambda r: r.event(Action.audit_export, what=what))
 
 
-def _note(settings: Settings, action: Action, key: ObjectKey | None, **details: Detail) -> None:
+def _note(settings: Settings, event: Callable[[Recorder], Event]) -> None:
     """Appends one event to the log, where there is one."""
     if not settings.audit.is_dir():
         return
     from syncline.executor.facilities import open_facilities
 
     with open_facilities(settings) as facilities:
-        facilities.recorder.record([facilities.recorder.event(action, key=key, **details)])
+        facilities.recorder.record([event(facilities.recorder)])
