@@ -7,7 +7,7 @@ PYTHON := $(VENV)/bin/python
 ARGS :=
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/e2e)
+TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/docs tests/e2e)
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
 .DEFAULT_GOAL := help

@@ -248,10 +248,10 @@ def free_port() -> str:
         return str(probe.getsockname()[1])
 
 
-def differences(page: Path, folder: Path, environ: Mapping[str, str] | None = None) -> list[Difference]:
-    """Follows a page in an empty folder, and returns what differs."""
-    with Shell(folder, environment(folder) | dict(environ or {})) as shell:
-        return list(Reading(page, shell, {_PORT: free_port()}).follow())
+def differences(page: Path, folder: Path, names: Mapping[str, str] | None = None) -> list[Difference]:
+    """Follows a page in a folder, and returns what differs. `names` maps what it shows to what stands for it here."""
+    with Shell(folder, environment(folder)) as shell:
+        return list(Reading(page, shell, {_PORT: free_port(), **(names or {})}).follow())
 
 
 def renew(page: Path) -> None:

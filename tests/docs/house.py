@@ -1,4 +1,4 @@
-"""The repository that how-to pages start from: what `syncline init` writes, committed to Git and applied."""
+"""The repository that how-to pages start from: what `syncline init` writes, applied."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from syncline.manifests.scaffold import write
 from syncline.settings import Settings, read_settings
 
 
-def house(folder: Path) -> Settings:
+def house(folder: Path, *, applied: bool = True) -> Settings:
     """The example repository in a folder, with everything in it applied."""
     write(folder)
     settings = read_settings(folder, {"SYNCLINE_ACTOR": "ada"})
-    workflow.apply(settings, workflow.plan(settings))
+    if applied:
+        workflow.apply(settings, workflow.plan(settings))
     return settings
