@@ -214,6 +214,17 @@ class TestObjects:
         assert (store.runs(ORDERS), store.metrics(ORDERS)) == ((), ())
         assert (len(list(store.rejects(RUN.id))), len(store.logs(RUN.id)), len(store.metrics(renamed))) == (1, 1, 1)
 
+    def test_move_renames_the_declaration(self, store):
+        """What is recorded as applied under the new name says so, before the new declaration is recorded."""
+        renamed = ObjectKey("acme", "Sync", "sales")
+        document = '{"kind":"Sync","metadata":{"labels":{"a":"ä"},"name":"%s","tenant":"acme"},"spec":{"n":1}}'
+        apply(store, replace(APPLIED, document=document % "orders"))
+        with store.lease("apply") as lease:
+            store.begin_apply(lease, "move", "p2", "r2", ["move"])
+            store.move_object(lease, "move", 0, ORDERS, renamed)
+            store.finish_apply(lease, "move")
+        assert store.objects() == (replace(APPLIED, key=renamed, document=document % "sales"),)
+
     def test_move_of_or_onto_the_wrong_object_is_a_bug(self, store):
         """Moving what isn't there, or onto what is there, changes nothing."""
         other = replace(APPLIED, key=ObjectKey("acme", "Sync", "other"))

@@ -46,10 +46,13 @@ def field_changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[
 
 
 def previous_key(manifest: Manifest, observed: Observed) -> ObjectKey | None:
-    """The applied object that a manifest says it was before, if it is there and the new name isn't yet."""
-    if manifest.moved is None or manifest.key in observed.objects:
+    """The applied object that a manifest says it was before, if it is there.
+
+    A statement about a move that was made, or one in a place where the old name was never applied, says nothing more.
+    """
+    if manifest.moved is None:
         return None
-    previous = ObjectKey(manifest.moved.tenant or manifest.key.tenant, manifest.key.kind, manifest.moved.name)
+    previous = ObjectKey(manifest.moved.tenant, manifest.key.kind, manifest.moved.name)
     return previous if previous in observed.objects else None
 
 
@@ -58,7 +61,11 @@ def _changed(manifest: Manifest, document: str) -> tuple[FieldChange, ...]:
 
 
 def diff(desired: Desired, observed: Observed) -> tuple[Change, ...]:
-    """Creates, updates, moves and deletes in key order, without effects. Unchanged objects are not listed."""
+    """Creates, updates, moves and deletes in key order, without effects. Unchanged objects are not listed.
+
+    A declaration that only went to another file or line is unchanged: a recorded place belongs to the revision that is
+    recorded with it, and stays right for that one.
+    """
     changes: list[Change] = []
     moved_away: set[ObjectKey] = set()
     for key, manifest in desired.objects.items():

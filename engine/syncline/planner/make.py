@@ -9,7 +9,7 @@ from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.planner.compiled import Flows
 from syncline.planner.diff import diff
 from syncline.planner.effects import with_effects
-from syncline.planner.guards import delete_findings
+from syncline.planner.guards import guard_findings
 from syncline.planner.observed import Observed
 from syncline.planner.order import steps
 
@@ -31,7 +31,7 @@ def make_plan(
     allow_deletes: bool = False,
 ) -> Plan:
     """The plan value. Equal inputs give an equal plan, whatever the order of files."""
-    guards = delete_findings(changes, observed, allow_deletes=allow_deletes)
+    guards = guard_findings(changes, desired, observed, allow_deletes=allow_deletes)
     return Plan(
         basis=Basis(revision, dirty, observed.lineage, observed.serial, desired.digest),
         changes=changes,

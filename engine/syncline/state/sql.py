@@ -7,6 +7,7 @@ end of the apply: a plan made before an apply that died half-way is stale, and i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -104,6 +105,11 @@ class SqlStore(SqlReader):
                     raise Bug(
                         f"{previous} can't be moved to {key}: {name} {'is not' if missing else 'is already'} there"
                     )
+            mine = is_key(tables.objects, previous)
+            document = connection.execute(select(tables.objects.c.document).where(mine)).scalar_one()
+            # The declaration goes with its name, so that what is applied is whole after this step, too. Its digest
+            # stays the old one: the step that records the new declaration is still to come.
+            connection.execute(update(tables.objects).where(mine).values(document=_renamed(document, key)))
             # What a former object of the new name left behind would be mixed up with what is moved there.
             for table in (tables.cursors, tables.metrics):
                 connection.execute(delete(table).where(is_key(table, key)))
@@ -221,6 +227,14 @@ class SqlStore(SqlReader):
         if rows:
             with self._database.write() as connection:
                 connection.execute(self._count, rows)
+
+
+def _renamed(document: str, key: ObjectKey) -> str:
+    """A declaration under another name of the same tenant."""
+    declared = json.loads(document)
+    if metadata := declared.get("metadata"):
+        metadata["name"] = key.name
+    return json.dumps(declared, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _upsert(new: sqlite.Insert | postgresql.Insert, *key: str) -> sqlite.Insert | postgresql.Insert:

@@ -173,6 +173,20 @@ REFERENCES = {
             "",
         ),
     ),
+    "moved to another tenant": (
+        sync("from: crm/customers, mapping: customer, to: warehouse/x").replace(
+            "tenant: acme", "tenant: acme, moved: {name: customers, tenant: globex}"
+        ),
+        (
+            "SYN236",
+            "b.yaml:3:42",
+            (
+                "acme/Sync/x can't be moved from globex/Sync/customers: what is sealed and hashed for a tenant stays under the "
+                "name that it had"
+            ),
+            "",
+        ),
+    ),
     "schedule": (
         sync("every: 1h, run: [Sync/custmers]", "Schedule"),
         ("SYN221", "b.yaml:4:25", "there is no Sync 'custmers' for the tenant 'acme'", "customers"),
@@ -186,6 +200,36 @@ def test_references(content, expected):
     errors = [d for d in resolved(BASE, content).diagnostics if d.severity is Severity.error]
 
     assert [(d.code, str(d.place), d.message, d.suggestion) for d in errors] == [expected]
+
+
+def moves(*names_and_former):
+    """Findings about syncs, each with the name it had before."""
+    one = "from: crm/customers, mapping: customer, to: warehouse/x"
+    manifests = [
+        sync(one).replace("name: x, tenant: acme", f"name: {name}, tenant: acme, moved: {{name: {former}}}")
+        for name, former in names_and_former
+    ]
+    return [(d.code, d.subject, [str(r.place) for r in d.related]) for d in resolved(BASE, *manifests).diagnostics]
+
+
+def test_only_one_object_is_moved_from_another():
+    """Two moves from one object are refused at the second, which names the place of the first."""
+    assert moves(("a", "old"), ("b", "old")) == [("SYN235", "acme/Sync/b", ["b.yaml:3:42"])]
+
+
+def test_names_are_not_exchanged_or_passed_on_at_once():
+    """Swaps and chains of names are refused, with the place of the declaration that stands against each."""
+    assert moves(("a", "b"), ("b", "a")) == [
+        ("SYN233", "acme/Sync/a", ["c.yaml:3:18"]),
+        ("SYN233", "acme/Sync/b", ["b.yaml:3:18"]),
+    ]
+    assert moves(("b", "a"), ("c", "b")) == [("SYN233", "acme/Sync/c", ["b.yaml:3:18"])]
+
+
+def test_a_tenant_is_not_renamed():
+    """A tenant's keys are under its name, so that another name is another tenant."""
+    tenant = BASE.partition("---")[0].replace("name: acme", "name: bravo, moved: {name: acme}")
+    assert [code for code, *_ in findings(BASE, tenant)] == ["SYN236"]
 
 
 def test_other_tenants_are_invisible():

@@ -361,14 +361,29 @@ _SCHEMA: tuple[Code, ...] = (
     Code(
         "SYN233",
         "move from what is still there",
-        "`metadata.moved` names an object that is still declared: both can't have the same history.",
-        "Remove the old declaration, or `moved`.",
+        "`metadata.moved` names an object that is still declared: both can't have the same history. That is so for "
+        "names that are exchanged, or passed on in a chain, too.",
+        "Remove the old declaration, or `moved`. To exchange names, move one object out of the way and apply first.",
     ),
     Code(
         "SYN234",
         "wrong direction",
         "This version can't read from, or write to, this kind of system.",
         "Use an integration whose runtime can: files and APIs are read, databases and files are written.",
+    ),
+    Code(
+        "SYN235",
+        "two moves from one object",
+        "Two objects say by `metadata.moved` that they were the same object before: its cursors and history can't "
+        "follow both.",
+        "Remove `moved` from the one that is new.",
+    ),
+    Code(
+        "SYN236",
+        "move to another tenant",
+        "Rejects are sealed, and values hashed, with the tenant's own key. An object that is moved to another tenant "
+        "would leave what it can no longer open, and write hashes that no longer match.",
+        "Remove `moved`: the object of the other tenant is a new one, and the old one is retired.",
     ),
     Code(
         "SYN240",

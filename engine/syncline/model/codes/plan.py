@@ -73,6 +73,26 @@ CODES: tuple[Code, ...] = (
         "Put it back, set metadata.protected to false, apply that, then delete it.",
     ),
     Code(
+        "SYN622",
+        "move onto an applied object",
+        "The name that an object is moved to is applied already: its cursors and history would be mixed with those of "
+        "the object that is moved there.",
+        "Remove `metadata.moved`, which retires the old object; or retire the one that has the name, apply, then move.",
+    ),
+    Code(
+        "SYN623",
+        "protection lost by a move",
+        "A protected object is moved to a name without `metadata.protected`. Protection ends only by an apply that "
+        "does just that, so that a move followed by a delete can't get around it.",
+        "Set metadata.protected: true on the new name; or set it to false on the old one, apply that, then move.",
+    ),
+    Code(
+        "SYN624",
+        "deletion of a tenant",
+        "The plan retires a tenant, or all of its flows: often a wrong folder, branch or merge, and not an intention.",
+        "Look at what the plan deletes; if it is meant, plan and apply with --allow-deletes.",
+    ),
+    Code(
         "SYN630",
         "not applied",
         "Only what was applied runs: a declaration in the working tree has no effect until then.",
@@ -95,6 +115,13 @@ CODES: tuple[Code, ...] = (
         "plan carries errors",
         "A guard refuses the plan; applying it would do what the guard is there to stop.",
         "Correct what the findings name and plan again.",
+    ),
+    Code(
+        "SYN643",
+        "a flow of the plan is running",
+        "The plan retires or moves a flow, or resets its position, while a run of it is under way: the run would go on "
+        "under a name, or from a position, that is no longer there.",
+        "Wait until the run has ended, or stop it (it can be resumed), then apply again. Nothing was applied.",
     ),
     Code(
         "SYN650",

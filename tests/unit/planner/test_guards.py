@@ -1,0 +1,92 @@
+"""Guards: what a plan may not do, and what it may only do when asked for."""
+
+from __future__ import annotations
+
+from syncline.model.change import Action
+from tests.repository import CUSTOMERS, TENANT, edited
+from tests.unit.planner.states import applied, codes, planned
+
+IMPORT = "{name: customers, tenant: acme}"
+
+
+def flow(name: str, tenant: str = "acme", more: str = "") -> str:
+    """An import of that name into a table of that name."""
+    text = CUSTOMERS["import.yaml"].replace("warehouse/customers", f"warehouse/{name}")
+    return text.replace(IMPORT, f"{{name: {name}, tenant: {tenant}{more}}}")
+
+
+def other(tenant: str) -> dict[str, str]:
+    """The repository again, as another tenant's."""
+    return {f"{tenant}-{file}": text.replace("acme", tenant) for file, text in CUSTOMERS.items()}
+
+
+def without(texts: dict[str, str], *files: str) -> dict[str, str]:
+    """The repository without some files."""
+    return {file: text for file, text in texts.items() if file not in files}
+
+
+def test_a_move_onto_an_applied_name_is_refused() -> None:
+    """Two applied objects don't become one: nothing is deleted silently, and both places are named."""
+    state = applied({**CUSTOMERS, "other.yaml": flow("other")})
+    plan = planned(
+        {**without(CUSTOMERS, "import.yaml"), "other.yaml": flow("other", more=", moved: {name: customers}")}, state
+    )
+
+    (finding,) = plan.findings
+    assert (finding.code, str(finding.place), [str(r.place) for r in finding.related]) == (
+        "SYN622",
+        "other.yaml:3:46",
+        ["import.yaml:1:1"],
+    )
+    assert not plan.can_apply
+
+
+def test_a_move_that_was_made_may_stay_declared() -> None:
+    """`moved` of an object that has its new name, and of one that was never applied, changes nothing."""
+    texts = {**without(CUSTOMERS, "import.yaml"), "other.yaml": flow("other", more=", moved: {name: customers}")}
+
+    assert planned(texts, applied(texts)).empty
+    (change,) = planned(texts, applied(without(texts, "other.yaml"))).changes
+    assert change.action is Action.create
+
+
+def test_a_move_does_not_drop_protection() -> None:
+    """A protected object is moved to a protected name only; protection ends by an apply of its own."""
+    state = applied(edited("import.yaml", IMPORT, IMPORT.replace("}", ", protected: true}")))
+    rest = without(CUSTOMERS, "import.yaml")
+
+    refused = planned({**rest, "i.yaml": flow("other", more=", moved: {name: customers}")}, state)
+    kept = planned({**rest, "i.yaml": flow("other", more=", moved: {name: customers}, protected: true")}, state)
+
+    assert codes(refused) == ["SYN623"]
+    assert not refused.can_apply
+    assert kept.can_apply
+
+
+def test_a_tenant_is_not_retired_by_the_way() -> None:
+    """Retiring a tenant is a finding, however small it is among the others."""
+    texts = {**CUSTOMERS, **{k: v for n in ("bravo", "carol", "delta", "eve", "finn") for k, v in other(n).items()}}
+    state = applied(texts)
+    after = without(texts, *other("eve"))
+
+    refused, asked = planned(after, state), planned(after, state, allow_deletes=True)
+
+    assert codes(refused) == ["SYN624"]
+    assert refused.findings[0].message == "the plan retires the tenant eve, with 4 of its 4 objects"
+    assert asked.can_apply
+
+
+def test_a_tenant_does_not_lose_all_flows_by_the_way() -> None:
+    """All flows of a tenant are as much as the tenant; its only one, or one of them, may be retired."""
+    texts = {**CUSTOMERS, "other.yaml": flow("other")}
+
+    assert codes(planned(without(texts, "other.yaml"), applied(texts))) == []
+    assert codes(planned(without(CUSTOMERS, "import.yaml"), applied(CUSTOMERS))) == []
+    assert codes(planned(without(texts, "other.yaml", "import.yaml"), applied(texts))) == ["SYN624"]
+
+
+def test_a_tenant_without_objects_is_retired_by_name() -> None:
+    """A tenant whose own objects are gone already is still a tenant."""
+    texts = {**CUSTOMERS, "idle.yaml": TENANT.replace("acme", "idle")}
+
+    assert codes(planned(CUSTOMERS, applied(texts))) == ["SYN624"]
