@@ -29,9 +29,9 @@ What flows where, declared in YAML and run by [Syncline](https://github.com/sync
 | `imports/` | which stream goes through which mapping to which table |
 | `data/` | a sample export |
 
-Secrets are references (`secretRef`), never values. Local state is in `.syncline/`, which Git ignores. Editors with a
-YAML language server complete and check fields by `.vscode/syncline.schema.json`; after an update of Syncline write it
-again with `syncline schema export --out .vscode/syncline.schema.json`.
+Secrets are references (`secretRef`), never values. Local state is in `.syncline/` and what is imported in `warehouse/`;
+Git ignores both. Editors with a YAML language server complete and check fields by `.vscode/syncline.schema.json`; after
+an update of Syncline write it again with `syncline schema export --out .vscode/syncline.schema.json`.
 """
 
 _TENANT: Final = """\
@@ -81,7 +81,7 @@ metadata: {name: warehouse, tenant: acme}
 spec:
   connector: sqlite@^1
   region: eu-west
-  config: {path: .syncline/warehouse.db}
+  config: {path: warehouse/acme.db}
 """
 
 _MAPPING: Final = """\
@@ -179,8 +179,11 @@ repos:
 """
 
 _GITIGNORE: Final = """\
-# Local state, logs, rejects and the sample warehouse
+# Local state, keys, logs and rejects
 .syncline/
+
+# What imports write
+warehouse/
 
 # Secrets never belong here
 .env

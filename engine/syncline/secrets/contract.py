@@ -27,12 +27,14 @@ class Reference:
 class Context:
     """What providers may look at: the repository's root, the environment, and for whom.
 
-    `tenant` is empty for what all tenants share. The environment may hold secrets, so it is not shown.
+    `tenant` is empty for what all tenants share. The environment may hold secrets, so it is not shown. `home` is the
+    resolved folder of state, keys and audit log, in which no secret of a manifest is.
     """
 
     root: Path
     environ: Mapping[str, str] = field(repr=False)
     tenant: str = ""
+    home: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 A file is used only when it is a plain file of at most 256 KiB that no one outside its group can read or write, owned by
 this user or root. Links are followed inside the file's own folder only (as mounts of Kubernetes need), or inside the
-root for relative paths. One newline at the end is taken off.
+root for relative paths, and never into Git's folder or Syncline's own. One newline at the end is taken off.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import stat
 from pathlib import Path
 from typing import ClassVar, Final
 
+from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
 from syncline.secrets.parts import parse_json, pick
@@ -27,6 +28,7 @@ class FileProvider:
 
     def __init__(self, context: Context) -> None:
         self._root = context.root
+        self._home = context.home
 
     def check(self, reference: Reference) -> Problem | None:
         """Say what is wrong with the file, without reading it."""
@@ -56,6 +58,8 @@ class FileProvider:
             target = path.resolve(strict=True)
             if not target.is_relative_to(folder):
                 return Problem("SYN802", f"it leads out of {folder}", "Refer to the file itself.")
+            if is_reserved(target, self._root.resolve(), self._home):
+                return Problem("SYN218", f"{path} is in a reserved folder", "Refer to a file outside of it.")
             descriptor = os.open(target, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except FileNotFoundError:
             return Problem("SYN801", f"there is no file {path}")

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
+from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
 from syncline.secrets import sops
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
@@ -100,6 +101,8 @@ class SopsProvider:
             target = (root / name).resolve(strict=True)
             if not target.is_relative_to(root.resolve(strict=True)):
                 return Problem("SYN802", f"{name} leads out of the repository")
+            if is_reserved(target, root.resolve(), self._context.home):
+                return Problem("SYN218", f"{name} is in a reserved folder", "Refer to a file outside of it.")
             with target.open("rb") as file:
                 data = file.read(MAX_SIZE + 1)
         except FileNotFoundError:

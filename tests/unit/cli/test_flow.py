@@ -222,7 +222,7 @@ def test_dry_run_writes_nothing(broken_rows, shell):
     assert "Ada Lovelace" in ended.out
     assert "not-an-address" in ended.out
     assert shell("runs", "list").out == "No runs yet.\n"
-    assert not (broken_rows / ".syncline" / "warehouse.db").exists()
+    assert not list((broken_rows / "warehouse").glob("*"))
 
 
 def test_unknown_run(applied, shell):

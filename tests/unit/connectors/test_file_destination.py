@@ -345,3 +345,16 @@ def test_check_says_what_can_be_done(tmp_path: Path):
     assert RUNTIME.check(instance(tmp_path)) == f"{tmp_path}: readable and writable"
     with pytest.raises(Stalled, match="doesn't exist"):
         RUNTIME.check(instance(tmp_path / "nowhere"))
+
+
+def test_new_folders_and_files_are_their_owners(tmp_path: Path):
+    """Folders, parts, list and lock are made for their owner only; a root that is there keeps its permissions."""
+    (tmp_path / "shared").mkdir(mode=0o755)
+    for root in ("shared", "a/b"):
+        _run(tmp_path / root, "append", "r1", [[1]])
+    modes = {p.relative_to(tmp_path).as_posix(): p.stat().st_mode & 0o777 for p in tmp_path.rglob("*")}
+    folders = {name for name in modes if (tmp_path / name).is_dir()}
+
+    assert {name for name in folders if modes[name] != 0o700} == {"shared"}
+    assert {modes[name] for name in modes.keys() - folders} == {0o600}
+    assert {"a", "a/b", "a/b/s", "shared/s"} <= folders

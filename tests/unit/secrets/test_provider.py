@@ -265,3 +265,15 @@ def test_sops_files_that_cannot_be_had_say_why(repository: Path, identity: str):
         assert found is None or found.message in str(error)
     empty = refusal(Reference("sops", "a"), context(repository / "home"))
     assert "there is no secrets.sops.yaml or secrets.sops.yml or secrets.sops.json" in str(empty)
+
+
+@pytest.mark.parametrize("provider", ["file", "sops"])
+@pytest.mark.parametrize("key", [".syncline/keys/a.yaml", ".git/a.yaml", "link/keys/a.yaml", "state/a.yaml"])
+def test_reserved_folders_hold_no_secrets(tmp_path: Path, provider: str, key: str):
+    """Git's folder, Syncline's own and a home elsewhere are refused: by name, by a link, by an absolute path."""
+    for folder in (".syncline/keys", ".git", "state"):
+        write(tmp_path / folder / "a.yaml", CANARY)
+    (tmp_path / "link").symlink_to(".syncline")
+    where = Context(tmp_path, {}, home=tmp_path / "state")
+    for written in (key, str(tmp_path / key)):
+        assert refusal(Reference(provider, written), where).code == "SYN218"

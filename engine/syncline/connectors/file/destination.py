@@ -10,13 +10,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncline.connectors.file.folder import locate, root_of
+from syncline.connectors.file.folder import declared_root, locate, root_of
 from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, usable
 from syncline.connectors.file.render import FORMATS, refusals, render
 from syncline.model.errors import Bug, Denied, Invalid, Waiting
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Refusal, Target, Written
 from syncline.sdk.frame import target_dtype, target_frame_schema
+from syncline.sdk.private import make_private
 from syncline.sdk.source import Instance
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ _FORMULAS = ("neutralise", "keep")
 class FileDestination:
     """A root with one folder a stream. A flow's checkpoint is in the folder that it writes to."""
 
-    def __init__(self, root: Path, form: str, *, neutralise: bool) -> None:
+    def __init__(self, root: Path, form: str, *, neutralise: bool, home: Path | None = None) -> None:
         self._root = root
+        self._home = home
         self._format = form
         self._neutralise = neutralise
 
@@ -75,7 +77,7 @@ class FileDestination:
         Columns may be added to what is there, not changed; replaced content may have other ones. An upsert is Invalid.
         """
         self._check(target)
-        folder = Folder(locate(self._root, target.stream))
+        folder = Folder(locate(self._root, target.stream, self._home))
         with folder.locked():
             before = folder.recover()
             listing = before or Listing(self._format, columns_of(target.schema))
@@ -283,7 +285,7 @@ def open_destination(instance: Instance) -> FileDestination:
                 code="SYN474",
                 help=f"It is one of {', '.join(known)}.",
             )
-    root = instance.root / str(instance.config.get("root", "."))
+    root = declared_root(instance)
     with usable(root):
-        root.mkdir(parents=True, exist_ok=True)
-    return FileDestination(root_of(instance), form, neutralise=formulas == "neutralise")
+        make_private(root)
+    return FileDestination(root_of(instance), form, neutralise=formulas == "neutralise", home=instance.home)

@@ -1,7 +1,7 @@
 """The folder that a file integration may touch, and which of its files a stream consists of.
 
 Nothing outside the root is ever opened: patterns are relative and without `..`, and what they match is resolved
-(symbolic links included) and checked again.
+(symbolic links included) and checked again. Git's folder and Syncline's own are never entered.
 """
 
 from __future__ import annotations
@@ -9,15 +9,29 @@ from __future__ import annotations
 from pathlib import Path
 
 from syncline.model.errors import Invalid, Stalled
+from syncline.model.reserved import HELP, is_reserved
 from syncline.sdk.source import Instance
 
 #: Most files that one stream may consist of: their names are part of every checkpoint.
 MAX_FILES = 10_000
 
 
+def declared_root(instance: Instance) -> Path:
+    """The resolved root of an integration, which may not exist; Invalid when it is reserved."""
+    repository = instance.root.resolve()
+    root = (repository / str(instance.config.get("root", "."))).resolve()
+    if is_reserved(root, repository, instance.home):
+        raise Invalid(
+            f"{instance.name}: the root {instance.config.get('root', '.')} is in a reserved folder",
+            code="SYN218",
+            help=HELP,
+        )
+    return root
+
+
 def root_of(instance: Instance) -> Path:
     """The resolved root of an integration; Stalled when it isn't a folder that can be entered."""
-    root = (instance.root / str(instance.config.get("root", "."))).resolve()
+    root = declared_root(instance)
     try:
         if root.is_dir():
             return root
@@ -31,7 +45,7 @@ def root_of(instance: Instance) -> Path:
     )
 
 
-def matching(root: Path, pattern: str) -> tuple[str, ...]:
+def matching(root: Path, pattern: str, home: Path | None = None) -> tuple[str, ...]:
     """Names of the files under the root that a pattern matches: relative, `/` between folders, sorted by code point.
 
     Files whose name starts with a dot are left out, as a shell does. Invalid when there are none, when the pattern is
@@ -57,7 +71,7 @@ def matching(root: Path, pattern: str) -> tuple[str, ...]:
         name = path.relative_to(root).as_posix()
         if any(part.startswith(".") for part in name.split("/")) or not path.is_file():
             continue
-        locate(root, name)
+        locate(root, name, home)
         names.append(name)
     if not names:
         raise Invalid(
@@ -74,8 +88,8 @@ def matching(root: Path, pattern: str) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def locate(root: Path, name: str) -> Path:
-    """The resolved path of a name under the root; Invalid when it leads out of it."""
+def locate(root: Path, name: str, home: Path | None = None) -> Path:
+    """The resolved path of a name under the root; Invalid when it leads out of it, or into a reserved folder."""
     path = (root / name).resolve()
     if not path.is_relative_to(root):
         raise Invalid(
@@ -83,4 +97,6 @@ def locate(root: Path, name: str) -> Path:
             code="SYN451",
             help="A symbolic link may only point to a file inside config.root.",
         )
+    if is_reserved(path, root, home):
+        raise Invalid(f"{name!r} is in a reserved folder", code="SYN218", help=HELP)
     return path

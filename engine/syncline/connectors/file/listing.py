@@ -19,6 +19,7 @@ import msgspec
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.schema import Schema
+from syncline.sdk.private import FILE_MODE, FOLDER_MODE, opener
 
 NAME = "_syncline.json"
 #: Where a replacement is gathered: hidden, so that a glob over the folder sees the old parts until the swap.
@@ -97,7 +98,7 @@ class Folder:
         """Keeps other writers out; waits for them."""
         with usable(self.path):
             make_folder(self.path)
-            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
+            lock = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -193,7 +194,7 @@ def write_durably(path: Path, data: bytes) -> None:
     """Writes a file so that after a crash at any point there is the old one, or none, or all of the new one."""
     temporary = path.with_name(f"{_TEMPORARY}{path.name}")
     with usable(path.parent):
-        with temporary.open("wb") as file:
+        with open(temporary, "wb", opener=opener) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -204,7 +205,7 @@ def write_durably(path: Path, data: bytes) -> None:
 def make_folder(path: Path) -> None:
     """Makes a folder if it isn't there; durable when it returns."""
     if not path.is_dir():
-        path.mkdir(exist_ok=True)
+        path.mkdir(exist_ok=True, mode=FOLDER_MODE)
         sync_folder(path.parent)
 
 

@@ -52,7 +52,7 @@ class FileSource:
             )
         rest = [name for name in self._names if name != progress.file]
         for name in [progress.file, *rest] if progress.file else rest:
-            file = OpenFile.open(locate(self._root, name), name)
+            file = OpenFile.open(locate(self._root, name, self._instance.home), name)
             try:
                 for piece in self._pieces(file, progress):
                     progress = self._after(file, piece, progress)
@@ -113,8 +113,8 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
             help=f"Its streams are: {known}. Add it under spec.streams of the Integration.",
         )
     root = root_of(instance)
-    names = matching(root, stream.files)
-    form = _format(stream, request, names, lambda name: OpenFile.open(locate(root, name), name))
+    names = matching(root, stream.files, instance.home)
+    form = _format(stream, request, names, lambda name: OpenFile.open(locate(root, name, instance.home), name))
     return FileSource(instance, root, names, form, incremental=request.incremental)
 
 
