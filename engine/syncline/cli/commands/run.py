@@ -16,8 +16,8 @@ from syncline.cli.names import FLOWS, find_object
 from syncline.cli.output.jsontext import to_json
 
 if TYPE_CHECKING:
-    from syncline.executor.work import RunResult
     from syncline.executor.progress import Progress
+    from syncline.executor.work import RunResult
     from syncline.model.key import ObjectKey
     from syncline.settings import Settings
 

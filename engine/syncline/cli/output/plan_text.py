@@ -95,7 +95,8 @@ def _change(change: Change, column: int, paint: Paint) -> Iterator[str]:
     place = f"  {paint.blue(visible(str(change.place)))}" if change.place else ""
     title = f"{change.action.value} {pad(name, column) if place else name}"
     yield f"  {_signed(change.action, title, paint)}{place}"
-    yield f"      {paint.dim(visible(change.reason))}"
+    if change.action is not Action.create:  # a create has one reason: it is declared
+        yield f"      {paint.dim(visible(change.reason))}"
     yield from (f"      {_field(f, paint)}" for f in change.fields)
     yield from (f"      {_effect(e, paint)}" for e in change.effects)
 
@@ -140,8 +141,14 @@ def render_plan(plan: Plan, paint: Paint, sources: Sources | None = None, *, lim
     basis = plan.basis
     lines = [f"{paint.bold('Revision')} {revision(basis)}, {paint.bold('state')} at serial {basis.serial}", ""]
     column = max((width(visible(str(c.key))) for c in plan.changes), default=0)
+    before: list[str] = []
     for change in plan.changes:
-        lines += [*_change(change, column, paint), ""]
+        text = list(_change(change, column, paint))
+        if before and len(before) + len(text) > 2:
+            lines.append("")
+        lines += text
+        before = text
+    lines += [""] if before else []
     lines += _policy(plan, paint)
     text = "\n".join(lines) + "\n"
     if plan.findings:

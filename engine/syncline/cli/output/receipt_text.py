@@ -41,9 +41,20 @@ def title(state: RunState) -> str:
 
 
 def cursor(value: Any) -> str:
-    """A cursor on one line; a word where there is none."""
-    if value is None:
-        return "none"
+    """A cursor on one line, in the words of its source; `start` where nothing was read yet."""
+    match value:
+        case None:
+            return "start"
+        case {"cursor": str() | int() as reached}:
+            value = str(reached)
+        case {"done": dict() as files}:
+            return plural(len(files), "file") + " read"
+        case {"done": True}:
+            return "end"
+        case {"record": int() as count}:
+            return plural(count, "record")
+        case _:
+            pass
     return cut(visible(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)), 48)
 
 
