@@ -53,11 +53,11 @@ def resolve(
     ordered = sorted(manifests, key=lambda m: (m.key, m.place))
     desired = Desired.of(ordered, shipped() if catalog is None else catalog)
     missing = _Missing(desired, frozenset(broken))
-    diagnostics = list(_duplicates(ordered))
+    diagnostics = [*_duplicates(ordered), *_moves(desired)]
     resolvable = {flow.key: flow for flow in flows(desired)}
     used = _credentials_in_use(desired, resolvable.values())
     for manifest in desired.objects.values():
-        found = [*_tenant(manifest, missing), *_references(manifest, missing), *_moved(manifest, desired)]
+        found = [*_tenant(manifest, missing), *_references(manifest, missing)]
         found += (*_unexecuted(manifest, used), *reserved_secrets(manifest))
         match manifest.spec:
             case IntegrationSpec():
@@ -149,18 +149,47 @@ def _unknown(reference: Reference, tenant: str, desired: Desired) -> Problem:
     )
 
 
-def _moved(manifest: Manifest, desired: Desired) -> Iterator[Problem]:
-    if manifest.moved is None:
-        return
-    previous = ObjectKey(manifest.moved.tenant, manifest.key.kind, manifest.moved.name)
-    if previous in desired.objects:
-        said = "itself" if previous == manifest.key else f"{previous}, which is still declared"
-        yield Problem(
-            "SYN233",
-            ("metadata", "moved"),
-            f"{manifest.key} can't be moved from {said}",
-            help="Remove metadata.moved, or the old declaration.",
-        )
+def _moves(desired: Desired) -> Iterator[Diagnostic]:
+    """Moves that can't be made: every other one can, in any order, since no two of them touch the same name.
+
+    Swaps and chains of names are refused here with both places; they are made by two applies.
+    """
+    first: dict[ObjectKey, Manifest] = {}
+    for manifest in desired.objects.values():
+        if manifest.moved is None:
+            continue
+        path, key = ("metadata", "moved"), manifest.key
+        previous = ObjectKey(manifest.moved.tenant, key.kind, manifest.moved.name)
+        if previous.tenant != key.tenant or key.kind == "Tenant":
+            # Before anything that tells whether the other object is there: it may be another tenant's.
+            what = "a tenant can't be renamed" if key.kind == "Tenant" else f"{key} can't be moved from {previous}"
+            why = "what is sealed and hashed for a tenant stays under the name that it had"
+            problem = Problem(
+                "SYN236",
+                path,
+                f"{what}: {why}",
+                expected="a former name in the same tenant",
+                help="Remove metadata.moved: it is a new object, and the old one is retired.",
+            )
+            yield _diagnostic(problem, manifest)
+        elif previous in desired.objects:
+            said = "itself" if previous == key else f"{previous}, which is still declared"
+            problem = Problem(
+                "SYN233",
+                path,
+                f"{key} can't be moved from {said}",
+                help="Remove metadata.moved, or the old declaration; names are exchanged by two applies.",
+            )
+            place = desired.objects[previous].place_of("metadata", "name")
+            yield _diagnostic(problem, manifest, () if previous == key else (Related(place, "still declared here"),))
+        elif (known := first.setdefault(previous, manifest)) is not manifest:
+            problem = Problem(
+                "SYN235",
+                path,
+                f"{key} can't be moved from {previous}, which {known.key} is moved from",
+                help="Only one of them can have its history: remove metadata.moved from the other.",
+            )
+            yield _diagnostic(problem, manifest, (Related(known.place_of(*path), "also moved here"),))
 
 
 # --- integrations ----------------------------------------------------------------------------------------------------
