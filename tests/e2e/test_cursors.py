@@ -129,7 +129,8 @@ def test_a_lost_state_goes_on_from_the_destination(tmp_path, tickets):
 
 def test_a_full_refresh_reads_from_the_start_and_ends_what_was_open(tmp_path, tickets):
     """A run that was left open is closed as superseded when another starts over."""
-    settings = apply(tmp_path, tickets.texts())
+    texts = tickets.texts()
+    settings = apply(tmp_path, {**texts, "sync.yaml": texts["sync.yaml"].replace("write: append", "write: upsert")})
     first = run(settings)
     store = open_store(settings.state_url)
     try:
@@ -142,6 +143,16 @@ def test_a_full_refresh_reads_from_the_start_and_ends_what_was_open(tmp_path, ti
     assert again.record.counts.read == 20
     assert (closed.state, closed.error_code) == (RunState.failed, "SYN710")
     assert audit_ok(settings)
+
+
+def test_a_full_refresh_that_would_double_rows_is_refused(tmp_path, tickets):
+    """Appending everything again is never what was meant; nothing is read, and the position stays."""
+    settings = apply(tmp_path, tickets.texts())
+    run(settings)
+    with pytest.raises(Invalid):
+        run(settings, full_refresh=True)
+    assert count(tmp_path) == 20
+    assert run(settings).record.counts.read == 0
 
 
 def test_the_copy_in_the_state_is_that_of_the_destination(tmp_path, tickets):
