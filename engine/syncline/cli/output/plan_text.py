@@ -143,11 +143,11 @@ def render_plan(plan: Plan, paint: Paint, sources: Sources | None = None, *, lim
     column = max((width(visible(str(c.key))) for c in plan.changes), default=0)
     before: list[str] = []
     for change in plan.changes:
-        text = list(_change(change, column, paint))
-        if before and len(before) + len(text) > 2:
+        shown = list(_change(change, column, paint))
+        if before and len(before) + len(shown) > 2:
             lines.append("")
-        lines += text
-        before = text
+        lines += shown
+        before = shown
     lines += [""] if before else []
     lines += _policy(plan, paint)
     text = "\n".join(lines) + "\n"
