@@ -82,6 +82,7 @@ def commands(text: str) -> list[Command]:
 
 _MASKS = (
     (_RUN, "<run>"),
+    (re.compile(r"^( +cursor +)\S.*", re.MULTILINE), r"\1<position>"),  # it is the source's own affair
     (re.compile(r"\brun \d{3,8}(T[0-9a-f-]*)?…"), "run <run>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\b"), "<time>"),
     (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b"), "<uuid>"),
