@@ -124,6 +124,13 @@ def test_a_retry_that_is_killed_is_ended_by_the_next(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_killed_run_is_repaired_with_state_and_data_in_postgresql(tmp_path, postgres_url):
+    """A sample of points of a run, with everything in PostgreSQL."""
+    scenario = {"write": "append", "destination": postgres_url, "schema": "kill_both"}
+    agrees(same(tmp_path, "run", scenario, stride=9, first=3, state=postgres_url), "append")
+
+
+@pytest.mark.slow
 def test_a_killed_apply_is_repaired_with_its_state_in_postgresql(tmp_path, postgres_url):
     """A sample of points of an apply, with the state in PostgreSQL."""
     same(tmp_path, "apply", {"write": "upsert"}, stride=13, first=7, state=postgres_url)
