@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.executor.checkpoint import Checkpoint
 from syncline.model.errors import Denied
-from syncline.model.run import RunState
+from syncline.model.run import Counts, RunState
 from syncline.model.step import PutObject
 from syncline.state.open import open_reader
 from tests.api_server import Asked, Reply, api_server
@@ -57,6 +58,13 @@ def tickets(root: Path) -> tuple[int, int, str]:
         return connection.execute("SELECT count(*), count(DISTINCT id), max(hours) FROM tickets").fetchone()
 
 
+def committed(root: Path) -> Counts:
+    """What the destination's checkpoint accounts for."""
+    with closing(sqlite3.connect(root / "warehouse.db")) as connection:
+        found = connection.execute("SELECT checkpoint FROM _syncline_checkpoints").fetchall()
+    return Checkpoint.loads(found[0][0]).counts if found else Counts()
+
+
 @pytest.mark.slow
 def test_a_terminated_run_ends_at_once_and_is_resumed(tmp_path, held):
     """SIGTERM while an API keeps it waiting: 143 within five seconds, Interrupted; the next run has the same id."""
@@ -74,6 +82,7 @@ def test_a_terminated_run_ends_at_once_and_is_resumed(tmp_path, held):
     assert took < 5
     (stopped,) = open_reader(settings.state_url).runs()
     assert (stopped.state, stopped.error_code) == (RunState.interrupted, "SYN704")
+    assert stopped.counts == committed(tmp_path)
     assert "Traceback" not in err
     service.released.set()
     done = syncline(tmp_path, "run", TICKETS)
