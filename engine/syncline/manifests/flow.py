@@ -19,7 +19,9 @@ from syncline.model.schema import Schema
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One end of a flow. `declaration` is what is declared of the stream, `schema` its declared record schema."""
+    """One end of a flow. `declaration` is what is declared of the stream, `schema` its declared record schema, `auth`
+    the AuthConfig that it is opened with.
+    """
 
     integration: Manifest
     connector: Manifest
@@ -27,6 +29,7 @@ class Side:
     declaration: RestStream | FileStream | None
     schema: Schema | None
     region: str
+    auth: Manifest | None = None
 
     @property
     def runtime(self) -> str:
@@ -87,7 +90,8 @@ def _side(desired: Desired, tenant: str, text: str) -> Side | None:
     declaration = _streams(integration.spec, connector.spec).get(stream)
     record = declaration.record_schema if declaration is not None else None
     schema = logical_schema(record, declaration.key) if record is not None and declaration is not None else None
-    return Side(integration, connector, stream, declaration, schema, _region(integration.spec))
+    auth = desired.find(owner, "AuthConfig", integration.spec.auth) if integration.spec.auth else None
+    return Side(integration, connector, stream, declaration, schema, _region(integration.spec), auth)
 
 
 def _streams(integration: IntegrationSpec, connector: ConnectorSpec) -> Mapping[str, RestStream | FileStream]:

@@ -26,7 +26,8 @@ def observe(reader: StateReader) -> Observed:
     last_read: dict[ObjectKey, int] = {}
     cursors = frozenset(reader.cursors())
     for key in cursors:
-        finished = next((r for r in reader.runs(key, limit=5) if r.receipt is not None), None)
+        # A retry reads rejects, which says nothing about the source.
+        finished = next((r for r in reader.runs(key, limit=20) if r.receipt is not None and not r.parent), None)
         if finished is not None:
             last_read[key] = finished.counts.read
     return Observed(reader.lineage, reader.serial(), objects, cursors, last_read)

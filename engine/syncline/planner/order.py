@@ -22,7 +22,8 @@ def steps(changes: tuple[Change, ...], desired: Desired) -> tuple[Step, ...]:
     """The steps that make the changes, in the order in which they are taken."""
     kept = sorted((c for c in changes if c.action is not Action.delete), key=_phase)
     found: list[Step] = [MoveObject(c.key, c.previous) for c in kept if c.previous is not None]
-    resets = {e.subject: e.message for c in kept for e in c.effects if e.kind is EffectKind.cursor_reset}
+    # Of any change: what a retired integration leaves behind may be another place for flows that stay.
+    resets = {e.subject: e.message for c in changes for e in c.effects if e.kind is EffectKind.cursor_reset}
     found.extend(ResetCursor(key, resets[str(key)]) for key in sorted(desired.objects) if str(key) in resets)
     for change in kept:
         manifest = desired.objects[change.key]

@@ -3,40 +3,79 @@
 A cursor means something only for the stream it was read from and the table it was written to. `position_digest` names
 both: when it changes, the saved position no longer applies and the flow starts over. The planner shows that before it
 happens; the executor compares it with the checkpoint at the destination. One function, so they can't disagree.
+
+In it is what decides which records a source gives, and in which order: of an API the URL and everything that a request
+says. Not in it is how they are fetched (limits, retries, timeouts, credentials, the program's name), how they are
+described, and what becomes of them (the mapping).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_REQUEST = frozenset({"get", "post", "put", "patch", "delete", "body", "records", "page", "cursor", "key"})
+
+
+def _config(integration: IntegrationSpec, connector: ConnectorSpec) -> dict[str, Any]:
+    """The configuration with the connector's defaults, as a run gets it; secrets by reference."""
+    defaults = {n: p.default for n, p in connector.config.properties.items() if p.default is not None}
+    return {**defaults, **integration.model_dump(mode="json", include={"config"})["config"]}
+
 
 def _side(side: Side) -> dict[str, Any]:
-    spec = side.integration.spec
-    config = spec.model_dump(mode="json")["config"] if isinstance(spec, IntegrationSpec) else {}
-    return {"runtime": side.connector.key.name, "config": config, "stream": side.stream}
+    spec, connector = side.integration.spec, side.connector.spec
+    assert isinstance(spec, IntegrationSpec)
+    assert isinstance(connector, ConnectorSpec)
+    return {"runtime": side.connector.key.name, "config": _config(spec, connector), "stream": side.stream}
 
 
-def _stream(declaration: FileStream | RestStream | None) -> Any:
-    match declaration:
+def _url(side: Side, connector: ConnectorSpec) -> str:
+    """Where an API answers: the endpoint in the region, else the connector's URL (a template over the config)."""
+    assert isinstance(side.integration.spec, IntegrationSpec)
+    for endpoint in side.integration.spec.endpoints:
+        if not side.region or endpoint.region == side.region:
+            return endpoint.url
+    return connector.http.url if connector.http else ""
+
+
+def _sent(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers that may decide what is answered."""
+    return {name.lower(): value for name, value in headers.items() if name.lower() != "user-agent"}
+
+
+def _declaration(side: Side) -> Any:
+    connector = side.connector.spec
+    assert isinstance(connector, ConnectorSpec)
+    match side.declaration:
         case None:
             return None
-        case FileStream():
-            return declaration.model_dump(mode="json", include={"files", "format", "csv"})
-        case RestStream():
-            return declaration.model_dump(mode="json", include={"get", "post", "records", "page", "cursor", "key"})
+        case FileStream() as files:
+            return files.model_dump(mode="json", include={"files", "format", "csv"})
+        case RestStream() as stream:
+            http = connector.http
+            return {
+                **stream.model_dump(mode="json", include=set(_REQUEST)),
+                "url": _url(side, connector),
+                "query": {**(http.query if http else {}), **stream.query},
+                "headers": _sent({**(http.headers if http else {}), **stream.headers}),
+            }
 
 
 def position_basis(flow: Flow) -> dict[str, Any]:
     """The parts of a flow that its saved position depends on, by name."""
     return {
-        "source": {**_side(flow.source), "declaration": _stream(flow.source.declaration)},
+        "source": {**_side(flow.source), "declaration": _declaration(flow.source)},
         "target": _side(flow.target),
         "key": list(flow.target_key),
         "read": flow.spec.read if isinstance(flow.spec, SyncSpec) else "import",
