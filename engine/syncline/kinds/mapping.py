@@ -51,7 +51,8 @@ class Mask(Spec):
     """Replaces characters, keeping some at the end."""
 
     mask: Annotated[
-        dict[Literal["keep"], Annotated[int, Field(ge=0, le=64)]], Field(description="{keep: 4} leaves the last four.")
+        dict[Literal["keep"], Annotated[int, Field(ge=0, le=64)]],
+        Field(description="{keep: 4} leaves the last four of a value of eight characters or more, none of a shorter."),
     ] = {}
 
 

@@ -138,6 +138,7 @@ def _field(name: str, prop: Property, *, required: bool) -> SchemaField:
     repeated = prop.type == "array" and prop.items is not None
     type_name = {"object": "json", "array": "json", "any": "json"}.get(inner.type, inner.type)
     fields = tuple(_field(n, p, required=False) for n, p in inner.properties.items()) if inner.type == "object" else ()
+    known = {prop.data_class}.union(*(field.classes for field in fields))
     return SchemaField(
         name,
         DataType(type_name),
@@ -145,7 +146,14 @@ def _field(name: str, prop: Property, *, required: bool) -> SchemaField:
         data_class=prop.data_class or "",
         fields=fields,
         repeated=repeated,
+        inner_classes=tuple(sorted(_classes(prop) - known)),
     )
+
+
+def _classes(prop: Property) -> set[str]:
+    """Classes of everything in a field, however deep."""
+    inner = [*prop.properties.values(), *([prop.items] if prop.items else [])]
+    return ({prop.data_class} if prop.data_class else set()).union(*map(_classes, inner))
 
 
 def logical_schema(record: RecordSchema, key: tuple[str, ...] = ()) -> Schema:
@@ -156,5 +164,13 @@ def logical_schema(record: RecordSchema, key: tuple[str, ...] = ()) -> Schema:
 
 def text_schema(names: tuple[str, ...], declared: Schema | None = None) -> Schema:
     """The schema of a text file's columns: all strings, with the data classes of the declared schema."""
-    classes = {f.name: f.data_class for f in declared.fields} if declared else {}
-    return Schema(tuple(SchemaField(name, DataType("string"), data_class=classes.get(name, "")) for name in names))
+    found = {f.name: f for f in declared.fields} if declared else {}
+    return Schema(tuple(_text(name, found.get(name)) for name in names))
+
+
+def _text(name: str, declared: SchemaField | None) -> SchemaField:
+    if declared is None:
+        return SchemaField(name, DataType("string"))
+    own = declared.data_class
+    inner = tuple(sorted(declared.classes - {own}))
+    return SchemaField(name, DataType("string"), data_class=own, inner_classes=inner)

@@ -27,14 +27,32 @@ Protection = Literal["", "drop", "mask", "hash"]
 
 @dataclass(frozen=True, slots=True)
 class FieldFlow:
-    """A source field that reaches a target field, the classes of both, and what protects it on the way."""
+    """A source field that reaches a target field, the classes of both, and what protects it on the way.
+
+    `source_classes` are those of the field, of the objects around it and of everything in it. `classes` are those of
+    the target: of every field that its expression reads (conditions and the key of a lookup included), and the declared
+    one. A declared class adds to them and takes none away: only a protection does. Sorted.
+
+    What decides whether a record is written at all (`where`, checks) is no flow: it is seen in the number of records,
+    not in a value.
+    """
 
     source: str
-    source_class: str
+    source_classes: tuple[str, ...]
     target: str
-    target_class: str
+    classes: tuple[str, ...]
     protection: Protection
     place: Place
+
+    @property
+    def source_class(self) -> str:
+        """The source's classes, for people."""
+        return ", ".join(self.source_classes)
+
+    @property
+    def target_class(self) -> str:
+        """The target's classes, for people."""
+        return ", ".join(self.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +118,7 @@ class _Compiler:
         for index, field in enumerate(spec.fields):
             found = self._field(index, field)
             if found is None:
-                found = CompiledField(field.to, index, None, Target(STRING), protection=_protection(field)[0])
+                found = CompiledField(field.to, index, None, Target(STRING), protection=protection_of(field))
                 data_type = DataType.parse(field.type)
             else:
                 compiled.append(found)
@@ -110,7 +128,7 @@ class _Compiler:
             if found.protection == "drop":
                 continue
             written = STRING if found.protection in {"mask", "hash"} else data_type
-            data_class = arriving[0].target_class if arriving else field.data_class or ""
+            data_class = field.data_class or next((c for flow in arriving for c in flow.classes), "")
             target.append(Field(field.to, written, nullable=not self._required(field), data_class=data_class))
         self._names()
         return Compiled(
@@ -260,25 +278,27 @@ class _Compiler:
         paths = list(dict.fromkeys(reads(found.expression)))
         if () in paths:
             paths = [(name,) for name in self._all_names()]
-        classes = [self._class(path) for path in paths]
-        target_class = field.data_class or next((c for c in classes if c), "")
+        classes = [self._classes(path) for path in paths]
+        declared = {field.data_class} if field.data_class else set()
+        target_classes = tuple(sorted(declared.union(*classes)))
         place = self._manifest.place_of("spec", "fields", index)
         return [
-            FieldFlow(".".join(path), data_class, field.to, target_class, found.protection, place)
-            for path, data_class in zip(paths, classes, strict=True)
+            FieldFlow(".".join(path), tuple(sorted(own)), field.to, target_classes, found.protection, place)
+            for path, own in zip(paths, classes, strict=True)
         ]
 
-    def _class(self, path: tuple[str, ...]) -> str:
-        """The class of a source field: its own, else that of the nearest object around it, else of the first in it."""
+    def _classes(self, path: tuple[str, ...]) -> set[str]:
+        """Classes of a source field: of the objects around it, its own, and of what is in it."""
         fields = self._source.fields if self._source else ()
-        found, data_class = None, ""
+        found: Field | None = None
+        classes: set[str] = set()
         for name in path:
-            found = next((f for f in fields if f.name == name), None)
-            if found is None:
-                return data_class
-            data_class = found.data_class or data_class
+            around, found = found, next((f for f in fields if f.name == name), None)
+            if found is None:  # a part that isn't declared may be any of what is in the whole
+                return classes | (around.classes if around else set())
+            classes |= {found.data_class} if found.data_class else set()
             fields = found.fields
-        return data_class or (_inner_class(found) if found else "")
+        return classes | (found.classes if found else set())
 
     def _names(self) -> None:
         seen: set[str] = set()
@@ -339,6 +359,11 @@ def inside(place: Place, text: str, at: int) -> Place:
     return replace(place, column=place.column + at + quotes // 2)
 
 
+def protection_of(field: MappedField) -> Protection:
+    """How a field is protected; '' when it isn't."""
+    return _protection(field)[0]
+
+
 def _protection(field: MappedField) -> tuple[Protection, int]:
     match field.protect:
         case None:
@@ -349,10 +374,6 @@ def _protection(field: MappedField) -> tuple[Protection, int]:
             return "mask", mask.get("keep", 0)
         case Hash():
             return "hash", 0
-
-
-def _inner_class(field: Field) -> str:
-    return field.data_class or next((c for c in map(_inner_class, field.fields) if c), "")
 
 
 def _closest(name: str, names: set[str]) -> str:

@@ -32,7 +32,7 @@ class _Node:
 
 def to_text(source: str, target: str, compiled: Compiled) -> str:
     """One line a flow, in columns: source field, protection, target field, class."""
-    rows = [(f.source, _arrow(f), f.target, f.target_class or f.source_class) for f in compiled.flows]
+    rows = [(f.source, _arrow(f), f.target, f.target_class) for f in compiled.flows]
     wide = [max([len(row[column]) for row in rows] or [0]) for column in range(3)]
     lines = [f"{source} → {target}"]
     lines += [

@@ -15,9 +15,10 @@ MASK = "***"
 
 
 def masked(values: pl.Series, data_type: DataType, keep: int) -> pl.Series:
-    """`***` and the last `keep` characters; a value of no more characters than that keeps none."""
+    """`***` and the last `keep` characters, of values that are at least twice as long; others show none."""
     text = as_text(Column(pl.col(values.name), scalar(data_type)))
-    shown = pl.when(text.str.len_chars() > keep).then(text.str.tail(keep)).otherwise(pl.lit("")) if keep else pl.lit("")
+    hides = text.str.len_chars() >= 2 * keep
+    shown = pl.when(hides).then(text.str.tail(keep)).otherwise(pl.lit("")) if keep else pl.lit("")
     return values.to_frame().select(
         pl.when(text.is_not_null()).then(pl.concat_str([pl.lit(MASK), shown])).alias(values.name)
     )[values.name]

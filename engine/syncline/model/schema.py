@@ -73,6 +73,7 @@ class Field:
     """A field: its name, its type, whether it may be null, and its data class (`pii.email`), if any.
 
     `fields` is filled for a nested object (then `type` is `json`); `repeated` marks a list of `type`/`fields`.
+    `inner_classes` are classes of data inside it that neither `data_class` nor `fields` tell of.
     """
 
     name: str
@@ -81,6 +82,13 @@ class Field:
     data_class: str = ""
     fields: tuple[Field, ...] = ()
     repeated: bool = False
+    inner_classes: tuple[str, ...] = ()
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """Classes of all data in it: its own, and those of whatever it holds."""
+        own = {self.data_class} if self.data_class else set()
+        return frozenset(own.union(self.inner_classes, *(field.classes for field in self.fields)))
 
 
 @dataclass(frozen=True, slots=True)

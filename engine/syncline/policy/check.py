@@ -64,7 +64,7 @@ def check(subjects: Subjects) -> tuple[PolicyResult, ...]:
     broken = {r.object for r in results if not r.allowed}
     for key, facts in subjects.facts.items():
         if str(key) not in broken:
-            classified = sorted({f.data_class for f in facts if f.data_class})
+            classified = sorted({name for f in facts for name in f.classes})
             what = f"{len(facts)} field flows" + (f", of class {', '.join(classified)}" if classified else "")
             results.append(PolicyResult("flows", str(key), allowed=True, message=what))
     return tuple(sorted(results, key=lambda r: (r.object, r.rule, r.message)))

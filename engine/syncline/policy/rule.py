@@ -21,9 +21,10 @@ from syncline.model.key import ObjectKey
 class FlowFact:
     """One field on its way: from which source field in which region, to which target field in which region.
 
-    `data_class` is the class that binds it (the target's if declared, else inherited from the source); `protection` is
-    '' for plain, else `drop`, `mask` or `hash`. `source_place` is where the source integration is declared,
-    `mapping_place` the mapping's field and `target_place` the target integration.
+    `classes` are all that bind it, sorted: those of every source field that its target's value is made of, and the
+    target's declared one. `protection` is '' for plain, else `drop`, `mask` or `hash`. `source` is '' for a constant.
+    `source_place` is where the source integration is declared, `mapping_place` the mapping's field and `target_place`
+    the target integration.
     """
 
     flow: ObjectKey
@@ -34,12 +35,16 @@ class FlowFact:
     target: str
     target_integration: str
     target_region: str
-    data_class: str
+    classes: tuple[str, ...]
     protection: str
     flow_place: Place
     source_place: Place
     mapping_place: Place
     target_place: Place
+
+    def matching(self, patterns: Iterable[str]) -> str:
+        """Those of its classes that a pattern matches, for people; '' when none does."""
+        return ", ".join(name for name in self.classes if matches(patterns, name))
 
     def describe(self) -> str:
         """`contact.email → warehouse.customers.email`, as people name it."""

@@ -101,3 +101,19 @@ def test_logical_schema():
     assert [f.name for f in schema.fields[4].fields] == ["name"]
     assert schema.key == ("id",)
     assert [f.data_class for f in text_schema(("at", "x"), schema).fields] == ["pii.date", ""]
+
+
+def test_no_class_is_lost():
+    """Classes of elements, of lists of lists, and of what a text column holds are kept, however deep they stand."""
+    record = RecordSchema.model_validate_json(
+        """{"properties": {
+            "mails": {"type": "array", "x-class": "contact", "items": {"type": "string", "x-class": "pii.email"}},
+            "grid": {"type": "array", "items": {"type": "array", "items": {"type": "string", "x-class": "pci.pan"}}},
+            "who": {"type": "object", "properties": {"name": {"type": "string", "x-class": "pii.name"}}}}}"""
+    )
+    schema = logical_schema(record)
+    expected = [{"contact", "pii.email"}, {"pci.pan"}, {"pii.name"}]
+
+    assert [set(f.classes) for f in schema.fields] == expected
+    assert [set(f.classes) for f in text_schema(schema.names, schema).fields] == expected
+    assert schema.fields[2].inner_classes == ()

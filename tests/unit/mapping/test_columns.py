@@ -181,9 +181,12 @@ def test_hashes_are_keyed_and_stable():
 
 
 def test_masks_show_what_they_keep_and_not_how_long_it_was():
-    """A mask keeps the last characters only where others are hidden."""
-    assert through(["4111111111111111", "123", None, ""], "string", protect={"mask": {"keep": 4}}) == [
+    """A mask shows at most half of a value: the last characters of a long one, nothing of a short one."""
+    values = ["4111111111111111", "12345678", "1234567", "123", None, ""]
+    assert through(values, "string", protect={"mask": {"keep": 4}}) == [
         "***1111",
+        "***5678",
+        "***",
         "***",
         None,
         "***",

@@ -128,8 +128,8 @@ def test_unknown_sources_allow_all_fields():
     assert found.reads == ("a.b", "lines.sku", "c")
 
 
-def test_classes_are_inherited_unless_declared():
-    """Lineage records the class of the source field and that of the target, with the protection between."""
+def test_classes_are_inherited_and_declared_ones_added():
+    """Lineage records the classes of the source field and of the target, with the protection between."""
     found = compiled(
         """
         fields:
@@ -146,17 +146,53 @@ def test_classes_are_inherited_unless_declared():
 
     assert flows[:6] == [
         ("email", "pii.email", "mail", "pii.email", "hash"),
-        ("email", "pii.email", "public", "public", ""),
+        ("email", "pii.email", "public", "pii.email, public", ""),
         ("owner.name", "pii", "name", "pii", ""),
         ("id", "", "name", "pii", ""),
         ("email", "pii.email", "gone", "pii.email", "drop"),
         ("email", "pii.email", "end", "pii.email", "mask"),
     ]
     assert [f[0] for f in flows[6:]] == list(SOURCE.names)
-    assert {f[3] for f in flows[6:]} == {"pii.email"}
+    assert {f[3] for f in flows[6:]} == {"pii, pii.email"}
     first = found.target.fields[0]
     assert (first.name, str(first.type), first.data_class) == ("mail", "string", "pii.email")
     assert "gone" not in found.target.names
+
+
+CONTACT = Schema(
+    (
+        Field(
+            "contact",
+            JSON,
+            fields=(Field("mail", STRING, data_class="pii.email"), Field("card", JSON, inner_classes=("pci.pan",))),
+        ),
+        Field("people", JSON, data_class="hr", fields=(Field("name", STRING, data_class="pii.name"),), repeated=True),
+        Field("code", STRING),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("field", "classes"),
+    [
+        ("from: contact, type: json", ["pci.pan", "pii.email"]),
+        ('from: "@", type: json', ["hr", "pci.pan", "pii.email", "pii.name"]),
+        ("from: contact.mail", ["pii.email"]),
+        ("from: contact.card, type: json", ["pci.pan"]),
+        ("from: 'people[].name | [0]'", ["hr", "pii.name"]),
+        ("from: \"people[?name == 'x'] | [0]\", type: json", ["hr", "pii.name"]),
+        ("template: '{{ contact.mail }} {{ code }} {{ people[0].name }}'", ["hr", "pii.email", "pii.name"]),
+        ("from: contact.mail, lookup: {a: b}", ["pii.email"]),
+        ("from: contact.mail, class: public", ["pii.email", "public"]),
+        ("from: code, class: internal", ["internal"]),
+        ("from: code", []),
+    ],
+)
+def test_a_target_has_the_classes_of_everything_that_it_is_made_of(field, classes):
+    """Inner fields, parts of a template, conditions and the key of a lookup count; a declared class takes none away."""
+    found = compiled(f"fields: [{{to: t, {field}}}]", CONTACT)
+
+    assert {flow.classes for flow in found.flows} == {tuple(classes)}
 
 
 def test_protected_numbers_are_written_as_text():

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import TYPE_CHECKING
-
 import pytest
 
-from syncline.planner.compiled import compile_flows
-from syncline.policy.check import check, diagnostics
-from syncline.policy.facts import facts
-from syncline.policy.rule import Subjects, matches
+from syncline.policy.check import diagnostics
+from syncline.policy.rule import matches
 from syncline.policy.rules import RULES
-from tests.repository import CUSTOMERS, desired, edited
+from tests.repository import CUSTOMERS, edited
+from tests.unit.policy.decisions import decide, denied, with_policy
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from syncline.model.plan import PolicyResult
-
-TODAY = dt.date(2026, 6, 1)
 ABROAD = ("files.yaml", "region: eu-west, config: {path", "region: us-east, config: {path")
-
-
-def decide(texts: Mapping[str, str], today: dt.date = TODAY) -> tuple[PolicyResult, ...]:
-    """Decisions about everything that the texts declare."""
-    declared = desired(texts)
-    flows = compile_flows(declared)
-    found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return check(Subjects(declared, found, (), today))
-
-
-def denied(texts: Mapping[str, str], today: dt.date = TODAY) -> list[str]:
-    """Rules that deny."""
-    return [r.rule for r in decide(texts, today) if not r.allowed]
-
-
-def with_policy(policy: str, base: Mapping[str, str] = CUSTOMERS) -> dict[str, str]:
-    """The repository with a policy of acme."""
-    head = "apiVersion: syncline/v1\nkind: Policy\nmetadata: {name: house, tenant: acme}\nspec:\n"
-    return {**base, "policy.yaml": head + policy}
 
 
 def test_a_flow_inside_its_regions_is_allowed() -> None:

@@ -10,7 +10,7 @@ from syncline.policy.rule import FlowFact, Rule, Subjects, Violation, matches
 
 
 def _forbidden(fact: FlowFact, rule: ClassRule) -> bool:
-    if not fact.data_class or not matches(rule.classes, fact.data_class):
+    if not fact.matching(rule.classes):
         return False
     if fact.protection == "drop" or fact.protection in rule.unless:
         return False
@@ -33,7 +33,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
                         code="SYN502",
                         subject=key,
                         message=(
-                            f"{fact.describe()} carries {fact.data_class} to {fact.target_integration}, "
+                            f"{fact.describe()} carries {fact.matching(rule.classes)} to {fact.target_integration}, "
                             f"which tenant {fact.tenant} forbids for it"
                         ),
                         place=fact.mapping_place,

@@ -78,7 +78,8 @@ def _flow_subject(fact: FlowFact) -> _Subject:
             "tenant": fact.tenant,
             "source": {"integration": fact.source_integration, "region": fact.source_region, "field": fact.source},
             "target": {"integration": fact.target_integration, "region": fact.target_region, "field": fact.target},
-            "class": fact.data_class,
+            "class": fact.classes[0] if fact.classes else "",
+            "classes": list(fact.classes),
             "protection": fact.protection,
         }
     }

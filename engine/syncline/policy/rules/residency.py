@@ -25,7 +25,7 @@ def _violation(fact: FlowFact, tenant: Manifest, index: int, rule: Residency) ->
         code="SYN501",
         subject=fact.flow,
         message=(
-            f"{fact.describe()} carries {fact.data_class} to {where}; "
+            f"{fact.describe()} carries {fact.matching(rule.classes)} to {where}; "
             f"tenant {fact.tenant} keeps it in {', '.join(regions)}"
         ),
         place=fact.mapping_place,
@@ -49,7 +49,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
             continue
         for index, rule in enumerate(spec.residency):
             for fact in facts:
-                if not fact.data_class or not matches(rule.classes, fact.data_class):
+                if not fact.matching(rule.classes):
                     continue
                 if fact.protection == "drop" or fact.protection in rule.unless:
                     continue

@@ -11,8 +11,8 @@ def check(subjects: Subjects) -> Iterator[Violation]:
     """A field of class `secret` (or below) that is written without being hashed or dropped."""
     for key, facts in subjects.facts.items():
         for fact in facts:
-            name = fact.data_class
-            if (name == "secret" or name.startswith("secret.")) and fact.protection not in ("hash", "drop"):
+            name = fact.matching(("secret", "secret.*"))
+            if name and fact.protection not in ("hash", "drop"):
                 yield Violation(
                     rule="secrets",
                     code="SYN504",
