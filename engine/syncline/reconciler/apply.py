@@ -9,16 +9,18 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets as random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import resolve
 from syncline.model.diagnostic import has_errors
-from syncline.model.errors import Denied, Invalid
+from syncline.model.errors import Denied, Invalid, Waiting
 from syncline.model.event import Action, Event, EventOutcome
 from syncline.model.key import ObjectKey
+from syncline.model.run import TRANSITIONS
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
 from syncline.planner.compiled import compile_flows
 from syncline.planner.serialize import digest as plan_digest
@@ -31,7 +33,7 @@ from syncline.reconciler.steps import take
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.model.plan import Plan, PolicyResult
-    from syncline.state.store import StateReader
+    from syncline.state.store import StateReader, StateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,54 @@ def check_fresh(plan: Plan, reader: StateReader) -> None:
             code="SYN641",
             help="Somebody applied in between. Plan again and look at what changed.",
         )
+
+
+def check_moves(plan: Plan, reader: StateReader) -> None:
+    """`Invalid` when a move doesn't fit what is applied. No plan made here has one; a file may say anything."""
+    applied = {o.key for o in reader.objects()}
+    for step in plan.steps:
+        if isinstance(step, MoveObject):
+            previous, key = step.previous, step.key
+            same = (previous.tenant, previous.kind) == (key.tenant, key.kind)
+            if not same or previous not in applied or key in applied:
+                raise Invalid(
+                    f"the plan moves {previous} to {key}, which doesn't fit what is applied",
+                    code="SYN640",
+                    help="Make the plan again.",
+                )
+            applied = applied - {previous} | {key}
+
+
+@contextmanager
+def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[None]:
+    """
+    Keeps runs from beginning of the flows that the plan retires, moves, or resets the position of.
+
+    `Waiting` when one of them is running: its run would go on under a name, or save a position, that is no longer
+    there. Of other flows a run may be under way: it keeps to what was applied when it began.
+    """
+    touched: set[ObjectKey] = set()
+    for step in plan.steps:
+        match step:
+            case MoveObject(key, previous):
+                touched |= {key, previous}
+            case DeleteObject(key) | ResetCursor(key, _):
+                touched.add(key)
+            case PutObject():
+                pass
+    with ExitStack() as held:
+        for key in sorted(k for k in touched if k.kind in {"Sync", "Import"}):
+            try:
+                held.enter_context(store.lease(f"run/{key}"))
+            except Waiting as waiting:
+                run = next((f"run {r.id}" for r in store.runs(key, 5) if TRANSITIONS[r.state]), "a run")
+                raise Waiting(
+                    f"{run} of {key}, which the plan changes, is under way ({waiting.on})",
+                    code="SYN643",
+                    help="Wait until it has ended, or stop it (it can be resumed), then apply again.",
+                    on=waiting.on,
+                ) from waiting
+        yield
 
 
 def check_policy(plan: Plan, reader: StateReader, today: dt.date) -> tuple[PolicyResult, ...]:
@@ -101,15 +151,17 @@ def apply_plan(facilities: Facilities, plan: Plan, step_taken: Callable[[str], N
     Takes every step of a plan.
 
     `Invalid` when it is stale or carries errors, `Denied` when policy refuses what it leads to, `Waiting` while another
-    writer holds the lease. `step_taken` gets one line for each step.
+    writer holds the lease, or a flow that the plan retires, moves or resets is running. `step_taken` gets one
+    line for each step.
     """
     store, recorder = facilities.store, facilities.recorder
     if has_errors(plan.findings):
         raise Invalid(
             "the plan carries errors", code="SYN642", diagnostics=plan.findings, help="Correct them and plan again."
         )
-    with store.lease("apply", "") as lease:
+    with store.lease("apply", "") as lease, flows_at_rest(plan, store):
         check_fresh(plan, store)
+        check_moves(plan, store)
         digest = plan_digest(plan)
         today = dt.datetime.now(dt.UTC).date()
         policy = check_policy(plan, store, today)

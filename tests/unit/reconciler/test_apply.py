@@ -1,168 +1,153 @@
-"""Applying plans: what is refused, what is told, and what is left to the next one."""
+"""Applying: what is refused before anything is changed, and what a plan's steps leave."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from syncline import workflow
-from syncline.audit.log import AuditLog
-from syncline.executor.facilities import audit_origin, open_facilities, signer
-from syncline.model.diagnostic import Diagnostic
-from syncline.model.errors import Denied, Invalid, Waiting
-from syncline.model.event import Action, EventOutcome, from_ocsf
+from syncline.model.errors import Invalid, Waiting
 from syncline.model.key import ObjectKey
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
-from syncline.reconciler.apply import apply_plan
-from syncline.state.open import open_reader
-from tests.repository import CUSTOMERS, edited, write
+from syncline.model.run import RunState
+from syncline.model.step import MoveObject
+from syncline.state.open import open_reader, open_store
+from syncline.state.store import RunRecord
+from tests.e2e.house import FLOW, Scenario, build
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from syncline.model.event import Event
     from syncline.settings import Settings
 
-KEY = ObjectKey.parse("acme/Import/customers")
-RENAMED = edited("import.yaml", "{name: customers,", "{name: clients, moved: {name: customers},")
+TEXTS = Scenario("upsert").texts
+NAME = "{name: customers, tenant: acme}"
+RENAMED = ObjectKey("acme", "Sync", "clients")
+RUN = RunRecord("20261125T181500-abc123", FLOW, RunState.running, "manual", "r", "p", "2026-11-25T18:15:00Z")
+
+HOLDS = """\
+import sys
+from syncline.state.open import open_store
+with open_store(sys.argv[1]).lease(sys.argv[2]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+EDITS = {
+    "retired": "",
+    "moved": TEXTS["sync.yaml"].replace(NAME, "{name: clients, tenant: acme, moved: {name: customers}}"),
+    "reset": TEXTS["sync.yaml"].replace("warehouse/customers", "warehouse/clients"),
+}
 
 
-def events(settings: Settings, action: Action) -> list[Event]:
-    """What was told of an action, in order."""
-    import json
-
-    origin = audit_origin(open_reader(settings.state_url).lineage)
-    key, _ = signer(settings.keys, origin)
-    entries = [from_ocsf(json.loads(entry)) for entry in AuditLog.open(settings.audit, key, origin).read()]
-    return [event for event in entries if event.action is action]
-
-
-def test_an_apply_takes_every_step_and_tells_it(tmp_path):
-    """Each step is an event about its object, with the digest of the plan; the lines are those that were shown."""
-    settings = write(tmp_path, CUSTOMERS)
-    shown: list[str] = []
-    applied = workflow.apply(settings, step=shown.append)
-    told = events(settings, Action.apply_step)
-
-    assert [str(step.key) for step in applied.plan.steps] == [event.object for event in told]
-    assert [event.details["step"] for event in told] == shown
-    assert {event.details["plan"] for event in told} == {applied.digest}
-    (finish,) = events(settings, Action.apply_finish)
-    assert finish.details["serial"] == applied.serial == open_reader(settings.state_url).serial()
-    assert not open_reader(settings.state_url).unfinished_apply()
+@contextmanager
+def running(settings: Settings, key: ObjectKey) -> Iterator[int]:
+    """Another process that holds the lease of a flow's run, as a run does; its id."""
+    command = [sys.executable, "-c", HOLDS, settings.state_url, f"run/{key}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process.pid
+        process.communicate()
 
 
-@pytest.mark.parametrize("basis", [{"serial": 7}, {"lineage": "another"}])
-def test_a_plan_of_another_state_is_refused(tmp_path, basis):
-    """Of another serial or another lineage; nothing is changed."""
-    settings = write(tmp_path, CUSTOMERS)
+def applied(root: Path) -> Settings:
+    """The house, applied, with a position and an open run of its flow."""
+    settings = build(root, TEXTS)
     workflow.apply(settings)
-    write(tmp_path, RENAMED)
-    plan = workflow.plan(settings)
-    with pytest.raises(Invalid) as error:
-        workflow.apply(settings, replace(plan, basis=replace(plan.basis, **basis)))
-    assert error.value.code == "SYN641"
-    assert open_reader(settings.state_url).object(KEY) is not None
+    with closing(open_store(settings.state_url)) as store:
+        store.put_cursor(FLOW, "7")
+        store.put_run(replace(RUN, state=RunState.pending))
+        store.put_run(RUN)
+    return settings
 
 
-def test_a_plan_with_errors_is_refused(tmp_path):
-    """A guard's finding in the plan stops its apply."""
-    settings = write(tmp_path, CUSTOMERS)
-    plan = replace(workflow.plan(settings), findings=(Diagnostic(code="SYN620", message="too many"),))
-    with pytest.raises(Invalid) as error:
-        workflow.apply(settings, plan)
-    assert error.value.code == "SYN642"
-    assert not open_reader(settings.state_url).objects()
+def declared(settings: Settings, sync: str) -> None:
+    """Another sync, or none."""
+    build(settings.root, {**TEXTS, "sync.yaml": sync} if sync else {k: v for k, v in TEXTS.items() if k != "sync.yaml"})
 
 
-def test_what_policy_denies_is_refused_and_told(tmp_path):
-    """The decision is in the log as denied, and no step was taken."""
-    settings = write(tmp_path, CUSTOMERS)
-    plan = workflow.plan(settings)
-    steps = tuple(
-        replace(s, document=s.document.replace('"eu-west"', '"us-east"')) if isinstance(s, PutObject) else s
-        for s in plan.steps
-    )
-    with pytest.raises(Denied):
-        workflow.apply(settings, replace(plan, steps=steps))
-    assert not open_reader(settings.state_url).objects()
-    (decision,) = events(settings, Action.policy_decision)
-    assert decision.outcome is EventOutcome.denied
-    assert not events(settings, Action.apply_step)
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_a_flow_that_runs_is_not_retired_moved_or_reset(tmp_path: Path, edit: str) -> None:
+    """The apply waits, naming the run and its process; nothing was changed, and later it goes through."""
+    settings = applied(tmp_path)
+    declared(settings, edit)
+    with running(settings, FLOW) as pid, pytest.raises(Waiting) as caught:
+        workflow.apply(settings)
 
-
-def test_of_two_applies_the_second_waits(tmp_path):
-    """It names the first, and changes nothing."""
-    settings = write(tmp_path, CUSTOMERS)
-    plan = workflow.plan(settings)
-    held = open_facilities(settings)
-    with held as first, first.store.lease("apply", "somebody"), pytest.raises(Waiting) as error:
-        workflow.apply(settings, plan)
-    assert "somebody" in error.value.on
-    assert not open_reader(settings.state_url).objects()
-
-
-class Dying:
-    """A store that ends the process, as it were, at a step."""
-
-    def __init__(self, store: Any, at: int) -> None:
-        self._store = store
-        self._at = at
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
-
-    def put_object(self, lease: Any, apply: str, index: int, applied: Any) -> None:
-        if index == self._at:
-            raise SystemExit
-        self._store.put_object(lease, apply, index, applied)
-
-
-def test_steps_that_could_not_be_told_are_told_by_the_next_apply(tmp_path):
-    """An apply that died after two steps: the next one tells those as recovered, and takes the rest."""
-    settings = write(tmp_path, CUSTOMERS)
-    plan = workflow.plan(settings)
-    with open_facilities(settings) as facilities:
-        store: Any = Dying(facilities.store, 2)
-        with pytest.raises(SystemExit):
-            apply_plan(replace(facilities, store=store), plan, lambda _: None)
-    assert not events(settings, Action.apply_step)
-    assert len(open_reader(settings.state_url).objects()) == 2
-
-    workflow.apply(settings)
-    told = events(settings, Action.apply_step)
-    assert [event.object for event in told] == [str(step.key) for step in plan.steps]
-    assert [bool(event.details.get("recovered")) for event in told] == [True, True] + [False] * (len(told) - 2)
-    assert workflow.plan(settings).empty
-
-
-def test_every_kind_of_step_is_taken(tmp_path):
-    """A move, a put, a reset and a delete, in an order that may be interrupted anywhere: resets before puts."""
-    settings = write(
-        tmp_path, {**CUSTOMERS, "other.yaml": CUSTOMERS["import.yaml"].replace("name: customers", "name: other")}
-    )
-    workflow.apply(settings)
-    with open_facilities(settings) as facilities:
-        facilities.store.put_cursor(KEY, "where it was")
-    changed = edited("files.yaml", 'files: "customers*.csv"', 'files: "clients*.csv"', RENAMED)
-    write(tmp_path, changed)
-    plan = workflow.plan(settings)
-    assert [type(step) for step in plan.steps] == [MoveObject, ResetCursor, PutObject, PutObject, DeleteObject]
-    workflow.apply(settings, plan)
     reader = open_reader(settings.state_url)
-    assert reader.object(KEY) is None
-    assert reader.object(ObjectKey.parse("acme/Import/other")) is None
-    assert reader.object(ObjectKey.parse("acme/Import/clients")) is not None
-    assert not reader.cursors()
+    assert caught.value.code == "SYN643"
+    assert f"run {RUN.id} of {FLOW}" in caught.value.message
+    assert f":{pid}" in caught.value.message
+    assert (reader.cursor(FLOW), reader.unfinished_apply()) == ("7", ())
+    assert workflow.apply(settings).steps > 0
+    assert open_reader(settings.state_url).cursor(FLOW) is None
+
+
+def test_a_run_does_not_begin_under_a_name_that_is_moved_to(tmp_path: Path) -> None:
+    """The new name of a moved flow is held as well as the former one."""
+    settings = applied(tmp_path)
+    declared(settings, EDITS["moved"])
+    with running(settings, RENAMED), pytest.raises(Waiting, match="a run of acme/Sync/clients"):
+        workflow.apply(settings)
+
+
+def test_a_flow_that_runs_is_updated(tmp_path: Path) -> None:
+    """A run keeps to what was applied when it began, so that other changes don't wait for it."""
+    settings = applied(tmp_path)
+    declared(settings, TEXTS["sync.yaml"].replace(NAME, "{name: customers, tenant: acme, labels: {team: ops}}"))
+    with running(settings, FLOW):
+        assert workflow.apply(settings).steps == 1
+
+
+def test_an_apply_that_ended_lets_runs_begin(tmp_path: Path) -> None:
+    """What was held is given back with the apply."""
+    settings = applied(tmp_path)
+    declared(settings, EDITS["reset"])
+    workflow.apply(settings)
+    with closing(open_store(settings.state_url)) as store, store.lease(f"run/{FLOW}") as lease:
+        assert lease.name == f"run/{FLOW}"
+
+
+def test_a_killed_move_leaves_what_can_run(tmp_path: Path) -> None:
+    """After the step that moves, and before the one that records the declaration, the flow is there under its name."""
+    settings = applied(tmp_path)
+    declared(settings, EDITS["moved"])
+    plan = workflow.plan(settings)
+    assert isinstance(plan.steps[0], MoveObject)
+    with pytest.raises(KeyboardInterrupt):
+        workflow.apply(settings, plan, step=_killed)
+
+    from syncline.executor.applied import read_applied
+
+    assert set(read_applied(open_reader(settings.state_url)).flows) == {RENAMED}
+    assert workflow.plan(settings).summary == {"update": 1}
+    workflow.apply(settings)
+    reader = open_reader(settings.state_url)
+    assert (reader.cursor(RENAMED), [r.id for r in reader.runs(RENAMED)]) == ("7", [RUN.id])
     assert workflow.plan(settings).empty
 
 
-def test_an_apply_of_nothing_changes_nothing(tmp_path: Path):
-    """The serial stays, and so does every generation."""
-    settings = write(tmp_path, CUSTOMERS)
-    first = workflow.apply(settings)
-    again = workflow.apply(settings)
-    assert (again.steps, again.serial) == (0, first.serial)
-    assert {o.generation for o in open_reader(settings.state_url).objects()} == {1}
+def _killed(line: str) -> None:
+    raise KeyboardInterrupt(line)
+
+
+def test_moves_that_do_not_fit_the_state_are_refused(tmp_path: Path) -> None:
+    """A plan whose moves were made by hand is no plan, whatever its digest says, and changes nothing."""
+    settings = applied(tmp_path)
+    declared(settings, EDITS["moved"])
+    plan = workflow.plan(settings)
+    for move in (
+        MoveObject(ObjectKey("bravo", "Sync", "clients"), FLOW),
+        MoveObject(RENAMED, ObjectKey("acme", "Sync", "nobody")),
+        MoveObject(FLOW, FLOW),
+    ):
+        with pytest.raises(Invalid) as caught:
+            workflow.apply(settings, replace(plan, steps=(move, *plan.steps[1:])))
+        assert caught.value.code == "SYN640"
+    assert open_reader(settings.state_url).unfinished_apply() == ()
