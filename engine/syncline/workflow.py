@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from syncline.manifests.expressions import check_expressions
 from syncline.manifests.load import load_tree
 from syncline.manifests.resolve import resolve
 from syncline.model.diagnostic import Diagnostic, has_errors
@@ -59,7 +60,8 @@ def validate(settings: Settings, *, mapping_tests: bool = True) -> Validation:
     loaded = load_tree(settings.root)
     resolved = resolve(loaded.manifests, loaded.broken)
     flows = compile_flows(resolved.desired)
-    found = [*loaded.diagnostics, *resolved.diagnostics, *_mapping_findings(resolved.desired, flows)]
+    found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
+    found += _mapping_findings(resolved.desired, flows)
     if mapping_tests and not has_errors(found):
         found += _mapping_tests(resolved.desired, flows)
     results = _check_policy(resolved.desired, flows)

@@ -416,6 +416,14 @@ _SCHEMA: tuple[Code, ...] = (
         "There is no such code, kind or field.",
         "`syncline explain KIND` lists a kind's fields; `KIND.path` goes into one.",
     ),
+    Code(
+        "SYN253",
+        "not JMESPath",
+        "An expression of a connector, that picks records, cursors or errors, has a syntax error.",
+        "Correct it at the column that the message names.",
+        bad='records: "data[[]"',
+        good='records: "data[]"',
+    ),
 )
 
 CODES: tuple[Code, ...] = _LOADING + _SCHEMA

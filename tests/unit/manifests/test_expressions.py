@@ -1,0 +1,62 @@
+"""The small languages inside connectors are compiled when manifests are validated."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline.manifests.catalog import catalog
+from syncline.manifests.desired import Desired
+from syncline.manifests.expressions import check_expressions
+from syncline.manifests.load import load_text
+
+CONNECTOR = """\
+apiVersion: syncline/v1
+kind: Connector
+metadata: {name: api}
+spec:
+  version: 1.0.0
+  http: {url: "https://example.com/{{ config.site }}", errors: [{when: "status == `404`", do: skip}]}
+  check: {get: /me}
+  streams:
+    items:
+      get: /items
+      records: data[]
+      query: {from: "{{ config.since }}"}
+      page: {cursor: meta.next, into: query.cursor}
+      write: {create: {post: /items, body: {name: "{{ record.name }}"}}}
+"""
+
+
+def findings(text: str) -> list[tuple[str, str]]:
+    """Code and place of each finding."""
+    loaded = load_text(text, "api.yaml")
+    assert not loaded.diagnostics
+    return [(d.code, str(d.place)) for d in check_expressions(Desired.of(loaded.manifests, {}))]
+
+
+def test_valid_expressions_give_no_finding() -> None:
+    """A connector whose templates and expressions compile is passed over."""
+    assert findings(CONNECTOR) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "code", "place"),
+    [
+        ("records: data[]", 'records: "data[["', "SYN253", "api.yaml:11:16"),
+        ("cursor: meta.next", 'cursor: "meta."', "SYN253", "api.yaml:13:22"),
+        ("status == `404`", "status ==", "SYN253", "api.yaml:6:72"),
+        ("get: /items", 'get: "/{{ range(9) }}"', "SYN430", "api.yaml:10:12"),
+        ("{{ config.since }}", "{% for x in y %}{% endfor %}", "SYN430", "api.yaml:12:21"),
+        ("{{ record.name }}", "{{ record.name ", "SYN430", "api.yaml:14:51"),
+    ],
+)
+def test_each_place_of_an_expression_is_compiled(before: str, after: str, code: str, place: str) -> None:
+    """A mistake in any of them is found, at its place."""
+    assert before in CONNECTOR
+
+    assert findings(CONNECTOR.replace(before, after, 1)) == [(code, place)]
+
+
+def test_the_catalogue_compiles() -> None:
+    """Every shipped connector passes its own check."""
+    assert check_expressions(Desired.of(catalog().values(), {})) == []
