@@ -218,6 +218,13 @@ def audit_events(settings: Settings) -> list[dict[str, Any]]:
     return [json.loads(entry) for entry in AuditLog.open(settings.audit, key, origin).read()]
 
 
+def accounted(settings: Settings, scenario: Scenario) -> bool:
+    """Whether the last receipt says what became of every row, or says that it can't."""
+    receipt = open_reader(settings.state_url).runs(scenario.key)[0].receipt or {}
+    counts = receipt["counts"]
+    return counts["written"] == sum(counts[n] for n in ("inserted", "updated", "unchanged")) or bool(receipt["notes"])
+
+
 def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
     """The table, the last run, its rejects and its cursor, as plain data."""
     from syncline import workflow
@@ -240,4 +247,5 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
         "rejects": rejects,
         "position": Checkpoint.loads(cursor).position if cursor else None,
         "audit": audit_ok(settings),
+        "accounted": accounted(settings, scenario),
     }

@@ -117,7 +117,7 @@ def manifests(warehouse: str) -> dict[str, str]:
     )
     syncs = "---\n".join(
         f"apiVersion: syncline/v1\nkind: Sync\nmetadata: {{name: {name}, tenant: acme}}\n"
-        f"spec: {{from: files/{name}, mapping: record, to: warehouse/{name}_rows, read: full, write: replace}}\n"
+        f"spec: {{from: files/{name}, mapping: record, to: warehouse/{name}_rows, read: full, write: replace, guards: {{minRows: 0}}}}\n"
         for name in ("csv", "jsonl")
     )
     head = "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: warehouse, tenant: acme}\nspec:\n  "

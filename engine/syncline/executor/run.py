@@ -294,6 +294,7 @@ class Run:
             resumed=start.resumed,
             source=self.flow.spec.source,
             destination=self.flow.spec.to,
+            notes=_untold(done.counts),
         )
         store, recorder = self.facilities.store, self.facilities.recorder
         finish = recorder.event(
@@ -354,3 +355,11 @@ class Run:
             code=ended.error.code,
         )
         recorder.record([finish])
+
+
+def _untold(counts: Counts) -> tuple[str, ...]:
+    """A note where a kill came between a commit and its outcome: no row is lost by it, only what became of some."""
+    unknown = counts.written - counts.inserted - counts.updated - counts.unchanged
+    if not unknown:
+        return ()
+    return (f"of {unknown:,} rows it isn't known whether they were inserted, updated or unchanged: the run was killed",)
