@@ -12,7 +12,7 @@ from syncline.executor.progress import Progress
 from syncline.executor.run import Run
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Stalled
-from syncline.policy.check import check
+from syncline.policy.check import check, concerning
 from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
 
@@ -43,14 +43,14 @@ class Engine:
     resolve: Resolve
     opener: Callable[[CompiledFlow, Applied, Path, Resolve, Keep], Opener] = Opener
     _applied: Applied | None = None
-    _decisions: dict[tuple[ObjectKey, dt.date], tuple[PolicyResult, ...]] = field(default_factory=dict)
+    _decided: tuple[dt.date, tuple[PolicyResult, ...]] | None = None
     _columns: dict[tuple[ObjectKey, str, Schema], Columns] = field(default_factory=dict)
 
     def applied(self) -> Applied:
         """What is applied now."""
         if self._applied is None or self._applied.serial != self.facilities.store.serial():
             self._applied = read_applied(self.facilities.store)
-            self._decisions.clear()
+            self._decided = None
             self._columns.clear()
         return self._applied
 
@@ -74,16 +74,13 @@ class Engine:
             return Run(self, work, applied, item, progress).execute()
 
     def decide(self, item: CompiledFlow) -> tuple[PolicyResult, ...]:
-        """Policy's decisions about a flow, as at plan time. Kept for the day."""
-        applied = self.applied()
+        """Policy's decisions about a flow and what it stands on, as at plan time; made for all flows at once, for a day."""
         today = dt.datetime.now(dt.UTC).date()
-        name = (item.flow.key, today)
-        if name not in self._decisions:
-            own = facts({item.flow.key: (item.flow, item.compiled)})
-            results = check(Subjects(applied.desired, own, (), today))
-            mine = {str(item.flow.key), str(item.flow.source.integration.key), str(item.flow.target.integration.key)}
-            self._decisions[name] = tuple(r for r in results if r.object in mine)
-        return self._decisions[name]
+        applied = self.applied()
+        if self._decided is None or self._decided[0] != today:
+            every = facts({key: (other.flow, other.compiled) for key, other in applied.flows.items()})
+            self._decided = (today, check(Subjects(applied.desired, every, (), today)))
+        return concerning(self._decided[1], item.flow)
 
     def columns(self, item: CompiledFlow, source: Source) -> Columns:
         """The flow's mapping bound to what the source turned out to be. Kept: flows often share both."""

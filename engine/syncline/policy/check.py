@@ -5,29 +5,14 @@ It is pure: the same subjects give the same results, at the pull request, at app
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from syncline.kinds.policy import PolicyException, PolicySpec
+from syncline.kinds.integration import IntegrationSpec
+from syncline.manifests.flow import Flow
 from syncline.model.diagnostic import Diagnostic, Severity
+from syncline.model.key import ObjectKey
 from syncline.model.plan import PolicyResult
-from syncline.policy.rule import Subjects, Violation, matches
+from syncline.policy.exceptions import exceptions, without_effect
+from syncline.policy.rule import Subjects, Violation
 from syncline.policy.rules import RULES
-from syncline.policy.rules.declared import bound_policies
-
-
-def _exceptions(subjects: Subjects) -> Iterator[tuple[str | None, PolicyException]]:
-    for tenant, policy in bound_policies(subjects):
-        if isinstance(policy.spec, PolicySpec):
-            yield from ((tenant, exception) for exception in policy.spec.exceptions)
-
-
-def _excepted(violation: Violation, subjects: Subjects, tenant: str | None, exception: PolicyException) -> bool:
-    return (
-        exception.until >= subjects.today
-        and matches([exception.rule], violation.rule)
-        and matches(exception.objects, str(violation.subject))
-        and (tenant is None or violation.subject.tenant == tenant)
-    )
 
 
 def _diagnostic(violation: Violation) -> Diagnostic:
@@ -43,24 +28,27 @@ def _diagnostic(violation: Violation) -> Diagnostic:
     )
 
 
+def _result(violation: Violation) -> PolicyResult:
+    allowed = violation.severity is not Severity.error
+    return PolicyResult(violation.rule, str(violation.subject), allowed, violation.message, _diagnostic(violation))
+
+
 def check(subjects: Subjects) -> tuple[PolicyResult, ...]:
     """
     Decisions: one for each violation (allowed when an exception or only a warning), and one for each flow that passed.
 
     Sorted by object, rule and message; equal subjects give equal results.
     """
-    exceptions = tuple(_exceptions(subjects))
-    results = []
+    granted = exceptions(subjects)
+    results = [_result(violation) for violation in without_effect(granted, subjects)]
     for rule in RULES:
         for violation in rule.check(subjects):
-            waived = next((e for t, e in exceptions if _excepted(violation, subjects, t, e)), None)
-            if waived is not None:
-                note = f"{violation.message} — allowed until {waived.until} by {waived.owner}: {waived.reason}"
+            waiver = next((g.exception for g in granted if g.waives(violation, subjects)), None)
+            if waiver is not None:
+                note = f"{violation.message} — allowed until {waiver.until} by {waiver.owner}: {waiver.reason}"
                 results.append(PolicyResult(violation.rule, str(violation.subject), allowed=True, message=note))
             else:
-                allowed = violation.severity is not Severity.error
-                found = _diagnostic(violation)
-                results.append(PolicyResult(violation.rule, str(violation.subject), allowed, violation.message, found))
+                results.append(_result(violation))
     broken = {r.object for r in results if not r.allowed}
     for key, facts in subjects.facts.items():
         if str(key) not in broken:
@@ -68,6 +56,22 @@ def check(subjects: Subjects) -> tuple[PolicyResult, ...]:
             what = f"{len(facts)} field flows" + (f", of class {', '.join(classified)}" if classified else "")
             results.append(PolicyResult("flows", str(key), allowed=True, message=what))
     return tuple(sorted(results, key=lambda r: (r.object, r.rule, r.message)))
+
+
+def concerning(results: tuple[PolicyResult, ...], flow: Flow) -> tuple[PolicyResult, ...]:
+    """
+    The decisions that bear on a flow: about it, its tenant, its mapping, what it reads and writes with, and policies.
+
+    Policies are those of its tenant and the shared ones, which deny everything when they can't be evaluated.
+    """
+    mine = {str(flow.key), str(ObjectKey("", "Tenant", flow.key.tenant)), str(flow.mapping.key)}
+    for side in (flow.source, flow.target):
+        mine |= {str(side.integration.key), str(side.connector.key)}
+        auth = side.integration.spec.auth if isinstance(side.integration.spec, IntegrationSpec) else None
+        if auth:  # its own, or a shared one of that name
+            mine |= {str(ObjectKey(owner, "AuthConfig", auth)) for owner in ("", side.integration.key.tenant)}
+    policies = ("Policy/", f"{flow.key.tenant}/Policy/")
+    return tuple(result for result in results if result.object in mine or result.object.startswith(policies))
 
 
 def diagnostics(results: tuple[PolicyResult, ...]) -> tuple[Diagnostic, ...]:
