@@ -1,8 +1,9 @@
 """The order of steps, such that an apply may be killed after any of them: the next plan then has the rest.
 
-Moves come first. Positions are reset before the declarations that make them void are recorded: once those are, no
-plan would know of it. Declarations follow by phase of their kind, then key; deletes are last and in reverse, so that
-nothing loses what it refers to.
+Positions are reset first, under the name that a moved flow had: once a part of what makes them void is recorded, or
+moved to where the rest doesn't find it yet, no plan would know of it. Moves are next; none of them touches a name that
+another one does, so that they have no order. Declarations follow by phase of their kind, then key; deletes are last and
+in reverse, so that nothing loses what it refers to.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ def _phase(change: Change) -> tuple[int, str]:
 def steps(changes: tuple[Change, ...], desired: Desired) -> tuple[Step, ...]:
     """The steps that make the changes, in the order in which they are taken."""
     kept = sorted((c for c in changes if c.action is not Action.delete), key=_phase)
-    found: list[Step] = [MoveObject(c.key, c.previous) for c in kept if c.previous is not None]
     # Of any change: what a retired integration leaves behind may be another place for flows that stay.
     resets = {e.subject: e.message for c in changes for e in c.effects if e.kind is EffectKind.cursor_reset}
-    found.extend(ResetCursor(key, resets[str(key)]) for key in sorted(desired.objects) if str(key) in resets)
+    former = {c.key: c.previous for c in kept if c.previous is not None}
+    reset = [key for key in desired.objects if str(key) in resets]
+    found: list[Step] = [ResetCursor(former.get(key, key), resets[str(key)]) for key in sorted(reset)]
+    found.extend(MoveObject(key, previous) for key, previous in former.items())
     for change in kept:
         manifest = desired.objects[change.key]
         found.append(PutObject(change.key, manifest.digest, to_document(manifest), str(manifest.place)))

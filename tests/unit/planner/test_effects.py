@@ -88,8 +88,8 @@ def test_an_integration_that_hides_a_shared_one_resets_its_flows() -> None:
     assert [type(s) for s in plan.steps] == [ResetCursor, PutObject]
 
 
-def test_a_flow_that_is_moved_and_writes_elsewhere_is_reset_under_its_new_name() -> None:
-    """The state has its position under the former name."""
+def test_a_flow_that_is_moved_and_writes_elsewhere_is_reset_before() -> None:
+    """The state has its position under the former name, and forgets it before anything else is done."""
     after = edited(
         "import.yaml", "{name: customers, tenant: acme}", "{name: c, tenant: acme, moved: {name: customers}}"
     )
@@ -97,8 +97,8 @@ def test_a_flow_that_is_moved_and_writes_elsewhere_is_reset_under_its_new_name()
     plan = planned(after, applied(CUSTOMERS, read=READ))
 
     assert [(type(s), str(s.key)) for s in plan.steps] == [
+        (ResetCursor, str(FLOW)),
         (MoveObject, "acme/Import/c"),
-        (ResetCursor, "acme/Import/c"),
         (PutObject, "acme/Import/c"),
     ]
     assert "(its last run read 1,234 records)" in said(plan, ["rows-reread"])[0]
