@@ -25,16 +25,20 @@ NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
 BASE = Scenario("upsert").texts
 SYNC = BASE["sync.yaml"]
 
-#: What a repository has: flows by name, each with its table, mode and label, and whether the mapping has one more field.
-flows = st.dictionaries(
-    st.sampled_from(NAMES),
+#: What a repository has: flows by name, each with its own table, mode and label; and whether the mapping has one more
+#: field.
+flows = st.lists(
     st.tuples(
-        st.sampled_from(["customers", "people", "users"]),
-        st.sampled_from(["upsert", "append", "replace"]),
-        st.sampled_from(["", "ops", "sales"]),
+        st.sampled_from(NAMES),
+        st.tuples(
+            st.sampled_from(["customers", "people", "users", "clients", "guests"]),
+            st.sampled_from(["upsert", "append", "replace"]),
+            st.sampled_from(["", "ops", "sales"]),
+        ),
     ),
+    unique_by=(lambda flow: flow[0], lambda flow: flow[1][0]),
     max_size=5,
-)
+).map(dict)
 repositories = st.tuples(flows, st.booleans())
 
 few = settings(max_examples=25, phases=[Phase.generate])
