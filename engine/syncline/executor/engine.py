@@ -74,7 +74,7 @@ class Engine:
             return Run(self, work, applied, item, progress).execute()
 
     def decide(self, item: CompiledFlow) -> tuple[PolicyResult, ...]:
-        """Policy's decisions about a flow and what it stands on, as at plan time; made for all flows at once, for a day."""
+        """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""
         today = dt.datetime.now(dt.UTC).date()
         applied = self.applied()
         if self._decided is None or self._decided[0] != today:

@@ -13,7 +13,7 @@ from syncline.sdk.batch import Batch, Position
 from syncline.sdk.keep import Keep
 
 #: Bytes of source that a batch is made of, unless told otherwise.
-BATCH_BYTES = 16 * 1024 * 1024
+BATCH_BYTES = 8 * 1024 * 1024
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
