@@ -12,11 +12,12 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from syncline.manifests.expressions import check_expressions
 from syncline.manifests.load import load_tree
 from syncline.manifests.resolve import resolve
+from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
@@ -25,10 +26,12 @@ from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities, Recorder
+    from syncline.executor.instance import Resolve
     from syncline.executor.preview import Preview
     from syncline.executor.progress import Progress
     from syncline.executor.work import RunResult
     from syncline.manifests.desired import Desired
+    from syncline.model.change import Change
     from syncline.model.event import Event
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan, PolicyResult
@@ -94,7 +97,7 @@ def _mapping_tests(desired: Desired, flows: Flows) -> list[Diagnostic]:
     return [d for manifest in tested for d in run_tests(manifest, sources.get(manifest.key))]
 
 
-def _check_policy(desired: Desired, flows: Flows, changes: tuple[Any, ...] = ()) -> tuple[PolicyResult, ...]:
+def _check_policy(desired: Desired, flows: Flows, changes: tuple[Change, ...] = ()) -> tuple[PolicyResult, ...]:
     from syncline.policy.check import check
     from syncline.policy.facts import facts
     from syncline.policy.rule import Subjects
@@ -181,7 +184,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
         yield Engine(facilities, _resolver(facilities))
 
 
-def _resolver(facilities: Facilities) -> Any:
+def _resolver(facilities: Facilities) -> Resolve:
     from syncline.executor.instance import resolver
 
     return resolver(facilities.settings)
@@ -266,13 +269,11 @@ def objects(settings: Settings) -> tuple[AppliedObject, ...]:
 
 def lineage(settings: Settings, key: ObjectKey) -> CompiledFlow:
     """A declared flow with its compiled lineage."""
-    import difflib
-
     validation = validate(settings, mapping_tests=False)
     found = validation.flows.get(key)
     if found is None:
-        near = difflib.get_close_matches(str(key), [str(k) for k in validation.flows], 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = nearest(str(key), map(str, validation.flows))
+        hint = f"; did you mean {near}?" if near else ""
         raise Invalid(
             f"{key} is not declared, or doesn't resolve{hint}", code="SYN221", diagnostics=validation.diagnostics
         )
