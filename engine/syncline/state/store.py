@@ -21,7 +21,8 @@ from syncline.model.run import Counts, RunState
 
 @dataclass(frozen=True, slots=True)
 class AppliedObject:
-    """A declaration as it was last applied: `document` is the manifest as canonical JSON, `place` `file:line:column`.
+    """A declaration as it was last applied: `document` is the manifest as canonical JSON, `place` `file:line:column` in
+    `revision` (a declaration that only goes to another file is not applied again).
 
     `generation` starts at 1 and rises with each changed digest; the store counts it and ignores what a caller gives.
     """
