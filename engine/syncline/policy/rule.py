@@ -10,11 +10,15 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import PurePath
 
 from syncline.manifests.desired import Desired
+from syncline.manifests.flow import Flow, flows
 from syncline.model.change import Change
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.key import ObjectKey
+from syncline.policy.locations import REPOSITORY
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,32 @@ class FlowFact:
         return f"{self.source_integration}.{self.source or 'constant'} → {self.target_integration}.{self.target}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subjects:
-    """Everything a rule may look at. `changes` is empty before there is a plan; exceptions end after `today`."""
+    """
+    Everything a rule may look at. `changes` is empty before there is a plan; exceptions end after `today`; relative
+    paths start from `root`.
+    """
 
     desired: Desired
     facts: Mapping[ObjectKey, tuple[FlowFact, ...]]
     changes: tuple[Change, ...]
     today: dt.date
+    root: PurePath = REPOSITORY
+
+    @cached_property
+    def flows(self) -> tuple[Flow, ...]:
+        """Every flow that resolves, in key order."""
+        return flows(self.desired)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A rule that an object breaks: `rule` as exceptions name it, both places, and what to do."""
+    """
+    A rule that an object breaks: `rule` as exceptions name it, both places, and what to do.
+
+    `owner` is the tenant whose policy declares the rule, '' for built-in rules and shared policies.
+    """
 
     rule: str
     code: str
@@ -74,6 +91,7 @@ class Violation:
     help: str = ""
     expected: str = ""
     severity: Severity = Severity.error
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,8 +40,34 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN505",
         "system reached without TLS",
-        "An integration on another machine is reached over plain HTTP: data and credentials can be read on the way.",
-        "Use the https address of the system.",
+        "An integration on another machine is reached over plain HTTP, or by PostgreSQL's protocol with an sslmode "
+        "that does without TLS: data and credentials can be read on the way.",
+        "Use the https address of the system; for PostgreSQL add `?sslmode=verify-full`.",
+        bad='config: {url: "postgresql://db.example.com/lake?sslmode=disable"}',
+        good='config: {url: "postgresql://db.example.com/lake?sslmode=verify-full"}',
+    ),
+    Code(
+        "SYN506",
+        "place shared by tenants",
+        "Integrations of two tenants mean the same files, database or schema, or one inside the other's; or a tenant "
+        "writes to a shared integration that another one uses. One could read or overwrite what is the other's.",
+        "Give each tenant a path, database or schema of its own. Shared integrations are for reading.",
+        bad="config: {path: warehouse.db}",
+        good="config: {path: warehouse/acme.db}",
+    ),
+    Code(
+        "SYN507",
+        "table written in two ways",
+        "Two flows of a tenant write one table, and one of them replaces it, or they differ in mode or key: what is in "
+        "the table depends on which ran last.",
+        "Write to another table, or let both append, or upsert by the same key.",
+    ),
+    Code(
+        "SYN508",
+        "exception without effect",
+        "An exception has ended, names a rule that there isn't, or one that its policy may not suspend: a tenant's "
+        "policy suspends only rules of that tenant's own policies, and nothing suspends the rule `secrets`.",
+        "Remove it, correct it, or have the owner of the shared policies grant it.",
     ),
     Code(
         "SYN510",

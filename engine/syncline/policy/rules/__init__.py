@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncline.policy.rule import Rule
-from syncline.policy.rules import classes, declared, regions, residency, secrets, transport
+from syncline.policy.rules import classes, declared, isolation, regions, residency, secrets, tables, transport
 
 RULES: tuple[Rule, ...] = (
     residency.RULE,
@@ -11,5 +11,7 @@ RULES: tuple[Rule, ...] = (
     regions.RULE,
     secrets.RULE,
     transport.RULE,
+    isolation.RULE,
+    tables.RULE,
     declared.RULE,
 )

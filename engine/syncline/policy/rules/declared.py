@@ -124,7 +124,9 @@ def _apply(
     try:
         condition = Condition(rule.deny if rule.deny is not None else rule.require or "")
     except ValueError as error:
-        yield Violation(name, "SYN511", policy.key, f"rule {name} is not valid CEL: {error}", place)
+        yield Violation(
+            name, "SYN511", policy.key, f"rule {name} is not valid CEL: {error}", place, owner=policy.key.tenant
+        )
         return
     for subject in _subjects(subjects, rule.on):
         owner = subject.key.name if subject.kind == "Tenant" else subject.key.tenant
@@ -141,6 +143,7 @@ def _apply(
                 related=(Related(place, f"the rule{f' ({rule.clause})' if rule.clause else ''}"),),
                 severity=Severity(rule.severity),
                 help=rule.message,
+                owner=policy.key.tenant,
             )
 
 

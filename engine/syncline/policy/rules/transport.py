@@ -1,38 +1,106 @@
-"""Transport: classified data crosses networks encrypted."""
+"""Transport: data and credentials cross networks encrypted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from urllib.parse import urlsplit
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import parse_qs, urlsplit
 
-from syncline.kinds.integration import IntegrationSpec
-from syncline.model.manifest import Path
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
+from syncline.model.diagnostic import Place, Related, Severity
+from syncline.model.manifest import Manifest
+from syncline.policy.locations import LOOPBACK, database_hosts, settings_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_SETTING = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+
+
+def _local(host: str) -> bool:
+    """Whether a host is this machine: by name, address or the path of a socket."""
+    if host in LOOPBACK or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _plain_host(url: str) -> str:
+    """The other machine that a URL reaches without TLS; '' when it is encrypted or no URL."""
+    try:
+        parts = urlsplit(url.strip())
+        host = parts.hostname or ""
+    except ValueError:
+        return ""
+    return host if parts.scheme == "http" and not _local(host) else ""
+
+
+def _filled(template: str, config: Mapping[str, ConfigValue]) -> str:
+    """A URL with the settings that are known put in; what isn't known stays as it is written."""
+
+    def value(found: re.Match[str]) -> str:
+        known = config.get(found[1])
+        return str(known) if isinstance(known, str | int | float) else found[0]
+
+    return _SETTING.sub(value, template)
+
+
+def _urls(manifest: Manifest, spec: IntegrationSpec, connector: Manifest | None) -> Iterator[tuple[str, Place]]:
+    """Everything that an integration, or its connector for it, says to reach over HTTP."""
+    for index, endpoint in enumerate(spec.endpoints):
+        yield endpoint.url, manifest.place_of("spec", "endpoints", index, "url")
+    for name, value in spec.config.items():
+        if isinstance(value, str):
+            yield value, manifest.place_of("spec", "config", name)
+    if connector is None or not isinstance(connector.spec, ConnectorSpec):
+        return
+    http = connector.spec.http
+    if http is not None and not spec.endpoints and not http.url.lstrip().startswith("{{"):
+        yield _filled(http.url, settings_of(spec, connector.spec)), connector.place_of("spec", "http", "url")
+
+
+def _violation(manifest: Manifest, host: str, place: Place, expected: str, severity: Severity) -> Violation:
+    may = "may reach" if severity is Severity.warning else "reaches"
+    return Violation(
+        rule="transport",
+        code="SYN505",
+        subject=manifest.key,
+        message=f"integration {manifest.key.name} {may} {host} without TLS",
+        place=place,
+        related=() if place.file == manifest.place.file else (Related(manifest.place, "the integration"),),
+        expected=expected,
+        help="Use the encrypted address of the system.",
+        severity=severity,
+    )
+
+
+def _database(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpec) -> Iterator[Violation]:
+    url = settings_of(spec, connector).get("url")
+    if connector.runtime != "sql" or not isinstance(url, str):
+        return
+    other = next((host for host in database_hosts(url) if not _local(host)), "")
+    mode = (parse_qs(urlsplit(url).query).get("sslmode") or [""])[-1] if other else ""
+    if other and mode not in {"require", "verify-ca", "verify-full"}:
+        # Without a mode libpq prefers TLS, and takes what it gets.
+        severity = Severity.error if mode in {"disable", "allow"} else Severity.warning
+        place = manifest.place_of("spec", "config", "url")
+        yield _violation(manifest, other, place, "?sslmode=verify-full", severity)
 
 
 def check(subjects: Subjects) -> Iterator[Violation]:
-    """An HTTP integration that isn't on this machine and is reached without TLS."""
-    for key, manifest in subjects.desired.objects.items():
-        if key.kind != "Integration" or not isinstance(manifest.spec, IntegrationSpec):
-            continue
-        urls: list[tuple[Path, str]] = [
-            (("spec", "endpoints", i, "url"), e.url) for i, e in enumerate(manifest.spec.endpoints)
-        ]
-        urls += [(("spec", "config", n), v) for n, v in manifest.spec.config.items() if isinstance(v, str)]
-        for path, url in urls:
-            parts = urlsplit(url) if url.startswith("http://") else None
-            if parts is not None and parts.hostname and parts.hostname not in _LOOPBACK:
-                yield Violation(
-                    rule="transport",
-                    code="SYN505",
-                    subject=key,
-                    message=f"integration {key.name} reaches {parts.hostname} without TLS",
-                    place=manifest.place_of(*path),
-                    expected="https://",
-                    help="Use the https address of the system.",
-                )
+    """An integration that isn't on this machine and is reached without TLS, by HTTP or by PostgreSQL's protocol."""
+    for manifest in subjects.desired.of_kind("Integration"):
+        spec = manifest.spec
+        assert isinstance(spec, IntegrationSpec)
+        name, _ = connector_name(spec.connector)
+        connector = subjects.desired.find(manifest.key.tenant, "Connector", name)
+        for url, place in _urls(manifest, spec, connector):
+            if host := _plain_host(url):
+                yield _violation(manifest, host, place, "https://", Severity.error)
+        if connector is not None and isinstance(connector.spec, ConnectorSpec):
+            yield from _database(manifest, spec, connector.spec)
 
 
 RULE = Rule("transport", "SYN505", "Systems on other machines are reached over TLS.", check)

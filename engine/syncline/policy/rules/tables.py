@@ -1,0 +1,63 @@
+"""Tables: what one flow of a tenant writes, no other flow takes away or writes by other rules.
+
+Several flows may append to one table, or upsert into it by one key. Where one replaces it, or they disagree, what is in
+the table depends on which ran last.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.integration import IntegrationSpec
+from syncline.manifests.flow import Flow
+from syncline.model.diagnostic import Related
+from syncline.policy.locations import location_of
+from syncline.policy.rule import Rule, Subjects, Violation
+
+
+def _table(flow: Flow, subjects: Subjects) -> tuple[str, ...]:
+    integration, connector = flow.target.integration, flow.target.connector.spec
+    assert isinstance(integration.spec, IntegrationSpec)
+    assert isinstance(connector, ConnectorSpec)
+    location = location_of(integration.spec, connector, subjects.root)
+    steps = location.steps if location else (str(integration.key),)
+    return (flow.key.tenant, *steps, flow.target.stream.casefold())
+
+
+def _manner(flow: Flow) -> tuple[str, frozenset[str]]:
+    return flow.spec.write, frozenset(flow.target_key if flow.spec.write == "upsert" else ())
+
+
+def _said(flow: Flow) -> str:
+    mode, key = _manner(flow)
+    return f"{mode} by {', '.join(sorted(key))}" if key else mode
+
+
+def check(subjects: Subjects) -> Iterator[Violation]:
+    """Every flow that writes to a table which another flow of its tenant replaces, or writes in another way."""
+    tables: dict[tuple[str, ...], list[Flow]] = defaultdict(list)
+    for flow in subjects.flows:
+        tables[_table(flow, subjects)].append(flow)
+    for flows in tables.values():
+        for flow in flows:
+            manner = _manner(flow)
+            others = (f for f in flows if f is not flow and (manner[0] == "replace" or _manner(f) != manner))
+            if (other := next(others, None)) is not None:
+                yield Violation(
+                    rule="tables",
+                    code="SYN507",
+                    subject=flow.key,
+                    message=(
+                        f"{flow.target.stream} is written by {flow.key} ({_said(flow)}) and by {other.key} "
+                        f"({_said(other)})"
+                    ),
+                    place=flow.manifest.place_of("spec", "to"),
+                    related=(Related(other.manifest.place_of("spec", "to"), f"{other.key} writes there too"),),
+                    expected="one flow, or several that append or upsert by one key",
+                    help="Write to another table, or in the same way.",
+                )
+
+
+RULE = Rule("tables", "SYN507", "Flows of a tenant that write one table do it in one way.", check)

@@ -1,0 +1,86 @@
+"""Transport: what reaches another machine without TLS, by whichever manifest says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline.policy.check import diagnostics
+from tests.repository import CUSTOMERS
+from tests.unit.policy.decisions import decide, denied
+
+API = """\
+apiVersion: syncline/v1
+kind: Connector
+metadata: {{name: api}}
+spec:
+  version: 1.0.0
+  config: {{properties: {{url: {{format: uri, default: "http://127.0.0.1"}}, host: {{}}}}}}
+  http: {{url: "{url}"}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {{name: api, tenant: acme}}
+spec: {{connector: api@^1, region: eu-west, {settings}}}
+"""
+DATABASE = """\
+apiVersion: syncline/v1
+kind: Integration
+metadata: {{name: lake, tenant: acme}}
+spec: {{connector: postgresql@^1, region: eu-west, config: {{url: "{url}"}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "settings", "rules"),
+    [
+        ("{{ config.url }}", "config: {url: 'http://api.example.com'}", ["transport"]),
+        ("{{ config.url }}", "config: {url: 'HTTP://api.example.com'}", ["transport"]),
+        ("{{ config.url }}", "config: {url: 'http://127.0.0.1:1'}", []),
+        ("{{ config.url }}", "config: {url: 'https://api.example.com'}", []),
+        ("http://api.example.com", "", ["transport"]),
+        ("http://{{ config.host }}/v1", "config: {host: api.example.com}", ["transport"]),
+        ("http://{{ config.host }}/v1", "", ["transport"]),
+        ("http://{{ config.host }}/v1", "config: {host: localhost}", []),
+        ("http://127.8.0.1/", "", []),
+        ("http://[::1]:8080/", "", []),
+        ("http://api.example.com", "endpoints: [{region: eu-west, url: 'https://api.example.com'}]", []),
+        ("https://api.example.com", "endpoints: [{region: eu-west, url: 'http://api.example.com'}]", ["transport"]),
+    ],
+)
+def test_other_machines_are_reached_over_tls(url: str, settings: str, rules: list[str]) -> None:
+    """Plain HTTP is for this machine only: in a setting, in an endpoint, and in the connector's own URL."""
+    assert denied({**CUSTOMERS, "api.yaml": API.format(url=url, settings=settings)}) == rules
+
+
+def test_a_connectors_url_is_named_with_its_place() -> None:
+    """The finding about a connector's URL stands there, and is about the integration that uses it."""
+    (result,) = [
+        r for r in decide({**CUSTOMERS, "api.yaml": API.format(url="http://x.example", settings="")}) if not r.allowed
+    ]
+
+    assert result.object == "acme/Integration/api"
+    assert result.diagnostic is not None
+    assert str(result.diagnostic.place) == "api.yaml:7:15"
+
+
+@pytest.mark.parametrize(
+    ("url", "severities"),
+    [
+        ("postgresql://db.example.com/lake?sslmode=disable", ["error"]),
+        ("postgresql://db.example.com/lake?sslmode=allow", ["error"]),
+        ("postgresql:///lake?host=db.example.com&sslmode=disable", ["error"]),
+        ("postgresql://localhost,db.example.com/lake?sslmode=disable", ["error"]),
+        ("postgresql://db.example.com:5432/lake", ["warning"]),
+        ("postgresql://db.example.com/lake?sslmode=prefer", ["warning"]),
+        ("postgresql://db.example.com/lake?sslmode=verify-full", []),
+        ("postgresql://db.example.com/lake?sslmode=require", []),
+        ("postgresql://127.0.0.1:5432/lake?sslmode=disable", []),
+        ("postgresql://[::1]:5432/lake", []),
+        ("postgresql:///lake?host=/run/postgresql", []),
+    ],
+)
+def test_databases_are_reached_over_tls(url: str, severities: list[str]) -> None:
+    """An sslmode without TLS is denied for another machine; one that only prefers it is warned of."""
+    found = diagnostics(decide({**CUSTOMERS, "lake.yaml": DATABASE.format(url=url)}))
+
+    assert [d.severity for d in found] == severities
