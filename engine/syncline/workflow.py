@@ -24,6 +24,8 @@ from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source_schema
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities, Recorder
     from syncline.executor.instance import Resolve
@@ -67,7 +69,7 @@ def validate(settings: Settings, *, mapping_tests: bool = True) -> Validation:
     found += _mapping_findings(resolved.desired, flows)
     if mapping_tests and not has_errors(found):
         found += _mapping_tests(resolved.desired, flows)
-    results = _check_policy(resolved.desired, flows)
+    results = _check_policy(settings.root, resolved.desired, flows)
     found += [result.diagnostic for result in results if result.diagnostic is not None]
     unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
     return Validation(loaded.files, resolved.desired, flows, unique, results)
@@ -97,13 +99,15 @@ def _mapping_tests(desired: Desired, flows: Flows) -> list[Diagnostic]:
     return [d for manifest in tested for d in run_tests(manifest, sources.get(manifest.key))]
 
 
-def _check_policy(desired: Desired, flows: Flows, changes: tuple[Change, ...] = ()) -> tuple[PolicyResult, ...]:
+def _check_policy(
+    root: Path, desired: Desired, flows: Flows, changes: tuple[Change, ...] = ()
+) -> tuple[PolicyResult, ...]:
     from syncline.policy.check import check
     from syncline.policy.facts import facts
     from syncline.policy.rule import Subjects
 
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return check(Subjects(desired, found, changes, dt.datetime.now(dt.UTC).date()))
+    return check(Subjects(desired, found, changes, dt.datetime.now(dt.UTC).date(), root))
 
 
 def _refuse(validation: Validation) -> None:
@@ -139,7 +143,9 @@ def plan(settings: Settings, *, allow_deletes: bool = False) -> Plan:
         }
         before = validation.flows if unchanged else read_applied(reader).flows
     changes = changes_of(validation.desired, observed, before, validation.flows)
-    results = _check_policy(validation.desired, validation.flows, changes) if changes else validation.policy
+    results = (
+        _check_policy(settings.root, validation.desired, validation.flows, changes) if changes else validation.policy
+    )
     head = revision(settings.root)
     return make_plan(
         validation.desired,
