@@ -12,7 +12,28 @@ from syncline.policy.rule import FlowFact
 
 def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
     """One fact for each source field that reaches a target field, and for each constant that has a class."""
-    return tuple(_fact(flow, item) for item in (*compiled.flows, *_constants(compiled)))
+    source, target = flow.source, flow.target
+    flow_place = flow.manifest.place_of("spec", "to")
+    target_place = target.integration.place_of("spec", "region")
+    return tuple(
+        FlowFact(
+            flow=flow.key,
+            tenant=flow.key.tenant,
+            source=item.source,
+            source_integration=source.integration.key.name,
+            source_region=source.region,
+            target=item.target,
+            target_integration=target.integration.key.name,
+            target_region=target.region,
+            classes=item.classes,
+            protection=item.protection,
+            flow_place=flow_place,
+            source_place=source.integration.place,
+            mapping_place=item.place,
+            target_place=target_place,
+        )
+        for item in (*compiled.flows, *_constants(compiled))
+    )
 
 
 def _constants(compiled: Compiled) -> Iterator[FieldFlow]:
@@ -22,25 +43,6 @@ def _constants(compiled: Compiled) -> Iterator[FieldFlow]:
         if field.data_class and field.to not in reached:
             place = compiled.manifest.place_of("spec", "fields", index)
             yield FieldFlow("", (), field.to, (field.data_class,), protection_of(field), place)
-
-
-def _fact(flow: Flow, item: FieldFlow) -> FlowFact:
-    return FlowFact(
-        flow=flow.key,
-        tenant=flow.key.tenant,
-        source=item.source,
-        source_integration=flow.source.integration.key.name,
-        source_region=flow.source.region,
-        target=item.target,
-        target_integration=flow.target.integration.key.name,
-        target_region=flow.target.region,
-        classes=item.classes,
-        protection=item.protection,
-        flow_place=flow.manifest.place_of("spec", "to"),
-        source_place=flow.source.integration.place,
-        mapping_place=item.place,
-        target_place=flow.target.integration.place_of("spec", "region"),
-    )
 
 
 def facts(flows: Mapping[ObjectKey, tuple[Flow, Compiled]]) -> dict[ObjectKey, tuple[FlowFact, ...]]:

@@ -6,12 +6,14 @@ server knows are not told here. Names that differ in case only count as one, as 
 
 from __future__ import annotations
 
+import ipaddress
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec
@@ -19,9 +21,6 @@ from syncline.model.manifest import Path
 
 #: What relative paths start from where nobody says which folder the repository is in.
 REPOSITORY: Final = PurePosixPath("/repository")
-
-#: Ways to name this machine.
-LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +62,40 @@ def settings_of(spec: IntegrationSpec, connector: ConnectorSpec) -> Mapping[str,
     return {**defaults, **spec.config}
 
 
-def database_hosts(url: str) -> tuple[str, ...]:
-    """Every host that a PostgreSQL URL names; none is this machine's socket. Empty for what is no URL."""
+def is_local(host: str) -> bool:
+    """Whether a host is this machine: by name, by address, or by the path of a socket."""
+    if host in {"", "localhost"} or host.startswith("/"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def servers(url: str) -> tuple[tuple[str, str], ...]:
+    """
+    Every host with its port that a PostgreSQL URL names, as libpq reads it; none for what is no URL.
+
+    >>> servers("postgresql://a,B:5433/lake"), servers("postgresql:///lake?host=/run/postgresql")
+    ((('a', '5432'), ('b', '5433')), (('/run/postgresql', '5432'),))
+    """
     try:
         parts = urlsplit(url)
         query = parse_qs(parts.query)
-        named = query.get("hostaddr") or query.get("host") or [_hosts(parts.netloc)]
     except ValueError:
         return ()
-    return tuple(host.strip().strip("[]").casefold() for host in ",".join(named).split(","))
+    named = [_ADDRESS.fullmatch(text) for text in unquote(parts.netloc.rpartition("@")[2]).split(",")]
+    hosts = _listed(query, "hostaddr") or _listed(query, "host") or [found["host"] if found else "" for found in named]
+    ports = _listed(query, "port") or [(found and found["port"]) or "5432" for found in named]
+    ports = ports if len(ports) == len(hosts) else ports[:1] * len(hosts)  # one port is for all hosts
+    return tuple((host.strip("[]").casefold(), port) for host, port in zip(hosts, ports, strict=True))
 
 
-def _hosts(netloc: str) -> str:
-    """Hosts without ports; libpq takes several, `a:1,b:2`, where `urlsplit` knows one."""
-    hosts = netloc.rpartition("@")[2].split(",")
-    return ",".join(h.partition("]")[0] if h.startswith("[") else h.partition(":")[0] for h in hosts)
+_ADDRESS: Final = re.compile(r"(?P<host>\[[^]]*\]|[^:]*)(:(?P<port>\d*))?")
+
+
+def _listed(query: Mapping[str, list[str]], name: str) -> list[str]:
+    return [text.strip() for text in query.get(name, [""])[-1].split(",")] if name in query else []
 
 
 def _steps(root: PurePath, path: str) -> tuple[str, ...]:
@@ -86,12 +104,10 @@ def _steps(root: PurePath, path: str) -> tuple[str, ...]:
 
 
 def _database(url: str) -> tuple[str, ...] | None:
-    try:
-        parts = urlsplit(url)
-        query = parse_qs(parts.query)
-        port = (query.get("port") or [str(parts.port or 5432)])[0]
-    except ValueError:
+    found = servers(url)
+    if not found:
         return None
-    hosts = database_hosts(url)
-    host = "localhost" if all(h in LOOPBACK or h.startswith("/") for h in hosts) else ",".join(hosts)
-    return ("postgresql", host, port, (query.get("dbname") or [parts.path.strip("/")])[0])
+    parts = urlsplit(url)
+    named = parse_qs(parts.query).get("dbname") or [unquote(parts.path).strip("/")]
+    hosts = (f"{'localhost' if is_local(host) else host}:{port}" for host, port in found)
+    return ("postgresql", ",".join(hosts), named[-1])

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.integration import IntegrationSpec
+from syncline.manifests.catalog import catalog
 from syncline.manifests.flow import flows
+from syncline.model.key import ObjectKey
 from syncline.policy.check import concerning
-from syncline.policy.locations import database_hosts
+from syncline.policy.locations import Location, location_of, servers
 from tests.repository import CUSTOMERS, desired, edited
 from tests.unit.policy.decisions import decide, denied
 
@@ -93,12 +97,24 @@ def test_tenants_do_not_share_schemas(url: str, schema: str, shared: bool) -> No
     assert denied(texts) == ["isolation"] * (2 if shared else 0)
 
 
-@pytest.mark.parametrize("url", ["localhost/x", "127.0.0.1:5432/x", "/x", "[::1]/x"])
+@pytest.mark.parametrize("url", ["localhost/x", "127.0.0.1:5432/x", "/x", "[::1]/x", "%2Frun%2Fpostgresql/x"])
 def test_this_machine_has_many_names(url: str) -> None:
-    """Hosts are told whatever stands around them."""
-    assert set(database_hosts(f"postgresql://{url}")) <= {"localhost", "127.0.0.1", "::1", ""}
-    assert database_hosts("postgresql://u@a:1,B:2/x") == ("a", "b")
-    assert database_hosts("postgresql://h/x?host=a,b&hostaddr=10.0.0.1") == ("10.0.0.1",)
+    """Databases of this machine are one place however it is called."""
+    first = location("postgresql:///x?host=/run/postgresql")
+
+    assert location(f"postgresql://{url}").steps == first.steps
+    assert servers("postgresql://u@a:1,B:2/x") == (("a", "1"), ("b", "2"))
+    assert servers("postgresql://h/x?host=a,b&port=7") == (("a", "7"), ("b", "7"))
+
+
+def location(url: str) -> Location:
+    """The location of a PostgreSQL database."""
+    spec = IntegrationSpec.model_validate({"connector": "postgresql", "config": {"url": url}})
+    connector = catalog()[ObjectKey("", "Connector", "postgresql")].spec
+    assert isinstance(connector, ConnectorSpec)
+    found = location_of(spec, connector)
+    assert found is not None
+    return found
 
 
 def shared(kind: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, urlsplit
@@ -11,20 +10,10 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.manifest import Manifest
-from syncline.policy.locations import LOOPBACK, database_hosts, settings_of
+from syncline.policy.locations import is_local, servers, settings_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
 _SETTING = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
-
-
-def _local(host: str) -> bool:
-    """Whether a host is this machine: by name, address or the path of a socket."""
-    if host in LOOPBACK or host.startswith("/"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _plain_host(url: str) -> str:
@@ -34,7 +23,7 @@ def _plain_host(url: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         return ""
-    return host if parts.scheme == "http" and not _local(host) else ""
+    return host if parts.scheme == "http" and not is_local(host) else ""
 
 
 def _filled(template: str, config: Mapping[str, ConfigValue]) -> str:
@@ -80,7 +69,7 @@ def _database(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpe
     url = settings_of(spec, connector).get("url")
     if connector.runtime != "sql" or not isinstance(url, str):
         return
-    other = next((host for host in database_hosts(url) if not _local(host)), "")
+    other = next((host for host, _ in servers(url) if not is_local(host)), "")
     mode = (parse_qs(urlsplit(url).query).get("sslmode") or [""])[-1] if other else ""
     if other and mode not in {"require", "verify-ca", "verify-full"}:
         # Without a mode libpq prefers TLS, and takes what it gets.
