@@ -10,6 +10,7 @@ from syncline.policy.rules import RULES
 from tests.repository import CUSTOMERS, edited
 from tests.unit.policy.decisions import decide, denied, with_policy
 
+CARDS = ("mapping.yaml", "class: pii.email", "class: pci.pan")
 ABROAD = ("files.yaml", "region: eu-west, config: {path", "region: us-east, config: {path")
 
 
@@ -140,6 +141,15 @@ def test_a_pack_binds_whoever_names_it() -> None:
     texts = edited("tenant.yaml", "spec:\n", "spec:\n  policies: [baseline]\n")
 
     assert {r.rule for r in decide(texts)} >= {"baseline/owned", "baseline/bounded-rejects"}
+
+
+def test_a_pack_is_not_displaced() -> None:
+    """A tenant's own policy of the pack's name doesn't take the place of the pack."""
+    texts = edited("tenant.yaml", "spec:\n", "spec:\n  policies: [baseline]\n", edited(*CARDS))
+    own = "apiVersion: syncline/v1\nkind: Policy\nmetadata: {name: baseline, tenant: acme}\nspec: {title: Nothing}\n"
+
+    assert denied(texts) == ["baseline/no-plain-card-numbers"]
+    assert denied({**texts, "own.yaml": own}) == ["baseline/no-plain-card-numbers"]
 
 
 def test_every_rule_has_its_own_name_and_code() -> None:

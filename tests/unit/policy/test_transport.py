@@ -63,6 +63,13 @@ def test_a_connectors_url_is_named_with_its_place() -> None:
     assert str(result.diagnostic.place) == "api.yaml:7:15"
 
 
+def test_a_connectors_default_is_an_address_too() -> None:
+    """A setting that the integration leaves out is what the connector says."""
+    text = API.format(url="{{ config.url }}", settings="").replace("http://127.0.0.1", "http://api.example.com")
+
+    assert denied({**CUSTOMERS, "api.yaml": text}) == ["transport"]
+
+
 @pytest.mark.parametrize(
     ("url", "severities"),
     [

@@ -32,7 +32,7 @@ def bound_policies(subjects: Subjects) -> Iterator[tuple[str | None, Manifest]]:
     Policies that bind a tenant (None: every tenant), packs unfolded, each at most once a tenant.
 
     A shared policy of the repository binds everyone; a tenant's policy its tenant; a pack from the catalogue only who
-    names it.
+    names it. A policy of the tenant's own by the name of a pack binds besides it: it can't take the pack's place.
     """
     seen: set[tuple[str | None, ObjectKey]] = set()
 
@@ -51,9 +51,9 @@ def bound_policies(subjects: Subjects) -> Iterator[tuple[str | None, Manifest]]:
             yield from unfold(key.tenant or None, manifest)
         elif isinstance(manifest.spec, TenantSpec):
             for name in manifest.spec.policies:
-                policy = subjects.desired.find(key.name, "Policy", name)
-                if policy is not None:
-                    yield from unfold(key.name, policy)
+                for owner in (key.name, ""):
+                    if (policy := subjects.desired.find(owner, "Policy", name)) is not None:
+                        yield from unfold(key.name, policy)
 
 
 def _manifest_subject(manifest: Manifest) -> _Subject:

@@ -46,7 +46,7 @@ def _urls(manifest: Manifest, spec: IntegrationSpec, connector: Manifest | None)
     if connector is None or not isinstance(connector.spec, ConnectorSpec):
         return
     http = connector.spec.http
-    if http is not None and not spec.endpoints and not http.url.lstrip().startswith("{{"):
+    if http is not None and not spec.endpoints:
         yield _filled(http.url, settings_of(spec, connector.spec)), connector.place_of("spec", "http", "url")
 
 
@@ -85,9 +85,12 @@ def check(subjects: Subjects) -> Iterator[Violation]:
         assert isinstance(spec, IntegrationSpec)
         name, _ = connector_name(spec.connector)
         connector = subjects.desired.find(manifest.key.tenant, "Connector", name)
+        found: dict[str, Place] = {}
         for url, place in _urls(manifest, spec, connector):
             if host := _plain_host(url):
-                yield _violation(manifest, host, place, "https://", Severity.error)
+                found.setdefault(host, place)
+        for host, place in found.items():
+            yield _violation(manifest, host, place, "https://", Severity.error)
         if connector is not None and isinstance(connector.spec, ConnectorSpec):
             yield from _database(manifest, spec, connector.spec)
 
