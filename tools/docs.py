@@ -71,6 +71,11 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
+def sentence(text: str) -> str:
+    """Prose in a table: its asterisks are shown, and are no emphasis."""
+    return re.sub(r"(`[^`]*`)|\*", lambda found: found[1] or r"\*", cell(text))
+
+
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A table; empty when it has no rows."""
     lines = [head, tuple("---" for _ in head), *rows]
@@ -220,7 +225,7 @@ def yaml(value: Any) -> str:
         case dict():
             return "{" + ", ".join(f"{name}: {yaml(inner)}" for name, inner in value.items()) + "}"
         case str() if not re.fullmatch(r"[\w./%-]+", value):
-            return f'"{value}"'
+            return f"'{value}'" if '"' in value else f'"{value}"'
         case _:
             return str(value)
 
@@ -232,7 +237,7 @@ def model_table(model: type[BaseModel]) -> str:
             f"`{name}`",
             type_of(info.annotation),
             cell(default_of(info)),
-            cell(info.description or fields.hint(info.annotation)),
+            sentence(info.description or fields.form(info)),
         )
         for name, info in fields.by_alias(model).items()
     ]
@@ -244,7 +249,7 @@ def model_sections(models: list[type[BaseModel]]) -> list[str]:
     sections, queue, seen = [], list(models), set(models)
     while queue:
         model = queue.pop(0)
-        sections.append(f"## {model.__name__}\n\n{cell(model.__doc__ or '')}\n\n{model_table(model)}".rstrip())
+        sections.append(f"## {model.__name__}\n\n{sentence(model.__doc__ or '')}\n\n{model_table(model)}".rstrip())
         inner = [m for info in model.model_fields.values() for m in nested(info.annotation) if m not in seen]
         fresh = list(dict.fromkeys(inner))
         seen.update(fresh)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from syncline.model import units
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
 
 
 class Spec(BaseModel):
@@ -21,6 +25,17 @@ class Spec(BaseModel):
         hide_input_in_errors=True,
         strict=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the texts of a type are written. A field's own description says what its value means; both are shown."""
+
+    text: str
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describes entries of lists and maps in JSON Schema; a field's own description replaces it."""
+        return {**handler(schema), "description": self.text}
 
 
 def _checked(parse: Any) -> BeforeValidator:
@@ -43,7 +58,7 @@ def _share(value: Any) -> Any:
 #: DNS-1123 label, as Kubernetes names objects.
 NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN, description="A DNS-1123 label: lower-case letters, digits and '-'.")]
+Name = Annotated[str, Field(pattern=NAME_PATTERN), Form("A DNS-1123 label: lower-case letters, digits and '-'.")]
 #: Names of fields, columns, streams and tables.
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")]
@@ -51,44 +66,55 @@ StreamName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$")
 Duration = Annotated[
     str,
     _checked(units.duration),
-    Field(
-        description="A duration: 500ms, 30s, 1h30m, 7d.",
-        examples=["30s"],
-        json_schema_extra={"pattern": units.DURATION_PATTERN},
-    ),
+    Field(examples=["30s"], json_schema_extra={"pattern": units.DURATION_PATTERN}),
+    Form("A duration: 500ms, 30s, 1h30m, 7d."),
 ]
 Rate = Annotated[
     str,
     _checked(units.rate),
-    Field(description="A rate: 100/min.", examples=["100/min"], json_schema_extra={"pattern": units.RATE_PATTERN}),
+    Field(examples=["100/min"], json_schema_extra={"pattern": units.RATE_PATTERN}),
+    Form("A rate: 100/min."),
 ]
 Share = Annotated[
     str,
     BeforeValidator(_share),
-    Field(
-        description="A share (1%) or a count (500).",
-        examples=["1%"],
-        json_schema_extra={"type": ["string", "integer"], "pattern": units.SHARE_PATTERN},
-    ),
+    Field(examples=["1%"], json_schema_extra={"type": ["string", "integer"], "pattern": units.SHARE_PATTERN}),
+    Form("A share (1%) or a count (500)."),
 ]
-Jmespath = Annotated[str, Field(min_length=1, max_length=4096, description="A JMESPath expression.")]
-Cel = Annotated[str, Field(min_length=1, max_length=4096, description="A CEL expression.")]
-Template = Annotated[str, Field(min_length=1, max_length=8192, description="A Jinja2 template from a closed grammar.")]
+Jmespath = Annotated[str, Field(min_length=1, max_length=4096), Form("A JMESPath expression.")]
+Cel = Annotated[str, Field(min_length=1, max_length=4096), Form("A CEL expression.")]
+Template = Annotated[str, Field(min_length=1, max_length=8192), Form("A Jinja2 template from a closed grammar.")]
 #: A data class such as `pii.email`, `phi.diagnosis`, `pci.pan` or `secret`.
-DataClass = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(\.[a-z0-9_]+)*$", description="A data class: pii.email.")]
+DataClass = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(\.[a-z0-9_]+)*$"), Form("A data class: pii.email.")]
 #: A pattern over names, classes or regions: `*` matches any run of characters.
-Glob = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.*/-]+$", description="A name or a pattern with '*'.")]
+Glob = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.*/-]+$"), Form("A name or a pattern with '*'.")]
 
 
 class SecretKey(Spec):
     """Where a secret is kept: never its value."""
 
-    provider: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", description="A secret provider: env, file or sops.")]
-    key: Annotated[str, Field(min_length=1, max_length=512, description="What the provider calls it.")]
-    path: Annotated[str, Field(default="", description="A dotted path inside the secret, for structured ones.")] = ""
+    provider: Annotated[
+        str,
+        Field(
+            pattern=r"^[a-z0-9-]+$",
+            description="Secret provider: env (a variable), file (a file's content) or sops (an encrypted file).",
+        ),
+    ]
+    key: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=512,
+            description="What the provider calls it: the variable's name, or the file's path.",
+        ),
+    ]
+    path: Annotated[
+        str,
+        Field(default="", description="Dotted path of one value inside a structured secret: db.password, keys.0."),
+    ] = ""
 
 
 class SecretRef(Spec):
     """A reference to a secret: `{secretRef: {provider: env, key: API_TOKEN}}`."""
 
-    secret_ref: SecretKey
+    secret_ref: Annotated[SecretKey, Field(description="Where the secret is kept; it is read when a run needs it.")]

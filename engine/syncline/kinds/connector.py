@@ -16,91 +16,180 @@ AuthType = Literal["api_key", "basic", "bearer", "oauth2", "none"]
 class ConfigProperty(Spec):
     """A configuration value of an integration."""
 
-    type: Literal["string", "integer", "number", "boolean"] = "string"
-    format: Literal["date", "date-time", "uri", "hostname", "path"] | None = None
-    description: str = ""
-    default: JsonValue = None
-    enum: tuple[str, ...] = ()
-    pattern: str = ""
-    secret: Annotated[bool, Field(description="Must be a secretRef.")] = False
+    type: Annotated[
+        Literal["string", "integer", "number", "boolean"], Field(description="JSON type that the value must have.")
+    ] = "string"
+    format: Annotated[
+        Literal["date", "date-time", "uri", "hostname", "path"] | None,
+        Field(description="Form that the value must have; it is checked by `syncline validate`."),
+    ] = None
+    description: Annotated[str, Field(description="What it is; shown where the value is missing or wrong.")] = ""
+    default: Annotated[
+        JsonValue, Field(description="Value where the integration gives none; a secret can't have one.")
+    ] = None
+    enum: Annotated[tuple[str, ...], Field(description="The only values allowed; empty: any.")] = ()
+    pattern: Annotated[
+        str, Field(description="Regular expression (RE2) that the whole value must match; empty: any.")
+    ] = ""
+    secret: Annotated[bool, Field(description="Whether the value must be a secretRef and never a literal.")] = False
 
 
 class ConfigSchema(Spec):
     """What an integration configures."""
 
-    properties: dict[Identifier, ConfigProperty] = {}
-    required: tuple[Identifier, ...] = ()
+    properties: Annotated[
+        dict[Identifier, ConfigProperty], Field(description="Settings by name; an integration can give no others.")
+    ] = {}
+    required: Annotated[tuple[Identifier, ...], Field(description="Settings that an integration must give.")] = ()
 
 
 class Limit(Spec):
     """A rate limit of the API, and the response headers that tell what is left of it."""
 
-    rate: Rate
-    match: Annotated[str, Field(description="Paths it is for; empty: all.")] = ""
-    remaining: Annotated[str, Field(description="Header with the requests left.")] = ""
-    reset: Annotated[str, Field(description="Header with the time until, or of, the reset.")] = ""
+    rate: Annotated[
+        Rate, Field(description="Most requests of a run in any span of that length, such as 100/min; others wait.")
+    ]
+    match: Annotated[str, Field(description="Start of the URL paths that it counts, such as /search; empty: all.")] = ""
+    remaining: Annotated[
+        str, Field(description="Response header with the number of requests left; at 0, further ones wait.")
+    ] = ""
+    reset: Annotated[
+        str,
+        Field(
+            description="Response header that ends that wait: seconds from now, a Unix time or an HTTP date. Without "
+            "it, a whole span is waited."
+        ),
+    ] = ""
 
 
 class Backoff(Spec):
     """Exponential backoff with full jitter."""
 
-    initial: Duration = "1s"
-    max: Duration = "2m"
+    initial: Annotated[
+        Duration,
+        Field(description="Longest wait after the first attempt, such as 1s; it doubles with each further one."),
+    ] = "1s"
+    max: Annotated[Duration, Field(description="Bound that the doubled wait doesn't grow past, such as 2m.")] = "2m"
 
 
 class Retry(Spec):
     """What is retried, and how."""
 
     on: Annotated[
-        tuple[int | Literal["5xx", "timeout", "connection"], ...], Field(description="Statuses and failures.")
+        tuple[int | Literal["5xx", "timeout", "connection"], ...],
+        Field(description="What is worth another attempt: HTTP statuses, 5xx for all from 500 on, and failures."),
     ] = (429, "5xx", "timeout", "connection")
-    attempts: Annotated[int, Field(ge=1, le=20)] = 6
-    backoff: Backoff = Backoff.model_construct()
-    honor: Annotated[tuple[str, ...], Field(description="Headers that tell when to retry.")] = ("Retry-After",)
+    attempts: Annotated[
+        int, Field(ge=1, le=20, description="Most attempts of one request, the first included; 1: no retries.")
+    ] = 6
+    backoff: Annotated[
+        Backoff, Field(description="Waits between attempts: random, up to a bound that doubles (full jitter).")
+    ] = Backoff.model_construct()
+    honor: Annotated[
+        tuple[str, ...],
+        Field(description="Response headers that say how long to wait: seconds or an HTTP date. The longest counts."),
+    ] = ("Retry-After",)
 
 
 class Breaker(Spec):
-    """A circuit breaker: opens at so many failures, tries again after a while."""
+    """A circuit breaker: opens at so many failures, tries again after a while. This version doesn't execute it."""
 
-    failures: Annotated[str, Field(pattern=r"^\d+%? of \d+$", description="50% of 20, or 5 of 10.")]
-    open: Duration = "60s"
+    failures: Annotated[
+        str, Field(pattern=r"^\d+%? of \d+$", description="Failed requests, of the last ones, that open it: 5 of 10.")
+    ]
+    open: Annotated[Duration, Field(description="How long it stays open before a request is tried, such as 60s.")] = (
+        "60s"
+    )
 
 
 class ErrorRule(Spec):
     """What a response means, by a JMESPath condition over {status, headers, body}; the first that matches decides."""
 
-    when: Jmespath
-    do: Literal["retry", "rate_limited", "ignore", "skip", "fail", "reauthenticate", "reset_paging"]
-    message: Annotated[str, Field(description="For people.")] = ""
+    when: Annotated[
+        Jmespath,
+        Field(description="JMESPath condition over {status, headers, body}; names of headers are in lower case."),
+    ]
+    do: Annotated[
+        Literal["retry", "rate_limited", "ignore", "skip", "fail", "reauthenticate", "reset_paging"],
+        Field(
+            description="retry and rate_limited try again; ignore and skip take it as a page without records; fail "
+            "ends the run; reauthenticate ends it because credentials are refused; reset_paging starts over, once."
+        ),
+    ]
+    message: Annotated[str, Field(description="What the run's error says, in words for people.")] = ""
 
 
 class Http(Spec):
     """Everything that the streams of an HTTP API share."""
 
-    url: Annotated[Template, Field(description="Base URL, a template over config.")]
-    headers: dict[str, Template] = {}
-    query: dict[str, Template] = {}
-    limits: tuple[Limit, ...] = ()
-    retry: Retry = Retry.model_construct()
-    breaker: Breaker | None = None
-    errors: tuple[ErrorRule, ...] = ()
-    timeout: Annotated[Duration, Field(description="Of one request, in all.")] = "60s"
-    max_body: Annotated[int, Field(ge=1024, description="Largest response, in bytes.")] = 64 * 1024 * 1024
+    url: Annotated[
+        Template, Field(description="Base URL, a template over config; an integration's endpoints replace it.")
+    ]
+    headers: Annotated[
+        dict[str, Template], Field(description="Headers of the streams' requests, as templates; a stream's own win.")
+    ] = {}
+    query: Annotated[
+        dict[str, Template],
+        Field(description="URL parameters of the streams' requests, as templates; a stream's own win."),
+    ] = {}
+    limits: Annotated[
+        tuple[Limit, ...], Field(description="Rate limits of the API; all that match a request's path apply.")
+    ] = ()
+    retry: Annotated[Retry, Field(description="Which failures are tried again, how often, and after which wait.")] = (
+        Retry.model_construct()
+    )
+    breaker: Annotated[
+        Breaker | None,
+        Field(
+            description="Circuit breaker. This version doesn't execute it: retries and time limits apply without it."
+        ),
+    ] = None
+    errors: Annotated[
+        tuple[ErrorRule, ...],
+        Field(description="What responses mean; the first rule that matches decides, before the status does."),
+    ] = ()
+    timeout: Annotated[Duration, Field(description="Longest time that one attempt may take in all, such as 60s.")] = (
+        "60s"
+    )
+    max_body: Annotated[
+        int, Field(ge=1024, description="Largest response that is accepted, in bytes; a larger one ends the run.")
+    ] = 64 * 1024 * 1024
 
 
 class ConnectorSpec(Spec):
-    """A type of system."""
+    """A type of system: how it is reached, and what can be read of it."""
 
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$", description="Semantic version.")]
-    runtime: Annotated[Literal["rest", "file", "sql"], Field(description="The code that runs it.")] = "rest"
-    title: str = ""
-    vendor: str = ""
-    documentation: Annotated[str, Field(description="URL of the vendor's documentation.")] = ""
-    config: ConfigSchema = ConfigSchema.model_construct()
-    auth: tuple[AuthType, ...] = ("none",)
-    http: Http | None = None
-    check: Request | None = None
-    streams: dict[StreamName, RestStream] = {}
+    version: Annotated[
+        str,
+        Field(
+            pattern=r"^\d+\.\d+\.\d+$",
+            description="Semantic version, such as 1.3.0; integrations may ask for a range of them.",
+        ),
+    ]
+    runtime: Annotated[
+        Literal["rest", "file", "sql"],
+        Field(description="Code that runs it: rest for HTTP APIs, file for folders of files, sql for databases."),
+    ] = "rest"
+    title: Annotated[str, Field(description="Name for people; it has no effect.")] = ""
+    vendor: Annotated[str, Field(description="Who makes the system, for people; it has no effect.")] = ""
+    documentation: Annotated[str, Field(description="URL of the vendor's documentation, for people.")] = ""
+    config: Annotated[ConfigSchema, Field(description="Settings that its integrations give, with their types.")] = (
+        ConfigSchema.model_construct()
+    )
+    auth: Annotated[
+        tuple[AuthType, ...],
+        Field(description="Types of AuthConfig that it accepts; with none, it also works without one."),
+    ] = ("none",)
+    http: Annotated[
+        Http | None, Field(description="What all streams of an HTTP API share; the runtime rest needs it.")
+    ] = None
+    check: Annotated[
+        Request | None,
+        Field(description="Request that shows whether the system answers. No command of this version sends it."),
+    ] = None
+    streams: Annotated[
+        dict[StreamName, RestStream], Field(description="Streams of an HTTP API that flows can read, by name.")
+    ] = {}
 
 
 KIND = Kind(

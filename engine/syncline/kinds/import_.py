@@ -7,32 +7,61 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Identifier, Name, Spec
-from syncline.kinds.sync import Endpoint, Guards, Suspend, WriteMode, flow_references
+from syncline.kinds.sync import (
+    FROM,
+    GUARDS,
+    KEY,
+    MAPPING,
+    SUSPEND,
+    TO,
+    WRITE,
+    Endpoint,
+    Guards,
+    Suspend,
+    WriteMode,
+    flow_references,
+)
 from syncline.model.kind import Kind, Reference
 
 
 class Rollback(Spec):
-    """For how long an import can be undone."""
+    """For how long an import can be undone. This version doesn't execute it."""
 
-    window: Duration
+    window: Annotated[Duration, Field(description="Time after the import in which it can be undone, such as 7d.")]
 
 
 class ImportSpec(Spec):
     """A bulk load, run when asked for."""
 
-    source: Annotated[Endpoint, Field(alias="from")]
-    mapping: Name
-    to: Endpoint
-    write: WriteMode = "upsert"
-    key: Annotated[tuple[Identifier, ...], Field(description="Instead of the mapping's key.")] = ()
+    source: Annotated[Endpoint, Field(alias="from", description=FROM)]
+    mapping: Annotated[Name, Field(description=MAPPING)]
+    to: Annotated[Endpoint, Field(description=TO)]
+    write: Annotated[WriteMode, Field(description=WRITE)] = "upsert"
+    key: Annotated[tuple[Identifier, ...], Field(description=KEY)] = ()
     validate_first: Annotated[
         Literal["inline", "before-commit"],
-        Field(alias="validate", description="Check while loading, or everything before the first write."),
+        Field(
+            alias="validate",
+            description="inline checks each batch as it is loaded; before-commit reads and checks everything, with the "
+            "guards, before the first write.",
+        ),
     ] = "inline"
-    partitions: Annotated[int | None, Field(ge=1, le=256, description="Parts worked on at the same time.")] = None
-    guards: Guards = Guards.model_construct()
-    rollback: Rollback | None = None
-    suspend: Suspend | None = None
+    partitions: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=256,
+            description="Parts worked on at the same time. This version doesn't execute it: files are read in order.",
+        ),
+    ] = None
+    guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
+    rollback: Annotated[
+        Rollback | None,
+        Field(
+            description="For how long it can be undone. This version doesn't execute it: an import with it can't run."
+        ),
+    ] = None
+    suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 
 def _references(spec: BaseModel) -> tuple[Reference, ...]:

@@ -6,41 +6,70 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Name, Rate, SecretRef, Spec, StreamName
+from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName
 from syncline.kinds.stream import FileStream
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk`, `helpdesk@1.3.0`, `helpdesk@^1.3`, `helpdesk@~1.3.2`, `helpdesk@>=1.2 <2`.
 ConnectorRef = Annotated[
-    str, Field(pattern=r"^[a-z0-9][-a-z0-9]*(@[0-9^~<>=. ]+)?$", description="A connector, with a version range.")
+    str, Field(pattern=r"^[a-z0-9][-a-z0-9]*(@[0-9^~<>=. ]+)?$"), Form("A connector, with a version range.")
 ]
 ConfigValue = str | int | float | bool | SecretRef
 
 
 class Endpoint(Spec):
-    """Where the system answers, in a region."""
+    """Where an HTTP API answers, in a region."""
 
-    region: str
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    region: Annotated[str, Field(description="Region of this endpoint, such as eu-west; each only once.")]
+    url: Annotated[str, Field(pattern=r"^https?://", description="Base URL there, instead of the connector's.")]
 
 
 class Limits(Spec):
-    """Limits of this account, below the connector's own."""
+    """Limits of this account, besides the connector's own."""
 
-    rate: Rate | None = None
-    concurrency: Annotated[int | None, Field(ge=1)] = None
+    rate: Annotated[
+        Rate | None, Field(description="Most requests of a run to an HTTP API in any span of that length; others wait.")
+    ] = None
+    concurrency: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Requests at the same time. This version doesn't execute it: a run makes one at a time.",
+        ),
+    ] = None
 
 
 class IntegrationSpec(Spec):
     """A tenant's use of a connector."""
 
-    connector: ConnectorRef
-    auth: Annotated[Name | None, Field(description="An AuthConfig.")] = None
-    config: dict[str, ConfigValue] = {}
-    region: Annotated[str, Field(description="Where its data is; decides residency.")] = ""
-    endpoints: tuple[Endpoint, ...] = ()
-    limits: Limits = Limits.model_construct()
-    streams: Annotated[dict[StreamName, FileStream], Field(description="Streams of files.")] = {}
+    connector: Annotated[
+        ConnectorRef,
+        Field(
+            description="Connector that it is an instance of, by name; helpdesk@^1.3 asks for a range of its versions."
+        ),
+    ]
+    auth: Annotated[
+        Name | None, Field(description="AuthConfig with its credentials; absent where the connector needs none.")
+    ] = None
+    config: Annotated[
+        dict[str, ConfigValue],
+        Field(description="Settings that the connector declares, by name; secrets as secretRef."),
+    ] = {}
+    region: Annotated[
+        str,
+        Field(
+            description="Region that its data is in, such as eu-west: policy judges by it, and it picks an endpoint."
+        ),
+    ] = ""
+    endpoints: Annotated[
+        tuple[Endpoint, ...], Field(description="Base URLs by region, for HTTP APIs; `region` picks one of several.")
+    ] = ()
+    limits: Annotated[Limits, Field(description="How much is asked of the system at most, as this account allows.")] = (
+        Limits.model_construct()
+    )
+    streams: Annotated[
+        dict[StreamName, FileStream], Field(description="Streams of files by name, for the runtime file only.")
+    ] = {}
 
 
 def connector_name(ref: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from syncline.kinds.base import DataClass, Identifier, Jmespath, Spec, Template
+from syncline.kinds.base import DataClass, Form, Identifier, Jmespath, Spec, Template
 from syncline.model.kind import Kind
 from syncline.model.schema import DataType
 
@@ -23,11 +23,8 @@ def _type(value: object) -> object:
 TypeName = Annotated[
     str,
     BeforeValidator(_type),
-    Field(
-        description="string, integer, int32, decimal(p,s), float, boolean, date, time, timestamp, datetime, json or "
-        "binary.",
-        examples=["string", "decimal(14,2)"],
-    ),
+    Field(examples=["string", "decimal(14,2)"]),
+    Form("string, integer, int32, decimal(p,s), float, boolean, date, time, timestamp, datetime, json or binary."),
 ]
 
 
@@ -35,16 +32,21 @@ class Check(Spec):
     """What a value must satisfy, after its cast; a null satisfies everything (see `required`)."""
 
     format: Annotated[
-        Literal["email", "url", "uuid", "hostname", "ipv4", "ipv6", "phone", "country", "currency"] | None, Field()
+        Literal["email", "url", "uuid", "hostname", "ipv4", "ipv6", "phone", "country", "currency"] | None,
+        Field(description="How the text must be written; country is ISO 3166-1 alpha-2 (DE), currency ISO 4217 (EUR)."),
     ] = None
-    min: Annotated[int | float | str | None, Field(description="Smallest value (numbers, dates, times).")] = None
-    max: Annotated[int | float | str | None, Field(description="Largest value (numbers, dates, times).")] = None
-    min_length: Annotated[int | None, Field(ge=0)] = None
-    max_length: Annotated[int | None, Field(ge=0)] = None
-    pattern: Annotated[str | None, Field(description="A regular expression (RE2) that must match the whole value.")] = (
-        None
-    )
-    enum: Annotated[tuple[str | int, ...], Field(description="The values allowed.")] = ()
+    min: Annotated[
+        int | float | str | None,
+        Field(description="Smallest value, itself included: a number, date (ISO 8601) or time."),
+    ] = None
+    max: Annotated[
+        int | float | str | None,
+        Field(description="Largest value, itself included: a number, date (ISO 8601) or time."),
+    ] = None
+    min_length: Annotated[int | None, Field(ge=0, description="Fewest characters of a text.")] = None
+    max_length: Annotated[int | None, Field(ge=0, description="Most characters of a text.")] = None
+    pattern: Annotated[str | None, Field(description="Regular expression (RE2) that must match the whole text.")] = None
+    enum: Annotated[tuple[str | int, ...], Field(description="The only values allowed; empty: any.")] = ()
 
 
 class Mask(Spec):
@@ -52,14 +54,16 @@ class Mask(Spec):
 
     mask: Annotated[
         dict[Literal["keep"], Annotated[int, Field(ge=0, le=64)]],
-        Field(description="{keep: 4} leaves the last four of a value of eight characters or more, none of a shorter."),
+        Field(
+            description="The value becomes ***; {keep: 4} leaves the last four characters where it has at least eight."
+        ),
     ] = {}
 
 
 class Hash(Spec):
     """A keyed hash (HMAC-SHA-256) that is stable inside the tenant, so that joins still work."""
 
-    hash: Literal["tenant"]
+    hash: Annotated[Literal["tenant"], Field(description="Whose key it is: one for each tenant, and no other choice.")]
 
 
 class MappedField(Spec):
@@ -68,46 +72,95 @@ class MappedField(Spec):
     Order: source → lookup → default (where null) → cast to type → required and check → protect.
     """
 
-    to: Identifier
-    source: Annotated[Jmespath | None, Field(alias="from")] = None
-    const: Annotated[JsonValue, Field(description="The same value for every record.")] = None
-    template: Annotated[Template | None, Field(description="Text with {{ expression }} parts.")] = None
-    type: TypeName = "string"
-    format: Annotated[
-        str | None, Field(description="How a date or time is written: iso8601, epoch, epoch_ms, or strftime codes.")
+    to: Annotated[Identifier, Field(description="Name of the target field: a column of the table, for databases.")]
+    source: Annotated[
+        Jmespath | None, Field(alias="from", description="Source field, or an expression over the source record.")
     ] = None
-    zone: Annotated[str | None, Field(description="IANA time zone of timestamps written without one.")] = None
-    lookup: Annotated[dict[str, str | int | bool | None] | None, Field(description="Replacement by source value.")] = (
-        None
-    )
-    default: Annotated[JsonValue, Field(description="Instead of null, and for a lookup without a match.")] = None
-    required: Annotated[bool, Field(description="Null is rejected.")] = False
-    check: Check | None = None
-    data_class: Annotated[DataClass | None, Field(alias="class", description="Class of the data in it.")] = None
-    protect: Annotated[Literal["drop", "mask"] | Mask | Hash | None, Field(description="How it is protected.")] = None
-    description: str = ""
+    const: Annotated[JsonValue, Field(description="The same value for every record.")] = None
+    template: Annotated[
+        Template | None, Field(description="Text with {{ expression }} parts over the source record.")
+    ] = None
+    type: Annotated[
+        TypeName,
+        Field(
+            description="Type that the value is cast to, exactly or not at all: string, integer, int32, decimal(p,s), "
+            "float, boolean, date, time, timestamp, datetime, json or binary."
+        ),
+    ] = "string"
+    format: Annotated[
+        str | None,
+        Field(
+            description="How a date or time is written at the source: iso8601 (the default), epoch, epoch_ms, or "
+            "strptime codes such as %d.%m.%Y."
+        ),
+    ] = None
+    zone: Annotated[
+        str | None, Field(description="IANA time zone of timestamps that are written without one: Europe/Berlin.")
+    ] = None
+    lookup: Annotated[
+        dict[str, str | int | bool | None] | None,
+        Field(description="Target value by source value; one without an entry is rejected, unless there is a default."),
+    ] = None
+    default: Annotated[
+        JsonValue, Field(description="Value that replaces null, and a value without an entry in `lookup`.")
+    ] = None
+    required: Annotated[
+        bool, Field(description="Whether a record is rejected when the value is null; fields of the key always are so.")
+    ] = False
+    check: Annotated[
+        Check | None, Field(description="What the value must satisfy after its cast, or the record is rejected.")
+    ] = None
+    data_class: Annotated[
+        DataClass | None,
+        Field(alias="class", description="Class of the data in it, added to those of the source fields that it reads."),
+    ] = None
+    protect: Annotated[
+        Literal["drop", "mask"] | Mask | Hash | None,
+        Field(
+            description="Done last: drop never writes it, mask writes ***, {mask: {keep: 4}} leaves the end, "
+            "{hash: tenant} writes a keyed hash that still joins."
+        ),
+    ] = None
+    description: Annotated[str, Field(description="What the field means, for people; it has no effect.")] = ""
 
 
 class MappingTest(Spec):
     """A record and what it must become; run by `validate`."""
 
-    name: str = ""
-    given: Annotated[dict[str, JsonValue], Field(description="The source record.")]
+    name: Annotated[str, Field(description="Name that findings call it by; without one, its number.")] = ""
+    given: Annotated[dict[str, JsonValue], Field(description="The source record; fields left out are null.")]
     expect: Annotated[
-        dict[str, JsonValue] | None, Field(description="The target record (fields given are compared).")
+        dict[str, JsonValue] | None,
+        Field(description="Target fields with the values that they must have; others are not compared."),
     ] = None
-    reject: Annotated[str | None, Field(description="The target field for which the record must be rejected.")] = None
-    skip: Annotated[bool, Field(description="The record must be skipped by `where`.")] = False
+    reject: Annotated[str | None, Field(description="Target field for which the record must be rejected.")] = None
+    skip: Annotated[bool, Field(description="Whether the record must be skipped by `where`.")] = False
 
 
 class MappingSpec(Spec):
     """How source records become target records."""
 
-    description: str = ""
-    key: Annotated[tuple[Identifier, ...], Field(description="Target fields that identify a record.")] = ()
-    where: Annotated[Jmespath | None, Field(description="Records for which it is not true are skipped.")] = None
-    fields: Annotated[tuple[MappedField, ...], Field(min_length=1)]
-    tests: tuple[MappingTest, ...] = ()
+    description: Annotated[str, Field(description="What the mapping is for, for people; it has no effect.")] = ""
+    key: Annotated[
+        tuple[Identifier, ...],
+        Field(description="Target fields that identify a record, never null; write: upsert finds rows by them."),
+    ] = ()
+    where: Annotated[
+        Jmespath | None,
+        Field(description="Condition over the source record; records for which it isn't true are skipped."),
+    ] = None
+    fields: Annotated[
+        tuple[MappedField, ...],
+        Field(
+            min_length=1,
+            description="Target fields, in their order. Each has exactly one of from, const and template; then lookup, "
+            "default, the cast to its type, required, check and protect apply.",
+        ),
+    ]
+    tests: Annotated[
+        tuple[MappingTest, ...],
+        Field(description="Records and what must become of them; `syncline validate` runs them."),
+    ] = ()
 
 
 KIND = Kind(

@@ -14,40 +14,61 @@ from syncline.model.kind import Kind, Reference
 class PolicyRule(Spec):
     """One condition. It is evaluated for each subject; `deny` true, or `require` false, is a violation."""
 
-    name: Annotated[Name, Field(description="Its name inside the policy.")]
+    name: Annotated[Name, Field(description="Name inside the policy; exceptions call it POLICY/NAME.")]
     on: Annotated[
         Literal["manifest", "flow", "change"],
         Field(description="Subject: each manifest, each field flow of a sync or import, or each change of a plan."),
     ]
-    kinds: Annotated[tuple[str, ...], Field(description="Kinds of manifest or changed object; empty: all.")] = ()
-    deny: Annotated[Cel | None, Field(description="Violated when true.")] = None
-    require: Annotated[Cel | None, Field(description="Violated when false.")] = None
-    message: Annotated[str, Field(min_length=1, description="Why, and what to do instead.")]
-    severity: Annotated[Literal["error", "warning"], Field(description="An error denies; a warning is shown.")] = (
-        "error"
-    )
-    clause: Annotated[str, Field(description="The clause it serves, such as GDPR Art. 44.")] = ""
+    kinds: Annotated[
+        tuple[str, ...], Field(description="Kinds of the manifests, flows or changed objects it is about; empty: all.")
+    ] = ()
+    deny: Annotated[
+        Cel | None, Field(description="CEL condition that is violated when it is true, or can't be evaluated.")
+    ] = None
+    require: Annotated[
+        Cel | None, Field(description="CEL condition that is violated when it is false, or can't be evaluated.")
+    ] = None
+    message: Annotated[str, Field(min_length=1, description="Why, and what to do instead; shown with a violation.")]
+    severity: Annotated[
+        Literal["error", "warning"], Field(description="An error denies the plan or run; a warning is only shown.")
+    ] = "error"
+    clause: Annotated[
+        str, Field(description="Clause that it serves, such as GDPR Art. 44; shown with a violation.")
+    ] = ""
 
 
 class PolicyException(Spec):
     """An exception: counts until its end, for the named objects only."""
 
-    rule: Annotated[str, Field(description="The rule it suspends.")]
-    objects: Annotated[
-        tuple[Glob, ...], Field(min_length=1, description="Objects: acme/Sync/orders, patterns allowed.")
+    rule: Annotated[
+        str,
+        Field(
+            description="Rule that it suspends: POLICY/NAME of the same tenant; in a shared policy any, Syncline's own too, such as "
+            "residency, but never secrets."
+        ),
     ]
-    owner: Annotated[str, Field(min_length=1, description="Who answers for it.")]
-    reason: Annotated[str, Field(min_length=1, description="Why it is needed.")]
-    until: Annotated[dt.date, Field(strict=False, description="Last day on which it counts.")]
+    objects: Annotated[
+        tuple[Glob, ...],
+        Field(
+            min_length=1, description="Objects that it is for, with '*' for any text: acme/Sync/orders, acme/Sync/*."
+        ),
+    ]
+    owner: Annotated[str, Field(min_length=1, description="Who answers for it; shown wherever it counts.")]
+    reason: Annotated[str, Field(min_length=1, description="Why it is needed; shown wherever it counts.")]
+    until: Annotated[dt.date, Field(strict=False, description="Last day (UTC) on which it counts, such as 2027-03-31.")]
 
 
 class PolicySpec(Spec):
     """Rules that bind the tenants that name it, or every tenant when it is shared."""
 
-    title: str = ""
-    packs: Annotated[tuple[Name, ...], Field(description="Policies whose rules it includes.")] = ()
-    rules: tuple[PolicyRule, ...] = ()
-    exceptions: tuple[PolicyException, ...] = ()
+    title: Annotated[str, Field(description="Name for people; it has no effect.")] = ""
+    packs: Annotated[
+        tuple[Name, ...], Field(description="Other policies whose rules and exceptions bind whomever this one binds.")
+    ] = ()
+    rules: Annotated[tuple[PolicyRule, ...], Field(description="Conditions that every subject must hold to.")] = ()
+    exceptions: Annotated[
+        tuple[PolicyException, ...], Field(description="Objects that a rule is suspended for, each until a day.")
+    ] = ()
 
 
 def _references(spec: BaseModel) -> tuple[Reference, ...]:

@@ -6,52 +6,89 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Cel, Duration, Spec
+from syncline.kinds.base import Cel, Duration, Form, Spec
 from syncline.kinds.sync import Suspend
 from syncline.model.kind import Kind, Reference
 
-RunRef = Annotated[str, Field(pattern=r"^(Sync|Import)/[a-z0-9][-a-z0-9]*$", description="Sync/NAME or Import/NAME.")]
+RunRef = Annotated[str, Field(pattern=r"^(Sync|Import)/[a-z0-9][-a-z0-9]*$"), Form("Sync/NAME or Import/NAME.")]
 
 
 class Window(Spec):
     """A span of the week in which it may, or may not, start."""
 
-    days: Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Field()] = ()
-    start: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM.")]
-    end: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="HH:MM, on the next day if earlier.")]
+    days: Annotated[
+        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
+        Field(description="Days on which it begins; empty: every day."),
+    ] = ()
+    start: Annotated[
+        str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Time at which it begins, as HH:MM in `timeZone`.")
+    ]
+    end: Annotated[
+        str,
+        Field(
+            pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+            description="Time at which it ends, as HH:MM; on the next day if it is before `start`.",
+        ),
+    ]
 
 
 class Windows(Spec):
     """When runs may start; a denied window wins."""
 
-    allow: tuple[Window, ...] = ()
-    deny: tuple[Window, ...] = ()
+    allow: Annotated[tuple[Window, ...], Field(description="Spans in which runs may start; empty: at any time.")] = ()
+    deny: Annotated[
+        tuple[Window, ...], Field(description="Spans in which no run starts, even inside an allowed one.")
+    ] = ()
 
 
 class OnEvent(Spec):
     """Starts when an event of this type passes the filter."""
 
-    event: str
-    filter: Cel | None = None
+    event: Annotated[str, Field(description="Type of the event, such as run.finish or apply.finish.")]
+    filter: Annotated[
+        Cel | None, Field(description="CEL condition over `event`; only events for which it is true count.")
+    ] = None
 
 
 class ScheduleSpec(Spec):
-    """When runs start; exactly one of `cron`, `every` and `on`."""
+    """
+    When runs start; exactly one of `cron`, `every` and `on`. This version checks a Schedule and starts nothing because
+    of it: start `syncline run` from cron or CI.
+    """
 
-    cron: Annotated[str | None, Field(description="Five fields: minute hour day month weekday.")] = None
-    every: Annotated[Duration | None, Field(description="A fixed interval.")] = None
-    on: OnEvent | None = None
-    time_zone: Annotated[str, Field(description="IANA time zone.")] = "UTC"
-    windows: Windows = Windows.model_construct()
-    jitter: Annotated[Duration | None, Field(description="Starts up to this much later, by chance.")] = None
-    concurrency: Annotated[
-        Literal["allow", "forbid", "replace"], Field(description="While one still runs: start, skip, or stop it.")
-    ] = "forbid"
-    catch_up: Annotated[Literal["none", "last", "all"], Field(description="Starts missed while nobody watched.")] = (
-        "last"
+    cron: Annotated[
+        str | None, Field(description='Times in five fields, minute hour day month weekday: "*/15 * * * *".')
+    ] = None
+    every: Annotated[Duration | None, Field(description="Fixed time between starts, such as 15m.")] = None
+    on: Annotated[OnEvent | None, Field(description="Type of event that starts the runs, with a filter.")] = None
+    time_zone: Annotated[
+        str, Field(description="IANA time zone that cron and windows are read in, such as Europe/Berlin.")
+    ] = "UTC"
+    windows: Annotated[Windows, Field(description="Spans of the week in which runs may, or may not, start.")] = (
+        Windows.model_construct()
     )
-    suspend: Suspend | None = None
-    run: Annotated[tuple[RunRef, ...], Field(min_length=1)]
+    jitter: Annotated[
+        Duration | None, Field(description="Most that a start is put off, by a random time, such as 30s.")
+    ] = None
+    concurrency: Annotated[
+        Literal["allow", "forbid", "replace"],
+        Field(
+            description="While a run is still going: allow starts another, forbid skips the start, replace stops it."
+        ),
+    ] = "forbid"
+    catch_up: Annotated[
+        Literal["none", "last", "all"],
+        Field(
+            description="Starts that were missed while nothing watched: none, only the last, or all are made up for."
+        ),
+    ] = "last"
+    suspend: Annotated[Suspend | None, Field(description="Keeps the schedule from starting runs, with a reason.")] = (
+        None
+    )
+    run: Annotated[
+        tuple[RunRef, ...],
+        Field(min_length=1, description="What starts, each once. This version doesn't start runs by a schedule."),
+    ]
 
 
 def run_references(run: tuple[str, ...], *path: str) -> tuple[Reference, ...]:

@@ -12,6 +12,8 @@ from syncline.model.schema import Field as SchemaField
 
 Method = Literal["get", "post", "put", "patch", "delete"]
 
+_KEY = "Fields that identify a record at the source, for people; an upsert goes by the key of its mapping."
+
 
 class Property(Spec):
     """A field of a record, in the part of JSON Schema that has one meaning for data."""
@@ -20,117 +22,220 @@ class Property(Spec):
         Literal["string", "integer", "number", "boolean", "object", "array", "any"],
         Field(description="JSON type. `number` keeps its exact digits; `any` keeps the JSON text."),
     ]
-    format: Annotated[Literal["date", "date-time", "time", "email", "uri", "uuid"] | None, Field()] = None
-    nullable: bool = True
-    description: str = ""
-    enum: tuple[str, ...] = ()
-    properties: Annotated[dict[str, Property], Field(description="Fields of an object.")] = {}
-    items: Annotated[Property | None, Field(description="Elements of an array.")] = None
-    data_class: Annotated[DataClass | None, Field(alias="x-class", description="Class of the data in it.")] = None
+    format: Annotated[
+        Literal["date", "date-time", "time", "email", "uri", "uuid"] | None,
+        Field(description="How a string is written, for people. It isn't checked: the mapping casts and checks."),
+    ] = None
+    nullable: Annotated[
+        bool, Field(description="Whether it may be null or missing; where not, such a JSON record is rejected.")
+    ] = True
+    description: Annotated[str, Field(description="What it means, for people; it has no effect.")] = ""
+    enum: Annotated[tuple[str, ...], Field(description="Values that it takes, for people; they aren't checked.")] = ()
+    properties: Annotated[
+        dict[str, Property], Field(description="Fields of an object by name; others aren't read.")
+    ] = {}
+    items: Annotated[Property | None, Field(description="What each element of an array is.")] = None
+    data_class: Annotated[
+        DataClass | None,
+        Field(
+            alias="x-class", description="Class of the data in it, such as pii.email; policy follows it to its targets."
+        ),
+    ] = None
 
 
 class RecordSchema(Spec):
     """The schema of a stream's records. Fields that it doesn't list are not read."""
 
-    type: Literal["object"] = "object"
-    properties: Annotated[dict[str, Property], Field(min_length=1)]
-    required: tuple[str, ...] = ()
+    type: Annotated[Literal["object"], Field(description="Always object: a record has named fields.")] = "object"
+    properties: Annotated[
+        dict[str, Property], Field(min_length=1, description="Fields of a record by name, with their types.")
+    ]
+    required: Annotated[
+        tuple[str, ...], Field(description="Fields that every record has; a JSON record without one is rejected.")
+    ] = ()
 
 
 class Csv(Spec):
     """The dialect of a CSV file (RFC 4180 by default)."""
 
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] = ","
-    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
-    encoding: Annotated[Literal["utf-8", "latin-1", "windows-1252"], Field()] = "utf-8"
+    delimiter: Annotated[
+        str, Field(min_length=1, max_length=1, description="ASCII character between the columns of a line.")
+    ] = ","
+    quote: Annotated[
+        str,
+        Field(min_length=1, max_length=1, description="ASCII character around texts; doubled, it stands for itself."),
+    ] = '"'
+    encoding: Annotated[
+        Literal["utf-8", "latin-1", "windows-1252"],
+        Field(description="Encoding of the text; a record that isn't in it is rejected."),
+    ] = "utf-8"
     header: Annotated[bool, Field(description="Whether the first line names the columns.")] = True
-    columns: Annotated[tuple[str, ...], Field(description="Column names, when there is no header.")] = ()
-    nulls: Annotated[tuple[str, ...], Field(description="Unquoted texts that mean null.")] = ("",)
+    columns: Annotated[
+        tuple[str, ...], Field(description="Names of the columns in their order, when there is no header.")
+    ] = ()
+    nulls: Annotated[tuple[str, ...], Field(description="Texts that mean null where they aren't quoted.")] = ("",)
 
 
 class FileStream(Spec):
     """Records in files: a glob under the integration's root."""
 
-    files: Annotated[str, Field(min_length=1, description="A glob relative to the root: customers-*.csv.")]
+    files: Annotated[
+        str,
+        Field(
+            min_length=1, description="Glob under the integration's root, read in the order of names: customers-*.csv."
+        ),
+    ]
     format: Annotated[
-        Literal["csv", "jsonl", "parquet"] | None, Field(description="By the file's ending, if absent.")
+        Literal["csv", "jsonl", "parquet"] | None,
+        Field(description="Format of all its files; absent, the files' ending says it."),
     ] = None
-    csv: Csv = Csv.model_construct()
-    key: tuple[str, ...] = ()
-    record_schema: Annotated[RecordSchema | None, Field(alias="schema")] = None
+    csv: Annotated[Csv, Field(description="Dialect, where the format is csv.")] = Csv.model_construct()
+    key: Annotated[tuple[str, ...], Field(description=_KEY)] = ()
+    record_schema: Annotated[
+        RecordSchema | None,
+        Field(
+            alias="schema",
+            description="Fields that are read, with types and classes of data; columns of a CSV file stay text. "
+            "Absent: what the files themselves say.",
+        ),
+    ] = None
 
 
 class Page(Spec):
     """How the next page is asked for; exactly one of `cursor`, `page`, `offset`, `next`, `link`."""
 
-    cursor: Annotated[Jmespath | None, Field(description="Expression over the body that gives the next cursor.")] = None
-    page: Annotated[str | None, Field(description="Where the page number goes: query.page.")] = None
-    offset: Annotated[str | None, Field(description="Where the offset goes: query.offset.")] = None
-    next: Annotated[Jmespath | None, Field(description="Expression over the body that gives the next URL.")] = None
-    link: Annotated[str | None, Field(description="Relation of the Link header (RFC 8288): next.")] = None
-    into: Annotated[str | None, Field(description="Where the cursor goes: query.cursor.")] = None
-    start: Annotated[int, Field(ge=0, description="First page number.")] = 1
-    size: Annotated[dict[str, int], Field(description="Page size and where it goes: {query.limit: 100}.")] = {}
-    last: Annotated[Jmespath | None, Field(description="Expression over the body that is true on the last page.")] = (
-        None
-    )
+    cursor: Annotated[
+        Jmespath | None,
+        Field(
+            description="JMESPath expression over the body that gives the cursor of the next page; null on the last."
+        ),
+    ] = None
+    page: Annotated[
+        str | None, Field(description="Where the page's number goes: query.page. The first page without records ends.")
+    ] = None
+    offset: Annotated[
+        str | None,
+        Field(
+            description="Where the number of records so far goes: query.offset. The first page without records ends."
+        ),
+    ] = None
+    next: Annotated[
+        Jmespath | None,
+        Field(description="JMESPath expression over the body that gives the URL of the next page; null on the last."),
+    ] = None
+    link: Annotated[
+        str | None, Field(description="Relation of the Link header (RFC 8288) that gives the next page's URL: next.")
+    ] = None
+    into: Annotated[str | None, Field(description="Where the cursor goes in the request: query.cursor.")] = None
+    start: Annotated[int, Field(ge=0, description="Number of the first page, with `page`.")] = 1
+    size: Annotated[
+        dict[str, int], Field(description="Records asked for a page, by where the number goes: {query.limit: 100}.")
+    ] = {}
+    last: Annotated[
+        Jmespath | None, Field(description="JMESPath expression over the body that is true on the last page.")
+    ] = None
 
 
 class Cursor(Spec):
     """How a stream is read incrementally."""
 
-    field: Annotated[str, Field(description="The field that grows: updated_at.")]
+    field: Annotated[
+        str, Field(description="Field that grows with every change, as a dotted path: updated_at, meta.updated.")
+    ]
     type: Annotated[
-        Literal["timestamp", "date", "integer", "epoch", "epoch_ms", "string"], Field(description="How it compares.")
+        Literal["timestamp", "date", "integer", "epoch", "epoch_ms", "string"],
+        Field(description="What its values are, and so how they compare; a timestamp without a zone is UTC."),
     ] = "timestamp"
-    start: Annotated[str | None, Field(description="First value: a literal, or config.NAME.")] = None
-    into: Annotated[dict[str, Literal["start", "end"]], Field(description="Where bounds go: {query.from: start}.")] = {}
-    window: Annotated[Duration | None, Field(description="Reads in windows of this length.")] = None
-    lookback: Annotated[Duration | None, Field(description="Reads again this much before the last cursor.")] = None
-    format: Annotated[str | None, Field(description="How it is written in a request (strftime); default ISO 8601.")] = (
-        None
-    )
+    start: Annotated[
+        str | None, Field(description="Value that the first read starts at: a literal, or config.NAME for a setting.")
+    ] = None
+    into: Annotated[
+        dict[str, Literal["start", "end"]],
+        Field(description="Where the bounds go in the request: {query.from: start, query.to: end}."),
+    ] = {}
+    window: Annotated[
+        Duration | None,
+        Field(description="Length of the spans that are asked for one by one, such as 7d; needs start."),
+    ] = None
+    lookback: Annotated[
+        Duration | None,
+        Field(description="Time before the last cursor that is read again, for records that come late."),
+    ] = None
+    format: Annotated[
+        str | None,
+        Field(description="How a timestamp or date is written in a request, in strftime codes; absent: ISO 8601."),
+    ] = None
 
 
 class Request(Spec):
     """One HTTP request; exactly one method."""
 
-    get: Template | None = None
-    post: Template | None = None
-    put: Template | None = None
-    patch: Template | None = None
-    delete: Template | None = None
-    query: dict[str, Template] = {}
-    headers: dict[str, Template] = {}
-    body: JsonValue = None
+    get: Annotated[Template | None, Field(description="Path of a GET request under the base URL: /tickets.")] = None
+    post: Annotated[Template | None, Field(description="Path of a POST request under the base URL.")] = None
+    put: Annotated[Template | None, Field(description="Path of a PUT request under the base URL.")] = None
+    patch: Annotated[Template | None, Field(description="Path of a PATCH request under the base URL.")] = None
+    delete: Annotated[Template | None, Field(description="Path of a DELETE request under the base URL.")] = None
+    query: Annotated[
+        dict[str, Template], Field(description="URL parameters as templates; one that comes out empty is left out.")
+    ] = {}
+    headers: Annotated[
+        dict[str, Template], Field(description="Headers as templates; one that comes out empty is left out.")
+    ] = {}
+    body: Annotated[JsonValue, Field(description="JSON that is sent; its texts are templates.")] = None
 
 
 class Writes(Spec):
-    """Requests that create, update or delete a record."""
+    """Requests that create, update or delete a record. This version doesn't write to APIs."""
 
-    create: Request | None = None
-    update: Request | None = None
-    upsert: Request | None = None
-    delete: Request | None = None
+    create: Annotated[Request | None, Field(description="Request that creates a record.")] = None
+    update: Annotated[Request | None, Field(description="Request that changes a record that is there.")] = None
+    upsert: Annotated[Request | None, Field(description="Request that creates a record, or changes it if there.")] = (
+        None
+    )
+    delete: Annotated[Request | None, Field(description="Request that deletes a record.")] = None
 
 
 class Parent(Spec):
-    """A parent stream: this one is read once for each of its records."""
+    """A parent stream: this one is read once for each of its records. This version doesn't execute it."""
 
-    each: Annotated[StreamName, Field(description="The parent stream.")]
-    name: Annotated[Identifier, Field(alias="as", description="What its record is called in templates.")]
+    each: Annotated[StreamName, Field(description="Parent stream, of the same connector.")]
+    name: Annotated[Identifier, Field(alias="as", description="What a record of it is called in templates and keys.")]
 
 
 class RestStream(Request):
     """Records of an HTTP API."""
 
-    records: Annotated[Jmespath, Field(description="Where the records are in the body: data[].")] = "@"
-    key: tuple[str, ...] = ()
-    page: Page | None = None
-    cursor: Cursor | None = None
-    parent: Annotated[Parent | None, Field(alias="for")] = None
-    record_schema: Annotated[RecordSchema | None, Field(alias="schema")] = None
-    write: Writes | None = None
+    records: Annotated[Jmespath, Field(description="Where the records are in a response's body: data[].")] = "@"
+    key: Annotated[tuple[str, ...], Field(description=_KEY)] = ()
+    page: Annotated[
+        Page | None,
+        Field(
+            description="How further pages are asked for, by exactly one of cursor, page, offset, next and link. "
+            "Absent: one request gives everything."
+        ),
+    ] = None
+    cursor: Annotated[
+        Cursor | None, Field(description="How it is read incrementally; read: incremental of a Sync needs it.")
+    ] = None
+    parent: Annotated[
+        Parent | None,
+        Field(
+            alias="for",
+            description="Stream for each of whose records this one is read. This version doesn't execute it, so a flow "
+            "can't read such a stream.",
+        ),
+    ] = None
+    record_schema: Annotated[
+        RecordSchema | None,
+        Field(
+            alias="schema",
+            description="Fields that are read, with types and classes; absent: what the mapping reads, untyped.",
+        ),
+    ] = None
+    write: Annotated[
+        Writes | None,
+        Field(description="Requests that write a record. This version doesn't write to APIs: flows only read them."),
+    ] = None
 
 
 def _field(name: str, prop: Property, *, required: bool) -> SchemaField:

@@ -14,32 +14,43 @@ from syncline.model.kind import Kind, Reference
 class Notify(Spec):
     """A message through an integration."""
 
-    integration: Name
-    channel: str = ""
-    message: Template
+    integration: Annotated[Name, Field(description="Integration that carries the message.")]
+    channel: Annotated[str, Field(description="Where it goes inside that system, such as a channel or an address.")] = (
+        ""
+    )
+    message: Annotated[Template, Field(description="Text of the message, a template over `event`.")]
 
 
 class Webhook(Spec):
     """A signed POST (Standard Webhooks) to a URL."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    secret: SecretRef
+    url: Annotated[str, Field(pattern=r"^https?://", description="URL that the event is sent to.")]
+    secret: Annotated[SecretRef, Field(description="Key that the request is signed with, as a reference.")]
 
 
 class Do(Spec):
     """What happens; exactly one of `notify`, `run` and `webhook`."""
 
-    notify: Notify | None = None
-    run: tuple[RunRef, ...] = ()
-    webhook: Webhook | None = None
+    notify: Annotated[Notify | None, Field(description="Sends a message through an integration.")] = None
+    run: Annotated[tuple[RunRef, ...], Field(description="Starts these syncs and imports.")] = ()
+    webhook: Annotated[Webhook | None, Field(description="Sends the event to a URL, signed.")] = None
 
 
 class SubscriptionSpec(Spec):
-    """Reacts to events."""
+    """Reacts to events. This version checks a Subscription; nothing is sent or started because of it."""
 
-    on: Annotated[tuple[str, ...], Field(min_length=1, description="Event types: run.finish, apply.finish.")]
-    filter: Annotated[Cel | None, Field(description="Only events for which it is true.")] = None
-    do: Do
+    on: Annotated[
+        tuple[str, ...], Field(min_length=1, description="Types of event, such as run.finish and apply.finish.")
+    ]
+    filter: Annotated[
+        Cel | None, Field(description="CEL condition over `event`; only events for which it is true count.")
+    ] = None
+    do: Annotated[
+        Do,
+        Field(
+            description="What happens: exactly one of notify, run and webhook. This version doesn't react to events."
+        ),
+    ]
 
 
 def _references(spec: BaseModel) -> tuple[Reference, ...]:

@@ -3,53 +3,85 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Identifier, Name, Share, Spec
+from syncline.kinds.base import Form, Identifier, Name, Share, Spec
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk/tickets`: a stream of an integration.
 Endpoint = Annotated[
-    str, Field(pattern=r"^[a-z0-9][-a-z0-9]*/[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="integration/stream.")
+    str, Field(pattern=r"^[a-z0-9][-a-z0-9]*/[A-Za-z0-9_][A-Za-z0-9_.-]*$"), Form("integration/stream.")
 ]
 WriteMode = Literal["append", "upsert", "replace"]
+
+# What fields mean that a sync and an import have alike.
+FROM: Final = "Stream that records are read from, such as helpdesk/tickets."
+MAPPING: Final = "Mapping from the source's records to the destination's, by name."
+TO: Final = "Stream that records are written to, such as warehouse/tasks: a table of a database, or a folder."
+WRITE: Final = (
+    "append adds rows; upsert updates rows by key and adds the new ones; replace swaps the whole table after success."
+)
+KEY: Final = "Target fields that identify a record, instead of the mapping's key. An upsert needs one of the two."
+GUARDS: Final = "Bounds past which a run stops: too many rejects, too many lost rows, too few rows."
+SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 
 
 class Guards(Spec):
     """Bounds past which a run stops before it commits more."""
 
-    max_rejects: Annotated[Share | None, Field(description="Rejected records, of those read.")] = None
-    max_deletes: Annotated[Share | None, Field(description="Deleted rows, of those there.")] = None
-    max_shrink: Annotated[Share | None, Field(description="How much smaller a replaced table may get.")] = None
-    min_rows: Annotated[int | None, Field(ge=0, description="Fewer rows than this are a failure.")] = None
+    max_rejects: Annotated[
+        Share | None,
+        Field(description="Most records that may be rejected: a share of those read, or a count. Absent: any number."),
+    ] = None
+    max_deletes: Annotated[
+        Share | None, Field(description="Most rows that may be deleted, of those there. This version deletes no rows.")
+    ] = None
+    max_shrink: Annotated[
+        Share | None,
+        Field(
+            description="Most that a replaced table may shrink, as a share of its rows: 10%. Absent: it may not lose "
+            "them all, unless minRows is 0."
+        ),
+    ] = None
+    min_rows: Annotated[
+        int | None, Field(ge=0, description="Fewest rows that a run must write; with fewer it fails at its end.")
+    ] = None
 
 
 class Suspend(Spec):
     """Keeps it from running, with a reason."""
 
-    reason: Annotated[str, Field(min_length=1)]
-    until: Annotated[dt.date | None, Field(strict=False)] = None
+    reason: Annotated[str, Field(min_length=1, description="Why; shown to whoever starts it.")]
+    until: Annotated[
+        dt.date | None,
+        Field(strict=False, description="Last day (UTC) on which it counts; absent: until it is removed."),
+    ] = None
 
 
 class SyncSpec(Spec):
-    """A flow of records that is run again and again."""
+    """A flow of records. A run reads, maps and writes them in batches; one that was stopped goes on where it was."""
 
-    source: Annotated[Endpoint, Field(alias="from")]
-    mapping: Name
-    to: Endpoint
-    read: Annotated[Literal["full", "incremental"], Field(description="All records, or those past the cursor.")] = (
-        "full"
-    )
-    write: WriteMode = "upsert"
-    key: Annotated[tuple[Identifier, ...], Field(description="Instead of the mapping's key.")] = ()
+    source: Annotated[Endpoint, Field(alias="from", description=FROM)]
+    mapping: Annotated[Name, Field(description=MAPPING)]
+    to: Annotated[Endpoint, Field(description=TO)]
+    read: Annotated[
+        Literal["full", "incremental"],
+        Field(description="full reads all records in every run; incremental those past the cursor of the run before."),
+    ] = "full"
+    write: Annotated[WriteMode, Field(description=WRITE)] = "upsert"
+    key: Annotated[tuple[Identifier, ...], Field(description=KEY)] = ()
     deletes: Annotated[
-        Literal["ignore", "soft", "hard"], Field(description="What becomes of rows gone at the source.")
+        Literal["ignore", "soft", "hard"],
+        Field(description="What becomes of rows that are gone at the source. This version only executes ignore."),
     ] = "ignore"
-    conflicts: Annotated[Literal["source", "newest", "destination"], Field(description="Who wins.")] = "source"
-    guards: Guards = Guards.model_construct()
-    suspend: Suspend | None = None
+    conflicts: Annotated[
+        Literal["source", "newest", "destination"],
+        Field(description="Which side wins where both changed a row. This version only executes source."),
+    ] = "source"
+    guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
+    suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 
 def endpoint(text: str) -> tuple[str, str]:

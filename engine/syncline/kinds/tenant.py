@@ -16,63 +16,96 @@ Protection = Literal["drop", "mask", "hash"]
 class Residency(Spec):
     """Data of these classes may flow only to integrations in these regions."""
 
-    classes: Annotated[tuple[Glob, ...], Field(min_length=1, description="Data classes, such as pii.*.")]
-    regions: Annotated[tuple[Glob, ...], Field(min_length=1, description="Regions that may hold them, such as eu-*.")]
-    unless: Annotated[tuple[Protection, ...], Field(description="Protections under which they may flow anywhere.")] = (
-        "drop",
-    )
+    classes: Annotated[
+        tuple[Glob, ...], Field(min_length=1, description="Classes of data, with '*' for any text: pii.*.")
+    ]
+    regions: Annotated[
+        tuple[Glob, ...], Field(min_length=1, description="Regions that may hold them, with '*' for any text: eu-*.")
+    ]
+    unless: Annotated[
+        tuple[Protection, ...],
+        Field(description="Protections under which they may flow anywhere; a dropped field always may."),
+    ] = ("drop",)
 
 
 class ClassRule(Spec):
     """Where data of these classes may go, by integration."""
 
-    classes: Annotated[tuple[Glob, ...], Field(min_length=1, description="Data classes, such as pci.*.")]
-    allow: Annotated[tuple[Glob, ...], Field(description="Integrations that may receive them; others may not.")] = ()
-    deny: Annotated[tuple[Glob, ...], Field(description="Integrations that may not receive them.")] = ()
-    unless: Annotated[tuple[Protection, ...], Field(description="Protections under which the rule doesn't apply.")] = (
-        "drop",
-    )
+    classes: Annotated[
+        tuple[Glob, ...], Field(min_length=1, description="Classes of data, with '*' for any text: pci.*.")
+    ]
+    allow: Annotated[
+        tuple[Glob, ...], Field(description="Integrations that may receive them, by name or pattern; others may not.")
+    ] = ()
+    deny: Annotated[
+        tuple[Glob, ...],
+        Field(description="Integrations that may not receive them, by name or pattern; it wins over allow."),
+    ] = ()
+    unless: Annotated[
+        tuple[Protection, ...],
+        Field(description="Protections under which the rule doesn't apply; nor does it to a dropped field."),
+    ] = ("drop",)
 
 
 class Quotas(Spec):
-    """Upper bounds for everything the tenant runs."""
+    """Upper bounds for everything the tenant runs. This version doesn't enforce them."""
 
-    requests: Annotated[Rate | None, Field(description="Requests to outside systems.")] = None
-    concurrent_runs: Annotated[int | None, Field(ge=1, description="Runs at the same time.")] = None
-    rows_per_day: Annotated[int | None, Field(ge=1, description="Rows written a day.")] = None
-    spool: Annotated[str | None, Field(pattern=r"^\d+(Ki|Mi|Gi)$", description="Disk for spool and rejects: 10Gi.")] = (
-        None
-    )
+    requests: Annotated[Rate | None, Field(description="Most requests to outside systems, such as 600/min.")] = None
+    concurrent_runs: Annotated[int | None, Field(ge=1, description="Most runs at the same time.")] = None
+    rows_per_day: Annotated[int | None, Field(ge=1, description="Most rows written in a day.")] = None
+    spool: Annotated[
+        str | None,
+        Field(pattern=r"^\d+(Ki|Mi|Gi)$", description="Most disk for spool and rejects, in binary units: 10Gi."),
+    ] = None
 
 
 class Access(Spec):
-    """Who may do what, and from where."""
+    """Roles, and networks that a tenant is reached from. This version doesn't enforce it."""
 
     roles: Annotated[
         dict[Literal["viewer", "operator", "engineer", "security", "admin"], tuple[str, ...]],
-        Field(description="Subjects (users or groups) by role."),
+        Field(description="Users and groups by the role that they have."),
     ] = {}
-    cidrs: Annotated[tuple[str, ...], Field(description="Networks that may reach the API for this tenant.")] = ()
+    cidrs: Annotated[
+        tuple[str, ...], Field(description="Networks that may reach the API for this tenant: 10.0.0.0/8; empty: all.")
+    ] = ()
 
 
 class Keys(Spec):
-    """The tenant's data-encryption keys."""
+    """The tenant's data-encryption keys. This version doesn't replace them by age."""
 
-    rotation: Annotated[Duration, Field(description="Age at which a data key is replaced.")] = "365d"
+    rotation: Annotated[Duration, Field(description="Age at which a data key is to be replaced, such as 365d.")] = (
+        "365d"
+    )
 
 
 class TenantSpec(Spec):
     """A tenant: whose data it is, where it may be, and what binds it."""
 
-    title: Annotated[str, Field(description="Name for people.")] = ""
-    owner: Annotated[str, Field(description="Who answers for it.")] = ""
-    regions: Annotated[tuple[Glob, ...], Field(description="Regions that its integrations may be in; empty: any.")] = ()
-    residency: Annotated[tuple[Residency, ...], Field(description="Regions by class of data.")] = ()
-    classes: Annotated[tuple[ClassRule, ...], Field(description="Integrations by class of data.")] = ()
-    quotas: Quotas = Quotas.model_construct()
-    access: Access = Access.model_construct()
-    keys: Keys = Keys.model_construct()
-    policies: Annotated[tuple[Name, ...], Field(description="Policies that bind it, besides the shared ones.")] = ()
+    title: Annotated[str, Field(description="Name for people; it has no effect.")] = ""
+    owner: Annotated[str, Field(description="Who answers for it, for people; it has no effect.")] = ""
+    regions: Annotated[
+        tuple[Glob, ...], Field(description="Regions that its integrations may be in, such as eu-*; empty: any.")
+    ] = ()
+    residency: Annotated[
+        tuple[Residency, ...],
+        Field(description="Regions that classes of data may flow to; a field elsewhere is denied."),
+    ] = ()
+    classes: Annotated[
+        tuple[ClassRule, ...], Field(description="Integrations that classes of data may, or may not, flow to.")
+    ] = ()
+    quotas: Annotated[
+        Quotas, Field(description="Upper bounds for everything it runs. This version doesn't enforce them.")
+    ] = Quotas.model_construct()
+    access: Annotated[
+        Access, Field(description="Who may do what, and from which networks. This version doesn't enforce it.")
+    ] = Access.model_construct()
+    keys: Annotated[
+        Keys, Field(description="Age of its data-encryption keys. This version doesn't replace them by age.")
+    ] = Keys.model_construct()
+    policies: Annotated[
+        tuple[Name, ...], Field(description="Policies that bind it, besides the shared ones of the repository.")
+    ] = ()
 
 
 def _references(spec: BaseModel) -> tuple[Reference, ...]:

@@ -18,10 +18,12 @@ LabelValue = Annotated[str, Field(max_length=63, pattern=r"^([A-Za-z0-9]([-A-Za-
 
 
 class MovedFrom(Spec):
-    """The name (and tenant, if it was another) that the object had before."""
+    """The name that the object had before."""
 
-    name: Name
-    tenant: Name | None = None
+    name: Annotated[Name, Field(description="Name that it had before.")]
+    tenant: Annotated[
+        Name | None, Field(description="Tenant that it had before; it must be the same, so it is best left out.")
+    ] = None
 
 
 class Metadata(Spec):

@@ -117,7 +117,7 @@ def _field(path: str, annotation: Any, info: Any) -> Explanation:
         default = "" if isinstance(info.default, BaseModel) else _shown(info.default)
     examples = (info.examples or []) if info is not None else []
     description = (info.description if info is not None else "") or " ".join(dict.fromkeys(map(_doc, inner)))
-    form = fields.hint(annotation)
+    form = fields.form(info) if info is not None else fields.hint(annotation)
     return Explanation(
         path=path,
         title=path.rpartition(".")[2],
@@ -171,7 +171,7 @@ def _line(name: str, infos: list[FieldInfo], variants: int) -> FieldLine:
     kind = "one of " + ", ".join(values) if values and len(infos) > 1 else fields.describe(infos[0].annotation)
     required = len(infos) == variants and all(info.is_required() for info in infos)
     description = next((info.description for info in infos if info.description), "")
-    return FieldLine(name, kind, required, description or fields.hint(infos[0].annotation))
+    return FieldLine(name, kind, required, description or fields.form(infos[0]))
 
 
 def _doc(model: type[BaseModel]) -> str:

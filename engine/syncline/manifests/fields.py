@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, RootModel
-from pydantic.fields import FieldInfo
+
+from syncline.kinds.base import Form
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 Annotation = Any
 
@@ -94,18 +99,28 @@ def literals(annotation: Annotation) -> tuple[str, ...]:
     return tuple(str(v) for a in alternatives(annotation) if _is_literal(a) for v in get_args(a))
 
 
+def form(info: FieldInfo) -> str:
+    """How a field's text is written, where its type says so."""
+    return next((part.text for part in info.metadata if isinstance(part, Form)), "") or hint(info.annotation)
+
+
 def hint(annotation: Annotation) -> str:
-    """The description that an annotation, or a part of it, carries by itself."""
+    """How the texts of an annotation, or of a part of it, are written, where it says so."""
     origin: Any = get_origin(annotation)
     if origin is Annotated:
         inner, *extras = get_args(annotation)
-        said = next((e.description for e in extras if isinstance(e, FieldInfo) and e.description), "")
-        return said or hint(inner)
+        return next((extra.text for extra in extras if isinstance(extra, Form)), "") or hint(inner)
     parts = get_args(annotation) if origin in {Union, UnionType, tuple, list} else ()
     return next((said for part in parts if (said := hint(part))), "")
 
 
-_WORDS: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_WORDS: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    dt.date: "a date",
+}
 
 
 def describe(annotation: Annotation) -> str:

@@ -280,7 +280,7 @@ def _about(model: Any, path: Path) -> str:
     info = fields.info_at(model, path)
     if info is None:
         return ""
-    return fields.hint(info.annotation) or info.description or fields.describe(info.annotation)
+    return fields.form(info) or info.description or fields.describe(info.annotation)
 
 
 def _is(node: Node | None) -> str:

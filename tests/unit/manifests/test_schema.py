@@ -58,7 +58,10 @@ def test_names_are_those_of_yaml():
     definitions = export()["$defs"]
 
     assert {"from", "to", "mapping"} <= set(definitions["SyncSpec"]["properties"])
-    assert definitions["Guards"]["properties"]["maxRejects"]["description"] == "Rejected records, of those read."
+    assert (
+        definitions["Guards"]["properties"]["maxRejects"]["description"]
+        == "Most records that may be rejected: a share of those read, or a count. Absent: any number."
+    )
     assert set(definitions["Metadata"]["properties"]) == {f.alias for f in Metadata.model_fields.values()}
 
 
