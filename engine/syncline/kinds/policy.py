@@ -43,8 +43,8 @@ class PolicyException(Spec):
     rule: Annotated[
         str,
         Field(
-            description="Rule that it suspends: POLICY/NAME of the same tenant; in a shared policy any, Syncline's own too, such as "
-            "residency, but never secrets."
+            description="Rule that it suspends: POLICY/NAME of the same tenant. A shared policy suspends any but "
+            "secrets, built-in ones such as residency too."
         ),
     ]
     objects: Annotated[
