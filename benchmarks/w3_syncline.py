@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 from syncline import workflow
-from syncline.executor.work import Work
 from syncline.executor.progress import Silent
+from syncline.executor.work import Work
 from syncline.settings import read_settings
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
         engine = Engine(facilities, resolver(settings))
         applied = engine.applied()
         item = applied.flow(scenario.key)
-        destination = engine.opener(item, applied, settings.root, engine.resolve, facilities.keep).destination()
+        destination = engine.opener(item, applied, settings, engine.resolve, facilities.keep).destination()
         saved = destination.checkpoint(str(scenario.key))
         destination.close()
     known = Checkpoint.loads(copy) if copy else None

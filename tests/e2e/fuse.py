@@ -15,7 +15,6 @@ from syncline.executor.opening import Opener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     import polars as pl
 
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination, Refusal, Target, Writer, Written
     from syncline.sdk.keep import Keep
+    from syncline.settings import Settings
 
 _STORE = [
     "begin_apply",
@@ -165,8 +165,8 @@ class FusedOpener(Opener):
 def opener(fuse: Fuse, batch_bytes: int, *, deep: bool = False) -> Callable[..., Opener]:
     """What an engine opens flows with."""
 
-    def make(item: CompiledFlow, applied: Applied, root: Path, resolve: Resolve, keep: Keep | None) -> Opener:
-        made = FusedOpener(item, applied, root, resolve, keep, batch_bytes)
+    def make(item: CompiledFlow, applied: Applied, settings: Settings, resolve: Resolve, keep: Keep | None) -> Opener:
+        made = FusedOpener(item, applied, settings, resolve, keep, batch_bytes)
         made.fuse, made.deep = fuse, deep
         return made
 

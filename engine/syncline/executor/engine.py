@@ -18,7 +18,6 @@ from syncline.policy.rule import Subjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.keep import Keep
     from syncline.sdk.source import Source
+    from syncline.settings import Settings
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Engine:
 
     facilities: Facilities
     resolve: Resolve
-    opener: Callable[[CompiledFlow, Applied, Path, Resolve, Keep], Opener] = Opener
+    opener: Callable[[CompiledFlow, Applied, Settings, Resolve, Keep], Opener] = Opener
     _applied: Applied | None = None
     _decided: tuple[dt.date, tuple[PolicyResult, ...]] | None = None
     _columns: dict[tuple[ObjectKey, str, Schema], Columns] = field(default_factory=dict)
@@ -76,10 +76,10 @@ class Engine:
     def decide(self, item: CompiledFlow) -> tuple[PolicyResult, ...]:
         """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""
         today = dt.datetime.now(dt.UTC).date()
-        applied = self.applied()
+        applied, root = self.applied(), self.facilities.settings.root
         if self._decided is None or self._decided[0] != today:
             every = facts({key: (other.flow, other.compiled) for key, other in applied.flows.items()})
-            self._decided = (today, check(Subjects(applied.desired, every, (), today)))
+            self._decided = (today, check(Subjects(applied.desired, every, (), today, root)))
         return concerning(self._decided[1], item.flow)
 
     def columns(self, item: CompiledFlow, source: Source) -> Columns:

@@ -19,8 +19,6 @@ from syncline.secrets.contract import Context, Reference
 from syncline.secrets.provider import resolve
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Side
     from syncline.model.secret import Secret
@@ -36,7 +34,7 @@ def resolver(settings: Settings) -> Resolve:
 
     def value(ref: SecretRef, tenant: str) -> Secret:
         key = ref.secret_ref
-        context = Context(settings.root, settings.environ, tenant)
+        context = Context(settings.root, settings.environ, tenant, settings.home)
         return resolve(Reference(key.provider, key.key, key.path), context)
 
     return value
@@ -94,7 +92,7 @@ def _config(
 def instance_of(
     side: Side,
     desired: Desired,
-    root: Path,
+    settings: Settings,
     secret: SecretUses,
     count: Callable[[str, float], None],
     keep: Keep | None = None,
@@ -116,9 +114,10 @@ def instance_of(
         connector=connector,
         integration=spec,
         config=_config(spec, connector, secret),
-        root=root,
+        root=settings.root,
         credentials=credentials,
         region=side.region,
         count=count,
         keep=keep,
+        home=settings.home.resolve(),
     )

@@ -16,8 +16,6 @@ from syncline.model.errors import Invalid
 from syncline.sdk.source import BATCH_BYTES, SourceRequest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syncline.connectors.runtime import Runtime
     from syncline.executor.applied import Applied
     from syncline.manifests.flow import Side
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from syncline.sdk.keep import Keep
     from syncline.sdk.source import Source
     from syncline.secrets.envelope import KeyRing
+    from syncline.settings import Settings
 
 
 def _runtime(side: Side) -> Runtime:
@@ -41,7 +40,7 @@ class Opener:
 
     item: CompiledFlow
     applied: Applied
-    root: Path
+    settings: Settings
     resolve: Resolve
     keep: Keep | None = None
     batch_bytes: int = BATCH_BYTES
@@ -62,7 +61,7 @@ class Opener:
             raise Invalid(
                 f"{flow.source.connector.key} can't be read from", code="SYN703", help="Use it as a destination."
             )
-        instance = instance_of(flow.source, self.applied.desired, self.root, self.secrets, self._count, self.keep)
+        instance = instance_of(flow.source, self.applied.desired, self.settings, self.secrets, self._count, self.keep)
         cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
         paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor else ())))
         return opens(
@@ -84,7 +83,9 @@ class Opener:
             raise Invalid(
                 f"{flow.target.connector.key} can't be written to", code="SYN703", help="Choose another destination."
             )
-        return opens(instance_of(flow.target, self.applied.desired, self.root, self.secrets, self._count, self.keep))
+        return opens(
+            instance_of(flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep)
+        )
 
 
 def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing) -> Columns:

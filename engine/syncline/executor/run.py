@@ -61,7 +61,7 @@ class Run:
         self.facilities = engine.facilities
         self.mode, self.guards = _terms(item, work)
         settings = self.facilities.settings
-        self.opener = engine.opener(item, applied, settings.root, engine.resolve, self.facilities.keep)
+        self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
         self.clock = time.perf_counter()
         self.record = RunRecord(
             id=new_run_id(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from syncline.manifests.flow import Flow
@@ -13,6 +14,7 @@ from syncline.policy.rule import FlowFact
 def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
     """One fact for each source field that reaches a target field, and for each constant that has a class."""
     source, target = flow.source, flow.target
+    known = _classes_of_sources(compiled)
     flow_place = flow.manifest.place_of("spec", "to")
     target_place = target.integration.place_of("spec", "region")
     return tuple(
@@ -25,7 +27,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
             target=item.target,
             target_integration=target.integration.key.name,
             target_region=target.region,
-            classes=item.classes,
+            classes=tuple(sorted({*item.classes, *known.get(item.source, ())})),
             protection=item.protection,
             flow_place=flow_place,
             source_place=source.integration.place,
@@ -34,6 +36,20 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
         )
         for item in (*compiled.flows, *_constants(compiled))
     )
+
+
+def _classes_of_sources(compiled: Compiled) -> dict[str, set[str]]:
+    """
+    What targets say of source fields: a class that is declared for a plain copy is the class of what was copied.
+
+    So a second target, made of the same field by another expression, carries it too.
+    """
+    sources = Counter(item.target for item in compiled.flows)
+    known: dict[str, set[str]] = {}
+    for item in compiled.flows:
+        if sources[item.target] == 1:
+            known.setdefault(item.source, set()).update(item.classes)
+    return known
 
 
 def _constants(compiled: Compiled) -> Iterator[FieldFlow]:

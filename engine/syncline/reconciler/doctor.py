@@ -145,7 +145,8 @@ def _secrets(settings: Settings, desired: Desired) -> Iterator[Finding]:
         for ref in secret_refs(manifest.spec):
             at = ref.secret_ref
             problem = check(
-                Reference(at.provider, at.key, at.path), Context(settings.root, settings.environ, key.tenant)
+                Reference(at.provider, at.key, at.path),
+                Context(settings.root, settings.environ, key.tenant, settings.home),
             )
             name = f"secret {at.provider}:{at.key}"
             if problem is None:

@@ -63,7 +63,8 @@ class Batch:
 
     `frame` has one row a well-formed record, columns as the source's schema says. The counts of `spans` add up to its
     height. `malformed` are records read but not in the frame. `position` is where a later read continues after this
-    batch. `digest` is the SHA-256 of the raw bytes that the batch was read from.
+    batch. `digest` is the SHA-256 of the raw bytes that the batch was read from (of an API, of the SHA-256
+    of each body in order).
 
     >>> import polars as pl
     >>> spans = (Span("a.csv", "line", 2, 1), Span("b.csv", "line", 2, 1))

@@ -45,6 +45,7 @@ class Node:
     attribute: str
     struct: type[msgspec.Struct] | None
     children: tuple[Node, ...] = ()
+    raw: bool = False
 
 
 def compile_field(attribute: str, field: Field, path: str) -> Node:
@@ -59,7 +60,8 @@ def compile_field(attribute: str, field: Field, path: str) -> Node:
     children = tuple(compile_field(f"f{i}", child, inside + child.name) for i, child in enumerate(field.fields))
     if not children and field.type.name not in _SCALARS:
         raise Bug(f"JSON records have no field of type {field.type}: {field.name}")
-    return Node(field, path, attribute, struct_of(children) if children else None, children)
+    raw = any(child.raw for child in children) or (not children and field.type.name in {"number", "json"})
+    return Node(field, path, attribute, struct_of(children) if children else None, children, raw)
 
 
 def struct_of(nodes: tuple[Node, ...]) -> type[msgspec.Struct]:
@@ -103,14 +105,14 @@ def convert(nodes: tuple[Node, ...], owners: list[Any]) -> None:
     '1.10'
     """
     for node in nodes:
+        if not node.raw:
+            continue
         name, field = node.attribute, node.field
         if node.children:
             inner = [value for owner in owners if (value := getattr(owner, name)) is not None]
             if field.repeated:
                 inner = [value for values in inner for value in values if value is not None]
             convert(node.children, inner)
-            continue
-        if field.type.name not in {"number", "json"}:
             continue
         read = _numbers if field.type.name == "number" else _jsons
         if field.repeated:

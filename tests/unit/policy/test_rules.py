@@ -161,3 +161,14 @@ def test_patterns_match_whole_names() -> None:
     """A pattern without a star matches one name only."""
     assert matches(["pii.email"], "pii.email")
     assert not matches(["pii"], "pii.email")
+
+
+def test_a_class_follows_its_source_field_to_every_target() -> None:
+    """A second target made of a field whose copy is declared personal is personal too, whatever it says of itself."""
+    split = "- {to: domain, from: \"split(email, '@')[1]\"}"
+    texts = edited("mapping.yaml", "- {to: name, from: name}", split, edited(*ABROAD))
+    hashed = edited("mapping.yaml", "class: pii.email", "class: pii.email, protect: {hash: tenant}", texts)
+
+    (result,) = [r for r in decide(hashed) if not r.allowed]
+
+    assert "crm.email → warehouse.domain carries pii.email" in result.message

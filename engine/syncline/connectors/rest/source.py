@@ -179,7 +179,7 @@ class RestSource:
         digest = hashlib.sha256(answer.body).hexdigest()
         if answer.empty:
             seen = Seen(0, digest, answer.url, last=True)
-            return _PageRead([], (), (), answer.body, pager.after(progress.page, seen))
+            return _PageRead([], (), (), digest, len(answer.body), pager.after(progress.page, seen))
         seen = Seen(0, digest, answer.url, self._pages.next_token(answer), self._pages.is_last(answer))
         if self._pages.by_token and digest != progress.page.get("digest"):
             # The next page doesn't depend on this one's records: it can be on its way while they are decoded.
@@ -190,7 +190,7 @@ class RestSource:
             following = self._following(pager, progress, replace(seen, records=found.count))
         records, rows, bad = self._kept(progress, found)
         malformed = tuple(Malformed(f"{place}#{b.index + 1}", b.message, b.raw, b.field) for b in bad)
-        return _PageRead(records, _spans(place, rows), malformed, answer.body, following)
+        return _PageRead(records, _spans(place, rows), malformed, digest, len(answer.body), following)
 
     def _following(self, pager: Pager, progress: Progress, seen: Seen) -> State | None:
         """The state of the next page, whose request is sent ahead."""
@@ -285,7 +285,8 @@ class _PageRead:
     records: list[Any]
     spans: tuple[tuple[str, int, int], ...]
     malformed: tuple[Malformed, ...]
-    body: bytes
+    digest: str
+    size: int
     following: State | None
 
 
@@ -312,8 +313,8 @@ class _Gathered:
             self.records = []
         self.spans += [Span(uri, "record", first, count) for uri, first, count in page.spans]
         self.malformed += page.malformed
-        self.digest.update(page.body)
-        self.size += len(page.body)
+        self.digest.update(bytes.fromhex(page.digest))
+        self.size += page.size
         self.pages += 1
 
     def frame(self) -> pl.DataFrame:
