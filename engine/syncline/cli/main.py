@@ -87,7 +87,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def _prepare() -> None:
     """Makes the process fit for a command line: no encoding error ends it, and SIGTERM ends it in order."""
     # Manifests are many objects that stay; looking for garbage among them by default took 10 % of `validate`.
-    gc.set_threshold(100_000, 20, 20)
+    gc.set_threshold(500_000, 20, 20)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

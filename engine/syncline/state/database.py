@@ -26,13 +26,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sqlalchemy import Engine, create_engine, exc, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import QueuePool
 
 from syncline.model.errors import Again, Bug, Stalled
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
+    from sqlalchemy.dialects import postgresql
 
 BUSY_SECONDS = 10.0
 CONNECT_SECONDS = 10
@@ -86,7 +87,11 @@ class Database:
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         """An INSERT that can say what to do where the row exists; both databases take the same words."""
-        return sqlite.insert(table) if self._sqlite else postgresql.insert(table)
+        if self._sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # 20 ms, not needed where the state is in SQLite
+
+        return postgresql.insert(table)
 
     def version(self, connection: Connection) -> str | None:
         """The revision in `alembic_version`, None where there is no such table."""

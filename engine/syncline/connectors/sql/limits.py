@@ -1,6 +1,6 @@
 """Values of a right type that a database can't hold, or would change: found before they are written.
 
-A limit is checked on whole columns. `refusals` names the rows; `ensure` only says that there is one, and is cheap.
+Limits are expressions over whole columns. `refusals` names the rows; `ensure` only says that there is one.
 """
 
 from __future__ import annotations
@@ -24,16 +24,25 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001 - likewise
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Values of `column` for which `broken` is true (null is not; None: none is) can't be held, as `message` says.
+    """Values of `column` for which `broken` is true (null is not) can't be held, as `message` says.
 
-    `late` limits are found by other means when a batch is written (in its bytes, by the server), so that only naming
-    the rows needs them.
+    With `judged`, they only may not be: it decides, value by value. `late` limits are found by other means when a batch
+    is written (in its bytes, by the server), so that only naming the rows needs them.
     """
 
     column: str
     message: str
-    broken: Callable[[pl.Series], pl.Series | None]
+    broken: Callable[[pl.Expr], pl.Expr]
+    judged: Callable[[pl.Series], pl.Series] | None = None
     late: bool = False
+
+    def rows(self, frame: pl.DataFrame) -> pl.Series:
+        """For each row, whether its value can't be held."""
+        import polars as pl
+
+        if self.judged is not None:
+            return self.judged(frame[self.column])
+        return frame.select(self.broken(pl.col(self.column)).fill_null(value=False)).to_series()
 
 
 def common(schema: Schema) -> Iterator[Limit]:
@@ -55,11 +64,20 @@ def no_null_keys(schema: Schema) -> Iterator[Limit]:
     return (Limit(name, "a null in the key", lambda column: column.is_null()) for name in schema.key)
 
 
+def suspects(frame: pl.DataFrame, limits: Sequence[Limit]) -> list[Limit]:
+    """The limits that some value may be beyond: all columns are looked at in one go, since hardly a batch has any."""
+    import polars as pl
+
+    if not limits:
+        return []
+    looks = [limit.broken(pl.col(limit.column)).any().alias(str(i)) for i, limit in enumerate(limits)]
+    return [limit for limit, found in zip(limits, frame.select(looks).row(0), strict=True) if found]
+
+
 def ensure(frame: pl.DataFrame, limits: Sequence[Limit]) -> None:
-    """Raises Invalid for the first column with a value beyond a limit."""
-    for limit in limits:
-        broken = None if limit.late else limit.broken(frame[limit.column])
-        if broken is not None and broken.any():
+    """Raises Invalid for the first column with a value beyond a limit that isn't found later anyway."""
+    for limit in suspects(frame, [limit for limit in limits if not limit.late]):
+        if limit.rows(frame).any():
             raise beyond(limit.column, limit.message)
 
 
@@ -67,9 +85,8 @@ def refusals(frame: pl.DataFrame, limits: Sequence[Limit]) -> list[Refusal]:
     """Every value beyond a limit, by row."""
     found = [
         Refusal(row, limit.column, f"{limit.message} can't be held")
-        for limit in limits
-        if (broken := limit.broken(frame[limit.column])) is not None and broken.any()
-        for row in broken.fill_null(value=False).arg_true()
+        for limit in suspects(frame, limits)
+        for row in limit.rows(frame).arg_true()
     ]
     return sorted(found, key=lambda refusal: refusal.row)
 
@@ -88,13 +105,13 @@ def text_fields(schema: Schema) -> tuple[Field, ...]:
     return tuple(field for field in schema.fields if field.type.name in {"string", "json"})
 
 
-def _outside(lowest: date, highest: date) -> Callable[[pl.Series], pl.Series]:
-    def broken(column: pl.Series) -> pl.Series:
+def _outside(lowest: date, highest: date) -> Callable[[pl.Expr], pl.Expr]:
+    def broken(column: pl.Expr) -> pl.Expr:
         plain = column.dt.replace_time_zone(None) if isinstance(lowest, datetime) else column
         return ~plain.is_between(lowest, highest)
 
     return broken
 
 
-def _nanoseconds(column: pl.Series) -> pl.Series:
+def _nanoseconds(column: pl.Expr) -> pl.Expr:
     return column.dt.nanosecond() % 1000 != 0

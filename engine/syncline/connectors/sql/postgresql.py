@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
-from syncline.connectors.sql.limits import Limit, beyond
+from syncline.connectors.sql.limits import Limit, beyond, suspects
 from syncline.connectors.sql.names import columns, quoted
 from syncline.connectors.sql.postgresql_errors import refused, translated
 from syncline.connectors.sql.settings import PostgresSettings
@@ -303,8 +303,8 @@ def _merge(place: str, schema: Schema) -> str:
 
 
 def _nul(frame: pl.DataFrame, schema: Schema) -> Invalid:
-    for limit in types.limits(schema):
-        if limit.late and (broken := limit.broken(frame[limit.column])) is not None and broken.any():
+    for limit in suspects(frame, [limit for limit in types.limits(schema) if limit.late]):
+        if limit.rows(frame).any():
             return beyond(limit.column, limit.message)
     return beyond(frame.columns[0], "a NUL character")
 
