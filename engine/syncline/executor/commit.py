@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.rejects import seal
 from syncline.model.event import Action, Event
+from syncline.sdk.destination import Rendering
 
 if TYPE_CHECKING:
     from syncline.executor.checkpoint import Checkpoint
@@ -47,10 +48,15 @@ class Committer:
             written=prepared.written_digest,
         )
         keep_rejects(self.facilities, self.key, after, prepared)
-        after = counted(after, self.writer.write(prepared.frame, after.dumps()))
+        after = counted(after, self._write(prepared, after.dumps()))
         self.last = after
         self.tell(after, rejected=len(prepared.rejects))
         return after
+
+    def _write(self, prepared: Prepared, checkpoint: str) -> Written:
+        if prepared.rendered is not None and isinstance(self.writer, Rendering):
+            return self.writer.write_rendered(prepared.rendered, checkpoint)
+        return self.writer.write(prepared.frame, checkpoint)
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """Keeps the rejects of a batch that isn't committed."""

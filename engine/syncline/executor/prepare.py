@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from syncline.model.run import Counts, Reject
-from syncline.sdk.destination import refusals
+from syncline.sdk.destination import refusals, rendering
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from syncline.mapping.columns import Columns, Rejected
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
-    from syncline.sdk.destination import Writer
+    from syncline.sdk.destination import Rendered, Writer
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch ready to be committed: rows, rejects, counts (without inserted, updated and unchanged), and digests."""
+    """A batch ready to be committed: rows, rejects, counts (without inserted, updated and unchanged), and digests.
+
+    `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes.
+    """
 
     frame: pl.DataFrame
     rejects: tuple[Reject, ...]
@@ -35,6 +38,7 @@ class Prepared:
     read_digest: bytes
     written_digest: bytes
     size: int
+    rendered: Rendered | None = None
 
 
 def frame_digest(frame: pl.DataFrame) -> bytes:
@@ -91,7 +95,9 @@ class Preparer:
             rejected=len(rejects),
             skipped=mapped.skipped + duplicates,
         )
-        return Prepared(frame, rejects, counts, batch.position, batch.digest, frame_digest(frame), batch.size)
+        rendered = rendering(self.writer, frame) if self.writer is not None else None
+        written = rendered.digest if rendered is not None and rendered.digest else frame_digest(frame)
+        return Prepared(frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered)
 
     def _without_null_keys(
         self, batch: Batch, frame: pl.DataFrame, rows: pl.Series | None, rejected: list[Rejected]

@@ -77,7 +77,8 @@ class Receipt:
     """What a finished run did, in figures that others can check.
 
     `read_digest` and `written_digest` are hex SHA-256 chains over the batches: d₀ = 32 zero bytes, dₙ = SHA-256(dₙ₋₁ ‖
-    SHA-256(batch bytes)). `revision` is the commit and `plan` the digest of the plan that put the object there.
+    SHA-256(batch bytes)), of what was read and of what was sent to the destination. `revision` is the commit and
+    `plan` the digest of the plan that it ran under.
     Times are RFC 3339 UTC; durations are in seconds.
     """
 

@@ -91,6 +91,48 @@ class Writer(Protocol):
         """Gives up what is not committed. Committed batches stay, except in replace mode, where the old table stays."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """
+    A frame made ready for writing. Where the writer sends bytes, `parts` are these, and `digest` is their SHA-256.
+
+    >>> import polars as pl
+    >>> Rendered(pl.DataFrame({"id": [1]}), (b"1",)).frame.height
+    1
+    """
+
+    frame: pl.DataFrame
+    parts: tuple[bytes, ...] = ()
+    digest: bytes = b""
+
+
+@runtime_checkable
+class Rendering(Protocol):
+    """
+    What a writer may offer besides: the work of a write that touches nothing, apart from it.
+
+    `render` may be called in another thread, while an earlier batch is written. `write(frame, …)` is
+    `write_rendered(render(frame), …)`.
+
+    Example: `connectors/sql/writer.py` renders a batch as COPY's text while the server still works on the one before.
+    """
+
+    def render(self, frame: pl.DataFrame) -> Rendered:
+        """A frame ready to be written; raises what `write` would raise for its values."""
+
+    def write_rendered(self, rendered: Rendered, checkpoint: str) -> Written:
+        """Writes it; see `Writer.write`."""
+
+
+def rendering(writer: Writer, frame: pl.DataFrame) -> Rendered | None:
+    """
+    A frame made ready by the writer; None for writers that have nothing to do ahead.
+
+    Example: `rendering(writer, frame)` while the batch before is being written, then `writer.write_rendered`.
+    """
+    return writer.render(frame) if isinstance(writer, Rendering) else None
+
+
 @runtime_checkable
 class Refusing(Protocol):
     """What a writer may offer besides: naming the values that it can't hold (NUL in PostgreSQL's text, year 10000).

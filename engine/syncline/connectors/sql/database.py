@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from syncline.connectors.sql.limits import Limit
 from syncline.connectors.sql.table import Table
 from syncline.model.schema import DataType, Field, Schema
-from syncline.sdk.destination import Written
+from syncline.sdk.destination import Rendered, Written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -69,10 +69,13 @@ class Database(Protocol):
     def add(self, table: str, fields: Sequence[Field]) -> None:
         """Adds columns to a table, nullable."""
 
-    def append(self, table: str, frame: pl.DataFrame, schema: Schema) -> int:
+    def render(self, frame: pl.DataFrame, schema: Schema) -> Rendered:
+        """Makes rows ready for `append` and `merge`, without the database; in any thread."""
+
+    def append(self, table: str, rows: Rendered, schema: Schema) -> int:
         """Inserts all rows; the number of them."""
 
-    def merge(self, table: str, frame: pl.DataFrame, schema: Schema) -> Written:
+    def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """Inserts rows or updates them by key, where a value differs."""
 
     def clone(self, table: str, shadow: str) -> None:

@@ -23,7 +23,7 @@ from syncline.connectors.sql.settings import PostgresSettings
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import DataType, Field, Schema
-from syncline.sdk.destination import Written
+from syncline.sdk.destination import Rendered, Written
 
 if TYPE_CHECKING:
     import polars as pl
@@ -159,16 +159,29 @@ class PostgresDatabase:
         parts = ", ".join(f"ADD COLUMN {_declaration(field)}" for field in fields)
         self.execute(f"ALTER TABLE {self.place}{quoted(table)} {parts}")
 
-    def append(self, table: str, frame: pl.DataFrame, schema: Schema) -> int:
-        """Copies rows into a table."""
-        return self._load(self.place + quoted(table), frame, schema)
+    def render(self, frame: pl.DataFrame, schema: Schema) -> Rendered:
+        """Rows as COPY's text."""
+        digest, parts = hashlib.sha256(), []
+        for rows in frame.iter_slices(_PART_ROWS):
+            part = _csv(rows)
+            if b"\0" in part:
+                raise _nul(rows, schema)
+            digest.update(part)
+            parts.append(part)
+        return Rendered(frame, tuple(parts), digest.digest())
 
-    def merge(self, table: str, frame: pl.DataFrame, schema: Schema) -> Written:
+    def append(self, table: str, rows: Rendered, schema: Schema) -> int:
+        """Copies rows into a table."""
+        return self._load(self.place + quoted(table), rows, schema)
+
+    def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """Copies rows into a staging table of this transaction, and merges them by key."""
         declarations = ", ".join(_declaration(field) for field in schema.fields)
-        self.execute(f"CREATE TEMPORARY TABLE syncline_stage ({declarations}) ON COMMIT DROP")
-        given = self._load("pg_temp.syncline_stage", frame, schema)
-        ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), schema))
+        stage = f"syncline_stage_{hashlib.sha256(declarations.encode()).hexdigest()[:16]}"
+        # Made once a connection and emptied by each commit: making it costs as much as a small merge.
+        self.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} ({declarations}) ON COMMIT DELETE ROWS")
+        given = self._load(f"pg_temp.{stage}", rows, schema)
+        ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), stage, schema))
         return Written(inserted, updated, given - inserted - updated)
 
     def clone(self, table: str, shadow: str) -> None:
@@ -208,15 +221,8 @@ class PostgresDatabase:
         else:
             self._connection.close()
 
-    def _load(self, place: str, frame: pl.DataFrame, schema: Schema) -> int:
-        def parts() -> Iterator[bytes]:
-            for rows in frame.iter_slices(_PART_ROWS):
-                part = _csv(rows)
-                if b"\0" in part:
-                    raise _nul(rows, schema)
-                yield part
-
-        return self.copy(f"COPY {place} ({columns(frame.columns)}) FROM STDIN (FORMAT csv)", parts())
+    def _load(self, place: str, rows: Rendered, schema: Schema) -> int:
+        return self.copy(f"COPY {place} ({columns(schema.names)}) FROM STDIN (FORMAT csv)", rows.parts)
 
 
 def _connect(settings: PostgresSettings) -> psycopg.Connection:
@@ -284,7 +290,7 @@ def _declaration(field: Field) -> str:
     return f"{quoted(field.name)} {types.column_type(field.type)}"
 
 
-def _merge(place: str, schema: Schema) -> str:
+def _merge(place: str, stage: str, schema: Schema) -> str:
     """Inserts or updates, and counts both: a row that was inserted has no deleting transaction (`xmax`)."""
     names, key = schema.names, schema.key
     others = [name for name in names if name not in key]
@@ -296,7 +302,7 @@ def _merge(place: str, schema: Schema) -> str:
         conflict = "DO NOTHING"
     return (
         f"WITH merged AS (INSERT INTO {place} AS t ({columns(names)})"
-        f" SELECT {columns(names)} FROM pg_temp.syncline_stage ON CONFLICT ({columns(key)}) {conflict}"
+        f" SELECT {columns(names)} FROM pg_temp.{stage} ON CONFLICT ({columns(key)}) {conflict}"
         " RETURNING (t.xmax = 0) AS fresh)"
         " SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
     )

@@ -23,7 +23,7 @@ from syncline.connectors.sql.settings import SqliteSettings
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.schema import DataType, Field, Schema
-from syncline.sdk.destination import Written
+from syncline.sdk.destination import Rendered, Written
 from syncline.sdk.private import create_private, make_private
 
 if TYPE_CHECKING:
@@ -162,12 +162,17 @@ class SqliteDatabase:
             self.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {types.declaration(field)}")
         self._note(table, fields)
 
-    def append(self, table: str, frame: pl.DataFrame, schema: Schema) -> int:
+    def render(self, frame: pl.DataFrame, schema: Schema) -> Rendered:
+        """Nothing to do ahead: rows become Python's values while they are inserted."""
+        del schema
+        return Rendered(frame)
+
+    def append(self, table: str, rows: Rendered, schema: Schema) -> int:
         """Inserts rows."""
         insert = _insert(table, schema)
-        return sum(self.execute_many(insert, rows) for rows in _parts(frame, schema))
+        return sum(self.execute_many(insert, part) for part in _parts(rows.frame, schema))
 
-    def merge(self, table: str, frame: pl.DataFrame, schema: Schema) -> Written:
+    def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """
         Inserts the rows whose key isn't there yet; if some were, goes over all of them again and updates where a value
         differs. SQLite doesn't tell an insert from an update: so both are counted exactly, and a first load costs
@@ -178,12 +183,12 @@ class SqliteDatabase:
         assignments = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in others)
         differs = " OR ".join(f"t.{quoted(name)} IS NOT excluded.{quoted(name)}" for name in others)
         inserted = updated = 0
-        for rows in _parts(frame, schema):
-            new = self.execute_many(f"{conflict} DO NOTHING", rows)
-            if new < len(rows) and others:
-                updated += self.execute_many(f"{conflict} DO UPDATE SET {assignments} WHERE {differs}", rows)
+        for part in _parts(rows.frame, schema):
+            new = self.execute_many(f"{conflict} DO NOTHING", part)
+            if new < len(part) and others:
+                updated += self.execute_many(f"{conflict} DO UPDATE SET {assignments} WHERE {differs}", part)
             inserted += new
-        return Written(inserted, updated, frame.height - inserted - updated)
+        return Written(inserted, updated, rows.frame.height - inserted - updated)
 
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table by the statement that created another, under the new name."""

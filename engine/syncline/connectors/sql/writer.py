@@ -12,7 +12,7 @@ from syncline.connectors.sql.limits import ensure, no_null_keys, refusals
 from syncline.connectors.sql.names import SHADOW, quoted
 from syncline.connectors.sql.table import keyed
 from syncline.model.errors import Bug, Denied
-from syncline.sdk.destination import Refusal, Target, Written
+from syncline.sdk.destination import Refusal, Rendered, Target, Written
 from syncline.sdk.frame import target_frame_schema
 
 if TYPE_CHECKING:
@@ -36,22 +36,32 @@ class SqlWriter:
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
         """Writes a batch and its checkpoint; see `Writer.write`."""
+        return self.write_rendered(self.render(frame), checkpoint)
+
+    def render(self, frame: pl.DataFrame) -> Rendered:
+        """Checks a batch and makes it ready, without the database; see `Rendering.render`."""
         if dict(frame.schema) != self._frame_schema:
             raise Bug(f"table {self._target.stream!r} was given columns that its schema doesn't have")
+        ensure(frame, self._limits)
+        return self._database.render(frame, self._target.schema)
+
+    def write_rendered(self, rendered: Rendered, checkpoint: str) -> Written:
+        """Writes a batch that is ready, and its checkpoint."""
         if self._finished:
             raise Bug(f"run {self._target.run} has already replaced table {self._target.stream!r}")
-        ensure(frame, self._limits)
-        written, superseded = Written(0), 0
+        written, superseded, frame = Written(0), 0, rendered.frame
         if self._target.mode == "replace" and keyed(self._target):
             # Only an upsert is promised keys that are unique inside the frame. The last one wins, as between frames.
             unique = frame.unique(subset=list(self._target.schema.key), keep="last", maintain_order=True)
-            frame, superseded = unique, frame.height - unique.height
+            superseded = frame.height - unique.height
+            if superseded:
+                rendered = self._database.render(unique, self._target.schema)
         with self._database.transaction():
             self._hold()
             if frame.height and keyed(self._target):
-                written = self._database.merge(self._table, frame, self._target.schema)
+                written = self._database.merge(self._table, rendered, self._target.schema)
             elif frame.height:
-                written = Written(self._database.append(self._table, frame, self._target.schema))
+                written = Written(self._database.append(self._table, rendered, self._target.schema))
             self._ledger.save(self._target.flow, self._target.run, checkpoint)
         self._saved = checkpoint
         return replace(written, updated=written.updated + superseded)
