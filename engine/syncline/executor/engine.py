@@ -73,10 +73,10 @@ class Engine:
                 )
             return Run(self, work, applied, item, progress).execute()
 
-    def decide(self, item: CompiledFlow) -> tuple[PolicyResult, ...]:
+    def decide(self, item: CompiledFlow, applied: Applied) -> tuple[PolicyResult, ...]:
         """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""
         today = dt.datetime.now(dt.UTC).date()
-        applied, root = self.applied(), self.facilities.settings.root
+        root = self.facilities.settings.root
         if self._decided is None or self._decided[0] != today:
             every = facts({key: (other.flow, other.compiled) for key, other in applied.flows.items()})
             self._decided = (today, check(Subjects(applied.desired, every, (), today, root)))

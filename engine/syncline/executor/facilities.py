@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from syncline.audit.log import AuditLog, Receipt
 from syncline.audit.signer import FileSigner
+from syncline.model.errors import Bug
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 from syncline.sdk.keep import Keep
 from syncline.secrets.envelope import KeyRing
@@ -25,13 +27,28 @@ if TYPE_CHECKING:
 SIGNER = "audit.pem"
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """Events that a thread waits for, and what became of them."""
+
+    events: Sequence[Event]
+    receipt: Receipt | None = None
+    error: BaseException | None = None
+
+
 class Recorder:
-    """Makes audit events of this actor and appends them. Durable when `record` returns. Safe for threads."""
+    """
+    Makes audit events of this actor and appends them. Durable when `record` returns. Safe for threads.
+
+    What several threads bring while the log is being written is appended together by the next of them (group commit):
+    many flows that run at once share the cost of making evidence durable.
+    """
 
     def __init__(self, log: AuditLog, actor: str) -> None:
         self._log = log
         self._actor = actor
-        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._queue: deque[_Waiting] = deque()
 
     def event(
         self,
@@ -53,9 +70,27 @@ class Recorder:
         )
 
     def record(self, events: Sequence[Event]) -> Receipt:
-        """Appends events as one batch under one signed checkpoint."""
-        with self._lock:
-            return self._log.append(events)
+        """Appends events, under one signed checkpoint; raises what kept them from being durable."""
+        mine = _Waiting(events)
+        self._queue.append(mine)
+        with self._writing:
+            if mine.receipt is None and mine.error is None:
+                self._append([self._queue.popleft() for _ in range(len(self._queue))])
+        if mine.error is not None:
+            raise mine.error
+        if mine.receipt is None:
+            raise Bug("audit events were neither recorded nor refused")
+        return mine.receipt
+
+    def _append(self, batch: Sequence[_Waiting]) -> None:
+        try:
+            receipt = self._log.append([event for waiting in batch for event in waiting.events])
+        except BaseException as error:
+            for waiting in batch:
+                waiting.error = error
+            raise
+        for waiting in batch:
+            waiting.receipt = receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ class Run:
     def __init__(self, engine: Engine, work: Work, applied: Applied, item: CompiledFlow, progress: Progress) -> None:
         self.engine = engine
         self.work = work
+        self.applied = applied
         self.item = item
         self.flow = item.flow
         self.progress = progress
@@ -93,7 +94,7 @@ class Run:
 
     def _allow(self) -> list[Event]:
         recorder = self.facilities.recorder
-        results = self.engine.decide(self.item)
+        results = self.engine.decide(self.item, self.applied)
         denied = [r for r in results if not r.allowed]
         event = recorder.event(
             Action.policy_decision,
