@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Annotated, get_origin
+from typing import Annotated, Any, get_origin
 
 import pytest
 
@@ -26,7 +26,8 @@ def models_in(annotation):
 
 
 def every_model():
-    queue, seen = [Metadata, *(model for kind in KINDS for model in fields.models(kind.spec))], {}
+    queue: list[Any] = [Metadata, *(model for kind in KINDS for model in fields.models(kind.spec))]
+    seen: dict[Any, None] = {}
     while queue:
         model = queue.pop()
         if model not in seen:
