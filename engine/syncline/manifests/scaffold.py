@@ -13,7 +13,7 @@ from syncline.model.errors import Invalid
 _README: Final = """\
 # Data integrations of acme
 
-What flows where, declared in YAML and run by [Syncline](https://github.com/syncline/syncline).
+What flows where, declared in YAML and run by Syncline.
 
     syncline validate            # every finding, with its place
     syncline plan                # what would change, and what that means for data
@@ -160,10 +160,7 @@ jobs:
       - name: Validate
         run: syncline validate -o github
       - name: Plan
-        run: |
-          syncline plan > plan.txt
-          cat plan.txt
-          { echo '```'; cat plan.txt; echo '```'; } >> "$GITHUB_STEP_SUMMARY"
+        run: syncline plan -o markdown >> "$GITHUB_STEP_SUMMARY"
 """
 
 _PRE_COMMIT: Final = """\
