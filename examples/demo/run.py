@@ -47,8 +47,8 @@ class Demo:
             print(textwrap.fill(text, 100, initial_indent="   ", subsequent_indent="   "))
         sys.stdout.flush()
 
-    def syncline(self, *args: str, expect: int = 0, lines: int = 0) -> str:
-        """Runs a command and shows what it prints (at most `lines` lines, if given)."""
+    def syncline(self, *args: str, expect: int = 0, lines: int = 0, last: int = 0) -> str:
+        """Runs a command and shows what it prints (at most the first `lines` or the `last` lines, if given)."""
         print(f"\n\033[1m$ syncline {' '.join(args)}\033[0m" if self.colour else f"\n$ syncline {' '.join(args)}")
         sys.stdout.flush()
         command = [sys.executable, "-m", "syncline", *args]
@@ -64,6 +64,8 @@ class Demo:
         shown = done.stdout.rstrip().splitlines()
         if lines and len(shown) > lines:
             shown = [*shown[:lines], f"… {len(shown) - lines} more lines"]
+        if last and len(shown) > last:
+            shown = [f"… the plan again, {len(shown) - last} lines", *shown[-last:]]
         print("\n".join(shown))
         if done.returncode != expect:
             sys.exit(f"\nthe demo expected exit code {expect}, and got {done.returncode}")
@@ -118,7 +120,7 @@ def tour(demo: Demo, service: Helpdesk, rows: int) -> None:
 
     demo.say("2. The plan", "What applying this commit would change, and what that does to data.")
     demo.syncline("plan", "--out", "plan.json", lines=64)
-    demo.syncline("apply", "plan.json", "--yes", lines=30)
+    demo.syncline("apply", "plan.json", "--yes", last=24)
 
     demo.say(
         "3. The import",

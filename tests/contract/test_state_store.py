@@ -113,6 +113,7 @@ class TestIdentity:
             (),
         )
         assert (store.object(ORDERS), store.cursor(ORDERS), store.run("20261125")) == (None, None, None)
+        assert (store.open_runs(ORDERS), store.run_state(RUN.id)) == ((), None)
         assert (list(store.rejects("x")), store.logs("x"), store.metrics(ORDERS)) == ([], (), ())
 
     def test_lineage_stays(self, where):
@@ -544,6 +545,41 @@ class TestRuns:
         assert store.runs() == tuple(reversed(runs))
         assert store.runs(ORDERS) == (runs[4], runs[2], runs[0])
         assert store.runs(limit=2) == (runs[5], runs[4])
+
+    def test_open_runs_are_those_that_can_go_on(self, store):
+        """Of an object's newest runs those that are not final, newest first, and no other object's."""
+        for number, state in enumerate(RunState):
+            run = replace(RUN, id=f"run-{number}", started=f"2026-11-25T18:15:0{number}Z")
+            for way in way_to(state):
+                store.put_run(replace(run, state=way))
+        store.put_run(replace(RUN, id="other", key=ObjectKey("other", "Sync", "orders")))
+        found = store.open_runs(ORDERS)
+        assert found == tuple(r for r in store.runs(ORDERS) if TRANSITIONS[r.state])
+        assert [r.state for r in found] == [RunState.interrupted, RunState.running, RunState.pending]
+        assert [r.id for r in store.open_runs(ORDERS, 4)] == ["run-2"]
+
+    def test_a_runs_state_is_asked_by_its_whole_id(self, store):
+        """The state of a run, and nothing for the beginning of its id."""
+        store.put_run(RUN)
+        assert (store.run_state(RUN.id), store.run_state(RUN.id[:-1])) == (RunState.pending, None)
+
+    def test_a_run_its_checkpoint_and_its_counters_end_together(self, store):
+        """All three are there after it; the cursor stays where none is given."""
+        store.put_run(replace(RUN, state=RunState.running))
+        done = replace(RUN, state=RunState.succeeded, finished="2026-11-25T18:16:00Z", receipt={"run": RUN.id})
+        store.finish_run(done, "7", {"runs": 1})
+        assert (store.run(RUN.id), store.cursor(ORDERS)) == (done, "7")
+        store.finish_run(done, None, {"runs": 1})
+        assert store.cursor(ORDERS) == "7"
+        assert sum(m.values["runs"] for m in store.metrics(ORDERS)) == 2
+
+    def test_a_run_that_may_not_end_leaves_nothing(self, store):
+        """A refused transition, or a state that is not final, keeps neither checkpoint nor counters."""
+        store.put_run(RUN)
+        for state in (RunState.succeeded, RunState.running):
+            with pytest.raises(Bug):
+                store.finish_run(replace(RUN, state=state), "7", {"runs": 1})
+        assert (store.run(RUN.id), store.cursor(ORDERS), store.metrics(ORDERS)) == (RUN, None, ())
 
     def test_found_by_a_unique_beginning(self, store):
         """The beginning of an id finds a run if it is long enough and only one has it; wildcards stand for themselves."""

@@ -35,6 +35,7 @@ _STORE = [
     "finish_apply",
     "put_cursor",
     "put_run",
+    "finish_run",
     "put_rejects",
     "drop_rejects",
     "mark_retried",

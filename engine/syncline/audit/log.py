@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import TypeAlias
 
+from syncline.audit import canonical_json, tiles, tree
 from syncline.audit import checkpoint as checkpoints
-from syncline.audit import tiles, tree
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.fetch import DirectoryFetcher, fetch_tile, read_entries
 from syncline.audit.malformed import Malformed
@@ -31,6 +33,9 @@ from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import Event, to_ocsf
 
 _LOCK = ".lock"
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_Node: TypeAlias = tuple[int, int]  # level and index of a perfect node
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +50,21 @@ class Receipt:
 
 @dataclass(slots=True)
 class _Tip:
-    """The right edge: what the next batch continues. `edge[level]` are the hashes of the last, unfilled tile."""
+    """The right edge: what the next batch continues.
+
+    `edge[level]` are the hashes of the last, unfilled tile; `peaks` are the perfect nodes that the root is made of.
+    """
 
     note: bytes
     checkpoint: Checkpoint
     edge: list[list[bytes]]
+    peaks: dict[_Node, bytes]
     bundle: bytes
 
 
 def encode_event(event: Event) -> bytes:
     """The entry for an event: its OCSF form as RFC 8785 JSON, at most 65,535 bytes (else Invalid)."""
-    import rfc8785
-
-    entry: bytes = rfc8785.dumps(to_ocsf(event))
+    entry = canonical_json.dumps(to_ocsf(event))
     if len(entry) > tiles.MAX_ENTRY:
         raise Invalid(
             f"an audit event of {event.action.value} has {len(entry)} bytes, more than {tiles.MAX_ENTRY}", code="SYN903"
@@ -70,6 +77,7 @@ class AuditLog:
 
     def __init__(self, directory: Path, signer: Signer, origin: str) -> None:
         self._directory = directory
+        self._prefix = f"{directory}/"  # paths are joined as text, which takes a tenth of what pathlib does
         self._reader = DirectoryFetcher(directory)
         self._signer = signer
         self._origin = origin
@@ -121,14 +129,14 @@ class AuditLog:
         self._drop_drafts(start)
         batch = _Batch(tip, entries)
         for tile, data in batch.files:
-            self._write(tile.path, data)
-        for folder in {str(Path(tile.path).parent) for tile, _ in batch.files}:
+            self._write_tile(tile.path, data)
+        for folder in {tile.path.rpartition("/")[0] for tile, _ in batch.files}:
             self._sync_folder(folder)
-        head = Checkpoint(self._origin, size, tree.range_hash((0, size), _edge_reader(batch.edge, size)))
+        peaks = _peaks(batch.edge, size, tip.peaks)
+        head = Checkpoint(self._origin, size, _root(peaks, size))
         note = checkpoints.sign(head, [self._signer])
-        self._write(tiles.CHECKPOINT, note)
-        self._sync_folder("")
-        self._tip = _Tip(note, head, batch.edge, batch.bundle)
+        self._write_checkpoint(note)
+        self._tip = _Tip(note, head, batch.edge, peaks, batch.bundle)
         for tile, _ in batch.files:
             if tile.width == WIDTH:
                 self._drop_partials(tile)
@@ -158,17 +166,17 @@ class AuditLog:
         rest = head.size % WIDTH
         bundle = self._read_tile(Tile(ENTRIES, head.size // WIDTH, rest)) if rest else b""
         try:
-            root = tree.range_hash((0, head.size), _edge_reader(edge, head.size))
-            entries = tiles.decode_bundle(bundle)
+            peaks = _peaks(edge, head.size)
+            root, entries = _root(peaks, head.size), tiles.decode_bundle(bundle)
         except (Malformed, IndexError):
-            root, entries = b"", []
+            peaks, root, entries = {}, b"", []
         if root != head.root or (rest and [tree.leaf_hash(entry) for entry in entries] != edge[0]):
             raise Stalled(
                 f"the audit log in {self._directory} is damaged at its end: its tiles do not give the signed root",
                 code="SYN902",
                 help="Run `syncline audit verify` to see what is wrong; restore the directory from a backup.",
             )
-        self._tip = _Tip(note, head, edge, bundle)
+        self._tip = _Tip(note, head, edge, peaks, bundle)
         return self._tip
 
     def _start(self) -> _Tip:
@@ -181,9 +189,8 @@ class AuditLog:
             )
         head = Checkpoint(self._origin, 0, tree.EMPTY_ROOT)
         note = checkpoints.sign(head, [self._signer])
-        self._write(tiles.CHECKPOINT, note)
-        self._sync_folder("")
-        self._tip = _Tip(note, head, [], b"")
+        self._write_checkpoint(note)
+        self._tip = _Tip(note, head, [], {}, b"")
         return self._tip
 
     def _verified(self, note: bytes) -> Checkpoint:
@@ -201,7 +208,7 @@ class AuditLog:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold the log against other writers; the kernel releases it when the process dies."""
-        descriptor = os.open(self._directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self._prefix + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
@@ -218,23 +225,22 @@ class AuditLog:
                 help="Restore the directory from a backup.",
             ) from None
 
-    def _write(self, path: str, data: bytes) -> None:
-        """Put a whole file in place of what may be there; its content is on disk before its name is."""
-        target = self._directory / path
-        draft = target.with_name(f".{target.name}.new")  # readers pass over names with a dot
+    def _write_tile(self, path: str, data: bytes) -> None:
+        """Put a tile or bundle on disk. It is a draft until a checkpoint covers it, so it needs no other name first."""
+        path = self._prefix + path
         try:
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(path, _NEW_FILE, 0o644)
         except FileNotFoundError:
-            self._make_folder(target.parent)
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
-        try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(descriptor, view) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        draft.rename(target)
+            self._make_folder(Path(path).parent)
+            descriptor = os.open(path, _NEW_FILE, 0o644)
+        _fill(descriptor, data)
+
+    def _write_checkpoint(self, note: bytes) -> None:
+        """Put a checkpoint in place of the last one; its content is on disk before its name is."""
+        draft = f"{self._prefix}.{tiles.CHECKPOINT}.new"  # readers pass over names with a dot
+        _fill(os.open(draft, _NEW_FILE, 0o644), note)
+        Path(draft).rename(self._prefix + tiles.CHECKPOINT)
+        self._sync_folder("")
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder with the folders above it, each name on disk."""
@@ -245,7 +251,7 @@ class AuditLog:
         self._sync_folder(str(folder.parent.relative_to(self._directory)))
 
     def _sync_folder(self, path: str) -> None:
-        descriptor = os.open(self._directory / path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(self._prefix + path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)
         finally:
@@ -253,21 +259,20 @@ class AuditLog:
 
     def _drop_drafts(self, size: int) -> None:
         """Remove what a writer that died left beyond the checkpoint, which a later one might seem to cover."""
-        root = self._directory / "tile"
-        for level in root.iterdir() if root.exists() else ():
-            drafts = list(self._drafts(ENTRIES if level.name == "entries" else int(level.name), size))
+        for name in _names(f"{self._prefix}tile"):
+            drafts = list(self._drafts(ENTRIES if name == "entries" else int(name), size))
             for draft in reversed(drafts):  # from the end, so that what a crash leaves of them is found again
-                draft.unlink()
+                Path(draft).unlink()
 
-    def _drafts(self, level: int, size: int) -> Iterator[Path]:
+    def _drafts(self, level: int, size: int) -> Iterator[str]:
         """Yield the files of a level beyond `size`. Batches write tiles in order, so nothing lies after a gap."""
         index, width = divmod(tiles.hashes_at(level, size), WIDTH)
         while True:
-            full = self._directory / Tile(level, index).path
-            partials = full.with_name(f"{full.name}.p")
-            if partials.is_dir():
-                yield from (p for p in partials.iterdir() if not p.name.isdigit() or int(p.name) > width)
-            if not full.exists():
+            full = self._prefix + Tile(level, index).path
+            for name in _names(f"{full}.p"):
+                if not name.isdigit() or int(name) > width:
+                    yield f"{full}.p/{name}"
+            if not Path(full).exists():
                 return
             yield full
             index, width = index + 1, 0
@@ -279,6 +284,26 @@ class AuditLog:
             for partial in folder.iterdir():
                 partial.unlink(missing_ok=True)
             folder.rmdir()
+
+
+def _fill(descriptor: int, data: bytes) -> None:
+    """Write the whole of a file to disk and close it."""
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _names(folder: str) -> list[str]:
+    """What lies in a folder; nothing when there is none."""
+    try:
+        with os.scandir(folder) as found:
+            return [file.name for file in found]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 class _Batch:
@@ -320,6 +345,18 @@ class _Batch:
             index += 1
         self.edge.append([] if len(hashes) % WIDTH == 0 else hashes[-(len(hashes) % WIDTH) :])
         return above
+
+
+def _peaks(
+    edge: Sequence[Sequence[bytes]], size: int, known: Mapping[_Node, bytes] = MappingProxyType({})
+) -> dict[_Node, bytes]:
+    """The perfect nodes that the root is made of. A perfect node never changes, so a known one isn't hashed again."""
+    read = _edge_reader(edge, size)
+    return {node: known[node] if node in known else read(*node) for node in tree.perfect_nodes(0, size)}
+
+
+def _root(peaks: Mapping[_Node, bytes], size: int) -> bytes:
+    return tree.range_hash((0, size), lambda level, index: peaks[level, index])
 
 
 def _edge_reader(edge: Sequence[Sequence[bytes]], size: int) -> tree.NodeReader:

@@ -83,7 +83,8 @@ class Run:
                 events = self._allow()
                 destination = serial.call(self.opener.destination)
                 stack.callback(serial.call, destination.close)
-                start = self._begin(serial.call(lambda: self._saved(destination)), events)
+                copy = None if self.work.parent else self.facilities.store.cursor(self.flow.key)
+                start = self._begin(serial.call(lambda: self._saved(destination, copy)), copy, events)
                 source = self.work.open_source(self.opener)
                 stack.callback(source.close)
                 self._record_start(start, events)
@@ -113,11 +114,11 @@ class Run:
             )
         return [event]
 
-    def _saved(self, destination: Destination) -> str | None:
+    def _saved(self, destination: Destination, copy: str | None) -> str | None:
+        """The destination's checkpoint; `copy` is the one in the state."""
         if self.work.parent or self.work.full_refresh:
             return destination.checkpoint(self.work.name)
         store = self.facilities.store
-        copy = store.cursor(self.flow.key)
         if copy is not None and (known := Checkpoint.loads(copy)).flow != self.work.name:
             destination.move(known.flow, self.work.name)  # the object was renamed since: its checkpoint follows
             store.put_cursor(self.flow.key, replace(known, flow=self.work.name).dumps())
@@ -127,7 +128,7 @@ class Run:
             return None
         return saved
 
-    def _begin(self, saved: str | None, events: list[Event]) -> Checkpoint:
+    def _begin(self, saved: str | None, copy: str | None, events: list[Event]) -> Checkpoint:
         store = self.facilities.store
         if self.work.full_refresh and self.mode == "append" and saved is not None:
             raise Invalid(
@@ -146,7 +147,9 @@ class Run:
             retry=bool(self.work.parent),
         )
         events += [self._superseded(record, start.run) for record in left if record.id != start.run]
-        before = store.run(start.run)
+        before = next((record for record in left if record.id == start.run), None)
+        if before is None and start.resumed:
+            before = store.run(start.run)
         if before is not None:
             if before.state is RunState.running:
                 before = replace(before, state=next_state(before.state, "interrupt"))
@@ -165,7 +168,7 @@ class Run:
             counts=start.counts,
         )
         store.put_run(self.record)
-        if not self.work.parent and store.cursor(self.flow.key) is None:
+        if not self.work.parent and copy is None:
             store.put_cursor(self.flow.key, start.dumps())
         return start
 
@@ -316,10 +319,11 @@ class Run:
         self.record = replace(
             self.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
         )
-        if not self.work.parent:
-            store.put_cursor(self.flow.key, done.dumps())
-        store.put_run(self.record)
-        store.add_metrics(self.flow.key, {"runs": 1, "written": done.counts.written, **self.opener.metrics})
+        store.finish_run(
+            self.record,
+            None if self.work.parent else done.dumps(),
+            {"runs": 1, "written": done.counts.written, **self.opener.metrics},
+        )
         self.progress.finished(done.counts, seconds)
         return RunResult(self.record, receipt)
 

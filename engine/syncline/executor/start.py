@@ -29,9 +29,9 @@ def new_run_id() -> str:
     return f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
 
 
-def is_final(record: RunRecord | None) -> bool:
+def is_final(record: RunRecord) -> bool:
     """Whether a run can't go on."""
-    return record is not None and not TRANSITIONS[record.state]
+    return not TRANSITIONS[record.state]
 
 
 def left_open(reader: StateReader, key: ObjectKey, parent: str) -> tuple[RunRecord, ...]:
@@ -40,7 +40,7 @@ def left_open(reader: StateReader, key: ObjectKey, parent: str) -> tuple[RunReco
 
     Only who holds the lease of the work can say so: a run of the same work that is open then was killed or stopped.
     """
-    return tuple(r for r in reader.runs(key, _LOOKED_AT) if r.parent == parent and not is_final(r))
+    return tuple(r for r in reader.open_runs(key, _LOOKED_AT) if r.parent == parent)
 
 
 def forgotten(saved: str | None, copy: str | None, reader: StateReader) -> bool:
@@ -50,7 +50,7 @@ def forgotten(saved: str | None, copy: str | None, reader: StateReader) -> bool:
     The state has a copy of every checkpoint that its own runs made; without a copy, one of a run that it knows was
     forgotten, and one of a run that it doesn't know is of an earlier state, and the truth.
     """
-    return saved is not None and copy is None and reader.run(Checkpoint.loads(saved).run) is not None
+    return saved is not None and copy is None and reader.run_state(Checkpoint.loads(saved).run) is not None
 
 
 def start_of(
@@ -87,9 +87,9 @@ def start_of(
     if previous is None or previous.basis != basis:
         return fresh
     onwards = replace(fresh, position=previous.position, before=previous.position)
-    record = reader.run(previous.run)
+    state = reader.run_state(previous.run)
     same = previous.done or previous.mapping == flow.mapping.digest
-    if same and not is_final(record) and (record is not None or not previous.done):
+    if same and (TRANSITIONS[state] if state is not None else not previous.done):
         return replace(previous, resumed=previous.resumed + 1)
     keeps_cursor = retry or (isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental")
     if not previous.done and flow.spec.write == "append":

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from syncline.model.key import ObjectKey
+from syncline.model.run import RunState
 from syncline.state.store import AppliedObject, JournalEntry, LogLine, MetricsPeriod, RunRecord, SealedRejects
 
 
@@ -33,6 +34,12 @@ class EmptyState:
 
     def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:  # noqa: ARG002 - the protocol's
         return ()
+
+    def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def run_state(self, run_id: str) -> RunState | None:  # noqa: ARG002 - the protocol's
+        return None
 
     def run(self, run_id: str) -> RunRecord | None:  # noqa: ARG002 - the protocol's
         return None

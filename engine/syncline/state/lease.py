@@ -15,9 +15,9 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from syncline.model.errors import Again, Bug, Denied, Stalled, Waiting
 from syncline.state.process import Process
@@ -28,6 +28,13 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from syncline.state.database import Database
+
+
+# Made once: composing a statement costs more than running it.
+_NAMED = leases.c.name == bindparam("lease")
+_FOUND = select(leases).where(_NAMED).with_for_update()
+_HELD = select(leases.c.token, leases.c.holder, leases.c.process).where(_NAMED).with_for_update(read=True)
+_CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
 
 
 @contextmanager
@@ -41,19 +48,16 @@ def hold(database: Database, name: str, holder: str, ttl: float) -> Iterator[Lea
         yield lease
     finally:
         ended.set()
-        renewal.join()
-        # A lease that can't be given back runs out; the error of the block, if any, is the one that matters.
+        # A lease that can't be given back runs out; the error of the block, if any, is the one that matters. A renewal
+        # that is just under way finds another token, or is overtaken by it.
         with suppress(Again, Stalled):
             _release(database, lease)
+        renewal.join()
 
 
 def check(connection: Connection, lease: Lease) -> None:
     """Refuses (`Denied`) unless the lease still has its token; holds the row until the transaction ends."""
-    found = connection.execute(
-        select(leases.c.token, leases.c.holder, leases.c.process)
-        .where(leases.c.name == lease.name)
-        .with_for_update(read=True)
-    ).first()
+    found = connection.execute(_HELD, {"lease": lease.name}).first()
     if found is not None and found.token == lease.token:
         return
     by = f": {_shown(found.holder, found.process)} has it now" if found is not None and found.process else ""
@@ -68,10 +72,12 @@ def _acquire(database: Database, name: str, holder: str, ttl: float) -> Lease:
     process = Process.current()
     holder = holder or process.label
     with database.write() as connection:
-        # The row is made first, with nobody's name in it, so that what follows is the same for new and known leases.
-        free = {"name": name, "holder": "", "process": "", "token": 0, "expires": 0.0}
-        connection.execute(database.insert(leases).values(free).on_conflict_do_nothing())
-        row = connection.execute(select(leases).where(leases.c.name == name).with_for_update()).one()
+        row = connection.execute(_FOUND, {"lease": name}).first()
+        if row is None:
+            # It is made with nobody's name in it, so that what follows is the same for new and known leases.
+            free = {"name": name, "holder": "", "process": "", "token": 0, "expires": 0.0}
+            connection.execute(database.insert(leases).values(free).on_conflict_do_nothing())
+            row = connection.execute(_FOUND, {"lease": name}).one()
         now = database.now(connection)
         if row.expires > now and not _gone(row.process):
             shown, left = _shown(row.holder, row.process), math.ceil(row.expires - now)
@@ -82,10 +88,11 @@ def _acquire(database: Database, name: str, holder: str, ttl: float) -> Lease:
                 on=shown,
             )
         lease = Lease(name, holder, row.token + 1, now + ttl)
-        connection.execute(
-            update(leases)
-            .where(leases.c.name == name, leases.c.token == row.token)
-            .values(holder=holder, process=str(process), token=lease.token, expires=lease.expires)
+        _change(
+            connection,
+            lease,
+            row.token,
+            {"holder": holder, "process": str(process), "token": lease.token, "expires": lease.expires},
         )
     return lease
 
@@ -94,23 +101,19 @@ def _renew(database: Database, lease: Lease, ttl: float, ended: threading.Event)
     """Runs in a thread of its own. An error is no reason to stop: the next try may still come in time."""
     while not ended.wait(ttl / 3):
         with suppress(Again, Stalled, Bug), database.write() as connection:
-            kept = connection.execute(
-                update(leases)
-                .where(leases.c.name == lease.name, leases.c.token == lease.token)
-                .values(expires=database.now(connection) + ttl)
-            )
-            if not kept.rowcount:
+            if not _change(connection, lease, lease.token, {"expires": database.now(connection) + ttl}):
                 return
 
 
 def _release(database: Database, lease: Lease) -> None:
     """Frees the lease at once. The token rises too, so that a write after the block is refused like any late one."""
     with database.write() as connection:
-        connection.execute(
-            update(leases)
-            .where(leases.c.name == lease.name, leases.c.token == lease.token)
-            .values(holder="", process="", token=lease.token + 1, expires=0.0)
-        )
+        _change(connection, lease, lease.token, {"holder": "", "process": "", "token": lease.token + 1, "expires": 0.0})
+
+
+def _change(connection: Connection, lease: Lease, held: int, values: dict[str, Any]) -> bool:
+    """Changes the row of a lease, unless it has another token than `held`."""
+    return connection.execute(_CHANGE, values | {"lease": lease.name, "held": held}).rowcount > 0
 
 
 def _gone(process: str) -> bool:

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, or_, select
 
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
-from syncline.model.run import Counts, RunState
+from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.state import tables
 from syncline.state.store import AppliedObject, JournalEntry, LogLine, MetricsPeriod, RunRecord, SealedRejects
 
@@ -32,6 +32,31 @@ REJECTS_PAGE = 16
 HOUR = timedelta(hours=1)
 
 
+def of_object(table: Table) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a row is of the object whose `key_columns` are given when the statement is run."""
+    return tuple(table.c[name] == bindparam(name) for name in ("tenant", "kind", "name"))
+
+
+# What a run of a flow asks. These are made once: composing a statement costs more than running it.
+_SERIAL = select(tables.meta.c.serial)
+_CURSOR = select(tables.cursors.c.checkpoint).where(*of_object(tables.cursors))
+_RUN = select(tables.runs).where(tables.runs.c.id == bindparam("run"))
+_RUN_STATE = select(tables.runs.c.state).where(tables.runs.c.id == bindparam("run"))
+_NEWEST_RUNS = (
+    select(tables.runs.c.id)
+    .where(*of_object(tables.runs))
+    .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
+    .limit(bindparam("among"))
+)
+# The alternatives are spelt out: a list of values would be expanded anew at each call.
+_OPEN = or_(*(tables.runs.c.state == str(state) for state in RunState if TRANSITIONS[state]))
+_OPEN_RUNS = (
+    select(tables.runs)
+    .where(tables.runs.c.id.in_(_NEWEST_RUNS), _OPEN)
+    .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
+)
+
+
 class SqlReader:
     """A `StateReader` of a database whose tables are at the program's version."""
 
@@ -46,7 +71,7 @@ class SqlReader:
 
     def serial(self) -> int:
         with self._database.read() as connection:
-            return int(connection.execute(select(tables.meta.c.serial)).scalar_one())
+            return int(connection.execute(_SERIAL).scalar_one())
 
     def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
         objects = tables.objects
@@ -63,7 +88,7 @@ class SqlReader:
 
     def cursor(self, key: ObjectKey) -> str | None:
         with self._database.read() as connection:
-            return connection.execute(select(tables.cursors.c.checkpoint).where(is_key(tables.cursors, key))).scalar()
+            return connection.execute(_CURSOR, key_columns(key)).scalar()
 
     def cursors(self) -> dict[ObjectKey, str]:
         with self._database.read() as connection:
@@ -78,10 +103,19 @@ class SqlReader:
         with self._database.read() as connection:
             return tuple(_run(row) for row in connection.execute(query))
 
+    def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
+        with self._database.read() as connection:
+            return tuple(_run(row) for row in connection.execute(_OPEN_RUNS, key_columns(key) | {"among": among}))
+
+    def run_state(self, run_id: str) -> RunState | None:
+        with self._database.read() as connection:
+            state = connection.execute(_RUN_STATE, {"run": run_id}).scalar()
+        return None if state is None else RunState(state)
+
     def run(self, run_id: str) -> RunRecord | None:
         runs = tables.runs
         with self._database.read() as connection:
-            row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
+            row = connection.execute(_RUN, {"run": run_id}).first()
             if row is not None:
                 return _run(row)
             like = runs.c.id.startswith(run_id, autoescape=True)
@@ -166,9 +200,8 @@ def key_columns(key: ObjectKey) -> dict[str, str]:
 
 
 def run_columns(run: RunRecord) -> dict[str, Any]:
-    """A run as columns, but for its object."""
+    """A run as columns, but for its id and its object, which stay."""
     return {
-        "id": run.id,
         "state": str(run.state),
         "trigger": run.trigger,
         "revision": run.revision,

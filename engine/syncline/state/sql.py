@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
@@ -33,6 +33,14 @@ if TYPE_CHECKING:
 #: Steps hold whole declarations; those of older applies are dropped, and only the applies themselves stay.
 KEPT_JOURNALS = 20
 
+# What each run of a flow writes. These are made once: composing a statement costs more than running it.
+_MINE = tables.runs.c.id == bindparam("run")
+_LOCKED_STATE = select(tables.runs.c.state).where(_MINE).with_for_update()
+_CHANGE_RUN = update(tables.runs).where(_MINE)
+_DROP_REJECTS = delete(tables.rejects).where(
+    tables.rejects.c.run == bindparam("of"), tables.rejects.c.sequence >= bindparam("first")
+)
+
 
 class SqlStore(SqlReader):
     """A `StateStore` in a database whose tables are at the program's version; safe to share between threads."""
@@ -40,7 +48,6 @@ class SqlStore(SqlReader):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         new = database.insert
-        # Made once: composing a statement costs more than running it.
         self._new_run = new(tables.runs).on_conflict_do_nothing()
         self._new_reject = _upsert(new(tables.rejects), "run", "sequence")
         self._new_cursor = _upsert(new(tables.cursors), "tenant", "kind", "name")
@@ -169,21 +176,20 @@ class SqlStore(SqlReader):
 
     def put_cursor(self, key: ObjectKey, checkpoint: str) -> None:
         with self._database.write() as connection:
-            connection.execute(self._new_cursor, key_columns(key) | {"checkpoint": checkpoint})
+            self._put_cursor(connection, key, checkpoint)
 
     def put_run(self, run: RunRecord) -> None:
-        runs = tables.runs
-        columns = run_columns(run)
-        final = not TRANSITIONS[run.state]
-        with self._database.write(durable=final) as connection:
-            before = _state(connection, run.id)
-            _check_transition(run, before or RunState.pending)
-            if before is None:
-                if connection.execute(self._new_run, columns | key_columns(run.key)).rowcount:
-                    return
-                # Another process was quicker by a moment.
-                _check_transition(run, _state(connection, run.id) or RunState.pending)
-            connection.execute(update(runs).where(runs.c.id == run.id).values(columns))
+        with self._database.write(durable=not TRANSITIONS[run.state]) as connection:
+            self._put_run(connection, run)
+
+    def finish_run(self, run: RunRecord, checkpoint: str | None, values: Mapping[str, float]) -> None:
+        if TRANSITIONS[run.state]:
+            raise Bug(f"run {run.id} is not finished: it is {run.state}")
+        with self._database.write(durable=True) as connection:
+            if checkpoint is not None:
+                self._put_cursor(connection, run.key, checkpoint)
+            self._put_run(connection, run)
+            self._add_metrics(connection, run.key, values)
 
     def put_rejects(self, rejects: SealedRejects) -> None:
         values = {
@@ -198,9 +204,8 @@ class SqlStore(SqlReader):
             connection.execute(self._new_reject, values)
 
     def drop_rejects(self, run_id: str, from_sequence: int) -> None:
-        rejects = tables.rejects
         with self._database.write() as connection:
-            connection.execute(delete(rejects).where(rejects.c.run == run_id, rejects.c.sequence >= from_sequence))
+            connection.execute(_DROP_REJECTS, {"of": run_id, "first": from_sequence})
 
     def mark_retried(self, run_id: str, by: str) -> None:
         with self._database.write(durable=True) as connection:
@@ -221,12 +226,30 @@ class SqlStore(SqlReader):
             connection.execute(insert(tables.run_log), values)
 
     def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
+        if values:
+            with self._database.write() as connection:
+                self._add_metrics(connection, key, values)
+
+    def _put_cursor(self, connection: Connection, key: ObjectKey, checkpoint: str) -> None:
+        connection.execute(self._new_cursor, key_columns(key) | {"checkpoint": checkpoint})
+
+    def _put_run(self, connection: Connection, run: RunRecord) -> None:
+        columns = run_columns(run)
+        before = _state(connection, run.id)
+        _check_transition(run, before or RunState.pending)
+        if before is None:
+            if connection.execute(self._new_run, columns | key_columns(run.key) | {"id": run.id}).rowcount:
+                return
+            # Another process was quicker by a moment.
+            _check_transition(run, _state(connection, run.id) or RunState.pending)
+        connection.execute(_CHANGE_RUN, columns | {"run": run.id})
+
+    def _add_metrics(self, connection: Connection, key: ObjectKey, values: Mapping[str, float]) -> None:
         period = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")
         # In one order everywhere, so that two transactions never wait for each other's counters.
         rows = [key_columns(key) | {"period": period, "counter": c, "value": values[c]} for c in sorted(values)]
         if rows:
-            with self._database.write() as connection:
-                connection.execute(self._count, rows)
+            connection.execute(self._count, rows)
 
 
 def _renamed(document: str, key: ObjectKey) -> str:
@@ -257,8 +280,7 @@ def _steps(connection: Connection, apply: str) -> tuple[str, ...] | None:
 
 
 def _state(connection: Connection, run_id: str) -> RunState | None:
-    runs = tables.runs
-    state = connection.execute(select(runs.c.state).where(runs.c.id == run_id).with_for_update()).scalar()
+    state = connection.execute(_LOCKED_STATE, {"run": run_id}).scalar()
     return None if state is None else RunState(state)
 
 

@@ -141,6 +141,12 @@ class StateReader(Protocol):
     def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
         """Runs, newest first."""
 
+    def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
+        """Runs that are not final, newest first, among an object's newest."""
+
+    def run_state(self, run_id: str) -> RunState | None:
+        """Where a run stands, by its whole id; None if it isn't known."""
+
     def run(self, run_id: str) -> RunRecord | None:
         """One run, by its id or a unique prefix of at least 6 characters; `Invalid` lists the candidates of others."""
 
@@ -201,6 +207,11 @@ class StateStore(StateReader, Protocol):
         """Records a run or its new state; the transition must be in `model.run.TRANSITIONS` (or unchanged).
 
         A run that was not seen before counts as `Pending` until now. The object of a recorded run doesn't change.
+        """
+
+    def finish_run(self, run: RunRecord, checkpoint: str | None, values: Mapping[str, float]) -> None:
+        """Records a run in a final state, a copy of its flow's last checkpoint (None: it keeps the one it has) and what
+        it adds to its object's counters: all of it or nothing. As `put_run`, `put_cursor` and `add_metrics`.
         """
 
     def put_rejects(self, rejects: SealedRejects) -> None:

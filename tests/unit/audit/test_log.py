@@ -130,25 +130,26 @@ class _Dies(Exception):
 
 
 def _count_of_calls(monkeypatch, calls: list[int], die_at: int | None) -> None:
-    """Make the `die_at`-th system call that changes a disk raise, before it (even) or half done (odd write)."""
+    """Make the `die_at`-th chance to die raise: before each system call that changes a disk, and halfway a write."""
 
     def guard(function, *, cut=False):
         def wrapped(*args, **kwargs):
-            calls[0] += 1
-            if calls[0] == die_at:
-                if cut and args and len(args[1]) > 1:
-                    function(args[0], bytes(args[1])[: len(args[1]) // 2])
-                raise _Dies
+            for half in (False, True) if cut else (False,):
+                calls[0] += 1
+                if calls[0] == die_at:
+                    if half:
+                        function(args[0], bytes(args[1])[: len(args[1]) // 2])
+                    raise _Dies
             return function(*args, **kwargs)
 
         return wrapped
 
     monkeypatch.setattr(os, "write", guard(os.write, cut=True))
     monkeypatch.setattr(os, "fsync", guard(os.fsync))
-    monkeypatch.setattr(Path, "rename", guard(Path.rename))
-    monkeypatch.setattr(Path, "mkdir", guard(Path.mkdir))
-    monkeypatch.setattr(Path, "unlink", guard(Path.unlink))
-    monkeypatch.setattr(Path, "rmdir", guard(Path.rmdir))
+    monkeypatch.setattr(os, "rename", guard(os.rename))
+    monkeypatch.setattr(os, "mkdir", guard(os.mkdir))
+    monkeypatch.setattr(os, "unlink", guard(os.unlink))
+    monkeypatch.setattr(os, "rmdir", guard(os.rmdir))
 
 
 def _run_until_crash(directory: Path, signer: FileSigner, die_at: int | None, calls: list[int]) -> list[bytes]:
@@ -190,6 +191,37 @@ def test_a_crash_at_any_system_call_loses_nothing_and_never_forks(tmp_path: Path
         after = verify(DirectoryFetcher(directory), ORIGIN, [signer.verifier], since=signed)
         assert after.findings == (), die_at
         assert list(log.read()) == entries + [b"after"] * 300
+
+
+def test_all_of_a_batch_is_on_disk_before_its_checkpoint_counts(log: AuditLog, monkeypatch):
+    """When a checkpoint gets its name, it, every new file and every folder with a new name were synced before."""
+    before = set(log.directory.rglob("*"))
+    opened: dict[int, str] = {}
+    synced: set[str] = set()
+    unsynced: list[set[str]] = []
+
+    def opening(path, *args, _open=os.open, **kwargs):
+        descriptor = _open(path, *args, **kwargs)
+        opened[descriptor] = os.path.normpath(path)
+        return descriptor
+
+    def renaming(source, target, _rename=os.rename, **kwargs):
+        new = set(log.directory.rglob("*")) - before
+        files = {str(path) for path in new if path.is_file()}
+        folders = {str(path.parent) for path in new if path.parent != log.directory}
+        unsynced.append((files | folders) - synced)
+        _rename(source, target, **kwargs)
+        synced.clear()
+
+    monkeypatch.setattr(os, "open", opening)
+    monkeypatch.setattr(
+        os, "fsync", lambda descriptor, _fsync=os.fsync: (_fsync(descriptor), synced.add(opened[descriptor]))
+    )
+    monkeypatch.setattr(os, "rename", renaming)
+    log.append_entries([b"a"] * 300)
+
+    assert unsynced == [set()]
+    assert synced == {str(log.directory)}
 
 
 def test_drafts_of_a_dead_writer_are_not_mistaken_for_the_log(log: AuditLog, signer: FileSigner, monkeypatch):

@@ -11,7 +11,7 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.start import forgotten, left_open, start_of
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
-from syncline.model.run import RunState
+from syncline.model.run import TRANSITIONS, RunState
 from syncline.planner.compiled import compile_flows
 from syncline.planner.position import position_digest
 from syncline.state.store import RunRecord
@@ -27,11 +27,11 @@ class Runs:
     def __init__(self, *known: RunRecord) -> None:
         self._known = known
 
-    def run(self, run_id: str) -> RunRecord | None:
-        return next((r for r in self._known if r.id == run_id), None)
+    def run_state(self, run_id: str) -> RunState | None:
+        return next((r.state for r in self._known if r.id == run_id), None)
 
-    def runs(self, key: ObjectKey, limit: int) -> tuple[RunRecord, ...]:
-        return tuple(r for r in self._known if r.key == key)[:limit]
+    def open_runs(self, key: ObjectKey, among: int) -> tuple[RunRecord, ...]:
+        return tuple(r for r in [r for r in self._known if r.key == key][:among] if TRANSITIONS[r.state])
 
 
 def record(name: str, state: RunState, parent: str = "") -> RunRecord:
