@@ -98,7 +98,7 @@ def source(
     **parts: Any,
 ) -> RestSource:
     """A stream of an instance, opened; waits for nothing unless a clock is given."""
-    declared = made.connector.streams[stream]  # type: ignore[attr-defined]
+    declared = made.connector.streams[stream]  # type: ignore[attr-defined]  # a rest connector
     schema = logical_schema(declared.record_schema, declared.key) if declared.record_schema else None
     request = SourceRequest(stream, schema, paths, incremental=incremental, batch_rows=batch_rows)
     return RestSource(made, request, **{"clock": FakeClock(), "chance": lambda: 1.0, **parts})

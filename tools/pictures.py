@@ -55,9 +55,10 @@ def syncline(root: Path, *args: str) -> str:
 
 def draw(name: str, title: str, text: str) -> None:
     """Writes docs/pictures/NAME.svg."""
-    console = Console(record=True, width=112, file=open(os.devnull, "w"), force_terminal=True, color_system="truecolor")  # noqa: SIM115, PTH123
-    console.print(Text.from_ansi(text.rstrip()), soft_wrap=False)
-    svg = console.export_svg(title=title, theme=THEME, unique_id=name)
+    with Path(os.devnull).open("w") as nowhere:
+        console = Console(record=True, width=112, file=nowhere, force_terminal=True, color_system="truecolor")
+        console.print(Text.from_ansi(text.rstrip()), soft_wrap=False)
+        svg = console.export_svg(title=title, theme=THEME, unique_id=name)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code, monospace", "ui-monospace, SFMono-Regular, Menlo, Consolas, monospace")
     out = ROOT / "docs" / "pictures" / f"{name}.svg"

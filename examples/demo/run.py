@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from helpdesk import Helpdesk  # noqa: E402 - the demo is a folder, not a package
-from legacy_crm import write_export  # noqa: E402
+from legacy_crm import write_export  # noqa: E402 - the demo is a folder, not a package
 
 TOKENS = {"acme": "demo-acme-token", "globex": "demo-globex-token"}
 

@@ -22,7 +22,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.state import tables
 from syncline.state.empty import EmptyState
-from syncline.state.lease import _renew
+from syncline.state.lease import renew
 from syncline.state.open import open_reader, open_store
 from syncline.state.store import AppliedObject, RunRecord, SealedRejects
 
@@ -388,6 +388,16 @@ class TestLease:
                 assert time.monotonic() < until
                 time.sleep(0.02)
 
+    def test_leases_held_at_once_are_each_renewed(self, store):
+        """A short lease that is taken while a long one is held is renewed in its own time, and again after a pause."""
+        with store.lease("long", ttl=600):
+            for _ in range(2):
+                with store.lease("apply", ttl=0.6) as lease:
+                    until = time.monotonic() + 30
+                    while expires(store) <= lease.expires:
+                        assert time.monotonic() < until
+                        time.sleep(0.02)
+
     def test_a_holder_that_stopped_is_fenced_off(self, where, store):
         """Who took over a lapsed lease writes; every late write of the earlier holder is refused and has no effect."""
         apply(store, APPLIED)
@@ -419,7 +429,7 @@ class TestLease:
         stale = held.__enter__()
         lapse(store)
         with store.lease("apply", ttl=600):
-            _renew(store._database, stale, 0.001, threading.Event())  # returns, as it finds that the lease is gone
+            assert not renew(store._database, stale, 0.001)
             held.__exit__(None, None, None)
             with pytest.raises(Waiting, match=r"another (600|5\d\d) s"), store.lease("apply"):
                 pass
@@ -710,7 +720,7 @@ def set_version(store: SqlStore, table: str, version: str) -> None:
 def expires(store: SqlStore) -> float:
     """When the lease runs out, as others see it."""
     with store._database.read() as connection:
-        return connection.execute(select(tables.leases.c.expires)).scalar_one()
+        return connection.execute(select(tables.leases.c.expires).where(tables.leases.c.name == "apply")).scalar_one()
 
 
 def lapse(store: SqlStore) -> None:

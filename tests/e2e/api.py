@@ -106,7 +106,7 @@ def started(root: Path, *args: str, extra: Mapping[str, str] | None = None) -> I
     """A command line that goes on; killed at the end of the block if it is still there."""
     command = [sys.executable, "-m", "syncline", *args]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=root, env=environ(extra), **pipes) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(command, cwd=root, env=environ(extra), **pipes) as process:  # type: ignore[call-overload]  # pipes is typed loosely
         try:
             yield process
         finally:

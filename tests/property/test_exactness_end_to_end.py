@@ -149,7 +149,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 #: A wall clock has no zone, on purpose.
-WALL = dt.datetime(1990, 1, 1), dt.datetime(2037, 12, 31)  # noqa: DTZ001
+WALL = dt.datetime(1990, 1, 1), dt.datetime(2037, 12, 31)  # noqa: DTZ001 - wall-clock
 
 # --- values, and what they must become -------------------------------------------------------------------------------
 
@@ -244,7 +244,7 @@ local = st.one_of(
 moment = st.one_of(
     st.datetimes(
         dt.datetime(1900, 1, 1),  # noqa: DTZ001 - bounds are naive
-        dt.datetime(2200, 1, 1),  # noqa: DTZ001
+        dt.datetime(2200, 1, 1),  # noqa: DTZ001 - wall-clock
         timezones=st.integers(-14 * 60, 14 * 60).map(lambda m: dt.timezone(dt.timedelta(minutes=m))),
     ).map(lambda d: d.isoformat(timespec="microseconds")),
     st.sampled_from(["1969-12-31T23:59:59.999999Z", "2016-12-31T23:59:59+00:00", "0001-01-02T00:00:00+00:00"]),

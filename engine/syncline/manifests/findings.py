@@ -98,7 +98,7 @@ def _chosen(errors: list[_Error], root: Node, prefix: Path, model: Any) -> Itera
             continue
         expected = fields.at(model, union[len(prefix) :])
         raw = dict(group[0].raw) | {"type": "union", "ctx": {"expected": " or ".join(map(fields.describe, expected))}}
-        yield _Error(union, "", (), raw)  # type: ignore[arg-type]
+        yield _Error(union, "", (), raw)  # type: ignore[arg-type]  # only type and ctx are read
 
 
 def _is_other_type(error: _Error, value: Node | None) -> bool:
@@ -112,7 +112,7 @@ def _is_echo(error: _Error, root: Node) -> bool:
     # Entries that are wrong are not counted, so that a list of them is also "too short".
     node = root.at(error.path)
     counted = error.raw["type"] == "too_short" and node is not None and isinstance(node.data, list | dict)
-    return counted and len(node.data) >= (error.raw.get("ctx") or {}).get("min_length", 0)  # type: ignore[union-attr]
+    return counted and len(node.data) >= (error.raw.get("ctx") or {}).get("min_length", 0)  # type: ignore[union-attr]  # counted says so
 
 
 # Errors that say no more than "this value is of another type than this alternative".

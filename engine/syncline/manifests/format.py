@@ -100,7 +100,7 @@ def _sort_envelope(document: Any) -> None:
         return
     for name in reversed(_ENVELOPE):
         if name in document:
-            document.move_to_end(name, last=False)  # type: ignore[attr-defined]
+            document.move_to_end(name, last=False)  # type: ignore[attr-defined]  # untyped
 
 
 def _changed(file: str) -> Invalid:

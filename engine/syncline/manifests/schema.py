@@ -64,7 +64,7 @@ def _branch(kind: Kind) -> dict[str, Any]:
 @cache
 def _definitions() -> dict[str, Any]:
     models = [(Metadata, "validation"), *((kind.spec, "validation") for kind in KINDS)]
-    _, document = models_json_schema(models, by_alias=True, ref_template=_DEFS, schema_generator=_Quiet)  # type: ignore[arg-type]
+    _, document = models_json_schema(models, by_alias=True, ref_template=_DEFS, schema_generator=_Quiet)  # type: ignore[arg-type]  # a list is invariant
     definitions: dict[str, Any] = document["$defs"]
     return definitions
 
@@ -73,7 +73,7 @@ class _Quiet(GenerateJsonSchema):
     """Leaves out what helps nobody in an editor: a title made of the field's name."""
 
     # Defaults that are models which were never validated (`Guards.model_construct()`) can't be shown as JSON.
-    ignored_warning_kinds = frozenset({"non-serializable-default", "skipped-choice"})  # type: ignore[assignment]
+    ignored_warning_kinds = frozenset({"non-serializable-default", "skipped-choice"})  # type: ignore[assignment]  # a set there
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         del schema

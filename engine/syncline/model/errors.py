@@ -68,7 +68,7 @@ class Denied(SynclineError):
 class Again(SynclineError):
     """It may work later. `after` is in seconds; None leaves it to the caller's backoff."""
 
-    def __init__(self, message: str, *, code: str = "SYN700", help: str = "", after: float | None = None) -> None:  # noqa: A002
+    def __init__(self, message: str, *, code: str = "SYN700", help: str = "", after: float | None = None) -> None:  # noqa: A002 - the word
         super().__init__(message, code=code, help=help)
         self.after = after
 
@@ -76,7 +76,7 @@ class Again(SynclineError):
 class Waiting(SynclineError):
     """Something else must happen first; `on` names it (an object, a lease, a run)."""
 
-    def __init__(self, message: str, *, code: str = "SYN601", help: str = "", on: str = "") -> None:  # noqa: A002
+    def __init__(self, message: str, *, code: str = "SYN601", help: str = "", on: str = "") -> None:  # noqa: A002 - the word
         super().__init__(message, code=code, help=help)
         self.on = on
 

@@ -57,7 +57,7 @@ class Secret:
         )
 
     # A hash would let a dictionary, and everyone who prints one, tell secrets apart by their value.
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # how Python says: not hashable
 
     def __bool__(self) -> bool:
         return bool(self.reveal())

@@ -306,7 +306,7 @@ class HttpTransport:
             )
         else:
             connection = http.client.HTTPConnection(host, port, timeout=self._remaining())
-        connection.response_class = self._response  # type: ignore[assignment]
+        connection.response_class = self._response  # type: ignore[assignment]  # a factory will do
         connection.connect()
         # Header and body of a request go out as two writes, which Nagle's algorithm would hold up.
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -314,7 +314,7 @@ class HttpTransport:
         return connection
 
     def _response(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]
+        return http.client.HTTPResponse(_Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]  # it has makefile()
 
     def _remaining(self) -> float:
         left = self._deadline - self._clock.monotonic()

@@ -138,7 +138,7 @@ class RecordDecoder:
         """Compiles the page around the records: structs for the way down to a list, or a JMESPath program."""
         expression = expression.strip()
         if expression in {"@", "[]", "[*]", "@[]", "@[*]"}:
-            self._typed = msgspec.json.Decoder(list[self._struct])  # type: ignore[name-defined]
+            self._typed = msgspec.json.Decoder(list[self._struct])  # type: ignore[name-defined]  # made at run time
             self._raw = msgspec.json.Decoder(list[msgspec.Raw] | dict[str, msgspec.Raw])
             return
         match = _PATH.fullmatch(expression)
@@ -150,7 +150,7 @@ class RecordDecoder:
         path, inner = _names(match["path"]), _names((match["inner"] or "").lstrip("."))
         self._depth, self._inner = len(path), inner
         item = _wrapped(self._struct, inner)
-        self._typed = msgspec.json.Decoder(_wrapped(list[item] | None, path))  # type: ignore[valid-type]
+        self._typed = msgspec.json.Decoder(_wrapped(list[item] | None, path))  # type: ignore[valid-type]  # likewise
         self._raw = msgspec.json.Decoder(_wrapped(msgspec.Raw, path))
 
     def _unwrap(self, page: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from syncline.model.errors import Again
 
 def test_batches_arrive_in_order_and_completely():
     """As they were yielded, whatever the queue's length."""
-    with read_ahead(range(50)) as incoming:  # type: ignore[arg-type]
+    with read_ahead(range(50)) as incoming:  # type: ignore[arg-type]  # anything passes through
         assert [*map(str, incoming)] == [*map(str, range(50))]
 
 
@@ -28,7 +28,7 @@ def test_no_more_than_is_needed_is_read_ahead():
             yield n
 
     with read_ahead(source()) as incoming:
-        assert next(incoming) == 0  # type: ignore[comparison-overlap]
+        assert next(incoming) == 0  # type: ignore[comparison-overlap]  # likewise
         time.sleep(0.05)
         assert len(read) <= 2 + pipeline.READ_AHEAD
 

@@ -167,7 +167,7 @@ def test_secrets_compare_by_value_and_only_with_secrets():
 def test_only_text_is_a_secret():
     """Another type is refused without being shown, not even among the local variables of the constructor."""
     with pytest.raises(TypeError) as caught:
-        Secret(CANARY.encode())  # type: ignore[arg-type]
+        Secret(CANARY.encode())  # type: ignore[arg-type]  # the wrong type is the point
 
     frames = traceback.TracebackException.from_exception(caught.value, capture_locals=True).stack
     assert CANARY not in str(frames[-1].locals)

@@ -19,7 +19,7 @@ def test_timestamps_compare_as_instants(one, other):
     """Two timestamps compare as Python's own instants do, whatever their zones."""
     kind = CursorKind("timestamp")
     left, right = one.astimezone(dt.UTC), other.astimezone(dt.UTC)
-    assert (kind.key(one.isoformat()) < kind.key(other.isoformat())) == (left < right)  # type: ignore[operator]
+    assert (kind.key(one.isoformat()) < kind.key(other.isoformat())) == (left < right)  # type: ignore[operator]  # of one kind
 
 
 @given(st.integers(-(10**18), 4 * 10**18))
