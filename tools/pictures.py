@@ -47,7 +47,7 @@ THEME = TerminalTheme(
 
 def syncline(root: Path, *args: str) -> str:
     """What a command prints, in colour."""
-    environ = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "110", "ACME_HELPDESK_TOKEN": "x"}
+    environ = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "134", "ACME_HELPDESK_TOKEN": "x"}
     command = [sys.executable, "-m", "syncline", *args]
     done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
@@ -56,7 +56,7 @@ def syncline(root: Path, *args: str) -> str:
 def draw(name: str, title: str, text: str) -> None:
     """Writes docs/pictures/NAME.svg."""
     with Path(os.devnull).open("w") as nowhere:
-        console = Console(record=True, width=112, file=nowhere, force_terminal=True, color_system="truecolor")
+        console = Console(record=True, width=136, file=nowhere, force_terminal=True, color_system="truecolor")
         console.print(Text.from_ansi(text.rstrip()), soft_wrap=False)
         svg = console.export_svg(title=title, theme=THEME, unique_id=name)
     svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
@@ -38,21 +40,18 @@ _CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
 
 
 @contextmanager
-def hold(database: Database, name: str, holder: str, ttl: float) -> Iterator[Lease]:
-    """Holds a lease for the block, renewed by a thread at each third of `ttl` (seconds)."""
+def hold(database: Database, renewals: Renewals, name: str, holder: str, ttl: float) -> Iterator[Lease]:
+    """Holds a lease for the block, renewed at each third of `ttl` (seconds)."""
     lease = _acquire(database, name, holder, ttl)
-    ended = threading.Event()
-    renewal = threading.Thread(target=_renew, args=(database, lease, ttl, ended), name=f"lease of {name}", daemon=True)
-    renewal.start()
+    renewals.add(lease, ttl)
     try:
         yield lease
     finally:
-        ended.set()
+        renewals.remove(lease)
         # A lease that can't be given back runs out; the error of the block, if any, is the one that matters. A renewal
         # that is just under way finds another token, or is overtaken by it.
         with suppress(Again, Stalled):
             _release(database, lease)
-        renewal.join()
 
 
 def check(connection: Connection, lease: Lease) -> None:
@@ -97,12 +96,85 @@ def _acquire(database: Database, name: str, holder: str, ttl: float) -> Lease:
     return lease
 
 
-def _renew(database: Database, lease: Lease, ttl: float, ended: threading.Event) -> None:
-    """Runs in a thread of its own. An error is no reason to stop: the next try may still come in time."""
-    while not ended.wait(ttl / 3):
-        with suppress(Again, Stalled, Bug), database.write() as connection:
-            if not _change(connection, lease, lease.token, {"expires": database.now(connection) + ttl}):
-                return
+class Renewals:
+    """Renews the leases that are held on a database, each in its own time, by one thread for all of them.
+
+    To start a thread costs more than to take a lease, and most are held for a moment. So the thread outlives a lease:
+    it ends when it wakes and there is nothing left to renew, and the next lease starts another.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._changed = threading.Condition()
+        self._held: dict[Lease, _Renewal] = {}
+        self._thread: threading.Thread | None = None
+        self._wakes = 0.0
+
+    def add(self, lease: Lease, ttl: float) -> None:
+        """Renews a lease from now on."""
+        renewal = _Renewal(ttl, time.monotonic() + ttl / 3)
+        with self._changed:
+            self._held[lease] = renewal
+            if self._thread is None or not self._thread.is_alive():  # in a process that forked it is not
+                self._wakes = renewal.due
+                self._thread = threading.Thread(target=self._run, name="renewal of leases", daemon=True)
+                self._thread.start()
+            elif renewal.due < self._wakes:
+                self._changed.notify()
+
+    def remove(self, lease: Lease) -> None:
+        """Renews a lease no more."""
+        with self._changed:
+            self._held.pop(lease, None)
+
+    def close(self) -> None:
+        """Renews nothing more; the thread has ended when this returns."""
+        with self._changed:
+            self._held.clear()
+            thread = self._thread
+            self._changed.notify()
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while due := self._wait():
+            for lease, ttl in due:
+                kept = renew(self._database, lease, ttl)
+                with self._changed:
+                    if not kept:
+                        self._held.pop(lease, None)
+                    elif lease in self._held:
+                        self._held[lease] = _Renewal(ttl, time.monotonic() + ttl / 3)
+
+    def _wait(self) -> list[tuple[Lease, float]]:
+        """The leases that are due, with their `ttl`, once there are any; none if nothing is held."""
+        with self._changed:
+            while self._held:
+                now = time.monotonic()
+                if due := [(lease, renewal.ttl) for lease, renewal in self._held.items() if renewal.due <= now]:
+                    return due
+                self._wakes = min(renewal.due for renewal in self._held.values())
+                self._changed.wait(self._wakes - now)
+            self._thread = None
+            return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    """When a lease is to be renewed (monotonic clock), and for how long."""
+
+    ttl: float
+    due: float
+
+
+def renew(database: Database, lease: Lease, ttl: float) -> bool:
+    """Moves the end of a lease on; False if it is not ours any more.
+
+    An error is no reason to give up: the next try may still come in time.
+    """
+    with suppress(Again, Stalled, Bug), database.write() as connection:
+        return _change(connection, lease, lease.token, {"expires": database.now(connection) + ttl})
+    return True
 
 
 def _release(database: Database, lease: Lease) -> None:

@@ -47,6 +47,7 @@ class SqlStore(SqlReader):
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
+        self._renewals = leases.Renewals(database)
         new = database.insert
         self._new_run = new(tables.runs).on_conflict_do_nothing()
         self._new_reject = _upsert(new(tables.rejects), "run", "sequence")
@@ -57,10 +58,14 @@ class SqlStore(SqlReader):
             set_={"value": tables.metrics.c.value + counting.excluded.value},
         )
 
+    def close(self) -> None:
+        self._renewals.close()
+        super().close()
+
     # --- Applies ------------------------------------------------------------------------------------------------------
 
     def lease(self, name: str, holder: str = "", ttl: float = 30.0) -> AbstractContextManager[Lease]:
-        return leases.hold(self._database, name, holder, ttl)
+        return leases.hold(self._database, self._renewals, name, holder, ttl)
 
     def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
         applies = tables.applies
