@@ -213,10 +213,12 @@ def test_all_of_a_batch_is_on_disk_before_its_checkpoint_counts(log: AuditLog, m
         _rename(source, target, **kwargs)
         synced.clear()
 
+    def syncing(descriptor, _fsync=os.fsync):
+        _fsync(descriptor)
+        synced.add(opened[descriptor])
+
     monkeypatch.setattr(os, "open", opening)
-    monkeypatch.setattr(
-        os, "fsync", lambda descriptor, _fsync=os.fsync: (_fsync(descriptor), synced.add(opened[descriptor]))
-    )
+    monkeypatch.setattr(os, "fsync", syncing)
     monkeypatch.setattr(os, "rename", renaming)
     log.append_entries([b"a"] * 300)
 
