@@ -36,7 +36,7 @@ for work in "${works[@]}"; do for _ in $(seq "${RUNS:-3}"); do for peer in ${PEE
     w2/syncline)  apply w2; measure w2/syncline "$ours" -m syncline --root "$repos/w2" run bench/Sync/items ;;
     w3/reference) measure w3/reference "$(py ref)" "$peers/w3_reference.py" 1 200 1 ;;
     w3/dlt)       measure w3/dlt-20 "$(py dlt)" "$peers/w3_dlt.py" 1 20 ;;
-    w3/syncline)  apply w3; measure w3/syncline "$ours" "$here/w3_syncline.py" "$repos/w3" ;;
+    w3/syncline)  apply w3; measure w3/syncline "$ours" "$here/w3_syncline.py" "$repos/w3"; cat "$BENCH/logs/run_w3_syncline.out" ;;
   esac
 done; done; done
 python3 - "$BENCH/side.jsonl" <<'P'

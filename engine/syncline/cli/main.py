@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -82,6 +83,20 @@ def main(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+
+
+def run() -> NoReturn:
+    """
+    The command itself: `main`, and out at once.
+
+    Taking manifests and libraries apart object by object, as Python does at its end, takes longer than many commands.
+    What has to be closed is closed by then: files, connections and threads end with the blocks that use them.
+    """
+    code = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # whoever read it is gone, or it was closed
+            stream.flush()
+    os._exit(code)
 
 
 def _prepare() -> None:
