@@ -178,8 +178,10 @@ class RecordDecoder:
     def _items(self, raw: bytes) -> list[bytes]:
         if raw == b"null":
             return []
+        if raw[:1] == b"{" and "[" in self._expression:
+            raise self._none()  # an error, perhaps, where the list should be: not a page without records
         if raw[:1] == b"{" and not self._inner:
-            return [raw]  # one object where a list could be: JMESPath gives it, as a listing of one
+            return [raw]  # the path itself names one record
         items = msgspec.json.decode(raw, type=list[msgspec.Raw])
         if not self._inner:
             return [bytes(item) for item in items]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid, SynclineError
-from syncline.model.schema import DataType, Field, Schema
+from syncline.model.schema import INTEGER, DataType, Field, Schema
 from syncline.sdk.frame import source_frame_schema
 from syncline.sdk.json_document import check_document, excerpt
 from syncline.sdk.json_records import RecordDecoder, untyped_schema
@@ -278,3 +278,20 @@ def test_an_excerpt_is_harmless():
     assert text.isprintable()
     assert "sec" not in text
     assert len(text) <= 121
+
+
+def test_an_object_where_a_list_is_declared_is_refused():
+    """`data[]` asks for a list: an object there is an error, not a page with a record of nulls."""
+    decoder = RecordDecoder(Schema((Field("id", INTEGER),)), "data[]")
+
+    with pytest.raises(Invalid) as caught:
+        decoder.decode(b'{"data": {"error": "out of order"}}')
+
+    assert caught.value.code == "SYN413"
+
+
+def test_a_path_without_brackets_may_name_one_record():
+    """`data` takes an object as its only record."""
+    decoder = RecordDecoder(Schema((Field("id", INTEGER),)), "data")
+
+    assert decoder.decode(b'{"data": {"id": 7}}').count == 1
