@@ -30,9 +30,9 @@ from syncline.executor.retry import retry_work
 from syncline.executor.work import Work
 from syncline.model.run import TRANSITIONS
 from syncline.reconciler.apply import apply_plan
-from syncline.state.open import open_reader
 from tests.e2e import house, prepare
 from tests.e2e.fuse import Fuse, fused, opener
+from tests.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -125,7 +125,7 @@ def apply_once(spec: Spec, point: int) -> list[str]:
 def applied_outcome(spec: Spec) -> dict[str, Any]:
     """What is applied, the cursors, and whether everything is closed and told."""
     settings = spec.settings()
-    reader = open_reader(settings.state_url)
+    reader = Look(settings.state_url)
     told = [e for e in house.audit_events(settings) if e["metadata"]["event_code"] == "apply.step"]
     return {
         "objects": [[str(o.key), o.digest, o.document, o.place, o.generation] for o in reader.objects()],
@@ -146,7 +146,7 @@ def _cursor(text: str) -> list[Any]:
 def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
     """What is there right after a kill: rows and checkpoint have to agree at any moment."""
     settings = spec.settings()
-    reader = open_reader(settings.state_url)
+    reader = Look(settings.state_url)
     copy = reader.cursor(scenario.key)
     with open_facilities(settings) as facilities:
         engine = Engine(facilities, resolver(settings))
@@ -168,7 +168,7 @@ def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
 
 def ended(spec: Spec) -> bool:
     """Whether the run that was killed had ended before: then nobody would repair it."""
-    newest = open_reader(spec.settings().state_url).runs(house.Scenario(**spec.scenario).key, 1)
+    newest = Look(spec.settings().state_url).runs(house.Scenario(**spec.scenario).key, 1)
     known = Path(spec.root) / "before"
     earlier = known.read_text() if known.exists() else ""
     return bool(newest) and not TRANSITIONS[newest[0].state] and newest[0].id not in earlier

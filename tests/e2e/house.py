@@ -20,8 +20,8 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.facilities import SIGNER, audit_origin, signer
 from syncline.model.key import ObjectKey
 from syncline.settings import Settings, read_settings
-from syncline.state.open import open_reader
 from tests import repository
+from tests.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -204,7 +204,7 @@ def audit_ok(settings: Settings) -> bool:
     """Whether the audit log verifies."""
     if not (settings.keys / SIGNER).exists():
         return True
-    origin = audit_origin(open_reader(settings.state_url).lineage)
+    origin = audit_origin(Look(settings.state_url).lineage)
     key, _ = signer(settings.keys, origin)
     return verify(DirectoryFetcher(settings.audit), origin, [key.verifier]).ok
 
@@ -213,14 +213,14 @@ def audit_events(settings: Settings) -> list[dict[str, Any]]:
     """The audit log's entries, in order."""
     from syncline.audit.log import AuditLog
 
-    origin = audit_origin(open_reader(settings.state_url).lineage)
+    origin = audit_origin(Look(settings.state_url).lineage)
     key, _ = signer(settings.keys, origin)
     return [json.loads(entry) for entry in AuditLog.open(settings.audit, key, origin).read()]
 
 
 def accounted(settings: Settings, scenario: Scenario) -> bool:
     """Whether the last receipt says what became of every row, or says that it can't."""
-    receipt = open_reader(settings.state_url).runs(scenario.key)[0].receipt or {}
+    receipt = Look(settings.state_url).runs(scenario.key)[0].receipt or {}
     counts = receipt["counts"]
     return counts["written"] == sum(counts[n] for n in ("inserted", "updated", "unchanged")) or bool(receipt["notes"])
 
@@ -229,7 +229,7 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
     """The table, the last run, its rejects and its cursor, as plain data."""
     from syncline import workflow
 
-    reader = open_reader(settings.state_url)
+    reader = Look(settings.state_url)
     runs = reader.runs(scenario.key)
     last = runs[0]
     receipt = last.receipt or {}

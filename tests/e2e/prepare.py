@@ -11,8 +11,8 @@ import psycopg
 
 from syncline import workflow
 from syncline.executor.progress import Silent
-from syncline.state.open import open_reader
 from tests.e2e import house
+from tests.look import Look
 from tests.repository import write
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _build(spec: Spec, scenario: house.Scenario) -> None:
 
 def _note(spec: Spec, settings: Settings) -> None:
     """Notes the runs that were there before the one that is killed."""
-    Path(spec.root, "before").write_text("\n".join(r.id for r in open_reader(settings.state_url).runs()))
+    Path(spec.root, "before").write_text("\n".join(r.id for r in Look(settings.state_url).runs()))
 
 
 def _build_for_apply(spec: Spec) -> None:
@@ -76,7 +76,7 @@ def _build_for_apply(spec: Spec) -> None:
     settings = spec.settings()
     house.customers(spec.work, 10)
     workflow.apply(settings, step=lambda _: None)
-    for key in (k.key for k in open_reader(settings.state_url).objects() if k.key.kind == "Sync"):
+    for key in (k.key for k in Look(settings.state_url).objects() if k.key.kind == "Sync"):
         workflow.run(settings, key, progress=Silent())
     after = {**before, **named}
     del after["second.yaml"]  # a delete

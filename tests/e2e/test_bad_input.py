@@ -14,10 +14,10 @@ from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
-from syncline.state.open import open_reader
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk
 from tests.e2e.house import FLOW, Scenario, audit_ok, build, rows
+from tests.look import Look
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -182,7 +182,7 @@ def test_an_api_that_goes_wrong_ends_the_run_and_leaves_the_table(tmp_path, wron
             workflow.run(settings, TICKETS, progress=Silent())
         assert error.value.code.startswith("SYN4")
         assert table(tmp_path) == before
-        stopped = open_reader(settings.state_url).runs()[0]
+        stopped = Look(settings.state_url).runs()[0]
         assert stopped.state in {RunState.failed, RunState.interrupted}
         assert stopped.error_code == error.value.code
         api.wrong = ""

@@ -15,10 +15,11 @@ from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
-from syncline.state.open import open_reader, open_store
+from syncline.state.open import open_store
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk
 from tests.e2e.house import FLOW, Scenario, audit_ok, build, customers, rows
+from tests.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def test_a_rename_keeps_the_position(tmp_path, tickets):
 
     assert second.record.counts.read == 5
     assert count(tmp_path) == 25
-    assert [r.id for r in open_reader(settings.state_url).runs(key)] == [second.record.id, first.record.id]
+    assert [r.id for r in Look(settings.state_url).runs(key)] == [second.record.id, first.record.id]
     assert run(settings, key).record.counts.read == 0
     assert audit_ok(settings)
 
@@ -139,7 +140,7 @@ def test_a_full_refresh_reads_from_the_start_and_ends_what_was_open(tmp_path, ti
     finally:
         store.close()
     again = run(settings, full_refresh=True)
-    closed = open_reader(settings.state_url).run(left.id)
+    closed = Look(settings.state_url).run(left.id)
     assert again.record.counts.read == 20
     assert (closed.state, closed.error_code) == (RunState.failed, "SYN710")
     assert audit_ok(settings)
@@ -161,7 +162,7 @@ def test_the_copy_in_the_state_is_that_of_the_destination(tmp_path, tickets):
     run(settings)
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
         ((saved,),) = connection.execute("SELECT checkpoint FROM _syncline_checkpoints").fetchall()
-    copy = open_reader(settings.state_url).cursor(KEY) or ""
+    copy = Look(settings.state_url).cursor(KEY) or ""
     assert Checkpoint.loads(saved).position == Checkpoint.loads(copy).position
 
 
@@ -178,7 +179,7 @@ def test_rejects_are_retried_after_a_correction(tmp_path, write):
     customers(tmp_path, 40)
     first = run(settings, FLOW)
     before = len(rows(tmp_path, Scenario(write)) or [])
-    cursor = open_reader(settings.state_url).cursor(FLOW)
+    cursor = Look(settings.state_url).cursor(FLOW)
     settings = apply(tmp_path, fixed(manifests))
     retried = workflow.retry(settings, first.record.id, progress=Silent())
 
@@ -190,7 +191,7 @@ def test_rejects_are_retried_after_a_correction(tmp_path, write):
     assert (retried.record.counts.read, retried.record.counts.written) == (8, 5)
     assert len(rows(tmp_path, Scenario(write)) or []) == before + 5
     assert retried.record.parent == first.record.id
-    assert open_reader(settings.state_url).cursor(FLOW) == cursor
+    assert Look(settings.state_url).cursor(FLOW) == cursor
     assert [r.place for r in still] == [r.place for r in rejects if r.field == "balance"]
     with pytest.raises(Invalid) as refused:
         workflow.retry(settings, first.record.id, progress=Silent())

@@ -18,11 +18,11 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.model.errors import Denied
 from syncline.model.run import Counts, RunState
 from syncline.model.step import PutObject
-from syncline.state.open import open_reader
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e import house
 from tests.e2e.api import TICKETS, helpdesk, started, syncline
 from tests.e2e.house import Scenario, audit_ok, build, customers, settings_of
+from tests.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,14 +80,14 @@ def test_a_terminated_run_ends_at_once_and_is_resumed(tmp_path, held):
 
     assert process.returncode == 143, err
     assert took < 5
-    (stopped,) = open_reader(settings.state_url).runs()
+    (stopped,) = Look(settings.state_url).runs()
     assert (stopped.state, stopped.error_code) == (RunState.interrupted, "SYN704")
     assert stopped.counts == committed(tmp_path)
     assert "Traceback" not in err
     service.released.set()
     done = syncline(tmp_path, "run", TICKETS)
     assert done.returncode == 0, done.stderr
-    (record,) = open_reader(settings.state_url).runs()
+    (record,) = Look(settings.state_url).runs()
     assert (record.id, record.state, record.counts.read) == (stopped.id, RunState.succeeded, 60_001)
     assert tickets(tmp_path)[:2] == (60_001, 60_001)
     assert audit_ok(settings)
@@ -109,7 +109,7 @@ def test_of_two_processes_at_one_flow_one_is_told_of_the_other(tmp_path, held):
     assert second.returncode == 5
     assert f":{first.pid}" in second.stderr
     assert tickets(tmp_path)[:2] == (60_001, 60_001)
-    (record,) = open_reader(settings.state_url).runs()
+    (record,) = Look(settings.state_url).runs()
     assert record.state is RunState.succeeded
 
 
@@ -125,7 +125,7 @@ def test_a_plan_that_came_too_late_or_was_altered_is_refused(tmp_path):
     assert altered.read_text() != saved.read_text()
     tampered = syncline(tmp_path, "apply", str(altered), "--yes")
     assert (tampered.returncode, "SYN640" in tampered.stderr) == (1, True)
-    assert not open_reader(settings.state_url).objects()
+    assert not Look(settings.state_url).objects()
 
     workflow.apply(settings)
     stale = syncline(tmp_path, "apply", str(saved), "--yes")
@@ -152,7 +152,7 @@ def test_a_saved_plan_cannot_bring_its_own_permission(tmp_path):
     )
     with pytest.raises(Denied):
         workflow.apply(settings, replace(plan, steps=steps))
-    assert not open_reader(settings.state_url).objects()
+    assert not Look(settings.state_url).objects()
 
 
 def test_settings_are_those_of_the_house(tmp_path):
@@ -162,5 +162,5 @@ def test_settings_are_those_of_the_house(tmp_path):
     assert syncline(tmp_path, "apply", "--yes").returncode == 0
     done = syncline(tmp_path, "run", str(house.FLOW), "-o", "json")
     assert done.returncode == 4, done.stderr  # there are rejects
-    record = open_reader(settings_of(tmp_path).state_url).runs()[0]
+    record = Look(settings_of(tmp_path).state_url).runs()[0]
     assert json.loads(done.stdout)["run"] == record.id

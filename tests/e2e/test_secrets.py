@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from syncline import workflow
 from syncline.cli.main import main
-from syncline.state.open import open_reader
 from tests import repository
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import TICKETS, helpdesk, syncline
 from tests.e2e.house import Scenario, audit_events, customers, settings_of
+from tests.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +133,7 @@ def test_a_secret_is_used_and_found_nowhere(tmp_path, monkeypatch, echo, auth, d
     for _, text in said:
         assert not leaks(text), text
     settings = settings_of(tmp_path)
-    assert not leaks(json.dumps([str(r) for r in open_reader(settings.state_url).runs()]))
+    assert not leaks(json.dumps([str(r) for r in Look(settings.state_url).runs()]))
     assert not leaks(json.dumps([r.record for r in workflow.rejects(settings, run)]))
     assert not leaks(json.dumps(audit_events(settings)))
     assert any(e["metadata"]["event_code"] == "secret.use" for e in audit_events(settings))

@@ -15,8 +15,8 @@ from syncline.executor.rejects import unseal
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
 from syncline.secrets.envelope import KeyRing
-from syncline.state.open import open_reader
 from tests.e2e.house import Scenario, audit_events, build, customers
+from tests.look import Look
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_run_touches_what_is_its_tenants_only(tmp_path):
     before = fingerprint(tmp_path / "globex"), fingerprint(settings.keys / "tenants")
     mine = workflow.run(settings, MINE, progress=Silent())
 
-    reader = open_reader(settings.state_url)
+    reader = Look(settings.state_url)
     after = fingerprint(settings.keys / "tenants")
     assert fingerprint(tmp_path / "globex") == before[0]
     assert {path: after[path] for path in before[1]} == before[1]
@@ -70,7 +70,7 @@ def test_rejects_of_a_tenant_open_with_its_key_only(tmp_path):
     workflow.apply(settings)
     run = workflow.run(settings, MINE, progress=Silent()).record.id
     workflow.run(settings, YOURS, progress=Silent())
-    (sealed,) = open_reader(settings.state_url).rejects(run)
+    (sealed,) = Look(settings.state_url).rejects(run)
     keys = KeyRing.open(settings.keys)
     assert len(unseal(keys, MINE, sealed)) == sealed.count
     assert b"nowhere" not in sealed.blob

@@ -10,11 +10,13 @@ import csv
 import datetime as dt
 import io
 import json
+import operator
 import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -343,4 +345,5 @@ def test_a_float_sum_would_not_have_done(database):
     workflow.run(database.settings, ObjectKey("acme", "Sync", "csv"), progress=Silent(), full_refresh=True)
     stored = [row[1] for row in database.rows("csv_rows").values()]
     assert sum(stored) == sum(amounts)
-    assert sum(map(float, amounts)) != float(sum(amounts))
+    naive = reduce(operator.add, map(float, amounts))  # `sum` compensates from Python 3.12 on
+    assert naive != float(sum(amounts))

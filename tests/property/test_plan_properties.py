@@ -17,8 +17,9 @@ from syncline.manifests.resolve import resolve
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.planner import serialize
-from syncline.state.open import open_reader, open_store
+from syncline.state.open import open_store
 from tests.e2e.house import Scenario, build
+from tests.look import Look
 from tests.repository import write
 
 NAMES = ("alpha", "beta", "gamma", "delta", "epsilon")
@@ -85,7 +86,7 @@ def test_after_an_apply_the_plan_is_empty(history):
             assert again.empty
             assert not again.steps
             desired = workflow.validate(home).desired
-            reader = open_reader(home.state_url)
+            reader = Look(home.state_url)
             assert {o.key: o.digest for o in reader.objects()} == {k: m.digest for k, m in desired.objects.items()}
             assert applied.serial == reader.serial() >= serial
             assert not reader.unfinished_apply()
@@ -146,7 +147,7 @@ def test_a_rename_keeps_the_cursor(found, data):
         assert plan.summary == {"move": 1}
         workflow.apply(home, plan)
         moved = cursors.pop(ObjectKey("acme", "Sync", name))
-        assert open_reader(home.state_url).cursors() == {**cursors, ObjectKey("acme", "Sync", "renamed"): moved}
+        assert Look(home.state_url).cursors() == {**cursors, ObjectKey("acme", "Sync", "renamed"): moved}
         assert workflow.plan(home).empty
 
 

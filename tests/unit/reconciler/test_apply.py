@@ -15,9 +15,10 @@ from syncline.model.errors import Invalid, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.model.step import MoveObject
-from syncline.state.open import open_reader, open_store
+from syncline.state.open import open_store
 from syncline.state.store import RunRecord
 from tests.e2e.house import FLOW, Scenario, build
+from tests.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,13 +81,13 @@ def test_a_flow_that_runs_is_not_retired_moved_or_reset(tmp_path: Path, edit: st
     with running(settings, FLOW) as pid, pytest.raises(Waiting) as caught:
         workflow.apply(settings)
 
-    reader = open_reader(settings.state_url)
+    reader = Look(settings.state_url)
     assert caught.value.code == "SYN643"
     assert f"run {RUN.id} of {FLOW}" in caught.value.message
     assert f":{pid}" in caught.value.message
     assert (reader.cursor(FLOW), reader.unfinished_apply()) == ("7", ())
     assert workflow.apply(settings).steps > 0
-    assert open_reader(settings.state_url).cursor(FLOW) is None
+    assert Look(settings.state_url).cursor(FLOW) is None
 
 
 def test_a_run_does_not_begin_under_a_name_that_is_moved_to(tmp_path: Path) -> None:
@@ -125,10 +126,10 @@ def test_a_killed_move_leaves_what_can_run(tmp_path: Path) -> None:
 
     from syncline.executor.applied import read_applied
 
-    assert set(read_applied(open_reader(settings.state_url)).flows) == {RENAMED}
+    assert set(read_applied(Look(settings.state_url)).flows) == {RENAMED}
     assert workflow.plan(settings).summary == {"update": 1}
     workflow.apply(settings)
-    reader = open_reader(settings.state_url)
+    reader = Look(settings.state_url)
     assert (reader.cursor(RENAMED), [r.id for r in reader.runs(RENAMED)]) == ("7", [RUN.id])
     assert workflow.plan(settings).empty
 
@@ -150,4 +151,4 @@ def test_moves_that_do_not_fit_the_state_are_refused(tmp_path: Path) -> None:
         with pytest.raises(Invalid) as caught:
             workflow.apply(settings, replace(plan, steps=(move, *plan.steps[1:])))
         assert caught.value.code == "SYN640"
-    assert open_reader(settings.state_url).unfinished_apply() == ()
+    assert Look(settings.state_url).unfinished_apply() == ()
