@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.mapping.columns import Columns
-    from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
     from syncline.model.schema import Schema
     from syncline.planner.compiled import CompiledFlow
@@ -34,24 +33,26 @@ if TYPE_CHECKING:
 @dataclass(slots=True)
 class Engine:
     """
-    Runs flows one after another; what is applied is read again only when the state's serial moved.
+    Runs flows, one after another or several at once; what is applied is read again only when the state's serial moved.
 
-    `opener` opens both ends of a flow.
+    `opener` opens both ends of a flow. What is kept is kept by what it was made from: a run that began before an apply
+    never gets what belongs to the one after it, nor the other way round.
     """
 
     facilities: Facilities
     resolve: Resolve
     opener: Callable[[CompiledFlow, Applied, Settings, Resolve, Keep], Opener] = Opener
     _applied: Applied | None = None
-    _decided: tuple[dt.date, tuple[PolicyResult, ...]] | None = None
-    _columns: dict[tuple[ObjectKey, str, Schema], Columns] = field(default_factory=dict)
+    _decided: tuple[dt.date, int, tuple[PolicyResult, ...]] | None = None
+    _columns: dict[tuple[str, str, Schema], Columns] = field(default_factory=dict)
 
     def applied(self) -> Applied:
         """What is applied now."""
         if self._applied is None or self._applied.serial != self.facilities.store.serial():
-            self._applied = read_applied(self.facilities.store)
-            self._decided = None
+            fresh = read_applied(self.facilities.store)
+            self._applied = fresh
             self._columns.clear()
+            return fresh
         return self._applied
 
     def run(self, work: Work, progress: Progress) -> RunResult:
@@ -77,14 +78,17 @@ class Engine:
         """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""
         today = dt.datetime.now(dt.UTC).date()
         root = self.facilities.settings.root
-        if self._decided is None or self._decided[0] != today:
+        decided = self._decided
+        if decided is None or decided[:2] != (today, applied.serial):
             every = facts({key: (other.flow, other.compiled) for key, other in applied.flows.items()})
-            self._decided = (today, check(Subjects(applied.desired, every, (), today, root)))
-        return concerning(self._decided[1], item.flow)
+            decided = (today, applied.serial, check(Subjects(applied.desired, every, (), today, root)))
+            self._decided = decided
+        return concerning(decided[2], item.flow)
 
     def columns(self, item: CompiledFlow, source: Source) -> Columns:
         """The flow's mapping bound to what the source turned out to be. Kept: flows often share both."""
-        name = (item.flow.mapping.key, item.flow.key.tenant, source.schema)
-        if name not in self._columns:
-            self._columns[name] = bind_columns(item, source, self.facilities.keys)
-        return self._columns[name]
+        name = (item.flow.mapping.digest, item.flow.key.tenant, source.schema)
+        found = self._columns.get(name)
+        if found is None:
+            found = self._columns[name] = bind_columns(item, source, self.facilities.keys)
+        return found

@@ -23,7 +23,6 @@ class Action(Enum):
 class EffectKind(StrEnum):
     """Kinds of effects on data and the outside, from the most to the least consequential."""
 
-    rows_deleted = "rows-deleted"
     columns_dropped = "columns-dropped"
     cursor_reset = "cursor-reset"
     rows_reread = "rows-reread"

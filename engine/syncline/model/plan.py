@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic, has_errors
@@ -66,7 +65,3 @@ class Plan:
     def count(self, action: Action) -> int:
         """How many changes take an action."""
         return sum(c.action is action for c in self.changes)
-
-    def sort_key(self) -> Any:
-        """Plans order by the revision they were made from (for listings)."""
-        return self.basis.revision

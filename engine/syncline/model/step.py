@@ -7,7 +7,6 @@ a crash has no second effect.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from syncline.model.key import ObjectKey
 
@@ -62,5 +61,3 @@ class DeleteObject:
 
 
 Step = PutObject | MoveObject | ResetCursor | DeleteObject
-
-STEP_TYPES: dict[str, type[Any]] = {t.__name__: t for t in (PutObject, MoveObject, ResetCursor, DeleteObject)}
