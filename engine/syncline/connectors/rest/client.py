@@ -1,18 +1,16 @@
-"""The client of one API: sends a request until it is answered, within its limits, and says what the answer means.
+"""The client of one API: sends a request until it is answered, within its limits.
 
-Authenticates, keeps rate limits, follows redirects at the same origin, retries, and applies the connector's error
-rules. Credentials are added to each attempt and are in no message, URL or value that outlives it.
+Authenticates, keeps rate limits, follows redirects at the same origin, and retries; what an answer means is for its
+judge to say. Credentials are added to each attempt and are in no message, URL or value that outlives it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
-import orjson
-
+from syncline.connectors.rest.judge import Answer, Judge, Reading, Refused, Retry, Verdict, read_json
 from syncline.kinds.connector import ErrorRule, Http
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
@@ -20,39 +18,11 @@ from syncline.model.secret import redact
 from syncline.sdk.auth import authenticate, forms_of_secrets, sensitive_parameters
 from syncline.sdk.clock import Clock
 from syncline.sdk.http import Request, Response, Transport, TransportError, same_origin, shown_url, without_query
-from syncline.sdk.json_document import check_document, excerpt
 from syncline.sdk.limits import Limiter, Rule
-from syncline.sdk.retry import MAX_WAIT, RetryPolicy, retry_after
+from syncline.sdk.retry import MAX_WAIT, RetryPolicy
 from syncline.sdk.source import Credentials
 
 _REDIRECTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    An accepted answer: the body without byte order mark, and the checked document. `empty`: it counts as a page
-    without records, because a rule says so or because it has no content (status 204).
-    """
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-    document: Any = None
-    empty: bool = False
-
-
-class ResetPaging(Exception):
-    """A rule says that paging must start over. Caught by the source, once."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Retry:
-    """Worth another attempt: after so many seconds, if the server says so; `error` if there is none left."""
-
-    error: Again
-    wait: float | None = None
 
 
 class Client:
@@ -86,9 +56,9 @@ class Client:
         if rate:
             limits.append(Rule(*units.rate(rate)))
         self._limiters = [Limiter(rule, clock) for rule in limits]
-        self._rules = [(_condition(rule), rule) for rule in http.errors]
         self._hidden = forms_of_secrets(credentials)
         self._sensitive = sensitive_parameters(credentials)
+        self._judge = self.judge(http.errors)
 
     def place(self, request: Request) -> str:
         """A request for people, without secrets: `GET /tickets?cursor=8`."""
@@ -98,17 +68,23 @@ class Client:
         """A URL that may be kept in a position: without parameters that carry credentials."""
         return without_query(url, self._sensitive)
 
-    def fetch(self, request: Request, *, json: bool = True) -> Answer:
+    def judge(self, rules: Sequence[ErrorRule]) -> Judge:
+        """A judge by these rules, for `fetch`; without one, the API's own rules count."""
+        return Judge(rules, self._policy, hide=self._redacted, now=self._clock.now)
+
+    def fetch(self, request: Request, *, reading: Reading = read_json, judge: Judge | None = None) -> Answer:
         """
-        The answer to a request. Raises `Again` when attempts are used up, `Stalled` for refused credentials, `Invalid`
-        for an answer that can't be used, and `ResetPaging`.
+        The answer to a request, its body read by `reading`. Raises `Again` when attempts are used up, `Stalled` for
+        refused credentials, `Invalid` for an answer that can't be used, and `ResetPaging`.
         """
         try:
             attempt = 1
             while True:
-                found = self._attempt(request, json=json)
+                found = self._attempt(request, reading, judge or self._judge)
                 if isinstance(found, Answer):
                     return found
+                if isinstance(found, Refused):
+                    raise found.error
                 self._pause(found, attempt)
                 attempt += 1
         except SynclineError as error:
@@ -124,7 +100,7 @@ class Client:
     def close(self) -> None:
         self._transport.close()
 
-    def _pause(self, retry: _Retry, attempt: int) -> None:
+    def _pause(self, retry: Retry, attempt: int) -> None:
         """Waits before another attempt; raises when there is none, or when the server asks for too long a wait."""
         wait = self._policy.backoff(attempt, self._chance())
         if retry.wait is not None:
@@ -136,7 +112,7 @@ class Client:
         self._count("retries", 1)
         self._clock.sleep(wait)
 
-    def _attempt(self, request: Request, *, json: bool) -> Answer | _Retry:
+    def _attempt(self, request: Request, reading: Reading, judge: Judge) -> Verdict:
         try:
             response, url = self._send(request)
         except TransportError as error:
@@ -145,8 +121,11 @@ class Client:
             again = Again(str(error), code="SYN402", help="The next run continues where this one stopped.")
             if error.kind not in self._policy.on:
                 raise again from error
-            return _Retry(again)
-        return self._judge(response, url, json=json)
+            return Retry(again)
+        found = judge.verdict(response, url, reading)
+        if isinstance(found, Retry) and found.throttled:
+            self._count("throttled", 1)
+        return found
 
     def _send(self, request: Request) -> tuple[Response, str]:
         """One exchange with its redirects, which stay at the origin."""
@@ -182,81 +161,5 @@ class Client:
             return replace(request, method="GET", url=url, body=b"")
         return replace(request, url=url)
 
-    def _judge(self, response: Response, url: str, *, json: bool) -> Answer | _Retry:
-        """What a response means: the first matching rule decides, then its status."""
-        good = 200 <= response.status < 300
-        answer = Answer(url, response.status, response.headers, response.body, empty=response.status == 204)
-        if good and json and not answer.empty:
-            body, document = check_document(response.body, response.headers.get("content-type", ""), self._redacted)
-            answer = replace(answer, body=body, document=document)
-        elif self._rules:
-            answer = replace(answer, document=_loose(response.body))
-        for condition, rule in self._rules:
-            if condition.search({"status": answer.status, "headers": answer.headers, "body": answer.document}):
-                return self._ruled(rule, answer)
-        return answer if good else self._by_status(answer)
-
-    def _ruled(self, rule: ErrorRule, answer: Answer) -> Answer | _Retry:
-        message = rule.message or f"the connector's rule for {rule.when} says {rule.do}"
-        match rule.do:
-            case "retry":
-                return _Retry(Again(message, code="SYN403"), self._asked(answer))
-            case "rate_limited":
-                return self._limited(answer, message)
-            case "ignore" | "skip":
-                return replace(answer, body=b"", document=None, empty=True)
-            case "reauthenticate":
-                raise Stalled(
-                    message, code="SYN401", help="These credentials can't be renewed by themselves: set new ones."
-                )
-            case "reset_paging":
-                raise ResetPaging
-            case "fail":
-                raise Invalid(
-                    message, code="SYN440", help=f"Status {answer.status}: {excerpt(answer.body, self._redacted)}"
-                )
-
-    def _by_status(self, answer: Answer) -> _Retry:
-        status, shown = answer.status, excerpt(answer.body, self._redacted)
-        what = f"status {status}" + (f": {shown}" if shown else "")
-        if status == 429:
-            retry = self._limited(answer, f"too many requests ({what})")
-            if self._policy.retries_status(status):
-                return retry
-            retry.error.after = retry.wait
-            raise retry.error
-        if self._policy.retries_status(status):
-            return _Retry(Again(what, code="SYN403"), self._asked(answer))
-        if status in {401, 403}:
-            raise Stalled(
-                f"the credentials are refused ({what})",
-                code="SYN401",
-                help="Look at the AuthConfig: is the secret current, and may its owner read this?",
-            )
-        if status >= 500:
-            raise Again(what, code="SYN403", after=self._asked(answer))
-        raise Invalid(what, code="SYN405", help="Compare the stream's request with the vendor's documentation.")
-
-    def _limited(self, answer: Answer, message: str) -> _Retry:
-        self._count("throttled", 1)
-        return _Retry(Again(message, code="SYN404"), self._asked(answer))
-
-    def _asked(self, answer: Answer) -> float | None:
-        return retry_after(answer.headers, self._policy.honor, self._clock.now())
-
     def _redacted(self, text: str) -> str:
         return redact(text, self._hidden)
-
-
-def _condition(rule: ErrorRule) -> Any:
-    import jmespath
-
-    return jmespath.compile(rule.when)
-
-
-def _loose(body: bytes) -> Any:
-    """A document that only conditions look at; None when it is none."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None

@@ -20,6 +20,7 @@ def open_source(instance: Instance, request: SourceRequest) -> Source:
 
 def check(instance: Instance) -> str:
     """Sends the connector's check, or asks for the first page of its first stream, and says what answered."""
+    from syncline.connectors.rest.judge import read_nothing
     from syncline.connectors.rest.requests import base_url, compile_request, connector_of
     from syncline.connectors.rest.source import RestSource, open_client
     from syncline.sdk.clock import SystemClock
@@ -33,7 +34,7 @@ def check(instance: Instance) -> str:
         try:
             plan = compile_request(spec.check, base_url(instance, http), http, what="check")
             request = plan.build({"config": plain(instance.config)}, {})
-            client.fetch(request, json=False)
+            client.fetch(request, reading=read_nothing)
             place = client.place(request)
         finally:
             client.close()

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from syncline.connectors.rest.client import Answer, Client, ResetPaging
+from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.incremental import (
     Cursor,
     Found,
@@ -21,6 +21,7 @@ from syncline.connectors.rest.incremental import (
     record_digest,
     scalar_at,
 )
+from syncline.connectors.rest.judge import Answer, ResetPaging
 from syncline.connectors.rest.pages import compile_paging
 from syncline.connectors.rest.requests import base_url, check_place, compile_request, connector_of
 from syncline.kinds.integration import IntegrationSpec
