@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from syncline.kinds.base import Duration, Identifier, Jmespath, Rate, Spec, StreamName, Template
-from syncline.kinds.stream import Request, RestStream
+from syncline.kinds.request import Request
+from syncline.kinds.stream import RestStream
 from syncline.model.kind import Kind
 
 AuthType = Literal["api_key", "basic", "bearer", "oauth2", "none"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from syncline.kinds.base import DataClass, Duration, Identifier, Jmespath, Spec, StreamName, Template
+from syncline.kinds.base import DataClass, Duration, Identifier, Jmespath, Spec, StreamName
+from syncline.kinds.request import Request
+from syncline.kinds.write import Writes
 from syncline.model.schema import DataType, Schema
 from syncline.model.schema import Field as SchemaField
-
-Method = Literal["get", "post", "put", "patch", "delete"]
 
 _KEY = "Fields that identify a record at the source, for people; an upsert goes by the key of its mapping."
 
@@ -165,34 +165,6 @@ class Cursor(Spec):
         str | None,
         Field(description="How a timestamp or date is written in a request, in strftime codes; absent: ISO 8601."),
     ] = None
-
-
-class Request(Spec):
-    """One HTTP request; exactly one method."""
-
-    get: Annotated[Template | None, Field(description="Path of a GET request under the base URL: /tickets.")] = None
-    post: Annotated[Template | None, Field(description="Path of a POST request under the base URL.")] = None
-    put: Annotated[Template | None, Field(description="Path of a PUT request under the base URL.")] = None
-    patch: Annotated[Template | None, Field(description="Path of a PATCH request under the base URL.")] = None
-    delete: Annotated[Template | None, Field(description="Path of a DELETE request under the base URL.")] = None
-    query: Annotated[
-        dict[str, Template], Field(description="URL parameters as templates; one that comes out empty is left out.")
-    ] = {}
-    headers: Annotated[
-        dict[str, Template], Field(description="Headers as templates; one that comes out empty is left out.")
-    ] = {}
-    body: Annotated[JsonValue, Field(description="JSON that is sent; its texts are templates.")] = None
-
-
-class Writes(Spec):
-    """Requests that create, update or delete a record. This version doesn't write to APIs."""
-
-    create: Annotated[Request | None, Field(description="Request that creates a record.")] = None
-    update: Annotated[Request | None, Field(description="Request that changes a record that is there.")] = None
-    upsert: Annotated[Request | None, Field(description="Request that creates a record, or changes it if there.")] = (
-        None
-    )
-    delete: Annotated[Request | None, Field(description="Request that deletes a record.")] = None
 
 
 class Parent(Spec):

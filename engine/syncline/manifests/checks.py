@@ -17,8 +17,9 @@ from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
+from syncline.kinds.request import Request
 from syncline.kinds.schedule import ScheduleSpec, Windows
-from syncline.kinds.stream import FileStream, Page, Property, Request, RestStream
+from syncline.kinds.stream import FileStream, Page, Property, RestStream
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from syncline.kinds.connector import ConnectorSpec
-from syncline.kinds.stream import Request, RestStream
+from syncline.kinds.request import Request
+from syncline.kinds.stream import RestStream
 from syncline.manifests.desired import Desired
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.manifest import Manifest, Path

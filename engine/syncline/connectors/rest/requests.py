@@ -12,7 +12,7 @@ import orjson
 from syncline import __version__
 from syncline.kinds.connector import ConnectorSpec, Http
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import Request as RequestSpec
+from syncline.kinds.request import Request as RequestSpec
 from syncline.model.errors import Invalid
 from syncline.sdk.http import Request, checked_url, same_origin, with_query
 from syncline.sdk.source import Instance, plain
