@@ -1,0 +1,94 @@
+"""Pages on their way to a batch: gathered until there are enough of them, then columns."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from syncline.sdk.batch import Batch, Malformed, Position, Span
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.decoding import Decoding
+    from syncline.connectors.rest.listing import PageRead
+    from syncline.sdk.source import SourceRequest
+
+#: Most pages of a batch: at 100 records a page, a commit each 10,000 records.
+MAX_PAGES = 100
+#: Longest time, in seconds, that records wait for others before they make a batch: slow APIs commit all the same.
+MAX_AGE = 30.0
+#: Records that are held as objects before they become columns: few enough to stay in the processor's cache, which makes
+#: decoding the pages after them a third faster than gathering a whole batch of objects does.
+CHUNK = 1000
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Pages of the next batch. `since` is the monotonic time of its start."""
+
+    decoding: Decoding
+    since: float
+    rows: int = 0
+    records: list[Any] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    malformed: list[Malformed] = field(default_factory=list)
+    digest: Any = field(default_factory=hashlib.sha256)
+    size: int = 0
+    pages: int = 0
+
+    def add(self, page: PageRead) -> None:
+        """Takes in a page."""
+        self.records += page.records
+        self.rows += len(page.records)
+        if len(self.records) >= CHUNK:
+            self._to_columns()
+        self.spans += page.spans
+        self.malformed += page.malformed
+        self.digest.update(bytes.fromhex(page.digest))
+        self.size += page.size
+        self.pages += 1
+
+    def full(self, request: SourceRequest, now: float) -> bool:
+        """Whether it is time for a batch."""
+        return (
+            self.rows + len(self.malformed) >= request.batch_rows
+            or self.size >= request.batch_bytes
+            or self.pages >= MAX_PAGES
+            or now - self.since >= MAX_AGE
+        )
+
+    def batch(self, position: Position) -> Batch:
+        """All that was gathered, with the position after it."""
+        if self.records or not self.frames:
+            self._to_columns()
+        return Batch(
+            frame=pl.concat(self.frames, rechunk=True),
+            spans=tuple(self.spans),
+            position=position,
+            malformed=tuple(self.malformed),
+            digest=self.digest.digest(),
+            size=self.size,
+        )
+
+    def _to_columns(self) -> None:
+        self.frames.append(self.decoding.frame(self.records))
+        self.records = []
+
+
+def spans_of(place: str, rows: Sequence[int]) -> tuple[Span, ...]:
+    """Runs of consecutive records of a page, by their indices on it; their numbers count from 1."""
+    if not rows:
+        return ()
+    if rows[-1] - rows[0] == len(rows) - 1:
+        return (Span(place, "record", rows[0] + 1, len(rows)),)
+    found: list[Span] = []
+    start = 0
+    for index in range(1, len(rows) + 1):
+        if index == len(rows) or rows[index] != rows[index - 1] + 1:
+            found.append(Span(place, "record", rows[start] + 1, index - start))
+            start = index
+    return tuple(found)
