@@ -24,6 +24,7 @@ from syncline.state import tables
 from syncline.state.empty import EmptyState
 from syncline.state.lease import renew
 from syncline.state.open import open_reader, open_store
+from syncline.state.schema import HEAD
 from syncline.state.store import AppliedObject, RunRecord, SealedRejects
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class TestIdentity:
                 opener()
             assert caught.value.code == "SYN612"
             assert "9999" in caught.value.message
-        set_version(store, table, "0001")
+        set_version(store, table, HEAD)
         assert where.store().objects() == (APPLIED,)
 
 

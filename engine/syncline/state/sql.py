@@ -19,7 +19,8 @@ from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
 from syncline.state import lease as leases
-from syncline.state import tables
+from syncline.state import ledger, tables
+from syncline.state.ledger import SqlLedger
 from syncline.state.reader import SqlReader, is_key, key_columns, run_columns, storable
 from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects
 
@@ -127,6 +128,8 @@ class SqlStore(SqlReader):
                 connection.execute(delete(table).where(is_key(table, key)))
             for table in (tables.objects, tables.cursors, tables.runs, tables.metrics):
                 connection.execute(update(table).where(is_key(table, previous)).values(key_columns(key)))
+            if key.kind == "Integration":
+                ledger.rename(connection, key.tenant, previous.name, key.name)
             return True
 
         self._take(lease, apply, index, change)
@@ -229,6 +232,9 @@ class SqlStore(SqlReader):
         }
         with self._database.write() as connection:
             connection.execute(insert(tables.run_log), values)
+
+    def ledger(self, tenant: str, integration: str) -> SqlLedger:
+        return SqlLedger(self._database, tenant, integration)
 
     def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
         if values:

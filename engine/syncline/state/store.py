@@ -13,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts, RunState
+
+if TYPE_CHECKING:
+    from syncline.state.ledger import SqlLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +233,6 @@ class StateStore(StateReader, Protocol):
 
     def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
         """Adds to the counters of an object in the hour that it is now."""
+
+    def ledger(self, tenant: str, integration: str) -> SqlLedger:
+        """What is remembered of a tenant's writes to an integration that has no transactions."""

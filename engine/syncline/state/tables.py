@@ -153,3 +153,36 @@ metrics = Table(
     Column("counter", NAME, primary_key=True),
     Column("value", Double, nullable=False),
 )
+
+# What writes to systems without transactions leave here (see `ledger.py`): how far each flow is, which effects of an
+# unfinished batch are known to be applied, and what is known of each record. Keys of records are digests.
+write_marks = Table(
+    "write_marks",
+    metadata,
+    Column("tenant", NAME, primary_key=True),
+    Column("flow", NAME, primary_key=True),
+    Column("epoch", NAME, nullable=False),
+    Column("checkpoint", Text),
+    Column("begun", Boolean, nullable=False),
+)
+
+write_effects = Table(
+    "write_effects",
+    metadata,
+    Column("tenant", NAME, primary_key=True),
+    Column("flow", NAME, primary_key=True),
+    Column("effect", NAME, primary_key=True),
+)
+
+write_records = Table(
+    "write_records",
+    metadata,
+    Column("tenant", NAME, primary_key=True),
+    Column("integration", NAME, primary_key=True),
+    Column("place", NAME, primary_key=True),
+    Column("key", NAME, primary_key=True),
+    Column("id", NAME, nullable=False),
+    Column("version", NAME, nullable=False),
+    Column("digest", NAME, nullable=False),
+    Column("pending", NAME, nullable=False),
+)
