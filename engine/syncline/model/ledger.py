@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +34,41 @@ class Known:
     version: str = ""
     digest: str = ""
     pending: str = ""
+
+
+class Ledger(Protocol):
+    """Everything is durable when a method returns, against the death of the process. May raise `Again` or `Stalled`.
+
+    Example: what a writer does with one, for each batch:
+
+        ledger.progress(flow, place, {key: Known(pending=idempotency_key)})   # before a record is created
+        ledger.progress(flow, place, {key: Known(id="17", digest=digest)})    # when its answer is there
+        ledger.save(flow, checkpoint, place, {})                              # when the whole batch is written
+    """
+
+    def mark(self, flow: str) -> Mark | None:
+        """How far a flow has come; None if it never wrote, or was forgotten."""
+
+    def begin(self, flow: str, epoch: str) -> Mark:
+        """The mark of a flow, made with this epoch where there is none."""
+
+    def known(self, place: str, keys: Iterable[str]) -> dict[str, Known]:
+        """What is known of these records; those of which nothing is known are left out."""
+
+    def applied(self, flow: str) -> frozenset[str]:
+        """Effects that were applied after the checkpoint, by the names given to `progress`."""
+
+    def progress(self, flow: str, place: str, records: Mapping[str, Known], applied: Iterable[str] = ()) -> None:
+        """Notes what has become of records, and that writes after the checkpoint are under way."""
+
+    def save(self, flow: str, checkpoint: str, place: str, records: Mapping[str, Known]) -> None:
+        """Moves the checkpoint, notes records, and forgets what was `applied`, together."""
+
+    def drop(self, place: str, keys: Iterable[str]) -> None:
+        """Forgets records that are gone at the destination."""
+
+    def forget(self, flow: str) -> None:
+        """Deletes the mark of a flow. What is known of records stays: they are still there."""
+
+    def move(self, previous: str, flow: str) -> None:
+        """Renames a mark; one that `flow` already has is replaced. No effect where there is none."""

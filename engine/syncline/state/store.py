@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from syncline.model.key import ObjectKey
+from syncline.model.ledger import Ledger
 from syncline.model.run import Counts, RunState
-
-if TYPE_CHECKING:
-    from syncline.state.ledger import SqlLedger
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,5 +232,5 @@ class StateStore(StateReader, Protocol):
     def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
         """Adds to the counters of an object in the hour that it is now."""
 
-    def ledger(self, tenant: str, integration: str) -> SqlLedger:
+    def ledger(self, tenant: str, integration: str) -> Ledger:
         """What is remembered of a tenant's writes to an integration that has no transactions."""
