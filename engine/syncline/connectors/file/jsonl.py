@@ -12,19 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
-import orjson
 
 from syncline.connectors.file.blocks import MAX_RECORD, blocks, raw_text
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
-from syncline.model.errors import Invalid, SynclineError
+from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed, Span
-from syncline.sdk.json_document import check_document
+from syncline.sdk.json_lines import numbered_lines, sound_lines
 from syncline.sdk.json_records import PageRecords, RecordDecoder, untyped_schema
-
-#: Lines checked together: their parsed form is in memory while they are.
-_TOGETHER = 1000
 
 
 class JsonlFormat:
@@ -50,7 +46,7 @@ class JsonlFormat:
                     code="SYN456",
                     help="JSON Lines has one record a line; a JSON array in one file isn't JSON Lines.",
                 )
-            lines = _numbered(block.data, line)
+            lines = numbered_lines(block.data, line)
             try:
                 numbers, malformed, page = self._decode(file.name, lines, alone=False)
             except msgspec.DecodeError:
@@ -84,54 +80,13 @@ class JsonlFormat:
 
         `alone` looks at each line by itself; else only those are that don't pass together.
         """
-        sound: list[tuple[int, bytes]] = []
-        malformed: list[Malformed] = []
-        for start in range(0, len(lines), _TOGETHER):
-            some = lines[start : start + _TOGETHER]
-            if alone or not _all_sound([line for _, line in some]):
-                wrong = {number: why for number, line in some if (why := _fault(line))}
-                malformed += [Malformed(f"{name}:{n}", wrong[n], raw_text(line)) for n, line in some if n in wrong]
-                some = [(n, line) for n, line in some if n not in wrong]
-            sound += some
-        return [n for n, _ in sound], malformed, self._decoder.decode_each([line for _, line in sound])
-
-
-def _numbered(data: bytes, before: int) -> list[tuple[int, bytes]]:
-    """Lines that aren't empty, with their numbers."""
-    return [(before + n, line) for n, text in enumerate(data.split(b"\n"), 1) if (line := text.strip(b" \t\r"))]
+        found = sound_lines(lines, alone=alone)
+        malformed = [Malformed(f"{name}:{number}", why, raw_text(line)) for number, line, why in found.faults]
+        return [n for n, _ in found.sound], malformed, self._decoder.decode_each([line for _, line in found.sound])
 
 
 def _end_of_lines(data: bytes, final: bool) -> int:
     return len(data) if final else data.rfind(b"\n") + 1
-
-
-def _all_sound(lines: list[bytes]) -> bool:
-    """Whether lines are sound taken together. Each is decoded by itself later, so that none borrows from the next."""
-    if any(line[:1] != b"{" for line in lines):
-        return False
-    try:
-        check_document(b"[" + b",".join(lines) + b"]")
-    except SynclineError:
-        return False
-    return True
-
-
-def _fault(line: bytes) -> str:
-    """Why a line is no record; empty if it is one."""
-    try:
-        line.decode()
-        found = orjson.loads(line)
-    except UnicodeDecodeError as error:
-        return f"byte 0x{line[error.start]:02X} is no UTF-8"
-    except orjson.JSONDecodeError as error:
-        return f"it is no JSON: {error.msg} at column {error.colno}"
-    if not isinstance(found, dict):
-        return "it is no JSON object"
-    try:
-        check_document(line)
-    except SynclineError as error:
-        return error.message
-    return ""
 
 
 def _spans(name: str, numbers: Sequence[int]) -> tuple[Span, ...]:

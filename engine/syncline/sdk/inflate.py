@@ -1,0 +1,197 @@
+"""Compressed bodies, opened within bounds: gzip (RFC 1952) and zip. Nothing is written to a disk.
+
+A bomb is refused while it unpacks: by its size, by how many times larger it gets, by its number of entries. Data after
+the end of a gzip member that is no further member is damage, as is a wrong checksum.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from typing import Literal
+
+from syncline.model.errors import Again, Invalid
+
+Compression = Literal["auto", "none", "gzip", "zip"]
+
+_CHUNK = 64 * 1024
+_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+#: Size below which the ratio isn't looked at: small texts may well be one character, repeated.
+_RATIO_FROM = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is unpacked: bytes in all, bytes for each compressed byte, files of an archive.
+
+    Tables of numbers and texts shrink to a tenth, logs to a thirtieth; a hundredth is a bomb, or nearly all blank.
+
+    >>> Bounds(max_bytes=1 << 20).max_ratio
+    100
+    """
+
+    max_bytes: int
+    max_ratio: int = 100
+    max_entries: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file of an archive: its name (empty: the body itself) and its content.
+
+    >>> Entry("users.csv", b"id,name")
+    Entry(name='users.csv', data=b'id,name')
+    """
+
+    name: str
+    data: bytes
+
+
+def opened(data: bytes, compression: Compression, bounds: Bounds) -> list[Entry]:
+    """
+    The files in a body: one, but for archives, whose files come in their order. `auto` looks at the first bytes.
+
+    Raises `Again` (SYN411) for damage and `Invalid` (SYN492) for what is past the bounds, encrypted or hostile.
+
+    >>> import gzip
+    >>> opened(gzip.compress(b"id,name"), "auto", Bounds(1 << 20))
+    [Entry(name='', data=b'id,name')]
+    """
+    if compression == "auto":
+        compression = "gzip" if data[:2] == _GZIP else "zip" if data[:4] in _ZIP else "none"
+    match compression:
+        case "gzip":
+            return [Entry("", gunzipped(data, bounds))]
+        case "zip":
+            return unzipped(data, bounds)
+        case _:
+            return [Entry("", data)]
+
+
+def gunzipped(data: bytes, bounds: Bounds) -> bytes:
+    """A gzip body's content, of all its members.
+
+    >>> import gzip
+    >>> gunzipped(gzip.compress(b"a") + gzip.compress(b"b"), Bounds(10))
+    b'ab'
+    """
+    meter = _Meter(bounds, len(data))
+    rest = data
+    while rest:
+        if rest[:2] != _GZIP:
+            raise Again(
+                "the answer is damaged: it is no gzip, or goes on after its end",
+                code="SYN411",
+                help="Compare `compression` of the stream with what the API sends.",
+            )
+        rest = _member(rest, meter)
+    return bytes(meter.content)
+
+
+def unzipped(data: bytes, bounds: Bounds) -> list[Entry]:
+    """The files of a zip archive, in its order; folders and the resource forks of macOS are none.
+
+    >>> file = io.BytesIO()
+    >>> with zipfile.ZipFile(file, "w") as archive:
+    ...     archive.writestr("a.csv", "id")
+    >>> unzipped(file.getvalue(), Bounds(10))
+    [Entry(name='a.csv', data=b'id')]
+    """
+    meter = _Meter(bounds, len(data))
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
+            _check_entries(entries, meter)
+            return [Entry(entry.filename, _entry(archive, entry, meter)) for entry in entries]
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as error:
+        raise Again(f"the answer is damaged: its zip archive can't be read: {error}", code="SYN411") from error
+
+
+class _Meter:
+    """Counts what is unpacked of `packed` bytes, and keeps it: raises as soon as it is too much."""
+
+    def __init__(self, bounds: Bounds, packed: int) -> None:
+        self.bounds = bounds
+        self.packed = max(packed, 1)
+        self.content = bytearray()
+        self.total = 0
+
+    def count(self, size: int) -> None:
+        self.total += size
+        if self.total > self.bounds.max_bytes:
+            raise too_large(self.bounds.max_bytes)
+        if self.total > _RATIO_FROM and self.total > self.packed * self.bounds.max_ratio:
+            raise Invalid(
+                f"the answer unpacks to more than {self.bounds.max_ratio} times its size",
+                code="SYN492",
+                help="It looks like a bomb, so it was not unpacked further. If it is none, have the API send it plain.",
+            )
+
+
+def too_large(max_bytes: int) -> Invalid:
+    """The error of an answer that is larger than it may be.
+
+    >>> too_large(1 << 20).code
+    'SYN407'
+    """
+    return Invalid(
+        f"an answer has more than {max_bytes:,} bytes",
+        code="SYN407",
+        help="Ask for smaller pages, or raise http.maxBody of the connector.",
+    )
+
+
+def _member(data: bytes, meter: _Meter) -> bytes:
+    """Unpacks one gzip member into the meter; what follows it."""
+    inflater = zlib.decompressobj(wbits=31)
+    feed = memoryview(data)
+    at = 0
+    pending: bytes = b""
+    try:
+        while not inflater.eof:
+            piece = pending or bytes(feed[at : at + _CHUNK])
+            if not piece:
+                raise Again("the answer is damaged: its gzip data ends early", code="SYN411")
+            at += 0 if pending else len(piece)
+            found = inflater.decompress(piece, _CHUNK)
+            pending = inflater.unconsumed_tail
+            meter.count(len(found))
+            meter.content += found
+    except zlib.error as error:
+        raise Again("the answer is damaged: its gzip data is wrong", code="SYN411") from error
+    return data[at - len(inflater.unused_data) :] if inflater.unused_data or at < len(data) else b""
+
+
+def _check_entries(entries: list[zipfile.ZipInfo], meter: _Meter) -> None:
+    if len(entries) > meter.bounds.max_entries:
+        raise Invalid(f"the archive has more than {meter.bounds.max_entries:,} files", code="SYN492")
+    seen: set[str] = set()
+    for entry in entries:
+        name = entry.filename
+        wrong = ""
+        if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or not name.isprintable():
+            wrong = "would leave its folder"
+        elif name in seen:
+            wrong = "is in the archive twice"
+        elif entry.flag_bits & 0x1:
+            wrong = "is encrypted"
+        elif entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+            wrong = "is packed in an uncommon way"
+        if wrong:
+            raise Invalid(f"the archive's file {name[:80]!a} {wrong}", code="SYN492", help="Nothing of it was used.")
+        seen.add(name)
+
+
+def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, meter: _Meter) -> bytes:
+    """The content of an entry, its checksum checked."""
+    content = bytearray()
+    with archive.open(entry) as file:
+        while piece := file.read(_CHUNK):
+            meter.count(len(piece))
+            content += piece
+    if len(content) != entry.file_size:
+        raise Again(f"the answer is damaged: {entry.filename[:80]!a} ends early", code="SYN411")
+    return bytes(content)
