@@ -93,7 +93,7 @@ class Preparer:
             read=batch.read,
             written=frame.height,
             rejected=len(rejects),
-            skipped=mapped.skipped + duplicates,
+            skipped=batch.skipped + mapped.skipped + duplicates,
         )
         rendered = rendering(self.writer, frame) if self.writer is not None else None
         written = rendered.digest if rendered is not None and rendered.digest else frame_digest(frame)

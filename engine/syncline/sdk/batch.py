@@ -64,7 +64,7 @@ class Batch:
     `frame` has one row a well-formed record, columns as the source's schema says. The counts of `spans` add up to its
     height. `malformed` are records read but not in the frame. `position` is where a later read continues after this
     batch. `digest` is the SHA-256 of the raw bytes that the batch was read from (of an API, of the SHA-256
-    of each body in order).
+    of each body in order). `skipped` counts records that were read and left out on purpose, by a filter of the source.
 
     >>> import polars as pl
     >>> spans = (Span("a.csv", "line", 2, 1), Span("b.csv", "line", 2, 1))
@@ -80,11 +80,12 @@ class Batch:
     digest: bytes = b""
     size: int = 0
     notes: tuple[str, ...] = field(default=())
+    skipped: int = 0
 
     @property
     def read(self) -> int:
-        """Records read: well-formed and malformed."""
-        return self.frame.height + len(self.malformed)
+        """Records read: well-formed, malformed and skipped."""
+        return self.frame.height + len(self.malformed) + self.skipped
 
     def places(self, rows: Sequence[int]) -> list[str]:
         """Places of the rows at these indices (ascending or not)."""

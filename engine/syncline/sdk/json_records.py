@@ -20,6 +20,7 @@ import polars as pl
 
 from syncline.model.errors import Invalid
 from syncline.model.schema import JSON, Field, Schema
+from syncline.sdk.expression import Expression
 from syncline.sdk.json_columns import column_of
 from syncline.sdk.json_document import exact_document
 from syncline.sdk.json_fields import compile_field, convert, struct_of
@@ -49,6 +50,8 @@ class BadRecord:
 class PageRecords:
     """The records of a page. `good` are typed objects for `RecordDecoder.frame`; `rows` their indices on the page.
 
+    `skipped` were filtered out. `listed` is how many records the page itself has, where that isn't what they add up to.
+
     >>> RecordDecoder(Schema((Field("id", JSON),))).decode(b'[{"id": 1}, 2]').count
     2
     """
@@ -56,11 +59,13 @@ class PageRecords:
     good: list[Any]
     rows: Sequence[int]
     bad: tuple[BadRecord, ...]
+    skipped: int = 0
+    listed: int | None = None
 
     @property
     def count(self) -> int:
-        """Records on the page, well-formed or not."""
-        return len(self.good) + len(self.bad)
+        """Records on the page, well-formed or not, skipped or not."""
+        return len(self.good) + len(self.bad) + self.skipped if self.listed is None else self.listed
 
 
 class RecordDecoder:
@@ -82,7 +87,7 @@ class RecordDecoder:
         self._inner: tuple[str, ...] = ()
         self._typed: msgspec.json.Decoder[Any] | None = None
         self._raw: msgspec.json.Decoder[Any] | None = None
-        self._compiled: Any = None
+        self._compiled: Expression | None = None
         self._depth = 0
         self._envelope(records)
 
@@ -132,6 +137,10 @@ class RecordDecoder:
         """Bytes that are equal for equal records, within one schema."""
         return msgspec.json.encode(record)
 
+    def raws(self, body: bytes) -> list[bytes]:
+        """The bytes of each record of a page, which may be no records of the schema."""
+        return self._raw_records(body)
+
     # --- where the records are
 
     def _envelope(self, expression: str) -> None:
@@ -143,9 +152,7 @@ class RecordDecoder:
             return
         match = _PATH.fullmatch(expression)
         if match is None:
-            import jmespath
-
-            self._compiled = jmespath.compile(expression)
+            self._compiled = Expression(expression)
             return
         path, inner = _names(match["path"]), _names((match["inner"] or "").lstrip("."))
         self._depth, self._inner = len(path), inner
@@ -195,12 +202,8 @@ class RecordDecoder:
         return found
 
     def _selected(self, body: bytes) -> list[bytes]:
-        import jmespath.exceptions
-
-        try:
-            found = self._compiled.search(exact_document(body))
-        except (jmespath.exceptions.JMESPathError, KeyError, TypeError) as error:
-            raise Invalid(f"records: {self._expression}: {error}", code="SYN413") from error
+        assert self._compiled is not None
+        found = self._compiled.search(exact_document(body))
         if found is None:
             raise self._none()
         encode = msgspec.json.Encoder(decimal_format="number").encode

@@ -39,6 +39,7 @@ class Gathered:
     digest: Any = field(default_factory=hashlib.sha256)
     size: int = 0
     pages: int = 0
+    skipped: int = 0
 
     def add(self, page: PageRead) -> None:
         """Takes in a page."""
@@ -51,11 +52,12 @@ class Gathered:
         self.digest.update(bytes.fromhex(page.digest))
         self.size += page.size
         self.pages += 1
+        self.skipped += page.skipped
 
     def full(self, request: SourceRequest, now: float) -> bool:
         """Whether it is time for a batch."""
         return (
-            self.rows + len(self.malformed) >= request.batch_rows
+            self.rows + len(self.malformed) + self.skipped >= request.batch_rows
             or self.size >= request.batch_bytes
             or self.pages >= MAX_PAGES
             or now - self.since >= MAX_AGE
@@ -72,6 +74,7 @@ class Gathered:
             malformed=tuple(self.malformed),
             digest=self.digest.digest(),
             size=self.size,
+            skipped=self.skipped,
         )
 
     def _to_columns(self) -> None:

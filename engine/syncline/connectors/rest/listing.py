@@ -81,7 +81,7 @@ class Listing:
 class PageRead:
     """A page's records that are kept, and the position after them.
 
-    `size` is the body's, in bytes; `last`: the pass ended with it.
+    `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left out.
     """
 
     records: list[Any]
@@ -91,6 +91,7 @@ class PageRead:
     size: int
     position: Position
     last: bool
+    skipped: int = 0
 
 
 @dataclass(slots=True)
@@ -166,7 +167,7 @@ class Pass:
             progress.base_seen, progress.base = frozenset(progress.top_seen), progress.top
             self._pager = pages.pager()
         spans, position = spans_of(place, rows), progress.position()
-        return PageRead(records, spans, malformed, digest, len(answer.body), position, progress.ended)
+        return PageRead(records, spans, malformed, digest, len(answer.body), position, progress.ended, found.skipped)
 
     def _following(self, seen: Seen) -> State | None:
         """The state of the next page, whose request is sent ahead."""

@@ -104,7 +104,7 @@ class RestSource:
             if gathered.pages:
                 yield gathered.batch(after)
             raise
-        if gathered.rows or gathered.malformed or after != position:
+        if gathered.rows or gathered.malformed or gathered.skipped or after != position:
             yield gathered.batch(after)
 
     def close(self) -> None:
