@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
-from syncline.kinds.base import Duration, SecretRef, Spec
+from syncline.kinds.auth_details import (
+    ApiKeyDetails,
+    AuthOffer,
+    HmacDetails,
+    HttpSignatureDetails,
+    JwsAlgorithm,
+    JwtDetails,
+    OAuth1Details,
+    OAuth2Details,
+    SessionDetails,
+    SigV4Details,
+)
+from syncline.kinds.base import Duration, Identifier, SecretRef, Spec
 from syncline.model.kind import Kind
 
 #: A value that isn't secret (a user name, a client id), or a reference.
@@ -21,18 +33,19 @@ class _Auth(Spec):
         Duration | None,
         Field(description="Age at which the credential should be replaced. This version doesn't remind of it."),
     ] = None
+    certificate: Annotated[
+        SecretRef | None,
+        Field(description="Client certificate (PEM, with its chain) for TLS, besides what the type sends; HTTP only."),
+    ] = None
+    certificate_key: Annotated[
+        SecretRef | None, Field(description="Private key of the client certificate (PEM, without a passphrase).")
+    ] = None
 
 
-class ApiKeyAuth(_Auth):
+class ApiKeyAuth(ApiKeyDetails, _Auth):
     """An API key in a header, a query parameter or a cookie."""
 
     type: Annotated[Literal["api_key"], Field(description=_TYPE)]
-    location: Annotated[
-        Literal["header", "query", "cookie"],
-        Field(alias="in", description="Part of the request that carries the key."),
-    ] = "header"
-    name: Annotated[str, Field(min_length=1, description="Name of the header, parameter or cookie.")] = "X-API-Key"
-    prefix: Annotated[str, Field(description="Text put before the key, with its space: 'Token '.")] = ""
     value: Annotated[SecretRef, Field(description="The key itself, as a reference.")]
 
 
@@ -51,40 +64,181 @@ class BearerAuth(_Auth):
     token: Annotated[SecretRef, Field(description="The token, as a reference; sent as `Authorization: Bearer …`.")]
 
 
-class OAuth2Auth(_Auth):
-    """OAuth 2.0 (RFC 6749). This version doesn't execute it, so a flow that needs it can't run: use bearer."""
+class OAuth2Auth(OAuth2Details, _Auth):
+    """OAuth 2.0 (RFC 6749): tokens are got, kept sealed in the state, and renewed before they end."""
 
     type: Annotated[Literal["oauth2"], Field(description=_TYPE)]
     grant: Annotated[
         Literal["client_credentials", "authorization_code", "refresh_token", "device_code", "jwt_bearer"],
-        Field(description="Grant by which an access token is got. This version doesn't execute OAuth 2.0."),
+        Field(
+            description="Grant by which access tokens are got; authorization_code and device_code need "
+            "`syncline auth login` once."
+        ),
     ]
-    token_url: Annotated[str, Field(pattern=r"^https?://", description="URL that gives access tokens.")]
-    authorization_url: Annotated[
-        str | None,
-        Field(pattern=r"^https?://", description="URL at which a person consents; for authorization_code."),
-    ] = None
     client_id: Annotated[Reference, Field(description="Client identifier, as text or a reference.")]
     client_secret: Annotated[
         SecretRef | None, Field(description="Client secret, as a reference; public clients have none.")
     ] = None
     refresh_token: Annotated[
-        SecretRef | None, Field(description="Token that new access tokens are asked with, as a reference.")
+        SecretRef | None,
+        Field(description="First refresh token, as a reference; those that replace it are kept sealed in the state."),
     ] = None
     private_key: Annotated[
-        SecretRef | None, Field(description="Key that signs the assertion of jwt_bearer, as a reference.")
+        SecretRef | None,
+        Field(description="Key (PEM or JWK) that signs assertions, of jwt_bearer and of private_key_jwt."),
     ] = None
-    scopes: Annotated[tuple[str, ...], Field(description="Scopes asked for; empty: the server's default.")] = ()
-    audience: Annotated[str, Field(description="API that the token is for, where the server wants its name.")] = ""
+    key_id: Annotated[str, Field(description="Header kid of assertions, where the server knows several keys.")] = ""
+    algorithm: Annotated[JwsAlgorithm, Field(description="Algorithm that assertions are signed with.")] = "RS256"
+    issuer: Annotated[str, Field(description="Claim iss of the assertion of jwt_bearer; absent: the client id.")] = ""
+    subject: Annotated[str, Field(description="Claim sub of the assertion of jwt_bearer: whom it acts for.")] = ""
 
 
-Auth = Annotated[ApiKeyAuth | BasicAuth | BearerAuth | OAuth2Auth, Field(discriminator="type")]
+class OAuth1Auth(OAuth1Details, _Auth):
+    """OAuth 1.0 (RFC 5849): each request is signed."""
+
+    type: Annotated[Literal["oauth1"], Field(description=_TYPE)]
+    consumer_key: Annotated[Reference, Field(description="Client identifier: text, or a reference.")]
+    consumer_secret: Annotated[
+        SecretRef | None, Field(description="Client secret, as a reference; for the HMAC methods.")
+    ] = None
+    token: Annotated[Reference | None, Field(description="Token of the account; absent: none is sent.")] = None
+    token_secret: Annotated[SecretRef | None, Field(description="Secret of the token, as a reference.")] = None
+    private_key: Annotated[SecretRef | None, Field(description="RSA key (PEM) that signs with RSA-SHA1.")] = None
+
+
+class SessionAuth(SessionDetails, _Auth):
+    """A login by one or several requests, whose result later requests carry."""
+
+    type: Annotated[Literal["session"], Field(description=_TYPE)]
+    values: Annotated[
+        dict[Identifier, Reference],
+        Field(description="What the steps' templates know as auth.NAME: user names as text, secrets as references."),
+    ] = {}
+
+
+class SigV4Auth(SigV4Details, _Auth):
+    """AWS Signature Version 4: each request is signed."""
+
+    type: Annotated[Literal["aws_sigv4"], Field(description=_TYPE)]
+    access_key_id: Annotated[Reference, Field(description="Access key: text, or a reference.")]
+    secret_access_key: Annotated[SecretRef, Field(description="Its secret, as a reference; it is never sent.")]
+    session_token: Annotated[SecretRef | None, Field(description="Token of temporary credentials, as a reference.")] = (
+        None
+    )
+
+
+class HmacAuth(HmacDetails, _Auth):
+    """A keyed hash (RFC 2104) of each request, in the form that the connector declares."""
+
+    type: Annotated[Literal["hmac"], Field(description=_TYPE)]
+    key: Annotated[SecretRef, Field(description="Key of the hash, as a reference; it is never sent.")]
+    key_id: Annotated[str, Field(description="Name of the key, for templates as key_id.")] = ""
+
+
+class HttpSignatureAuth(HttpSignatureDetails, _Auth):
+    """HTTP message signatures (RFC 9421) with a digest of the content (RFC 9530)."""
+
+    type: Annotated[Literal["http_signature"], Field(description=_TYPE)]
+    key: Annotated[SecretRef, Field(description="Private key (PEM or JWK), or the base64 of a shared one for HMAC.")]
+    key_id: Annotated[str, Field(min_length=1, description="Parameter keyid: the name that the API knows the key by.")]
+
+
+class JwtAuth(JwtDetails, _Auth):
+    """A self-signed JSON Web Token, sent as a bearer token."""
+
+    type: Annotated[Literal["jwt"], Field(description=_TYPE)]
+    key: Annotated[SecretRef, Field(description="Private key (PEM or JWK), or the text of a shared one for HS256.")]
+    key_id: Annotated[str, Field(description="Header kid, where the API knows several keys.")] = ""
+    issuer: Annotated[str, Field(description="Claim iss: who made the token.")] = ""
+    subject: Annotated[str, Field(description="Claim sub: whom it is about.")] = ""
+
+
+class MtlsAuth(_Auth):
+    """A client certificate (TLS with mutual authentication), and nothing else."""
+
+    type: Annotated[Literal["mtls"], Field(description=_TYPE)]
+
+
+Auth = Annotated[
+    ApiKeyAuth
+    | BasicAuth
+    | BearerAuth
+    | OAuth2Auth
+    | OAuth1Auth
+    | SessionAuth
+    | SigV4Auth
+    | HmacAuth
+    | HttpSignatureAuth
+    | JwtAuth
+    | MtlsAuth,
+    Field(discriminator="type"),
+]
 
 
 class AuthConfigSpec(RootModel[Auth]):
     """Credentials of one account, by reference; `type` says which."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, hide_input_in_errors=True)
+
+
+def merged(auth: Auth, offer: AuthOffer | None) -> dict[str, Any]:
+    """Every field by its name: what the AuthConfig sets, else what the connector declares, else the default."""
+    found = {name: getattr(auth, name) for name in type(auth).model_fields}
+    if offer is not None and offer.type == auth.type:
+        declared = offer.model_fields_set - auth.model_fields_set
+        found |= {name: getattr(offer, name) for name in declared}
+    return found
+
+
+def missing(values: dict[str, Any]) -> tuple[str, ...]:
+    """Fields that merged values need and don't have, by their names in YAML."""
+    needed: tuple[str, ...] = ()
+    match values["type"]:
+        case "oauth2":
+            needed = ("token_url", *_GRANTS[values["grant"]], *_CLIENTS.get(values["client_auth"], ()))
+        case "oauth1":
+            needed = ("private_key",) if values["signature_method"] == "RSA-SHA1" else ("consumer_secret",)
+        case "session":
+            needed = ("steps", "send")
+        case "aws_sigv4":
+            needed = ("service", "region")
+        case "hmac":
+            needed = ("canonical", "send")
+        case "mtls":
+            needed = ("certificate", "certificate_key")
+    if values["certificate"] or values["certificate_key"]:
+        needed = (*needed, "certificate", "certificate_key")
+    camel = {name: info.alias or name for name, info in _MODELS[values["type"]].model_fields.items()}
+    return tuple(dict.fromkeys(camel[name] for name in needed if not values[name]))
+
+
+_GRANTS: dict[str, tuple[str, ...]] = {
+    "client_credentials": (),
+    "authorization_code": ("authorization_url",),
+    "refresh_token": ("refresh_token",),
+    "device_code": ("device_authorization_url",),
+    "jwt_bearer": ("private_key",),
+}
+_CLIENTS: dict[str | None, tuple[str, ...]] = {
+    "basic": ("client_secret",),
+    "post": ("client_secret",),
+    "client_secret_jwt": ("client_secret",),
+    "private_key_jwt": ("private_key",),
+    "tls": ("certificate", "certificate_key"),
+}
+_MODELS: dict[str, type[Spec]] = {
+    "api_key": ApiKeyAuth,
+    "basic": BasicAuth,
+    "bearer": BearerAuth,
+    "oauth2": OAuth2Auth,
+    "oauth1": OAuth1Auth,
+    "session": SessionAuth,
+    "aws_sigv4": SigV4Auth,
+    "hmac": HmacAuth,
+    "http_signature": HttpSignatureAuth,
+    "jwt": JwtAuth,
+    "mtls": MtlsAuth,
+}
 
 
 KIND = Kind(

@@ -6,12 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from syncline.kinds.auth_details import AuthOffer, AuthType
 from syncline.kinds.base import Duration, Identifier, Jmespath, Rate, Spec, StreamName, Template
 from syncline.kinds.request import Request
 from syncline.kinds.stream import RestStream
 from syncline.model.kind import Kind
-
-AuthType = Literal["api_key", "basic", "bearer", "oauth2", "none"]
 
 
 class ConfigProperty(Spec):
@@ -178,8 +177,11 @@ class ConnectorSpec(Spec):
         ConfigSchema.model_construct()
     )
     auth: Annotated[
-        tuple[AuthType, ...],
-        Field(description="Types of AuthConfig that it accepts; with none, it also works without one."),
+        tuple[AuthType | AuthOffer, ...],
+        Field(
+            description="Types of AuthConfig that it accepts, by name or with details such as a header's name; with "
+            "none, it also works without one."
+        ),
     ] = ("none",)
     http: Annotated[
         Http | None, Field(description="What all streams of an HTTP API share; the runtime rest needs it.")

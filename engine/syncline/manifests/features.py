@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from syncline.kinds.auth import AuthConfigSpec, OAuth2Auth
+from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec
@@ -34,8 +34,6 @@ class Feature:
 
 
 def _auth(spec: AuthConfigSpec) -> Iterator[Feature]:
-    if isinstance(spec.root, OAuth2Auth):
-        yield Feature(("spec", "type"), "OAuth 2.0", "Use bearer with a stored token.", wrong=True, at_key=False)
     if spec.root.rotation is not None:
         yield Feature(("spec", "rotation"), "reminders to rotate a credential", "Track its age outside.")
 

@@ -9,7 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.kinds.auth import AuthConfigSpec
+from syncline.kinds.auth import AuthConfigSpec, merged, missing
+from syncline.kinds.auth_details import offer_of, offered_types
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec
@@ -224,21 +225,33 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
 
 
 def _auth(spec: IntegrationSpec, connector: ConnectorSpec, name: str, auth: Manifest | None) -> Iterator[Problem]:
+    types = offered_types(connector.auth)
+    offered = listed([t for t in types if t != "none"])
     if spec.auth is None:
-        if "none" not in connector.auth:
+        if "none" not in types:
             yield Problem(
                 "SYN225",
                 ("spec",),
                 f"the connector {name!r} needs authentication",
-                expected=f"auth: an AuthConfig of type {listed(connector.auth)}",
+                expected=f"auth: an AuthConfig of type {offered}",
             )
-    elif auth is not None and isinstance(auth.spec, AuthConfigSpec) and auth.spec.root.type not in connector.auth:
-        offered = [t for t in connector.auth if t != "none"]
+        return
+    if auth is None or not isinstance(auth.spec, AuthConfigSpec):
+        return
+    declared = auth.spec.root
+    if declared.type not in types:
         yield Problem(
             "SYN225",
             ("spec", "auth"),
-            f"{auth.key.name!r} is of type {auth.spec.root.type}, which the connector {name!r} doesn't offer",
-            expected=listed(offered) or "no authentication",
+            f"{auth.key.name!r} is of type {declared.type}, which the connector {name!r} doesn't offer",
+            expected=offered or "no authentication",
+        )
+    elif lacking := missing(merged(declared, offer_of(connector.auth, declared.type))):
+        yield Problem(
+            "SYN225",
+            ("spec", "auth"),
+            f"{auth.key.name!r} needs {listed(lacking)}, which the connector {name!r} doesn't declare either",
+            help=f"Set it in the AuthConfig, or beside {declared.type} in the connector's auth.",
         )
 
 
