@@ -18,7 +18,7 @@ from syncline.sdk.conformance import SOURCE_CHECKS
 from syncline.sdk.conformance_destination import DESTINATION_CHECKS
 from tests.docs.blocks import ROOT
 
-SDK = sorted(f"syncline.sdk.{module.name}" for module in pkgutil.iter_modules(sdk.__path__))
+SDK = sorted(module.name for module in pkgutil.walk_packages(sdk.__path__, "syncline.sdk."))
 
 
 def with_examples() -> list[str]:

@@ -5,16 +5,19 @@ The only place where secret values enter the program. Every use is noted, for th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from syncline.kinds.auth import ApiKeyAuth, AuthConfigSpec, BasicAuth, BearerAuth
+from pydantic import BaseModel
+
+from syncline.kinds.auth import Auth, AuthConfigSpec, merged
+from syncline.kinds.auth_details import TEMPLATES, AuthOffer, offer_of
 from syncline.kinds.base import SecretRef
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.model.errors import Bug, Stalled
-from syncline.sdk.source import Credentials, Instance
+from syncline.model.errors import Bug
+from syncline.sdk.source import Config, Credentials, Instance, plain
 from syncline.secrets.contract import Context, Reference
 from syncline.secrets.provider import resolve
 
@@ -57,24 +60,33 @@ class SecretUses:
         return value
 
 
-def _credentials(auth: object, secret: SecretUses) -> Credentials:
-    match auth:
-        case ApiKeyAuth():
-            settings = {"in": auth.location, "name": auth.name, "prefix": auth.prefix}
-            return Credentials("api_key", settings, {"value": secret(auth.value)})
-        case BasicAuth(username=str() as username):
-            return Credentials("basic", {"username": username}, {"password": secret(auth.password)})
-        case BasicAuth(username=SecretRef() as username):
-            return Credentials("basic", {}, {"username": secret(username), "password": secret(auth.password)})
-        case BearerAuth():
-            return Credentials("bearer", {}, {"token": secret(auth.token)})
-        case _:
-            pass
-    raise Stalled(
-        "this version doesn't run OAuth 2.0 yet",
-        code="SYN703",
-        help="Use an API key, a bearer token or basic authentication.",
-    )
+def credentials_of(auth: Auth, offer: AuthOffer | None, config: Config, secret: SecretUses) -> Credentials:
+    """Credentials of an AuthConfig with what the connector declares of its type, filled from the settings."""
+    settings: dict[str, Any] = {}
+    secrets: dict[str, Secret] = {}
+    for name, value in merged(auth, offer).items():
+        match value:
+            case SecretRef():
+                secrets[name] = secret(value)
+            case dict():
+                secrets |= {f"{name}.{key}": secret(v) for key, v in value.items() if isinstance(v, SecretRef)}
+                settings[name] = {key: v for key, v in value.items() if not isinstance(v, SecretRef)}
+            case tuple():
+                settings[name] = tuple(v.model_dump() if isinstance(v, BaseModel) else v for v in value)
+            case _ if value is not None and name not in {"type", "rotation"}:
+                settings[name] = value
+    variables = {"config": plain(config)}
+    for name in TEMPLATES & settings.keys():
+        settings[name] = _filled(settings[name], variables)
+    return Credentials(auth.type, settings, secrets)
+
+
+def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
+    from syncline.sdk.auth.scheme import filled
+
+    if isinstance(value, dict):
+        return {name: _filled(text, variables) for name, text in value.items()}
+    return filled(value, variables) if isinstance(value, str) and "{" in value else value
 
 
 def _config(
@@ -102,18 +114,19 @@ def instance_of(
     if not isinstance(spec, IntegrationSpec) or not isinstance(connector, ConnectorSpec):
         msg = f"{side.integration.key} has no integration spec"
         raise Bug(msg)
-    credentials = Credentials()
+    credentials, config = Credentials(), _config(spec, connector, secret)
     if spec.auth:
         declared = desired.find(side.integration.key.tenant, "AuthConfig", spec.auth)
         if declared is None or not isinstance(declared.spec, AuthConfigSpec):
             msg = f"{side.integration.key} names an AuthConfig that isn't there"
             raise Bug(msg)
-        credentials = _credentials(declared.spec.root, secret)
+        auth = declared.spec.root
+        credentials = credentials_of(auth, offer_of(connector.auth, auth.type), config, secret)
     return Instance(
         name=side.integration.key.name,
         connector=connector,
         integration=spec,
-        config=_config(spec, connector, secret),
+        config=config,
         root=settings.root,
         credentials=credentials,
         region=side.region,

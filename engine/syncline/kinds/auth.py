@@ -192,7 +192,7 @@ def merged(auth: Auth, offer: AuthOffer | None) -> dict[str, Any]:
 
 def missing(values: dict[str, Any]) -> tuple[str, ...]:
     """Fields that merged values need and don't have, by their names in YAML."""
-    needed: tuple[str, ...] = ()
+    needed: tuple[str, ...]
     match values["type"]:
         case "oauth2":
             needed = ("token_url", *_GRANTS[values["grant"]], *_CLIENTS.get(values["client_auth"], ()))
@@ -206,6 +206,8 @@ def missing(values: dict[str, Any]) -> tuple[str, ...]:
             needed = ("canonical", "send")
         case "mtls":
             needed = ("certificate", "certificate_key")
+        case _:
+            needed = ()
     if values["certificate"] or values["certificate_key"]:
         needed = (*needed, "certificate", "certificate_key")
     camel = {name: info.alias or name for name, info in _MODELS[values["type"]].model_fields.items()}

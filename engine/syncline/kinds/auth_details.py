@@ -23,6 +23,12 @@ JwsAlgorithm = Literal["EdDSA", "ES256", "RS256", "PS256", "HS256"]
 #: An absolute URL, or a template that becomes one.
 Url = Annotated[str, Field(pattern=r"^(https?://|\{\{)")]
 
+#: Fields that are templates over config alone; those that know more are filled where they are used.
+TEMPLATES = frozenset({
+    "token_url", "authorization_url", "device_authorization_url", "revocation_url", "audience", "resource",
+    "parameters", "authorization_parameters", "service", "region",
+})  # fmt: skip
+
 _TYPE = "Way of authenticating; it decides which other fields there are."
 _SEND = "What is sent, by its place (headers.NAME, query.NAME, cookies.NAME), as templates"
 

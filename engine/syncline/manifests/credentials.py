@@ -79,4 +79,6 @@ def _looks_like(path: Path, value: str) -> str:
     # A mapping's tests hold sample records; a reference's own fields name a secret without being it; a lookup is data.
     if path[1:2] == ("tests",) or "secretRef" in path or "lookup" in path or path[-2:] == ("properties", name):
         return ""
+    if path[-2:] == ("take", name):  # where a login's answer has it
+        return ""
     return f"the value of {name!r}" if _NAME.search(name) else ""

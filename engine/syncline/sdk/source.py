@@ -24,15 +24,15 @@ Config = Mapping[str, str | int | float | bool | Secret]
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Resolved authentication: `type` as in AuthConfig (`none`, `api_key`, `basic`, `bearer`), its plain settings
-    (header name, user name), and its secrets (`value`, `password`, `token`).
+    """Resolved authentication: `type` as in AuthConfig (`none`, `api_key`, `basic`, `bearer`, `oauth2`, …), its plain
+    settings (header name, user name, URLs) and its secrets (`value`, `password`, `token`), by their names in Python.
 
     >>> Credentials("bearer", secrets={"token": Secret("t0k3n")})
     Credentials(type='bearer', settings={}, secrets={'token': Secret(***)})
     """
 
     type: str = "none"
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
 
 

@@ -163,7 +163,7 @@ def test_declarations_that_cannot_run(change, code):
 def test_every_code_is_in_the_table():
     """Each code that the runtime raises has its entry."""
     folder = Path(syncline.__file__).parent
-    files = [*(folder / "connectors" / "rest").glob("*.py"), *(folder / "sdk").glob("*.py")]
+    files = [*(folder / "connectors" / "rest").glob("*.py"), *(folder / "sdk").rglob("*.py")]
     used = {code for file in files for code in re.findall(r"SYN\d{3}", file.read_text())}
     assert used - set(CODES) == set()
     assert {code for code in CODES if "SYN401" <= code < "SYN450"} <= used

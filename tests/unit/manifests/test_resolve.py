@@ -400,19 +400,26 @@ def test_features_without_effect():
     ]
 
 
-def test_oauth_counts_where_it_is_used():
-    """Credentials of a type that can't be used are an error for a flow that needs them, else a warning."""
-    secret = "{secretRef: {provider: env, key: K}}"
-    oauth = (
-        f"type: oauth2, grant: client_credentials, tokenUrl: 'https://x.example', clientId: a, clientSecret: {secret}"
-    )
-    api = API.replace("auth: [bearer]", "auth: [oauth2]").replace(
-        f"type: bearer, token: {secret.replace('K}', 'TOKEN}')}", oauth
-    )
-    flow = sync("from: desk/users, mapping: customer, to: warehouse/x")
+OAUTH = "type: oauth2, grant: client_credentials, clientId: a, clientSecret: {secretRef: {provider: env, key: K}}"
 
-    assert [(d.code, d.severity) for d in resolved(BASE, api).diagnostics] == [("SYN240", Severity.warning)]
-    assert [(d.code, d.severity) for d in resolved(BASE, api, flow).diagnostics] == [("SYN240", Severity.error)]
+
+@pytest.mark.parametrize(
+    ("offer", "codes"),
+    [
+        ("oauth2", ["SYN225"]),
+        ("{type: oauth2}", ["SYN225"]),
+        ("{type: oauth2, tokenUrl: 'https://id.example.com/token'}", []),
+    ],
+)
+def test_details_of_authentication_come_from_the_connector(offer, codes):
+    """What an AuthConfig doesn't set, the connector has to declare; a flow can't use it otherwise."""
+    api = API.replace("auth: [bearer]", f"auth: [{offer}]").replace(
+        "type: bearer, token: {secretRef: {provider: env, key: TOKEN}}", OAUTH
+    )
+    found = resolved(BASE, api).diagnostics
+
+    assert [d.code for d in found] == codes
+    assert all("'crm' needs tokenUrl" in d.message or "needs tokenUrl" in d.message for d in found)
 
 
 def test_order_does_not_matter():

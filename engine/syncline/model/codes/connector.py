@@ -146,8 +146,28 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN441",
         "authentication not supported",
-        "The `rest` runtime authenticates with an API key, basic or a bearer token.",
-        "Use one of these in the AuthConfig.",
+        "An AuthConfig, or what a connector declares of its type, asks for what can't be sent or signed.",
+        "Compare it with the fields of the type; the message names the part.",
+        bad="send: {cookie: sid}",
+        good='send: {cookies.sid: "{{ sid }}"}',
+    ),
+    Code(
+        "SYN442",
+        "login needed",
+        "An API needs the consent of a person, who hasn't given it yet, or whose consent has ended or was taken back.",
+        "Run `syncline auth login` with the integration's name, or set a new refresh token where its reference points.",
+    ),
+    Code(
+        "SYN443",
+        "token endpoint not understood",
+        "What answers at `tokenUrl` doesn't speak OAuth 2.0, gives a token of an unknown type, or has another time.",
+        "Correct the URL; set this machine's clock right.",
+    ),
+    Code(
+        "SYN444",
+        "login refused",
+        "A login was refused, ran out, or was answered by something else than what it began with.",
+        "Begin again with `syncline auth login`, and finish in the browser window that it opens.",
     ),
     Code(
         "SYN450",

@@ -126,7 +126,8 @@ def _asymmetric(algorithm: str, key: Any) -> Sign:
         case "rsa-pss-sha512":
             pss = padding.PSS(padding.MGF1(hashes.SHA512()), salt_length=64)
             return lambda data: bytes(key.sign(data, pss, hashes.SHA512()))
-    raise _wrong(algorithm)
+        case _:
+            raise _wrong(algorithm)
 
 
 def _wrong(algorithm: str) -> Stalled:

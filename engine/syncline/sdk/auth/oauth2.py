@@ -103,23 +103,21 @@ class OAuth2:
 
         Example: `found = yield from scheme.asked({"grant_type": "client_credentials"}, None, time)`.
         """
-        for last in (False, False, True):
+        tries = 3
+        while True:
             began = time.now()
             response = yield self._request(form, key, time)
             assert response is not None
             if response.status == 200:
                 return token_of(response, began, key=key, origin=origin(self.first_refresh))
             found = refusal(response)
-            nonce = dpop.asked_nonce(response)
-            if last or found is None:
-                break
-            if self.dpop and nonce and nonce != self.nonce:
-                self.nonce = nonce
-            elif not self._dated() or not time.learn(response):
-                break
-        if found is None:
-            raise failed(response)
-        return found
+            if found is None:
+                raise failed(response)
+            tries -= 1
+            nonce_asked = self.dpop and self.learn(response)
+            if tries and (nonce_asked or (self._dated() and time.learn(response))):
+                continue
+            return found
 
     def present(self, request: Request, token: Token, now: float) -> Request:
         if token.key is None:
@@ -163,7 +161,7 @@ class OAuth2:
         form: dict[str, str] = {"grant_type": "client_credentials"}
         if self.grant == "jwt_bearer":
             now = time()
-            claims = {"iss": self.issuer or self.client.client_id, "aud": self.token_url}
+            claims: dict[str, Any] = {"iss": self.issuer or self.client.client_id, "aud": self.token_url}
             claims |= {"iat": int(now), "exp": int(now) + LIFE} | ({"sub": self.subject} if self.subject else {})
             header = {"kid": self.key_id} if self.key_id else {}
             form = {

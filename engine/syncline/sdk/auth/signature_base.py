@@ -40,8 +40,8 @@ def content_digest(body: bytes, algorithm: str = "sha-256") -> str:
 def item(value: Value) -> str:
     r"""A value as a structured field writes it (RFC 9651): a number, or a string in quotes.
 
-    >>> item('a "b"')
-    '"a \\\\"b\\\\""'
+    >>> print(item('a "b"'))
+    "a \"b\""
     """
     if isinstance(value, int):
         return str(value)
