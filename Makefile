@@ -11,18 +11,22 @@ TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs wheel lock clean
+.PHONY: help demo test test-peers check bench docs wheel lock clean
 .PHONY: check-style check-format check-types check-layers check-workflows check-docs
 .DELETE_ON_ERROR:
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-6s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 demo: $(VENV)/.base ## Two tenants, a legacy import and an API sync, from manifests to a verified audit log
 	$(PYTHON) examples/demo/run.py $(ARGS)
 
 test: $(VENV)/.dev ## Run all tests, the quick ones first (TESTS=folder and ARGS="-k words" narrow it)
 	$(PYTHON) -m pytest -n 2 $(TESTS) $(ARGS)
+
+test-peers: $(VENV)/.dev ## Install and start systems that others wrote, and test against them
+	$(PYTHON) -m tests.peers
+	$(PYTHON) -m pytest -n 2 --dist loadfile tests/peers $(ARGS)
 
 check: check-style check-format check-types check-layers check-workflows check-docs ## Lint, formats, types, layers, workflows and generated docs (make -k check shows all findings)
 

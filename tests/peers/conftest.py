@@ -1,0 +1,151 @@
+"""
+Systems that nobody in this project wrote, one fixture each: installed and started where they can be, else skipped.
+
+A skip says what is missing; with `peers` in `SYNCLINE_TEST_REQUIRE` it is a failure. Each test process starts its own,
+so a file of tests is about one system and runs in one process (`--dist loadfile`).
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tests.peers.systems.alertmanager as alertmanager_system
+import tests.peers.systems.faulty as faulty_system
+import tests.peers.systems.icinga2 as icinga2_system
+import tests.peers.systems.kinto as kinto_system
+import tests.peers.systems.moto as moto_system
+import tests.peers.systems.mountebank as mountebank_system
+import tests.peers.systems.oidc as oidc_system
+import tests.peers.systems.postgraphile as postgraphile_system
+import tests.peers.systems.redmine as redmine_system
+import tests.peers.systems.rt as rt_system
+import tests.peers.systems.scim2 as scim2_system
+import tests.peers.systems.seaweedfs as seaweedfs_system
+import tests.peers.systems.wiremock as wiremock_system
+import tests.peers.systems.zabbix as zabbix_system
+from tests.servers import postgres_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="session")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[alertmanager_system.Alertmanager]:
+    """Alerts, posted as a list and read with fingerprints."""
+    with alertmanager_system.alertmanager(tmp_path_factory.mktemp("alertmanager")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def icinga2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[icinga2_system.Icinga2]:
+    """A monitoring API over TLS whose client is known by a certificate."""
+    with icinga2_system.icinga2(tmp_path_factory.mktemp("icinga2")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def kinto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kinto_system.Kinto]:
+    """A document store with paging tokens, ETags, `_since` and tombstones."""
+    with kinto_system.kinto(tmp_path_factory.mktemp("kinto")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def mountebank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mountebank_system.Mountebank]:
+    """Servers made by a request, with answers in turn and faults."""
+    with mountebank_system.mountebank(tmp_path_factory.mktemp("mountebank")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto_system.Aws]:
+    """Amazon's APIs, which refuse what isn't signed."""
+    with moto_system.moto(tmp_path_factory.mktemp("moto")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oidc_system.Oidc]:
+    """An authorization server with every grant, and an API that takes its tokens."""
+    with oidc_system.oidc(tmp_path_factory.mktemp("oidc")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def oidc_mtls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oidc_system.OidcMtls]:
+    """An authorization server that knows its client by a certificate."""
+    with oidc_system.oidc_mtls(tmp_path_factory.mktemp("oidc_mtls")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def redmine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redmine_system.Redmine]:
+    """An issue tracker: offset paging, filters, API keys."""
+    with redmine_system.redmine(tmp_path_factory.mktemp("redmine")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def request_tracker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rt_system.RequestTracker]:
+    """A ticket system: REST 2, ETags and 412."""
+    with rt_system.request_tracker(tmp_path_factory.mktemp("request_tracker")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def scim2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scim2_system.Scim2]:
+    """Users and groups over SCIM 2."""
+    with scim2_system.scim2(tmp_path_factory.mktemp("scim2")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs_system.SeaweedFs]:
+    """An S3 that checks every signature."""
+    with seaweedfs_system.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def wiremock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[wiremock_system.WireMock]:
+    """Answers as it is told, with faults."""
+    with wiremock_system.wiremock(tmp_path_factory.mktemp("wiremock")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def zabbix(tmp_path_factory: pytest.TempPathFactory, postgres_server_url: str) -> Iterator[zabbix_system.Zabbix]:
+    """A monitoring API in JSON-RPC, with errors in a 200."""
+    with (
+        postgres_database(postgres_server_url) as database,
+        zabbix_system.zabbix(tmp_path_factory.mktemp("zabbix"), database) as system,
+    ):
+        yield system
+
+
+@pytest.fixture
+def postgraphile(
+    tmp_path_factory: pytest.TempPathFactory, postgres_server_url: str
+) -> Callable[[str], AbstractContextManager[postgraphile_system.Postgraphile]]:
+    """`postgraphile(sql)`: GraphQL over a new database that the SQL has filled."""
+    return lambda sql: postgraphile_system.postgraphile(
+        tmp_path_factory.mktemp("postgraphile"), postgres_server_url, sql
+    )
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> faulty_system.Faulty:
+    """`faulty(url, "--delay", "100-200")`: the server at `url` behind a TCP proxy with these faults, while it lasts."""
+    numbers = count(1)
+
+    def behind(url: str, *faults: str) -> AbstractContextManager[str]:
+        folder = tmp_path / f"faulty-{next(numbers)}"
+        folder.mkdir()
+        return faulty_system.faulty(folder, url, *faults)
+
+    return behind
