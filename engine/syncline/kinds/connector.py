@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from syncline.kinds.auth_details import AuthOffer, AuthType
-from syncline.kinds.base import Duration, Identifier, Jmespath, Rate, Spec, StreamName, Template
+from syncline.kinds.base import Duration, Identifier, Rate, Spec, StreamName, Template
 from syncline.kinds.request import Request
+from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.model.kind import Kind
 
@@ -100,23 +101,6 @@ class Breaker(Spec):
     open: Annotated[Duration, Field(description="How long it stays open before a request is tried, such as 60s.")] = (
         "60s"
     )
-
-
-class ErrorRule(Spec):
-    """What a response means, by a JMESPath condition over {status, headers, body}; the first that matches decides."""
-
-    when: Annotated[
-        Jmespath,
-        Field(description="JMESPath condition over {status, headers, body}; names of headers are in lower case."),
-    ]
-    do: Annotated[
-        Literal["retry", "rate_limited", "ignore", "skip", "fail", "reauthenticate", "reset_paging"],
-        Field(
-            description="retry and rate_limited try again; ignore and skip take it as a page without records; fail "
-            "ends the run; reauthenticate ends it because credentials are refused; reset_paging starts over, once."
-        ),
-    ]
-    message: Annotated[str, Field(description="What the run's error says, in words for people.")] = ""
 
 
 class Http(Spec):

@@ -2,15 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
 from syncline.kinds.base import Spec, Template
 
 
+class Raw(Spec):
+    """A body that is sent as it is written."""
+
+    text: Annotated[
+        Template, Field(description="The body, a template: <query><since>{{ start }}</since></query>. Sent as UTF-8.")
+    ]
+    content_type: Annotated[
+        str, Field(pattern=r"^[\w.+-]+/[\w.+-]+(;.*)?$", description="Its media type, such as application/xml.")
+    ] = "text/plain; charset=utf-8"
+
+
+class GraphQL(Spec):
+    """A GraphQL operation, sent as JSON."""
+
+    query: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=65536,
+            description="The document with its operation. It is no template: values go in as variables.",
+        ),
+    ]
+    variables: Annotated[
+        dict[str, JsonValue],
+        Field(
+            description="Variables of the operation; their texts are templates, and one that is a single {{ value }} "
+            "keeps that value's type. Paging and bounds have the places variables.NAME."
+        ),
+    ] = {}
+    operation: Annotated[str | None, Field(description="Which operation is run, where the document has several.")] = (
+        None
+    )
+    connection: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*$",
+            description="Path of a connection in the answer, such as data.tickets: its nodes are the records, and its "
+            "pageInfo has the paging (the GraphQL Cursor Connections specification). Streams only.",
+        ),
+    ] = None
+    after: Annotated[
+        str, Field(pattern=r"^[A-Za-z_]\w*$", description="Variable that the connection's cursor goes into.")
+    ] = "after"
+    partial: Annotated[
+        Literal["refuse", "accept"],
+        Field(
+            description="What an answer with data and errors is: refuse takes it as an error, accept uses the data. "
+            "Errors without data always end the run."
+        ),
+    ] = "refuse"
+
+
 class Request(Spec):
-    """One HTTP request; exactly one method."""
+    """One HTTP request; exactly one method, and at most one of `body`, `form`, `raw` and `graphql`."""
 
     get: Annotated[Template | None, Field(description="Path of a GET request under the base URL: /tickets.")] = None
     post: Annotated[Template | None, Field(description="Path of a POST request under the base URL.")] = None
@@ -24,3 +76,12 @@ class Request(Spec):
         dict[str, Template], Field(description="Headers as templates; one that comes out empty is left out.")
     ] = {}
     body: Annotated[JsonValue, Field(description="JSON that is sent; its texts are templates.")] = None
+    form: Annotated[
+        dict[str, Template] | None,
+        Field(
+            description="Fields sent as application/x-www-form-urlencoded, as templates; one that comes out empty is "
+            "left out."
+        ),
+    ] = None
+    raw: Annotated[Raw | None, Field(description="A body of any other type, as text.")] = None
+    graphql: Annotated[GraphQL | None, Field(description="A GraphQL query; errors in its answer are errors.")] = None

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syncline.kinds.base import DataClass, Duration, Identifier, Jmespath, Spec, StreamName
+from syncline.kinds.content import Compression, Fields, Format
 from syncline.kinds.request import Request
+from syncline.kinds.rule import ErrorRule
 from syncline.kinds.write import Writes
 from syncline.model.schema import DataType, Schema
 from syncline.model.schema import Field as SchemaField
@@ -177,7 +179,53 @@ class Parent(Spec):
 class RestStream(Request):
     """Records of an HTTP API."""
 
-    records: Annotated[Jmespath, Field(description="Where the records are in a response's body: data[].")] = "@"
+    records: Annotated[
+        Jmespath,
+        Field(
+            description="Where the records are in a response's body: data[]. In XML, the path of their elements: "
+            "feed.entry[]. In CSV and JSONL each line is one."
+        ),
+    ] = "@"
+    decode: Annotated[
+        Format,
+        Field(description="Format of the answers. Texts of CSV and XML become values of the types in the schema."),
+    ] = "json"
+    compression: Annotated[
+        Compression,
+        Field(
+            description="How answers are packed, beyond Content-Encoding; auto looks at their first bytes. All files "
+            "of a zip archive are read, in its order. What unpacks to more than http.maxBody is refused."
+        ),
+    ] = "auto"
+    csv: Annotated[Csv, Field(description="Dialect, where answers are decoded as csv.")] = Csv.model_construct()
+    explode: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Field with a list, each of whose elements becomes a record of its own, in place of the list.",
+        ),
+    ] = None
+    filter: Annotated[
+        Jmespath | None,
+        Field(
+            description="JMESPath condition over a record, after explode; records for which it isn't true are skipped."
+        ),
+    ] = None
+    flatten: Annotated[
+        Literal[".", "_"] | None,
+        Field(
+            description="Replaces objects by their fields, whose names are joined with it: with _, {a: {b: 1}} becomes "
+            "a_b."
+        ),
+    ] = None
+    fields: Annotated[
+        Fields,
+        Field(description="Fields that are added, removed and renamed; the schema is of the records after that."),
+    ] = Fields.model_construct()
+    errors: Annotated[
+        tuple[ErrorRule, ...],
+        Field(description="What this stream's responses mean; they come before http.errors."),
+    ] = ()
     key: Annotated[tuple[str, ...], Field(description=_KEY)] = ()
     page: Annotated[
         Page | None,

@@ -83,7 +83,7 @@ class Shape:
 
     def _exploded(self, raw: bytes) -> list[bytes]:
         """A record for each element of the field `explode`, in its place; one with null for a list without any."""
-        if not self.explode:
+        if not self.explode or raw[:1] != b"{":
             return [raw]
         record = _RAWS.decode(raw)
         found = bytes(record.get(self.explode, msgspec.Raw(b"null")))
@@ -94,6 +94,8 @@ class Shape:
 
     def _shaped(self, raw: bytes, variables: Mapping[str, Any]) -> bytes | None:
         """A record after shaping; None when it is filtered out."""
+        if raw[:1] != b"{":
+            return raw  # no record: the decoder says so
         parsed = exact(raw) if self.filter is not None or self.add else None
         if self.filter is not None and not self.filter.true_of(parsed):
             return None

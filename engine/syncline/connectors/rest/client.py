@@ -11,7 +11,8 @@ from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
 from syncline.connectors.rest.judge import Answer, Judge, Reading, Refused, Retry, Verdict, read_json
-from syncline.kinds.connector import ErrorRule, Http
+from syncline.kinds.connector import Http
+from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.secret import redact

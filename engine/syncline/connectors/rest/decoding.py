@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from syncline.sdk.json_records import PageRecords, RecordDecoder, record_decoder
+from syncline.connectors.rest.content import Reading, Rows
+from syncline.connectors.rest.formats import ACCEPT, Packed, Parse, Xml, csv_lines, json, json_lines
+from syncline.connectors.rest.rules import compile_rules
+from syncline.kinds.content import Fields
+from syncline.model.errors import Invalid
+from syncline.sdk.expression import Expression
+from syncline.sdk.inflate import Bounds
+from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, record_decoder
+from syncline.sdk.shape import Shape
+from syncline.sdk.template import Template, TemplateError, compile_template
+from syncline.sdk.text_values import TextValues
+from syncline.sdk.xml_document import list_path
 
 if TYPE_CHECKING:
     import polars as pl
@@ -13,6 +25,8 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.judge import Answer
     from syncline.kinds.stream import RestStream
     from syncline.model.schema import Schema
+
+_NO_SHAPE = Shape()
 
 
 class Decoding(Protocol):
@@ -23,6 +37,10 @@ class Decoding(Protocol):
     @property
     def schema(self) -> Schema:
         """The fields of the records."""
+
+    @property
+    def reading(self) -> Reading:
+        """How the body of an answer is read, for `Client.fetch`."""
 
     def decode(self, answer: Answer) -> PageRecords:
         """The records of an accepted answer that isn't empty. `Invalid` when it holds none where they should be."""
@@ -37,20 +55,118 @@ class Decoding(Protocol):
         """Bytes that are equal for equal records, within one schema."""
 
 
-class _Json:
-    """Records of a JSON document."""
+class _Records:
+    """Records of answers in any format; a JSON document whose records stand as they come is decoded in one go."""
 
-    def __init__(self, decoder: RecordDecoder) -> None:
+    def __init__(self, decoder: RecordDecoder, reading: Reading, shaping: _Shaping | None = None) -> None:
         self._decoder = decoder
+        self._shaping = shaping
+        self.reading = reading
         self.schema = decoder.schema
         self.frame = decoder.frame
         self.values = decoder.values
         self.encode = decoder.encode
 
     def decode(self, answer: Answer) -> PageRecords:
-        return self._decoder.decode(answer.body)
+        if self._shaping is None and not answer.parts:
+            return self._decoder.decode(answer.body)
+        raws: list[bytes] = []
+        rows: list[int] = []
+        bad: list[BadRecord] = []
+        for part in answer.parts or (answer.body,):
+            if isinstance(part, Rows):
+                raws += part.raws
+                rows += part.rows
+                bad += part.bad
+            else:
+                found = self._decoder.raws(part)
+                rows += range(len(raws) + len(bad), len(raws) + len(bad) + len(found))
+                raws += found
+        return (self._shaping or _Shaping()).decoded(self._decoder, raws, rows, bad)
 
 
-def compile_decoding(stream: RestStream, schema: Schema) -> Decoding:
-    """The decoding that a stream declares, into records of a schema."""
-    return _Json(record_decoder(schema, stream.records))
+@dataclass(frozen=True, slots=True)
+class _Shaping:
+    """What is done to records between their format and their schema."""
+
+    shape: Shape = _NO_SHAPE
+    texts: TextValues | None = None
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def decoded(
+        self, decoder: RecordDecoder, raws: list[bytes], rows: Sequence[int], bad: Sequence[BadRecord]
+    ) -> PageRecords:
+        """The records of a page that has these raw ones, at these indices, and others that are bad already."""
+        listed = len(raws) + len(bad)
+        skipped = 0
+        bad = list(bad)
+        if self.shape != _NO_SHAPE:
+            shaped = self.shape.apply(raws, self.variables)
+            bad += (BadRecord(rows[b.index], b.message, b.field, b.raw) for b in shaped.bad)
+            raws, rows, skipped = shaped.raws, [rows[at] for at in shaped.rows], shaped.skipped
+        if self.texts is not None:
+            raws = self.texts.records(raws)
+        page = decoder.decode_each(raws)
+        bad += (BadRecord(rows[b.index], b.message, b.field, b.raw) for b in page.bad)
+        bad.sort(key=lambda b: b.index)
+        return PageRecords(page.good, [rows[at] for at in page.rows], tuple(bad), skipped, listed)
+
+
+def compile_decoding(
+    stream: RestStream, schema: Schema, config: Mapping[str, Any] | None = None, *, max_body: int = 64 * 1024 * 1024
+) -> Decoding:
+    """
+    The decoding that a stream declares, into records of a schema. `config` are variables of its templates; `max_body`
+    is how many bytes an answer may have when it is unpacked. Raises `Invalid` (SYN430, SYN432, SYN458).
+    """
+    reading = Packed(
+        _parse(stream, schema),
+        Bounds(max_body),
+        stream.compression,
+        ACCEPT[stream.decode],
+        compile_rules(stream.errors),
+    )
+    shape = compile_shape(stream.explode, stream.filter, stream.flatten, stream.fields)
+    texts = TextValues(schema) if stream.decode in {"csv", "xml"} else None
+    shaping = _Shaping(shape, texts, {"config": config or {}}) if texts is not None or shape != _NO_SHAPE else None
+    return _Records(record_decoder(schema, stream.records), reading, shaping)
+
+
+def compile_shape(explode: str | None, condition: str | None, flatten: str | None, fields: Fields) -> Shape:
+    """Compiles declared reshaping. Raises `Invalid` (SYN430, SYN432)."""
+    try:
+        return Shape(
+            explode or "",
+            None if condition is None else Expression(condition),
+            {name: _added(text) for name, text in fields.add.items()},
+            flatten or "",
+            frozenset(fields.remove),
+            dict(fields.rename),
+        )
+    except TemplateError as error:
+        raise Invalid(f"fields.add: {error.message}", code="SYN430") from error
+    except ValueError as error:  # of jmespath
+        raise Invalid(str(error).splitlines()[0], code="SYN432") from error
+
+
+def _added(text: str) -> Template | Expression:
+    return compile_template(text) if "{{" in text else Expression(text)
+
+
+def _parse(stream: RestStream, schema: Schema) -> Parse:
+    match stream.decode:
+        case "jsonl":
+            return json_lines
+        case "csv":
+            return csv_lines(stream.csv, _columns(stream, schema))
+        case "xml":
+            path = list_path(stream.records)
+            return Xml((path,) if path else ())
+        case _:
+            return json
+
+
+def _columns(stream: RestStream, schema: Schema) -> tuple[str, ...]:
+    """The columns that a CSV must have: those of the schema, by the names that they have before reshaping."""
+    before = {new: old for old, new in stream.fields.rename.items()}
+    return tuple(before.get(name, name) for name in schema.names if name not in stream.fields.add)

@@ -6,24 +6,25 @@ the read at once is raised. Who sends decides when to try again, and whether cre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from itertools import chain
+from typing import Any
 
-import orjson
-
-from syncline.kinds.connector import ErrorRule
-from syncline.model.errors import Again, Invalid, Stalled
+from syncline.connectors.rest.content import Reading, Rows, read_json, read_nothing
+from syncline.connectors.rest.rules import Facts, Rule, compile_rules, loose
+from syncline.kinds.rule import ErrorRule
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.sdk.http import Response
-from syncline.sdk.json_document import Hide, check_document, excerpt
+from syncline.sdk.json_document import Hide, excerpt
 from syncline.sdk.retry import RetryPolicy, retry_after
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """
-    An accepted answer: the body without byte order mark, and the checked document. `empty`: it counts as a page
-    without records, because a rule says so or because it has no content (status 204).
+    An accepted answer: the body as JSON and the checked document, or the `parts` that it is made of. `empty`: it counts
+    as a page without records, because a rule says so or because it has no content (status 204).
     """
 
     url: str
@@ -32,6 +33,7 @@ class Answer:
     body: bytes = b""
     document: Any = None
     empty: bool = False
+    parts: tuple[bytes | Rows, ...] = ()
 
 
 class ResetPaging(Exception):
@@ -60,31 +62,13 @@ class Refused:
 Verdict = Answer | Retry | Refused
 
 
-class Reading(Protocol):
-    """How the body of a good answer is read."""
-
-    def __call__(self, response: Response, hide: Hide) -> tuple[bytes, Any]:
-        """The body as checked JSON and the document in it. Raises `Again` for damage and `Invalid` for other things."""
-
-
-def read_json(response: Response, hide: Hide) -> tuple[bytes, Any]:
-    """A body that is JSON as it stands."""
-    return check_document(response.body, response.headers.get("content-type", ""), hide)
-
-
-def read_nothing(response: Response, hide: Hide) -> tuple[bytes, Any]:
-    """A body that nobody looks at."""
-    del hide
-    return response.body, None
-
-
 class Judge:
     """Judges answers by rules, the first of which that matches decides. `hide` takes secrets out of messages."""
 
     def __init__(
         self, rules: Sequence[ErrorRule], policy: RetryPolicy, *, hide: Hide, now: Callable[[], float]
     ) -> None:
-        self._rules = [(_compiled(rule.when), rule) for rule in rules]
+        self._rules = compile_rules(rules)
         self._policy = policy
         self._hide = hide
         self._now = now
@@ -93,25 +77,42 @@ class Judge:
         """What a response to a request for `url` means. Raises `Again`, `Stalled`, `Invalid` and `ResetPaging`."""
         good = 200 <= response.status < 300
         answer = Answer(url, response.status, response.headers, response.body, empty=response.status == 204)
-        if good and not answer.empty:
-            body, document = reading(response, self._hide)
-            answer = replace(answer, body=body, document=document)
-        elif self._rules:
-            answer = replace(answer, document=_loose(response.body))
-        for condition, rule in self._rules:
-            if condition.search({"status": answer.status, "headers": answer.headers, "body": answer.document}):
-                return self._ruled(rule, answer)
-        return answer if good else self._by_status(answer)
+        fault: SynclineError | None = None
+        try:
+            if good and not answer.empty:
+                body, document, parts = reading.read(response, self._hide)
+                answer = replace(answer, body=body, document=document, parts=parts)
+        except SynclineError as error:
+            fault = error
+        for rule, facts in self._matching(answer, reading, unread=not good or fault is not None):
+            return self._ruled(rule, facts, answer)
+        if fault is not None:
+            raise fault
+        if not good:
+            return self._by_status(answer)
+        if not answer.empty:
+            reading.check(answer, self._hide)
+        return answer
 
-    def _ruled(self, rule: ErrorRule, answer: Answer) -> Verdict:
-        message = rule.message or f"the connector's rule for {rule.when} says {rule.do}"
-        match rule.do:
+    def _matching(self, answer: Answer, reading: Reading, *, unread: bool) -> Iterator[tuple[Rule, Facts]]:
+        """The rules that an answer matches: the stream's own, then those of the API."""
+        if not (self._rules or reading.rules):
+            return
+        body = loose(answer.body) if unread else answer.document
+        facts = {"status": answer.status, "headers": answer.headers, "body": body}
+        yield from ((rule, facts) for rule in chain(reading.rules, self._rules) if rule.matches(facts))
+
+    def _ruled(self, rule: Rule, facts: Facts, answer: Answer) -> Verdict:
+        message = rule.said(facts, self._hide)
+        wait = rule.asked(facts, self._now())
+        wait = self._asked(answer) if wait is None else wait
+        match rule.declared.do:
             case "retry":
-                return Retry(Again(message, code="SYN403"), self._asked(answer))
+                return Retry(Again(message, code="SYN403"), wait)
             case "rate_limited":
-                return self._limited(answer, message)
+                return Retry(Again(message, code="SYN404"), wait, throttled=True)
             case "ignore" | "skip":
-                return replace(answer, body=b"", document=None, empty=True)
+                return replace(answer, body=b"", document=None, parts=(), empty=True)
             case "reauthenticate":
                 return Refused(
                     Stalled(
@@ -155,15 +156,6 @@ class Judge:
         return retry_after(answer.headers, self._policy.honor, self._now())
 
 
-def _compiled(expression: str) -> Any:
-    import jmespath
-
-    return jmespath.compile(expression)
-
-
-def _loose(body: bytes) -> Any:
-    """A document that only conditions look at; None when it is none."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
+__all__ = [
+    "Answer", "Judge", "Reading", "Refused", "ResetPaging", "Retry", "Verdict", "read_json", "read_nothing",
+]  # fmt: skip

@@ -132,7 +132,7 @@ class Pass:
 
     def _next(self) -> PageRead:
         request = self._asked(self.progress.page)
-        answer = self.client.fetch(request)
+        answer = self.client.fetch(request, reading=self.listing.decoding.reading)
         place = self.client.place(request)
         try:
             return self._read(answer, place)

@@ -72,7 +72,7 @@ class RestSource:
             plan,
             compile_paging(stream.page, templated="page" in plan.names),
             cursor,
-            compile_decoding(stream, self._schema),
+            compile_decoding(stream, self._schema, config, max_body=http.max_body),
             config,
             typed=request.schema is not None,
         )
@@ -113,7 +113,7 @@ class RestSource:
     def first_page(self) -> str:
         """Asks for the first page and says where it was; for a connector that declares no check."""
         request = self._pass(None, incremental=False).first_request()
-        self._client.fetch(request)
+        self._client.fetch(request, reading=self._listing.decoding.reading)
         return self._client.place(request)
 
     def _pass(self, position: Position | None, *, incremental: bool) -> Pass:

@@ -1,0 +1,65 @@
+"""What the body of an answer holds, in the one form that the rest of the runtime reads: JSON.
+
+A document stands as its bytes and as what was parsed of them. Formats whose lines are records give these, and archives
+one part a file. What reads a body is a `Reading`; it also knows what the stream itself says answers mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from syncline.sdk.json_document import Hide, check_document
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.rules import Rule
+    from syncline.sdk.http import Response
+    from syncline.sdk.json_records import BadRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records that a format tells apart by itself: each as JSON, with its index (a line's number from 0)."""
+
+    raws: Sequence[bytes]
+    rows: Sequence[int]
+    bad: tuple[BadRecord, ...] = ()
+    size: int = 0
+
+
+class Content(NamedTuple):
+    """A body: as bytes of checked JSON with its document, or as `parts`, each of them JSON bytes or rows."""
+
+    body: bytes
+    document: Any = None
+    parts: tuple[bytes | Rows, ...] = ()
+
+
+class Reading:
+    """How the body of a good answer is read: as JSON, unless a subclass knows better.
+
+    `rules` are the stream's own, which come before those of the API.
+    """
+
+    rules: tuple[Rule, ...] = ()
+    accept = "application/json"
+
+    def read(self, response: Response, hide: Hide) -> Content:
+        """The content of a body. Raises `Again` for damage, and `Invalid` for what is none of the format."""
+        return Content(*check_document(response.body, response.headers.get("content-type", ""), hide))
+
+    def check(self, answer: Answer, hide: Hide) -> None:
+        """Raises for an answer that no rule matches and that is an error all the same."""
+
+
+class _Nothing(Reading):
+    def read(self, response: Response, hide: Hide) -> Content:
+        del hide
+        return Content(response.body)
+
+
+read_json = Reading()
+#: For answers whose body nobody looks at.
+read_nothing = _Nothing()

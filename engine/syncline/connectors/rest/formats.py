@@ -1,0 +1,195 @@
+"""Bodies in JSON, JSON Lines, CSV and XML, packed or not: each read into content of one form.
+
+A page of HTML where data should be is refused in every format: a login or maintenance page must not pass for records.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import orjson
+
+from syncline.connectors.rest.content import Content, Reading, Rows
+from syncline.model.errors import Again, Invalid
+from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote
+from syncline.sdk.csv_text import CsvText, Lines, checked_columns
+from syncline.sdk.inflate import Bounds, Compression, Entry, opened
+from syncline.sdk.json_document import Hide, check_document, excerpt
+from syncline.sdk.json_lines import numbered_lines, sound_lines
+from syncline.sdk.json_records import BadRecord
+from syncline.sdk.xml_document import Path, xml_document
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.rules import Rule
+    from syncline.kinds.stream import Csv
+    from syncline.sdk.http import Response
+
+_MAX_RAW = 64 * 1024
+_HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body|<title)", re.IGNORECASE)
+#: What is asked for, by format.
+ACCEPT = {
+    "json": "application/json",
+    "jsonl": "application/x-ndjson, application/jsonl, application/json;q=0.5, */*;q=0.1",
+    "csv": "text/csv, */*;q=0.1",
+    "xml": "application/xml, text/xml;q=0.9, */*;q=0.1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A file to be read: its bytes, the Content-Type where it is the answer itself, and the index of its first row."""
+
+    data: bytes
+    content_type: str = ""
+    first: int = 0
+    hide: Hide = str
+
+
+Parse = Callable[[Body], Content]
+
+
+@dataclass(frozen=True)
+class Packed(Reading):
+    """A reading that unpacks first, and parses each file of an archive."""
+
+    parse: Parse
+    bounds: Bounds
+    compression: Compression = "auto"
+    accept: str = ACCEPT["json"]
+    rules: tuple[Rule, ...] = ()
+
+    def read(self, response: Response, hide: Hide) -> Content:
+        entries = opened(response.body, self.compression, self.bounds)
+        if len(entries) == 1:
+            return self._entry(entries[0], response, 0, hide)
+        parts: list[bytes | Rows] = []
+        first = 0
+        for entry in entries:
+            found = self._entry(entry, response, first, hide)
+            for part in found.parts or (found.body,):
+                parts.append(part)
+                first += part.size if isinstance(part, Rows) else 0
+        return Content(response.body, None, tuple(parts))
+
+    def _entry(self, entry: Entry, response: Response, first: int, hide: Hide) -> Content:
+        packed = entry.data is not response.body
+        media = "" if packed else response.headers.get("content-type", "")
+        return self.parse(Body(entry.data, media, first, hide))
+
+
+def _refuse_others(body: Body) -> None:
+    """Raises for an answer that is clearly of another format: a page of HTML, or an error in JSON."""
+    media = body.content_type.partition(";")[0].strip().lower()
+    html = media == "text/html" or _HTML.match(body.data) is not None
+    if html or media.endswith(("/json", "+json")):
+        what = "HTML" if html else "JSON"
+        raise Invalid(
+            f"expected records, but the answer is {what}: {excerpt(body.data, body.hide)}",
+            code="SYN410",
+            help="A login page, an error or a wrong URL is the usual cause. Nothing of it was used.",
+        )
+
+
+def json(body: Body) -> Content:
+    """One JSON document."""
+    return Content(*check_document(body.data, body.content_type, body.hide))
+
+
+def json_lines(body: Body) -> Content:
+    """JSON Lines: a line that is no record is set aside. A last one that is cut means that the answer is."""
+    if _HTML.match(body.data):
+        _refuse_others(body)
+    text = body.data.removeprefix(b"\xef\xbb\xbf")
+    lines = numbered_lines(text)
+    found = sound_lines(lines)
+    try:
+        for _, line in found.sound:
+            orjson.loads(line)
+    except orjson.JSONDecodeError:
+        found = sound_lines(lines, alone=True)
+    if lines and not found.sound:
+        raise Invalid(
+            f"expected JSON Lines, but no line is a record: {excerpt(text, body.hide)}",
+            code="SYN410",
+            help="Compare `decode` of the stream with what the API sends.",
+        )
+    if found.faults and found.faults[-1][0] == lines[-1][0] and not text.endswith(b"\n"):
+        raise Again(
+            f"the answer is damaged: it ends inside line {lines[-1][0]}",
+            code="SYN411",
+            help="Nothing of the page was used; the next run asks for it again.",
+        )
+    bad = tuple(
+        BadRecord(body.first + number - 1, why, "", line[:_MAX_RAW].decode(errors="replace"))
+        for number, line, why in found.faults
+    )
+    rows = [body.first + number - 1 for number, _ in found.sound]
+    part = Rows([line for _, line in found.sound], rows, bad, size=text.count(b"\n") + 1)
+    return Content(body.data, None, (part,))
+
+
+@dataclass(frozen=True, slots=True)
+class CsvLines:
+    """CSV. `columns` are their names where there is no header. `wanted` have to be there: a column that is gone must
+    not pass for one of nulls.
+    """
+
+    text: CsvText
+    columns: tuple[str, ...] | None
+    wanted: tuple[str, ...] = ()
+
+    def __call__(self, body: Body) -> Content:
+        _refuse_others(body)
+        name, data = "the answer", body.data
+        start = self.text.begin(data, name)
+        columns, lines = self.columns or (), 0
+        if self.columns is None:
+            columns, start, lines = self.text.header(data, start, name, final=True)
+        if not data[start:] and not columns:
+            return Content(data, None, (Rows((), ()),))
+        if missing := [column for column in self.wanted if column not in columns]:
+            raise Invalid(
+                f"the answer has no column {', '.join(map(repr, missing[:20]))}",
+                code="SYN463",
+                help=f"Its columns are {', '.join(map(repr, columns[:20]))}. Correct the stream's schema or `csv`.",
+            )
+        text = data[start:]
+        if end_of_records(text, self.text.dialect, final=True) != len(text):
+            line = lines + count_lines(text[: opening_quote(text, self.text.dialect)] + b"x")
+            raise Again(
+                f"the answer is damaged CSV: a quote that opens in line {line} or later is never closed",
+                code="SYN411",
+                help="Nothing of the page was used; the next run asks for it again.",
+            )
+        frame, spans, malformed = self.text.parse(name, text, Lines(lines, count_lines(text)), columns, columns)
+        written = io.BytesIO()
+        frame.write_ndjson(written)
+        raws = written.getvalue().splitlines() if frame.height else []
+        rows = [body.first + span.first - 1 + at for span in spans for at in range(span.count)]
+        bad = tuple(
+            BadRecord(body.first + int(m.place.rpartition(":")[2]) - 1, m.message, m.field, m.raw) for m in malformed
+        )
+        return Content(data, None, (Rows(raws, rows, bad, size=lines + count_lines(text)),))
+
+
+@dataclass(frozen=True, slots=True)
+class Xml:
+    """XML; `lists` are the paths of elements that are lists however often they are there."""
+
+    lists: tuple[Path, ...] = ()
+
+    def __call__(self, body: Body) -> Content:
+        _refuse_others(body)
+        document = xml_document(body.data, body.content_type, self.lists, body.hide)
+        return Content(msgspec.json.encode(document), document)
+
+
+def csv_lines(options: Csv, wanted: tuple[str, ...]) -> CsvLines:
+    """CSV in a declared dialect."""
+    text = CsvText(options.delimiter, options.quote, options.encoding, options.nulls)
+    return CsvLines(text, None if options.header else checked_columns(options.columns, "csv.columns"), wanted)

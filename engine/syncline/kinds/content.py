@@ -1,0 +1,29 @@
+"""What the answers of a stream hold: their format, and the shape that their records get."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from syncline.kinds.base import Spec
+
+Format = Literal["json", "jsonl", "csv", "xml"]
+Compression = Literal["auto", "none", "gzip", "zip"]
+
+#: An expression (`customer.email`), or a template (`{{ config.site }}`) where it has `{{`.
+AddedValue = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Fields(Spec):
+    """Fields of a record that are added, removed and renamed, in this order. The schema is of the result."""
+
+    add: Annotated[
+        dict[str, AddedValue],
+        Field(
+            description="Fields by name: a JMESPath expression over the record, or a template over record and config "
+            "where it has {{. An expression that finds nothing gives null."
+        ),
+    ] = {}
+    remove: Annotated[tuple[str, ...], Field(description="Names of fields that are left out.")] = ()
+    rename: Annotated[dict[str, str], Field(description="New names of fields by their old ones: {old: new}.")] = {}
