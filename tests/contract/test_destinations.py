@@ -303,7 +303,7 @@ class TestTables:
 
     def test_check(self, place: Place):
         """The check names the system that answered."""
-        assert check(place.instance).lower().startswith(place.dialect)
+        assert check(place.instance).system.lower().startswith(place.dialect)
 
 
 class TestReplace:

@@ -11,9 +11,12 @@ from syncline.model.key import ObjectKey
 FLOWS: tuple[str, ...] = ("Sync", "Import")
 
 
-def find_object(text: str, keys: Iterable[ObjectKey], *, kinds: Sequence[str] = (), tenant: str = "") -> ObjectKey:
+def find_object(
+    text: str, keys: Iterable[ObjectKey], *, kinds: Sequence[str] = (), tenant: str = "", declared: bool = False
+) -> ObjectKey:
     """
-    The one object among `keys` that a name means. `kinds` and `tenant` narrow the choice where they are given.
+    The one object among `keys` that a name means. `kinds` and `tenant` narrow the choice where they are given;
+    `declared` says that the keys are of what is declared, not of what is applied.
 
     `Invalid` (SYN650) lists the candidates when there are several, and the nearest names when there is none.
     """
@@ -36,6 +39,12 @@ def find_object(text: str, keys: Iterable[ObjectKey], *, kinds: Sequence[str] = 
     near = difflib.get_close_matches(text.lower(), _spellings(known), n=1)
     hint = f"; did you mean {_spellings(known)[near[0]]}?" if near else ""
     what = " or ".join(kinds) if kinds else "object"
+    if declared:
+        raise Invalid(
+            f"there is no {what} {text!r}{where} among what is declared{hint}",
+            code="SYN650",
+            help="`syncline validate` says what is wrong with objects that can't be read.",
+        )
     raise Invalid(
         f"there is no {what} {text!r}{where} among what is applied{hint}",
         code="SYN650",

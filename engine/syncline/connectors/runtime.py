@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from syncline.sdk.destination import Destination
+from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
 
 
@@ -13,10 +14,10 @@ from syncline.sdk.source import Instance, Source, SourceRequest
 class Runtime:
     """A runtime, as named by `Connector.spec.runtime`. None where it can't do something.
 
-    `check` raises when the system can't be reached or refuses the credentials, and returns a line for people.
+    `check` raises when the system can't be reached or refuses the credentials, and returns what it found.
     """
 
     name: str
     open_source: Callable[[Instance, SourceRequest], Source] | None
     open_destination: Callable[[Instance], Destination] | None
-    check: Callable[[Instance], str]
+    check: Callable[[Instance], Reached]

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from syncline.kinds.auth_details import AuthOffer, AuthType
-from syncline.kinds.base import Duration, Identifier, Rate, Spec, StreamName, Template
+from syncline.kinds.base import Duration, Identifier, Jmespath, Rate, Spec, StreamName, Template
 from syncline.kinds.request import Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
@@ -140,6 +140,15 @@ class Http(Spec):
     ] = 64 * 1024 * 1024
 
 
+class CheckRequest(Request):
+    """A request that shows whether the system answers, and as whom."""
+
+    identity: Annotated[
+        Jmespath | None,
+        Field(description="JMESPath expression over the answer that gives who it was asked as: user.email."),
+    ] = None
+
+
 class ConnectorSpec(Spec):
     """A type of system: how it is reached, and what can be read of it."""
 
@@ -171,8 +180,11 @@ class ConnectorSpec(Spec):
         Http | None, Field(description="What all streams of an HTTP API share; the runtime rest needs it.")
     ] = None
     check: Annotated[
-        Request | None,
-        Field(description="Request that shows whether the system answers. No command of this version sends it."),
+        CheckRequest | None,
+        Field(
+            description="Request that `syncline connector check` sends. Absent, it asks for the first stream's first "
+            "page."
+        ),
     ] = None
     streams: Annotated[
         dict[StreamName, RestStream], Field(description="Streams of an HTTP API that flows can read, by name.")

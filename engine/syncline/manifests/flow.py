@@ -80,7 +80,12 @@ def flows(desired: Desired) -> tuple[Flow, ...]:
 def _side(desired: Desired, tenant: str, text: str) -> Side | None:
     name, stream = endpoint(text)
     integration = desired.find(tenant, "Integration", name)
-    if integration is None or not isinstance(integration.spec, IntegrationSpec):
+    return side_of(desired, integration, stream) if integration is not None else None
+
+
+def side_of(desired: Desired, integration: Manifest, stream: str) -> Side | None:
+    """One stream of an integration, as an end of a flow; None when its connector isn't there."""
+    if not isinstance(integration.spec, IntegrationSpec):
         return None
     # What a shared integration refers to is shared as well: a tenant can't put its own connector under it.
     owner = integration.key.tenant

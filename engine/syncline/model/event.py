@@ -42,6 +42,8 @@ class Action(StrEnum):
     run_reject = "run.reject"
     reject_read = "reject.read"
     run_preview = "run.preview"
+    connector_check = "connector.check"
+    connector_read = "connector.read"
     secret_use = "secret.use"  # noqa: S105 - the name of an action
     key_create = "key.create"
     audit_export = "audit.export"
@@ -126,6 +128,8 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.run_reject: _Class(*_API, 99, "Reject"),
     Action.reject_read: _Class(*_API, 2, "Read"),
     Action.run_preview: _Class(*_API, 2, "Read"),
+    Action.connector_check: _Class(*_API, 2, "Read"),
+    Action.connector_read: _Class(*_API, 2, "Read"),
     Action.secret_use: _Class(*_API, 2, "Read"),
     Action.key_create: _Class(*_API, 1, "Create"),
     Action.audit_export: _Class(*_API, 2, "Read"),

@@ -6,7 +6,7 @@ It is pure: the same subjects give the same results, at the pull request, at app
 from __future__ import annotations
 
 from syncline.kinds.integration import IntegrationSpec
-from syncline.manifests.flow import Flow
+from syncline.manifests.flow import Flow, Side
 from syncline.model.diagnostic import Diagnostic, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.plan import PolicyResult
@@ -64,13 +64,25 @@ def concerning(results: tuple[PolicyResult, ...], flow: Flow) -> tuple[PolicyRes
 
     Policies are those of its tenant and the shared ones, which deny everything when they can't be evaluated.
     """
-    mine = {str(flow.key), str(ObjectKey("", "Tenant", flow.key.tenant)), str(flow.mapping.key)}
-    for side in (flow.source, flow.target):
+    mine = {str(flow.key), str(flow.mapping.key)}
+    return _concerning(results, mine, flow.key.tenant, (flow.source, flow.target))
+
+
+def concerning_side(results: tuple[PolicyResult, ...], side: Side, tenant: str) -> tuple[PolicyResult, ...]:
+    """The decisions that bear on an integration that a tenant uses by itself, without a flow."""
+    return _concerning(results, set(), tenant, (side,))
+
+
+def _concerning(
+    results: tuple[PolicyResult, ...], mine: set[str], tenant: str, sides: tuple[Side, ...]
+) -> tuple[PolicyResult, ...]:
+    mine = {*mine, str(ObjectKey("", "Tenant", tenant))}
+    for side in sides:
         mine |= {str(side.integration.key), str(side.connector.key)}
         auth = side.integration.spec.auth if isinstance(side.integration.spec, IntegrationSpec) else None
         if auth:  # its own, or a shared one of that name
             mine |= {str(ObjectKey(owner, "AuthConfig", auth)) for owner in ("", side.integration.key.tenant)}
-    policies = ("Policy/", f"{flow.key.tenant}/Policy/")
+    policies = ("Policy/", f"{tenant}/Policy/")
     return tuple(result for result in results if result.object in mine or result.object.startswith(policies))
 
 

@@ -245,7 +245,9 @@ class RecordDecoder:
 @lru_cache(maxsize=128)
 def record_decoder(schema: Schema, records: str) -> RecordDecoder:
     """The decoder of a schema and an expression, made once: it keeps nothing between pages."""
-    return RecordDecoder(schema, records)
+    from syncline.sdk.whole import WHOLE, WholeRecords
+
+    return WholeRecords(records) if schema == WHOLE else RecordDecoder(schema, records)
 
 
 def untyped_schema(paths: Sequence[str], key: tuple[str, ...] = ()) -> Schema:

@@ -342,7 +342,7 @@ def test_unknown_options_are_refused(tmp_path: Path):
 
 def test_check_says_what_can_be_done(tmp_path: Path):
     """The check is one line about the root, and stalls where there is none."""
-    assert RUNTIME.check(instance(tmp_path)) == f"{tmp_path}: readable and writable"
+    assert RUNTIME.check(instance(tmp_path)).place == f"{tmp_path}: readable and writable"
     with pytest.raises(Stalled, match="doesn't exist"):
         RUNTIME.check(instance(tmp_path / "nowhere"))
 

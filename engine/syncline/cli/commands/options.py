@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from syncline.model.key import ObjectKey
+    from syncline.settings import Settings
+    from syncline.workflow import Validation
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -21,6 +26,29 @@ def output(*forms: str, help: str = "How to write the result.") -> Callable[[_F]
 def out(help: str) -> Callable[[_F], _F]:  # noqa: A002 - click's word
     """`--out FILE`, passed as `out`."""
     return click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=help)
+
+
+def integration_arguments(command: _F) -> _F:
+    """The argument INTEGRATION, passed as `name`, and `--tenant`."""
+    argument = click.argument("name", metavar="INTEGRATION")
+    option = click.option("--tenant", default="", metavar="TENANT", help="Look for the name in this tenant only.")
+    return argument(option(command))
+
+
+def declared_integration(settings: Settings, name: str, tenant: str) -> tuple[Validation, ObjectKey]:
+    """What is declared, with its findings, and the integration in it that a name means; `Invalid` for none."""
+    from syncline import workflow
+    from syncline.cli.names import find_object
+    from syncline.model.errors import Invalid
+
+    validation = workflow.validate(settings, mapping_tests=False)
+    try:
+        key = find_object(name, validation.desired.objects, kinds=("Integration",), tenant=tenant, declared=True)
+    except Invalid as error:
+        # One that can't be read isn't declared either: the findings say why.
+        error.diagnostics = tuple(d for d in validation.diagnostics if d.severity == "error")
+        raise
+    return validation, key
 
 
 def write_file(path: Path, data: str | bytes | Iterator[str], *, private: bool = False) -> None:

@@ -12,6 +12,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_AUTHOR, "fmt", "syncline.cli.commands.fmt:fmt"),
     Entry(_AUTHOR, "explain", "syncline.cli.commands.explain:explain"),
     Entry(_AUTHOR, "schema", "syncline.cli.commands.schema:schema"),
+    Entry(_AUTHOR, "connector", "syncline.cli.commands.connector:connector"),
     Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -50,21 +52,23 @@ def preview_data(key: ObjectKey, preview: Preview) -> dict[str, Any]:
 
 def _cell(value: Any) -> str:
     shown = plain(value)
+    if isinstance(shown, dict | list):
+        return json.dumps(shown, ensure_ascii=False)
     return "null" if shown is None else str(shown)
 
 
-def _numeric(preview: Preview) -> frozenset[int]:
+def _numeric(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> frozenset[int]:
     """The columns of numbers, which are read best from the right."""
     kinds = (int, float, Decimal)
-    values = {column: [row.get(column) for row in preview.rows] for column in preview.columns}
+    values = {column: [row.get(column) for row in rows] for column in columns}
     return frozenset(
         i
-        for i, column in enumerate(preview.columns)
+        for i, column in enumerate(columns)
         if all(v is None or (isinstance(v, kinds) and not isinstance(v, bool)) for v in values[column])
     )
 
 
-def _wide(columns: tuple[str, ...], rows: list[list[str]], width: int) -> bool:
+def _wide(columns: Sequence[str], rows: list[list[str]], width: int) -> bool:
     """Whether a table of these would not fit on a line."""
     widths = [max(len(cut(c, 30)) for c in column) for column in zip(columns, *rows, strict=True)]
     return sum(widths) + 2 * len(widths) > width
@@ -76,20 +80,27 @@ def render_preview(key: ObjectKey, preview: Preview, paint: Paint, width: int = 
     would = f"{number(counts.read)} read, {number(counts.written)} would be written"
     others = f"{number(counts.rejected)} rejected, {number(counts.skipped)} skipped"
     parts = [f"{paint.bold(f'Dry run of {visible(str(key))}:')} {would}, {others}. Nothing was written.\n"]
-    rows = [[_cell(row.get(column)) for column in preview.columns] for row in preview.rows]
-    if rows and not _wide(preview.columns, rows, width):
-        parts.append(render_table(preview.columns, rows, paint, right=_numeric(preview), cells=30))
-    elif rows:
-        size = max(map(len, preview.columns))
-        for row in rows:
-            lines = [
-                f"  {paint.dim(name.ljust(size))}  {cut(visible(cell), max(width - size - 4, 20))}"
-                for name, cell in zip(preview.columns, row, strict=True)
-            ]
-            parts.append("\n".join(lines) + "\n")
+    if preview.rows:
+        parts.append(render_rows(preview.columns, preview.rows, paint, width))
     if preview.rejects:
         parts.append(paint.bold("Would be rejected") + "\n" + render_rejects_table(preview.rejects, paint))
     return "\n".join(parts)
+
+
+def render_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], paint: Paint, width: int) -> str:
+    """Rows as a table, or one after another where there are too many columns for a line."""
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    if not _wide(columns, cells, width):
+        return render_table(columns, cells, paint, right=_numeric(columns, rows), cells=30)
+    size = max(map(len, columns))
+    records = [
+        "\n".join(
+            f"  {paint.dim(visible(name).ljust(size))}  {cut(visible(cell), max(width - size - 4, 20))}"
+            for name, cell in zip(columns, row, strict=True)
+        )
+        for row in cells
+    ]
+    return "\n\n".join(records) + "\n"
 
 
 def render_rejects_table(rejects: Any, paint: Paint) -> str:

@@ -20,7 +20,7 @@ from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed, Span
 from syncline.sdk.json_lines import numbered_lines, sound_lines
-from syncline.sdk.json_records import PageRecords, RecordDecoder, untyped_schema
+from syncline.sdk.json_records import PageRecords, record_decoder, untyped_schema
 
 
 class JsonlFormat:
@@ -28,7 +28,7 @@ class JsonlFormat:
 
     def __init__(self, declared: Schema | None, paths: Sequence[str], block: int) -> None:
         self.schema = declared or untyped_schema(paths)
-        self._decoder = RecordDecoder(self.schema)
+        self._decoder = record_decoder(self.schema, "@")
         self._block = block
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:

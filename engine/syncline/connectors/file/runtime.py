@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 
 from syncline.connectors.file.folder import root_of
 from syncline.connectors.runtime import Runtime
 from syncline.model.errors import Stalled
 from syncline.sdk.destination import Destination
+from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
 
 
@@ -25,12 +27,14 @@ def open_destination(instance: Instance) -> Destination:
     return destination.open_destination(instance)
 
 
-def check(instance: Instance) -> str:
-    """Whether the root is there and can be read; the line says whether it can be written, too."""
+def check(instance: Instance) -> Reached:
+    """Whether the root is there and can be read; what it returns says whether it can be written, too."""
+    began = time.perf_counter()
     root = root_of(instance)
     if not os.access(root, os.R_OK | os.X_OK):
         raise Stalled(f"{root} can't be read", code="SYN452", help="Give the user that runs Syncline access to it.")
-    return f"{root}: readable{' and writable' if os.access(root, os.W_OK) else ', not writable'}"
+    writable = " and writable" if os.access(root, os.W_OK) else ", not writable"
+    return Reached(f"{root}: readable{writable}", "a folder", time.perf_counter() - began)
 
 
 RUNTIME = Runtime("file", open_source, open_destination, check)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING
 
 from syncline.connectors.runtime import Runtime
 
 if TYPE_CHECKING:
+    from syncline.sdk.reached import Reached
     from syncline.sdk.source import Instance, Source, SourceRequest
 
 
@@ -18,34 +18,11 @@ def open_source(instance: Instance, request: SourceRequest) -> Source:
     return RestSource(instance, request)
 
 
-def check(instance: Instance) -> str:
-    """Sends the connector's check, or asks for the first page of its first stream, and says what answered."""
-    from syncline.connectors.rest.judge import read_nothing
-    from syncline.connectors.rest.requests import base_url, compile_request, connector_of
-    from syncline.connectors.rest.source import RestSource, open_client
-    from syncline.sdk.clock import SystemClock
-    from syncline.sdk.source import SourceRequest, plain
+def check(instance: Instance) -> Reached:
+    """Sends the connector's check, or asks for the first page of its first stream; see `rest/check.py`."""
+    from syncline.connectors.rest.check import check as look
 
-    spec, http = connector_of(instance)
-    clock = SystemClock()
-    began = clock.monotonic()
-    if spec.check is not None:
-        client = open_client(instance, transport=None, clock=clock, chance=random.random)
-        try:
-            plan = compile_request(spec.check, base_url(instance, http), http, what="check")
-            request = plan.build({"config": plain(instance.config)}, {})
-            client.fetch(request, reading=read_nothing)
-            place = client.place(request)
-        finally:
-            client.close()
-    else:
-        stream = next((name for name, s in spec.streams.items() if s.parent is None), "")
-        source = RestSource(instance, SourceRequest(stream, None, ()))
-        try:
-            place = source.first_page()
-        finally:
-            source.close()
-    return f"{place} answered in {(clock.monotonic() - began) * 1000:.0f} ms"
+    return look(instance)
 
 
 RUNTIME = Runtime("rest", open_source, None, check)

@@ -135,7 +135,8 @@ def _compiled_cursor(
     for place in stream.cursor.into:
         check_place(place)
     cursor = Cursor.compile(stream.cursor, config, names)
-    if request.schema is not None and request.schema.get(cursor.path[0]) is None:
+    schema = request.schema
+    if schema is not None and not schema.open and schema.get(cursor.path[0]) is None:
         raise Invalid(
             f"the cursor's field {stream.cursor.field} is not in the schema of stream {request.stream}",
             code="SYN433",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from syncline.connectors.runtime import Runtime
 from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
+from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance
 
 if TYPE_CHECKING:
@@ -33,13 +34,11 @@ def open_destination(instance: Instance) -> Destination:
     return SqlDestination(open_database(instance))
 
 
-def check(instance: Instance) -> str:
-    """Connects and asks for the version."""
-    database = open_database(instance)
-    try:
-        return database.version()
-    finally:
-        database.close()
+def check(instance: Instance) -> Reached:
+    """Connects and says what answered; see `sql/check.py`."""
+    from syncline.connectors.sql.check import check as look
+
+    return look(instance)
 
 
 RUNTIME = Runtime(name="sql", open_source=None, open_destination=open_destination, check=check)

@@ -1,0 +1,136 @@
+"""The check of an API: one request, no retries, and everything that its answer tells of the system."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from syncline.connectors.rest.judge import Answer, read_json, read_nothing
+from syncline.connectors.rest.requests import base_url, compile_request, connector_of
+from syncline.connectors.rest.source import RestSource, open_client
+from syncline.kinds.connector import CheckRequest, ConnectorSpec, Http
+from syncline.model.errors import Invalid
+from syncline.sdk.announced import announced_ending, announced_quotas
+from syncline.sdk.clock import Clock, SystemClock
+from syncline.sdk.http import HttpTransport, Request, Response, Transport
+from syncline.sdk.reached import Reached, Tls, tls_of
+from syncline.sdk.source import Instance, SourceRequest, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Longest that a handshake may take which only tells what TLS is spoken, in seconds.
+_HANDSHAKE = 5.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A transport that remembers its last answer, and how long it took."""
+
+    inner: Transport
+    clock: Clock
+    url: str = ""
+    status: int | None = None
+    headers: Mapping[str, str] | None = None
+    seconds: float = 0.0
+
+    def ahead(self, request: Request, timeout: float) -> None:
+        """Nothing is sent ahead: a check asks once."""
+
+    def send(self, request: Request, timeout: float) -> Response:
+        began = self.clock.monotonic()
+        response = self.inner.send(request, timeout)
+        self.seconds = self.clock.monotonic() - began
+        self.url, self.status, self.headers = request.url, response.status, response.headers
+        return response
+
+    def close(self) -> None:
+        self.inner.close()
+
+
+def check(
+    instance: Instance,
+    *,
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    tls: Callable[[str, int, float], Tls | None] = tls_of,
+) -> Reached:
+    """
+    Sends the connector's check, or asks for the first page of its first stream, once.
+
+    Raises what a run would: `Again` when the system can't be reached, `Stalled` for refused credentials. The transport,
+    the clock and the look at TLS are parameters for tests.
+    """
+    instance = _once(instance)
+    spec, http = connector_of(instance)
+    clock = clock or SystemClock()
+    watched = _Watched(transport or HttpTransport(clock, http.max_body), clock)
+    ask = _declared if spec.check is not None else _first_page
+    place, identity = ask(instance, spec, http, watched, clock)
+    parts = urlsplit(watched.url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    headers = watched.headers or {}
+    return Reached(
+        place=place,
+        system=f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else ""),
+        seconds=watched.seconds,
+        status=watched.status,
+        identity=identity,
+        tls=tls(parts.hostname or "", port, _HANDSHAKE) if parts.scheme == "https" else None,
+        quotas=announced_quotas(headers, clock.now(), [(limit.remaining, limit.reset) for limit in http.limits]),
+        ending=announced_ending(headers),
+    )
+
+
+def _once(instance: Instance) -> Instance:
+    """The instance with its retries off: a check says how it is now."""
+    from dataclasses import replace
+
+    spec, http = connector_of(instance)
+    retry = http.retry.model_copy(update={"attempts": 1})
+    return replace(instance, connector=spec.model_copy(update={"http": http.model_copy(update={"retry": retry})}))
+
+
+def _declared(
+    instance: Instance, spec: ConnectorSpec, http: Http, transport: Transport, clock: Clock
+) -> tuple[str, str]:
+    assert spec.check is not None
+    client = open_client(instance, transport=transport, clock=clock, chance=random.random)
+    try:
+        plan = compile_request(spec.check, base_url(instance, http), http, what="check")
+        request = plan.build({"config": plain(instance.config)}, {})
+        answer = client.fetch(request, reading=read_json if spec.check.identity is not None else read_nothing)
+        return client.place(request), _identity(spec.check, answer)
+    finally:
+        client.close()
+
+
+def _first_page(
+    instance: Instance, spec: ConnectorSpec, http: Http, transport: Transport, clock: Clock
+) -> tuple[str, str]:
+    del http
+    stream = next((name for name, s in spec.streams.items() if s.parent is None), "")
+    if not stream:
+        raise Invalid(
+            f"the connector of {instance.name} declares neither a check nor a stream to ask for",
+            code="SYN432",
+            help="Declare check: {get: /PATH} in the connector.",
+        )
+    source = RestSource(instance, SourceRequest(stream, None, ()), transport=transport, clock=clock)
+    try:
+        return source.first_page(), ""
+    finally:
+        source.close()
+
+
+def _identity(check: CheckRequest, answer: Answer) -> str:
+    """Who the API says that we are; nothing where the expression finds no text or number."""
+    if check.identity is None:
+        return ""
+    import jmespath
+
+    found = jmespath.compile(check.identity).search(answer.document)
+    return str(found)[:200] if isinstance(found, str | int) and not isinstance(found, bool) else ""

@@ -1,0 +1,69 @@
+"""The check of a database: connects, and says what answered, as whom and over which TLS. Writes nothing."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
+from syncline.model.errors import Stalled
+from syncline.sdk.reached import Reached, Tls
+
+if TYPE_CHECKING:
+    from syncline.connectors.sql.postgresql import PostgresDatabase
+    from syncline.sdk.source import Instance
+
+
+def check(instance: Instance) -> Reached:
+    """What the database of an instance is. Raises what a run would: `Again`, `Stalled` or `Invalid`."""
+    match settings(instance):
+        case SqliteSettings() as found:
+            return _sqlite(found)
+        case PostgresSettings() as found:
+            from syncline.connectors.sql.postgresql import PostgresDatabase
+
+            began = time.perf_counter()
+            database = PostgresDatabase(found, None)
+            try:
+                return _postgresql(database, found, began)
+            finally:
+                database.close()
+
+
+def _sqlite(found: SqliteSettings) -> Reached:
+    """A file that isn't there yet is made by the first run, not by a check."""
+    path, began = found.path, time.perf_counter()
+    if not path.exists():
+        parent = next(p for p in path.parents if p.exists())
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise Stalled(
+                f"{path} isn't there, and {parent} can't be written", code="SYN452", help="Give Syncline access to it."
+            )
+        return Reached(f"{path}: not there yet; the first run makes it", "SQLite", time.perf_counter() - began)
+    from syncline.connectors.sql.sqlite import SqliteDatabase
+
+    database = SqliteDatabase(found)
+    try:
+        version = database.version()
+    finally:
+        database.close()
+    writable = " and writable" if os.access(path, os.W_OK) else ", not writable"
+    return Reached(f"{path}: readable{writable}", version, time.perf_counter() - began)
+
+
+def _postgresql(database: PostgresDatabase, found: PostgresSettings, began: float) -> Reached:
+    version = database.version()
+    user, name, host, port = database.execute(
+        "SELECT current_user::text, current_database()::text, coalesce(host(inet_server_addr()), 'a local socket'),"
+        " coalesce(inet_server_port()::text, '')"
+    )[0]
+    tls = database.execute("SELECT version, cipher FROM pg_stat_ssl WHERE ssl AND pid = pg_backend_pid()")
+    place = f"database {name}, schema {found.schema}, at {host}{':' + port if port else ''}"
+    return Reached(
+        place,
+        version,
+        time.perf_counter() - began,
+        identity=user,
+        tls=Tls(str(tls[0][0]), str(tls[0][1])) if tls else None,
+    )

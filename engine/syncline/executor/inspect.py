@@ -1,0 +1,138 @@
+"""Looking at one declared integration: whether it answers, and its first records. Nothing is written anywhere.
+
+It runs what is declared, applied or not, with the instances, secrets and connectors that a run would use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.registry import runtime
+from syncline.executor.instance import Resolve, SecretUses, instance_of
+from syncline.kinds.stream import FileStream
+from syncline.manifests.flow import Side, side_of
+from syncline.model.errors import Invalid
+from syncline.planner.compiled import file_format
+from syncline.sdk.source import SourceRequest
+from syncline.sdk.whole import COLUMN, WHOLE, as_record
+
+if TYPE_CHECKING:
+    from syncline.manifests.desired import Desired
+    from syncline.model.schema import Schema
+    from syncline.sdk.batch import Batch, Malformed
+    from syncline.sdk.reached import Reached
+    from syncline.sdk.source import Instance
+    from syncline.settings import Settings
+
+#: Bytes of a file that are read for a sample; an API gives whole pages.
+SAMPLE_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """The first records of a stream, as read: plain values, the place of each, and what could not be parsed.
+
+    `texts`: the format has no types, so every value is text.
+    """
+
+    stream: str
+    rows: tuple[dict[str, Any], ...]
+    places: tuple[str, ...]
+    malformed: tuple[Malformed, ...] = ()
+    texts: bool = False
+
+
+@dataclass(slots=True)
+class Inspector:
+    """Looks at the integration of a side. The instance is made, and its secrets resolved, by `open`."""
+
+    side: Side
+    desired: Desired
+    settings: Settings
+    resolve: Resolve
+    secrets: SecretUses = field(init=False)
+    instance: Instance | None = None
+
+    def __post_init__(self) -> None:
+        self.secrets = SecretUses(self.resolve, self.side.integration.key.tenant)
+
+    def open(self) -> Instance:
+        """The instance; `Stalled` when a secret can't be read."""
+        if self.instance is None:
+            self.instance = instance_of(self.side, self.desired, self.settings, self.secrets, _uncounted)
+        return self.instance
+
+    def check(self) -> Reached:
+        """Whether the system answers; see `Runtime.check`."""
+        return runtime(self.side.runtime).check(self.open())
+
+    def read(self, stream: str, limit: int, *, whole: bool = False) -> Records:
+        """
+        Up to `limit` records of a stream from its start: by its declared schema, or whole.
+
+        `Invalid` for a stream that isn't declared, and where the runtime can't be read from.
+        """
+        side = side_of(self.desired, self.side.integration, stream)
+        opens = runtime(self.side.runtime).open_source
+        if opens is None or side is None:
+            raise Invalid(
+                f"{self.side.connector.key.name} can't be read from in this version",
+                code="SYN703",
+                help="`syncline connector check` says whether it answers.",
+            )
+        if side.declaration is None:
+            raise self._unknown(stream)
+        texts = isinstance(side.declaration, FileStream) and file_format(side.declaration) == "csv"
+        schema = self._schema(side, whole=whole)
+        source = opens(self.open(), SourceRequest(stream, schema, (), batch_rows=limit, batch_bytes=SAMPLE_BYTES))
+        try:
+            return self._read(stream, source.read(None), limit, texts=texts)
+        finally:
+            source.close()
+
+    @staticmethod
+    def _schema(side: Side, *, whole: bool) -> Schema | None:
+        """Files that describe themselves are read as they are; others whole, unless by their schema."""
+        if isinstance(side.declaration, FileStream) and file_format(side.declaration) in {"csv", "parquet"}:
+            return None if whole else side.schema
+        return WHOLE if whole or side.schema is None else side.schema
+
+    @staticmethod
+    def _read(stream: str, batches: Iterator[Batch], limit: int, *, texts: bool) -> Records:
+        rows: list[dict[str, Any]] = []
+        places: list[str] = []
+        malformed: list[Malformed] = []
+        for batch in batches:
+            some = batch.frame.head(limit - len(rows) - len(malformed))
+            rows += _rows(some)
+            places += batch.places(range(some.height))
+            malformed += batch.malformed[: limit - len(rows)]
+            if len(rows) + len(malformed) >= limit:
+                break
+        return Records(stream, tuple(rows), tuple(places), tuple(malformed), texts)
+
+    def _unknown(self, stream: str) -> Invalid:
+        from syncline.manifests.text import listed, nearest
+
+        names = self.side.streams
+        near = nearest(stream, names)
+        return Invalid(
+            f"{self.side.integration.key.name} has no stream {stream!r}" + (f"; did you mean {near}?" if near else ""),
+            code="SYN224",
+            help=f"Its streams are {listed(names)}." if names else "Declare one under spec.streams.",
+        )
+
+
+def _rows(frame: Any) -> list[dict[str, Any]]:
+    if frame.columns != [COLUMN]:
+        found: list[dict[str, Any]] = frame.to_dicts()
+        return found
+    records = [as_record(text) for text in frame[COLUMN].to_list()]
+    return [record if isinstance(record, dict) else {COLUMN: record} for record in records]
+
+
+def _uncounted(name: str, value: float) -> None:
+    """Metrics belong to runs."""
+    del name, value
