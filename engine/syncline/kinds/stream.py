@@ -287,6 +287,29 @@ def logical_schema(record: RecordSchema, key: tuple[str, ...] = ()) -> Schema:
     return Schema(fields, key)
 
 
+#: Which columns a JSON type holds; `any` holds all. Numbers that a text holds keep their digits.
+_HOLDS: dict[str, frozenset[str]] = {
+    "string": frozenset(
+        {"string", "date", "time", "timestamp", "datetime", "binary", "decimal", "integer", "int32"}
+    ),
+    "integer": frozenset({"integer", "int32"}),
+    "number": frozenset({"integer", "int32", "decimal", "float"}),
+    "boolean": frozenset({"boolean"}),
+    "object": frozenset({"json"}),
+    "array": frozenset({"json"}),
+}
+
+
+def misfit(column: DataType, prop: Property | None) -> str:
+    """Why a column can't be written to a field (None: it isn't declared, and holds everything); empty if it can."""
+    if column.name == "number" or prop is None or prop.type == "any":
+        return "needs an exact type in the mapping, such as decimal(14,2)" if column.name == "number" else ""
+    whole = column.name == "decimal" and column.scale == 0 and prop.type == "integer"
+    if column.name in _HOLDS[prop.type] or whole:
+        return ""
+    return f"is {prop.type}, which can't hold {column}"
+
+
 def text_schema(names: tuple[str, ...], declared: Schema | None = None) -> Schema:
     """The schema of a text file's columns: all strings, with the data classes of the declared schema."""
     found = {f.name: f for f in declared.fields} if declared else {}

@@ -161,6 +161,52 @@ def refusals(writer: Writer, frame: pl.DataFrame) -> list[Refusal]:
     return writer.refuse(frame) if isinstance(writer, Refusing) else []
 
 
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of the rows of a frame: what was written, and the rows that the system refused, with its reasons.
+
+    >>> Sent(Written(2), (Refusal(1, "", "POST /contacts: status 422: e-mail is taken"),)).refused[0].row
+    1
+    """
+
+    written: Written
+    refused: tuple[Refusal, ...] = ()
+
+
+@runtime_checkable
+class Sending(Protocol):
+    """
+    What a writer to a system without transactions offers besides: the two halves of `write`, apart.
+
+    Such a system says of each row whether it takes it, after it was sent, and keeps no checkpoint. The caller sends,
+    keeps what was refused as rejects, and commits. A kill in between has the rows sent again, which has no second
+    effect. `write` does both and raises `Invalid` where a row is refused.
+
+    Example: how a run writes a batch to an API:
+
+        sent = writer.send(frame)
+        keep_rejects(sent.refused)
+        writer.commit(checkpoint)
+    """
+
+    def send(self, frame: pl.DataFrame) -> Sent:
+        """Applies the rows that the system takes. Raises what ends the run; what was applied before is remembered."""
+
+    def commit(self, checkpoint: str) -> None:
+        """Makes the checkpoint durable, and with it what is known of the rows sent before."""
+
+
+@runtime_checkable
+class Deleting(Protocol):
+    """What a writer may offer besides: deleting the rows of the keys in a frame. No flow of this version asks for it.
+
+    Example: `writer.delete(pl.DataFrame({"id": [7]}))` gives `Sent(Written(0, updated=1))`.
+    """
+
+    def delete(self, frame: pl.DataFrame) -> Sent:
+        """Deletes; `updated` counts rows that were there, `unchanged` those that were gone already."""
+
+
 class Destination(Protocol):
     """An integration that is written to. `close` is called once, whatever happened.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from syncline.model.ledger import Ledger
 from syncline.model.schema import Schema
 from syncline.model.secret import Secret
 from syncline.sdk.batch import Batch, Position
@@ -47,7 +48,7 @@ class Instance:
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
     `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`). `keep`
     may hold idle connections of earlier uses. `home` is the resolved folder of state, keys and audit log, which no
-    connector may enter.
+    connector may enter. `ledger` is where a destination without transactions keeps its checkpoints; None for sources.
 
     Example: what a runtime's `open_source(instance, request)` takes out of it:
 
@@ -64,6 +65,7 @@ class Instance:
     count: Callable[[str, float], None] = _silent
     keep: Keep | None = None
     home: Path | None = None
+    ledger: Ledger | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,121 @@
+"""Sends the steps of records, alone or together, and tells each what was answered about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from syncline.connectors.rest.client import Client
+from syncline.connectors.rest.write_judge import Judged, WriteJudge
+from syncline.connectors.rest.write_plan import BatchPlan, Call, Step
+from syncline.connectors.rest.write_record import Reply
+from syncline.model.errors import Again, Invalid
+from syncline.sdk.json_document import excerpt
+
+#: Refusals of a whole batch after which its halves are tried, so that one bad record doesn't stop the others.
+_DIVISIBLE = frozenset({400, 409, 413, 422})
+#: The rate limit is used up: nothing was done, whatever the request is.
+_THROTTLED = "SYN404"
+
+
+class Exchange:
+    """Asks for steps. Several threads may use it at once, as far as its client allows."""
+
+    def __init__(self, client: Client, judge: WriteJudge, config: Mapping[str, Any]) -> None:
+        self._client = client
+        self._judge = judge
+        self._config = config
+
+    def ask(self, call: Call, steps: Sequence[Step]) -> list[Reply]:
+        """A reply for each step. Raises what isn't about these records."""
+        request = call.build(steps, self._config)
+        place = self._client.place(request)
+        try:
+            answer = self._client.fetch(request, judge=self._judge, repeat=call.repeatable)
+        except Again as error:
+            if error.code == _THROTTLED:
+                raise
+            return [Reply(unknown=error)] * len(steps)
+        assert isinstance(answer, Judged)
+        if answer.refused:
+            answer = replace(answer, refused=f"{place}: {answer.refused}")
+        if call.batch is None:
+            return [_reply(call, answer, place)]
+        if answer.refused:
+            return self._divided(call, steps, answer)
+        return _results(call, call.batch, steps, answer, place)
+
+    def _divided(self, call: Call, steps: Sequence[Step], answer: Judged) -> list[Reply]:
+        if len(steps) == 1 or answer.status not in _DIVISIBLE:
+            return [Reply(answer.status, refused=answer.refused)] * len(steps)
+        middle = len(steps) // 2
+        return [*self.ask(call, steps[:middle]), *self.ask(call, steps[middle:])]
+
+
+def _reply(call: Call, answer: Judged, place: str) -> Reply:
+    if answer.refused:
+        return Reply(answer.status, refused=answer.refused)
+    version = _text(answer.search(call.version))
+    record = answer.search(call.record)
+    if call.verb != "find":
+        found = _text(answer.search(call.id))
+        if call.verb == "create" and call.id is not None and not found:
+            return Reply(answer.status, unknown=_unfit(f"{place}: the answer doesn't say which id the new record has"))
+        return Reply(answer.status, found, version, record)
+    ids = answer.search(call.id)
+    listed = ids if isinstance(ids, list) else [ids]
+    texts = tuple(_text(one) for one in listed if one is not None)
+    if not all(texts):
+        return Reply(answer.status, unknown=_unfit(f"{place}: what is found has ids that are neither text nor number"))
+    return Reply(answer.status, version=version, record=record, ids=texts)
+
+
+def _results(call: Call, batch: BatchPlan, steps: Sequence[Step], answer: Judged, place: str) -> list[Reply]:
+    """What the answer to a batch says of each of its records."""
+    if batch.results is None:
+        return [Reply(answer.status)] * len(steps)
+    results = answer.search(batch.results)
+    if not isinstance(results, list):
+        error = _unfit(f"{place}: expected a list of results, got {excerpt(answer.body)!a:.80}")
+        return [Reply(answer.status, unknown=error)] * len(steps)
+    if batch.match is None:
+        if len(results) != len(steps):
+            error = _unfit(f"{place}: {len(results)} results came for {len(steps)} records")
+            return [Reply(answer.status, unknown=error)] * len(steps)
+        return [_result(call, batch, result, answer, place) for result in results]
+    assert batch.key is not None
+    by_key = {_text(batch.match.search(result)): result for result in results}
+    replies = []
+    for step in steps:
+        result = by_key.get(batch.key.render({"record": step.row.texts, "idempotency_key": step.key, "id": step.id}))
+        if result is None:
+            replies.append(Reply(answer.status, unknown=_unfit(f"{place}: a record has no result in the answer")))
+        else:
+            replies.append(_result(call, batch, result, answer, place))
+    return replies
+
+
+def _result(call: Call, batch: BatchPlan, result: Any, answer: Judged, place: str) -> Reply:
+    if batch.failed is not None and batch.failed.search(result):
+        said = _text(batch.message.search(result)) if batch.message is not None else ""
+        return Reply(answer.status, refused=f"{place}: {said or 'the API refuses this record'}"[:500])
+    found = _text(call.id.search(result)) if call.id is not None else ""
+    if call.verb == "create" and call.id is not None and not found:
+        return Reply(answer.status, unknown=_unfit(f"{place}: a result doesn't say which id the new record has"))
+    return Reply(answer.status, found, _text(call.version.search(result)) if call.version is not None else "")
+
+
+def _unfit(message: str) -> Invalid:
+    return Invalid(
+        message,
+        code="SYN494",
+        help="Compare `write` of the stream with the vendor's documentation. The records may have been written.",
+    )
+
+
+def _text(value: Any) -> str:
+    """An id or version as text: what is neither text nor a whole number isn't one."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""

@@ -1,0 +1,84 @@
+"""What an answer to a write means: it was taken, it is refused for this record, or what it means when reading.
+
+Rules come first: skip rejects the record, ignore counts it as written, fail ends the run, the others mean what they
+mean when reading. Without a rule, a 4xx status is about the record, but for those that are about the client.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from syncline.connectors.rest.judge import Answer, Judge, Reading, Verdict, read_nothing
+from syncline.kinds.connector import ErrorRule
+from syncline.model.errors import Invalid
+from syncline.sdk.http import Response
+from syncline.sdk.json_document import Hide, excerpt
+
+#: Statuses that are about the client and not about the record: RFC 9110, sections 15.5.2, 15.5.4, 15.5.9; RFC 6585.
+_OF_THE_CLIENT = frozenset({401, 403, 408, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged(Answer):
+    """An answer to a write. `refused` says why the record isn't taken; empty where it is."""
+
+    refused: str = ""
+
+    def search(self, expression: Any) -> Any:
+        """What a compiled expression finds in {status, headers, body}; None for no expression."""
+        if expression is None:
+            return None
+        return expression.search({"status": self.status, "headers": self.headers, "body": self.document})
+
+
+class WriteJudge:
+    """Judges answers to writes; `reading` is the judge of what reads mean."""
+
+    def __init__(self, rules: Sequence[ErrorRule], judging: Callable[[Sequence[ErrorRule]], Judge], hide: Hide) -> None:
+        self._rules = [(_compiled(rule.when), rule, judging([rule])) for rule in rules]
+        self._plain = judging(())
+        self._hide = hide
+
+    def verdict(self, response: Response, url: str, reading: Reading = read_nothing) -> Verdict:
+        """What a response means. Raises `Again`, `Stalled` and `Invalid`."""
+        del reading
+        answer = Judged(url, response.status, response.headers, response.body, document=_loose(response.body))
+        for condition, rule, as_read in self._rules:
+            if not answer.search(condition):
+                continue
+            match rule.do:
+                case "skip":
+                    return self._refused(answer, rule.message)
+                case "ignore":
+                    return answer
+                case "reset_paging":
+                    raise Invalid("a rule says that paging must start over, and this is no page", code="SYN440")
+                case _:
+                    return as_read.verdict(response, url, read_nothing)
+        if 200 <= answer.status < 300:
+            return answer
+        if 400 <= answer.status < 500 and answer.status not in _OF_THE_CLIENT:
+            return self._refused(answer, "")
+        return self._plain.verdict(response, url, read_nothing)
+
+    def _refused(self, answer: Judged, message: str) -> Judged:
+        shown = message or excerpt(answer.body, self._hide)
+        why = f"status {answer.status}" + (f": {shown}" if shown else "")
+        return Judged(answer.url, answer.status, answer.headers, answer.body, answer.document, refused=why)
+
+
+def _compiled(expression: str) -> Any:
+    import jmespath
+
+    return jmespath.compile(expression)
+
+
+def _loose(body: bytes) -> Any:
+    """The document in a body; None where there is none, as in many answers to a write."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

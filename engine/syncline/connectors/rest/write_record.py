@@ -1,0 +1,208 @@
+"""What is done about one record, as a generator: it yields what to ask, is sent what was answered, and ends in a result.
+
+Logic only. Whoever drives it sends one request a step, or those of many records together, and in any order between
+records; the steps of one record come one after another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from syncline.connectors.rest.write_plan import Step, WritePlan
+from syncline.connectors.rest.write_values import Row, same
+from syncline.model.errors import Again, SynclineError
+from syncline.model.ledger import Known
+
+#: Attempts to write over a version that changes under us, and to create what `find` doesn't see.
+_TRIES = 4
+#: Statuses of a record that isn't there any more.
+_GONE = frozenset({404, 410})
+_EXISTS = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came of a step. `refused` says why the API doesn't take the record; `unknown` is there instead of an answer
+    where the request may or may not have had its effect. `ids` are what a search found; `record` is what was read.
+    """
+
+    status: int = 200
+    id: str = ""
+    version: str = ""
+    record: Any = None
+    ids: tuple[str, ...] = ()
+    refused: str = ""
+    unknown: SynclineError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a record; `known` is what is kept of it, None where nothing is to be kept or changed."""
+
+    did: Literal["inserted", "updated", "unchanged", "refused", "deleted"]
+    known: Known | None = None
+    why: str = ""
+
+
+Writing = Generator[Step, Reply, Result]
+
+
+def _done(did: Literal["inserted", "updated", "unchanged"], row: Row, id: str, version: str) -> Result:  # noqa: A002 - the word
+    return Result(did, Known(id, version, row.digest))
+
+
+def _refused(reply: Reply) -> Result:
+    return Result("refused", why=reply.refused)
+
+
+def append(row: Row, plan: WritePlan, key: str, *, doubtful: bool) -> Writing:
+    """Creates a record; `doubtful`: an attempt that was stopped may have done it."""
+    if doubtful and "find" in plan:
+        found = yield from _find(row, plan)
+        if isinstance(found, Result):
+            return found
+        if found.ids:
+            return Result("inserted")
+    made = yield from _create(row, plan, key)
+    return made if isinstance(made, Result) else Result("inserted")
+
+
+def upsert(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
+    """Creates a record or changes it, by its key."""
+    if "upsert" in plan:
+        return (yield from _set(row, plan, "upsert", known or Known(), key))
+    if known is not None and not known.pending and ("update" in plan):
+        result = yield from _set(row, plan, "update", known, key)
+        if result.did != "refused" or not result.why.startswith(_MISSING) or "create" not in plan:
+            return result
+    if "find" in plan:
+        found = yield from _find(row, plan)
+        if isinstance(found, Result):
+            return found
+        if found.ids:
+            return (yield from _adopt(row, plan, found, key))
+    if "create" not in plan:
+        return Result("refused", why="there is no such record, and the stream declares no request that creates one")
+    made = yield from _create(row, plan, key)
+    if isinstance(made, Result):
+        return made
+    if made.ids:  # it was there after all
+        return (yield from _adopt(row, plan, made, key))
+    if known is not None and known.pending and known.digest != row.digest and "update" in plan:
+        # The answer may be that of an earlier attempt, which sent other values under the same idempotency key.
+        result = yield from _set(row, plan, "update", Known(made.id, made.version), key)
+        return replace(result, did="inserted") if result.did == "updated" else result
+    return _done("inserted", row, made.id, made.version)
+
+
+def delete(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
+    """Deletes a record by its key; one that isn't there is no error."""
+    at = known or Known()
+    if not at.id and "find" in plan:
+        found = yield from _find(row, plan)
+        if isinstance(found, Result):
+            return found
+        if not found.ids:
+            return Result("unchanged")
+        at = Known(found.ids[0], found.version)
+    for _ in range(_TRIES):
+        at = yield from _versioned(row, plan, "delete", at)
+        reply = yield Step("delete", row, at.id, at.version, key)
+        if reply.unknown is not None:
+            raise reply.unknown
+        if reply.status in _GONE:
+            return Result("unchanged")
+        if not reply.refused:
+            return Result("deleted")
+        if reply.status not in plan.spec.stale or plan.spec.conflicts == "reject" or "read" not in plan:
+            return _refused(reply)
+        at = replace(at, version="")
+    return _refused(reply)
+
+
+def _find(row: Row, plan: WritePlan) -> Generator[Step, Reply, Reply | Result]:
+    """What a search says; a result where it can't be told which record is meant."""
+    reply = yield Step("find", row)
+    if reply.unknown is not None:
+        raise reply.unknown
+    if reply.status in _GONE:
+        return replace(reply, ids=(), refused="")
+    if reply.refused:
+        return _refused(reply)
+    if len(reply.ids) > 1:
+        return Result("refused", why=f"{len(reply.ids)} records have this key, so it can't be told which one is meant")
+    return reply
+
+
+def _adopt(row: Row, plan: WritePlan, found: Reply, key: str) -> Writing:
+    """Takes over a record that is there already."""
+    at = Known(found.ids[0], found.version)
+    if found.record is not None and same(row.values, found.record):
+        return _done("unchanged", row, at.id, at.version)
+    if "update" not in plan:
+        return Result("refused", why="the record is there already, and the stream declares no request that updates it")
+    return (yield from _set(row, plan, "update", at, key))
+
+
+def _create(row: Row, plan: WritePlan, key: str) -> Generator[Step, Reply, Reply | Result]:
+    """Creates a record; a reply with `ids` where it turns out to be there."""
+    for _ in range(_TRIES):
+        reply = yield Step("create", row, key=key)
+        if reply.unknown is None and not reply.refused:
+            return reply
+        if "find" not in plan or (reply.refused and reply.status != _EXISTS):
+            if reply.unknown is not None:
+                raise reply.unknown
+            return _refused(reply)
+        found = yield from _find(row, plan)
+        if isinstance(found, Result) or found.ids:
+            return found
+        if reply.refused:
+            return _refused(reply)
+    raise reply.unknown or Again(reply.refused, code="SYN403")
+
+
+_MISSING = "the record is gone: "
+
+
+def _set(row: Row, plan: WritePlan, verb: Literal["update", "upsert"], at: Known, key: str) -> Writing:
+    """Sets the values of a record; over a version that isn't the newest as `conflicts` says."""
+    for _ in range(_TRIES):
+        at = yield from _versioned(row, plan, verb, at)
+        reply = yield Step(verb, row, at.id, at.version, key)
+        if reply.unknown is not None:
+            raise reply.unknown
+        if not reply.refused:
+            made = verb == "upsert" and reply.status == 201
+            return _done("inserted" if made else "updated", row, reply.id or at.id, reply.version)
+        if reply.status in _GONE and verb == "update":
+            return Result("refused", why=_MISSING + reply.refused)
+        if reply.status not in plan.spec.stale or "read" not in plan:
+            return _refused(reply)
+        read = yield Step("read", row, at.id)
+        if read.unknown is not None:
+            raise read.unknown
+        if read.status in _GONE and verb == "upsert":
+            at = Known()  # it was deleted since: there is no version to be newer than
+            continue
+        if read.refused:
+            return Result("refused", why=_MISSING + read.refused) if read.status in _GONE else _refused(reply)
+        if same(row.values, read.record):
+            # Our own earlier attempt, or somebody who had the same in mind.
+            return _done("updated", row, at.id, read.version)
+        if plan.spec.conflicts == "reject":
+            return Result("refused", why=f"it was changed by others since it was last written ({reply.refused})")
+        at = replace(at, version=read.version)
+    return _refused(reply)
+
+
+def _versioned(row: Row, plan: WritePlan, verb: str, at: Known) -> Generator[Step, Reply, Known]:
+    """With a version, where the request's templates read one that isn't known yet and `read` can tell it."""
+    if at.version or not at.id or "read" not in plan or "version" not in plan.calls[verb].names:
+        return at
+    read = yield Step("read", row, at.id)
+    if read.unknown is not None:
+        raise read.unknown
+    return at if read.refused else replace(at, version=read.version)
