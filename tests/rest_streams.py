@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from syncline.sdk.batch import Batch, Position
+    from syncline.sdk.ledger import Ledger
 
 
 @dataclass
@@ -73,6 +74,7 @@ def instance(
     credentials: Credentials | None = None,
     integration: Mapping[str, Any] | None = None,
     count: Callable[[str, float], None] | None = None,
+    ledger: Ledger | None = None,
 ) -> Instance:
     """An instance of a connector whose spec (without version and url) is given as YAML."""
     spec: dict[str, Any] = {"version": "1.0.0", **yaml.safe_load(text)}
@@ -85,6 +87,7 @@ def instance(
         Path(),
         credentials or Credentials(),
         count=count or (lambda _name, _value: None),
+        ledger=ledger,
     )
 
 

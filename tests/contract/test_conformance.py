@@ -15,8 +15,11 @@ from syncline.sdk.conformance import Broken
 from syncline.sdk.conformance_destination import DestinationCase, FailingDestination
 from syncline.sdk.destination import Target
 from syncline.sdk.frame import target_frame_schema
-from tests.contract import file_places
+from syncline.sdk.ledger import Ledger, MemoryLedger
+from syncline.state.open import open_store
+from tests.contract import file_places, rest_places
 from tests.contract.sql_places import Place, postgres_place, sqlite_place
+from tests.writing_api import Contacts
 
 
 def file_case(root: Path, form: str) -> DestinationCase:
@@ -64,6 +67,33 @@ def sql_case(place: Place) -> DestinationCase:
 def test_sql_destinations_keep_their_promises(check, place: Place):
     """SQLite and PostgreSQL pass every check of the shipped suite."""
     check(sql_case(place))
+
+
+@pytest.fixture
+def ledger(way: str, tmp_path: Path) -> Iterator[Ledger]:
+    """An empty ledger: in memory, and for one way in a state of its own."""
+    if way != "search":
+        yield MemoryLedger()
+        return
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
+    yield store.ledger("acme", "api")
+    store.close()
+
+
+@pytest.mark.parametrize("check", conformance.DESTINATION_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("way", rest_places.WAYS)
+def test_api_destinations_keep_their_promises(check, way, ledger: Ledger):
+    """APIs pass every check of the shipped suite, whichever way they are written to; none can be replaced."""
+    api = Contacts(unique="")
+    check(
+        DestinationCase(
+            open=lambda: rest_places.destination(api, ledger, way),
+            rows=lambda stream, schema: rest_places.rows(api, stream, schema),
+            modes=("append", "upsert"),
+            transactional=False,
+            losing=lambda effect: rest_places.losing(api, ledger, way, effect),
+        )
+    )
 
 
 @pytest.mark.parametrize("after", [False, True])

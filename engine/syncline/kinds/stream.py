@@ -289,9 +289,7 @@ def logical_schema(record: RecordSchema, key: tuple[str, ...] = ()) -> Schema:
 
 #: Which columns a JSON type holds; `any` holds all. Numbers that a text holds keep their digits.
 _HOLDS: dict[str, frozenset[str]] = {
-    "string": frozenset(
-        {"string", "date", "time", "timestamp", "datetime", "binary", "decimal", "integer", "int32"}
-    ),
+    "string": frozenset({"string", "date", "time", "timestamp", "datetime", "binary", "decimal", "integer", "int32"}),
     "integer": frozenset({"integer", "int32"}),
     "number": frozenset({"integer", "int32", "decimal", "float"}),
     "boolean": frozenset({"boolean"}),

@@ -115,8 +115,8 @@ class Writes(Spec):
     create: Annotated[
         WriteRequest | None,
         Field(
-            description="Request that creates a record. It is sent again after an unknown outcome only where it carries "
-            "`idempotency_key`, or where `find` says that the record isn't there."
+            description="Request that creates a record. After an unknown outcome it is only sent again with "
+            "`idempotency_key` in it, or where `find` says that the record isn't there."
         ),
     ] = None
     update: Annotated[

@@ -34,12 +34,18 @@ class DestinationCase:
     """A destination under test: `open` opens the same (at first empty) system each time; `rows` reads a stream back by
     other means, as a frame with the schema's columns and types, in any order; an absent stream is an empty frame.
 
+    `transactional` says that rows and checkpoint appear together or not at all; without it, a batch that ended in an
+    error may have written some of its rows. `losing(n)` opens a destination that loses the answer to its n-th effect;
+    without it, the answer to a commit is lost.
+
     Example: `DestinationCase(lambda: MyDestination(path), lambda stream, schema: look(stream), modes=("append",))`.
     """
 
     open: Callable[[], Destination]
     rows: Callable[[str, Schema], pl.DataFrame]
     modes: tuple[WriteMode, ...]
+    transactional: bool = True
+    losing: Callable[[int], Destination] | None = None
 
 
 #: Every logical type that a target may have.
@@ -325,6 +331,42 @@ def flows_are_kept_apart(case: DestinationCase) -> None:
     require(_checkpoint(case) == "run1/end", "another flow's write changed the checkpoint")
 
 
+def a_lost_answer_has_one_effect(case: DestinationCase) -> None:
+    """
+    A batch whose outcome is unknown, written again if the checkpoint says so, is there once: no row lost, none twice.
+
+    A checkpoint is never ahead of its rows; of a transactional destination, rows aren't ahead of it either.
+    """
+    for mode in (mode for mode in case.modes if mode != "replace"):
+        stream, expected = f"{_STREAM}_{mode}", 0
+        for effect in (1, 2, 3):
+            ids, checkpoint = [10 * effect, 10 * effect + 1, 10 * effect + 2], f"{mode}/{effect}"
+            target = _target(mode, stream=stream)
+            lossy = case.losing(effect) if case.losing else FailingDestination(case.open(), at=1, after=True)
+            try:
+                lossy.open(target).write(sample(ids), checkpoint)
+            except Again:
+                pass
+            finally:
+                lossy.close()
+            saved, there = _checkpoint(case), case.rows(stream, EVERY_TYPE).height
+            whole = there == expected + 3
+            require(saved != checkpoint or whole, f"{mode}: the checkpoint is ahead of the rows, of which {there} came")
+            if case.transactional:
+                require(saved == checkpoint or there == expected, f"{mode}: {there} rows came without their checkpoint")
+            if saved != checkpoint:
+                again = case.open()
+                try:
+                    again.open(target).write(sample(ids), checkpoint)
+                finally:
+                    again.close()
+            expected += 3
+            found = _rows(case, stream=stream)
+            wanted = _comparable(sample([10 * n + i for n in range(1, effect + 1) for i in range(3)]))
+            require(found == wanted, f"{mode}: after effect {effect} was lost, rows are {found!r}; expected {wanted!r}")
+            require(_checkpoint(case) == checkpoint, f"{mode}: the checkpoint is {_checkpoint(case)!r}")
+
+
 DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     knows_nothing_at_first,
     keeps_every_value,
@@ -336,6 +378,7 @@ DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     checkpoints_move_and_are_forgotten,
     schemas_grow_and_nothing_else,
     flows_are_kept_apart,
+    a_lost_answer_has_one_effect,
 )
 
 

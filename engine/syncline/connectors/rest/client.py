@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
-from syncline.connectors.rest.judge import Answer, Judge, Reading, Refused, Retry, Verdict, read_json
+from syncline.connectors.rest.judge import Answer, Judge, Judging, Reading, Refused, Retry, Verdict, read_json
 from syncline.kinds.connector import Http
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
@@ -73,10 +73,15 @@ class Client:
         """A judge by these rules, for `fetch`; without one, the API's own rules count."""
         return Judge(rules, self._policy, hide=self._redacted, now=self._clock.now)
 
-    def fetch(self, request: Request, *, reading: Reading = read_json, judge: Judge | None = None) -> Answer:
+    def fetch(
+        self, request: Request, *, reading: Reading = read_json, judge: Judging | None = None, repeat: bool = True
+    ) -> Answer:
         """
         The answer to a request, its body read by `reading`. Raises `Again` when attempts are used up, `Stalled` for
         refused credentials, `Invalid` for an answer that can't be used, and `ResetPaging`.
+
+        Without `repeat`, a request whose outcome is unknown isn't sent again (RFC 9110, section 9.2.2): `Again` says so
+        at once. One that the server refused because of its limits is, since it had no effect.
         """
         try:
             attempt = 1
@@ -84,7 +89,7 @@ class Client:
                 found = self._attempt(request, reading, judge or self._judge)
                 if isinstance(found, Answer):
                     return found
-                if isinstance(found, Refused):
+                if isinstance(found, Refused) or not (repeat or found.throttled):
                     raise found.error
                 self._pause(found, attempt)
                 attempt += 1
@@ -92,6 +97,10 @@ class Client:
             error.message = self._redacted(f"{self.place(request)}: {error.message}")
             error.args = (error.message,)
             raise
+
+    def hide(self, text: str) -> str:
+        """The text without secrets."""
+        return self._redacted(text)
 
     def ahead(self, request: Request) -> None:
         """May send a request before it is fetched, where nothing limits when. What comes of it shows in `fetch`."""
@@ -113,7 +122,7 @@ class Client:
         self._count("retries", 1)
         self._clock.sleep(wait)
 
-    def _attempt(self, request: Request, reading: Reading, judge: Judge) -> Verdict:
+    def _attempt(self, request: Request, reading: Reading, judge: Judging) -> Verdict:
         try:
             response, url = self._send(request)
         except TransportError as error:

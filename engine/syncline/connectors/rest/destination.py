@@ -54,7 +54,7 @@ class RestDestination:
         return mark.checkpoint if mark is not None else None
 
     def forget(self, flow: str) -> None:
-        """Deletes the checkpoint of a flow. The ids of its records stay known, so that they are updated, not doubled."""
+        """Deletes the checkpoint of a flow. Ids of its records stay known, so that they are updated and not doubled."""
         self._ledger.forget(flow)
 
     def move(self, previous: str, flow: str) -> None:
@@ -65,13 +65,13 @@ class RestDestination:
         """
         A writer to a stream. Nothing is sent yet: an API's streams are as they are.
 
-        `Invalid` where the stream can't be written in the target's mode (SYN492), or can't hold its columns (SYN493).
+        `Invalid` where the stream can't be written in the target's mode (SYN520), or can't hold its columns (SYN521).
         """
         stream, spec = self._declared(target)
         if why := unable(spec, target.mode):
-            raise Invalid(f"stream {target.stream!r} can't be written: {why}", code="SYN492")
+            raise Invalid(f"stream {target.stream!r} can't be written: {why}", code="SYN520")
         if target.mode == "upsert" and not target.schema.key:
-            raise Invalid(f"an upsert into stream {target.stream!r} needs a key", code="SYN492")
+            raise Invalid(f"an upsert into stream {target.stream!r} needs a key", code="SYN520")
         columns = Columns.of(target.schema, target.stream, stream)
         plan = WritePlan.compile(spec, self._base, self._http, target.stream)
         judge = WriteJudge(self._http.errors, self._client.judge, self._client.hide)
@@ -97,8 +97,10 @@ class RestDestination:
             writable = ", ".join(name for name, s in self._spec.streams.items() if s.write is not None)
             raise Invalid(
                 f"stream {target.stream!r} of {self._instance.name} {what}, so it can't be written to",
-                code="SYN492",
-                help=f"Streams that can: {writable}." if writable else "Declare `write` of the stream in the connector.",
+                code="SYN520",
+                help=f"Streams that can: {writable}."
+                if writable
+                else "Declare `write` of the stream in the connector.",
             )
         return stream, stream.write
 

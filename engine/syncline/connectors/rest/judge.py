@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from syncline.connectors.rest.content import Reading, Rows, read_json, read_nothing
 from syncline.connectors.rest.rules import Facts, Rule, compile_rules, loose
@@ -60,6 +60,13 @@ class Refused:
 
 
 Verdict = Answer | Retry | Refused
+
+
+class Judging(Protocol):
+    """Who says what a response means."""
+
+    def verdict(self, response: Response, url: str, reading: Reading) -> Verdict:
+        """What a response to a request for `url` means; raises what ends the work at once."""
 
 
 class Judge:
@@ -157,5 +164,5 @@ class Judge:
 
 
 __all__ = [
-    "Answer", "Judge", "Reading", "Refused", "ResetPaging", "Retry", "Verdict", "read_json", "read_nothing",
+    "Answer", "Judge", "Judging", "Reading", "Refused", "ResetPaging", "Retry", "Verdict", "read_json", "read_nothing",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from syncline.connectors.runtime import Runtime
 
 if TYPE_CHECKING:
+    from syncline.sdk.destination import Destination
     from syncline.sdk.reached import Reached
     from syncline.sdk.source import Instance, Source, SourceRequest
 
@@ -18,6 +19,13 @@ def open_source(instance: Instance, request: SourceRequest) -> Source:
     return RestSource(instance, request)
 
 
+def open_destination(instance: Instance) -> Destination:
+    """Opens an API for writing: to streams that declare `write`."""
+    from syncline.connectors.rest.destination import RestDestination
+
+    return RestDestination(instance)
+
+
 def check(instance: Instance) -> Reached:
     """Sends the connector's check, or asks for the first page of its first stream; see `rest/check.py`."""
     from syncline.connectors.rest.check import check as look
@@ -25,4 +33,4 @@ def check(instance: Instance) -> Reached:
     return look(instance)
 
 
-RUNTIME = Runtime("rest", open_source, None, check)
+RUNTIME = Runtime("rest", open_source, open_destination, check)

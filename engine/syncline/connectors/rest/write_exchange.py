@@ -109,7 +109,7 @@ def _result(call: Call, batch: BatchPlan, result: Any, answer: Judged, place: st
 def _unfit(message: str) -> Invalid:
     return Invalid(
         message,
-        code="SYN494",
+        code="SYN522",
         help="Compare `write` of the stream with the vendor's documentation. The records may have been written.",
     )
 

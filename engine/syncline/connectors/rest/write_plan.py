@@ -110,9 +110,7 @@ class WritePlan:
         return cls(spec, calls)
 
 
-def _call(
-    verb: str, request: WriteRequest | Find | ReadBack, spec: Writes, base: str, http: Http, what: str
-) -> Call:
+def _call(verb: str, request: WriteRequest | Find | ReadBack, spec: Writes, base: str, http: Http, what: str) -> Call:
     bare = RequestSpec.model_validate(
         {**{n: getattr(request, n) for n in RequestSpec.model_fields if n in request.model_fields_set}, "body": None}
     )

@@ -1,4 +1,4 @@
-"""What is done about one record, as a generator: it yields what to ask, is sent what was answered, and ends in a result.
+"""What is done about one record, as a generator: it yields what to ask, is sent what was answered, ends in a result.
 
 Logic only. Whoever drives it sends one request a step, or those of many records together, and in any order between
 records; the steps of one record come one after another.
@@ -60,7 +60,7 @@ def _refused(reply: Reply) -> Result:
 def append(row: Row, plan: WritePlan, key: str, *, doubtful: bool) -> Writing:
     """Creates a record; `doubtful`: an attempt that was stopped may have done it."""
     if doubtful and "find" in plan:
-        found = yield from _find(row, plan)
+        found = yield from _find(row)
         if isinstance(found, Result):
             return found
         if found.ids:
@@ -78,7 +78,7 @@ def upsert(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
         if result.did != "refused" or not result.why.startswith(_MISSING) or "create" not in plan:
             return result
     if "find" in plan:
-        found = yield from _find(row, plan)
+        found = yield from _find(row)
         if isinstance(found, Result):
             return found
         if found.ids:
@@ -101,7 +101,7 @@ def delete(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
     """Deletes a record by its key; one that isn't there is no error."""
     at = known or Known()
     if not at.id and "find" in plan:
-        found = yield from _find(row, plan)
+        found = yield from _find(row)
         if isinstance(found, Result):
             return found
         if not found.ids:
@@ -122,7 +122,7 @@ def delete(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
     return _refused(reply)
 
 
-def _find(row: Row, plan: WritePlan) -> Generator[Step, Reply, Reply | Result]:
+def _find(row: Row) -> Generator[Step, Reply, Reply | Result]:
     """What a search says; a result where it can't be told which record is meant."""
     reply = yield Step("find", row)
     if reply.unknown is not None:
@@ -156,7 +156,7 @@ def _create(row: Row, plan: WritePlan, key: str) -> Generator[Step, Reply, Reply
             if reply.unknown is not None:
                 raise reply.unknown
             return _refused(reply)
-        found = yield from _find(row, plan)
+        found = yield from _find(row)
         if isinstance(found, Result) or found.ids:
             return found
         if reply.refused:

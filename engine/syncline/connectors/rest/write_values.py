@@ -68,7 +68,7 @@ class Columns:
 
     @classmethod
     def of(cls, schema: Schema, stream: str, declared: RestStream) -> Columns:
-        """Compiles the columns; `Invalid` names every one that the stream doesn't have, or can't hold (SYN493)."""
+        """Compiles the columns; `Invalid` names every one that the stream doesn't have, or can't hold (SYN521)."""
         known = declared.record_schema.properties if declared.record_schema else None
         wrong = []
         for field in schema.fields:
@@ -79,8 +79,8 @@ class Columns:
                 wrong.append(f"field {field.name!r} of stream {stream!r} {reason}")
         if wrong:
             help_ = "Change the mapping, or the stream's schema in the connector."
-            findings = [Diagnostic("SYN493", message, help=help_) for message in wrong]
-            raise Invalid(wrong[0], code="SYN493", help=help_, diagnostics=findings)
+            findings = [Diagnostic("SYN521", message, help=help_) for message in wrong]
+            raise Invalid(wrong[0], code="SYN521", help=help_, diagnostics=findings)
         return cls(schema, tuple(_converter(f, known.get(f.name) if known else None) for f in schema.fields))
 
     def rows(self, frame: pl.DataFrame, key: Sequence[str]) -> Iterator[Row]:

@@ -79,7 +79,7 @@ class RestWriter:
         if sent.refused:
             raise Invalid(
                 f"{self._target.stream}: {sent.refused[0].message}",
-                code="SYN495",
+                code="SYN523",
                 help="Set the refused records aside and write the others; those that were applied are known.",
             )
         self.commit(checkpoint)
@@ -112,7 +112,7 @@ class RestWriter:
     def delete(self, frame: pl.DataFrame) -> Sent:
         """Deletes the records of the keys in a frame, which has the target's columns; see `Deleting.delete`."""
         if "delete" not in self._plan:
-            raise Invalid(f"stream {self._target.stream!r} declares no request that deletes", code="SYN492")
+            raise Invalid(f"stream {self._target.stream!r} declares no request that deletes", code="SYN520")
         rows = list(self._columns.rows(frame, self._target.schema.key))
         known = self._ledger.known(self._place, (row.key for row in rows))
         tally = _Tally()

@@ -1,0 +1,43 @@
+"""Codes of findings about writes to APIs (SYN52x)."""
+
+from __future__ import annotations
+
+from syncline.model.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "SYN520",
+        "stream can't be written so",
+        "The stream of the API declares no `write`, or not the requests that the flow's write mode needs. An API can't "
+        "be written by replace: nothing can be put in place at once.",
+        "Use another write mode, or declare the request in the connector: see `syncline explain Connector`.",
+        bad="write: replace",
+        good="write: upsert",
+    ),
+    Code(
+        "SYN521",
+        "column doesn't fit the API's stream",
+        "The mapping makes a column that the stream's schema doesn't have, or whose type its field can't hold.",
+        "Change the mapping, or the stream's schema in the connector.",
+    ),
+    Code(
+        "SYN522",
+        "answer to a write can't be used",
+        "The API took the records, but its answer doesn't say which ids they have, or has no result for each of them.",
+        "Compare the expressions under `write` with the vendor's documentation, then run again.",
+    ),
+    Code(
+        "SYN523",
+        "record refused by the API",
+        "The API doesn't take a record. In a run, such records become rejects and the others are written.",
+        "`syncline runs rejects RUN` shows what the API says of each.",
+    ),
+    Code(
+        "SYN524",
+        "record may be created twice",
+        "The request that creates a record carries no idempotency key and the stream declares no `find`: where a run "
+        "is killed, or an answer lost, after a creation and before it is known, the next attempt creates it again.",
+        "Send `idempotency_key` if the API knows such a header, or declare how a record is found by its key.",
+        good='create: {post: /contacts, headers: {Idempotency-Key: "{{ idempotency_key }}"}}',
+    ),
+)
