@@ -58,9 +58,7 @@ class Contacts:
     def handle(self, asked: Asked) -> Reply:
         """As a server."""
         before = self.effects
-        status, body, more = self.answer(
-            asked.method, unquote(asked.path), asked.query, asked.headers, asked.body
-        )
+        status, body, more = self.answer(asked.method, unquote(asked.path), asked.query, asked.headers, asked.body)
         data = b"" if body is None else json.dumps(body, default=_number).encode()
         lost = before < self.effects and self.effects in self.lose
         return Reply(data, status, more, cut=max(len(data) - 1, 0) if lost else None)
@@ -83,10 +81,12 @@ class Contacts:
     ) -> tuple[int, Any, dict[str, str]]:
         collection, *rest = path
         records = self.records.setdefault(collection, {})
-        sent = json.loads(body, parse_float=Decimal) if body else None
+        sent: Any = json.loads(body, parse_float=Decimal) if body else None
         match method, rest:
             case "GET", []:
-                items = [{**r, "ref": i} for i, r in records.items() if all(str(r.get(k)) == v for k, v in query.items())]
+                items = [
+                    {**r, "ref": i} for i, r in records.items() if all(str(r.get(k)) == v for k, v in query.items())
+                ]
                 return 200, {"items": items}, {}
             case "POST", []:
                 return self._create(collection, sent)
@@ -105,10 +105,12 @@ class Contacts:
                 return self._guarded(collection, name, headers) or self._put(collection, name, sent)
             case "GET", [name] if name in records:
                 return 200, {**records[name], "ref": name}, self._tag(collection, name)
-            case ("PATCH" | "PUT"), [name] if name in records:
+            case (("PATCH" | "PUT"), [name]) if name in records:
                 if why := self.refuse(sent):
                     return 422, {"error": why}, {}
-                return self._guarded(collection, name, headers) or self._put(collection, name, {**records[name], **sent})
+                return self._guarded(collection, name, headers) or self._put(
+                    collection, name, {**records[name], **sent}
+                )
             case "DELETE", [name] if name in records:
                 self.effects += 1
                 del records[name]
@@ -138,7 +140,9 @@ class Contacts:
         self.versions[name] = self.versions.get(name, 0) + 1
         return 201 if made else 200, {**record, "ref": name}, self._tag(collection, name)
 
-    def _guarded(self, collection: str, name: str, headers: Mapping[str, str]) -> tuple[int, Any, dict[str, str]] | None:
+    def _guarded(
+        self, collection: str, name: str, headers: Mapping[str, str]
+    ) -> tuple[int, Any, dict[str, str]] | None:
         wanted = headers.get("if-match", "")
         if wanted and wanted != self._tag(collection, name).get("etag"):
             return 412, {"error": "it has changed"}, {}

@@ -15,9 +15,12 @@ class Runtime:
     """A runtime, as named by `Connector.spec.runtime`. None where it can't do something.
 
     `check` raises when the system can't be reached or refuses the credentials, and returns what it found.
+    `transactional`: what is written there appears together with its checkpoint. Where it isn't so, a destination is
+    given a ledger.
     """
 
     name: str
     open_source: Callable[[Instance, SourceRequest], Source] | None
     open_destination: Callable[[Instance], Destination] | None
     check: Callable[[Instance], Reached]
+    transactional: bool = True

@@ -11,9 +11,10 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
 from syncline.model.event import Action, Event
-from syncline.sdk.destination import Rendering
+from syncline.sdk.destination import Rendering, Sending
 
 if TYPE_CHECKING:
     from syncline.executor.checkpoint import Checkpoint
@@ -41,6 +42,8 @@ class Committer:
 
     def commit(self, prepared: Prepared, before: Checkpoint) -> Checkpoint:
         """One batch; durable when it returns."""
+        if isinstance(self.writer, Sending):
+            return self._send(self.writer, prepared, before)
         after = before.advance(
             position=prepared.position,
             counts=prepared.counts,
@@ -49,6 +52,26 @@ class Committer:
         )
         keep_rejects(self.facilities, self.key, after, prepared)
         after = counted(after, self._write(prepared, after.dumps()))
+        self.last = after
+        self.tell(after, rejected=len(prepared.rejects))
+        return after
+
+    def _send(self, writer: Sending, prepared: Prepared, before: Checkpoint) -> Checkpoint:
+        """The same where there are no transactions: what was refused is known before the checkpoint moves."""
+        sent = writer.send(prepared.frame)
+        if sent.refused and prepared.late is not None:
+            prepared = with_late(prepared, prepared.late(sent.refused))
+        after = counted(
+            before.advance(
+                position=prepared.position,
+                counts=prepared.counts,
+                read=prepared.read_digest,
+                written=prepared.written_digest,
+            ),
+            sent.written,
+        )
+        keep_rejects(self.facilities, self.key, after, prepared)
+        writer.commit(after.dumps())
         self.last = after
         self.tell(after, rejected=len(prepared.rejects))
         return after

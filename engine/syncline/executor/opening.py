@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from syncline.connectors.registry import runtime
@@ -16,6 +16,8 @@ from syncline.model.errors import Invalid
 from syncline.sdk.source import BATCH_BYTES, SourceRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncline.connectors.runtime import Runtime
     from syncline.executor.applied import Applied
     from syncline.manifests.flow import Side
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination
     from syncline.sdk.keep import Keep
+    from syncline.sdk.ledger import Ledger
     from syncline.sdk.source import Source
     from syncline.secrets.envelope import KeyRing
     from syncline.settings import Settings
@@ -36,7 +39,10 @@ def _runtime(side: Side) -> Runtime:
 
 @dataclass(slots=True)
 class Opener:
-    """Opens the ends of one flow; notes the secrets it used and counts what connectors count."""
+    """Opens the ends of one flow; notes the secrets it used and counts what connectors count.
+
+    `ledgers` gives what is remembered of a tenant's writes to an integration that has no transactions.
+    """
 
     item: CompiledFlow
     applied: Applied
@@ -44,6 +50,7 @@ class Opener:
     resolve: Resolve
     keep: Keep | None = None
     batch_bytes: int = BATCH_BYTES
+    ledgers: Callable[[str, str], Ledger] | None = None
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
 
@@ -83,9 +90,10 @@ class Opener:
             raise Invalid(
                 f"{flow.target.connector.key} can't be written to", code="SYN703", help="Choose another destination."
             )
-        return opens(
-            instance_of(flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep)
-        )
+        instance = instance_of(flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep)
+        if self.ledgers is not None and not _runtime(flow.target).transactional:
+            instance = replace(instance, ledger=self.ledgers(flow.key.tenant, flow.target.integration.key.name))
+        return opens(instance)
 
 
 def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing) -> Columns:

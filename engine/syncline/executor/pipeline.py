@@ -120,24 +120,30 @@ def load(
     """
     Moves all batches and returns the checkpoint after the last. `advanced` gets cumulative counts and bytes read.
 
-    Guards are checked on what would be committed, before it is. The first error of any thread is raised, after what was
+    Guards are checked on what would be committed, before it is; rows that a destination refuses when they are sent to
+    it count from then on. The first error of any thread is raised, after what was
     started is over; everything committed before it stays.
     """
     counts, done, size = start.counts, start, 0
-    pending: Future[Checkpoint] | None = None
+    late = 0  # rows refused when they were sent
+    pending: tuple[Future[Checkpoint], Counts] | None = None
     held: list[Prepared] = []  # too few records yet to judge by: committed once they may be, or with the last
 
     def settle() -> None:
-        nonlocal done, pending
+        nonlocal done, late, pending
         if pending is not None:
-            waited, pending = pending, None
-            done = waited.result()
+            (waited, expected), pending = pending, None
+            before, done = done, waited.result()
+            late += done.counts.rejected - before.counts.rejected - expected.rejected
             advanced(done.counts, size)
+
+    def judged() -> Counts:
+        return replace(counts, written=counts.written - late, rejected=counts.rejected + late)
 
     def release() -> None:
         nonlocal pending, size
         try:
-            check_rejects(guards, counts)
+            check_rejects(guards, judged())
         except Denied:
             settle()
             for ahead, prepared in enumerate(held):
@@ -146,7 +152,7 @@ def load(
         for prepared in held:
             settle()
             size += prepared.size
-            pending = serial.start(_committing(sink, prepared, done))
+            pending = serial.start(_committing(sink, prepared, done)), prepared.counts
         held.clear()
 
     with read_ahead(batches) as incoming:
@@ -160,6 +166,8 @@ def load(
             release()
         finally:
             settle()
+    if late:
+        check_rejects(guards, judged())
     return done
 
 

@@ -7,28 +7,34 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from syncline.model.run import Counts, Reject
-from syncline.sdk.destination import refusals, rendering
+from syncline.sdk.destination import Sending, refusals, rendering
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from syncline.mapping.columns import Columns, Rejected
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
-    from syncline.sdk.destination import Rendered, Writer
+    from syncline.sdk.destination import Refusal, Rendered, Writer
+
+
+#: No name that a column can have.
+_NUMBER = "row number"
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A batch ready to be committed: rows, rejects, counts (without inserted, updated and unchanged), and digests.
 
-    `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes.
+    `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes. `late`
+    makes rejects of rows that the destination refuses when it is sent them.
     """
 
     frame: pl.DataFrame
@@ -39,6 +45,17 @@ class Prepared:
     written_digest: bytes
     size: int
     rendered: Rendered | None = None
+    late: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
+
+
+def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
+    """The batch with rows that the destination refused counted as rejects, in the order in which they were read."""
+    counts, count = prepared.counts, len(late)
+    return replace(
+        prepared,
+        rejects=tuple(sorted((*prepared.rejects, *late), key=_place_order)),
+        counts=replace(counts, written=counts.written - count, rejected=counts.rejected + count),
+    )
 
 
 def frame_digest(frame: pl.DataFrame) -> bytes:
@@ -82,9 +99,13 @@ class Preparer:
             refused = [(r.row, r.column, r.message) for r in refusals(self.writer, frame)]
             if refused:
                 frame, rows = self._take_out(batch, frame, rows, rejected, refused, "destination")
-        before = frame.height
+        before, sends = frame.height, isinstance(self.writer, Sending)
         if self.unique and frame.height:
-            frame = frame.unique(subset=list(self.target.key), keep="last", maintain_order=True)
+            numbered = frame.with_row_index(_NUMBER) if sends else frame
+            frame = numbered.unique(subset=list(self.target.key), keep="last", maintain_order=True)
+            if sends:
+                rows = frame[_NUMBER] if rows is None else rows.gather(frame[_NUMBER])
+                frame = frame.drop(_NUMBER)
         duplicates = before - frame.height
         rejects = self._rejects(batch, rejected)
         if batch.malformed:
@@ -97,7 +118,16 @@ class Preparer:
         )
         rendered = rendering(self.writer, frame) if self.writer is not None else None
         written = rendered.digest if rendered is not None and rendered.digest else frame_digest(frame)
-        return Prepared(frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered)
+        late = partial(self._late, batch, frame, rows) if sends else None
+        return Prepared(frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered, late)
+
+    def _late(
+        self, batch: Batch, frame: pl.DataFrame, rows: pl.Series | None, refused: Sequence[Refusal]
+    ) -> tuple[Reject, ...]:
+        bad = [(r.row, r.column, r.message) for r in refused]
+        rejected: list[Rejected] = []
+        self._take_out(batch, frame, rows, rejected, bad, "destination")
+        return self._rejects(batch, rejected)
 
     def _without_null_keys(
         self, batch: Batch, frame: pl.DataFrame, rows: pl.Series | None, rejected: list[Rejected]

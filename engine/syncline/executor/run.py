@@ -63,6 +63,7 @@ class Run:
         self.mode, self.guards = _terms(item, work)
         settings = self.facilities.settings
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
+        self.opener.ledgers = self.facilities.store.ledger
         self.clock = time.perf_counter()
         self.record = RunRecord(
             id=new_run_id(),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
 from syncline.kinds.base import Spec, Template
+
+METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
 class Raw(Spec):

@@ -6,12 +6,15 @@ record and its version, as far as they are known) and `idempotency_key` (the sam
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue
 
 from syncline.kinds.base import Jmespath, Spec, Template
 from syncline.kinds.request import Request
+
+#: Requests that a stream can declare under `write`.
+VERBS: Final = ("create", "update", "upsert", "delete", "find", "read")
 
 _ID = "JMESPath expression over {status, headers, body} of an answer that gives the record's id; headers in lower case."
 _VERSION = "JMESPath expression over the same that gives the record's version: headers.etag."

@@ -17,15 +17,16 @@ from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
-from syncline.kinds.request import Request
 from syncline.kinds.schedule import ScheduleSpec, Windows
 from syncline.kinds.stream import FileStream, Page, Property, RestStream
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
+from syncline.kinds.write import VERBS
 from syncline.manifests import cron, versions
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
+from syncline.manifests.writes import declared_writes
 from syncline.model.event import Action
 from syncline.model.manifest import Path
 
@@ -141,10 +142,10 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
             suggestion=nearest(stream.parent.each, streams),
         )
     if stream.write is not None:
-        for verb in ("create", "update", "upsert", "delete"):
-            request: Request | None = getattr(stream.write, verb)
-            if request is not None:
+        for verb in VERBS:
+            if (request := getattr(stream.write, verb)) is not None:
                 yield from _exactly_one(request, METHODS, (*path, "write", verb), "a request")
+        yield from declared_writes(stream.write, (*path, "write"))
 
 
 def _page(page: Page, path: Path) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from typing import Any
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.request import Request
 from syncline.kinds.stream import RestStream
+from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
 from syncline.manifests.desired import Desired
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.manifest import Manifest, Path
@@ -67,10 +68,20 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
     for name, stream in spec.streams.items():
         path = ("spec", "streams", name)
         yield from _request(stream, path)
-        for write in ("create", "update", "upsert", "delete") if stream.write else ():
-            request = getattr(stream.write, write)
-            if request is not None:
-                yield from _request(request, (*path, "write", write))
+        for write, request in _writes(stream):
+            yield from _request(request, (*path, "write", write))
+            batch = request.batch if isinstance(request, WriteRequest) else None
+            if batch is not None:
+                yield from _texts(batch.each, (*path, "write", write, "batch", "each"))
+                if batch.key is not None:
+                    yield (*path, "write", write, "batch", "key"), batch.key
+
+
+def _writes(stream: RestStream) -> Iterator[tuple[str, WriteRequest | Find | ReadBack]]:
+    for verb in VERBS if stream.write else ():
+        request = getattr(stream.write, verb)
+        if request is not None:
+            yield verb, request
 
 
 def _queries(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
@@ -79,6 +90,21 @@ def _queries(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
             yield ("spec", "http", "errors", index, "when"), rule.when
     for name, stream in spec.streams.items():
         yield from _paging(stream, ("spec", "streams", name))
+        yield from _written(stream, ("spec", "streams", name, "write"))
+
+
+def _written(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
+    """Expressions over the answers to writes."""
+    places: list[tuple[Path, Any]] = [(path, stream.write)]
+    for verb, request in _writes(stream):
+        places.append(((*path, verb), request))
+        if isinstance(request, WriteRequest):
+            places.append(((*path, verb, "batch"), request.batch))
+    for place, part in places:
+        for name in ("id", "version", "record", "results", "match", "failed", "message"):
+            text = getattr(part, name, None)
+            if text is not None:
+                yield (*place, name), text
 
 
 def _paging(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:

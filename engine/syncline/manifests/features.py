@@ -41,9 +41,6 @@ def _auth(spec: AuthConfigSpec) -> Iterator[Feature]:
 def _connector(spec: ConnectorSpec) -> Iterator[Feature]:
     if spec.http is not None and spec.http.breaker is not None:
         yield Feature(("spec", "http", "breaker"), "the circuit breaker", "Retries and time limits apply without it.")
-    for name, stream in spec.streams.items():
-        if stream.write is not None:
-            yield Feature(("spec", "streams", name, "write"), "writing to an API", "A flow can only read this stream.")
 
 
 def _integration(spec: IntegrationSpec) -> Iterator[Feature]:

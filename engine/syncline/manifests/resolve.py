@@ -25,6 +25,7 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
 from syncline.manifests.text import listed, nearest
+from syncline.manifests.writes import writes
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.kind import Reference
@@ -32,9 +33,8 @@ from syncline.model.manifest import Manifest
 
 __all__ = ["Desired", "Resolved", "resolve"]
 
-#: Runtimes that can be read from, and written to, in this version.
+#: Runtimes that can be read from in this version; all can be written to.
 READABLE = frozenset({"file", "rest"})
-WRITABLE = frozenset({"file", "sql"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ def _auth(spec: IntegrationSpec, connector: ConnectorSpec, name: str, auth: Mani
 
 
 def _flow(flow: Flow) -> Iterator[Problem]:
-    source, target = flow.source, flow.target
+    source = flow.source
     if source.runtime not in READABLE:
         yield Problem(
             "SYN234",
@@ -269,13 +269,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
         )
     elif source.declaration is None:
         yield _no_stream(source)
-    if target.runtime not in WRITABLE:
-        yield Problem(
-            "SYN234",
-            ("spec", "to"),
-            f"this version can't write to {target.integration.key.name!r} (the runtime {target.runtime})",
-            expected=f"an integration with the runtime {listed(sorted(WRITABLE))}",
-        )
+    yield from writes(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
     if getattr(source.declaration, "parent", None) is not None:

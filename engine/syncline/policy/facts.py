@@ -15,6 +15,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
     """One fact for each source field that reaches a target field, and for each constant that has a class."""
     source, target = flow.source, flow.target
     known = _classes_of_sources(compiled)
+    declared = {field.name: field.classes for field in target.schema.fields} if target.schema else {}
     flow_place = flow.manifest.place_of("spec", "to")
     target_place = target.integration.place_of("spec", "region")
     return tuple(
@@ -27,7 +28,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
             target=item.target,
             target_integration=target.integration.key.name,
             target_region=target.region,
-            classes=tuple(sorted({*item.classes, *known.get(item.source, ())})),
+            classes=tuple(sorted({*item.classes, *known.get(item.source, ()), *declared.get(item.target, ())})),
             protection=item.protection,
             flow_place=flow_place,
             source_place=source.integration.place,

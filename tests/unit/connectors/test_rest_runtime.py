@@ -25,10 +25,11 @@ streams:
 
 
 def test_it_is_registered():
-    """The runtime is found by its name and reads, but does not write."""
+    """The runtime is found by its name, reads and writes, and says that it has no transactions."""
     found = runtime("rest")
     assert found.open_source is not None
-    assert found.open_destination is None
+    assert found.open_destination is not None
+    assert not found.transactional
 
 
 def test_check_sends_the_declared_request():

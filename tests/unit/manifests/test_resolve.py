@@ -345,7 +345,7 @@ FLOWS = {
         "from: desk/tickets, mapping: customer, to: warehouse/x, read: incremental, write: replace",
         [("SYN231", "write")],
     ),
-    "to an API": ("from: crm/customers, mapping: customer, to: desk/users", [("SYN234", "to")]),
+    "to an API": ("from: crm/customers, mapping: customer, to: desk/users", [("SYN520", "to")]),
     "from a database": ("from: warehouse/x, mapping: customer, to: crm/x", [("SYN234", "from")]),
     "child stream": ("from: desk/comments, mapping: customer, to: warehouse/x", [("SYN240", "from")]),
     "own key": ("from: crm/customers, mapping: customer, to: warehouse/x, key: [idd]", [("SYN213", "key")]),

@@ -33,4 +33,4 @@ def check(instance: Instance) -> Reached:
     return look(instance)
 
 
-RUNTIME = Runtime("rest", open_source, open_destination, check)
+RUNTIME = Runtime("rest", open_source, open_destination, check, transactional=False)

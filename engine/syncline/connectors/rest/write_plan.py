@@ -13,7 +13,7 @@ from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.write_values import Row, encode
 from syncline.kinds.connector import Http
 from syncline.kinds.request import Request as RequestSpec
-from syncline.kinds.write import Find, ReadBack, WriteBatch, WriteRequest, Writes
+from syncline.kinds.write import VERBS, Find, ReadBack, WriteBatch, WriteRequest, Writes
 from syncline.model.errors import Invalid
 from syncline.sdk.http import Request
 from syncline.sdk.template import Template, TemplateError, compile_template
@@ -103,7 +103,7 @@ class WritePlan:
     def compile(cls, spec: Writes, base: str, http: Http, stream: str) -> WritePlan:
         """Compiles the declaration. Raises `Invalid` (SYN430, SYN432)."""
         calls: dict[str, Call] = {}
-        for verb in ("create", "update", "upsert", "delete", "find", "read"):
+        for verb in VERBS:
             request = getattr(spec, verb)
             if request is not None:
                 calls[verb] = _call(verb, request, spec, base, http, f"write.{verb} of stream {stream}")

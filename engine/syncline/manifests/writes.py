@@ -1,0 +1,126 @@
+"""What is declared about writing to an API, and what a flow that does so demands of the stream."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from syncline.kinds.mapping import MappingSpec
+from syncline.kinds.request import METHODS
+from syncline.kinds.stream import RestStream, misfit
+from syncline.kinds.write import VERBS, Writes, doubtful, unable
+from syncline.manifests.findings import Problem
+from syncline.manifests.flow import Flow
+from syncline.manifests.text import listed, nearest
+from syncline.model.manifest import Path
+from syncline.model.schema import DataType
+
+
+def declared_writes(spec: Writes, path: Path) -> Iterator[Problem]:
+    """Findings about what a connector declares under `write` of a stream."""
+    requests = {verb: request for verb in VERBS if (request := getattr(spec, verb)) is not None}
+    for verb, request in requests.items():
+        batch = getattr(request, "batch", None)
+        if batch is not None and (batch.match is None) is not (batch.key is None):
+            missing, given = ("match", "key") if batch.match is None else ("key", "match")
+            message = f"results are told apart by 'match' and 'key' together, and there is only {given!r}"
+            yield Problem("SYN202", (*path, verb, "batch", missing), message)
+    if not any(verb in requests for verb in ("create", "update", "upsert", "delete")):
+        yield Problem("SYN202", path, "a stream that is written to needs one of create, update, upsert and delete")
+    if spec.conflicts == "reject" and spec.read is None:
+        message = "conflicts: reject needs the field 'read', to tell another's change from our own earlier attempt"
+        yield Problem("SYN202", (*path, "read"), message)
+    if "update" in requests and "create" in requests and not _knows_ids(spec):
+        message = "what is created can't be updated later: no expression gives the id that it got"
+        yield Problem("SYN202", (*path, "id"), message, expected="id: body.id")
+
+
+def _knows_ids(spec: Writes) -> bool:
+    """Whether an update finds what was created: by the id in an answer, by a search, or by the record itself."""
+    create, update = spec.create, spec.update
+    assert create is not None
+    assert update is not None
+    own = create.batch.id if create.batch is not None else create.id or spec.id
+    path = next((text for method in METHODS if (text := getattr(update, method)) is not None), "")
+    needs = "id" in re.findall(r"[{|~(]\s*(id)\b", path)
+    return own is not None or spec.find is not None or not needs
+
+
+def writes(flow: Flow) -> Iterator[Problem]:
+    """Findings about a flow's destination, where that is a stream of an API."""
+    if flow.target.runtime != "rest":
+        return
+    stream = flow.target.declaration
+    if not isinstance(stream, RestStream) or stream.write is None:
+        yield _unwritable(flow)
+        return
+    yield from _mode(flow, stream.write)
+    yield from _columns(flow, stream)
+
+
+def _unwritable(flow: Flow) -> Problem:
+    target = flow.target
+    names = [name for name in target.streams if getattr(_stream(flow, name), "write", None) is not None]
+    what = "declares no `write`" if target.declaration is not None else "isn't declared"
+    close = nearest(target.stream, names)
+    return Problem(
+        "SYN520",
+        ("spec", "to"),
+        f"the stream {target.stream!r} of {target.integration.key.name!r} {what}, so it can't be written to",
+        expected=listed(names) or "a stream whose connector declares `write`",
+        suggestion=f"{target.integration.key.name}/{close}" if close else "",
+    )
+
+
+def _stream(flow: Flow, name: str) -> object:
+    streams: dict[str, object] = getattr(flow.target.connector.spec, "streams", {})
+    return streams.get(name)
+
+
+def _mode(flow: Flow, spec: Writes) -> Iterator[Problem]:
+    mode = flow.spec.write
+    if why := unable(spec, mode):
+        able = [known for known in ("upsert", "append") if not unable(spec, known)]
+        yield Problem(
+            "SYN520",
+            ("spec", "write"),
+            f"the stream {flow.target.stream!r} can't be written so: {why}",
+            expected=listed(able) or "another stream",
+            suggestion=able[0] if able else "",
+        )
+    elif doubtful(spec, mode):
+        yield Problem(
+            "SYN524",
+            ("spec", "to"),
+            f"a record of {flow.target.stream!r} may be created twice, where a run is killed or an answer lost",
+            help="Send idempotency_key with write.create, or declare write.find in the connector.",
+            warning=True,
+        )
+
+
+def _columns(flow: Flow, stream: RestStream) -> Iterator[Problem]:
+    if stream.record_schema is None or not isinstance(flow.mapping.spec, MappingSpec):
+        return
+    known = stream.record_schema.properties
+    for field in flow.mapping.spec.fields:
+        if field.protect == "drop":
+            continue
+        prop = known.get(field.to)
+        if prop is None:
+            yield Problem(
+                "SYN521",
+                ("spec", "to"),
+                f"the stream {flow.target.stream!r} has no field {field.to!r}, which the mapping "
+                f"{flow.mapping.key.name!r} makes",
+                expected=listed(known),
+                suggestion="",
+                help="Map to a field of the stream, or add this one to the stream's schema.",
+            )
+        elif why := misfit(DataType.parse(field.type), prop):
+            yield Problem(
+                "SYN521",
+                ("spec", "to"),
+                f"the field {field.to!r} of the stream {flow.target.stream!r} {why}, as the mapping "
+                f"{flow.mapping.key.name!r} makes it",
+                help="Change the type in the mapping, or in the stream's schema.",
+            )
