@@ -1,0 +1,108 @@
+"""Flows that write to an API: what arrives there, what is refused, and what a second run does."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncline import workflow
+from syncline.executor.progress import Silent
+from syncline.model.errors import Denied
+from tests.api_server import api_server
+from tests.e2e import house, writing
+from tests.look import Look
+from tests.writing_api import Contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from syncline.settings import Settings
+    from tests.api_server import ApiServer
+
+
+def build(root: Path, url: str, way: str, rows: int = 20, **how: Any) -> Settings:
+    settings = house.build(root, writing.repository(url, way, **how))
+    house.customers(root, rows)
+    workflow.apply(settings, step=lambda _: None)
+    return settings
+
+
+@pytest.fixture
+def api() -> Contacts:
+    return Contacts(unique="id")
+
+
+@pytest.fixture
+def server(api: Contacts) -> Iterator[ApiServer]:
+    with api_server(api.handle) as running:
+        yield running
+
+
+def receipt(settings: Settings) -> dict[str, Any]:
+    found = Look(settings.state_url).runs(house.FLOW)[0].receipt
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("way", writing.WAYS)
+def test_a_second_run_updates_what_has_changed_and_nothing_else(tmp_path, api, server, way):
+    """Whichever way: records are created once, unchanged ones aren't sent again, changed ones are updated."""
+    settings = build(tmp_path, server.url, way)
+    workflow.run(settings, house.FLOW, progress=Silent())
+    first = receipt(settings)["counts"]
+    ids = {int(record["id"]) for record in api.of("contacts")}
+    assert ids == {n for n in range(1, 21) if n % 7 and n % 11}
+    assert (first["inserted"], first["updated"], first["unchanged"]) == (len(ids), 0, 0)
+
+    effects = api.effects
+    workflow.run(settings, house.FLOW, progress=Silent())
+    assert (api.effects, receipt(settings)["counts"]["unchanged"]) == (effects, len(ids))
+
+    house.customers(tmp_path, 20, generation=2)
+    workflow.run(settings, house.FLOW, progress=Silent())
+    assert receipt(settings)["counts"]["updated"] == len(ids)
+    assert len(api.of("contacts")) == len(ids)
+    assert {r["id"]: r["balance"] for r in api.of("contacts")}[13] == Decimal("26.13")
+
+
+@pytest.mark.parametrize("way", writing.WAYS)
+def test_what_the_api_refuses_is_a_reject(tmp_path, server, api, way):
+    """A record that the API doesn't take is a reject with its message and place; the others are written."""
+    api.refuse = lambda record: "this one is on a list" if record["id"] in {3, 4} else ""
+    settings = build(tmp_path, server.url, way)
+    result = workflow.run(settings, house.FLOW, progress=Silent())
+
+    found = {r.record: r for r in workflow.rejects(settings, result.record.id) if r.rule == "destination"}
+    assert len(found) == 2
+    for reject in found.values():
+        assert "this one is on a list" in reject.message
+        assert "/contacts" in reject.message
+        assert reject.place in {"customers.csv:4", "customers.csv:5"}
+    counts = receipt(settings)["counts"]
+    assert counts["read"] == counts["written"] + counts["rejected"] + counts["skipped"]
+    assert {3, 4}.isdisjoint(record["id"] for record in api.of("contacts"))
+
+    api.refuse = lambda _: ""
+    retried = workflow.retry(settings, result.record.id, progress=Silent())
+    assert retried.receipt is not None
+    assert retried.receipt.counts.written == 2
+    assert {3, 4} <= {record["id"] for record in api.of("contacts")}
+
+
+def test_refusals_count_for_the_guard(tmp_path, server, api):
+    """More refusals than maxRejects allows fail the run, with what the API took before kept."""
+    api.refuse = lambda record: "no" if record["id"] > 5 else ""
+    texts = writing.repository(server.url, "keys")
+    texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert", "write: upsert, guards: {maxRejects: 50%}")
+    settings = house.build(tmp_path, texts)
+    house.customers(tmp_path, 20)
+    workflow.apply(settings, step=lambda _: None)
+
+    with pytest.raises(Denied) as caught:
+        workflow.run(settings, house.FLOW, progress=Silent())
+
+    assert caught.value.code == "SYN701"
+    assert len(api.of("contacts")) == 5
