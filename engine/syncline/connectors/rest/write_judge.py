@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncline.connectors.rest.judge import Answer, Judge, Reading, Verdict, read_nothing
-from syncline.kinds.connector import ErrorRule
+from syncline.connectors.rest.rules import compile_rules, loose
+from syncline.kinds.rule import ErrorRule
 from syncline.model.errors import Invalid
 from syncline.sdk.http import Response
 from syncline.sdk.json_document import Hide, excerpt
@@ -38,20 +39,22 @@ class WriteJudge:
     """Judges answers to writes; `reading` is the judge of what reads mean."""
 
     def __init__(self, rules: Sequence[ErrorRule], judging: Callable[[Sequence[ErrorRule]], Judge], hide: Hide) -> None:
-        self._rules = [(_compiled(rule.when), rule, judging([rule])) for rule in rules]
+        self._rules = [(compiled, judging([compiled.declared])) for compiled in compile_rules(rules)]
         self._plain = judging(())
         self._hide = hide
 
     def verdict(self, response: Response, url: str, reading: Reading = read_nothing) -> Verdict:
         """What a response means. Raises `Again`, `Stalled` and `Invalid`."""
         del reading
-        answer = Judged(url, response.status, response.headers, response.body, document=_loose(response.body))
-        for condition, rule, as_read in self._rules:
-            if not answer.search(condition):
+        answer = Judged(url, response.status, response.headers, response.body, document=_document(response.body))
+        body = loose(response.body) if answer.document is None else answer.document
+        facts = {"status": answer.status, "headers": answer.headers, "body": body}
+        for rule, as_read in self._rules:
+            if not rule.matches(facts):
                 continue
-            match rule.do:
+            match rule.declared.do:
                 case "skip":
-                    return self._refused(answer, rule.message)
+                    return self._refused(answer, rule.said(facts, self._hide) if rule.declared.message else "")
                 case "ignore":
                     return answer
                 case "reset_paging":
@@ -67,16 +70,10 @@ class WriteJudge:
     def _refused(self, answer: Judged, message: str) -> Judged:
         shown = message or excerpt(answer.body, self._hide)
         why = f"status {answer.status}" + (f": {shown}" if shown else "")
-        return Judged(answer.url, answer.status, answer.headers, answer.body, answer.document, refused=why)
+        return Judged(answer.url, answer.status, answer.headers, answer.body, document=answer.document, refused=why)
 
 
-def _compiled(expression: str) -> Any:
-    import jmespath
-
-    return jmespath.compile(expression)
-
-
-def _loose(body: bytes) -> Any:
+def _document(body: bytes) -> Any:
     """The document in a body; None where there is none, as in many answers to a write."""
     try:
         return json.loads(body)

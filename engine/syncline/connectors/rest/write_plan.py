@@ -118,7 +118,9 @@ def _call(verb: str, request: WriteRequest | Find | ReadBack, spec: Writes, base
     names = set(plan.names)
     batch = request.batch if isinstance(request, WriteRequest) else None
     declared = request.body
-    if declared is None and batch is None and verb in _SENDING and plan.method in {"POST", "PUT", "PATCH"}:
+    other = request.form is not None or request.raw is not None or request.graphql is not None
+    sends = verb in _SENDING and plan.method in {"POST", "PUT", "PATCH"}
+    if declared is None and batch is None and sends and not other:
         declared = "{{ record }}"
     body = _build(declared, names, what, omit=spec.nulls == "omit") if declared is not None else None
     shared = _batch(batch, names, what, omit=spec.nulls == "omit") if batch is not None else None
