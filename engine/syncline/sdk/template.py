@@ -103,6 +103,56 @@ def compile_template(text: str, *, quoted: bool = False) -> Template:
     return Template(text, frozenset(n.name for n in tree.find_all(nodes.Name)), compiled)
 
 
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A compiled template that is one value alone, which keeps its type: `{{ config.limit }}` gives a number.
+
+    >>> compile_value("{{ config.limit }}").find({"config": {"limit": 50}})
+    50
+    """
+
+    template: Template
+    _expression: Any
+
+    def find(self, variables: Mapping[str, Any]) -> Any:
+        """The value. Raises `Invalid` (SYN431) for one that isn't there."""
+        if self._expression is None:
+            return self.template.render(variables)
+        from jinja2 import TemplateError as JinjaError
+        from jinja2 import Undefined
+
+        try:
+            found = self._expression(**variables)
+            if not isinstance(found, Undefined):
+                return found
+        except (JinjaError, TypeError, ValueError, OverflowError):
+            pass
+        self.template.render(variables)  # which says what is wrong
+        return None
+
+
+@lru_cache(maxsize=512)
+def compile_value(text: str) -> Value:
+    """
+    Compiles a template whose text may be one `{{ value }}` alone. Raises TemplateError as `compile_template` does.
+
+    >>> compile_value("first {{ config.limit }}").find({"config": {"limit": 50}})
+    'first 50'
+    """
+    template = compile_template(text)
+    alone = text.strip()
+    if not (template.names and alone.startswith("{{") and alone.endswith("}}")):
+        return Value(template, None)
+    from jinja2 import nodes
+
+    environment = _environment(quoted=False)
+    output = environment.parse(alone).body[0]
+    if not isinstance(output, nodes.Output) or len(output.nodes) != 1:
+        return Value(template, None)
+    inner = alone.removeprefix("{{").removesuffix("}}").strip("-+ ")
+    return Value(template, environment.compile_expression(inner, undefined_to_none=False))
+
+
 def _column(text: str, line: int) -> int:
     lines = text.splitlines() or [""]
     row = lines[min(line, len(lines)) - 1]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline.connectors.rest.content import Reading, Rows
 from syncline.connectors.rest.formats import ACCEPT, Packed, Parse, Xml, csv_lines, json, json_lines
+from syncline.connectors.rest.graphql import checks_of
 from syncline.connectors.rest.rules import compile_rules
 from syncline.kinds.content import Fields
 from syncline.model.errors import Invalid
@@ -125,6 +126,7 @@ def compile_decoding(
         stream.compression,
         ACCEPT[stream.decode],
         compile_rules(stream.errors),
+        (checks_of(stream.graphql),) if stream.graphql is not None else (),
     )
     shape = compile_shape(stream.explode, stream.filter, stream.flatten, stream.fields)
     texts = TextValues(schema) if stream.decode in {"csv", "xml"} else None

@@ -25,6 +25,7 @@ from syncline.sdk.json_records import BadRecord
 from syncline.sdk.xml_document import Path, xml_document
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.judge import Answer
     from syncline.connectors.rest.rules import Rule
     from syncline.kinds.stream import Csv
     from syncline.sdk.http import Response
@@ -51,6 +52,8 @@ class Body:
 
 
 Parse = Callable[[Body], Content]
+#: Raises for an answer that is an error, although it could be read.
+Check = Callable[["Answer", Hide], None]
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,11 @@ class Packed(Reading):
     compression: Compression = "auto"
     accept: str = ACCEPT["json"]
     rules: tuple[Rule, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+    def check(self, answer: Answer, hide: Hide) -> None:
+        for check in self.checks:
+            check(answer, hide)
 
     def read(self, response: Response, hide: Hide) -> Content:
         entries = opened(response.body, self.compression, self.bounds)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import orjson
 
 from syncline import __version__
+from syncline.connectors.rest.body import BodyPlan, JsonBody, Variables, compile_body, compiled
 from syncline.kinds.connector import ConnectorSpec, Http
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import Request as RequestSpec
 from syncline.model.errors import Invalid
 from syncline.sdk.http import Request, checked_url, same_origin, with_query
 from syncline.sdk.source import Instance, plain
-from syncline.sdk.template import Template, TemplateError, compile_template
+from syncline.sdk.template import Template
 
-Variables = Mapping[str, Any]
 _METHODS = ("get", "post", "put", "patch", "delete")
-_ACCEPT = {"Accept": "application/json", "User-Agent": f"syncline/{__version__}"}
+_AGENT = {"User-Agent": f"syncline/{__version__}"}
 
 
 def connector_of(instance: Instance) -> tuple[ConnectorSpec, Http]:
@@ -37,7 +33,7 @@ def base_url(instance: Instance, http: Http) -> str:
     endpoints = integration.endpoints if isinstance(integration, IntegrationSpec) else ()
     if not endpoints:
         # A value inside the URL stays in its part of it; one that is the whole URL is taken as it stands.
-        template = _compiled(http.url, quoted=not http.url.lstrip().startswith("{{"))
+        template = compiled(http.url, quoted=not http.url.lstrip().startswith("{{"))
         return checked_url(template.render({"config": plain(instance.config)}).strip())
     for endpoint in endpoints:
         if not instance.region or endpoint.region == instance.region:
@@ -58,7 +54,7 @@ class RequestPlan:
     path: Template
     query: Mapping[str, Template]
     headers: Mapping[str, Template]
-    body: Callable[[Variables], Any] | None
+    body: BodyPlan | None
     names: frozenset[str]
 
     def build(self, variables: Variables, values: Mapping[str, str | int], url: str | None = None) -> Request:
@@ -68,8 +64,8 @@ class RequestPlan:
         A `url` (a next page's) is asked for as it stands. Parameters whose template gives nothing are left out.
         """
         query = {name: text for name, template in self.query.items() if (text := template.render(variables))}
-        headers = _ACCEPT | {name: text for name, t in self.headers.items() if (text := t.render(variables))}
-        body = self.body(variables) if self.body else None
+        headers = _AGENT | {name: text for name, t in self.headers.items() if (text := t.render(variables))}
+        inside: dict[str, str | int] = {}
         for place, value in values.items():
             area, _, name = place.partition(".")
             match area:
@@ -77,16 +73,20 @@ class RequestPlan:
                     query[name] = str(value)
                 case "headers" | "header":
                     headers[name] = str(value)
+                case "variables":
+                    inside[place] = value
                 case _:
-                    body = _placed(body, name.split("."), value)
+                    inside[name] = value
         if url is None:
             url = with_query(self._target(variables), query)
         _check_headers(headers)
+        body = self.body or (JsonBody(None) if inside else None)
         if body is None:
             return Request(self.method, checked_url(url), headers)
-        return Request(
-            self.method, checked_url(url), headers | {"Content-Type": "application/json"}, orjson.dumps(body)
-        )
+        data, content_type = body.build(variables, inside)
+        if not any(name.lower() == "content-type" for name in headers):
+            headers["Content-Type"] = content_type
+        return Request(self.method, checked_url(url), headers, data)
 
     def _target(self, variables: Variables) -> str:
         path = self.path.render(variables)
@@ -97,67 +97,41 @@ class RequestPlan:
         return self.base.rstrip("/") + "/" + path.lstrip("/") if path.strip("/") else self.base
 
 
-def compile_request(spec: RequestSpec, base: str, http: Http, *, what: str) -> RequestPlan:
-    """Compiles a declared request with what all requests of the API share. Raises `Invalid` (SYN430, SYN432)."""
+def compile_request(
+    spec: RequestSpec, base: str, http: Http, *, what: str, accept: str = "application/json"
+) -> RequestPlan:
+    """
+    Compiles a declared request with what all requests of the API share. `accept` is the Accept header, unless one is
+    declared. Raises `Invalid` (SYN430, SYN432).
+    """
     methods = [(name, path) for name in _METHODS if (path := getattr(spec, name)) is not None]
     if len(methods) != 1:
         raise Invalid(f"{what} needs exactly one of {', '.join(_METHODS)}", code="SYN432")
     method, path_text = methods[0]
-    path = _compiled(path_text, quoted=True)
-    query = {name: _compiled(text) for name, text in {**http.query, **spec.query}.items()}
-    headers = {name: _compiled(text) for name, text in {**http.headers, **spec.headers}.items()}
+    path = compiled(path_text, quoted=True)
+    query = {name: compiled(text) for name, text in {**http.query, **spec.query}.items()}
+    declared = {**http.headers, **spec.headers}
+    if not any(name.lower() == "accept" for name in declared):
+        declared = {"Accept": accept, **declared}
+    headers = {name: compiled(text) for name, text in declared.items()}
     names: set[str] = set(path.names)
     for template in (*query.values(), *headers.values()):
         names |= template.names
-    body = _body(spec.body, names) if spec.body is not None else None
+    body = compile_body(spec, what)
+    names |= body.names if body else set()
     return RequestPlan(method.upper(), base, path, query, headers, body, frozenset(names))
 
 
 def check_place(place: str) -> str:
     """The place, if a value can be put there."""
     area, dot, name = place.partition(".")
-    if area not in {"query", "headers", "header", "body"} or not dot or not name:
+    if area not in {"query", "headers", "header", "body", "variables"} or not dot or not name:
         raise Invalid(
-            f"{place!r} is no place in a request", code="SYN432", help="Use query.NAME, headers.NAME or body.NAME."
+            f"{place!r} is no place in a request",
+            code="SYN432",
+            help="Use query.NAME, headers.NAME, body.NAME, or variables.NAME of a GraphQL query.",
         )
     return place
-
-
-def _compiled(text: str, *, quoted: bool = False) -> Template:
-    try:
-        return compile_template(text, quoted=quoted)
-    except TemplateError as error:
-        raise Invalid(
-            f"template {text[:200]!r}, line {error.line}, column {error.column}: {error.message}", code="SYN430"
-        ) from error
-
-
-def _body(value: Any, names: set[str]) -> Callable[[Variables], Any]:
-    """A function that fills the templates in a JSON value."""
-    match value:
-        case str():
-            template = _compiled(value)
-            names |= template.names
-            return template.render
-        case list():
-            items = [_body(item, names) for item in value]
-            return lambda variables: [item(variables) for item in items]
-        case dict():
-            fields = {name: _body(item, names) for name, item in value.items()}
-            return lambda variables: {name: item(variables) for name, item in fields.items()}
-        case _:
-            return lambda _: copy.copy(value)
-
-
-def _placed(body: Any, path: list[str], value: str | int) -> Any:
-    body = {} if body is None else body
-    node = body
-    for name in path[:-1]:
-        node = node.setdefault(name, {}) if isinstance(node, dict) else None
-    if not isinstance(node, dict):
-        raise Invalid(f"body.{'.'.join(path)}: the request's body has no object there", code="SYN432")
-    node[path[-1]] = value
-    return body
 
 
 def _check_headers(headers: Mapping[str, str]) -> None:

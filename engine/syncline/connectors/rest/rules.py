@@ -17,7 +17,7 @@ from syncline.sdk.template import Template, TemplateError, compile_template
 
 #: Longest message of a rule, in characters.
 MAX_MESSAGE = 500
-#: How much of a body that isn't JSON a condition can look at, in bytes.
+#: How much of a text of the API is looked at, in bytes.
 _MAX_TEXT = 64 * 1024
 Facts = Mapping[str, Any]
 
@@ -42,10 +42,7 @@ class Rule:
             text = self.message.render(facts)
         except Invalid:
             text = self.message.text  # what it asks for isn't in this answer
-        text = hide(text)[: 4 * MAX_MESSAGE]
-        text = " ".join("".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text).split())
-        text = text[: MAX_MESSAGE - 1] + "…" if len(text) > MAX_MESSAGE else text
-        return text or f"the connector's rule for {self.declared.when} says {self.declared.do}"
+        return for_people(text, hide) or f"the connector's rule for {self.declared.when} says {self.declared.do}"
 
     def asked(self, facts: Facts, now: float) -> float | None:
         """Seconds that its `wait` expression finds; None without one, or for what is no time."""
@@ -68,6 +65,13 @@ def compile_rules(rules: Iterable[ErrorRule]) -> tuple[Rule, ...]:
         )
     except TemplateError as error:
         raise Invalid(f"the message of an error rule: {error.message}", code="SYN430") from error
+
+
+def for_people(text: str, hide: Callable[[str], str]) -> str:
+    """A text of an API in a message: without secrets and control characters, and bounded."""
+    text = hide(text[:_MAX_TEXT])[: 4 * MAX_MESSAGE]
+    text = " ".join("".join(c if unicodedata.category(c)[0] not in "CZ" else " " for c in text).split())
+    return text[: MAX_MESSAGE - 1] + "…" if len(text) > MAX_MESSAGE else text
 
 
 def wait_of(value: Any, now: float) -> float | None:

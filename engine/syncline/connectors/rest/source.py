@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.decoding import compile_decoding
+from syncline.connectors.rest.formats import ACCEPT
 from syncline.connectors.rest.gather import Gathered
+from syncline.connectors.rest.graphql import connected
 from syncline.connectors.rest.incremental import Cursor
 from syncline.connectors.rest.listing import Listing, Pass
 from syncline.connectors.rest.pages import compile_paging
@@ -57,13 +59,16 @@ class RestSource:
         stream = spec.streams.get(request.stream)
         if stream is None:
             raise Invalid(f"connector {instance.name} has no stream {request.stream}", code="SYN432")
+        stream = connected(stream)
         if stream.parent is not None:
             raise Invalid(
                 f"stream {request.stream}: streams for each record of another can't be read yet", code="SYN432"
             )
         self._request = request
         config = plain(instance.config)
-        plan = compile_request(stream, base_url(instance, http), http, what=f"stream {request.stream}")
+        plan = compile_request(
+            stream, base_url(instance, http), http, what=f"stream {request.stream}", accept=ACCEPT[stream.decode]
+        )
         cursor = _compiled_cursor(stream, request, config, plan.names)
         own = (cursor.path[0],) if cursor else ()
         self._schema = request.schema or untyped_schema((*request.paths, *own), stream.key)

@@ -1,0 +1,173 @@
+"""Bodies of requests, compiled: JSON, forms, GraphQL and raw text, with values put in their places."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import orjson
+
+from syncline.kinds.request import GraphQL
+from syncline.kinds.request import Request as RequestSpec
+from syncline.model.errors import Invalid
+from syncline.sdk.template import Template, TemplateError, Value, compile_template, compile_value
+
+Variables = Mapping[str, Any]
+#: Values by their places inside a body: {"page.after": "c2"}.
+Places = Mapping[str, str | int]
+_Fill = Callable[[Variables], Any]
+
+
+class BodyPlan(Protocol):
+    """A body, compiled. `names` are the variables that its templates read."""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Variables that are read."""
+
+    def build(self, variables: Variables, places: Places) -> tuple[bytes, str]:
+        """The bytes and their Content-Type. `Invalid` (SYN431, SYN432) for what can't be filled."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonBody:
+    """JSON; `fill` makes a value that is the caller's own. None: an object of what is placed."""
+
+    fill: _Fill | None
+    names: frozenset[str] = frozenset()
+
+    def build(self, variables: Variables, places: Places) -> tuple[bytes, str]:
+        body = self.fill(variables) if self.fill else None
+        for place, value in places.items():
+            body = placed(body, place.split("."), value)
+        return orjson.dumps(body), "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class FormBody:
+    """Fields as application/x-www-form-urlencoded."""
+
+    fields: Mapping[str, Template]
+    names: frozenset[str]
+
+    def build(self, variables: Variables, places: Places) -> tuple[bytes, str]:
+        found = {name: text for name, template in self.fields.items() if (text := template.render(variables))}
+        return urlencode(found | {name: str(value) for name, value in places.items()}).encode(), (
+            "application/x-www-form-urlencoded"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RawBody:
+    """Text as it is written."""
+
+    text: Template
+    content_type: str
+    names: frozenset[str]
+
+    def build(self, variables: Variables, places: Places) -> tuple[bytes, str]:
+        if places:
+            raise Invalid(
+                "nothing can be put into a raw body by its place",
+                code="SYN432",
+                help="Let the template of raw.text read it: {{ page.cursor }}, {{ start }}.",
+            )
+        return self.text.render(variables).encode(), self.content_type
+
+
+@dataclass(frozen=True, slots=True)
+class GraphQLBody:
+    """A GraphQL request (GraphQL over HTTP): places are `variables.NAME`."""
+
+    declared: GraphQL
+    variables: Mapping[str, _Fill]
+    names: frozenset[str] = field(default=frozenset())
+
+    def build(self, variables: Variables, places: Places) -> tuple[bytes, str]:
+        body: dict[str, Any] = {
+            "query": self.declared.query,
+            "variables": {name: fill(variables) for name, fill in self.variables.items()},
+        }
+        if self.declared.operation is not None:
+            body["operationName"] = self.declared.operation
+        for place, value in places.items():
+            placed(body, place.split("."), value)
+        return orjson.dumps(body), "application/json"
+
+
+def compile_body(spec: RequestSpec, what: str) -> BodyPlan | None:
+    """The body that a request declares; None when it declares none. Raises `Invalid` (SYN430, SYN432)."""
+    given = [name for name in ("body", "form", "raw", "graphql") if getattr(spec, name) is not None]
+    if len(given) > 1:
+        raise Invalid(f"{what} can have only one of body, form, raw and graphql", code="SYN432")
+    names: set[str] = set()
+    if spec.form is not None:
+        fields = {name: compiled(text) for name, text in spec.form.items()}
+        return FormBody(fields, frozenset().union(*(template.names for template in fields.values())))
+    if spec.raw is not None:
+        text = compiled(spec.raw.text)
+        return RawBody(text, spec.raw.content_type, text.names)
+    if spec.graphql is not None:
+        filled = {name: _filled(value, names, _typed) for name, value in spec.graphql.variables.items()}
+        return GraphQLBody(spec.graphql, filled, frozenset(names))
+    if spec.body is not None:
+        fill = _filled(spec.body, names, _text)
+        return JsonBody(fill, frozenset(names))
+    return None
+
+
+def placed(body: Any, path: list[str], value: str | int) -> Any:
+    """A JSON body with a value at a path, objects on the way there made. `Invalid` (SYN432) where something else is."""
+    body = {} if body is None else body
+    node = body
+    for name in path[:-1]:
+        node = node.setdefault(name, {}) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        raise Invalid(f"body.{'.'.join(path)}: the request's body has no object there", code="SYN432")
+    node[path[-1]] = value
+    return body
+
+
+def compiled(text: str, *, quoted: bool = False) -> Template:
+    """A compiled template; `Invalid` (SYN430) with its place for a wrong one."""
+    try:
+        return compile_template(text, quoted=quoted)
+    except TemplateError as error:
+        raise _wrong(text, error) from error
+
+
+def _wrong(text: str, error: TemplateError) -> Invalid:
+    return Invalid(f"template {text[:200]!r}, line {error.line}, column {error.column}: {error.message}", code="SYN430")
+
+
+def _text(text: str, names: set[str]) -> _Fill:
+    template = compiled(text)
+    names |= template.names
+    return template.render
+
+
+def _typed(text: str, names: set[str]) -> _Fill:
+    try:
+        value: Value = compile_value(text)
+    except TemplateError as error:
+        raise _wrong(text, error) from error
+    names |= value.template.names
+    return value.find
+
+
+def _filled(value: Any, names: set[str], leaf: Callable[[str, set[str]], _Fill]) -> _Fill:
+    """A function that fills the templates in a JSON value."""
+    match value:
+        case str():
+            return leaf(value, names)
+        case list():
+            items = [_filled(item, names, leaf) for item in value]
+            return lambda variables: [item(variables) for item in items]
+        case dict():
+            fields = {name: _filled(item, names, leaf) for name, item in value.items()}
+            return lambda variables: {name: item(variables) for name, item in fields.items()}
+        case _:
+            return lambda _: copy.copy(value)

@@ -1,0 +1,83 @@
+"""GraphQL over HTTP: errors that come with status 200, and connections that are paged through their pageInfo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.rest.rules import for_people
+from syncline.kinds.stream import Page, RestStream
+from syncline.model.errors import Invalid
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.judge import Answer
+    from syncline.kinds.request import GraphQL
+    from syncline.sdk.json_document import Hide
+
+_WAYS = ("cursor", "page", "offset", "next", "link")
+
+
+def connected(stream: RestStream) -> RestStream:
+    """A stream with what a declared connection means: where its records are, and how its pages follow each other."""
+    graphql = stream.graphql
+    if graphql is None or graphql.connection is None:
+        return stream
+    path = graphql.connection
+    update: dict[str, Any] = {}
+    if "records" not in stream.model_fields_set:
+        update["records"] = f"{path}.nodes[]"
+    page = stream.page or Page()
+    if all(getattr(page, way) is None for way in _WAYS):
+        update["page"] = page.model_copy(
+            update={
+                "cursor": f"{path}.pageInfo.endCursor",
+                "last": f"{path}.pageInfo.hasNextPage == `false`",
+                "into": page.into or f"variables.{graphql.after}",
+            }
+        )
+    return stream.model_copy(update=update)
+
+
+def checks_of(graphql: GraphQL) -> Callable[[Answer, Hide], None]:
+    """What an answer must be beyond its status: raises `Invalid` (SYN494) for errors, and for pages without an end."""
+
+    def check(answer: Answer, hide: Hide) -> None:
+        document = answer.document if isinstance(answer.document, dict) else {}
+        errors, data = document.get("errors"), document.get("data")
+        if errors and not (graphql.partial == "accept" and data is not None):
+            raise Invalid(
+                f"the GraphQL server answers with errors: {for_people(_told(errors), hide)}",
+                code="SYN494",
+                help="Nothing of the page was used. A rule in `errors` may say otherwise, by body.errors.",
+            )
+        if data is None:
+            raise Invalid("the answer has neither data nor errors: it is none of GraphQL", code="SYN494")
+        if graphql.connection is not None:
+            _check_connection(document, graphql.connection)
+
+    return check
+
+
+def _told(errors: Any) -> str:
+    """The first errors of an answer in words: message and path."""
+    found = []
+    for error in errors[:3] if isinstance(errors, list) else [errors]:
+        message = error.get("message") if isinstance(error, dict) else error
+        path = error.get("path") if isinstance(error, dict) else None
+        where = f" (at {'.'.join(map(str, path))})" if isinstance(path, list) and path else ""
+        found.append(f"{message}{where}")
+    return "; ".join(found)
+
+
+def _check_connection(document: dict[str, Any], path: str) -> None:
+    """A page whose answer doesn't say whether another follows must not pass for the last one."""
+    node: Any = document
+    for name in (*path.split("."), "pageInfo"):
+        node = node.get(name) if isinstance(node, dict) else None
+    following = node.get("hasNextPage") if isinstance(node, dict) else None
+    if not isinstance(following, bool) or (following and not node.get("endCursor")):
+        raise Invalid(
+            f"{path}.pageInfo doesn't say whether there is another page",
+            code="SYN494",
+            help="Let the query ask for pageInfo { hasNextPage endCursor } of the connection.",
+        )
