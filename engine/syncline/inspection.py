@@ -203,7 +203,7 @@ def _refuse(validation: Validation, side: Side) -> None:
     from syncline.policy.check import concerning_side, diagnostics
 
     parts = [m for m in (side.integration, side.connector, side.auth) if m is not None]
-    subjects = {str(m.key) for m in parts}
+    subjects = {str(key) for m in parts for key in (m.key, m.key.unversioned)}
     errors = [d for d in validation.diagnostics if d.severity is Severity.error]
     wrong = [d for d in errors if d.subject in subjects and not _is_policy(d)]
     if wrong:

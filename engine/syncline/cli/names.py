@@ -55,11 +55,11 @@ def find_object(
 def _matches(parts: Sequence[str], key: ObjectKey) -> bool:
     match parts:
         case [name]:
-            return key.name == name
+            return name in {key.name, key.base}
         case [first, name]:  # Kind/name, or tenant/name
-            return key.name == name and first.lower() in {key.kind.lower(), key.tenant.lower() or None}
+            return name in {key.name, key.base} and first.lower() in {key.kind.lower(), key.tenant.lower() or None}
         case [tenant, kind, name]:
-            return (key.tenant, key.kind.lower(), key.name) == (tenant, kind.lower(), name)
+            return (key.tenant, key.kind.lower()) == (tenant, kind.lower()) and name in {key.name, key.base}
         case _:
             return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -149,6 +150,22 @@ class CheckRequest(Request):
     ] = None
 
 
+class Deprecated(Spec):
+    """That a version is not to be used any more, and until when it works."""
+
+    date: Annotated[
+        dt.date, Field(strict=False, description="Day since which it is deprecated; from then on its use is a warning.")
+    ]
+    sunset: Annotated[
+        dt.date | None, Field(strict=False, description="Last day on which the API behind it is expected to answer.")
+    ] = None
+    reason: Annotated[str, Field(min_length=1, description="Why, for people: which API version ends, for example.")]
+    replaced_by: Annotated[str, Field(description="What to use instead, as an integration names it: helpdesk@^2.")] = ""
+    refuse: Annotated[
+        bool, Field(description="Whether its use is an error, and no warning, after the sunset; policy may suspend it.")
+    ] = False
+
+
 class ConnectorSpec(Spec):
     """A type of system: how it is reached, and what can be read of it."""
 
@@ -156,13 +173,17 @@ class ConnectorSpec(Spec):
         str,
         Field(
             pattern=r"^\d+\.\d+\.\d+$",
-            description="Semantic version, such as 1.3.0; integrations may ask for a range of them.",
+            description="Semantic version, such as 1.3.0. Several live side by side; integrations pin ranges of them.",
         ),
     ]
     runtime: Annotated[
         Literal["rest", "file", "sql"],
         Field(description="Code that runs it: rest for HTTP APIs, file for folders of files, sql for databases."),
     ] = "rest"
+    deprecated: Annotated[
+        Deprecated | None,
+        Field(description="That this version is not to be used any more; integrations that use it get a warning."),
+    ] = None
     title: Annotated[str, Field(description="Name for people; it has no effect.")] = ""
     vendor: Annotated[str, Field(description="Who makes the system, for people; it has no effect.")] = ""
     documentation: Annotated[str, Field(description="URL of the vendor's documentation, for people.")] = ""

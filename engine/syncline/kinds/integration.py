@@ -44,9 +44,7 @@ class IntegrationSpec(Spec):
 
     connector: Annotated[
         ConnectorRef,
-        Field(
-            description="Connector that it is an instance of, by name; helpdesk@^1.3 asks for a range of its versions."
-        ),
+        Field(description="Connector that it is an instance of, by name; helpdesk@^1.3 takes the highest of a range."),
     ]
     auth: Annotated[
         Name | None, Field(description="AuthConfig with its credentials; absent where the connector needs none.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from syncline.manifests.versions import includes, version
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 
@@ -33,16 +34,38 @@ class Desired:
         lines = "".join(f"{key} {manifest.digest}\n" for key, manifest in self.objects.items())
         return hashlib.sha256(lines.encode()).hexdigest()
 
-    def find(self, tenant: str, kind: str, name: str) -> Manifest | None:
-        """What a name means to a tenant: its own object, else the shared one, else the catalogue's."""
+    def find(self, tenant: str, kind: str, name: str, wanted: str = "") -> Manifest | None:
+        """
+        What a name means to a tenant: its own object, else the shared one, else the catalogue's.
+
+        Of a connector it is the highest version in the range `wanted` (empty: of all); None when none is in it.
+        """
+        if kind == "Connector":
+            fitting = (m for m in reversed(self.connectors(tenant, name)) if includes(wanted, m.key.version))
+            return next(fitting, None)
         shared = ObjectKey("", kind, name)
         own = self.objects.get(ObjectKey(tenant, kind, name)) if tenant else None
         return own or self.objects.get(shared) or self.catalog.get(shared)
 
+    def connectors(self, tenant: str, name: str) -> tuple[Manifest, ...]:
+        """Every version of a connector that a tenant means by a name, lowest first: all its own, or all the shared."""
+        places = ((tenant, name, False), ("", name, False), ("", name, True))
+        return next((found for place in places if (found := self._connectors.get(place))), ())
+
+    @cached_property
+    def _connectors(self) -> Mapping[tuple[str, str, bool], tuple[Manifest, ...]]:
+        """Versions of connectors by owner, name, and whether they are the catalogue's."""
+        grouped: dict[tuple[str, str, bool], list[Manifest]] = {}
+        for objects, shipped in ((self.objects, False), (self.catalog, True)):
+            for key, manifest in objects.items():
+                if key.kind == "Connector":
+                    grouped.setdefault((key.tenant, key.base, shipped), []).append(manifest)
+        return {place: tuple(sorted(found, key=lambda m: version(m.key.version))) for place, found in grouped.items()}
+
     def visible(self, tenant: str, kind: str) -> Iterator[str]:
-        """Names of a kind that a tenant may see: its own and the shared ones."""
+        """Names of a kind that a tenant may see: its own and the shared ones, without versions."""
         for objects in (self.objects, self.catalog):
-            yield from (key.name for key in objects if key.kind == kind and key.tenant in {"", tenant})
+            yield from (key.base for key in objects if key.kind == kind and key.tenant in {"", tenant})
 
     def of_kind(self, kind: str) -> tuple[Manifest, ...]:
         """Every declared object of a kind, in the order of keys."""

@@ -11,6 +11,7 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from syncline.kinds import KIND_BY_NAME
+from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests import credentials
 from syncline.manifests.checks import check
 from syncline.manifests.envelope import API_VERSION, Envelope, Metadata
@@ -198,8 +199,9 @@ def manifest_of(
     """The manifest of a document whose parts are valid."""
     moved = metadata.moved
     tenant = metadata.tenant or ""
+    version = f"@{spec.version}" if isinstance(spec, ConnectorSpec) else ""
     return Manifest(
-        key=ObjectKey(tenant, kind.name, metadata.name),
+        key=ObjectKey(tenant, kind.name, metadata.name + version),
         spec=spec,
         digest=hashlib.sha256(canonical(data)).hexdigest(),
         place=place,

@@ -29,7 +29,9 @@ class MovedFrom(Spec):
 class Metadata(Spec):
     """Who the object is."""
 
-    name: Annotated[Name, Field(description="Unique among the tenant's objects of the kind: a DNS-1123 label.")]
+    name: Annotated[
+        Name, Field(description="Unique among the tenant's objects of the kind (of a Connector: with its version).")
+    ]
     tenant: Annotated[Name | None, Field(description="Whose it is; shared by all tenants when absent.")] = None
     labels: Annotated[
         dict[LabelKey, LabelValue], Field(default_factory=dict, description="For selecting, listing and policies.")

@@ -89,7 +89,7 @@ def side_of(desired: Desired, integration: Manifest, stream: str) -> Side | None
         return None
     # What a shared integration refers to is shared as well: a tenant can't put its own connector under it.
     owner = integration.key.tenant
-    connector = desired.find(owner, "Connector", connector_name(integration.spec.connector)[0])
+    connector = desired.find(owner, "Connector", *connector_name(integration.spec.connector))
     if connector is None or not isinstance(connector.spec, ConnectorSpec):
         return None
     declaration = _streams(integration.spec, connector.spec).get(stream)

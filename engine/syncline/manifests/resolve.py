@@ -13,7 +13,7 @@ from syncline.kinds.auth import AuthConfigSpec, merged, missing
 from syncline.kinds.auth_details import offer_of, offered_types
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests import versions
@@ -159,8 +159,8 @@ def _moves(desired: Desired) -> Iterator[Diagnostic]:
     for manifest in desired.objects.values():
         if manifest.moved is None:
             continue
-        path, key = ("metadata", "moved"), manifest.key
-        previous = ObjectKey(manifest.moved.tenant, key.kind, manifest.moved.name)
+        path, key, previous = ("metadata", "moved"), manifest.key, manifest.previous
+        assert previous is not None
         if previous.tenant != key.tenant or key.kind == "Tenant":
             # Before anything that tells whether the other object is there: it may be another tenant's.
             what = "a tenant can't be renamed" if key.kind == "Tenant" else f"{key} can't be moved from {previous}"
@@ -198,19 +198,13 @@ def _moves(desired: Desired) -> Iterator[Diagnostic]:
 
 def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) -> Iterator[Problem]:
     tenant = manifest.key.tenant
-    name, _, wanted = spec.connector.partition("@")
-    found = desired.find(tenant, "Connector", name)
-    if found is None or not isinstance(found.spec, ConnectorSpec):
+    name, wanted = connector_name(spec.connector)
+    known = desired.connectors(tenant, name)
+    if not known:
         return
-    connector = found.spec
-    if not versions.includes(wanted, connector.version):
-        yield Problem(
-            "SYN223",
-            ("spec", "connector"),
-            f"the connector {name!r} has the version {connector.version}, which {wanted!r} excludes",
-            expected=wanted,
-            suggestion=f"{name}@^{connector.version}",
-        )
+    yield from _version(name, wanted, [m.key.version for m in known])
+    connector = (desired.find(tenant, "Connector", name, wanted) or known[-1]).spec
+    assert isinstance(connector, ConnectorSpec)
     yield from check_config(spec.config, connector.config, name)
     yield from reserved_settings(spec, connector)
     yield from _auth(spec, connector, name, desired.find(tenant, "AuthConfig", spec.auth) if spec.auth else None)
@@ -221,6 +215,30 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
             f"streams of files need the runtime file; the connector {name!r} has {connector.runtime}",
             help="Remove them: this connector knows its own streams.",
             at_key=True,
+        )
+
+
+def _version(name: str, wanted: str, known: list[str]) -> Iterator[Problem]:
+    """Whether a version is in the range, and whether the range says which major version is meant, of several."""
+    fitting = [v for v in known if versions.includes(wanted, v)]
+    if not fitting:
+        has = f"has the version{'s' if len(known) > 1 else ''} {' and '.join(known)}"
+        yield Problem(
+            "SYN223",
+            ("spec", "connector"),
+            f"the connector {name!r} {has}, which {wanted!r} excludes",
+            expected=wanted,
+            suggestion=f"{name}@^{known[-1]}",
+        )
+    elif len({versions.version(v)[0] for v in fitting}) > 1:
+        yield Problem(
+            "SYN261",
+            ("spec", "connector"),
+            f"{wanted or 'no range'!r} leaves open which version of {name!r} is meant: {listed(fitting)}",
+            expected="a range of one major version",
+            suggestion=f"{name}@^{fitting[-1]}",
+            help=f"The highest is used, {fitting[-1]}; the next major version would be used as soon as it is declared.",
+            warning=True,
         )
 
 

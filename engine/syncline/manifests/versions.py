@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TypeAlias
 
 Version: TypeAlias = tuple[int, int, int]
@@ -14,6 +15,18 @@ def version(text: str) -> Version:
     """`1.3.0` as numbers."""
     major, minor, patch = text.split(".")
     return int(major), int(minor), int(patch)
+
+
+def preceding(text: str, others: Iterable[str]) -> str:
+    """
+    The version of the others that another one builds on: the highest below it, else the lowest above; '' for none.
+
+    >>> preceding("1.4.0", ["1.3.0", "1.10.0", "2.0.0"]), preceding("0.9.0", ["1.0.0"]), preceding("1.0.0", [])
+    ('1.3.0', '1.0.0', '')
+    """
+    known = sorted(set(others) - {text}, key=version)
+    below = [v for v in known if version(v) < version(text)]
+    return below[-1] if below else known[0] if known else ""
 
 
 def includes(wanted: str, found: str) -> bool:

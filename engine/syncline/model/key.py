@@ -1,4 +1,7 @@
-"""Names of objects: `tenant/Kind/name`, or `Kind/name` for what is shared by all tenants."""
+"""Names of objects: `tenant/Kind/name`, or `Kind/name` for what is shared by all tenants.
+
+Of a Connector several versions may live side by side: the version is part of its name, `Connector/helpdesk@1.3.0`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,21 @@ class ObjectKey:
 
     def __lt__(self, other: ObjectKey) -> bool:
         return (self.tenant, self.kind, self.name) < (other.tenant, other.kind, other.name)
+
+    @property
+    def base(self) -> str:
+        """The name as `metadata.name` has it: without the version of a connector."""
+        return self.name.partition("@")[0]
+
+    @property
+    def version(self) -> str:
+        """The version of a connector; '' for every other kind."""
+        return self.name.partition("@")[2]
+
+    @property
+    def unversioned(self) -> ObjectKey:
+        """The key without a version: what all versions of a connector have in common."""
+        return ObjectKey(self.tenant, self.kind, self.base) if "@" in self.name else self
 
     @classmethod
     def parse(cls, text: str) -> ObjectKey:

@@ -46,6 +46,14 @@ class Manifest:
     places: Mapping[Path, Place] = field(default_factory=dict)
     key_places: Mapping[Path, Place] = field(default_factory=dict)
 
+    @property
+    def previous(self) -> ObjectKey | None:
+        """The key that it says it had before; of a connector, in the same version."""
+        if self.moved is None:
+            return None
+        version = f"@{self.key.version}" if self.key.version else ""
+        return ObjectKey(self.moved.tenant, self.key.kind, self.moved.name + version)
+
     def place_of(self, *path: str | int) -> Place:
         """The place of the value at a path, or of its nearest parent that has one, or of the document."""
         while path:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from syncline.manifests.desired import Desired
 from syncline.manifests.load import to_document
+from syncline.manifests.versions import preceding
 from syncline.model.change import Action, Change, FieldChange
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
@@ -50,9 +52,7 @@ def previous_key(manifest: Manifest, observed: Observed) -> ObjectKey | None:
 
     A statement about a move that was made, or one in a place where the old name was never applied, says nothing more.
     """
-    if manifest.moved is None:
-        return None
-    previous = ObjectKey(manifest.moved.tenant, manifest.key.kind, manifest.moved.name)
+    previous = manifest.previous
     return previous if previous in observed.objects else None
 
 
@@ -78,11 +78,30 @@ def diff(desired: Desired, observed: Observed) -> tuple[Change, ...]:
             continue
         previous = previous_key(manifest, observed)
         if previous is None:
-            changes.append(Change(Action.create, key, "declared and not applied yet", manifest.place))
+            changes.append(_created(manifest, observed))
         else:
             moved_away.add(previous)
             fields = _changed(manifest, observed.objects[previous].document)
             changes.append(Change(Action.move, key, f"was {previous}", manifest.place, fields, previous=previous))
     gone = (key for key in sorted(observed.objects) if key not in desired.objects and key not in moved_away)
-    changes.extend(Change(Action.delete, key, "no longer declared") for key in gone)
+    changes.extend(Change(Action.delete, key, _retired(key, desired)) for key in gone)
     return tuple(changes)
+
+
+def _created(manifest: Manifest, observed: Observed) -> Change:
+    """A new object; of a new version of a connector, with what differs from the applied one that comes before it."""
+    key = manifest.key
+    reason = "declared and not applied yet"
+    known = [k for k in observed.objects if key.version and k.unversioned == key.unversioned]
+    before = preceding(key.version, [k.version for k in known])
+    if not before:
+        return Change(Action.create, key, reason, manifest.place)
+    applied = observed.objects[replace(key, name=f"{key.base}@{before}")]
+    return Change(
+        Action.create, key, f"a version besides {before}", manifest.place, _changed(manifest, applied.document)
+    )
+
+
+def _retired(key: ObjectKey, desired: Desired) -> str:
+    left = [m.key.version for m in desired.connectors(key.tenant, key.base)] if key.version else []
+    return f"no longer declared; declared are {', '.join(left)}" if left else "no longer declared"

@@ -30,7 +30,8 @@ def guard_findings(
     found += _protected(deleted, observed)
     if not allow_deletes:
         found += _whole_tenants(deleted, observed)
-        found += _many(deleted, observed)
+        # A version that another one takes the place of is no loss.
+        found += _many({k for k in deleted if not _superseded(k, desired)}, observed)
     return tuple(found)
 
 
@@ -113,6 +114,11 @@ def _many(deleted: set[ObjectKey], observed: Observed) -> Iterator[Diagnostic]:
             expected=f"at most {MAX_DELETES}, or {MAX_DELETED_SHARE:.0%}",
             help="If it is meant, plan and apply with --allow-deletes; else look at the folder and the last merge.",
         )
+
+
+def _superseded(key: ObjectKey, desired: Desired) -> bool:
+    """Whether another version of a connector stays declared by the same owner."""
+    return key.kind == "Connector" and any(k.unversioned == key.unversioned for k in desired.objects)
 
 
 def _is_protected(applied: AppliedObject) -> bool:

@@ -37,7 +37,7 @@ def _side(side: Side) -> dict[str, Any]:
     spec, connector = side.integration.spec, side.connector.spec
     assert isinstance(spec, IntegrationSpec)
     assert isinstance(connector, ConnectorSpec)
-    return {"runtime": side.connector.key.name, "config": _config(spec, connector), "stream": side.stream}
+    return {"runtime": side.connector.key.base, "config": _config(spec, connector), "stream": side.stream}
 
 
 def _url(side: Side, connector: ConnectorSpec) -> str:

@@ -39,7 +39,7 @@ class Granted:
         return (
             self.exception.until >= subjects.today
             and self.may_suspend(violation.rule, violation.owner)
-            and matches(self.exception.objects, str(violation.subject))
+            and any(matches(self.exception.objects, str(k)) for k in (violation.subject, violation.subject.unversioned))
             and (self.tenant is None or violation.subject.tenant == self.tenant)
         )
 

@@ -267,7 +267,7 @@ def _renamed(document: str, key: ObjectKey) -> str:
     """A declaration under another name of the same tenant."""
     declared = json.loads(document)
     if metadata := declared.get("metadata"):
-        metadata["name"] = key.name
+        metadata["name"] = key.base
     return json.dumps(declared, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 

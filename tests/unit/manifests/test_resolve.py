@@ -102,10 +102,10 @@ def test_flow():
     flow = flow_of(desired, ObjectKey("acme", "Sync", "customers"))
 
     assert flow is not None
-    assert (flow.source.integration.key.name, flow.source.connector.key.name) == ("crm", "file")
+    assert (flow.source.integration.key.name, flow.source.connector.key.base) == ("crm", "file")
     assert (flow.source.stream, flow.source.region, flow.source.schema.names) == ("customers", "eu-west", ("id",))
     assert flow.source.schema.fields[0].data_class == "pii.id"
-    assert (flow.target.connector.key.name, flow.target.declaration, flow.target.region) == ("sqlite", None, "eu-north")
+    assert (flow.target.connector.key.base, flow.target.declaration, flow.target.region) == ("sqlite", None, "eu-north")
     assert (flow.mapping.key.name, flow.target_key) == ("customer", ("id",))
     assert flows(desired) == (flow,)
     assert flow_of(desired, ObjectKey("acme", "Mapping", "customer")) is None
@@ -257,7 +257,7 @@ def test_shared_objects_resolve_after_own_ones():
     assert desired.find("acme", "Mapping", "customer").key == ObjectKey("acme", "Mapping", "customer")
     assert desired.find("bravo", "Mapping", "customer").key == ObjectKey("", "Mapping", "customer")
     assert desired.find("acme", "Connector", "file").spec.version == "1.9.0"
-    assert desired.find("acme", "Connector", "sqlite") is catalog()[ObjectKey("", "Connector", "sqlite")]
+    assert desired.find("acme", "Connector", "sqlite") is catalog()[ObjectKey("", "Connector", "sqlite@1.0.0")]
     assert desired.find("acme", "Connector", "none") is None
 
 
@@ -265,7 +265,7 @@ def test_catalog_is_not_desired():
     """The shipped connectors resolve, and are no objects of the repository."""
     desired = resolved(BASE).desired
 
-    assert {key.name for key in catalog() if key.kind == "Connector"} >= {"file", "sqlite", "postgresql"}
+    assert {key.base for key in catalog() if key.kind == "Connector"} >= {"file", "sqlite", "postgresql"}
     assert all(key not in desired.objects for key in catalog())
 
 

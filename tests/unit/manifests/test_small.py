@@ -92,7 +92,7 @@ def test_listed():
 def test_catalog():
     """Everything that is shipped is shared and valid, and connectors have the runtimes that they name."""
     shipped = catalog.catalog()
-    runtimes = {key.name: m.spec.runtime for key, m in shipped.items() if isinstance(m.spec, ConnectorSpec)}
+    runtimes = {key.base: m.spec.runtime for key, m in shipped.items() if isinstance(m.spec, ConnectorSpec)}
 
     assert all(key.tenant == "" for key in shipped)
     assert runtimes.items() >= {"file": "file", "sqlite": "sql", "postgresql": "sql"}.items()

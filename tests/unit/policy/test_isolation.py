@@ -110,7 +110,7 @@ def test_this_machine_has_many_names(url: str) -> None:
 def location(url: str) -> Location:
     """The location of a PostgreSQL database."""
     spec = IntegrationSpec.model_validate({"connector": "postgresql", "config": {"url": url}})
-    connector = catalog()[ObjectKey("", "Connector", "postgresql")].spec
+    connector = catalog()[ObjectKey("", "Connector", "postgresql@1.0.0")].spec
     assert isinstance(connector, ConnectorSpec)
     found = location_of(spec, connector)
     assert found is not None

@@ -95,7 +95,7 @@ def _change(change: Change, column: int, paint: Paint) -> Iterator[str]:
     place = f"  {paint.blue(visible(str(change.place)))}" if change.place else ""
     title = f"{change.action.value} {pad(name, column) if place else name}"
     yield f"  {_signed(change.action, title, paint)}{place}"
-    if change.action is not Action.create:  # a create has one reason: it is declared
+    if change.action is not Action.create or change.fields:  # most creates have one reason: they are declared
         yield f"      {paint.dim(visible(change.reason))}"
     yield from (f"      {_field(f, paint)}" for f in change.fields)
     yield from (f"      {_effect(e, paint)}" for e in change.effects)

@@ -424,6 +424,25 @@ _SCHEMA: tuple[Code, ...] = (
         bad='records: "data[[]"',
         good='records: "data[]"',
     ),
+    Code(
+        "SYN260",
+        "version raised too little",
+        "A connector changed in a way that its version doesn't tell. Integrations pin ranges: a breaking change in a "
+        "minor version reaches them unasked.",
+        "Raise the version as the finding says: major for breaking changes, minor for additions, patch for the rest; "
+        "below 1.0.0, minor for breaking changes and patch for the rest.",
+        bad="version: 1.3.1",
+        good="version: 2.0.0",
+    ),
+    Code(
+        "SYN261",
+        "range of several major versions",
+        "Several major versions of a connector are declared, and the integration's range includes more than one: it "
+        "moves to the next one as soon as that is declared.",
+        "Pin one major version.",
+        bad="connector: helpdesk",
+        good="connector: helpdesk@^1.3",
+    ),
 )
 
 CODES: tuple[Code, ...] = _LOADING + _SCHEMA

@@ -81,4 +81,15 @@ CODES: tuple[Code, ...] = (
         "The condition of a rule can't be compiled; a policy that can't be evaluated denies.",
         "Correct the condition: see `syncline explain Policy.rules`.",
     ),
+    Code(
+        "SYN512",
+        "deprecated connector version",
+        "An integration uses a version of a connector that is deprecated: the API behind it will be switched off, or "
+        "was. It is a warning, with the days that are left; after the end it is an error where the connector says "
+        "`refuse: true`.",
+        "Move the integration to the version that replaces it, by its range: `syncline connector diff` says what "
+        "differs. Who needs more time asks for an exception with an end.",
+        bad="connector: helpdesk@^1",
+        good="connector: helpdesk@^2",
+    ),
 )

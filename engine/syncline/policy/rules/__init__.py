@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from syncline.policy.rule import Rule
-from syncline.policy.rules import classes, declared, isolation, regions, residency, secrets, tables, transport
+from syncline.policy.rules import (
+    classes,
+    declared,
+    isolation,
+    lifecycle,
+    regions,
+    residency,
+    secrets,
+    tables,
+    transport,
+)
 
 RULES: tuple[Rule, ...] = (
     residency.RULE,
@@ -13,5 +23,6 @@ RULES: tuple[Rule, ...] = (
     transport.RULE,
     isolation.RULE,
     tables.RULE,
+    lifecycle.RULE,
     declared.RULE,
 )

@@ -60,7 +60,7 @@ def _manifest_subject(manifest: Manifest) -> _Subject:
     values = {
         "object": {
             "kind": manifest.key.kind,
-            "name": manifest.key.name,
+            "name": manifest.key.base,
             "tenant": manifest.key.tenant,
             "labels": dict(manifest.labels),
             "annotations": dict(manifest.annotations),
@@ -97,7 +97,7 @@ def _subjects(subjects: Subjects, on: str) -> Iterator[_Subject]:
                 "change": {
                     "action": change.action.name,
                     "kind": change.key.kind,
-                    "name": change.key.name,
+                    "name": change.key.base,
                     "tenant": change.key.tenant,
                     "fields": [f.path for f in change.fields],
                     "effects": [str(e.kind) for e in change.effects],

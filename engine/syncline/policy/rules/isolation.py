@@ -56,8 +56,7 @@ def _uses(subjects: Subjects) -> Iterator[_Use]:
 
 def _located(subjects: Subjects, manifest: Manifest) -> Location | None:
     assert isinstance(manifest.spec, IntegrationSpec)
-    name, _ = connector_name(manifest.spec.connector)
-    connector = subjects.desired.find(manifest.key.tenant, "Connector", name)
+    connector = subjects.desired.find(manifest.key.tenant, "Connector", *connector_name(manifest.spec.connector))
     if connector is None or not isinstance(connector.spec, ConnectorSpec):
         return None
     return location_of(manifest.spec, connector.spec, subjects.root)

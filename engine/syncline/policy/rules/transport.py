@@ -83,8 +83,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
     for manifest in subjects.desired.of_kind("Integration"):
         spec = manifest.spec
         assert isinstance(spec, IntegrationSpec)
-        name, _ = connector_name(spec.connector)
-        connector = subjects.desired.find(manifest.key.tenant, "Connector", name)
+        connector = subjects.desired.find(manifest.key.tenant, "Connector", *connector_name(spec.connector))
         found: dict[str, Place] = {}
         for url, place in _urls(manifest, spec, connector):
             if host := _plain_host(url):
