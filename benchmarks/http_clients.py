@@ -26,7 +26,7 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.stream import logical_schema
 from syncline.sdk.clock import SystemClock
-from syncline.sdk.http import HttpTransport, Request
+from syncline.sdk.http import Egress, HttpTransport, Request
 from syncline.sdk.source import Instance, SourceRequest
 
 URL = "http://127.0.0.1:8199/v1/items"
@@ -99,8 +99,8 @@ def standard_library(url: str) -> int:
 
 
 def our_transport(url: str) -> int:
-    """sdk/http.py: http.client with deadline, bounds and whole answers."""
-    transport = HttpTransport(SystemClock(), 1 << 26)
+    """sdk/http: http.client with deadline, bounds and whole answers."""
+    transport = HttpTransport(SystemClock(), 1 << 26, egress=Egress(private=("127.0.0.0/8",)))
     try:
         return walk(lambda page: transport.send(Request("GET", page), 60.0).body, url)
     finally:
@@ -150,7 +150,7 @@ def whole_source(url: str) -> int:
 
 CASES: tuple[tuple[str, str, Callable[[str], int]], ...] = (
     ("http.client", "http", standard_library),
-    ("sdk/http.py", "http", our_transport),
+    ("sdk/http", "http", our_transport),
     ("urllib3", "urllib3", urllib3_client),
     ("httpx", "httpx", httpx_client),
     ("pyreqwest", "pyreqwest", pyreqwest_client),

@@ -5,6 +5,9 @@
 | SYNCLINE_STATE | URL of the state store (`sqlite:///…` or `postgresql://…`)   | SQLite, `.syncline/state.db`   |
 | SYNCLINE_HOME  | folder for state, keys and the audit log                     | `.syncline` in the root        |
 | SYNCLINE_ACTOR | who acts, for the audit log                                  | the user's account name        |
+
+`SYNCLINE_EGRESS_PRIVATE` lists private networks and hosts, with commas between, that every flow may reach, as if each
+tenant named them in `spec.egress.private`; by default there are none.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ class Settings:
     state_url: str
     actor: str
     environ: Mapping[str, str]
+    egress_private: tuple[str, ...] = ()
 
     @property
     def audit(self) -> Path:
@@ -53,6 +57,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         state_url=environ.get("SYNCLINE_STATE") or f"sqlite:///{home / 'state.db'}",
         actor=environ.get("SYNCLINE_ACTOR") or _account(),
         environ=environ,
+        egress_private=tuple(filter(None, map(str.strip, environ.get("SYNCLINE_EGRESS_PRIVATE", "").split(",")))),
     )
 
 

@@ -47,7 +47,7 @@ TENANT = """\
 apiVersion: syncline/v1
 kind: Tenant
 metadata: {name: acme}
-spec: {}
+spec: {egress: {private: [127.0.0.1]}}
 """
 
 SOURCE = """\

@@ -137,7 +137,7 @@ def test_a_saved_plan_cannot_bring_its_own_permission(tmp_path):
     """Policy is evaluated again at apply, on what the plan leads to: a plan that was forged with its digest is denied."""
     texts = dict(Scenario("upsert").texts)
     texts["tenant.yaml"] = texts["tenant.yaml"].replace(
-        "spec: {}", "spec: {residency: [{classes: [pii.*], regions: [eu-*]}]}"
+        "spec: {", "spec: {residency: [{classes: [pii.*], regions: [eu-*]}], "
     )
     texts["mapping.yaml"] = texts["mapping.yaml"].replace(
         "check: {format: email}", "check: {format: email}, class: pii.email"

@@ -13,6 +13,7 @@ from syncline.audit.log import AuditLog, Receipt
 from syncline.audit.signer import FileSigner
 from syncline.model.errors import Bug
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
+from syncline.sdk.clients import Clients
 from syncline.sdk.keep import Keep
 from syncline.secrets.envelope import KeyRing
 from syncline.state.open import open_store
@@ -130,6 +131,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
         if made:
             recorder.record([recorder.event(Action.key_create, purpose="audit", verifier=str(key.verifier))])
         with Keep() as keep:
+            keep.share(Clients())
             yield Facilities(settings, store, recorder, KeyRing.open(settings.keys), keep)
     finally:
         store.close()

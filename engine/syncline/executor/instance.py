@@ -16,7 +16,12 @@ from syncline.kinds.auth_details import TEMPLATES, AuthOffer, offer_of
 from syncline.kinds.base import SecretRef
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.tenant import TenantSpec
+from syncline.model import units
 from syncline.model.errors import Bug
+from syncline.sdk.clients import Network
+from syncline.sdk.http import Egress
+from syncline.sdk.limits import Rule
 from syncline.sdk.source import Config, Credentials, Instance, plain
 from syncline.secrets.contract import Context, Reference
 from syncline.secrets.provider import resolve
@@ -101,6 +106,18 @@ def _config(
     return config
 
 
+def _network(side: Side, spec: IntegrationSpec, desired: Desired, settings: Settings, tenant: str) -> Network:
+    """What the instance's HTTP client may reach and use: by the tenant whose flow it is, not by who owns it."""
+    owner = side.integration.key.tenant
+    account = f"{owner or '-'}/{spec.limits.account or side.integration.key.name}"
+    declared = desired.find("", "Tenant", tenant) if tenant else None
+    if declared is None or not isinstance(declared.spec, TenantSpec):
+        return Network(account, tenant, None, Egress(private=settings.egress_private, literals=not tenant))
+    bounds, quota = declared.spec.egress, declared.spec.quotas.requests
+    egress = Egress(bounds.allow, bounds.private + settings.egress_private, bounds.deny, literals=False)
+    return Network(account, tenant, Rule(*units.rate(quota)) if quota else None, egress)
+
+
 def instance_of(
     side: Side,
     desired: Desired,
@@ -123,6 +140,7 @@ def instance_of(
         auth = declared.spec.root
         credentials = credentials_of(auth, offer_of(connector.auth, auth.type), config, secret)
     return Instance(
+        network=_network(side, spec, desired, settings, secret.tenant),
         name=side.integration.key.name,
         connector=connector,
         integration=spec,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from syncline.connectors.registry import runtime
@@ -53,12 +54,14 @@ class Opener:
     ledgers: Callable[[str, str], Ledger] | None = None
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
+    _counting: Lock = field(default_factory=Lock, init=False)
 
     def __post_init__(self) -> None:
         self.secrets = SecretUses(self.resolve, self.item.flow.key.tenant)
 
     def _count(self, name: str, value: float) -> None:
-        self.metrics[name] += value  # type: ignore[assignment]  # counters may hold fractions of seconds
+        with self._counting:  # several threads of a connector may
+            self.metrics[name] += value  # type: ignore[assignment]  # counters may hold fractions of seconds
 
     def source(self) -> Source:
         """The source, open, with its schema known."""

@@ -49,7 +49,7 @@ class Limit(Spec):
     """A rate limit of the API, and the response headers that tell what is left of it."""
 
     rate: Annotated[
-        Rate, Field(description="Most requests of a run in any span of that length, such as 100/min; others wait.")
+        Rate, Field(description="Most requests of an account in any span of that length, such as 100/min; others wait.")
     ]
     match: Annotated[str, Field(description="Start of the URL paths that it counts, such as /search; empty: all.")] = ""
     remaining: Annotated[
@@ -94,14 +94,37 @@ class Retry(Spec):
 
 
 class Breaker(Spec):
-    """A circuit breaker: opens at so many failures, tries again after a while. This version doesn't execute it."""
+    """A circuit breaker: a host that fails so often is left alone for a while, then one request tries it again.
+
+    What fails is an exchange without a whole answer, or with a status from 500 on.
+    """
 
     failures: Annotated[
-        str, Field(pattern=r"^\d+%? of \d+$", description="Failed requests, of the last ones, that open it: 5 of 10.")
+        str,
+        Field(
+            pattern=r"^[1-9]\d{0,2}%? of [1-9]\d{0,2}$",
+            description="Failed requests, of the last ones, that open it: 5 of 10, or 50% of 20.",
+        ),
     ]
     open: Annotated[Duration, Field(description="How long it stays open before a request is tried, such as 60s.")] = (
         "60s"
     )
+
+
+class Tls(Spec):
+    """Exceptions from TLS 1.3 with the machine's certificate authorities."""
+
+    min: Annotated[
+        Literal["1.2", "1.3"],
+        Field(description="Oldest version that is spoken: 1.2 for servers that know no newer one."),
+    ] = "1.3"
+    ca: Annotated[
+        str,
+        Field(
+            max_length=1024,
+            description="File of the repository with the only authorities to trust, in PEM form, for a private one.",
+        ),
+    ] = ""
 
 
 class Http(Spec):
@@ -125,10 +148,11 @@ class Http(Spec):
     )
     breaker: Annotated[
         Breaker | None,
-        Field(
-            description="Circuit breaker. This version doesn't execute it: retries and time limits apply without it."
-        ),
+        Field(description="Circuit breaker, one for each host; absent: retries and time limits apply without it."),
     ] = None
+    tls: Annotated[
+        Tls, Field(description="What is asked of TLS, where the default (1.3, public authorities) can't be had.")
+    ] = Tls.model_construct()
     errors: Annotated[
         tuple[ErrorRule, ...],
         Field(description="What responses mean; the first rule that matches decides, before the status does."),

@@ -25,17 +25,21 @@ class Endpoint(Spec):
 
 
 class Limits(Spec):
-    """Limits of this account, besides the connector's own."""
+    """Limits of this account, besides the connector's own; they hold for everything that uses it together."""
 
+    account: Annotated[
+        Name | None,
+        Field(
+            description="Name of the provider account, where several integrations of a tenant use the same one: they "
+            "share its limits. Absent: the integration has one of its own."
+        ),
+    ] = None
     rate: Annotated[
-        Rate | None, Field(description="Most requests of a run to an HTTP API in any span of that length; others wait.")
+        Rate | None, Field(description="Most requests to an HTTP API in any span of that length; others wait.")
     ] = None
     concurrency: Annotated[
         int | None,
-        Field(
-            ge=1,
-            description="Requests at the same time. This version doesn't execute it: a run makes one at a time.",
-        ),
+        Field(ge=1, description="Most requests of a process that are under way at the same time; others wait."),
     ] = None
 
 

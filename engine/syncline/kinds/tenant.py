@@ -6,9 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Duration, Glob, Name, Rate, Spec
+from syncline.kinds.base import Duration, Form, Glob, Name, Rate, Spec
 from syncline.model.kind import Kind, Reference
 
+#: `api.example.com`, `*.corp.example`, `10.20.0.0/16`, `fd12:3456::/32`.
+HostPattern = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9_.*:-]+(/\d{1,3})?$", min_length=1, max_length=253),
+    Form("A host name, with '*' for any text, an address or a network: 10.20.0.0/16."),
+]
 #: How a field can be protected on its way; `drop` never leaves the pipeline at all.
 Protection = Literal["drop", "mask", "hash"]
 
@@ -48,15 +54,50 @@ class ClassRule(Spec):
 
 
 class Quotas(Spec):
-    """Upper bounds for everything the tenant runs. This version doesn't enforce them."""
+    """Upper bounds for everything the tenant runs."""
 
-    requests: Annotated[Rate | None, Field(description="Most requests to outside systems, such as 600/min.")] = None
-    concurrent_runs: Annotated[int | None, Field(ge=1, description="Most runs at the same time.")] = None
-    rows_per_day: Annotated[int | None, Field(ge=1, description="Most rows written in a day.")] = None
+    requests: Annotated[
+        Rate | None,
+        Field(
+            description="Most requests of all its runs together to HTTP APIs in any span of that length, such as "
+            "600/min; others wait."
+        ),
+    ] = None
+    concurrent_runs: Annotated[
+        int | None, Field(ge=1, description="Most runs at the same time. This version doesn't enforce it.")
+    ] = None
+    rows_per_day: Annotated[
+        int | None, Field(ge=1, description="Most rows written in a day. This version doesn't enforce it.")
+    ] = None
     spool: Annotated[
         str | None,
-        Field(pattern=r"^\d+(Ki|Mi|Gi)$", description="Most disk for spool and rejects, in binary units: 10Gi."),
+        Field(
+            pattern=r"^\d+(Ki|Mi|Gi)$",
+            description="Most disk for spool and rejects, in binary units: 10Gi. This version doesn't enforce it.",
+        ),
     ] = None
+
+
+class Egress(Spec):
+    """
+    Which hosts the tenant's flows may reach over HTTP. Addresses behind a name are checked, and the connection is made
+    to a checked one. Link-local, reserved and cloud-metadata addresses are never reached.
+    """
+
+    allow: Annotated[
+        tuple[HostPattern, ...],
+        Field(description="The only hosts and networks that may be reached, besides `private`; empty: any public one."),
+    ] = ()
+    private: Annotated[
+        tuple[HostPattern, ...],
+        Field(
+            description="Hosts at private or loopback addresses, and such networks, that may be reached; empty: none."
+        ),
+    ] = ()
+    deny: Annotated[
+        tuple[HostPattern, ...],
+        Field(description="Hosts and networks that may not be reached, whatever else allows them."),
+    ] = ()
 
 
 class Access(Spec):
@@ -95,8 +136,11 @@ class TenantSpec(Spec):
         tuple[ClassRule, ...], Field(description="Integrations that classes of data may, or may not, flow to.")
     ] = ()
     quotas: Annotated[
-        Quotas, Field(description="Upper bounds for everything it runs. This version doesn't enforce them.")
+        Quotas, Field(description="Upper bounds for everything it runs; what each field says is enforced.")
     ] = Quotas.model_construct()
+    egress: Annotated[
+        Egress, Field(description="Which hosts its flows may reach over HTTP; by default, any that is public.")
+    ] = Egress.model_construct()
     access: Annotated[
         Access, Field(description="Who may do what, and from which networks. This version doesn't enforce it.")
     ] = Access.model_construct()

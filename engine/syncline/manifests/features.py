@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+from pydantic.alias_generators import to_camel
+
 from syncline.kinds.auth import AuthConfigSpec
-from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
@@ -36,18 +36,6 @@ class Feature:
 def _auth(spec: AuthConfigSpec) -> Iterator[Feature]:
     if spec.root.rotation is not None:
         yield Feature(("spec", "rotation"), "reminders to rotate a credential", "Track its age outside.")
-
-
-def _connector(spec: ConnectorSpec) -> Iterator[Feature]:
-    if spec.http is not None and spec.http.breaker is not None:
-        yield Feature(("spec", "http", "breaker"), "the circuit breaker", "Retries and time limits apply without it.")
-
-
-def _integration(spec: IntegrationSpec) -> Iterator[Feature]:
-    if spec.limits.concurrency is not None:
-        yield Feature(
-            ("spec", "limits", "concurrency"), "the limit of concurrency", "A run makes one request at a time."
-        )
 
 
 def _guards(spec: SyncSpec | ImportSpec) -> Iterator[Feature]:
@@ -94,7 +82,11 @@ def _import(spec: ImportSpec) -> Iterator[Feature]:
 
 
 def _tenant(spec: TenantSpec) -> Iterator[Feature]:
-    for field in ("quotas", "access", "keys"):
+    for quota in sorted(spec.quotas.model_fields_set - {"requests"}):
+        yield Feature(
+            ("spec", "quotas", to_camel(quota)), f"the quota {to_camel(quota)}", "Nothing is refused by it yet."
+        )
+    for field in ("access", "keys"):
         if field in spec.model_fields_set:
             yield Feature(("spec", field), f"enforcing {field}", "Nothing is refused because of it yet.")
 
@@ -111,8 +103,6 @@ def _subscription(spec: SubscriptionSpec) -> Iterator[Feature]:
 
 _FEATURES: Final[dict[str, Callable[[Any], Iterator[Feature]]]] = {
     "AuthConfig": _auth,
-    "Connector": _connector,
-    "Integration": _integration,
     "Sync": _sync,
     "Import": _import,
     "Tenant": _tenant,

@@ -1,8 +1,9 @@
-"""Idle things that connectors may use again: connections, mostly. One `Keep` a process that runs many flows.
+"""What the connectors of a process use together: idle things, connections mostly, and things that all of them share.
 
 Opening a connection costs more than a tiny sync. Whoever runs many flows makes a `Keep`, hands it to each `Instance`,
 and closes it at the end; a connector takes what fits from it and gives it back when it is done. Without one, nothing
-is kept. It isn't a pool: it makes nothing, bounds nothing that is in use, and hands everything to one user at a time.
+is kept. It isn't a pool: it makes nothing, bounds nothing that is in use, and hands what is idle to one user at a time.
+What is shared is one thing of a type, which several may use at once.
 """
 
 from __future__ import annotations
@@ -45,7 +46,26 @@ class Keep:
         self._limit = limit
         self._lock = Lock()
         self._idle: dict[Hashable, list[Closable]] = {}
+        self._shared: dict[type[Closable], Closable] = {}
         self._closed = False
+
+    def share(self, thing: Closable) -> None:
+        """Shares a thing with everyone who asks for its type; it is closed at the end.
+
+        >>> import io
+        >>> with Keep() as keep:
+        ...     keep.share(io.StringIO("shared"))
+        ...     keep.shared(io.StringIO).getvalue()
+        'shared'
+        """
+        with self._lock:
+            self._shared[type(thing)] = thing
+
+    def shared(self, kind: type[T]) -> T | None:
+        """The thing of this type that all share; None where there is none."""
+        found = self._shared.get(kind)
+        assert found is None or isinstance(found, kind)
+        return found
 
     def take(self, key: Hashable, kind: type[T]) -> T | None:
         """Something that was given back under this key, for the caller alone; None where there is nothing."""
@@ -66,11 +86,12 @@ class Keep:
             thing.close()
 
     def close(self) -> None:
-        """Closes everything that is idle; what is given back later is closed at once."""
+        """Closes everything that is idle or shared; what is given back later is closed at once."""
         with self._lock:
             self._closed = True
-            things = [thing for idle in self._idle.values() for thing in idle]
+            things = [thing for idle in self._idle.values() for thing in idle] + list(self._shared.values())
             self._idle.clear()
+            self._shared.clear()
         for thing in things:
             with suppress(Exception):
                 thing.close()

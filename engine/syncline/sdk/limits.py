@@ -1,14 +1,29 @@
-"""Rate limits that a client keeps by itself: never more than so many requests in any span of so many seconds."""
+"""Rate limits that are kept by waiting: never more than so many requests in any span of so many seconds.
+
+An `Account` is everything that holds back requests to one provider account: its rates, how many may be under way, and
+what the server said. All clients of a process that use the account share one, so that what one of them is told slows
+down the others.
+"""
 
 from __future__ import annotations
 
+import random
+import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from syncline.model.errors import Again
 from syncline.sdk.clock import Clock
 from syncline.sdk.retry import MAX_WAIT, reset_after
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Those who wait for the same moment come within a second of it, not all at once.
+_SPREAD = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +43,54 @@ class Rule:
     reset: str = ""
 
 
+class Bucket(Protocol):
+    """Where the right to send comes from; asked by one thread at a time.
+
+    >>> class Free:
+    ...     def take(self) -> float:
+    ...         return 0.0
+    ...     def block(self, seconds: float) -> None:
+    ...         pass
+    >>> bucket: Bucket = Free()
+    """
+
+    def take(self) -> float:
+        """0.0: one request may be sent now, and is counted. Else the seconds after which to ask again."""
+
+    def block(self, seconds: float) -> None:
+        """Nothing is to be sent for so long."""
+
+
+class Window:
+    """A bucket of this process alone: the times of the last requests.
+
+    >>> from syncline.sdk.clock import SystemClock
+    >>> window = Window(1, 60.0, SystemClock())
+    >>> window.take(), window.take() > 59
+    (0.0, True)
+    """
+
+    def __init__(self, count: int, seconds: float, clock: Clock) -> None:
+        self._seconds = seconds
+        self._clock = clock
+        self._sent: deque[float] = deque(maxlen=count)
+        self._blocked_until = 0.0
+
+    def take(self) -> float:
+        now = self._clock.monotonic()
+        free = self._sent[0] + self._seconds if len(self._sent) == self._sent.maxlen else now
+        pause = max(free, self._blocked_until) - now
+        if pause <= 0:
+            self._sent.append(now)
+            return 0.0
+        return pause
+
+    def block(self, seconds: float) -> None:
+        self._blocked_until = max(self._blocked_until, self._clock.monotonic() + seconds)
+
+
 class Limiter:
-    """Keeps one rule. Used by one thread.
+    """Keeps one rule. Safe for threads: of those who wait one asks the bucket, and the others queue behind it.
 
     >>> from syncline.sdk.clock import SystemClock
     >>> limiter = Limiter(Rule(100, 60.0, match="/search"), SystemClock())
@@ -37,33 +98,108 @@ class Limiter:
     (True, False, 0.0)
     """
 
-    def __init__(self, rule: Rule, clock: Clock) -> None:
-        self._rule = rule
+    def __init__(self, rule: Rule, clock: Clock, bucket: Bucket | None = None) -> None:
+        self.rule = rule
         self._clock = clock
-        self._sent: deque[float] = deque(maxlen=rule.count)
-        self._blocked_until = 0.0
+        self._bucket = bucket or Window(rule.count, rule.seconds, clock)
+        self._turn = threading.Lock()
 
     def applies(self, path: str) -> bool:
         """Whether requests to a path count."""
-        return path.startswith(self._rule.match)
+        return path.startswith(self.rule.match)
 
     def wait(self) -> float:
-        """Waits until a request may be sent, notes it, and returns the seconds waited."""
-        now = self._clock.monotonic()
-        free = self._sent[0] + self._rule.seconds if len(self._sent) == self._rule.count else now
-        pause = max(free, self._blocked_until) - now
-        if pause > MAX_WAIT:
-            raise Again(f"the rate limit is used up for {pause:.0f} s", code="SYN404", after=pause)
-        if pause > 0:
-            self._clock.sleep(pause)
-        self._sent.append(self._clock.monotonic())
-        return max(pause, 0.0)
+        """Waits until a request may be sent, which is counted, and returns the seconds waited."""
+        if not self._turn.acquire(timeout=MAX_WAIT):
+            raise Again("others wait for the rate limit already", code="SYN404", after=MAX_WAIT)
+        try:
+            began = self._clock.monotonic()
+            waited = 0.0
+            while (pause := self._bucket.take()) > 0:
+                if waited + pause > MAX_WAIT:
+                    raise Again(f"the rate limit is used up for {pause:.0f} s", code="SYN404", after=pause)
+                self._clock.sleep(pause)
+                waited = self._clock.monotonic() - began
+            return waited
+        finally:
+            self._turn.release()
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Reads what the server says is left. Nothing left: wait for the reset, or for one whole span."""
-        left = headers.get(self._rule.remaining.lower(), "").strip() if self._rule.remaining else ""
+        left = headers.get(self.rule.remaining.lower(), "").strip() if self.rule.remaining else ""
         if not left.isdecimal() or int(left) > 0:
             return
-        reset = reset_after(headers.get(self._rule.reset.lower(), ""), self._clock.now()) if self._rule.reset else None
-        pause = self._rule.seconds if reset is None else reset
-        self._blocked_until = self._clock.monotonic() + pause
+        reset = reset_after(headers.get(self.rule.reset.lower(), ""), self._clock.now()) if self.rule.reset else None
+        self._bucket.block(self.rule.seconds if reset is None else reset)
+
+    def block(self, seconds: float) -> None:
+        """Sends nothing for so long, since the server asked for it."""
+        self._bucket.block(seconds)
+
+
+class Account:
+    """What holds back requests to a provider account. Safe for threads.
+
+    >>> from syncline.sdk.clock import SystemClock
+    >>> account = Account([], SystemClock(), concurrency=4)
+    >>> with account.turn("/tickets") as waited:
+    ...     waited
+    0.0
+    """
+
+    def __init__(
+        self,
+        limiters: Sequence[Limiter],
+        clock: Clock,
+        *,
+        concurrency: int | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._limiters = tuple(limiters)
+        self._clock = clock
+        self._chance = chance
+        self._slots = threading.BoundedSemaphore(concurrency) if concurrency else None
+        self._closed_until = 0.0
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether a request may be sent at any time."""
+        return not self._limiters and self._slots is None and self._clock.monotonic() >= self._closed_until
+
+    @contextmanager
+    def turn(self, path: str) -> Iterator[float]:
+        """Waits for the right to send one request, which the block does; gives the seconds waited."""
+        slots = self._slots
+        if slots is not None and not slots.acquire(timeout=MAX_WAIT):
+            raise Again("the account's requests under way take too long", code="SYN404", after=MAX_WAIT)
+        try:
+            # The place first, the right to send last: it counts for the moment it is given.
+            yield self._admitted() + sum(limiter.wait() for limiter in self._limiters if limiter.applies(path))
+        finally:
+            if slots is not None:
+                slots.release()
+
+    def learn(self, path: str, headers: Mapping[str, str]) -> None:
+        """Reads what the server says is left of each limit that a path is under."""
+        for limiter in self._limiters:
+            if limiter.applies(path):
+                limiter.learn(headers)
+
+    def hold(self, path: str, seconds: float) -> None:
+        """The server asked to wait: what the path's narrowest limit covers waits, or everything where there is none."""
+        applying = [limiter for limiter in self._limiters if limiter.applies(path) and limiter.rule.match]
+        if applying:
+            max(applying, key=lambda limiter: len(limiter.rule.match)).block(seconds)
+        else:
+            self._closed_until = max(self._closed_until, self._clock.monotonic() + seconds)
+
+    def _admitted(self) -> float:
+        """Waits while the server wants to hear nothing from this account."""
+        waited = 0.0
+        while (pause := self._closed_until - self._clock.monotonic()) > 0:
+            if waited + pause > MAX_WAIT:
+                raise Again(f"the API asked to wait for {pause:.0f} s", code="SYN404", after=pause)
+            pause += self._chance() * min(_SPREAD, pause)
+            self._clock.sleep(pause)
+            waited += pause
+        return waited

@@ -34,9 +34,17 @@ class RetryPolicy:
         """Whether a response of that status is worth another attempt."""
         return status in self.on or (status >= 500 and "5xx" in self.on)
 
-    def backoff(self, attempt: int, chance: float) -> float:
-        """Seconds to wait after attempt 1, 2, …: exponential with full jitter, by a number in [0, 1)."""
-        return min(self.max, self.initial * 2.0 ** min(attempt - 1, 32)) * chance
+    def backoff(self, attempt: int, chance: float, at_least: float | None = None) -> float:
+        """
+        Seconds to wait after attempt 1, 2, …: exponential with full jitter, by a number in [0, 1).
+
+        Never earlier than a server asked (`at_least`). What is added to that is spread over a second or, after several
+        attempts, over as much as was asked for, so that many clients don't come back at the same moment.
+        """
+        bound = min(self.max, self.initial * 2.0 ** min(attempt - 1, 32))
+        if at_least is None:
+            return bound * chance
+        return at_least + min(bound, max(1.0, at_least)) * chance
 
 
 def retry_after(headers: Mapping[str, str], names: tuple[str, ...], now: float) -> float | None:

@@ -11,6 +11,7 @@ from syncline.model.ledger import Ledger
 from syncline.model.schema import Schema
 from syncline.model.secret import Secret
 from syncline.sdk.batch import Batch, Position
+from syncline.sdk.clients import Network
 from syncline.sdk.keep import Keep
 
 #: Bytes of source that a batch is made of, unless told otherwise.
@@ -47,8 +48,9 @@ class Instance:
 
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
     `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`). `keep`
-    may hold idle connections of earlier uses. `home` is the resolved folder of state, keys and audit log, which no
-    connector may enter. `ledger` is where a destination without transactions keeps its checkpoints; None for sources.
+    may hold idle connections of earlier uses; `network` is what an HTTP client may reach and use. `home` is the
+    resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a destination without
+    transactions keeps its checkpoints; None for sources.
 
     Example: what a runtime's `open_source(instance, request)` takes out of it:
 
@@ -64,6 +66,7 @@ class Instance:
     region: str = ""
     count: Callable[[str, float], None] = _silent
     keep: Keep | None = None
+    network: Network = Network()  # noqa: RUF009 - a frozen value
     home: Path | None = None
     ledger: Ledger | None = None
 

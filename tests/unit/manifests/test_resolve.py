@@ -395,7 +395,7 @@ def test_features_without_effect():
     ).diagnostics
 
     assert [(d.code, d.severity, d.message) for d in found] == [
-        ("SYN241", Severity.warning, "this version doesn't execute enforcing quotas, so it has no effect"),
+        ("SYN241", Severity.warning, "this version doesn't execute the quota concurrentRuns, so it has no effect"),
         ("SYN241", Severity.warning, "this version doesn't execute starting runs by a schedule, so it has no effect"),
     ]
 

@@ -15,8 +15,10 @@ from cryptography.x509.oid import NameOID
 
 from syncline.model.errors import Invalid
 from syncline.sdk.clock import SystemClock
-from syncline.sdk.http import HttpTransport, Request, TransportError, checked_url
+from syncline.sdk.http import Egress, HttpTransport, Pool, Request, TransportError, checked_url
 from tests.api_server import Reply, api_server
+
+LOCAL = Egress(private=("127.0.0.0/8",))
 
 
 def certificate(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> Path:
@@ -43,7 +45,7 @@ def certificate(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> P
 
 
 def fetch(url: str, context: ssl.SSLContext | None = None) -> bytes:
-    transport = HttpTransport(SystemClock(), 1 << 20, context=context)
+    transport = HttpTransport(SystemClock(), 1 << 20, context=context, egress=LOCAL)
     try:
         return transport.send(Request("GET", url), 5.0).body
     finally:
@@ -81,19 +83,25 @@ def test_a_good_certificate_is_accepted(tmp_path):
 
 def test_one_connection_is_kept():
     """Requests one after another go over one connection, also after an error status."""
-    ports = set()
+    taken = []
 
     def handler(asked):
         return Reply({}, status=500 if asked.path == "/bad" else 200)
 
+    class Watched(Pool):
+        def take(self, key):
+            taken.append(super().take(key))
+            return taken[-1]
+
     with api_server(handler) as api:
-        transport = HttpTransport(SystemClock(), 1 << 20)
+        transport = HttpTransport(SystemClock(), 1 << 20, egress=LOCAL, pool=(pool := Watched(SystemClock())))
         for path in ("/", "/bad", "/", "/?x=1"):
             transport.send(Request("GET", api.url + path), 5.0)
-            assert transport._connection is not None
-            ports.add(transport._connection.sock.getsockname()[1])
         transport.close()
-    assert len(ports) == 1
+        pool.close()
+    assert taken[0] is None
+    assert None not in taken[1:]
+    assert len(set(taken[1:])) == 1
 
 
 def test_an_announced_giant_is_not_read():

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from syncline.connectors.rest.judge import Answer, read_json, read_nothing
+from syncline.connectors.rest.opening import open_client, open_transport
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
-from syncline.connectors.rest.source import RestSource, open_client
+from syncline.connectors.rest.source import RestSource
 from syncline.kinds.connector import CheckRequest, ConnectorSpec, Http
 from syncline.model.errors import Invalid
 from syncline.sdk.announced import announced_ending, announced_quotas
 from syncline.sdk.clock import Clock, SystemClock
-from syncline.sdk.http import HttpTransport, Request, Response, Transport
+from syncline.sdk.http import Request, Response, Transport
 from syncline.sdk.reached import Reached, Tls, tls_of
 from syncline.sdk.source import Instance, SourceRequest, plain
 
@@ -67,7 +68,7 @@ def check(
     instance = _once(instance)
     spec, http = connector_of(instance)
     clock = clock or SystemClock()
-    watched = _Watched(transport or HttpTransport(clock, http.max_body), clock)
+    watched = _Watched(transport or open_transport(instance, http, clock), clock)
     ask = _declared if spec.check is not None else _first_page
     place, identity = ask(instance, spec, http, watched, clock)
     parts = urlsplit(watched.url)

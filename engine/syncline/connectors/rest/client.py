@@ -1,51 +1,45 @@
-"""The client of one API: sends a request until it is answered, within its limits.
+"""The client of one API: has a request sent until it is answered.
 
-Authenticates, keeps rate limits, follows redirects at the same origin, and retries; what an answer means is for its
-judge to say. Credentials are added to each attempt and are in no message, URL or value that outlives it.
+`sender.py` sends it, within all limits; what an answer means is for its judge to say. Credentials are in no message,
+URL or value that outlives an attempt.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from urllib.parse import urljoin, urlsplit
 
 from syncline.connectors.rest.judge import Answer, Judge, Judging, Reading, Refused, Retry, Verdict, read_json
+from syncline.connectors.rest.sender import Open, Sender
 from syncline.kinds.connector import Http
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
-from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+from syncline.model.errors import Again, Stalled, SynclineError
 from syncline.model.secret import redact
-from syncline.sdk.auth import authenticate, forms_of_secrets, sensitive_parameters
+from syncline.sdk.auth import forms_of_secrets, sensitive_parameters
 from syncline.sdk.clock import Clock
-from syncline.sdk.http import Request, Response, Transport, TransportError, same_origin, shown_url, without_query
-from syncline.sdk.limits import Limiter, Rule
+from syncline.sdk.http import Request, TransportError, origin_of, shown_url, without_query
+from syncline.sdk.meter import Meter
 from syncline.sdk.retry import MAX_WAIT, RetryPolicy
 from syncline.sdk.source import Credentials
 
-_REDIRECTS = 5
-
 
 class Client:
-    """Talks to one API. Used by one thread; `close` it."""
+    """Talks to one API. Several threads may use it at once; `close` it."""
 
     def __init__(
         self,
         http: Http,
         credentials: Credentials,
-        transport: Transport,
+        sender: Sender,
         clock: Clock,
         *,
-        rate: str | None = None,
         chance: Callable[[], float],
-        count: Callable[[str, float], None],
+        meter: Meter,
     ) -> None:
-        self._credentials = credentials
-        self._transport = transport
+        self._sender = sender
         self._clock = clock
         self._chance = chance
-        self._count = count
-        self._timeout = units.duration(http.timeout)
+        self._meter = meter
         self._policy = RetryPolicy(
             on=frozenset(http.retry.on),
             attempts=http.retry.attempts,
@@ -53,10 +47,6 @@ class Client:
             max=units.duration(http.retry.backoff.max),
             honor=http.retry.honor,
         )
-        limits = [Rule(*units.rate(limit.rate), limit.match, limit.remaining, limit.reset) for limit in http.limits]
-        if rate:
-            limits.append(Rule(*units.rate(rate)))
-        self._limiters = [Limiter(rule, clock) for rule in limits]
         self._hidden = forms_of_secrets(credentials)
         self._sensitive = sensitive_parameters(credentials)
         self._judge = self.judge(http.errors)
@@ -91,7 +81,7 @@ class Client:
                     return found
                 if isinstance(found, Refused) or not (repeat or found.throttled):
                     raise found.error
-                self._pause(found, attempt)
+                self._pause(request, found, attempt)
                 attempt += 1
         except SynclineError as error:
             error.message = self._redacted(f"{self.place(request)}: {error.message}")
@@ -104,72 +94,46 @@ class Client:
 
     def ahead(self, request: Request) -> None:
         """May send a request before it is fetched, where nothing limits when. What comes of it shows in `fetch`."""
-        if request.method == "GET" and not self._limiters:
-            self._transport.ahead(authenticate(request, self._credentials), self._timeout)
+        self._sender.ahead(request)
 
     def close(self) -> None:
-        self._transport.close()
+        self._sender.close()
 
-    def _pause(self, retry: Retry, attempt: int) -> None:
+    def _pause(self, request: Request, retry: Retry, attempt: int) -> None:
         """Waits before another attempt; raises when there is none, or when the server asks for too long a wait."""
-        wait = self._policy.backoff(attempt, self._chance())
-        if retry.wait is not None:
-            # Never earlier than asked; the jitter on top keeps many clients from coming back at the same moment.
-            wait = retry.wait + min(wait, 1.0)
+        wait = self._policy.backoff(attempt, self._chance(), at_least=retry.wait)
         if attempt >= self._policy.attempts or wait > MAX_WAIT:
             retry.error.after = retry.wait
             raise retry.error
-        self._count("retries", 1)
+        self._meter.retried(origin_of(request.url).host)
         self._clock.sleep(wait)
 
     def _attempt(self, request: Request, reading: Reading, judge: Judging) -> Verdict:
         try:
-            response, url = self._send(request)
+            response, url = self._sender.send(request)
+        except Open as error:
+            again = Again(str(error), code="SYN465", help="It is asked again once its circuit breaker lets it.")
+            return Retry(again, error.after, throttled=True)  # nothing was sent
         except TransportError as error:
-            if error.permanent:
-                raise Stalled(str(error), code="SYN408", help="Nothing was sent past the refusal.") from error
-            again = Again(str(error), code="SYN402", help="The next run continues where this one stopped.")
-            if error.kind not in self._policy.on:
-                raise again from error
-            return Retry(again)
+            return self._lost(error)
         found = judge.verdict(response, url, reading)
-        if isinstance(found, Retry) and found.throttled:
-            self._count("throttled", 1)
+        if isinstance(found, Retry):
+            if found.throttled:
+                self._meter.throttled(origin_of(url).host)
+            if found.wait is not None and (found.throttled or response.status == 503):
+                self._sender.hold(url, found.wait)
         return found
 
-    def _send(self, request: Request) -> tuple[Response, str]:
-        """One exchange with its redirects, which stay at the origin."""
-        for _ in range(_REDIRECTS + 1):
-            limiters = [limiter for limiter in self._limiters if limiter.applies(urlsplit(request.url).path)]
-            for limiter in limiters:
-                if limiter.wait() > 0:
-                    self._count("throttled", 1)
-            self._count("requests", 1)
-            response = self._transport.send(authenticate(request, self._credentials), self._timeout)
-            self._count("bytes", len(response.body))
-            for limiter in limiters:
-                limiter.learn(response.headers)
-            location = response.headers.get("location", "")
-            if response.status not in {301, 302, 303, 307, 308} or not location:
-                return response, request.url
-            request = self._redirected(request, response.status, location)
-        raise Invalid(f"more than {_REDIRECTS} redirects", code="SYN406")
-
-    def _redirected(self, request: Request, status: int, location: str) -> Request:
-        try:
-            url = self.kept(urljoin(request.url, location))
-            same = same_origin(request.url, url)
-        except ValueError:
-            url, same = location, False
-        if not same:
-            raise Invalid(
-                f"redirected to another origin: {url.partition('?')[0][:200]!a}",
-                code="SYN406",
-                help="Credentials are only sent to the origin of the connector's URL: change the URL if it has moved.",
-            )
-        if status in {301, 302, 303} and request.method != "GET":
-            return replace(request, method="GET", url=url, body=b"")
-        return replace(request, url=url)
+    def _lost(self, error: TransportError) -> Retry:
+        """What an exchange that didn't complete means."""
+        if error.permanent:
+            help_ = error.help or "Nothing was sent past the refusal."
+            raise Stalled(str(error), code=error.code or "SYN408", help=help_) from error
+        help_ = error.help or "The next run continues where this one stopped."
+        again = Again(str(error), code=error.code or "SYN402", help=help_)
+        if error.kind not in self._policy.on:
+            raise again from error
+        return Retry(again)
 
     def _redacted(self, text: str) -> str:
         return redact(text, self._hidden)

@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.requests import base_url, connector_of
-from syncline.connectors.rest.source import open_client
 from syncline.connectors.rest.write_exchange import Exchange
 from syncline.connectors.rest.write_judge import WriteJudge
 from syncline.connectors.rest.write_plan import WritePlan

@@ -5,42 +5,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 
-from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.decoding import compile_decoding
 from syncline.connectors.rest.formats import ACCEPT
 from syncline.connectors.rest.gather import Gathered
 from syncline.connectors.rest.graphql import connected
 from syncline.connectors.rest.incremental import Cursor
 from syncline.connectors.rest.listing import Listing, Pass
+from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.pages import compile_paging
 from syncline.connectors.rest.requests import base_url, check_place, compile_request, connector_of
-from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.stream import RestStream
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.clock import Clock, SystemClock
-from syncline.sdk.http import HttpTransport, Transport
+from syncline.sdk.http import Transport
 from syncline.sdk.json_records import untyped_schema
 from syncline.sdk.source import Instance, SourceRequest, plain
-
-
-def open_client(
-    instance: Instance, *, transport: Transport | None, clock: Clock, chance: Callable[[], float]
-) -> Client:
-    """A client of the instance's API."""
-    _, http = connector_of(instance)
-    integration = instance.integration
-    rate = integration.limits.rate if isinstance(integration, IntegrationSpec) else None
-    return Client(
-        http,
-        instance.credentials,
-        transport or HttpTransport(clock, http.max_body),
-        clock,
-        rate=rate,
-        chance=chance,
-        count=instance.count,
-    )
 
 
 class RestSource:

@@ -233,6 +233,16 @@ CODES: tuple[Code, ...] = (
         "Declare `format: csv`, `jsonl` or `parquet`.",
     ),
     Code(
+        "SYN460",
+        "host out of bounds",
+        "A request would go to an address that the flow may not reach: a private or link-local one, or a host that the "
+        "tenant denies or doesn't allow. The addresses behind a name are checked, not only the name.",
+        "Where it is meant, name the host or its network under `spec.egress.private` of the Tenant, or in "
+        "`SYNCLINE_EGRESS_PRIVATE` for everything that runs there.",
+        bad="spec: {regions: [eu-*]}",
+        good="spec: {regions: [eu-*], egress: {private: [10.20.0.0/16]}}",
+    ),
+    Code(
         "SYN461",
         "no such file stream",
         "The integration doesn't declare a stream of this name.",
@@ -256,6 +266,25 @@ CODES: tuple[Code, ...] = (
         "checkpoint of another kind of source",
         "The stored position isn't one in files: the stream was read in another way before.",
         "Reset the cursor, so that the stream is read from the start.",
+    ),
+    Code(
+        "SYN465",
+        "circuit breaker open",
+        "A host failed too often of late, so that it is left alone for a while.",
+        "Wait for it, or ask its vendor. The next run continues after the last commit.",
+    ),
+    Code(
+        "SYN466",
+        "too many open files",
+        "The process may open no more connections. It raised its own limit as far as it may.",
+        "Raise the hard limit (`ulimit -Hn`, `LimitNOFILE=` of systemd), or run fewer flows at once.",
+    ),
+    Code(
+        "SYN468",
+        "TLS refused",
+        "The two sides share no version of TLS that is allowed, or the server asks for a client certificate.",
+        'Declare `http.tls: {min: "1.2"}` for a server that knows nothing newer, or give the AuthConfig a certificate.',
+        good='http: {url: "https://old.example.com", tls: {min: "1.2"}}',
     ),
     Code(
         "SYN470",

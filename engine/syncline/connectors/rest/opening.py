@@ -1,0 +1,113 @@
+"""Opening a client of an API: limits, circuit breaker, TLS and bounds of what may be reached, from what is declared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from syncline.connectors.rest.client import Client
+from syncline.connectors.rest.requests import base_url, connector_of
+from syncline.connectors.rest.sender import Sender
+from syncline.kinds.connector import Http
+from syncline.kinds.integration import IntegrationSpec, Limits
+from syncline.model import units
+from syncline.model.errors import Invalid
+from syncline.sdk.breaker import Breaker, Trip
+from syncline.sdk.clients import Clients
+from syncline.sdk.clock import Clock
+from syncline.sdk.http import HttpTransport, Origin, Tls, Transport
+from syncline.sdk.limits import Account, Rule
+from syncline.sdk.meter import Meter
+from syncline.sdk.source import Credentials, Instance
+
+
+def open_client(
+    instance: Instance, *, transport: Transport | None, clock: Clock, chance: Callable[[], float]
+) -> Client:
+    """A client of the instance's API, over the connections and within the limits that its process shares."""
+    _, http = connector_of(instance)
+    shared = instance.keep.shared(Clients) if instance.keep is not None else None
+    clients = shared or Clients(clock)
+    meter = Meter(instance.count)
+    sender = Sender(
+        transport or open_transport(instance, http, clock, clients),
+        instance.credentials,
+        clock,
+        timeout=units.duration(http.timeout),
+        account=_account(instance, http, clients),
+        breaker=_breaker(http, clients),
+        meter=meter,
+        release=_nothing if shared is not None else clients.close,
+    )
+    return Client(http, instance.credentials, sender, clock, chance=chance, meter=meter)
+
+
+def _nothing() -> None:
+    """What is shared is closed by whoever made it."""
+
+
+def open_transport(instance: Instance, http: Http, clock: Clock, clients: Clients | None = None) -> Transport:
+    """A transport to what the instance may reach, with TLS as declared; without `clients`, over its own connections."""
+    hosts = {urlsplit(base_url(instance, http)).hostname or "", *_hosts(instance.credentials)}
+    secrets = instance.credentials.secrets
+    certificate = secrets.get("certificate")
+    tls = Tls(
+        http.tls.min,
+        _authorities(instance, http.tls.ca),
+        certificate.reveal() if certificate is not None else "",
+        secrets.get("certificate_key"),
+    )
+    return HttpTransport(
+        clock,
+        http.max_body,
+        pool=clients.pool if clients else None,
+        lookup=clients.lookup if clients else None,
+        egress=instance.network.egress.declaring(hosts),
+        tls=tls,
+    )
+
+
+def _authorities(instance: Instance, name: str) -> str:
+    """The certificates in a file of the repository, as PEM."""
+    if not name:
+        return ""
+    root = instance.root.resolve()
+    path = (root / name).resolve()
+    try:
+        if not path.is_relative_to(root):
+            raise ValueError("outside")
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise Invalid(
+            f"{instance.name}: http.tls.ca can't be read: {name}",
+            code="SYN432",
+            help="Name a file inside the repository with certificates in PEM form.",
+        ) from error
+
+
+def _hosts(credentials: Credentials) -> set[str]:
+    """Hosts that an AuthConfig gives, such as that of its token endpoint."""
+    return {urlsplit(value).hostname or "" for value in credentials.settings.values() if "://" in value}
+
+
+def _account(instance: Instance, http: Http, clients: Clients) -> Account:
+    integration = instance.integration
+    limits = integration.limits if isinstance(integration, IntegrationSpec) else Limits.model_construct()
+    rules = [Rule(*units.rate(limit.rate), limit.match, limit.remaining, limit.reset) for limit in http.limits]
+    if limits.rate:
+        rules.append(Rule(*units.rate(limits.rate)))
+    network = instance.network
+    return clients.account(
+        network.account or instance.name,
+        rules,
+        concurrency=limits.concurrency,
+        tenant=network.tenant,
+        quota=network.quota,
+    )
+
+
+def _breaker(http: Http, clients: Clients) -> Callable[[Origin], Breaker | None]:
+    if http.breaker is None:
+        return lambda _: None
+    trip = Trip.parse(http.breaker.failures, units.duration(http.breaker.open))
+    return lambda origin: clients.breaker(origin, trip)

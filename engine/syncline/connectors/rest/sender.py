@@ -1,0 +1,138 @@
+"""Sends one request of an API within all limits: authenticated, counted, redirects followed at the same origin.
+
+What an answer means and whether to ask again is decided by `client.py`. Credentials are added to each request right
+before it is sent, and are in nothing that outlives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urljoin, urlsplit
+
+from syncline.model.errors import Denied, Invalid
+from syncline.sdk.auth import authenticate, sensitive_parameters
+from syncline.sdk.breaker import Breaker
+from syncline.sdk.clock import Clock
+from syncline.sdk.http import Origin, Request, Response, Transport, origin_of, same_origin, without_query
+from syncline.sdk.limits import Account
+from syncline.sdk.meter import Meter
+from syncline.sdk.source import Credentials
+
+_REDIRECTS = 5
+
+
+class Open(Exception):
+    """The host's circuit breaker is open: nothing was sent. `after` is in seconds."""
+
+    def __init__(self, host: str, after: float) -> None:
+        super().__init__(f"{host} has failed too often of late")
+        self.after = after
+
+
+class Sender:
+    """Sends requests of one account to one API. Safe for threads; `close` it.
+
+    `breaker` gives the circuit breaker of an origin, or None where none is declared. `release` closes what this sender
+    alone uses.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        credentials: Credentials,
+        clock: Clock,
+        *,
+        timeout: float,
+        account: Account,
+        breaker: Callable[[Origin], Breaker | None],
+        meter: Meter,
+        release: Callable[[], None],
+    ) -> None:
+        self._transport = transport
+        self._credentials = credentials
+        self._clock = clock
+        self._timeout = timeout
+        self._account = account
+        self._breaker = breaker
+        self._meter = meter
+        self._release = release
+        self._sensitive = sensitive_parameters(credentials)
+
+    def send(self, request: Request) -> tuple[Response, str]:
+        """
+        The response to a request, after redirects, and the URL that gave it.
+
+        Raises `Open`, `TransportError`, `Again` (SYN404) where a limit is used up for long, and `Invalid`.
+        """
+        for _ in range(_REDIRECTS + 1):
+            response = self._one(request)
+            location = response.headers.get("location", "")
+            if response.status not in {301, 302, 303, 307, 308} or not location:
+                return response, request.url
+            request = self._redirected(request, response.status, location)
+        raise Invalid(f"more than {_REDIRECTS} redirects", code="SYN406")
+
+    def ahead(self, request: Request) -> None:
+        """May send a request before it is sent for good, where nothing limits when. What comes of it shows then."""
+        if request.method == "GET" and self._account.unlimited:
+            breaker = self._breaker(origin_of(request.url))
+            if breaker is None or breaker.wait() == 0:
+                self._transport.ahead(self._authenticated(request), self._timeout)
+
+    def hold(self, url: str, seconds: float) -> None:
+        """The server asked to wait: everybody who uses the account waits."""
+        self._account.hold(urlsplit(url).path, seconds)
+
+    def close(self) -> None:
+        """Closes the connections; what waits for an answer on one fails."""
+        self._transport.close()
+        self._release()
+
+    def _one(self, request: Request) -> Response:
+        origin = origin_of(request.url)
+        path = urlsplit(request.url).path
+        breaker = self._breaker(origin)
+        with self._account.turn(path) as waited:
+            if waited:
+                self._meter.throttled(origin.host)
+            ticket = breaker.ask() if breaker is not None else 0
+            if ticket is None:
+                assert breaker is not None
+                raise Open(origin.host, breaker.wait())
+            response: Response | None = None
+            healthy = False
+            began = self._clock.monotonic()
+            try:
+                response = self._transport.send(self._authenticated(request), self._timeout)
+                healthy = response.status < 500
+            except (Denied, Invalid):
+                healthy = True  # what was asked or answered is wrong, but the host is there
+                raise
+            finally:
+                seconds = self._clock.monotonic() - began
+                size = len(response.body) if response is not None else 0
+                self._meter.answered(origin.host, seconds, size=size, ok=healthy)
+                if breaker is not None and breaker.tell(ticket, ok=healthy):
+                    self._meter.opened(origin.host)
+        self._account.learn(path, response.headers)
+        return response
+
+    def _authenticated(self, request: Request) -> Request:
+        return authenticate(request, self._credentials)
+
+    def _redirected(self, request: Request, status: int, location: str) -> Request:
+        try:
+            url = without_query(urljoin(request.url, location), self._sensitive)
+            same = same_origin(request.url, url)
+        except ValueError:
+            url, same = location, False
+        if not same:
+            raise Invalid(
+                f"redirected to another origin: {url.partition('?')[0][:200]!a}",
+                code="SYN406",
+                help="Credentials are only sent to the origin of the connector's URL: change the URL if it has moved.",
+            )
+        if status in {301, 302, 303} and request.method != "GET":
+            return replace(request, method="GET", url=url, body=b"")
+        return replace(request, url=url)

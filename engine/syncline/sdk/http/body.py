@@ -1,0 +1,82 @@
+"""Reading a response whole: bounded before and after decompression, and never half of it."""
+
+from __future__ import annotations
+
+import http.client
+import zlib
+
+from syncline.model.errors import Invalid
+from syncline.sdk.http.message import Response, TransportError
+
+_CHUNK = 256 * 1024
+#: Unpacked bytes made at once, so that a bomb is noticed before it has grown.
+_STEP = 1024 * 1024
+#: From this size on, what unpacks to more than `_RATIO` times its size is taken for a bomb (deflate reaches 1,032).
+_RATIO_FROM = 16 * 1024 * 1024
+_RATIO = 500
+
+
+def read_response(answer: http.client.HTTPResponse, max_body: int) -> Response:
+    """The whole response. Raises `Invalid` (SYN407) for too large a body, `TransportError` for a damaged one."""
+    length = answer.length
+    if length is not None and length > max_body:
+        raise _too_large(max_body)
+    encoding = (answer.getheader("Content-Encoding") or "identity").lower()
+    if encoding not in {"identity", "gzip", "x-gzip"}:
+        raise TransportError(f"unknown Content-Encoding {encoding[:40]!a}", "connection", permanent=True)
+    if encoding == "identity" and length is not None:
+        body = answer.read()  # raises IncompleteRead when cut
+    else:
+        body = _streamed(answer, max_body, inflate=encoding != "identity")
+    headers: dict[str, str] = {}
+    for name, value in answer.getheaders():
+        known = headers.get(name.lower())
+        headers[name.lower()] = value if known is None else f"{known}, {value}"
+    return Response(answer.status, headers, body)
+
+
+def _streamed(answer: http.client.HTTPResponse, max_body: int, *, inflate: bool) -> bytes:
+    inflater = zlib.decompressobj(wbits=31) if inflate else None
+    declared, received = answer.length, 0
+    body = bytearray()
+    while chunk := answer.read(_CHUNK):
+        received += len(chunk)
+        if received > max_body:
+            raise _too_large(max_body)
+        if inflater is None:
+            body += chunk
+        else:
+            _unpack(inflater, chunk, body, received, max_body)
+    cut = declared is not None and received < declared
+    if cut or (inflater is not None and received and not inflater.eof):
+        raise TransportError("the answer ended early", "connection")
+    return bytes(body)
+
+
+def _unpack(inflater: zlib._Decompress, chunk: bytes, body: bytearray, received: int, max_body: int) -> None:
+    while chunk and not inflater.eof:
+        try:
+            body += inflater.decompress(chunk, _STEP)
+        except zlib.error as error:
+            raise TransportError("damaged gzip data", "connection") from error
+        if len(body) > max_body:
+            raise _too_large(max_body)
+        if len(body) > _RATIO_FROM and len(body) > received * _RATIO:
+            raise _bomb(received)
+        chunk = inflater.unconsumed_tail
+
+
+def _too_large(max_body: int) -> Invalid:
+    return Invalid(
+        f"an answer has more than {max_body:,} bytes",
+        code="SYN407",
+        help="Ask for smaller pages, or raise http.maxBody of the connector.",
+    )
+
+
+def _bomb(received: int) -> Invalid:
+    return Invalid(
+        f"an answer's first {received:,} bytes unpack to more than {_RATIO} times that",
+        code="SYN407",
+        help="No data that is worth reading packs so well. Ask the API for it uncompressed: Accept-Encoding: identity.",
+    )

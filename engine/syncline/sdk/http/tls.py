@@ -1,0 +1,88 @@
+"""TLS as a client speaks it: 1.3 with the machine's authorities, unless something else is declared for an API."""
+
+from __future__ import annotations
+
+import os
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+from syncline.model.errors import Invalid, Stalled
+from syncline.model.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How connections are secured: the oldest version spoken, the only authorities trusted (PEM; empty: the machine's),
+    and the client's own certificate (PEM, with its chain) and key, for servers that ask for one.
+
+    Two are equal, and may share connections, if their versions, authorities and certificates are.
+
+    >>> Tls().minimum
+    '1.3'
+    >>> Tls(key=Secret("-----BEGIN PRIVATE KEY-----"))
+    Tls(minimum='1.3', ca='', chain='')
+    """
+
+    minimum: Literal["1.2", "1.3"] = "1.3"
+    ca: str = ""
+    chain: str = ""
+    key: Secret | None = field(default=None, compare=False, repr=False)
+
+
+@lru_cache(maxsize=512)
+def context_of(tls: Tls) -> ssl.SSLContext:
+    """
+    The context that says so. Kept: reading the machine's authorities takes tens of milliseconds.
+
+    `Invalid` for authorities that can't be read, `Stalled` for a certificate or key that can't.
+
+    >>> context_of(Tls()).minimum_version.name
+    'TLSv1_3'
+    """
+    try:
+        context = ssl.create_default_context(cadata=tls.ca or None)
+    except (ssl.SSLError, ValueError) as error:
+        raise Invalid(
+            "the declared certificate authorities can't be read",
+            code="SYN432",
+            help="http.tls.ca names a file with certificates in PEM form.",
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2 if tls.minimum == "1.2" else ssl.TLSVersion.TLSv1_3
+    if tls.chain:
+        _present(context, tls.chain, tls.key)
+    return context
+
+
+def _present(context: ssl.SSLContext, chain: str, key: Secret | None) -> None:
+    with _private_file((chain.rstrip() + "\n" + (key.reveal() if key else "")).encode()) as path:
+        try:
+            # Never asks a terminal for the password of an encrypted key.
+            context.load_cert_chain(path, password=lambda: b"")
+        except (ssl.SSLError, OSError, ValueError) as error:
+            raise Stalled(
+                "the client certificate or its key can't be used",
+                code="SYN401",
+                help="Both are expected in PEM form, belonging together, the key without a password.",
+            ) from error
+
+
+@contextmanager
+def _private_file(content: bytes) -> Iterator[str]:
+    """A file for the time of the block that only this process can read: OpenSSL takes keys only from files."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("syncline", os.MFD_CLOEXEC)
+        try:
+            os.write(descriptor, content)
+            yield f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    with tempfile.NamedTemporaryFile() as file:  # mode 600
+        file.write(content)
+        file.flush()
+        yield file.name

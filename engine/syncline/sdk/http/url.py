@@ -1,0 +1,124 @@
+"""URLs: which may be asked, where credentials may go with them, and what of them may be shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+from syncline.model.errors import Invalid
+
+
+class Origin(NamedTuple):
+    """An origin (RFC 6454): the host is in lower case, the port always there.
+
+    >>> origin_of("https://API.example.com/v1")
+    Origin(scheme='https', host='api.example.com', port=443)
+    """
+
+    scheme: str
+    host: str
+    port: int
+
+
+def origin_of(url: str | SplitResult) -> Origin:
+    """The origin of a URL.
+
+    >>> origin_of("http://[::1]:8080/").host
+    '::1'
+    """
+    parts = urlsplit(url) if isinstance(url, str) else url
+    return Origin(parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80))
+
+
+def same_origin(base: str, url: str) -> bool:
+    """Whether a URL is at the origin (RFC 6454) of a base: where credentials may go. Never true for another scheme.
+
+    >>> same_origin("https://api.example.com/v1", "https://API.example.com:443/v2")
+    True
+    >>> same_origin("https://api.example.com", "http://api.example.com")
+    False
+    """
+    return origin_of(base) == origin_of(url)
+
+
+def checked_url(url: str) -> str:
+    """The URL, if it is one that may be asked: http or https, a host, no user name in it, no control characters.
+
+    >>> checked_url("https://api.example.com/me")
+    'https://api.example.com/me'
+    >>> checked_url("file:///etc/passwd")
+    Traceback (most recent call last):
+    syncline.model.errors.Invalid: not a URL that can be asked: '/etc/passwd'
+    """
+    try:
+        parts = urlsplit(url)
+        port_ok = parts.port is None or 0 < parts.port < 65536
+    except ValueError:
+        parts, port_ok = SplitResult("", "", "", "", ""), False
+    plain = url.isascii() and url.isprintable() and " " not in url and "%" not in parts.netloc
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.username is not None
+        or not port_ok
+        or not plain
+    ):
+        raise Invalid(
+            f"not a URL that can be asked: {shown_url(url)[:200]!a}",
+            code="SYN406",
+            help="An absolute http or https URL with a host and without a user name is expected.",
+        )
+    return url
+
+
+def with_query(url: str, values: Mapping[str, str]) -> str:
+    """The URL with these query parameters set, instead of those of the same names.
+
+    >>> with_query("https://api.example.com/tickets?page=1", {"page": "2"})
+    'https://api.example.com/tickets?page=2'
+    """
+    if not values:
+        return url
+    if "?" not in url and "#" not in url:
+        return f"{url}?{urlencode(values, quote_via=quote)}"
+    parts = urlsplit(url)
+    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in values]
+    query = urlencode([*kept, *values.items()], quote_via=quote)
+    return urlunsplit(parts._replace(query=query, fragment=""))
+
+
+def without_query(url: str, names: frozenset[str]) -> str:
+    """The URL without these query parameters; unchanged (byte for byte) when it has none of them.
+
+    >>> without_query("https://api.example.com/tickets?page=1&k=t0k3n", frozenset({"k"}))
+    'https://api.example.com/tickets?page=1'
+    """
+    parts = urlsplit(url)
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    kept = [(k, v) for k, v in pairs if k not in names]
+    if len(kept) == len(pairs):
+        return url
+    return urlunsplit(parts._replace(query=urlencode(kept, quote_via=quote)))
+
+
+#: Query parameters whose values are never shown, whatever the connector calls its key.
+_SENSITIVE = frozenset({
+    "access_token", "api_key", "api-key", "apikey", "auth", "key", "password", "secret", "sig", "signature", "token",
+    "x-amz-signature", "x-amz-security-token",
+})  # fmt: skip
+
+
+def shown_url(url: str, sensitive: frozenset[str] = frozenset()) -> str:
+    """Path and query for people: `/tickets?cursor=8&api_key=***`. Host and fragment are left out.
+
+    >>> shown_url("https://api.example.com/tickets?cursor=8&api_key=t0k3n")
+    '/tickets?cursor=8&api_key=***'
+    """
+    parts = urlsplit(url)
+    hidden = _SENSITIVE | {name.lower() for name in sensitive}
+    shown = [
+        f"{quote(name, safe='.-_[]')}={'***' if name.lower() in hidden else quote(value, safe=':.,-_')}"
+        for name, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    return (parts.path or "/") + ("?" + "&".join(shown) if shown else "")
