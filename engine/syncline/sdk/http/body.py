@@ -17,7 +17,11 @@ _RATIO = 500
 
 
 def read_response(answer: http.client.HTTPResponse, max_body: int) -> Response:
-    """The whole response. Raises `Invalid` (SYN407) for too large a body, `TransportError` for a damaged one."""
+    """
+    The whole response. Raises `Invalid` (SYN407) for too large a body, `TransportError` for a damaged one.
+
+    Example: `read_response(connection.getresponse(), max_body=1 << 20)`, of a connection of `http.client`.
+    """
     length = answer.length
     if length is not None and length > max_body:
         raise _too_large(max_body)
