@@ -12,7 +12,7 @@ import yaml
 from syncline.connectors.rest.source import RestSource
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import logical_schema
+from syncline.kinds.stream import stream_schema
 from syncline.sdk.http import Request, Response
 from syncline.sdk.source import Credentials, Instance, SourceRequest
 
@@ -101,8 +101,7 @@ def source(
     **parts: Any,
 ) -> RestSource:
     """A stream of an instance, opened; waits for nothing unless a clock is given."""
-    declared = made.connector.streams[stream]  # type: ignore[attr-defined]  # a rest connector
-    schema = logical_schema(declared.record_schema, declared.key) if declared.record_schema else None
+    schema = stream_schema(made.connector.streams, stream)  # type: ignore[attr-defined]  # a rest connector
     request = SourceRequest(stream, schema, paths, incremental=incremental, batch_rows=batch_rows)
     return RestSource(made, request, **{"clock": FakeClock(), "chance": lambda: 1.0, **parts})
 

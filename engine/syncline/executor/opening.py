@@ -73,7 +73,7 @@ class Opener:
             )
         instance = instance_of(flow.source, self.applied.desired, self.settings, self.secrets, self._count, self.keep)
         cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
-        paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor else ())))
+        paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor and cursor.field else ())))
         return opens(
             instance,
             SourceRequest(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from syncline.kinds.base import DataClass, Duration, Identifier, Jmespath, Spec, StreamName
+from syncline.kinds.base import DataClass, Jmespath, Spec
 from syncline.kinds.content import Compression, Fields, Format
+from syncline.kinds.reading import Cursor, For, Page
 from syncline.kinds.request import Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.write import Writes
@@ -103,79 +106,6 @@ class FileStream(Spec):
     ] = None
 
 
-class Page(Spec):
-    """How the next page is asked for; exactly one of `cursor`, `page`, `offset`, `next`, `link`."""
-
-    cursor: Annotated[
-        Jmespath | None,
-        Field(
-            description="JMESPath expression over the body that gives the cursor of the next page; null on the last."
-        ),
-    ] = None
-    page: Annotated[
-        str | None, Field(description="Where the page's number goes: query.page. The first page without records ends.")
-    ] = None
-    offset: Annotated[
-        str | None,
-        Field(
-            description="Where the number of records so far goes: query.offset. The first page without records ends."
-        ),
-    ] = None
-    next: Annotated[
-        Jmespath | None,
-        Field(description="JMESPath expression over the body that gives the URL of the next page; null on the last."),
-    ] = None
-    link: Annotated[
-        str | None, Field(description="Relation of the Link header (RFC 8288) that gives the next page's URL: next.")
-    ] = None
-    into: Annotated[str | None, Field(description="Where the cursor goes in the request: query.cursor.")] = None
-    start: Annotated[int, Field(ge=0, description="Number of the first page, with `page`.")] = 1
-    size: Annotated[
-        dict[str, int], Field(description="Records asked for a page, by where the number goes: {query.limit: 100}.")
-    ] = {}
-    last: Annotated[
-        Jmespath | None, Field(description="JMESPath expression over the body that is true on the last page.")
-    ] = None
-
-
-class Cursor(Spec):
-    """How a stream is read incrementally."""
-
-    field: Annotated[
-        str, Field(description="Field that grows with every change, as a dotted path: updated_at, meta.updated.")
-    ]
-    type: Annotated[
-        Literal["timestamp", "date", "integer", "epoch", "epoch_ms", "string"],
-        Field(description="What its values are, and so how they compare; a timestamp without a zone is UTC."),
-    ] = "timestamp"
-    start: Annotated[
-        str | None, Field(description="Value that the first read starts at: a literal, or config.NAME for a setting.")
-    ] = None
-    into: Annotated[
-        dict[str, Literal["start", "end"]],
-        Field(description="Where the bounds go in the request: {query.from: start, query.to: end}."),
-    ] = {}
-    window: Annotated[
-        Duration | None,
-        Field(description="Length of the spans that are asked for one by one, such as 7d; needs start."),
-    ] = None
-    lookback: Annotated[
-        Duration | None,
-        Field(description="Time before the last cursor that is read again, for records that come late."),
-    ] = None
-    format: Annotated[
-        str | None,
-        Field(description="How a timestamp or date is written in a request, in strftime codes; absent: ISO 8601."),
-    ] = None
-
-
-class Parent(Spec):
-    """A parent stream: this one is read once for each of its records. This version doesn't execute it."""
-
-    each: Annotated[StreamName, Field(description="Parent stream, of the same connector.")]
-    name: Annotated[Identifier, Field(alias="as", description="What a record of it is called in templates and keys.")]
-
-
 class RestStream(Request):
     """Records of an HTTP API."""
 
@@ -237,12 +167,19 @@ class RestStream(Request):
     cursor: Annotated[
         Cursor | None, Field(description="How it is read incrementally; read: incremental of a Sync needs it.")
     ] = None
-    parent: Annotated[
-        Parent | None,
+    partitions: Annotated[
+        For | tuple[For, ...],
         Field(
             alias="for",
-            description="Stream for each of whose records this one is read. This version doesn't execute it, so a flow "
-            "can't read such a stream.",
+            description="What it is read once for each of: records of a parent stream, or values; a list of them for "
+            "one after another. What it was read for is a field of each record, by its name.",
+        ),
+    ] = ()
+    deleted: Annotated[
+        Jmespath | None,
+        Field(
+            description="JMESPath condition over a record that says that it was deleted. Such records are not loaded: "
+            "a run counts them as skipped."
         ),
     ] = None
     record_schema: Annotated[
@@ -256,6 +193,11 @@ class RestStream(Request):
         Writes | None,
         Field(description="Requests that write a record. This version doesn't write to APIs: flows only read them."),
     ] = None
+
+    @property
+    def read_for(self) -> tuple[For, ...]:
+        """What it is read for each of; empty: it is read once."""
+        return (self.partitions,) if isinstance(self.partitions, For) else self.partitions
 
 
 def _field(name: str, prop: Property, *, required: bool) -> SchemaField:
@@ -306,6 +248,45 @@ def misfit(column: DataType, prop: Property | None) -> str:
     if column.name in _HOLDS[prop.type] or whole:
         return ""
     return f"is {prop.type}, which can't hold {column}"
+
+
+def scope_fields(
+    streams: Mapping[str, RestStream], stream: RestStream, around: tuple[str, ...] = ()
+) -> tuple[SchemaField, ...]:
+    """
+    The fields that tell what each record was read for: parents' records, outermost first, and values.
+
+    A parent without a declared schema is JSON text. Where several give one name, it has the fields of all of them.
+    """
+    found: dict[str, SchemaField] = {}
+    for item in stream.read_for:
+        if item.each is None:
+            fields: tuple[SchemaField, ...] = (SchemaField(item.name, DataType("string")),)
+        elif item.each in around or item.each not in streams:
+            continue  # a finding of validation
+        else:
+            parent = streams[item.each]
+            own = logical_schema(parent.record_schema).fields if parent.record_schema else ()
+            field = SchemaField(item.name, DataType("json"), fields=tuple(replace(f, nullable=True) for f in own))
+            fields = (*scope_fields(streams, parent, (*around, item.each)), field)
+        for field in fields:
+            known = found.get(field.name)
+            found[field.name] = field if known is None else _merged(known, field)
+    return tuple(found.values())
+
+
+def _merged(one: SchemaField, other: SchemaField) -> SchemaField:
+    names = {f.name for f in one.fields}
+    return replace(one, fields=(*one.fields, *(f for f in other.fields if f.name not in names)))
+
+
+def stream_schema(streams: Mapping[str, RestStream], name: str) -> Schema | None:
+    """The schema of a stream's records with what they were read for; None where its own isn't declared."""
+    stream = streams[name]
+    if stream.record_schema is None:
+        return None
+    own = logical_schema(stream.record_schema, stream.key)
+    return Schema((*own.fields, *scope_fields(streams, stream, (name,))), stream.key)
 
 
 def text_schema(names: tuple[str, ...], declared: Schema | None = None) -> Schema:

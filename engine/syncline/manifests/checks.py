@@ -17,8 +17,9 @@ from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
+from syncline.kinds.reading import Page
 from syncline.kinds.schedule import ScheduleSpec, Windows
-from syncline.kinds.stream import FileStream, Page, Property, RestStream
+from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
@@ -121,8 +122,8 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
     names = stream.record_schema.properties if stream.record_schema else None
     if stream.record_schema is not None:
         yield from _schema(stream.record_schema.properties, stream.record_schema.required, (*path, "schema"))
-    parent = stream.parent.name if stream.parent else ""
-    own_key = [k for k in stream.key if k.split(".")[0] != parent]
+    around = {field.name for field in scope_fields(streams, stream)}
+    own_key = [k for k in stream.key if k.split(".")[0] not in around]
     if names is not None:
         yield from _known(own_key, names, (*path, "key"), "field of the schema", nested=True)
         if stream.cursor is not None and stream.cursor.field.split(".")[0] not in names:
@@ -133,14 +134,6 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
                 expected=listed(names),
                 suggestion=nearest(stream.cursor.field, names),
             )
-    if stream.parent is not None and stream.parent.each not in streams:
-        yield Problem(
-            "SYN224",
-            (*path, "for", "each"),
-            f"there is no stream {stream.parent.each!r}",
-            expected=listed(streams),
-            suggestion=nearest(stream.parent.each, streams),
-        )
     if stream.write is not None:
         for verb in VERBS:
             if (request := getattr(stream.write, verb)) is not None:

@@ -9,7 +9,7 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
-from syncline.kinds.stream import FileStream, RestStream, logical_schema
+from syncline.kinds.stream import FileStream, RestStream, logical_schema, stream_schema
 from syncline.kinds.sync import SyncSpec, endpoint
 from syncline.manifests.desired import Desired
 from syncline.model.key import ObjectKey
@@ -93,8 +93,11 @@ def side_of(desired: Desired, integration: Manifest, stream: str) -> Side | None
     if connector is None or not isinstance(connector.spec, ConnectorSpec):
         return None
     declaration = _streams(integration.spec, connector.spec).get(stream)
-    record = declaration.record_schema if declaration is not None else None
-    schema = logical_schema(record, declaration.key) if record is not None and declaration is not None else None
+    schema: Schema | None = None
+    if isinstance(declaration, RestStream):
+        schema = stream_schema(connector.spec.streams, stream)
+    elif declaration is not None and declaration.record_schema is not None:
+        schema = logical_schema(declaration.record_schema, declaration.key)
     auth = desired.find(owner, "AuthConfig", integration.spec.auth) if integration.spec.auth else None
     return Side(integration, connector, stream, declaration, schema, _region(integration.spec), auth)
 

@@ -24,7 +24,13 @@ from syncline.manifests.flow import Flow, Side
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_REQUEST = frozenset({"get", "post", "put", "patch", "delete", "body", "records", "page", "cursor", "key"})
+_REQUEST = frozenset({"get", "post", "put", "patch", "delete", "body", "records", "page", "cursor", "key", "deleted"})
+#: Fields that came later: at their defaults they are left out, so that positions from before them still apply.
+_LATER: dict[str, dict[str, Any]] = {
+    "": {"deleted": None},
+    "page": {"total": None, "pages": None, "short": "next"},
+    "cursor": {"token": None, "formats": [], "order": "any"},
+}
 
 
 def _config(integration: IntegrationSpec, connector: ConnectorSpec) -> dict[str, Any]:
@@ -63,13 +69,34 @@ def _declaration(side: Side) -> Any:
         case FileStream() as files:
             return files.model_dump(mode="json", include={"files", "format", "csv"})
         case RestStream() as stream:
-            http = connector.http
-            return {
-                **stream.model_dump(mode="json", include=set(_REQUEST)),
-                "url": _url(side, connector),
-                "query": {**(http.query if http else {}), **stream.query},
-                "headers": _sent({**(http.headers if http else {}), **stream.headers}),
+            return {**_stream(stream, connector, (side.stream,)), "url": _url(side, connector)}
+
+
+def _stream(stream: RestStream, connector: ConnectorSpec, around: tuple[str, ...]) -> dict[str, Any]:
+    """What decides which records of an API come, and in which order; `around` are the streams that are read for it."""
+    http = connector.http
+    found = _without_later("", stream.model_dump(mode="json", include=set(_REQUEST)))
+    for part in ("page", "cursor"):
+        if found[part] is not None:
+            found[part] = _without_later(part, found[part])
+    found["query"] = {**(http.query if http else {}), **stream.query}
+    found["headers"] = _sent({**(http.headers if http else {}), **stream.headers})
+    if stream.read_for:
+        found["for"] = [
+            {
+                **item.model_dump(mode="json"),
+                "stream": _stream(connector.streams[item.each], connector, (*around, item.each)),
             }
+            if item.each in connector.streams and item.each not in around
+            else item.model_dump(mode="json")
+            for item in stream.read_for
+        ]
+    return found
+
+
+def _without_later(part: str, found: dict[str, Any]) -> dict[str, Any]:
+    later = _LATER[part]
+    return {name: value for name, value in found.items() if name not in later or value != later[name]}
 
 
 def position_basis(flow: Flow) -> dict[str, Any]:

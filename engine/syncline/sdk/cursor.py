@@ -26,6 +26,8 @@ _SECOND = 1_000_000_000
 class CursorKind:
     """A type of cursor, and how it is written in a request: `format` is for strftime, in UTC; None means ISO 8601.
 
+    `formats` are how records write a timestamp or date, in strptime codes, `epoch` or `epoch_ms`, tried in order.
+
     >>> kind = CursorKind("timestamp")
     >>> kind.key("2026-01-05T09:00:00+01:00") == kind.key("2026-01-05T08:00:00Z")
     True
@@ -33,14 +35,21 @@ class CursorKind:
     '2026-01-05T07:59:00Z'
     >>> CursorKind("integer").key("10") > CursorKind("integer").key("9")
     True
+    >>> days = CursorKind("timestamp", formats=("%d.%m.%Y %H:%M", "epoch"))
+    >>> days.key("05.01.2026 08:00") == days.key("1767600000")
+    True
     """
 
     type: CursorType
     format: str | None = None
+    formats: tuple[str, ...] = ()
 
     def key(self, text: str) -> Key:
         """What a text compares by; ValueError when it isn't of the type."""
         match self.type:
+            case "timestamp" | "date" if self.formats:
+                time = _formatted(text, self.formats)
+                return time if self.type == "timestamp" else time // (86400 * _SECOND)
             case "timestamp":
                 return _nanoseconds(text)
             case "date":
@@ -85,6 +94,22 @@ class CursorKind:
             case _:
                 raise self._no_time()
 
+    def middle(self, low: Key, high: Key) -> Key | None:
+        """A key halfway between two times, in whole seconds or days; None where there is none.
+
+        >>> kind = CursorKind("date")
+        >>> kind.text(kind.middle(kind.key("2026-01-01"), kind.key("2026-01-08")))
+        '2026-01-04'
+        """
+        unit = {"timestamp": _SECOND, "epoch_ms": 1000}.get(self.type, 1)
+        match self.type, low, high:
+            case ("timestamp" | "date", int(), int()) | ("epoch" | "epoch_ms", Decimal(), Decimal()):
+                # Both are integers or both are decimals, which the type says.
+                half = low + (high - low) // 2 // unit * unit  # type: ignore[operator]
+            case _:
+                raise self._no_time()
+        return half if low < half < high else None  # type: ignore[operator]  # likewise
+
     def text(self, key: Key) -> str:
         """A key as a request writes it."""
         match self.type, key:
@@ -103,13 +128,34 @@ class CursorKind:
 
     def written(self, text: str) -> str:
         """A cursor's own text as a request writes it: unchanged, unless the declaration has a format for it."""
-        return self.text(self.key(text)) if self.format and self.type in {"timestamp", "date"} else text
+        if not self.format or self.type not in {"timestamp", "date"}:
+            return text
+        try:
+            return self.text(self.key(text))
+        except ValueError:
+            # A bound that was computed is in ISO 8601, whatever the records' own formats are.
+            return self.text(CursorKind(self.type).key(text))
 
     def _no_time(self) -> Invalid:
         return Invalid(
             f"a cursor of type {self.type} is no time: it can have neither window, lookback nor an end bound",
             code="SYN433",
         )
+
+
+def _formatted(text: str, formats: tuple[str, ...]) -> int:
+    """Nanoseconds since 1970 of a time in the first format that fits."""
+    for form in formats:
+        try:
+            if form in {"epoch", "epoch_ms"}:
+                return int(Decimal(text) * (_SECOND if form == "epoch" else _SECOND // 1000))
+            time = dt.datetime.strptime(text, form)  # noqa: DTZ007 - without a zone it is UTC, as everywhere
+        except (ValueError, InvalidOperation, OverflowError):
+            continue
+        since = (time if time.tzinfo else time.replace(tzinfo=dt.UTC)) - _EPOCH
+        return (since.days * 86400 + since.seconds) * _SECOND + since.microseconds * 1000
+    # A bound that was computed, as positions hold it.
+    return _nanoseconds(text)
 
 
 def _nanoseconds(text: str) -> int:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 from urllib.parse import urljoin
 
 from syncline.model.errors import Invalid
@@ -73,6 +73,8 @@ class ByUrl:
 
 
 Paging = Single | ByCursor | ByPage | ByOffset | ByUrl
+#: What a page with fewer records than were asked for means.
+Short = Literal["next", "last", "fail"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Ask:
 class Seen:
     """
     What a page showed: how many records, the digest of its bytes, its URL, the token of the next page (cursor or
-    URL), and whether it says that it is the last.
+    URL), whether it says that it is the last, and how many records and pages it says there are in all.
 
     >>> Seen(records=0, digest="e3b0c442").last
     False
@@ -102,10 +104,15 @@ class Seen:
     url: str = ""
     token: str | None = None
     last: bool = False
+    total: int | None = None
+    pages: int | None = None
 
 
 class Pager:
     """Walks the pages of one listing. `size` are constant values by place, such as {"query.limit": 100}.
+
+    `short` says what a page with fewer records than that means: `next` nothing, `last` the end, `fail` an error if
+    there is to be another one. A listing that ends with fewer records or pages than it said is an error.
 
     >>> pager = Pager(ByCursor("query.cursor"))
     >>> state = pager.after(pager.first(), Seen(records=2, digest="a", token="c2"))
@@ -115,9 +122,11 @@ class Pager:
     True
     """
 
-    def __init__(self, paging: Paging, size: Mapping[str, int] | None = None) -> None:
+    def __init__(self, paging: Paging, size: Mapping[str, int] | None = None, short: Short = "next") -> None:
         self._paging = paging
         self._size: dict[str, str | int] = dict(size or {})
+        self._full = min(size.values()) if size else 0
+        self._short = short
         self._tokens: set[bytes] = set()
 
     def first(self) -> State:
@@ -154,31 +163,49 @@ class Pager:
                 code="SYN421",
                 help="The API seems to ignore the paging parameter: compare `page` with its documentation.",
             )
-        if seen.last:
-            return None
-        following: State
+        following = None if seen.last else self._following(state, seen)
+        if following is not None and self._short != "next" and 0 < seen.records < self._full:
+            if self._short == "fail":
+                raise _fewer(
+                    f"the page has {seen.records} records of {self._full} asked for, and claims that there are more"
+                )
+            following = None
+        return self._counted(state, seen, following)
+
+    def _following(self, state: State, seen: Seen) -> State | None:
         match self._paging:
             case Single():
                 return None
             case ByCursor():
-                if not seen.token:
-                    return None
-                following = {"cursor": self._new(seen.token)}
-            case ByPage():
-                if not seen.records:
-                    return None
-                following = {"page": state["page"] + 1}
+                return {"cursor": self._new(seen.token)} if seen.token else None
+            case ByPage(start=start):
+                number = state["page"] + 1
+                ended = seen.pages is not None and number - start >= seen.pages
+                return {"page": number} if seen.records and not ended else None
             case ByOffset():
-                if not seen.records:
-                    return None
-                following = {"offset": state["offset"] + seen.records}
+                return {"offset": state["offset"] + seen.records} if seen.records else None
             case ByUrl():
-                if not seen.token:
-                    return None
-                following = {"url": self._new(_resolved(seen.url, seen.token))}
+                return {"url": self._new(_resolved(seen.url, seen.token))} if seen.token else None
             case _ as unknown:
                 assert_never(unknown)
-        return {**following, "digest": seen.digest}
+
+    def _counted(self, state: State, seen: Seen, following: State | None) -> State | None:
+        """The next state with what was counted in it. Raises `Invalid` where fewer came than there are."""
+        count = state.get("count", 0) + seen.records
+        total = state.get("total") if seen.total is None else seen.total
+        pages = state.get("pages") if seen.pages is None else seen.pages
+        if following is not None and isinstance(self._paging, ByPage | ByOffset) and total is not None:
+            following = None if count >= total else following
+        if following is None:
+            read = state["page"] - self._paging.start + 1 if isinstance(self._paging, ByPage) else None
+            if total is not None and count < total:
+                raise _fewer(f"{count:,} records came of {total:,} that the API says there are")
+            # An empty page is how some of them end, so it isn't one of those that are counted.
+            if pages is not None and read is not None and read - (not seen.records) < pages:
+                raise _fewer(f"{read:,} pages came of {pages:,} that the API says there are")
+            return None
+        told = {"count": count, "total": total, "pages": pages} if total is not None or pages is not None else {}
+        return {**following, **{k: v for k, v in told.items() if v is not None}, "digest": seen.digest}
 
     def _new(self, token: str) -> str:
         mark = blake2b(token.encode(errors="surrogatepass"), digest_size=8).digest()
@@ -190,6 +217,14 @@ class Pager:
             )
         self._tokens.add(mark)
         return token
+
+
+def _fewer(what: str) -> Invalid:
+    return Invalid(
+        what,
+        code="SYN476",
+        help="Run again: records may have been deleted meanwhile. If it stays, compare `page` with the API's answers.",
+    )
 
 
 def _resolved(base: str, token: str) -> str:

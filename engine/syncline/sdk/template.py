@@ -7,7 +7,7 @@ its own length and its values; the sandbox alone would bound neither.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
@@ -45,14 +45,17 @@ class TemplateError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A compiled template. `names` are the variables it reads, such as {"config", "start"}.
+    """A compiled template. `names` are the variables it reads, such as {"config", "start"}, `paths` the dotted values.
 
     >>> compile_template("/sites/{{ config.site }}").names
     frozenset({'config'})
+    >>> compile_template("/sites/{{ config.site }}").paths
+    frozenset({'config.site'})
     """
 
     text: str
     names: frozenset[str]
+    paths: frozenset[str]
     _compiled: Any
 
     def render(self, variables: Mapping[str, Any]) -> str:
@@ -85,7 +88,7 @@ def compile_template(text: str, *, quoted: bool = False) -> Template:
     '/sites/a%2Fb'
     """
     if "{" not in text:
-        return Template(text, frozenset(), None)
+        return Template(text, frozenset(), frozenset(), None)
     from jinja2 import TemplateSyntaxError, nodes
 
     environment = _environment(quoted=quoted)
@@ -100,7 +103,30 @@ def compile_template(text: str, *, quoted: bool = False) -> Template:
         raise TemplateError(error.message or "syntax error", error.lineno, _column(text, error.lineno)) from error
     except RecursionError as error:
         raise TemplateError("a template is nested too deeply", 1, 1) from error
-    return Template(text, frozenset(n.name for n in tree.find_all(nodes.Name)), compiled)
+    names = frozenset(n.name for n in tree.find_all(nodes.Name))
+    return Template(text, names, frozenset(_paths(tree)), compiled)
+
+
+def _paths(tree: nodes.Node) -> Iterator[str]:
+    """The values that a template reads, each as far down as it names it."""
+    from jinja2 import nodes
+
+    match tree:
+        case nodes.Name(name=name):
+            yield name
+        case nodes.Getattr() | nodes.Getitem():
+            parts: list[str] = []
+            node: nodes.Node = tree
+            while isinstance(node, nodes.Getattr | nodes.Getitem):
+                item = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+                # An index into a list ends what can be said of names.
+                parts = [item, *parts] if isinstance(item, str) else []
+                node = node.node
+            inner = next(_paths(node), "")
+            yield ".".join([inner, *parts]) if isinstance(node, nodes.Name) else inner
+        case _:
+            for child in tree.iter_child_nodes():
+                yield from _paths(child)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,7 @@ def compile_decoding(
         compile_rules(stream.errors),
         (checks_of(stream.graphql),) if stream.graphql is not None else (),
     )
-    shape = compile_shape(stream.explode, stream.filter, stream.flatten, stream.fields)
+    shape = compile_shape(stream.explode, _condition(stream), stream.flatten, stream.fields)
     texts = TextValues(schema) if stream.decode in {"csv", "xml"} else None
     shaping = _Shaping(shape, texts, {"config": config or {}}) if texts is not None or shape != _NO_SHAPE else None
     return _Records(record_decoder(schema, stream.records), reading, shaping)
@@ -153,6 +153,14 @@ def compile_shape(explode: str | None, condition: str | None, flatten: str | Non
 
 def _added(text: str) -> Template | Expression:
     return compile_template(text) if "{{" in text else Expression(text)
+
+
+def _condition(stream: RestStream) -> str | None:
+    """What holds for the records that are kept."""
+    if stream.deleted is None:
+        return stream.filter
+    alive = f"!({stream.deleted})"
+    return alive if stream.filter is None else f"({stream.filter}) && {alive}"
 
 
 def _parse(stream: RestStream, schema: Schema) -> Parse:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from syncline.connectors.rest.partition import Partition, scope_columns
 from syncline.sdk.batch import Batch, Malformed, Position, Span
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.decoding import Decoding
-    from syncline.connectors.rest.listing import PageRead
+    from syncline.connectors.rest.passes import PageRead
+    from syncline.connectors.rest.tree import Step
+    from syncline.model.schema import Schema
     from syncline.sdk.source import SourceRequest
 
 #: Most pages of a batch: at 100 records a page, a commit each 10,000 records.
@@ -27,9 +30,13 @@ CHUNK = 1000
 
 @dataclass(slots=True)
 class Gathered:
-    """Pages of the next batch. `since` is the monotonic time of its start."""
+    """Pages of the next batch. `schema` is that of its columns, of which some tell what records were read for.
+
+    `since` is the monotonic time of its start.
+    """
 
     decoding: Decoding
+    schema: Schema
     since: float
     rows: int = 0
     records: list[Any] = field(default_factory=list)
@@ -40,9 +47,22 @@ class Gathered:
     size: int = 0
     pages: int = 0
     skipped: int = 0
+    runs: list[tuple[Partition, int]] = field(default_factory=list)
 
-    def add(self, page: PageRead) -> None:
-        """Takes in a page."""
+    @property
+    def anything(self) -> bool:
+        """Whether there is more than a position."""
+        return bool(self.pages or self.malformed)
+
+    def take(self, step: Step) -> None:
+        """Takes in what a step of a read gave."""
+        if step.page is not None:
+            self._add(step.page, step.partition)
+        self.malformed += step.malformed
+
+    def _add(self, page: PageRead, partition: Partition) -> None:
+        if page.records:
+            self.runs.append((partition, len(page.records)))
         self.records += page.records
         self.rows += len(page.records)
         if len(self.records) >= CHUNK:
@@ -67,8 +87,13 @@ class Gathered:
         """All that was gathered, with the position after it."""
         if self.records or not self.frames:
             self._to_columns()
+        frame = pl.concat(self.frames, rechunk=True)
+        if len(self.schema.fields) > len(self.decoding.schema.fields):
+            own = set(self.decoding.schema.names)
+            read_for = scope_columns([f for f in self.schema.fields if f.name not in own], self.runs)
+            frame = frame.with_columns(read_for).select(self.schema.names)
         return Batch(
-            frame=pl.concat(self.frames, rechunk=True),
+            frame=frame,
             spans=tuple(self.spans),
             position=position,
             malformed=tuple(self.malformed),

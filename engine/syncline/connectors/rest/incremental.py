@@ -6,6 +6,9 @@ middle of one could leave records out. Cursors never go back.
 
 Records whose cursor equals the last one may be new or may have been read; their digests are kept in the position, so
 that neither is lost nor read twice.
+
+A cursor may also be a token of the API's, which says nothing about records: the last one that a pass was given is what
+the next pass sends.
 """
 
 from __future__ import annotations
@@ -14,9 +17,11 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from syncline.kinds.stream import Cursor as CursorSpec
+from syncline.connectors.rest.pages import Telling, compile_telling
+from syncline.kinds.reading import Cursor as CursorSpec
 from syncline.model import units
 from syncline.model.errors import Invalid
 from syncline.sdk.batch import Position
@@ -31,7 +36,10 @@ Found = tuple[str | None, Key | None]
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A cursor's declaration, compiled. `path` are the names that lead to its field; times are in seconds."""
+    """A cursor's declaration, compiled. `path` are the names that lead to its field; times are in seconds.
+
+    `token`: where answers give a token instead, and then there is no path. `descending`: records come newest first.
+    """
 
     kind: CursorKind
     path: tuple[str, ...]
@@ -40,15 +48,19 @@ class Cursor:
     window: float | None
     lookback: float
     bounded: bool
+    token: Telling | None = None
+    descending: bool = False
 
     @classmethod
     def compile(cls, spec: CursorSpec, config: dict[str, Any], names: frozenset[str]) -> Cursor:
         """Compiles a declaration; `names` are the variables that the request's templates read."""
+        if bool(spec.field) == (spec.token is not None):
+            raise Invalid("cursor needs either field or token", code="SYN433")
         start = spec.start
         if start is not None and start.startswith("config."):
             found = config.get(start.removeprefix("config."))
             start = None if found is None or found == "" else str(found)
-        kind = CursorKind(spec.type, spec.format)
+        kind = CursorKind("string" if spec.token else spec.type, spec.format, spec.formats)
         if start is not None:
             try:
                 kind.key(start)
@@ -59,12 +71,14 @@ class Cursor:
             raise Invalid("cursor.window needs cursor.start, where the first window begins", code="SYN433")
         return cls(
             kind,
-            tuple(spec.field.split(".")),
+            tuple(spec.field.split(".")) if spec.field else (),
             start,
             dict(spec.into),
             window,
             units.duration(spec.lookback) if spec.lookback else 0.0,
-            bounded=window is not None or "end" in spec.into.values() or "end" in names,
+            bounded=not spec.token and (window is not None or "end" in spec.into.values() or "end" in names),
+            token=compile_telling(spec.token),
+            descending=spec.order == "descending",
         )
 
 
@@ -99,7 +113,7 @@ class Progress:
         found: Position = {"v": 1}
         if self.incremental:
             if self.ended:
-                return found | {"cursor": self.top, "seen": self.top_seen}
+                return found | {"cursor": self.top, "seen": sorted(self.top_seen)}
             found |= {"cursor": self.base, "seen": sorted(self.base_seen)}
         bounds = {"low": self.low, "high": self.high, "until": self.until, "top": self.top, "topSeen": self.top_seen}
         return found | {"pass": {"page": self.page, **{k: v for k, v in bounds.items() if v}}}
@@ -150,6 +164,57 @@ class Progress:
             fresh = [digest(index) for key, _, index in present if key == greatest]
             self.top_seen = [*self.top_seen, *fresh][:MAX_SEEN]
 
+    def passed(self, cursors: Sequence[Found]) -> bool:
+        """
+        Whether a feed that comes newest first has come to records older than the bound: nothing after them is new.
+
+        `cursors` are those of a page in its order. Raises `Invalid` (SYN478) when they aren't descending.
+        """
+        if self.cursor is None or not self.cursor.descending or self.low is None:
+            return False
+        keys = [(key, text) for text, key in cursors if key is not None]
+        for (before, _), (after, text) in pairwise(keys):
+            if _less(before, after):
+                raise Invalid(
+                    f"{text!a:.60} comes after an older record, so the feed isn't sorted newest first",
+                    code="SYN478",
+                    help="Leave `order` out of the cursor's declaration, so that every page is read.",
+                )
+        return bool(keys) and _less(keys[-1][0], self.cursor.kind.key(self.low))
+
+    def told(self, token: str | None) -> None:
+        """Notes a token that an answer gave, for the next pass."""
+        if token is not None:
+            self.top = token
+
+    def split(self) -> None:
+        """Halves the span that is asked for, because it has too many results; the other half comes after it."""
+        middle: Key | None = None
+        if self.cursor is not None and self.low is not None and self.high is not None:
+            kind = self.cursor.kind
+            middle = kind.middle(kind.key(self.low), kind.key(self.high))
+        if self.cursor is None or middle is None:
+            span = f"between {self.low} and {self.high}" if self.low and self.high else "of a read without bounds"
+            raise Invalid(
+                f"too many results {span}, which can't be halved",
+                code="SYN477",
+                help="A cursor that is a time, with `start` and an `end` in `into`, gives spans that can be.",
+            )
+        self.high = _text(self.cursor.kind, middle)
+        self.page = dict(self.first)
+
+    def restart(self, now: float) -> None:
+        """Starts over without the last cursor, which the API no longer knows. Raises `Invalid` if there was none."""
+        if self.cursor is None or self.base is None:
+            raise Invalid(
+                "the API says that the position no longer applies, but none was sent",
+                code="SYN433",
+                help="Compare the rule in http.errors that says `restart` with the API's documentation.",
+            )
+        self.base, self.base_seen, self.top, self.top_seen = None, frozenset(), None, []
+        self.page = dict(self.first)
+        _bound(self, self.cursor, now)
+
     def turn(self, following: State | None) -> bool:
         """Goes on after a page: to the next page, else the next window (then True), else the pass has ended."""
         if following is not None:
@@ -170,11 +235,7 @@ def begin(cursor: Cursor | None, first: State, position: Position | None, *, inc
     position = position or {}
     inside = position.get("pass")
     if position and (position.get("v") != 1 or not isinstance(inside, dict | None)):
-        raise Invalid(
-            "the position is not one of this source",
-            code="SYN434",
-            help="The stream was another before: forget the checkpoint, so that it is read from the start.",
-        )
+        raise foreign()
     progress = Progress(
         cursor, first, incremental, base=position.get("cursor"), base_seen=frozenset(position.get("seen", ()))
     )
@@ -192,10 +253,20 @@ def begin(cursor: Cursor | None, first: State, position: Position | None, *, inc
     return progress
 
 
+def foreign() -> Invalid:
+    """The error for a position that isn't this source's."""
+    return Invalid(
+        "the position is not one of this source",
+        code="SYN434",
+        help="The stream was another before: forget the checkpoint, so that it is read from the start.",
+    )
+
+
 def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
     """Sets the bounds of a new pass."""
     kind = cursor.kind
     progress.low = progress.base if progress.base is not None else cursor.start
+    progress.high = progress.until = None
     if progress.base is not None and cursor.lookback:
         progress.low = _text(kind, kind.shift(kind.key(progress.base), -cursor.lookback))
     if cursor.bounded:
@@ -206,7 +277,8 @@ def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
 
 
 def _window_end(cursor: Cursor, low: Key, until: Key) -> str:
-    assert cursor.window is not None
+    if cursor.window is None:
+        return _text(cursor.kind, until)  # what follows the half of a span
     end = cursor.kind.shift(low, cursor.window)
     return _text(cursor.kind, end if _less(end, until) else until)
 

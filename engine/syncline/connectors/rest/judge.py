@@ -24,7 +24,8 @@ from syncline.sdk.retry import RetryPolicy, retry_after
 class Answer:
     """
     An accepted answer: the body as JSON and the checked document, or the `parts` that it is made of. `empty`: it counts
-    as a page without records, because a rule says so or because it has no content (status 204).
+    as a page without records, because a rule says so, because it has no content (status 204), or because nothing has
+    changed since the token that was sent (status 304).
     """
 
     url: str
@@ -38,6 +39,14 @@ class Answer:
 
 class ResetPaging(Exception):
     """A rule says that paging must start over. Caught by the source, once."""
+
+
+class SplitSpan(Exception):
+    """A rule says that there are too many results for one listing. Caught by the source."""
+
+
+class RestartReading(Exception):
+    """A rule says that the position no longer applies. Caught by the source, once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +69,7 @@ class Refused:
 
 
 Verdict = Answer | Retry | Refused
+_EMPTY = frozenset({204, 304})
 
 
 class Judging(Protocol):
@@ -81,9 +91,9 @@ class Judge:
         self._now = now
 
     def verdict(self, response: Response, url: str, reading: Reading = read_json) -> Verdict:
-        """What a response to a request for `url` means. Raises `Again`, `Stalled`, `Invalid` and `ResetPaging`."""
-        good = 200 <= response.status < 300
-        answer = Answer(url, response.status, response.headers, response.body, empty=response.status == 204)
+        """What a response to a request for `url` means. Raises errors, and what sources catch."""
+        good = 200 <= response.status < 300 or response.status == 304
+        answer = Answer(url, response.status, response.headers, response.body, empty=response.status in _EMPTY)
         fault: SynclineError | None = None
         try:
             if good and not answer.empty:
@@ -128,6 +138,10 @@ class Judge:
                 )
             case "reset_paging":
                 raise ResetPaging
+            case "split":
+                raise SplitSpan
+            case "restart":
+                raise RestartReading
             case "fail":
                 raise Invalid(
                     message, code="SYN440", help=f"Status {answer.status}: {excerpt(answer.body, self._hide)}"

@@ -7,61 +7,100 @@ from typing import Any
 
 from syncline.connectors.rest.judge import Answer
 from syncline.connectors.rest.requests import check_place
-from syncline.kinds.stream import Page
+from syncline.kinds.reading import FromHeader, Page, Told
 from syncline.model.errors import Invalid
 from syncline.sdk.json_document import exact_document
-from syncline.sdk.paging import ByCursor, ByOffset, ByPage, ByUrl, Pager, Paging, Single, link
+from syncline.sdk.paging import ByCursor, ByOffset, ByPage, ByUrl, Pager, Paging, Seen, Short, Single, link
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Where an answer says something: a compiled JMESPath expression over the document, or the name of a header."""
+
+    expression: Any = None
+    header: str = ""
+
+    def of(self, answer: Answer) -> Any:
+        """What it says; None for nothing. A number has all its digits, as text where a double would lose some."""
+        if self.header:
+            return answer.headers.get(self.header)
+        found = self.expression.search(answer.document)
+        if isinstance(found, float):
+            found = self.expression.search(exact_document(answer.body))
+        return found
+
+    def text(self, answer: Answer, what: str) -> str | None:
+        """What it says as text; None for nothing. `Invalid` (SYN422) for what is no text; `what` it is for people."""
+        found = self.of(answer)
+        if found is None or found is False or found == "":
+            return None
+        if isinstance(found, bool | dict | list):
+            raise Invalid(
+                f"{what} is {type(found).__name__}, not text",
+                code="SYN422",
+                help="Compare the expression of the stream with the answer.",
+            )
+        return str(found)
+
+    def count(self, answer: Answer, what: str) -> int | None:
+        """What it says as a whole number; None for nothing. `Invalid` (SYN422) for what is none."""
+        text = self.text(answer, what)
+        if text is not None and not (text.isascii() and text.strip().isdigit() and len(text) < 19):
+            raise Invalid(f"{what} is {text[:80]!a}, not a whole number", code="SYN422")
+        return None if text is None else int(text)
 
 
 @dataclass(frozen=True, slots=True)
 class PagePlan:
-    """How a listing is paged. The expressions are compiled JMESPath, over an answer's document."""
+    """How a listing is paged, and where its answers say what about it."""
 
     paging: Paging
     size: dict[str, int]
-    token: Any = None
-    last: Any = None
+    token: Telling | None = None
+    last: Telling | None = None
+    total: Telling | None = None
+    count: Telling | None = None
     relation: str | None = None
+    short: Short = "next"
 
     @property
     def by_token(self) -> bool:
         """Whether a page names the next one, whatever records it has."""
-        return isinstance(self.paging, ByCursor | ByUrl)
+        counted = self.total or self.short != "next"
+        return isinstance(self.paging, ByCursor | ByUrl) and not counted
 
     def pager(self) -> Pager:
         """A pager at the start of the listing."""
-        return Pager(self.paging, self.size)
+        return Pager(self.paging, self.size, self.short)
 
-    def next_token(self, answer: Answer) -> str | None:
-        """The cursor or URL of the next page, as the answer gives it. `Invalid` (SYN422) for what is no text."""
+    def seen(self, answer: Answer, digest: str) -> Seen:
+        """What a page shows of the listing, but for how many records it has."""
+        return Seen(
+            0,
+            digest,
+            answer.url,
+            self._next_token(answer),
+            self.last is not None and bool(self.last.of(answer)),
+            self.total.count(answer, "the total") if self.total else None,
+            self.count.count(answer, "the number of pages") if self.count else None,
+        )
+
+    def _next_token(self, answer: Answer) -> str | None:
+        """The cursor or URL of the next page, as the answer gives it."""
         if self.relation is not None:
             return link(answer.headers.get("link", ""), self.relation)
-        if self.token is None:
-            return None
-        token = self.token.search(answer.document)
-        if isinstance(token, float):
-            token = self.token.search(exact_document(answer.body))  # digits that a double has lost
-        if token is None or token is False or token == "":
-            return None
-        if isinstance(token, bool | dict | list):
-            raise Invalid(
-                f"the next page's cursor is {type(token).__name__}, not text",
-                code="SYN422",
-                help="Compare `page.cursor` or `page.next` of the stream with the answer.",
-            )
-        return str(token)
-
-    def is_last(self, answer: Answer) -> bool:
-        """Whether the answer says that it is the last page."""
-        return self.last is not None and bool(self.last.search(answer.document))
+        return self.token.text(answer, "the next page's cursor") if self.token else None
 
 
-def _expression(text: str | None) -> Any:
-    if text is None:
+def compile_telling(told: Told | None) -> Telling | None:
+    """Compiles where an answer says something."""
+    if told is None:
         return None
+    if isinstance(told, FromHeader):
+        return Telling(header=told.header.lower())
     import jmespath
 
-    return jmespath.compile(text)
+    return Telling(jmespath.compile(told))
 
 
 def compile_paging(page: Page | None, *, templated: bool) -> PagePlan:
@@ -75,9 +114,12 @@ def compile_paging(page: Page | None, *, templated: bool) -> PagePlan:
     return PagePlan(
         _paging(page, templated=templated),
         dict(page.size),
-        token=_expression(page.cursor or page.next),
-        last=_expression(page.last),
+        token=compile_telling(page.cursor or page.next),
+        last=compile_telling(page.last),
+        total=compile_telling(page.total),
+        count=compile_telling(page.pages),
         relation=page.link,
+        short=page.short,
     )
 
 

@@ -1,0 +1,191 @@
+"""Compiles a stream and everything it is read for: declarations to a tree of listings that can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.rest.decoding import compile_decoding
+from syncline.connectors.rest.fan import Fan
+from syncline.connectors.rest.formats import ACCEPT
+from syncline.connectors.rest.graphql import connected
+from syncline.connectors.rest.incremental import Cursor
+from syncline.connectors.rest.listing import Listing
+from syncline.connectors.rest.pages import compile_paging
+from syncline.connectors.rest.partition import Parents, of_values
+from syncline.connectors.rest.requests import base_url, check_place, compile_request
+from syncline.connectors.rest.tree import Each, Member, Once, ParentStream, Reading, Use, Values
+from syncline.kinds.stream import RestStream, logical_schema, scope_fields
+from syncline.model.errors import Invalid
+from syncline.model.schema import Schema
+from syncline.sdk.json_records import untyped_schema
+from syncline.sdk.template import TemplateError, compile_template
+
+if TYPE_CHECKING:
+    from syncline.kinds.connector import ConnectorSpec, Http
+    from syncline.kinds.reading import For
+    from syncline.sdk.source import Instance, SourceRequest
+
+#: Bytes of a parent stream's pages that are read ahead of what is read for them.
+_PARENTS_AHEAD = 256 * 1024
+_NO_REQUEST = {"record_schema", "records", "page", "cursor", "partitions", "deleted", "key", "write"}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A stream that can be read, the schema of its records with what they are read for, and the threads to close."""
+
+    reading: Reading
+    schema: Schema
+    fans: tuple[Fan, ...]
+
+
+class Compiler:
+    """Compiles streams of one instance. `width` is how many partitions are read at the same time."""
+
+    def __init__(self, instance: Instance, spec: ConnectorSpec, http: Http, config: dict[str, Any], width: int) -> None:
+        self._instance = instance
+        self._streams = spec.streams
+        self._http = http
+        self._config = config
+        self._width = width
+        self._fans: list[Fan] = []
+
+    def compile(self, request: SourceRequest, use: Use) -> Compiled:
+        """The stream of a request. Raises `Invalid` when its declaration can't be run."""
+        stream = self._streams.get(request.stream)
+        if stream is None:
+            raise Invalid(f"connector {self._instance.name} has no stream {request.stream}", code="SYN432")
+        if request.incremental and stream.cursor is None and not any(item.changed for item in stream.read_for):
+            raise Invalid(
+                f"stream {request.stream} has no cursor, so it can't be read incrementally",
+                code="SYN433",
+                help="Declare `cursor: {field: …}` in the connector, or let the sync read: full.",
+            )
+        around = scope_fields(self._streams, stream, (request.stream,))
+        names = {field.name for field in around}
+        if request.schema is not None:
+            own = Schema(tuple(f for f in request.schema.fields if f.name not in names), request.schema.key)
+        else:
+            own = self._untyped(stream, [p for p in request.paths if p.split(".")[0] not in names])
+        reading = self._reading(request.stream, own, request.schema is not None, set(request.paths), (), use)
+        if request.schema is not None:
+            return Compiled(reading, request.schema, tuple(self._fans))
+        return Compiled(reading, Schema((*own.fields, *around), own.key, open=True), tuple(self._fans))
+
+    def _reading(
+        self, name: str, schema: Schema, typed: bool, wanted: set[str], around: tuple[str, ...], use: Use
+    ) -> Reading:
+        stream = connected(self._streams[name])
+        listing = self._listing(name, stream, schema, typed=typed)
+        if not stream.read_for:
+            return Once(listing, use, self._fan(2, _PARENTS_AHEAD) if around else None)
+        paths = wanted | set(self._paths(stream))
+        members = tuple(self._member(item, paths, (*around, name), use) for item in stream.read_for)
+        return Each(listing, use, members, self._fan(self._width))
+
+    def _member(self, item: For, paths: set[str], around: tuple[str, ...], use: Use) -> Member:
+        if item.values is not None:
+            return Values(tuple(of_values(item.name, self._values(item.values))))
+        parent = self._streams.get(item.each or "")
+        if parent is None or item.each is None:
+            raise Invalid(f"stream {around[-1]}: there is no stream {item.each} to read it for", code="SYN432")
+        if item.each in around:
+            raise Invalid(f"streams are read for each other: {' > '.join((*around, item.each))}", code="SYN479")
+        only = _condition(item.only)
+        inside = f"{item.name}."
+        needed = {p.removeprefix(inside) for p in paths if p.startswith(inside)}
+        if parent.record_schema is not None:
+            schema = logical_schema(parent.record_schema, parent.key)
+        else:
+            schema = self._untyped(parent, sorted(needed | _names(only)))
+        key = parent.key or tuple(sorted(needed))
+        reading = self._reading(item.each, schema, parent.record_schema is not None, paths, around, use)
+        return ParentStream(reading, Parents(item.name, schema, key, only.search if only else None), item.changed)
+
+    def _listing(self, name: str, stream: RestStream, schema: Schema, *, typed: bool) -> Listing:
+        url = base_url(self._instance, self._http)
+        plan = compile_request(stream, url, self._http, what=f"stream {name}", accept=ACCEPT[stream.decode])
+        cursor: Cursor | None = None
+        if stream.cursor is not None:
+            for place in stream.cursor.into:
+                check_place(place)
+            cursor = Cursor.compile(stream.cursor, self._config, plan.names)
+            if typed and cursor.path and not schema.open and schema.get(cursor.path[0]) is None:
+                raise Invalid(
+                    f"the cursor's field {stream.cursor.field} is not in the schema of stream {name}",
+                    code="SYN433",
+                    help="Add it to the stream's schema.",
+                )
+        return Listing(
+            name,
+            plan,
+            compile_paging(stream.page, templated="page" in plan.names),
+            cursor,
+            compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
+            self._config,
+            typed=typed,
+        )
+
+    def _untyped(self, stream: RestStream, paths: list[str]) -> Schema:
+        own = (stream.cursor.field.split(".")[0],) if stream.cursor and stream.cursor.field else ()
+        around = {field.name for field in scope_fields(self._streams, stream)}
+        key = tuple(path for path in stream.key if path.split(".")[0] not in around)
+        return untyped_schema((*paths, *key, *own), stream.key)
+
+    def _values(self, values: tuple[str, ...] | str) -> list[str]:
+        if not isinstance(values, str):
+            return list(values)
+        text = str(self._config.get(values.removeprefix("config."), ""))
+        return [part.strip() for part in text.split(",") if part.strip()]
+
+    def _paths(self, stream: RestStream) -> Iterator[str]:
+        """The values that a stream's requests and the conditions on its parents read."""
+        texts = [stream.model_dump(mode="json", exclude=_NO_REQUEST), self._http.query, self._http.headers]
+        for text in _texts(texts):
+            try:
+                yield from compile_template(text).paths
+            except TemplateError:
+                continue  # no template, or one that compiling the request tells of
+        yield from stream.key
+
+    def _fan(self, width: int, *waiting: int) -> Fan:
+        self._fans.append(Fan(width, *waiting))
+        return self._fans[-1]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from _texts(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from _texts(inner)
+        case _:
+            pass
+
+
+def _condition(text: str | None) -> Any:
+    if text is None:
+        return None
+    import jmespath
+
+    return jmespath.compile(text)
+
+
+def _names(condition: Any) -> set[str]:
+    """Names of fields that a compiled JMESPath expression reads, and perhaps some more."""
+    if condition is None:
+        return set()
+    found: set[str] = set()
+    nodes = [condition.parsed]
+    while nodes:
+        node = nodes.pop()
+        if node["type"] == "field":
+            found.add(node["value"])
+        nodes += node["children"]
+    return found

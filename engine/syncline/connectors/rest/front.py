@@ -1,0 +1,108 @@
+"""How far a partitioned read has come, as a position: the page of parents, the partition on it, the page in that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from syncline.connectors.rest.cursors import Cursors
+from syncline.connectors.rest.incremental import Cursor, foreign
+from syncline.sdk.batch import Position
+
+
+@dataclass(slots=True)
+class Front:
+    """The partition that is read, or was read last.
+
+    `member` is the number of what the stream is read for; `unit` the position of its parents before their page with the
+    partition; `index` the partition's place on that page and `last` its key; `inside` the position in it, None once it
+    has ended, when `index` is the place of the next one. `parents` are where the parents of each member were read to in
+    the last pass, for those that only go by what changed.
+    """
+
+    incremental: bool
+    cursors: Cursors
+    parents: list[Position | None]
+    member: int = 0
+    unit: Position | None = None
+    index: int = 0
+    last: str = ""
+    inside: Position | None = None
+    done: bool = False
+    ended: bool = False
+
+    @classmethod
+    def of(cls, position: Position | None, members: int, *, incremental: bool, now: float) -> Front:
+        """Where a position is, or the begin of a new pass. `Invalid` (SYN434) for one that isn't of such a stream."""
+        found = position or {}
+        parents = found.get("parents", [None] * members)
+        if position and (found.get("v") != 2 or not isinstance(parents, list) or len(parents) != members):
+            raise foreign()
+        front = cls(incremental, Cursors.of_position(found.get("cursors", {}), now), list(parents))
+        front.done = bool(found.get("done"))
+        at = found.get("at")
+        if at is not None:
+            front.member, front.unit, front.index = at.get("member", 0), at.get("unit"), at.get("index", 0)
+            front.last, front.inside = at.get("last", ""), at.get("inside")
+        return front
+
+    def position(self) -> Position:
+        """As JSON data. What is empty is left out."""
+        if self.ended and not self.incremental:
+            return {"v": 2, "done": True}
+        found: Position = {"v": 2}
+        if self.incremental:
+            found["cursors"] = self.cursors.position()
+        if any(parent is not None for parent in self.parents):
+            found["parents"] = list(self.parents)
+        if self.ended:
+            return found
+        at = {"member": self.member, "unit": self.unit, "index": self.index, "last": self.last, "inside": self.inside}
+        return found | {"at": {name: value for name, value in at.items() if value}}
+
+    def known(self, key: str) -> Position | None:
+        """The position that a partition is read from; None: from its start."""
+        return self.cursors.of(key) if self.incremental else None
+
+    def found(self, keys: Sequence[str]) -> tuple[int, Position | None]:
+        """
+        Where to go on among the partitions of the page that the position is on: the first one, and the position in it.
+
+        Where the page isn't what it was, all of it is read again: records may come twice by that, none is lost.
+        """
+        at = self.index if self.inside is not None else self.index - 1
+        if not self.last:
+            return 0, None
+        if at >= len(keys) or keys[at] != self.last:
+            return 0, None
+        return self.index, self.inside
+
+    def enter(self, unit: Position | None, index: int, key: str) -> None:
+        """Goes to a partition."""
+        self.unit, self.index, self.last, self.inside = unit, index, key, None
+
+    def move(self, key: str, position: Position, *, last: bool, cursor: Cursor | None) -> None:
+        """Goes on inside a partition; with its last page, past it."""
+        if not last:
+            self.inside = position
+            return
+        self.inside = None
+        self.index += 1
+        if self.incremental and cursor is not None:
+            self.cursors.ended(key, position, cursor)
+
+    def turn(self, unit: Position | None) -> None:
+        """Goes past a page of parents, after which their position is `unit`."""
+        self.unit, self.index, self.last, self.inside = unit, 0, "", None
+
+    def leave(self, parents: Position | None) -> None:
+        """Goes past a member; notes where its parents were read to, for the next pass."""
+        self.parents[self.member] = parents
+        self.member += 1
+        self.turn(None)
+
+    def finish(self, cursor: Cursor | None, *, stay: bool) -> None:
+        """The pass has ended: the next one starts from new cursors."""
+        self.ended = True
+        if cursor is not None:
+            self.cursors = self.cursors.next(cursor, stay=stay)

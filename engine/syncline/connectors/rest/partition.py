@@ -1,0 +1,146 @@
+"""Partitions: what a stream is read once for each of, as variables of its requests and as columns of its records."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from syncline.sdk.frame import source_dtype
+from syncline.sdk.json_document import exact_document
+
+if TYPE_CHECKING:
+    from syncline.model.schema import Field, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One of what a stream is read for. `key` tells it from others, in positions; `scope` are variables of templates.
+
+    `columns` hold what becomes fields of its records: for each name a column and the row in it.
+    """
+
+    key: str = ""
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, tuple[pl.Series, int]] = field(default_factory=dict)
+
+
+#: What a stream is read for that is read for nothing in particular.
+WHOLE = Partition()
+
+
+def of_values(name: str, values: Sequence[str]) -> list[Partition]:
+    """A partition for each value."""
+    column = pl.Series(name, values, dtype=pl.String)
+    return [Partition(_key("", name, [v]), {name: v}, {name: (column, at)}) for at, v in enumerate(values)]
+
+
+@dataclass(frozen=True, slots=True)
+class Parents:
+    """Makes partitions of a parent's records. `key` are the paths of what identifies one; `only` passes some over.
+
+    `schema` is how the records were decoded; where it is open, its fields are JSON text.
+    """
+
+    name: str
+    schema: Schema
+    key: tuple[str, ...]
+    only: Callable[[Any], Any] | None = None
+
+    def of(self, frame: pl.DataFrame, parent: Partition) -> list[Partition]:
+        """A partition for each record of a frame, within the parent's own partition."""
+        column = self._json(frame) if self.schema.open else frame.to_struct(self.name)
+        found = []
+        for at, row in enumerate(frame.to_dicts()):
+            record = {f.name: _readable(f, row[f.name]) for f in self.schema.fields}
+            if self.only is not None and not self.only(_comparable(self.schema.fields, record)):
+                continue
+            scope = {**parent.scope, self.name: record}
+            values = [value_at({**scope, **record}, path) for path in self.key] or [record]
+            columns = {**parent.columns, self.name: (column, at)}
+            found.append(Partition(_key(parent.key, self.name, values), scope, columns))
+        return found
+
+    def _json(self, frame: pl.DataFrame) -> pl.Series:
+        names = [json.dumps(name) for name in frame.columns]
+        rows = (
+            "{" + ",".join(f"{n}:{v}" for n, v in zip(names, row, strict=True) if v is not None) + "}"
+            for row in frame.iter_rows()
+        )
+        return pl.Series(self.name, list(rows), dtype=pl.String)
+
+
+def scope_columns(fields: Sequence[Field], runs: Sequence[tuple[Partition, int]]) -> list[pl.Series]:
+    """Columns of what records were read for: `runs` are partitions and how many records in a row each has."""
+    return [_column(f, runs) for f in fields]
+
+
+def value_at(record: Any, path: str) -> Any:
+    """The value at a dotted path; None where something is missing."""
+    for name in path.split("."):
+        record = record.get(name) if isinstance(record, Mapping) else None
+    return record
+
+
+def _column(wanted: Field, runs: Sequence[tuple[Partition, int]]) -> pl.Series:
+    dtype = source_dtype(wanted)
+    parts = [_part(wanted, column, rows) for column, rows in _groups(wanted.name, runs)]
+    whole = pl.concat([p.cast(dtype) if p.dtype != dtype else p for p in parts]) if parts else pl.Series(dtype=dtype)
+    return whole.alias(wanted.name)
+
+
+def _groups(name: str, runs: Sequence[tuple[Partition, int]]) -> Iterator[tuple[pl.Series | None, list[int]]]:
+    """Rows of one column after the other; no column for partitions that have none of that name."""
+    current: pl.Series | None = None
+    rows: list[int] = []
+    for partition, count in runs:
+        column, at = partition.columns.get(name, (None, 0))
+        if column is not current and rows:
+            yield current, rows
+            rows = []
+        current = column
+        rows += [at] * count
+    if rows:
+        yield current, rows
+
+
+def _part(wanted: Field, column: pl.Series | None, rows: list[int]) -> pl.Series:
+    if column is None:
+        return pl.Series(wanted.name, [None] * len(rows), dtype=source_dtype(wanted))
+    if wanted.fields and isinstance(column.dtype, pl.Struct):
+        there = column.struct.unnest()
+        names = [f.name for f in wanted.fields]
+        if there.columns != names:
+            # Another member of a union has other fields.
+            missing = [f for f in wanted.fields if f.name not in there.columns]
+            nothing = [pl.lit(None, source_dtype(f)).alias(f.name) for f in missing]
+            column = there.with_columns(nothing).select(names).to_struct(wanted.name)
+    return column.gather(rows)
+
+
+def _readable(declared: Field, value: Any) -> Any:
+    """A value as templates and conditions read it: JSON text becomes what it says."""
+    if isinstance(value, str) and declared.type.name == "json" and not declared.repeated and not declared.fields:
+        return exact_document(value.encode())
+    return value
+
+
+def _comparable(fields: Sequence[Field], record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record whose numbers compare as numbers."""
+    found = dict(record)
+    for f in fields:
+        value = found.get(f.name)
+        if f.fields and not f.repeated and isinstance(value, dict):
+            found[f.name] = _comparable(f.fields, value)
+        elif f.type.name == "number" and isinstance(value, str):
+            found[f.name] = float(value)
+    return found
+
+
+def _key(parent: str, name: str, values: Sequence[Any]) -> str:
+    text = json.dumps([parent, name, list(values)], sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]

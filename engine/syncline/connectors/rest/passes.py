@@ -1,0 +1,211 @@
+"""A pass over a listing: page after page, from a position to the end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.rest.gather import spans_of
+from syncline.connectors.rest.incremental import (
+    Found,
+    Progress,
+    cursor_of_raw,
+    found_cursor,
+    record_digest,
+)
+from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
+from syncline.model.errors import Invalid, SynclineError
+from syncline.sdk.batch import Malformed, Position, Span
+from syncline.sdk.json_records import BadRecord, PageRecords
+from syncline.sdk.paging import Pager, Seen, State
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.client import Client
+    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.listing import Listing
+    from syncline.sdk.http import Request
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """A page's records that are kept, and the position after them.
+
+    `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left
+    out, or that are marked as deleted.
+    """
+
+    records: list[Any]
+    spans: tuple[Span, ...]
+    malformed: tuple[Malformed, ...]
+    digest: str
+    size: int
+    position: Position
+    last: bool
+    skipped: int = 0
+
+
+@dataclass(slots=True)
+class Pass:
+    """A pass over a listing. Used by one thread at a time.
+
+    `scope` are variables of its requests. `slots` bounds how many requests of all passes are under way. `ahead`: the
+    request of the next page is sent while a page is decoded; only where nothing else uses the client.
+    """
+
+    listing: Listing
+    client: Client
+    progress: Progress
+    now: Callable[[], float]
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    slots: AbstractContextManager[Any] = field(default_factory=nullcontext)
+    ahead: bool = False
+    _pager: Pager = field(init=False)
+    _sent: tuple[State, Request] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        self._pager = self.listing.pages.pager()
+
+    def pages(self) -> Iterator[PageRead]:
+        """Every page to the end."""
+        progress = self.progress
+        resets = restarts = 0
+        while not progress.ended:
+            try:
+                yield self._next()
+            except SplitSpan:
+                progress.split()
+                self._pager = self.listing.pages.pager()
+            except ResetPaging:
+                if resets:
+                    raise Invalid("paging was to start over twice", code="SYN420") from None
+                resets += 1
+                self._pager = self.listing.pages.pager()
+                progress.page = self._pager.first()
+            except RestartReading:
+                if restarts:
+                    raise Invalid("reading was to start over twice", code="SYN420") from None
+                restarts += 1
+                self._pager = self.listing.pages.pager()
+                progress.restart(self.now())
+
+    def first_request(self) -> Request:
+        """The request of the page that the pass is at."""
+        return self.listing.request(self._pager, self.progress, self.progress.page, self.scope)
+
+    def _next(self) -> PageRead:
+        request = self._asked(self.progress.page)
+        with self.slots:
+            answer = self.client.fetch(request, reading=self.listing.decoding.reading)
+        place = self.client.place(request)
+        if answer.status == 304 and not any(name.lower().startswith("if-") for name in request.headers):
+            raise Invalid(f"{place}: status 304, but no condition was sent", code="SYN405")
+        try:
+            return self._read(answer, place)
+        except SynclineError as error:
+            error.message = f"{place}: {error.message}"
+            error.args = (error.message,)
+            raise
+
+    def _asked(self, page: State) -> Request:
+        if self._sent is not None and self._sent[0] is page:
+            return self._sent[1]
+        return self.listing.request(self._pager, self.progress, page, self.scope)
+
+    def _read(self, answer: Answer, place: str) -> PageRead:
+        digest = hashlib.sha256(answer.body).hexdigest()
+        pages, progress = self.listing.pages, self.progress
+        found = _NOTHING
+        following: State | None
+        if answer.empty:
+            following = self._pager.after(progress.page, Seen(0, digest, answer.url, last=True))
+        else:
+            seen = pages.seen(answer, digest)
+            early = pages.by_token and digest != progress.page.get("digest") and not self._decides_by_records
+            if early:
+                # The next page doesn't depend on this one's records: it can be on its way while they are decoded.
+                following = self._following(seen)
+            found = self.listing.decoding.decode(answer)
+            if not early:
+                older = self._looked_at(answer, found)
+                following = None if older else self._following(replace(seen, records=found.count))
+        records, rows, bad = self._kept(found)
+        malformed = tuple(Malformed(f"{place}#{b.index + 1}", b.message, b.raw, b.field) for b in bad)
+        if progress.turn(following):
+            progress.base_seen, progress.base = frozenset(progress.top_seen), progress.top
+            self._pager = pages.pager()
+        spans, position = spans_of(place, rows), progress.position()
+        return PageRead(records, spans, malformed, digest, len(answer.body), position, progress.ended, found.skipped)
+
+    @property
+    def _decides_by_records(self) -> bool:
+        cursor = self.listing.cursor
+        return cursor is not None and (cursor.descending or cursor.token is not None)
+
+    def _looked_at(self, answer: Answer, found: PageRecords) -> bool:
+        """Notes the token that an answer gives; whether a feed has come to records that are known."""
+        cursor, progress = self.listing.cursor, self.progress
+        if cursor is None:
+            return False
+        if cursor.token is not None:
+            progress.told(cursor.token.text(answer, "the cursor's token"))
+        return cursor.descending and progress.passed(self._found_cursors(found.good))
+
+    def _following(self, seen: Seen) -> State | None:
+        """The state of the next page, whose request is sent ahead."""
+        following = self._pager.after(self.progress.page, seen)
+        if following is None:
+            return None
+        if "url" in following:
+            following["url"] = self.client.kept(following["url"])
+        if self.ahead:
+            self._sent = (following, self._asked(following))
+            self.client.ahead(self._sent[1])
+        return following
+
+    def _found_cursors(self, records: list[Any]) -> list[Found]:
+        """The cursors of records in their order; None for those that can't be read, which are told of later."""
+        assert self.listing.cursor is not None
+        cursors: list[Found] = []
+        for text in self.listing.cursors(records) if records else ():
+            try:
+                cursors.append(found_cursor(self.listing.cursor, text))
+            except ValueError:
+                cursors.append((None, None))
+        return cursors
+
+    def _kept(self, found: PageRecords) -> tuple[list[Any], Sequence[int], tuple[BadRecord, ...]]:
+        """The page's records that belong to the pass, their indices on the page, and the malformed ones that do."""
+        progress = self.progress
+        if progress.cursor is None or not progress.cursor.path:
+            return found.good, found.rows, found.bad
+        encode = self.listing.decoding.encode
+        good, rows, bad = found.good, list(found.rows), list(found.bad)
+        cursors: list[Found] = []
+        unreadable: set[int] = set()
+        for index, text in enumerate(self.listing.cursors(good) if good else ()):
+            try:
+                cursors.append(found_cursor(progress.cursor, text))
+            except ValueError:
+                unreadable.add(index)
+                message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {text!a:.60}"
+                raw = encode(good[index])[: 64 * 1024].decode(errors="replace")
+                bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
+        if unreadable:
+            good = [record for index, record in enumerate(good) if index not in unreadable]
+            rows = [row for index, row in enumerate(rows) if index not in unreadable]
+        # A malformed record has a place in the order too, or it would come again in every pass.
+        cursors += [cursor_of_raw(progress.cursor, b.raw) for b in bad]
+        size = len(good)
+
+        def digest(index: int) -> str:
+            return record_digest(encode(good[index]) if index < size else bad[index - size].raw.encode())
+
+        kept = progress.keep(cursors, digest)
+        left = sorted((bad[i - size] for i in kept if i >= size), key=lambda b: b.index)
+        return [good[i] for i in kept if i < size], [rows[i] for i in kept if i < size], tuple(left)
+
+
+_NOTHING = PageRecords([], (), ())

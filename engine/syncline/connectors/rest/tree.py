@@ -1,0 +1,255 @@
+"""A stream with what it is read for: a tree of listings, whose pages come in one order, each with its position.
+
+`Once` reads a listing; `Each` reads one for every partition, which come from values or from the pages of a parent
+stream (again one of the two). A partition's pages stay together and partitions keep their order, however many are read
+at the same time, so that a position is a path: the page of parents, the partition on it, the page in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from syncline.connectors.rest.front import Front
+from syncline.connectors.rest.partition import WHOLE, Partition
+from syncline.connectors.rest.passes import PageRead, Pass
+from syncline.model.errors import SynclineError
+from syncline.sdk.batch import Malformed, Position
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from syncline.connectors.rest.client import Client
+    from syncline.connectors.rest.fan import Fan
+    from syncline.connectors.rest.listing import Listing
+    from syncline.connectors.rest.partition import Parents
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress of a read: a page of a partition, or malformed parents whose own records can't be read, or nothing but
+    another position. `last`: it is the end.
+    """
+
+    position: Position
+    partition: Partition = WHOLE
+    page: PageRead | None = None
+    malformed: tuple[Malformed, ...] = ()
+    last: bool = False
+
+
+class Reading(Protocol):
+    """Reads a stream from a position to the end."""
+
+    @property
+    def listing(self) -> Listing:
+        """The listing whose records they are."""
+
+    def begin(self, position: Position | None, *, incremental: bool) -> Position | None:
+        """The position as it is when reading begins, with bounds that depend on the time."""
+
+    def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
+        """What is read from a position on, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What passes run with: the API's client, the time, a bound of requests under way."""
+
+    client: Client
+    now: Callable[[], float]
+    slots: AbstractContextManager[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Reads one listing. `fan`: in a thread ahead of who takes its pages."""
+
+    listing: Listing
+    use: Use
+    fan: Fan | None = None
+
+    def begin(self, position: Position | None, *, incremental: bool) -> Position | None:
+        return self.listing.begin(position, incremental=incremental, now=self.use.now()).position()
+
+    def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
+        progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
+        use = self.use
+        reading = Pass(self.listing, use.client, progress, use.now, slots=use.slots, ahead=self.fan is None)
+        for page in self.fan.start(reading.pages()) if self.fan else reading.pages():
+            yield Step(page.position, page=page, last=page.last)
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Partitions that are given."""
+
+    partitions: tuple[Partition, ...]
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParentStream:
+    """Partitions out of a parent stream. `changed`: only its records past its own cursor, in an incremental read."""
+
+    reading: Reading
+    parents: Parents
+    changed: bool
+
+
+Member = Values | ParentStream
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A partition that is read: where it is among those of its member."""
+
+    member: int
+    unit: Position | None
+    index: int
+    partition: Partition
+    pages: Iterator[PageRead]
+
+
+@dataclass(frozen=True, slots=True)
+class _UnitEnd:
+    """The end of a page of parents: the position after it."""
+
+    after: Position | None
+    malformed: tuple[Malformed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _MemberEnd:
+    """The end of a member: the position that its parents were read to, and what came on the last page of them."""
+
+    after: Position | None
+    malformed: tuple[Malformed, ...] = ()
+
+
+_Item = _Part | _UnitEnd | _MemberEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Reads a listing for each partition of its members, one member after the other."""
+
+    listing: Listing
+    use: Use
+    members: tuple[Member, ...]
+    fan: Fan
+
+    @property
+    def stay(self) -> bool:
+        """Whether partitions that a pass doesn't come to keep their cursors."""
+        return any(member.changed for member in self.members)
+
+    def begin(self, position: Position | None, *, incremental: bool) -> Position | None:
+        del incremental
+        return position
+
+    def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
+        front = Front.of(position, len(self.members), incremental=incremental, now=self.use.now())
+        if front.done:
+            return
+        with closing(self._ahead(replace(front), front)) as items:
+            for item in items:
+                match item:
+                    case _Part():
+                        yield from self._part(front, item)
+                    case _UnitEnd(after, malformed):
+                        front.turn(after)
+                        yield Step(front.position(), malformed=malformed)
+                    case _MemberEnd(after, malformed):
+                        front.leave(after if incremental and self.members[front.member].changed else None)
+                        yield Step(front.position(), malformed=malformed)
+        front.finish(self.listing.cursor, stay=self.stay)
+        yield Step(front.position(), last=True)
+
+    def _part(self, front: Front, part: _Part) -> Iterator[Step]:
+        front.enter(part.unit, part.index, part.partition.key)
+        for page in part.pages:
+            front.move(part.partition.key, page.position, last=page.last, cursor=self.listing.cursor)
+            yield Step(front.position(), part.partition, page)
+
+    def _ahead(self, start: Front, front: Front) -> Generator[_Item, None, None]:
+        """Items in order, with so many partitions begun as are read at the same time."""
+        feed = self._items(start, front)
+        queue: deque[_Item] = deque()
+        failure: SynclineError | None = None
+        low, high = (self.fan.width * 2, self.fan.width * 4) if self.fan.width > 1 else (1, 1)
+        open_, ended = 0, False
+        while True:
+            if open_ < low:
+                while not ended and open_ < high:
+                    try:
+                        item = next(feed, None)
+                    except SynclineError as error:
+                        item, failure = None, error
+                    if item is None:
+                        ended = True
+                        break
+                    queue.append(item)
+                    open_ += isinstance(item, _Part)
+            if not queue:
+                break
+            item = queue.popleft()
+            yield item
+            open_ -= isinstance(item, _Part)
+        if failure is not None:
+            # What came before the failure was handed over first.
+            raise failure
+
+    def _items(self, start: Front, front: Front) -> Iterator[_Item]:
+        for number in range(start.member, len(self.members)):
+            member = self.members[number]
+            at = start if number == start.member else None
+            if isinstance(member, Values):
+                yield from self._parts(front, number, None, member.partitions, at)
+                yield _MemberEnd(None)
+            else:
+                yield from self._of_parents(front, number, member, at)
+
+    def _of_parents(self, front: Front, number: int, member: ParentStream, at: Front | None) -> Iterator[_Item]:
+        incremental = front.incremental and member.changed
+        known = at.unit if at is not None and at.unit is not None else front.parents[number] if incremental else None
+        reading = member.reading
+        before = reading.begin(known, incremental=incremental)
+        decoding = reading.listing.decoding
+        for step in reading.steps(before, incremental=incremental):
+            malformed = step.malformed
+            if step.page is not None:
+                malformed += step.page.malformed
+                partitions = member.parents.of(decoding.frame(step.page.records), step.partition)
+                yield from self._parts(front, number, before, partitions, at)
+            if step.last:
+                yield _MemberEnd(step.position, malformed)
+                return
+            yield _UnitEnd(step.position, malformed)
+            before, at = step.position, None
+        yield _MemberEnd(before)
+
+    def _parts(
+        self,
+        front: Front,
+        number: int,
+        unit: Position | None,
+        partitions: list[Partition] | tuple[Partition, ...],
+        at: Front | None,
+    ) -> Iterator[_Item]:
+        first, inside = at.found([p.key for p in partitions]) if at is not None else (0, None)
+        for index in range(first, len(partitions)):
+            partition = partitions[index]
+            known = inside if index == first and inside is not None else front.known(partition.key)
+            yield _Part(number, unit, index, partition, self._begun(partition, known, front))
+
+    def _begun(self, partition: Partition, known: Position | None, front: Front) -> Iterator[PageRead]:
+        use = self.use
+        progress = self.listing.begin(known, incremental=front.incremental, now=use.now())
+        reading = Pass(self.listing, use.client, progress, use.now, scope=partition.scope, slots=use.slots)
+        return self.fan.start(reading.pages())

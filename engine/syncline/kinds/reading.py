@@ -1,0 +1,162 @@
+"""How a stream of an API is read: once or for each of something, page by page, and past a cursor."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from syncline.kinds.base import Duration, Identifier, Jmespath, Spec, StreamName
+
+
+class FromHeader(Spec):
+    """A value that a response header gives."""
+
+    header: Annotated[str, Field(min_length=1, description="Name of the response header: Next-Page, ETag.")]
+
+
+#: Where an answer says something: an expression over the body, or a header.
+Told = Jmespath | FromHeader
+
+
+class Page(Spec):
+    """How the next page is asked for; exactly one of `cursor`, `page`, `offset`, `next`, `link`."""
+
+    cursor: Annotated[
+        Told | None,
+        Field(
+            description="JMESPath expression over the body that gives the cursor of the next page; null on the last. "
+            "{header: NAME} where a response header gives it."
+        ),
+    ] = None
+    page: Annotated[
+        str | None, Field(description="Where the page's number goes: query.page. The first page without records ends.")
+    ] = None
+    offset: Annotated[
+        str | None,
+        Field(
+            description="Where the number of records so far goes: query.offset. The first page without records ends."
+        ),
+    ] = None
+    next: Annotated[
+        Told | None,
+        Field(
+            description="JMESPath expression over the body that gives the URL of the next page; null on the last. "
+            "{header: NAME} where a response header gives it."
+        ),
+    ] = None
+    link: Annotated[
+        str | None, Field(description="Relation of the Link header (RFC 8288) that gives the next page's URL: next.")
+    ] = None
+    into: Annotated[str | None, Field(description="Where the cursor goes in the request: query.cursor.")] = None
+    start: Annotated[int, Field(ge=0, description="Number of the first page, with `page`.")] = 1
+    size: Annotated[
+        dict[str, int], Field(description="Records asked for a page, by where the number goes: {query.limit: 100}.")
+    ] = {}
+    last: Annotated[
+        Jmespath | None, Field(description="JMESPath expression over the body that is true on the last page.")
+    ] = None
+    total: Annotated[
+        Told | None,
+        Field(
+            description="Where the answer says how many records all pages have, in the body or in a header. Paging by "
+            "page or offset ends there; a read that ends with fewer fails (SYN476)."
+        ),
+    ] = None
+    pages: Annotated[
+        Told | None,
+        Field(
+            description="Where the answer says how many pages there are, with `page`. A read that ends before fails "
+            "(SYN476)."
+        ),
+    ] = None
+    short: Annotated[
+        Literal["next", "last", "fail"],
+        Field(
+            description="What a page with fewer records than `size` means: next, as many servers cap or filter pages, "
+            "goes on; last ends without asking for an empty page; fail refuses one that claims more (SYN476)."
+        ),
+    ] = "next"
+
+
+class Cursor(Spec):
+    """How a stream is read incrementally: past the greatest value of a field, or past a token that the API gives."""
+
+    field: Annotated[
+        str,
+        Field(
+            description="Field that grows with every change, as a dotted path: updated_at, meta.updated. It or `token`."
+        ),
+    ] = ""
+    token: Annotated[
+        Told | None,
+        Field(
+            description="Where the answer gives a token that the next read sends, such as a sync token or an ETag: a "
+            "JMESPath expression over the body, or {header: ETag}. It needs `into`; it or `field`."
+        ),
+    ] = None
+    type: Annotated[
+        Literal["timestamp", "date", "integer", "epoch", "epoch_ms", "string"],
+        Field(description="What its values are, and so how they compare; a timestamp without a zone is UTC."),
+    ] = "timestamp"
+    formats: Annotated[
+        tuple[str, ...],
+        Field(
+            description="How timestamps or dates are written in records, in strptime codes, epoch or epoch_ms; the "
+            "first that fits counts. Absent: ISO 8601."
+        ),
+    ] = ()
+    start: Annotated[
+        str | None, Field(description="Value that the first read starts at: a literal, or config.NAME for a setting.")
+    ] = None
+    into: Annotated[
+        dict[str, Literal["start", "end"]],
+        Field(description="Where the bounds go in the request: {query.from: start, query.to: end}."),
+    ] = {}
+    order: Annotated[
+        Literal["any", "descending"],
+        Field(
+            description="descending: records come newest first, so that a read ends where older ones than the last "
+            "cursor begin; records in another order fail it (SYN478). any: every page is read."
+        ),
+    ] = "any"
+    window: Annotated[
+        Duration | None,
+        Field(description="Length of the spans that are asked for one by one, such as 7d; needs start."),
+    ] = None
+    lookback: Annotated[
+        Duration | None,
+        Field(description="Time before the last cursor that is read again, for records that come late."),
+    ] = None
+    format: Annotated[
+        str | None,
+        Field(description="How a timestamp or date is written in a request, in strftime codes; absent: ISO 8601."),
+    ] = None
+
+
+class For(Spec):
+    """What a stream is read once for each of: the records of a parent stream (`each`), or values (`in`)."""
+
+    each: Annotated[StreamName | None, Field(description="Parent stream, of the same connector; it or `in`.")] = None
+    values: Annotated[
+        tuple[str, ...] | str | None,
+        Field(
+            alias="in",
+            description="Values, or config.NAME for a setting that holds them, separated by commas; it or `each`.",
+        ),
+    ] = None
+    name: Annotated[
+        Identifier,
+        Field(alias="as", description="What a parent's record, or a value, is called in templates, keys and mappings."),
+    ]
+    only: Annotated[
+        Jmespath | None,
+        Field(description="JMESPath condition over a parent's record; others are passed over: status != 'closed'."),
+    ] = None
+    changed: Annotated[
+        bool,
+        Field(
+            description="Whether an incremental read goes only by parents that changed since the last one, by the "
+            "cursor of the parent stream. For APIs that change a parent when something under it changes."
+        ),
+    ] = False
