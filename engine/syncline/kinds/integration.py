@@ -39,7 +39,11 @@ class Limits(Spec):
     ] = None
     concurrency: Annotated[
         int | None,
-        Field(ge=1, description="Most requests of a process that are under way at the same time; others wait."),
+        Field(
+            ge=1,
+            description="Most requests of a process that are under way at the same time; others wait. A run reads that "
+            "many partitions side by side; absent: 4.",
+        ),
     ] = None
 
 

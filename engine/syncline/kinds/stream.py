@@ -199,6 +199,13 @@ class RestStream(Request):
         """What it is read for each of; empty: it is read once."""
         return (self.partitions,) if isinstance(self.partitions, For) else self.partitions
 
+    @property
+    def read_for_at(self) -> tuple[tuple[tuple[str | int, ...], For], ...]:
+        """Each of `read_for` with its path inside the stream's declaration."""
+        if isinstance(self.partitions, For):
+            return ((("for",), self.partitions),)
+        return tuple((("for", number), item) for number, item in enumerate(self.partitions))
+
 
 def _field(name: str, prop: Property, *, required: bool) -> SchemaField:
     inner = prop.items if prop.type == "array" and prop.items else prop

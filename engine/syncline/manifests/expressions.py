@@ -109,10 +109,17 @@ def _written(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
 
 def _paging(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
     yield (*path, "records"), stream.records
-    for part in ("cursor", "next", "last"):
+    if stream.deleted is not None:
+        yield (*path, "deleted"), stream.deleted
+    for part in ("cursor", "next", "last", "total", "pages"):
         text = getattr(stream.page, part) if stream.page else None
-        if text:
+        if isinstance(text, str):
             yield (*path, "page", part), text
+    if stream.cursor is not None and isinstance(stream.cursor.token, str):
+        yield (*path, "cursor", "token"), stream.cursor.token
+    for at, item in stream.read_for_at:
+        if item.only is not None:
+            yield (*path, *at, "only"), item.only
 
 
 def _template(manifest: Manifest, path: Path, text: str) -> Iterator[Diagnostic]:
