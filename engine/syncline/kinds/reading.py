@@ -59,8 +59,8 @@ class Page(Spec):
     total: Annotated[
         Told | None,
         Field(
-            description="Where the answer says how many records all pages have, in the body or in a header. Paging by "
-            "page or offset ends there; a read that ends with fewer fails (SYN476)."
+            description="Where the answer says how many records there are. Paging by page or offset ends there; a read "
+            "that ends with fewer fails (SYN476)."
         ),
     ] = None
     pages: Annotated[
@@ -73,8 +73,8 @@ class Page(Spec):
     short: Annotated[
         Literal["next", "last", "fail"],
         Field(
-            description="What a page with fewer records than `size` means: next, as many servers cap or filter pages, "
-            "goes on; last ends without asking for an empty page; fail refuses one that claims more (SYN476)."
+            description="What fewer records than `size` mean: next goes on, as many servers cap or filter pages; last "
+            "ends there; fail refuses such a page if it claims more (SYN476)."
         ),
     ] = "next"
 
@@ -84,15 +84,13 @@ class Cursor(Spec):
 
     field: Annotated[
         str,
-        Field(
-            description="Field that grows with every change, as a dotted path: updated_at, meta.updated. It or `token`."
-        ),
+        Field(description="Field that grows with every change, as a dotted path: meta.updated_at. It or `marker`."),
     ] = ""
-    token: Annotated[
+    marker: Annotated[
         Told | None,
         Field(
-            description="Where the answer gives a token that the next read sends, such as a sync token or an ETag: a "
-            "JMESPath expression over the body, or {header: ETag}. It needs `into`; it or `field`."
+            description="Where the answer gives a token for the next read, such as a sync token: JMESPath over the "
+            "body, or {header: ETag}. It needs `into`; it or `field`."
         ),
     ] = None
     type: Annotated[
@@ -116,8 +114,8 @@ class Cursor(Spec):
     order: Annotated[
         Literal["any", "descending"],
         Field(
-            description="descending: records come newest first, so that a read ends where older ones than the last "
-            "cursor begin; records in another order fail it (SYN478). any: every page is read."
+            description="descending: records come newest first, so a read ends at those older than the last cursor; "
+            "another order fails it (SYN478). any: every page is read."
         ),
     ] = "any"
     window: Annotated[
@@ -156,7 +154,7 @@ class For(Spec):
     changed: Annotated[
         bool,
         Field(
-            description="Whether an incremental read goes only by parents that changed since the last one, by the "
-            "cursor of the parent stream. For APIs that change a parent when something under it changes."
+            description="Whether an incremental read goes only by parents past the cursor of their stream: for APIs "
+            "that change a parent when something under it changes."
         ),
     ] = False

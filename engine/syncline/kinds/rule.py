@@ -24,10 +24,8 @@ class ErrorRule(Spec):
             "retry", "rate_limited", "ignore", "skip", "fail", "reauthenticate", "reset_paging", "split", "restart"
         ],
         Field(
-            description="retry and rate_limited try again; ignore and skip take it as a page without records; fail "
-            "ends the run; reauthenticate ends it because credentials are refused; reset_paging starts over, once; "
-            "split halves the span of the cursor, which has too many results; restart reads from the start, because "
-            "the API no longer knows the cursor that was sent."
+            description="retry, rate_limited: again; ignore, skip: no records; fail; reauthenticate; reset_paging: "
+            "page one; split: half the cursor's span; restart: without the cursor, which is no longer known."
         ),
     ]
     wait: Annotated[

@@ -26,6 +26,7 @@ from syncline.kinds.tenant import TenantSpec
 from syncline.kinds.write import VERBS
 from syncline.manifests import cron, versions
 from syncline.manifests.findings import Problem
+from syncline.manifests.partitions import check_cursor, check_partitions
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.writes import declared_writes
 from syncline.model.event import Action
@@ -92,6 +93,7 @@ def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
         yield from _exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
     for name, stream in spec.streams.items():
         yield from _rest_stream(stream, spec.streams, (*SPEC, "streams", name))
+        yield from check_partitions(spec, name, (*SPEC, "streams", name))
 
 
 def _setting(setting: ConfigProperty, path: Path) -> Iterator[Problem]:
@@ -119,6 +121,8 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
     if stream.page is not None:
         yield from _exactly_one(stream.page, ("cursor", "page", "offset", "next", "link"), (*path, "page"), "paging")
         yield from _page(stream.page, (*path, "page"))
+    if stream.cursor is not None:
+        yield from check_cursor(stream.cursor, (*path, "cursor"))
     names = stream.record_schema.properties if stream.record_schema else None
     if stream.record_schema is not None:
         yield from _schema(stream.record_schema.properties, stream.record_schema.required, (*path, "schema"))
@@ -126,7 +130,7 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
     own_key = [k for k in stream.key if k.split(".")[0] not in around]
     if names is not None:
         yield from _known(own_key, names, (*path, "key"), "field of the schema", nested=True)
-        if stream.cursor is not None and stream.cursor.field.split(".")[0] not in names:
+        if stream.cursor is not None and stream.cursor.field and stream.cursor.field.split(".")[0] not in names:
             yield Problem(
                 "SYN213",
                 (*path, "cursor", "field"),
@@ -148,6 +152,10 @@ def _page(page: Page, path: Path) -> Iterator[Problem]:
         target = getattr(page, field)
         if target is not None and not _is_target(target):
             yield Problem("SYN205", (*path, field), f"{target!r} is no part of a request", expected=_TARGETS)
+    if page.pages is not None and page.page is None:
+        yield Problem("SYN205", (*path, "pages"), "pages are counted where they have numbers", "page", at_key=True)
+    if page.short != "next" and not page.size:
+        yield Problem("SYN202", (*path, "size"), f"short: {page.short} needs the field 'size'", "{query.limit: 100}")
     for target in page.size:
         if not _is_target(target):
             yield Problem(

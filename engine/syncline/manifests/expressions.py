@@ -115,8 +115,8 @@ def _paging(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
         text = getattr(stream.page, part) if stream.page else None
         if isinstance(text, str):
             yield (*path, "page", part), text
-    if stream.cursor is not None and isinstance(stream.cursor.token, str):
-        yield (*path, "cursor", "token"), stream.cursor.token
+    if stream.cursor is not None and isinstance(stream.cursor.marker, str):
+        yield (*path, "cursor", "marker"), stream.cursor.marker
     for at, item in stream.read_for_at:
         if item.only is not None:
             yield (*path, *at, "only"), item.only

@@ -15,6 +15,7 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
+from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests import versions
 from syncline.manifests.catalog import catalog as shipped
@@ -290,13 +291,6 @@ def _flow(flow: Flow) -> Iterator[Problem]:
     yield from writes(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
-    if getattr(source.declaration, "parent", None) is not None:
-        yield Problem(
-            "SYN240",
-            ("spec", "from"),
-            f"this version doesn't execute child streams (`for`), so {source.stream!r} can't run",
-            help="Read a stream that has no parent.",
-        )
 
 
 def _no_stream(side: Side) -> Problem:
@@ -313,7 +307,7 @@ def _no_stream(side: Side) -> Problem:
 def _read_mode(flow: Flow) -> Iterator[Problem]:
     if not isinstance(flow.spec, SyncSpec) or flow.spec.read != "incremental" or flow.source.declaration is None:
         return
-    if getattr(flow.source.declaration, "cursor", None) is None:
+    if not _incremental(flow.source.declaration):
         yield Problem(
             "SYN231",
             ("spec", "read"),
@@ -330,6 +324,13 @@ def _read_mode(flow: Flow) -> Iterator[Problem]:
             expected="upsert or append",
             suggestion="upsert",
         )
+
+
+def _incremental(declaration: RestStream | FileStream) -> bool:
+    """Whether a stream can be read past a position of its own, or of the parents that it is read for."""
+    if not isinstance(declaration, RestStream):
+        return False
+    return declaration.cursor is not None or any(item.changed for item in declaration.read_for)
 
 
 def _key(flow: Flow) -> Iterator[Problem]:

@@ -29,7 +29,7 @@ _REQUEST = frozenset({"get", "post", "put", "patch", "delete", "body", "records"
 _LATER: dict[str, dict[str, Any]] = {
     "": {"deleted": None},
     "page": {"total": None, "pages": None, "short": "next"},
-    "cursor": {"token": None, "formats": [], "order": "any"},
+    "cursor": {"marker": None, "formats": [], "order": "any"},
 }
 
 

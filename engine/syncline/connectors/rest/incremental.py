@@ -54,13 +54,13 @@ class Cursor:
     @classmethod
     def compile(cls, spec: CursorSpec, config: dict[str, Any], names: frozenset[str]) -> Cursor:
         """Compiles a declaration; `names` are the variables that the request's templates read."""
-        if bool(spec.field) == (spec.token is not None):
-            raise Invalid("cursor needs either field or token", code="SYN433")
+        if bool(spec.field) == (spec.marker is not None):
+            raise Invalid("cursor needs either field or marker", code="SYN433")
         start = spec.start
         if start is not None and start.startswith("config."):
             found = config.get(start.removeprefix("config."))
             start = None if found is None or found == "" else str(found)
-        kind = CursorKind("string" if spec.token else spec.type, spec.format, spec.formats)
+        kind = CursorKind("string" if spec.marker else spec.type, spec.format, spec.formats)
         if start is not None:
             try:
                 kind.key(start)
@@ -76,8 +76,8 @@ class Cursor:
             dict(spec.into),
             window,
             units.duration(spec.lookback) if spec.lookback else 0.0,
-            bounded=not spec.token and (window is not None or "end" in spec.into.values() or "end" in names),
-            token=compile_telling(spec.token),
+            bounded=not spec.marker and (window is not None or "end" in spec.into.values() or "end" in names),
+            token=compile_telling(spec.marker),
             descending=spec.order == "descending",
         )
 

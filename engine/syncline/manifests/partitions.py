@@ -1,0 +1,212 @@
+"""What a stream's `for` and cursor demand: parents that are there, not in circles; names that templates can read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from syncline.kinds.stream import RestStream, scope_fields
+from syncline.manifests.findings import Problem
+from syncline.manifests.text import listed, nearest
+from syncline.sdk.template import TemplateError, compile_template
+
+if TYPE_CHECKING:
+    from syncline.kinds.connector import ConnectorSpec
+    from syncline.kinds.reading import Cursor, For
+    from syncline.model.manifest import Path
+    from syncline.model.schema import Field
+
+#: Names that requests of every stream may read.
+VARIABLES: Final = ("config", "page", "start", "end", "cursor")
+_REQUEST: Final = ("get", "post", "put", "patch", "delete", "query", "headers", "body", "form", "raw")
+_TIMES: Final = frozenset({"timestamp", "date", "epoch", "epoch_ms"})
+
+
+def check_partitions(spec: ConnectorSpec, name: str, path: Path) -> Iterator[Problem]:
+    """Everything that is wrong with what one stream of a connector is read for, and with its names."""
+    stream, streams = spec.streams[name], spec.streams
+    for at, item in stream.read_for_at:
+        yield from _item(item, spec, (*path, *at))
+    yield from _circle(name, streams, path)
+    around = scope_fields(streams, stream, (name,))
+    yield from _names(stream, around, path)
+    yield from _templates(stream, around, path)
+
+
+def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
+    """What a cursor demands beyond its model."""
+    given = [n for n, there in (("field", bool(cursor.field)), ("marker", cursor.marker is not None)) if there]
+    if not given:
+        yield Problem("SYN211", path, "a cursor needs one of field and marker")
+        return
+    if len(given) > 1:
+        yield Problem("SYN211", (*path, "marker"), "a cursor can have only one of field and marker", at_key=True)
+    if cursor.marker is not None and "start" not in cursor.into.values():
+        yield Problem(
+            "SYN202",
+            (*path, "into"),
+            "a marker needs the field 'into', where the next read sends it",
+            "{query.NAME: start}",
+        )
+    if cursor.marker is not None:
+        for field in ("window", "lookback", "formats", "format", "start"):
+            if getattr(cursor, field):
+                yield Problem("SYN205", (*path, field), f"a marker is no time, so it has no {field!r}", at_key=True)
+        if cursor.order != "any":
+            yield Problem("SYN205", (*path, "order"), "records have no order by a marker", at_key=True)
+    elif cursor.formats and cursor.type not in {"timestamp", "date"}:
+        yield Problem(
+            "SYN205",
+            (*path, "formats"),
+            f"a cursor of type {cursor.type} has no formats",
+            "timestamp or date",
+            at_key=True,
+        )
+    elif cursor.type not in _TIMES:
+        for field in ("window", "lookback"):
+            if getattr(cursor, field):
+                message = f"a cursor of type {cursor.type} is no time, so it has no {field!r}"
+                yield Problem("SYN205", (*path, field), message, listed(sorted(_TIMES)), at_key=True)
+
+
+def _item(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
+    if (item.each is None) == (item.values is None):
+        message = "`for` needs one of each and in" if item.each is None else "`for` can have only one of each and in"
+        yield Problem("SYN211", path if item.each is None else (*path, "in"), message, at_key=item.each is not None)
+        return
+    if item.name in VARIABLES:
+        yield Problem("SYN205", (*path, "as"), f"{item.name!r} means something else in templates", "another name")
+    if item.values is not None:
+        yield from _values(item, spec, path)
+        return
+    if item.each not in spec.streams:
+        yield Problem(
+            "SYN224",
+            (*path, "each"),
+            f"there is no stream {item.each!r}",
+            expected=listed(spec.streams),
+            suggestion=nearest(item.each or "", spec.streams),
+        )
+    elif item.changed and not _incremental(spec.streams[item.each]):
+        yield Problem(
+            "SYN231",
+            (*path, "changed"),
+            f"the stream {item.each!r} has no cursor, so what changed in it isn't known",
+            help=f"Declare a cursor of {item.each!r}, or leave `changed` out.",
+            at_key=True,
+        )
+
+
+def _values(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
+    for field in ("only", "changed"):
+        if getattr(item, field):
+            yield Problem("SYN205", (*path, field), f"{field!r} is about records of a parent stream", at_key=True)
+    if not isinstance(item.values, str):
+        return
+    settings = spec.config.properties
+    name = item.values.removeprefix("config.")
+    if name == item.values:
+        yield Problem("SYN205", (*path, "in"), f"{name!r} is no list and no setting", "a list, or config.NAME")
+    elif name not in settings:
+        yield Problem(
+            "SYN213",
+            (*path, "in"),
+            f"there is no setting {name!r}",
+            expected=listed(settings),
+            suggestion=nearest(name, settings),
+        )
+
+
+def _incremental(stream: RestStream) -> bool:
+    return stream.cursor is not None or any(item.changed for item in stream.read_for)
+
+
+def _circle(name: str, streams: Mapping[str, RestStream], path: Path) -> Iterator[Problem]:
+    """A finding for each `for` by which a stream is, in the end, read for itself."""
+    for at, item in streams[name].read_for_at:
+        way = _way(item.each, name, streams, ())
+        if way:
+            yield Problem(
+                "SYN479",
+                (*path, *at, "each"),
+                f"the stream {name!r} is read for itself: {' > '.join((name, *way))}",
+                help="Take `for` out of one of them.",
+            )
+
+
+def _way(start: str | None, goal: str, streams: Mapping[str, RestStream], seen: tuple[str, ...]) -> tuple[str, ...]:
+    """The parents from one stream up to another; nothing where they don't lead there."""
+    if start is None or start in seen or start not in streams:
+        return ()
+    if start == goal:
+        return (*seen, start)
+    ways = (_way(item.each, goal, streams, (*seen, start)) for item in streams[start].read_for)
+    return next((way for way in ways if way), ())
+
+
+def _names(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:
+    own = stream.record_schema.properties if stream.record_schema else {}
+    for at, item in stream.read_for_at:
+        if item.name in own:
+            yield Problem(
+                "SYN205",
+                (*path, *at, "as"),
+                f"the records have a field {item.name!r} of their own",
+                expected="a name that is no field of the schema",
+            )
+    for number, key in enumerate(stream.key):
+        field = next((f for f in around if f.name == key.split(".")[0]), None)
+        if field is not None:
+            yield from _inside(key, field, (*path, "key", number))
+
+
+def _templates(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:
+    known = (*VARIABLES, *(field.name for field in around))
+    for at, text in _texts({part: getattr(stream, part, None) for part in _REQUEST}, path):
+        try:
+            template = compile_template(text)
+        except TemplateError:
+            continue  # a finding of `expressions.py`
+        for value in sorted(template.paths):
+            root = value.split(".")[0]
+            field = next((f for f in around if f.name == root), None)
+            if root not in known:
+                yield Problem(
+                    "SYN213",
+                    at,
+                    f"the template {text[:80]!r} reads {root!r}, which isn't there",
+                    expected=listed(known),
+                    suggestion=nearest(root, known),
+                )
+            elif field is not None:
+                yield from _inside(value, field, at)
+
+
+def _inside(value: str, field: Field, path: Path) -> Iterator[Problem]:
+    """A finding when a dotted path leads to no declared field of what a stream is read for."""
+    parts = value.split(".")
+    names = [inner.name for inner in field.fields]
+    if names and len(parts) > 1 and parts[1] not in names:
+        yield Problem(
+            "SYN213",
+            path,
+            f"{field.name!r} has no field {parts[1]!r}",
+            expected=listed(names),
+            suggestion=nearest(parts[1], names),
+        )
+    elif not names and field.type.name == "string" and len(parts) > 1:
+        yield Problem("SYN213", path, f"{field.name!r} is a value, so it has no field {parts[1]!r}", field.name)
+
+
+def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for name, inner in value.items():
+                yield from _texts(inner, (*path, name))
+        case list() | tuple():
+            for index, inner in enumerate(value):
+                yield from _texts(inner, (*path, index))
+        case _:
+            pass
