@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.rest.rules import for_people
-from syncline.kinds.stream import Page, RestStream
+from syncline.kinds.reading import Page
+from syncline.kinds.stream import RestStream
 from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
