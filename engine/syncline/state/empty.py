@@ -9,7 +9,16 @@ from collections.abc import Iterator
 
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
-from syncline.state.store import AppliedObject, JournalEntry, LogLine, MetricsPeriod, RunRecord, SealedRejects
+from syncline.state.store import (
+    AppliedObject,
+    JournalEntry,
+    LogLine,
+    MetricsPeriod,
+    RunRecord,
+    SealedRejects,
+    SealedToken,
+    TokenKey,
+)
 
 
 class EmptyState:
@@ -57,6 +66,12 @@ class EmptyState:
         return "", ""
 
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
+        return ()
+
+    def token(self, key: TokenKey) -> SealedToken | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def tokens(self) -> tuple[SealedToken, ...]:
         return ()
 
     def close(self) -> None:

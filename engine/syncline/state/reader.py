@@ -12,8 +12,17 @@ from sqlalchemy import bindparam, or_, select
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
-from syncline.state import tables
-from syncline.state.store import AppliedObject, JournalEntry, LogLine, MetricsPeriod, RunRecord, SealedRejects
+from syncline.state import tables, tokens
+from syncline.state.store import (
+    AppliedObject,
+    JournalEntry,
+    LogLine,
+    MetricsPeriod,
+    RunRecord,
+    SealedRejects,
+    SealedToken,
+    TokenKey,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row, Table
@@ -184,6 +193,12 @@ class SqlReader:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return tuple(JournalEntry(*row) for row in rows)
+
+    def token(self, key: TokenKey) -> SealedToken | None:
+        return tokens.read(self._database, key)
+
+    def tokens(self) -> tuple[SealedToken, ...]:
+        return tokens.read_all(self._database)
 
     def close(self) -> None:
         self._database.close()

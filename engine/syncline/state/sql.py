@@ -19,10 +19,10 @@ from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
 from syncline.state import lease as leases
-from syncline.state import ledger, tables
+from syncline.state import ledger, tables, tokens
 from syncline.state.ledger import SqlLedger
 from syncline.state.reader import SqlReader, is_key, key_columns, run_columns, storable
-from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects
+from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects, TokenKey
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -137,6 +137,9 @@ class SqlStore(SqlReader):
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
             connection.execute(delete(tables.cursors).where(is_key(tables.cursors, key)))
+            if key.kind == "AuthConfig":
+                mine = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)
+                connection.execute(delete(tables.tokens).where(mine))
             return connection.execute(delete(tables.objects).where(is_key(tables.objects, key))).rowcount > 0
 
         self._take(lease, apply, index, change)
@@ -148,6 +151,15 @@ class SqlStore(SqlReader):
             return True
 
         self._take(lease, apply, index, change)
+
+    def claim_token(self, key: TokenKey, version: int, seconds: float) -> bool:
+        return tokens.claim(self._database, key, version, seconds)
+
+    def unclaim_token(self, key: TokenKey, version: int) -> None:
+        tokens.unclaim(self._database, key, version)
+
+    def swap_token(self, key: TokenKey, version: int, sealed: bytes | None, expires: float) -> bool:
+        return tokens.swap(self._database, key, version, sealed, expires)
 
     def finish_apply(self, lease: Lease, apply: str) -> int:
         applies = tables.applies

@@ -117,6 +117,26 @@ class MetricsPeriod:
     values: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """Whose token: the tenant and the name of an AuthConfig, and a digest of what the token is for."""
+
+    tenant: str
+    name: str
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedToken:
+    """A token of an API: `sealed` is encrypted, None after a logout; `expires` Unix time, 0 where it isn't known."""
+
+    key: TokenKey
+    version: int
+    sealed: bytes | None = field(repr=False)
+    expires: float = 0.0
+    changed: str = ""
+
+
 class StateReader(Protocol):
     """Everything that can be asked without changing anything."""
 
@@ -166,6 +186,12 @@ class StateReader(Protocol):
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         """Entries of the apply that was begun and not finished, done and not done; empty if there is none."""
 
+    def token(self, key: TokenKey) -> SealedToken | None:
+        """A token as it is kept; None where there never was one."""
+
+    def tokens(self) -> tuple[SealedToken, ...]:
+        """Every token that is there, by tenant, name and basis."""
+
     def close(self) -> None:
         """Releases connections."""
 
@@ -200,6 +226,17 @@ class StateStore(StateReader, Protocol):
 
     def finish_apply(self, lease: Lease, apply: str) -> int:
         """Closes the journal of an apply; returns the serial, which is the old one if nothing was changed."""
+
+    def claim_token(self, key: TokenKey, version: int, seconds: float) -> bool:
+        """Takes the right to replace a version of a token, for so long; False where another process has it, or the
+        version has moved on. A process that is known to be gone loses its claim at once.
+        """
+
+    def unclaim_token(self, key: TokenKey, version: int) -> None:
+        """Gives back a claim whose token could not be got."""
+
+    def swap_token(self, key: TokenKey, version: int, sealed: bytes | None, expires: float) -> bool:
+        """Replaces a claimed version, durably, and ends the claim; False where the version has moved on."""
 
     def put_cursor(self, key: ObjectKey, checkpoint: str) -> None:
         """Keeps a copy of a flow's last checkpoint."""

@@ -96,6 +96,21 @@ leases = Table(
     Column("expires", Double, nullable=False),
 )
 
+# A token of an API, sealed; empty after a logout. `claimed` is when the right of `process` to replace the version ends.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("tenant", NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("basis", NAME, primary_key=True),
+    Column("version", COUNT, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("expires", Double, nullable=False),
+    Column("changed", NAME, nullable=False),
+    Column("process", NAME, nullable=False),
+    Column("claimed", Double, nullable=False),
+)
+
 cursors = Table("cursors", metadata, *_key(), Column("checkpoint", Text, nullable=False))
 
 runs = Table(
