@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from syncline.audit.log import AuditLog, Receipt
 from syncline.audit.signer import FileSigner
+from syncline.executor.tokens import Vault
 from syncline.model.errors import Bug
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 from syncline.sdk.clients import Clients
@@ -132,6 +133,8 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
             recorder.record([recorder.event(Action.key_create, purpose="audit", verifier=str(key.verifier))])
         with Keep() as keep:
             keep.share(Clients())
-            yield Facilities(settings, store, recorder, KeyRing.open(settings.keys), keep)
+            keys = KeyRing.open(settings.keys)
+            keep.share(Vault.over(store, keys))
+            yield Facilities(settings, store, recorder, keys, keep)
     finally:
         store.close()

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from syncline.executor.tokens import Vault
 from syncline.kinds.auth import Auth, AuthConfigSpec, merged
 from syncline.kinds.auth_details import TEMPLATES, AuthOffer, offer_of
 from syncline.kinds.base import SecretRef
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Side
     from syncline.model.secret import Secret
+    from syncline.sdk.auth.tokens import TokenStore
     from syncline.sdk.keep import Keep
     from syncline.settings import Settings
 
@@ -132,6 +135,7 @@ def instance_of(
         msg = f"{side.integration.key} has no integration spec"
         raise Bug(msg)
     credentials, config = Credentials(), _config(spec, connector, secret)
+    tokens: Callable[[str], TokenStore] | None = None
     if spec.auth:
         declared = desired.find(side.integration.key.tenant, "AuthConfig", spec.auth)
         if declared is None or not isinstance(declared.spec, AuthConfigSpec):
@@ -139,6 +143,8 @@ def instance_of(
             raise Bug(msg)
         auth = declared.spec.root
         credentials = credentials_of(auth, offer_of(connector.auth, auth.type), config, secret)
+        vault = (keep.shared(Vault) if keep is not None else None) or Vault.opening(settings)
+        tokens = partial(vault.tokens, declared.key.tenant, declared.key.name)
     return Instance(
         network=_network(side, spec, desired, settings, secret.tenant),
         name=side.integration.key.name,
@@ -151,4 +157,5 @@ def instance_of(
         count=count,
         keep=keep,
         home=settings.home.resolve(),
+        tokens=tokens,
     )

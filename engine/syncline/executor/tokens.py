@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncline.sdk.auth.tokens import Kept, Token, turn
+from syncline.secrets.envelope import KeyRing
+from syncline.state.open import open_store
 from syncline.state.store import TokenKey
 
 if TYPE_CHECKING:
-    from syncline.secrets.envelope import KeyRing
+    from syncline.settings import Settings
     from syncline.state.store import StateStore
 
 
 @dataclass(slots=True)
 class Vault:
-    """The tokens of a state. One a process: threads that want the same token take turns. Safe for threads."""
+    """
+    The tokens of a state. Safe for threads, which take turns where they want the same token: share one in a process.
 
-    store: StateStore
-    keys: KeyRing
+    `state` lends the state for one use; `keys` opens the keys, when they are first needed.
+    """
+
+    state: Callable[[], AbstractContextManager[StateStore]]
+    keys: Callable[[], KeyRing]
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _turns: dict[TokenKey, threading.Lock] = field(default_factory=dict)
+
+    @classmethod
+    def over(cls, store: StateStore, keys: KeyRing) -> Vault:
+        """Over a state and keys that are open, and stay so."""
+        return cls(lambda: nullcontext(store), lambda: keys)
+
+    @classmethod
+    def opening(cls, settings: Settings) -> Vault:
+        """Opens the state for each use, and nothing until then: for who may not need a token at all."""
+        return cls(lambda: closing(open_store(settings.state_url)), lambda: KeyRing.open(settings.keys))
 
     def tokens(self, tenant: str, name: str, basis: str) -> SealedTokens:
         """The store of the token of an AuthConfig, for what `basis` is a digest of."""
         key = TokenKey(tenant, name, basis)
         with self._lock:
             return SealedTokens(self, key, self._turns.setdefault(key, threading.Lock()))
+
+    def close(self) -> None:
+        """The state and the keys are closed by whoever opened them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +63,33 @@ class SealedTokens:
         return turn(self.turns, seconds)
 
     def read(self) -> Kept:
-        found = self.vault.store.token(self.key)
+        with self.vault.state() as store:
+            found = store.token(self.key)
         if found is None:
             return Kept(0)
         if found.sealed is None:
             return Kept(found.version)
-        return Kept(found.version, Token.loads(self.vault.keys.unseal(self.key.tenant, found.sealed, self._path)))
+        data = self.vault.keys().unseal(self.key.tenant, found.sealed, self._path)
+        return Kept(found.version, Token.loads(data))
 
     def claim(self, version: int, seconds: float) -> bool:
-        return self.vault.store.claim_token(self.key, version, seconds)
+        with self.vault.state() as store:
+            return store.claim_token(self.key, version, seconds)
 
     def swap(self, version: int, token: Token) -> bool:
-        sealed = self.vault.keys.seal(self.key.tenant, token.dumps(), self._path)
-        return self.vault.store.swap_token(self.key, version, sealed, token.expires)
+        sealed = self.vault.keys().seal(self.key.tenant, token.dumps(), self._path)
+        with self.vault.state() as store:
+            return store.swap_token(self.key, version, sealed, token.expires)
 
     def unclaim(self, version: int) -> None:
-        self.vault.store.unclaim_token(self.key, version)
+        with self.vault.state() as store:
+            store.unclaim_token(self.key, version)
+
+    def empty(self) -> bool:
+        """Forgets the token; False where there was none."""
+        with self.vault.state() as store:
+            found = store.token(self.key)
+            return found is not None and store.swap_token(self.key, found.version, None, 0.0)
 
     @property
     def _path(self) -> str:

@@ -20,6 +20,8 @@ BATCH_BYTES = 8 * 1024 * 1024
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from syncline.sdk.auth.tokens import TokenStore
+
 #: Configuration of an integration, defaults filled in, secret references resolved.
 Config = Mapping[str, str | int | float | bool | Secret]
 
@@ -50,7 +52,8 @@ class Instance:
     `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`). `keep`
     may hold idle connections of earlier uses; `network` is what an HTTP client may reach and use. `home` is the
     resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a destination without
-    transactions keeps its checkpoints; None for sources.
+    transactions keeps its checkpoints; None for sources. `tokens(basis)` keeps the token that the servers of its
+    AuthConfig give (None: it doesn't outlive the connector).
 
     Example: what a runtime's `open_source(instance, request)` takes out of it:
 
@@ -67,6 +70,7 @@ class Instance:
     count: Callable[[str, float], None] = _silent
     keep: Keep | None = None
     network: Network = Network()  # noqa: RUF009 - a frozen value
+    tokens: Callable[[str], TokenStore] | None = None
     home: Path | None = None
     ledger: Ledger | None = None
 

@@ -15,12 +15,11 @@ from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Stalled, SynclineError
 from syncline.model.secret import redact
-from syncline.sdk.auth import forms_of_secrets, sensitive_parameters
+from syncline.sdk.auth.authenticator import Authenticator
 from syncline.sdk.clock import Clock
 from syncline.sdk.http import Request, TransportError, origin_of, shown_url, without_query
 from syncline.sdk.meter import Meter
 from syncline.sdk.retry import MAX_WAIT, RetryPolicy
-from syncline.sdk.source import Credentials
 
 
 class Client:
@@ -29,13 +28,14 @@ class Client:
     def __init__(
         self,
         http: Http,
-        credentials: Credentials,
+        auth: Authenticator,
         sender: Sender,
         clock: Clock,
         *,
         chance: Callable[[], float],
         meter: Meter,
     ) -> None:
+        self._auth = auth
         self._sender = sender
         self._clock = clock
         self._chance = chance
@@ -47,17 +47,15 @@ class Client:
             max=units.duration(http.retry.backoff.max),
             honor=http.retry.honor,
         )
-        self._hidden = forms_of_secrets(credentials)
-        self._sensitive = sensitive_parameters(credentials)
         self._judge = self.judge(http.errors)
 
     def place(self, request: Request) -> str:
         """A request for people, without secrets: `GET /tickets?cursor=8`."""
-        return f"{request.method} {self._redacted(shown_url(request.url, self._sensitive))}"
+        return f"{request.method} {self._redacted(shown_url(request.url, self._auth.sensitive))}"
 
     def kept(self, url: str) -> str:
         """A URL that may be kept in a position: without parameters that carry credentials."""
-        return without_query(url, self._sensitive)
+        return without_query(url, self._auth.sensitive)
 
     def judge(self, rules: Sequence[ErrorRule]) -> Judge:
         """A judge by these rules, for `fetch`; without one, the API's own rules count."""
@@ -74,12 +72,15 @@ class Client:
         at once. One that the server refused because of its limits is, since it had no effect.
         """
         try:
-            attempt = 1
+            attempt, renewed = 1, False
             while True:
-                found = self._attempt(request, reading, judge or self._judge)
+                found = self._attempt(request, reading, judge or self._judge, renewed=renewed)
                 if isinstance(found, Answer):
                     return found
-                if isinstance(found, Refused) or not (repeat or found.throttled):
+                if isinstance(found, Refused):
+                    renewed = True  # the credentials are others now: once more
+                    continue
+                if not (repeat or found.throttled):
                     raise found.error
                 self._pause(request, found, attempt)
                 attempt += 1
@@ -108,15 +109,18 @@ class Client:
         self._meter.retried(origin_of(request.url).host)
         self._clock.sleep(wait)
 
-    def _attempt(self, request: Request, reading: Reading, judge: Judging) -> Verdict:
+    def _attempt(self, request: Request, reading: Reading, judge: Judging, *, renewed: bool) -> Verdict:
+        """What became of an attempt; `Refused` only where another with renewed credentials is worth it."""
         try:
-            response, url = self._sender.send(request)
+            response, url, version = self._sender.send(request)
         except Open as error:
             again = Again(str(error), code="SYN465", help="It is asked again once its circuit breaker lets it.")
             return Retry(again, error.after, throttled=True)  # nothing was sent
         except TransportError as error:
             return self._lost(error)
         found = judge.verdict(response, url, reading)
+        if isinstance(found, Refused) and (renewed or not self._auth.renew(version, response, ended=found.ended)):
+            raise found.error if not (renewed and self._auth.renews) else _refused_anew(found.error)
         if isinstance(found, Retry):
             if found.throttled:
                 self._meter.throttled(origin_of(url).host)
@@ -136,4 +140,9 @@ class Client:
         return Retry(again)
 
     def _redacted(self, text: str) -> str:
-        return redact(text, self._hidden)
+        return redact(text, self._auth.hidden)
+
+
+def _refused_anew(error: Stalled) -> Stalled:
+    error.help = "A new token is refused as well: look at its scopes, and at what the account may do."
+    return error

@@ -63,9 +63,13 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The credentials are refused: worth another attempt with renewed ones, where they can be; else the error."""
+    """The credentials are refused: worth another attempt with renewed ones, where they can be; else the error.
+
+    `ended`: they may have ended, and aren't just without permission.
+    """
 
     error: Stalled
+    ended: bool = True
 
 
 Verdict = Answer | Retry | Refused
@@ -164,7 +168,8 @@ class Judge:
                     f"the credentials are refused ({what})",
                     code="SYN401",
                     help="Look at the AuthConfig: is the secret current, and may its owner read this?",
-                )
+                ),
+                ended=status == 401,
             )
         if status >= 500:
             raise Again(what, code="SYN403", after=self._asked(answer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from syncline.connectors.rest.authentication import hosts_of, open_authenticator
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.requests import base_url, connector_of
 from syncline.connectors.rest.sender import Sender
@@ -18,7 +19,7 @@ from syncline.sdk.clock import Clock
 from syncline.sdk.http import HttpTransport, Origin, Tls, Transport
 from syncline.sdk.limits import Account, Rule
 from syncline.sdk.meter import Meter
-from syncline.sdk.source import Credentials, Instance
+from syncline.sdk.source import Instance
 
 
 def open_client(
@@ -29,9 +30,11 @@ def open_client(
     shared = instance.keep.shared(Clients) if instance.keep is not None else None
     clients = shared or Clients(clock)
     meter = Meter(instance.count)
+    transport = transport or open_transport(instance, http, clock, clients)
+    auth = open_authenticator(instance, transport, clock)
     sender = Sender(
-        transport or open_transport(instance, http, clock, clients),
-        instance.credentials,
+        transport,
+        auth,
         clock,
         timeout=units.duration(http.timeout),
         account=_account(instance, http, clients),
@@ -39,7 +42,7 @@ def open_client(
         meter=meter,
         release=_nothing if shared is not None else clients.close,
     )
-    return Client(http, instance.credentials, sender, clock, chance=chance, meter=meter)
+    return Client(http, auth, sender, clock, chance=chance, meter=meter)
 
 
 def _nothing() -> None:
@@ -48,7 +51,7 @@ def _nothing() -> None:
 
 def open_transport(instance: Instance, http: Http, clock: Clock, clients: Clients | None = None) -> Transport:
     """A transport to what the instance may reach, with TLS as declared; without `clients`, over its own connections."""
-    hosts = {urlsplit(base_url(instance, http)).hostname or "", *_hosts(instance.credentials)}
+    hosts = {urlsplit(base_url(instance, http)).hostname or "", *hosts_of(instance.credentials)}
     secrets = instance.credentials.secrets
     certificate = secrets.get("certificate")
     tls = Tls(
@@ -83,11 +86,6 @@ def _authorities(instance: Instance, name: str) -> str:
             code="SYN432",
             help="Name a file inside the repository with certificates in PEM form.",
         ) from error
-
-
-def _hosts(credentials: Credentials) -> set[str]:
-    """Hosts that an AuthConfig gives, such as that of its token endpoint."""
-    return {urlsplit(value).hostname or "" for value in credentials.settings.values() if "://" in value}
 
 
 def _account(instance: Instance, http: Http, clients: Clients) -> Account:

@@ -7,17 +7,18 @@ before it is sent, and are in nothing that outlives it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from syncline.model.errors import Denied, Invalid
-from syncline.sdk.auth import authenticate, sensitive_parameters
+from syncline.model.errors import Denied, Invalid, SynclineError
+from syncline.sdk.auth.authenticator import Authenticator
 from syncline.sdk.breaker import Breaker
 from syncline.sdk.clock import Clock
 from syncline.sdk.http import Origin, Request, Response, Transport, origin_of, same_origin, without_query
 from syncline.sdk.limits import Account
 from syncline.sdk.meter import Meter
-from syncline.sdk.source import Credentials
 
 _REDIRECTS = 5
 
@@ -30,6 +31,14 @@ class Open(Exception):
         self.after = after
 
 
+class Sent(NamedTuple):
+    """A response, the URL that gave it after redirects, and the version of the token that it was asked with."""
+
+    response: Response
+    url: str
+    version: int
+
+
 class Sender:
     """Sends requests of one account to one API. Safe for threads; `close` it.
 
@@ -40,7 +49,7 @@ class Sender:
     def __init__(
         self,
         transport: Transport,
-        credentials: Credentials,
+        auth: Authenticator,
         clock: Clock,
         *,
         timeout: float,
@@ -50,35 +59,35 @@ class Sender:
         release: Callable[[], None],
     ) -> None:
         self._transport = transport
-        self._credentials = credentials
+        self._auth = auth
         self._clock = clock
         self._timeout = timeout
         self._account = account
         self._breaker = breaker
         self._meter = meter
         self._release = release
-        self._sensitive = sensitive_parameters(credentials)
 
-    def send(self, request: Request) -> tuple[Response, str]:
+    def send(self, request: Request) -> Sent:
         """
-        The response to a request, after redirects, and the URL that gave it.
+        The response to a request, after redirects.
 
         Raises `Open`, `TransportError`, `Again` (SYN404) where a limit is used up for long, and `Invalid`.
         """
         for _ in range(_REDIRECTS + 1):
-            response = self._one(request)
+            response, version = self._one(request)
             location = response.headers.get("location", "")
             if response.status not in {301, 302, 303, 307, 308} or not location:
-                return response, request.url
+                return Sent(response, request.url, version)
             request = self._redirected(request, response.status, location)
         raise Invalid(f"more than {_REDIRECTS} redirects", code="SYN406")
 
     def ahead(self, request: Request) -> None:
         """May send a request before it is sent for good, where nothing limits when. What comes of it shows then."""
-        if request.method == "GET" and self._account.unlimited:
+        if request.method == "GET" and self._account.unlimited and not self._auth.fresh:
             breaker = self._breaker(origin_of(request.url))
             if breaker is None or breaker.wait() == 0:
-                self._transport.ahead(self._authenticated(request), self._timeout)
+                with suppress(SynclineError):  # there is no token: that shows when it is sent
+                    self._transport.ahead(self._auth.apply(request).request, self._timeout)
 
     def hold(self, url: str, seconds: float) -> None:
         """The server asked to wait: everybody who uses the account waits."""
@@ -89,13 +98,14 @@ class Sender:
         self._transport.close()
         self._release()
 
-    def _one(self, request: Request) -> Response:
+    def _one(self, request: Request) -> tuple[Response, int]:
         origin = origin_of(request.url)
         path = urlsplit(request.url).path
         breaker = self._breaker(origin)
         with self._account.turn(path) as waited:
             if waited:
                 self._meter.throttled(origin.host)
+            signed = self._auth.apply(request)  # after the wait: a signature holds for minutes only
             ticket = breaker.ask() if breaker is not None else 0
             if ticket is None:
                 assert breaker is not None
@@ -104,7 +114,7 @@ class Sender:
             healthy = False
             began = self._clock.monotonic()
             try:
-                response = self._transport.send(self._authenticated(request), self._timeout)
+                response = self._transport.send(signed.request, self._timeout)
                 healthy = response.status < 500
             except (Denied, Invalid):
                 healthy = True  # what was asked or answered is wrong, but the host is there
@@ -116,14 +126,11 @@ class Sender:
                 if breaker is not None and breaker.tell(ticket, ok=healthy):
                     self._meter.opened(origin.host)
         self._account.learn(path, response.headers)
-        return response
-
-    def _authenticated(self, request: Request) -> Request:
-        return authenticate(request, self._credentials)
+        return response, signed.version
 
     def _redirected(self, request: Request, status: int, location: str) -> Request:
         try:
-            url = without_query(urljoin(request.url, location), self._sensitive)
+            url = without_query(urljoin(request.url, location), self._auth.sensitive)
             same = same_origin(request.url, url)
         except ValueError:
             url, same = location, False

@@ -69,8 +69,13 @@ class Authenticator:
         self._clock = clock
         self._time = Time(clock.now)
         self._granted = None if hasattr(scheme, "sign") else _Grants(scheme, clock, self._time, transport, store)
-        self.fresh: bool = getattr(scheme, "fresh", False)
+        self.fresh: bool = scheme.fresh
         self.sensitive: frozenset[str] = scheme.sensitive
+
+    @property
+    def renews(self) -> bool:
+        """Whether there is a token that can be renewed."""
+        return self._granted is not None
 
     @property
     def hidden(self) -> tuple[Secret, ...]:
@@ -83,14 +88,15 @@ class Authenticator:
             return Signed(self._scheme.sign(request, self._time()), 0)  # type: ignore[union-attr]  # it has `sign`
         return self._granted.apply(request)
 
-    def renew(self, version: int, response: Response) -> bool:
+    def renew(self, version: int, response: Response, *, ended: bool = True) -> bool:
         """
         After a refusal: gets a token newer than `version`, or learns what the server wants (its time, a nonce).
 
-        True if trying the request again, once, is worth it. Raises what getting a token raises.
+        `ended` False says that the token may hold, and only what is to be learnt is. True if trying the request again,
+        once, is worth it. Raises what getting a token raises.
         """
         if self._granted is not None:
-            return self._granted.renew(version, response)
+            return self._granted.renew(version, response, ended=ended)
         return self.fresh and self._time.learn(response)
 
 
@@ -116,9 +122,11 @@ class _Grants:
         assert held.token is not None
         return Signed(self.scheme.present(request, held.token, self.time()), held.version)
 
-    def renew(self, version: int, response: Response) -> bool:
+    def renew(self, version: int, response: Response, *, ended: bool) -> bool:
         if self.scheme.learn(response):
             return True
+        if not ended:
+            return False
         with self.lock:
             if self.held.version != version:
                 return True  # another thread has renewed it since that request was made

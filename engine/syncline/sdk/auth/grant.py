@@ -67,6 +67,10 @@ class Granted(Protocol):
         """Query parameters whose values are never shown or kept."""
 
     @property
+    def fresh(self) -> bool:
+        """Whether each request differs for the same token, so that one sent ahead can't be told from another."""
+
+    @property
     def timeout(self) -> float:
         """Longest time in seconds that getting a token may take in all."""
 

@@ -69,6 +69,10 @@ class OAuth2:
         return self.client.hidden + (forms(self.first_refresh) if self.first_refresh else ())
 
     @property
+    def fresh(self) -> bool:
+        return self.dpop
+
+    @property
     def basis(self) -> str:
         settings = sorted(self.parameters.items())
         return digest(self.grant, self.token_url, self.client.client_id, self.scopes, settings, self.subject, self.dpop)

@@ -51,6 +51,7 @@ class Session:
     lifetime: float = 0.0
     timeout: float = 20.0
     config: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = False
 
     @property
     def hidden(self) -> tuple[Secret, ...]:
