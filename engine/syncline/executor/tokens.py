@@ -15,7 +15,7 @@ from syncline.state.store import TokenKey
 
 if TYPE_CHECKING:
     from syncline.settings import Settings
-    from syncline.state.store import StateStore
+    from syncline.state.store import SealedToken, StateStore
 
 
 @dataclass(slots=True)
@@ -69,15 +69,14 @@ class SealedTokens:
             return Kept(0)
         if found.sealed is None:
             return Kept(found.version)
-        data = self.vault.keys().unseal(self.key.tenant, found.sealed, self._path)
-        return Kept(found.version, Token.loads(data))
+        return Kept(found.version, opened(self.vault.keys(), found))
 
     def claim(self, version: int, seconds: float) -> bool:
         with self.vault.state() as store:
             return store.claim_token(self.key, version, seconds)
 
     def swap(self, version: int, token: Token) -> bool:
-        sealed = self.vault.keys().seal(self.key.tenant, token.dumps(), self._path)
+        sealed = self.vault.keys().seal(self.key.tenant, token.dumps(), _path(self.key))
         with self.vault.state() as store:
             return store.swap_token(self.key, version, sealed, token.expires)
 
@@ -85,12 +84,16 @@ class SealedTokens:
         with self.vault.state() as store:
             store.unclaim_token(self.key, version)
 
-    def empty(self) -> bool:
-        """Forgets the token; False where there was none."""
+    def forget(self, version: int) -> bool:
         with self.vault.state() as store:
-            found = store.token(self.key)
-            return found is not None and store.swap_token(self.key, found.version, None, 0.0)
+            return store.swap_token(self.key, version, None, 0.0)
 
-    @property
-    def _path(self) -> str:
-        return f"tokens/{self.key.tenant}/{self.key.name}/{self.key.basis}"
+
+def opened(keys: KeyRing, found: SealedToken) -> Token:
+    """The token in what is sealed. `Stalled` where it was changed or moved, or its key is gone."""
+    assert found.sealed is not None
+    return Token.loads(keys.unseal(found.key.tenant, found.sealed, _path(found.key)))
+
+
+def _path(key: TokenKey) -> str:
+    return f"tokens/{key.tenant}/{key.name}/{key.basis}"

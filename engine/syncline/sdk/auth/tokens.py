@@ -139,6 +139,9 @@ class TokenStore(Protocol):
     def swap(self, version: int, token: Token) -> bool:
         """Replaces a version, durably, and ends the claim; False (and nothing is changed) if the version moved on."""
 
+    def forget(self, version: int) -> bool:
+        """Empties a version; False if it moved on. Versions go on rising, so that who is late notices."""
+
     def unclaim(self, version: int) -> None:
         """Gives back a claim of one's own whose renewal failed, so that others needn't wait."""
 
@@ -175,6 +178,13 @@ class MemoryTokens:
             if version != self._kept.version:
                 return False
             self._kept, self._claimed = Kept(version + 1, token), -1
+            return True
+
+    def forget(self, version: int) -> bool:
+        with self._lock:
+            if version != self._kept.version:
+                return False
+            self._kept, self._claimed = Kept(version + 1), -1
             return True
 
     def unclaim(self, version: int) -> None:
