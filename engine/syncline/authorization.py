@@ -115,13 +115,14 @@ def _login(settings: Settings, validation: Validation, key: ObjectKey, action: A
 
     from syncline.connectors.rest.login import Login
     from syncline.connectors.rest.opening import open_transport
+    from syncline.connectors.rest.requests import connector_of
     from syncline.sdk.clock import SystemClock
 
     clock = SystemClock()
     with looking(settings, validation, key, action, {}, always=True) as inspector:
         instance = inspector.open()
-        with closing(open_transport(instance, clock)) as transport:
-            yield Login.of(instance, clock, transport=transport)
+        with closing(open_transport(instance, connector_of(instance)[1], clock)) as transport:
+            yield Login.of(instance, transport, clock)
 
 
 def _shown(token: Token) -> LoggedIn:

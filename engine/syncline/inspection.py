@@ -64,7 +64,7 @@ class Discovered:
 
 def check(settings: Settings, validation: Validation, key: ObjectKey) -> Checked:
     """Whether a declared integration answers, by one request or connection. Raises what a run would."""
-    with _looking(settings, validation, key, Action.connector_check, {}) as inspector:
+    with looking(settings, validation, key, Action.connector_check, {}) as inspector:
         return Checked(inspector.side, inspector.check(), _account(inspector.side))
 
 
@@ -75,7 +75,7 @@ def sample(
     from syncline.executor.classified import classes_of, masked
 
     details: dict[str, Detail] = {"stream": stream, "limit": limit, "clear": shown}
-    with _looking(settings, validation, key, Action.connector_read, details, always=shown) as inspector:
+    with looking(settings, validation, key, Action.connector_read, details, always=shown) as inspector:
         records = inspector.read(stream, limit)
         side = side_of(validation.desired, inspector.side.integration, stream)
         schema = side.schema if side is not None else None
@@ -92,7 +92,7 @@ def discover(
 ) -> tuple[Discovered, ...]:
     """What the records of streams (all of them, if none is named) look like, against what is declared of them."""
     details: dict[str, Detail] = {"stream": list(streams)[:20] or "all", "limit": limit, "clear": False}
-    with _looking(settings, validation, key, Action.connector_read, details) as inspector:
+    with looking(settings, validation, key, Action.connector_read, details) as inspector:
         names = tuple(streams) or inspector.side.streams
         if not names:
             raise Invalid(
@@ -134,7 +134,7 @@ def _discovered(inspector: Inspector, validation: Validation, stream: str, limit
 
 
 @contextmanager
-def _looking(
+def looking(
     settings: Settings,
     validation: Validation,
     key: ObjectKey,

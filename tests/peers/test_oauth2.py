@@ -45,7 +45,12 @@ def wire():
 def credentials(oidc, client, **more):
     secrets = {"client_secret": Secret(oidc.secrets[client])} if client in oidc.secrets else {}
     secrets |= {name: value for name, value in more.items() if isinstance(value, Secret)}
-    settings = {"grant": "client_credentials", "token_url": oidc.token_url, "client_id": client, "scopes": ("api:read",)}
+    settings = {
+        "grant": "client_credentials",
+        "token_url": oidc.token_url,
+        "client_id": client,
+        "scopes": ("api:read",),
+    }
     settings |= {name: value for name, value in more.items() if not isinstance(value, Secret)}
     return Credentials("oauth2", settings, secrets)
 
@@ -61,6 +66,12 @@ def login(oidc, wire, client="web", **more):
     store = MemoryTokens()
     assert store.swap(0, token)
     return scheme, store
+
+
+def kept(store):
+    token = store.read().token
+    assert token is not None
+    return token
 
 
 def items(oidc, auth, wire):
@@ -118,7 +129,7 @@ def test_a_refused_token_is_renewed_once(oidc, wire):
     store = MemoryTokens()
     auth = Authenticator(scheme, CLOCK, wire, store)
     assert items(oidc, auth, wire)[0].status == 200
-    for request in revocations(scheme.client, f"{oidc.url}/token/revocation", store.read().token, CLOCK.now()):
+    for request in revocations(scheme.client, f"{oidc.url}/token/revocation", kept(store), CLOCK.now()):
         assert wire.send(request, 10).status == 200
     refused, version = items(oidc, auth, wire)
 
@@ -176,7 +187,7 @@ def test_refresh_tokens_rotate(oidc, wire):
 def test_a_reused_refresh_token_needs_a_login(oidc, wire):
     """Where an old refresh token is used again the server ends the family: a person is sent to log in."""
     scheme, store = login(oidc, wire)
-    old = store.read().token
+    old = kept(store)
     auth = Authenticator(scheme, CLOCK, wire, store)
     assert auth.renew(auth.apply(Request("GET", oidc.url)).version, _refusal())
     stolen = MemoryTokens()
@@ -199,7 +210,7 @@ def test_the_refresh_token_grant_begins_with_a_secret(oidc, wire):
     scheme = oauth2(credentials(oidc, "web", grant="refresh_token", refresh_token=first))
     store = MemoryTokens()
     assert items(oidc, Authenticator(scheme, CLOCK, wire, store), wire)[0].status == 200
-    store.swap(1, replace(store.read().token, expires=1.0))
+    store.swap(1, replace(kept(store), expires=1.0))
 
     assert items(oidc, Authenticator(scheme, CLOCK, wire, store), wire)[0].status == 200
     assert store.read().token.refresh.reveal() != first.reveal()
@@ -291,12 +302,12 @@ def test_no_secret_is_in_a_url(oidc, wire):
     scheme, store = login(oidc, wire)
     sent = []
 
-    class Watched:
+    class Watched(HttpTransport):
         def send(self, request, timeout):
             sent.append(request)
             return wire.send(request, timeout)
 
-    auth = Authenticator(scheme, CLOCK, Watched(), store)
+    auth = Authenticator(scheme, CLOCK, Watched(CLOCK, 1), store)
     auth.renew(auth.apply(Request("GET", oidc.url)).version, _refusal())
 
     assert [urlsplit(request.url).query for request in sent] == [""]

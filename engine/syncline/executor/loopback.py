@@ -63,7 +63,7 @@ class Loopback:
         class Handler(BaseHTTPRequestHandler):
             timeout = _PATIENCE
 
-            def do_GET(self) -> None:  # noqa: N802 - the base class's name
+            def do_GET(self) -> None:
                 ours = urlsplit(self.path).path == loopback._path
                 body = _PAGE.encode() if ours else b"There is nothing here."
                 self.send_response(200 if ours else 404)

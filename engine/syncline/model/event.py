@@ -44,6 +44,8 @@ class Action(StrEnum):
     run_preview = "run.preview"
     connector_check = "connector.check"
     connector_read = "connector.read"
+    auth_login = "auth.login"
+    auth_logout = "auth.logout"
     secret_use = "secret.use"  # noqa: S105 - the name of an action
     key_create = "key.create"
     audit_export = "audit.export"
@@ -130,6 +132,8 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.run_preview: _Class(*_API, 2, "Read"),
     Action.connector_check: _Class(*_API, 2, "Read"),
     Action.connector_read: _Class(*_API, 2, "Read"),
+    Action.auth_login: _Class(*_API, 3, "Update"),
+    Action.auth_logout: _Class(*_API, 4, "Delete"),
     Action.secret_use: _Class(*_API, 2, "Read"),
     Action.key_create: _Class(*_API, 1, "Create"),
     Action.audit_export: _Class(*_API, 2, "Read"),

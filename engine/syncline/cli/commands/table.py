@@ -13,6 +13,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_AUTHOR, "explain", "syncline.cli.commands.explain:explain"),
     Entry(_AUTHOR, "schema", "syncline.cli.commands.schema:schema"),
     Entry(_AUTHOR, "connector", "syncline.cli.commands.connector:connector"),
+    Entry(_CHANGE, "auth", "syncline.cli.commands.auth:auth"),
     Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.connectors.rest.authentication import scheme_of
-from syncline.connectors.rest.opening import open_transport
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.secret import Secret, redact
 from syncline.sdk.auth import authorization_code, device_code
@@ -40,7 +39,7 @@ class Login:
     settings: dict[str, object]
 
     @classmethod
-    def of(cls, instance: Instance, clock: Clock, *, transport: Transport | None = None) -> Login:
+    def of(cls, instance: Instance, transport: Transport, clock: Clock) -> Login:
         """From an instance whose tokens are kept in a state."""
         scheme = scheme_of(instance)
         if not isinstance(scheme, OAuth2) or scheme.grant not in INTERACTIVE or instance.tokens is None:
@@ -51,7 +50,7 @@ class Login:
                 help="Only the grants authorization_code and device_code ask a person.",
             )
         settings = dict(instance.credentials.settings)
-        return cls(scheme, instance.tokens(scheme.basis), transport or open_transport(instance, clock), clock, settings)
+        return cls(scheme, instance.tokens(scheme.basis), transport, clock, settings)
 
     def begin(self, redirect_uri: str) -> Attempt:
         """The page at which a person consents, in a browser that comes back to the redirect URI."""
@@ -102,9 +101,7 @@ class Login:
             if self.store.forget(self.store.read().version):
                 return
 
-    def _kept(
-        self, flow: Flow, secrets: tuple[Secret, ...], show: Callable[[Prompt], None] | None = None
-    ) -> Token:
+    def _kept(self, flow: Flow, secrets: tuple[Secret, ...], show: Callable[[Prompt], None] | None = None) -> Token:
         runner = Runner(self.transport, self.clock, self.scheme.timeout)
         runner = runner if show is None else Runner(self.transport, self.clock, self.scheme.timeout, show)
         try:

@@ -45,12 +45,6 @@ def open_client(
     return Client(http, auth, sender, clock, chance=chance, meter=meter)
 
 
-def open_transport(instance: Instance, clock: Clock) -> Transport:
-    """Connections to the hosts that an instance declares, for a few requests beside its client's; close it."""
-    _, http = connector_of(instance)
-    return _transport(instance, http, Clients(clock), clock)
-
-
 def _nothing() -> None:
     """What is shared is closed by whoever made it."""
 

@@ -77,7 +77,12 @@ def test_a_token_is_asked_for_once_and_sent():
     assert len(transport.sent) == 1
     asked = transport.sent[0]
     assert asked.url == "https://id.example.com/token"
-    expected = {"grant_type": "client_credentials", "scope": "read write", "audience": "https://api.example.com", "x": "1"}
+    expected = {
+        "grant_type": "client_credentials",
+        "scope": "read write",
+        "audience": "https://api.example.com",
+        "x": "1",
+    }
     assert form(asked) == expected
     assert base64.b64decode(asked.headers["Authorization"].removeprefix("Basic ")) == b"app:canary-client-secret"
 
@@ -183,7 +188,9 @@ def test_answers_that_are_no_token(answer):
     assert "canary-client-secret" in {secret.reveal() for secret in auth.hidden}  # what the client masks messages by
 
 
-@pytest.mark.parametrize(("value", "expires"), [(60, 60.0), ("60", 60.0), (-5, 0.0), (True, 0.0), ("soon", 0.0), (1e18, 0.0)])
+@pytest.mark.parametrize(
+    ("value", "expires"), [(60, 60.0), ("60", 60.0), (-5, 0.0), (True, 0.0), ("soon", 0.0), (1e18, 0.0)]
+)
 def test_lifetimes_that_are_believed(value, expires):
     """A lifetime that can't be true counts as none: such a token is used until it is refused."""
     store = MemoryTokens()
@@ -273,7 +280,11 @@ def test_clocks_that_differ(ahead, corrected):
 
 def test_signatures_follow_the_servers_clock():
     """A signed request that is refused for its time is signed again by the server's, once."""
-    made = scheme(Credentials("aws_sigv4", {"access_key_id": "A", "service": "s3", "region": "r"}, {"secret_access_key": Secret("s")}))
+    made = scheme(
+        Credentials(
+            "aws_sigv4", {"access_key_id": "A", "service": "s3", "region": "r"}, {"secret_access_key": Secret("s")}
+        )
+    )
     auth, _ = client(lambda _: REFUSED, made)
     before = auth.apply(API).request.headers["X-Amz-Date"]
     refused = Response(403, {"date": formatdate(NOW + 120, usegmt=True)}, b"")
@@ -352,7 +363,11 @@ def test_a_refused_consent():
 
 def stepped(**more):
     steps = (
-        {"post": "/login", "form": {"user": "{{ auth.user }}", "pw": "{{ auth.pw }}"}, "take": {"ticket": "cookies.sid"}},
+        {
+            "post": "/login",
+            "form": {"user": "{{ auth.user }}", "pw": "{{ auth.pw }}"},
+            "take": {"ticket": "cookies.sid"},
+        },
         {"post": "/session", "body": {"ticket": "{{ ticket }}"}, "take": {"token": 'headers."x-subject-token"'}},
     )
     settings = {"base_url": "https://api.example.com", "steps": steps, "send": {"headers.X-Auth-Token": "{{ token }}"}}

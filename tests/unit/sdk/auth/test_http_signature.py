@@ -19,7 +19,7 @@ from syncline.sdk.auth.signature_base import Message, content_digest, signature_
 from syncline.sdk.http import Request
 from syncline.sdk.source import Credentials
 
-CASES = {
+CASES: dict[str, tuple[list[str], dict[str, str | int]]] = {
     "sig-b21": ([], {"created": 1618884473, "keyid": "test-key-rsa-pss", "nonce": "b3k2pp5k7z-50gnwp.yemd"}),
     "sig-b22": (["@authority", "content-digest", "@query-param;name=Pet"], {"created": 1618884473, "keyid": "test-key-rsa-pss", "tag": "header-example"}),
     "sig-b23": (["date", "@method", "@path", "@query", "@authority", "content-type", "content-digest", "content-length"], {"created": 1618884473, "keyid": "test-key-rsa-pss"}),
@@ -111,7 +111,14 @@ def test_the_content_is_covered_by_its_digest():
 
 def test_parameters_of_a_declaration():
     """Expiry, nonce and tag are in the input where they are declared."""
-    settings = {"algorithm": "hmac-sha256", "key_id": "k", "components": ["@method"], "expires": "60s", "nonce": True, "tag": "app"}
+    settings = {
+        "algorithm": "hmac-sha256",
+        "key_id": "k",
+        "components": ["@method"],
+        "expires": "60s",
+        "nonce": True,
+        "tag": "app",
+    }
     scheme = http_signature(Credentials("http_signature", settings, {"key": Secret("a2V5")}))
     inputs = [scheme.sign(Request("GET", "https://h.example/"), 100.0).headers["Signature-Input"] for _ in range(2)]
 
