@@ -5,6 +5,7 @@ It is the function of a transport (`tests.rest_streams.FunctionTransport`) and a
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ class Contacts:
     asked: list[tuple[str, str]] = field(default_factory=list)
     effects: int = 0
     _next: int = 0
+    _kept: dict[str, Any] = field(default_factory=dict)
     _lock: Any = field(default_factory=threading.RLock)
 
     def of(self, collection: str) -> list[dict[str, Any]]:
@@ -67,6 +69,9 @@ class Contacts:
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Any, dict[str, str]]:
         with self._lock:
+            if path.startswith("/__"):
+                self._control(path.removeprefix("/__"))
+                return 204, None, {}
             self.asked.append((method, path))
             key = headers.get("idempotency-key", "") if self.keys else ""
             if key and key in self.seen:
@@ -117,6 +122,17 @@ class Contacts:
                 return 204, None, {}
             case _:
                 return 404, {"error": "no such record"}, {}
+
+    def _control(self, what: str) -> None:
+        names = ("records", "versions", "seen", "effects", "_next")
+        match what:
+            case "reset":
+                self.records, self.versions, self.seen, self.effects, self._next = {}, {}, {}, 0, 0
+            case "keep":
+                self._kept = copy.deepcopy({name: getattr(self, name) for name in names})
+            case "back":
+                for name, value in copy.deepcopy(self._kept).items():
+                    setattr(self, name, value)
 
     def _result(self, collection: str, sent: dict[str, Any]) -> dict[str, Any]:
         status, body, _ = self._create(collection, sent)

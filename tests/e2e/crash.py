@@ -152,7 +152,9 @@ def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
         engine = Engine(facilities, resolver(settings))
         applied = engine.applied()
         item = applied.flow(scenario.key)
-        destination = engine.opener(item, applied, settings, engine.resolve, facilities.keep).destination()
+        opened = engine.opener(item, applied, settings, engine.resolve, facilities.keep)
+        opened.ledgers = facilities.store.ledger
+        destination = opened.destination()
         saved = destination.checkpoint(str(scenario.key))
         destination.close()
     known = Checkpoint.loads(copy) if copy else None

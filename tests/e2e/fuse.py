@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.file.folder import locate  # noqa: F401 - the folder's module, loaded before a fork
 from syncline.connectors.file.listing import Folder
 from syncline.executor.opening import Opener
+from syncline.sdk.destination import Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -81,6 +82,13 @@ class FusedStore:
         value = getattr(self._store, name)
         return self._fuse.around(f"store.{name}", value) if name in _STORE else value
 
+    def ledger(self, tenant: str, integration: str) -> Any:
+        """A ledger of writes with a point before and after each change."""
+        found = self._store.ledger(tenant, integration)
+        for name in ("begin", "progress", "save", "drop", "forget", "move"):
+            setattr(found, name, self._fuse.around(f"ledger.{name}", getattr(found, name)))
+        return found
+
     @contextmanager
     def lease(self, *args: Any, **named: Any) -> Iterator[Any]:
         self._fuse.point("before store.lease")
@@ -120,6 +128,15 @@ class FusedWriter:
         return refuse(frame) if refuse else []
 
 
+class FusedSender(FusedWriter):
+    """A writer to a system without transactions, with a point before and after each half."""
+
+    def __init__(self, writer: Any, fuse: Fuse) -> None:
+        super().__init__(writer, fuse)
+        self.send = fuse.around("writer.send", writer.send)
+        self.commit = fuse.around("writer.commit", writer.commit)
+
+
 class FusedDestination:
     """A destination with a point before and after each change."""
 
@@ -133,7 +150,7 @@ class FusedDestination:
 
     def open(self, target: Target) -> FusedWriter:
         writer = self._fuse.around("destination.open", self._destination.open)(target)
-        return FusedWriter(writer, self._fuse)
+        return (FusedSender if isinstance(writer, Sending) else FusedWriter)(writer, self._fuse)
 
 
 class FusedOpener(Opener):
@@ -144,8 +161,11 @@ class FusedOpener(Opener):
 
     def destination(self) -> Any:
         opened = super().destination()
-        database = getattr(opened, "_database", None)
-        if self.deep and database is not None:
+        database, client = getattr(opened, "_database", None), getattr(opened, "_client", None)
+        if client is not None:
+            # After the request and before anybody knows its answer: its effect is there, and nobody has heard of it.
+            client.fetch = self.fuse.around("client.fetch", client.fetch)
+        elif self.deep and database is not None:
             for name in {"execute", "execute_many", "append", "merge", "swap"} & set(dir(database)):
                 setattr(database, name, self._inside(name, getattr(database, name)))
         elif self.deep:

@@ -73,13 +73,17 @@ spec: {type: basic, username: USER, password: {secretRef: {provider: env, key: W
 
 @dataclass(frozen=True)
 class Scenario:
-    """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how. With `api`, it reads from there."""
+    """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how. With `api`, it reads from there;
+    with `sink`, it writes to that API, in a `way` of `tests.e2e.writing`.
+    """
 
     write: str
     destination: str = "sqlite"
     schema: str = ""
     kind: str = "Sync"
     api: str = ""
+    sink: str = ""
+    way: str = ""
 
     @property
     def table(self) -> str:
@@ -98,6 +102,10 @@ class Scenario:
             from tests.e2e.api import helpdesk
 
             return helpdesk(self.api, write=self.write, read="incremental")
+        if self.sink:
+            from tests.e2e.writing import repository as writing
+
+            return writing(self.sink, self.way, write=self.write)
         how = "read: full" if self.kind == "Sync" else "validate: before-commit"
         spec = f"{{from: crm/customers, mapping: customer, to: warehouse/{TABLE}, {how}, write: {self.write}}}"
         head = f"apiVersion: syncline/v1\nkind: {self.kind}\nmetadata: {{name: customers, tenant: acme}}\n"
@@ -158,6 +166,10 @@ def customers(root: Path, rows: int, generation: int = 1) -> Path:
 
 def rows(root: Path, scenario: Scenario) -> list[Any] | None:
     """The rows of the destination in the order they lie there; None where there is no table."""
+    if scenario.sink:
+        from tests.e2e.writing import contacts
+
+        return contacts(scenario.sink)
     match scenario.destination:
         case "sqlite":
             return _sqlite_rows(root / "warehouse.db", scenario.table)

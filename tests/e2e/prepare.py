@@ -12,6 +12,7 @@ import psycopg
 from syncline import workflow
 from syncline.executor.progress import Silent
 from tests.e2e import house
+from tests.e2e.writing import control
 from tests.look import Look
 from tests.repository import write
 
@@ -34,10 +35,16 @@ def reset(spec: Spec, scenario: house.Scenario, do: Callable[[Callable[[], objec
     if spec.state:
         _drop_state(spec.state)
     if not fresh:
+        if scenario.sink:
+            control(scenario.sink, "back")
         shutil.copytree(spec.template, spec.work)
         return
+    if scenario.sink:
+        control(scenario.sink, "reset")
     spec.work.mkdir(parents=True)
     do(lambda: _build(spec, scenario))
+    if scenario.sink:
+        control(scenario.sink, "keep")
     if not spec.state:
         shutil.copytree(spec.work, spec.template)
 

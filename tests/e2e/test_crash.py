@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api_server import Asked, Reply, api_server
+from tests.writing_api import Contacts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,6 +103,27 @@ def test_a_repair_that_is_killed_is_repaired(tmp_path, write):
 def test_an_import_that_is_killed_while_it_validates_ends_like_one_that_was_not(tmp_path):
     """A sample of points of an import that checks everything before its first write."""
     agrees(same(tmp_path, "run", {"write": "append", "kind": "Import"}, stride=7, first=4), "append")
+
+
+@pytest.mark.parametrize(
+    ("way", "write", "stride"),
+    [
+        ("keys", "upsert", 13),
+        ("keys", "append", 19),
+        ("search", "upsert", 23),
+        ("put", "upsert", 23),
+        ("batch", "upsert", 5),
+        ("search", "append", 29),
+    ],
+)
+@pytest.mark.slow
+def test_a_run_into_an_api_that_is_killed_at_any_point_ends_like_one_that_was_not(tmp_path, way, write, stride):
+    """A sample of points, between a request's effect and its answer too: every record is there, and none twice."""
+    api = Contacts(unique="")
+    with api_server(api.handle) as server:
+        lines = same(tmp_path, "run", {"write": write, "sink": server.url, "way": way}, stride=stride, first=2)
+    assert any("client.fetch" in line["name"] for line in lines)
+    assert not any(line["between"]["ahead"] for line in lines)
 
 
 @pytest.mark.slow

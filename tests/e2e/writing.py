@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from typing import Any
+
 from tests.e2e.house import MAPPING, SOURCE, TENANT
 
 #: Ways to write, from the safest to one that can promise nothing.
@@ -86,3 +90,16 @@ def repository(url: str, way: str, *, write: str = "upsert") -> dict[str, str]:
         "connector.yaml": _CONNECTOR.replace("WAY", WAYS[way].rstrip()),
         "sync.yaml": _SYNC.replace("URL", url).replace("MODE", write),
     }
+
+
+def contacts(url: str) -> list[Any]:
+    """What the API holds, in the order of our ids; a record that is there twice shows twice."""
+    with urllib.request.urlopen(f"{url}/contacts", timeout=30) as answer:  # noqa: S310 - a server of the test
+        items = json.loads(answer.read())["items"]
+    return sorted(({k: v for k, v in item.items() if k != "ref"} for item in items), key=json.dumps)
+
+
+def control(url: str, what: str) -> None:
+    """Tells the API to forget everything (`reset`), to remember how it is (`keep`) or to be so again (`back`)."""
+    request = urllib.request.Request(f"{url}/__{what}", data=b"", method="POST")  # noqa: S310 - likewise
+    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - likewise
