@@ -133,6 +133,8 @@ class Contacts:
             case "back":
                 for name, value in copy.deepcopy(self._kept).items():
                     setattr(self, name, value)
+            case _:
+                raise AssertionError(what)
 
     def _result(self, collection: str, sent: dict[str, Any]) -> dict[str, Any]:
         status, body, _ = self._create(collection, sent)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from syncline.connectors.rest.content import Content
 from syncline.connectors.rest.judge import Answer, Judge, Reading, Verdict, read_nothing
 from syncline.connectors.rest.rules import compile_rules, loose
 from syncline.kinds.rule import ErrorRule
@@ -60,7 +61,7 @@ class WriteJudge:
                 case "reset_paging":
                     raise Invalid("a rule says that paging must start over, and this is no page", code="SYN440")
                 case _:
-                    return as_read.verdict(response, url, read_nothing)
+                    return as_read.verdict(response, url, _AS_SEEN)
         if 200 <= answer.status < 300:
             return answer
         if 400 <= answer.status < 500 and answer.status not in _OF_THE_CLIENT:
@@ -71,6 +72,17 @@ class WriteJudge:
         shown = message or excerpt(answer.body, self._hide)
         why = f"status {answer.status}" + (f": {shown}" if shown else "")
         return Judged(answer.url, answer.status, answer.headers, answer.body, document=answer.document, refused=why)
+
+
+class _AsSeen(Reading):
+    """Whatever the body is, so that a rule which matched it here matches it there."""
+
+    def read(self, response: Response, hide: Hide) -> Content:
+        del hide
+        return Content(response.body, _document(response.body))
+
+
+_AS_SEEN = _AsSeen()
 
 
 def _document(body: bytes) -> Any:

@@ -89,7 +89,9 @@ def upsert(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
     if isinstance(made, Result):
         return made
     if made.ids:  # it was there after all
-        return (yield from _adopt(row, plan, made, key))
+        result = yield from _adopt(row, plan, made, key)
+        ours = made.unknown is not None and result.did == "unchanged"  # it is what our request did
+        return replace(result, did="inserted") if ours else result
     if known is not None and known.pending and known.digest != row.digest and "update" in plan:
         # The answer may be that of an earlier attempt, which sent other values under the same idempotency key.
         result = yield from _set(row, plan, "update", Known(made.id, made.version), key)
@@ -157,8 +159,10 @@ def _create(row: Row, plan: WritePlan, key: str) -> Generator[Step, Reply, Reply
                 raise reply.unknown
             return _refused(reply)
         found = yield from _find(row)
-        if isinstance(found, Result) or found.ids:
+        if isinstance(found, Result):
             return found
+        if found.ids:
+            return replace(found, unknown=reply.unknown)
         if reply.refused:
             return _refused(reply)
     raise reply.unknown or Again(reply.refused, code="SYN403")

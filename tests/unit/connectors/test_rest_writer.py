@@ -1,0 +1,527 @@
+"""What a writer to an API sends for rows, and what it makes of each answer."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import pytest
+
+from syncline.connectors.rest.destination import RestDestination
+from syncline.connectors.rest.write_values import same
+from syncline.model.errors import Again, Bug, Invalid, Stalled
+from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.destination import Refusal, Sent, Target, Written
+from syncline.sdk.frame import target_frame_schema
+from syncline.sdk.http import Request, Response, TransportError
+from syncline.sdk.ledger import Known, MemoryLedger
+from tests.rest_streams import FakeClock, FunctionTransport, answer, instance
+from tests.writing_api import Contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from syncline.connectors.rest.writer import RestWriter
+
+SCHEMA = Schema((Field("email", DataType("string")), Field("name", DataType("string"))), ("email",))
+KEYED = """
+id: body.ref
+version: headers.etag
+create: {post: /contacts, headers: {Idempotency-Key: "{{ idempotency_key }}"}}
+update: {patch: "/contacts/{{ id }}", headers: {If-Match: "{{ version }}"}}
+read: {get: "/contacts/{{ id }}"}
+"""
+BLIND = "{id: body.ref, create: {post: /contacts}, update: {patch: '/contacts/{{ id }}'}}"
+SEARCH = """
+id: body.ref
+create: {post: /contacts}
+update: {patch: "/contacts/{{ id }}"}
+find: {get: /contacts, query: {email: "{{ record.email }}"}, id: "body.items[].ref", record: "body.items[0]"}
+"""
+
+
+def opened(
+    write: str,
+    api: Callable[[Request], Response],
+    *,
+    mode: str = "upsert",
+    ledger: MemoryLedger | None = None,
+    schema: Schema = SCHEMA,
+    http: str = "retry: {attempts: 2}",
+    fields: str = "",
+    clock: FakeClock | None = None,
+) -> RestWriter:
+    """A writer to the stream `contacts`."""
+    indented = "\n".join(f"      {line}" for line in write.strip().splitlines())
+    declared = f"\n    schema: {{properties: {fields}}}" if fields else ""
+    text = f"http: {{{http}}}\nstreams:\n  contacts:\n    get: /contacts\n    write:\n{indented}{declared}\n"
+    made = instance(text, ledger=MemoryLedger() if ledger is None else ledger, config={"site": "acme"})
+    destination = RestDestination(
+        made, transport=FunctionTransport(api), clock=clock or FakeClock(), chance=lambda: 0.0
+    )
+    return destination.open(Target("acme/Sync/contacts", "run1", "contacts", schema, mode))  # type: ignore[arg-type]  # parametrised
+
+
+def frame(*rows: tuple[Any, ...], schema: Schema = SCHEMA) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=target_frame_schema(schema), orient="row")
+
+
+ADA, BOB = ("ada@example.com", "Ada"), ("bob@example.com", "Bob")
+
+
+class Recorder:
+    """Answers what a function says, and remembers what was asked."""
+
+    def __init__(self, reply: Callable[[Request], Response]) -> None:
+        self.reply = reply
+        self.sent: list[Request] = []
+
+    def __call__(self, request: Request) -> Response:
+        self.sent.append(request)
+        return self.reply(request)
+
+
+EVERY = {
+    "string": ("x", '"x"'),
+    "integer": (2**63 - 1, "9223372036854775807"),
+    "decimal(38,9)": (
+        Decimal("12345678901234567890123456789.123456789"),
+        "12345678901234567890123456789.123456789",
+    ),
+    "decimal(12,9)": (Decimal("0.000000001"), "0.000000001"),
+    "float": (0.1, "0.1"),
+    "boolean": (True, "true"),
+    "timestamp": (datetime(2024, 2, 29, 1, 2, 3, 40, UTC), '"2024-02-29T01:02:03.000040Z"'),
+    "datetime": (datetime.fromisoformat("2024-02-29T01:02:03"), '"2024-02-29T01:02:03"'),
+    "json": ('{"n": 1.10, "big": 12345678901234567890.10}', '{"n": 1.10, "big": 12345678901234567890.10}'),
+    "binary": (b"\x00\xff", '"AP8="'),
+}
+
+
+class TestBodies:
+    @pytest.mark.parametrize("kind", EVERY)
+    def test_values_keep_every_digit(self, kind):
+        """A value of each type stands in the request as JSON that says exactly the same."""
+        value, expected = EVERY[kind]
+        schema = Schema((Field("id", DataType("integer")), Field("v", DataType.parse(kind))), ("id",))
+        seen = Recorder(lambda _: answer({"ref": 1}, 201))
+        opened(KEYED, seen, schema=schema).send(frame((1, value), schema=schema))
+
+        assert seen.sent[0].body.decode() == '{"id":1,"v":' + expected + "}"
+
+    @pytest.mark.parametrize(
+        ("declared", "kind", "value", "expected"),
+        [
+            ("string", "decimal(14,2)", Decimal("1.50"), '"1.50"'),
+            ("number", "decimal(14,2)", Decimal("1.50"), "1.50"),
+            ("string", "integer", 7, '"7"'),
+            ("integer", "decimal(5,0)", Decimal(7), "7"),
+            ("any", "decimal(14,2)", Decimal("1.50"), "1.50"),
+        ],
+    )
+    def test_the_stream_says_how_numbers_are_written(self, declared, kind, value, expected):
+        """A number is JSON text where the stream's schema says string, with the same digits."""
+        schema = Schema((Field("id", DataType("integer")), Field("v", DataType.parse(kind))), ("id",))
+        seen = Recorder(lambda _: answer({"ref": 1}, 201))
+        fields = f"{{id: {{type: integer}}, v: {{type: {declared}}}}}"
+        opened(KEYED, seen, schema=schema, fields=fields).send(frame((1, value), schema=schema))
+
+        assert seen.sent[0].body.decode() == '{"id":1,"v":' + expected + "}"
+
+    @pytest.mark.parametrize(
+        ("write", "body"),
+        [
+            ("{upsert: {put: /c, body: {contact: '{{ record }}'}}}", {"contact": {"email": ADA[0], "name": None}}),
+            ("{nulls: omit, upsert: {put: /c}}", {"email": ADA[0]}),
+            (
+                "{upsert: {put: /c, body: {to: '<{{ record.email }}>', name: '{{ record.name }}', in: '{{ config.site }}'}}}",
+                {"to": f"<{ADA[0]}>", "name": None, "in": "acme"},
+            ),
+            ("{upsert: {put: /c, body: [1, {of: '{{ record.email }}'}]}}", [1, {"of": ADA[0]}]),
+        ],
+    )
+    def test_bodies(self, write, body):
+        """A record stands where the body says, with nulls sent or left out, and templates give text."""
+        seen = Recorder(lambda _: answer({}))
+        opened(write, seen).send(frame((ADA[0], None)))
+
+        assert json.loads(seen.sent[0].body) == body
+
+    def test_media_type(self):
+        """A declared Content-Type stays, whatever its case; else it is JSON's."""
+        seen = Recorder(lambda _: answer({}))
+        for write in (
+            "{upsert: {put: /c}}",
+            "{upsert: {patch: /c, headers: {content-type: application/merge-patch+json}}}",
+        ):
+            opened(write, seen).send(frame(ADA))
+
+        types = [{k.lower(): v for k, v in r.headers.items()}["content-type"] for r in seen.sent]
+        assert types == ["application/json", "application/merge-patch+json"]
+
+    def test_keys_in_paths_stay_in_their_segment(self):
+        """A key with a slash or a question mark is encoded, and can't lead to another resource."""
+        seen = Recorder(lambda _: answer({}))
+        opened("{upsert: {put: '/c/{{ record.email }}'}}", seen).send(frame(("../x?y=1", "n")))
+
+        assert seen.sent[0].url == "http://api.example/c/..%2Fx%3Fy%3D1"
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_what_json_cannot_hold_is_refused_first(self, value):
+        """NaN and infinity are refused by row, before anything is sent."""
+        schema = Schema((Field("id", DataType("integer")), Field("v", DataType("float"))), ("id",))
+        seen = Recorder(lambda _: answer({}))
+        writer = opened("{upsert: {put: /c}}", seen, schema=schema)
+        rows = frame((1, 0.5), (2, value), schema=schema)
+
+        assert writer.refuse(rows) == [Refusal(1, "v", "JSON has no NaN and no infinity")]
+        with pytest.raises(Invalid) as caught:
+            writer.send(rows)
+        assert (caught.value.code, seen.sent) == ("SYN485", [])
+
+
+class TestOpening:
+    @pytest.mark.parametrize(
+        ("mode", "write", "said"),
+        [
+            ("replace", "{upsert: {put: /c}}", "no write: replace"),
+            ("append", "{upsert: {put: /c}}", "needs `create`"),
+            ("upsert", "{create: {post: /c}}", "needs `upsert`"),
+            ("upsert", "{update: {patch: /c}}", "needs `upsert`"),
+        ],
+    )
+    def test_modes_that_the_stream_lacks(self, mode, write, said):
+        """A stream without the requests of a mode is refused when it is opened."""
+        with pytest.raises(Invalid, match=said) as caught:
+            opened(write, lambda _: answer({}), mode=mode)
+        assert caught.value.code == "SYN520"
+
+    def test_columns_that_do_not_fit(self):
+        """Every column that the stream doesn't have, or can't hold, is a finding."""
+        schema = Schema((*SCHEMA.fields, Field("born", DataType("date"))), SCHEMA.key)
+        with pytest.raises(Invalid) as caught:
+            opened(
+                "{upsert: {put: /c}}",
+                lambda _: answer({}),
+                schema=schema,
+                fields="{email: {type: string}, born: {type: integer}}",
+            )
+
+        assert [d.code for d in caught.value.diagnostics] == ["SYN521", "SYN521"]
+        assert "no field 'name'" in caught.value.diagnostics[0].message
+        assert "integer, which can't hold date" in caught.value.diagnostics[1].message
+
+    def test_without_a_ledger(self):
+        """Nothing is written to an API that nobody remembers."""
+        with pytest.raises(Bug):
+            RestDestination(instance("streams: {}"))
+
+
+class TestOutcomes:
+    def test_a_creation_without_a_key_is_sent_once(self):
+        """Without an idempotency key, a creation whose answer is lost isn't sent again: the run stops."""
+        api = Contacts(lose=frozenset({1}))
+        with pytest.raises(Again):
+            opened(BLIND, api).send(frame(ADA))
+        assert (len(api.of("contacts")), len(api.asked)) == (1, 1)
+
+    def test_a_creation_with_a_key_is_sent_again(self):
+        """With one it is, and the API knows it: one effect."""
+        api = Contacts(lose=frozenset({1}))
+        assert opened(KEYED, api).send(frame(ADA)) == Sent(Written(1))
+        assert (len(api.of("contacts")), len(api.asked)) == (1, 2)
+
+    def test_a_creation_is_looked_for(self):
+        """Where a record can be found by its key, a lost answer is looked up instead of sent again."""
+        api = Contacts(unique="", lose=frozenset({1}))
+        assert opened(SEARCH, api).send(frame(ADA)) == Sent(Written(1))
+        assert [method for method, _ in api.asked] == ["GET", "POST", "GET"]
+        assert len(api.of("contacts")) == 1
+
+    @pytest.mark.parametrize("status", [500, 502, 503])
+    def test_server_errors_leave_the_outcome_unknown(self, status):
+        """A creation that a server error answers isn't sent again either; an update is."""
+        seen = Recorder(lambda _: answer({}, status))
+        with pytest.raises(Again):
+            opened(BLIND, seen).send(frame(ADA))
+        assert len(seen.sent) == 1
+        seen = Recorder(lambda _: answer({}, status))
+        with pytest.raises(Again):
+            opened("{upsert: {put: /c}}", seen).send(frame(ADA))
+        assert len(seen.sent) == 2
+
+    def test_too_many_requests_are_repeated(self):
+        """A 429 says that nothing was done: the creation is sent again after the time that it asks for."""
+        clock = FakeClock()
+        replies = iter([answer({}, 429, retry_after="7"), answer({"ref": 1}, 201)])
+        assert opened(BLIND, lambda _: next(replies), clock=clock).send(frame(ADA)) == Sent(Written(1))
+        assert clock.slept == [7.0]
+
+    def test_refused_credentials_stop_the_run(self):
+        """A 401 is about the client: no record is a reject because of it."""
+        with pytest.raises(Stalled):
+            opened(BLIND, lambda _: answer({}, 401)).send(frame(ADA))
+
+    @pytest.mark.parametrize("status", [400, 404, 409, 415, 422])
+    def test_other_refusals_are_about_the_record(self, status):
+        """A 4xx rejects the record with the API's message and the request, and the others are written."""
+
+        def api(request: Request) -> Response:
+            bad = b"bob" in request.body
+            return answer({"error": "no Bobs"}, status) if bad else answer({"ref": 1}, 201)
+
+        sent = opened(BLIND, api).send(frame(BOB, ADA))
+
+        assert sent.written == Written(1)
+        assert sent.refused == (Refusal(0, "", f'POST /contacts: status {status}: {{"error": "no Bobs"}}'),)
+
+    @pytest.mark.parametrize(
+        ("do", "expected"),
+        [
+            ("skip", Sent(Written(0), (Refusal(0, "", "POST /contacts: status 200: quota of acme"),))),
+            ("ignore", Sent(Written(0, 1))),
+        ],
+    )
+    def test_rules_come_first(self, do, expected):
+        """An error inside a good answer rejects the record by skip, and counts as written by ignore."""
+        http = f"errors: [{{when: body.error, do: {do}, message: 'quota of acme'}}]"
+        writer = opened("{upsert: {post: /contacts}}", lambda _: answer({"error": 7}), http=http)
+        assert writer.send(frame(ADA)) == expected
+
+    def test_a_rule_that_fails_ends_the_run(self):
+        """`fail` stops, with the rule's message."""
+        http = "errors: [{when: body.error, do: fail, message: 'the API is closed'}]"
+        with pytest.raises(Invalid, match="the API is closed"):
+            opened("{upsert: {post: /c}}", lambda _: answer({"error": 7}), http=http).send(frame(ADA))
+
+    def test_an_answer_without_an_id(self):
+        """A creation whose answer doesn't say the id stops the run: a later one could only create it again."""
+        with pytest.raises(Invalid) as caught:
+            opened(BLIND, lambda _: answer({}, 201)).send(frame(ADA))
+        assert caught.value.code == "SYN522"
+
+    def test_what_was_applied_before_an_error_is_known(self):
+        """Records before the one that stops a run aren't sent again."""
+        api, ledger = Contacts(lose=frozenset({2})), MemoryLedger()
+        with pytest.raises(Again):
+            opened(BLIND, api, ledger=ledger).send(frame(ADA, BOB))
+        api.unique = ""
+        opened(BLIND, api, ledger=ledger).send(frame(ADA))
+        assert [path for _, path in api.asked].count("/contacts") == 2
+
+
+class TestIds:
+    def test_a_later_run_updates(self):
+        """The id of a creation is kept: what changes is updated, what is gone at the API is created anew."""
+        api, ledger = Contacts(), MemoryLedger()
+        opened(KEYED, api, ledger=ledger).write(frame(ADA, BOB), "1")
+        assert opened(KEYED, api, ledger=ledger).write(frame((ADA[0], "Ada L."), BOB), "2") == Written(0, 1, 1)
+        api.records["contacts"].pop("1")
+        assert opened(KEYED, api, ledger=ledger).write(frame((ADA[0], "Lady L.")), "3") == Written(1)
+        assert {r["email"]: r["name"] for r in api.of("contacts")} == {BOB[0]: "Bob", ADA[0]: "Lady L."}
+
+    def test_two_records_of_one_key_are_a_reject(self):
+        """Where a search finds several, it can't be told which is meant."""
+        api = Contacts(unique="")
+        for _ in range(2):
+            api._put("contacts", str(len(api.of("contacts"))), {"email": ADA[0], "name": "x"})
+        sent = opened(SEARCH, api).send(frame(ADA, BOB))
+        assert (sent.written, [r.row for r in sent.refused]) == (Written(1), [0])
+        assert "2 records have this key" in sent.refused[0].message
+
+    def test_what_is_there_is_adopted(self):
+        """A record that others made is updated, not created; one with the same values isn't even sent."""
+        api = Contacts()
+        api._put("contacts", "7", {"email": ADA[0], "name": "somebody"})
+        api._put("contacts", "8", {"email": BOB[0], "name": "Bob", "more": 1})
+        ledger = MemoryLedger()
+        assert opened(SEARCH, api, ledger=ledger).write(frame(ADA, BOB), "1") == Written(0, 1, 1)
+        assert {known.id for known in ledger.records.values()} == {"7", "8"}
+
+    def test_other_settings_are_another_place(self):
+        """Ids belong to the URL and settings that they came from."""
+        api, ledger = Contacts(unique=""), MemoryLedger()
+        opened(BLIND, api, ledger=ledger).write(frame(ADA), "1")
+        assert {place.split()[0] for place, _ in ledger.records} == {"contacts"}
+        assert ADA[0] not in repr(ledger.records)
+
+    def test_an_unknown_creation_keeps_its_idempotency_key(self):
+        """Whoever comes after a stopped run, and with which values ever, sends the key of the first attempt."""
+        api, ledger = Contacts(lose=frozenset({1})), MemoryLedger()
+        with pytest.raises(Again):
+            opened(KEYED, api, ledger=ledger, http="retry: {attempts: 1}").send(frame(ADA))
+        ledger.marks["acme/Sync/contacts"] = type(ledger.marks["acme/Sync/contacts"])("e", "another checkpoint")
+
+        assert opened(KEYED, api, ledger=ledger).write(frame((ADA[0], "Ada L.")), "2").inserted == 1
+        assert api.of("contacts") == [{"email": ADA[0], "name": "Ada L."}]
+
+
+class TestVersions:
+    def changed(self, conflicts: str) -> tuple[Contacts, Sent]:
+        """Our version is old: somebody else has written since."""
+        api, ledger = Contacts(), MemoryLedger()
+        write = KEYED + f"conflicts: {conflicts}\n"
+        opened(write, api, ledger=ledger).write(frame(ADA), "1")
+        api._put("contacts", "1", {"email": ADA[0], "name": "theirs"})
+        return api, opened(write, api, ledger=ledger).send(frame((ADA[0], "ours")))
+
+    def test_retry_writes_over_the_newest(self):
+        """A stale version is read again and written over, as the source wins."""
+        api, sent = self.changed("retry")
+        assert (sent, api.of("contacts")[0]["name"]) == (Sent(Written(0, 1)), "ours")
+
+    def test_reject_leaves_theirs(self):
+        """A record that others changed becomes a reject that says so."""
+        api, sent = self.changed("reject")
+        assert api.of("contacts")[0]["name"] == "theirs"
+        assert "it was changed by others since it was last written" in sent.refused[0].message
+
+    @pytest.mark.parametrize("conflicts", ["retry", "reject"])
+    def test_our_own_earlier_attempt_is_no_conflict(self, conflicts):
+        """An update whose answer was lost is seen, when its repetition meets the version that it made itself."""
+        api, ledger = Contacts(keys=False), MemoryLedger()
+        write = KEYED + f"conflicts: {conflicts}\n"
+        opened(write, api, ledger=ledger).write(frame(ADA), "1")
+        api.lose = frozenset({2})
+        assert opened(write, api, ledger=ledger).send(frame((ADA[0], "ours"))) == Sent(Written(0, 1))
+        assert api.versions["1"] == 2
+
+    def test_a_version_that_never_holds_still(self):
+        """An update that meets a newer version each time ends as a reject, after a few attempts."""
+
+        def api(request: Request) -> Response:
+            return answer({"name": "x"}, 412 if request.method == "PATCH" else 200, etag='"9"')
+
+        ledger = MemoryLedger()
+        writer = opened(KEYED, api, ledger=ledger)
+        row = next(iter(writer._columns.rows(frame(ADA), SCHEMA.key)))
+        ledger.records[writer._place, row.key] = Known("1", '"1"', "old")
+        assert "status 412" in writer.send(frame(ADA)).refused[0].message
+
+
+BATCH = """
+id: body.ref
+create:
+  post: /contacts/batch
+  batch: {size: 2, into: body.inputs, results: body.results, id: ref, failed: error, message: error, MATCH}
+update: {patch: "/contacts/{{ id }}"}
+"""
+
+
+class TestBatches:
+    ROWS = tuple((f"c{n}@example.com", f"C{n}") for n in range(5))
+
+    @pytest.mark.parametrize("match", ["", "match: for, key: '{{ record.email }}'"])
+    def test_results_are_told_apart(self, match):
+        """Five records go in three requests; the one that is refused is rejected with its own message."""
+        api, ledger = Contacts(refuse=lambda r: "not C3" if r["name"] == "C3" else ""), MemoryLedger()
+        writer = opened(BATCH.replace("MATCH", match), api, ledger=ledger)
+        sent = writer.send(frame(*self.ROWS))
+
+        assert sent.written == Written(4)
+        assert sent.refused == (Refusal(3, "", "POST /contacts/batch: not C3"),)
+        assert len(api.asked) == 3
+        writer.commit("1")
+        assert sorted(known.id for known in ledger.records.values()) == ["1", "2", "3", "4"]
+
+    def test_one_bad_record_of_a_batch_without_results(self):
+        """A batch that is refused as a whole is divided until the bad record stands alone."""
+        api = Contacts(refuse=lambda r: "not C3" if r["name"] == "C3" else "")
+        write = "{upsert: {post: /contacts/import, batch: {size: 5}}}"
+        sent = opened(write, api).send(frame(*self.ROWS))
+
+        assert (sent.written.inserted + sent.written.updated, [r.row for r in sent.refused]) == (4, [3])
+        assert "not C3" in sent.refused[0].message
+        assert len(api.of("contacts")) == 4
+
+    @pytest.mark.parametrize("results", [[], [{"ref": 1}], {"ref": 1}, None])
+    def test_results_that_are_missing(self, results):
+        """An answer that doesn't have a result for each record stops the run: nobody knows what was written."""
+        with pytest.raises(Invalid) as caught:
+            opened(BATCH.replace("MATCH", ""), lambda _: answer({"results": results})).send(frame(ADA, BOB))
+        assert caught.value.code == "SYN522"
+
+
+class TestAppends:
+    def test_equal_rows_are_two_records(self):
+        """Rows without a key that are equal are two effects, with two idempotency keys; again after a checkpoint, too."""
+        api = Contacts(unique="")
+        schema = Schema(SCHEMA.fields)
+        writer = opened(KEYED, api, mode="append", schema=schema)
+        assert writer.write(frame(ADA, ADA), "1") == Written(2)
+        assert writer.write(frame(ADA), "2") == Written(1)
+        assert (len(api.of("contacts")), len(api.seen)) == (3, 3)
+
+    def test_a_batch_that_was_cut_short_is_completed(self):
+        """What was appended before an error isn't appended again, though the API knows no keys."""
+        api, ledger = Contacts(unique=""), MemoryLedger()
+
+        def dying(request: Request) -> Response:
+            if len(api.asked) == 2:
+                raise TransportError("connection failed", "connection")
+            return api(request)
+
+        with pytest.raises(Again):
+            opened(BLIND, dying, mode="append", ledger=ledger).send(frame(ADA, BOB, ADA))
+        assert opened(BLIND, api, mode="append", ledger=ledger).write(frame(ADA, BOB, ADA), "1") == Written(3)
+        assert [r["name"] for r in api.of("contacts")] == ["Ada", "Bob", "Ada"]
+
+
+class TestDeletes:
+    WRITE = KEYED + "delete: {delete: '/contacts/{{ id }}'}\n"
+
+    def test_records_go_once(self):
+        """A deleted record is gone and forgotten; deleting it again, or what was never there, changes nothing."""
+        api, ledger = Contacts(), MemoryLedger()
+        writer = opened(self.WRITE, api, ledger=ledger)
+        writer.write(frame(ADA, BOB), "1")
+        assert writer.delete(frame(ADA)) == Sent(Written(0, 1))
+        assert [r["email"] for r in api.of("contacts")] == [BOB[0]]
+        assert len(ledger.records) == 1
+
+    def test_without_a_request(self):
+        """A stream that declares none is Invalid."""
+        with pytest.raises(Invalid):
+            opened(KEYED, lambda _: answer({})).delete(frame(ADA))
+
+
+def test_concurrency():
+    """As many requests are on their way as are allowed, and no more."""
+    now, most, lock = [0], [0], threading.Lock()
+
+    def api(request: Request) -> Response:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        time.sleep(0.02)
+        with lock:
+            now[0] -= 1
+        return answer({})
+
+    rows = frame(*((f"c{n}@example.com", "n") for n in range(40)))
+    began = time.monotonic()
+    assert opened("{concurrency: 8, upsert: {put: /c}}", api).send(rows).written == Written(0, 40)
+    assert most[0] == 8
+    assert time.monotonic() - began < 40 * 0.02
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ({"a": 1}, {"a": 1, "b": 2}, True),
+        ({"a": Decimal("1.50")}, {"a": 1.5}, True),
+        ({"a": True}, {"a": 1}, False),
+        ({"a": None}, {}, True),
+        ({"a": "2024-01-01T00:00:00Z"}, {"a": "2024-01-01T01:00:00.000+01:00"}, True),
+        ({"a": "2024-01-01"}, {"a": "2024-01-02"}, False),
+        ({"a": "x"}, ["x"], False),
+    ],
+)
+def test_same(ours: Mapping[str, Any], theirs: Any, expected: bool):
+    """Values are compared by what they mean: numbers by their digits, instants whatever their zone."""
+    assert same(ours, theirs) is expected
