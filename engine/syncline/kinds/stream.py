@@ -191,7 +191,7 @@ class RestStream(Request):
     ] = None
     write: Annotated[
         Writes | None,
-        Field(description="Requests that write a record. This version doesn't write to APIs: flows only read them."),
+        Field(description="Requests that write records; a stream without them can only be read."),
     ] = None
 
     @property

@@ -74,6 +74,10 @@ def _retired(flow: Flow, observed: Observed) -> Iterator[Effect]:
 
 def _created(after: CompiledFlow) -> Iterator[Effect]:
     table, columns = table_of(after.flow), len(after.compiled.target.fields)
+    if after.flow.target.runtime == "rest":
+        what = f"records are written to {table} by {after.flow.spec.write}, {columns} fields each"
+        yield Effect(EffectKind.runs_changed, table, what, reversible=False)
+        return
     yield Effect(EffectKind.table_created, table, f"{table} is created if it isn't there, {columns} columns")
 
 
@@ -83,7 +87,10 @@ def _changed(before: CompiledFlow, after: CompiledFlow, observed: Observed) -> I
     yield from _reset(before.flow, after.flow, observed, parts)
     if "target" in parts:
         is_new = f"{new} is created if it isn't there" if new != old else f"{new} is in another place from now on"
-        yield Effect(EffectKind.table_created, new, f"{is_new}; rows in the old {old} stay")
+        kind = EffectKind.table_created
+        if after.flow.target.runtime == "rest":
+            is_new, kind = f"records are written to {new}, where none of theirs is known", EffectKind.runs_changed
+        yield Effect(kind, new, f"{is_new}; rows in the old {old} stay")
     else:
         yield from column_effects(before.compiled, after.compiled, new)
         yield from protection_effects(before.compiled, after.compiled, new)

@@ -262,6 +262,18 @@ class TestOutcomes:
         assert opened(BLIND, lambda _: next(replies), clock=clock).send(frame(ADA)) == Sent(Written(1))
         assert clock.slept == [7.0]
 
+    def test_what_never_left_is_repeated(self):
+        """A creation that no connection was there for is sent again; one that was cut off on its way isn't."""
+
+        def refusing(request: Request) -> Response:
+            if len(api.asked) < 1 and not clock.slept:
+                clock.sleep(1)
+                raise TransportError("connection failed: Connection refused", "connection", unsent=True)
+            return api(request)
+
+        api, clock = Contacts(), FakeClock()
+        assert opened(BLIND, refusing).send(frame(ADA)) == Sent(Written(1))
+
     def test_refused_credentials_stop_the_run(self):
         """A 401 is about the client: no record is a reject because of it."""
         with pytest.raises(Stalled):

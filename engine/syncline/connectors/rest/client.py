@@ -69,7 +69,7 @@ class Client:
         refused credentials, `Invalid` for an answer that can't be used, and `ResetPaging`.
 
         Without `repeat`, a request whose outcome is unknown isn't sent again (RFC 9110, section 9.2.2): `Again` says so
-        at once. One that the server refused because of its limits is, since it had no effect.
+        at once. One that never left, or that the server refused because of its limits, is: it had no effect.
         """
         try:
             attempt, renewed = 1, False
@@ -137,7 +137,7 @@ class Client:
         again = Again(str(error), code=error.code or "SYN402", help=help_)
         if error.kind not in self._policy.on:
             raise again from error
-        return Retry(again)
+        return Retry(again, throttled=error.unsent)  # then it had no effect either
 
     def _redacted(self, text: str) -> str:
         return redact(text, self._auth.hidden)

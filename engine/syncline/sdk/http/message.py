@@ -45,6 +45,7 @@ class TransportError(Exception):
     """An exchange did not complete. `kind` is as in `retry.on`; `permanent`: trying again is useless.
 
     `code` and `help` are for the error that people see, where there is something better to say than "no connection".
+    `unsent`: not a byte of the request left, so that it can't have had an effect.
 
     >>> TransportError("no complete answer within 30 s", "timeout").kind
     'timeout'
@@ -58,12 +59,14 @@ class TransportError(Exception):
         permanent: bool = False,
         code: str = "",
         help: str = "",  # noqa: A002 - the field's word
+        unsent: bool = False,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.permanent = permanent
         self.code = code
         self.help = help
+        self.unsent = unsent
 
 
 class Transport(Protocol):

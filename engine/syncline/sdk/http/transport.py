@@ -242,7 +242,7 @@ def _told(
                 "certificate needs it in the AuthConfig.",
             )
         case socket.gaierror():
-            return TransportError(f"host {parts.hostname} has no address", "connection")
+            return TransportError(f"host {parts.hostname} has no address", "connection", unsent=True)
         case http.client.IncompleteRead():
             return TransportError("the answer ended early", "connection")
         case OSError(errno=errno.EMFILE | errno.ENFILE):
@@ -253,6 +253,7 @@ def _told(
                 help="Raise the limit of open files (`ulimit -n`, LimitNOFILE= of systemd), or run fewer at once.",
             )
         case OSError(strerror=str() as reason):
-            return TransportError(f"connection failed: {reason}", "connection")
+            refused = isinstance(error, ConnectionRefusedError)  # which only connecting is
+            return TransportError(f"connection failed: {reason}", "connection", unsent=refused)
         case _:
             return TransportError(f"connection failed: {type(error).__name__}", "connection")
