@@ -75,6 +75,7 @@ def _prepare(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection, connection:
         run = connection.execute
         run("INSERT INTO settings (name, value, updated_on) VALUES ('rest_api_enabled', '1', ?)", (now,))
+        run("INSERT INTO settings (name, value, updated_on) VALUES ('login_required', '1', ?)", (now,))
         run(
             "UPDATE users SET hashed_password = ?, salt = 'salt', must_change_passwd = 0, status = 1 WHERE login = 'admin'",
             (salted,),

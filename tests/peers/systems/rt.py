@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 PACKAGES = ("request-tracker5", "rt5-db-sqlite", "rt5-standalone")
 PROGRAM = Path("/usr/share/request-tracker5/libexec/rt-server")
 DATABASE = Path("/var/lib/dbconfig-common/sqlite3/request-tracker5/rtdb")
+
+PASSWORD = "rt-canary-4711"
 
 SETTINGS = """\
 Set($rtname, 'example.com');
@@ -41,7 +45,7 @@ class RequestTracker:
 
     url: str
     user: str = "root"
-    password: str = "password"
+    password: str = PASSWORD
 
     def ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
         """A request as the administrator."""
@@ -66,6 +70,10 @@ def request_tracker(folder: Path) -> Iterator[RequestTracker]:
         missing(f"the package rt5-db-sqlite made no database {DATABASE}")
     database = folder / "rt.sqlite"
     shutil.copyfile(DATABASE, database)
+    with closing(sqlite3.connect(database)) as connection, connection:
+        # Request Tracker knows hashes of its early days, and replaces them at the first login.
+        digest = hashlib.md5(PASSWORD.encode()).hexdigest()  # noqa: S324
+        connection.execute("UPDATE Users SET Password = ? WHERE Name = 'root'", (digest,))
     port = free_port()
     settings = folder / "RT_SiteConfig.pm"
     settings.write_text(SETTINGS.format(database=database, port=port))

@@ -1,0 +1,144 @@
+"""
+A configuration repository that syncs from a system into SQLite, driven through the command line as people do.
+
+`tests/peers/connectors/*.yaml` are the connectors. A `Flow` is a mapping and a sync of one stream. Whatever a command
+printed is kept, so that `House.proved` can say at the end that the audit log verifies and that no secret got out.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import yaml
+
+from syncline.executor.checkpoint import Checkpoint
+from syncline.model.key import ObjectKey
+from tests import repository
+from tests.e2e.api import WAREHOUSE, syncline
+from tests.e2e.house import TENANT, settings_of
+from tests.look import Look
+
+CONNECTORS = Path(__file__).with_name("connectors")
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A sync of a stream into a table of the same name. `fields` are a mapping's fields, as YAML in one line each."""
+
+    stream: str
+    fields: Sequence[str]
+    key: str = "id"
+    read: str = "full"
+    write: str = "upsert"
+    extra: str = ""
+
+    @property
+    def manifests(self) -> str:
+        """The mapping and the sync."""
+        name = self.stream.replace("_", "-")
+        fields = "".join(f"  - {{{line}}}\n" for line in self.fields)
+        return (
+            f"apiVersion: syncline/v1\nkind: Mapping\nmetadata: {{name: {name}, tenant: acme}}\n"
+            f"spec:\n  key: [{self.key}]\n  fields:\n{fields}---\n"
+            f"apiVersion: syncline/v1\nkind: Sync\nmetadata: {{name: {name}, tenant: acme}}\n"
+            f"spec: {{from: api/{self.stream}, mapping: {name}, to: warehouse/{self.stream}, "
+            f"read: {self.read}, write: {self.write}{self.extra}}}\n"
+        )
+
+
+@dataclass
+class House:
+    """A repository on disk; `secrets` are variables of its commands, and nowhere else."""
+
+    root: Path
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
+
+    def command(self, *args: str) -> CompletedProcess[str]:
+        """Runs a command to its end, however it ends."""
+        done = syncline(self.root, *args, extra=self.secrets)
+        self.printed += [done.stdout, done.stderr]
+        return done
+
+    def ok(self, *args: str) -> str:
+        """The output of a command that has to succeed."""
+        done = self.command(*args)
+        assert done.returncode == 0, f"{args}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def run(self, stream: str, *args: str) -> dict[str, int]:
+        """What a run of a sync counted: read, inserted, updated, unchanged, rejected, …"""
+        name = stream.replace("_", "-")
+        return dict(json.loads(self.ok("run", f"acme/Sync/{name}", "--output", "json", *args))["counts"])
+
+    def fails(self, stream: str) -> str:
+        """The error text of a run that has to fail."""
+        done = self.command("run", f"acme/Sync/{stream.replace('_', '-')}")
+        assert done.returncode != 0, done.stdout
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    def rows(self, select: str) -> list[Any]:
+        """Rows of the warehouse."""
+        with closing(sqlite3.connect(self.root / "warehouse.db")) as connection:
+            return connection.execute(select).fetchall()
+
+    def position(self, stream: str) -> Any:
+        """The position that the last run left, or None."""
+        key = ObjectKey("acme", "Sync", stream.replace("_", "-"))
+        cursor = Look(settings_of(self.root).state_url).cursor(key)
+        return Checkpoint.loads(cursor).position if cursor else None
+
+    def proved(self) -> None:
+        """The audit log verifies, and no secret is in what was printed or in any file."""
+        self.ok("audit", "verify")
+        canaries = [value for value in self.secrets.values() if len(value) > 7]
+        found = [text for text in self.printed if any(canary in text for canary in canaries)]
+        files = [path for path in self.root.rglob("*") if path.is_file()]
+        found += [str(path) for path in files if any(canary.encode() in path.read_bytes() for canary in canaries)]
+        assert not found
+
+
+def house(
+    root: Path,
+    connector: str,
+    config: Mapping[str, Any],
+    *flows: Flow,
+    auth: str = "",
+    secrets: Mapping[str, str] | None = None,
+    limits: str = "{}",
+) -> House:
+    """
+    A house whose flows are applied.
+
+    `connector` is a file of `connectors/`, or the text of one. `auth` is the spec of an AuthConfig, in YAML; its
+    secrets are in `secrets`, by the names that it asks of the environment.
+    """
+    text = connector if "\n" in connector else (CONNECTORS / f"{connector}.yaml").read_text()
+    name = yaml.safe_load(text)["metadata"]["name"]
+    spec = f"{{connector: {name}@^1, config: {json.dumps(dict(config))}, limits: {limits}"
+    spec += f"{', auth: api' if auth else ''}}}"
+    integration = (
+        f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: api, tenant: acme}}\nspec: {spec}\n"
+    )
+    texts = {
+        "tenant.yaml": TENANT,
+        "connector.yaml": text,
+        "integration.yaml": integration,
+        "warehouse.yaml": WAREHOUSE,
+        "flows.yaml": "---\n".join(flow.manifests for flow in flows),
+    }
+    if auth:
+        head = "apiVersion: syncline/v1\nkind: AuthConfig\nmetadata: {name: api, tenant: acme}\n"
+        texts["auth.yaml"] = f"{head}spec: {auth}\n"
+    repository.write(root, texts)
+    made = House(root, dict(secrets or {}))
+    made.ok("apply", "--yes")
+    return made
