@@ -17,7 +17,9 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import yaml
+from click.testing import CliRunner
 
+from syncline.cli.main import main
 from syncline.executor.checkpoint import Checkpoint
 from syncline.model.key import ObjectKey
 from tests import repository
@@ -55,17 +57,27 @@ class Flow:
 
 @dataclass
 class House:
-    """A repository on disk; `secrets` are variables of its commands, and nowhere else."""
+    """
+    A repository on disk; `secrets` are variables of its commands, and nowhere else.
+
+    Commands are processes, or `quick` calls of the command line in this process.
+    """
 
     root: Path
     secrets: Mapping[str, str] = field(default_factory=dict)
+    quick: bool = False
     printed: list[str] = field(default_factory=list)
 
     def command(self, *args: str) -> CompletedProcess[str]:
         """Runs a command to its end, however it ends."""
-        done = syncline(self.root, *args, extra=self.secrets)
+        done = self._inside(*args) if self.quick else syncline(self.root, *args, extra=self.secrets)
         self.printed += [done.stdout, done.stderr]
         return done
+
+    def _inside(self, *args: str) -> CompletedProcess[str]:
+        with CliRunner(env={"SYNCLINE_ACTOR": "tests", **self.secrets}).isolation() as (out, err, _):
+            code = main(["--root", str(self.root), *args])
+            return CompletedProcess(args, code, out.getvalue().decode(), err.getvalue().decode())
 
     def ok(self, *args: str) -> str:
         """The output of a command that has to succeed."""
@@ -74,7 +86,7 @@ class House:
         return done.stdout
 
     def run(self, stream: str, *args: str) -> dict[str, int]:
-        """What a run of a sync counted: read, inserted, updated, unchanged, rejected, …"""
+        """What a run of a sync counted: read, inserted, updated, unchanged, rejected."""
         name = stream.replace("_", "-")
         return dict(json.loads(self.ok("run", f"acme/Sync/{name}", "--output", "json", *args))["counts"])
 
@@ -114,6 +126,7 @@ def house(
     auth: str = "",
     secrets: Mapping[str, str] | None = None,
     limits: str = "{}",
+    quick: bool = False,
 ) -> House:
     """
     A house whose flows are applied.
@@ -125,9 +138,7 @@ def house(
     name = yaml.safe_load(text)["metadata"]["name"]
     spec = f"{{connector: {name}@^1, config: {json.dumps(dict(config))}, limits: {limits}"
     spec += f"{', auth: api' if auth else ''}}}"
-    integration = (
-        f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: api, tenant: acme}}\nspec: {spec}\n"
-    )
+    integration = f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: api, tenant: acme}}\nspec: {spec}\n"
     texts = {
         "tenant.yaml": TENANT,
         "connector.yaml": text,
@@ -139,6 +150,6 @@ def house(
         head = "apiVersion: syncline/v1\nkind: AuthConfig\nmetadata: {name: api, tenant: acme}\n"
         texts["auth.yaml"] = f"{head}spec: {auth}\n"
     repository.write(root, texts)
-    made = House(root, dict(secrets or {}))
+    made = House(root, dict(secrets or {}), quick)
     made.ok("apply", "--yes")
     return made

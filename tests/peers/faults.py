@@ -1,0 +1,67 @@
+"""
+What faults are injected into: an API of three pages with two items each, and what must hold after every fault.
+
+The invariants are those of the fault matrix: no acknowledged record is missing and none is there twice, the cursor is
+never ahead of what is in the table, the audit log verifies, no secret is found in any output, and no run goes on past
+its time limits.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.peers.house import Flow, House, house
+
+FIELDS = ("to: id, from: id, type: integer, required: true", "to: name, from: name")
+AUTH = "{type: bearer, token: {secretRef: {provider: env, key: TOKEN}}}"
+TOKEN = "faults-canary-4711"
+TOTAL = 6
+#: Four attempts of a second each, and what starting and committing takes on a busy machine.
+SECONDS = 20
+
+
+def items(root: Path, url: str) -> House:
+    """A house that reads the items incrementally, by four attempts of at most a second a request."""
+    flow = Flow("items", FIELDS, read="incremental")
+    return house(root, "items", {"url": url}, flow, auth=AUTH, secrets={"TOKEN": TOKEN}, quick=True)
+
+
+def page(number: int) -> dict[str, object]:
+    """The body of page 1, 2 or 3."""
+    ids = (2 * number - 1, 2 * number)
+    rows = [{"id": n, "name": f"item {n}"} for n in ids]
+    return {"data": rows, "next": str(number + 1) if number < TOTAL // 2 else None}
+
+
+def holds(made: House) -> None:
+    """The invariants, after a run that failed or one that didn't."""
+    exists = (
+        made.rows("SELECT 1 FROM sqlite_schema WHERE name = 'items'") if (made.root / "warehouse.db").exists() else []
+    )
+    ids = [row[0] for row in made.rows("SELECT id FROM items ORDER BY id")] if exists else []
+    assert len(ids) == len(set(ids))
+    position = made.position("items")
+    if position is not None:
+        assert ids, position
+    made.proved()
+
+
+def recovers(made: House) -> None:
+    """A run gets over the fault by itself: every item is there once, within the time limits."""
+    start = time.monotonic()
+    counts = made.run("items")
+    assert time.monotonic() - start < SECONDS
+    assert (counts["read"], counts["rejected"]) == (TOTAL, 0)
+    assert made.rows("SELECT count(*), count(DISTINCT id), sum(id) FROM items") == [(TOTAL, TOTAL, 21)]
+    holds(made)
+
+
+def gives_up(made: House) -> str:
+    """A run fails within the time limits, with a code and without harm; what it said."""
+    start = time.monotonic()
+    said = made.fails("items")
+    assert time.monotonic() - start < SECONDS
+    assert "SYN4" in said
+    holds(made)
+    return said
