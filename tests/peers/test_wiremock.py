@@ -93,7 +93,8 @@ def test_a_run_gives_up_within_its_limits_and_goes_on_later(tmp_path, api, name)
     made = items(tmp_path, api.url)
 
     gives_up(made)
-    assert asked(api, 2) == 4
+    # A request on a kept connection that breaks is sent again on a new one, once, before it counts as an attempt.
+    assert asked(api, 2) in {4, 5}
 
     api.stub(
         {"urlPath": "/items", "queryParameters": {"cursor": {"equalTo": "2"}}},
