@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.executor.engine import Engine
-    from syncline.executor.facilities import Facilities, Recorder
+    from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.executor.preview import Preview
     from syncline.executor.progress import Progress
+    from syncline.executor.recorder import Recorder
     from syncline.executor.work import RunResult
     from syncline.manifests.desired import Desired
     from syncline.model.change import Change

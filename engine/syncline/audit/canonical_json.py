@@ -30,7 +30,10 @@ def _is_simple(value: Any) -> bool:
     """Whether both encoders agree on a value. Subclasses are left to the reference: it defines what they mean."""
     kind = type(value)
     if kind is dict:
-        return all(type(key) is str and key.isascii() and _is_simple(item) for key, item in value.items())
+        for key, item in value.items():
+            if type(key) is not str or not key.isascii() or (type(item) not in _PLAIN and not _is_simple(item)):
+                return False
+        return True
     if kind is list:
         return all(map(_is_simple, value))
     return kind in _PLAIN

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from syncline.model.errors import Invalid
@@ -45,7 +45,8 @@ class Checkpoint:
 
     def dumps(self) -> str:
         """As compact JSON."""
-        return json.dumps({"version": _VERSION, **asdict(self)}, separators=(",", ":"), ensure_ascii=False)
+        plain = {name: getattr(self, name) for name in _FIELDS} | {"counts": self.counts.to_json()}
+        return json.dumps({"version": _VERSION, **plain}, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
     def loads(cls, text: str) -> Checkpoint:
@@ -73,6 +74,9 @@ class Checkpoint:
             read_digest=chain(self.read_digest, read),
             written_digest=chain(self.written_digest, written),
         )
+
+
+_FIELDS = tuple(field.name for field in fields(Checkpoint))
 
 
 def chain(previous: str, digest: bytes) -> str:

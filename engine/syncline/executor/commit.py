@@ -17,10 +17,13 @@ from syncline.model.event import Action, Event
 from syncline.sdk.destination import Rendering, Sending
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.facilities import Facilities
     from syncline.executor.prepare import Prepared
     from syncline.model.key import ObjectKey
+    from syncline.model.run import Counts
     from syncline.sdk.destination import Writer, Written
     from syncline.state.store import RunRecord
 
@@ -30,18 +33,20 @@ COPY_EVERY = 1.0
 
 @dataclass(slots=True)
 class Committer:
-    """The sink of a pipeline: one writer, one run."""
+    """The sink of a pipeline: one writer, one run. `ends`: whether the last batch may end a run with these counts."""
 
     facilities: Facilities
     writer: Writer
     key: ObjectKey
     record: RunRecord
+    ends: Callable[[Counts], bool]
     last: Checkpoint | None = None
+    _ended: str | None = None
     _events: list[Event] = field(default_factory=list)
     _copied: float = field(default_factory=time.monotonic)
 
-    def commit(self, prepared: Prepared, before: Checkpoint) -> Checkpoint:
-        """One batch; durable when it returns."""
+    def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
+        """One batch; durable when it returns. The last one ends the run in the same transaction, where it may."""
         if isinstance(self.writer, Sending):
             return self._send(self.writer, prepared, before)
         after = before.advance(
@@ -50,9 +55,13 @@ class Committer:
             read=prepared.read_digest,
             written=prepared.written_digest,
         )
+        after = replace(after, done=last and self.ends(after.counts))
         keep_rejects(self.facilities, self.key, after, prepared)
-        after = counted(after, self._write(prepared, after.dumps()))
+        text = after.dumps()
+        after = counted(after, self._write(prepared, text))
         self.last = after
+        if after.done:
+            self._ended = text
         self.tell(after, rejected=len(prepared.rejects))
         return after
 
@@ -80,6 +89,11 @@ class Committer:
         if prepared.rendered is not None and isinstance(self.writer, Rendering):
             return self.writer.write_rendered(prepared.rendered, checkpoint)
         return self.writer.write(prepared.frame, checkpoint)
+
+    def finish(self, end: Checkpoint) -> Checkpoint:
+        """Ends the run at the destination, which does little if the last batch did; the checkpoint with all counts."""
+        done = replace(end, done=True)
+        return counted(done, self.writer.finish(self._ended or done.dumps()))
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """Keeps the rejects of a batch that isn't committed."""
@@ -142,8 +156,9 @@ class Rehearsal:
     facilities: Facilities
     key: ObjectKey
 
-    def commit(self, prepared: Prepared, before: Checkpoint) -> Checkpoint:
+    def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         """Counts a batch, and keeps its rejects."""
+        del last
         after = before.advance(
             position=prepared.position,
             counts=prepared.counts,
@@ -155,7 +170,7 @@ class Rehearsal:
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """As if it were committed."""
-        self.commit(prepared, before)
+        self.commit(prepared, before, last=False)
 
 
 def counted(checkpoint: Checkpoint, written: Written | None) -> Checkpoint:

@@ -39,9 +39,14 @@ def check_rejects(guards: Guards, counts: Counts) -> None:
         )
 
 
+def enough_rows(guards: Guards, counts: Counts) -> bool:
+    """Whether there are as many rows as `minRows` asks for."""
+    return guards.min_rows is None or counts.written >= guards.min_rows
+
+
 def check_rows(guards: Guards, counts: Counts) -> None:
     """Denied when fewer rows than `minRows` would be the outcome of the run."""
-    if guards.min_rows is not None and counts.written < guards.min_rows:
+    if not enough_rows(guards, counts):
         raise Denied(
             f"{counts.written:,} rows are fewer than minRows {guards.min_rows:,}",
             code="SYN702",

@@ -40,53 +40,69 @@ STOP_SECONDS = 2.0
 class Sink(Protocol):
     """Where prepared batches go; called from one thread, in order."""
 
-    def commit(self, prepared: Prepared, before: Checkpoint) -> Checkpoint:
-        """Makes a batch durable, rejects first, and returns the checkpoint after it."""
+    def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
+        """Makes a batch durable, rejects first, and returns the checkpoint after it. `last`: nothing comes after it."""
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """Keeps the rejects of a batch that a guard refuses: they say why."""
 
 
-@contextmanager
-def read_ahead(batches: Iterable[Batch]) -> Iterator[Iterator[Batch]]:
-    """The same batches, read in a thread of their own; leaving the block early stops the thread."""
-    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(READ_AHEAD)
-    stopped = threading.Event()
+class ReadAhead:
+    """The same batches, read in a thread of their own from `start` on; `stop` it, however early."""
 
-    def put(item: Batch | BaseException | None) -> bool:
-        while not stopped.is_set():
+    def __init__(self, batches: Iterable[Batch]) -> None:
+        self._batches = batches
+        self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(READ_AHEAD)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._produce, name="syncline-read", daemon=True)
+
+    def start(self) -> None:
+        """Begins to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Reads no more."""
+        self._stopped.set()
+        self._thread.join(timeout=STOP_SECONDS)
+
+    def __iter__(self) -> Iterator[Batch]:
+        while (item := self._ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def ended(self) -> bool:
+        """Whether it is known by now that nothing comes any more. It doesn't wait to find out."""
+        return not self._ready.empty() and self._ready.queue[0] is None
+
+    def _put(self, item: Batch | BaseException | None) -> bool:
+        while not self._stopped.is_set():
             try:
-                ready.put(item, timeout=0.1)
+                self._ready.put(item, timeout=0.1)
             except queue.Full:
                 continue
             return True
         return False
 
-    def produce() -> None:
+    def _produce(self) -> None:
         try:
-            for batch in batches:
-                if not put(batch):
+            for batch in self._batches:
+                if not self._put(batch):
                     return
-            put(None)
+            self._put(None)
         except BaseException as error:
-            put(error)
+            self._put(error)
 
-    def consume() -> Iterator[Batch]:
-        while True:
-            item = ready.get()
-            if item is None:
-                return
-            if isinstance(item, BaseException):
-                raise item
-            yield item
 
-    thread = threading.Thread(target=produce, name="syncline-read", daemon=True)
-    thread.start()
+@contextmanager
+def read_ahead(batches: Iterable[Batch]) -> Iterator[ReadAhead]:
+    """Reads for the block."""
+    reading = ReadAhead(batches)
+    reading.start()
     try:
-        yield consume()
+        yield reading
     finally:
-        stopped.set()
-        thread.join(timeout=STOP_SECONDS)
+        reading.stop()
 
 
 class Serial:
@@ -109,7 +125,7 @@ class Serial:
 
 
 def load(
-    batches: Iterable[Batch],
+    incoming: ReadAhead,
     preparer: Preparer,
     sink: Sink,
     serial: Serial,
@@ -119,10 +135,11 @@ def load(
 ) -> Checkpoint:
     """
     Moves all batches and returns the checkpoint after the last. `advanced` gets cumulative counts and bytes read.
+    The last one is told to the sink as such where that is known without waiting, so that its commit can end the run.
 
     Guards are checked on what would be committed, before it is; rows that a destination refuses when they are sent to
-    it count from then on. The first error of any thread is raised, after what was
-    started is over; everything committed before it stays.
+    it count from then on. The first error of any thread is raised, after what was started is over; everything committed
+    before it stays.
     """
     counts, done, size = start.counts, start, 0
     late = 0  # rows refused when they were sent
@@ -140,7 +157,7 @@ def load(
     def judged() -> Counts:
         return replace(counts, written=counts.written - late, rejected=counts.rejected + late)
 
-    def release() -> None:
+    def release(*, last: bool) -> None:
         nonlocal pending, size
         try:
             check_rejects(guards, judged())
@@ -149,23 +166,23 @@ def load(
             for ahead, prepared in enumerate(held):
                 serial.call(_setting_aside(sink, prepared, replace(done, sequence=done.sequence + ahead)))
             raise
-        for prepared in held:
+        for number, prepared in enumerate(held, 1):
             settle()
             size += prepared.size
-            pending = serial.start(_committing(sink, prepared, done)), prepared.counts
+            final = last and number == len(held)
+            pending = serial.start(_committing(sink, prepared, done, last=final)), prepared.counts
         held.clear()
 
-    with read_ahead(batches) as incoming:
-        try:
-            for batch in incoming:
-                prepared = preparer.prepare(batch)
-                counts = counts + prepared.counts
-                held.append(prepared)
-                if may_judge(guards, counts):
-                    release()
-            release()
-        finally:
-            settle()
+    try:
+        for batch in incoming:
+            prepared = preparer.prepare(batch)
+            counts = counts + prepared.counts
+            held.append(prepared)
+            if may_judge(guards, counts):
+                release(last=incoming.ended())
+        release(last=True)
+    finally:
+        settle()
     if late:
         check_rejects(guards, judged())
     return done
@@ -175,5 +192,5 @@ def _setting_aside(sink: Sink, prepared: Prepared, before: Checkpoint) -> Callab
     return lambda: sink.set_aside(prepared, before)
 
 
-def _committing(sink: Sink, prepared: Prepared, before: Checkpoint) -> Callable[[], Checkpoint]:
-    return lambda: sink.commit(prepared, before)
+def _committing(sink: Sink, prepared: Prepared, before: Checkpoint, *, last: bool) -> Callable[[], Checkpoint]:
+    return lambda: sink.commit(prepared, before, last=last)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from syncline.model.errors import Invalid
 from syncline.model.run import Counts, Reject
-from syncline.sdk.destination import Sending, refusals, rendering
+from syncline.sdk.destination import REFUSED, Sending, refusals, rendering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -95,17 +96,19 @@ class Preparer:
         rows = mapped.rows
         if self.unique:
             frame, rows = self._without_null_keys(batch, frame, rows, rejected)
-        if self.writer is not None and frame.height:
-            refused = [(r.row, r.column, r.message) for r in refusals(self.writer, frame)]
+        before, whole = frame.height, frame
+        frame, kept = self._unique(whole)
+        rendered = self._rendered(frame) if frame.height == before else None
+        if rendered is None and self.writer is not None and before:
+            # Of two records with one key, a value that is refused mustn't take the place of one that isn't.
+            refused = [(r.row, r.column, r.message) for r in refusals(self.writer, whole)]
             if refused:
-                frame, rows = self._take_out(batch, frame, rows, rejected, refused, "destination")
-        before, sends = frame.height, isinstance(self.writer, Sending)
-        if self.unique and frame.height:
-            numbered = frame.with_row_index(_NUMBER) if sends else frame
-            frame = numbered.unique(subset=list(self.target.key), keep="last", maintain_order=True)
-            if sends:
-                rows = frame[_NUMBER] if rows is None else rows.gather(frame[_NUMBER])
-                frame = frame.drop(_NUMBER)
+                whole, rows = self._take_out(batch, whole, rows, rejected, refused, "destination")
+                before = whole.height
+                frame, kept = self._unique(whole)
+            rendered = rendering(self.writer, frame)
+        if kept is not None:
+            rows = kept if rows is None else rows.gather(kept)
         duplicates = before - frame.height
         rejects = self._rejects(batch, rejected)
         if batch.malformed:
@@ -116,9 +119,8 @@ class Preparer:
             rejected=len(rejects),
             skipped=batch.skipped + mapped.skipped + duplicates,
         )
-        rendered = rendering(self.writer, frame) if self.writer is not None else None
         written = rendered.digest if rendered is not None and rendered.digest else frame_digest(frame)
-        late = partial(self._late, batch, frame, rows) if sends else None
+        late = partial(self._late, batch, frame, rows) if self._sends else None
         return Prepared(frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered, late)
 
     def _late(
@@ -128,6 +130,31 @@ class Preparer:
         rejected: list[Rejected] = []
         self._take_out(batch, frame, rows, rejected, bad, "destination")
         return self._rejects(batch, rejected)
+
+    @property
+    def _sends(self) -> bool:
+        return isinstance(self.writer, Sending)
+
+    def _unique(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None]:
+        """The last of each key, and which rows these are, for a writer that asks for the records of some later."""
+        if not self.unique or not frame.height:
+            return frame, None
+        key = list(self.target.key)
+        if not self._sends:
+            return frame.unique(subset=key, keep="last", maintain_order=True), None
+        found = frame.with_row_index(_NUMBER).unique(subset=key, keep="last", maintain_order=True)
+        return found.drop(_NUMBER), found[_NUMBER]
+
+    def _rendered(self, frame: pl.DataFrame) -> Rendered | None:
+        """The frame ready to be written; None where the writer doesn't do that ahead, or refuses a value."""
+        if self.writer is None:
+            return None
+        try:
+            return rendering(self.writer, frame)
+        except Invalid as error:
+            if error.code != REFUSED:
+                raise
+            return None
 
     def _without_null_keys(
         self, batch: Batch, frame: pl.DataFrame, rows: pl.Series | None, rejected: list[Rejected]

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.commit import Committer, Rehearsal, counted
-from syncline.executor.guard import check_rows, max_shrink
+from syncline.executor.commit import Committer, Rehearsal
+from syncline.executor.guard import check_rows, enough_rows, max_shrink
 from syncline.executor.outcome import Outcome, outcome
-from syncline.executor.pipeline import Serial, load
+from syncline.executor.pipeline import Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
@@ -227,33 +227,33 @@ class Run:
             self.progress.phase("validating")
             self._rehearse(source.read(start.position), Preparer(columns, target, unique, None), start, total)
         self.progress.phase("loading")
-        writer = serial.call(
-            lambda: destination.open(
-                Target(self.work.name, start.run, self.flow.target.stream, target, self.mode, max_shrink(guards))
-            )
-        )
-        preparer = Preparer(columns, target, unique, writer)
-        committer = Committer(self.facilities, writer, self.flow.key, self.record)
-        if start.sequence:
-            committer.tell(start)
+        into = Target(self.work.name, start.run, self.flow.target.stream, target, self.mode, max_shrink(guards))
 
         def advanced(counts: Counts, size: int) -> None:
             self.progress.advanced(counts, size / total if total else None)
 
-        try:
-            end = start
-            if not start.done:  # else it was killed between its end and telling it
-                end = load(source.read(start.position), preparer, committer, serial, start, guards, advanced)
-            check_rows(guards, end.counts)
-            self.progress.phase("finishing")
-            done = replace(end, done=True)
-            done = counted(done, serial.call(lambda: writer.finish(done.dumps())))
-        except BaseException:
-            self.record = committer.counted_record()
-            serial.call(writer.abort)
-            serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
-            raise
+        # One that was killed between its end and telling it has nothing left to read.
+        with read_ahead(() if start.done else source.read(start.position)) as incoming:
+            writer = serial.call(lambda: destination.open(into))
+            committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end)
+            if start.sequence:
+                committer.tell(start)
+            try:
+                preparer = Preparer(columns, target, unique, writer)
+                end = load(incoming, preparer, committer, serial, start, guards, advanced)
+                check_rows(guards, end.counts)
+                self.progress.phase("finishing")
+                done = serial.call(lambda: committer.finish(end))
+            except BaseException:
+                self.record = committer.counted_record()
+                serial.call(writer.abort)
+                serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
+                raise
         return self._finish(committer, start, done)
+
+    def _may_end(self, counts: Counts) -> bool:
+        """Whether the commit of the last batch may say that the run is done: what is replaced isn't before its swap."""
+        return self.mode != "replace" and enough_rows(self.guards, counts)
 
     def _validates_first(self) -> bool:
         spec = self.flow.spec
@@ -263,15 +263,16 @@ class Run:
         """Reads and maps everything, writes nothing; the guards decide."""
         serial = Serial()
         try:
-            end = load(
-                batches,
-                preparer,
-                Rehearsal(self.facilities, self.flow.key),
-                serial,
-                start,
-                self.guards,
-                lambda counts, size: self.progress.advanced(counts, size / total if total else None),
-            )
+            with read_ahead(batches) as incoming:
+                end = load(
+                    incoming,
+                    preparer,
+                    Rehearsal(self.facilities, self.flow.key),
+                    serial,
+                    start,
+                    self.guards,
+                    lambda counts, size: self.progress.advanced(counts, size / total if total else None),
+                )
             check_rows(self.guards, end.counts)
             serial.call(lambda: self.facilities.store.drop_rejects(start.run, 1))
         finally:

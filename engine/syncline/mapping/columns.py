@@ -98,7 +98,7 @@ def bind(compiled: Compiled, source: Schema, hash_key: bytes | None) -> Columns:
     where = lowering.truth(again.where) if again.where is not None else None
     where_faults, lowering.faults = tuple(lowering.faults), []
     bound = tuple(_bound(field, lowering) for field in again.fields)
-    return Columns(again, source, bound, where, where_faults, hash_key)
+    return Columns(again, source, bound, where, where_faults, hash_key, _passes(bound))
 
 
 def _bound(field: CompiledField, lowering: Lowering) -> _Bound:
@@ -112,6 +112,57 @@ def _bound(field: CompiledField, lowering: Lowering) -> _Bound:
 
 
 @dataclass(frozen=True, slots=True)
+class _Passes:
+    """What each pass computes, over all fields; made once, since making expressions costs more than a small batch.
+
+    `verdicts` are numbered as `rules`, each with the index of its field.
+    """
+
+    values: tuple[pl.Expr, ...]
+    casts: tuple[pl.Expr, ...]
+    rules: tuple[tuple[int, Rule], ...]
+    verdicts: tuple[pl.Expr, ...]
+    names: tuple[str, ...]
+
+
+def _passes(fields: Sequence[_Bound]) -> _Passes:
+    rules = tuple((index, rule) for index, bound in enumerate(fields) for rule in bound.field.rules)
+    verdicts = (
+        satisfied(pl.col(fields[index].field.name), rule, fields[index].dtype).fill_null(value=True).alias(str(number))
+        for number, (index, rule) in enumerate(rules)
+    )
+    return _Passes(
+        tuple(_values(fields)),
+        tuple(_first_casts(fields)),
+        rules,
+        tuple(verdicts),
+        tuple(bound.field.name for bound in fields),
+    )
+
+
+def _values(fields: Sequence[_Bound]) -> Iterator[pl.Expr]:
+    for bound in fields:
+        if bound.value is not None:
+            yield bound.value.expr.alias(bound.raw)
+        if bound.faults:
+            yield pl.any_horizontal(bound.faults).fill_null(value=False).alias(bound.fault)
+
+
+def _first_casts(fields: Sequence[_Bound]) -> Iterator[pl.Expr]:
+    for bound in fields:
+        field, raw = bound.field, pl.col(bound.raw)
+        if bound.value is None:
+            yield pl.lit(field.const, dtype=bound.dtype).alias(field.name)
+        elif field.lookup is not None:
+            keys = pl.Series(list(field.lookup), dtype=pl.String)
+            values = pl.Series(list(field.lookup.values()), dtype=bound.dtype)
+            found = raw.replace_strict(keys, values, default=None, return_dtype=bound.dtype)
+            yield found.alias(field.name)
+        elif bound.cast is not None:
+            yield bound.cast.tiers[0](raw).cast(bound.dtype).alias(field.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
     """A bound mapping. It holds no state between batches, and may be used from several threads."""
 
@@ -121,6 +172,7 @@ class Columns:
     where: pl.Expr | None
     where_faults: tuple[pl.Expr, ...]
     hash_key: bytes | None
+    passes: _Passes
 
     @property
     def target(self) -> Schema:
@@ -130,8 +182,8 @@ class Columns:
     def apply(self, frame: pl.DataFrame) -> Mapped:
         """Maps one batch, whose columns are as the source's schema says."""
         chosen, positions, breaches, skipped = self._choose(frame)
-        work = self._values(chosen)
-        target = work.with_columns(self._first_casts()).select([b.field.name for b in self.fields])
+        work = chosen.with_columns(self.passes.values)
+        target = work.with_columns(self.passes.casts).select(self.passes.names)
         target, broken = self._complete(work, target)
         broken |= breaches
         rows = positions
@@ -162,28 +214,6 @@ class Columns:
         breaches = {row: ("where", (row, "type", message)) for row in faulty}
         chosen = frame.filter(kept)
         return chosen, kept.arg_true(), breaches, frame.height - chosen.height
-
-    def _values(self, frame: pl.DataFrame) -> pl.DataFrame:
-        values: list[pl.Expr] = []
-        for bound in self.fields:
-            if bound.value is not None:
-                values.append(bound.value.expr.alias(bound.raw))
-            if bound.faults:
-                values.append(pl.any_horizontal(bound.faults).fill_null(value=False).alias(bound.fault))
-        return frame.with_columns(values)
-
-    def _first_casts(self) -> Iterator[pl.Expr]:
-        for bound in self.fields:
-            field, raw = bound.field, pl.col(bound.raw)
-            if bound.value is None:
-                yield pl.lit(field.const, dtype=bound.dtype).alias(field.name)
-            elif field.lookup is not None:
-                keys = pl.Series(list(field.lookup), dtype=pl.String)
-                values = pl.Series(list(field.lookup.values()), dtype=bound.dtype)
-                found = raw.replace_strict(keys, values, default=None, return_dtype=bound.dtype)
-                yield found.alias(field.name)
-            elif bound.cast is not None:
-                yield bound.cast.tiers[0](raw).cast(bound.dtype).alias(field.name)
 
     def _complete(self, work: pl.DataFrame, target: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, tuple[str, Breach]]]:
         """Finishes casts and defaults, and finds the first breach of each record."""
@@ -228,21 +258,18 @@ class Columns:
         return series, breaches
 
     def _verdicts(self, target: pl.DataFrame) -> Mapping[int, list[tuple[Rule, pl.Series]]]:
-        rules = [
-            (index, rule, satisfied(pl.col(bound.field.name), rule, bound.dtype).fill_null(value=True))
-            for index, bound in enumerate(self.fields)
-            for rule in bound.field.rules
-        ]
-        if not rules:
+        if not self.passes.rules:
             return {}
-        verdicts = target.select(expr.alias(str(number)) for number, (_, _, expr) in enumerate(rules))
+        verdicts = target.select(self.passes.verdicts).get_columns()
         found: dict[int, list[tuple[Rule, pl.Series]]] = {}
-        for number, (index, rule, _) in enumerate(rules):
-            if not verdicts[str(number)].all():
-                found.setdefault(index, []).append((rule, verdicts[str(number)]))
+        for (index, rule), verdict in zip(self.passes.rules, verdicts, strict=True):
+            if not verdict.all():
+                found.setdefault(index, []).append((rule, verdict))
         return found
 
     def _protect(self, target: pl.DataFrame) -> pl.DataFrame:
+        if not any(bound.field.protection for bound in self.fields):
+            return target
         kept: list[pl.Series] = []
         for bound in self.fields:
             series, data_type = target[bound.field.name], bound.field.target.type

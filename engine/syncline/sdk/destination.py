@@ -133,6 +133,10 @@ def rendering(writer: Writer, frame: pl.DataFrame) -> Rendered | None:
     return writer.render(frame) if isinstance(writer, Rendering) else None
 
 
+#: The code of `Invalid` for a frame with a value that can't be held; nothing of it was written.
+REFUSED = "SYN485"
+
+
 @runtime_checkable
 class Refusing(Protocol):
     """What a writer may offer besides: naming the values that it can't hold (NUL in PostgreSQL's text, year 10000).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +222,7 @@ def run_columns(run: RunRecord) -> dict[str, Any]:
         "plan": run.plan,
         "started": run.started,
         "finished": run.finished,
-        "counts": asdict(run.counts),
+        "counts": run.counts.to_json(),
         "error": storable(run.error),
         "error_code": run.error_code,
         "parent": run.parent,

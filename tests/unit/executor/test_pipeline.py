@@ -28,7 +28,7 @@ def test_no_more_than_is_needed_is_read_ahead():
             yield n
 
     with read_ahead(source()) as incoming:
-        assert next(incoming) == 0  # type: ignore[comparison-overlap]  # likewise
+        assert next(iter(incoming)) == 0  # type: ignore[comparison-overlap]  # likewise
         time.sleep(0.05)
         assert len(read) <= 2 + pipeline.READ_AHEAD
 
@@ -57,7 +57,7 @@ def test_leaving_early_does_not_wait_for_a_source_that_waits(monkeypatch):
 
     before = time.monotonic()
     with read_ahead(source()) as incoming:
-        next(incoming)
+        next(iter(incoming))
     assert time.monotonic() - before < 5
     release.set()
 

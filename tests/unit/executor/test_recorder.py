@@ -1,55 +1,76 @@
-"""The recorder: what threads bring while the log is written goes into it together, and nobody is told too early."""
+"""The recorder: what threads bring while the journal is written goes into it together, and nobody is told too early."""
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.journal import NAME
 from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
-from syncline.executor.facilities import Recorder
+from syncline.audit.verify import verify
+from syncline.executor import recorder as recorders
+from syncline.executor.recorder import Recorder, publish_pending
+from syncline.model.errors import Stalled
 from syncline.model.event import Action
 
 ORIGIN = "example.com/log"
 
 
 @pytest.fixture
-def log(tmp_path):
+def signer(tmp_path):
+    """The log's key."""
+    return FileSigner.create(tmp_path / "key.pem", ORIGIN)
+
+
+@pytest.fixture
+def log(tmp_path, signer):
     """An empty log."""
-    return AuditLog.open(tmp_path / "log", FileSigner.create(tmp_path / "key.pem", ORIGIN), ORIGIN)
+    return AuditLog.open(tmp_path / "log", signer, ORIGIN)
 
 
-def test_every_event_of_every_thread_is_recorded_once(log):
-    """Fifty threads bring two events each; the log has a hundred, each receipt covers its own."""
+@pytest.fixture
+def recorder(log):
+    """A recorder that is left open by whoever doesn't close it, as by a process that was killed."""
+    made = Recorder(log, "tests")
+    yield made
+    made.close()
+
+
+def test_every_event_of_every_thread_is_recorded_once(log, signer):
+    """Fifty threads bring two events each; once it is closed, the log has a hundred, and verifies."""
     recorder = Recorder(log, "tests")
 
     def bring(number):
-        events = [recorder.event(Action.plan, number=number, half=half) for half in (1, 2)]
-        return recorder.record(events)
+        recorder.record([recorder.event(Action.plan, number=number, half=half) for half in (1, 2)])
 
     with ThreadPoolExecutor(16) as pool:
-        receipts = list(pool.map(bring, range(50)))
+        list(pool.map(bring, range(50)))
+    recorder.close()
 
-    assert log.checkpoint()[0].size == 100
-    assert all(receipt.end <= 100 for receipt in receipts)
+    found = verify(DirectoryFetcher(log.directory), ORIGIN, [signer.verifier])
+    assert (found.ok, found.checkpoint.size) == (True, 100)
+    assert (log.directory / NAME).stat().st_size == 0
 
 
-def test_what_waits_goes_together(log, monkeypatch):
+def test_what_waits_goes_together(recorder, monkeypatch):
     """While one append is going on, all that arrives is appended by the next as one batch."""
-    recorder = Recorder(log, "tests")
     sizes, entered, go = [], threading.Event(), threading.Event()
-    append = log.append
+    append = recorder._journal.append
 
-    def slow(events):
-        sizes.append(len(events))
+    def slow(entries):
+        sizes.append(len(entries))
         if len(sizes) == 1:
             entered.set()
             assert go.wait(10)
-        return append(events)
+        return append(entries)
 
-    monkeypatch.setattr(log, "append", slow)
+    monkeypatch.setattr(recorder._journal, "append", slow)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(recorder.record, [recorder.event(Action.plan)])
         assert entered.wait(10)
@@ -63,16 +84,51 @@ def test_what_waits_goes_together(log, monkeypatch):
     assert sizes == [1, 5]
 
 
-def test_a_log_that_cannot_be_written_tells_everybody(log, monkeypatch):
-    """Nobody's events count as recorded when the append that should have held them failed."""
-    recorder = Recorder(log, "tests")
+def test_a_journal_that_cannot_be_written_tells_everybody(recorder, log, monkeypatch):
+    """Nobody's events count as recorded when the append that should have held them failed, and none of them is."""
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with ThreadPoolExecutor(4) as pool:
+            futures = [pool.submit(recorder.record, [recorder.event(Action.plan)]) for _ in range(8)]
+            errors = [future.exception(10) for future in futures]
 
-    def fails(events):
-        raise OSError(28, "No space left on device")
+    assert all(isinstance(error, Stalled) and "No space left" in str(error) for error in errors)
+    recorder.record([recorder.event(Action.plan)])
+    recorder.close()
+    assert log.checkpoint()[0].size == 1
 
-    monkeypatch.setattr(log, "append", fails)
-    with ThreadPoolExecutor(4) as pool:
-        futures = [pool.submit(recorder.record, [recorder.event(Action.plan)]) for _ in range(8)]
-        errors = [future.exception(10) for future in futures]
 
-    assert all(isinstance(error, OSError) for error in errors)
+def test_what_is_recorded_is_signed_within_moments(recorder, log, monkeypatch):
+    """Without anybody closing or asking, events come into the log by themselves, and the thread that does it ends."""
+    monkeypatch.setattr(recorders, "PUBLISH_EVERY", 0.05)
+    recorder.record([recorder.event(Action.plan)])
+    assert log.checkpoint()[0].size == 0
+
+    until = time.monotonic() + 10
+    while recorder._publisher is not None and time.monotonic() < until:
+        time.sleep(0.01)
+
+    assert log.checkpoint()[0].size == 1
+    assert recorder._publisher is None
+
+
+def test_what_a_killed_process_recorded_is_published_by_the_next(recorder, log, tmp_path):
+    """Events that were recorded and not yet signed are in the log once somebody opens it again, in order, once."""
+    for number in range(3):
+        recorder.record([recorder.event(Action.plan, number=number)])
+    assert log.checkpoint()[0].size == 0
+
+    publish_pending(log.directory, tmp_path / "key.pem")
+    Recorder(log, "next").close()
+
+    assert log.checkpoint()[0].size == 3
+
+
+def test_a_long_journal_is_published_before_it_grows(recorder, log, monkeypatch):
+    """Whoever records much doesn't leave more in the journal than the bound."""
+    monkeypatch.setattr(recorders, "PUBLISH_BYTES", 1_000)
+    for _ in range(10):
+        recorder.record([recorder.event(Action.plan)])
+
+    assert recorder._journal.pending() < 3_000
+    assert log.checkpoint()[0].size > 0

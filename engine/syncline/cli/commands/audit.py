@@ -157,7 +157,9 @@ def _log(settings: Settings, key_text: str | None) -> tuple[DirectoryFetcher, Ve
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--key") from None
     from syncline.audit.signer import FileSigner
+    from syncline.executor.recorder import publish_pending
 
+    publish_pending(settings.audit, settings.keys / SIGNER)
     return DirectoryFetcher(settings.audit), FileSigner.load(settings.keys / SIGNER).verifier
 
 

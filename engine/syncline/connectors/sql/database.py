@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from syncline.connectors.sql.limits import Limit
+from syncline.connectors.sql.limits import Limits
 from syncline.connectors.sql.table import Table
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Rendered, Written
@@ -84,8 +84,8 @@ class Database(Protocol):
     def swap(self, table: str, shadow: str) -> None:
         """Puts a table in the place of another, which is dropped."""
 
-    def limits(self, schema: Schema) -> tuple[Limit, ...]:
-        """Values of the schema's types that can't be held."""
+    def limits(self, schema: Schema, *, keyed: bool) -> Limits:
+        """Values of the schema's types that can't be held; `keyed`: nor may its key be null."""
 
     def close(self) -> None:
         """Closes the connection."""

@@ -1,11 +1,12 @@
 """Values of a right type that a database can't hold, or would change: found before they are written.
 
-Limits are expressions over whole columns. `refusals` names the rows; `ensure` only says that there is one.
+Limits are expressions over whole columns, made once for a schema. `refusals` names the rows; `ensure` only says that
+there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -64,31 +65,52 @@ def no_null_keys(schema: Schema) -> Iterator[Limit]:
     return (Limit(name, "a null in the key", lambda column: column.is_null()) for name in schema.key)
 
 
-def suspects(frame: pl.DataFrame, limits: Sequence[Limit]) -> list[Limit]:
-    """The limits that some value may be beyond: all columns are looked at in one go, since hardly a batch has any."""
+class Limits:
+    """The limits of one schema. Safe for threads."""
+
+    def __init__(self, limits: Iterable[Limit]) -> None:
+        self._early: list[Limit] = []
+        self._late: list[Limit] = []
+        for limit in limits:
+            (self._late if limit.late else self._early).append(limit)
+        self._look_early, self._look_late = _looks(self._early), _looks(self._late)
+
+    def ensure(self, frame: pl.DataFrame) -> None:
+        """Raises Invalid for the first column with a value beyond a limit that isn't found later anyway."""
+        for limit in _suspects(frame, self._early, self._look_early):
+            if limit.rows(frame).any():
+                raise beyond(limit.column, limit.message)
+
+    def late(self, frame: pl.DataFrame) -> Limit | None:
+        """The first limit of those found later that some value is beyond."""
+        suspects = _suspects(frame, self._late, self._look_late)
+        return next((limit for limit in suspects if limit.rows(frame).any()), None)
+
+    def refusals(self, frame: pl.DataFrame) -> list[Refusal]:
+        """Every value beyond a limit, by row."""
+        suspects = (
+            *_suspects(frame, self._early, self._look_early),
+            *_suspects(frame, self._late, self._look_late),
+        )
+        found = [
+            Refusal(row, limit.column, f"{limit.message} can't be held")
+            for limit in suspects
+            for row in limit.rows(frame).arg_true()
+        ]
+        return sorted(found, key=lambda refusal: refusal.row)
+
+
+def _looks(limits: Sequence[Limit]) -> list[pl.Expr]:
     import polars as pl
 
+    return [limit.broken(pl.col(limit.column)).any().alias(str(i)) for i, limit in enumerate(limits)]
+
+
+def _suspects(frame: pl.DataFrame, limits: Sequence[Limit], looks: Sequence[pl.Expr]) -> list[Limit]:
+    """The limits that some value may be beyond: all columns are looked at in one go, since hardly a batch has any."""
     if not limits:
         return []
-    looks = [limit.broken(pl.col(limit.column)).any().alias(str(i)) for i, limit in enumerate(limits)]
     return [limit for limit, found in zip(limits, frame.select(looks).row(0), strict=True) if found]
-
-
-def ensure(frame: pl.DataFrame, limits: Sequence[Limit]) -> None:
-    """Raises Invalid for the first column with a value beyond a limit that isn't found later anyway."""
-    for limit in suspects(frame, [limit for limit in limits if not limit.late]):
-        if limit.rows(frame).any():
-            raise beyond(limit.column, limit.message)
-
-
-def refusals(frame: pl.DataFrame, limits: Sequence[Limit]) -> list[Refusal]:
-    """Every value beyond a limit, by row."""
-    found = [
-        Refusal(row, limit.column, f"{limit.message} can't be held")
-        for limit in suspects(frame, limits)
-        for row in limit.rows(frame).arg_true()
-    ]
-    return sorted(found, key=lambda refusal: refusal.row)
 
 
 def beyond(column: str, message: str) -> Invalid:

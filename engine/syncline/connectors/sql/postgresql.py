@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+import select
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
-from syncline.connectors.sql.limits import Limit, beyond, suspects
+from syncline.connectors.sql.limits import Limits, beyond
 from syncline.connectors.sql.names import columns, quoted
 from syncline.connectors.sql.postgresql_errors import refused, translated
 from syncline.connectors.sql.settings import PostgresSettings
@@ -82,8 +84,10 @@ class PostgresDatabase:
         self._schema = settings.schema
         self.place = quoted(settings.schema) + "."
         self._keep = keep
+        self._making: list[str] = []
         self._keep_as = _identity(settings)
-        self._connection = (keep and _kept(keep, self._keep_as)) or _connect(settings)
+        self._session = (keep and _kept(keep, self._keep_as)) or _Session(_connect(settings))
+        self._connection = self._session.connection
 
     def version(self) -> str:
         """Name and version of the server."""
@@ -107,9 +111,11 @@ class PostgresDatabase:
     def transaction(self) -> Iterator[None]:
         """A transaction. If the connection dies in COMMIT, that is `Again`, and its outcome unknown."""
         self.execute("BEGIN")
+        self._making.clear()
         try:
             yield
             self.execute("COMMIT")
+            self._session.stages.update(self._making)
         except BaseException:
             with suppress(SynclineError):
                 self.execute("ROLLBACK")
@@ -179,7 +185,9 @@ class PostgresDatabase:
         declarations = ", ".join(_declaration(field) for field in schema.fields)
         stage = f"syncline_stage_{hashlib.sha256(declarations.encode()).hexdigest()[:16]}"
         # Made once a connection and emptied by each commit: making it costs as much as a small merge.
-        self.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} ({declarations}) ON COMMIT DELETE ROWS")
+        if stage not in self._session.stages:
+            self.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} ({declarations}) ON COMMIT DELETE ROWS")
+            self._making.append(stage)
         given = self._load(f"pg_temp.{stage}", rows, schema)
         ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), stage, schema))
         return Written(inserted, updated, given - inserted - updated)
@@ -210,14 +218,14 @@ class PostgresDatabase:
             if (before := names.pop(definition, name)) != name:
                 self.execute(f"ALTER INDEX {self.place}{quoted(name)} RENAME TO {quoted(before)}")
 
-    def limits(self, schema: Schema) -> tuple[Limit, ...]:
+    def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""
-        return types.limits(schema)
+        return types.limits(schema, keyed=keyed)
 
     def close(self) -> None:
         """Closes the connection, or leaves it to be used again if nothing is open in it."""
         if self._keep is not None and self._connection.info.transaction_status == _IDLE:
-            self._keep.give(self._keep_as, self._connection)
+            self._keep.give(self._keep_as, self._session)
         else:
             self._connection.close()
 
@@ -249,16 +257,35 @@ def _connect(settings: PostgresSettings) -> psycopg.Connection:
         del login
 
 
-def _kept(keep: Keep, identity: tuple[str, ...]) -> psycopg.Connection | None:
+@dataclass(slots=True)
+class _Session:
+    """A connection, and the staging tables that were made in it."""
+
+    connection: psycopg.Connection
+    stages: set[str] = field(default_factory=set)
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def _kept(keep: Keep, identity: tuple[str, ...]) -> _Session | None:
     """An idle connection that still answers: it may have been cut while nobody looked."""
     import psycopg
 
-    while (connection := keep.take(identity, psycopg.Connection)) is not None:
+    while (session := keep.take(identity, _Session)) is not None:
         with suppress(psycopg.Error):
-            connection.execute("")
-            return connection
-        connection.close()
+            if _spoken(session.connection.fileno()):
+                session.connection.execute("")
+            return session
+        session.close()
     return None
+
+
+def _spoken(descriptor: int) -> bool:
+    """Whether the server said something, or hung up, while a connection was idle; found out without a word to it."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _identity(settings: PostgresSettings) -> tuple[str, ...]:
@@ -309,9 +336,8 @@ def _merge(place: str, stage: str, schema: Schema) -> str:
 
 
 def _nul(frame: pl.DataFrame, schema: Schema) -> Invalid:
-    for limit in suspects(frame, [limit for limit in types.limits(schema) if limit.late]):
-        if limit.rows(frame).any():
-            return beyond(limit.column, limit.message)
+    if (limit := types.limits(schema, keyed=False).late(frame)) is not None:
+        return beyond(limit.column, limit.message)
     return beyond(frame.columns[0], "a NUL character")
 
 

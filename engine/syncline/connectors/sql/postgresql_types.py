@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.sql.limits import Limit, common, text_fields
+from syncline.connectors.sql.limits import Limit, Limits, common, no_null_keys, text_fields
 from syncline.model.schema import DataType, Schema
 
 if TYPE_CHECKING:
@@ -68,14 +69,15 @@ def holds(existing: str, declared: DataType) -> bool:
     return existing == _TYPES[declared.name] or existing in _WIDER.get(declared.name, ())
 
 
-def limits(schema: Schema) -> tuple[Limit, ...]:
+@lru_cache(maxsize=256)
+def limits(schema: Schema, *, keyed: bool) -> Limits:
     r"""
     What PostgreSQL can't hold: NUL in text and JSON, JSON that `jsonb` refuses, keys too long for an index.
 
     Cited from its documentation: "Character Types" (no code point zero), "JSON Types" (no `\u0000`, surrogates in
     pairs, numbers within `numeric`), "B-Tree Indexes" (size of a row).
     """
-    found = list(common(schema))
+    found = [*(no_null_keys(schema) if keyed else ()), *common(schema)]
     for field in text_fields(schema):
         found.append(Limit(field.name, "a NUL character", _has_nul, late=True))
         if field.type.name == "json":
@@ -85,7 +87,7 @@ def limits(schema: Schema) -> tuple[Limit, ...]:
         most = KEY_BYTES // len(wide)
         longer = _longer_than(most, binary=field.type.name == "binary")
         found.append(Limit(field.name, f"a key of more than {most:,} bytes", longer))
-    return tuple(found)
+    return Limits(found)
 
 
 def _has_nul(column: pl.Expr) -> pl.Expr:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import sqlite_types as types
-from syncline.connectors.sql.limits import Limit
+from syncline.connectors.sql.limits import Limits
 from syncline.connectors.sql.names import columns, quoted
 from syncline.connectors.sql.settings import SqliteSettings
 from syncline.connectors.sql.table import Column, Table
@@ -211,9 +211,9 @@ class SqliteDatabase:
         for (statement,) in indexes:
             self.execute(statement)
 
-    def limits(self, schema: Schema) -> tuple[Limit, ...]:
+    def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""
-        return types.limits(schema)
+        return types.limits(schema, keyed=keyed)
 
     def close(self) -> None:
         """Closes the connection."""

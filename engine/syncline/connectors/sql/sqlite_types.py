@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.limits import Limit, common
+from syncline.connectors.sql.limits import Limit, Limits, common, no_null_keys
 from syncline.connectors.sql.names import quoted
 from syncline.model.schema import DataType, Field, Schema
 
@@ -78,7 +79,8 @@ def stored(frame: pl.DataFrame, schema: Schema) -> pl.DataFrame:
     return frame.select(column(field) for field in schema.fields)
 
 
-def limits(schema: Schema) -> tuple[Limit, ...]:
+@lru_cache(maxsize=256)
+def limits(schema: Schema, *, keyed: bool) -> Limits:
     """What SQLite can't hold: NaN, which it makes null."""
     nan = (Limit(f.name, "a NaN", lambda column: column.is_nan()) for f in schema.fields if f.type.name == "float")
-    return (*common(schema), *nan)
+    return Limits((*(no_null_keys(schema) if keyed else ()), *common(schema), *nan))

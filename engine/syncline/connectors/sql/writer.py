@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.ledger import Ledger
-from syncline.connectors.sql.limits import ensure, no_null_keys, refusals
 from syncline.connectors.sql.names import SHADOW, quoted
 from syncline.connectors.sql.table import keyed
 from syncline.model.errors import Bug, Denied
@@ -29,9 +28,7 @@ class SqlWriter:
         self._finished = finished
         self._table = target.stream + SHADOW if target.mode == "replace" else target.stream
         self._frame_schema = target_frame_schema(target.schema)
-        self._limits = database.limits(target.schema)
-        if keyed(target):
-            self._limits = (*no_null_keys(target.schema), *self._limits)
+        self._limits = database.limits(target.schema, keyed=keyed(target))
         self._saved: str | None = None
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
@@ -42,7 +39,7 @@ class SqlWriter:
         """Checks a batch and makes it ready, without the database; see `Rendering.render`."""
         if dict(frame.schema) != self._frame_schema:
             raise Bug(f"table {self._target.stream!r} was given columns that its schema doesn't have")
-        ensure(frame, self._limits)
+        self._limits.ensure(frame)
         return self._database.render(frame, self._target.schema)
 
     def write_rendered(self, rendered: Rendered, checkpoint: str) -> Written:
@@ -68,7 +65,7 @@ class SqlWriter:
 
     def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
         """Every value that the database can't hold; see `Refusing.refuse`."""
-        return refusals(frame, self._limits)
+        return self._limits.refusals(frame)
 
     def finish(self, checkpoint: str) -> None:
         """Makes the last checkpoint durable and swaps a replaced table in; repeated, it does nothing more."""

@@ -1,0 +1,138 @@
+"""Records audit events: durable at once, in the signed log soon after.
+
+Events go to the journal, together with what other threads bring meanwhile. A thread of its own takes the journal into
+the log once a second while there is anything in it, and `close` does at the end; after a kill, whoever opens the log.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncline.audit.journal import NAME, Journal
+from syncline.audit.log import AuditLog, encode_event
+from syncline.audit.signer import FileSigner
+from syncline.model.errors import SynclineError
+from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syncline.model.key import ObjectKey
+
+#: Seconds that events may be in the journal only.
+PUBLISH_EVERY = 1.0
+#: Bytes of the journal above which the next append waits for it to be published.
+PUBLISH_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Entries that a thread waits for, and what became of them."""
+
+    entries: Sequence[bytes]
+    done: bool = False
+    error: BaseException | None = None
+
+
+class Recorder:
+    """
+    Makes audit events of this actor and records them. Durable when `record` returns. Safe for threads; `close` it.
+
+    What several threads bring while the journal is being written is appended together by the next of them (group
+    commit): many flows that run at once share the cost of making evidence durable.
+    """
+
+    def __init__(self, log: AuditLog, actor: str) -> None:
+        self._actor = actor
+        self._journal = Journal(log)
+        self._writing = threading.Lock()
+        self._queue: deque[_Waiting] = deque()
+        self._publisher: threading.Thread | None = None
+        self._closing = threading.Event()
+        self._journal.publish()  # what a process that was killed left
+
+    def event(
+        self,
+        action: Action,
+        *,
+        outcome: EventOutcome = EventOutcome.success,
+        key: ObjectKey | None = None,
+        **details: Detail,
+    ) -> Event:
+        """An event that happens now, about an object."""
+        return Event(
+            time=rfc3339(),
+            actor=self._actor,
+            action=action,
+            outcome=outcome,
+            tenant=(key.tenant or None) if key else None,
+            object=str(key) if key else None,
+            details=details,
+        )
+
+    def record(self, events: Sequence[Event]) -> None:
+        """Records events, all or none; raises what kept them from being durable."""
+        mine = _Waiting([encode_event(event) for event in events])
+        if not mine.entries:
+            return
+        self._queue.append(mine)
+        with self._writing:
+            if not mine.done:
+                self._append([self._queue.popleft() for _ in range(len(self._queue))])
+        if mine.error is not None:
+            raise mine.error
+
+    def close(self) -> None:
+        """Publishes what is recorded; raises what keeps it from being in the log."""
+        self._closing.set()
+        if self._publisher is not None:
+            self._publisher.join()
+        with self._writing:
+            try:
+                self._journal.publish()
+            finally:
+                self._journal.close()
+
+    def _append(self, batch: Sequence[_Waiting]) -> None:
+        error: BaseException | None = None
+        try:
+            if self._journal.pending() > PUBLISH_BYTES:
+                self._journal.publish()
+            self._journal.append([entry for waiting in batch for entry in waiting.entries])
+            self._publish_soon()
+        except BaseException as failed:
+            error = failed
+        for waiting in batch:
+            waiting.done, waiting.error = True, error
+
+    def _publish_soon(self) -> None:
+        if self._publisher is None or not self._publisher.is_alive():
+            self._publisher = threading.Thread(target=self._publish, name="syncline-audit", daemon=True)
+            self._publisher.start()
+
+    def _publish(self) -> None:
+        """Publishes once a second; ends when there was nothing to publish."""
+        while not self._closing.wait(PUBLISH_EVERY):
+            with self._writing:
+                # A disk that is full now may not be so later; `close` and a long journal raise what it is.
+                with suppress(SynclineError, OSError):
+                    if self._journal.pending():
+                        self._journal.publish()
+                        continue
+                self._publisher = None
+                return
+
+
+def publish_pending(audit: Path, key: Path) -> None:
+    """Takes into the log what a process that was killed left in its journal; a log without any isn't even opened."""
+    journal = audit / NAME
+    if not journal.exists() or not journal.stat().st_size:
+        return
+    signer = FileSigner.load(key)
+    with closing(Journal(AuditLog.open(audit, signer, signer.verifier.name))) as left:
+        left.publish()
