@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from syncline.manifests.bumps import side_by_side, since
 from syncline.manifests.expressions import check_expressions
 from syncline.manifests.load import load_tree
 from syncline.manifests.resolve import resolve
@@ -61,13 +62,22 @@ class Validation:
         return not has_errors(self.diagnostics)
 
 
-def validate(settings: Settings, *, mapping_tests: bool = True) -> Validation:
-    """Loads, resolves and compiles everything under the root, runs the mappings' own tests, and checks policy."""
+def validate(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> Validation:
+    """
+    Loads, resolves and compiles everything under the root, runs the mappings' own tests, and checks policy.
+
+    With `base`, a Git revision, connectors that changed since then must have another version, raised far enough.
+    """
     loaded = load_tree(settings.root)
     resolved = resolve(loaded.manifests, loaded.broken)
     flows = compile_flows(resolved.desired)
     found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
     found += _mapping_findings(resolved.desired, flows)
+    found += side_by_side(resolved.desired)
+    if base:
+        from syncline.manifests.revisions import connectors_at
+
+        found += since(connectors_at(settings.root, base), resolved.desired)
     if mapping_tests and not has_errors(found):
         found += _mapping_tests(resolved.desired, flows)
     results = _check_policy(settings.root, resolved.desired, flows)

@@ -126,11 +126,13 @@ class Inspector:
 
 
 def _rows(frame: Any) -> list[dict[str, Any]]:
-    if frame.columns != [COLUMN]:
-        found: list[dict[str, Any]] = frame.to_dicts()
+    found: list[dict[str, Any]] = frame.to_dicts()
+    if COLUMN not in frame.columns:
         return found
-    records = [as_record(text) for text in frame[COLUMN].to_list()]
-    return [record if isinstance(record, dict) else {COLUMN: record} for record in records]
+    for row in found:  # beside the record there may be what it was read for
+        record = as_record(row.pop(COLUMN))
+        row.update(record if isinstance(record, dict) else {COLUMN: record})
+    return found
 
 
 def _uncounted(name: str, value: float) -> None:

@@ -49,15 +49,15 @@ class Revision:
 
 def revision(root: Path) -> Revision:
     """The revision of the folder. Only changes under the folder make it dirty; ignored files don't."""
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    commit = git(root, "rev-parse", "--verify", "--quiet", "HEAD^{commit}")
     if not commit:
         return Revision()
-    status = _git(root, "status", "--porcelain=v1", "--untracked-files=all", "--ignore-submodules=none", "--", ".")
-    branch = _git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
+    status = git(root, "status", "--porcelain=v1", "--untracked-files=all", "--ignore-submodules=none", "--", ".")
+    branch = git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
     return Revision(commit.strip(), status is None or bool(status.strip()), (branch or "").strip())
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def git(root: Path, *arguments: str) -> str | None:
     """Standard output of a git command in the folder; None when it fails or there is no git."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | _ENVIRONMENT
     try:

@@ -96,6 +96,7 @@ def desk(tmp_path, monkeypatch, shell):
         (tmp_path / "all.yaml").write_text(MANIFESTS.replace("URL", api.url), encoding="utf-8")
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("DESK_TOKEN", CANARY)
+        monkeypatch.setenv("SYNCLINE_EGRESS_PRIVATE", "127.0.0.1")
         api.folder = tmp_path  # type: ignore[attr-defined]  # for tests that change it
         yield api
 

@@ -10,6 +10,7 @@ _ENTRIES = (
     Entry("Commands", "check", "syncline.cli.commands.connector_check:check"),
     Entry("Commands", "discover", "syncline.cli.commands.connector_discover:discover"),
     Entry("Commands", "sample", "syncline.cli.commands.connector_sample:sample"),
+    Entry("Commands", "diff", "syncline.cli.commands.connector_diff:diff"),
 )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.rest.decoding import compile_decoding
@@ -66,11 +66,11 @@ class Compiler:
         around = scope_fields(self._streams, stream, (request.stream,))
         names = {field.name for field in around}
         if request.schema is not None:
-            own = Schema(tuple(f for f in request.schema.fields if f.name not in names), request.schema.key)
+            own = replace(request.schema, fields=tuple(f for f in request.schema.fields if f.name not in names))
         else:
             own = self._untyped(stream, [p for p in request.paths if p.split(".")[0] not in names])
         reading = self._reading(request.stream, own, request.schema is not None, set(request.paths), (), use)
-        if request.schema is not None:
+        if request.schema is not None and not request.schema.open:
             return Compiled(reading, request.schema, tuple(self._fans))
         return Compiled(reading, Schema((*own.fields, *around), own.key, open=True), tuple(self._fans))
 

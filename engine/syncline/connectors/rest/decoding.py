@@ -18,6 +18,7 @@ from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, rec
 from syncline.sdk.shape import Shape
 from syncline.sdk.template import Template, TemplateError, compile_template
 from syncline.sdk.text_values import TextValues
+from syncline.sdk.whole import WHOLE
 from syncline.sdk.xml_document import list_path
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def compile_decoding(
         (checks_of(stream.graphql),) if stream.graphql is not None else (),
     )
     shape = compile_shape(stream.explode, _condition(stream), stream.flatten, stream.fields)
-    texts = TextValues(schema) if stream.decode in {"csv", "xml"} else None
+    texts = TextValues(schema) if stream.decode in {"csv", "xml"} and schema != WHOLE else None
     shaping = _Shaping(shape, texts, {"config": config or {}}) if texts is not None or shape != _NO_SHAPE else None
     return _Records(record_decoder(schema, stream.records), reading, shaping)
 
@@ -178,5 +179,7 @@ def _parse(stream: RestStream, schema: Schema) -> Parse:
 
 def _columns(stream: RestStream, schema: Schema) -> tuple[str, ...]:
     """The columns that a CSV must have: those of the schema, by the names that they have before reshaping."""
+    if schema == WHOLE:
+        return ()
     before = {new: old for old, new in stream.fields.rename.items()}
     return tuple(before.get(name, name) for name in schema.names if name not in stream.fields.add)

@@ -435,6 +435,12 @@ _SCHEMA: tuple[Code, ...] = (
         good="version: 2.0.0",
     ),
     Code(
+        "SYN262",
+        "nothing to compare with",
+        "A revision, a path in it, a file or a version of a connector that was to be compared isn't there.",
+        "Give what Git knows here: a branch, a tag or a commit, and a path relative to the repository.",
+    ),
+    Code(
         "SYN261",
         "range of several major versions",
         "Several major versions of a connector are declared, and the integration's range includes more than one: it "
