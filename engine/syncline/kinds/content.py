@@ -27,3 +27,22 @@ class Fields(Spec):
     ] = {}
     remove: Annotated[tuple[str, ...], Field(description="Names of fields that are left out.")] = ()
     rename: Annotated[dict[str, str], Field(description="New names of fields by their old ones: {old: new}.")] = {}
+
+
+class Chunk(Spec):
+    """A stream's fields, asked for in several requests a page, whose records are put together by a key."""
+
+    fields: Annotated[int | None, Field(ge=1, description="Most fields that a request asks for.")] = None
+    characters: Annotated[
+        int | None, Field(ge=1, description="Longest list of fields of a request, in characters with its commas.")
+    ] = None
+    into: Annotated[
+        str, Field(description="Where the names go: query.fields, joined with commas; a list where it is in the body.")
+    ]
+    by: Annotated[
+        str, Field(min_length=1, description="Field that identifies a record in every answer; always asked for.")
+    ]
+    of: Annotated[
+        str | None,
+        Field(description="Field whose own fields are asked for, such as properties. Absent: those of the record."),
+    ] = None

@@ -1,0 +1,166 @@
+"""Property chunking: a page asked for several times, each time with some of the fields, its records put together.
+
+For APIs that bound how many fields, or how long a list of them, a request may ask for. A record must be in every answer:
+one that is missing in some would be half a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import msgspec
+import orjson
+
+from syncline.connectors.rest.content import Reading, Rows, read_json
+from syncline.model.errors import Again, Invalid
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.fetching import Fetcher
+    from syncline.connectors.rest.judge import Answer
+    from syncline.kinds.content import Chunk
+    from syncline.sdk.http import Request
+    from syncline.sdk.json_records import RecordDecoder
+
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENCODE = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Names of fields in chunks, the place that they go to, and the field that identifies a record."""
+
+    names: tuple[tuple[str, ...], ...]
+    into: str
+    by: str
+
+    def requests(self, request: Request) -> Iterator[Request]:
+        """The request, once for each chunk."""
+        area, _, name = self.into.partition(".")
+        for names in self.names:
+            if area == "query":
+                yield replace(request, url=_with(request.url, name, ",".join(names)))
+            else:
+                yield replace(request, body=_placed(request.body, name.split("."), names))
+
+    def together(self, pages: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """The records of a page out of those of its chunks. `Again` (SYN495) when they aren't the same ones."""
+        first, *others = [self._keyed(page) for page in pages]
+        for index, other in enumerate(others, 2):
+            if other.keys() != first.keys():
+                odd = next(iter(other.keys() ^ first.keys()))
+                raise Again(
+                    f"chunk {index} of the fields has not the same records as the first: {self.by} {odd[:80]!a} is in "
+                    "only one of them",
+                    code="SYN495",
+                    help="Nothing of the page was used; the next run asks for it again.",
+                )
+            for key, record in other.items():
+                first[key] = _merged(first[key], record)
+        return [_ENCODE(record) for record in first.values()]
+
+    def _keyed(self, page: Sequence[bytes]) -> dict[str, dict[str, msgspec.Raw]]:
+        found: dict[str, dict[str, msgspec.Raw]] = {}
+        for raw in page:
+            try:
+                record = _OBJECT.decode(raw)
+            except msgspec.ValidationError:
+                record = {}
+            key = bytes(record.get(self.by, b"")).decode()
+            if not key or key == "null" or key in found:
+                why = "twice on a page" if key in found else "missing in a record"
+                raise Invalid(
+                    f"the field {self.by} is {why}, so that chunks of fields can't be put together",
+                    code="SYN495",
+                    help="Name a field in `chunk.by` that identifies a record and is in every answer.",
+                )
+            found[key] = record
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkedFetcher:
+    """Fetches a page in chunks, as one answer."""
+
+    inner: Fetcher
+    chunks: Chunks
+    decoder: RecordDecoder
+
+    def place(self, request: Request) -> str:
+        """A request for people."""
+        return self.inner.place(request)
+
+    def kept(self, url: str) -> str:
+        """A URL that may be kept in a position."""
+        return self.inner.kept(url)
+
+    def ahead(self, request: Request) -> None:
+        """Sends nothing: a page is several requests."""
+
+    def fetch(self, request: Request, *, reading: Reading = read_json) -> Answer:
+        """The records of every chunk, put together; all else is the first chunk's."""
+        answers = [self.inner.fetch(each, reading=reading) for each in self.chunks.requests(request)]
+        if all(answer.empty for answer in answers):
+            return answers[0]
+        pages = [[] if answer.empty else self._raws(answer) for answer in answers]
+        raws = self.chunks.together(pages)
+        body = b"".join(answer.body for answer in answers)
+        return replace(answers[0], body=body, parts=(Rows(raws, range(len(raws))),), empty=False)
+
+    def _raws(self, answer: Answer) -> list[bytes]:
+        if answer.parts:
+            raise Invalid("chunks of fields need answers that are one JSON document each", code="SYN432")
+        return self.decoder.raws(answer.body)
+
+
+def compile_chunks(chunk: Chunk, fields: Sequence[str]) -> Chunks | None:
+    """Chunks of these fields; None when one request can ask for them all. `Invalid` (SYN432) for one too long."""
+    names = [name for name in dict.fromkeys(fields) if name != chunk.by]
+    always = () if chunk.of else (chunk.by,)
+    found: list[tuple[str, ...]] = []
+    some: tuple[str, ...] = always
+    for name in names:
+        if some != always and not _fits(chunk, (*some, name)):
+            found.append(some)
+            some = always
+        if not _fits(chunk, (*some, name)):
+            raise Invalid(f"the field {name!r} alone is longer than chunk allows", code="SYN432")
+        some = (*some, name)
+    return Chunks((*found, some), chunk.into, chunk.by)
+
+
+def _fits(chunk: Chunk, names: tuple[str, ...]) -> bool:
+    few = chunk.fields is None or len(names) <= chunk.fields
+    return few and (chunk.characters is None or len(",".join(names)) <= chunk.characters)
+
+
+def _with(url: str, name: str, value: str) -> str:
+    """A URL with one value of a parameter, which a next page's URL may have already."""
+    parts = urlsplit(url)
+    pairs = [(key, text) for key, text in parse_qsl(parts.query, keep_blank_values=True) if key != name]
+    return urlunsplit(parts._replace(query=urlencode([*pairs, (name, value)])))
+
+
+def _placed(body: bytes, path: list[str], names: Sequence[str]) -> bytes:
+    found: Any = orjson.loads(body) if body else {}
+    node = found
+    for name in path[:-1]:
+        node = node.setdefault(name, {}) if isinstance(node, dict) else None
+    if not isinstance(node, dict):
+        raise Invalid(f"chunk.into: the request's body has no object at {'.'.join(path)}", code="SYN432")
+    node[path[-1]] = list(names)
+    return orjson.dumps(found)
+
+
+def _merged(one: dict[str, msgspec.Raw], other: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:
+    """Fields of both; objects that both have are put together in the same way."""
+    found = dict(one)
+    for name, value in other.items():
+        mine = bytes(found.get(name, b""))
+        if mine[:1] == b"{" and bytes(value)[:1] == b"{":
+            found[name] = msgspec.Raw(_ENCODE(_merged(_OBJECT.decode(mine), _OBJECT.decode(value))))
+        elif name not in found:
+            found[name] = value
+    return found

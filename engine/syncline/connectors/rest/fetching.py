@@ -1,0 +1,27 @@
+"""What reading pages needs of a client; a client that is wrapped offers the same."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from syncline.connectors.rest.content import Reading, read_json
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.judge import Answer
+    from syncline.sdk.http import Request
+
+
+class Fetcher(Protocol):
+    """Fetches answers. See `Client`."""
+
+    def fetch(self, request: Request, *, reading: Reading = read_json) -> Answer:
+        """The answer to a request, its body read by `reading`."""
+
+    def ahead(self, request: Request) -> None:
+        """May send a request before it is fetched."""
+
+    def place(self, request: Request) -> str:
+        """A request for people, without secrets."""
+
+    def kept(self, url: str) -> str:
+        """A URL that may be kept in a position."""
