@@ -35,7 +35,8 @@ class Poll(Request):
     ] = "5s"
     max_every: Annotated[Duration, Field(description="Longest wait between two polls.")] = "1m"
     done: Annotated[
-        Jmespath, Field(description="JMESPath condition over {status, headers, body} that is true of a job that is done.")
+        Jmespath,
+        Field(description="JMESPath condition over {status, headers, body} that is true of one that is done."),
     ]
     failed: Annotated[
         Jmespath | None,
@@ -63,14 +64,12 @@ class Download(Request):
 class Job(Spec):
     """A job of an API, whose id is in templates as {{ job.id }}. A run that stops goes on with the same job."""
 
-    create: Annotated[
-        Request, Field(description="Request that creates it; bounds of the cursor go into this one.")
-    ]
+    create: Annotated[Request, Field(description="Request that creates it; bounds of the cursor go into this one.")]
     id: Annotated[
         Jmespath,
-        Field(description="JMESPath expression over {status, headers, body} of the answer to create that gives its id."),
+        Field(description="JMESPath expression over {status, headers, body} of create's answer that gives its id."),
     ] = "body.id"
-    poll: Annotated[Poll, Field(description="Request that is sent until the job is done. Status 404 or 410: it is gone.")]
+    poll: Annotated[Poll, Field(description="Request that is sent until it is done. Status 404 or 410: it is gone.")]
     timeout: Annotated[
         Duration, Field(description="Longest time from its creation until it is done; then it is given up.")
     ] = "1h"

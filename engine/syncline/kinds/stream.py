@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from syncline.kinds.base import DataClass, Jmespath, Spec
-from syncline.kinds.content import Compression, Fields, Format
+from syncline.kinds.content import Chunk, Compression, Fields, Format
+from syncline.kinds.job import File, Job
 from syncline.kinds.reading import Cursor, For, Page
 from syncline.kinds.request import Request
 from syncline.kinds.rule import ErrorRule
@@ -152,6 +153,18 @@ class RestStream(Request):
         Fields,
         Field(description="Fields that are added, removed and renamed; the schema is of the records after that."),
     ] = Fields.model_construct()
+    file: Annotated[
+        File | None,
+        Field(description="File that is read, in place of a request; with `for`, one for each record of a parent."),
+    ] = None
+    job: Annotated[
+        Job | None,
+        Field(description="Job of the API that prepares the records, in place of a request."),
+    ] = None
+    chunk: Annotated[
+        Chunk | None,
+        Field(description="Asks for the schema's fields in several requests a page, where an API bounds their number."),
+    ] = None
     errors: Annotated[
         tuple[ErrorRule, ...],
         Field(description="What this stream's responses mean; they come before http.errors."),

@@ -1,7 +1,7 @@
 """Property chunking: a page asked for several times, each time with some of the fields, its records put together.
 
-For APIs that bound how many fields, or how long a list of them, a request may ask for. A record must be in every answer:
-one that is missing in some would be half a record.
+For APIs that bound how many fields, or how long a list of them, a request may ask for. A record must be in every
+answer: one that is missing in some would be half a record.
 """
 
 from __future__ import annotations
@@ -88,6 +88,10 @@ class ChunkedFetcher:
     chunks: Chunks
     decoder: RecordDecoder
 
+    def hide(self, text: str) -> str:
+        """The text without secrets."""
+        return self.inner.hide(text)
+
     def place(self, request: Request) -> str:
         """A request for people."""
         return self.inner.place(request)
@@ -99,9 +103,9 @@ class ChunkedFetcher:
     def ahead(self, request: Request) -> None:
         """Sends nothing: a page is several requests."""
 
-    def fetch(self, request: Request, *, reading: Reading = read_json) -> Answer:
+    def fetch(self, request: Request, *, reading: Reading = read_json, repeat: bool = True) -> Answer:
         """The records of every chunk, put together; all else is the first chunk's."""
-        answers = [self.inner.fetch(each, reading=reading) for each in self.chunks.requests(request)]
+        answers = [self.inner.fetch(each, reading=reading, repeat=repeat) for each in self.chunks.requests(request)]
         if all(answer.empty for answer in answers):
             return answers[0]
         pages = [[] if answer.empty else self._raws(answer) for answer in answers]
@@ -115,8 +119,8 @@ class ChunkedFetcher:
         return self.decoder.raws(answer.body)
 
 
-def compile_chunks(chunk: Chunk, fields: Sequence[str]) -> Chunks | None:
-    """Chunks of these fields; None when one request can ask for them all. `Invalid` (SYN432) for one too long."""
+def compile_chunks(chunk: Chunk, fields: Sequence[str]) -> Chunks:
+    """Chunks of these fields. `Invalid` (SYN432) for a field that is too long by itself."""
     names = [name for name in dict.fromkeys(fields) if name != chunk.by]
     always = () if chunk.of else (chunk.by,)
     found: list[tuple[str, ...]] = []

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.rest.decoding import compile_decoding
+from syncline.connectors.rest.chunk import ChunkedFetcher, compile_chunks
+from syncline.connectors.rest.decoding import asked_fields, compile_decoding
 from syncline.connectors.rest.fan import Fan
+from syncline.connectors.rest.file import FileFetcher
 from syncline.connectors.rest.formats import ACCEPT
 from syncline.connectors.rest.graphql import connected
 from syncline.connectors.rest.incremental import Cursor
+from syncline.connectors.rest.job import JobReading, compile_job
 from syncline.connectors.rest.listing import Listing
 from syncline.connectors.rest.pages import compile_paging
 from syncline.connectors.rest.partition import Parents, of_values
@@ -19,11 +22,12 @@ from syncline.connectors.rest.tree import Each, Member, Once, ParentStream, Read
 from syncline.kinds.stream import RestStream, logical_schema, scope_fields
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
-from syncline.sdk.json_records import untyped_schema
+from syncline.sdk.json_records import record_decoder, untyped_schema
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec, Http
+    from syncline.kinds.job import Download, File, Job
     from syncline.kinds.reading import For
     from syncline.sdk.source import Instance, SourceRequest
 
@@ -78,11 +82,15 @@ class Compiler:
         self, name: str, schema: Schema, typed: bool, wanted: set[str], around: tuple[str, ...], use: Use
     ) -> Reading:
         stream = connected(self._streams[name])
+        if stream.job is not None:
+            return self._job(name, stream, stream.job, schema, use, typed=typed)
         listing = self._listing(name, stream, schema, typed=typed)
+        parents = use
+        use = self._with_files(stream.file, self._in_chunks(stream, schema, use))
         if not stream.read_for:
             return Once(listing, use, self._fan(2, _PARENTS_AHEAD) if around else None)
         paths = wanted | set(self._paths(stream))
-        members = tuple(self._member(item, paths, (*around, name), use) for item in stream.read_for)
+        members = tuple(self._member(item, paths, (*around, name), parents) for item in stream.read_for)
         return Each(listing, use, members, self._fan(self._width))
 
     def _member(self, item: For, paths: set[str], around: tuple[str, ...], use: Use) -> Member:
@@ -106,18 +114,9 @@ class Compiler:
 
     def _listing(self, name: str, stream: RestStream, schema: Schema, *, typed: bool) -> Listing:
         url = base_url(self._instance, self._http)
-        plan = compile_request(stream, url, self._http, what=f"stream {name}", accept=ACCEPT[stream.decode])
-        cursor: Cursor | None = None
-        if stream.cursor is not None:
-            for place in stream.cursor.into:
-                check_place(place)
-            cursor = Cursor.compile(stream.cursor, self._config, plan.names)
-            if typed and cursor.path and not schema.open and schema.get(cursor.path[0]) is None:
-                raise Invalid(
-                    f"the cursor's field {stream.cursor.field} is not in the schema of stream {name}",
-                    code="SYN433",
-                    help="Add it to the stream's schema.",
-                )
+        file = stream.file.url if stream.file else ""
+        plan = compile_request(stream, url, self._http, what=f"stream {name}", accept=ACCEPT[stream.decode], file=file)
+        cursor = self._cursor(name, stream, schema, plan.names, typed=typed)
         return Listing(
             name,
             plan,
@@ -127,6 +126,53 @@ class Compiler:
             self._config,
             typed=typed,
         )
+
+    def _cursor(
+        self, name: str, stream: RestStream, schema: Schema, names: frozenset[str], *, typed: bool
+    ) -> Cursor | None:
+        if stream.cursor is None:
+            return None
+        for place in stream.cursor.into:
+            check_place(place)
+        cursor = Cursor.compile(stream.cursor, self._config, names)
+        if typed and cursor.path and not schema.open and schema.get(cursor.path[0]) is None:
+            raise Invalid(
+                f"the cursor's field {stream.cursor.field} is not in the schema of stream {name}",
+                code="SYN433",
+                help="Add it to the stream's schema.",
+            )
+        return cursor
+
+    def _job(self, name: str, stream: RestStream, job: Job, schema: Schema, use: Use, *, typed: bool) -> JobReading:
+        if stream.read_for or stream.chunk or stream.file:
+            raise Invalid(f"stream {name}: a job can have neither for, chunk nor file", code="SYN432")
+        plan = compile_job(job, base_url(self._instance, self._http), self._http, f"stream {name}")
+        cursor = self._cursor(name, stream, schema, plan.create.names, typed=typed)
+        listing = Listing(
+            name,
+            plan.download,
+            plan.files or compile_paging(stream.page, templated="page" in plan.download.names),
+            cursor and replace(cursor, into={}),  # its bounds are the job's
+            compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
+            self._config,
+            typed=typed,
+        )
+        return JobReading(listing, plan, cursor.into if cursor else {}, self._with_files(job.download, use))
+
+    def _with_files(self, file: File | Download | None, use: Use) -> Use:
+        """What files are read with that may be at other hosts."""
+        if file is None:
+            return use
+        base = base_url(self._instance, self._http)
+        return replace(use, client=FileFetcher(use.client, base, file.hosts, use.anonymous))
+
+    def _in_chunks(self, stream: RestStream, schema: Schema, use: Use) -> Use:
+        """What pages are read with whose fields are asked for in chunks."""
+        if stream.chunk is None:
+            return use
+        check_place(stream.chunk.into)
+        chunks = compile_chunks(stream.chunk, asked_fields(stream, schema))
+        return replace(use, client=ChunkedFetcher(use.client, chunks, record_decoder(schema, stream.records)))
 
     def _untyped(self, stream: RestStream, paths: list[str]) -> Schema:
         own = (stream.cursor.field.split(".")[0],) if stream.cursor and stream.cursor.field else ()

@@ -183,3 +183,18 @@ def _columns(stream: RestStream, schema: Schema) -> tuple[str, ...]:
         return ()
     before = {new: old for old, new in stream.fields.rename.items()}
     return tuple(before.get(name, name) for name in schema.names if name not in stream.fields.add)
+
+
+def asked_fields(stream: RestStream, schema: Schema) -> tuple[str, ...]:
+    """The fields that chunks ask for: those of the records, or of the field `chunk.of`, before reshaping."""
+    of = stream.chunk.of if stream.chunk else None
+    if of is None:
+        return _columns(stream, schema)
+    field = schema.get(of)
+    if field is None or not field.fields:
+        raise Invalid(
+            f"chunk.of: the schema has no object {of!r} with fields",
+            code="SYN432",
+            help="Declare its properties in the stream's schema.",
+        )
+    return tuple(inner.name for inner in field.fields)

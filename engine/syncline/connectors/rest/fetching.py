@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 class Fetcher(Protocol):
     """Fetches answers. See `Client`."""
 
-    def fetch(self, request: Request, *, reading: Reading = read_json) -> Answer:
-        """The answer to a request, its body read by `reading`."""
+    def fetch(self, request: Request, *, reading: Reading = read_json, repeat: bool = True) -> Answer:
+        """The answer to a request, its body read by `reading`. Without `repeat` it isn't sent again after a failure."""
 
     def ahead(self, request: Request) -> None:
         """May send a request before it is fetched."""
+
+    def hide(self, text: str) -> str:
+        """The text without secrets."""
 
     def place(self, request: Request) -> str:
         """A request for people, without secrets."""

@@ -23,7 +23,7 @@ from syncline.sdk.json_records import BadRecord, PageRecords
 from syncline.sdk.paging import Pager, Seen, State
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.client import Client
+    from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.judge import Answer
     from syncline.connectors.rest.listing import Listing
     from syncline.sdk.http import Request
@@ -56,7 +56,7 @@ class Pass:
     """
 
     listing: Listing
-    client: Client
+    client: Fetcher
     progress: Progress
     now: Callable[[], float]
     scope: Mapping[str, Any] = field(default_factory=dict)
@@ -90,6 +90,10 @@ class Pass:
                 restarts += 1
                 self._pager = self.listing.pages.pager()
                 progress.restart(self.now())
+
+    def skip(self) -> None:
+        """Goes on as after a last page: the listing has none."""
+        self._turn(None)
 
     def first_request(self) -> Request:
         """The request of the page that the pass is at."""
@@ -133,11 +137,14 @@ class Pass:
                 following = None if older else self._following(replace(seen, records=found.count))
         records, rows, bad = self._kept(found)
         malformed = tuple(Malformed(f"{place}#{b.index + 1}", b.message, b.raw, b.field) for b in bad)
-        if progress.turn(following):
-            progress.base_seen, progress.base = frozenset(progress.top_seen), progress.top
-            self._pager = pages.pager()
+        self._turn(following)
         spans, position = spans_of(place, rows), progress.position()
         return PageRead(records, spans, malformed, digest, len(answer.body), position, progress.ended, found.skipped)
+
+    def _turn(self, following: State | None) -> None:
+        if self.progress.turn(following):
+            self.progress.base_seen, self.progress.base = frozenset(self.progress.top_seen), self.progress.top
+            self._pager = self.listing.pages.pager()
 
     @property
     def _decides_by_records(self) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 from syncline import __version__
 from syncline.connectors.rest.body import BodyPlan, JsonBody, Variables, compile_body, compiled
@@ -15,6 +17,7 @@ from syncline.sdk.http import Request, checked_url, same_origin, with_query
 from syncline.sdk.source import Instance, plain
 from syncline.sdk.template import Template
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _METHODS = ("get", "post", "put", "patch", "delete")
 _AGENT = {"User-Agent": f"syncline/{__version__}"}
 
@@ -56,6 +59,7 @@ class RequestPlan:
     headers: Mapping[str, Template]
     body: BodyPlan | None
     names: frozenset[str]
+    file: bool = False
 
     def build(self, variables: Variables, values: Mapping[str, str | int], url: str | None = None) -> Request:
         """
@@ -78,7 +82,9 @@ class RequestPlan:
                 case _:
                     inside[name] = value
         if url is None:
-            url = with_query(self._target(variables), query)
+            url = self._target(variables)
+            # A file's URL is asked for as it stands: what is added to it could break its signature.
+            url = url if self.file else with_query(url, query)
         _check_headers(headers)
         body = self.body or (JsonBody(None) if inside else None)
         if body is None:
@@ -90,6 +96,10 @@ class RequestPlan:
 
     def _target(self, variables: Variables) -> str:
         path = self.path.render(variables)
+        if self.file:
+            # A path is below the base, like any request's; whose host a URL may have is for who fetches it to say.
+            under = "" if path.startswith("//") or _SCHEME.match(path) else self.base.rstrip("/") + "/"
+            return checked_url(under + path.lstrip("/") if under else urljoin(self.base, path))
         if path.startswith(("http://", "https://")):
             if not same_origin(self.base, path):
                 raise Invalid("a request must be at the origin of the connector's URL", code="SYN406")
@@ -98,17 +108,19 @@ class RequestPlan:
 
 
 def compile_request(
-    spec: RequestSpec, base: str, http: Http, *, what: str, accept: str = "application/json"
+    spec: RequestSpec, base: str, http: Http, *, what: str, accept: str = "application/json", file: str = ""
 ) -> RequestPlan:
     """
     Compiles a declared request with what all requests of the API share. `accept` is the Accept header, unless one is
-    declared. Raises `Invalid` (SYN430, SYN432).
+    declared; `file` is the URL of a file that is asked for instead. Raises `Invalid` (SYN430, SYN432).
     """
     methods = [(name, path) for name in _METHODS if (path := getattr(spec, name)) is not None]
+    if file:
+        methods.append(("get", file))
     if len(methods) != 1:
         raise Invalid(f"{what} needs exactly one of {', '.join(_METHODS)}", code="SYN432")
     method, path_text = methods[0]
-    path = compiled(path_text, quoted=True)
+    path = compiled(path_text, quoted=not file)
     query = {name: compiled(text) for name, text in {**http.query, **spec.query}.items()}
     declared = {**http.headers, **spec.headers}
     if not any(name.lower() == "accept" for name in declared):
@@ -119,7 +131,7 @@ def compile_request(
         names |= template.names
     body = compile_body(spec, what)
     names |= body.names if body else set()
-    return RequestPlan(method.upper(), base, path, query, headers, body, frozenset(names))
+    return RequestPlan(method.upper(), base, path, query, headers, body, frozenset(names), bool(file))
 
 
 def check_place(place: str) -> str:

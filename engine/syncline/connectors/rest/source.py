@@ -6,7 +6,10 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 
+from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.compile import Compiler
 from syncline.connectors.rest.gather import Gathered
 from syncline.connectors.rest.opening import open_client
@@ -19,7 +22,7 @@ from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http import Transport
-from syncline.sdk.source import Instance, SourceRequest, plain
+from syncline.sdk.source import Credentials, Instance, SourceRequest, plain
 
 #: Requests at the same time, unless an integration says otherwise.
 CONCURRENCY = 4
@@ -43,7 +46,10 @@ class RestSource:
         self._client = open_client(instance, transport=transport, clock=self._clock, chance=chance)
         width = _width(instance)
         slots = threading.BoundedSemaphore(width) if width > 1 else nullcontext()
-        use = Use(self._client, self._clock.now, slots)
+        self._open = partial(open_client, transport=transport, clock=self._clock, chance=chance)
+        self._anonymous: Client | None = None
+        self._bare = replace(instance, credentials=Credentials())
+        use = Use(self._client, self._clock.now, slots, self._clock.sleep, self._without_credentials)
         compiled = Compiler(instance, spec, http, plain(instance.config), width).compile(request, use)
         self._reading, self._schema, self._fans = compiled.reading, compiled.schema, compiled.fans
 
@@ -63,7 +69,7 @@ class RestSource:
             for step in self._reading.steps(position, incremental=self._request.incremental):
                 gathered.take(step)
                 after = step.position
-                if not step.last and gathered.full(self._request, self._clock.monotonic()):
+                if step.keep or (not step.last and gathered.full(self._request, self._clock.monotonic())):
                     yield gathered.batch(after)
                     gathered = self._gathered()
         except SynclineError:
@@ -78,6 +84,8 @@ class RestSource:
         for fan in self._fans:
             fan.close()
         self._client.close()
+        if self._anonymous is not None:
+            self._anonymous.close()
 
     def first_page(self) -> str:
         """Asks for the first page and says where it was; for a connector that declares no check."""
@@ -86,6 +94,11 @@ class RestSource:
         request = Pass(listing, self._client, progress, self._clock.now).first_request()
         self._client.fetch(request, reading=listing.decoding.reading)
         return self._client.place(request)
+
+    def _without_credentials(self) -> Client:
+        """The client for files at other hosts, which credentials are never sent to."""
+        self._anonymous = self._anonymous or self._open(self._bare)
+        return self._anonymous
 
     def _gathered(self) -> Gathered:
         return Gathered(self._reading.listing.decoding, self._schema, self._clock.monotonic())

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from syncline.connectors.rest.client import Client
     from syncline.connectors.rest.fan import Fan
+    from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.listing import Listing
     from syncline.connectors.rest.partition import Parents
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Step:
     """Progress of a read: a page of a partition, or malformed parents whose own records can't be read, or nothing but
-    another position. `last`: it is the end.
+    another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done.
     """
 
     position: Position
@@ -41,6 +41,7 @@ class Step:
     page: PageRead | None = None
     malformed: tuple[Malformed, ...] = ()
     last: bool = False
+    keep: bool = False
 
 
 class Reading(Protocol):
@@ -59,11 +60,15 @@ class Reading(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What passes run with: the API's client, the time, a bound of requests under way."""
+    """What passes run with: the API's client, the time, a bound of requests under way; waiting, and a client for files
+    at other hosts, which has no credentials.
+    """
 
-    client: Client
+    client: Fetcher
     now: Callable[[], float]
     slots: AbstractContextManager[Any]
+    sleep: Callable[[float], None]
+    anonymous: Callable[[], Fetcher]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,256 @@
+"""Jobs of an API: created, polled until they are done, downloaded, deleted; a run that stops goes on with the same one.
+
+The job's id is in the position from its creation on, so that no run creates a second one for the same records. Its
+deletion comes after its records are kept, and stands in the position until it was tried. A job that is gone, or has
+failed, or takes too long is forgotten, and a new one is created; records of it that were kept are then read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.rest.content import Content, Reading
+from syncline.connectors.rest.file import FilePages
+from syncline.connectors.rest.passes import Pass
+from syncline.connectors.rest.requests import RequestPlan, compile_request
+from syncline.connectors.rest.rules import compile_rules, for_people, loose
+from syncline.connectors.rest.tree import Step, Use
+from syncline.kinds.rule import ErrorRule
+from syncline.model import units
+from syncline.model.errors import Again, Invalid, SynclineError
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.incremental import Progress
+    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.listing import Listing
+    from syncline.kinds.connector import Http
+    from syncline.kinds.job import Job
+    from syncline.sdk.batch import Position
+    from syncline.sdk.http import Response
+    from syncline.sdk.json_document import Hide
+
+_GONE = ErrorRule(when="status == `404` || status == `410`", do="skip")
+#: How much longer each wait between polls is.
+_GROWTH = 1.5
+
+
+class _Told(Reading):
+    """An answer about a job, in whatever form."""
+
+    def read(self, response: Response, hide: Hide) -> Content:
+        del hide
+        return Content(response.body, loose(response.body))
+
+
+class _Polled(_Told):
+    rules = compile_rules([_GONE])
+
+
+@dataclass(frozen=True, slots=True)
+class JobPlan:
+    """A declared job, compiled; times are in seconds. `files`: its records come by URLs, which `url` finds."""
+
+    create: RequestPlan
+    id: Any
+    poll: RequestPlan
+    done: Any
+    failed: Any
+    message: Any
+    every: float
+    max_every: float
+    timeout: float
+    download: RequestPlan
+    url: Any
+    files: FilePages | None
+    delete: RequestPlan | None
+
+
+def compile_job(job: Job, base: str, http: Http, what: str) -> JobPlan:
+    """Compiles a declared job. Raises `Invalid` (SYN430, SYN432)."""
+    if job.download.url is None:
+        download = compile_request(job.download, base, http, what=f"{what}: job.download", accept="*/*")
+    else:
+        download = compile_request(job.download, base, http, what=f"{what}: job.download", accept="*/*", file="/")
+    return JobPlan(
+        compile_request(job.create, base, http, what=f"{what}: job.create"),
+        _compiled(job.id),
+        compile_request(job.poll, base, http, what=f"{what}: job.poll"),
+        _compiled(job.poll.done),
+        _compiled(job.poll.failed),
+        _compiled(job.poll.message),
+        units.duration(job.poll.every),
+        units.duration(job.poll.max_every),
+        units.duration(job.timeout),
+        download,
+        _compiled(job.download.url),
+        FilePages() if job.download.url is not None else None,
+        compile_request(job.delete, base, http, what=f"{what}: job.delete") if job.delete else None,
+    )
+
+
+class _GivenUp(Exception):
+    """A job that has failed or took too long: the error of the run."""
+
+    def __init__(self, error: SynclineError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """Reads a stream whose records a job prepares, one job for each span of its cursor. See `tree.Reading`.
+
+    `into` are the places in the request that creates a job which the bounds of the span go to.
+    """
+
+    listing: Listing
+    plan: JobPlan
+    into: Mapping[str, Any]
+    use: Use
+
+    def begin(self, position: Position | None, *, incremental: bool) -> Position | None:
+        """The position as it is when reading begins."""
+        return self.listing.begin(position, incremental=incremental, now=self.use.now()).position()
+
+    def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
+        """What is read from a position on, in order; a job's creation is a step, too."""
+        position = position or {}
+        progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
+        job: dict[str, Any] | None = position.get("job")
+        if (leftover := position.get("delete")) is not None:
+            self._delete(leftover)
+        fresh, renewed = False, False
+        reading = Pass(self.listing, self.use.client, progress, self.use.now, slots=self.use.slots)
+        while not progress.ended:
+            if job is None:
+                job, fresh = self._create(progress), True
+                yield Step(_with(progress, job=job), keep=True)
+            try:
+                answer = self._done(job, fresh=fresh)
+            except _GivenUp as given_up:
+                self._delete(job["id"])
+                progress.page = self.listing.pages.pager().first()
+                yield Step(progress.position(), keep=True)
+                raise given_up.error from None
+            if answer is None:
+                if renewed:
+                    raise Again("the API doesn't know the job that it has just created", code="SYN496")
+                renewed, job = True, None
+                progress.page = self.listing.pages.pager().first()
+                continue
+            yield from self._downloaded(reading, job, answer)
+            self._delete(job["id"])
+            job, fresh, renewed = None, False, False
+            yield Step(progress.position(), last=progress.ended)
+
+    # --- the four requests
+
+    def _create(self, progress: Progress) -> dict[str, Any]:
+        bounds = progress.bounds()
+        values = {place: bounds[bound] for place, bound in self.into.items() if bound in bounds}
+        request = self.plan.create.build(self._variables(bounds), values)
+        # Whether a job exists whose creation wasn't answered is unknown: it isn't created twice.
+        answer = self.use.client.fetch(request, reading=_Told(), repeat=request.method == "GET")
+        found = self.plan.id.search(_facts(answer))
+        if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
+            raise Invalid(
+                f"{self.use.client.place(request)}: job.id finds no id in the answer",
+                code="SYN422",
+                help="Compare it with the answer: it is an expression over {status, headers, body}.",
+            )
+        return {"id": str(found), "at": self.use.now()}
+
+    def _done(self, job: Mapping[str, Any], *, fresh: bool) -> Answer | None:
+        """The answer that says that a job is done; None when the API no longer knows it."""
+        known, wait = not fresh, self.plan.every
+        while True:
+            if fresh:
+                self.use.sleep(wait)
+                wait = min(wait * _GROWTH, self.plan.max_every)
+            fresh = True
+            request = self.plan.poll.build(self._variables({}, job), {})
+            answer = self.use.client.fetch(request, reading=_Polled())
+            if answer.empty and answer.status in {404, 410}:
+                if known:
+                    return None  # before it was seen, it may only not be there yet
+            else:
+                known = True
+                facts = _facts(answer)
+                if _true(self.plan.failed, facts):
+                    raise _GivenUp(Again(f"job {job['id']} has failed{self._why(facts)}", code="SYN496"))
+                if _true(self.plan.done, facts):
+                    return answer
+            if self.use.now() - job["at"] >= self.plan.timeout:
+                raise _GivenUp(
+                    Again(
+                        f"job {job['id']} was not done within {self.plan.timeout:g} s",
+                        code="SYN497",
+                        help="The next run creates a new one. Raise job.timeout, or ask for less in one job.",
+                    )
+                )
+
+    def _downloaded(self, reading: Pass, job: Mapping[str, Any], answer: Answer) -> Iterator[Step]:
+        """The pages of a job that is done, to the end of its span; the last one demands that all is kept."""
+        progress = reading.progress
+        reading.scope = {"job": {"id": job["id"]}}
+        if self.plan.files is not None:
+            self.plan.files.found(self.plan.url.search(_facts(answer)), answer.url)
+            if not self.plan.files.urls:
+                reading.skip()
+                return
+        span = (progress.low, progress.high)
+        for page in reading.pages():
+            finished = progress.ended or (progress.low, progress.high) != span
+            if not finished:
+                yield Step(_with(progress, job=job), page=page)
+                continue
+            left = {"delete": job["id"]} if self.plan.delete is not None else {}
+            yield Step(_with(progress, **left), page=page, keep=bool(left))
+            return
+
+    def _delete(self, job: str) -> None:
+        """Tries to delete a job. That it isn't gone harms nothing that was read."""
+        if self.plan.delete is None:
+            return
+        request = self.plan.delete.build(self._variables({}, {"id": job}), {})
+        try:
+            self.use.client.fetch(request, reading=_Told())
+        except SynclineError:
+            return
+
+    def _variables(self, bounds: Mapping[str, str], job: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        found: dict[str, Any] = {"config": self.listing.config, **bounds}
+        if "start" in bounds:
+            found["cursor"] = bounds["start"]
+        return found if job is None else found | {"job": {"id": job["id"]}}
+
+    def _why(self, facts: Mapping[str, Any]) -> str:
+        text = self.plan.message.search(facts) if self.plan.message is not None else None
+        return "" if text is None else f": {for_people(str(text), self.use.client.hide)}"
+
+
+def _with(progress: Progress, **more: Any) -> Position:
+    return {**progress.position(), **more}
+
+
+def _facts(answer: Answer) -> dict[str, Any]:
+    return {"status": answer.status, "headers": answer.headers, "body": answer.document}
+
+
+def _true(condition: Any, facts: Mapping[str, Any]) -> bool:
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return condition is not None and bool(condition.search(facts))
+    except JMESPathError:
+        return False
+
+
+def _compiled(text: str | None) -> Any:
+    if text is None:
+        return None
+    import jmespath
+
+    return jmespath.compile(text)
