@@ -25,6 +25,7 @@ from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
 from syncline.kinds.write import VERBS
 from syncline.manifests import cron, versions
+from syncline.manifests.content import check_content, pages_by_connection
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
 from syncline.manifests.text import listed, nearest
@@ -91,6 +92,7 @@ def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
         yield Problem("SYN202", (*SPEC, "http"), "a connector with the runtime rest needs the field 'http'")
     if spec.check is not None:
         yield from _exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
+    yield from check_content(spec)
     for name, stream in spec.streams.items():
         yield from _rest_stream(stream, spec.streams, (*SPEC, "streams", name))
         yield from check_partitions(spec, name, (*SPEC, "streams", name))
@@ -117,9 +119,9 @@ def value_fits(setting: ConfigProperty, value: object) -> bool:
 
 
 def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Path) -> Iterator[Problem]:
-    yield from _exactly_one(stream, METHODS, path, "a stream")
-    if stream.page is not None:
+    if stream.page is not None and not pages_by_connection(stream):
         yield from _exactly_one(stream.page, ("cursor", "page", "offset", "next", "link"), (*path, "page"), "paging")
+    if stream.page is not None:
         yield from _page(stream.page, (*path, "page"))
     if stream.cursor is not None:
         yield from check_cursor(stream.cursor, (*path, "cursor"))
@@ -163,12 +165,12 @@ def _page(page: Page, path: Path) -> Iterator[Problem]:
             )
 
 
-_TARGETS: Final = "query.NAME, header.NAME or body.PATH"
+_TARGETS: Final = "query.NAME, header.NAME, body.PATH or variables.NAME"
 
 
 def _is_target(text: str) -> bool:
     part, dot, name = text.partition(".")
-    return part in {"query", "header", "headers", "body"} and bool(dot and name)
+    return part in {"query", "header", "headers", "body", "variables"} and bool(dot and name)
 
 
 def _schema(properties: Mapping[str, Property], required: Iterable[str], path: Path) -> Iterator[Problem]:

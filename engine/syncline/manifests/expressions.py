@@ -6,18 +6,17 @@ Only what a repository declares is looked at: the catalogue is compiled by its t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from syncline.kinds.connector import ConnectorSpec
-from syncline.kinds.request import Request
+from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
+from syncline.manifests.content import texts_of
 from syncline.manifests.desired import Desired
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.manifest import Manifest, Path
-
-_METHODS = ("get", "post", "put", "patch", "delete")
 
 
 def check_expressions(desired: Desired) -> list[Diagnostic]:
@@ -31,17 +30,6 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
             for path, text in _queries(spec):
                 found += _query(manifest, path, text)
     return found
-
-
-def _request(request: Request, path: Path) -> Iterator[tuple[Path, str]]:
-    for method in _METHODS:
-        text = getattr(request, method)
-        if isinstance(text, str):
-            yield (*path, method), text
-    for part in ("query", "headers"):
-        for name, text in getattr(request, part).items():
-            yield (*path, part, name), text
-    yield from _texts(request.body, (*path, "body"))
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
@@ -60,16 +48,21 @@ def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
 
 def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
     if spec.http is not None:
+        yield from (
+            (("spec", "http", "errors", number, "message"), rule.message)
+            for number, rule in enumerate(spec.http.errors)
+        )
         yield ("spec", "http", "url"), spec.http.url
         for part in ("headers", "query"):
             yield from _texts(getattr(spec.http, part), ("spec", "http", part))
     if spec.check is not None:
-        yield from _request(spec.check, ("spec", "check"))
+        yield from texts_of(spec.check, ("spec", "check"))
     for name, stream in spec.streams.items():
         path = ("spec", "streams", name)
-        yield from _request(stream, path)
+        yield from texts_of(stream, path)
+        yield from _content_templates(stream, path)
         for write, request in _writes(stream):
-            yield from _request(request, (*path, "write", write))
+            yield from texts_of(request, (*path, "write", write))
             batch = request.batch if isinstance(request, WriteRequest) else None
             if batch is not None:
                 yield from _texts(batch.each, (*path, "write", write, "batch", "each"))
@@ -86,11 +79,51 @@ def _writes(stream: RestStream) -> Iterator[tuple[str, WriteRequest | Find | Rea
 
 def _queries(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
     if spec.http is not None:
-        for index, rule in enumerate(spec.http.errors):
-            yield ("spec", "http", "errors", index, "when"), rule.when
+        yield from _rules(spec.http.errors, ("spec", "http", "errors"))
     for name, stream in spec.streams.items():
         yield from _paging(stream, ("spec", "streams", name))
+        yield from _content_queries(stream, ("spec", "streams", name))
         yield from _written(stream, ("spec", "streams", name, "write"))
+
+
+def _rules(rules: Iterable[ErrorRule], path: Path) -> Iterator[tuple[Path, str]]:
+    for index, rule in enumerate(rules):
+        yield (*path, index, "when"), rule.when
+        if rule.wait is not None:
+            yield (*path, index, "wait"), rule.wait
+
+
+def _content_templates(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
+    """Templates of what a stream's answers become and mean, of its file and of the requests of its job."""
+    for number, rule in enumerate(stream.errors):
+        yield (*path, "errors", number, "message"), rule.message
+    for name, text in stream.fields.add.items():
+        if "{{" in text:
+            yield (*path, "fields", "add", name), text
+    if stream.file is not None:
+        yield (*path, "file", "url"), stream.file.url
+    if stream.job is not None:
+        for part in ("create", "poll", "download", "delete"):
+            request = getattr(stream.job, part)
+            if request is not None:
+                yield from texts_of(request, (*path, "job", part))
+
+
+def _content_queries(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
+    yield from _rules(stream.errors, (*path, "errors"))
+    if stream.filter is not None:
+        yield (*path, "filter"), stream.filter
+    for name, text in stream.fields.add.items():
+        if "{{" not in text:
+            yield (*path, "fields", "add", name), text
+    job = stream.job
+    if job is not None:
+        yield (*path, "job", "id"), job.id
+        for part in ("done", "failed", "message"):
+            if (text := getattr(job.poll, part)) is not None:
+                yield (*path, "job", "poll", part), text
+        if job.download.url is not None:
+            yield (*path, "job", "download", "url"), job.download.url
 
 
 def _written(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:

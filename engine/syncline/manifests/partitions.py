@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Names that requests of every stream may read.
 VARIABLES: Final = ("config", "page", "start", "end", "cursor")
-_REQUEST: Final = ("get", "post", "put", "patch", "delete", "query", "headers", "body", "form", "raw")
+_REQUEST: Final = ("get", "post", "put", "patch", "delete", "query", "headers", "body", "form")
 _TIMES: Final = frozenset({"timestamp", "date", "epoch", "epoch_ms"})
 
 
@@ -162,7 +162,11 @@ def _names(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterato
 
 def _templates(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:
     known = (*VARIABLES, *(field.name for field in around))
-    for at, text in _texts({part: getattr(stream, part, None) for part in _REQUEST}, path):
+    parts = {part: getattr(stream, part, None) for part in _REQUEST}
+    parts["raw"] = {"text": stream.raw.text} if stream.raw else None
+    parts["graphql"] = {"variables": stream.graphql.variables} if stream.graphql else None
+    parts["file"] = {"url": stream.file.url} if stream.file else None
+    for at, text in _texts(parts, path):
         try:
             template = compile_template(text)
         except TemplateError:

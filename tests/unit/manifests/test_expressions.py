@@ -24,6 +24,25 @@ spec:
       query: {from: "{{ config.since }}"}
       page: {cursor: meta.next, into: query.cursor}
       write: {create: {post: /items, body: {name: "{{ record.name }}"}}}
+    exports:
+      filter: "status == 'open'"
+      fields: {add: {site: "{{ config.site }}", mail: who.mail}}
+      errors: [{when: "body.again", do: retry, wait: body.after, message: "busy until {{ body.after }}"}]
+      job:
+        create: {post: /exports, form: {since: "{{ start }}"}}
+        id: body.key
+        poll: {get: "/exports/{{ job.id }}", done: "body.done", failed: body.failed, message: body.why}
+        download: {url: body.urls}
+        delete: {delete: "/exports/{{ job.id }}"}
+    files:
+      for: {each: items, as: item}
+      file: {url: "{{ item.url }}"}
+    graph:
+      post: /graphql
+      graphql: {query: "query { a }", variables: {site: "{{ config.site }}"}}
+    raw:
+      post: /raw
+      raw: {text: "<since>{{ config.since }}</since>"}
 """
 
 
@@ -48,6 +67,19 @@ def test_valid_expressions_give_no_finding() -> None:
         ("get: /items", 'get: "/{{ range(9) }}"', "SYN430", "api.yaml:10:12"),
         ("{{ config.since }}", "{% for x in y %}{% endfor %}", "SYN430", "api.yaml:12:21"),
         ("{{ record.name }}", "{{ record.name ", "SYN430", "api.yaml:14:51"),
+        ("status == 'open'", "status = 'open'", "SYN253", "api.yaml:16:15"),
+        ('site: "{{ config.site }}", mail', 'site: "{{ config.site", mail', "SYN430", "api.yaml:17:28"),
+        ("who.mail", "who..mail", "SYN253", "api.yaml:17:55"),
+        ("wait: body.after", "wait: body.", "SYN253", "api.yaml:18:54"),
+        ("{{ body.after }}", "{{ body.after() }}", "SYN430", "api.yaml:18:75"),
+        ("{{ start }}", "{{ start | nope }}", "SYN430", "api.yaml:20:48"),
+        ("id: body.key", "id: body.", "SYN253", "api.yaml:21:13"),
+        ("body.done", "body..done", "SYN253", "api.yaml:22:52"),
+        ("body.urls", "body..urls", "SYN253", "api.yaml:23:25"),
+        ('delete: "/exports/{{ job.id }}', 'delete: "/exports/{{ job.id', "SYN430", "api.yaml:24:26"),
+        ("{{ item.url }}", "{{ item.url | }}", "SYN430", "api.yaml:27:19"),
+        ('variables: {site: "{{ config.site }}', 'variables: {site: "{{ 1 + 1 }}', "SYN430", "api.yaml:30:57"),
+        ("<since>{{ config.since }}", "<since>{{ [] }}", "SYN430", "api.yaml:33:19"),
     ],
 )
 def test_each_place_of_an_expression_is_compiled(before: str, after: str, code: str, place: str) -> None:

@@ -113,7 +113,7 @@ def _first_page(
     instance: Instance, spec: ConnectorSpec, http: Http, transport: Transport, clock: Clock
 ) -> tuple[str, str]:
     del http
-    stream = next((name for name, s in spec.streams.items() if not s.read_for), "")
+    stream = next((name for name, s in spec.streams.items() if not (s.read_for or s.job or s.file)), "")
     if not stream:
         raise Invalid(
             f"the connector of {instance.name} declares neither a check nor a stream to ask for",

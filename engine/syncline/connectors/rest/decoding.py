@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from syncline.model.schema import Schema
 
 _NO_SHAPE = Shape()
+#: Parts of `page` that are expressions over a body: what has none would end after its first page, in silence.
+_OVER_BODY = ("cursor", "next", "last", "total", "pages")
 
 
 class Decoding(Protocol):
@@ -60,9 +62,10 @@ class Decoding(Protocol):
 class _Records:
     """Records of answers in any format; a JSON document whose records stand as they come is decoded in one go."""
 
-    def __init__(self, decoder: RecordDecoder, reading: Reading, shaping: _Shaping | None = None) -> None:
+    def __init__(self, decoder: RecordDecoder, reading: Reading, shaping: _Shaping | None, *, paged: bool) -> None:
         self._decoder = decoder
         self._shaping = shaping
+        self._paged = paged
         self.reading = reading
         self.schema = decoder.schema
         self.frame = decoder.frame
@@ -72,6 +75,12 @@ class _Records:
     def decode(self, answer: Answer) -> PageRecords:
         if self._shaping is None and not answer.parts:
             return self._decoder.decode(answer.body)
+        if self._paged and answer.document is None:
+            raise Invalid(
+                "the answer is an archive of several files, which has no body that `page` could look at",
+                code="SYN432",
+                help="Page by number, offset or header.",
+            )
         raws: list[bytes] = []
         rows: list[int] = []
         bad: list[BadRecord] = []
@@ -121,6 +130,9 @@ def compile_decoding(
     The decoding that a stream declares, into records of a schema. `config` are variables of its templates; `max_body`
     is how many bytes an answer may have when it is unpacked. Raises `Invalid` (SYN430, SYN432, SYN458).
     """
+    over_body = [part for part in _OVER_BODY if isinstance(getattr(stream.page, part, None), str)]
+    if over_body and stream.decode in {"csv", "jsonl"}:
+        raise Invalid(f"answers in {stream.decode} have no body that page.{over_body[0]} could look at", code="SYN432")
     reading = Packed(
         _parse(stream, schema),
         Bounds(max_body),
@@ -132,7 +144,7 @@ def compile_decoding(
     shape = compile_shape(stream.explode, _condition(stream), stream.flatten, stream.fields)
     texts = TextValues(schema) if stream.decode in {"csv", "xml"} and schema != WHOLE else None
     shaping = _Shaping(shape, texts, {"config": config or {}}) if texts is not None or shape != _NO_SHAPE else None
-    return _Records(record_decoder(schema, stream.records), reading, shaping)
+    return _Records(record_decoder(schema, stream.records), reading, shaping, paged=bool(over_body))
 
 
 def compile_shape(explode: str | None, condition: str | None, flatten: str | None, fields: Fields) -> Shape:

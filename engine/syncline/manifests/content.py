@@ -1,0 +1,190 @@
+"""What is demanded of bodies, formats, shapes, rules, chunks, files and jobs beyond their models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from syncline.kinds.request import METHODS, Request
+from syncline.manifests.findings import Problem
+from syncline.manifests.partitions import VARIABLES
+from syncline.manifests.text import listed, nearest
+from syncline.sdk.template import TemplateError, compile_template
+
+if TYPE_CHECKING:
+    from syncline.kinds.connector import ConnectorSpec
+    from syncline.kinds.content import Chunk, Fields
+    from syncline.kinds.job import Job
+    from syncline.kinds.rule import ErrorRule
+    from syncline.kinds.stream import RestStream
+    from syncline.model.manifest import Path
+
+_BODIES: Final = ("body", "form", "raw", "graphql")
+_WAYS: Final = ("cursor", "page", "offset", "next", "link")
+#: Parts of `page` that are expressions over a body, which CSV and JSON Lines don't have.
+_OVER_BODY: Final = ("cursor", "next", "last", "total", "pages")
+_FACTS: Final = ("status", "headers", "body")
+
+
+def check_content(spec: ConnectorSpec) -> Iterator[Problem]:
+    """Everything that is wrong with what a connector's requests hold and its answers mean."""
+    if spec.http is not None:
+        yield from _rules(spec.http.errors, ("spec", "http", "errors"))
+    if spec.check is not None:
+        yield from _body(spec.check, ("spec", "check"), stream=False)
+    for name, stream in spec.streams.items():
+        path: Path = ("spec", "streams", name)
+        yield from _one_of(stream, (*METHODS, "file", "job"), path, "a stream")
+        yield from _body(stream, path, stream=True)
+        yield from _rules(stream.errors, (*path, "errors"))
+        yield from _format(stream, path)
+        yield from _fields(stream.fields, (*path, "fields"))
+        if stream.chunk is not None:
+            yield from _chunk(stream, stream.chunk, (*path, "chunk"))
+        if stream.job is not None:
+            yield from _job(stream, stream.job, path)
+
+
+def pages_by_connection(stream: RestStream) -> bool:
+    """Whether a GraphQL connection says how the pages of a stream follow each other."""
+    page = stream.page
+    by_itself = page is None or all(getattr(page, way) is None for way in _WAYS)
+    return stream.graphql is not None and stream.graphql.connection is not None and by_itself
+
+
+def _body(request: Request, path: Path, *, stream: bool) -> Iterator[Problem]:
+    given = [name for name in _BODIES if getattr(request, name) is not None]
+    if len(given) > 1:
+        message = f"a request can have only one of {listed(_BODIES)}, not {' and '.join(given)}"
+        yield Problem("SYN211", (*path, given[1]), message, help="Remove all but one.", at_key=True)
+    if request.graphql is not None and request.graphql.connection is not None and not stream:
+        message = "only a stream's answers are paged through a connection"
+        yield Problem("SYN205", (*path, "graphql", "connection"), message, at_key=True)
+
+
+def _rules(rules: Sequence[ErrorRule], path: Path) -> Iterator[Problem]:
+    for number, rule in enumerate(rules):
+        yield from _variables(rule.message, _FACTS, (*path, number, "message"))
+        if rule.wait is not None and rule.do not in {"retry", "rate_limited"}:
+            message = f"there is nothing to wait for where the rule says {rule.do}"
+            yield Problem("SYN205", (*path, number, "wait"), message, expected="do: retry or rate_limited", at_key=True)
+
+
+def _format(stream: RestStream, path: Path) -> Iterator[Problem]:
+    if "csv" in stream.model_fields_set and stream.decode != "csv":
+        message = f"answers are decoded as {stream.decode}, so they have no dialect of CSV"
+        yield Problem("SYN205", (*path, "csv"), message, expected="decode: csv", at_key=True)
+    if not stream.csv.header and not stream.csv.columns:
+        message = "CSV without a header needs the field 'columns'"
+        yield Problem("SYN202", (*path, "csv", "columns"), message, expected="names")
+    if stream.decode not in {"csv", "jsonl"}:
+        return
+    if "records" in stream.model_fields_set:
+        message = f"each line of {stream.decode} is a record, so there is nothing to look for"
+        yield Problem("SYN205", (*path, "records"), message, at_key=True)
+    for part in _OVER_BODY:
+        if isinstance(getattr(stream.page, part, None), str):
+            message = f"answers in {stream.decode} have no body that page.{part} could look at"
+            yield Problem("SYN205", (*path, "page", part), message, expected="a header: {header: NAME}", at_key=True)
+
+
+def _fields(fields: Fields, path: Path) -> Iterator[Problem]:
+    for name, text in fields.add.items():
+        if "{{" in text:
+            yield from _variables(text, ("record", "config"), (*path, "add", name))
+    for number, name in enumerate(fields.remove):
+        if name in fields.rename:
+            yield Problem("SYN205", (*path, "remove", number), f"{name!r} is renamed, so it isn't there to be removed")
+    news = list(fields.rename.values())
+    for old, new in fields.rename.items():
+        if news.count(new) > 1:
+            message = f"two fields would be called {new!r}"
+            yield Problem("SYN212", (*path, "rename", old), message, at_key=True)
+
+
+def _chunk(stream: RestStream, chunk: Chunk, path: Path) -> Iterator[Problem]:
+    if chunk.fields is None and chunk.characters is None:
+        yield Problem("SYN211", path, "a chunk needs one of fields and characters")
+    area, _, name = chunk.into.partition(".")
+    if area not in {"query", "body"} or not name:
+        message = f"{chunk.into!r} is no part of a request that names of fields can go to"
+        yield Problem("SYN205", (*path, "into"), message, expected="query.NAME or body.PATH")
+    if stream.decode != "json":
+        message = f"answers in {stream.decode} can't be put together"
+        yield Problem("SYN205", (*path, "into"), message, expected="decode: json")
+    names = stream.record_schema.properties if stream.record_schema else {}
+    if chunk.of is not None and names and not (chunk.of in names and names[chunk.of].properties):
+        message = f"the schema has no object {chunk.of!r} with properties"
+        objects = [name for name, field in names.items() if field.properties]
+        yield Problem("SYN213", (*path, "of"), message, listed(objects), nearest(chunk.of, objects))
+
+
+def _job(stream: RestStream, job: Job, path: Path) -> Iterator[Problem]:
+    at = (*path, "job")
+    for part in ("read_for", "chunk"):
+        if getattr(stream, part):
+            name = "for" if part == "read_for" else part
+            yield Problem("SYN205", (*path, name), f"a stream with a job can't have {name!r}", at_key=True)
+    yield from _one_of(job.download, (*METHODS, "url"), (*at, "download"), "a download")
+    if job.download.url is not None and stream.page is not None:
+        yield Problem("SYN205", (*path, "page"), "files that a job gives have no pages", expected="job.download.get")
+    requests = {"create": job.create, "poll": job.poll, "download": job.download, "delete": job.delete}
+    for name, request in requests.items():
+        if request is None:
+            continue
+        if name != "download":
+            yield from _one_of(request, METHODS, (*at, name), "a request")
+        yield from _body(request, (*at, name), stream=False)
+        known = VARIABLES if name == "create" else ("config", "page", "job")
+        for where, text in texts_of(request, (*at, name)):
+            yield from _variables(text, known, where)
+
+
+def texts_of(request: Request, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every template of a request, with its place."""
+    for method in METHODS:
+        if (text := getattr(request, method)) is not None:
+            yield (*path, method), text
+    parts: dict[str, object] = {"query": request.query, "headers": request.headers, "body": request.body}
+    if request.form is not None:
+        parts["form"] = request.form
+    for name, part in parts.items():
+        yield from _texts(part, (*path, name))
+    if request.raw is not None:
+        yield (*path, "raw", "text"), request.raw.text
+    if request.graphql is not None:
+        yield from _texts(request.graphql.variables, (*path, "graphql", "variables"))
+
+
+def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
+    match value:
+        case str():
+            yield path, value
+        case dict():
+            for name, inner in value.items():
+                yield from _texts(inner, (*path, name))
+        case list() | tuple():
+            for index, inner in enumerate(value):
+                yield from _texts(inner, (*path, index))
+        case _:
+            pass
+
+
+def _variables(text: str, known: Sequence[str], path: Path) -> Iterator[Problem]:
+    """A finding for each name that a template reads and that isn't there."""
+    try:
+        names = compile_template(text).names
+    except TemplateError:
+        return  # a finding of `expressions.py`
+    for name in sorted(names - set(known)):
+        message = f"the template {text[:80]!r} reads {name!r}, which isn't there"
+        yield Problem("SYN213", path, message, listed(known), nearest(name, known))
+
+
+def _one_of(model: object, names: Sequence[str], path: Path, what: str) -> Iterator[Problem]:
+    given = [name for name in names if getattr(model, name) is not None]
+    if len(given) > 1:
+        message = f"{what} can have only one of {listed(names)}, not {' and '.join(given)}"
+        yield Problem("SYN211", (*path, given[1]), message, help="Remove all but one.", at_key=True)
+    elif not given:
+        yield Problem("SYN211", path, f"{what} needs one of {listed(names)}")
