@@ -90,7 +90,8 @@ def upsert(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
         return made
     if made.ids:  # it was there after all
         result = yield from _adopt(row, plan, made, key)
-        ours = made.unknown is not None and result.did == "unchanged"  # it is what our request did
+        # It wasn't there before our request, and is now.
+        ours = made.unknown is not None and result.did != "refused"
         return replace(result, did="inserted") if ours else result
     if known is not None and known.pending and known.digest != row.digest and "update" in plan:
         # The answer may be that of an earlier attempt, which sent other values under the same idempotency key.
