@@ -53,7 +53,8 @@ def stream(kinto, name: str, connector: str, conflicts: str = "retry") -> tuple[
 
 def values(kinto, records: str) -> dict[str, int]:
     """Every record's `n`, over all pages."""
-    answer, found = kinto.ask("GET", records), {}
+    answer = kinto.ask("GET", records)
+    found: dict[str, int] = {}
     while True:
         found |= {row["id"]: row["n"] for row in answer.ok()["data"]}
         if "next-page" not in answer.headers:
