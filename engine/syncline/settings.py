@@ -6,15 +6,16 @@
 | SYNCLINE_HOME  | folder for state, keys and the audit log                     | `.syncline` in the root        |
 | SYNCLINE_ACTOR | who acts, for the audit log                                  | the user's account name        |
 
-`SYNCLINE_EGRESS_PRIVATE` lists private networks and hosts, with commas between, that every flow may reach, as if each
-tenant named them in `spec.egress.private`; by default there are none.
+`SYNCLINE_REDIS` is the URL of a Redis server (`redis://…`) that keeps the budgets of requests which processes share;
+without it, the state does. `SYNCLINE_EGRESS_PRIVATE` lists private networks and hosts, with commas between, that every
+flow may reach, as if each tenant named them in `spec.egress.private`; by default there are none.
 """
 
 from __future__ import annotations
 
 import getpass
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from syncline.model.errors import Invalid
@@ -32,6 +33,7 @@ class Settings:
     actor: str
     environ: Mapping[str, str]
     egress_private: tuple[str, ...] = ()
+    redis: str = field(default="", repr=False)  # it may hold a password
 
     @property
     def audit(self) -> Path:
@@ -57,6 +59,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         state_url=environ.get("SYNCLINE_STATE") or f"sqlite:///{home / 'state.db'}",
         actor=environ.get("SYNCLINE_ACTOR") or _account(),
         environ=environ,
+        redis=environ.get("SYNCLINE_REDIS", ""),
         egress_private=tuple(filter(None, map(str.strip, environ.get("SYNCLINE_EGRESS_PRIVATE", "").split(",")))),
     )
 

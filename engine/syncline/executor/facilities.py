@@ -20,6 +20,7 @@ from syncline.state.open import open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from syncline.model.budget import Budgets
     from syncline.settings import Settings
     from syncline.state.store import StateStore
 
@@ -50,6 +51,15 @@ def signer(keys: Path, origin: str) -> tuple[FileSigner, bool]:
     return FileSigner.create(path, origin), True
 
 
+def _budgets(settings: Settings, store: StateStore) -> Budgets:
+    """Where budgets of requests are kept: in Redis where one is configured, else in the state."""
+    if not settings.redis:
+        return store.budgets()
+    from syncline.state.redis_budgets import open_redis
+
+    return open_redis(settings.redis)
+
+
 @contextmanager
 def open_facilities(settings: Settings) -> Iterator[Facilities]:
     """Opens state, log and keys, making them at first use; closes them when the block ends."""
@@ -63,7 +73,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
             if made:
                 recorder.record([recorder.event(Action.key_create, purpose="audit", verifier=str(key.verifier))])
             with Keep() as keep:
-                keep.share(Clients())
+                keep.share(Clients(budgets=_budgets(settings, store)))
                 keys = KeyRing.open(settings.keys)
                 keep.share(Vault.over(store, keys))
                 yield Facilities(settings, store, recorder, keys, keep)

@@ -11,35 +11,24 @@ from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
+from syncline.model.budget import Budgets
 from syncline.sdk.breaker import Breaker, Trip
+from syncline.sdk.budget import Share
 from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.lookup import Lookups
 from syncline.sdk.http.pool import Pool
 from syncline.sdk.http.url import Origin
-from syncline.sdk.limits import Account, Bucket, Limiter, Rule
+from syncline.sdk.limits import Account, Limiter, Rule
 
 #: Open files that a process is given where it may have them: a thousand connections and all else.
 FILES = 16_384
 
 
-class Budgets(Protocol):
-    """Where limits are kept that several processes share.
-
-    Example: `budgets.bucket("acme/helpdesk", Rule(600, 60.0))` gives the same limit to every process that asks for it.
-    """
-
-    def bucket(self, account: str, rule: Rule) -> Bucket:
-        """The bucket of a rule of an account."""
-
-    def close(self) -> None:
-        """Releases what it holds."""
-
-
 class Clients:
-    """Shared by all clients of a process; safe for threads.
+    """Shared by all clients of a process; safe for threads. With `budgets`, limits hold for all processes together.
 
     >>> with Clients() as clients:
     ...     clients.account("acme/helpdesk", [Rule(100, 60.0)]) is clients.account("acme/helpdesk", [Rule(100, 60.0)])
@@ -86,7 +75,7 @@ class Clients:
             return found
 
     def close(self) -> None:
-        """Closes idle connections, and what limits are kept in."""
+        """Closes idle connections, and where budgets are kept."""
         self.pool.close()
         if self._budgets is not None:
             self._budgets.close()
@@ -94,7 +83,10 @@ class Clients:
     def _limiter(self, name: str, rule: Rule) -> Limiter:
         found = self._limiters.get((name, rule))
         if found is None:
-            bucket = self._budgets.bucket(name, rule) if self._budgets is not None else None
+            bucket = None
+            if self._budgets is not None:
+                budget = f"{name} {rule.count}/{rule.seconds:g}s {rule.match}".rstrip()
+                bucket = Share(self._budgets, budget, rule, self.clock)
             found = self._limiters[name, rule] = Limiter(rule, self.clock, bucket)
         return found
 

@@ -20,6 +20,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
 from syncline.state import lease as leases
 from syncline.state import ledger, tables, tokens
+from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
 from syncline.state.reader import SqlReader, is_key, key_columns, run_columns, storable
 from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects, TokenKey
@@ -244,6 +245,9 @@ class SqlStore(SqlReader):
         }
         with self._database.write() as connection:
             connection.execute(insert(tables.run_log), values)
+
+    def budgets(self) -> SqlBudgets:
+        return SqlBudgets(self._database)
 
     def ledger(self, tenant: str, integration: str) -> SqlLedger:
         return SqlLedger(self._database, tenant, integration)

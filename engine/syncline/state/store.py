@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from syncline.model.budget import Budgets
 from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
 from syncline.model.run import Counts, RunState
@@ -268,6 +269,9 @@ class StateStore(StateReader, Protocol):
 
     def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
         """Adds to the counters of an object in the hour that it is now."""
+
+    def budgets(self) -> Budgets:
+        """Budgets of requests that all processes on this state share."""
 
     def ledger(self, tenant: str, integration: str) -> Ledger:
         """What is remembered of a tenant's writes to an integration that has no transactions."""

@@ -201,3 +201,11 @@ write_records = Table(
     Column("digest", NAME, nullable=False),
     Column("pending", NAME, nullable=False),
 )
+
+# What is granted of each budget of requests (see `budget_book.py`).
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("book", Text, nullable=False),
+)

@@ -287,6 +287,13 @@ CODES: tuple[Code, ...] = (
         good='http: {url: "https://old.example.com", tls: {min: "1.2"}}',
     ),
     Code(
+        "SYN469",
+        "budgets of requests out of reach",
+        "Limits of requests are shared by all processes and kept in Redis, which can't be reached or used. Nothing is "
+        "sent that isn't counted.",
+        "Look at `SYNCLINE_REDIS`; without it, the state keeps the budgets.",
+    ),
+    Code(
         "SYN470",
         "files can't be upserted",
         "A file integration appends or replaces; it can't update rows by key.",
