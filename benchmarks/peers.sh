@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # W1, W2, W3 side by side with the peers of ../shared/peers/bench: three interleaved runs of each, medians in one table.
-#   benchmarks/peers.sh [w1 w2 w3]        PEERS="reference dlt" by default; set RUNS for another number of runs
+#   benchmarks/peers.sh [w1 w2 child w3]        PEERS="reference dlt" by default; set RUNS for another number of runs
 # Needs the peers' environments and data: `bench.sh setup` there (about 1 GB), a PostgreSQL in BENCH_URL.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd); root=$(dirname "$here")
@@ -8,7 +8,7 @@ peers=${SYNCLINE_SHARED:-$root/../shared}/peers/bench
 [ -f "$peers/bench.sh" ] || { echo "the peers' folder is not there ($peers): nothing to compare with" >&2; exit 0; }
 export BENCH=${BENCH:-/var/tmp/syncline-bench} BENCH_URL=${BENCH_URL:-postgresql://postgres:x@127.0.0.1:5432/postgres}
 export BENCH_DSN=$BENCH_URL BENCH_PG_PIDFILE=${BENCH_PG_PIDFILE:-} RUNTIME__DLTHUB_TELEMETRY=false BENCH_PASSWORD=x
-works=("$@"); [ ${#works[@]} -gt 0 ] || works=(w1 w2 w3)
+works=("$@"); [ ${#works[@]} -gt 0 ] || works=(w1 w2 child w3)
 [ -s "$BENCH/data/customers.csv" ] && [ -x "$BENCH/venv/dlt/bin/python" ] || bash "$peers/bench.sh" setup
 conf=$BENCH/nginx/nginx.conf
 sed "s#@BENCH@#$BENCH#g" "$peers/nginx.conf.template" > "$conf"
@@ -18,8 +18,8 @@ ours=$root/.venv/bin/python repos=$BENCH/syncline
 "$ours" "$here/repositories.py" "$repos" "$BENCH/data/customers.csv" "$BENCH_URL" http://127.0.0.1:8199/v1
 
 reset() {
-  psql -q "$BENCH_URL" -c "set client_min_messages=error; drop schema if exists w, dltw1, dltw1_staging, dltw2, dltw2_staging, dltw3, dltw3_staging, bench_w1, bench_w2, bench_w3 cascade; create schema w" -c checkpoint
-  rm -rf "$BENCH/data/dlt_pd" "$repos"/w?/.syncline
+  psql -q "$BENCH_URL" -c "set client_min_messages=error; drop schema if exists w, dltw1, dltw1_staging, dltw2, dltw2_staging, dltw3, dltw3_staging, bench_w1, bench_w2, bench_child, bench_w3 cascade; create schema w" -c checkpoint
+  rm -rf "$BENCH/data/dlt_pd" "$repos"/{w?,child}/.syncline
 }
 measure() { python3 "$peers/measure.py" "$1" -n 1 --out "$BENCH/side.jsonl" -- "${@:2}"; }
 syncline() { "$ours" -m syncline --root "$repos/$1" "${@:2}"; }
@@ -34,6 +34,10 @@ for work in "${works[@]}"; do for _ in $(seq "${RUNS:-3}"); do for peer in ${PEE
     w2/reference) measure w2/reference "$(py ref)" "$peers/w2_reference.py" 100 csv ;;
     w2/dlt)       measure w2/dlt "$(py dlt)" "$peers/w2_dlt.py" postgres parquet 0 ;;
     w2/syncline)  apply w2; measure w2/syncline "$ours" -m syncline --root "$repos/w2" run bench/Sync/items ;;
+    child/reference) continue ;;
+    child/dlt)    RES=child measure child/dlt "$(py dlt)" "$peers/w2_dlt.py" postgres parquet 0 ;;
+    child/airbyte) measure child/airbyte "$BENCH/venv/airbyte/bin/source-declarative-manifest" read --config "$BENCH/airbyte.json" --catalog "$BENCH/airbyte_detail.json" ;;
+    child/syncline) apply child; measure child/syncline "$ours" -m syncline --root "$repos/child" run bench/Sync/items ;;
     w3/reference) measure w3/reference "$(py ref)" "$peers/w3_reference.py" 1 200 1 ;;
     w3/dlt)       measure w3/dlt-20 "$(py dlt)" "$peers/w3_dlt.py" 1 20 ;;
     w3/syncline)  apply w3; measure w3/syncline "$ours" "$here/w3_syncline.py" "$repos/w3"; cat "$BENCH/logs/run_w3_syncline.out" ;;

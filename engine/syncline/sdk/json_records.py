@@ -98,6 +98,8 @@ class RecordDecoder:
         Raises `Invalid` (SYN413) when there is nothing at the records' expression: an error answered with status 200
         must not pass for an empty page. An explicit null, as some servers write an empty list, is no records.
         """
+        if body[:1] == b"{" and self._depth == 0 and self._compiled is None and "[" not in self._expression:
+            return self._one_by_one([body])  # a page that is one record
         if self._typed is not None:
             try:
                 found = self._unwrap(self._typed.decode(body))
