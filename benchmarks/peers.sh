@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd); root=$(dirname "$here")
 peers=${SYNCLINE_SHARED:-$root/../shared}/peers/bench
 [ -f "$peers/bench.sh" ] || { echo "the peers' folder is not there ($peers): nothing to compare with" >&2; exit 0; }
 export BENCH=${BENCH:-/var/tmp/syncline-bench} BENCH_URL=${BENCH_URL:-postgresql://postgres:x@127.0.0.1:5432/postgres}
-export BENCH_DSN=$BENCH_URL BENCH_PG_PIDFILE=${BENCH_PG_PIDFILE:-} RUNTIME__DLTHUB_TELEMETRY=false BENCH_PASSWORD=x
+export BENCH_DSN=$BENCH_URL BENCH_PG_PIDFILE=${BENCH_PG_PIDFILE:-} RUNTIME__DLTHUB_TELEMETRY=false BENCH_PASSWORD=x SYNCLINE_EGRESS_PRIVATE=127.0.0.1
 works=("$@"); [ ${#works[@]} -gt 0 ] || works=(w1 w2 child w3)
 [ -s "$BENCH/data/customers.csv" ] && [ -x "$BENCH/venv/dlt/bin/python" ] || bash "$peers/bench.sh" setup
 conf=$BENCH/nginx/nginx.conf

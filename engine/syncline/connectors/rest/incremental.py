@@ -222,12 +222,23 @@ class Progress:
             return False
         cursor = self.cursor
         if cursor is not None and self.high and self.until and self.high != self.until:
-            kind = cursor.kind
-            self.low, self.high = self.high, _window_end(cursor, kind.key(self.high), kind.key(self.until))
+            self.low, self.high = self.high, self._next_end(cursor, self.low, self.high, self.until)
             self.page = dict(self.first)
             return True
         self.ended = True
         return False
+
+    @staticmethod
+    def _next_end(cursor: Cursor, low: str | None, high: str, until: str) -> str:
+        """Where the next span ends: after twice the last one's length, as that may be half of one with too many."""
+        kind = cursor.kind
+        start = kind.key(high)
+        end = kind.key(_window_end(cursor, start, kind.key(until)))
+        if low is not None:
+            # Of one type of number; a window's length is the most there is.
+            wider: Key = start + 2 * (start - kind.key(low))  # type: ignore[operator]
+            end = wider if _less(wider, end) else end
+        return _text(kind, end)
 
 
 def begin(cursor: Cursor | None, first: State, position: Position | None, *, incremental: bool, now: float) -> Progress:
@@ -278,7 +289,7 @@ def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
 
 def _window_end(cursor: Cursor, low: Key, until: Key) -> str:
     if cursor.window is None:
-        return _text(cursor.kind, until)  # what follows the half of a span
+        return _text(cursor.kind, until)
     end = cursor.kind.shift(low, cursor.window)
     return _text(cursor.kind, end if _less(end, until) else until)
 
