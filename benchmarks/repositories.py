@@ -3,8 +3,8 @@
     python benchmarks/repositories.py FOLDER CSV POSTGRES_URL API_URL
 
 W1 is a bulk import of a CSV of 1,000,000 rows and 20 columns, with casts, lookups and checks, into PostgreSQL by key.
-W2 is an API sync of 2,000 pages of 100 nested records by cursor; `child` is its variant of one request for the detail of
-each of 2,000 parents. W3 is 200 tiny syncs.
+W2 is an API sync of 2,000 pages of 100 nested records by cursor; `child` is its variant of one request for the detail
+of each of 2,000 parents. W3 is 200 tiny syncs.
 """
 
 from __future__ import annotations
