@@ -80,7 +80,9 @@ def repository(folder: Path, oidc, grant: str):
 
 
 def syncline(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *args], cwd=folder, env=ENVIRON, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [*COMMAND, *args], cwd=folder, env=ENVIRON, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 COMMAND = [sys.executable, "-m", "syncline"]
@@ -98,7 +100,7 @@ def login(folder: Path, answer=approve):
         text=True,
     )
     assert process.stderr is not None
-    lines = []
+    lines: list[str] = []
     while not lines or not re.search(r"http\S+", "".join(lines)):
         line = process.stderr.readline()
         assert line, (lines, process.communicate())
@@ -182,5 +184,3 @@ def _secrets(settings):
             yield from (secret.reveal() for secret in token.secrets)
     finally:
         reader.close()
-
-

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from syncline.kinds import KIND_BY_NAME
+from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
@@ -24,7 +25,7 @@ from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
 from syncline.kinds.write import VERBS
-from syncline.manifests import cron, versions
+from syncline.manifests import auth_expressions, cron, versions
 from syncline.manifests.content import check_content, pages_by_connection
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
@@ -93,6 +94,9 @@ def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
     if spec.check is not None:
         yield from _exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
     yield from check_content(spec)
+    for index, offer in enumerate(spec.auth):
+        if isinstance(offer, Spec):
+            yield from auth_expressions.problems(offer, (*SPEC, "auth", index))
     for name, stream in spec.streams.items():
         yield from _rest_stream(stream, spec.streams, (*SPEC, "streams", name))
         yield from check_partitions(spec, name, (*SPEC, "streams", name))
@@ -315,6 +319,7 @@ def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
 
 #: A check's argument is the kind's own spec model, which the loader guarantees.
 CHECKS: Final[dict[str, Callable[[Any], Iterator[Problem]]]] = {
+    "AuthConfig": lambda spec: auth_expressions.problems(spec.root, SPEC),
     "Tenant": _tenant,
     "Policy": _policy,
     "Connector": _connector,

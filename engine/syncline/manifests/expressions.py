@@ -13,6 +13,7 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
+from syncline.manifests import auth_expressions
 from syncline.manifests.content import texts_of
 from syncline.manifests.desired import Desired
 from syncline.model.diagnostic import Diagnostic
@@ -20,9 +21,13 @@ from syncline.model.manifest import Manifest, Path
 
 
 def check_expressions(desired: Desired) -> list[Diagnostic]:
-    """Findings of every template and JMESPath expression of the declared connectors."""
+    """Findings of every template and JMESPath expression of the declared connectors and of what authenticates."""
     found: list[Diagnostic] = []
-    for manifest in desired.of_kind("Connector"):
+    for manifest in (*desired.of_kind("AuthConfig"), *desired.of_kind("Connector")):
+        for path, text in auth_expressions.templates(manifest):
+            found += _template(manifest, path, text)
+        for path, text in auth_expressions.queries(manifest):
+            found += _query(manifest, path, text)
         spec = manifest.spec
         if isinstance(spec, ConnectorSpec):
             for path, text in _templates(spec):

@@ -92,3 +92,54 @@ def test_each_place_of_an_expression_is_compiled(before: str, after: str, code: 
 def test_the_catalogue_compiles() -> None:
     """Every shipped connector passes its own check."""
     assert check_expressions(Desired.of(catalog().values(), {})) == []
+
+
+AUTH = """\
+apiVersion: syncline/v1
+kind: Connector
+metadata: {name: api}
+spec:
+  version: 1.0.0
+  auth:
+  - type: session
+    steps: [{post: "/login/{{ config.site }}", body: {p: "{{ auth.p }}"}, take: {t: body.t}}]
+    send: {headers.X-T: "{{ t }}"}
+  - {type: hmac, canonical: "{{ method }}", send: {headers.X-S: "{{ signature }}"}}
+  http: {url: "https://example.com"}
+---
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {name: a}
+spec: {type: oauth2, grant: device_code, clientId: a, tokenUrl: "https://{{ config.site }}/t"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (("{{ auth.p }}", "{{ auth.p( }}"), "SYN430"),
+        (("/login/{{ config.site }}", "/login/{{ 7 * 7 }}"), "SYN430"),
+        (("take: {t: body.t}", "take: {t: 'body.'}"), "SYN253"),
+        (("{{ signature }}", "{{ range(3) }}"), "SYN430"),
+        (("{{ method }}", "{% for x in y %}"), "SYN430"),
+        (("https://{{ config.site }}/t", "https://{{ config.site }/t"), "SYN430"),
+    ],
+)
+def test_expressions_of_authentication(change: tuple[str, str], code: str) -> None:
+    """Templates and expressions of logins and signatures are compiled, in connectors and in AuthConfigs."""
+    assert findings(AUTH) == []
+    assert [found for found, _ in findings(AUTH.replace(*change))] == [code]
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (('post: "/login', 'get: /x, post: "/login'), "SYN211"),
+        (("body: {p", "form: {a: b}, body: {p"), "SYN211"),
+        (("headers.X-T", "header"), "SYN216"),
+        (("headers.X-S", "body.sig"), "SYN216"),
+    ],
+)
+def test_what_else_is_wrong_with_a_login(change: tuple[str, str], code: str) -> None:
+    """A step has one method and one body; values go into headers, query or cookies."""
+    assert [d.code for d in load_text(AUTH.replace(*change), "api.yaml").diagnostics] == [code]

@@ -91,3 +91,29 @@ def test_databases_are_reached_over_tls(url: str, severities: list[str]) -> None
     found = diagnostics(decide({**CUSTOMERS, "lake.yaml": DATABASE.format(url=url)}))
 
     assert [d.severity for d in found] == severities
+
+
+OAUTH = """\
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {{name: api, tenant: acme}}
+spec: {{type: oauth2, grant: client_credentials, clientId: a, {own}clientSecret: {{secretRef: {{provider: env, key: K}}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("own", "offered", "rules"),
+    [
+        ("", "https://id.example.com/token", []),
+        ("", "http://id.example.com/token", ["transport"]),
+        ("", "http://127.0.0.1:7001/token", []),
+        ("tokenUrl: 'http://id.example.com/token', ", "https://id.example.com/token", ["transport"]),
+        ("tokenUrl: 'https://id.example.com/token', ", "http://id.example.com/token", []),
+    ],
+)
+def test_tokens_are_got_over_tls(own: str, offered: str, rules: list[str]) -> None:
+    """Credentials are sent to a token endpoint: it is reached over TLS, whoever declares it."""
+    api = API.format(url="https://api.example.com", settings="auth: api")
+    api = api.replace("version: 1.0.0", f"version: 1.0.0\n  auth: [{{type: oauth2, tokenUrl: '{offered}'}}]")
+
+    assert denied({**CUSTOMERS, "api.yaml": api, "auth.yaml": OAUTH.format(own=own)}) == rules

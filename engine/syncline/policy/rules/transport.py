@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic.alias_generators import to_camel
+
+from syncline.kinds.auth import AuthConfigSpec, merged
+from syncline.kinds.auth_details import offer_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
 from syncline.model.diagnostic import Place, Related, Severity
@@ -13,6 +17,7 @@ from syncline.model.manifest import Manifest
 from syncline.policy.locations import is_local, servers, settings_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
+_AUTH_URLS = frozenset({"token_url", "authorization_url", "device_authorization_url", "revocation_url"})
 _SETTING = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
@@ -50,6 +55,21 @@ def _urls(manifest: Manifest, spec: IntegrationSpec, connector: Manifest | None)
         yield _filled(http.url, settings_of(spec, connector.spec)), connector.place_of("spec", "http", "url")
 
 
+def _auth_urls(auth: Manifest | None, spec: IntegrationSpec, connector: Manifest | None) -> Iterator[tuple[str, Place]]:
+    """Where an AuthConfig, or its connector for it, says that credentials are sent and tokens are got."""
+    if auth is None or not isinstance(auth.spec, AuthConfigSpec):
+        return
+    if connector is None or not isinstance(connector.spec, ConnectorSpec):
+        return
+    declared, offers = auth.spec.root, connector.spec.auth
+    values = merged(declared, offer_of(offers, declared.type))
+    own = declared.model_fields_set
+    for name in _AUTH_URLS & values.keys():
+        if values[name]:
+            place = auth.place_of("spec", to_camel(name)) if name in own else connector.place_of("spec", "auth")
+            yield _filled(values[name], settings_of(spec, connector.spec)), place
+
+
 def _violation(manifest: Manifest, host: str, place: Place, expected: str, severity: Severity) -> Violation:
     may = "may reach" if severity is Severity.warning else "reaches"
     return Violation(
@@ -85,7 +105,8 @@ def check(subjects: Subjects) -> Iterator[Violation]:
         assert isinstance(spec, IntegrationSpec)
         connector = subjects.desired.find(manifest.key.tenant, "Connector", *connector_name(spec.connector))
         found: dict[str, Place] = {}
-        for url, place in _urls(manifest, spec, connector):
+        auth = subjects.desired.find(manifest.key.tenant, "AuthConfig", spec.auth) if spec.auth else None
+        for url, place in (*_urls(manifest, spec, connector), *_auth_urls(auth, spec, connector)):
             if host := _plain_host(url):
                 found.setdefault(host, place)
         for host, place in found.items():

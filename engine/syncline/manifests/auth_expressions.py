@@ -1,0 +1,90 @@
+"""What is to be compiled, and what else is to be right, where connectors and AuthConfigs say how to authenticate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from syncline.kinds.auth import AuthConfigSpec
+from syncline.kinds.auth_details import HmacDetails, SessionDetails
+from syncline.kinds.base import Spec
+from syncline.kinds.connector import ConnectorSpec
+from syncline.manifests.findings import Problem
+from syncline.model.manifest import Manifest, Path
+
+_STEP: Final = ("get", "post", "put")
+#: Where values may be sent.
+_PLACES: Final = ("headers", "query", "cookies")
+#: Fields of any type that are templates, or hold them.
+_TEMPLATES: Final = (
+    "token_url", "authorization_url", "device_authorization_url", "revocation_url", "audience", "resource",
+    "parameters", "authorization_parameters", "service", "region", "canonical", "send", "claims",
+)  # fmt: skip
+_IN_STEPS: Final = (*_STEP, "query", "headers", "body", "form")
+
+
+def details(manifest: Manifest) -> Iterator[tuple[Path, Spec]]:
+    """Every declaration of a way of authenticating in a manifest, with its path."""
+    match manifest.spec:
+        case AuthConfigSpec(root=auth):
+            yield ("spec",), auth
+        case ConnectorSpec(auth=offers):
+            for index, offer in enumerate(offers):
+                if isinstance(offer, Spec):
+                    yield ("spec", "auth", index), offer
+        case _:
+            pass
+
+
+def templates(manifest: Manifest) -> Iterator[tuple[Path, str]]:
+    """The templates in them."""
+    for path, found in details(manifest):
+        yield from _texts(found, _TEMPLATES, path)
+        for index, step in enumerate(found.steps) if isinstance(found, SessionDetails) else ():
+            yield from _texts(step, _IN_STEPS, (*path, "steps", index))
+
+
+def queries(manifest: Manifest) -> Iterator[tuple[Path, str]]:
+    """The JMESPath expressions in them."""
+    for path, found in details(manifest):
+        for index, step in enumerate(found.steps) if isinstance(found, SessionDetails) else ():
+            for name, text in step.take.items():
+                yield (*path, "steps", index, "take", name), text
+
+
+def problems(found: Spec, path: Path) -> Iterator[Problem]:
+    """What is wrong with one that its model accepts: steps without one method, places where nothing can be sent."""
+    if isinstance(found, SessionDetails | HmacDetails):
+        for place in found.send:
+            area, _, name = place.partition(".")
+            if area not in _PLACES or not name:
+                message, expected = f"{place!r} is no place in a request", "headers.NAME, query.NAME or cookies.NAME"
+                yield Problem("SYN216", (*path, "send", place), message, expected=expected, at_key=True)
+    for index, step in enumerate(found.steps) if isinstance(found, SessionDetails) else ():
+        given = [method for method in _STEP if getattr(step, method) is not None]
+        if len(given) != 1:
+            message = f"a step of a login needs exactly one of get, post and put, not {len(given)}"
+            yield Problem("SYN211", (*path, "steps", index), message)
+        if step.form and step.body is not None:
+            yield Problem("SYN211", (*path, "steps", index, "form"), "a step sends a form or a body", at_key=True)
+
+
+def _texts(model: Spec, names: tuple[str, ...], path: Path) -> Iterator[tuple[Path, str]]:
+    for name in names:
+        info = type(model).model_fields.get(name)
+        if info is not None:
+            yield from _inside(getattr(model, name), (*path, info.alias or name))
+
+
+def _inside(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
+    match value:
+        case str():
+            yield path, value
+        case Mapping():
+            for name, inner in value.items():
+                yield from _inside(inner, (*path, name))
+        case list() | tuple():
+            for index, inner in enumerate(value):
+                yield from _inside(inner, (*path, index))
+        case _:
+            pass
