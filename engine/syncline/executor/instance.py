@@ -121,6 +121,10 @@ def _network(side: Side, spec: IntegrationSpec, desired: Desired, settings: Sett
     return Network(account, tenant, Rule(*units.rate(quota)) if quota else None, egress)
 
 
+def _unheard(text: str) -> None:
+    del text
+
+
 def instance_of(
     side: Side,
     desired: Desired,
@@ -128,6 +132,7 @@ def instance_of(
     secret: SecretUses,
     count: Callable[[str, float], None],
     keep: Keep | None = None,
+    notice: Callable[[str], None] = _unheard,
 ) -> Instance:
     """The instance of one side of a flow."""
     spec, connector = side.integration.spec, side.connector.spec
@@ -155,6 +160,7 @@ def instance_of(
         credentials=credentials,
         region=side.region,
         count=count,
+        notice=notice,
         keep=keep,
         home=settings.home.resolve(),
         tokens=tokens,

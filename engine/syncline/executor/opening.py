@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
+#: Notices of systems that a receipt holds at most.
+_MOST_NOTICES = 20
+
+
 def _runtime(side: Side) -> Runtime:
     spec = side.connector.spec
     assert isinstance(spec, ConnectorSpec)
@@ -54,6 +58,7 @@ class Opener:
     ledgers: Callable[[str, str], Ledger] | None = None
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
+    notices: list[str] = field(default_factory=list)
     _counting: Lock = field(default_factory=Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -63,6 +68,11 @@ class Opener:
         with self._counting:  # several threads of a connector may
             self.metrics[name] += value  # type: ignore[assignment]  # counters may hold fractions of seconds
 
+    def _notice(self, text: str) -> None:
+        with self._counting:
+            if text not in self.notices and len(self.notices) < _MOST_NOTICES:
+                self.notices.append(text)
+
     def source(self) -> Source:
         """The source, open, with its schema known."""
         flow = self.item.flow
@@ -71,7 +81,9 @@ class Opener:
             raise Invalid(
                 f"{flow.source.connector.key} can't be read from", code="SYN703", help="Use it as a destination."
             )
-        instance = instance_of(flow.source, self.applied.desired, self.settings, self.secrets, self._count, self.keep)
+        instance = instance_of(
+            flow.source, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
+        )
         cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
         paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor and cursor.field else ())))
         return opens(
@@ -93,7 +105,9 @@ class Opener:
             raise Invalid(
                 f"{flow.target.connector.key} can't be written to", code="SYN703", help="Choose another destination."
             )
-        instance = instance_of(flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep)
+        instance = instance_of(
+            flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
+        )
         if self.ledgers is not None and not _runtime(flow.target).transactional:
             instance = replace(instance, ledger=self.ledgers(flow.key.tenant, flow.target.integration.key.name))
         return opens(instance)

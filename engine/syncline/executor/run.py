@@ -300,7 +300,7 @@ class Run:
             resumed=start.resumed,
             source=self.flow.spec.source,
             destination=self.flow.spec.to,
-            notes=_untold(done.counts),
+            notes=(*_untold(done.counts), *self.opener.notices),
         )
         store, recorder = self.facilities.store, self.facilities.recorder
         finish = recorder.event(

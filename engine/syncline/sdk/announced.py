@@ -53,6 +53,14 @@ class Ending:
     sunset: str = ""
     link: str = ""
 
+    def describe(self) -> str:
+        """What it says, in words."""
+        since = f" since {self.deprecated}" if self.deprecated else ""
+        words = f"the API says that what answered is deprecated{since}"
+        if self.sunset:
+            words = f"{words}, and ends on {self.sunset}" if self.deprecated else f"the API ends on {self.sunset}"
+        return words + (f": {self.link}" if self.link else "")
+
 
 def announced_quotas(
     headers: Mapping[str, str], now: float, declared: Iterable[tuple[str, str]] = ()

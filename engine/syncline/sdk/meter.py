@@ -16,14 +16,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from syncline.sdk.announced import announced_ending
 
 _LIMITS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _SHOWN = (*(f"{limit:g}" for limit in _LIMITS), "inf")
 
 
 class Meter:
-    """Counts for a client, by a function from name and value.
+    """Counts for a client, by a function from name and value; `notice` hears what an API says of its own end.
 
     >>> from collections import Counter
     >>> counted = Counter()
@@ -32,8 +34,9 @@ class Meter:
     (1, 7, 1)
     """
 
-    def __init__(self, count: Callable[[str, float], None]) -> None:
+    def __init__(self, count: Callable[[str, float], None], notice: Callable[[str], None] = lambda _: None) -> None:
         self._count = count
+        self._notice = notice
 
     def answered(self, host: str, seconds: float, *, size: int, ok: bool) -> None:
         """An exchange took so long; `size` bytes came."""
@@ -51,6 +54,11 @@ class Meter:
     def throttled(self, host: str) -> None:
         """A request had to wait for a limit, or came too early."""
         self._both("throttled", host, 1)
+
+    def ending(self, host: str, headers: Mapping[str, str]) -> None:
+        """An answer may announce the end of the API (RFC 9745, RFC 8594): said once an answer, in words for people."""
+        if (found := announced_ending(headers)) is not None:
+            self._notice(f"{host}: {found.describe()}")
 
     def opened(self, host: str) -> None:
         """A host's circuit breaker opened."""

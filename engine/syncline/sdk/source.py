@@ -44,6 +44,10 @@ def _silent(name: str, value: float) -> None:
     del name, value
 
 
+def _unheard(text: str) -> None:
+    del text
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One integration, ready to be opened: where it is, how to authenticate, what it may use.
@@ -68,6 +72,7 @@ class Instance:
     credentials: Credentials = field(default_factory=Credentials)
     region: str = ""
     count: Callable[[str, float], None] = _silent
+    notice: Callable[[str], None] = _unheard
     keep: Keep | None = None
     network: Network = Network()  # noqa: RUF009 - a frozen value
     tokens: Callable[[str], TokenStore] | None = None

@@ -283,3 +283,26 @@ def test_helps_start_fast(shell):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_receipt_tells_that_an_api_ends(desk, shell):
+    """What headers of a run's answers announce is a note of its receipt, once."""
+    (desk.folder / "flow.yaml").write_text(
+        "apiVersion: syncline/v1\nkind: Mapping\nmetadata: {name: m, tenant: acme}\n"
+        "spec: {key: [id], fields: [{to: id, from: id, type: integer}]}\n---\n"
+        "apiVersion: syncline/v1\nkind: Sync\nmetadata: {name: s, tenant: acme}\n"
+        "spec: {from: desk/me, mapping: m, to: warehouse/t, write: replace}\n",
+        encoding="utf-8",
+    )
+    path = desk.folder / "all.yaml"
+    text = path.read_text(encoding="utf-8").replace(
+        "    raw: {", "    me: {get: /me, fields: {add: {id: '`1`'}}}\n    raw: {"
+    )
+    path.write_text(text, encoding="utf-8")
+
+    assert shell("apply", "--yes").code == 0
+    ended = shell("run", "Sync/s", "-o", "json")
+
+    assert json.loads(ended.out)["notes"] == [
+        "127.0.0.1: the API says that what answered is deprecated since 2023-06-30"
+    ]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from syncline.inspection import Checked
     from syncline.model.errors import SynclineError
     from syncline.model.key import ObjectKey
-    from syncline.sdk.announced import Ending, Quota
+    from syncline.sdk.announced import Quota
 
 VERSION = "syncline/check/v1"
 
@@ -51,7 +51,7 @@ def render_check(key: ObjectKey, found: Checked, paint: Paint) -> str:
     head = f"{paint.green('OK:')} {paint.bold(visible(str(key)))} answered in {duration(reached.seconds)}"
     lines = [head, *(f"  {paint.dim(name.ljust(7))}  {visible(text)}" for name, text in _lines(found))]
     if reached.ending is not None:
-        lines.append(f"{paint.yellow('warning:')} {visible(ending_text(reached.ending))}")
+        lines.append(f"{paint.yellow('warning:')} {visible(reached.ending.describe())}")
     return "\n".join(lines) + "\n"
 
 
@@ -85,12 +85,3 @@ def quota_text(quota: Quota) -> str:
     if quota.seconds is not None:
         parts.append(f"more in {duration(quota.seconds)}")
     return f"{quota.name}: {', '.join(parts) or 'announced without figures'}"
-
-
-def ending_text(ending: Ending) -> str:
-    """What an API says of its end, in words."""
-    since = f" since {ending.deprecated}" if ending.deprecated else ""
-    words = f"the API says that what answered is deprecated{since}"
-    if ending.sunset:
-        words = f"{words}, and ends on {ending.sunset}" if ending.deprecated else f"the API ends on {ending.sunset}"
-    return words + (f": {ending.link}" if ending.link else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -16,15 +15,12 @@ from syncline.kinds.connector import CheckRequest, ConnectorSpec, Http
 from syncline.model.errors import Invalid
 from syncline.sdk.announced import announced_ending, announced_quotas
 from syncline.sdk.clock import Clock, SystemClock
-from syncline.sdk.http import Request, Response, Transport
-from syncline.sdk.reached import Reached, Tls, tls_of
+from syncline.sdk.http import HttpTransport, Request, Response, Transport
+from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, SourceRequest, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-#: Longest that a handshake may take which only tells what TLS is spoken, in seconds.
-_HANDSHAKE = 5.0
 
 
 @dataclass(slots=True)
@@ -57,13 +53,12 @@ def check(
     *,
     transport: Transport | None = None,
     clock: Clock | None = None,
-    tls: Callable[[str, int, float], Tls | None] = tls_of,
 ) -> Reached:
     """
     Sends the connector's check, or asks for the first page of its first stream, once.
 
-    Raises what a run would: `Again` when the system can't be reached, `Stalled` for refused credentials. The transport,
-    the clock and the look at TLS are parameters for tests.
+    Raises what a run would: `Again` when the system can't be reached, `Stalled` for refused credentials. Transport and
+    clock are parameters for tests.
     """
     instance = _once(instance)
     spec, http = connector_of(instance)
@@ -72,7 +67,6 @@ def check(
     ask = _declared if spec.check is not None else _first_page
     place, identity = ask(instance, spec, http, watched, clock)
     parts = urlsplit(watched.url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
     headers = watched.headers or {}
     return Reached(
         place=place,
@@ -80,7 +74,7 @@ def check(
         seconds=watched.seconds,
         status=watched.status,
         identity=identity,
-        tls=tls(parts.hostname or "", port, _HANDSHAKE) if parts.scheme == "https" else None,
+        tls=watched.inner.spoken if isinstance(watched.inner, HttpTransport) else None,
         quotas=announced_quotas(headers, clock.now(), [(limit.remaining, limit.reset) for limit in http.limits]),
         ending=announced_ending(headers),
     )

@@ -126,6 +126,8 @@ class Sender:
                 if breaker is not None and breaker.tell(ticket, ok=healthy):
                     self._meter.opened(origin.host)
         self._account.learn(path, response.headers)
+        if "deprecation" in response.headers or "sunset" in response.headers:
+            self._meter.ending(origin.host, response.headers)
         return response, signed.version
 
     def _redirected(self, request: Request, status: int, location: str) -> Request:

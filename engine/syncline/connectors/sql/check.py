@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
 from syncline.model.errors import Stalled
-from syncline.sdk.reached import Reached, Tls
+from syncline.sdk.http import Spoken
+from syncline.sdk.reached import Reached
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.postgresql import PostgresDatabase
@@ -65,5 +66,5 @@ def _postgresql(database: PostgresDatabase, found: PostgresSettings, began: floa
         version,
         time.perf_counter() - began,
         identity=user,
-        tls=Tls(str(tls[0][0]), str(tls[0][1])) if tls else None,
+        tls=Spoken(str(tls[0][0]), str(tls[0][1])) if tls else None,
     )

@@ -13,7 +13,7 @@ from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.lookup import Lookup, Lookups
 from syncline.sdk.http.message import Request, Response, Transport, TransportError
 from syncline.sdk.http.pool import Pool
-from syncline.sdk.http.tls import Tls, context_of
+from syncline.sdk.http.tls import Spoken, Tls, context_of
 from syncline.sdk.http.transport import HttpTransport
 from syncline.sdk.http.url import (
     Origin,
@@ -34,6 +34,7 @@ __all__ = [
     "Pool",
     "Request",
     "Response",
+    "Spoken",
     "Tls",
     "Transport",
     "TransportError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import ssl
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
@@ -32,6 +33,32 @@ class Tls:
     ca: str = ""
     chain: str = ""
     key: Secret | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a TLS connection turned out to be: `TLSv1.3`, its cipher suite, who issued the server's certificate, and the
+    certificate's last day (ISO 8601); '' where it isn't known.
+
+    >>> Spoken("TLSv1.3", "TLS_AES_256_GCM_SHA384", "Example CA", "2027-01-31").version
+    'TLSv1.3'
+    """
+
+    version: str
+    cipher: str
+    issuer: str = ""
+    expires: str = ""
+
+
+def spoken(sock: ssl.SSLSocket) -> Spoken:
+    """What an open connection turned out to be. Example: `spoken(context.wrap_socket(sock, server_hostname=host))`."""
+    certificate: dict[str, Any] = sock.getpeercert() or {}
+    cipher = sock.cipher()
+    expires = str(certificate.get("notAfter", ""))
+    day = dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(expires), dt.UTC).date().isoformat() if expires else ""
+    names = {name: value for part in certificate.get("issuer", ()) for name, value in part}
+    issuer = str(names.get("organizationName") or names.get("commonName") or "")
+    return Spoken(sock.version() or "", cipher[0] if cipher else "", issuer, day)
 
 
 @lru_cache(maxsize=512)

@@ -24,7 +24,7 @@ from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.lookup import Lookup, Lookups
 from syncline.sdk.http.message import Request, Response, TransportError
 from syncline.sdk.http.pool import Pool
-from syncline.sdk.http.tls import Tls, context_of
+from syncline.sdk.http.tls import Spoken, Tls, context_of, spoken
 from syncline.sdk.http.url import Origin, checked_url, origin_of
 
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
@@ -67,6 +67,8 @@ class HttpTransport:
         self._tls = tls
         self._context = context
         self._way = _Way(egress, context or tls)
+        #: What the last TLS connection that was opened turned out to be.
+        self.spoken: Spoken | None = None
         self._lock = threading.Lock()
         self._busy: set[Connection] = set()
         self._pending: dict[int, tuple[Request, Connection]] = {}  # by thread
@@ -178,7 +180,8 @@ class HttpTransport:
             if origin.scheme == "https":
                 sock.settimeout(self._left(deadline))
                 context = self._context or context_of(self._tls)
-                sock = context.wrap_socket(sock, server_hostname=origin.host)
+                sock = secured = context.wrap_socket(sock, server_hostname=origin.host)
+                self.spoken = spoken(secured)
         except BaseException:
             sock.close()
             raise
