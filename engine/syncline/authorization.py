@@ -66,7 +66,7 @@ def login(
 
     with _login(settings, validation, key, Action.auth_login) as made:
         if made.scheme.grant == "device_code":
-            return _shown(made.device(show))
+            return _shown(made.device(show, seconds))
         with Loopback(str(made.settings.get("redirect_uri"))) as loopback:
             attempt = made.begin(loopback.uri)
             show(Prompt(attempt.url, "", seconds))

@@ -190,6 +190,13 @@ def merged(auth: Auth, offer: AuthOffer | None) -> dict[str, Any]:
     return found
 
 
+def urls_of(auth: Auth, offer: AuthOffer | None) -> dict[str, str]:
+    """Where credentials are sent and tokens are got, by the name of the field; templates aren't filled."""
+    names = ("token_url", "authorization_url", "device_authorization_url", "revocation_url")
+    values = merged(auth, offer)
+    return {name: values[name] for name in names if values.get(name)}
+
+
 def missing(values: dict[str, Any]) -> tuple[str, ...]:
     """Fields that merged values need and don't have, by their names in YAML."""
     needed: tuple[str, ...]

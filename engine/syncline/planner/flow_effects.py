@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from syncline.kinds.auth import AuthConfigSpec
+from syncline.kinds.auth import AuthConfigSpec, urls_of
+from syncline.kinds.auth_details import offer_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.sync import SyncSpec
@@ -48,13 +49,17 @@ def hosts(side: Side) -> tuple[str, ...]:
     if isinstance(spec, IntegrationSpec):
         urls += [endpoint.url for endpoint in spec.endpoints]
         urls += [value for value in spec.config.values() if isinstance(value, str) and "://" in value]
-        if isinstance(connector, ConnectorSpec) and connector.http is not None and not urls:
+        if isinstance(connector, ConnectorSpec) and connector.http is not None:
             config = spec.config
 
             def fill(match: re.Match[str]) -> str:
                 return str(config.get(match[1], match[0]))
 
-            urls.append(re.sub(r"\{\{\s*config\.(\w+)\s*\}\}", fill, connector.http.url))
+            templates = [] if urls else [connector.http.url]
+            if side.auth is not None and isinstance(side.auth.spec, AuthConfigSpec):
+                auth = side.auth.spec.root
+                templates += urls_of(auth, offer_of(connector.auth, auth.type)).values()
+            urls += [re.sub(r"\{\{\s*config\.(\w+)\s*\}\}", fill, template) for template in templates]
     return tuple(sorted({found for url in urls if (found := urlsplit(url).hostname)}))
 
 

@@ -70,10 +70,11 @@ class Login:
         code = attempt.code(callback)
         return self._kept(authorization_code.exchange(self.scheme, attempt, code, time), (code, attempt.verifier))
 
-    def device(self, show: Callable[[Prompt], None]) -> Token:
+    def device(self, show: Callable[[Prompt], None], seconds: float) -> Token:
         """Shows a code, waits until a person has typed it elsewhere, and stores the token."""
         url = str(self.settings["device_authorization_url"])
-        return self._kept(device_code.login(self.scheme, url, Time(self.clock.now)), (), show)
+        flow = device_code.login(self.scheme, url, Time(self.clock.now), most=seconds)
+        return self._kept(flow, (), show)
 
     def revoke(self) -> int:
         """Ends the stored token at the server, where the connector says how; how many requests that took."""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic.alias_generators import to_camel
 
-from syncline.kinds.auth import AuthConfigSpec, merged
+from syncline.kinds.auth import AuthConfigSpec, urls_of
 from syncline.kinds.auth_details import offer_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
@@ -17,7 +17,6 @@ from syncline.model.manifest import Manifest
 from syncline.policy.locations import is_local, servers, settings_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
-_AUTH_URLS = frozenset({"token_url", "authorization_url", "device_authorization_url", "revocation_url"})
 _SETTING = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
@@ -62,12 +61,10 @@ def _auth_urls(auth: Manifest | None, spec: IntegrationSpec, connector: Manifest
     if connector is None or not isinstance(connector.spec, ConnectorSpec):
         return
     declared, offers = auth.spec.root, connector.spec.auth
-    values = merged(declared, offer_of(offers, declared.type))
-    own = declared.model_fields_set
-    for name in _AUTH_URLS & values.keys():
-        if values[name]:
-            place = auth.place_of("spec", to_camel(name)) if name in own else connector.place_of("spec", "auth")
-            yield _filled(values[name], settings_of(spec, connector.spec)), place
+    for name, url in urls_of(declared, offer_of(offers, declared.type)).items():
+        own = name in declared.model_fields_set
+        place = auth.place_of("spec", to_camel(name)) if own else connector.place_of("spec", "auth")
+        yield _filled(url, settings_of(spec, connector.spec)), place
 
 
 def _violation(manifest: Manifest, host: str, place: Place, expected: str, severity: Severity) -> Violation:

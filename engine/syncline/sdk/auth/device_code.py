@@ -20,9 +20,9 @@ GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 MAX_SECONDS = 1800.0
 
 
-def login(scheme: OAuth2, device_url: str, time: Time) -> Flow:
+def login(scheme: OAuth2, device_url: str, time: Time, *, most: float = MAX_SECONDS) -> Flow:
     """
-    The steps of a login: asks for a code, shows it (`Prompt`), and polls until it is confirmed.
+    The steps of a login: asks for a code, shows it (`Prompt`), and polls until it is confirmed, `most` seconds long.
 
     Raises `Stalled` (SYN444) where the person refuses, or lets the code run out.
 
@@ -50,7 +50,7 @@ def login(scheme: OAuth2, device_url: str, time: Time) -> Flow:
     device, user, url = (str(asked.get(name) or "") for name in ("device_code", "user_code", "verification_uri"))
     if not device or not user or not url.startswith(("https://", "http://")):
         raise failed(response)
-    seconds = min(_number(asked.get("expires_in"), 600.0), MAX_SECONDS)
+    seconds = min(_number(asked.get("expires_in"), 600.0), most, MAX_SECONDS)
     wait = _number(asked.get("interval"), 5.0)
     yield Prompt(url, user, seconds)
     key = dpop.new_key() if scheme.dpop else None
