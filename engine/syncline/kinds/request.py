@@ -77,7 +77,13 @@ class Request(Spec):
     headers: Annotated[
         dict[str, Template], Field(description="Headers as templates; one that comes out empty is left out.")
     ] = {}
-    body: Annotated[JsonValue, Field(description="JSON that is sent; its texts are templates.")] = None
+    body: Annotated[
+        JsonValue,
+        Field(
+            description="JSON that is sent; its texts are templates, and one that is a single {{ value }} keeps that "
+            "value's type."
+        ),
+    ] = None
     form: Annotated[
         dict[str, Template] | None,
         Field(

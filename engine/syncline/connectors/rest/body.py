@@ -111,10 +111,10 @@ def compile_body(spec: RequestSpec, what: str) -> BodyPlan | None:
         text = compiled(spec.raw.text)
         return RawBody(text, spec.raw.content_type, text.names)
     if spec.graphql is not None:
-        filled = {name: _filled(value, names, _typed) for name, value in spec.graphql.variables.items()}
+        filled = {name: _filled(value, names) for name, value in spec.graphql.variables.items()}
         return GraphQLBody(spec.graphql, filled, frozenset(names))
     if spec.body is not None:
-        fill = _filled(spec.body, names, _text)
+        fill = _filled(spec.body, names)
         return JsonBody(fill, frozenset(names))
     return None
 
@@ -143,12 +143,6 @@ def _wrong(text: str, error: TemplateError) -> Invalid:
     return Invalid(f"template {text[:200]!r}, line {error.line}, column {error.column}: {error.message}", code="SYN430")
 
 
-def _text(text: str, names: set[str]) -> _Fill:
-    template = compiled(text)
-    names |= template.names
-    return template.render
-
-
 def _typed(text: str, names: set[str]) -> _Fill:
     try:
         value: Value = compile_value(text)
@@ -158,16 +152,16 @@ def _typed(text: str, names: set[str]) -> _Fill:
     return value.find
 
 
-def _filled(value: Any, names: set[str], leaf: Callable[[str, set[str]], _Fill]) -> _Fill:
-    """A function that fills the templates in a JSON value."""
+def _filled(value: Any, names: set[str]) -> _Fill:
+    """A function that fills the templates in a JSON value; a text that is one value alone keeps its type."""
     match value:
         case str():
-            return leaf(value, names)
+            return _typed(value, names)
         case list():
-            items = [_filled(item, names, leaf) for item in value]
+            items = [_filled(item, names) for item in value]
             return lambda variables: [item(variables) for item in items]
         case dict():
-            fields = {name: _filled(item, names, leaf) for name, item in value.items()}
+            fields = {name: _filled(item, names) for name, item in value.items()}
             return lambda variables: {name: item(variables) for name, item in fields.items()}
         case _:
             return lambda _: copy.copy(value)
