@@ -12,8 +12,9 @@ from syncline.model.errors import Again
 from syncline.model.schema import Schema
 from syncline.sdk import conformance_destination as conformance
 from syncline.sdk.conformance import Broken
-from syncline.sdk.conformance_destination import DestinationCase, FailingDestination
+from syncline.sdk.conformance_destination import DestinationCase
 from syncline.sdk.destination import Target
+from syncline.sdk.failing_destination import FailingDestination
 from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.ledger import Ledger, MemoryLedger
 from syncline.state.open import open_store

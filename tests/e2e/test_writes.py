@@ -9,7 +9,7 @@ import pytest
 
 from syncline import workflow
 from syncline.executor.progress import Silent
-from syncline.model.errors import Denied
+from syncline.model.errors import Again, Denied
 from tests.api_server import api_server
 from tests.e2e import house, writing
 from tests.look import Look
@@ -106,3 +106,60 @@ def test_refusals_count_for_the_guard(tmp_path, server, api):
 
     assert caught.value.code == "SYN701"
     assert len(api.of("contacts")) == 5
+
+
+@pytest.mark.parametrize(
+    ("way", "write"),
+    [(way, "upsert") for way in ("keys", "search", "put", "batch")] + [(way, "append") for way in ("keys", "search")],
+)
+def test_lost_answers_have_one_effect(tmp_path, way, write):
+    """Answers are cut off after their effect, on a real connection: every record is there, and none twice."""
+    api = Contacts(unique="", lose=frozenset(range(1, 12, 2)))
+    with api_server(api.handle) as server:
+        settings = build(tmp_path, server.url, way, write=write)
+        for _ in range(8):
+            try:
+                workflow.run(settings, house.FLOW, progress=Silent())
+            except Again:
+                continue
+            break
+        found = sorted(int(record["id"]) for record in api.of("contacts"))
+
+    expected = [n for n in range(1, 21) if n % 7 and n % 11]
+    # Appending keeps the customer who is there twice twice.
+    assert found == (sorted([*expected, 20]) if write == "append" else expected)
+    counts = receipt(settings)["counts"]
+    assert counts["written"] == counts["inserted"] + counts["updated"] + counts["unchanged"] == len(found)
+
+
+def test_a_record_may_come_twice_where_the_api_offers_nothing(tmp_path):
+    """What SYN524 warns of is true: without keys and search, a lost answer is followed by a second creation."""
+    api = Contacts(unique="", lose=frozenset({3}))
+    with api_server(api.handle) as server:
+        settings = build(tmp_path, server.url, "plain")
+        assert "SYN524" in {d.code for d in workflow.validate(settings).diagnostics}
+        with pytest.raises(Again):
+            workflow.run(settings, house.FLOW, progress=Silent())
+        workflow.run(settings, house.FLOW, progress=Silent())
+        ids = [int(record["id"]) for record in api.of("contacts")]
+
+    assert sorted(ids) == sorted([*{*ids}, 3])  # the third, and no other
+
+
+def test_the_plan_says_that_records_are_written(tmp_path):
+    """A plan doesn't speak of a table that an API would create."""
+    settings = house.build(tmp_path, writing.repository("https://sales.example.com", "keys"))
+    said = [effect.message for change in workflow.plan(settings).changes for effect in change.effects]
+
+    assert "records are written to sales/contacts by upsert, 5 fields each" in said
+    assert not any("is created if it isn't there" in line for line in said)
+
+
+def test_classes_of_the_stream_bind(tmp_path):
+    """A field that the API's schema calls personal is, whatever the mapping says."""
+    texts = writing.repository("https://sales.example.com", "keys")
+    rule = "classes: [{classes: [pii.*], deny: [sales]}]"
+    texts["tenant.yaml"] = texts["tenant.yaml"].replace("spec: {", f"spec: {{{rule}, ")
+    found = workflow.validate(house.build(tmp_path, texts)).diagnostics
+
+    assert [d.code for d in found if "email" in d.message] == ["SYN502"]

@@ -5,7 +5,7 @@
         check(DestinationCase(lambda: MyDestination(tmp_path), rows=read_back, modes=("append",)))
 
 `DestinationCase` says how to open the system and how to read it back by other means; a check writes to it and looks.
-Each check wants a system that was never written to. `FailingDestination` fails on demand, for tests of what drives one.
+Each check wants a system that was never written to. `failing_destination.py` has one that fails on demand.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ import polars as pl
 from syncline.model.errors import Again, Invalid
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.conformance import Broken, require
-from syncline.sdk.destination import Destination, Target, WriteMode, Writer, Written
+from syncline.sdk.destination import Destination, Target, WriteMode, Written
+from syncline.sdk.failing_destination import FailingDestination
 from syncline.sdk.frame import target_frame_schema
 
 _FLOW = "acme/Sync/conformance"
@@ -380,62 +381,3 @@ DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     flows_are_kept_apart,
     a_lost_answer_has_one_effect,
 )
-
-
-# --- Failing on demand -----------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class FailingDestination:
-    """A destination whose write number `at` (from 1, over all writers) raises `Again`: before anything is written, or
-    `after` it was committed, as when the answer to a commit is lost.
-
-    Example: `FailingDestination(MyDestination(path), at=2, after=True)` loses the answer to the second commit.
-    """
-
-    inner: Destination
-    at: int
-    after: bool = False
-    writes: int = 0
-
-    def checkpoint(self, flow: str) -> str | None:
-        """As the inner one."""
-        return self.inner.checkpoint(flow)
-
-    def forget(self, flow: str) -> None:
-        """As the inner one."""
-        self.inner.forget(flow)
-
-    def move(self, previous: str, flow: str) -> None:
-        """As the inner one."""
-        self.inner.move(previous, flow)
-
-    def open(self, target: Target) -> Writer:
-        """A writer that fails when its time has come."""
-        return _FailingWriter(self, self.inner.open(target))
-
-    def close(self) -> None:
-        """As the inner one."""
-        self.inner.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _FailingWriter:
-    owner: FailingDestination
-    inner: Writer
-
-    def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
-        self.owner.writes += 1
-        fails = self.owner.writes == self.owner.at
-        if fails and not self.owner.after:
-            raise Again("failed on demand, before the write")
-        written = self.inner.write(frame, checkpoint)
-        if fails:
-            raise Again("failed on demand, after the commit")
-        return written
-
-    def finish(self, checkpoint: str) -> Written | None:
-        return self.inner.finish(checkpoint)
-
-    def abort(self) -> None:
-        self.inner.abort()

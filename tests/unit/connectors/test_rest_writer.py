@@ -469,6 +469,20 @@ class TestAppends:
         assert writer.write(frame(ADA), "2") == Written(1)
         assert (len(api.of("contacts")), len(api.seen)) == (3, 3)
 
+    def test_effects_of_one_record_keep_their_order(self):
+        """Rows of one key are sent one after another, however many requests may be under way."""
+        order: dict[str, list[str]] = {}
+
+        def api(request: Request) -> Response:
+            sent = json.loads(request.body)
+            time.sleep(0.02 if sent["name"] == "0" else 0)
+            order.setdefault(sent["email"], []).append(sent["name"])
+            return answer({"ref": 1}, 201)
+
+        rows = [(key, str(n)) for n in range(5) for key in (ADA[0], BOB[0])]
+        assert opened(KEYED + "concurrency: 8\n", api, mode="append").send(frame(*rows)) == Sent(Written(10))
+        assert order == {key: ["0", "1", "2", "3", "4"] for key in (ADA[0], BOB[0])}
+
     def test_a_batch_that_was_cut_short_is_completed(self):
         """What was appended before an error isn't appended again, though the API knows no keys."""
         api, ledger = Contacts(unique=""), MemoryLedger()

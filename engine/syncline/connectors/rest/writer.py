@@ -93,7 +93,7 @@ class RestWriter:
             raise Invalid(f"{self._target.stream}: {refused[0].column}: {refused[0].message}", code="SYN485")
         if not frame.height:
             return Sent(Written(0))
-        rows = self._columns.rows(frame, self._target.schema.key if self._target.mode == "upsert" else ())
+        rows = self._columns.rows(frame, self._target.schema.key)
         tally = _Tally()
         jobs = self._upserts(list(rows), tally) if self._target.mode == "upsert" else self._appends(rows, tally)
         self._drive(jobs, tally)
@@ -117,7 +117,7 @@ class RestWriter:
         known = self._ledger.known(self._place, (row.key for row in rows))
         tally = _Tally()
         self._begun({})
-        writings = ((row, delete(row, self._plan, known.get(row.key), self._key(row))) for row in rows)
+        writings = ((row, delete(row, self._plan, known.get(row.key), self._key(row.key))) for row in rows)
         self._drive([found for row, w in writings if (found := self._job(row, row.key, w, tally))], tally)
         self._note()
         return tally.sent()
@@ -144,7 +144,7 @@ class RestWriter:
                 if before or self._plan.spec.unchanged == "skip":
                     tally.did[before or "unchanged"] += 1
                     continue
-            key = at.pending if at is not None and at.pending else self._key(row)
+            key = at.pending if at is not None and at.pending else self._key(row.key)
             todo.append((row, at, key))
             if "create" in self._plan and "upsert" not in self._plan and (at is None or at.pending):
                 begun[row.key] = Known(digest=at.digest if at else row.digest, pending=key)
@@ -160,18 +160,18 @@ class RestWriter:
         seen: Counter[str] = Counter()
         jobs: list[_Job] = []
         for row in rows:
-            seen[row.key] += 1
-            key = self._key(row, str(seen[row.key]))
+            seen[row.digest] += 1
+            key = self._key(row.digest, str(seen[row.digest]))
             if f"inserted {key}" in applied:
                 tally.did["inserted"] += 1
             elif job := self._job(row, key, append(row, self._plan, key, doubtful=doubtful), tally):
                 jobs.append(job)
         return jobs
 
-    def _key(self, row: Row, occurrence: str = "1") -> str:
+    def _key(self, what: str, occurrence: str = "1") -> str:
         """The idempotency key of an effect: every attempt after the same checkpoint has the same."""
         after = hashlib.sha256((self._mark.checkpoint or self._mark.epoch).encode()).hexdigest()
-        return uuid_of(self._target.flow, self._mark.epoch, after, self._place, row.key, occurrence)
+        return uuid_of(self._target.flow, self._mark.epoch, after, self._place, what, occurrence)
 
     def _begun(self, pending: Mapping[str, Known]) -> None:
         self._ledger.progress(self._target.flow, self._place, pending)
@@ -194,8 +194,9 @@ class RestWriter:
         size = max(largest, _WINDOW) * threads
         pool = ThreadPoolExecutor(threads, thread_name_prefix="syncline-send") if threads > 1 else None
         try:
-            for start in range(0, len(jobs), size):
-                waiting = list(jobs[start : start + size])
+            left = list(jobs)
+            while left:
+                waiting, left = _window(left, size)
                 while waiting:
                     waiting = self._round(waiting, tally, pool)
         finally:
@@ -292,6 +293,18 @@ class _Tally:
     def sent(self) -> Sent:
         written = Written(self.did["inserted"], self.did["updated"], self.did["unchanged"])
         return Sent(written, tuple(sorted(self.refused, key=lambda refusal: refusal.row)))
+
+
+def _window(jobs: Sequence[_Job], size: int) -> tuple[list[_Job], list[_Job]]:
+    """The next jobs, and those after them. Of one record only the first is among them: its effects keep their order."""
+    window: dict[str, _Job] = {}
+    later: list[_Job] = []
+    for index, job in enumerate(jobs):
+        if len(window) == size:
+            return list(window.values()), [*later, *jobs[index:]]
+        if window.setdefault(job.row.key, job) is not job:
+            later.append(job)
+    return list(window.values()), later
 
 
 def _cancel(futures: Iterable[Future[list[Reply]]]) -> None:
