@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from syncline import workflow
 from syncline.executor.progress import Silent
-from syncline.model.errors import Invalid, SynclineError
+from syncline.model.errors import Again, Invalid, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from tests.api_server import Asked, Reply, api_server
@@ -206,6 +207,33 @@ def test_a_page_that_comes_twice_is_no_second_row(tmp_path):
         counts = workflow.run(settings, TICKETS, progress=Silent()).receipt.counts
     assert counts.read == counts.written + counts.rejected + counts.skipped
     assert [row[0] for row in table(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_an_api_that_hangs_is_given_up_and_gone_on_with(tmp_path):
+    """A run whose API answers no more ends after its progress deadline, interrupted; the next one does the rest."""
+    answering = threading.Event()
+
+    def api(asked: Asked) -> Reply:
+        if asked.query.get("cursor"):
+            answering.wait(30)
+            return Reply({"data": [{"id": 2, "title": "t"}], "next": None})
+        return Reply({"data": [{"id": 1, "title": "t"}], "next": "2"})
+
+    with api_server(api) as server:
+        texts = helpdesk(server.url)
+        settings = build(
+            tmp_path,
+            {name: text.replace("read: full", "progressDeadline: 1s, read: full") for name, text in texts.items()},
+        )
+        workflow.apply(settings)
+        with pytest.raises(Again) as caught:
+            workflow.run(settings, TICKETS, progress=Silent())
+        assert caught.value.code == "SYN467"
+        assert Look(settings.state_url).runs()[0].state is RunState.interrupted
+        answering.set()
+        workflow.run(settings, TICKETS, progress=Silent())
+    assert [row[0] for row in table(tmp_path)] == [1, 2]
+    assert audit_ok(settings)
 
 
 def table(root: Path) -> list[tuple]:

@@ -73,6 +73,11 @@ class Opener:
             if text not in self.notices and len(self.notices) < _MOST_NOTICES:
                 self.notices.append(text)
 
+    def counted(self) -> dict[str, float]:
+        """What connectors counted so far."""
+        with self._counting:
+            return dict(self.metrics)
+
     def source(self) -> Source:
         """The source, open, with its schema known."""
         flow = self.item.flow

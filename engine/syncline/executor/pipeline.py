@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from syncline.executor.guard import check_rejects, may_judge
 from syncline.executor.prepare import Prepared, Preparer
-from syncline.model.errors import Denied
+from syncline.model.errors import Again, Denied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,11 +48,29 @@ class Sink(Protocol):
         """Keeps the rejects of a batch that a guard refuses: they say why."""
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a source may make no progress, in seconds: no batch, and no rise of what it was heard of (`heard`)."""
+
+    seconds: float
+    heard: Callable[[], float]
+
+    def ended(self) -> Again:
+        """What ends the run, which goes on where it was when it is started again."""
+        return Again(
+            f"the source made no progress for {self.seconds:g} s",
+            code="SYN467",
+            help="The next run continues after the last commit. What may take longer: spec.progressDeadline.",
+            after=0.0,
+        )
+
+
 class ReadAhead:
     """The same batches, read in a thread of their own from `start` on; `stop` it, however early."""
 
-    def __init__(self, batches: Iterable[Batch]) -> None:
+    def __init__(self, batches: Iterable[Batch], patience: Patience | None = None) -> None:
         self._batches = batches
+        self._patience = patience
         self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(READ_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="syncline-read", daemon=True)
@@ -66,10 +85,25 @@ class ReadAhead:
         self._thread.join(timeout=STOP_SECONDS)
 
     def __iter__(self) -> Iterator[Batch]:
-        while (item := self._ready.get()) is not None:
+        while (item := self._next()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
+
+    def _next(self) -> Batch | BaseException | None:
+        """What was read next; `Again` where the source makes no progress for longer than there is patience for."""
+        if self._patience is None:
+            return self._ready.get()
+        heard, since = self._patience.heard(), time.monotonic()
+        while True:
+            left = since + self._patience.seconds - time.monotonic()
+            try:
+                return self._ready.get(timeout=max(min(left, self._patience.seconds / 8), 0.0))
+            except queue.Empty:
+                if (now := self._patience.heard()) != heard:
+                    heard, since = now, time.monotonic()
+                elif left <= 0:
+                    raise self._patience.ended() from None
 
     def ended(self) -> bool:
         """Whether it is known by now that nothing comes any more. It doesn't wait to find out."""
@@ -95,9 +129,9 @@ class ReadAhead:
 
 
 @contextmanager
-def read_ahead(batches: Iterable[Batch]) -> Iterator[ReadAhead]:
+def read_ahead(batches: Iterable[Batch], patience: Patience | None = None) -> Iterator[ReadAhead]:
     """Reads for the block."""
-    reading = ReadAhead(batches)
+    reading = ReadAhead(batches, patience)
     reading.start()
     try:
         yield reading

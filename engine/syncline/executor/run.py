@@ -15,13 +15,14 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, Rehearsal
 from syncline.executor.guard import check_rows, enough_rows, max_shrink
 from syncline.executor.outcome import Outcome, outcome
-from syncline.executor.pipeline import Serial, load, read_ahead
+from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards
+from syncline.model import units
 from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
@@ -233,7 +234,7 @@ class Run:
             self.progress.advanced(counts, size / total if total else None)
 
         # One that was killed between its end and telling it has nothing left to read.
-        with read_ahead(() if start.done else source.read(start.position)) as incoming:
+        with read_ahead(() if start.done else source.read(start.position), self._patience()) as incoming:
             writer = serial.call(lambda: destination.open(into))
             committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end)
             if start.sequence:
@@ -251,6 +252,10 @@ class Run:
                 raise
         return self._finish(committer, start, done)
 
+    def _patience(self) -> Patience:
+        """How long the source may make no progress. What its API answers counts, even where no batch came of it yet."""
+        return Patience(units.duration(self.flow.spec.progress_deadline), lambda: self.opener.metrics["answers"])
+
     def _may_end(self, counts: Counts) -> bool:
         """Whether the commit of the last batch may say that the run is done: what is replaced isn't before its swap."""
         return self.mode != "replace" and enough_rows(self.guards, counts)
@@ -263,7 +268,7 @@ class Run:
         """Reads and maps everything, writes nothing; the guards decide."""
         serial = Serial()
         try:
-            with read_ahead(batches) as incoming:
+            with read_ahead(batches, self._patience()) as incoming:
                 end = load(
                     incoming,
                     preparer,
@@ -324,7 +329,7 @@ class Run:
         store.finish_run(
             self.record,
             None if self.work.parent else done.dumps(),
-            {"runs": 1, "written": done.counts.written, **self.opener.metrics},
+            {"runs": 1, "written": done.counts.written, **self.opener.counted()},
         )
         self.progress.finished(done.counts, seconds)
         return RunResult(self.record, receipt)
@@ -353,6 +358,8 @@ class Run:
             error_code=ended.error.code,
         )
         store.put_run(self.record)
+        # What its clients counted matters most where it failed: how often they tried, and whether a breaker opened.
+        store.add_metrics(self.flow.key, {"errors": 1, **self.opener.counted()})
         finish = recorder.event(
             Action.run_finish,
             outcome=EventOutcome.denied if denied else EventOutcome.failure,

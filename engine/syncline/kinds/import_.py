@@ -12,6 +12,7 @@ from syncline.kinds.sync import (
     GUARDS,
     KEY,
     MAPPING,
+    PROGRESS_DEADLINE,
     SUSPEND,
     TO,
     WRITE,
@@ -55,6 +56,7 @@ class ImportSpec(Spec):
         ),
     ] = None
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
+    progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
     rollback: Annotated[
         Rollback | None,
         Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Form, Identifier, Name, Share, Spec
+from syncline.kinds.base import Duration, Form, Identifier, Name, Share, Spec
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk/tickets`: a stream of an integration.
@@ -24,6 +24,10 @@ WRITE: Final = (
     "append adds rows; upsert updates rows by key and adds the new ones; replace swaps the whole table after success."
 )
 KEY: Final = "Target fields that identify a record, instead of the mapping's key. An upsert needs one of the two."
+PROGRESS_DEADLINE: Final = (
+    "Longest time without a record, or an answer of an API to go on with, after which a run is ended; the next one "
+    "continues where it stopped."
+)
 GUARDS: Final = "Bounds past which a run stops: too many rejects, too many lost rows, too few rows."
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 
@@ -81,6 +85,7 @@ class SyncSpec(Spec):
         Field(description="Which side wins where both changed a row. This version only executes source."),
     ] = "source"
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
+    progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 

@@ -3,6 +3,7 @@
 | counter              | counts                                                                              |
 |----------------------|-------------------------------------------------------------------------------------|
 | `requests`           | requests sent, those of redirects and further attempts included                      |
+| `answers`            | answers that were accepted: progress                                                |
 | `retries`            | attempts after the first                                                            |
 | `throttled`          | requests that a limit held back, and answers that said there were too many           |
 | `bytes`              | bytes of answers' bodies, unpacked                                                  |
@@ -46,6 +47,10 @@ class Meter:
         if not ok:
             self._both("failures", host, 1)
         self._count(f"latency/{host}/{_SHOWN[bisect_left(_LIMITS, seconds)]}", 1)
+
+    def accepted(self) -> None:
+        """An answer was one to go on with: progress, even where no record came of it."""
+        self._count("answers", 1)
 
     def retried(self, host: str) -> None:
         """A request is sent again."""

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from syncline.executor import pipeline
-from syncline.executor.pipeline import Serial, read_ahead
+from syncline.executor.pipeline import Patience, Serial, read_ahead
 from syncline.model.errors import Again
 
 
@@ -79,3 +79,33 @@ def test_a_serial_does_things_one_after_another_in_one_thread():
     serial.close()
     assert [n for n, _ in order] == [1, 2]
     assert len({name for _, name in order}) == 1
+
+
+def test_a_source_without_progress_ends_the_run():
+    """A source that hangs is given up after the time that is allowed, without waiting for it to end."""
+    release = threading.Event()
+
+    def source():
+        yield 1
+        release.wait(30)
+
+    began = time.monotonic()
+    with read_ahead(source(), Patience(0.2, lambda: 0)) as incoming, pytest.raises(Again) as caught:
+        list(incoming)
+    release.set()
+    assert caught.value.code == "SYN467"
+    assert time.monotonic() - began < 10
+
+
+def test_what_a_source_is_heard_of_is_progress():
+    """A source whose API answers, but that has no batch yet, such as while a job is polled, isn't given up."""
+    heard = [0]
+
+    def source():
+        for _ in range(6):
+            time.sleep(0.1)
+            heard[0] += 1
+        yield 1
+
+    with read_ahead(source(), Patience(0.3, lambda: heard[0])) as incoming:
+        assert len(list(incoming)) == 1

@@ -76,6 +76,7 @@ class Client:
             while True:
                 found = self._attempt(request, reading, judge or self._judge, renewed=renewed)
                 if isinstance(found, Answer):
+                    self._meter.accepted()
                     return found
                 if isinstance(found, Refused):
                     renewed = True  # the credentials are others now: once more

@@ -280,6 +280,14 @@ CODES: tuple[Code, ...] = (
         "Raise the hard limit (`ulimit -Hn`, `LimitNOFILE=` of systemd), or run fewer flows at once.",
     ),
     Code(
+        "SYN467",
+        "no progress",
+        "A source gave no record, and its API no answer to go on with, for as long as the flow allows. The run is "
+        "ended, so that it isn't under way for ever.",
+        "Start it again: it continues after the last commit. Where so long is right, raise `spec.progressDeadline`.",
+        good="spec: {from: helpdesk/tickets, progressDeadline: 1h}",
+    ),
+    Code(
         "SYN468",
         "TLS refused",
         "The two sides share no version of TLS that is allowed, or the server asks for a client certificate.",
