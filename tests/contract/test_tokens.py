@@ -159,6 +159,16 @@ def test_tokens_are_sealed_at_rest(place):
             moved.read()
 
 
+def test_a_first_token_needs_no_claim(place):
+    """A login stores its token in a state that never had one, and over one that is there."""
+    with vault_at(*place) as vault:
+        tokens = vault.tokens("acme", "crm", "basis")
+        assert tokens.swap(0, Token(Secret("first")))
+        assert tokens.swap(1, Token(Secret("second")))
+        assert tokens.read().token.access.reveal() == "second"
+        assert not tokens.swap(0, Token(Secret("late")))
+
+
 def test_who_is_late_changes_nothing(place):
     """A writer whose version was replaced meanwhile is refused, and what is there stays."""
     with vault_at(*place) as vault:

@@ -47,8 +47,7 @@ def claim(database: Database, key: TokenKey, version: int, seconds: float) -> bo
     with database.write() as connection:
         row = connection.execute(_LOCKED, _named(key)).first()
         if row is None:
-            values = {"tenant": key.tenant, "name": key.name, "basis": key.basis, **_EMPTY}
-            connection.execute(database.insert(tokens).values(values).on_conflict_do_nothing())
+            _make(database, connection, key)
             row = connection.execute(_LOCKED, _named(key)).one()
         now = database.now(connection)
         if row.version != version or (row.claimed > now and not _gone(row.process)):
@@ -67,7 +66,15 @@ def swap(database: Database, key: TokenKey, version: int, sealed: bytes | None, 
     changed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     values = {"version": version + 1, "sealed": sealed, "expires": expires, "changed": changed}
     with database.write(durable=True) as connection:
+        if version == 0:
+            _make(database, connection, key)
         return _change(connection, key, version, {**values, "process": "", "claimed": 0.0})
+
+
+def _make(database: Database, connection: Connection, key: TokenKey) -> None:
+    """An empty version 0, where there is no row yet."""
+    values = {"tenant": key.tenant, "name": key.name, "basis": key.basis, **_EMPTY}
+    connection.execute(database.insert(tokens).values(values).on_conflict_do_nothing())
 
 
 def _change(connection: Connection, key: TokenKey, version: int, values: dict[str, Any]) -> bool:
