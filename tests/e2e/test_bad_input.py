@@ -193,6 +193,60 @@ def test_an_api_that_goes_wrong_ends_the_run_and_leaves_the_table(tmp_path, wron
         assert audit_ok(settings)
 
 
+def _drifting(change):
+    """An API whose second page has another schema than its first."""
+
+    def api(asked: Asked) -> Reply:
+        first = "cursor" not in asked.query
+        records = [{"id": n, "title": "t", "hours": 1} for n in ((1, 2) if first else (3, 4))]
+        return Reply({"data": records if first else [change(r) for r in records], "next": "2" if first else None})
+
+    return api
+
+
+def test_a_field_that_is_added_while_a_run_reads_changes_nothing(tmp_path):
+    """What isn't declared isn't read: a run whose source gets another column goes on, with every row."""
+    with api_server(_drifting(lambda r: {**r, "colour": "red"})) as server:
+        settings = build(tmp_path, helpdesk(server.url, write="replace"))
+        workflow.apply(settings)
+        counts = workflow.run(settings, TICKETS, progress=Silent()).receipt.counts
+    assert (counts.read, counts.written, counts.rejected) == (4, 4, 0)
+    assert [row[0] for row in table(tmp_path)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: {**r, "id": str(r["id"])},
+        lambda r: {"title": r["title"], "hours": r["hours"]},
+        lambda r: {**r, "id": None},
+        lambda r: {"key": r["id"], "title": r["title"], "hours": r["hours"]},
+        lambda r: {**r, "title": {"text": "t"}},
+    ],
+    ids=["type", "removed", "null", "renamed", "shape"],
+)
+def test_a_schema_that_breaks_while_a_run_reads_stops_it_before_it_writes(tmp_path, change):
+    """With a guard, a type, a null or a name that breaks the schema in the middle leaves the old table as it was."""
+    api = {"now": _drifting(lambda r: r)}
+
+    def answer(asked: Asked) -> Reply:
+        return api["now"](asked)
+
+    with api_server(answer) as server:
+        texts = helpdesk(server.url, write="replace")
+        texts["sync.yaml"] = texts["sync.yaml"].replace("write: replace}", "write: replace, guards: {maxRejects: 0}}")
+        settings = build(tmp_path, texts)
+        workflow.apply(settings)
+        workflow.run(settings, TICKETS, progress=Silent())
+        before = table(tmp_path)
+        api["now"] = _drifting(change)
+        with pytest.raises(SynclineError) as caught:
+            workflow.run(settings, TICKETS, progress=Silent())
+    assert caught.value.code == "SYN701"
+    assert table(tmp_path) == before
+    assert audit_ok(settings)
+
+
 def test_a_page_that_comes_twice_is_no_second_row(tmp_path):
     """An API that repeats a page's records under another cursor: they are read, and there once in an upsert."""
 

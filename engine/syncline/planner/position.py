@@ -24,10 +24,11 @@ from syncline.manifests.flow import Flow, Side
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_REQUEST = frozenset({"get", "post", "put", "patch", "delete", "body", "records", "page", "cursor", "key", "deleted"})
+_REQUEST = frozenset({"get", "post", "put", "patch", "delete", "body", "records", "page", "cursor", "key"})
+#: Fields of a stream that decide nothing of its records, or are taken otherwise.
+_OTHER = frozenset({"query", "headers", "record_schema", "errors", "write", "partitions"})
 #: Fields that came later: at their defaults they are left out, so that positions from before them still apply.
 _LATER: dict[str, dict[str, Any]] = {
-    "": {"deleted": None},
     "page": {"total": None, "pages": None, "short": "next"},
     "cursor": {"marker": None, "formats": [], "order": "any"},
 }
@@ -75,7 +76,8 @@ def _declaration(side: Side) -> Any:
 def _stream(stream: RestStream, connector: ConnectorSpec, around: tuple[str, ...]) -> dict[str, Any]:
     """What decides which records of an API come, and in which order; `around` are the streams that are read for it."""
     http = connector.http
-    found = _without_later("", stream.model_dump(mode="json", include=set(_REQUEST)))
+    found = stream.model_dump(mode="json", include=set(_REQUEST))
+    found |= stream.model_dump(mode="json", exclude_defaults=True, exclude=set(_REQUEST | _OTHER))
     for part in ("page", "cursor"):
         if found[part] is not None:
             found[part] = _without_later(part, found[part])

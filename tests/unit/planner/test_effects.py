@@ -206,6 +206,9 @@ def test_other_credentials_are_another_account() -> None:
         ("records: data[]", "records: items[]"),
         ("key: [id]", "key: [name]"),
         ("key: [id]", "key: [id]\n      page: {next: next}"),
+        ("key: [id]", "key: [id]\n      deleted: deleted"),
+        ("key: [id]", "key: [id]\n      filter: active"),
+        ("key: [id]", "key: [id]\n      for: {in: [a, b], as: team}"),
         ("region: eu-west}\n---\napiVersion: syncline/v1\nkind: Integration\nmetadata: {name: w", None),
     ],
 )
@@ -217,6 +220,34 @@ def test_another_request_starts_over(before: str, after: str | None) -> None:
 
     assert [s.key for s in plan.steps if isinstance(s, ResetCursor)] == [FLOW]
     assert "(source changed)" in said(plan, ["cursor-reset"])[0]
+
+
+def _child(parent: str, of: str = "{each: teams, as: team}") -> dict[str, str]:
+    """The flow's stream as one that is read for each of others."""
+    with_for = edited("files.yaml", "key: [id]", f"key: [id]\n      for: {of}", FROM_API)
+    return edited("files.yaml", "    customers:\n", f"    teams: {{{parent}}}\n    customers:\n", with_for)
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        _child("get: /groups"),
+        _child("get: /teams, page: {page: query.page}"),
+        _child("get: /teams, records: items"),
+        _child("get: /teams", "{each: teams, as: team, only: open}"),
+        _child("get: /teams", "{each: teams, as: crew}"),
+        _child("get: /teams, for: {in: [a], as: a}"),
+    ],
+    ids=["path", "paging", "records", "only", "name", "grandparent"],
+)
+def test_another_parent_starts_over(after: dict[str, str]) -> None:
+    """Whatever decides which parents there are decides which records a stream under them gives."""
+    before = _child("get: /teams")
+    plan = planned(after, applied(before, read=READ))
+
+    assert [s.key for s in plan.steps if isinstance(s, ResetCursor)] == [FLOW]
+    described = _child("get: /teams, schema: {properties: {id: {type: integer, description: of a team}}}")
+    assert said(planned(described, applied(before, read=READ)), ["cursor-reset"]) == []
 
 
 @pytest.mark.parametrize(
