@@ -74,6 +74,7 @@ def instance(
     credentials: Credentials | None = None,
     integration: Mapping[str, Any] | None = None,
     count: Callable[[str, float], None] | None = None,
+    notice: Callable[[str], None] | None = None,
     ledger: Ledger | None = None,
 ) -> Instance:
     """An instance of a connector whose spec (without version and url) is given as YAML."""
@@ -87,6 +88,7 @@ def instance(
         Path(),
         credentials or Credentials(),
         count=count or (lambda _name, _value: None),
+        notice=notice or (lambda _text: None),
         ledger=ledger,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -351,3 +352,37 @@ def test_deleted_records_are_counted_and_not_loaded():
     assert ids([batch]) == [1, 3]
     assert (batch.skipped, batch.read, batch.malformed) == (1, 3, ())
     assert batch.places([0, 1]) == ["GET /items#1", "GET /items#3"]
+
+
+# --- notices
+
+
+def pages_of(*found):
+    """An API with these pages."""
+
+    def api(request):
+        page = int(dict(parse_qsl(urlsplit(request.url).query))["page"])
+        return answer({"data": found[page - 1] if page <= len(found) else []})
+
+    return api
+
+
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        ([{"id": 3, "at": "b", "colour": 1}, {"id": 4, "at": "b", "colour": 2}], "have come .*'colour'"),
+        ([{"id": 3}, {"id": 4}], "are gone .*'at'"),
+        ([{"id": 3, "at": "b", "colour": 1}, {"id": 4, "at": "b"}], None),
+        ([{"id": 3}, {"id": 4, "at": "b"}], None),
+    ],
+    ids=["came", "gone", "some have one more", "some lack one"],
+)
+def test_a_schema_that_changes_between_pages_is_told_of(second, told):
+    """A field that comes or goes with a page is a notice, once, and no error; what only some records have is none."""
+    heard: list[str] = []
+    text = connector("page: {page: query.page}")
+    api = pages_of([{"id": 1, "at": "a"}, {"id": 2, "at": "a"}], second, [{**r, "id": r["id"] + 2} for r in second])
+    made = source(instance(text, notice=heard.append), transport=FunctionTransport(api))
+    assert ids(read(made)) == [1, 2, 3, 4, 5, 6]
+    assert len(heard) == (1 if told else 0)
+    assert all(re.search(told, text) and "/items?page=2" in text for text in heard)

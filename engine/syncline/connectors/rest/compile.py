@@ -125,6 +125,7 @@ class Compiler:
             compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
             self._config,
             typed=typed,
+            records=stream.records,
         )
 
     def _cursor(
@@ -156,6 +157,7 @@ class Compiler:
             compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
             self._config,
             typed=typed,
+            records=stream.records,
         )
         return JobReading(listing, plan, cursor.into if cursor else {}, self._with_files(job.download, use))
 

@@ -22,7 +22,7 @@ class Listing:
     """What is asked for, how pages follow each other, and what their records are.
 
     `config` are the instance's plain settings. `typed`: the records' fields are declared, so that the cursor's field
-    is a value; otherwise it is in JSON text.
+    is a value; otherwise it is in JSON text. `records` is where an answer has its records.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Listing:
     decoding: Decoding
     config: Mapping[str, Any]
     typed: bool
+    records: str = "@"
 
     def begin(self, position: Position | None, *, incremental: bool, now: float) -> Progress:
         """The pass that a position is in, or a new one."""

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from syncline.connectors.rest.drift import Drift
 from syncline.connectors.rest.gather import spans_of
 from syncline.connectors.rest.incremental import (
     Found,
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.judge import Answer
     from syncline.connectors.rest.listing import Listing
     from syncline.sdk.http import Request
+
+
+def unheard(text: str) -> None:
+    """A notice that nobody listens to."""
+    del text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +68,15 @@ class Pass:
     scope: Mapping[str, Any] = field(default_factory=dict)
     slots: AbstractContextManager[Any] = field(default_factory=nullcontext)
     ahead: bool = False
+    notice: Callable[[str], None] = unheard
     _pager: Pager = field(init=False)
+    _drift: Drift | None = field(init=False, default=None)
     _sent: tuple[State, Request] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._pager = self.listing.pages.pager()
+        if self.listing.typed:
+            self._drift = Drift(self.listing.records, frozenset(self.listing.decoding.schema.names))
 
     def pages(self) -> Iterator[PageRead]:
         """Every page to the end."""
@@ -90,6 +100,7 @@ class Pass:
                 restarts += 1
                 self._pager = self.listing.pages.pager()
                 progress.restart(self.now())
+                self.notice(f"{self.listing.name}: the API no longer knew the cursor, so everything was read again")
 
     def skip(self) -> None:
         """Goes on as after a last page: the listing has none."""
@@ -132,6 +143,7 @@ class Pass:
                 # The next page doesn't depend on this one's records: it can be on its way while they are decoded.
                 following = self._following(seen)
             found = self.listing.decoding.decode(answer)
+            self._tell_drift(answer, place)
             if not early:
                 older = self._looked_at(answer, found)
                 following = None if older else self._following(replace(seen, records=found.count))
@@ -145,6 +157,13 @@ class Pass:
         if self.progress.turn(following):
             self.progress.base_seen, self.progress.base = frozenset(self.progress.top_seen), self.progress.top
             self._pager = self.listing.pages.pager()
+
+    def _tell_drift(self, answer: Answer, place: str) -> None:
+        came, gone = self._drift.changes(answer.document) if self._drift is not None else ((), ())
+        for names, what in ((came, "have come"), (gone, "are gone")):
+            if names:
+                shown = ", ".join(f"{name[:60]!a}" for name in names[:5])
+                self.notice(f"{place}: fields {what} since the first page of this run: {shown}")
 
     @property
     def _decides_by_records(self) -> bool:

@@ -49,7 +49,7 @@ class RestSource:
         self._open = partial(open_client, transport=transport, clock=self._clock, chance=chance)
         self._anonymous: Client | None = None
         self._bare = replace(instance, credentials=Credentials())
-        use = Use(self._client, self._clock.now, slots, self._clock.sleep, self._without_credentials)
+        use = Use(self._client, self._clock.now, slots, self._clock.sleep, self._without_credentials, instance.notice)
         compiled = Compiler(instance, spec, http, plain(instance.config), width).compile(request, use)
         self._reading, self._schema, self._fans = compiled.reading, compiled.schema, compiled.fans
 

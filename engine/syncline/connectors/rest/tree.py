@@ -13,9 +13,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
+from syncline.connectors.rest.cursors import MAX_PARTITIONS
 from syncline.connectors.rest.front import Front
 from syncline.connectors.rest.partition import WHOLE, Partition
-from syncline.connectors.rest.passes import PageRead, Pass
+from syncline.connectors.rest.passes import PageRead, Pass, unheard
 from syncline.model.errors import SynclineError
 from syncline.sdk.batch import Malformed, Position
 
@@ -69,6 +70,7 @@ class Use:
     slots: AbstractContextManager[Any]
     sleep: Callable[[float], None]
     anonymous: Callable[[], Fetcher]
+    notice: Callable[[str], None] = unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,8 @@ class Once:
     def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
         progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
         use = self.use
-        reading = Pass(self.listing, use.client, progress, use.now, slots=use.slots, ahead=self.fan is None)
+        ahead = self.fan is None
+        reading = Pass(self.listing, use.client, progress, use.now, slots=use.slots, ahead=ahead, notice=use.notice)
         for page in self.fan.start(reading.pages()) if self.fan else reading.pages():
             yield Step(page.position, page=page, last=page.last)
 
@@ -174,6 +177,9 @@ class Each:
                         front.leave(after if incremental and self.members[front.member].changed else None)
                         yield Step(front.position(), malformed=malformed)
         front.finish(self.listing.cursor, stay=self.stay)
+        if front.cursors.many:
+            most = f"{MAX_PARTITIONS:,}"
+            self.use.notice(f"{self.listing.name}: more than {most} partitions, so one cursor serves all of them")
         yield Step(front.position(), last=True)
 
     def _part(self, front: Front, part: _Part) -> Iterator[Step]:
@@ -256,5 +262,7 @@ class Each:
     def _begun(self, partition: Partition, known: Position | None, front: Front) -> Iterator[PageRead]:
         use = self.use
         progress = self.listing.begin(known, incremental=front.incremental, now=use.now())
-        reading = Pass(self.listing, use.client, progress, use.now, scope=partition.scope, slots=use.slots)
+        reading = Pass(
+            self.listing, use.client, progress, use.now, scope=partition.scope, slots=use.slots, notice=use.notice
+        )
         return self.fan.start(reading.pages())

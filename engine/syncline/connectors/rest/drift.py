@@ -1,0 +1,63 @@
+"""What changes in the records of a listing while it is read: fields that come or go from one page to another.
+
+A schema says which fields are read, so that a field more or less changes nothing of a run. But whoever relies on it
+wants to know: a field that every record of a page has and none of the first page's did is told of, once, and so is a
+declared field that all of the first page's records had and no record of a page has. What may be missing from some
+records, as in many APIs, is no change.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+_LIST = re.compile(r"(?:(?P<path>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\[\*?\])|@|\[\*?\]")
+
+
+@dataclass(slots=True)
+class Drift:
+    """Looks at the pages of one pass. `records` is where records are: anything but a path to a list isn't looked at.
+
+    `declared` are the fields of the schema.
+    """
+
+    records: str
+    declared: Collection[str]
+    _path: tuple[str, ...] | None = field(init=False, default=None)
+    _some: frozenset[str] | None = field(init=False, default=None)
+    _all: frozenset[str] = field(init=False, default=frozenset())
+    _told: set[str] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        match = _LIST.fullmatch(self.records.strip())
+        if match is not None:
+            self._path = tuple(match["path"].split(".")) if match["path"] else ()
+
+    def changes(self, document: Any) -> tuple[list[str], list[str]]:
+        """Names of fields that have come, and of declared ones that have gone, with a page; told once."""
+        listed = self._listed(document)
+        if not listed:
+            return [], []
+        if self._some is None:
+            names = [frozenset(record) for record in listed]
+            self._some, self._all = frozenset().union(*names), frozenset.intersection(*names)
+            return [], []
+        # One record tells of nearly every page that nothing has changed.
+        first = listed[0].keys()
+        came = first - self._some - self._told
+        gone = (self._all & frozenset(self.declared)) - first - self._told
+        if not came and not gone:
+            return [], []
+        new = sorted(name for name in came if all(name in record for record in listed))
+        lost = sorted(name for name in gone if not any(name in record for record in listed))
+        self._told |= {*new, *lost}
+        return new, lost
+
+    def _listed(self, document: Any) -> list[dict[str, Any]]:
+        if self._path is None:
+            return []
+        for name in self._path:
+            document = document.get(name) if isinstance(document, dict) else None
+        return [r for r in document if isinstance(r, dict)] if isinstance(document, list) else []
