@@ -1,0 +1,176 @@
+"""The catalogue's vendors: what their connectors ask for is what the vendors' OpenAPI documents describe.
+
+A function plays the server and gives two pages; every request that comes of it is validated by openapi-core against the
+vendor's parameters: no unknown path, no missing parameter, no value of another type.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from openapi_core import Config, OpenAPI
+from openapi_core.datatypes import RequestParameters
+from werkzeug.datastructures import Headers, ImmutableMultiDict
+
+from syncline.connectors.rest.check import check
+from syncline.connectors.rest.source import RestSource
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.stream import logical_schema
+from syncline.manifests.catalog import catalog
+from syncline.model.key import ObjectKey
+from syncline.sdk.source import Instance, SourceRequest
+from tests.rest_streams import FakeClock, FunctionTransport, answer, read
+
+if TYPE_CHECKING:
+    from syncline.sdk.http import Request
+
+FOLDER = Path(__file__).resolve().parents[2] / "vendors"
+SID = "AC" + "0" * 32
+CONFIG: dict[str, dict[str, str]] = {
+    "hubspot": {"properties": "email,firstname"},
+    "okta": {"url": "https://example.okta.com", "since": "2023-11-01T00:00:00Z"},
+    "pagerduty": {"since": "2023-11-10T00:00:00Z"},
+    "twilio": {"account": SID},
+}
+#: A record of each stream, as the vendor sends it.
+RECORDS: dict[tuple[str, str], dict[str, Any]] = {
+    ("hubspot", "contacts"): {"id": "1", "createdAt": "2026-01-01T00:00:00Z", "properties": {"email": "a@example.com"}},
+    ("okta", "users"): {"id": "00u1", "status": "ACTIVE", "profile": {"login": "a@example.com"}},
+    ("okta", "groups"): {"id": "00g1", "profile": {"name": "Everyone"}},
+    ("okta", "logs"): {"uuid": "6f1c2a34-1b2c-4d5e-8f90-a1b2c3d4e5f6", "published": "2023-11-02T00:00:00Z"},
+    ("pagerduty", "incidents"): {"id": "P1", "incident_number": 1, "created_at": "2023-11-11T00:00:00Z"},
+    ("pagerduty", "services"): {"id": "P2", "name": "api"},
+    ("pagerduty", "users"): {"id": "P3", "email": "a@example.com"},
+    ("twilio", "messages"): {"sid": "SM1", "price": None, "num_segments": "1"},
+    ("twilio", "calls"): {"sid": "CA1", "duration": "12"},
+}
+
+
+class Asked:
+    """A request as openapi-core reads it."""
+
+    def __init__(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        self.method = request.method.lower()
+        self.host_url, self.path = f"{parts.scheme}://{parts.netloc}", parts.path
+        self.content_type = request.headers.get("Content-Type", "application/json")
+        self.body = request.body or None
+        query = ImmutableMultiDict(parse_qsl(parts.query, keep_blank_values=True))
+        self.parameters = RequestParameters(query=query, header=Headers(list(request.headers.items())))
+
+
+def instance(vendor: str) -> Instance:
+    """An instance of the newest version of a shipped connector."""
+    key = max(k for k in catalog() if (k.kind, k.base) == ("Connector", vendor))
+    spec = catalog()[key].spec
+    assert isinstance(spec, ConnectorSpec)
+    defaults = {n: p.default for n, p in spec.config.properties.items() if isinstance(p.default, str)}
+    integration = IntegrationSpec.model_validate({"connector": vendor})
+    return Instance(vendor, spec, integration, {**defaults, **CONFIG[vendor]}, Path())
+
+
+def validate(vendor: str, requests: list[Request]) -> None:
+    """Raises what openapi-core finds wrong with a request."""
+    document = json.loads((FOLDER / f"{vendor}.json").read_text(encoding="utf-8"))
+    api = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
+    known = {
+        path: {p["name"] for p in item["get"]["parameters"] if p["in"] == "query"}
+        for path, item in document["paths"].items()
+    }
+    for request in requests:
+        found = api.unmarshal_request(Asked(request))
+        assert not found.errors, (request.url, found.errors)
+        names = {name for name, _ in parse_qsl(urlsplit(request.url).query, keep_blank_values=True)}
+        assert any(names <= parameters for parameters in known.values()), (request.url, names)
+
+
+def two_pages(vendor: str, stream: str, record: dict[str, Any]) -> FunctionTransport:
+    """A vendor that has a record on each of two pages, and then none."""
+    count = 0
+
+    def respond(request: Request) -> Any:
+        nonlocal count
+        count += 1
+        first = count == 1
+        other = {**record, next(iter(record)): f"{record[next(iter(record))]}x"}
+        rows = [record] if first else [other] if count == 2 else []
+        path = urlsplit(request.url).path
+        match vendor:
+            case "hubspot":
+                return answer({"results": rows, **({"paging": {"next": {"after": "NTI1"}}} if first else {})})
+            case "okta":
+                link = f'<https://example.okta.com{path}?after=000&limit=200>; rel="next"'
+                return answer(rows, link=link) if first else answer(rows)
+            case "pagerduty":
+                return answer({stream: rows, "offset": 0, "limit": 100, "more": first})
+            case _:
+                return answer(
+                    {stream: rows, "next_page_uri": f"{path}?PageSize=1000&Page=1&PageToken=PA1" if first else None}
+                )
+
+    return FunctionTransport(respond)
+
+
+@pytest.mark.parametrize(("vendor", "stream"), RECORDS)
+def test_requests_are_what_the_vendor_documents(vendor: str, stream: str) -> None:
+    """First pages, next pages and spans of time: each is valid, and both pages' records are read."""
+    made = instance(vendor)
+    declared = made.connector.streams[stream]  # type: ignore[attr-defined]  # a rest connector
+    schema = logical_schema(declared.record_schema, declared.key)
+    transport = two_pages(vendor, stream, RECORDS[vendor, stream])
+
+    batches = read(
+        RestSource(made, SourceRequest(stream, schema, ()), transport=transport, clock=FakeClock(), chance=lambda: 1.0)
+    )
+
+    assert len(transport.sent) >= 2
+    validate(vendor, transport.sent)
+    assert sum(batch.frame.height for batch in batches) == 2
+    assert [bad for batch in batches for bad in batch.malformed] == []
+
+
+@pytest.mark.parametrize("vendor", CONFIG)
+def test_checks_are_what_the_vendor_documents(vendor: str) -> None:
+    """The request of `syncline connector check` is one of the vendor's, too."""
+    transport = FunctionTransport(lambda _: answer({"friendly_name": "Acme", "data": []}))
+
+    found = check(instance(vendor), transport=transport, clock=FakeClock())
+
+    validate(vendor, transport.sent)
+    assert found.status == 200
+
+
+def test_every_stream_is_covered() -> None:
+    """A stream that is added to one of these connectors needs a record here."""
+    streams = {
+        (vendor, stream)
+        for vendor in CONFIG
+        for stream in instance(vendor).connector.streams  # type: ignore[attr-defined]  # a rest connector
+    }
+
+    assert streams == set(RECORDS)
+
+
+def test_a_wrong_request_is_found() -> None:
+    """The check itself can fail: another path, and a value of another type."""
+    transport = two_pages("pagerduty", "users", RECORDS["pagerduty", "users"])
+    made = instance("pagerduty")
+    read(RestSource(made, SourceRequest("users", None, ("id",)), transport=transport, clock=FakeClock()))
+    request = transport.sent[0]
+
+    for url in ("https://api.pagerduty.com/usres?limit=100", "https://api.pagerduty.com/users?limit=many"):
+        with pytest.raises(AssertionError):
+            validate("pagerduty", [replace(request, url=url)])
+    with pytest.raises(AssertionError):
+        validate("pagerduty", [replace(request, url="https://api.pagerduty.com/users?limit=1&pagesize=2")])
+
+
+def test_keys_are_versioned() -> None:
+    """The catalogue's connectors are found by their versions."""
+    assert ObjectKey("", "Connector", "twilio@1.0.0") in catalog()
