@@ -135,6 +135,7 @@ class FusedSender(FusedWriter):
         super().__init__(writer, fuse)
         self.send = fuse.around("writer.send", writer.send)
         self.commit = fuse.around("writer.commit", writer.commit)
+        self.stop = writer.stop
 
 
 class FusedDestination:

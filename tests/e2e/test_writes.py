@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,9 @@ import pytest
 from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.model.errors import Again, Denied
-from tests.api_server import api_server
+from tests.api_server import Asked, Reply, api_server
 from tests.e2e import house, writing
+from tests.e2e.api import started
 from tests.look import Look
 from tests.writing_api import Contacts
 
@@ -163,3 +165,29 @@ def test_classes_of_the_stream_bind(tmp_path):
     found = workflow.validate(house.build(tmp_path, texts)).diagnostics
 
     assert [d.code for d in found if "email" in d.message] == ["SYN502"]
+
+
+def test_sigterm_ends_a_run_in_the_middle_of_a_batch(tmp_path):
+    """A run that sends thousands of records ends within seconds, and the next one sends only what is left."""
+    api = Contacts(unique="id")
+
+    def slow(asked: Asked) -> Reply:
+        time.sleep(0.02)
+        return api.handle(asked)
+
+    with api_server(slow) as server:
+        settings = build(tmp_path, server.url, "keys", rows=400)
+        with started(tmp_path, "run", "Sync/customers") as process:
+            while api.effects < 20:
+                time.sleep(0.05)
+            process.terminate()
+            began = time.monotonic()
+            process.wait(timeout=20)
+            assert time.monotonic() - began < 10
+        before = api.effects
+        assert before < 200
+        workflow.run(settings, house.FLOW, progress=Silent())
+
+    ids = [int(record["id"]) for record in api.of("contacts")]
+    assert len(ids) == len(set(ids)) == len([n for n in range(1, 401) if n % 7 and n % 11])
+    assert sum(method == "POST" for method, _ in api.asked) == len(ids)

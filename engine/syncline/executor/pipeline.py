@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -140,10 +140,14 @@ def read_ahead(batches: Iterable[Batch], patience: Patience | None = None) -> It
 
 
 class Serial:
-    """A thread that does one thing after another: the only one that touches the destination."""
+    """A thread that does one thing after another: the only one that touches the destination.
+
+    `stop` is called, from elsewhere, where nobody needs what it is doing any more.
+    """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="syncline-write")
+        self.stop: Callable[[], None] = _go_on
 
     def call(self, function: Callable[[], T]) -> T:
         """Does it there and waits for it."""
@@ -156,6 +160,10 @@ class Serial:
     def close(self) -> None:
         """Waits for what was started."""
         self._pool.shutdown(wait=True)
+
+
+def _go_on() -> None:
+    """Work that is short is ended."""
 
 
 def load(
@@ -215,8 +223,12 @@ def load(
             if may_judge(guards, counts):
                 release(last=incoming.ended())
         release(last=True)
-    finally:
         settle()
+    except BaseException:
+        serial.stop()
+        with suppress(Again):  # that it was stopped is no news
+            settle()
+        raise
     if late:
         check_rejects(guards, judged())
     return done

@@ -27,7 +27,7 @@ from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
-from syncline.sdk.destination import Target, WriteMode
+from syncline.sdk.destination import Sending, Target, WriteMode
 from syncline.sdk.source import Measured
 from syncline.state.store import RunRecord
 
@@ -236,6 +236,8 @@ class Run:
         # One that was killed between its end and telling it has nothing left to read.
         with read_ahead(() if start.done else source.read(start.position), self._patience()) as incoming:
             writer = serial.call(lambda: destination.open(into))
+            if isinstance(writer, Sending):
+                serial.stop = writer.stop
             committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end)
             if start.sequence:
                 committer.tell(start)

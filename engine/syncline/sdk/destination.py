@@ -199,6 +199,9 @@ class Sending(Protocol):
     def commit(self, checkpoint: str) -> None:
         """Makes the checkpoint durable, and with it what is known of the rows sent before."""
 
+    def stop(self) -> None:
+        """Has a `send` that is under way end after the requests that are; it raises `Again`. From any thread."""
+
 
 @runtime_checkable
 class Deleting(Protocol):

@@ -516,6 +516,29 @@ class TestDeletes:
             opened(KEYED, lambda _: answer({})).delete(frame(ADA))
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_stopped_send_ends_soon_and_forgets_nothing(threads):
+    """What is under way is ended and noted, and nothing else is sent; the next one sends the rest."""
+    api, ledger = Contacts(unique=""), MemoryLedger()
+
+    def slow(request: Request) -> Response:
+        time.sleep(0.01)
+        if len(api.asked) >= 10:
+            writer.stop()
+        return api(request)
+
+    write = f"concurrency: {threads}\n{BLIND[1:-1]}".replace(", create", "\ncreate").replace(", update", "\nupdate")
+    rows = frame(*((f"c{n}@example.com", "n") for n in range(100)))
+    writer = opened(write, slow, ledger=ledger)
+    with pytest.raises(Again, match="the run was stopped"):
+        writer.send(rows)
+    sent = len(api.asked)
+
+    assert sent < 20
+    assert opened(write, api, ledger=ledger).write(rows, "1") == Written(100)
+    assert (len(api.asked), len(api.of("contacts"))) == (100, 100)
+
+
 def test_concurrency():
     """As many requests are on their way as are allowed, and no more."""
     now, most, lock = [0], [0], threading.Lock()

@@ -14,13 +14,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Event
 from typing import TYPE_CHECKING
 
 from syncline.connectors.rest.write_exchange import Exchange
 from syncline.connectors.rest.write_plan import Call, Step, WritePlan, uuid_of
 from syncline.connectors.rest.write_record import Reply, Result, Writing, append, delete, upsert
 from syncline.connectors.rest.write_values import Columns, Row
-from syncline.model.errors import Bug, Invalid
+from syncline.model.errors import Again, Bug, Invalid
 from syncline.model.ledger import Known, Ledger, Mark
 from syncline.sdk.destination import Refusal, Sent, Target, Written
 from syncline.sdk.frame import target_frame_schema
@@ -70,6 +71,7 @@ class RestWriter:
         self._notes = _Notes()
         self._noted = monotonic()
         self._pending = frozenset[str]()
+        self._stopped = Event()
 
     # --- the contract
 
@@ -121,6 +123,10 @@ class RestWriter:
         self._drive([found for row, w in writings if (found := self._job(row, row.key, w, tally))], tally)
         self._note()
         return tally.sent()
+
+    def stop(self) -> None:
+        """Ends a `send` after the requests that are under way; see `Sending.stop`."""
+        self._stopped.set()
 
     def finish(self, checkpoint: str) -> None:
         """Makes the last checkpoint durable; repeated, it does nothing more."""
@@ -212,6 +218,11 @@ class RestWriter:
         units = self._units(jobs)
         futures = [pool.submit(self._ask, call, unit) for call, unit in units] if pool is not None else None
         for index, (call, unit) in enumerate(units):
+            if self._stopped.is_set() and failure is None:
+                failure = Again("the run was stopped", code="SYN704", help="The next one goes on from here.")
+                if futures is None:
+                    break
+                _cancel(futures[index:])
             try:
                 replies = futures[index].result() if futures is not None else self._ask(call, unit)
             except BaseException as error:
