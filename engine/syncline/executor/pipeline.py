@@ -224,11 +224,13 @@ def load(
                 release(last=incoming.ended())
         release(last=True)
         settle()
-    except BaseException:
+    except (KeyboardInterrupt, SystemExit):
         serial.stop()
         with suppress(Again):  # that it was stopped is no news
             settle()
         raise
+    finally:
+        settle()
     if late:
         check_rejects(guards, judged())
     return done
