@@ -7,6 +7,7 @@ printed is kept, so that `House.proved` can say at the end that the audit log ve
 
 from __future__ import annotations
 
+import csv
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,11 @@ CONNECTORS = Path(__file__).with_name("connectors")
 
 @dataclass(frozen=True)
 class Flow:
-    """A sync of a stream into a table of the same name. `fields` are a mapping's fields, as YAML in one line each."""
+    """
+    A sync of a stream into a table of the same name, or, `to_api`, of `House.give`'s rows into the stream.
+
+    `fields` are a mapping's fields, as YAML in one line each.
+    """
 
     stream: str
     fields: Sequence[str]
@@ -40,17 +45,20 @@ class Flow:
     read: str = "full"
     write: str = "upsert"
     extra: str = ""
+    to_api: bool = False
 
     @property
     def manifests(self) -> str:
         """The mapping and the sync."""
         name = self.stream.replace("_", "-")
+        source, target = ("api", "warehouse") if not self.to_api else ("files", "api")
+        read = self.stream if not self.to_api else "rows"
         fields = "".join(f"  - {{{line}}}\n" for line in self.fields)
         return (
             f"apiVersion: syncline/v1\nkind: Mapping\nmetadata: {{name: {name}, tenant: acme}}\n"
             f"spec:\n  key: [{self.key}]\n  fields:\n{fields}---\n"
             f"apiVersion: syncline/v1\nkind: Sync\nmetadata: {{name: {name}, tenant: acme}}\n"
-            f"spec: {{from: api/{self.stream}, mapping: {name}, to: warehouse/{self.stream}, "
+            f"spec: {{from: {source}/{read}, mapping: {name}, to: {target}/{self.stream}, "
             f"read: {self.read}, write: {self.write}{self.extra}}}\n"
         )
 
@@ -89,6 +97,14 @@ class House:
         """What a run of a sync counted: read, inserted, updated, unchanged, rejected."""
         name = stream.replace("_", "-")
         return dict(json.loads(self.ok("run", f"acme/Sync/{name}", "--output", "json", *args))["counts"])
+
+    def give(self, *rows: Mapping[str, Any]) -> None:
+        """The rows that a flow to the API reads from now on; all of the same columns."""
+        (self.root / "data").mkdir(exist_ok=True)
+        with (self.root / "data" / "rows.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
 
     def fails(self, stream: str) -> str:
         """The error text of a run that has to fail."""
@@ -139,7 +155,12 @@ def house(
     spec = f"{{connector: {name}@^1, config: {json.dumps(dict(config))}, limits: {limits}"
     spec += f"{', auth: api' if auth else ''}}}"
     integration = f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: api, tenant: acme}}\nspec: {spec}\n"
+    files = (
+        "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: files, tenant: acme}\n"
+        f"spec: {{connector: file@^1, config: {{root: data}}, streams: {{rows: {{files: rows.csv, key: [{flows[0].key}]}}}}}}\n"
+    )
     texts = {
+        "files.yaml": files,
         "tenant.yaml": TENANT,
         "connector.yaml": text,
         "integration.yaml": integration,

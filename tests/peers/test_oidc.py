@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from tests.peers.house import Flow, house
 from tests.peers.person import approve
 from tests.peers.web import ask
+
+FIELDS = ("to: id, from: id, type: integer, required: true", "to: name, from: name")
+AUTH = "{type: oauth2, grant: client_credentials, clientId: basic, clientSecret: {secretRef: {provider: env, key: SECRET}}}"
 
 
 def test_oidc_gives_tokens_and_takes_them(oidc):
@@ -40,3 +44,26 @@ def test_oidc_mtls_knows_its_client_by_certificate(oidc_mtls):
     assert token(oidc_mtls.client).status == 200
     assert token(oidc_mtls.stranger).status == 401
     assert token(None).status == 401
+
+
+def test_a_flow_gets_a_token_and_keeps_it(tmp_path, oidc):
+    """Pages are read with a token of client credentials, which a second run finds in the state, sealed."""
+    flow, secrets = Flow("items", FIELDS), {"SECRET": oidc.secrets["basic"]}
+    made = house(tmp_path, "oidc-items", {"url": oidc.url}, flow, auth=AUTH, secrets=secrets, quick=True)
+    before = oidc.counted("/token")
+
+    counts = made.run("items")
+    made.run("items")
+
+    assert (counts["read"], counts["inserted"]) == (12, 12)
+    assert 1 <= oidc.counted("/token") - before <= 2
+    made.proved()
+
+
+def test_a_wrong_client_secret_is_refused_credentials(tmp_path, oidc):
+    """An authorization server that refuses the client ends the run with the code of credentials."""
+    flow, secrets = Flow("items", FIELDS), {"SECRET": "another-canary-than-its-own"}
+    made = house(tmp_path, "oidc-items", {"url": oidc.url}, flow, auth=AUTH, secrets=secrets)
+
+    assert "SYN401" in made.fails("items")
+    made.proved()
