@@ -6,16 +6,15 @@ from tests.peers.house import Flow, house
 from tests.peers.web import ask
 
 FIELDS = ("to: id, from: hostid, type: integer, required: true", "to: name, from: host")
+AUTH = "{type: session, values: {user: Admin, password: {secretRef: {provider: env, key: ZABBIX_PASSWORD}}}}"
 
 
-def made(root, zabbix, token, stream="hosts"):
-    """A house that reads the monitored hosts with an API token."""
-    config = {
-        "url": zabbix.url.removesuffix("/api_jsonrpc.php"),
-        "token": {"secretRef": {"provider": "env", "key": "TOKEN"}},
-    }
-    fields = FIELDS if stream == "hosts" else FIELDS[:1]
-    return house(root, "zabbix", config, Flow(stream, fields), secrets={"TOKEN": token})
+def made(root, zabbix, stream="hosts", password=None):
+    """A house that logs in and reads the monitored hosts."""
+    flow = Flow(stream, FIELDS if stream == "hosts" else FIELDS[:1])
+    secrets = {"ZABBIX_PASSWORD": password or zabbix.password}
+    url = zabbix.url.removesuffix("/api_jsonrpc.php")
+    return house(root, "zabbix", {"url": url}, flow, auth=AUTH, secrets=secrets)
 
 
 def test_zabbix_refuses_in_a_200(zabbix):
@@ -28,27 +27,35 @@ def test_zabbix_refuses_in_a_200(zabbix):
     assert zabbix.call("host.get", {}, zabbix.login()) is not None
 
 
-def test_hosts_are_read_by_json_rpc(tmp_path, zabbix):
-    """Hosts come by a POST; those that aren't monitored are left out by the call's own filter."""
+def test_hosts_are_read_by_json_rpc_after_a_login(tmp_path, zabbix):
+    """A login gives the session that calls carry in their body; what isn't monitored is left out by the call's filter."""
     token = zabbix.login()
     ids = [int(zabbix.host(f"host-{n}", token)) for n in range(3)]
     zabbix.call("host.update", {"hostid": str(ids[2]), "status": 1}, token)
-    house = made(tmp_path, zabbix, token)
+    house = made(tmp_path, zabbix)
 
     house.run("hosts")
 
-    assert house.rows("SELECT id, name FROM hosts WHERE name LIKE 'host-_' ORDER BY id") == [
-        (ids[0], "host-0"),
-        (ids[1], "host-1"),
-    ]
+    found = house.rows("SELECT id, name FROM hosts WHERE name LIKE 'host-_' ORDER BY id")
+    assert found == [(ids[0], "host-0"), (ids[1], "host-1")]
     house.proved()
 
 
-def test_an_ended_session_in_a_200_is_refused_credentials(tmp_path, zabbix):
-    """A session that was logged out is answered with 200 and an error: the run ends with the code of credentials."""
-    token = zabbix.login()
-    house = made(tmp_path, zabbix, token)
-    zabbix.call("user.logout", [], token)
+def test_a_session_that_ended_is_renewed(tmp_path, zabbix):
+    """A kept session that the server forgot is refused in a 200; the run logs in again, once, and goes on."""
+    house = made(tmp_path, zabbix)
+    house.run("hosts")
+    zabbix.forget_sessions()
+
+    counts = house.run("hosts")
+
+    assert counts["read"] > 0
+    house.proved()
+
+
+def test_a_wrong_password_in_a_200_is_refused_credentials(tmp_path, zabbix):
+    """A login that is refused in a 200 ends the run with the code of credentials."""
+    house = made(tmp_path, zabbix, password="not-its-password")
 
     assert "SYN401" in house.fails("hosts")
     house.proved()
@@ -56,7 +63,7 @@ def test_an_ended_session_in_a_200_is_refused_credentials(tmp_path, zabbix):
 
 def test_a_wrong_call_in_a_200_ends_the_run(tmp_path, zabbix):
     """An error in a 200 that no session explains fails the run with the connector's message, and loads nothing."""
-    house = made(tmp_path, zabbix, zabbix.login(), "wrong")
+    house = made(tmp_path, zabbix, "wrong")
 
     assert "Zabbix refuses the call." in house.fails("wrong")
     house.proved()

@@ -30,7 +30,7 @@ TEMPLATES = frozenset({
 })  # fmt: skip
 
 _TYPE = "Way of authenticating; it decides which other fields there are."
-_SEND = "What is sent, by its place (headers.NAME, query.NAME, cookies.NAME), as templates"
+_SEND = "What is sent, by its place (headers.NAME, query.NAME, cookies.NAME, body.NAME), as templates"
 
 
 class ApiKeyDetails(Spec):

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PACKAGES = ("zabbix-server-pgsql", "zabbix-frontend-php", "php-cgi", "php-cli", "php-pgsql")
 FRONTEND = Path("/usr/share/zabbix")
 DATA = Path("/usr/share/zabbix-server-pgsql")
+PASSWORD = "zabbix-canary-4711"
+#: bcrypt of it, as Zabbix keeps passwords.
+HASHED = "$2y$04$BNtm.NvJpeS9dq5GQ6KdN.NzjJy4wnlIz99nnHYFObdmJLHckN68i"
 CONFIG_CLASS = "include/classes/core/CConfigFile.php"
 
 SETTINGS = """\
@@ -46,8 +49,9 @@ class Zabbix:
     """A running Zabbix API; `url` is its endpoint."""
 
     url: str
+    database: str
     user: str = "Admin"
-    password: str = "zabbix"
+    password: str = PASSWORD
 
     def call(self, method: str, params: Any, token: str | None = None) -> Any:
         """The `result` of a call; what it refuses is an error in the test."""
@@ -59,6 +63,11 @@ class Zabbix:
     def login(self) -> str:
         """A session token of the administrator."""
         return str(self.call("user.login", {"user": self.user, "password": self.password}))
+
+    def forget_sessions(self) -> None:
+        """Ends all sessions, as their time limit would."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            connection.execute("DELETE FROM sessions")
 
     def host(self, name: str, token: str) -> str:
         """The id of a new host in the first group."""
@@ -97,7 +106,7 @@ def zabbix(folder: Path, database: str) -> Iterator[Zabbix]:
     url = f"http://127.0.0.1:{port}/api_jsonrpc.php"
     command = [program("php"), "-S", f"127.0.0.1:{port}", "-t", site]
     with running(command, folder, lambda: answers(url), env={"PHP_CLI_SERVER_WORKERS": "2"}):
-        yield Zabbix(url)
+        yield Zabbix(url, database)
 
 
 def _fill(database: str) -> None:
@@ -105,3 +114,4 @@ def _fill(database: str) -> None:
         connection.execute("SET synchronous_commit = off")
         for part in ("schema", "images", "data"):
             connection.execute(gzip.decompress((DATA / f"{part}.sql.gz").read_bytes()))
+        connection.execute("UPDATE users SET passwd = %s WHERE username = 'Admin'", (HASHED,))

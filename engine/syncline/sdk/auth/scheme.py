@@ -101,8 +101,31 @@ def with_cookie(request: Request, name: str, value: str) -> Request:
     return with_header(request, "Cookie", f"{others}; {name}={value}" if others else f"{name}={value}")
 
 
+def with_member(request: Request, name: str, value: str) -> Request:
+    """The request with a member more in its JSON object, as JSON-RPC has it; what is there keeps its bytes.
+
+    >>> with_member(Request("POST", "https://api.example.com/", body=b'{"id":1}'), "auth", "t").body
+    b'{"auth":"t","id":1}'
+    """
+    import orjson
+
+    try:
+        there = orjson.loads(request.body or b"")
+    except orjson.JSONDecodeError:
+        there = None
+    if not isinstance(there, dict) or name in there:
+        raise Invalid(
+            f"credentials go to body.{name[:80]}, and the request has no JSON object without it",
+            code="SYN441",
+            help="Give the request a JSON body (an empty one is {}), and leave that member out.",
+        )
+    member = orjson.dumps(name) + b":" + orjson.dumps(value)
+    rest = request.body.lstrip()[1:]
+    return replace(request, body=b"{" + member + (b"," if there else b"") + rest)
+
+
 def placed(request: Request, values: Mapping[str, str]) -> Request:
-    """The request with values in their places: `headers.X-Sign`, `query.sig`, `cookies.sid`.
+    """The request with values in their places: `headers.X-Sign`, `query.sig`, `cookies.sid`, `body.auth`.
 
     >>> placed(Request("GET", "https://api.example.com/"), {"query.sig": "a b"}).url
     'https://api.example.com/?sig=a%20b'
@@ -114,13 +137,15 @@ def placed(request: Request, values: Mapping[str, str]) -> Request:
                 request = with_header(request, name, value)
             case "cookies" | "cookie" if name:
                 request = with_cookie(request, name, value)
+            case "body" if name:
+                request = with_member(request, name, value)
             case "query" if name:
                 request = replace(request, url=with_query(request.url, {name: value}))
             case _:
                 raise Invalid(
                     f"{place[:80]!r} is no place for credentials",
                     code="SYN441",
-                    help="Use headers.NAME, query.NAME or cookies.NAME.",
+                    help="Use headers.NAME, query.NAME, cookies.NAME or body.NAME.",
                 )
     return request
 
