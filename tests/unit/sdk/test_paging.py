@@ -31,6 +31,16 @@ def test_states_are_json_and_end(paging, counts, size):
     assert pages == (1 if isinstance(paging, Single) else len(counts) + 1)
 
 
+def test_offsets_may_count_from_one():
+    """SCIM's first record is number 1: the next page starts after what came, and a total ends it."""
+    pager = Pager(ByOffset("query.startIndex", start=1), {"query.count": 2})
+    first = pager.first()
+    second = pager.after(first, Seen(records=2, digest="a", total=3))
+
+    assert [pager.ask(state).values["query.startIndex"] for state in (first, second)] == [1, 3]
+    assert pager.after(second, Seen(records=1, digest="b", total=3)) is None
+
+
 def test_an_offset_counts_what_came():
     """The next offset is where the records that came end, not where the size that was asked for does."""
     pager = Pager(ByOffset("query.o"), {"query.limit": 100})

@@ -134,7 +134,7 @@ def _paging(page: Page, *, templated: bool) -> Paging:
             raise Invalid("page.cursor needs `into`, the place of the cursor in a request", code="SYN432")
         return ByCursor(check_place(page.into) if page.into else "")
     if page.page is not None:
-        return ByPage(check_place(page.page), page.start)
+        return ByPage(check_place(page.page), 1 if page.start is None else page.start)
     if page.offset is not None:
-        return ByOffset(check_place(page.offset))
+        return ByOffset(check_place(page.offset), page.start or 0)
     return ByUrl() if ways else Single()
