@@ -36,6 +36,7 @@ def test_offsets_may_count_from_one():
     pager = Pager(ByOffset("query.startIndex", start=1), {"query.count": 2})
     first = pager.first()
     second = pager.after(first, Seen(records=2, digest="a", total=3))
+    assert second is not None
 
     assert [pager.ask(state).values["query.startIndex"] for state in (first, second)] == [1, 3]
     assert pager.after(second, Seen(records=1, digest="b", total=3)) is None
