@@ -317,6 +317,19 @@ class TestOutcomes:
             opened(BLIND, lambda _: answer({}, 201)).send(frame(ADA))
         assert caught.value.code == "SYN522"
 
+    @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+    @pytest.mark.parametrize("method", ["post", "put", "patch"])
+    def test_a_redirected_write_is_none(self, method, status):
+        """An answer from elsewhere, such as a login page's 200, doesn't count as a record that was written."""
+
+        def api(request: Request) -> Response:
+            moved = request.url.endswith("/contacts")
+            return answer({}, status, location="/login") if moved else answer({"ref": 1})
+
+        with pytest.raises(Invalid, match="redirected to") as caught:
+            opened(f"{{upsert: {{{method}: /contacts}}}}", api).send(frame(ADA))
+        assert caught.value.code == "SYN522"
+
     def test_what_was_applied_before_an_error_is_known(self):
         """Records before the one that stops a run aren't sent again."""
         api, ledger = Contacts(lose=frozenset({2})), MemoryLedger()

@@ -38,6 +38,9 @@ class Exchange:
                 raise
             return [Reply(unknown=error)] * len(steps)
         assert isinstance(answer, Judged)
+        if request.method != "GET" and answer.url != request.url:
+            # A redirected POST becomes a GET (RFC 9110, section 15.4), whose answer says nothing about a write.
+            raise _unfit(f"{place}: the write was redirected to {self._client.hide(answer.url)[:200]!a}")
         if answer.refused:
             answer = replace(answer, refused=f"{place}: {answer.refused}")
         if call.batch is None:

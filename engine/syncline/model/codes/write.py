@@ -23,7 +23,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN522",
         "answer to a write can't be used",
-        "The API took the records, but its answer doesn't say which ids they have, or has no result for each of them.",
+        "The answer doesn't say which ids the records have, has no result for each of them, or comes from elsewhere: a "
+        "redirected request is no write. The records may have been written.",
         "Compare the expressions under `write` with the vendor's documentation, then run again.",
     ),
     Code(
