@@ -17,24 +17,26 @@ from syncline.model.errors import Again, Invalid
 Compression = Literal["auto", "none", "gzip", "zip"]
 
 _CHUNK = 64 * 1024
+#: Unpacked bytes made at once.
+_STEP = 1024 * 1024
 _GZIP = b"\x1f\x8b"
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 #: Size below which the ratio isn't looked at: small texts may well be one character, repeated.
-_RATIO_FROM = 1024 * 1024
+_RATIO_FROM = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How much is unpacked: bytes in all, bytes for each compressed byte, files of an archive.
 
-    Tables of numbers and texts shrink to a tenth, logs to a thirtieth; a hundredth is a bomb, or nearly all blank.
+    Tables of numbers and texts shrink to a tenth, logs to a thirtieth; deflate can make 1,032 of one.
 
     >>> Bounds(max_bytes=1 << 20).max_ratio
-    100
+    500
     """
 
     max_bytes: int
-    max_ratio: int = 100
+    max_ratio: int = 500
     max_entries: int = 1000
 
 
@@ -78,7 +80,8 @@ def gunzipped(data: bytes, bounds: Bounds) -> bytes:
     >>> gunzipped(gzip.compress(b"a") + gzip.compress(b"b"), Bounds(10))
     b'ab'
     """
-    meter = _Meter(bounds, len(data))
+    meter = _Meter(bounds)
+    content = bytearray()
     rest = data
     while rest:
         if rest[:2] != _GZIP:
@@ -87,8 +90,8 @@ def gunzipped(data: bytes, bounds: Bounds) -> bytes:
                 code="SYN411",
                 help="Compare `compression` of the stream with what the API sends.",
             )
-        rest = _member(rest, meter)
-    return bytes(meter.content)
+        rest = _member(rest, meter, content)
+    return bytes(content)
 
 
 def unzipped(data: bytes, bounds: Bounds) -> list[Entry]:
@@ -100,7 +103,7 @@ def unzipped(data: bytes, bounds: Bounds) -> list[Entry]:
     >>> unzipped(file.getvalue(), Bounds(10))
     [Entry(name='a.csv', data=b'id')]
     """
-    meter = _Meter(bounds, len(data))
+    meter = _Meter(bounds)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
@@ -111,12 +114,11 @@ def unzipped(data: bytes, bounds: Bounds) -> list[Entry]:
 
 
 class _Meter:
-    """Counts what is unpacked of `packed` bytes, and keeps it: raises as soon as it is too much."""
+    """Counts what is unpacked of `packed` bytes so far: raises as soon as it is too much."""
 
-    def __init__(self, bounds: Bounds, packed: int) -> None:
+    def __init__(self, bounds: Bounds) -> None:
         self.bounds = bounds
-        self.packed = max(packed, 1)
-        self.content = bytearray()
+        self.packed = 0
         self.total = 0
 
     def count(self, size: int) -> None:
@@ -144,8 +146,8 @@ def too_large(max_bytes: int) -> Invalid:
     )
 
 
-def _member(data: bytes, meter: _Meter) -> bytes:
-    """Unpacks one gzip member into the meter; what follows it."""
+def _member(data: bytes, meter: _Meter, content: bytearray) -> bytes:
+    """Unpacks one gzip member; what follows it."""
     inflater = zlib.decompressobj(wbits=31)
     feed = memoryview(data)
     at = 0
@@ -156,10 +158,11 @@ def _member(data: bytes, meter: _Meter) -> bytes:
             if not piece:
                 raise Again("the answer is damaged: its gzip data ends early", code="SYN411")
             at += 0 if pending else len(piece)
-            found = inflater.decompress(piece, _CHUNK)
+            found = inflater.decompress(piece, _STEP)
             pending = inflater.unconsumed_tail
+            meter.packed += len(piece) - len(pending) - len(inflater.unused_data)
             meter.count(len(found))
-            meter.content += found
+            content += found
     except zlib.error as error:
         raise Again("the answer is damaged: its gzip data is wrong", code="SYN411") from error
     return data[at - len(inflater.unused_data) :] if inflater.unused_data or at < len(data) else b""
@@ -188,6 +191,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], meter: _Meter) -> None:
 def _entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, meter: _Meter) -> bytes:
     """The content of an entry, its checksum checked."""
     content = bytearray()
+    meter.packed += entry.compress_size
     with archive.open(entry) as file:
         while piece := file.read(_CHUNK):
             meter.count(len(piece))
