@@ -238,6 +238,7 @@ def test_xml_keeps_every_digit(records):
         ("decode: json", gzip.compress(b" " * 60_000_000), Invalid, "SYN492", "500 times"),
         ("decode: json", zipped([("a.json", b" " * 60_000_000)]), Invalid, "SYN492", "500 times"),
     ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,  # archives hold the time of day
 )  # fmt: skip
 def test_a_bad_body_is_refused_whole(declared, body, error, code, words):
     """A body that is damaged, hostile or of another format gives one error, and no record of it."""
