@@ -17,7 +17,7 @@ TENANT = """\
 apiVersion: syncline/v1
 kind: Tenant
 metadata: {name: bench}
-spec: {title: Benchmarks}
+spec: {title: Benchmarks, egress: {private: [127.0.0.1]}}
 """
 
 WAREHOUSE = """\
