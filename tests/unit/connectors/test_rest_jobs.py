@@ -387,3 +387,15 @@ streams:
         {"limit": 2, "props": ["aa", "bb"]},
         {"limit": 2, "props": ["ccccc"]},
     ]
+
+
+def test_whole_records_have_the_declared_fields():
+    """Who looks at whole records, before a schema is right, still gets every declared field, in chunks."""
+    from syncline.connectors.rest.source import RestSource
+    from syncline.sdk.source import SourceRequest
+    from syncline.sdk.whole import WHOLE, as_record
+
+    transport = FunctionTransport(chunked())
+    opened = RestSource(instance(CHUNKED), SourceRequest("items", WHOLE, ()), transport=transport, clock=FakeClock())
+    found = [as_record(row["@"]) for row in rows(read(opened))]
+    assert [sorted(record) for record in found] == [["a", "b", "c", "id"]] * 4

@@ -11,6 +11,7 @@ from syncline.connectors.rest.formats import ACCEPT, Packed, Parse, Xml, csv_lin
 from syncline.connectors.rest.graphql import checks_of
 from syncline.connectors.rest.rules import compile_rules
 from syncline.kinds.content import Fields
+from syncline.kinds.stream import logical_schema
 from syncline.model.errors import Invalid
 from syncline.sdk.expression import Expression
 from syncline.sdk.inflate import Bounds
@@ -199,6 +200,8 @@ def _columns(stream: RestStream, schema: Schema) -> tuple[str, ...]:
 
 def asked_fields(stream: RestStream, schema: Schema) -> tuple[str, ...]:
     """The fields that chunks ask for: those of the records, or of the field `chunk.of`, before reshaping."""
+    if schema == WHOLE and stream.record_schema is not None:
+        schema = logical_schema(stream.record_schema)  # whole records have at least the declared fields
     of = stream.chunk.of if stream.chunk else None
     if of is None:
         return _columns(stream, schema)
