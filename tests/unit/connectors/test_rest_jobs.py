@@ -399,3 +399,20 @@ def test_whole_records_have_the_declared_fields():
     opened = RestSource(instance(CHUNKED), SourceRequest("items", WHOLE, ()), transport=transport, clock=FakeClock())
     found = [as_record(row["@"]) for row in rows(read(opened))]
     assert [sorted(record) for record in found] == [["a", "b", "c", "id"]] * 4
+
+
+@pytest.mark.parametrize("what", ["POST /exports", "GET /exports", "GET /0"])
+@pytest.mark.parametrize("do", ["reset_paging", "split", "restart"])
+def test_rules_that_a_job_cannot_follow(what, do):
+    """A rule that starts paging or reading over is an error where a job's requests are meant: nothing is left out."""
+    api = Exports()
+
+    def served(request):
+        hit = f"{request.method} {urlsplit(request.url).path}".startswith(what)
+        return answer({"error": "over"}, status=418) if hit else api(request)
+
+    text = JOB.replace("streams:", f"http: {{errors: [{{when: 'status == `418`', do: {do}}}]}}\nstreams:")
+    transport = FunctionTransport(served)
+    with pytest.raises(Invalid) as caught:
+        read(source(instance(text), transport=transport))
+    assert caught.value.code in ({"SYN440", "SYN420"} if do == "reset_paging" else {"SYN440"})

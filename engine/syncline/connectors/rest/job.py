@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.rest.content import Content, Reading
 from syncline.connectors.rest.file import FilePages
-from syncline.connectors.rest.passes import Pass
+from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
+from syncline.connectors.rest.passes import PageRead, Pass
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.rules import compile_rules, for_people, loose
 from syncline.connectors.rest.tree import Step, Use
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from syncline.kinds.connector import Http
     from syncline.kinds.job import Job
     from syncline.sdk.batch import Position
-    from syncline.sdk.http import Response
+    from syncline.sdk.http import Request, Response
     from syncline.sdk.json_document import Hide
 
 _GONE = ErrorRule(when="status == `404` || status == `410`", do="skip")
@@ -90,6 +91,24 @@ def compile_job(job: Job, base: str, http: Http, what: str) -> JobPlan:
     )
 
 
+class _Download(Pass):
+    """A pass over the records of one job: a span that was asked for can be neither split nor read anew inside it."""
+
+    def _next(self) -> PageRead:
+        try:
+            return super()._next()
+        except (SplitSpan, RestartReading):
+            raise _unfit() from None
+
+
+def _unfit() -> Invalid:
+    return Invalid(
+        "a rule says that paging or reading starts over, which the requests of a job can't do",
+        code="SYN440",
+        help="Limit the rule in http.errors to other answers, or put a rule of the stream before it.",
+    )
+
+
 class _GivenUp(Exception):
     """A job that has failed or took too long: the error of the run."""
 
@@ -122,7 +141,7 @@ class JobReading:
         if (leftover := position.get("delete")) is not None:
             self._delete(leftover)
         fresh, renewed = False, False
-        reading = Pass(self.listing, self.use.client, progress, self.use.now, slots=self.use.slots)
+        reading = _Download(self.listing, self.use.client, progress, self.use.now, slots=self.use.slots)
         while not progress.ended:
             if job is None:
                 job, fresh = self._create(progress), True
@@ -152,7 +171,7 @@ class JobReading:
         values = {place: bounds[bound] for place, bound in self.into.items() if bound in bounds}
         request = self.plan.create.build(self._variables(bounds), values)
         # Whether a job exists whose creation wasn't answered is unknown: it isn't created twice.
-        answer = self.use.client.fetch(request, reading=_Told(), repeat=request.method == "GET")
+        answer = self._asked(request, _Told(), repeat=request.method == "GET")
         found = self.plan.id.search(_facts(answer))
         if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
             raise Invalid(
@@ -171,7 +190,7 @@ class JobReading:
                 wait = min(wait * _GROWTH, self.plan.max_every)
             fresh = True
             request = self.plan.poll.build(self._variables({}, job), {})
-            answer = self.use.client.fetch(request, reading=_Polled())
+            answer = self._asked(request, _Polled())
             if answer.empty and answer.status in {404, 410}:
                 if known:
                     return None  # before it was seen, it may only not be there yet
@@ -216,9 +235,15 @@ class JobReading:
             return
         request = self.plan.delete.build(self._variables({}, {"id": job}), {})
         try:
-            self.use.client.fetch(request, reading=_Told())
+            self._asked(request, _Told())
         except SynclineError:
             return
+
+    def _asked(self, request: Request, reading: Reading, *, repeat: bool = True) -> Answer:
+        try:
+            return self.use.client.fetch(request, reading=reading, repeat=repeat)
+        except (ResetPaging, SplitSpan, RestartReading):
+            raise _unfit() from None
 
     def _variables(self, bounds: Mapping[str, str], job: Mapping[str, Any] | None = None) -> dict[str, Any]:
         found: dict[str, Any] = {"config": self.listing.config, **bounds}
