@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from syncline.model.schema import Schema
     from syncline.sdk.source import SourceRequest
 
-#: Most pages of a batch: at 100 records a page, a commit each 10,000 records.
-MAX_PAGES = 100
+#: Pages of a batch that make it full with so many records: at 100 records a page, a commit each 10,000 records.
+PAGES = 100
+ROWS = 10_000
+#: Most pages of a batch, however few records they have, as where each partition gives one.
+MAX_PAGES = 1000
 #: Longest time, in seconds, that records wait for others before they make a batch: slow APIs commit all the same.
 MAX_AGE = 30.0
 #: Records that are held as objects before they become columns: few enough to stay in the processor's cache, which makes
@@ -76,8 +79,10 @@ class Gathered:
 
     def full(self, request: SourceRequest, now: float) -> bool:
         """Whether it is time for a batch."""
+        read = self.rows + len(self.malformed) + self.skipped
         return (
-            self.rows + len(self.malformed) + self.skipped >= request.batch_rows
+            read >= request.batch_rows
+            or (self.pages >= PAGES and read >= ROWS)
             or self.size >= request.batch_bytes
             or self.pages >= MAX_PAGES
             or now - self.since >= MAX_AGE
