@@ -65,9 +65,9 @@ def _unpack(inflater: zlib._Decompress, chunk: bytes, body: bytearray, received:
             raise TransportError("damaged gzip data", "connection") from error
         if len(body) > max_body:
             raise _too_large(max_body)
-        if len(body) > _RATIO_FROM and len(body) > received * _RATIO:
-            raise _bomb(received)
         chunk = inflater.unconsumed_tail
+        if len(body) > _RATIO_FROM and len(body) > (received - len(chunk)) * _RATIO:
+            raise _bomb(received)
 
 
 def _too_large(max_body: int) -> Invalid:
