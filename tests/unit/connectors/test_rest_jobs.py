@@ -416,3 +416,27 @@ def test_rules_that_a_job_cannot_follow(what, do):
     with pytest.raises(Invalid) as caught:
         read(source(instance(text), transport=transport))
     assert caught.value.code in ({"SYN440", "SYN420"} if do == "reset_paging" else {"SYN440"})
+
+
+@pytest.mark.parametrize(
+    ("location", "code"),
+    [("http://files.store.example/f?sig=1", ""), ("http://evil.example/f", "SYN498"), ("file:///etc/passwd", "SYN406")],
+)
+def test_a_file_may_be_redirected_to_a_declared_host(location, code):
+    """A redirect of a file leads to a declared host, without credentials, or nowhere."""
+    there = files("/f/1")
+
+    def api(request):
+        return answer(b"", status=302, location=location) if "/f/1" in request.url else there(request)
+
+    transport = FunctionTransport(api)
+    made = instance(FILES, credentials=Credentials("bearer", secrets={"token": Secret("s3cret")}))
+    opened = source(made, transport=transport, paths=("n",))
+    if code:
+        with pytest.raises(SynclineError) as caught:
+            read(opened)
+        assert caught.value.code == code
+    else:
+        assert [row["n"] for row in rows(read(opened))] == [0, 1]
+        assert "Authorization" not in transport.sent[-1].headers
+    assert {urlsplit(r.url).hostname for r in transport.sent} <= {"api.example", "files.store.example"}

@@ -9,14 +9,17 @@ from urllib.parse import urljoin, urlsplit
 
 from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.pages import PagePlan
+from syncline.connectors.rest.sender import Elsewhere
 from syncline.model.errors import Invalid
-from syncline.sdk.http import Request, same_origin
+from syncline.sdk.http import Request, checked_url, same_origin
 from syncline.sdk.paging import Ask, Pager, Seen, Single, State
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.judge import Answer
 
+#: Most redirects from one host to another.
+_REDIRECTS = 3
 #: Headers that go to other hosts too; whatever else a connector declares may be meant for the API alone.
 _PLAIN = frozenset({"accept", "user-agent"})
 
@@ -31,7 +34,17 @@ class FileFetcher:
     anonymous: Callable[[], Fetcher]
 
     def fetch(self, request: Request, *, reading: Reading = read_json, repeat: bool = True) -> Answer:
-        """The answer. `Invalid` (SYN498) for a host that isn't declared, or one that isn't asked by https."""
+        """The answer, after redirects. `Invalid` (SYN498) for a host that isn't declared, or isn't asked by https."""
+        for _ in range(_REDIRECTS):
+            try:
+                return self._once(request, reading, repeat=repeat)
+            except Invalid as error:
+                if not isinstance(error.__cause__, Elsewhere):
+                    raise
+                request = Request("GET", checked_url(str(error.__cause__)), request.headers)
+        raise Invalid(f"more than {_REDIRECTS} redirects between hosts", code="SYN406")
+
+    def _once(self, request: Request, reading: Reading, *, repeat: bool) -> Answer:
         if same_origin(self.base, request.url):
             return self.inner.fetch(request, reading=reading, repeat=repeat)
         parts = urlsplit(request.url)

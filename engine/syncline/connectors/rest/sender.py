@@ -23,6 +23,13 @@ from syncline.sdk.meter import Meter
 _REDIRECTS = 5
 
 
+class Elsewhere(Exception):
+    """A redirect to another origin, as the cause of the error about it: its text is the URL.
+
+    Whoever reads a file may ask for it there, without credentials.
+    """
+
+
 class Open(Exception):
     """The host's circuit breaker is open: nothing was sent. `after` is in seconds."""
 
@@ -141,7 +148,7 @@ class Sender:
                 f"redirected to another origin: {url.partition('?')[0][:200]!a}",
                 code="SYN406",
                 help="Credentials are only sent to the origin of the connector's URL: change the URL if it has moved.",
-            )
+            ) from Elsewhere(url)
         if status in {301, 302, 303} and request.method != "GET":
             return replace(request, method="GET", url=url, body=b"")
         return replace(request, url=url)
