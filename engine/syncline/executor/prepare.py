@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -80,7 +80,7 @@ def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
     return frame.select(pl.any_horizontal([pl.col(name).is_null() for name in key]).alias("null")).to_series()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Preparer:
     """Compiled columns and what the writer (None: a rehearsal) demands of rows."""
 
@@ -88,6 +88,10 @@ class Preparer:
     target: Schema
     unique: bool
     writer: Writer | None
+    _sends: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._sends = isinstance(self.writer, Sending)  # once: asking a protocol is slow
 
     def prepare(self, batch: Batch) -> Prepared:
         """One batch; deterministic."""
@@ -131,15 +135,13 @@ class Preparer:
         self._take_out(batch, frame, rows, rejected, bad, "destination")
         return self._rejects(batch, rejected)
 
-    @property
-    def _sends(self) -> bool:
-        return isinstance(self.writer, Sending)
-
     def _unique(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None]:
         """The last of each key, and which rows these are, for a writer that asks for the records of some later."""
         if not self.unique or not frame.height:
             return frame, None
         key = list(self.target.key)
+        if len(key) == 1 and frame[key[0]].n_unique() == frame.height:
+            return frame, None
         if not self._sends:
             return frame.unique(subset=key, keep="last", maintain_order=True), None
         found = frame.with_row_index(_NUMBER).unique(subset=key, keep="last", maintain_order=True)

@@ -122,7 +122,6 @@ class _Passes:
     casts: tuple[pl.Expr, ...]
     rules: tuple[tuple[int, Rule], ...]
     verdicts: tuple[pl.Expr, ...]
-    names: tuple[str, ...]
 
 
 def _passes(fields: Sequence[_Bound]) -> _Passes:
@@ -136,7 +135,6 @@ def _passes(fields: Sequence[_Bound]) -> _Passes:
         tuple(_first_casts(fields)),
         rules,
         tuple(verdicts),
-        tuple(bound.field.name for bound in fields),
     )
 
 
@@ -182,9 +180,9 @@ class Columns:
     def apply(self, frame: pl.DataFrame) -> Mapped:
         """Maps one batch, whose columns are as the source's schema says."""
         chosen, positions, breaches, skipped = self._choose(frame)
-        work = chosen.with_columns(self.passes.values)
-        target = work.with_columns(self.passes.casts).select(self.passes.names)
-        target, broken = self._complete(work, target)
+        # Both passes are computed at once: each by itself costs more than the work on a small batch.
+        work = chosen.lazy().with_columns(self.passes.values).with_columns(self.passes.casts).collect()
+        target, broken = self._complete(work)
         broken |= breaches
         rows = positions
         if broken:
@@ -215,15 +213,15 @@ class Columns:
         chosen = frame.filter(kept)
         return chosen, kept.arg_true(), breaches, frame.height - chosen.height
 
-    def _complete(self, work: pl.DataFrame, target: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, tuple[str, Breach]]]:
+    def _complete(self, work: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, tuple[str, Breach]]]:
         """Finishes casts and defaults, and finds the first breach of each record."""
         finished: list[pl.Series] = []
         found: list[list[Breach]] = []
         for bound in self.fields:
-            series, breaches = self._finished(bound, work, target[bound.field.name])
+            series, breaches = self._finished(bound, work, work[bound.field.name])
             finished.append(series)
             found.append(breaches)
-        complete = pl.DataFrame(finished) if finished else target
+        complete = pl.DataFrame(finished)
         verdicts = self._verdicts(complete)
         broken: dict[int, tuple[str, Breach]] = {}
         for index, bound in enumerate(self.fields):
