@@ -36,3 +36,19 @@ def test_alerts_replace_the_table(tmp_path, alertmanager):
     found = made.rows("SELECT name, host, state FROM alerts WHERE name = 'Read' ORDER BY host")
     assert [(name, host) for name, host, _ in found] == [("Read", "a"), ("Read", "b"), ("Read", "c")]
     made.proved()
+
+
+def test_rows_become_alerts(tmp_path, alertmanager):
+    """Rows go out in one request; sent again with another text, they are the same alerts and no more."""
+    columns = ("alertname", "host", "summary")
+    flow = Flow("alerts", [f"to: {name}, from: {name}" for name in columns], key="alertname, host", to_api=True)
+    made = house(tmp_path, "alertmanager", {"url": alertmanager.url}, flow)
+
+    for text in ("Full", "Still full"):
+        made.give(*({"alertname": "Disk", "host": f"h{n}", "summary": text} for n in range(3)))
+        made.run("alerts")
+
+    found = [a for a in ask("GET", f"{alertmanager.url}/alerts").ok() if a["labels"]["alertname"] == "Disk"]
+    assert sorted(a["labels"]["host"] for a in found) == ["h0", "h1", "h2"]
+    assert {a["annotations"]["summary"] for a in found} == {"Still full"}
+    made.proved()

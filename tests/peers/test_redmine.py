@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.peers.house import Flow, house
@@ -55,4 +57,25 @@ def test_a_refused_key_says_what_to_do(tmp_path, redmine):
     made = house(tmp_path, "redmine", {"url": redmine.url}, Flow("issues", FIELDS), auth=AUTH, secrets=secrets)
 
     assert "SYN401" in made.fails("issues")
+    made.proved()
+
+
+def test_rows_become_issues_and_what_is_refused_is_a_reject(tmp_path, redmine):
+    """Issues are created once and changed by a second run; one whose subject is too long is a reject with its words."""
+    fields = ("to: subject, from: subject, required: true", "to: description, from: description")
+    flow = Flow("issues", fields, key="subject", to_api=True)
+    made = house(tmp_path, "redmine", {"url": redmine.url}, flow, auth=AUTH, secrets={"REDMINE_KEY": redmine.key})
+    rows = [{"subject": f"Row {n}", "description": "first"} for n in range(3)]
+    made.give(*rows, {"subject": "x" * 300, "description": "too long"})
+
+    first = made.command("run", "acme/Sync/issues", "--output", "json")
+    made.give({**rows[0], "description": "second"}, *rows[1:])
+    second = made.run("issues")
+
+    counts = json.loads(first.stdout)["counts"]
+    assert (first.returncode, counts["inserted"], counts["rejected"]) == (4, 3, 1)
+    assert "Subject is too long" in made.ok("runs", "rejects", json.loads(first.stdout)["run"], "-o", "json")
+    assert (second["inserted"], second["updated"], second["unchanged"]) == (0, 1, 2)
+    issues = redmine.ask("GET", "/issues.json?limit=100&status_id=*").ok()["issues"]
+    assert sorted(i["description"] for i in issues if i["subject"].startswith("Row ")) == ["first", "first", "second"]
     made.proved()
