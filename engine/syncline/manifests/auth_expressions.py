@@ -14,7 +14,7 @@ from syncline.model.manifest import Manifest, Path
 
 _STEP: Final = ("get", "post", "put")
 #: Where values may be sent.
-_PLACES: Final = ("headers", "query", "cookies")
+_PLACES: Final = ("headers", "query", "cookies", "body")
 #: Fields of any type that are templates, or hold them.
 _TEMPLATES: Final = (
     "token_url", "authorization_url", "device_authorization_url", "revocation_url", "audience", "resource",
@@ -58,7 +58,8 @@ def problems(found: Spec, path: Path) -> Iterator[Problem]:
         for place in found.send:
             area, _, name = place.partition(".")
             if area not in _PLACES or not name:
-                message, expected = f"{place!r} is no place in a request", "headers.NAME, query.NAME or cookies.NAME"
+                message = f"{place!r} is no place in a request"
+                expected = "headers.NAME, query.NAME, cookies.NAME or body.NAME"
                 yield Problem("SYN216", (*path, "send", place), message, expected=expected, at_key=True)
     for index, step in enumerate(found.steps) if isinstance(found, SessionDetails) else ():
         given = [method for method in _STEP if getattr(step, method) is not None]

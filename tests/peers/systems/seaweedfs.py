@@ -57,6 +57,8 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFs]:
         "-s3",
         f"-s3.port={s3}",
         "-s3.config=s3.json",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
     ]
     # gRPC listens ten thousand ports above, unless told otherwise.
     grpc = [f"-{name}.port.grpc={free_port()}" for name in ("master", "volume", "filer", "s3")]
