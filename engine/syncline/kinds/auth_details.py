@@ -30,7 +30,7 @@ TEMPLATES = frozenset({
 })  # fmt: skip
 
 _TYPE = "Way of authenticating; it decides which other fields there are."
-_SEND = "What is sent, by its place (headers.NAME, query.NAME, cookies.NAME, body.NAME), as templates"
+_SEND = "What is sent, by its place (headers.NAME, query.NAME, cookies.NAME), as templates"
 
 
 class ApiKeyDetails(Spec):
@@ -123,7 +123,10 @@ class SessionDetails(Spec):
     steps: Annotated[
         tuple[LoginStep, ...], Field(description="Requests of the login, in order; usually one that gives a token.")
     ] = ()
-    send: Annotated[dict[str, Template], Field(description=f"{_SEND} over what the steps took.")] = {}
+    send: Annotated[
+        dict[str, Template],
+        Field(description=f"{_SEND} over what the steps took; body.NAME is a member of a JSON body."),
+    ] = {}
     lifetime: Annotated[
         Duration | None, Field(description="How long a login holds; absent: until the API refuses it.")
     ] = None

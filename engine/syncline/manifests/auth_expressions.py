@@ -14,7 +14,7 @@ from syncline.model.manifest import Manifest, Path
 
 _STEP: Final = ("get", "post", "put")
 #: Where values may be sent.
-_PLACES: Final = ("headers", "query", "cookies", "body")
+_PLACES: Final = ("headers", "query", "cookies")
 #: Fields of any type that are templates, or hold them.
 _TEMPLATES: Final = (
     "token_url", "authorization_url", "device_authorization_url", "revocation_url", "audience", "resource",
@@ -55,11 +55,13 @@ def queries(manifest: Manifest) -> Iterator[tuple[Path, str]]:
 def problems(found: Spec, path: Path) -> Iterator[Problem]:
     """What is wrong with one that its model accepts: steps without one method, places where nothing can be sent."""
     if isinstance(found, SessionDetails | HmacDetails):
+        # A signature of the body can't be put into it.
+        body = isinstance(found, SessionDetails)
         for place in found.send:
             area, _, name = place.partition(".")
-            if area not in _PLACES or not name:
+            if not name or (area not in _PLACES and not (body and area == "body")):
                 message = f"{place!r} is no place in a request"
-                expected = "headers.NAME, query.NAME, cookies.NAME or body.NAME"
+                expected = "headers.NAME, query.NAME or cookies.NAME" + (", body.NAME" if body else "")
                 yield Problem("SYN216", (*path, "send", place), message, expected=expected, at_key=True)
     for index, step in enumerate(found.steps) if isinstance(found, SessionDetails) else ():
         given = [method for method in _STEP if getattr(step, method) is not None]

@@ -141,5 +141,5 @@ def test_expressions_of_authentication(change: tuple[str, str], code: str) -> No
     ],
 )
 def test_what_else_is_wrong_with_a_login(change: tuple[str, str], code: str) -> None:
-    """A step has one method and one body; values go into headers, query or cookies."""
+    """A step has one method and one body; values go into headers, query or cookies, and a signature not into the body."""
     assert [d.code for d in load_text(AUTH.replace(*change), "api.yaml").diagnostics] == [code]
