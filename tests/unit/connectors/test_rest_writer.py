@@ -496,6 +496,26 @@ class TestAppends:
         assert opened(KEYED + "concurrency: 8\n", api, mode="append").send(frame(*rows)) == Sent(Written(10))
         assert order == {key: ["0", "1", "2", "3", "4"] for key in (ADA[0], BOB[0])}
 
+    @pytest.mark.parametrize("lost", [1, 2, 3])
+    def test_records_of_one_key_are_counted(self, lost: int):
+        """Where answers are lost, a search tells by their number which of several records of one key are there."""
+        api = Contacts(unique="", lose=frozenset({lost}))
+        rows = frame(ADA, (ADA[0], "Ada L."), ADA)
+        assert opened(SEARCH, api, mode="append").write(rows, "1") == Written(3)
+        assert [r["name"] for r in api.of("contacts")] == ["Ada", "Ada L.", "Ada"]
+
+    @pytest.mark.parametrize("done", [1, 2, 3])
+    def test_records_of_one_key_are_counted_after_a_stop(self, done: int):
+        """What a run that was killed created and couldn't note is neither created again nor left out."""
+        api, ledger, rows = Contacts(unique=""), MemoryLedger(), frame(ADA, (ADA[0], "Ada L."), ADA)
+        stopped = opened(SEARCH, api, mode="append", ledger=ledger)
+        stopped._begun({})  # as a process leaves it that is killed before it notes what became of its requests
+        for name in ("Ada", "Ada L.", "Ada")[:done]:
+            body = json.dumps({"email": ADA[0], "name": name}).encode()
+            api(Request("POST", "https://api.example.com/contacts", body=body))
+        assert opened(SEARCH, api, mode="append", ledger=ledger).write(rows, "1") == Written(3)
+        assert [r["name"] for r in api.of("contacts")] == ["Ada", "Ada L.", "Ada"]
+
     def test_a_batch_that_was_cut_short_is_completed(self):
         """What was appended before an error isn't appended again, though the API knows no keys."""
         api, ledger = Contacts(unique=""), MemoryLedger()

@@ -57,15 +57,19 @@ def _refused(reply: Reply) -> Result:
     return Result("refused", why=reply.refused)
 
 
-def append(row: Row, plan: WritePlan, key: str, *, doubtful: bool) -> Writing:
-    """Creates a record; `doubtful`: an attempt that was stopped may have done it."""
+def append(row: Row, plan: WritePlan, key: str, *, number: int, doubtful: bool) -> Writing:
+    """
+    Creates a record. `doubtful`: an attempt that was stopped may have done it.
+
+    `number` counts the records of its key, which are created in order: the second is there where a search finds two.
+    """
     if doubtful and "find" in plan:
-        found = yield from _find(row)
+        found = yield from _find(row, number)
         if isinstance(found, Result):
             return found
         if found.ids:
             return Result("inserted")
-    made = yield from _create(row, plan, key)
+    made = yield from _create(row, plan, key, number)
     return made if isinstance(made, Result) else Result("inserted")
 
 
@@ -125,8 +129,12 @@ def delete(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
     return _refused(reply)
 
 
-def _find(row: Row) -> Generator[Step, Reply, Reply | Result]:
-    """What a search says; a result where it can't be told which record is meant."""
+def _find(row: Row, number: int | None = None) -> Generator[Step, Reply, Reply | Result]:
+    """
+    What a search says; a result where it can't be told which record is meant.
+
+    With `number`, any of that many records of its key is as good as another, and fewer are none.
+    """
     reply = yield Step("find", row)
     if reply.unknown is not None:
         raise reply.unknown
@@ -134,6 +142,8 @@ def _find(row: Row) -> Generator[Step, Reply, Reply | Result]:
         return replace(reply, ids=(), refused="")
     if reply.refused:
         return _refused(reply)
+    if number is not None:
+        return reply if len(reply.ids) >= number else replace(reply, ids=())
     if len(reply.ids) > 1:
         return Result("refused", why=f"{len(reply.ids)} records have this key, so it can't be told which one is meant")
     return reply
@@ -149,7 +159,7 @@ def _adopt(row: Row, plan: WritePlan, found: Reply, key: str) -> Writing:
     return (yield from _set(row, plan, "update", at, key))
 
 
-def _create(row: Row, plan: WritePlan, key: str) -> Generator[Step, Reply, Reply | Result]:
+def _create(row: Row, plan: WritePlan, key: str, number: int | None = None) -> Generator[Step, Reply, Reply | Result]:
     """Creates a record; a reply with `ids` where it turns out to be there."""
     for _ in range(_TRIES):
         reply = yield Step("create", row, key=key)
@@ -159,7 +169,7 @@ def _create(row: Row, plan: WritePlan, key: str) -> Generator[Step, Reply, Reply
             if reply.unknown is not None:
                 raise reply.unknown
             return _refused(reply)
-        found = yield from _find(row)
+        found = yield from _find(row, number)
         if isinstance(found, Result):
             return found
         if found.ids:

@@ -164,13 +164,17 @@ class RestWriter:
         applied = self._ledger.applied(self._target.flow) if doubtful else frozenset[str]()
         self._begun({})
         seen: Counter[str] = Counter()
+        keys: Counter[str] = Counter()
         jobs: list[_Job] = []
         for row in rows:
             seen[row.digest] += 1
+            keys[row.key] += 1
             key = self._key(row.digest, str(seen[row.digest]))
             if f"inserted {key}" in applied:
                 tally.did["inserted"] += 1
-            elif job := self._job(row, key, append(row, self._plan, key, doubtful=doubtful), tally):
+                continue
+            writing = append(row, self._plan, key, number=keys[row.key], doubtful=doubtful)
+            if job := self._job(row, key, writing, tally):
                 jobs.append(job)
         return jobs
 
