@@ -22,6 +22,8 @@ from syncline.model.secret import Secret
 AHEAD = 60.0
 #: Share of a token's life that may be left when it is renewed, where that is less.
 SHARE = 0.1
+#: Least seconds before its end that it is renewed: servers count in whole seconds, so a token may end one earlier.
+ROUNDED = 1.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Token:
         True
         """
         life = max(self.expires - self.obtained, 0.0)
-        return bool(self.expires) and now >= self.expires - min(AHEAD, life * SHARE)
+        return bool(self.expires) and now >= self.expires - min(AHEAD, max(life * SHARE, min(ROUNDED, life / 2)))
 
     def ended(self, now: float) -> bool:
         """Whether it is of no use any more.
