@@ -21,7 +21,9 @@ AUTH = (
 FILL = """\
 import sys, boto3
 url, region, access, secret = sys.argv[1:]
-s3 = boto3.client("s3", endpoint_url=url, region_name=region, aws_access_key_id=access, aws_secret_access_key=secret)
+from botocore.config import Config
+patient = Config(retries={"total_max_attempts": 8, "mode": "standard"})
+s3 = boto3.client("s3", endpoint_url=url, region_name=region, aws_access_key_id=access, aws_secret_access_key=secret, config=patient)
 s3.create_bucket(Bucket="reports", **({"CreateBucketConfiguration": {"LocationConstraint": region}} if region != "us-east-1" else {}))
 for n in range(5):
     s3.put_object(Bucket="reports", Key=f"year 2026/report+{n}.csv", Body=b"x" * n)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tests.peers.install import python_environment
 from tests.peers.process import free_port, running
-from tests.peers.web import answers
+from tests.peers.web import answers, ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,5 +62,11 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFs]:
     ]
     # gRPC listens ten thousand ports above, unless told otherwise.
     grpc = [f"-{name}.port.grpc={free_port()}" for name in ("master", "volume", "filer", "s3")]
-    with running([*command, *grpc], folder, lambda: answers(system.url)):
+
+    def ready() -> bool:
+        # It answers before there is a place for anything: until then, writes fail.
+        return answers(system.url) and answers(assign) and b'"fid"' in ask("GET", assign).body
+
+    assign = f"http://127.0.0.1:{master}/dir/assign"
+    with running([*command, *grpc], folder, ready):
         yield system
