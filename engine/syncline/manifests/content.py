@@ -9,6 +9,7 @@ from syncline.kinds.request import METHODS, Request
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import VARIABLES
 from syncline.manifests.text import listed, nearest
+from syncline.manifests.texts import texts_in
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
@@ -149,25 +150,11 @@ def texts_of(request: Request, path: Path) -> Iterator[tuple[Path, str]]:
     if request.form is not None:
         parts["form"] = request.form
     for name, part in parts.items():
-        yield from _texts(part, (*path, name))
+        yield from texts_in(part, (*path, name))
     if request.raw is not None:
         yield (*path, "raw", "text"), request.raw.text
     if request.graphql is not None:
-        yield from _texts(request.graphql.variables, (*path, "graphql", "variables"))
-
-
-def _texts(value: object, path: Path) -> Iterator[tuple[Path, str]]:
-    match value:
-        case str():
-            yield path, value
-        case dict():
-            for name, inner in value.items():
-                yield from _texts(inner, (*path, name))
-        case list() | tuple():
-            for index, inner in enumerate(value):
-                yield from _texts(inner, (*path, index))
-        case _:
-            pass
+        yield from texts_in(request.graphql.variables, (*path, "graphql", "variables"))
 
 
 def _variables(text: str, known: Sequence[str], path: Path) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
 from syncline.manifests import auth_expressions
 from syncline.manifests.content import texts_of
 from syncline.manifests.desired import Desired
+from syncline.manifests.texts import texts_in
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.manifest import Manifest, Path
 
@@ -37,20 +38,6 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
     return found
 
 
-def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    match value:
-        case str():
-            yield path, value
-        case dict():
-            for name, inner in value.items():
-                yield from _texts(inner, (*path, name))
-        case list():
-            for index, inner in enumerate(value):
-                yield from _texts(inner, (*path, index))
-        case _:
-            pass
-
-
 def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
     if spec.http is not None:
         yield from (
@@ -59,7 +46,7 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
         )
         yield ("spec", "http", "url"), spec.http.url
         for part in ("headers", "query"):
-            yield from _texts(getattr(spec.http, part), ("spec", "http", part))
+            yield from texts_in(getattr(spec.http, part), ("spec", "http", part))
     if spec.check is not None:
         yield from texts_of(spec.check, ("spec", "check"))
     for name, stream in spec.streams.items():
@@ -70,7 +57,7 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
             yield from texts_of(request, (*path, "write", write))
             batch = request.batch if isinstance(request, WriteRequest) else None
             if batch is not None:
-                yield from _texts(batch.each, (*path, "write", write, "batch", "each"))
+                yield from texts_in(batch.each, (*path, "write", write, "batch", "each"))
                 if batch.key is not None:
                     yield (*path, "write", write, "batch", "key"), batch.key
 

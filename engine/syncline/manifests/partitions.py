@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from syncline.kinds.stream import RestStream, scope_fields
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
+from syncline.manifests.texts import texts_in
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _templates(stream: RestStream, around: tuple[Field, ...], path: Path) -> Ite
     parts["raw"] = {"text": stream.raw.text} if stream.raw else None
     parts["graphql"] = {"variables": stream.graphql.variables} if stream.graphql else None
     parts["file"] = {"url": stream.file.url} if stream.file else None
-    for at, text in _texts(parts, path):
+    for at, text in texts_in(parts, path):
         try:
             template = compile_template(text)
         except TemplateError:
@@ -200,17 +201,3 @@ def _inside(value: str, field: Field, path: Path) -> Iterator[Problem]:
         )
     elif not names and field.type.name == "string" and len(parts) > 1:
         yield Problem("SYN213", path, f"{field.name!r} is a value, so it has no field {parts[1]!r}", field.name)
-
-
-def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
-    match value:
-        case str():
-            yield path, value
-        case dict():
-            for name, inner in value.items():
-                yield from _texts(inner, (*path, name))
-        case list() | tuple():
-            for index, inner in enumerate(value):
-                yield from _texts(inner, (*path, index))
-        case _:
-            pass
