@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
 from syncline.model.errors import Stalled
+from tests.unit.audit.dying import Dies, dying
 
 ORIGIN = "syncline.test/log"
 
@@ -94,39 +94,12 @@ def test_processes_at_once_lose_nothing(journal: Journal, log: AuditLog, signer:
     assert _is_intact(log, signer)
 
 
-class _Dies(Exception):
-    """The stand-in for a crash."""
-
-
-_CALLS = ("fsync", "fdatasync", "rename", "mkdir", "unlink", "rmdir", "ftruncate")
-
-
-def _dying(patch: pytest.MonkeyPatch, calls: list[int], die_at: int | None) -> None:
-    """Make the `die_at`-th chance to die raise: before each system call that changes a disk, and halfway a write."""
-
-    def guard(function, *, cut=False):
-        def wrapped(*args, **kwargs):
-            for half in (False, True) if cut else (False,):
-                calls[0] += 1
-                if calls[0] == die_at:
-                    if half:
-                        function(args[0], bytes(args[1])[: len(args[1]) // 2])
-                    raise _Dies
-            return function(*args, **kwargs)
-
-        return wrapped
-
-    patch.setattr(os, "write", guard(os.write, cut=True))
-    for name in _CALLS:
-        patch.setattr(os, name, guard(getattr(os, name)))
-
-
 def _run_until_crash(directory: Path, signer: FileSigner, die_at: int | None, calls: list[int]) -> list[bytes]:
     """Append, publish, append, publish, append; return the entries that were acknowledged."""
     acknowledged: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:
         log = AuditLog.open(directory, signer, ORIGIN)
-        _dying(patch, calls, die_at)
+        dying(patch, calls, die_at)
         try:
             journal = Journal(log)
             for batch in ([b"a"] * 2, [b"b"], None, [b"c"] * 254, None, [b"d"]):
@@ -135,7 +108,7 @@ def _run_until_crash(directory: Path, signer: FileSigner, die_at: int | None, ca
                 else:
                     journal.append(batch)
                     acknowledged += batch
-        except _Dies:
+        except Dies:
             pass
     return acknowledged
 

@@ -19,6 +19,7 @@ from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import Action, Event, from_ocsf, rfc3339
+from tests.unit.audit.dying import Dies, dying
 
 ORIGIN = "syncline.test/log"
 
@@ -125,44 +126,17 @@ def test_processes_at_once_lose_nothing(log: AuditLog, signer: FileSigner, tmp_p
     assert _is_intact(log, signer)
 
 
-class _Dies(Exception):
-    """The stand-in for a crash."""
-
-
-def _count_of_calls(monkeypatch, calls: list[int], die_at: int | None) -> None:
-    """Make the `die_at`-th chance to die raise: before each system call that changes a disk, and halfway a write."""
-
-    def guard(function, *, cut=False):
-        def wrapped(*args, **kwargs):
-            for half in (False, True) if cut else (False,):
-                calls[0] += 1
-                if calls[0] == die_at:
-                    if half:
-                        function(args[0], bytes(args[1])[: len(args[1]) // 2])
-                    raise _Dies
-            return function(*args, **kwargs)
-
-        return wrapped
-
-    monkeypatch.setattr(os, "write", guard(os.write, cut=True))
-    monkeypatch.setattr(os, "fsync", guard(os.fsync))
-    monkeypatch.setattr(os, "rename", guard(os.rename))
-    monkeypatch.setattr(os, "mkdir", guard(os.mkdir))
-    monkeypatch.setattr(os, "unlink", guard(os.unlink))
-    monkeypatch.setattr(os, "rmdir", guard(os.rmdir))
-
-
 def _run_until_crash(directory: Path, signer: FileSigner, die_at: int | None, calls: list[int]) -> list[bytes]:
     """Append three batches over a tile border; return the entries that were acknowledged."""
     acknowledged: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:
-        _count_of_calls(patch, calls, die_at)
+        dying(patch, calls, die_at)
         try:
             log = AuditLog.open(directory, signer, ORIGIN)
             for batch in ([b"a"] * 3, [b"b"] * 254, [b"c"]):
                 log.append_entries(batch)
                 acknowledged += batch
-        except _Dies:
+        except Dies:
             pass
     return acknowledged
 
@@ -230,13 +204,13 @@ def test_drafts_of_a_dead_writer_are_not_mistaken_for_the_log(log: AuditLog, sig
     """A later checkpoint that passes the size at which a batch died does not cover what it left behind."""
 
     def die(*_):
-        raise _Dies
+        raise Dies
 
     log.append_entries([b"a"] * 3)
     for died in (2, 400, 70_000):
         with monkeypatch.context() as patch:
             patch.setattr(checkpoints, "sign", die)
-            with pytest.raises(_Dies):
+            with pytest.raises(Dies):
                 log.append_entries([b"died"] * died)
         log.append_entries([b"b"] * 4)
 
