@@ -52,7 +52,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
     if not root.is_dir():
         raise Invalid(f"{root} is not a folder", code="SYN115", help="Give the folder of a configuration repository.")
     home = Path(environ.get("SYNCLINE_HOME") or root / HOME)
-    home = home if home.is_absolute() else root / home
+    home = (home if home.is_absolute() else root / home).resolve()
     return Settings(
         root=root,
         home=home,

@@ -162,6 +162,6 @@ def instance_of(
         count=count,
         notice=notice,
         keep=keep,
-        home=settings.home.resolve(),
+        home=settings.home,
         tokens=tokens,
     )

@@ -21,6 +21,7 @@ from syncline.mapping.types import scalar
 from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Invalid
 from syncline.model.schema import STRING, Schema
+from syncline.sdk.expressions import added, selected
 from syncline.sdk.frame import target_dtype, target_frame_schema
 
 #: Longest value that a reject shows, in characters.
@@ -180,8 +181,7 @@ class Columns:
     def apply(self, frame: pl.DataFrame) -> Mapped:
         """Maps one batch, whose columns are as the source's schema says."""
         chosen, positions, breaches, skipped = self._choose(frame)
-        # Both passes are computed at once: each by itself costs more than the work on a small batch.
-        work = chosen.lazy().with_columns(self.passes.values).with_columns(self.passes.casts).collect()
+        work = added(chosen, self.passes.values, self.passes.casts)
         target, broken = self._complete(work)
         broken |= breaches
         rows = positions
@@ -258,7 +258,7 @@ class Columns:
     def _verdicts(self, target: pl.DataFrame) -> Mapping[int, list[tuple[Rule, pl.Series]]]:
         if not self.passes.rules:
             return {}
-        verdicts = target.select(self.passes.verdicts).get_columns()
+        verdicts = selected(target, self.passes.verdicts).get_columns()
         found: dict[int, list[tuple[Rule, pl.Series]]] = {}
         for (index, rule), verdict in zip(self.passes.rules, verdicts, strict=True):
             if not verdict.all():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -28,9 +29,7 @@ class Process:
     @classmethod
     def current(cls) -> Process:
         """This process."""
-        pid = os.getpid()
-        started, _ = _started(pid)
-        return cls(socket.gethostname(), pid, _boot(), _namespace(), started)
+        return _own(os.getpid())
 
     @classmethod
     def parse(cls, text: str) -> Process | None:
@@ -56,6 +55,13 @@ class Process:
             return False
         started, dead = _started(self.pid)
         return dead or started != self.started
+
+
+@lru_cache(maxsize=1)
+def _own(pid: int) -> Process:
+    """Of a process itself, which never changes; after a fork there is another id."""
+    started, _ = _started(pid)
+    return Process(socket.gethostname(), pid, _boot(), _namespace(), started)
 
 
 def _started(pid: int) -> tuple[int, bool]:

@@ -108,9 +108,11 @@ def _looks(limits: Sequence[Limit]) -> list[pl.Expr]:
 
 def _suspects(frame: pl.DataFrame, limits: Sequence[Limit], looks: Sequence[pl.Expr]) -> list[Limit]:
     """The limits that some value may be beyond: all columns are looked at in one go, since hardly a batch has any."""
+    from syncline.sdk.expressions import selected
+
     if not limits:
         return []
-    return [limit for limit, found in zip(limits, frame.select(looks).row(0), strict=True) if found]
+    return [limit for limit, found in zip(limits, selected(frame, looks).row(0), strict=True) if found]
 
 
 def beyond(column: str, message: str) -> Invalid:
