@@ -8,13 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from syncline.model.run import Reject
+from syncline.model.run import PAGE, Reject
 from syncline.state.store import SealedRejects
 
 if TYPE_CHECKING:
+    from syncline.model.errors import SynclineError
     from syncline.model.key import ObjectKey
+    from syncline.model.sample import Sample
     from syncline.secrets.envelope import KeyRing
     from syncline.state.store import StateReader
+
+#: The sequence that a run's sample is kept under. Batches count from 1, so that it stays while a run is continued.
+_SAMPLE = 0
 
 
 def _path(run: str, sequence: int) -> str:
@@ -27,6 +32,12 @@ def seal(keys: KeyRing, key: ObjectKey, run: str, sequence: int, rejects: Sequen
     rules = Counter(f"{r.field}: {r.rule}" if r.field else r.rule for r in rejects)
     blob = keys.seal(key.tenant, plain, _path(run, sequence))
     return SealedRejects(run, sequence, len(rejects), dict(sorted(rules.items())), blob)
+
+
+def seal_sample(keys: KeyRing, key: ObjectKey, run: str, error: SynclineError, sample: Sample) -> SealedRejects:
+    """Encrypts the sample of the answer that ended a run; the next one that ends the same run takes its place."""
+    found = Reject(sample.request, "", PAGE, sample.body[:200], error.message, sample.to_json())
+    return seal(keys, key, run, _SAMPLE, (found,))
 
 
 def unseal(keys: KeyRing, key: ObjectKey, sealed: SealedRejects) -> tuple[Reject, ...]:

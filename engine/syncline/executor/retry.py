@@ -17,7 +17,7 @@ from syncline.executor.work import Work
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.records import Misplaced, frame_of_json
 from syncline.model.errors import Invalid
-from syncline.model.run import RunState
+from syncline.model.run import PAGE, RunState
 from syncline.sdk.batch import Batch, Malformed, Position, Span
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def retry_work(engine: Engine, run_id: str, *, overwrite: bool = False) -> tuple
             code="SYN708",
             help=f"What was still bad is in that run: `syncline runs rejects {done}`.",
         )
-    rejects = tuple(r for s in sealed for r in unseal(facilities.keys, record.key, s) if r.rule != "parse")
+    rejects = tuple(r for s in sealed for r in unseal(facilities.keys, record.key, s) if r.rule not in {"parse", PAGE})
     if not rejects:
         raise Invalid(
             f"run {record.id} has no rejects that can be retried",

@@ -18,12 +18,13 @@ from syncline.executor.outcome import Outcome, outcome
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.rejects import seal_sample
 from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards
 from syncline.model import units
-from syncline.model.errors import Denied, Invalid
+from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
@@ -370,7 +371,20 @@ class Run:
             state=str(self.record.state),
             code=ended.error.code,
         )
-        recorder.record([finish])
+        events: list[Event] = []
+        try:
+            events = self._kept_sample(ended.error)
+        finally:
+            recorder.record([*events, finish])
+
+    def _kept_sample(self, error: SynclineError) -> list[Event]:
+        """Keeps a sample of the answer that ended the run, sealed; the event that says so."""
+        if error.sample is None:
+            return []
+        facilities, key, run = self.facilities, self.flow.key, self.record.id
+        facilities.store.put_rejects(seal_sample(facilities.keys, key, run, error, error.sample))
+        digest = error.sample.sha256
+        return [facilities.recorder.event(Action.run_reject, key=key, run=run, sequence=0, count=0, sample=digest)]
 
 
 def _untold(counts: Counts) -> tuple[str, ...]:

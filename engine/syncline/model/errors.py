@@ -20,13 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from syncline.model.diagnostic import Diagnostic
+    from syncline.model.sample import Sample
 
 
 class SynclineError(Exception):
     """Base of every error that Syncline raises on purpose.
 
-    `code` is a stable code of `model/codes.py`; `help` says what to do next.
+    `code` is a stable code of `model/codes.py`; `help` says what to do next. `sample` is of the answer that couldn't be
+    read, where that is what it is about.
     """
+
+    sample: Sample | None = None
 
     def __init__(self, message: str, *, code: str, help: str = "") -> None:  # noqa: A002 - the field's word
         super().__init__(message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from syncline.model.errors import Bug
 
@@ -120,11 +120,16 @@ class Receipt:
 _RECEIPT = tuple(field.name for field in fields(Receipt))
 
 
+#: The rule of a reject that is a sample of an answer, which is no record: no count has it, and it can't be retried.
+PAGE: Final = "page"
+
+
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A record set aside, and why: the field, the rule it broke, the value as read, and the place in the source.
 
-    `record` is the source record as JSON text, or the raw line when it could not be parsed (`rule` is then `parse`).
+    `record` is the source record as JSON text, or the raw line when it could not be parsed (`rule` is then `parse`). An
+    answer that ended a run because it couldn't be read is kept as one as well: `rule` is `page`, `record` its sample.
     """
 
     place: str

@@ -8,7 +8,7 @@ from typing import Any
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.text import cut, duration, number, pad, plural, visible
-from syncline.model.run import Receipt, RunState
+from syncline.model.run import PAGE, Receipt, RunState
 
 _TOP = 5
 _RATED = 1_000  # fewer rows say nothing about speed
@@ -109,6 +109,7 @@ def render_receipt(receipt: Receipt, paint: Paint, rules: Mapping[str, int] | No
     lines.append("")
     lines += [f"  {pad(name, 9)} {text}" for name, text in _facts(receipt)]
     lines += [f"  {pad('note', 9)} {visible(note)}" for note in receipt.notes]
+    rules = {rule: count for rule, count in (rules or {}).items() if rule != PAGE}
     if rules:
         lines += _rules(rules, paint)
     if receipt.counts.rejected:

@@ -11,7 +11,7 @@ from syncline.cli.output.preview import render_rejects_table
 from syncline.cli.output.receipt_text import paint_state, render_receipt, title
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, pad, plural, visible
-from syncline.model.run import Counts, Receipt, Reject, RunState
+from syncline.model.run import PAGE, Counts, Receipt, Reject, RunState
 
 if TYPE_CHECKING:
     from syncline.state.store import RunRecord
@@ -57,8 +57,12 @@ def render_runs(records: Sequence[RunRecord], paint: Paint) -> str:
 
 def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None = None) -> str:
     """One run: its receipt, else where it stands and why."""
+    sampled = rules is not None and PAGE in rules
+    kept = (
+        f"\nA sample of an answer that couldn't be read is kept: syncline runs rejects {record.id}\n" if sampled else ""
+    )
     if record.receipt is not None:
-        return render_receipt(receipt_of(record.receipt), paint, rules)
+        return render_receipt(receipt_of(record.receipt), paint, rules) + kept
     counts = record.counts
     facts = [
         ("started", record.started),
@@ -76,7 +80,7 @@ def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None 
     lines += [f"  {pad(name, 9)} {visible(text)}" for name, text in facts if text]
     if record.state is RunState.interrupted:
         lines += ["", f"It resumes from its last commit: syncline run {visible(str(record.key))}"]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + kept
 
 
 def render_rejects(record: RunRecord, rejects: Sequence[Reject], paint: Paint) -> str:

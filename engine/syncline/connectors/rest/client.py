@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from syncline.connectors.rest.content import UNREADABLE
 from syncline.connectors.rest.judge import Answer, Judge, Judging, Reading, Refused, Retry, Verdict, read_json
 from syncline.connectors.rest.sender import Open, Sender
 from syncline.kinds.connector import Http
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Stalled, SynclineError
+from syncline.model.sample import sample_of
 from syncline.model.secret import redact
 from syncline.sdk.auth.authenticator import Authenticator
 from syncline.sdk.clock import Clock
@@ -119,7 +121,13 @@ class Client:
             return Retry(again, error.after, throttled=True)  # nothing was sent
         except TransportError as error:
             return self._lost(error)
-        found = judge.verdict(response, url, reading)
+        try:
+            found = judge.verdict(response, url, reading)
+        except SynclineError as error:
+            if error.code in UNREADABLE:
+                place = self.place(request)
+                error.sample = sample_of(place, response.status, response.headers, response.body, self._redacted)
+            raise
         if isinstance(found, Refused) and (renewed or not self._auth.renew(version, response, ended=found.ended)):
             raise found.error if not (renewed and self._auth.renews) else _refused_anew(found.error)
         if isinstance(found, Retry):

@@ -18,6 +18,25 @@ if TYPE_CHECKING:
     from syncline.sdk.http import Response
     from syncline.sdk.json_records import BadRecord
 
+#: Codes of errors that say that a body isn't what it should be: wrong format, damage, ambiguity, no records, a
+#: dialect or columns that differ, bounds of XML and of archives. A sample of the body is kept with the run.
+UNREADABLE = frozenset(
+    {
+        "SYN410",
+        "SYN411",
+        "SYN412",
+        "SYN413",
+        "SYN422",
+        "SYN453",
+        "SYN456",
+        "SYN457",
+        "SYN458",
+        "SYN463",
+        "SYN492",
+        "SYN493",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Rows:

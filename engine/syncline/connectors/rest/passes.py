@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from syncline.connectors.rest.content import UNREADABLE
 from syncline.connectors.rest.drift import Drift
 from syncline.connectors.rest.gather import spans_of
 from syncline.connectors.rest.incremental import (
@@ -19,6 +20,7 @@ from syncline.connectors.rest.incremental import (
 )
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
 from syncline.model.errors import Invalid, SynclineError
+from syncline.model.sample import sample_of
 from syncline.sdk.batch import Malformed, Position, Span
 from syncline.sdk.json_records import BadRecord, PageRecords
 from syncline.sdk.paging import Pager, Seen, State
@@ -120,6 +122,8 @@ class Pass:
         try:
             return self._read(answer, place)
         except SynclineError as error:
+            if error.code in UNREADABLE and error.sample is None:
+                error.sample = sample_of(place, answer.status, answer.headers, answer.body, self.client.hide)
             error.message = f"{place}: {error.message}"
             error.args = (error.message,)
             raise
