@@ -196,8 +196,9 @@ def engine(settings: Settings) -> Iterator[Engine]:
     """An engine over this home, for one run or for many."""
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import open_facilities
+    from syncline.executor.garbage import rarely_searched
 
-    with open_facilities(settings) as facilities:
+    with rarely_searched(), open_facilities(settings) as facilities:
         yield Engine(facilities, _resolver(facilities))
 
 

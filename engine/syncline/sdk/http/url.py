@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -28,7 +29,14 @@ def origin_of(url: str | SplitResult) -> Origin:
     '::1'
     """
     parts = urlsplit(url) if isinstance(url, str) else url
-    return Origin(parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80))
+    return _origin(parts.scheme, parts.netloc)
+
+
+@lru_cache(maxsize=4096)
+def _origin(scheme: str, netloc: str) -> Origin:
+    """Each request asks for its origin several times, and there are few of them."""
+    parts = SplitResult(scheme, netloc, "", "", "")
+    return Origin(scheme, (parts.hostname or "").lower(), parts.port or (443 if scheme == "https" else 80))
 
 
 def same_origin(base: str, url: str) -> bool:
