@@ -43,8 +43,9 @@ def _list_column(node: Node, values: list[Any]) -> pl.Series:
     # polars takes 3.3 µs a row for Python lists; Arrow's own list layout, offsets over flat items, a tenth of that.
     import pyarrow as pa
 
-    offsets = [0, *accumulate(len(value) if value else 0 for value in values)]
-    flat = list(chain.from_iterable(value for value in values if value))
+    lists = [value or () for value in values] if None in values else values
+    offsets = list(accumulate(map(len, lists), initial=0))
+    flat = list(chain.from_iterable(lists))
     item = Field(node.field.name, node.field.type, fields=node.field.fields)
     inner = column_of(Node(item, node.path, node.attribute, node.struct, node.children), flat)
     nulls = pa.array([value is None for value in values], pa.bool_())

@@ -38,26 +38,27 @@ class Drift:
     def changes(self, document: Any) -> tuple[list[str], list[str]]:
         """Names of fields that have come, and of declared ones that have gone, with a page; told once."""
         listed = self._listed(document)
-        if not listed:
+        first = next((record for record in listed if isinstance(record, dict)), None)
+        if first is None:
             return [], []
         if self._some is None:
-            names = [frozenset(record) for record in listed]
+            names = [frozenset(record) for record in listed if isinstance(record, dict)]
             self._some, self._all = frozenset().union(*names), frozenset.intersection(*names)
             return [], []
         # One record tells of nearly every page that nothing has changed.
-        first = listed[0].keys()
-        came = first - self._some - self._told
-        gone = (self._all & frozenset(self.declared)) - first - self._told
+        came = first.keys() - self._some - self._told
+        gone = (self._all & frozenset(self.declared)) - first.keys() - self._told
         if not came and not gone:
             return [], []
-        new = sorted(name for name in came if all(name in record for record in listed))
-        lost = sorted(name for name in gone if not any(name in record for record in listed))
+        records = [record for record in listed if isinstance(record, dict)]
+        new = sorted(name for name in came if all(name in record for record in records))
+        lost = sorted(name for name in gone if not any(name in record for record in records))
         self._told |= {*new, *lost}
         return new, lost
 
-    def _listed(self, document: Any) -> list[dict[str, Any]]:
+    def _listed(self, document: Any) -> list[Any]:
         if self._path is None:
             return []
         for name in self._path:
             document = document.get(name) if isinstance(document, dict) else None
-        return [r for r in document if isinstance(r, dict)] if isinstance(document, list) else []
+        return document if isinstance(document, list) else []
