@@ -13,6 +13,7 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.stream import RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
+from syncline.mapping.expression import Current, Get
 from syncline.model.errors import Invalid
 from syncline.sdk.source import BATCH_BYTES, SourceRequest
 
@@ -46,7 +47,8 @@ def _runtime(side: Side) -> Runtime:
 class Opener:
     """Opens the ends of one flow; notes the secrets it used and counts what connectors count.
 
-    `ledgers` gives what is remembered of a tenant's writes to an integration that has no transactions.
+    `strict`: a source whose schema breaks ends what reads it. `ledgers` gives what is remembered of a tenant's writes
+    to an integration that has no transactions.
     """
 
     item: CompiledFlow
@@ -55,6 +57,7 @@ class Opener:
     resolve: Resolve
     keep: Keep | None = None
     batch_bytes: int = BATCH_BYTES
+    strict: bool = True
     ledgers: Callable[[str, str], Ledger] | None = None
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
@@ -99,6 +102,7 @@ class Opener:
                 paths=tuple(paths),
                 incremental=isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental",
                 batch_bytes=self.batch_bytes,
+                needed=_needed(self.item) if self.strict else None,
             ),
         )
 
@@ -116,6 +120,19 @@ class Opener:
         if self.ledgers is not None and not _runtime(flow.target).transactional:
             instance = replace(instance, ledger=self.ledgers(flow.key.tenant, flow.target.integration.key.name))
         return opens(instance)
+
+
+def _needed(item: CompiledFlow) -> tuple[str, ...]:
+    """Top-level source fields that required target fields and the key are taken from as they are."""
+    found = dict.fromkeys(
+        field.expression.name
+        for field in item.compiled.fields
+        if (field.required or field.name in item.flow.target_key)
+        and field.default is None
+        and isinstance(field.expression, Get)
+        and isinstance(field.expression.of, Current)
+    )
+    return tuple(found)
 
 
 def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing) -> Columns:

@@ -45,7 +45,7 @@ def preview_flow(
     """Reads from the start of the source until `limit` records are mapped."""
     applied = Applied(0, "", "", {}, desired, flows)
     item = applied.flow(key)
-    opener = Opener(item, applied, settings, resolve)
+    opener = Opener(item, applied, settings, resolve, strict=False)  # what doesn't fit is what it shows
     source = opener.source()
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []

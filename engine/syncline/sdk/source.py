@@ -85,7 +85,8 @@ class SourceRequest:
     """What to read from a stream.
 
     `schema` is the declared record schema, or None; `paths` are the dotted source paths that will be used (mapping,
-    key, cursor), enough to read a stream without a schema. `incremental` asks to read past the cursor only.
+    key, cursor), enough to read a stream without a schema. `incremental` asks to read past the cursor only. `needed`
+    are the fields that the mapping can't do without: a source that sees its schema break stops; None: it goes on.
 
     >>> SourceRequest("tickets", schema=None, paths=("id", "requester.email"), incremental=True).batch_rows
     50000
@@ -97,6 +98,7 @@ class SourceRequest:
     incremental: bool = False
     batch_rows: int = 50_000
     batch_bytes: int = BATCH_BYTES
+    needed: tuple[str, ...] | None = None
 
 
 class Source(Protocol):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.rest.chunk import ChunkedFetcher, compile_chunks
+from syncline.connectors.rest.contract import Contract, contract_of
 from syncline.connectors.rest.decoding import asked_fields, compile_decoding
 from syncline.connectors.rest.fan import Fan
 from syncline.connectors.rest.file import FileFetcher
@@ -55,9 +56,11 @@ class Compiler:
         self._config = config
         self._width = width
         self._fans: list[Fan] = []
+        self._own: SourceRequest | None = None
 
     def compile(self, request: SourceRequest, use: Use) -> Compiled:
         """The stream of a request. Raises `Invalid` when its declaration can't be run."""
+        self._own = request
         stream = self._streams.get(request.stream)
         if stream is None:
             raise Invalid(f"connector {self._instance.name} has no stream {request.stream}", code="SYN432")
@@ -126,7 +129,16 @@ class Compiler:
             self._config,
             typed=typed,
             records=stream.records,
+            contract=self._contract(name, stream, schema, typed=typed),
         )
+
+    def _contract(self, name: str, stream: RestStream, schema: Schema, *, typed: bool) -> Contract | None:
+        """What the pages of the stream that is asked for have to keep to; those of its parents have no contract."""
+        own = self._own
+        if own is None or own.needed is None or own.stream != name or not typed:
+            return None
+        cursor = (stream.cursor.field.split(".")[0],) if stream.cursor and stream.cursor.field else ()
+        return contract_of(schema, stream.key, (*own.needed, *(cursor if own.incremental else ())))
 
     def _cursor(
         self, name: str, stream: RestStream, schema: Schema, names: frozenset[str], *, typed: bool
@@ -158,6 +170,7 @@ class Compiler:
             self._config,
             typed=typed,
             records=stream.records,
+            contract=self._contract(name, stream, schema, typed=typed),
         )
         return JobReading(listing, plan, cursor.into if cursor else {}, self._with_files(job.download, use))
 

@@ -56,6 +56,16 @@ class Drift:
         self._told |= {*new, *lost}
         return new, lost
 
+    def lost(self, document: Any, names: Collection[str]) -> list[str]:
+        """Those of the names that all records of the first page had, and none of this one has; every time."""
+        wanted = self._all.intersection(names)
+        listed = self._listed(document) if wanted else []
+        first = next((record for record in listed if isinstance(record, dict)), None)
+        if first is None or not (wanted := wanted - first.keys()):
+            return []
+        records = [record for record in listed if isinstance(record, dict)]
+        return sorted(name for name in wanted if not any(name in record for record in records))
+
     def _listed(self, document: Any) -> list[Any]:
         if self._path is None:
             return []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.rest.incremental import Cursor, Progress, begin, scalar_at
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.contract import Contract
     from syncline.connectors.rest.decoding import Decoding
     from syncline.connectors.rest.pages import PagePlan
     from syncline.connectors.rest.requests import RequestPlan
@@ -22,7 +23,8 @@ class Listing:
     """What is asked for, how pages follow each other, and what their records are.
 
     `config` are the instance's plain settings. `typed`: the records' fields are declared, so that the cursor's field
-    is a value; otherwise it is in JSON text. `records` is where an answer has its records.
+    is a value; otherwise it is in JSON text. `records` is where an answer has its records. `contract`: what its pages
+    have to keep to.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Listing:
     config: Mapping[str, Any]
     typed: bool
     records: str = "@"
+    contract: Contract | None = None
 
     def begin(self, position: Position | None, *, incremental: bool, now: float) -> Progress:
         """The pass that a position is in, or a new one."""

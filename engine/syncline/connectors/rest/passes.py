@@ -26,6 +26,7 @@ from syncline.sdk.json_records import BadRecord, PageRecords
 from syncline.sdk.paging import Pager, Seen, State
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.contract import Breach
     from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.judge import Answer
     from syncline.connectors.rest.listing import Listing
@@ -42,7 +43,7 @@ class PageRead:
     """A page's records that are kept, and the position after them.
 
     `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left
-    out, or that are marked as deleted.
+    out, or that are marked as deleted. `breach`: how all of its records break the contract.
     """
 
     records: list[Any]
@@ -53,6 +54,12 @@ class PageRead:
     position: Position
     last: bool
     skipped: int = 0
+    breach: Breach | None = None
+
+    @property
+    def judged(self) -> int:
+        """Records that belong to the pass, well-formed or not."""
+        return len(self.records) + len(self.malformed)
 
 
 @dataclass(slots=True)
@@ -153,9 +160,14 @@ class Pass:
                 following = None if older else self._following(replace(seen, records=found.count))
         records, rows, bad = self._kept(found)
         malformed = tuple(Malformed(f"{place}#{b.index + 1}", b.message, b.raw, b.field) for b in bad)
+        breach: Breach | None = None
+        if self.listing.contract is not None and (records or bad):
+            kept = PageRecords(records, rows, bad)
+            breach = self.listing.contract.breach(kept, self.listing.decoding, self._drift, answer.document, place)
         self._turn(following)
         spans, position = spans_of(place, rows), progress.position()
-        return PageRead(records, spans, malformed, digest, len(answer.body), position, progress.ended, found.skipped)
+        size, last = len(answer.body), progress.ended
+        return PageRead(records, spans, malformed, digest, size, position, last, found.skipped, breach)
 
     def _turn(self, following: State | None) -> None:
         if self.progress.turn(following):

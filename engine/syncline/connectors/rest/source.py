@@ -11,11 +11,12 @@ from functools import partial
 
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.compile import Compiler
+from syncline.connectors.rest.contract import unbroken
 from syncline.connectors.rest.gather import Gathered
 from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.passes import Pass
 from syncline.connectors.rest.requests import connector_of
-from syncline.connectors.rest.tree import Use
+from syncline.connectors.rest.tree import Step, Use
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema
@@ -66,7 +67,7 @@ class RestSource:
         after = position or {}
         gathered = self._gathered()
         try:
-            for step in self._reading.steps(position, incremental=self._request.incremental):
+            for step in self._steps(position):
                 gathered.take(step)
                 after = step.position
                 if step.keep or (not step.last and gathered.full(self._request, self._clock.monotonic())):
@@ -94,6 +95,13 @@ class RestSource:
         request = Pass(listing, self._client, progress, self._clock.now).first_request()
         self._client.fetch(request, reading=listing.decoding.reading)
         return self._client.place(request)
+
+    def _steps(self, position: Position | None) -> Iterator[Step]:
+        """The steps of a read, as long as its pages are as declared."""
+        steps = self._reading.steps(position, incremental=self._request.incremental)
+        if self._request.needed is None:
+            return steps
+        return unbroken(steps, self._request.stream, fresh=position is None)
 
     def _without_credentials(self) -> Client:
         """The client for files at other hosts, which credentials are never sent to."""

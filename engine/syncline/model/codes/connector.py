@@ -102,6 +102,16 @@ CODES: tuple[Code, ...] = (
         "Correct the expression, so that it gives a string or a number.",
     ),
     Code(
+        "SYN424",
+        "records no longer as declared",
+        "In ten records in a row, or in all that there are, a declared field has another type, is null or missing "
+        "where it may not be, or one that the key, the cursor or the mapping needs is gone. None of them was written.",
+        "Compare the API with the connector's schema (`syncline connector discover`), correct it or the mapping, and "
+        "run again: it goes on before them.",
+        bad="schema: {required: [email], properties: {email: {type: string}}}   # the API stopped sending it",
+        good="schema: {properties: {email: {type: string}}}",
+    ),
+    Code(
         "SYN430",
         "invalid request template",
         "A template has a syntax error, or uses more than values, listed filters and inline conditions.",
