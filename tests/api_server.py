@@ -78,8 +78,11 @@ def api_server(handler: Callable[[Asked], Reply], tls: ssl.SSLContext | None = N
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's word
             del format, args
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
-    server.daemon_threads = True
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        request_queue_size = 512  # hundreds of clients may come at once: none of them waits for its SYN to be repeated
+
+    server = Server(("127.0.0.1", 0), Requests)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     running = ApiServer(f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}")

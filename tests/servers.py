@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POSTGRES_USUAL = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"
-CONNECT_SECONDS = 3
+CONNECT_SECONDS = 15
 
 
 def unavailable(name: str, reason: str) -> NoReturn:

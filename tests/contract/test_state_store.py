@@ -139,7 +139,7 @@ class TestIdentity:
     def test_opened_by_many_at_once(self, where):
         """Eight threads and two processes that open a fresh state at once all get the same one."""
         processes = [where.start("print(store.lineage, flush=True)") for _ in range(2)]
-        gate = threading.Barrier(8, timeout=30)
+        gate = threading.Barrier(8, timeout=120)
 
         def open_at_once(_: int) -> str:
             gate.wait()
@@ -147,7 +147,7 @@ class TestIdentity:
 
         with ThreadPoolExecutor(8) as pool:
             seen = set(pool.map(open_at_once, range(8)))
-        seen |= {process.communicate(timeout=30)[0].strip() for process in processes}
+        seen |= {process.communicate(timeout=120)[0].strip() for process in processes}
         assert len(seen) == 1
         assert all(process.returncode == 0 for process in processes)
 
@@ -383,8 +383,8 @@ class TestLease:
 
     def test_a_lease_is_renewed(self, store):
         """The end of a lease moves on while its holder lives."""
-        with store.lease("apply", ttl=0.6) as lease:
-            until = time.monotonic() + 30
+        with store.lease("apply", ttl=3) as lease:
+            until = time.monotonic() + 120
             while expires(store) <= lease.expires:
                 assert time.monotonic() < until
                 time.sleep(0.02)
@@ -393,8 +393,8 @@ class TestLease:
         """A short lease that is taken while a long one is held is renewed in its own time, and again after a pause."""
         with store.lease("long", ttl=600):
             for _ in range(2):
-                with store.lease("apply", ttl=0.6) as lease:
-                    until = time.monotonic() + 30
+                with store.lease("apply", ttl=3) as lease:
+                    until = time.monotonic() + 120
                     while expires(store) <= lease.expires:
                         assert time.monotonic() < until
                         time.sleep(0.02)
@@ -403,7 +403,7 @@ class TestLease:
         """Who took over a lapsed lease writes; every late write of the earlier holder is refused and has no effect."""
         apply(store, APPLIED)
         late = where.store()
-        with late.lease("apply", ttl=30) as stale:
+        with late.lease("apply", ttl=600) as stale:
             late.begin_apply(stale, "late", "p", "r", ["put"] * 4)
             lapse(late)
             with store.lease("apply") as fresh:
@@ -445,7 +445,7 @@ class TestLease:
     def test_of_many_threads_one_gets_it(self, where):
         """Of eight threads that want a lease at once, exactly one gets it."""
         stores = [where.store() for _ in range(8)]
-        gate, ended = threading.Barrier(8, timeout=30), threading.Barrier(8, timeout=30)
+        gate, ended = threading.Barrier(8, timeout=120), threading.Barrier(8, timeout=120)
 
         def take(store: SqlStore) -> bool:
             gate.wait()
@@ -462,12 +462,12 @@ class TestLease:
 
     def test_another_process_waits_for_ours(self, where, store):
         """A process is refused while another one holds the lease, and gets it afterwards."""
-        with where.start(HOLD.format(ttl=30)) as other:
+        with where.start(HOLD.format(ttl=600)) as other:
             assert other.stdout.readline().strip().isdecimal()
             with pytest.raises(Waiting) as caught, store.lease("apply"):
                 pass
             assert caught.value.on.endswith(f":{other.pid}")
-            other.communicate("go\n", timeout=30)
+            other.communicate("go\n", timeout=120)
         with store.lease("apply"):
             pass
 

@@ -15,7 +15,7 @@ from sqlalchemy import update
 
 from syncline.model.errors import Again, Stalled
 from syncline.model.secret import Secret
-from syncline.sdk.auth.authenticator import Authenticator
+from syncline.sdk.auth.authenticator import GRACE, Authenticator
 from syncline.sdk.auth.tokens import Token
 from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Request
@@ -25,6 +25,9 @@ from tests.contract.token_server import FIRST, rotating, scheme, token_of, vault
 from tests.servers import postgres_database
 
 ROOT = Path(__file__).parents[2]
+
+#: Seconds for which the clients of `token_server` claim a token: the time that the server is given, and the grace.
+CLAIMED = 20.0 + GRACE
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -63,7 +66,7 @@ def test_processes_renew_once(place):
         pass
     with rotating(0.5) as (server, api):
         running = [process(place, api.url, 10) for _ in range(3)]
-        ended = [(p.communicate(timeout=120), p.returncode) for p in running]
+        ended = [(p.communicate(timeout=300), p.returncode) for p in running]
 
     assert [code for _, code in ended] == [0, 0, 0], [error for (_, error), _ in ended]
     assert {line for (out, _), _ in ended for line in out.split()} == {"canary-access-1"}
@@ -71,34 +74,37 @@ def test_processes_renew_once(place):
 
 
 def test_a_process_that_dies_while_renewing_holds_nobody_up(place):
-    """The claim of a process that was killed is taken over at once: where it died is known on its own machine."""
+    """The claim of a process that was killed is taken over before its time is over: its own machine knows that it died."""
     with closing(open_store(place[0])):
         pass
-    with rotating(30.0) as (server, api):
-        killed = process(place, api.url, "die")
-        killed.communicate(timeout=60)
-        assert killed.returncode == 9
+    with rotating(600.0) as (server, api):
+        killed = process(place, api.url, 1)
+        while not server.at_once and killed.poll() is None:
+            time.sleep(0.01)
+        killed.kill()
+        killed.communicate(timeout=120)
+        assert server.at_once == 1
         server.delay = 0.0
         began = time.monotonic()
         with vault_at(*place) as vault:
-            assert token_of(vault, api.url) == "canary-access-1"
+            assert token_of(vault, api.url, timeout=120.0) == "canary-access-1"
 
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < CLAIMED
 
 
 def test_the_claim_of_another_machine_runs_out(place):
-    """A claim whose process can't be looked at ends by the database's clock, after a short while."""
+    """A claim whose process can't be looked at ends by the database's clock: not before its time, and soon after it."""
     with rotating(0.0) as (_, api), vault_at(*place) as vault:
-        made = scheme(api.url, timeout=1.0)
+        made = scheme(api.url)
         tokens = vault.tokens("acme", "crm", made.basis)
-        assert tokens.claim(0, 2.0)
+        began = time.monotonic()
+        assert tokens.claim(0, 4.0)
         with closing(open_store(place[0])) as store, store._database.write() as connection:
             connection.execute(update(tables.tokens).values(process="elsewhere 1 - - 0"))
-        assert not tokens.claim(0, 2.0)
-        began = time.monotonic()
-        assert token_of(vault, api.url, timeout=1.0) == "canary-access-1"
+        assert not tokens.claim(0, 4.0) or time.monotonic() - began > 3.0
+        assert token_of(vault, api.url) == "canary-access-1"
 
-    assert 0.5 < time.monotonic() - began < 6.0
+    assert 3.0 < time.monotonic() - began < 60.0
 
 
 def test_all_renewals_in_turn_use_each_token_once(place):
@@ -130,8 +136,8 @@ def test_a_reused_token_ends_in_a_login(place):
 
 
 def test_a_slow_server_has_a_deadline(place):
-    """A token endpoint that doesn't answer in time is an error that may pass, for all who wait, in bounded time."""
-    with rotating(3.0) as (server, api), vault_at(*place) as vault, ThreadPoolExecutor(5) as pool:
+    """A token endpoint that doesn't answer in time is an error that may pass, for all who wait; nobody waits for it."""
+    with rotating(600.0) as (server, api), vault_at(*place) as vault, ThreadPoolExecutor(5) as pool:
         began = time.monotonic()
         futures = [pool.submit(token_of, vault, api.url, 0.3) for _ in range(5)]
         errors = [future.exception() for future in futures]
@@ -139,7 +145,7 @@ def test_a_slow_server_has_a_deadline(place):
         server.delay = 0.0
 
     assert all(isinstance(error, Again) for error in errors)
-    assert waited < 12.0
+    assert waited < 120.0
 
 
 def test_tokens_are_sealed_at_rest(place):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 import threading
 import time
@@ -95,12 +94,8 @@ def vault_at(state: str, keys: Path) -> Iterator[Vault]:
 
 
 def main(state: str, keys: str, url: str, threads: str) -> None:
-    """A process of its own: prints the access token of each of its threads, or dies while the server is asked."""
+    """A process of its own: prints the access token of each of its threads."""
     with vault_at(state, Path(keys)) as vault:
-        if threads == "die":
-            threading.Timer(1.0, os._exit, (9,)).start()
-            token_of(vault, url)
-            return
         found: list[str] = []
         workers = [threading.Thread(target=lambda: found.append(token_of(vault, url))) for _ in range(int(threads))]
         for worker in workers:

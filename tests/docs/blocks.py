@@ -39,7 +39,7 @@ _RUN = re.compile(r"\b\d{8}T\d{6}-[0-9a-f]{6}\b")
 #: The port that pages use for an API of their own; the test takes a free one.
 _PORT = "8765"
 #: Seconds that a command may take.
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True)

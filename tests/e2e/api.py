@@ -97,7 +97,7 @@ def syncline(root: Path, *args: str, extra: Mapping[str, str] | None = None) -> 
     """Runs a command line to its end."""
     command = [sys.executable, "-m", "syncline", *args]
     return subprocess.run(
-        command, cwd=root, env=environ(extra), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=root, env=environ(extra), capture_output=True, text=True, timeout=300, check=False
     )
 
 

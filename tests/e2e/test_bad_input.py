@@ -269,7 +269,7 @@ def test_an_api_that_hangs_is_given_up_and_gone_on_with(tmp_path):
 
     def api(asked: Asked) -> Reply:
         if asked.query.get("cursor"):
-            answering.wait(30)
+            answering.wait(300)
             return Reply({"data": [{"id": 2, "title": "t"}], "next": None})
         return Reply({"data": [{"id": 1, "title": "t"}], "next": "2"})
 
@@ -277,7 +277,7 @@ def test_an_api_that_hangs_is_given_up_and_gone_on_with(tmp_path):
         texts = helpdesk(server.url)
         settings = build(
             tmp_path,
-            {name: text.replace("read: full", "progressDeadline: 1s, read: full") for name, text in texts.items()},
+            {name: text.replace("read: full", "progressDeadline: 5s, read: full") for name, text in texts.items()},
         )
         workflow.apply(settings)
         with pytest.raises(Again) as caught:

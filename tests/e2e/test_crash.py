@@ -27,7 +27,7 @@ def crash(root: Path, what: str, scenario: dict[str, str], **how: Any) -> Iterat
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=1800,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -94,7 +94,7 @@ def repository(url: str, way: str, *, write: str = "upsert") -> dict[str, str]:
 
 def contacts(url: str) -> list[Any]:
     """What the API holds, in the order of our ids; a record that is there twice shows twice."""
-    with urllib.request.urlopen(f"{url}/contacts", timeout=30) as answer:  # noqa: S310 - a server of the test
+    with urllib.request.urlopen(f"{url}/contacts", timeout=120) as answer:  # noqa: S310 - a server of the test
         items = json.loads(answer.read())["items"]
     return sorted(({k: v for k, v in item.items() if k != "ref"} for item in items), key=json.dumps)
 
@@ -102,4 +102,4 @@ def contacts(url: str) -> list[Any]:
 def control(url: str, what: str) -> None:
     """Tells the API to forget everything (`reset`), to remember how it is (`keep`) or to be so again (`back`)."""
     request = urllib.request.Request(f"{url}/__{what}", data=b"", method="POST")  # noqa: S310 - likewise
-    urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - likewise
+    urllib.request.urlopen(request, timeout=120).close()  # noqa: S310 - likewise

@@ -17,12 +17,12 @@ FIELDS = ("to: id, from: id, type: integer, required: true", "to: name, from: na
 AUTH = "{type: bearer, token: {secretRef: {provider: env, key: TOKEN}}}"
 TOKEN = "faults-canary-4711"
 TOTAL = 6
-#: Four attempts of a second each, and what starting and committing takes on a busy machine.
-SECONDS = 20
+#: Far more than four attempts of three seconds each, and far less than what faults that last would hold a run up for.
+SECONDS = 120
 
 
 def items(root: Path, url: str) -> House:
-    """A house that reads the items incrementally, by four attempts of at most a second a request."""
+    """A house that reads the items incrementally, by four attempts of at most three seconds a request."""
     flow = Flow("items", FIELDS, read="incremental")
     return house(root, "items", {"url": url}, flow, auth=AUTH, secrets={"TOKEN": TOKEN}, quick=True)
 

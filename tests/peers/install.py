@@ -24,7 +24,7 @@ from tests.servers import unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-INSTALL_SECONDS = 600
+INSTALL_SECONDS = 1800
 
 
 def home() -> Path:

@@ -41,7 +41,7 @@ def approve(url: str) -> str:
 
 def _open(opener: urllib.request.OpenerDirector, url: str, data: bytes | None) -> tuple[str | None, str]:
     try:
-        with opener.open(url, data, timeout=10) as response:
+        with opener.open(url, data, timeout=60) as response:
             return None, response.read().decode()
     except urllib.error.HTTPError as error:
         with error:

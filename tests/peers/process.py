@@ -16,8 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-START_SECONDS = 90
-STOP_SECONDS = 10
+START_SECONDS = 300
+STOP_SECONDS = 30
 
 
 def free_port() -> int:

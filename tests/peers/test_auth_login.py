@@ -81,7 +81,7 @@ def repository(folder: Path, oidc, grant: str):
 
 def syncline(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *args], cwd=folder, env=ENVIRON, capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, *args], cwd=folder, env=ENVIRON, capture_output=True, text=True, timeout=300, check=False
     )
 
 
@@ -92,7 +92,7 @@ ENVIRON = {**os.environ, "SYNCLINE_ACTOR": "ada", "SYNCLINE_EGRESS_PRIVATE": "12
 def login(folder: Path, answer=approve):
     """Logs in by the command, with `answer` as the person; its exit code and what it wrote."""
     process = subprocess.Popen(
-        [*COMMAND, "auth", "login", "Integration/items", "--no-browser", "--timeout", "30"],
+        [*COMMAND, "auth", "login", "Integration/items", "--no-browser", "--timeout", "300"],
         cwd=folder,
         env=ENVIRON,
         stdout=subprocess.PIPE,
@@ -110,14 +110,14 @@ def login(folder: Path, answer=approve):
     landed = answer(f"{url}?user_code={code}" if code else url)
     if not code:
         threading.Thread(target=_visit, args=(landed,), daemon=True).start()
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out + "".join(lines) + err
 
 
 def _visit(url):
     from urllib.request import ProxyHandler, build_opener
 
-    build_opener(ProxyHandler({})).open(url, timeout=10).close()
+    build_opener(ProxyHandler({})).open(url, timeout=60).close()
 
 
 @pytest.mark.parametrize("grant", ["authorization_code", "device_code"])

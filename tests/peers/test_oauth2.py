@@ -120,7 +120,7 @@ def test_a_token_is_renewed_ahead_of_its_end(oidc, wire):
         seen.add(version)
         time.sleep(0.2)
 
-    assert seen == {1, 2}
+    assert seen >= {1, 2}
 
 
 def test_a_refused_token_is_renewed_once(oidc, wire):

@@ -40,7 +40,7 @@ def test_a_listing_is_read_by_signed_requests(tmp_path, request, name, moto):
     """Five objects, with names that need escaping, come over signed pages of two in XML."""
     system = request.getfixturevalue(name)
     arguments = [system.url, system.region, system.access_key, system.secret_key]
-    subprocess.run([moto.python, "-c", FILL, *arguments], check=True, timeout=60)
+    subprocess.run([moto.python, "-c", FILL, *arguments], check=True, timeout=300)
     config = {"url": system.url, "region": system.region, "bucket": "reports"}
     secrets = {"ACCESS": system.access_key, "SECRET": system.secret_key}
     made = house(tmp_path, "s3", config, Flow("objects", FIELDS, key="name"), auth=AUTH, secrets=secrets)

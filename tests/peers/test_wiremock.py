@@ -16,10 +16,10 @@ ONCE = {
     "chunks are malformed": {"fault": "MALFORMED_RESPONSE_CHUNK"},
     "random bytes come": {"fault": "RANDOM_DATA_THEN_CLOSE"},
     "the body is cut": {"jsonBody": page(2), "headers": {"Content-Length": "400"}},
-    "the answer comes too late": {"jsonBody": page(2), "fixedDelayMilliseconds": 3000},
+    "the answer comes too late": {"jsonBody": page(2), "fixedDelayMilliseconds": 10_000},
     "the body takes too long": {
         "jsonBody": page(2),
-        "chunkedDribbleDelay": {"numberOfChunks": 20, "totalDuration": 10_000},
+        "chunkedDribbleDelay": {"numberOfChunks": 20, "totalDuration": 60_000},
     },
     "the server is overloaded": {"status": 503, "body": "<html>busy</html>"},
     "a wait can't be read": {"status": 429, "headers": {"Retry-After": "soon"}},

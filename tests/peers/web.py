@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-SECONDS = 30
+SECONDS = 120
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def moto(folder: Path) -> Iterator[Aws]:
     command = [programs / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
     with running(command, folder, lambda: answers(f"{url}/moto-api/")):
         made = subprocess.run(
-            [programs / "python", "-c", USER, url], capture_output=True, text=True, timeout=60, check=True
+            [programs / "python", "-c", USER, url], capture_output=True, text=True, timeout=300, check=True
         )
         access, secret = made.stdout.split()
         ask("POST", f"{url}/moto-api/reset-auth", b"0", headers={"Content-Type": "text/plain"}).ok()

@@ -77,7 +77,7 @@ def loaded(*args: str) -> set[str]:
         "import sys\nfrom syncline.cli.main import main\n"
         "code = main(sys.argv[1:])\nprint('\\n' + '\\0'.join(sys.modules))\nsys.exit(code)"
     )
-    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, *args], capture_output=True, text=True, check=True, timeout=300)
     return set(done.stdout.rsplit("\n", 2)[1].split("\0"))
 
 

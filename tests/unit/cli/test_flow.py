@@ -263,7 +263,7 @@ def test_audit(applied, shell, tmp_path):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert "audit.export" in shell("audit", "show").out
@@ -367,7 +367,7 @@ def on_terminal(folder: Path, *args: str, answer: str) -> tuple[int, str]:
         while part := os.read(leader, 65_536):
             shown += part
     os.close(leader)
-    return process.wait(timeout=60), shown.decode()
+    return process.wait(timeout=300), shown.decode()
 
 
 def test_doctor(applied, shell):

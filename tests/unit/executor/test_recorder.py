@@ -67,19 +67,19 @@ def test_what_waits_goes_together(recorder, monkeypatch):
         sizes.append(len(entries))
         if len(sizes) == 1:
             entered.set()
-            assert go.wait(10)
+            assert go.wait(120)
         return append(entries)
 
     monkeypatch.setattr(recorder._journal, "append", slow)
     with ThreadPoolExecutor(6) as pool:
         first = pool.submit(recorder.record, [recorder.event(Action.plan)])
-        assert entered.wait(10)
+        assert entered.wait(120)
         others = [pool.submit(recorder.record, [recorder.event(Action.plan)]) for _ in range(5)]
         while len(recorder._queue) < 5:
-            pass
+            time.sleep(0.001)
         go.set()
         for future in (first, *others):
-            future.result(10)
+            future.result(120)
 
     assert sizes == [1, 5]
 
@@ -90,7 +90,7 @@ def test_a_journal_that_cannot_be_written_tells_everybody(recorder, log, monkeyp
         patch.setattr(os, "fdatasync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
         with ThreadPoolExecutor(4) as pool:
             futures = [pool.submit(recorder.record, [recorder.event(Action.plan)]) for _ in range(8)]
-            errors = [future.exception(10) for future in futures]
+            errors = [future.exception(120) for future in futures]
 
     assert all(isinstance(error, Stalled) and "No space left" in str(error) for error in errors)
     recorder.record([recorder.event(Action.plan)])
@@ -104,7 +104,7 @@ def test_what_is_recorded_is_signed_within_moments(recorder, log, monkeypatch):
     recorder.record([recorder.event(Action.plan)])
     assert log.checkpoint()[0].size == 0
 
-    until = time.monotonic() + 10
+    until = time.monotonic() + 120
     while recorder._publisher is not None and time.monotonic() < until:
         time.sleep(0.01)
 

@@ -47,7 +47,7 @@ def certificate(folder: Path, *, address: str = "127.0.0.1", days: int = 1) -> P
 def fetch(url: str, context: ssl.SSLContext | None = None) -> bytes:
     transport = HttpTransport(SystemClock(), 1 << 20, context=context, egress=LOCAL)
     try:
-        return transport.send(Request("GET", url), 5.0).body
+        return transport.send(Request("GET", url), 60.0).body
     finally:
         transport.close()
 
@@ -96,7 +96,7 @@ def test_one_connection_is_kept():
     with api_server(handler) as api:
         transport = HttpTransport(SystemClock(), 1 << 20, egress=LOCAL, pool=(pool := Watched(SystemClock())))
         for path in ("/", "/bad", "/", "/?x=1"):
-            transport.send(Request("GET", api.url + path), 5.0)
+            transport.send(Request("GET", api.url + path), 60.0)
         transport.close()
         pool.close()
     assert taken[0] is None

@@ -3,6 +3,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -139,7 +141,7 @@ def test_processes_that_start_at_once_agree_on_the_keys(tmp_path: Path):
     processes = [context.Process(target=_hash_key, args=(tmp_path / "keys", results)) for _ in range(4)]
     for process in processes:
         process.start()
-    keys = {results.get(timeout=30) for _ in processes}
+    keys = {results.get(timeout=300) for _ in processes}
     for process in processes:
         process.join()
 
@@ -152,15 +154,18 @@ def test_an_envelope_does_not_show_its_key(ring: KeyRing):
 
 
 def test_sealing_is_fast(ring: KeyRing):
-    """10 MB are sealed, and opened, at more than 500 MB/s (the best of five)."""
+    """Sealing 10 MB, and opening them, is work of the order of hashing them: no step is per byte (best of five)."""
     data, envelope = os.urandom(10_000_000), ring.envelope("acme")
     times = []
     for _ in range(5):
-        begin = time.perf_counter()
+        moments = [time.process_time()]
         blob = envelope.seal(data, "p")
-        middle = time.perf_counter()
+        moments.append(time.process_time())
         envelope.open(blob, "p")
-        times.append((middle - begin, time.perf_counter() - middle))
+        moments.append(time.process_time())
+        sha256(data)
+        moments.append(time.process_time())
+        times.append([after - before for before, after in pairwise(moments)])
 
-    assert min(seal for seal, _ in times) < 0.020
-    assert min(opened for _, opened in times) < 0.020
+    sealing, opening, hashing = map(min, zip(*times, strict=True))
+    assert max(sealing, opening) < 20 * hashing

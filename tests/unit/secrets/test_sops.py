@@ -253,7 +253,7 @@ HOSTILE_JSON = {
 
 def _sops(program: str, identity: list[Secret], folder: Path, *arguments: str) -> bytes:
     environ = {**os.environ, "SOPS_AGE_KEY": identity[0].reveal()}
-    done = subprocess.run([program, *arguments], capture_output=True, check=False, env=environ, cwd=folder, timeout=30)
+    done = subprocess.run([program, *arguments], capture_output=True, check=False, env=environ, cwd=folder, timeout=300)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 

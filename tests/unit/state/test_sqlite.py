@@ -248,13 +248,14 @@ def test_alembic_is_not_imported_for_a_state_up_to_date(tmp_path):
 
 
 def test_start_is_quick(tmp_path):
-    """Opening a current state takes less than 30 ms once the libraries are loaded."""
-    path = tmp_path / "state.db"
-    open_store(_url(path)).close()
-    taken = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        store = open_store(_url(path))
-        taken.append(time.perf_counter() - begin)
-        store.close()
-    assert min(taken) < 0.030
+    """Opening a current state is less work than making one: no migration is looked at (best of five)."""
+    made: list[float] = []
+    opened: list[float] = []
+    open_store(_url(tmp_path / "first.db")).close()  # loads the libraries
+    for number in range(5):
+        for taken in (made, opened):
+            begin = time.process_time()
+            store = open_store(_url(tmp_path / f"{number}.db"))
+            taken.append(time.process_time() - begin)
+            store.close()
+    assert min(opened) < min(made) / 2
