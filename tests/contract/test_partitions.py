@@ -1,0 +1,196 @@
+"""The shipped checks of partitioned sources, run over the `rest` runtime; and that they find sources that break one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import polars as pl
+import pytest
+
+from syncline.model.schema import STRING, DataType, Field, Schema
+from syncline.sdk import conformance
+from syncline.sdk.batch import Batch, Span
+from syncline.sdk.conformance import Broken
+from syncline.sdk.conformance_partitions import (
+    PARTITION_CHECKS,
+    PartitionedCase,
+    each_partition_resumes_from_its_own_cursor,
+    killed_anywhere_each_record_arrives,
+    order_of_partitions_is_of_no_matter,
+    width_is_of_no_matter,
+)
+from syncline.sdk.source import Source
+from tests.api_server import Asked, Reply, api_server
+from tests.rest_streams import instance, source
+
+STREAMS = """
+streams:
+  orgs:
+    get: /orgs
+    records: data[]
+    key: [id]
+    page: {cursor: next, into: query.cursor}
+    schema: {properties: {id: {type: integer}}}
+  repos:
+    for: {each: orgs, as: org}
+    get: /orgs/{{ org.id }}/repos
+    records: data[]
+    key: [org.id, id]
+    page: {cursor: next, into: query.cursor}
+    schema: {properties: {id: {type: integer}}}
+  items:
+    for: FOR
+    get: PATH
+    records: data[]
+    key: [id]
+    page: {cursor: next, into: query.cursor}
+    cursor: {field: at, into: {query.since: start}}
+    schema: {properties: {id: {type: integer}, at: {type: string}}}
+"""
+WAYS = {
+    "parents": ("{each: orgs, as: org}", "/orgs/{{ org.id }}/items"),
+    "grandparents": ("{each: repos, as: repo}", "/orgs/{{ org.id }}/repos/{{ repo.id }}/items"),
+}
+
+
+class Forge:
+    """An API of records below parents, in pages of two, that starts where it is asked to."""
+
+    def __init__(self, way: str) -> None:
+        self.way = way
+        self.folders: dict[str, list[dict[str, Any]]] = {"/orgs": []}
+        for org in (1, 2, 3):
+            for number in range(5):
+                self.add(org, {"id": 100 * org + number, "at": f"2024-0{org}-0{number + 1}T00:00:00Z"})
+
+    def add(self, org: int, item: dict[str, Any]) -> None:
+        """A record of an org; deeper ways keep it under the org's only repo."""
+        folder = f"/orgs/{org}" if self.way == "parents" else f"/orgs/{org}/repos/{org}"
+        if {"id": org} not in self.folders["/orgs"]:
+            self.folders["/orgs"].append({"id": org})
+            self.folders[f"/orgs/{org}/repos"] = [{"id": org}]
+        self.folders.setdefault(f"{folder}/items", []).append(item)
+
+    def turn(self) -> None:
+        self.folders["/orgs"].reverse()
+
+    def grow(self) -> None:
+        """A record of the first org that is older than all of the third, and a new org of one that is older than all."""
+        number = len(self.folders["/orgs"])
+        self.add(1, {"id": 100 + number * 10, "at": f"2024-01-2{number}T00:00:00Z"})
+        self.add(number + 1, {"id": 100 * (number + 1), "at": "2020-01-01T00:00:00Z"})
+
+    def __call__(self, asked: Asked) -> Reply:
+        found = [record for record in self.folders[asked.path] if record.get("at", "") >= asked.query.get("since", "")]
+        start = int(asked.query.get("cursor", 0))
+        following = str(start + 2) if start + 2 < len(found) else None
+        return Reply({"data": found[start : start + 2], "next": following})
+
+
+@pytest.fixture(params=WAYS)
+def case(request: pytest.FixtureRequest):
+    """A stream for each of an API's records, over a real server."""
+    forge = Forge(request.param)
+    each, path = WAYS[request.param]
+    with api_server(forge) as api:
+
+        def opened(width: int) -> Source:
+            made = instance(
+                STREAMS.replace("FOR", each).replace("PATH", path),
+                url=api.url,
+                integration={"limits": {"concurrency": width}},
+            )
+            return source(made, incremental=True, batch_rows=2)
+
+        yield PartitionedCase(opened, lambda record: record["org"]["id"], forge.turn, forge.grow)
+
+
+@pytest.mark.parametrize("check", PARTITION_CHECKS, ids=lambda check: check.__name__)
+def test_rest_sources_keep_the_promises_of_partitions(case: PartitionedCase, check):
+    """A REST source that is read for its parents passes every check of the shipped suite, at any depth."""
+    check(case)
+
+
+@pytest.mark.parametrize("check", conformance.SOURCE_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("width", [1, 3])
+def test_they_keep_the_promises_of_sources(case: PartitionedCase, width, check):
+    """The checks of all sources hold for partitions as well, one at a time and several."""
+    check(lambda: case.open(width))
+
+
+@dataclass
+class Shelf:
+    """Partitions of numbered records in memory, read by a source that keeps all promises or breaks one."""
+
+    fault: str = "none"
+    partitions: list[tuple[str, list[int]]] = field(
+        default_factory=lambda: [("a", [1, 2, 3]), ("b", [11, 12, 13]), ("c", [21, 22, 23])]
+    )
+
+    def turn(self) -> None:
+        self.partitions.reverse()
+
+    def grow(self) -> None:
+        self.partitions[0][1].append(self.partitions[0][1][-1] + 1)
+        self.partitions.append((f"new {len(self.partitions)}", [0]))
+
+    def case(self) -> PartitionedCase:
+        return PartitionedCase(partial(_Reader, self), lambda record: record["of"], self.turn, self.grow)
+
+
+class _Reader:
+    """Reads a shelf, a record a batch; its position is a cursor of each partition."""
+
+    schema = Schema((Field("of", STRING), Field("n", DataType("integer"))))
+
+    def __init__(self, shelf: Shelf, width: int) -> None:
+        self.shelf, self.width = shelf, width
+
+    def read(self, position):
+        fault, cursors = self.shelf.fault, dict(position or {})
+        partitions = list(enumerate(self.shelf.partitions))
+        if fault == "races" and self.width > 1:
+            partitions.reverse()
+        for index, (name, numbers) in partitions:
+            key = {"indexed": str(index), "shared": "all"}.get(fault, name)
+            if (
+                fault == "skips"
+                and position
+                and key in cursors
+                and cursors[key] < max(numbers)
+                and not self._whole(cursors)
+            ):
+                continue  # a partition that was begun counts as done
+            for number in [n for n in numbers if n > cursors.get(key, -1)]:
+                cursors = {**cursors, key: number}
+                frame = pl.DataFrame({"of": [name], "n": [number]}, schema={"of": pl.String, "n": pl.Int64})
+                yield Batch(frame, (Span(name, "row", number + 1, 1),), dict(cursors))
+
+    def _whole(self, cursors: dict[str, int]) -> bool:
+        return all(name in cursors for name, _ in self.shelf.partitions)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("check", PARTITION_CHECKS, ids=lambda check: check.__name__)
+def test_a_source_that_keeps_them_passes(check):
+    """A source with a cursor for each partition passes every check."""
+    check(Shelf().case())
+
+
+@pytest.mark.parametrize(
+    ("fault", "check"),
+    [
+        ("skips", killed_anywhere_each_record_arrives),
+        ("races", width_is_of_no_matter),
+        ("indexed", order_of_partitions_is_of_no_matter),
+        ("shared", each_partition_resumes_from_its_own_cursor),
+    ],
+)
+def test_checks_find_broken_promises(fault, check):
+    """A source that loses the rest of a partition, races, or keeps cursors by place or for all, fails the check of it."""
+    with pytest.raises(Broken):
+        check(Shelf(fault).case())
