@@ -41,6 +41,8 @@ CORPUS: dict[str, Reply] = {
     "another charset": Reply(GOOD, content_type="application/json; charset=utf-16"),
     "gzip inside": Reply(gzip.compress(GOOD)[:-12] + PAD.encode() + MARK.encode(), content_type="application/gzip"),
     "no list of records": Reply({"error": PAD + MARK}),
+    "cut body": Reply(GOOD, cut=len(GOOD) - 9),
+    "no gzip, though it says so": Reply(GOOD, headers={"Content-Encoding": "gzip"}),
     "too deep": Reply(f'["{PAD}{MARK}",'.encode() + b"[" * 100_000),
 }
 
@@ -85,7 +87,7 @@ def test_an_answer_that_cannot_be_read_leaves_a_sample_and_nothing_else(tmp_path
     """The page is refused whole: no row, no step of the cursor; its sample is sealed; the next run reads the page."""
     api = Api()
     api.wrong = wrong = CORPUS[case]
-    body = wrong.body if isinstance(wrong.body, bytes) else json.dumps(wrong.body).encode()
+    body = (wrong.body if isinstance(wrong.body, bytes) else json.dumps(wrong.body).encode())[: wrong.cut]
     with api_server(api) as server:
         settings = build(tmp_path, helpdesk(server.url, read="incremental"))
         workflow.apply(settings)

@@ -120,7 +120,7 @@ class Client:
             again = Again(str(error), code="SYN465", help="It is asked again once its circuit breaker lets it.")
             return Retry(again, error.after, throttled=True)  # nothing was sent
         except TransportError as error:
-            return self._lost(error)
+            return self._lost(request, error)
         try:
             found = judge.verdict(response, url, reading)
         except SynclineError as error:
@@ -137,13 +137,16 @@ class Client:
                 self._sender.hold(url, found.wait)
         return found
 
-    def _lost(self, error: TransportError) -> Retry:
+    def _lost(self, request: Request, error: TransportError) -> Retry:
         """What an exchange that didn't complete means."""
         if error.permanent:
             help_ = error.help or "Nothing was sent past the refusal."
             raise Stalled(str(error), code=error.code or "SYN408", help=help_) from error
         help_ = error.help or "The next run continues where this one stopped."
         again = Again(str(error), code=error.code or "SYN402", help=help_)
+        if error.part is not None and error.part.body:
+            part = error.part
+            again.sample = sample_of(self.place(request), part.status, part.headers, part.body, self._redacted)
         if error.kind not in self._policy.on:
             raise again from error
         return Retry(again, throttled=error.unsent)  # then it had no effect either

@@ -16,9 +16,21 @@ _RATIO_FROM = 16 * 1024 * 1024
 _RATIO = 500
 
 
+class Cut(http.client.IncompleteRead):
+    """The connection ended inside a body; `response` is what came of it.
+
+    >>> Cut(http.client.IncompleteRead(b"[1, ", 2), Response(200, {}, b"[1, ")).response.body
+    b'[1, '
+    """
+
+    def __init__(self, error: http.client.IncompleteRead, response: Response) -> None:
+        super().__init__(error.partial, error.expected)
+        self.response = response
+
+
 def read_response(answer: http.client.HTTPResponse, max_body: int) -> Response:
     """
-    The whole response. Raises `Invalid` (SYN407) for too large a body, `TransportError` for a damaged one.
+    The whole response. Raises `Invalid` (SYN407) for too large a body, `TransportError` for a damaged one, `Cut`.
 
     Example: `read_response(connection.getresponse(), max_body=1 << 20)`, of a connection of `http.client`.
     """
@@ -28,21 +40,29 @@ def read_response(answer: http.client.HTTPResponse, max_body: int) -> Response:
     encoding = (answer.getheader("Content-Encoding") or "identity").lower()
     if encoding not in {"identity", "gzip", "x-gzip"}:
         raise TransportError(f"unknown Content-Encoding {encoding[:40]!a}", "connection", permanent=True)
-    if encoding == "identity" and length is not None:
-        body = answer.read()  # raises IncompleteRead when cut
-    else:
-        body = _streamed(answer, max_body, inflate=encoding != "identity")
     headers: dict[str, str] = {}
     for name, value in answer.getheaders():
         known = headers.get(name.lower())
         headers[name.lower()] = value if known is None else f"{known}, {value}"
+    part = bytearray()
+    try:
+        if encoding == "identity" and length is not None:
+            body = answer.read()
+        else:
+            body = _streamed(answer, max_body, part, inflate=encoding != "identity")
+    except http.client.IncompleteRead as error:
+        part += error.partial if encoding == "identity" else b""
+        raise Cut(error, Response(answer.status, headers, bytes(part))) from error
+    except TransportError as error:
+        error.part = Response(answer.status, headers, bytes(part))
+        raise
     return Response(answer.status, headers, body)
 
 
-def _streamed(answer: http.client.HTTPResponse, max_body: int, *, inflate: bool) -> bytes:
+def _streamed(answer: http.client.HTTPResponse, max_body: int, body: bytearray, *, inflate: bool) -> bytes:
+    """The body, into `body`, which holds what came of it where this raises."""
     inflater = zlib.decompressobj(wbits=31) if inflate else None
     declared, received = answer.length, 0
-    body = bytearray()
     while chunk := answer.read(_CHUNK):
         received += len(chunk)
         if received > max_body:
@@ -62,6 +82,7 @@ def _unpack(inflater: zlib._Decompress, chunk: bytes, body: bytearray, received:
         try:
             body += inflater.decompress(chunk, _STEP)
         except zlib.error as error:
+            body += b"" if body else chunk  # it may be no gzip at all
             raise TransportError("damaged gzip data", "connection") from error
         if len(body) > max_body:
             raise _too_large(max_body)

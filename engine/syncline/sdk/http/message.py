@@ -45,7 +45,8 @@ class TransportError(Exception):
     """An exchange did not complete. `kind` is as in `retry.on`; `permanent`: trying again is useless.
 
     `code` and `help` are for the error that people see, where there is something better to say than "no connection".
-    `unsent`: not a byte of the request left, so that it can't have had an effect.
+    `unsent`: not a byte of the request left, so that it can't have had an effect. `part`: as much of the response as
+    came before it was cut or turned out to be damaged.
 
     >>> TransportError("no complete answer within 30 s", "timeout").kind
     'timeout'
@@ -60,6 +61,7 @@ class TransportError(Exception):
         code: str = "",
         help: str = "",  # noqa: A002 - the field's word
         unsent: bool = False,
+        part: Response | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -67,6 +69,7 @@ class TransportError(Exception):
         self.code = code
         self.help = help
         self.unsent = unsent
+        self.part = part
 
 
 class Transport(Protocol):

@@ -19,6 +19,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from syncline.model.errors import Denied
 from syncline.sdk.clock import Clock
+from syncline.sdk.http.body import Cut
 from syncline.sdk.http.connection import Connection
 from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.lookup import Lookup, Lookups
@@ -246,6 +247,8 @@ def _told(
             )
         case socket.gaierror():
             return TransportError(f"host {parts.hostname} has no address", "connection", unsent=True)
+        case Cut():
+            return TransportError("the answer ended early", "connection", part=error.response)
         case http.client.IncompleteRead():
             return TransportError("the answer ended early", "connection")
         case OSError(errno=errno.EMFILE | errno.ENFILE):
