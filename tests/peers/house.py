@@ -21,6 +21,7 @@ import yaml
 from click.testing import CliRunner
 
 from syncline.cli.main import main
+from syncline.connectors.sql.ledger import CHECKPOINTS
 from syncline.executor.checkpoint import Checkpoint
 from syncline.model.key import ObjectKey
 from tests import repository
@@ -120,9 +121,27 @@ class House:
 
     def position(self, stream: str) -> Any:
         """The position that the last run left, or None."""
-        key = ObjectKey("acme", "Sync", stream.replace("_", "-"))
-        cursor = Look(settings_of(self.root).state_url).cursor(key)
-        return Checkpoint.loads(cursor).position if cursor else None
+        known = self.known(stream)
+        return known.position if known else None
+
+    def known(self, stream: str) -> Checkpoint | None:
+        """The checkpoint that the state has a copy of."""
+        cursor = Look(settings_of(self.root).state_url).cursor(ObjectKey("acme", "Sync", stream.replace("_", "-")))
+        return Checkpoint.loads(cursor) if cursor else None
+
+    def committed(self, stream: str) -> Checkpoint | None:
+        """The checkpoint that is committed in the warehouse, together with the rows that it speaks of."""
+        if not self.tables(CHECKPOINTS):
+            return None
+        flow = f"acme/Sync/{stream.replace('_', '-')}"
+        found = [row for row in self.rows(f"SELECT flow, checkpoint FROM {CHECKPOINTS}") if row[0] == flow]
+        return Checkpoint.loads(found[0][1]) if found else None
+
+    def tables(self, name: str) -> list[Any]:
+        """One row if the warehouse has a table of that name, else none."""
+        if not (self.root / "warehouse.db").exists():
+            return []
+        return self.rows(f"SELECT 1 FROM sqlite_schema WHERE name = '{name}'")
 
     def proved(self) -> None:
         """The audit log verifies, and no secret is in what was printed or in any file."""
