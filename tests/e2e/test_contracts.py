@@ -146,6 +146,31 @@ def test_what_is_no_breach_does_not_stop_a_run(tmp_path, change):
     assert counts.read == 40 == counts.written + counts.rejected
 
 
+@pytest.mark.parametrize("size", [10, 4])
+def test_values_that_can_no_longer_be_cast_stop_the_run(tmp_path, size):
+    """A number in text that gets a unit: JSON says nothing, the mapping can't cast it, and no batch with it is written."""
+    api = Api(pages=6, size=size)
+    with api_server(api) as server:
+        texts = manifests(server.url, write="replace")
+        texts["connector.yaml"] = texts["connector.yaml"].replace("hours: {type: number}", "hours: {type: string}")
+        settings = build(tmp_path, texts)
+        workflow.apply(settings)
+        api.at, api.change = 1, lambda r: {**r, "hours": "1"}
+        workflow.run(settings, TICKETS, progress=Silent())
+        before = table(tmp_path)
+        api.change = lambda r: {**r, "hours": "1" if r["id"] <= 2 * size else "1 h"}
+        with pytest.raises(Invalid) as caught:
+            workflow.run(settings, TICKETS, progress=Silent())
+        assert caught.value.code == "SYN425"
+        for said in ("'hours'", "/tickets?cursor=3", "hours is not a number"):
+            assert said in caught.value.message
+        assert table(tmp_path) == before
+        api.change = lambda r: {**r, "hours": "1" if r["id"] % size else "1 h"}
+        counts = workflow.run(settings, TICKETS, progress=Silent()).receipt.counts
+    assert counts.rejected == 6
+    assert audit_ok(settings)
+
+
 def test_a_few_odd_records_at_the_end_are_rejects(tmp_path):
     """A last page of two records that don't fit ends no run: they are set aside and the others are there."""
     api = Api(pages=3, size=2)

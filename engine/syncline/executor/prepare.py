@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from syncline.executor.whole_pages import check_pages
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, Reject
 from syncline.sdk.destination import REFUSED, Sending, refusals, rendering
@@ -82,20 +83,26 @@ def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
 
 @dataclass(slots=True)
 class Preparer:
-    """Compiled columns and what the writer (None: a rehearsal) demands of rows."""
+    """Compiled columns and what the writer (None: a rehearsal) demands of rows.
+
+    `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`).
+    """
 
     columns: Columns
     target: Schema
     unique: bool
     writer: Writer | None
+    strict: bool = False
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._sends = isinstance(self.writer, Sending)  # once: asking a protocol is slow
 
     def prepare(self, batch: Batch) -> Prepared:
-        """One batch; deterministic."""
+        """One batch; deterministic. `Invalid` (SYN425) where it is strict."""
         mapped = self.columns.apply(batch.frame)
+        if self.strict:
+            check_pages(batch, mapped.rejects)
         frame, rejected = mapped.frame, list(mapped.rejects)
         rows = mapped.rows
         if self.unique:

@@ -227,7 +227,8 @@ class Run:
         total = source.total_bytes if isinstance(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
-            self._rehearse(source.read(start.position), Preparer(columns, target, unique, None), start, total)
+            rehearsing = Preparer(columns, target, unique, None, strict=True)
+            self._rehearse(source.read(start.position), rehearsing, start, total)
         self.progress.phase("loading")
         into = Target(self.work.name, start.run, self.flow.target.stream, target, self.mode, max_shrink(guards))
 
@@ -243,7 +244,7 @@ class Run:
             if start.sequence:
                 committer.tell(start)
             try:
-                preparer = Preparer(columns, target, unique, writer)
+                preparer = Preparer(columns, target, unique, writer, strict=not self.work.parent)
                 end = load(incoming, preparer, committer, serial, start, guards, advanced)
                 check_rows(guards, end.counts)
                 self.progress.phase("finishing")

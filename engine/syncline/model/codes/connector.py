@@ -112,6 +112,15 @@ CODES: tuple[Code, ...] = (
         good="schema: {properties: {email: {type: string}}}",
     ),
     Code(
+        "SYN425",
+        "values no longer as the mapping declares them",
+        "In ten records in a row, on whole pages of an API, the values for a field can't be cast to its type. The "
+        "batch with these pages was not written.",
+        "Look at the values (`syncline run FLOW --dry-run`), correct the mapping, and run again.",
+        bad="- {to: born, from: born, type: date}                        # the API writes 24.12.1990 now",
+        good='- {to: born, from: born, type: date, format: "%d.%m.%Y"}',
+    ),
+    Code(
         "SYN430",
         "invalid request template",
         "A template has a syntax error, or uses more than values, listed filters and inline conditions.",
