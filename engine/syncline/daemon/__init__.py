@@ -1,1 +1,1 @@
-"""Passes for ever (repository, loop, schedule): nothing here yet."""
+"""Passes for ever (repository, loop, schedule): the timetable of schedules stands, the loop doesn't yet."""

@@ -52,14 +52,16 @@ class OnEvent(Spec):
 
 class ScheduleSpec(Spec):
     """
-    When runs start; exactly one of `cron`, `every` and `on`. This version checks a Schedule and starts nothing because
-    of it: start `syncline run` from cron or CI.
+    When runs start; exactly one of `cron`, `every` and `on`. `syncline schedules` shows the next starts. This version
+    starts nothing because of a Schedule yet: start `syncline run` from cron or CI.
     """
 
     cron: Annotated[
         str | None, Field(description='Times in five fields, minute hour day month weekday: "*/15 * * * *".')
     ] = None
-    every: Annotated[Duration | None, Field(description="Fixed time between starts, such as 15m.")] = None
+    every: Annotated[
+        Duration | None, Field(description="Fixed time between starts, such as 15m; counted from the Unix epoch.")
+    ] = None
     on: Annotated[OnEvent | None, Field(description="Type of event that starts the runs, with a filter.")] = None
     time_zone: Annotated[
         str, Field(description="IANA time zone that cron and windows are read in, such as Europe/Berlin.")
@@ -68,7 +70,8 @@ class ScheduleSpec(Spec):
         Windows.model_construct()
     )
     jitter: Annotated[
-        Duration | None, Field(description="Most that a start is put off, by a random time, such as 30s.")
+        Duration | None,
+        Field(description="Most that a start is put off, such as 30s: by a time drawn from its name and instant."),
     ] = None
     concurrency: Annotated[
         Literal["allow", "forbid", "replace"],

@@ -31,6 +31,7 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.writes import declared_writes
+from syncline.model import units
 from syncline.model.event import Action
 from syncline.model.manifest import Path
 
@@ -293,6 +294,10 @@ def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
             (*SPEC, "cron"),
             f"{spec.cron!r} is not a cron expression: {wrong}",
             expected='five fields, such as "*/15 * * * *"',
+        )
+    if spec.every is not None and units.duration(spec.every) < 1:
+        yield Problem(
+            "SYN205", (*SPEC, "every"), f"{spec.every} is too short a time between starts", expected="1s or more"
         )
     if spec.on is not None and spec.on.event not in EVENTS:
         yield _not_one_of(spec.on.event, EVENTS, (*SPEC, "on", "event"), "type of event")

@@ -27,7 +27,19 @@ def problem(text: str) -> str:
         for item in part.split(","):
             if not _item(item, low, high, names):
                 return f"{item!r} can't be the {name} ({low} to {high})"
-    return ""
+    return "" if _ever(text) else "no year has such a day"
+
+
+def _ever(text: str) -> bool:
+    """Whether a well-formed expression has a date at all: the 31st of February has none."""
+    from datetime import datetime
+
+    from cronsim import CronSim, CronSimError
+
+    try:
+        return next(CronSim(text, datetime(2000, 1, 1)), None) is not None  # noqa: DTZ001 - of dates, in no zone
+    except CronSimError:
+        return False
 
 
 def _item(item: str, low: int, high: int, names: tuple[str, ...]) -> bool:

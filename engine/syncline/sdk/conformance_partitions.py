@@ -45,7 +45,10 @@ class PartitionedCase:
 
 
 def killed_anywhere_each_record_arrives(case: PartitionedCase) -> None:
-    """A read that dies after each batch and is taken up by a new source gives every record, once, in the same order."""
+    """A read that dies after each batch and is taken up by a new source gives every record, once, in the same order.
+
+    Example: `killed_anywhere_each_record_arrives(my_case())`.
+    """
     for width in (1, TOGETHER):
         whole = [repr(record) for record in records(read(partial(case.open, width)))]
         arrived: list[Batch] = []
@@ -63,7 +66,10 @@ def killed_anywhere_each_record_arrives(case: PartitionedCase) -> None:
 
 
 def width_is_of_no_matter(case: PartitionedCase) -> None:
-    """Several at a time give what one at a time gives, in that order; each goes on where the other stopped."""
+    """Several at a time give what one at a time gives, in that order; each goes on where the other stopped.
+
+    Example: `width_is_of_no_matter(my_case())`.
+    """
     one, several = read(partial(case.open, 1)), read(partial(case.open, TOGETHER))
     require(
         records(one) == records(several),
@@ -79,7 +85,10 @@ def width_is_of_no_matter(case: PartitionedCase) -> None:
 
 
 def order_of_partitions_is_of_no_matter(case: PartitionedCase) -> None:
-    """Listed the other way round, each partition gives the same records; and none comes again after a whole pass."""
+    """Listed the other way round, each partition gives the same records; and none comes again after a whole pass.
+
+    Example: `order_of_partitions_is_of_no_matter(my_case())`.
+    """
     before = read(partial(case.open, 1))
     case.turn()
     after = read(partial(case.open, 1))
@@ -93,7 +102,10 @@ def order_of_partitions_is_of_no_matter(case: PartitionedCase) -> None:
 
 
 def each_partition_resumes_from_its_own_cursor(case: PartitionedCase) -> None:
-    """The next pass brings what is new in every partition, also what is older than the cursors of others."""
+    """The next pass brings what is new in every partition, also what is older than the cursors of others.
+
+    Example: `each_partition_resumes_from_its_own_cursor(my_case())`.
+    """
     for width in (1, TOGETHER):
         batches = read(partial(case.open, width))
         known = _rows(batches)

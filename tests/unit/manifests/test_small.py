@@ -30,7 +30,7 @@ def test_cron(text):
 @pytest.mark.parametrize(
     "text",
     ["", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *",
-     "5-1 * * * *", "@daily", "a * * * *", "* * * mon *", "*-5 * * * *", "1/2/3 * * * *", ", * * * *", "-1 * * * *"],
+     "5-1 * * * *", "0 0 31 2 *", "0 0 31 apr,jun *", "@daily", "a * * * *", "* * * mon *", "*-5 * * * *", "1/2/3 * * * *", ", * * * *", "-1 * * * *"],
 )  # fmt: skip
 def test_not_cron(text):
     """Everything else is not, and the reason says why."""

@@ -19,6 +19,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),
     Entry(_RUN, "runs", "syncline.cli.commands.runs:runs"),
     Entry(_LOOK, "get", "syncline.cli.commands.get:get"),
+    Entry(_LOOK, "schedules", "syncline.cli.commands.schedules:schedules"),
     Entry(_LOOK, "lineage", "syncline.cli.commands.lineage:lineage"),
     Entry(_LOOK, "audit", "syncline.cli.commands.audit:audit"),
     Entry(_LOOK, "doctor", "syncline.cli.commands.doctor:doctor"),
