@@ -16,6 +16,8 @@ from syncline.model.run import Counts
 
 _VERSION = 1
 _START = "0" * 64
+#: Notes that a checkpoint holds at most: it is written with every batch.
+MAX_NOTES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ class Checkpoint:
 
     `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that
     the run started from. `done` marks a run that read everything. Digests are chains, as `model.run.Receipt` says;
-    `mapping` is the digest of the mapping that its rows were made with.
+    `mapping` is the digest of the mapping that its rows were made with. `notes` are the first of those that batches
+    came with, `further` counts the others.
     """
 
     flow: str
@@ -42,6 +45,8 @@ class Checkpoint:
     resumed: int = 0
     started: str = ""
     source: str = ""
+    notes: tuple[str, ...] = ()
+    further: int = 0
 
     def dumps(self) -> str:
         """As compact JSON."""
@@ -56,7 +61,8 @@ class Checkpoint:
             if data.pop("version") != _VERSION:
                 msg = "another version"
                 raise ValueError(msg)
-            return cls(**{**data, "counts": Counts(**data["counts"])})
+            notes = tuple(data.get("notes", ()))
+            return cls(**{**data, "counts": Counts(**data["counts"]), "notes": notes})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Invalid(
                 f"the checkpoint at the destination can't be read ({error})",
@@ -64,8 +70,17 @@ class Checkpoint:
                 help="It was written by another version of Syncline; run with --full-refresh to start over.",
             ) from error
 
-    def advance(self, *, position: dict[str, Any] | None, counts: Counts, read: bytes, written: bytes) -> Checkpoint:
+    def advance(
+        self,
+        *,
+        position: dict[str, Any] | None,
+        counts: Counts,
+        read: bytes,
+        written: bytes,
+        notes: tuple[str, ...] = (),
+    ) -> Checkpoint:
         """The checkpoint after one more batch; `read` and `written` are the SHA-256 of its bytes."""
+        room = max(MAX_NOTES - len(self.notes), 0)
         return replace(
             self,
             sequence=self.sequence + 1,
@@ -73,7 +88,13 @@ class Checkpoint:
             counts=self.counts + counts,
             read_digest=chain(self.read_digest, read),
             written_digest=chain(self.written_digest, written),
+            notes=(*self.notes, *notes[:room]),
+            further=self.further + len(notes[room:]),
         )
+
+    def told(self) -> tuple[str, ...]:
+        """The notes for a receipt, the last of which says how many others there were."""
+        return (*self.notes, f"{self.further:,} more answers had such a note") if self.further else self.notes
 
 
 _FIELDS = tuple(field.name for field in fields(Checkpoint))

@@ -54,6 +54,7 @@ class Committer:
             counts=prepared.counts,
             read=prepared.read_digest,
             written=prepared.written_digest,
+            notes=prepared.notes,
         )
         after = replace(after, done=last and self.ends(after.counts))
         keep_rejects(self.facilities, self.key, after, prepared)
@@ -76,6 +77,7 @@ class Committer:
                 counts=prepared.counts,
                 read=prepared.read_digest,
                 written=prepared.written_digest,
+                notes=prepared.notes,
             ),
             sent.written,
         )

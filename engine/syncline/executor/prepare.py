@@ -48,6 +48,7 @@ class Prepared:
     size: int
     rendered: Rendered | None = None
     late: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -132,7 +133,9 @@ class Preparer:
         )
         written = rendered.digest if rendered is not None and rendered.digest else frame_digest(frame)
         late = partial(self._late, batch, frame, rows) if self._sends else None
-        return Prepared(frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered, late)
+        return Prepared(
+            frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered, late, batch.notes
+        )
 
     def _late(
         self, batch: Batch, frame: pl.DataFrame, rows: pl.Series | None, refused: Sequence[Refusal]

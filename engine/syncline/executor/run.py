@@ -309,7 +309,7 @@ class Run:
             resumed=start.resumed,
             source=self.flow.spec.source,
             destination=self.flow.spec.to,
-            notes=(*_untold(done.counts), *self.opener.notices),
+            notes=(*_untold(done.counts), *done.told(), *self.opener.notices),
         )
         store, recorder = self.facilities.store, self.facilities.recorder
         finish = recorder.event(

@@ -129,6 +129,29 @@ def test_partial_data_is_used_where_it_is_declared():
     assert caught.value.code == "SYN494"
 
 
+def test_accepted_partial_data_is_told_of():
+    """The batch says of each answer that was used in part which one it was: its partition, its page, and why."""
+    declared = GRAPHQL.replace("  operation", "  partial: accept\n  operation").replace("config.n", "org.id")
+    stream = "for: {in: [eu, us], as: org}\n" + declared.replace("org.id", "org").replace(" {eu:", " {eu: x, e:")
+
+    def served(request):
+        asked = json.loads(request.body)["variables"]
+        if asked.get("after") is None:
+            return answer(connection([{"id": 1}], "c1", more=True))
+        wrong = [{"message": "no votes for s3cret", "path": ["t", 0]}] if asked["n"] == "us" else []
+        return answer(connection([{"id": 2}], "c2", more=False) | {"errors": wrong})
+
+    text = "streams:\n  items:\n" + "".join(f"    {line}\n" for line in stream.splitlines()) + SCHEMA
+    credentials = Credentials("bearer", secrets={"token": Secret("s3cret")})
+    made = instance(text, config={"eu": True}, credentials=credentials)
+    batches = read(source(made, transport=FunctionTransport(served)))
+
+    assert [row["id"] for row in rows(batches)] == [1, 2, 1, 2]
+    assert [note for batch in batches for note in batch.notes] == [
+        "POST /graphql, org us, cursor 'c1': partial data was accepted: no votes for *** (at t.0)"
+    ]
+
+
 # --- rules
 
 

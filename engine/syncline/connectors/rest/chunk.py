@@ -111,7 +111,8 @@ class ChunkedFetcher:
         pages = [[] if answer.empty else self._raws(answer) for answer in answers]
         raws = self.chunks.together(pages)
         body = b"".join(answer.body for answer in answers)
-        return replace(answers[0], body=body, parts=(Rows(raws, range(len(raws))),), empty=False)
+        note = "; ".join(dict.fromkeys(answer.note for answer in answers if answer.note))
+        return replace(answers[0], body=body, parts=(Rows(raws, range(len(raws))),), empty=False, note=note)
 
     def _raws(self, answer: Answer) -> list[bytes]:
         if answer.parts:

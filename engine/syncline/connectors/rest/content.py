@@ -69,8 +69,10 @@ class Reading:
         """The content of a body. Raises `Again` for damage, and `Invalid` for what is none of the format."""
         return Content(*check_document(response.body, response.headers.get("content-type", ""), hide))
 
-    def check(self, answer: Answer, hide: Hide) -> None:
-        """Raises for an answer that no rule matches and that is an error all the same."""
+    def check(self, answer: Answer, hide: Hide) -> str:
+        """Raises for an answer that no rule matches and that is an error all the same; what is accepted, in words."""
+        del answer, hide
+        return ""
 
 
 class _Nothing(Reading):

@@ -52,8 +52,8 @@ class Body:
 
 
 Parse = Callable[[Body], Content]
-#: Raises for an answer that is an error, although it could be read.
-Check = Callable[["Answer", Hide], None]
+#: Raises for an answer that is an error, although it could be read; what of it is accepted all the same, in words.
+Check = Callable[["Answer", Hide], str]
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,8 @@ class Packed(Reading):
     rules: tuple[Rule, ...] = ()
     checks: tuple[Check, ...] = ()
 
-    def check(self, answer: Answer, hide: Hide) -> None:
-        for check in self.checks:
-            check(answer, hide)
+    def check(self, answer: Answer, hide: Hide) -> str:
+        return "; ".join(filter(None, [check(answer, hide) for check in self.checks]))
 
     def read(self, response: Response, hide: Hide) -> Content:
         entries = opened(response.body, self.compression, self.bounds)

@@ -51,6 +51,7 @@ class Gathered:
     pages: int = 0
     skipped: int = 0
     runs: list[tuple[Partition, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def anything(self) -> bool:
@@ -62,6 +63,7 @@ class Gathered:
         if step.page is not None:
             self._add(step.page, step.partition)
         self.malformed += step.malformed
+        self.notes += step.notes
 
     def _add(self, page: PageRead, partition: Partition) -> None:
         if page.records:
@@ -72,6 +74,7 @@ class Gathered:
             self._to_columns()
         self.spans += page.spans
         self.malformed += page.malformed
+        self.notes += page.notes
         self.digest.update(bytes.fromhex(page.digest))
         self.size += page.size
         self.pages += 1
@@ -105,6 +108,7 @@ class Gathered:
             digest=self.digest.digest(),
             size=self.size,
             skipped=self.skipped,
+            notes=tuple(self.notes),
         )
 
     def _to_columns(self) -> None:

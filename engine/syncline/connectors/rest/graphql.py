@@ -39,10 +39,13 @@ def connected(stream: RestStream) -> RestStream:
     return stream.model_copy(update=update)
 
 
-def checks_of(graphql: GraphQL) -> Callable[[Answer, Hide], None]:
-    """What an answer must be beyond its status: raises `Invalid` (SYN494) for errors, and for pages without an end."""
+def checks_of(graphql: GraphQL) -> Callable[[Answer, Hide], str]:
+    """
+    What an answer must be beyond its status: raises `Invalid` (SYN494) for errors, and for pages without an end. Gives
+    the errors that came beside data which is accepted.
+    """
 
-    def check(answer: Answer, hide: Hide) -> None:
+    def check(answer: Answer, hide: Hide) -> str:
         document = answer.document if isinstance(answer.document, dict) else {}
         errors, data = document.get("errors"), document.get("data")
         if errors and not (graphql.partial == "accept" and data is not None):
@@ -55,6 +58,7 @@ def checks_of(graphql: GraphQL) -> Callable[[Answer, Hide], None]:
             raise Invalid("the answer has neither data nor errors: it is none of GraphQL", code="SYN494")
         if graphql.connection is not None:
             _check_connection(document, graphql.connection)
+        return f"partial data was accepted: {for_people(_told(errors), hide)}" if errors else ""
 
     return check
 

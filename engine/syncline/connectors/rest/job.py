@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.rest.content import Content, Reading
 from syncline.connectors.rest.file import FilePages
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
+from syncline.connectors.rest.partition import Partition
 from syncline.connectors.rest.passes import PageRead, Pass
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.rules import compile_rules, for_people, loose
@@ -213,7 +214,7 @@ class JobReading:
     def _downloaded(self, reading: Pass, job: Mapping[str, Any], answer: Answer) -> Iterator[Step]:
         """The pages of a job that is done, to the end of its span; the last one demands that all is kept."""
         progress = reading.progress
-        reading.scope = {"job": {"id": job["id"]}}
+        reading.partition = Partition(scope={"job": {"id": job["id"]}}, values=(("job", (job["id"],)),))
         if self.plan.files is not None:
             self.plan.files.found(self.plan.url.search(_facts(answer)), answer.url)
             if not self.plan.files.urls:

@@ -25,7 +25,7 @@ class Answer:
     """
     An accepted answer: the body as JSON and the checked document, or the `parts` that it is made of. `empty`: it counts
     as a page without records, because a rule says so, because it has no content (status 204), or because nothing has
-    changed since the token that was sent (status 304).
+    changed since the token that was sent (status 304). `note` says what is wrong with it and accepted all the same.
     """
 
     url: str
@@ -35,6 +35,7 @@ class Answer:
     document: Any = None
     empty: bool = False
     parts: tuple[bytes | Rows, ...] = ()
+    note: str = ""
 
 
 class ResetPaging(Exception):
@@ -112,7 +113,8 @@ class Judge:
         if not good:
             return self._by_status(answer)
         if not answer.empty:
-            reading.check(answer, self._hide)
+            note = reading.check(answer, self._hide)
+            return replace(answer, note=note) if note else answer
         return answer
 
     def _matching(self, answer: Answer, reading: Reading, *, unread: bool) -> Iterator[tuple[Rule, Facts]]:

@@ -21,12 +21,18 @@ if TYPE_CHECKING:
 class Partition:
     """One of what a stream is read for. `key` tells it from others, in positions; `scope` are variables of templates.
 
-    `columns` hold what becomes fields of its records: for each name a column and the row in it.
+    `columns` hold what becomes fields of its records: for each name a column and the row in it. `values` are those that
+    identify it, and the partitions that it is in, by their names.
     """
 
     key: str = ""
     scope: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, tuple[pl.Series, int]] = field(default_factory=dict)
+    values: tuple[tuple[str, Sequence[Any]], ...] = ()
+
+    def described(self) -> str:
+        """In words, with nothing but what identifies it: `org 7, repo 12`; empty for what is read whole."""
+        return ", ".join(" ".join([name, *(str(value)[:60] for value in values)]) for name, values in self.values)
 
 
 #: What a stream is read for that is read for nothing in particular.
@@ -36,7 +42,9 @@ WHOLE = Partition()
 def of_values(name: str, values: Sequence[str]) -> list[Partition]:
     """A partition for each value."""
     column = pl.Series(name, values, dtype=pl.String)
-    return [Partition(_key("", name, [v]), {name: v}, {name: (column, at)}) for at, v in enumerate(values)]
+    return [
+        Partition(_key("", name, [v]), {name: v}, {name: (column, at)}, ((name, (v,)),)) for at, v in enumerate(values)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +68,10 @@ class Parents:
             if self.only is not None and not self.only(_comparable(self.schema.fields, record)):
                 continue
             scope = {**parent.scope, self.name: record}
-            values = [value_at({**scope, **record}, path) for path in self.key] or [record]
+            known = [value_at({**scope, **record}, path) for path in self.key]
             columns = {**parent.columns, self.name: (column, at)}
-            found.append(Partition(_key(parent.key, self.name, values), scope, columns))
+            key = _key(parent.key, self.name, known or [record])
+            found.append(Partition(key, scope, columns, (*parent.values, (self.name, known))))
         return found
 
     def _json(self, frame: pl.DataFrame) -> pl.Series:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from syncline.connectors.rest.incremental import (
     record_digest,
 )
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
+from syncline.connectors.rest.partition import WHOLE, Partition
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.sample import sample_of
 from syncline.sdk.batch import Malformed, Position, Span
@@ -43,7 +44,8 @@ class PageRead:
     """A page's records that are kept, and the position after them.
 
     `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left
-    out, or that are marked as deleted. `breach`: how all of its records break the contract.
+    out, or that are marked as deleted. `breach`: how all of its records break the contract. `notes` say what was wrong
+    with it and accepted all the same.
     """
 
     records: list[Any]
@@ -55,6 +57,7 @@ class PageRead:
     last: bool
     skipped: int = 0
     breach: Breach | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def judged(self) -> int:
@@ -66,15 +69,15 @@ class PageRead:
 class Pass:
     """A pass over a listing. Used by one thread at a time.
 
-    `scope` are variables of its requests. `slots` bounds how many requests of all passes are under way. `ahead`: the
-    request of the next page is sent while a page is decoded; only where nothing else uses the client.
+    `partition` is what the listing is read for. `slots` bounds how many requests of all passes are under way.
+    `ahead`: the request of the next page is sent while a page is decoded; only where nothing else uses the client.
     """
 
     listing: Listing
     client: Fetcher
     progress: Progress
     now: Callable[[], float]
-    scope: Mapping[str, Any] = field(default_factory=dict)
+    partition: Partition = WHOLE
     slots: AbstractContextManager[Any] = field(default_factory=nullcontext)
     ahead: bool = False
     notice: Callable[[str], None] = unheard
@@ -117,7 +120,7 @@ class Pass:
 
     def first_request(self) -> Request:
         """The request of the page that the pass is at."""
-        return self.listing.request(self._pager, self.progress, self.progress.page, self.scope)
+        return self.listing.request(self._pager, self.progress, self.progress.page, self.partition.scope)
 
     def _next(self) -> PageRead:
         request = self._asked(self.progress.page)
@@ -138,10 +141,11 @@ class Pass:
     def _asked(self, page: State) -> Request:
         if self._sent is not None and self._sent[0] is page:
             return self._sent[1]
-        return self.listing.request(self._pager, self.progress, page, self.scope)
+        return self.listing.request(self._pager, self.progress, page, self.partition.scope)
 
     def _read(self, answer: Answer, place: str) -> PageRead:
         digest = hashlib.sha256(answer.body).hexdigest()
+        asked = self._described() if answer.note else ""
         pages, progress = self.listing.pages, self.progress
         found = _NOTHING
         following: State | None
@@ -167,7 +171,14 @@ class Pass:
         self._turn(following)
         spans, position = spans_of(place, rows), progress.position()
         size, last = len(answer.body), progress.ended
-        return PageRead(records, spans, malformed, digest, size, position, last, found.skipped, breach)
+        notes = (f"{place}{asked}: {answer.note}",) if answer.note else ()
+        return PageRead(records, spans, malformed, digest, size, position, last, found.skipped, breach, notes)
+
+    def _described(self) -> str:
+        """The page that is read next, in words, beyond what the request's URL tells of it."""
+        page = self.progress.page
+        values = [f"{name} {str(page[name])[:60]!a}" for name in ("cursor", "number", "offset") if page.get(name)]
+        return self.client.hide("".join(f", {text}" for text in (self.partition.described(), *values) if text))
 
     def _turn(self, following: State | None) -> None:
         if self.progress.turn(following):

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Step:
     """Progress of a read: a page of a partition, or malformed parents whose own records can't be read, or nothing but
-    another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done.
+    another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done. `notes`
+    are those of pages of parents.
     """
 
     position: Position
@@ -43,6 +44,7 @@ class Step:
     malformed: tuple[Malformed, ...] = ()
     last: bool = False
     keep: bool = False
+    notes: tuple[str, ...] = ()
 
 
 class Reading(Protocol):
@@ -130,6 +132,7 @@ class _UnitEnd:
 
     after: Position | None
     malformed: tuple[Malformed, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +141,7 @@ class _MemberEnd:
 
     after: Position | None
     malformed: tuple[Malformed, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 _Item = _Part | _UnitEnd | _MemberEnd
@@ -170,12 +174,12 @@ class Each:
                 match item:
                     case _Part():
                         yield from self._part(front, item)
-                    case _UnitEnd(after, malformed):
+                    case _UnitEnd(after, malformed, notes):
                         front.turn(after)
-                        yield Step(front.position(), malformed=malformed)
-                    case _MemberEnd(after, malformed):
+                        yield Step(front.position(), malformed=malformed, notes=notes)
+                    case _MemberEnd(after, malformed, notes):
                         front.leave(after if incremental and self.members[front.member].changed else None)
-                        yield Step(front.position(), malformed=malformed)
+                        yield Step(front.position(), malformed=malformed, notes=notes)
         front.finish(self.listing.cursor, stay=self.stay)
         if front.cursors.many:
             most = f"{MAX_PARTITIONS:,}"
@@ -233,15 +237,16 @@ class Each:
         before = reading.begin(known, incremental=incremental)
         decoding = reading.listing.decoding
         for step in reading.steps(before, incremental=incremental):
-            malformed = step.malformed
+            malformed, notes = step.malformed, step.notes
             if step.page is not None:
                 malformed += step.page.malformed
+                notes += step.page.notes
                 partitions = member.parents.of(decoding.frame(step.page.records), step.partition)
                 yield from self._parts(front, number, before, partitions, at)
             if step.last:
-                yield _MemberEnd(step.position, malformed)
+                yield _MemberEnd(step.position, malformed, notes)
                 return
-            yield _UnitEnd(step.position, malformed)
+            yield _UnitEnd(step.position, malformed, notes)
             before, at = step.position, None
         yield _MemberEnd(before)
 
@@ -263,6 +268,6 @@ class Each:
         use = self.use
         progress = self.listing.begin(known, incremental=front.incremental, now=use.now())
         reading = Pass(
-            self.listing, use.client, progress, use.now, scope=partition.scope, slots=use.slots, notice=use.notice
+            self.listing, use.client, progress, use.now, partition=partition, slots=use.slots, notice=use.notice
         )
         return self.fan.start(reading.pages())
