@@ -1,4 +1,4 @@
-"""Kills an apply at every change it makes and repairs it; run by `test_state_store.py` as a process of its own, since it forks.
+"""Kills an apply at every change it makes and repairs it; run by `test_state_applies.py` as a process of its own, since it forks.
 
 `python state_crash.py URL SCHEMA` makes an apply of five steps in a child that kills itself (SIGKILL) before its n-th
 change or commit, for every n; each time the apply is then repeated from its journal, and the outcome printed as a JSON line.

@@ -1,0 +1,197 @@
+"""What every state store promises of leases, on each database: one holder, renewed, fenced off, followed."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import select, update
+
+from syncline.model.errors import Denied, Waiting
+from syncline.model.key import ObjectKey
+from syncline.state import tables
+from syncline.state.lease import renew
+from tests.contract.state_places import APPLIED, ORDERS, apply
+
+if TYPE_CHECKING:
+    from syncline.state.sql import SqlStore
+
+
+HOLD = "with store.lease('apply', ttl={ttl}) as lease:\n    print(lease.token, flush=True)\n    input()\n"
+
+
+class TestLease:
+    def test_a_second_holder_waits(self, where, store):
+        """While one holds a lease, another is told who it is and for how long; another name is free."""
+        with store.lease("apply") as lease:
+            with pytest.raises(Waiting) as caught, where.store().lease("apply"):
+                pass
+            with store.lease("run acme/Sync/orders"):
+                pass
+        assert caught.value.code == "SYN610"
+        assert caught.value.on == lease.holder
+        assert str(os.getpid()) in lease.holder
+        assert caught.value.message.startswith(f"{lease.holder} holds the lease of apply for another ")
+
+    def test_a_named_holder_is_shown_with_its_process(self, store):
+        """A holder that gave itself a name is shown with it."""
+        with (
+            store.lease("apply", "syncline daemon"),
+            pytest.raises(Waiting, match=rf"^syncline daemon \(.*:{os.getpid()}\) holds"),
+            store.lease("apply"),
+        ):
+            pass
+
+    def test_token_rises_with_each_holder(self, store):
+        """Each holder has a higher token than the one before."""
+        tokens = []
+        for _ in range(3):
+            with store.lease("apply") as lease:
+                tokens.append(lease.token)
+        assert tokens == sorted(set(tokens))
+
+    def test_an_error_gives_the_lease_back(self, store):
+        """A block that fails frees its lease."""
+        with pytest.raises(ZeroDivisionError), store.lease("apply"):
+            raise ZeroDivisionError
+        with store.lease("apply"):
+            pass
+
+    def test_a_lease_is_renewed(self, store):
+        """The end of a lease moves on while its holder lives."""
+        with store.lease("apply", ttl=3) as lease:
+            until = time.monotonic() + 120
+            while expires(store) <= lease.expires:
+                assert time.monotonic() < until
+                time.sleep(0.02)
+
+    def test_leases_held_at_once_are_each_renewed(self, store):
+        """A short lease that is taken while a long one is held is renewed in its own time, and again after a pause."""
+        with store.lease("long", ttl=600):
+            for _ in range(2):
+                with store.lease("apply", ttl=3) as lease:
+                    until = time.monotonic() + 120
+                    while expires(store) <= lease.expires:
+                        assert time.monotonic() < until
+                        time.sleep(0.02)
+
+    def test_a_holder_that_stopped_is_fenced_off(self, where, store):
+        """Who took over a lapsed lease writes; every late write of the earlier holder is refused and has no effect."""
+        apply(store, APPLIED)
+        late = where.store()
+        with late.lease("apply", ttl=600) as stale:
+            late.begin_apply(stale, "late", "p", "r", ["put"] * 4)
+            lapse(late)
+            with store.lease("apply") as fresh:
+                assert fresh.token > stale.token
+                writes = (
+                    lambda: late.begin_apply(stale, "later", "p", "r", []),
+                    lambda: late.put_object(stale, "late", 0, replace(APPLIED, digest="late")),
+                    lambda: late.move_object(stale, "late", 1, ORDERS, ObjectKey("", "Sync", "late")),
+                    lambda: late.delete_object(stale, "late", 2, ORDERS),
+                    lambda: late.reset_cursor(stale, "late", 3, ORDERS),
+                    lambda: late.finish_apply(stale, "late"),
+                )
+                for write in writes:
+                    with pytest.raises(Denied, match="no longer holds the lease of apply") as caught:
+                        write()
+                    assert caught.value.code == "SYN611"
+            # Giving back what it no longer has, the stale holder doesn't free the lease of the other.
+        assert store.objects() == (APPLIED,)
+        assert [entry.done for entry in store.unfinished_apply()] == [False] * 4
+
+    def test_the_end_of_a_stale_holder_leaves_the_lease_alone(self, where, store):
+        """A holder that lost its lease can't free or renew it for its follower."""
+        held = where.store().lease("apply")
+        stale = held.__enter__()
+        lapse(store)
+        with store.lease("apply", ttl=600):
+            assert not renew(store._database, stale, 0.001)
+            held.__exit__(None, None, None)
+            with pytest.raises(Waiting, match=r"another (600|5\d\d) s"), store.lease("apply"):
+                pass
+
+    def test_a_lease_given_back_is_of_no_use(self, store):
+        """A write with a lease after its block is refused, even if nobody else took it."""
+        with store.lease("apply") as lease:
+            pass
+        with pytest.raises(Denied):
+            store.begin_apply(lease, "1", "p", "r", [])
+
+    def test_of_many_threads_one_gets_it(self, where):
+        """Of eight threads that want a lease at once, exactly one gets it."""
+        stores = [where.store() for _ in range(8)]
+        gate, ended = threading.Barrier(8, timeout=120), threading.Barrier(8, timeout=120)
+
+        def take(store: SqlStore) -> bool:
+            gate.wait()
+            try:
+                with store.lease("apply"):
+                    ended.wait()
+                    return True
+            except Waiting:
+                ended.wait()
+                return False
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(take, stores)) == [False] * 7 + [True]
+
+    def test_another_process_waits_for_ours(self, where, store):
+        """A process is refused while another one holds the lease, and gets it afterwards."""
+        with where.start(HOLD.format(ttl=600)) as other:
+            assert other.stdout.readline().strip().isdecimal()
+            with pytest.raises(Waiting) as caught, store.lease("apply"):
+                pass
+            assert caught.value.on.endswith(f":{other.pid}")
+            other.communicate("go\n", timeout=120)
+        with store.lease("apply"):
+            pass
+
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc to know about processes")
+    def test_a_killed_holder_is_followed_at_once(self, where, store):
+        """After kill -9 of the holder the lease is free without waiting, and the token shows the change of hands."""
+        with where.start(HOLD.format(ttl=600)) as other:
+            token = int(other.stdout.readline())
+            other.kill()
+            other.wait()
+            with store.lease("apply") as lease:
+                assert lease.token > token
+
+    def test_a_holder_elsewhere_is_followed_when_its_time_is_over(self, where, store):
+        """A holder that can't be looked at keeps its lease for its time, and not longer."""
+        held = store.lease("apply", ttl=600)
+        held.__enter__()
+        elsewhere(store)
+        with pytest.raises(Waiting), where.store().lease("apply"):
+            pass
+        lapse(store)
+        with where.store().lease("apply"):
+            pass
+        held.__exit__(None, None, None)
+
+
+def expires(store: SqlStore) -> float:
+    """When the lease runs out, as others see it."""
+    with store._database.read() as connection:
+        return connection.execute(select(tables.leases.c.expires).where(tables.leases.c.name == "apply")).scalar_one()
+
+
+def lapse(store: SqlStore) -> None:
+    """Lets a lease run out, as if its holder had slept."""
+    with store._database.write() as connection:
+        now = store._database.now(connection)
+        connection.execute(update(tables.leases).where(tables.leases.c.name == "apply").values(expires=now))
+
+
+def elsewhere(store: SqlStore) -> None:
+    """Makes a lease look as if its holder were on another machine."""
+    with store._database.write() as connection:
+        connection.execute(
+            update(tables.leases).where(tables.leases.c.name == "apply").values(process="elsewhere 1 b n 1")
+        )
