@@ -12,14 +12,14 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from syncline.executor.guard import check_rejects, may_judge
 from syncline.executor.prepare import Prepared, Preparer
-from syncline.model.errors import Again, Denied
+from syncline.model.errors import Again, Denied, SynclineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -50,15 +50,31 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a source may make no progress, in seconds: no batch, and no rise of what it was heard of (`heard`)."""
+    """
+    How long a run may make no progress, in seconds: no batch read, none committed, and no rise of what the two systems
+    were heard of (`heard`).
+    """
 
     seconds: float
     heard: Callable[[], float]
 
-    def ended(self) -> Again:
+    def wait(self, look: Callable[[float], T], who: str) -> T:
+        """What `look(seconds)` gives, tried again while it raises `queue.Empty`; `Again` where there is no progress."""
+        heard, since = self.heard(), time.monotonic()
+        while True:
+            left = since + self.seconds - time.monotonic()
+            try:
+                return look(max(min(left, self.seconds / 8), 0.0))
+            except queue.Empty:
+                if (now := self.heard()) != heard:
+                    heard, since = now, time.monotonic()
+                elif left <= 0:
+                    raise self.ended(who) from None
+
+    def ended(self, who: str) -> Again:
         """What ends the run, which goes on where it was when it is started again."""
         return Again(
-            f"the source made no progress for {self.seconds:g} s",
+            f"the {who} made no progress for {self.seconds:g} s",
             code="SYN467",
             help="The next run continues after the last commit. What may take longer: spec.progressDeadline.",
             after=0.0,
@@ -94,16 +110,7 @@ class ReadAhead:
         """What was read next; `Again` where the source makes no progress for longer than there is patience for."""
         if self._patience is None:
             return self._ready.get()
-        heard, since = self._patience.heard(), time.monotonic()
-        while True:
-            left = since + self._patience.seconds - time.monotonic()
-            try:
-                return self._ready.get(timeout=max(min(left, self._patience.seconds / 8), 0.0))
-            except queue.Empty:
-                if (now := self._patience.heard()) != heard:
-                    heard, since = now, time.monotonic()
-                elif left <= 0:
-                    raise self._patience.ended() from None
+        return self._patience.wait(lambda seconds: self._ready.get(timeout=seconds), "source")
 
     def ended(self) -> bool:
         """Whether it is known by now that nothing comes any more. It doesn't wait to find out."""
@@ -142,16 +149,33 @@ def read_ahead(batches: Iterable[Batch], patience: Patience | None = None) -> It
 class Serial:
     """A thread that does one thing after another: the only one that touches the destination.
 
-    `stop` is called, from elsewhere, where nobody needs what it is doing any more.
+    `stop` is called, from elsewhere, where nobody needs what it is doing any more; `cut`, where there is no patience
+    left: what it waits for then raises. A destination that can't be cut off is waited for.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patience: Patience | None = None) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="syncline-write")
+        self._patience = patience
         self.stop: Callable[[], None] = _go_on
+        self.cut: Callable[[], None] = _go_on
 
     def call(self, function: Callable[[], T]) -> T:
         """Does it there and waits for it."""
-        return self._pool.submit(function).result()
+        return self.result(self._pool.submit(function))
+
+    def result(self, started: Future[T]) -> T:
+        """Waits for what was started; `Again` where the destination makes no progress and could be cut off."""
+        if self._patience is None:
+            return started.result()
+        try:
+            self._patience.wait(lambda seconds: _look(started, seconds), "destination")
+        except Again as impatience:
+            self.cut()
+            try:
+                return started.result()
+            except SynclineError:
+                raise impatience from None
+        return started.result()
 
     def start(self, function: Callable[[], T]) -> Future[T]:
         """Does it there, later."""
@@ -164,6 +188,12 @@ class Serial:
 
 def _go_on() -> None:
     """Work that is short is ended."""
+
+
+def _look(started: Future[T], seconds: float) -> None:
+    """Raises `queue.Empty` if it isn't done within so many seconds."""
+    if not wait((started,), timeout=seconds).done:
+        raise queue.Empty
 
 
 def load(
@@ -192,7 +222,7 @@ def load(
         nonlocal done, late, pending
         if pending is not None:
             (waited, expected), pending = pending, None
-            before, done = done, waited.result()
+            before, done = done, serial.result(waited)
             late += done.counts.rejected - before.counts.rejected - expected.rejected
             advanced(done.counts, size)
 

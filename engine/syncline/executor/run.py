@@ -28,7 +28,7 @@ from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
-from syncline.sdk.destination import Sending, Target, WriteMode
+from syncline.sdk.destination import Cutting, Sending, Target, WriteMode
 from syncline.sdk.source import Measured
 from syncline.state.store import RunRecord
 
@@ -79,13 +79,15 @@ class Run:
         )
 
     def execute(self) -> RunResult:
-        serial = Serial()
+        serial = Serial(self._patience())
         with ExitStack() as stack:
             stack.callback(serial.close)
             try:
                 events = self._allow()
                 destination = serial.call(self.opener.destination)
                 stack.callback(serial.call, destination.close)
+                if isinstance(destination, Cutting):
+                    serial.cut = destination.cut
                 copy = None if self.work.parent else self.facilities.store.cursor(self.flow.key)
                 start = self._begin(serial.call(lambda: self._saved(destination, copy)), copy, events)
                 source = self.work.open_source(self.opener)
@@ -239,7 +241,7 @@ class Run:
         with read_ahead(() if start.done else source.read(start.position), self._patience()) as incoming:
             writer = serial.call(lambda: destination.open(into))
             if isinstance(writer, Sending):
-                serial.stop = writer.stop
+                serial.stop = serial.cut = writer.stop
             committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end)
             if start.sequence:
                 committer.tell(start)
@@ -257,7 +259,7 @@ class Run:
         return self._finish(committer, start, done)
 
     def _patience(self) -> Patience:
-        """How long the source may make no progress. What its API answers counts, even where no batch came of it yet."""
+        """How long there may be no progress. What an API answers counts, even where no batch came of it yet."""
         return Patience(units.duration(self.flow.spec.progress_deadline), lambda: self.opener.metrics["answers"])
 
     def _may_end(self, counts: Counts) -> bool:

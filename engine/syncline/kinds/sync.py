@@ -25,8 +25,8 @@ WRITE: Final = (
 )
 KEY: Final = "Target fields that identify a record, instead of the mapping's key. An upsert needs one of the two."
 PROGRESS_DEADLINE: Final = (
-    "Longest time without a record, or an answer of an API to go on with, after which a run is ended; the next one "
-    "continues where it stopped."
+    "Longest time without a record, or an answer of an API to go on with, and longest time that a destination may take "
+    "for one batch, after which a run is ended; the next one continues where it stopped."
 )
 GUARDS: Final = "Bounds past which a run stops: too many rejects, too many lost rows, too few rows."
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."

@@ -214,6 +214,18 @@ class Deleting(Protocol):
         """Deletes; `updated` counts rows that were there, `unchanged` those that were gone already."""
 
 
+@runtime_checkable
+class Cutting(Protocol):
+    """
+    What a destination may offer besides: being cut off from its system, where a run has waited for it too long.
+
+    Example: what a run does once its `progressDeadline` is over while another thread writes: `destination.cut()`.
+    """
+
+    def cut(self) -> None:
+        """Has what waits for the system raise, now and from then on; nothing uncommitted stays. From any thread."""
+
+
 class Destination(Protocol):
     """An integration that is written to. `close` is called once, whatever happened.
 

@@ -114,3 +114,31 @@ def test_what_a_source_is_heard_of_is_progress():
 
     with read_ahead(source(), Patience(0.1, more)) as incoming:
         assert len(list(incoming)) == 1
+
+
+def test_a_destination_without_progress_is_cut_off():
+    """What hangs in the destination's thread is cut off after the time that is allowed, and the thread can be used again."""
+    cut = threading.Event()
+    serial = Serial(Patience(0.2, lambda: 0))
+    serial.cut = cut.set
+
+    def hangs() -> None:
+        assert cut.wait(300)
+        raise Again("the connection is closed")
+
+    with pytest.raises(Again) as caught:
+        serial.call(hangs)
+    assert (caught.value.code, "destination" in str(caught.value)) == ("SYN467", True)
+    assert serial.call(lambda: 7) == 7
+    serial.close()
+
+
+def test_a_destination_that_cannot_be_cut_off_is_waited_for():
+    """What goes on all the same, and ends well, counts; and an error of its own is told as it is."""
+    serial = Serial(Patience(0.05, lambda: 0))
+    slow = threading.Event()
+    serial.cut = slow.set
+    assert serial.call(lambda: slow.wait(300)) is True
+    with pytest.raises(ZeroDivisionError):
+        serial.call(lambda: 1 / 0)
+    serial.close()

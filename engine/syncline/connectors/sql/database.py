@@ -87,5 +87,8 @@ class Database(Protocol):
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values of the schema's types that can't be held; `keyed`: nor may its key be null."""
 
+    def cut(self) -> None:
+        """Has whatever waits for the database raise. From any thread."""
+
     def close(self) -> None:
         """Closes the connection."""

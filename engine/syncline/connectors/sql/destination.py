@@ -49,6 +49,10 @@ class SqlDestination:
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         return SqlWriter(self._database, self._ledger, target, finished=finished)
 
+    def cut(self) -> None:
+        """Cuts the connection off, from any thread: whatever waits for the database raises."""
+        self._database.cut()
+
     def close(self) -> None:
         """Closes the connection; an open transaction is rolled back by the database."""
         self._database.close()

@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import select
+import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -221,6 +223,13 @@ class PostgresDatabase:
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""
         return types.limits(schema, keyed=keyed)
+
+    def cut(self) -> None:
+        """Shuts the connection's socket down: a wait for the server ends, and the server rolls back."""
+        import psycopg
+
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self._connection.fileno())) as wire:
+            wire.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Closes the connection, or leaves it to be used again if nothing is open in it."""

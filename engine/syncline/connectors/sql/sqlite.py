@@ -215,6 +215,9 @@ class SqliteDatabase:
         """Values that can't be held."""
         return types.limits(schema, keyed=keyed)
 
+    def cut(self) -> None:
+        """Nothing: a file of this machine is waited for no longer than its lock, for which there is a time-out."""
+
     def close(self) -> None:
         """Closes the connection."""
         self._connection.close()

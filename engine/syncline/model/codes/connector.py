@@ -301,8 +301,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN467",
         "no progress",
-        "A source gave no record, and its API no answer to go on with, for as long as the flow allows. The run is "
-        "ended, so that it isn't under way for ever.",
+        "A source gave no record and its API no answer to go on with, or a destination took no batch, for as long as "
+        "the flow allows. The run is ended, so that it isn't under way for ever.",
         "Start it again: it continues after the last commit. Where so long is right, raise `spec.progressDeadline`.",
         good="spec: {from: helpdesk/tickets, progressDeadline: 1h}",
     ),
