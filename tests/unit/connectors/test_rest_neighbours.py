@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 PROVIDERS = 60
 #: Requests at the same time to the one that hangs.
 HANGING = 8
-#: Seconds: until a provider answers, and until one that doesn't is given up.
-LATENCY, TIMEOUT = 0.25, 4.0
+#: Seconds: until a provider answers, until the one that doesn't is given up, and what the others are allowed to take.
+LATENCY, TIMEOUT, PATIENCE = 0.25, 4.0, 120.0
 #: Measures that may be taken, since others use the machine as well.
 TRIES = 4
 BODY = json.dumps({"data": [{"id": n} for n in range(100)]}).encode()
@@ -65,7 +65,7 @@ def providers() -> Iterator[list[int]]:
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(120)
     try:
         yield ports
     finally:
@@ -73,9 +73,9 @@ def providers() -> Iterator[list[int]]:
         thread.join(10)
 
 
-def made(port: int, keep: Keep) -> Instance:
+def made(port: int, keep: Keep, timeout: float) -> Instance:
     """One provider, with an account and a breaker of its own, over what the process shares."""
-    text = f"http: {{timeout: {TIMEOUT:g}s, retry: {{attempts: 1}}, breaker: {{failures: 50% of 20}}}}"
+    text = f"http: {{timeout: {timeout:g}s, retry: {{attempts: 1}}, breaker: {{failures: 50% of 20}}}}"
     found = instance(text, url=f"http://127.0.0.1:{port}")
     network = Network(account=f"acme/provider-{port}", egress=Egress(private=("127.0.0.0/8",)))
     return Instance(f"provider-{port}", found.connector, found.integration, {}, found.root, keep=keep, network=network)
@@ -90,8 +90,9 @@ def asked(keep: Keep, ports: list[int], hanging: int | None) -> tuple[float, lis
     start = threading.Barrier(len(paths))
 
     def one(port: int, path: str) -> None:
-        client = open_client(made(port, keep), transport=None, clock=SystemClock(), chance=lambda: 0.5)
-        start.wait(60)
+        timeout = TIMEOUT if port == hanging else PATIENCE
+        client = open_client(made(port, keep, timeout), transport=None, clock=SystemClock(), chance=lambda: 0.5)
+        start.wait(120)
         began = time.perf_counter()
         try:
             client.fetch(Request("GET", f"http://127.0.0.1:{port}/{path}"))
@@ -105,7 +106,7 @@ def asked(keep: Keep, ports: list[int], hanging: int | None) -> tuple[float, lis
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(300)
     assert len(took) + len(failed) == len(paths)
     return statistics.quantiles(took, n=20)[-1], failed
 
