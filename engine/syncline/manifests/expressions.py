@@ -6,7 +6,7 @@ Only what a repository declares is looked at: the catalogue is compiled by its t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from syncline.kinds.connector import ConnectorSpec
@@ -31,8 +31,9 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
             found += _query(manifest, path, text)
         spec = manifest.spec
         if isinstance(spec, ConnectorSpec):
+            secret = {f"config.{name}" for name, declared in spec.config.properties.items() if declared.secret}
             for path, text in _templates(spec):
-                found += _template(manifest, path, text)
+                found += _template(manifest, path, text, secret)
             for path, text in _queries(spec):
                 found += _query(manifest, path, text)
     return found
@@ -147,11 +148,20 @@ def _paging(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
             yield (*path, *at, "only"), item.only
 
 
-def _template(manifest: Manifest, path: Path, text: str) -> Iterator[Diagnostic]:
+def _template(manifest: Manifest, path: Path, text: str, secret: Collection[str] = ()) -> Iterator[Diagnostic]:
+    """What is wrong with a template; `secret` are the values that it may not show."""
     from syncline.sdk.template import TemplateError, compile_template
 
     try:
-        compile_template(text)
+        for name in sorted(compile_template(text).paths & set(secret)):
+            yield Diagnostic(
+                code="SYN254",
+                message=f"{name} is a secret, which a request's text would show",
+                place=manifest.place_of(*path),
+                subject=str(manifest.key),
+                help="Send it by an AuthConfig (api_key puts it in a header, the query or a cookie), or don't declare "
+                "the setting as secret.",
+            )
     except TemplateError as error:
         yield Diagnostic(
             code="SYN430",

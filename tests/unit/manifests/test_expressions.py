@@ -89,6 +89,24 @@ def test_each_place_of_an_expression_is_compiled(before: str, after: str, code: 
     assert findings(CONNECTOR.replace(before, after, 1)) == [(code, place)]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "place"),
+    [
+        ("get: /items", 'get: "/items/{{ config.password }}"', "api.yaml:11:12"),
+        ("{{ config.since }}", "{{ config.password | default('') }}", "api.yaml:13:21"),
+        ("{{ record.name }}", "{{ record.name if config.password else '' }}", "api.yaml:15:51"),
+        ("<since>{{ config.since }}", "<since>{{ config.password }}", "api.yaml:34:19"),
+    ],
+)
+def test_a_secret_setting_is_in_no_template_of_a_request(before: str, after: str, place: str) -> None:
+    """URLs, parameters and bodies are shown: a setting that is declared as secret is found where one reads it."""
+    secret = "  config: {properties: {site: {}, since: {}, password: {secret: true}}}\n"
+    text = CONNECTOR.replace("  version: 1.0.0\n", "  version: 1.0.0\n" + secret)
+
+    assert findings(text) == []
+    assert findings(text.replace(before, after, 1)) == [("SYN254", place)]
+
+
 def test_the_catalogue_compiles() -> None:
     """Every shipped connector passes its own check."""
     assert check_expressions(Desired.of(catalog().values(), {})) == []

@@ -425,6 +425,15 @@ _SCHEMA: tuple[Code, ...] = (
         good='records: "data[]"',
     ),
     Code(
+        "SYN254",
+        "secret in a template",
+        "A template of a request reads a setting that is declared as secret: URLs and bodies are shown in messages and "
+        "kept in evidence, so that it would get around.",
+        "Send it by an AuthConfig, such as api_key in a header, the query or a cookie.",
+        bad='get: "/items?key={{ config.key }}"',
+        good="auth: [{type: api_key, in: query, name: key}]",
+    ),
+    Code(
         "SYN260",
         "version raised too little",
         "A connector changed in a way that its version doesn't tell. Integrations pin ranges: a breaking change in a "
