@@ -11,17 +11,22 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.guard import check_deletes
 from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
+from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event
-from syncline.sdk.destination import Rendering, Sending
+from syncline.sdk.destination import Removal, Removing, Rendered, Rendering, Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import polars as pl
+
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.facilities import Facilities
     from syncline.executor.prepare import Prepared
+    from syncline.kinds.sync import Guards
     from syncline.model.key import ObjectKey
     from syncline.model.run import Counts
     from syncline.sdk.destination import Writer, Written
@@ -33,13 +38,18 @@ COPY_EVERY = 1.0
 
 @dataclass(slots=True)
 class Committer:
-    """The sink of a pipeline: one writer, one run. `ends`: whether the last batch may end a run with these counts."""
+    """The sink of a pipeline: one writer, one run. `ends`: whether the last batch may end a run with these counts.
+
+    `guards` bound what is deleted; `mark` is the column that says so of rows that stay.
+    """
 
     facilities: Facilities
     writer: Writer
     key: ObjectKey
     record: RunRecord
     ends: Callable[[Counts], bool]
+    guards: Guards
+    mark: str = ""
     last: Checkpoint | None = None
     _ended: str | None = None
     _events: list[Event] = field(default_factory=list)
@@ -58,8 +68,11 @@ class Committer:
         )
         after = replace(after, done=last and self.ends(after.counts))
         keep_rejects(self.facilities, self.key, after, prepared)
-        text = after.dumps()
-        after = counted(after, self._write(prepared, text))
+        if prepared.gone is None:
+            text = after.dumps()
+            after = counted(after, self._write(prepared, text))
+        else:
+            text, after = self._remove(prepared, prepared.gone, after)
         self.last = after
         if after.done:
             self._ended = text
@@ -91,6 +104,25 @@ class Committer:
         if prepared.rendered is not None and isinstance(self.writer, Rendering):
             return self.writer.write_rendered(prepared.rendered, checkpoint)
         return self.writer.write(prepared.frame, checkpoint)
+
+    def _remove(self, prepared: Prepared, keys: pl.DataFrame, after: Checkpoint) -> tuple[str, Checkpoint]:
+        """
+        Deletes and writes; the checkpoint as it was kept, and with all counts. Kept is how many rows were deleted, so
+        that a guard over the run holds after a kill too.
+        """
+        if not isinstance(self.writer, Removing):
+            raise Invalid(f"{self.key}: its destination can't delete rows", code="SYN525", help="Use deletes: ignore.")
+        before = after.counts.deleted
+
+        def allow(deleted: int, there: Callable[[], int]) -> None:
+            check_deletes(self.guards, before + deleted, lambda: before + there())
+
+        def checkpoint(deleted: int) -> str:
+            return replace(after, counts=replace(after.counts, deleted=before + deleted)).dumps()
+
+        rendered = prepared.rendered or Rendered(prepared.frame)
+        written = self.writer.write_removing(rendered, Removal(keys, self.mark, allow), checkpoint)
+        return checkpoint(written.deleted), counted(after, written)
 
     def finish(self, end: Checkpoint) -> Checkpoint:
         """Ends the run at the destination, which does little if the last batch did; the checkpoint with all counts."""
@@ -187,5 +219,6 @@ def counted(checkpoint: Checkpoint, written: Written | None) -> Checkpoint:
             inserted=counts.inserted + written.inserted,
             updated=counts.updated + written.updated,
             unchanged=counts.unchanged + written.unchanged,
+            deleted=counts.deleted + written.deleted,
         ),
     )

@@ -8,6 +8,8 @@ from syncline.model.errors import Denied
 from syncline.model.units import Share
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from syncline.kinds.sync import Guards
     from syncline.model.run import Counts
 
@@ -36,6 +38,21 @@ def check_rejects(guards: Guards, counts: Counts) -> None:
             f"{counts.rejected:,} of {counts.read:,} records are rejected, more than maxRejects {bound} allows",
             code="SYN701",
             help="`syncline runs rejects RUN` says why; correct the source or the mapping, or raise guards.maxRejects.",
+        )
+
+
+def check_deletes(guards: Guards, deleted: int, there: Callable[[], int]) -> None:
+    """Denied when a run would delete more rows than `maxDeletes` allows, of those `there` without its deletes."""
+    if guards.max_deletes is None or not deleted:
+        return
+    bound = Share.parse(guards.max_deletes)
+    rows = there() if bound.percent is not None else 0
+    if bound.exceeded(deleted, rows):
+        of = f" of {rows:,}" if bound.percent is not None else ""
+        raise Denied(
+            f"the run would delete {deleted:,}{of} rows, more than maxDeletes {bound} allows",
+            code="SYN527",
+            help="Look whether they are really gone at the source; if so, raise guards.maxDeletes and run again.",
         )
 
 

@@ -101,6 +101,7 @@ class Opener:
                 schema=flow.source.schema,
                 paths=tuple(paths),
                 incremental=isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental",
+                tombstones=_deletes(self.item),
                 batch_bytes=self.batch_bytes,
                 needed=_needed(self.item) if self.strict else None,
             ),
@@ -122,12 +123,20 @@ class Opener:
         return opens(instance)
 
 
+def _deletes(item: CompiledFlow) -> bool:
+    return isinstance(item.flow.spec, SyncSpec) and item.flow.spec.deletes != "ignore"
+
+
 def _needed(item: CompiledFlow) -> tuple[str, ...]:
-    """Top-level source fields that required target fields and the key are taken from as they are."""
+    """Top-level source fields that required target fields and the key are taken from as they are.
+
+    Where tombstones delete, only the key's: a page may have nothing else of its records.
+    """
+    deletes = _deletes(item)
     found = dict.fromkeys(
         field.expression.name
         for field in item.compiled.fields
-        if (field.required or field.name in item.flow.target_key)
+        if ((field.required and not deletes) or field.name in item.flow.target_key)
         and field.default is None
         and isinstance(field.expression, Get)
         and isinstance(field.expression.of, Current)

@@ -21,6 +21,7 @@ from syncline.sdk.destination import REFUSED, Sending, refusals, rendering
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from syncline.executor.tombstones import Tombstones
     from syncline.mapping.columns import Columns, Rejected
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
@@ -36,7 +37,7 @@ class Prepared:
     """A batch ready to be committed: rows, rejects, counts (without inserted, updated and unchanged), and digests.
 
     `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes. `late`
-    makes rejects of rows that the destination refuses when it is sent them.
+    makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete.
     """
 
     frame: pl.DataFrame
@@ -49,6 +50,7 @@ class Prepared:
     rendered: Rendered | None = None
     late: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
     notes: tuple[str, ...] = ()
+    gone: pl.DataFrame | None = None
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -86,7 +88,7 @@ def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
 class Preparer:
     """Compiled columns and what the writer (None: a rehearsal) demands of rows.
 
-    `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`).
+    `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     """
 
     columns: Columns
@@ -94,6 +96,7 @@ class Preparer:
     unique: bool
     writer: Writer | None
     strict: bool = False
+    tombstones: Tombstones | None = None
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -101,6 +104,8 @@ class Preparer:
 
     def prepare(self, batch: Batch) -> Prepared:
         """One batch; deterministic. `Invalid` (SYN425) where it is strict."""
+        if self.tombstones is not None:
+            return self._divided(batch, self.tombstones)
         mapped = self.columns.apply(batch.frame)
         if self.strict:
             check_pages(batch, mapped.rejects)
@@ -135,6 +140,42 @@ class Preparer:
         late = partial(self._late, batch, frame, rows) if self._sends else None
         return Prepared(
             frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered, late, batch.notes
+        )
+
+    def _divided(self, batch: Batch, tombstones: Tombstones) -> Prepared:
+        """A batch in which the last word on a key may be that its row is to be deleted."""
+        mapped = tombstones.apply(self.columns, batch.frame)
+        if self.strict:
+            check_pages(batch, mapped.rejects)
+        rejected = list(mapped.rejects)
+        frame, rows = self._without_null_keys(batch, mapped.frame, mapped.rows, rejected)
+        if self.writer is not None and frame.height:
+            refused = [(r.row, r.column, r.message) for r in refusals(self.writer, frame.select(self.target.names))]
+            if refused:
+                frame, rows = self._take_out(batch, frame, rows, rejected, refused, "destination")
+        before = frame.height
+        frame = frame.unique(subset=list(self.target.key), keep="last", maintain_order=True)
+        kept, gone = tombstones.divide(frame, self.target)
+        rendered = rendering(self.writer, kept) if self.writer is not None else None
+        rejects = (*map(_malformed, batch.malformed), *self._rejects(batch, rejected))
+        counts = Counts(
+            read=batch.read,
+            written=frame.height,
+            rejected=len(rejects),
+            skipped=batch.skipped + mapped.skipped + before - frame.height,
+        )
+        written = rendered.digest if rendered is not None and rendered.digest else frame_digest(kept)
+        return Prepared(
+            kept,
+            tuple(sorted(rejects, key=_place_order)),
+            counts,
+            batch.position,
+            batch.digest,
+            written if gone is None else hashlib.sha256(written + frame_digest(gone)).digest(),
+            batch.size,
+            rendered,
+            notes=batch.notes,
+            gone=gone,
         )
 
     def _late(

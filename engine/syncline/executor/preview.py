@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.executor.applied import Applied
 from syncline.executor.opening import Opener, bind_columns
 from syncline.executor.prepare import Preparer
+from syncline.executor.tombstones import tombstones_of
 from syncline.model.run import Counts, Reject
 from syncline.secrets.envelope import KeyRing
 
@@ -53,6 +54,7 @@ def preview_flow(
     try:
         columns = bind_columns(item, source, KeyRing.open(settings.keys))
         preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None)
+        preparer.tombstones = tombstones_of(item.flow, columns)
         for batch in source.read(None):
             prepared = preparer.prepare(_first(batch, limit - counts.read))
             counts += prepared.counts

@@ -20,6 +20,7 @@ from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.rejects import seal_sample
 from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
+from syncline.executor.tombstones import tombstones_of
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards
@@ -223,7 +224,10 @@ class Run:
 
     def _move(self, serial: Serial, source: Source, destination: Destination, start: Checkpoint) -> RunResult:
         columns = self.engine.columns(self.item, source)
+        tombstones = tombstones_of(self.flow, columns)
         target = replace(columns.target, key=self.flow.target_key)
+        if tombstones is not None:
+            target = tombstones.target(target)
         unique = self.mode != "append" and bool(target.key)
         guards = self.guards
         total = source.total_bytes if isinstance(source, Measured) else None
@@ -242,11 +246,13 @@ class Run:
             writer = serial.call(lambda: destination.open(into))
             if isinstance(writer, Sending):
                 serial.stop = serial.cut = writer.stop
-            committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end)
+            mark = tombstones.mark if tombstones is not None else ""
+            committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end, guards, mark)
             if start.sequence:
                 committer.tell(start)
             try:
-                preparer = Preparer(columns, target, unique, writer, strict=not self.work.parent)
+                strict = not self.work.parent
+                preparer = Preparer(columns, target, unique, writer, strict=strict, tombstones=tombstones)
                 end = load(incoming, preparer, committer, serial, start, guards, advanced)
                 check_rows(guards, end.counts)
                 self.progress.phase("finishing")
@@ -392,7 +398,7 @@ class Run:
 
 def _untold(counts: Counts) -> tuple[str, ...]:
     """A note where a kill came between a commit and its outcome: no row is lost by it, only what became of some."""
-    unknown = counts.written - counts.inserted - counts.updated - counts.unchanged
+    unknown = counts.written - counts.inserted - counts.updated - counts.unchanged - counts.deleted
     if not unknown:
         return ()
     return (f"of {unknown:,} rows it isn't known whether they were inserted, updated or unchanged: the run was killed",)

@@ -192,7 +192,7 @@ class RestStream(Request):
         Jmespath | None,
         Field(
             description="JMESPath condition over a record that says that it was deleted. Such records are not loaded: "
-            "a run counts them as skipped."
+            "a run counts them as skipped, or deletes their rows, as deletes of a Sync says."
         ),
     ] = None
     record_schema: Annotated[

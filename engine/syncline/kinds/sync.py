@@ -16,6 +16,9 @@ Endpoint = Annotated[
 ]
 WriteMode = Literal["append", "upsert", "replace"]
 
+#: The column that says when a row was deleted at the source, for `deletes: soft`.
+SOFT_MARK: Final = "deleted_at"
+
 # What fields mean that a sync and an import have alike.
 FROM: Final = "Stream that records are read from, such as helpdesk/tickets."
 MAPPING: Final = "Mapping from the source's records to the destination's, by name."
@@ -40,7 +43,11 @@ class Guards(Spec):
         Field(description="Most records that may be rejected: a share of those read, or a count. Absent: any number."),
     ] = None
     max_deletes: Annotated[
-        Share | None, Field(description="Most rows that may be deleted, of those there. This version deletes no rows.")
+        Share | None,
+        Field(
+            description="Most rows that a run may delete: a share of those there, or a count. A batch with more is not "
+            "committed. Absent: any number."
+        ),
     ] = None
     max_shrink: Annotated[
         Share | None,
@@ -78,7 +85,11 @@ class SyncSpec(Spec):
     key: Annotated[tuple[Identifier, ...], Field(description=KEY)] = ()
     deletes: Annotated[
         Literal["ignore", "soft", "hard"],
-        Field(description="What becomes of rows that are gone at the source. This version only executes ignore."),
+        Field(
+            description="What becomes of rows whose record the source says is deleted, by the condition `deleted` of "
+            "its stream: hard deletes them; soft sets their column deleted_at to the time, and a record that comes "
+            "back clears it. For upserts into a database. What is only missing from a full read is never deleted."
+        ),
     ] = "ignore"
     conflicts: Annotated[
         Literal["source", "newest", "destination"],

@@ -55,14 +55,6 @@ def _guards(spec: SyncSpec | ImportSpec) -> Iterator[Feature]:
 
 def _sync(spec: SyncSpec) -> Iterator[Feature]:
     yield from _guards(spec)
-    if spec.deletes != "ignore":
-        yield Feature(
-            ("spec", "deletes"),
-            f"deletes: {spec.deletes}",
-            "Use write: replace to drop what is gone.",
-            wrong=True,
-            at_key=False,
-        )
     if spec.conflicts != "source":
         yield Feature(
             ("spec", "conflicts"),

@@ -20,6 +20,7 @@ from syncline.kinds.sync import SyncSpec
 from syncline.manifests import versions
 from syncline.manifests.catalog import catalog as shipped
 from syncline.manifests.config import check_config
+from syncline.manifests.deletes import deletes
 from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
@@ -289,6 +290,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
     elif source.declaration is None:
         yield _no_stream(source)
     yield from writes(flow)
+    yield from deletes(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
 

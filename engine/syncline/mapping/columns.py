@@ -8,7 +8,7 @@ Of a record that breaks several rules, the first field in the mapping's order is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -190,6 +190,13 @@ class Columns:
             target = target.filter(good)
             rows = positions.filter(good) if positions is not None else good.arg_true()
         return Mapped(self._protect(target), rows, self._rejects(work, broken, positions), skipped)
+
+    def of_fields(self, names: Sequence[str]) -> Columns:
+        """The same for some target fields of every record, whatever `where` says: what a tombstone still has."""
+        fields = tuple(bound for bound in self.fields if bound.field.name in names)
+        target = replace(self.target, fields=tuple(field for field in self.target.fields if field.name in names))
+        compiled = replace(self.compiled, target=target)
+        return replace(self, compiled=compiled, fields=fields, where=None, where_faults=(), passes=_passes(fields))
 
     def record_json(self, frame: pl.DataFrame, rows: Sequence[int]) -> list[str]:
         """The source records at these rows as JSON text with the exact digits of numbers."""

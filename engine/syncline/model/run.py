@@ -51,7 +51,10 @@ def next_state(state: RunState, event: str) -> RunState:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Records, cumulative over a run. `skipped` were not written on purpose (filtered, or older duplicates)."""
+    """Records, cumulative over a run. `skipped` were not written on purpose (filtered, or older duplicates).
+
+    `written` are inserted, updated, unchanged and deleted; a tombstone whose row isn't there left it unchanged.
+    """
 
     read: int = 0
     written: int = 0
@@ -60,6 +63,7 @@ class Counts:
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
 
     def balanced(self) -> bool:
         """Whether every record read is accounted for."""

@@ -11,7 +11,7 @@ from syncline.kinds.auth import AuthConfigSpec, urls_of
 from syncline.kinds.auth_details import offer_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.sync import SyncSpec
+from syncline.kinds.sync import SOFT_MARK, SyncSpec
 from syncline.model.change import Effect, EffectKind
 from syncline.planner.field_effects import (
     class_effects,
@@ -79,6 +79,7 @@ def _retired(flow: Flow, observed: Observed) -> Iterator[Effect]:
 
 def _created(after: CompiledFlow) -> Iterator[Effect]:
     table, columns = table_of(after.flow), len(after.compiled.target.fields)
+    yield from _deletes("ignore", after.flow)
     if after.flow.target.runtime == "rest":
         what = f"records are written to {table} by {after.flow.spec.write}, {columns} fields each"
         yield Effect(EffectKind.runs_changed, table, what, reversible=False)
@@ -104,9 +105,26 @@ def _changed(before: CompiledFlow, after: CompiledFlow, observed: Observed) -> I
     if before.flow.spec.write != after.flow.spec.write:
         what = f"writes by {after.flow.spec.write} instead of {before.flow.spec.write}"
         yield Effect(EffectKind.runs_changed, new, what)
+    yield from _deletes(before.flow.spec.deletes if isinstance(before.flow.spec, SyncSpec) else "ignore", after.flow)
     yield from _accounts(before.flow, after.flow)
     yield from lost_class_effects(before.compiled, after.compiled, new)
     yield from class_effects(before if _database(before.flow) == _database(after.flow) else None, after, new)
+
+
+def _deletes(before: str, after: Flow) -> Iterator[Effect]:
+    """What becomes of rows whose records were deleted at the source, where that is new."""
+    deletes = after.spec.deletes if isinstance(after.spec, SyncSpec) else "ignore"
+    if deletes == before:
+        return
+    table = table_of(after)
+    match deletes:
+        case "hard":
+            what = f"rows of {table} are deleted where the source says that their record was"
+        case "soft":
+            what = f"rows of {table} are marked in {SOFT_MARK} where the source says that their record was deleted"
+        case _:
+            what = f"rows of {table} stay as they are where the source says that their record was deleted"
+    yield Effect(EffectKind.runs_changed, table, what, reversible=deletes != "hard")
 
 
 def _reset(before: Flow, after: Flow, observed: Observed, parts: tuple[str, ...]) -> Iterator[Effect]:

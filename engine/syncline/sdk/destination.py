@@ -6,7 +6,7 @@ A killed run asks the destination for its last checkpoint and continues after it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -42,7 +42,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write did. `inserted + updated + unchanged` is the number of rows given.
+    """What a write did. `inserted + updated + unchanged + deleted` is the number of rows, and of keys to delete, given.
 
     >>> Written(inserted=2, unchanged=1)
     Written(inserted=2, updated=0, unchanged=1)
@@ -51,6 +51,7 @@ class Written:
     inserted: int
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,35 @@ class Rendering(Protocol):
 
     def write_rendered(self, rendered: Rendered, checkpoint: str) -> Written:
         """Writes it; see `Writer.write`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """
+    Rows to delete with a batch: `keys` has the columns of the target's key, none of which the batch itself writes.
+
+    With `mark`, rows stay and that column (a timestamp, null in rows that are there) says when they were deleted.
+    `allow(deleted, there)` raises `Denied` where these are too many of the rows that `there` counts, asked when needed.
+    """
+
+    keys: pl.DataFrame
+    mark: str
+    allow: Callable[[int, Callable[[], int]], None]
+
+
+@runtime_checkable
+class Removing(Protocol):
+    """
+    What a writer may offer besides: deleting rows by key in the transaction that writes a batch and its checkpoint.
+
+    Example: `writer.write_removing(writer.render(frame), Removal(keys, "", allow), lambda deleted: text)`.
+    """
+
+    def write_removing(self, rendered: Rendered, removal: Removal, checkpoint: Callable[[int], str]) -> Written:
+        """
+        Removes rows and writes a batch that is ready, with the checkpoint of so many deleted rows. Keys of rows that
+        aren't there, or are marked already, are `unchanged`.
+        """
 
 
 def rendering(writer: Writer, frame: pl.DataFrame) -> Rendered | None:

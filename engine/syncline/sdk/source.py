@@ -14,6 +14,9 @@ from syncline.sdk.batch import Batch, Position
 from syncline.sdk.clients import Network
 from syncline.sdk.keep import Keep
 
+#: The field of a record that says that it was deleted at the source: what `SourceRequest.tombstones` asks for.
+TOMBSTONE = "_syncline_deleted"
+
 #: Bytes of source that a batch is made of, unless told otherwise.
 BATCH_BYTES = 8 * 1024 * 1024
 
@@ -87,6 +90,7 @@ class SourceRequest:
     `schema` is the declared record schema, or None; `paths` are the dotted source paths that will be used (mapping,
     key, cursor), enough to read a stream without a schema. `incremental` asks to read past the cursor only. `needed`
     are the fields that the mapping can't do without: a source that sees its schema break stops; None: it goes on.
+    `tombstones` asks for deleted records too: their field `TOMBSTONE` is true (or the text of it, without a schema).
 
     >>> SourceRequest("tickets", schema=None, paths=("id", "requester.email"), incremental=True).batch_rows
     50000
@@ -96,6 +100,7 @@ class SourceRequest:
     schema: Schema | None
     paths: tuple[str, ...]
     incremental: bool = False
+    tombstones: bool = False
     batch_rows: int = 50_000
     batch_bytes: int = BATCH_BYTES
     needed: tuple[str, ...] | None = None

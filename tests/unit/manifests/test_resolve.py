@@ -350,7 +350,11 @@ FLOWS = {
     "child stream": ("from: desk/comments, mapping: customer, to: warehouse/x", []),
     "own key": ("from: crm/customers, mapping: customer, to: warehouse/x, key: [idd]", [("SYN213", "key")]),
     "dropped key": ("from: crm/customers, mapping: customer, to: warehouse/x, key: [gone]", [("SYN213", "key")]),
-    "deletes": ("from: crm/customers, mapping: customer, to: warehouse/x, deletes: hard", [("SYN240", "deletes")]),
+    "deletes": ("from: crm/customers, mapping: customer, to: warehouse/x, deletes: hard", [("SYN525", "deletes")]),
+    "deletes of an append": (
+        "from: crm/customers, mapping: customer, to: warehouse/x, write: append, deletes: soft",
+        [("SYN525", "deletes"), ("SYN525", "deletes")],
+    ),
     "deletes of a replace": (
         "from: crm/customers, mapping: customer, to: warehouse/x, write: replace, guards: {maxDeletes: 1%}",
         [("SYN240", "guards")],

@@ -61,7 +61,11 @@ def cursor(value: Any) -> str:
 def _figures(receipt: Receipt) -> list[tuple[str, str, str]]:
     counts = receipt.counts
     rate = f"{number(counts.read / receipt.seconds)} rows/s" if receipt.seconds and counts.read >= _RATED else ""
-    kinds = [f"{number(n)} {name}" for name in ("inserted", "updated", "unchanged") if (n := getattr(counts, name))]
+    kinds = [
+        f"{number(n)} {name}"
+        for name in ("inserted", "updated", "unchanged", "deleted")
+        if (n := getattr(counts, name))
+    ]
     return [
         ("read", number(counts.read), rate),
         ("written", number(counts.written), ", ".join(kinds)),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.rest.chunk import ChunkedFetcher, compile_chunks
 from syncline.connectors.rest.contract import Contract, contract_of
-from syncline.connectors.rest.decoding import asked_fields, compile_decoding
+from syncline.connectors.rest.decoding import asked_fields, compile_decoding, with_tombstones
 from syncline.connectors.rest.fan import Fan
 from syncline.connectors.rest.file import FileFetcher
 from syncline.connectors.rest.formats import ACCEPT
@@ -22,8 +22,9 @@ from syncline.connectors.rest.requests import base_url, check_place, compile_req
 from syncline.connectors.rest.tree import Each, Member, Once, ParentStream, Reading, Use, Values
 from syncline.kinds.stream import RestStream, logical_schema, scope_fields
 from syncline.model.errors import Invalid
-from syncline.model.schema import Schema
+from syncline.model.schema import BOOLEAN, Field, Schema
 from syncline.sdk.json_records import record_decoder, untyped_schema
+from syncline.sdk.source import TOMBSTONE
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
@@ -64,6 +65,10 @@ class Compiler:
         stream = self._streams.get(request.stream)
         if stream is None:
             raise Invalid(f"connector {self._instance.name} has no stream {request.stream}", code="SYN432")
+        if request.tombstones:
+            stream = with_tombstones(stream)
+            self._streams = {**self._streams, request.stream: stream}
+            request = _asking_tombstones(request)
         if request.incremental and stream.cursor is None and not any(item.changed for item in stream.read_for):
             raise Invalid(
                 f"stream {request.stream} has no cursor, so it can't be read incrementally",
@@ -214,6 +219,14 @@ class Compiler:
     def _fan(self, width: int, *waiting: int) -> Fan:
         self._fans.append(Fan(width, *waiting))
         return self._fans[-1]
+
+
+def _asking_tombstones(request: SourceRequest) -> SourceRequest:
+    """The request for records that have the field that tells tombstones."""
+    schema = request.schema
+    if schema is not None:
+        schema = replace(schema, fields=(*schema.fields, Field(TOMBSTONE, BOOLEAN)))
+    return replace(request, schema=schema, paths=(*request.paths, TOMBSTONE))
 
 
 def _texts(value: Any) -> Iterator[str]:

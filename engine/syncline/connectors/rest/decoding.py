@@ -17,6 +17,7 @@ from syncline.sdk.expression import Expression
 from syncline.sdk.inflate import Bounds
 from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, record_decoder
 from syncline.sdk.shape import Shape
+from syncline.sdk.source import TOMBSTONE
 from syncline.sdk.template import Template, TemplateError, compile_template
 from syncline.sdk.text_values import TextValues
 from syncline.sdk.whole import WHOLE
@@ -167,6 +168,18 @@ def compile_shape(explode: str | None, condition: str | None, flatten: str | Non
 
 def _added(text: str) -> Template | Expression:
     return compile_template(text) if "{{" in text else Expression(text)
+
+
+def with_tombstones(stream: RestStream) -> RestStream:
+    """The stream with deleted records kept, whatever its filter says, and a field that tells them."""
+    if stream.deleted is None:
+        raise Invalid("the stream has no condition `deleted` that tells tombstones", code="SYN525")
+    fields = stream.fields
+    told = {**fields.add, TOMBSTONE: f"!(!({stream.deleted}))"}
+    kept = None if stream.filter is None else f"({stream.filter}) || ({stream.deleted})"
+    return stream.model_copy(
+        update={"deleted": None, "filter": kept, "fields": fields.model_copy(update={"add": told})}
+    )
 
 
 def _condition(stream: RestStream) -> str | None:

@@ -78,6 +78,9 @@ class Database(Protocol):
     def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """Inserts rows or updates them by key, where a value differs."""
 
+    def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
+        """Deletes the rows of these keys, or sets their column `mark` to now where it is null; the number of them."""
+
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table with the columns and keys of another."""
 

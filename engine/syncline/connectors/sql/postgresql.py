@@ -184,15 +184,23 @@ class PostgresDatabase:
 
     def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """Copies rows into a staging table of this transaction, and merges them by key."""
-        declarations = ", ".join(_declaration(field) for field in schema.fields)
-        stage = f"syncline_stage_{hashlib.sha256(declarations.encode()).hexdigest()[:16]}"
-        # Made once a connection and emptied by each commit: making it costs as much as a small merge.
-        if stage not in self._session.stages:
-            self.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} ({declarations}) ON COMMIT DELETE ROWS")
-            self._making.append(stage)
-        given = self._load(f"pg_temp.{stage}", rows, schema)
+        stage, given = self._staged("stage", rows, schema)
         ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), stage, schema))
         return Written(inserted, updated, given - inserted - updated)
+
+    def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
+        """Copies keys into a staging table of their own, and deletes their rows, or marks those that aren't yet."""
+        stage, _ = self._staged("gone", keys, schema)
+        place, same = self.place + quoted(table), f"({columns(schema.names, 't.')}) = ({columns(schema.names, 's.')})"
+        removing = f"DELETE FROM {place} AS t USING pg_temp.{stage} AS s WHERE {same}"
+        if mark:
+            column = quoted(mark)
+            removing = (
+                f"UPDATE {place} AS t SET {column} = pg_catalog.now() FROM pg_temp.{stage} AS s"
+                f" WHERE {same} AND t.{column} IS NULL"
+            )
+        count: int = self.execute(f"WITH removed AS ({removing} RETURNING 1) SELECT count(*) FROM removed")[0][0]
+        return count
 
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table with everything of another but its foreign keys, triggers, policies and grants."""
@@ -237,6 +245,16 @@ class PostgresDatabase:
             self._keep.give(self._keep_as, self._session)
         else:
             self._connection.close()
+
+    def _staged(self, use: str, rows: Rendered, schema: Schema) -> tuple[str, int]:
+        """Copies rows into a staging table of this transaction, one for each use; its name, and how many they are."""
+        declarations = ", ".join(_declaration(field) for field in schema.fields)
+        stage = f"syncline_{use}_{hashlib.sha256(declarations.encode()).hexdigest()[:16]}"
+        # Made once a connection and emptied by each commit: making it costs as much as a small merge.
+        if stage not in self._session.stages:
+            self.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {stage} ({declarations}) ON COMMIT DELETE ROWS")
+            self._making.append(stage)
+        return stage, self._load(f"pg_temp.{stage}", rows, schema)
 
     def _load(self, place: str, rows: Rendered, schema: Schema) -> int:
         return self.copy(f"COPY {place} ({columns(schema.names)}) FROM STDIN (FORMAT csv)", rows.parts)

@@ -190,6 +190,15 @@ class SqliteDatabase:
             inserted += new
         return Written(inserted, updated, rows.frame.height - inserted - updated)
 
+    def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
+        """Deletes rows by key, or marks those that aren't yet."""
+        same = " AND ".join(f"{quoted(name)} = ?" for name in schema.names)
+        statement = f"DELETE FROM {quoted(table)} WHERE {same}"
+        if mark:
+            now = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
+            statement = f"UPDATE {quoted(table)} SET {quoted(mark)} = {now} WHERE {same} AND {quoted(mark)} IS NULL"
+        return sum(self.execute_many(statement, part) for part in _parts(keys.frame, schema))
+
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table by the statement that created another, under the new name."""
         ((statement,),) = self.execute(

@@ -11,10 +11,13 @@ from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, quoted
 from syncline.connectors.sql.table import keyed
 from syncline.model.errors import Bug, Denied
-from syncline.sdk.destination import Refusal, Rendered, Target, Written
+from syncline.model.schema import Schema
+from syncline.sdk.destination import Refusal, Removal, Rendered, Target, Written
 from syncline.sdk.frame import target_frame_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import polars as pl
 
 
@@ -63,6 +66,22 @@ class SqlWriter:
         self._saved = checkpoint
         return replace(written, updated=written.updated + superseded)
 
+    def write_removing(self, rendered: Rendered, removal: Removal, checkpoint: Callable[[int], str]) -> Written:
+        """Deletes rows and writes a batch, with its checkpoint; see `Removing.write_removing`."""
+        schema, keys = self._target.schema, removal.keys
+        key = Schema(tuple(field for field in schema.fields if field.name in schema.key), schema.key)
+        gone = self._database.render(keys.select(key.names), key)
+        written = Written(0)
+        with self._database.transaction():
+            deleted = self._database.remove(self._table, gone, key, removal.mark)
+            removal.allow(deleted, lambda: self._count(self._table, removal.mark) + deleted)
+            if rendered.frame.height:
+                written = self._database.merge(self._table, rendered, schema)
+            saved = checkpoint(deleted)
+            self._ledger.save(self._target.flow, self._target.run, saved)
+        self._saved = saved
+        return replace(written, deleted=deleted, unchanged=written.unchanged + keys.height - deleted)
+
     def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
         """Every value that the database can't hold; see `Refusing.refuse`."""
         return self._limits.refusals(frame)
@@ -102,6 +121,8 @@ class SqlWriter:
                 help="Look at the source. If the rows are really gone, raise guards.maxShrink.",
             )
 
-    def _count(self, table: str) -> int:
-        count: int = self._database.execute(f"SELECT count(*) FROM {self._database.place}{quoted(table)}")[0][0]
+    def _count(self, table: str, mark: str = "") -> int:
+        """Rows of a table; with `mark`, those that aren't marked as deleted."""
+        there = f" WHERE {quoted(mark)} IS NULL" if mark else ""
+        count: int = self._database.execute(f"SELECT count(*) FROM {self._database.place}{quoted(table)}{there}")[0][0]
         return count

@@ -1,4 +1,4 @@
-"""Codes of findings about writes to APIs (SYN52x)."""
+"""Codes of findings about writes to APIs, and about deletes (SYN52x)."""
 
 from __future__ import annotations
 
@@ -40,5 +40,25 @@ CODES: tuple[Code, ...] = (
         "is killed, or an answer lost, after a creation and before it is known, the next attempt creates it again.",
         "Send `idempotency_key` if the API knows such a header, or declare how a record is found by its key.",
         good='create: {post: /contacts, headers: {Idempotency-Key: "{{ idempotency_key }}"}}',
+    ),
+    Code(
+        "SYN525",
+        "rows can't be deleted so",
+        "`deletes` needs a source that tells which records were deleted (`deleted` of its stream), write: upsert, and "
+        "a database as destination. Rows that are only missing from a full read are not found.",
+        "Declare `deleted` in the connector, use write: replace to drop what is gone, or leave `deletes` out.",
+    ),
+    Code(
+        "SYN526",
+        "column is kept for soft deletes",
+        "`deletes: soft` keeps the time of a row's deletion in the column deleted_at, which the mapping makes as well.",
+        "Give the mapping's field another name, or use deletes: hard.",
+    ),
+    Code(
+        "SYN527",
+        "too many deletes",
+        "The run would delete more rows than guards.maxDeletes allows. Of the batch that would have done so nothing is "
+        "committed; what was committed before it stays.",
+        "Look whether the records are really gone at the source; if so, raise guards.maxDeletes and run again.",
     ),
 )

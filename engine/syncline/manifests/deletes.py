@@ -1,0 +1,47 @@
+"""What a sync that deletes rows demands of its source, its destination and its mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncline.kinds.mapping import MappingSpec
+from syncline.kinds.stream import RestStream
+from syncline.kinds.sync import SOFT_MARK, SyncSpec
+from syncline.manifests.findings import Problem
+from syncline.manifests.flow import Flow
+
+
+def deletes(flow: Flow) -> Iterator[Problem]:
+    """Findings about a flow that is to delete rows, and can't."""
+    spec = flow.spec
+    if not isinstance(spec, SyncSpec) or spec.deletes == "ignore":
+        return
+    for message, help_ in _hindrances(flow, spec):
+        yield Problem(
+            "SYN525", ("spec", "deletes"), f"deletes: {spec.deletes} can't run: {message}", help=help_, at_key=False
+        )
+    mapping = flow.mapping.spec
+    assert isinstance(mapping, MappingSpec)
+    if spec.deletes == "soft" and any(field.to.lower() == SOFT_MARK for field in mapping.fields):
+        yield Problem(
+            "SYN526",
+            ("spec", "deletes"),
+            f"the mapping {flow.mapping.key.name!r} makes {SOFT_MARK!r}, which deletes: soft keeps for itself",
+            help="Give the mapping's field another name, or use deletes: hard.",
+            at_key=False,
+        )
+
+
+def _hindrances(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
+    stream = flow.source.declaration
+    if spec.write == "replace":
+        yield "write: replace drops what is gone by itself", "Leave deletes out."
+    elif spec.write != "upsert":
+        yield f"write: {spec.write} knows no rows by key", "Use write: upsert."
+    if not isinstance(stream, RestStream) or stream.deleted is None:
+        yield (
+            f"nothing says which records of {flow.source.stream!r} were deleted",
+            "Declare `deleted` for the stream in its connector; else use write: replace to drop what is gone.",
+        )
+    if flow.target.runtime != "sql":
+        yield f"this version deletes in databases only, not by {flow.target.runtime}", "Use deletes: ignore."

@@ -1,0 +1,162 @@
+"""Deletes from an API's tombstones to the rows of a table, by whole runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from syncline import workflow
+from syncline.executor.progress import Silent
+from syncline.model.errors import Denied
+from syncline.model.key import ObjectKey
+from tests.api_server import Reply, api_server
+from tests.e2e.api import helpdesk
+from tests.e2e.house import audit_ok, build
+
+KEY = ObjectKey("acme", "Sync", "tickets")
+
+
+class Tickets:
+    """An API that gives records, and tombstones of which only the key is left."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.pages = [[ticket(n) for n in range(1, 11)]]
+        self.failing = -1
+
+    def __call__(self, asked):
+        page = int(asked.query.get("cursor", 0))
+        if page == self.failing:
+            return Reply({}, 500)
+        following = str(page + 1) if page + 1 < len(self.pages) else None
+        return Reply({"data": self.pages[page], "next": following})
+
+    def texts(self, deletes, guards="", typed=True):
+        found = helpdesk(self.url)
+        connector = found["connector.yaml"].replace("key: [id]", "key: [id]\n      deleted: \"state == 'gone'\"")
+        if not typed:
+            connector = connector[: connector.index("      schema:")]
+        more = f", deletes: {deletes}{guards}}}"
+        return {**found, "connector.yaml": connector, "sync.yaml": found["sync.yaml"].rstrip().removesuffix("}") + more}
+
+
+def ticket(number, title="t"):
+    return {"id": number, "title": title, "hours": 1}
+
+
+def tombstone(number):
+    return {"id": number, "state": "gone"}
+
+
+@pytest.fixture
+def tickets():
+    """The API, running."""
+    service = Tickets()
+    with api_server(service) as server:
+        service.url = server.url
+        yield service
+
+
+def applied(root, texts):
+    settings = build(root, texts)
+    workflow.apply(settings)
+    return settings
+
+
+def run(settings):
+    return workflow.run(settings, KEY, progress=Silent())
+
+
+def rows(root, what="id"):
+    with closing(sqlite3.connect(root / "warehouse.db")) as connection:
+        return connection.execute(f"SELECT {what} FROM tickets ORDER BY id").fetchall()
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_the_last_word_on_a_key_counts(tmp_path, tickets, typed):
+    """Tombstones delete their rows, a record after one brings its row back, and every record is accounted for."""
+    settings = applied(tmp_path, tickets.texts("hard", typed=typed))
+    run(settings)
+    tickets.pages = [
+        [ticket(1, "new"), tombstone(1), tombstone(2), ticket(2, "back"), tombstone(3), tombstone(99), ticket(11)]
+    ]
+    done = run(settings)
+    counts = done.record.counts
+    assert rows(tmp_path, "id, title") == [(2, "back"), *((n, "t") for n in range(4, 12))]
+    assert (counts.read, counts.written, counts.skipped, counts.rejected) == (7, 5, 2, 0)
+    assert (counts.inserted, counts.updated, counts.unchanged, counts.deleted) == (1, 1, 1, 2)
+    assert run(settings).record.counts.deleted == 0
+    assert audit_ok(settings)
+
+
+def test_pages_of_nothing_but_tombstones_are_no_broken_schema(tmp_path, tickets):
+    """Many records without a field that the mapping requires delete their rows: they don't stop the run."""
+    texts = tickets.texts("hard")
+    sync = texts["sync.yaml"].replace("{to: title, from: title,", "{to: title, from: title, required: true,")
+    settings = applied(tmp_path, {**texts, "sync.yaml": sync})
+    tickets.pages = [[ticket(n) for n in range(1, 41)]]
+    run(settings)
+    tickets.pages = [[ticket(1)], list(map(tombstone, range(2, 40)))]
+    assert run(settings).record.counts.deleted == 38
+    assert rows(tmp_path) == [(1,), (40,)]
+
+
+def test_soft_deletes_mark_rows_until_they_come_back(tmp_path, tickets):
+    """A row stays with the time of its deletion, and is as before when its record is there again."""
+    settings = applied(tmp_path, tickets.texts("soft"))
+    run(settings)
+    tickets.pages = [[tombstone(4)]]
+    assert run(settings).record.counts.deleted == 1
+    marked = rows(tmp_path, "id, title, deleted_at IS NOT NULL")
+    assert [row for row in marked if row[2]] == [(4, "t", 1)]
+    tickets.pages = [[ticket(4)]]
+    run(settings)
+    assert not any(gone for (gone,) in rows(tmp_path, "deleted_at IS NOT NULL"))
+
+
+def test_ignored_tombstones_are_skipped(tmp_path, tickets):
+    """Without deletes, nothing is deleted."""
+    settings = applied(tmp_path, tickets.texts("ignore"))
+    run(settings)
+    tickets.pages = [[tombstone(4)]]
+    assert run(settings).record.counts.skipped == 1
+    assert len(rows(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("bound", ["20%", "2"])
+def test_a_guard_bounds_what_a_run_deletes(tmp_path, tickets, bound):
+    """Up to the bound rows are deleted; one more, and the batch changes nothing: not even its other rows."""
+    settings = applied(tmp_path, tickets.texts("hard", f", guards: {{maxDeletes: {bound}}}"))
+    run(settings)
+    tickets.pages = [[ticket(11), *map(tombstone, (1, 2, 3))]]
+    with pytest.raises(Denied) as denied:
+        run(settings)
+    assert denied.value.code == "SYN527"
+    assert rows(tmp_path) == [(n,) for n in range(1, 11)]
+    tickets.pages = [[*map(tombstone, (1, 2))]]
+    assert run(settings).record.counts.deleted == 2
+
+
+def test_a_run_that_broke_off_goes_on(tmp_path, tickets):
+    """What was deleted before a failure stays deleted; the next run ends what is left, and counts both."""
+    settings = applied(tmp_path, tickets.texts("hard"))
+    run(settings)
+    tickets.pages = [[tombstone(1)], [tombstone(2), ticket(1)]]
+    tickets.failing = 1
+    with pytest.raises(Exception, match="500"):
+        run(settings)
+    tickets.failing = -1
+    done = run(settings)
+    assert rows(tmp_path) == [(1,), *((n,) for n in range(3, 11))]
+    assert done.record.counts.deleted == 2
+    assert done.record.counts.balanced()
+
+
+def test_a_plan_says_that_rows_are_deleted(tmp_path, tickets):
+    """A sync that begins to delete says so in its plan, as what can't be undone."""
+    applied(tmp_path, tickets.texts("ignore"))
+    plan = workflow.plan(build(tmp_path, tickets.texts("hard")))
+    found = [effect for change in plan.changes for effect in change.effects if "are deleted" in effect.message]
+    assert [effect.reversible for effect in found] == [False]
