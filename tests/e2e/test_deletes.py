@@ -154,6 +154,28 @@ def test_a_run_that_broke_off_goes_on(tmp_path, tickets):
     assert done.record.counts.balanced()
 
 
+def test_a_guard_counts_what_was_deleted_before_a_run_broke_off(tmp_path, tickets):
+    """A run that goes on has deleted what its first part did: together they don't pass the bound."""
+    settings = applied(tmp_path, tickets.texts("hard", ", guards: {maxDeletes: 2}"))
+    run(settings)
+    tickets.pages = [[tombstone(1), tombstone(2)], [tombstone(3)]]
+    tickets.failing = 1
+    with pytest.raises(Exception, match="500"):
+        run(settings)
+    tickets.failing = -1
+    with pytest.raises(Denied):
+        run(settings)
+    assert rows(tmp_path) == [(n,) for n in range(3, 11)]
+
+
+def test_a_marked_column_is_not_also_mapped(tmp_path, tickets):
+    """A mapping that makes the column of soft deletes itself is found before anything runs."""
+    texts = tickets.texts("soft")
+    texts["sync.yaml"] = texts["sync.yaml"].replace("to: title,", "to: deleted_at,")
+    codes = [d.code for d in workflow.validate(build(tmp_path, texts)).diagnostics]
+    assert codes == ["SYN526"]
+
+
 def test_a_plan_says_that_rows_are_deleted(tmp_path, tickets):
     """A sync that begins to delete says so in its plan, as what can't be undone."""
     applied(tmp_path, tickets.texts("ignore"))
