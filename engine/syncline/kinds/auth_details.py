@@ -26,7 +26,7 @@ Url = Annotated[str, Field(pattern=r"^(https?://|\{\{)")]
 #: Fields that are templates over config alone; those that know more are filled where they are used.
 TEMPLATES = frozenset({
     "token_url", "authorization_url", "device_authorization_url", "revocation_url", "audience", "resource",
-    "parameters", "authorization_parameters", "service", "region",
+    "parameters", "authorization_parameters", "authorization_issuer", "service", "region",
 })  # fmt: skip
 
 _TYPE = "Way of authenticating; it decides which other fields there are."
@@ -75,6 +75,13 @@ class OAuth2Details(Spec):
     authorization_parameters: Annotated[
         dict[str, Template], Field(description="Further parameters of the page at which a person consents.")
     ] = {}
+    authorization_issuer: Annotated[
+        Url | None,
+        Field(
+            description="Issuer identifier of the server: the answer to a login must carry it as iss (RFC 9207). "
+            "For servers whose metadata says authorization_response_iss_parameter_supported."
+        ),
+    ] = None
     redirect_uri: Annotated[
         str,
         Field(

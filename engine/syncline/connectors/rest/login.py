@@ -55,6 +55,7 @@ class Login:
     def begin(self, redirect_uri: str) -> Attempt:
         """The page at which a person consents, in a browser that comes back to the redirect URI."""
         given = self.settings.get("authorization_parameters")
+        issuer = self.settings.get("authorization_issuer")
         parameters = {**self.scheme.parameters, **(given if isinstance(given, dict) else {})}
         return authorization_code.begin(
             str(self.settings["authorization_url"]),
@@ -62,6 +63,7 @@ class Login:
             redirect_uri,
             self.scheme.scopes,
             parameters,
+            issuer=issuer if isinstance(issuer, str) else None,
         )
 
     def finish(self, attempt: Attempt, callback: str) -> Token:

@@ -1,5 +1,7 @@
 """The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636), at a loopback address (RFC 8252).
 
+Where the server's issuer identifier is known, an answer must carry it (RFC 9207).
+
 `begin` gives the page to open; the browser comes back to the redirect URI; `exchange` turns the code into a token.
 """
 
@@ -37,20 +39,33 @@ class Attempt:
     redirect_uri: str
     state: str = field(repr=False)
     verifier: Secret
+    issuer: str | None = None
 
     def code(self, callback: str) -> Secret:
         """
         The code in the URL that the browser was sent back to.
 
-        Raises `Stalled` (SYN444) for another login's answer (state), and for what the server refused.
+        Raises `Stalled` (SYN444) for another login's answer (state), for another server's (iss, which is compared where
+        the issuer is known, and must be there once), and for what the server refused.
         """
-        found = dict(parse_qsl(urlsplit(callback).query, keep_blank_values=True))
+        pairs = parse_qsl(urlsplit(callback).query, keep_blank_values=True)
+        found = dict(pairs)
         # Compared first: an answer that isn't ours says nothing, not even an error.
         if not hmac.compare_digest(found.get("state", "").encode(), self.state.encode()):
             raise Stalled(
                 "the answer belongs to another login: its state differs",
                 code="SYN444",
                 help="Nothing was stored. Begin again, and finish in the browser window that opens.",
+            )
+        # Before the error, too (RFC 9207, section 2.4). Compared as text: no form of a URL is another's equal.
+        issuers = [value for name, value in pairs if name == "iss"]
+        if self.issuer is not None and issuers != [self.issuer]:
+            said = ", ".join(repr(_shown(value, 200)) for value in issuers[:2]) or "none"
+            raise Stalled(
+                f"the answer comes from another server than was asked: its issuer (iss) is {said}, not {self.issuer!r}",
+                code="SYN444",
+                help="Nothing was stored. If the server is the right one, correct authorizationIssuer: it is 'issuer' "
+                "in the server's metadata; leave it out where its answers carry no iss.",
             )
         if error := found.get("error"):
             said = Refusal(_shown(error, 80), _shown(found.get("error_description", ""), 200)).shown
@@ -77,8 +92,10 @@ def begin(
     redirect_uri: str,
     scopes: tuple[str, ...] = (),
     parameters: Mapping[str, str] | None = None,
+    *,
+    issuer: str | None = None,
 ) -> Attempt:
-    """A new login, with a state and a verifier of its own.
+    """A new login, with a state and a verifier of its own; with an issuer, only its answers are taken.
 
     >>> attempt = begin("https://id.example.com/auth", "app", "http://127.0.0.1:8000/callback", ("read",))
     >>> "code_challenge_method=S256" in attempt.url
@@ -96,7 +113,7 @@ def begin(
     }
     if scopes:
         query["scope"] = " ".join(scopes)
-    return Attempt(with_query(authorization_url, query), redirect_uri, state, verifier)
+    return Attempt(with_query(authorization_url, query), redirect_uri, state, verifier, issuer)
 
 
 def exchange(scheme: OAuth2, attempt: Attempt, code: Secret, time: Time) -> Flow:
