@@ -176,6 +176,74 @@ def test_a_marked_column_is_not_also_mapped(tmp_path, tickets):
     assert codes == ["SYN526"]
 
 
+TARGET = """
+---
+apiVersion: syncline/v1
+kind: Connector
+metadata: {name: board}
+spec:
+  version: 1.0.0
+  title: Board
+  config: {properties: {url: {type: string, format: uri}}, required: [url]}
+  http: {url: "{{ config.url }}"}
+  check: {get: /cards}
+  streams:
+    tickets:
+      get: /cards
+      records: items[]
+      key: [id]
+      write: {upsert: {put: "/cards/{{ record.id }}"}, delete: {delete: "/cards/{{ record.id }}"}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: warehouse, tenant: acme}
+spec: {connector: board@^1, config: {url: "URL"}}
+"""
+
+
+class Board(Tickets):
+    """The same API, which also takes records; it refuses to delete number 5."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cards: set[int] = set()
+
+    def __call__(self, asked):
+        if asked.method == "GET":
+            return super().__call__(asked)
+        number = int(asked.path.rpartition("/")[2])
+        if asked.method == "PUT":
+            self.cards.add(number)
+            return Reply({})
+        if number == 5:
+            return Reply({"error": "it is pinned"}, 422)
+        if number not in self.cards:
+            return Reply({}, 404)
+        self.cards.discard(number)
+        return Reply({})
+
+
+def test_an_api_is_asked_to_delete_and_its_refusals_are_rejects(tmp_path):
+    """Records go by key, those that are gone stay unchanged, a refused one is a reject; the guard is held before."""
+    board = Board()
+    with api_server(board) as server:
+        board.url = server.url
+        texts = board.texts("hard", ", guards: {maxDeletes: 4}")
+        settings = applied(tmp_path, {**texts, "warehouse.yaml": TARGET.replace("URL", board.url)})
+        run(settings)
+        board.pages = [[*map(tombstone, (1, 2, 3, 4, 5)), ticket(12)]]
+        with pytest.raises(Denied):
+            run(settings)
+        assert board.cards == set(range(1, 11))
+        board.pages = [[tombstone(1), tombstone(5), tombstone(99), ticket(12)]]
+        done = run(settings)
+    counts = done.record.counts
+    assert board.cards == {*range(2, 11), 12}
+    assert (counts.written, counts.rejected, counts.deleted) == (3, 1, 1)
+    assert [r.place.rpartition("#")[2] for r in workflow.rejects(settings, done.record.id)] == ["2"]
+    assert counts.balanced()
+
+
 def test_a_plan_says_that_rows_are_deleted(tmp_path, tickets):
     """A sync that begins to delete says so in its plan, as what can't be undone."""
     applied(tmp_path, tickets.texts("ignore"))

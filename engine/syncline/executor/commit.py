@@ -11,17 +11,17 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from syncline.executor.guard import check_deletes
 from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event
-from syncline.sdk.destination import Removal, Removing, Rendered, Rendering, Sending
+from syncline.sdk.destination import Deleting, Removal, Removing, Rendered, Rendering, Sending, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import polars as pl
 
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.facilities import Facilities
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from syncline.kinds.sync import Guards
     from syncline.model.key import ObjectKey
     from syncline.model.run import Counts
-    from syncline.sdk.destination import Writer, Written
+    from syncline.sdk.destination import Writer
     from syncline.state.store import RunRecord
 
 #: Seconds between copies to the state and the log; what is lost by a kill is repeated from the destination.
@@ -81,9 +81,15 @@ class Committer:
 
     def _send(self, writer: Sending, prepared: Prepared, before: Checkpoint) -> Checkpoint:
         """The same where there are no transactions: what was refused is known before the checkpoint moves."""
+        if prepared.gone is not None:
+            # How many are there isn't known before they are deleted: each tombstone counts as one.
+            check_deletes(self.guards, before.counts.deleted + prepared.gone.height, lambda: 0)
         sent = writer.send(prepared.frame)
         if sent.refused and prepared.late is not None:
             prepared = with_late(prepared, prepared.late(sent.refused))
+        deleted = Written(0)
+        if prepared.gone is not None:
+            prepared, deleted = self._send_deletes(prepared, prepared.gone)
         after = counted(
             before.advance(
                 position=prepared.position,
@@ -94,11 +100,22 @@ class Committer:
             ),
             sent.written,
         )
+        after = counted(after, deleted)
         keep_rejects(self.facilities, self.key, after, prepared)
         writer.commit(after.dumps())
         self.last = after
         self.tell(after, rejected=len(prepared.rejects))
         return after
+
+    def _send_deletes(self, prepared: Prepared, keys: pl.DataFrame) -> tuple[Prepared, Written]:
+        """Deletes where there are no transactions: again after a kill, which has no second effect."""
+        if not isinstance(self.writer, Deleting):
+            raise _undeleting(self.key)
+        rows = pl.concat([prepared.frame.clear(), keys], how="diagonal")
+        sent = self.writer.delete(rows)
+        if sent.refused and prepared.late_gone is not None:
+            prepared = with_late(prepared, prepared.late_gone(sent.refused))
+        return prepared, Written(0, 0, sent.written.unchanged, sent.written.updated)
 
     def _write(self, prepared: Prepared, checkpoint: str) -> Written:
         if prepared.rendered is not None and isinstance(self.writer, Rendering):
@@ -111,7 +128,7 @@ class Committer:
         that a guard over the run holds after a kill too.
         """
         if not isinstance(self.writer, Removing):
-            raise Invalid(f"{self.key}: its destination can't delete rows", code="SYN525", help="Use deletes: ignore.")
+            raise _undeleting(self.key)
         before = after.counts.deleted
 
         def allow(deleted: int, there: Callable[[], int]) -> None:
@@ -175,6 +192,10 @@ class Committer:
         """Commit events that are not in the log yet; the caller appends them."""
         events, self._events = self._events, []
         return events
+
+
+def _undeleting(key: ObjectKey) -> Invalid:
+    return Invalid(f"{key}: its destination can't delete rows", code="SYN525", help="Use deletes: ignore.")
 
 
 def keep_rejects(facilities: Facilities, key: ObjectKey, after: Checkpoint, prepared: Prepared) -> None:

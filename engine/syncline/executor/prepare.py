@@ -37,7 +37,8 @@ class Prepared:
     """A batch ready to be committed: rows, rejects, counts (without inserted, updated and unchanged), and digests.
 
     `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes. `late`
-    makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete.
+    makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete,
+    `late_gone` makes rejects of those.
     """
 
     frame: pl.DataFrame
@@ -51,6 +52,7 @@ class Prepared:
     late: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
     notes: tuple[str, ...] = ()
     gone: pl.DataFrame | None = None
+    late_gone: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -154,8 +156,14 @@ class Preparer:
             if refused:
                 frame, rows = self._take_out(batch, frame, rows, rejected, refused, "destination")
         before = frame.height
-        frame = frame.unique(subset=list(self.target.key), keep="last", maintain_order=True)
+        found = pl.Series(_NUMBER, range(before) if rows is None else rows, dtype=pl.UInt32)
+        frame = frame.with_columns(found).unique(subset=list(self.target.key), keep="last", maintain_order=True)
         kept, gone = tombstones.divide(frame, self.target)
+        dead = tombstones.dead(frame)
+        late = partial(self._late, batch, kept, frame[_NUMBER].filter(~dead)) if self._sends else None
+        late_gone = None
+        if self._sends and gone is not None:
+            late_gone = partial(self._late, batch, gone, frame[_NUMBER].filter(dead))
         rendered = rendering(self.writer, kept) if self.writer is not None else None
         rejects = (*map(_malformed, batch.malformed), *self._rejects(batch, rejected))
         counts = Counts(
@@ -174,8 +182,10 @@ class Preparer:
             written if gone is None else hashlib.sha256(written + frame_digest(gone)).digest(),
             batch.size,
             rendered,
-            notes=batch.notes,
-            gone=gone,
+            late,
+            batch.notes,
+            gone,
+            late_gone,
         )
 
     def _late(

@@ -51,6 +51,11 @@ class Tombstones:
         return Mapped(whole[order], rows.gather(order), rejects, sum(part.skipped for part in parts))
 
     @staticmethod
+    def dead(frame: pl.DataFrame) -> pl.Series:
+        """Which rows of a mapped batch are only keys."""
+        return frame[_GONE]
+
+    @staticmethod
     def divide(frame: pl.DataFrame, target: Schema) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         """The rows to write, and the keys to delete; None where there are none."""
         gone = frame.filter(_GONE).select(target.key)

@@ -88,7 +88,8 @@ class SyncSpec(Spec):
         Field(
             description="What becomes of rows whose record the source says is deleted, by the condition `deleted` of "
             "its stream: hard deletes them; soft sets their column deleted_at to the time, and a record that comes "
-            "back clears it. For upserts into a database. What is only missing from a full read is never deleted."
+            "back clears it. For upserts into a database; hard also into an API. "
+            "What is only missing from a full read is never deleted."
         ),
     ] = "ignore"
     conflicts: Annotated[

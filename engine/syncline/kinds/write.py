@@ -135,7 +135,7 @@ class Writes(Spec):
     ] = None
     delete: Annotated[
         WriteRequest | None,
-        Field(description="Request that deletes a record. No flow of this version deletes: a Sync's deletes ignores."),
+        Field(description="Request that deletes a record, for a Sync with deletes: hard."),
     ] = None
     find: Annotated[
         Find | None,

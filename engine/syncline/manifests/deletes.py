@@ -43,5 +43,17 @@ def _hindrances(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
             f"nothing says which records of {flow.source.stream!r} were deleted",
             "Declare `deleted` for the stream in its connector; else use write: replace to drop what is gone.",
         )
-    if flow.target.runtime != "sql":
-        yield f"this version deletes in databases only, not by {flow.target.runtime}", "Use deletes: ignore."
+    if flow.target.runtime == "rest":
+        yield from _api(flow, spec)
+    elif flow.target.runtime != "sql":
+        yield f"this version deletes in databases and APIs, not by {flow.target.runtime}", "Use deletes: ignore."
+
+
+def _api(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
+    stream = flow.target.declaration
+    if spec.deletes == "soft":
+        yield "an API has no column to mark", "Use deletes: hard."
+    elif isinstance(stream, RestStream) and stream.write is not None and stream.write.delete is None:
+        yield f"the stream {flow.target.stream!r} declares no request that deletes", "Declare write.delete."
+    if (bound := spec.guards.max_deletes) is not None and str(bound).endswith("%"):
+        yield "how many records an API has isn't known, so maxDeletes can't be a share", "Write maxDeletes as a count."

@@ -235,7 +235,7 @@ class Sending(Protocol):
 
 @runtime_checkable
 class Deleting(Protocol):
-    """What a writer may offer besides: deleting the rows of the keys in a frame. No flow of this version asks for it.
+    """What a writer may offer besides: deleting the rows of the keys in a frame.
 
     Example: `writer.delete(pl.DataFrame({"id": [7]}))` gives `Sent(Written(0, updated=1))`.
     """

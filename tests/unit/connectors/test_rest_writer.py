@@ -543,6 +543,12 @@ class TestDeletes:
         assert [r["email"] for r in api.of("contacts")] == [BOB[0]]
         assert len(ledger.records) == 1
 
+    def test_without_an_id_nothing_is_asked(self):
+        """Of a record that was never written no path is known: one without an id could be that of all records."""
+        api = Contacts()
+        assert opened(self.WRITE, api).delete(frame(ADA)) == Sent(Written(0, unchanged=1))
+        assert api.asked == []
+
     def test_without_a_request(self):
         """A stream that declares none is Invalid."""
         with pytest.raises(Invalid):

@@ -114,6 +114,8 @@ def delete(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
         if not found.ids:
             return Result("unchanged")
         at = Known(found.ids[0], found.version)
+    if not at.id and "id" in plan.calls["delete"].names:
+        return Result("unchanged")  # it was never written; without an id, the path could be that of all records
     for _ in range(_TRIES):
         at = yield from _versioned(row, plan, "delete", at)
         reply = yield Step("delete", row, at.id, at.version, key)
