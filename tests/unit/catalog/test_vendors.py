@@ -42,7 +42,7 @@ CONFIG: dict[str, dict[str, str]] = {
 RECORDS: dict[tuple[str, str], dict[str, Any]] = {
     ("hubspot", "contacts"): {"id": "1", "createdAt": "2026-01-01T00:00:00Z", "properties": {"email": "a@example.com"}},
     ("okta", "users"): {"id": "00u1", "status": "ACTIVE", "profile": {"login": "a@example.com"}},
-    ("okta", "groups"): {"id": "00g1", "profile": {"name": "Everyone"}},
+    ("okta", "groups"): {"id": "00g1", "lastUpdated": "2023-11-02T10:00:30.500Z", "profile": {"name": "Everyone"}},
     ("okta", "logs"): {"uuid": "6f1c2a34-1b2c-4d5e-8f90-a1b2c3d4e5f6", "published": "2023-11-02T00:00:00Z"},
     ("pagerduty", "incidents"): {"id": "P1", "incident_number": 1, "created_at": "2023-11-11T00:00:00Z"},
     ("pagerduty", "services"): {"id": "P2", "name": "api"},
@@ -144,6 +144,27 @@ def test_checks_are_what_the_vendor_documents(vendor: str) -> None:
 
     validate(vendor, transport.sent)
     assert found.status == 200
+
+
+def test_groups_of_okta_are_read_incrementally() -> None:
+    """The first read asks for all; the next for those changed since a minute before the last one that was seen."""
+    made = instance("okta")
+    declared = made.connector.streams["groups"]  # type: ignore[attr-defined]  # a rest connector
+    schema = logical_schema(declared.record_schema, declared.key)
+    request = SourceRequest("groups", schema, (), incremental=True)
+    transport = FunctionTransport(lambda _: answer([RECORDS["okta", "groups"]]))
+
+    def source() -> RestSource:
+        return RestSource(made, request, transport=transport, clock=FakeClock(), chance=lambda: 1.0)
+
+    first = read(source())
+    read(source(), first[-1].position)
+
+    validate("okta", transport.sent)
+    assert [dict(parse_qsl(urlsplit(asked.url).query))["filter"] for asked in transport.sent] == [
+        'lastUpdated gt "1970-01-01T00:00:00.000Z"',
+        'lastUpdated gt "2023-11-02T09:59:30.000Z"',
+    ]
 
 
 def test_every_stream_is_covered() -> None:
