@@ -86,10 +86,8 @@ class SyncSpec(Spec):
     deletes: Annotated[
         Literal["ignore", "soft", "hard"],
         Field(
-            description="What becomes of rows whose record the source says is deleted, by the condition `deleted` of "
-            "its stream: hard deletes them; soft sets their column deleted_at to the time, and a record that comes "
-            "back clears it. For upserts into a database; hard also into an API. "
-            "What is only missing from a full read is never deleted."
+            description="What tombstones (the source stream's `deleted`) do to rows of an upsert. hard deletes them; "
+            "soft, in a database, sets deleted_at until the record is back. What a full read lacks is kept."
         ),
     ] = "ignore"
     conflicts: Annotated[
