@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from syncline.executor.recorder import Recorder
     from syncline.executor.work import RunResult
     from syncline.manifests.desired import Desired
+    from syncline.manifests.repository import Revision
     from syncline.model.change import Change
     from syncline.model.event import Event
     from syncline.model.key import ObjectKey
@@ -133,9 +134,11 @@ def _refuse(validation: Validation) -> None:
     raise Invalid("the configuration is not valid", diagnostics=validation.diagnostics)
 
 
-def plan(settings: Settings, *, allow_deletes: bool = False) -> Plan:
+def plan(settings: Settings, *, allow_deletes: bool = False, head: Revision | None = None) -> Plan:
     """
     What applying the working tree would change. Changes nothing, and needs no credentials.
+
+    `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit.
 
     `Invalid` or `Denied`, with all findings, when the declaration isn't valid or policy forbids it.
     """
@@ -157,7 +160,7 @@ def plan(settings: Settings, *, allow_deletes: bool = False) -> Plan:
     results = (
         _check_policy(settings.root, validation.desired, validation.flows, changes) if changes else validation.policy
     )
-    head = revision(settings.root)
+    head = head or revision(settings.root)
     return make_plan(
         validation.desired,
         observed,

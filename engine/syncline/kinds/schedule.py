@@ -52,8 +52,8 @@ class OnEvent(Spec):
 
 class ScheduleSpec(Spec):
     """
-    When runs start; exactly one of `cron`, `every` and `on`. `syncline schedules` shows the next starts. This version
-    starts nothing because of a Schedule yet: start `syncline run` from cron or CI.
+    When runs start; exactly one of `cron`, `every` and `on`. `syncline schedules` shows the next starts, and
+    `syncline serve` starts the runs.
     """
 
     cron: Annotated[
@@ -90,7 +90,7 @@ class ScheduleSpec(Spec):
     )
     run: Annotated[
         tuple[RunRef, ...],
-        Field(min_length=1, description="What starts, each once. This version doesn't start runs by a schedule."),
+        Field(min_length=1, description="What starts, each once: by `syncline serve`."),
     ]
 
 

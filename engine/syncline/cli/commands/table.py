@@ -17,6 +17,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),
+    Entry(_RUN, "serve", "syncline.cli.commands.serve:serve"),
     Entry(_RUN, "runs", "syncline.cli.commands.runs:runs"),
     Entry(_LOOK, "get", "syncline.cli.commands.get:get"),
     Entry(_LOOK, "schedules", "syncline.cli.commands.schedules:schedules"),

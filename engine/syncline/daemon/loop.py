@@ -1,0 +1,170 @@
+"""The daemon: brings what is applied to what Git declares, and starts what is scheduled, until it is told to stop.
+
+One daemon on a state works, under a lease; others stand by and take over when it ends or dies. A commit that is refused
+changes nothing: the last good one keeps running, and the next commit is looked at again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from syncline import workflow
+from syncline.daemon.starts import Starter
+from syncline.executor.facilities import Facilities
+from syncline.manifests.repository import Revision
+from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
+from syncline.reconciler.apply import apply_plan
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine
+    from syncline.settings import Settings
+
+#: Seconds between looks at what is due.
+TICK = 0.5
+#: Seconds that runs under way get to end when the daemon is told to stop.
+DRAIN = 4.0
+#: Seconds after which another daemon takes over from one that died on another machine.
+LEASE = 30.0
+#: Longest wait, in seconds, before a commit that couldn't be applied for the moment is tried again.
+MAX_BACKOFF = 300.0
+
+
+class Tree(Protocol):
+    """The tree of a commit, as files in a folder."""
+
+    @property
+    def commit(self) -> str:
+        """Its id."""
+
+    @property
+    def root(self) -> Path:
+        """The folder."""
+
+
+class Source(Protocol):
+    """Where desired state comes from; `daemon/source.py` is Git."""
+
+    def head(self) -> str:
+        """The newest commit."""
+
+    def check_history(self, applied: str, new: str) -> None:
+        """`Stalled` where the new commit doesn't come after the one that is applied."""
+
+    def snapshot(self, commit: str) -> Tree:
+        """The tree of a commit."""
+
+
+@dataclass(slots=True)
+class Status:
+    """How a daemon stands, for probes. `problem` is why the newest commit isn't applied; '' when it is."""
+
+    leading: bool = False
+    commit: str = ""
+    problem: str = ""
+    looked: dt.datetime | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it works: leads, and has looked at its source."""
+        return self.leading and self.looked is not None
+
+
+class Daemon:
+    """Serves one source on one state. `poll` is in seconds between looks at the source, give or take a tenth."""
+
+    def __init__(
+        self, settings: Settings, source: Source, tell: Callable[[str], None], *, poll: float = 60.0, at_once: int = 4
+    ) -> None:
+        self.status = Status()
+        self._settings = settings
+        self._source = source
+        self._tell = tell
+        self._poll = poll
+        self._at_once = at_once
+        self._backoff = 0.0
+        self._next_look = 0.0
+        self._settled = ""  # the commit that is applied, and needs no other look
+
+    def serve(self, stop: threading.Event) -> None:
+        """Works until `stop` is set, then lets runs end for a moment."""
+        with workflow.engine(self._settings) as engine:
+            while not stop.is_set():
+                try:
+                    with engine.facilities.store.lease("daemon", ttl=LEASE):
+                        self._lead(engine, stop)
+                except Waiting as error:
+                    self._say(error.message)
+                    stop.wait(1.0)
+                except Again as error:
+                    self._say(f"{error.code} {error.message}")
+                    stop.wait(error.after or 1.0)
+
+    def _lead(self, engine: Engine, stop: threading.Event) -> None:
+        self.status.leading = True
+        starter = Starter(engine, _now(), self._at_once, self._tell)
+        try:
+            self._settled = ""  # somebody else may have led
+            while not stop.is_set():
+                if (now := _now()).timestamp() >= self._next_look:
+                    self._next_look = now.timestamp() + self._look(engine.facilities)
+                starter.tick(now)
+                stop.wait(TICK)
+            if not starter.drain(DRAIN):
+                self._tell("runs that had not ended go on from their last commit when they are started again")
+        finally:
+            starter.close()
+            self.status.leading = False
+
+    def _look(self, facilities: Facilities) -> float:
+        """Looks at the source once; the seconds until the next look."""
+        pause = self._poll * random.uniform(0.9, 1.1)  # noqa: S311 - so that daemons don't ask all at once
+        self.status.looked = _now()
+        commit = ""
+        try:
+            commit = self._source.head()
+            if commit != self._settled:
+                self._bring(facilities, commit)
+            self._backoff = 0.0
+            return pause
+        except (Waiting, Again) as error:
+            self._backoff = min(max(2 * self._backoff, 1.0), MAX_BACKOFF)
+            self._problem(commit, error)
+            return min(self._backoff, pause)
+        except (Invalid, Denied, Stalled) as error:
+            self._problem(commit, error)  # a person has to act, or the day of an exception to come
+            return pause
+
+    def _bring(self, facilities: Facilities, commit: str) -> None:
+        """Plans a commit and applies the plan."""
+        before, _ = facilities.store.applied_under()
+        if before and before != commit:
+            self._source.check_history(before, commit)
+        tree = self._source.snapshot(commit)
+        plan = workflow.plan(replace(self._settings, root=tree.root), head=Revision(commit, dirty=False))
+        applied = apply_plan(facilities, plan, lambda line: self._tell(f"{commit[:12]}: {line}"))
+        self._settled, self.status.commit = commit, commit
+        self.status.problem = ""
+        self._tell(f"{commit[:12]} is applied: {applied.steps} steps, serial {applied.serial}")
+
+    def _problem(self, commit: str, error: SynclineError) -> None:
+        if isinstance(error, Bug):
+            raise error
+        found = [f"{d.code} {d.place}: {d.message}" for d in getattr(error, "diagnostics", ()) if d.severity == "error"]
+        text = "; ".join([f"{error.code} {error.message}", *found[:10]])
+        self._say(f"{commit[:12]} isn't applied: {text}" if commit else text)
+
+    def _say(self, problem: str) -> None:
+        """Tells of a problem once, however often it comes again."""
+        if problem != self.status.problem:
+            self.status.problem = problem
+            self._tell(problem)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,123 @@
+"""Tests of started runs: once for each start, never two of a flow, and none lost when the process dies."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+
+import pytest
+
+from syncline import workflow
+from syncline.daemon.starts import Starter
+from syncline.model.key import ObjectKey
+from tests import repository
+
+SCHEDULE = """\
+apiVersion: syncline/v1
+kind: Schedule
+metadata: {name: hourly, tenant: acme}
+spec: {every: 1h, run: [Import/customers]}
+"""
+HOURLY = ObjectKey("acme", "Schedule", "hourly")
+IMPORT = ObjectKey("acme", "Import", "customers")
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """An engine over a repository whose import is to start each hour."""
+    settings = repository.write(tmp_path, {**repository.CUSTOMERS, "schedule.yaml": SCHEDULE})
+    (tmp_path / "data").mkdir(exist_ok=True)
+    (tmp_path / "data" / "customers.csv").write_text("id,name,email\n1,Ann,ann@example.com\n")
+    workflow.apply(settings)
+    with workflow.engine(settings) as made:
+        yield made
+
+
+def hour(engine, number):
+    """The start of a full hour after the schedule was applied."""
+    applied = dt.datetime.fromisoformat(engine.applied().objects[HOURLY].applied)
+    return applied.replace(minute=0, second=0, microsecond=0) + dt.timedelta(hours=number)
+
+
+def cursor(engine):
+    kept = engine.facilities.store.cursor(HOURLY)
+    return kept and dt.datetime.fromisoformat(kept)
+
+
+def settled(engine, instant):
+    """Waits until the schedule's cursor is there."""
+    end = time.monotonic() + 60
+    while cursor(engine) != instant:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_start_runs_once_and_moves_the_cursor(engine):
+    """What is due runs as `schedule`; looking again, also from another process, starts nothing until the next hour."""
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 2, said.append)
+    starter.tick(first - dt.timedelta(seconds=1))
+    assert not engine.facilities.store.runs()
+    starter.tick(first)
+    settled(engine, first)
+    starter.tick(first + dt.timedelta(minutes=59))
+    Starter(engine, first, 2, said.append).tick(first + dt.timedelta(minutes=59))
+
+    (run,) = engine.facilities.store.runs()
+    assert (run.key, run.trigger, run.counts.read) == (IMPORT, "schedule", 1)
+    assert said == ["acme/Import/customers: 1 read, 1 written, 0 rejected"]
+
+
+def test_a_start_that_did_not_end_comes_again(engine):
+    """While the run is under way the cursor stays, so that after a kill the start is due again."""
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 0, said.append)  # nobody to do the work: as if it took for ever
+    starter.tick(first)
+
+    assert cursor(engine) is None
+    again = Starter(engine, first + dt.timedelta(minutes=5), 1, said.append)
+    again.tick(first + dt.timedelta(minutes=5))
+    settled(engine, first)
+    assert len(engine.facilities.store.runs()) == 1
+
+
+def test_a_flow_that_is_under_way_is_not_started_twice(engine):
+    """A start is passed over, and told of, while the run before it is still going; it isn't made up for."""
+    said: list[str] = []
+    starter = Starter(engine, hour(engine, 1), 0, said.append)
+    starter.tick(hour(engine, 1))
+    starter.tick(hour(engine, 2))
+    starter.tick(hour(engine, 2) + dt.timedelta(minutes=1))
+
+    assert len(said) == 1
+    assert "still running" in said[0]
+    assert f"{hour(engine, 2):%H:%M}" in said[0]
+
+
+def test_a_run_that_fails_is_told_of_and_is_over(engine):
+    """A run that fails is told of with its code; the schedule goes on to the next start."""
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 1, said.append)
+    with engine.facilities.store.lease(f"run/{IMPORT}", "somebody else"):
+        starter.tick(first)
+        settled(engine, first)
+
+    assert len(said) == 1
+    assert said[0].startswith("acme/Import/customers: SYN")
+    assert starter.drain(10)
+    starter.tick(hour(engine, 2))
+    settled(engine, hour(engine, 2))
+    assert len(engine.facilities.store.runs()) == 1
+
+
+def test_draining_waits_for_what_is_under_way(engine):
+    """Draining tells whether everything has ended in time."""
+    first = hour(engine, 1)
+    busy = Starter(engine, first, 0, print)
+    busy.tick(first)
+
+    assert not busy.drain(0.05)
+    assert Starter(engine, first, 1, print).drain(0.05)
