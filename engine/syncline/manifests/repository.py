@@ -14,14 +14,14 @@ from typing import Final
 TIMEOUT: Final = 30.0
 
 # What a repository's own configuration could make `git` start, or write.
-_SAFE: Final = (
+SAFE: Final = (
     "-c", "core.hooksPath=/dev/null",
     "-c", "core.fsmonitor=false",
     "-c", "core.pager=cat",
     "-c", "core.untrackedCache=false",
     "-c", "protocol.allow=never",
 )  # fmt: skip
-_ENVIRONMENT: Final = {
+ENVIRONMENT: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -59,10 +59,10 @@ def revision(root: Path) -> Revision:
 
 def git(root: Path, *arguments: str) -> str | None:
     """Standard output of a git command in the folder; None when it fails or there is no git."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | _ENVIRONMENT
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT
     try:
         done = subprocess.run(
-            ["git", *_SAFE, "-C", str(root), *arguments],
+            ["git", *SAFE, "-C", str(root), *arguments],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -1,0 +1,288 @@
+"""A Git repository as the source of desired state: its commits are fetched, checked and taken out as plain files.
+
+Asks the `git` command with hooks, helpers, filters and prompts off, into a bare mirror of our own. Files are written
+from the objects themselves, so that nothing of the repository's configuration or attributes has a say. A repository is
+not trusted: what could reach outside the folder, or is too much, is refused whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from syncline.manifests.repository import ENVIRONMENT, SAFE
+from syncline.model.errors import Again, Invalid, Stalled
+
+#: Seconds that a command may take; fetching a large repository for the first time takes longest.
+TIMEOUT: Final = 120.0
+#: Most files of a snapshot, bytes of all of them, and bytes of one.
+MAX_FILES, MAX_BYTES, MAX_FILE = 20_000, 256 * 1024 * 1024, 16 * 1024 * 1024
+#: Snapshots that are kept beside the newest.
+_KEPT = 2
+_URL = re.compile(r"(?P<scheme>https|ssh|file)://[^\s]+|(?P<scp>[\w.-]+@[\w.-]+:(?!/?/)[^\s:]+)|(?P<path>/[^\0\n]*)")
+_REF = re.compile(r"(?!-)(?!.*(\.\.|@\{|//))[\w./+-]+(?<![./])")
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_HIDDEN = re.compile(r"(?<=://)[^/@\s]*@")
+
+
+@dataclass(frozen=True, slots=True)
+class GitSource:
+    """Where desired state is: a repository, one of branch, tag and commit, and a folder in it ('': the whole tree).
+
+    With `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), only commits that somebody in that file signed count.
+
+    >>> GitSource("https://git.example.com/config.git").ref
+    'refs/heads/main'
+    """
+
+    url: str
+    branch: str = "main"
+    tag: str = ""
+    commit: str = ""
+    path: str = ""
+    allowed_signers: Path | None = None
+
+    def __post_init__(self) -> None:
+        if _URL.fullmatch(self.url) is None:
+            raise Invalid(
+                f"{_shown(self.url)!a} is not a repository that can be followed",
+                code="SYN660",
+                help="Give an https:// or ssh:// URL, user@host:path, or the absolute path of a repository.",
+            )
+        for name in filter(None, (self.tag, self.branch)):
+            if _REF.fullmatch(name) is None:
+                raise Invalid(f"{name[:80]!a} is no name of a branch or tag", code="SYN660")
+        if self.commit and _COMMIT.fullmatch(self.commit) is None:
+            raise Invalid(f"{self.commit[:80]!a} is no commit: give all of its digits", code="SYN660")
+        if self.path.startswith("/") or ".." in self.path.split("/"):
+            raise Invalid(f"{self.path[:80]!a} is no folder in a repository", code="SYN660")
+
+    @property
+    def protocol(self) -> str:
+        """What Git speaks to it: `https`, `ssh` or `file`, the only one that is allowed."""
+        match = _URL.fullmatch(self.url)
+        assert match is not None
+        return match["scheme"] or ("ssh" if match["scp"] else "file")
+
+    @property
+    def ref(self) -> str:
+        """The name that is followed, in full; '' for a commit."""
+        return "" if self.commit else f"refs/tags/{self.tag}" if self.tag else f"refs/heads/{self.branch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The files of a commit below the source's path, in a folder."""
+
+    commit: str
+    root: Path
+
+
+class SourceRepository:
+    """A mirror of a source, in a folder of its own. Used by one process at a time.
+
+    Example: `repository = SourceRepository(source, home); tree = repository.snapshot(repository.head())`.
+    """
+
+    def __init__(self, source: GitSource, home: Path) -> None:
+        self._source = source
+        self._home = home
+        self._mirror = home / "mirror.git"
+        self._trees = home / "trees"
+
+    def head(self) -> str:
+        """
+        Fetches, and gives the commit that the source means now.
+
+        Raises `Again` (SYN661) where it can't be reached, `Invalid` (SYN662) where there is nothing of that name.
+        """
+        self._prepare()
+        wanted = self._source.commit or self._source.ref
+        allowed = ["-c", f"protocol.{self._source.protocol}.allow=always", "-c", "transfer.fsckObjects=true"]
+        fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force", "--", self._source.url]
+        code, _, said = self._git(*allowed, *fetch, f"{wanted}:refs/followed")
+        if code:
+            if "couldn't find remote ref" in said or "not our ref" in said or "no such ref" in said:
+                raise Invalid(
+                    f"{_shown(self._source.url)} has no {wanted}",
+                    code="SYN662",
+                    help="Is the branch deleted or renamed? What was applied keeps running.",
+                )
+            raise Again(f"{_shown(self._source.url)} can't be fetched: {_first(said)}", code="SYN661")
+        return self._out("rev-parse", "--verify", "refs/followed^{commit}").decode().strip()
+
+    def check_history(self, applied: str, new: str) -> None:
+        """`Stalled` (SYN663) unless the new commit comes after the one that is applied."""
+        code, _, _ = self._git("merge-base", "--is-ancestor", applied, new)
+        if code:
+            raise Stalled(
+                f"history was rewritten: {applied[:12]}, which is applied, is not an ancestor of {new[:12]}",
+                code="SYN663",
+                help="Push a commit on top of the one that is applied, or, if the rewrite is meant, run "
+                "`syncline apply` once in a clone of the new history.",
+            )
+
+    def snapshot(self, commit: str) -> Snapshot:
+        """
+        The files of a commit, checked and taken out; those of before are kept for a while.
+
+        Raises `Stalled` (SYN664) for one that isn't signed as demanded, `Invalid` (SYN665) for a tree that is refused.
+        """
+        self._check_signature(commit)
+        folder = hashlib.sha256(self._source.path.encode()).hexdigest()[:8]
+        root = self._trees / f"{commit}-{folder}"
+        if not root.is_dir():
+            draft = Path(tempfile.mkdtemp(dir=self._trees))
+            try:
+                self._take_out(commit, draft)
+                draft.rename(root)
+            except BaseException:
+                shutil.rmtree(draft, ignore_errors=True)
+                raise
+        os.utime(root)
+        self._clean(root)
+        return Snapshot(commit, root)
+
+    # --- files
+
+    def _take_out(self, commit: str, folder: Path) -> None:
+        entries = list(self._entries(commit))
+        names = "".join(f"{digest}\n" for _, digest, _ in entries)
+        code, data, said = self._git("cat-file", "--batch", feed=names.encode())
+        if code:
+            raise Stalled(f"{commit[:12]} can't be read: {_first(said)}", code="SYN665")
+        at = 0
+        for path, _, size in entries:
+            at = data.index(b"\n", at) + 1
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data[at : at + size])
+            at += size + 1
+
+    def _entries(self, commit: str) -> Iterator[tuple[str, str, int]]:
+        """Path below the source's folder, object and size of each file; refuses what must not be there."""
+        prefix = self._source.path.strip("/")
+        tree = f"{commit}:{prefix}" if prefix else commit
+        code, listed, said = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", tree)
+        if code:
+            raise Invalid(f"{commit[:12]} has no folder {prefix!a}: {_first(said)}", code="SYN665")
+        seen: dict[str, str] = {}
+        total = 0
+        for number, line in enumerate(listed.split(b"\0")[:-1], 1):
+            about, _, name = line.partition(b"\t")
+            mode, kind, digest, size = about.decode().split()
+            path = name.decode(errors="replace")
+            wrong = _wrong(path, mode, kind)
+            folded = unicodedata.normalize("NFC", path).casefold()
+            if not wrong and folded in seen:
+                wrong = f"is the same as {seen[folded][:80]!a} where case or accents don't count"
+            seen[folded] = path
+            amount = int(size) if size.isdecimal() else 0
+            total += amount
+            if not wrong and amount > MAX_FILE:
+                wrong = f"has {amount:,} bytes; at most {MAX_FILE:,} are read"
+            if wrong:
+                raise Invalid(
+                    f"{commit[:12]}: {path[:200]!a} {wrong}",
+                    code="SYN665",
+                    help="Nothing of the commit is applied. Remove the entry, or follow a folder without it (--path).",
+                )
+            if number > MAX_FILES or total > MAX_BYTES:
+                raise Invalid(
+                    f"{commit[:12]} has more than {MAX_FILES:,} files or {MAX_BYTES:,} bytes",
+                    code="SYN665",
+                    help="Follow the folder of the configuration only (--path).",
+                )
+            yield path, digest, amount
+
+    def _clean(self, newest: Path) -> None:
+        others = sorted((p for p in self._trees.iterdir() if p != newest), key=lambda p: p.stat().st_mtime)
+        for old in others[:-_KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    # --- git
+
+    def _prepare(self) -> None:
+        self._trees.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home.chmod(0o700)
+        if not (self._mirror / "HEAD").exists():
+            self._mirror.mkdir(exist_ok=True)
+            self._out("init", "--quiet", "--bare", "--template=")
+
+    def _check_signature(self, commit: str) -> None:
+        signers = self._source.allowed_signers
+        if signers is None:
+            return
+        demanded = ["-c", f"gpg.ssh.allowedSignersFile={signers.resolve()}", "-c", "gpg.minTrustLevel=fully"]
+        code, _, said = self._git(*demanded, "verify-commit", "--", commit)
+        if code or "Good" not in said or '"git" signature' not in said:
+            raise Stalled(
+                f"{commit[:12]} is not signed by anybody in {signers.name}: {_first(said) or 'it has no signature'}",
+                code="SYN664",
+                help="Sign it (git commit -S, gpg.format=ssh) with an allowed key, or add the key to the file.",
+            )
+
+    def _out(self, *arguments: str) -> bytes:
+        code, out, said = self._git(*arguments)
+        if code:
+            raise Stalled(f"git {arguments[0]} failed: {_first(said)}", code="SYN661")
+        return out
+
+    def _git(self, *arguments: str, feed: bytes = b"") -> tuple[int, bytes, str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT
+        environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_DIR": str(self._mirror), "GIT_SSH_COMMAND": _SSH}
+        options = [*SAFE, "-c", "core.symlinks=false", "-c", "credential.helper="]
+        try:
+            done = subprocess.run(
+                ["git", *options, *arguments],
+                env=environment,
+                input=feed,
+                capture_output=True,
+                timeout=TIMEOUT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise Again(f"{_shown(self._source.url)} took more than {TIMEOUT:g} s", code="SYN661") from None
+        except OSError as error:
+            raise Stalled(f"git can't be started: {error.strerror}", code="SYN661", help="Install git.") from None
+        return done.returncode, done.stdout, done.stderr.decode("utf-8", errors="replace")
+
+
+#: No questions, and no server whose key isn't known.
+_SSH: Final = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20"
+
+
+def _wrong(path: str, mode: str, kind: str) -> str:
+    """Why a tree's entry is refused, or ''."""
+    if kind != "blob":
+        return "is a submodule, which isn't followed"
+    if stat.S_ISLNK(int(mode, 8)):
+        return "is a symbolic link, which isn't followed"
+    parts = path.split("/")
+    if any(part in {"", ".", ".."} or part.casefold() == ".git" for part in parts):
+        return "is no path that files may have"
+    if "\\" in path or "\ufffd" in path or not path.isprintable():
+        return "has characters that file names may not have"
+    return ""
+
+
+def _first(said: str) -> str:
+    """What git said first, without credentials."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return _shown(lines[0].removeprefix("fatal: ")[:200]) if lines else ""
+
+
+def _shown(url: str) -> str:
+    return _HIDDEN.sub("", url)

@@ -1,0 +1,251 @@
+"""Tests of Git sources, with real repositories: what is followed, what is refused, and that nothing gets out."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+
+import pytest
+
+from syncline.daemon import source as module
+from syncline.daemon.source import GitSource, SourceRepository
+from syncline.model.errors import Again, Invalid, Stalled
+
+GIT = {
+    "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com", "GIT_COMMITTER_NAME": "a",
+    "GIT_COMMITTER_EMAIL": "a@example.com", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
+}  # fmt: skip
+
+
+class Upstream:
+    """A repository that somebody else works in."""
+
+    def __init__(self, folder):
+        self.path = folder / "upstream"
+        self.path.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+
+    def git(self, *arguments, feed=None):
+        done = subprocess.run(
+            ["git", "-C", str(self.path), *arguments],
+            env={**os.environ, **GIT}, check=True, capture_output=True, text=True, input=feed,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def commit(self, files, *options):
+        """Writes these files and commits everything; the commit."""
+        for name, text in files.items():
+            path = self.path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--message=change", *options)
+        return self.git("rev-parse", "HEAD")
+
+    def commit_entry(self, mode, name, text="x", digest=""):
+        """Commits a tree of one entry that a work tree could not hold."""
+        digest = digest or self.git("hash-object", "-w", "--stdin", feed=text)
+        kind = {"160000": "commit", "040000": "tree"}.get(mode, "blob")
+        # mktree takes names that `git add` refuses; NUL ends an entry, so that a name may hold anything else.
+        tree = self.git("mktree", "-z", "--missing", feed=f"{mode} {kind} {digest}\t{name}\0")
+        commit = self.git("commit-tree", tree, "-m", "hostile")
+        self.git("update-ref", "refs/heads/main", commit)
+        return commit
+
+
+@pytest.fixture
+def upstream(tmp_path):
+    return Upstream(tmp_path)
+
+
+@pytest.fixture
+def follow(upstream, tmp_path):
+    """A mirror of the repository."""
+
+    def make(**options):
+        return SourceRepository(GitSource(str(upstream.path), **options), tmp_path / "home")
+
+    return make
+
+
+def files(root):
+    return {str(p.relative_to(root)): p.read_text() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_commits_are_followed(upstream, follow):
+    """Each new commit of the branch is the head; its files are taken out as they are, and only ours can read them."""
+    repository = follow()
+    first = upstream.commit({"a.yaml": "a: 1\n", "deep/b.yaml": "b: é\n"})
+    assert repository.head() == first
+    tree = repository.snapshot(first)
+    assert files(tree.root) == {"a.yaml": "a: 1\n", "deep/b.yaml": "b: é\n"}
+    assert stat.S_IMODE((tree.root / "a.yaml").stat().st_mode) == 0o600
+
+    second = upstream.commit({"a.yaml": "a: 2\n"})
+    assert repository.head() == second
+    assert files(repository.snapshot(second).root)["a.yaml"] == "a: 2\n"
+    repository.check_history(first, second)
+
+
+def test_a_folder_a_tag_and_a_commit(upstream, follow):
+    """A folder of a monorepo is a source, and so are a tag, also when it moves, and a commit."""
+    first = upstream.commit({"team/a.yaml": "a: 1\n", "other/b.yaml": "b: 1\n"})
+    upstream.git("tag", "v1")
+    second = upstream.commit({"team/a.yaml": "a: 2\n"})
+
+    assert files(follow(path="team").snapshot(follow(path="team").head()).root) == {"a.yaml": "a: 2\n"}
+    assert follow(tag="v1").head() == first
+    assert follow(commit=first).head() == first
+    upstream.git("tag", "--force", "v1")
+    assert follow(tag="v1").head() == second
+    with pytest.raises(Invalid, match="no folder 'absent'"):
+        follow(path="absent").snapshot(second)
+
+
+def test_a_rewritten_history_is_refused(upstream, follow):
+    """After a force-push, the new commit doesn't come after the one that is applied."""
+    repository = follow()
+    upstream.commit({"a.yaml": "a: 1\n"})
+    first = upstream.commit({"a.yaml": "a: 2\n"})
+    assert repository.head() == first
+    rewritten = upstream.commit({"a.yaml": "a: 3\n"}, "--amend")
+    assert repository.head() == rewritten
+    with pytest.raises(Stalled, match="history was rewritten") as caught:
+        repository.check_history(first, rewritten)
+    assert caught.value.code == "SYN663"
+
+
+def test_what_is_not_there(upstream, follow, tmp_path):
+    """A branch that is deleted is one error, a repository that can't be reached another that may pass."""
+    upstream.commit({"a.yaml": "a: 1\n"})
+    with pytest.raises(Invalid, match="has no refs/heads/absent") as caught:
+        follow(branch="absent").head()
+    assert caught.value.code == "SYN662"
+    gone = SourceRepository(GitSource(str(tmp_path / "nowhere")), tmp_path / "home")
+    with pytest.raises(Again) as again:
+        gone.head()
+    assert again.value.code == "SYN661"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"url": "ext::sh -c true"}, {"url": "--upload-pack=true"}, {"url": "git://example.com/a"}, {"url": "relative"},
+        {"url": "https://example.com/a b"}, {"url": "/a", "branch": "--upload-pack=true"}, {"url": "/a", "branch": "a..b"},
+        {"url": "/a", "tag": "-x"}, {"url": "/a", "commit": "HEAD"}, {"url": "/a", "path": "../b"},
+        {"url": "/a", "path": "/etc"}, {"url": "/a", "branch": "a:b"}, {"url": "fd::17"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_is_no_source(fields):
+    """Other protocols, options in disguise and paths that lead elsewhere are refused before git is asked."""
+    with pytest.raises(Invalid) as caught:
+        GitSource(**fields)
+    assert caught.value.code == "SYN660"
+
+
+def test_credentials_in_a_url_are_not_shown(tmp_path):
+    """What a message says of a URL has no user name and password in it."""
+    repository = SourceRepository(GitSource("https://me:canary@127.0.0.1:1/config.git"), tmp_path / "home")
+    with pytest.raises(Again) as caught:
+        repository.head()
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name", "why"),
+    [
+        ("120000", "link", "symbolic link"),
+        ("160000", "module", "submodule"),
+        ("100644", ".GIT", "no path"),
+        ("100644", "a\\b", "characters"),
+        ("100644", "a\x1b[31m", "characters"),
+        ("100644", "a\u202eb", "characters"),
+    ],
+)
+def test_hostile_entries_are_refused(upstream, follow, mode, name, why):
+    """Links, submodules and names that mean something else somewhere are refused whole; nothing is written."""
+    text = "/etc/passwd" if mode == "120000" else "x"
+    digest = "1" * 40 if mode == "160000" else ""
+    upstream.commit_entry(mode, name, text, digest)
+    repository = follow()
+    with pytest.raises((Invalid, Again), match=f"{why}|fsck|object") as caught:  # git itself refuses some when fetched
+        repository.snapshot(repository.head())
+    assert caught.value.code in {"SYN665", "SYN661"}
+    assert not any(repository._trees.iterdir())
+
+
+def test_names_that_differ_in_case_only_are_refused(upstream, follow):
+    """Two files that are one on some systems are refused: which of them counts would depend on the machine."""
+    commit = upstream.commit({"a.yaml": "a: 1\n", "A.yaml": "a: 2\n"})
+    repository = follow()
+    repository.head()
+    with pytest.raises(Invalid, match="is the same as"):
+        repository.snapshot(commit)
+
+
+@pytest.mark.parametrize(("bound", "value"), [("MAX_FILES", 2), ("MAX_BYTES", 20), ("MAX_FILE", 8)])
+def test_too_much_is_refused(upstream, follow, monkeypatch, bound, value):
+    """A tree of too many files, or too large ones, is refused before a file of it is written."""
+    commit = upstream.commit({"a": "12345678", "b": "12345678", "c": "123456789"})
+    repository = follow()
+    repository.head()
+    monkeypatch.setattr(module, bound, value)
+    with pytest.raises(Invalid) as caught:
+        repository.snapshot(commit)
+    assert caught.value.code == "SYN665"
+    assert not any(repository._trees.iterdir())
+
+
+def test_filters_and_hooks_of_a_repository_do_nothing(upstream, follow, tmp_path):
+    """Attributes, filters and hooks start nothing and change nothing of a file."""
+    touched = tmp_path / "touched"
+    hook = upstream.path / ".git" / "hooks" / "pre-receive"
+    hook.write_text(f"#!/bin/sh\ntouch {touched}\n")
+    hook.chmod(0o755)
+    upstream.git("config", "filter.x.smudge", f"touch {touched}")
+    upstream.git("config", "uploadpack.packObjectsHook", f"touch {touched};")
+    commit = upstream.commit({".gitattributes": "* text eol=crlf\n", "a.yaml": "a: $Id$\nb: 1\n"})
+    repository = follow()
+    repository.head()
+
+    assert files(repository.snapshot(commit).root)["a.yaml"] == "a: $Id$\nb: 1\n"
+    assert not touched.exists()
+
+
+def test_a_draft_that_was_left_is_no_snapshot(upstream, follow):
+    """Killed while files were taken out, the next one takes them out again; only a few old trees are kept."""
+    repository = follow()
+    commits = [upstream.commit({"a.yaml": f"a: {n}\n"}) for n in range(5)]
+    repository.head()
+    (repository._trees / "tmpleft").mkdir()
+    (repository._trees / "tmpleft" / "a.yaml").write_text("half")
+    for n, commit in enumerate(commits):
+        assert files(repository.snapshot(commit).root) == {"a.yaml": f"a: {n}\n"}
+
+    assert {p.name.split("-")[0] for p in repository._trees.iterdir()} == set(commits[-3:])
+
+
+def test_signatures(upstream, follow, tmp_path):
+    """With allowed signers, a commit signed by one of them is taken; unsigned ones and those of others are not."""
+    for name in ("ann", "eve"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(tmp_path / name)], check=True)
+    allowed = tmp_path / "allowed"
+    allowed.write_text("ann@example.com " + (tmp_path / "ann.pub").read_text())
+    repository = follow(allowed_signers=allowed)
+
+    def sign(name):
+        upstream.git("config", "gpg.format", "ssh")
+        upstream.git("config", "user.signingkey", str(tmp_path / f"{name}.pub"))
+        return upstream.commit({"a.yaml": f"a: {name}\n"}, "-S")
+
+    good = sign("ann")
+    assert repository.head() == good
+    assert files(repository.snapshot(good).root) == {"a.yaml": "a: ann\n"}
+    for make in (lambda: sign("eve"), lambda: upstream.commit({"a.yaml": "a: 0\n"})):
+        bad = make()
+        assert repository.head() == bad
+        with pytest.raises(Stalled) as caught:
+            repository.snapshot(bad)
+        assert caught.value.code == "SYN664"
