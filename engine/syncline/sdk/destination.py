@@ -45,7 +45,7 @@ class Written:
     """What a write did. `inserted + updated + unchanged + deleted` is the number of rows, and of keys to delete, given.
 
     >>> Written(inserted=2, unchanged=1)
-    Written(inserted=2, updated=0, unchanged=1)
+    Written(inserted=2, updated=0, unchanged=1, deleted=0)
     """
 
     inserted: int
@@ -132,6 +132,10 @@ class Removal:
 
     With `mark`, rows stay and that column (a timestamp, null in rows that are there) says when they were deleted.
     `allow(deleted, there)` raises `Denied` where these are too many of the rows that `there` counts, asked when needed.
+
+    >>> import polars as pl
+    >>> Removal(pl.DataFrame({"id": [1]}), "deleted_at", lambda deleted, there: None).mark
+    'deleted_at'
     """
 
     keys: pl.DataFrame
