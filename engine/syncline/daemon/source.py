@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
 import tempfile
 import unicodedata
 from collections.abc import Iterator
@@ -20,13 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from syncline.manifests.repository import ENVIRONMENT, SAFE
+from syncline.daemon.gitcommand import MOST, Done, GitCommand
 from syncline.model.errors import Again, Invalid, Stalled
 
 #: Seconds that a command may take; fetching a large repository for the first time takes longest.
 TIMEOUT: Final = 120.0
 #: Most files of a snapshot, bytes of all of them, and bytes of one.
 MAX_FILES, MAX_BYTES, MAX_FILE = 20_000, 256 * 1024 * 1024, 16 * 1024 * 1024
+#: Most bytes of a pack that is fetched, and of the list of a snapshot's files.
+MAX_PACK, MAX_LIST = 1024 * 1024 * 1024, 16 * 1024 * 1024
 #: Snapshots that are kept beside the newest.
 _KEPT = 2
 _URL = re.compile(r"(?P<scheme>https|ssh|file)://[^\s]+|(?P<scp>[\w.-]+@[\w.-]+:(?!/?/)[^\s:]+)|(?P<path>/[^\0\n]*)")
@@ -108,10 +109,18 @@ class SourceRepository:
         """
         self._prepare()
         wanted = self._source.commit or self._source.ref
-        allowed = ["-c", f"protocol.{self._source.protocol}.allow=always", "-c", "transfer.fsckObjects=true"]
+        allowed = ["-c", f"protocol.{self._source.protocol}.allow=always"]
         fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force", "--", self._source.url]
-        code, _, said = self._git(*allowed, *fetch, f"{wanted}:refs/followed")
-        if code:
+        self._clear()
+        done = self._git(*allowed, *fetch, f"{wanted}:refs/followed", largest=MAX_PACK)
+        said = done.error
+        if done.status:
+            if self._clear() >= MAX_PACK:
+                raise Invalid(
+                    f"{_shown(self._source.url)} has more than {MAX_PACK:,} bytes to fetch",
+                    code="SYN665",
+                    help="Follow a smaller repository, without large files in its history.",
+                )
             if "couldn't find remote ref" in said or "not our ref" in said or "no such ref" in said:
                 raise Invalid(
                     f"{_shown(self._source.url)} has no {wanted}",
@@ -123,8 +132,7 @@ class SourceRepository:
 
     def check_history(self, applied: str, new: str) -> None:
         """`Stalled` (SYN663) unless the new commit comes after the one that is applied."""
-        code, _, _ = self._git("merge-base", "--is-ancestor", applied, new)
-        if code:
+        if self._git("merge-base", "--is-ancestor", applied, new).status:
             raise Stalled(
                 f"history was rewritten: {applied[:12]}, which is applied, is not an ancestor of {new[:12]}",
                 code="SYN663",
@@ -157,27 +165,27 @@ class SourceRepository:
 
     def _take_out(self, commit: str, folder: Path) -> None:
         entries = list(self._entries(commit))
-        names = "".join(f"{digest}\n" for _, digest, _ in entries)
-        code, data, said = self._git("cat-file", "--batch", feed=names.encode())
-        if code:
-            raise Stalled(f"{commit[:12]} can't be read: {_first(said)}", code="SYN665")
-        at = 0
-        for path, _, size in entries:
-            at = data.index(b"\n", at) + 1
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data[at : at + size])
-            at += size + 1
+        names = [digest for _, digest, _ in entries]
+        with GitCommand(self._mirror, TIMEOUT).reading("cat-file", "--batch", asked=names) as contents:
+            for path, digest, size in entries:
+                about = contents.readline().split()
+                data = contents.read(size + 1)  # a newline follows
+                if about != [digest.encode(), b"blob", b"%d" % size] or len(data) != size + 1:
+                    raise Again(f"{commit[:12]}: {path[:200]!a} can't be read from the mirror", code="SYN661")
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data[:-1])
 
     def _entries(self, commit: str) -> Iterator[tuple[str, str, int]]:
         """Path below the source's folder, object and size of each file; refuses what must not be there."""
         prefix = self._source.path.strip("/")
         tree = f"{commit}:{prefix}" if prefix else commit
-        code, listed, said = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", tree)
-        if code:
-            raise Invalid(f"{commit[:12]} has no folder {prefix!a}: {_first(said)}", code="SYN665")
+        done = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", tree, most=MAX_LIST)
+        if done.status and not done.cut:
+            raise Invalid(f"{commit[:12]} has no folder {prefix!a}: {_first(done.error)}", code="SYN665")
+        listed = done.output
         seen: dict[str, str] = {}
         total = 0
         for number, line in enumerate(listed.split(b"\0")[:-1], 1):
@@ -185,10 +193,8 @@ class SourceRepository:
             mode, kind, digest, size = about.decode().split()
             path = name.decode(errors="replace")
             wrong = _wrong(path, mode, kind)
-            folded = unicodedata.normalize("NFC", path).casefold()
-            if not wrong and folded in seen:
-                wrong = f"is the same as {seen[folded][:80]!a} where case or accents don't count"
-            seen[folded] = path
+            if not wrong and (other := _same(path, seen)):
+                wrong = f"is the same as {other[:80]!a} where case or accents don't count"
             amount = int(size) if size.isdecimal() else 0
             total += amount
             if not wrong and amount > MAX_FILE:
@@ -206,6 +212,8 @@ class SourceRepository:
                     help="Follow the folder of the configuration only (--path).",
                 )
             yield path, digest, amount
+        if done.cut:
+            raise Invalid(f"{commit[:12]} has a list of files of more than {MAX_LIST:,} bytes", code="SYN665")
 
     def _clean(self, newest: Path) -> None:
         others = sorted((p for p in self._trees.iterdir() if p != newest), key=lambda p: p.stat().st_mtime)
@@ -226,8 +234,10 @@ class SourceRepository:
         if signers is None:
             return
         demanded = ["-c", f"gpg.ssh.allowedSignersFile={signers.resolve()}", "-c", "gpg.minTrustLevel=fully"]
-        code, _, said = self._git(*demanded, "verify-commit", "--", commit)
-        if code or "Good" not in said or '"git" signature' not in said:
+        demanded += ["-c", "gpg.program=/bin/false", "-c", "gpg.x509.program=/bin/false"]
+        done = self._git(*demanded, "verify-commit", "--", commit)
+        said = done.error
+        if done.status or "Good" not in said or '"git" signature' not in said:
             raise Stalled(
                 f"{commit[:12]} is not signed by anybody in {signers.name}: {_first(said) or 'it has no signature'}",
                 code="SYN664",
@@ -235,33 +245,24 @@ class SourceRepository:
             )
 
     def _out(self, *arguments: str) -> bytes:
-        code, out, said = self._git(*arguments)
-        if code:
-            raise Stalled(f"git {arguments[0]} failed: {_first(said)}", code="SYN661")
-        return out
+        done = self._git(*arguments)
+        if done.status:
+            raise Stalled(f"git {arguments[0]} failed: {_first(done.error)}", code="SYN661")
+        return done.output
 
-    def _git(self, *arguments: str, feed: bytes = b"") -> tuple[int, bytes, str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT
-        environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_DIR": str(self._mirror), "GIT_SSH_COMMAND": _SSH}
-        options = [*SAFE, "-c", "core.symlinks=false", "-c", "credential.helper="]
-        try:
-            done = subprocess.run(
-                ["git", *options, *arguments],
-                env=environment,
-                input=feed,
-                capture_output=True,
-                timeout=TIMEOUT,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise Again(f"{_shown(self._source.url)} took more than {TIMEOUT:g} s", code="SYN661") from None
-        except OSError as error:
-            raise Stalled(f"git can't be started: {error.strerror}", code="SYN661", help="Install git.") from None
-        return done.returncode, done.stdout, done.stderr.decode("utf-8", errors="replace")
+    def _git(self, *arguments: str, most: int = MOST, largest: int = 0) -> Done:
+        done = GitCommand(self._mirror, TIMEOUT).run(*arguments, most=most, largest=largest)
+        if done.late:
+            raise Again(f"{_shown(self._source.url)} took more than {TIMEOUT:g} s", code="SYN661")
+        return done
 
-
-#: No questions, and no server whose key isn't known.
-_SSH: Final = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20"
+    def _clear(self) -> int:
+        """Removes packs that a fetch left half written; gives the bytes of the largest."""
+        largest = 0
+        for left in (self._mirror / "objects" / "pack").glob("tmp_*"):
+            largest = max(largest, left.stat().st_size)
+            left.unlink()
+        return largest
 
 
 def _wrong(path: str, mode: str, kind: str) -> str:
@@ -275,6 +276,17 @@ def _wrong(path: str, mode: str, kind: str) -> str:
         return "is no path that files may have"
     if "\\" in path or "\ufffd" in path or not path.isprintable():
         return "has characters that file names may not have"
+    return ""
+
+
+def _same(path: str, seen: dict[str, str]) -> str:
+    """A folder or file seen before that differs from one of this path in case or Unicode form only, or ''."""
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        part = "/".join(parts[:depth])
+        other = seen.setdefault(unicodedata.normalize("NFC", unicodedata.normalize("NFC", part).casefold()), part)
+        if other != part:
+            return other
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import subprocess
 
@@ -183,6 +184,56 @@ def test_names_that_differ_in_case_only_are_refused(upstream, follow):
     repository.head()
     with pytest.raises(Invalid, match="is the same as"):
         repository.snapshot(commit)
+
+
+def test_folders_that_differ_in_case_or_form_only_are_refused(upstream, follow):
+    """Two folders that are one on some systems are refused, whatever files they hold."""
+    for one, other in (("Flows/a", "flows/b"), ("caf\u00e9/a", "cafe\u0301/b")):
+        commit = upstream.commit({one: "a: 1\n", other: "a: 2\n"})
+        repository = follow()
+        repository.head()
+        with pytest.raises(Invalid, match="is the same as"):
+            repository.snapshot(commit)
+        upstream.git("rm", "-r", "--quiet", ".")
+
+
+def test_a_tree_that_unfolds_without_end_is_refused(upstream, follow):
+    """A few small trees that stand for ten thousand million files are refused by a bounded part of their list."""
+    entry, mode = upstream.git("hash-object", "-w", "--stdin", feed="x"), "100644 blob"
+    for _ in range(10):
+        entry = upstream.git("mktree", feed="".join(f"{mode} {entry}\t{n}\n" for n in range(10)))
+        mode = "040000 tree"
+    commit = upstream.git("commit-tree", entry, "-m", "bomb")
+    upstream.git("update-ref", "refs/heads/main", commit)
+    repository = follow()
+    repository.head()
+    with pytest.raises(Invalid, match="more than 20,000 files"):
+        repository.snapshot(commit)
+
+
+def test_more_than_may_be_fetched_is_refused(upstream, follow, monkeypatch):
+    """A pack above the bound ends the fetch, and nothing of it stays in the mirror."""
+    upstream.commit({"big": os.urandom(1_500_000).hex()})
+    monkeypatch.setattr(module, "MAX_PACK", 100_000)
+    repository = follow()
+    with pytest.raises(Invalid, match="to fetch") as caught:
+        repository.head()
+    assert caught.value.code == "SYN665"
+    assert not any((repository._mirror / "objects" / "pack").iterdir())
+
+
+def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
+    """A server that accepts and stays silent may pass; what git started for it ends with it."""
+    monkeypatch.setattr(module, "TIMEOUT", 2.0)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"https://127.0.0.1:{server.getsockname()[1]}/config.git"
+        with pytest.raises(Again, match="took more than 2 s"):
+            SourceRepository(GitSource(url), tmp_path / "home").head()
+        peer, _ = server.accept()
+        with peer:
+            peer.settimeout(10)
+            while peer.recv(65536):  # ends, as the process at the other end is gone
+                pass
 
 
 @pytest.mark.parametrize(("bound", "value"), [("MAX_FILES", 2), ("MAX_BYTES", 20), ("MAX_FILE", 8)])
