@@ -8,7 +8,7 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -44,17 +44,17 @@ class Done:
     late: bool = False
     cut: bool = False
 
-    @property
-    def text(self) -> str:
-        return self.output.decode("utf-8", errors="replace")
-
 
 class GitCommand:
-    """Runs git in one bare repository."""
+    """Runs git in one bare repository; `timeout` is in seconds. `settings` are Git's own, that only git may see."""
 
-    def __init__(self, mirror: Path, timeout: float) -> None:
+    def __init__(self, mirror: Path, timeout: float, settings: Mapping[str, str] | None = None) -> None:
         self._mirror = mirror
         self._timeout = timeout
+        self._environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT
+        self._environment |= _ENVIRONMENT | {"GIT_CONFIG_COUNT": str(len(settings or {}))}
+        for number, (key, value) in enumerate((settings or {}).items()):
+            self._environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
 
     def run(self, *arguments: str, most: int = MOST, largest: int = 0) -> Done:
         """Runs a command. Output ends at `most` bytes (`cut`), a file it writes at `largest` (0: no limit)."""
@@ -91,7 +91,7 @@ class GitCommand:
         try:
             process = subprocess.Popen(
                 words,
-                env={k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT | _ENVIRONMENT,
+                env=self._environment,
                 stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=errors,

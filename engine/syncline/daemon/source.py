@@ -7,6 +7,7 @@ not trusted: what could reach outside the folder, or is too much, is refused who
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import re
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from syncline.daemon.gitcommand import MOST, Done, GitCommand
 from syncline.model.errors import Again, Invalid, Stalled
@@ -28,12 +30,14 @@ TIMEOUT: Final = 120.0
 MAX_FILES, MAX_BYTES, MAX_FILE = 20_000, 256 * 1024 * 1024, 16 * 1024 * 1024
 #: Most bytes of a pack that is fetched, and of the list of a snapshot's files.
 MAX_PACK, MAX_LIST = 1024 * 1024 * 1024, 16 * 1024 * 1024
+#: Packs of the mirror before they are made one; each fetch of something new adds one.
+MAX_PACKS = 50
 #: Snapshots that are kept beside the newest.
 _KEPT = 2
 _URL = re.compile(r"(?P<scheme>https|ssh|file)://[^\s]+|(?P<scp>[\w.-]+@[\w.-]+:(?!/?/)[^\s:]+)|(?P<path>/[^\0\n]*)")
 _REF = re.compile(r"(?!-)(?!.*(\.\.|@\{|//))[\w./+-]+(?<![./])")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_HIDDEN = re.compile(r"(?<=://)[^/@\s]*@")
+_HIDDEN = re.compile(r"(?<=://)[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class SourceRepository:
         self._prepare()
         wanted = self._source.commit or self._source.ref
         allowed = ["-c", f"protocol.{self._source.protocol}.allow=always"]
-        fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force", "--", self._source.url]
+        fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force", "--", address(self._source.url)]
         self._clear()
         done = self._git(*allowed, *fetch, f"{wanted}:refs/followed", largest=MAX_PACK)
         said = done.error
@@ -128,6 +132,9 @@ class SourceRepository:
                     help="Is the branch deleted or renamed? What was applied keeps running.",
                 )
             raise Again(f"{_shown(self._source.url)} can't be fetched: {_first(said)}", code="SYN661")
+        # Only tidies: where it fails or is late, the next fetch tries it again.
+        tidy = ["-c", "gc.auto=6700", "-c", f"gc.autoPackLimit={MAX_PACKS}", "-c", "gc.autoDetach=false"]
+        GitCommand(self._mirror, TIMEOUT).run(*tidy, "gc", "--auto", "--quiet")
         return self._out("rev-parse", "--verify", "refs/followed^{commit}").decode().strip()
 
     def check_history(self, applied: str, new: str) -> None:
@@ -251,7 +258,7 @@ class SourceRepository:
         return done.output
 
     def _git(self, *arguments: str, most: int = MOST, largest: int = 0) -> Done:
-        done = GitCommand(self._mirror, TIMEOUT).run(*arguments, most=most, largest=largest)
+        done = GitCommand(self._mirror, TIMEOUT, login(self._source.url)).run(*arguments, most=most, largest=largest)
         if done.late:
             raise Again(f"{_shown(self._source.url)} took more than {TIMEOUT:g} s", code="SYN661")
         return done
@@ -263,6 +270,22 @@ class SourceRepository:
             largest = max(largest, left.stat().st_size)
             left.unlink()
         return largest
+
+
+def address(url: str) -> str:
+    """The URL as git's command line has it, which others on the machine can read: an https one without credentials."""
+    return _HIDDEN.sub("", url) if url.startswith("https://") else url
+
+
+def login(url: str) -> dict[str, str]:
+    """Git's setting that logs in with the credentials of an https URL, at its host only; none without."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    if parts.scheme != "https" or not at:
+        return {}
+    name, _, password = user.partition(":")
+    basic = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
+    return {f"http.https://{host}/.extraHeader": f"Authorization: Basic {basic}"}
 
 
 def _wrong(path: str, mode: str, kind: str) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import socket
 import stat
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from syncline.daemon import source as module
+from syncline.daemon.gitcommand import GitCommand
 from syncline.daemon.source import GitSource, SourceRepository
 from syncline.model.errors import Again, Invalid, Stalled
 
@@ -152,6 +157,53 @@ def test_credentials_in_a_url_are_not_shown(tmp_path):
     with pytest.raises(Again) as caught:
         repository.head()
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads the command lines that Linux shows")
+def test_credentials_in_a_url_are_on_no_command_line(tmp_path, monkeypatch):
+    """While git waits for a server, no command line of the machine shows the password of the URL."""
+    monkeypatch.setattr(module, "TIMEOUT", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
+        host = f"127.0.0.1:{server.getsockname()[1]}"
+        source = GitSource(f"https://me:canary%21@{host}/config.git")
+        fetched = pool.submit(SourceRepository(source, tmp_path / "home").head)
+        server.settimeout(30)
+        peer, _ = server.accept()
+        with peer:
+            lines = [line for line in command_lines() if host.encode() in line]
+        assert lines
+        assert not any(b"canary" in line for line in lines)
+        with pytest.raises(Again):
+            fetched.result()
+
+
+def command_lines():
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            yield (process / "cmdline").read_bytes()
+
+
+def test_credentials_in_a_url_log_in_at_its_host_only(upstream):
+    """Git takes the credentials of an https URL, decoded, for its host and port, and for no other."""
+    url = "https://me:canary%21@example.com:8443/config.git"
+    command = GitCommand(upstream.path / ".git", 30, module.login(url))
+    header = command.run("config", "--get-urlmatch", "http.extraHeader", module.address(url)).output.decode().strip()
+    assert module.address("https://me:can@ary@example.com/a.git") == "https://example.com/a.git"
+    assert base64.b64decode(header.removeprefix("Authorization: Basic ")) == b"me:canary!"
+    for other in ("https://example.com/config.git", "https://example.org:8443/config.git"):
+        assert command.run("config", "--get-urlmatch", "http.extraHeader", other).output == b""
+
+
+def test_many_fetches_do_not_leave_many_packs(upstream, follow, monkeypatch):
+    """The packs of a mirror are made one when they are many, and the applied commit stays known."""
+    monkeypatch.setattr(module, "MAX_PACKS", 3)
+    repository = follow()
+    commits = []
+    for n in range(8):
+        commits.append(upstream.commit({"a.yaml": f"a: {n}\n"}))
+        assert repository.head() == commits[-1]
+    assert len(list((repository._mirror / "objects" / "pack").glob("*.pack"))) <= 4
+    repository.check_history(commits[0], commits[-1])
 
 
 @pytest.mark.parametrize(
