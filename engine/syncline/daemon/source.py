@@ -295,8 +295,10 @@ def _wrong(path: str, mode: str, kind: str) -> str:
     if stat.S_ISLNK(int(mode, 8)):
         return "is a symbolic link, which isn't followed"
     parts = path.split("/")
-    if any(part in {"", ".", ".."} or part.casefold() == ".git" for part in parts):
+    if any(part in {"", ".", ".."} or part.casefold() in {".git", "git~1"} for part in parts):
         return "is no path that files may have"
+    if any(part.startswith("-") for part in parts):
+        return "begins with `-`, as options of commands do"
     if "\\" in path or "\ufffd" in path or not path.isprintable():
         return "has characters that file names may not have"
     return ""

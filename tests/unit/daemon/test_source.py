@@ -213,6 +213,8 @@ def test_many_fetches_do_not_leave_many_packs(upstream, follow, monkeypatch):
         ("160000", "module", "submodule"),
         ("100644", ".GIT", "no path"),
         ("100644", "a\\b", "characters"),
+        ("100644", "-rf", "begins with"),
+        ("100644", "GIT~1", "no path"),
         ("100644", "a\x1b[31m", "characters"),
         ("100644", "a\u202eb", "characters"),
     ],
