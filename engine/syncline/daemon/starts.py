@@ -75,17 +75,18 @@ class Starter:
         return found
 
     def _start(self, schedule: ObjectKey, spec: ScheduleSpec, fire: Fire) -> None:
-        self._dealt[schedule] = fire.at
-        for name in spec.run:
-            kind, _, flow_name = name.partition("/")
-            flow = ObjectKey(schedule.tenant, kind, flow_name)
-            with self._lock:
-                if flow in self._busy:
-                    self._tell(f"{flow}: still running, so the start at {fire.at:%Y-%m-%d %H:%M:%S}Z is passed over")
-                    continue
-                self._busy.add(flow)
-                self._open[schedule] = self._open.get(schedule, 0) + 1
-            self._todo.put((schedule, flow))
+        flows = [ObjectKey(schedule.tenant, *name.split("/", 1)) for name in spec.run]
+        with self._lock:
+            # All of it at once: a worker that ends meanwhile must not take the instant for one that is done with.
+            self._dealt[schedule] = fire.at
+            free = [flow for flow in flows if flow not in self._busy]
+            self._busy.update(free)
+            self._open[schedule] = self._open.get(schedule, 0) + len(free)
+        for flow in flows:
+            if flow in free:
+                self._todo.put((schedule, flow))
+            else:
+                self._tell(f"{flow}: still running, so the start at {fire.at:%Y-%m-%d %H:%M:%S}Z is passed over")
         self._settle(schedule)
 
     def _work(self) -> None:
@@ -105,6 +106,8 @@ class Starter:
             result = self._engine.run(Work(flow, trigger="schedule"), Silent())
         except SynclineError as error:
             return f"{flow}: {error.code} {error.message}"
+        except Exception as error:  # a defect ends this run, and not whoever would do the next one
+            return f"{flow}: SYN999 {type(error).__name__}: a defect in Syncline, please report it"
         counts = result.record.counts
         return f"{flow}: {counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected"
 
