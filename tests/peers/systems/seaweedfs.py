@@ -50,6 +50,7 @@ def seaweedfs(folder: Path) -> Iterator[SeaweedFs]:
         "-ip=127.0.0.1",
         "-ip.bind=127.0.0.1",
         "-dir=data",
+        "-volume.max=100",  # a bucket takes seven at once, and there are eight by default
         f"-master.port={master}",
         f"-volume.port={volume}",
         f"-filer.port={filer}",
