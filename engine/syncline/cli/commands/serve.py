@@ -6,7 +6,7 @@ import datetime as dt
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,27 +95,24 @@ def _stopping() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _probes(daemon: Daemon, address: str | None, tell: Callable[[str], None]) -> Any:
+@contextmanager
+def _probes(daemon: Daemon, address: str | None, tell: Callable[[str], None]) -> Iterator[None]:
+    """Answers probes at HOST:PORT, if it is given, while the block runs."""
     if address is None:
-        return nullcontext()
+        yield
+        return
     from syncline.daemon.health import serving
 
     host, _, port = address.rpartition(":")
+    host = host or "127.0.0.1"
     if not port.isdecimal() or int(port) > 65535:
         raise click.UsageError(f"--health {address!r} is not HOST:PORT.")
     status = daemon.status
 
-    def document() -> dict[str, Any]:
-        return {"leading": status.leading, "commit": status.commit, "problem": status.problem}
+    def answer(*, ok: bool) -> tuple[bool, dict[str, Any]]:
+        return ok, {"leading": status.leading, "commit": status.commit, "problem": status.problem}
 
-    @contextmanager
-    def told() -> Iterator[None]:
-        with serving(
-            host or "127.0.0.1",
-            int(port),
-            {"/healthz": lambda: (True, document()), "/readyz": lambda: (status.ready, document())},
-        ) as bound:
-            tell(f"probes at http://{host or '127.0.0.1'}:{bound}/healthz and /readyz")
-            yield
-
-    return told()
+    probes = {"/healthz": lambda: answer(ok=True), "/readyz": lambda: answer(ok=status.ready)}
+    with serving(host, int(port), probes) as bound:
+        tell(f"probes at http://{host}:{bound}/healthz and /readyz")
+        yield

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from syncline.cli.output.text import duration, visible
+from syncline.model.event import rfc3339
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
@@ -71,9 +72,5 @@ def to_document(schedule: Shown) -> dict[str, Any]:
         "timeZone": schedule.spec.time_zone,
         "run": list(schedule.spec.run),
         "note": schedule.note,
-        "next": [{"at": _utc(fire.at), "starts": _utc(fire.starts)} for fire in schedule.starts],
+        "next": [{"at": rfc3339(fire.at), "starts": rfc3339(fire.starts)} for fire in schedule.starts],
     }
-
-
-def _utc(instant: dt.datetime) -> str:
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

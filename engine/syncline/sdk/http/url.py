@@ -50,7 +50,6 @@ def same_origin(base: str, url: str) -> bool:
     return origin_of(base) == origin_of(url)
 
 
-@lru_cache(maxsize=1024)
 def checked_url(url: str) -> str:
     """The URL, if it is one that may be asked: http or https, a host, no user name in it, no control characters.
 
