@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import signal
@@ -116,6 +117,16 @@ def probed(port: int, path: str) -> tuple[int, Any]:
         return answer.status, json.load(answer)
 
 
+def delivered(port: int, commit: str, secret: str) -> int:
+    """The status that a push webhook in GitHub's form is answered with."""
+    body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
+    signature = hmac.new(secret.encode(), body, "sha256").hexdigest()
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    with closing(connection):
+        connection.request("POST", "/hook", body, {"X-Hub-Signature-256": f"sha256={signature}"})
+        return connection.getresponse().status
+
+
 def more_runs(root: Path, before: int) -> bool:
     """Whether there were more runs than before."""
     return runs(root) > before
@@ -167,6 +178,25 @@ def test_a_pushed_commit_is_applied_and_its_schedule_starts_runs(tmp_path, root,
     assert Look(settings.state_url).cursor(OFTEN) is None
     assert good_rows(root)
     assert audit_ok(settings)
+
+
+@pytest.mark.slow
+def test_a_push_webhook_has_a_commit_applied_long_before_the_next_poll(root, remote, monkeypatch):
+    """With an hour between polls, a signed delivery of a push is enough; one without a signature does nothing."""
+    monkeypatch.setenv("HOOK_SECRET", "a secret of the two of us")
+    first = remote.push(UPSERT.texts)
+    options = ["--poll", "3600", "--hook", "127.0.0.1:0", "--hook-secret", "env:HOOK_SECRET"]
+    with serving(root, remote, *options) as daemon:
+        daemon.says(f"{first[:12]} is applied")
+        port = int(daemon.says("push webhooks at").split("127.0.0.1:")[1].split("/")[0])
+        second = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE.replace("1s", "1h")})
+        assert delivered(port, second, "not the secret of us") == 401
+        assert Look(settings_of(root).state_url).object(OFTEN) is None
+        assert delivered(port, second, "a secret of the two of us") == 202
+        daemon.says(f"{second[:12]} is applied")
+
+    assert Look(settings_of(root).state_url).object(OFTEN) is not None
+    assert not any("a secret of the two of us" in line for line in daemon.said)
 
 
 @pytest.mark.slow

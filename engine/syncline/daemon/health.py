@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from syncline.daemon.listening import Asked, Reply, listening
 
 #: What a probe is answered: whether all is well, and the document that says how it stands.
 Answer = Callable[[], tuple[bool, dict[str, Any]]]
@@ -23,31 +22,12 @@ def serving(host: str, port: int, probes: dict[str, Answer]) -> Iterator[int]:
     b'{"leading": true}'
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        timeout = 5  # seconds: a probe that sends nothing is dropped
-        server_version, sys_version = "syncline", ""
+    def answer(asked: Asked) -> Reply:
+        probe = probes.get(asked.path)
+        if probe is None:
+            return Reply(404, {"error": "no such probe"})
+        ok, document = probe()
+        return Reply(200 if ok else 503, document)
 
-        def do_GET(self) -> None:
-            probe = probes.get(self.path)
-            ok, document = probe() if probe is not None else (False, {"error": "no such probe"})
-            body = json.dumps(document).encode()
-            self.send_response(200 if ok else 503 if probe is not None else 404)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's word
-            """Says nothing: probes come every few seconds."""
-
-    server = ThreadingHTTPServer((host, port), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening((host, port), answer) as bound:
+        yield bound

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from syncline import workflow
@@ -33,6 +34,8 @@ DRAIN = 4.0
 LEASE = 30.0
 #: Longest wait, in seconds, before a commit that couldn't be applied for the moment is tried again.
 MAX_BACKOFF = 300.0
+#: Fewest seconds between looks that somebody asks for.
+APART = 1.0
 
 
 class Tree(Protocol):
@@ -90,6 +93,11 @@ class Daemon:
         self._backoff = 0.0
         self._next_look = 0.0
         self._settled = ""  # the commit that is applied, and needs no other look
+        self._asked: SimpleQueue[None] = SimpleQueue()  # its `put` may be called by a signal's handler
+
+    def look_soon(self) -> None:
+        """Asks for a look at the source before the next poll. Safe for threads and handlers of signals."""
+        self._asked.put(None)
 
     def serve(self, stop: threading.Event) -> None:
         """Works until `stop` is set, then lets runs end for a moment."""
@@ -114,12 +122,23 @@ class Daemon:
                 if (now := _now()).timestamp() >= self._next_look:
                     self._next_look = now.timestamp() + self._look(engine.facilities)
                 starter.tick(now)
-                stop.wait(TICK)
+                self._rest()
             if not starter.drain(DRAIN):
                 self._tell("runs that had not ended go on from their last commit when they are started again")
         finally:
             starter.close()
             self.status.leading = False
+
+    def _rest(self) -> None:
+        """Waits for the next tick, or for somebody who asks for a look: then that comes soon."""
+        try:
+            self._asked.get(timeout=TICK)
+        except Empty:
+            return
+        while not self._asked.empty():
+            self._asked.get()
+        looked = self.status.looked.timestamp() if self.status.looked is not None else 0.0
+        self._next_look = min(self._next_look, looked + APART)
 
     def _look(self, facilities: Facilities) -> float:
         """Looks at the source once; the seconds until the next look."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Protocol
 
-from syncline.model.errors import Stalled
+from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
 
 
@@ -21,6 +21,23 @@ class Reference:
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.key}" + (f"#{self.path}" if self.path else "")
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """A reference as it is shown, `PROVIDER:KEY` or `PROVIDER:KEY#PATH`; `Invalid` (SYN804) for anything else.
+
+        >>> Reference.parse("sops:secrets/daemon.yaml#hook.secret")
+        Reference(provider='sops', key='secrets/daemon.yaml', path='hook.secret')
+        """
+        provider, colon, rest = text.partition(":")
+        key, _, path = rest.partition("#")
+        if not (colon and provider and key):
+            raise Invalid(
+                "a secret is named as PROVIDER:KEY",  # the text isn't shown: it may be the secret itself
+                code="SYN804",
+                help="Give the name of a secret, never its value: env:HOOK_SECRET, file:/run/secrets/hook.",
+            )
+        return cls(provider, key, path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,16 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.listens import Listen, listens, probes, webhook
 from syncline.cli.exit import Exit
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from syncline.daemon.loop import Daemon
 
 
 @click.command(short_help="Run the reconciler daemon.")
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     "--poll", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="SECONDS", help="Between looks."
 )
 @click.option("--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Runs at the same time.")
-@click.option("--health", metavar="HOST:PORT", help="Answer /healthz and /readyz there.")
+@listens
 @pass_app
 def serve(
     app: App,
@@ -45,7 +44,7 @@ def serve(
     allowed_signers: Path | None,
     poll: float,
     at_once: int,
-    health: str | None,
+    listen: Listen,
 ) -> Exit:
     """Follow a Git repository: apply each new commit of a branch, and start what its schedules say.
 
@@ -58,6 +57,7 @@ def serve(
     Examples:
       syncline serve
       syncline --root /srv/syncline serve --source https://git.example.com/config.git --health 127.0.0.1:8088
+      syncline serve --hook 127.0.0.1:8089 --hook-secret env:HOOK_SECRET
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.text import visible
     from syncline.daemon.loop import Daemon
@@ -71,21 +71,26 @@ def serve(
 
     repository = SourceRepository(followed, settings.home / "source")
     daemon = Daemon(settings, repository, tell, poll=poll, at_once=at_once)
-    with _stopping() as stop, _probes(daemon, health, tell):
+    with (
+        _stopping(daemon.look_soon) as stop,
+        probes(listen, daemon, tell),
+        webhook(listen, daemon, followed, settings, tell),
+    ):
         daemon.serve(stop)
     tell("stopped")
     return Exit.ok
 
 
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set; a second one ends the process as they do elsewhere."""
+def _stopping(wake: Callable[[], None]) -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, which also wake; a second one ends the process as they do elsewhere."""
     stop = threading.Event()
 
     def ask(number: int, frame: FrameType | None) -> None:
         del frame
         signal.signal(number, before[signal.Signals(number)])
         stop.set()
+        wake()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -93,26 +98,3 @@ def _stopping() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _probes(daemon: Daemon, address: str | None, tell: Callable[[str], None]) -> Iterator[None]:
-    """Answers probes at HOST:PORT, if it is given, while the block runs."""
-    if address is None:
-        yield
-        return
-    from syncline.daemon.health import serving
-
-    host, _, port = address.rpartition(":")
-    host = host or "127.0.0.1"
-    if not port.isdecimal() or int(port) > 65535:
-        raise click.UsageError(f"--health {address!r} is not HOST:PORT.")
-    status = daemon.status
-
-    def answer(*, ok: bool) -> tuple[bool, dict[str, Any]]:
-        return ok, {"leading": status.leading, "commit": status.commit, "problem": status.problem}
-
-    probes = {"/healthz": lambda: answer(ok=True), "/readyz": lambda: answer(ok=status.ready)}
-    with serving(host, int(port), probes) as bound:
-        tell(f"probes at http://{host}:{bound}/healthz and /readyz")
-        yield

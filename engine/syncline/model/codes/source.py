@@ -42,4 +42,11 @@ CODES: tuple[Code, ...] = (
         "that are the same where case doesn't count, or too much.",
         "Remove it, or follow a folder without it. Nothing of the commit is applied.",
     ),
+    Code(
+        "SYN666",
+        "nothing to listen at",
+        "An address that the daemon is to answer at can't be bound, or the secret of its webhook is too short to "
+        "protect anything.",
+        "Give HOST:PORT with a free port, and a random secret of at least 16 characters.",
+    ),
 )
