@@ -9,6 +9,9 @@ from pydantic import Field, JsonValue
 from syncline.kinds.base import Spec, Template
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
+#: What a request may send, of which it has one at most.
+BODIES: Final = ("body", "form", "multipart", "raw", "graphql")
+MEDIA_TYPE: Final = r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$"
 
 
 class Raw(Spec):
@@ -17,9 +20,38 @@ class Raw(Spec):
     text: Annotated[
         Template, Field(description="The body, a template: <query><since>{{ start }}</since></query>. Sent as UTF-8.")
     ]
+    content_type: Annotated[str, Field(pattern=MEDIA_TYPE, description="Its media type, such as application/xml.")] = (
+        "text/plain; charset=utf-8"
+    )
+
+
+class Part(Spec):
+    """A part of a form with files; exactly one of `text`, `json` and `base64`. One that comes out empty is left out."""
+
+    name: Annotated[str, Field(min_length=1, max_length=256, description="Name of the form's field; it may repeat.")]
+    text: Annotated[Template | None, Field(description="Its content as text, a template. Sent as UTF-8.")] = None
+    content: Annotated[
+        JsonValue,
+        Field(alias="json", description="Its content as JSON, with templates in it as in `body`: '{{ record }}'."),
+    ] = None
+    base64: Annotated[
+        Template | None,
+        Field(
+            description="Its content as a template of base64 (RFC 4648, section 4): '{{ record.photo }}'. Sent as the "
+            "bytes that it stands for."
+        ),
+    ] = None
+    filename: Annotated[
+        Template | None, Field(description="Name of the file that it is, a template: contacts.csv. Absent: no file.")
+    ] = None
     content_type: Annotated[
-        str, Field(pattern=r"^[\w.+-]+/[\w.+-]+(;.*)?$", description="Its media type, such as application/xml.")
-    ] = "text/plain; charset=utf-8"
+        str | None,
+        Field(
+            pattern=MEDIA_TYPE,
+            description="Its media type. Absent: application/json for json, application/octet-stream for base64, "
+            "text/plain for a file of text, none for other text.",
+        ),
+    ] = None
 
 
 class GraphQL(Spec):
@@ -64,7 +96,7 @@ class GraphQL(Spec):
 
 
 class Request(Spec):
-    """One HTTP request; exactly one method, and at most one of `body`, `form`, `raw` and `graphql`."""
+    """One HTTP request; exactly one method, and at most one of `body`, `form`, `multipart`, `raw` and `graphql`."""
 
     get: Annotated[Template | None, Field(description="Path of a GET request under the base URL: /tickets.")] = None
     post: Annotated[Template | None, Field(description="Path of a POST request under the base URL.")] = None
@@ -89,6 +121,14 @@ class Request(Spec):
         Field(
             description="Fields sent as application/x-www-form-urlencoded, as templates; one that comes out empty is "
             "left out."
+        ),
+    ] = None
+    multipart: Annotated[
+        tuple[Part, ...] | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            description="Parts sent as multipart/form-data (RFC 7578), in this order: fields of a form, and files.",
         ),
     ] = None
     raw: Annotated[Raw | None, Field(description="A body of any other type, as text.")] = None

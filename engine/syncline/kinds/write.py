@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, JsonValue
 
 from syncline.kinds.base import Jmespath, Spec, Template
-from syncline.kinds.request import Request
+from syncline.kinds.request import BODIES, Request
 
 #: Requests that a stream can declare under `write`.
 VERBS: Final = ("create", "update", "upsert", "delete", "find", "read")
@@ -195,5 +195,5 @@ def doubtful(spec: Writes, mode: str) -> bool:
     if create is None or (mode == "upsert" and spec.upsert) or spec.find is not None or create.put is not None:
         return False
     texts = [create.post, create.patch, *create.query.values(), *create.headers.values()]
-    sent = repr([create.body, create.batch.each if create.batch else None])
+    sent = repr([*(getattr(create, name) for name in BODIES), create.batch.each if create.batch else None])
     return not any("idempotency_key" in (text or "") for text in [*texts, sent])

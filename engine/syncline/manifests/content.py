@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from syncline.kinds.request import METHODS, Request
+from syncline.kinds.request import BODIES, METHODS, Part, Request
+from syncline.kinds.write import VERBS
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import VARIABLES
 from syncline.manifests.text import listed, nearest
-from syncline.manifests.texts import texts_in
+from syncline.manifests.texts import texts_of
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ if TYPE_CHECKING:
     from syncline.kinds.stream import RestStream
     from syncline.model.manifest import Path
 
-_BODIES: Final = ("body", "form", "raw", "graphql")
 _WAYS: Final = ("cursor", "page", "offset", "next", "link")
 #: Parts of `page` that are expressions over a body, which CSV and JSON Lines don't have.
 _OVER_BODY: Final = ("cursor", "next", "last", "total", "pages")
@@ -44,6 +46,9 @@ def check_content(spec: ConnectorSpec) -> Iterator[Problem]:
             yield from _chunk(stream, stream.chunk, (*path, "chunk"))
         if stream.job is not None:
             yield from _job(stream, stream.job, path)
+        for verb in VERBS:
+            if (request := getattr(stream.write, verb, None)) is not None:
+                yield from _body(request, (*path, "write", verb), stream=False)
 
 
 def pages_by_connection(stream: RestStream) -> bool:
@@ -54,13 +59,42 @@ def pages_by_connection(stream: RestStream) -> bool:
 
 
 def _body(request: Request, path: Path, *, stream: bool) -> Iterator[Problem]:
-    given = [name for name in _BODIES if getattr(request, name) is not None]
+    given = [name for name in BODIES if getattr(request, name) is not None]
     if len(given) > 1:
-        message = f"a request can have only one of {listed(_BODIES)}, not {' and '.join(given)}"
+        message = f"a request can have only one of {listed(BODIES)}, not {' and '.join(given)}"
         yield Problem("SYN211", (*path, given[1]), message, help="Remove all but one.", at_key=True)
     if request.graphql is not None and request.graphql.connection is not None and not stream:
         message = "only a stream's answers are paged through a connection"
         yield Problem("SYN205", (*path, "graphql", "connection"), message, at_key=True)
+    for number, part in enumerate(request.multipart or ()):
+        yield from _part(part, (*path, "multipart", number))
+    typed = next((name for name in request.headers if name.lower() == "content-type"), None)
+    if request.multipart is not None and typed is not None:
+        message = "a form with files says its Content-Type itself, with the boundary of its parts"
+        help_ = "Remove the header; a part's own type is its contentType."
+        yield Problem("SYN263", (*path, "headers", typed), message, help=help_, at_key=True)
+
+
+def _part(part: Part, path: Path) -> Iterator[Problem]:
+    ways = {"text": part.text, "json": part.content, "base64": part.base64}
+    given = [name for name, value in ways.items() if value is not None]
+    if not given:
+        yield Problem("SYN211", path, f"a part needs one of {listed(ways)}")
+    elif len(given) > 1:
+        message = f"a part can have only one of {listed(ways)}, not {' and '.join(given)}"
+        yield Problem("SYN211", (*path, given[1]), message, help="Remove all but one.", at_key=True)
+    if not part.name.isprintable():
+        yield Problem("SYN263", (*path, "name"), "the name of a part has control characters", "a field's name")
+    if part.base64 is not None and "{{" not in part.base64 and not _is_base64(part.base64):
+        message = "the content of this part is no base64"
+        yield Problem("SYN263", (*path, "base64"), message, "base64 (RFC 4648, section 4), or a template that gives it")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        return bool(base64.b64decode("".join(text.split()), validate=True))
+    except (binascii.Error, ValueError):
+        return False
 
 
 def _rules(rules: Sequence[ErrorRule], path: Path) -> Iterator[Problem]:
@@ -139,22 +173,6 @@ def _job(stream: RestStream, job: Job, path: Path) -> Iterator[Problem]:
         known = VARIABLES if name == "create" else ("config", "page", "job")
         for where, text in texts_of(request, (*at, name)):
             yield from _variables(text, known, where)
-
-
-def texts_of(request: Request, path: Path) -> Iterator[tuple[Path, str]]:
-    """Every template of a request, with its place."""
-    for method in METHODS:
-        if (text := getattr(request, method)) is not None:
-            yield (*path, method), text
-    parts: dict[str, object] = {"query": request.query, "headers": request.headers, "body": request.body}
-    if request.form is not None:
-        parts["form"] = request.form
-    for name, part in parts.items():
-        yield from texts_in(part, (*path, name))
-    if request.raw is not None:
-        yield (*path, "raw", "text"), request.raw.text
-    if request.graphql is not None:
-        yield from texts_in(request.graphql.variables, (*path, "graphql", "variables"))
 
 
 def _variables(text: str, known: Sequence[str], path: Path) -> Iterator[Problem]:

@@ -14,9 +14,8 @@ from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
 from syncline.manifests import auth_expressions
-from syncline.manifests.content import texts_of
 from syncline.manifests.desired import Desired
-from syncline.manifests.texts import texts_in
+from syncline.manifests.texts import texts_in, texts_of
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.manifest import Manifest, Path
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from syncline.kinds.stream import RestStream, scope_fields
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
-from syncline.manifests.texts import texts_in
+from syncline.manifests.texts import texts_in, texts_of
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 #: Names that requests of every stream may read.
 VARIABLES: Final = ("config", "page", "start", "end", "cursor")
-_REQUEST: Final = ("get", "post", "put", "patch", "delete", "query", "headers", "body", "form")
 _TIMES: Final = frozenset({"timestamp", "date", "epoch", "epoch_ms"})
 
 
@@ -163,11 +162,8 @@ def _names(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterato
 
 def _templates(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:
     known = (*VARIABLES, *(field.name for field in around))
-    parts = {part: getattr(stream, part, None) for part in _REQUEST}
-    parts["raw"] = {"text": stream.raw.text} if stream.raw else None
-    parts["graphql"] = {"variables": stream.graphql.variables} if stream.graphql else None
-    parts["file"] = {"url": stream.file.url} if stream.file else None
-    for at, text in texts_in(parts, path):
+    file = texts_in({"url": stream.file.url}, (*path, "file")) if stream.file else ()
+    for at, text in (*texts_of(stream, path), *file):
         try:
             template = compile_template(text)
         except TemplateError:

@@ -1,10 +1,15 @@
-"""The texts in a declared JSON value, each with its path: templates stand anywhere in bodies, variables and claims."""
+"""The texts in a declared value or request, each with its path: templates stand in bodies, variables and claims."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
+from syncline.kinds.request import METHODS, Request
 from syncline.model.manifest import Path
+
+#: What templates stand in of a part of a form.
+_FILLED: Final = {"text", "content", "base64", "filename"}
 
 
 def texts_in(value: object, path: Path) -> Iterator[tuple[Path, str]]:
@@ -20,3 +25,21 @@ def texts_in(value: object, path: Path) -> Iterator[tuple[Path, str]]:
                 yield from texts_in(inner, (*path, index))
         case _:
             pass
+
+
+def texts_of(request: Request, path: Path) -> Iterator[tuple[Path, str]]:
+    """Every template of a request, with its place."""
+    for method in METHODS:
+        if (text := getattr(request, method)) is not None:
+            yield (*path, method), text
+    parts: dict[str, object] = {"query": request.query, "headers": request.headers, "body": request.body}
+    if request.form is not None:
+        parts["form"] = request.form
+    for name, part in parts.items():
+        yield from texts_in(part, (*path, name))
+    for number, part in enumerate(request.multipart or ()):
+        yield from texts_in(part.model_dump(by_alias=True, include=_FILLED), (*path, "multipart", number))
+    if request.raw is not None:
+        yield (*path, "raw", "text"), request.raw.text
+    if request.graphql is not None:
+        yield from texts_in(request.graphql.variables, (*path, "graphql", "variables"))

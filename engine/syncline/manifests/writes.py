@@ -25,6 +25,9 @@ def declared_writes(spec: Writes, path: Path) -> Iterator[Problem]:
             missing, given = ("match", "key") if batch.match is None else ("key", "match")
             message = f"results are told apart by 'match' and 'key' together, and there is only {given!r}"
             yield Problem("SYN202", (*path, verb, "batch", missing), message)
+        if batch is not None and request.multipart is not None:
+            message = "a form with files is sent for one record at a time, so it can't have 'batch'"
+            yield Problem("SYN263", (*path, verb, "batch"), message, at_key=True)
     if not any(verb in requests for verb in ("create", "update", "upsert", "delete")):
         yield Problem("SYN202", path, "a stream that is written to needs one of create, update, upsert and delete")
     if spec.conflicts == "reject" and spec.read is None:

@@ -1,4 +1,4 @@
-"""Bodies of requests, compiled: JSON, forms, GraphQL and raw text, with values put in their places."""
+"""Bodies of requests, compiled: JSON, forms, files, GraphQL and raw text, with values put in their places."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from urllib.parse import urlencode
 
 import orjson
 
-from syncline.kinds.request import GraphQL
+from syncline.connectors.rest.multipart import MultipartPlan, compile_parts
+from syncline.connectors.rest.templates import compiled, compiled_value
+from syncline.kinds.request import BODIES, GraphQL
 from syncline.kinds.request import Request as RequestSpec
 from syncline.model.errors import Invalid
-from syncline.sdk.template import Template, TemplateError, Value, compile_template, compile_value
+from syncline.sdk.template import Template
 
 Variables = Mapping[str, Any]
 #: Values by their places inside a body: {"page.after": "c2"}.
@@ -61,6 +63,17 @@ class FormBody:
 
 
 @dataclass(frozen=True, slots=True)
+class MultipartBody:
+    """Parts as multipart/form-data; a place is the name of a part of text."""
+
+    plan: MultipartPlan[_Fill]
+    names: frozenset[str]
+
+    def build(self, variables: Variables, places: Places) -> tuple[bytes, str]:
+        return self.plan.build(variables, places, lambda fill: orjson.dumps(fill(variables)))
+
+
+@dataclass(frozen=True, slots=True)
 class RawBody:
     """Text as it is written."""
 
@@ -100,13 +113,15 @@ class GraphQLBody:
 
 def compile_body(spec: RequestSpec, what: str) -> BodyPlan | None:
     """The body that a request declares; None when it declares none. Raises `Invalid` (SYN430, SYN432)."""
-    given = [name for name in ("body", "form", "raw", "graphql") if getattr(spec, name) is not None]
-    if len(given) > 1:
-        raise Invalid(f"{what} can have only one of body, form, raw and graphql", code="SYN432")
+    if sum(getattr(spec, name) is not None for name in BODIES) > 1:
+        raise Invalid(f"{what} can have only one of {', '.join(BODIES)}", code="SYN432")
     names: set[str] = set()
     if spec.form is not None:
         fields = {name: compiled(text) for name, text in spec.form.items()}
         return FormBody(fields, frozenset().union(*(template.names for template in fields.values())))
+    if spec.multipart is not None:
+        plan = compile_parts(spec.multipart, lambda value: _filled(value, names), what)
+        return MultipartBody(plan, plan.names | names)
     if spec.raw is not None:
         text = compiled(spec.raw.text)
         return RawBody(text, spec.raw.content_type, text.names)
@@ -131,32 +146,13 @@ def placed(body: Any, path: list[str], value: str | int) -> Any:
     return body
 
 
-def compiled(text: str, *, quoted: bool = False) -> Template:
-    """A compiled template; `Invalid` (SYN430) with its place for a wrong one."""
-    try:
-        return compile_template(text, quoted=quoted)
-    except TemplateError as error:
-        raise _wrong(text, error) from error
-
-
-def _wrong(text: str, error: TemplateError) -> Invalid:
-    return Invalid(f"template {text[:200]!r}, line {error.line}, column {error.column}: {error.message}", code="SYN430")
-
-
-def _typed(text: str, names: set[str]) -> _Fill:
-    try:
-        value: Value = compile_value(text)
-    except TemplateError as error:
-        raise _wrong(text, error) from error
-    names |= value.template.names
-    return value.find
-
-
 def _filled(value: Any, names: set[str]) -> _Fill:
     """A function that fills the templates in a JSON value; a text that is one value alone keeps its type."""
     match value:
         case str():
-            return _typed(value, names)
+            found = compiled_value(value)
+            names |= found.template.names
+            return found.find
         case list():
             items = [_filled(item, names) for item in value]
             return lambda variables: [item(variables) for item in items]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from urllib.parse import urljoin
 
 from syncline import __version__
-from syncline.connectors.rest.body import BodyPlan, JsonBody, Variables, compile_body, compiled
+from syncline.connectors.rest.body import BodyPlan, JsonBody, Variables, compile_body
+from syncline.connectors.rest.multipart import with_type
+from syncline.connectors.rest.templates import compiled
 from syncline.kinds.connector import ConnectorSpec, Http
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import Request as RequestSpec
@@ -90,9 +92,7 @@ class RequestPlan:
         if body is None:
             return Request(self.method, checked_url(url), headers)
         data, content_type = body.build(variables, inside)
-        if not any(name.lower() == "content-type" for name in headers):
-            headers["Content-Type"] = content_type
-        return Request(self.method, checked_url(url), headers, data)
+        return Request(self.method, checked_url(url), with_type(headers, content_type), data)
 
     def _target(self, variables: Variables) -> str:
         path = self.path.render(variables)

@@ -17,6 +17,9 @@ from syncline.sdk.json_document import excerpt
 _DIVISIBLE = frozenset({400, 409, 413, 422})
 #: The rate limit is used up: nothing was done, whatever the request is.
 _THROTTLED = "SYN404"
+#: What a record holds can't be sent as it is declared: it is about this record, and nothing was asked.
+_UNSENDABLE = "SYN499"
+_NO_STATUS = 0
 
 
 class Exchange:
@@ -29,7 +32,12 @@ class Exchange:
 
     def ask(self, call: Call, steps: Sequence[Step]) -> list[Reply]:
         """A reply for each step. Raises what isn't about these records."""
-        request = call.build(steps, self._config)
+        try:
+            request = call.build(steps, self._config)
+        except Invalid as error:
+            if error.code != _UNSENDABLE:
+                raise
+            return [Reply(_NO_STATUS, refused=error.message)] * len(steps)
         place = self._client.place(request)
         try:
             answer = self._client.fetch(request, judge=self._judge, repeat=call.repeatable)

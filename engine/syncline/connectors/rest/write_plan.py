@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from syncline.connectors.rest.multipart import MultipartPlan, compile_parts, with_type
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.write_values import Row, encode
 from syncline.kinds.connector import Http
+from syncline.kinds.request import BODIES
 from syncline.kinds.request import Request as RequestSpec
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteBatch, WriteRequest, Writes
 from syncline.model.errors import Invalid
@@ -68,6 +70,7 @@ class Call:
     version: Any = None
     record: Any = None
     batch: BatchPlan | None = None
+    multipart: MultipartPlan[Build] | None = None
 
     def build(self, steps: Sequence[Step], config: Mapping[str, Any]) -> Request:
         """The request for one step, or for those of a batch."""
@@ -82,11 +85,13 @@ class Call:
             items = [self.batch.each(one, _variables(one, config)) for one in steps]
             body = _placed(self.body(step, variables) if self.body is not None else {}, self.batch.into, items)
         request = self.request.build(variables, {})
-        if body is None:
+        if self.multipart is not None:
+            data, content_type = self.multipart.build(variables, {}, lambda part: encode(part(step, variables)))
+        elif body is not None:
+            data, content_type = encode(body), "application/json"
+        else:
             return request
-        typed = any(name.lower() == "content-type" for name in request.headers)
-        headers = request.headers if typed else {**request.headers, "Content-Type": "application/json"}
-        return replace(request, headers=headers, body=encode(body))
+        return replace(request, headers=with_type(request.headers, content_type), body=data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +117,23 @@ class WritePlan:
 
 def _call(verb: str, request: WriteRequest | Find | ReadBack, spec: Writes, base: str, http: Http, what: str) -> Call:
     bare = RequestSpec.model_validate(
-        {**{n: getattr(request, n) for n in RequestSpec.model_fields if n in request.model_fields_set}, "body": None}
+        {n: getattr(request, n) for n in RequestSpec.model_fields if n in request.model_fields_set and n not in _OWN}
     )
     plan = compile_request(bare, base, http, what=what)
     names = set(plan.names)
     batch = request.batch if isinstance(request, WriteRequest) else None
     declared = request.body
-    other = request.form is not None or request.raw is not None or request.graphql is not None
+    other = any(getattr(request, name) is not None for name in BODIES)
     sends = verb in _SENDING and plan.method in {"POST", "PUT", "PATCH"}
     if declared is None and batch is None and sends and not other:
         declared = "{{ record }}"
     body = _build(declared, names, what, omit=spec.nulls == "omit") if declared is not None else None
+    multipart = None
+    if request.multipart is not None:
+        if batch is not None or declared is not None:
+            raise Invalid(f"{what}: a form with files has no batch and no body", code="SYN432")
+        multipart = compile_parts(request.multipart, lambda v: _build(v, names, what, omit=spec.nulls == "omit"), what)
+        names |= multipart.names
     shared = _batch(batch, names, what, omit=spec.nulls == "omit") if batch is not None else None
     repeatable = verb != "create" or plan.method in _IDEMPOTENT or "idempotency_key" in names
     own_id = None if isinstance(request, ReadBack) else request.id
@@ -138,10 +149,13 @@ def _call(verb: str, request: WriteRequest | Find | ReadBack, spec: Writes, base
         version=_query(found.version or (spec.version if batch is None and verb != "find" else None)),
         record=_query(own_record),
         batch=shared,
+        multipart=multipart,
     )
 
 
 _SENDING = frozenset({"create", "update", "upsert"})
+#: What is sent of a record is compiled here, since its values keep their types.
+_OWN = frozenset({"body", "multipart"})
 
 
 def _batch(spec: WriteBatch, names: set[str], what: str, *, omit: bool) -> BatchPlan:

@@ -1,4 +1,4 @@
-"""Codes of findings about what answers of APIs hold, and how it is got at: archives, XML, GraphQL, jobs (SYN49x)."""
+"""Codes of findings about what requests and answers of APIs hold: archives, XML, GraphQL, jobs, files (SYN49x)."""
 
 from __future__ import annotations
 
@@ -51,5 +51,12 @@ CODES: tuple[Code, ...] = (
         "Add the host, if files are really kept there. Credentials are never sent to it.",
         bad="files: {url: url}",
         good="files: {url: url, hosts: ['*.storage.example.com']}",
+    ),
+    Code(
+        "SYN499",
+        "form with files can't be sent",
+        "A part of a multipart body isn't base64, its file name has control characters, or the whole is larger than "
+        "32 MiB. In a run that writes, the record becomes a reject.",
+        "Look at the column that the part is made of; leave out of the flow what the API doesn't take.",
     ),
 )

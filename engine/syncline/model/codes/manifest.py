@@ -458,6 +458,15 @@ _SCHEMA: tuple[Code, ...] = (
         bad="connector: helpdesk",
         good="connector: helpdesk@^1.3",
     ),
+    Code(
+        "SYN263",
+        "form with files that can't be sent",
+        "A request with `multipart` has what can't go with it: a Content-Type of its own, a batch, content that is "
+        "declared as base64 and isn't.",
+        "Say the type of a part by its `contentType`; the request's own is made with the boundary of the parts.",
+        bad="headers: {Content-Type: multipart/form-data}",
+        good="multipart: [{name: file, filename: a.csv, text: 'a,b', contentType: text/csv}]",
+    ),
 )
 
 CODES: tuple[Code, ...] = _LOADING + _SCHEMA
