@@ -15,9 +15,10 @@ from sqlalchemy import select, update
 
 from syncline.model.errors import Denied, Waiting
 from syncline.model.key import ObjectKey
+from syncline.model.run import RunState
 from syncline.state import tables
 from syncline.state.lease import renew
-from tests.contract.state_places import APPLIED, ORDERS, apply
+from tests.contract.state_places import APPLIED, ORDERS, RUN, SEALED, apply
 
 if TYPE_CHECKING:
     from syncline.state.sql import SqlStore
@@ -117,6 +118,55 @@ class TestLease:
             with pytest.raises(Waiting, match=r"another (600|5\d\d) s"), store.lease("apply"):
                 pass
 
+    def test_a_fenced_store_refuses_everything_once_its_lease_went(self, where, store):
+        """Under a lease that changed hands, nothing is written: runs, cursors, counters, rejects, records of writes."""
+        late = where.store()
+        with late.lease("run/acme/Sync/orders", ttl=600) as stale:
+            fenced = late.fenced(stale)
+            fenced.put_run(replace(RUN, state=RunState.running))
+            fenced.put_cursor(ORDERS, "before")
+            lapse(late, stale.name)
+            with store.lease(stale.name):
+                assert late.holds(stale)  # it can't know yet
+                writes = (
+                    lambda: fenced.put_run(replace(RUN, state=RunState.failed)),
+                    lambda: fenced.finish_run(replace(RUN, state=RunState.failed), "late", {"runs": 1}),
+                    lambda: fenced.put_cursor(ORDERS, "late"),
+                    lambda: fenced.put_rejects(SEALED),
+                    lambda: fenced.add_metrics(ORDERS, {"runs": 1}),
+                    lambda: fenced.ledger("acme", "crm").begin("acme/Sync/orders", "e"),
+                )
+                for write in writes:
+                    with pytest.raises(Denied, match="no longer holds the lease of run/acme/Sync/orders"):
+                        write()
+        assert store.cursor(ORDERS) == "before"
+        assert store.run_state(RUN.id) is RunState.running
+        assert not store.metrics(ORDERS)
+        assert not tuple(store.rejects(RUN.id))
+        late.put_cursor(ORDERS, "by another way")  # only the fenced one is bound to the lease
+
+    def test_a_fence_upon_a_fence_needs_both_leases(self, where, store):
+        """What is fenced twice writes while both leases are held, and gives back what it holds when one went."""
+        late = where.store()
+        with late.lease("daemon", ttl=600) as outer, late.fenced(outer).lease("apply") as inner:
+            both = late.fenced(outer).fenced(inner)
+            both.put_cursor(ORDERS, "1")
+            lapse(late, "daemon")
+            with store.lease("daemon"), pytest.raises(Denied, match="lease of daemon"):
+                both.put_cursor(ORDERS, "2")
+        assert store.cursor(ORDERS) == "1"
+        with store.lease("apply"):
+            pass
+
+    def test_a_lease_that_is_not_renewed_in_time_is_not_held(self, where):
+        """Whoever can't reach the store to renew a lease knows when it may be somebody else's."""
+        store = where.store()
+        with store.lease("daemon", ttl=600) as lease:
+            assert store.holds(lease)
+            store._renewals._held[lease] = replace(store._renewals._held[lease], until=time.monotonic())
+            assert not store.holds(lease)
+        assert not store.holds(lease)
+
     def test_a_lease_given_back_is_of_no_use(self, store):
         """A write with a lease after its block is refused, even if nobody else took it."""
         with store.lease("apply") as lease:
@@ -182,11 +232,11 @@ def expires(store: SqlStore) -> float:
         return connection.execute(select(tables.leases.c.expires).where(tables.leases.c.name == "apply")).scalar_one()
 
 
-def lapse(store: SqlStore) -> None:
+def lapse(store: SqlStore, name: str = "apply") -> None:
     """Lets a lease run out, as if its holder had slept."""
     with store._database.write() as connection:
         now = store._database.now(connection)
-        connection.execute(update(tables.leases).where(tables.leases.c.name == "apply").values(expires=now))
+        connection.execute(update(tables.leases).where(tables.leases.c.name == name).values(expires=now))
 
 
 def elsewhere(store: SqlStore) -> None:

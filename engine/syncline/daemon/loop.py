@@ -1,7 +1,8 @@
 """The daemon: brings what is applied to what Git declares, and starts what is scheduled, until it is told to stop.
 
-One daemon on a state works, under a lease; others stand by and take over when it ends or dies. A commit that is refused
-changes nothing: the last good one keeps running, and the next commit is looked at again.
+One daemon on a state works, under a lease; others stand by and take over when it ends, dies, or is silent for longer
+than its lease. What it writes to the state carries the lease's token, so that one that was only slow has no effect any
+more. A commit that is refused changes nothing: the last good one keeps running, and the next commit is looked at again.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,13 +27,16 @@ from syncline.reconciler.apply import apply_plan
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
     from syncline.settings import Settings
+    from syncline.state.store import Lease
 
 #: Seconds between looks at what is due.
 TICK = 0.5
 #: Seconds that runs under way get to end when the daemon is told to stop.
 DRAIN = 4.0
-#: Seconds after which another daemon takes over from one that died on another machine.
-LEASE = 30.0
+#: Seconds of silence after which another daemon takes over. Of one whose process died it hears at once.
+LEASE = 3.0
+#: Seconds between looks of one that stands by.
+STAND_BY = 0.2
 #: Longest wait, in seconds, before a commit that couldn't be applied for the moment is tried again.
 MAX_BACKOFF = 300.0
 #: Fewest seconds between looks that somebody asks for.
@@ -79,10 +84,20 @@ class Status:
 
 
 class Daemon:
-    """Serves one source on one state. `poll` is in seconds between looks at the source, give or take a tenth."""
+    """
+    Serves one source on one state. `poll` is in seconds between looks at the source, give or take a tenth; `lease` is
+    how long it may be silent before another daemon takes over.
+    """
 
     def __init__(
-        self, settings: Settings, source: Source, tell: Callable[[str], None], *, poll: float = 60.0, at_once: int = 4
+        self,
+        settings: Settings,
+        source: Source,
+        tell: Callable[[str], None],
+        *,
+        poll: float = 60.0,
+        at_once: int = 4,
+        lease: float = LEASE,
     ) -> None:
         self.status = Status()
         self._settings = settings
@@ -90,8 +105,11 @@ class Daemon:
         self._tell = tell
         self._poll = poll
         self._at_once = at_once
+        self._lease = lease
+        # Since when this daemon has known without a gap how the state stands: as the one that works, or standing by.
+        self._watched: dt.datetime | None = None
         self._backoff = 0.0
-        self._next_look = 0.0
+        self._looked = self._next_look = 0.0  # monotonic clock: the wall's may be set back by hours
         self._settled = ""  # the commit that is applied, and needs no other look
         self._asked: SimpleQueue[None] = SimpleQueue()  # its `put` may be called by a signal's handler
 
@@ -104,24 +122,35 @@ class Daemon:
         with workflow.engine(self._settings) as engine:
             while not stop.is_set():
                 try:
-                    with engine.facilities.store.lease("daemon", ttl=LEASE):
-                        self._lead(engine, stop)
+                    with engine.facilities.store.lease("daemon", ttl=self._lease) as lease:
+                        self._lead(engine, lease, stop)
                 except Waiting as error:
-                    self._say(error.message)
-                    stop.wait(1.0)
+                    self._watched = self._watched or _now()
+                    self._say(f"{error.on} works; this daemon stands by")
+                    stop.wait(STAND_BY)
                 except Again as error:
+                    self._watched = None
                     self._say(f"{error.code} {error.message}")
                     stop.wait(error.after or 1.0)
 
-    def _lead(self, engine: Engine, stop: threading.Event) -> None:
+    def _lead(self, engine: Engine, lease: Lease, stop: threading.Event) -> None:
         self.status.leading = True
-        starter = Starter(engine, _now(), self._at_once, self._tell)
+        self.status.problem = ""
+        self._tell("this daemon works from now on")
+        store = engine.facilities.store
+        facilities = replace(engine.facilities, store=store.fenced(lease))
+        starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
+        self._watched = None
         try:
             self._settled = ""  # somebody else may have led
+            self._next_look = 0.0
             while not stop.is_set():
-                if (now := _now()).timestamp() >= self._next_look:
-                    self._next_look = now.timestamp() + self._look(engine.facilities)
-                starter.tick(now)
+                if not store.holds(lease):
+                    self._tell("the lease ran out before it could be renewed: another daemon may work now")
+                    return
+                if time.monotonic() >= self._next_look:
+                    self._next_look = time.monotonic() + self._look(facilities)
+                starter.tick(_now())
                 self._rest()
             if not starter.drain(DRAIN):
                 self._tell("runs that had not ended go on from their last commit when they are started again")
@@ -137,13 +166,12 @@ class Daemon:
             return
         while not self._asked.empty():
             self._asked.get()
-        looked = self.status.looked.timestamp() if self.status.looked is not None else 0.0
-        self._next_look = min(self._next_look, looked + APART)
+        self._next_look = min(self._next_look, self._looked + APART)
 
     def _look(self, facilities: Facilities) -> float:
         """Looks at the source once; the seconds until the next look."""
         pause = self._poll * random.uniform(0.9, 1.1)  # noqa: S311 - so that daemons don't ask all at once
-        self.status.looked = _now()
+        self.status.looked, self._looked = _now(), time.monotonic()
         commit = ""
         try:
             commit = self._source.head()

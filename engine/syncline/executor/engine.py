@@ -62,7 +62,7 @@ class Engine:
         Raises what stopped it, after recording that: `Denied` (policy, guards), `Invalid`, `Again`, `Stalled`,
         `Waiting` (another run of the same flow holds its lease). A run that was stopped goes on where it was.
         """
-        with self.facilities.store.lease(f"run/{work.key}", ""):
+        with self.facilities.store.lease(f"run/{work.key}", "") as lease:
             applied = self.applied()
             item = applied.flow(work.key)
             suspend = item.flow.spec.suspend
@@ -72,7 +72,7 @@ class Engine:
                     code="SYN707",
                     help="Remove spec.suspend and apply, or wait for its end.",
                 )
-            return Run(self, work, applied, item, progress).execute()
+            return Run(self, lease, work, applied, item, progress).execute()
 
     def decide(self, item: CompiledFlow, applied: Applied) -> tuple[PolicyResult, ...]:
         """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""

@@ -31,7 +31,7 @@ from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
 from syncline.sdk.destination import Cutting, Sending, Target, WriteMode
 from syncline.sdk.source import Measured
-from syncline.state.store import RunRecord
+from syncline.state.store import Lease, RunRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,16 +53,19 @@ def _terms(item: CompiledFlow, work: Work) -> tuple[WriteMode, Guards]:
 
 
 class Run:
-    """One run. `execute` reads from top to bottom."""
+    """One run, under the lease of its flow. `execute` reads from top to bottom."""
 
-    def __init__(self, engine: Engine, work: Work, applied: Applied, item: CompiledFlow, progress: Progress) -> None:
+    def __init__(
+        self, engine: Engine, lease: Lease, work: Work, applied: Applied, item: CompiledFlow, progress: Progress
+    ) -> None:
         self.engine = engine
         self.work = work
         self.applied = applied
         self.item = item
         self.flow = item.flow
         self.progress = progress
-        self.facilities = engine.facilities
+        # Who was taken for dead, and followed, can't change what the state says of the flow any more.
+        self.facilities = replace(engine.facilities, store=engine.facilities.store.fenced(lease))
         self.mode, self.guards = _terms(item, work)
         settings = self.facilities.settings
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)

@@ -15,6 +15,7 @@ machine's wall clock.
 
 from __future__ import annotations
 
+import copy
 import errno
 import os
 import sqlite3
@@ -38,6 +39,16 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 10.0
 CONNECT_SECONDS = 10
 
+#: What libpq is told. A server that falls silent is given up within fifteen seconds, so that who waits for it goes on.
+_NETWORK = {
+    "connect_timeout": CONNECT_SECONDS,
+    "application_name": "syncline",
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
 # Connections beyond one a thread are never needed at once; a pool that runs dry says so instead of waiting for ever.
 POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
 
@@ -57,6 +68,7 @@ class Database:
         self.name = name
         self.schema = schema
         self._clock = clock
+        self._fences: tuple[Callable[[Connection], None], ...] = ()
         self._sqlite = engine.dialect.name == "sqlite"
         # A single statement needs no BEGIN around it: one round trip instead of three.
         self._reading = engine if self._sqlite else engine.execution_options(isolation_level="AUTOCOMMIT")
@@ -64,20 +76,28 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection on which each statement sees one moment; not two statements the same."""
-        with self._translated(), self._reading.connect() as connection:
+        with self.translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
     def write(self, *, durable: bool = False) -> Iterator[Connection]:
         """A transaction, committed at the end of the block. On SQLite it is the only writer from its start."""
-        with self._translated(), self.engine.begin() as connection:
+        with self.translated(), self.engine.begin() as connection:
             if self._sqlite:
                 level = "FULL" if durable else "NORMAL"
                 if connection.info.get("synchronous") != level:
                     connection.exec_driver_sql(f"PRAGMA synchronous={level}")
                     connection.info["synchronous"] = level
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            for fence in self._fences:
+                fence(connection)
             yield connection
+
+    def fenced(self, fence: Callable[[Connection], None]) -> Database:
+        """The same database, on which every transaction that writes begins with `fence`, which raises to refuse it."""
+        fenced = copy.copy(self)
+        fenced._fences = (*self._fences, fence)  # noqa: SLF001 - our own class
+        return fenced
 
     def now(self, connection: Connection) -> float:
         """The database's clock, in seconds since 1970; not the start of the transaction, which may have waited."""
@@ -111,7 +131,7 @@ class Database:
         self.engine.dispose()
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def translated(self) -> Iterator[None]:
         """Turns the driver's errors into ours, without the values that a statement had."""
         try:
             yield
@@ -164,7 +184,7 @@ def open_postgresql(url: str, schema: str) -> Database:
     parsed = make_url(url).set(drivername="postgresql+psycopg")
     engine = create_engine(
         parsed,
-        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "syncline"} | dict(parsed.query),
+        connect_args=_NETWORK | dict(parsed.query),
         execution_options={"schema_translate_map": {None: schema}},
         **POOL,
     )

@@ -1,9 +1,10 @@
 """Leases: who may write, until when, and the fencing token by which a late write of an earlier holder is refused.
 
 A lease is a row. It is taken by one transaction that sees it free, run out (by the database's clock), or held by a
-process that is known to have ended; its token rises each time it changes hands, and stays after it is given back. A
-holder whose machine slept past the end notices nothing until it writes: `check`, in the transaction of each write,
-finds another token and refuses. The check locks the row, so that a lease can't change hands between it and the commit.
+process that is known to have ended (`presence.py`); its token rises each time it changes hands, and stays after it is
+given back. A holder whose machine slept past the end notices nothing until it writes: `check`, in the transaction of
+each write, finds another token and refuses. The check locks the row, so that a lease can't change hands between it and
+the commit. Where a late effect can't be refused so, a holder asks `Renewals.holds` before it begins one.
 
 A clock that is set forward makes a lease run out early (the holder is then fenced off, nothing is damaged); set back,
 it makes others wait longer for a holder that died on another machine.
@@ -16,12 +17,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
 from syncline.model.errors import Again, Bug, Denied, Stalled, Waiting
+from syncline.state.presence import LOOK_EVERY, Presence, ended
 from syncline.state.process import Process
 from syncline.state.store import Lease
 from syncline.state.tables import leases
@@ -40,10 +42,13 @@ _CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
 
 
 @contextmanager
-def hold(database: Database, renewals: Renewals, name: str, holder: str, ttl: float) -> Iterator[Lease]:
+def hold(renewals: Renewals, name: str, holder: str, ttl: float) -> Iterator[Lease]:
     """Holds a lease for the block, renewed at each third of `ttl` (seconds)."""
-    lease = _acquire(database, name, holder, ttl)
-    renewals.add(lease, ttl)
+    database = renewals.database
+    renewals.presence.ensure()
+    began = time.monotonic()
+    lease = _acquire(database, name, holder, ttl, renewals.presence.session)
+    renewals.add(lease, ttl, began)
     try:
         yield lease
     finally:
@@ -67,8 +72,8 @@ def check(connection: Connection, lease: Lease) -> None:
     )
 
 
-def _acquire(database: Database, name: str, holder: str, ttl: float) -> Lease:
-    process = Process.current()
+def _acquire(database: Database, name: str, holder: str, ttl: float, session: int) -> Lease:
+    process = replace(Process.current(), session=session)
     holder = holder or process.label
     with database.write() as connection:
         row = connection.execute(_FOUND, {"lease": name}).first()
@@ -78,7 +83,7 @@ def _acquire(database: Database, name: str, holder: str, ttl: float) -> Lease:
             connection.execute(database.insert(leases).values(free).on_conflict_do_nothing())
             row = connection.execute(_FOUND, {"lease": name}).one()
         now = database.now(connection)
-        if row.expires > now and not _gone(row.process):
+        if row.expires > now and not ended(connection, row.process):
             shown, left = _shown(row.holder, row.process), math.ceil(row.expires - now)
             raise Waiting(
                 f"{shown} holds the lease of {name} for another {left} s, unless it renews it",
@@ -104,15 +109,16 @@ class Renewals:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
+        self.presence = Presence(database)
         self._changed = threading.Condition()
         self._held: dict[Lease, _Renewal] = {}
         self._thread: threading.Thread | None = None
         self._wakes = 0.0
 
-    def add(self, lease: Lease, ttl: float) -> None:
-        """Renews a lease from now on."""
-        renewal = _Renewal(ttl, time.monotonic() + ttl / 3)
+    def add(self, lease: Lease, ttl: float, began: float) -> None:
+        """Renews a lease from now on; `began` is when it was asked for (monotonic clock)."""
+        renewal = _Renewal(ttl, began + ttl / 3, began + ttl)
         with self._changed:
             self._held[lease] = renewal
             if self._thread is None or not self._thread.is_alive():  # in a process that forked it is not
@@ -127,6 +133,16 @@ class Renewals:
         with self._changed:
             self._held.pop(lease, None)
 
+    def holds(self, lease: Lease) -> bool:
+        """
+        Whether nobody else can have a lease of ours yet: it was renewed less than its time ago. Asks nobody.
+
+        False doesn't mean that somebody has it: that the store couldn't be reached to renew it is enough.
+        """
+        with self._changed:
+            renewal = self._held.get(lease)
+        return renewal is not None and time.monotonic() < renewal.until
+
     def close(self) -> None:
         """Renews nothing more; the thread has ended when this returns."""
         with self._changed:
@@ -135,46 +151,55 @@ class Renewals:
             self._changed.notify()
         if thread is not None:
             thread.join()
+        self.presence.close()
 
     def _run(self) -> None:
-        while due := self._wait():
-            for lease, ttl in due:
-                kept = renew(self._database, lease, ttl)
-                with self._changed:
-                    if not kept:
-                        self._held.pop(lease, None)
-                    elif lease in self._held:
-                        self._held[lease] = _Renewal(ttl, time.monotonic() + ttl / 3)
+        while (due := self._wait()) is not None:
+            with suppress(Again, Stalled):  # it is tried again soon, and the renewals need it no less
+                self.presence.ensure()
+            for lease, renewal in due.items():
+                self._renew(lease, renewal)
 
-    def _wait(self) -> list[tuple[Lease, float]]:
-        """The leases that are due, with their `ttl`, once there are any; none if nothing is held."""
+    def _renew(self, lease: Lease, renewal: _Renewal) -> None:
+        began, kept = time.monotonic(), True
+        # An error is no reason to give up: the next try may still come in time.
+        with suppress(Again, Stalled, Bug):
+            kept = renew(self.database, lease, renewal.ttl)
+            renewal = replace(renewal, until=began + renewal.ttl)
+        with self._changed:
+            if not kept:
+                self._held.pop(lease, None)
+            elif lease in self._held:
+                self._held[lease] = replace(renewal, due=time.monotonic() + renewal.ttl / 3)
+
+    def _wait(self) -> dict[Lease, _Renewal] | None:
+        """The leases that are due; none of them where only our presence is to be looked after; None if none is held."""
+        looks = time.monotonic() + LOOK_EVERY if self.presence.session else math.inf
         with self._changed:
             while self._held:
                 now = time.monotonic()
-                if due := [(lease, renewal.ttl) for lease, renewal in self._held.items() if renewal.due <= now]:
+                due = {lease: renewal for lease, renewal in self._held.items() if renewal.due <= now}
+                if due or now >= looks:
                     return due
-                self._wakes = min(renewal.due for renewal in self._held.values())
+                self._wakes = min(looks, *(renewal.due for renewal in self._held.values()))
                 self._changed.wait(self._wakes - now)
             self._thread = None
-            return []
+            return None
 
 
 @dataclass(frozen=True, slots=True)
 class _Renewal:
-    """When a lease is to be renewed (monotonic clock), and for how long."""
+    """For how long a lease is renewed, when next, and until when it is surely ours (monotonic clock)."""
 
     ttl: float
     due: float
+    until: float
 
 
 def renew(database: Database, lease: Lease, ttl: float) -> bool:
-    """Moves the end of a lease on; False if it is not ours any more.
-
-    An error is no reason to give up: the next try may still come in time.
-    """
-    with suppress(Again, Stalled, Bug), database.write() as connection:
+    """Moves the end of a lease on; False if it is not ours any more."""
+    with database.write() as connection:
         return _change(connection, lease, lease.token, {"expires": database.now(connection) + ttl})
-    return True
 
 
 def _release(database: Database, lease: Lease) -> None:
@@ -186,11 +211,6 @@ def _release(database: Database, lease: Lease) -> None:
 def _change(connection: Connection, lease: Lease, held: int, values: dict[str, Any]) -> bool:
     """Changes the row of a lease, unless it has another token than `held`."""
     return connection.execute(_CHANGE, values | {"lease": lease.name, "held": held}).rowcount > 0
-
-
-def _gone(process: str) -> bool:
-    known = Process.parse(process)
-    return known is not None and known.gone()
 
 
 def _shown(holder: str, process: str) -> str:

@@ -18,13 +18,17 @@ _PROC = Path("/proc")
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process. `started` is in clock ticks since boot; 0, and the two before it empty, where they can't be known."""
+    """A process. `started` is in clock ticks since boot; 0, and the two before it empty, where they can't be known.
+
+    `session` is the number of the lock by which the state's server knows that it lives (`presence.py`); 0 without one.
+    """
 
     host: str
     pid: int
     boot: str = ""
     namespace: str = ""
     started: int = 0
+    session: int = 0
 
     @classmethod
     def current(cls) -> Process:
@@ -35,13 +39,16 @@ class Process:
     def parse(cls, text: str) -> Process | None:
         """Reads what `str` wrote; None for anything else."""
         match text.split(" "):
-            case [host, pid, boot, namespace, started] if pid.isdecimal() and started.isdecimal():
-                return cls(host, int(pid), boot.strip("-"), namespace.strip("-"), int(started))
+            case [host, pid, boot, namespace, started, *rest] if _counts(pid, started, *rest) and len(rest) < 2:
+                session = int(rest[0]) if rest else 0
+                return cls(host, int(pid), boot.strip("-"), namespace.strip("-"), int(started), session)
             case _:
                 return None
 
     def __str__(self) -> str:
-        return f"{self.host} {self.pid} {self.boot or '-'} {self.namespace or '-'} {self.started}"
+        return f"{self.host} {self.pid} {self.boot or '-'} {self.namespace or '-'} {self.started}" + (
+            f" {self.session}" if self.session else ""
+        )
 
     @property
     def label(self) -> str:
@@ -75,6 +82,10 @@ def _started(pid: int) -> tuple[int, bool]:
     # The name, in brackets, may itself have spaces and brackets.
     fields = stat.rpartition(")")[2].split()
     return int(fields[19]), fields[0] in "ZXx"
+
+
+def _counts(*texts: str) -> bool:
+    return all(text.isdecimal() for text in texts)
 
 
 def _boot() -> str:

@@ -7,10 +7,12 @@ end of the apply: a plan made before an apply that died half-way is stale, and i
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -67,7 +69,16 @@ class SqlStore(SqlReader):
     # --- Applies ------------------------------------------------------------------------------------------------------
 
     def lease(self, name: str, holder: str = "", ttl: float = 30.0) -> AbstractContextManager[Lease]:
-        return leases.hold(self._database, self._renewals, name, holder, ttl)
+        # Past the fences of this store: what it holds must be given back even when they refuse everything else.
+        return leases.hold(self._renewals, name, holder, ttl)
+
+    def holds(self, lease: Lease) -> bool:
+        return self._renewals.holds(lease)
+
+    def fenced(self, lease: Lease) -> SqlStore:
+        fenced = copy.copy(self)
+        fenced._database = self._database.fenced(partial(leases.check, lease=lease))  # noqa: SLF001 - our own class
+        return fenced
 
     def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
         applies = tables.applies

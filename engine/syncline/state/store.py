@@ -207,6 +207,12 @@ class StateStore(StateReader, Protocol):
         `ttl` seconds, or at once where its process is known to be gone.
         """
 
+    def holds(self, lease: Lease) -> bool:
+        """Whether nobody else can have a lease of ours yet: it was renewed in time. Asks nobody."""
+
+    def fenced(self, lease: Lease) -> StateStore:
+        """This store, with every change refused (`Denied`), in its own transaction, once the lease changed hands."""
+
     def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
         """Journals the steps of an apply before the first is taken, and gives up an earlier unfinished one.
 

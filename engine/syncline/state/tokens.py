@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, select, update
 
+from syncline.state.presence import ended
 from syncline.state.process import Process
 from syncline.state.store import SealedToken, TokenKey
 from syncline.state.tables import tokens
@@ -50,7 +51,7 @@ def claim(database: Database, key: TokenKey, version: int, seconds: float) -> bo
             _make(database, connection, key)
             row = connection.execute(_LOCKED, _named(key)).one()
         now = database.now(connection)
-        if row.version != version or (row.claimed > now and not _gone(row.process)):
+        if row.version != version or (row.claimed > now and not ended(connection, row.process)):
             return False
         return _change(connection, key, version, {"process": str(Process.current()), "claimed": now + seconds})
 
@@ -87,8 +88,3 @@ def _named(key: TokenKey) -> dict[str, Any]:
 
 def _token(row: Row[Any]) -> SealedToken:
     return SealedToken(TokenKey(row.tenant, row.name, row.basis), row.version, row.sealed, row.expires, row.changed)
-
-
-def _gone(process: str) -> bool:
-    known = Process.parse(process)
-    return known is not None and known.gone()

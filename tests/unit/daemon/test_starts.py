@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import time
 
 import pytest
 
 from syncline import workflow
+from syncline.daemon import starts
 from syncline.daemon.starts import Starter
+from syncline.executor.progress import Silent
+from syncline.executor.work import Work
 from syncline.model.key import ObjectKey
 from tests import repository
 
@@ -42,6 +46,15 @@ def hour(engine, number):
 def cursor(engine):
     kept = engine.facilities.store.cursor(HOURLY)
     return kept and dt.datetime.fromisoformat(kept)
+
+
+def ticked_until(starter, now, there):
+    """Ticks until something is so."""
+    end = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < end
+        starter.tick(now)
+        time.sleep(0.01)
 
 
 def settled(engine, instant):
@@ -96,8 +109,45 @@ def test_a_flow_that_is_under_way_is_not_started_twice(engine):
     assert f"{hour(engine, 2):%H:%M}" in said[0]
 
 
-def test_a_run_that_fails_is_told_of_and_is_over(engine):
+def test_a_run_that_fails_is_told_of_and_is_over(engine, tmp_path):
     """A run that fails is told of with its code; the schedule goes on to the next start."""
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 1, said.append)
+    data = tmp_path / "data" / "customers.csv"
+    kept = data.read_text()
+    data.unlink()
+    starter.tick(first)
+    settled(engine, first)
+    data.write_text(kept)
+
+    assert len(said) == 1
+    assert said[0].startswith("acme/Import/customers: SYN")
+    assert starter.drain(10)
+    starter.tick(hour(engine, 2))
+    settled(engine, hour(engine, 2))
+    assert [run.receipt is not None for run in engine.facilities.store.runs()] == [True, False]
+
+
+def test_a_start_waits_for_whoever_has_its_flow(engine, monkeypatch):
+    """While somebody else runs the flow the start is tried again, and runs once that is over; nothing is told before."""
+    monkeypatch.setattr(starts, "TRY_EVERY", 0.0)
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 1, said.append)
+    with engine.facilities.store.lease(f"run/{IMPORT}", "somebody else"):
+        for _ in range(3):
+            starter.tick(first)
+        assert not starter.drain(0.2)
+        assert cursor(engine) is None
+    ticked_until(starter, first, lambda: cursor(engine) == first)
+
+    assert said == ["acme/Import/customers: 1 read, 1 written, 0 rejected"]
+
+
+def test_a_start_whose_flow_stays_taken_is_passed_over(engine, monkeypatch):
+    """Who has the flow for longer than a lease lasts is at work: the start is passed over, as for a run of our own."""
+    monkeypatch.setattr(starts, "PATIENCE", 0.0)
     said: list[str] = []
     first = hour(engine, 1)
     starter = Starter(engine, first, 1, said.append)
@@ -106,11 +156,50 @@ def test_a_run_that_fails_is_told_of_and_is_over(engine):
         settled(engine, first)
 
     assert len(said) == 1
-    assert said[0].startswith("acme/Import/customers: SYN")
-    assert starter.drain(10)
-    starter.tick(hour(engine, 2))
-    settled(engine, hour(engine, 2))
-    assert len(engine.facilities.store.runs()) == 1
+    assert "somebody else" in said[0]
+    assert "is passed over" in said[0]
+
+
+def test_a_run_that_another_daemon_ended_counts_for_its_start(engine):
+    """A daemon that died between the end of a run and the move of the cursor has its start counted, not doubled."""
+    fire = engine.applied().objects[HOURLY].applied
+    missed = dt.datetime.fromisoformat(fire).replace(minute=0, second=0, microsecond=0)
+    store = engine.facilities.store
+    store.put_cursor(HOURLY, (missed - dt.timedelta(hours=1)).isoformat())
+    engine.run(Work(IMPORT, trigger="schedule"), Silent())
+    said: list[str] = []
+    follower = Starter(engine, missed, 1, said.append)
+    follower.tick(missed + dt.timedelta(minutes=1))
+    settled(engine, missed)
+
+    (run,) = store.runs()
+    assert said == [f"acme/Import/customers: run {run.id} was the start at {missed:%Y-%m-%d %H:%M:%S}Z"]
+
+
+def test_a_run_by_hand_does_not_count_for_a_start(engine):
+    """What somebody started by hand is no scheduled start: that still comes."""
+    fire = engine.applied().objects[HOURLY].applied
+    missed = dt.datetime.fromisoformat(fire).replace(minute=0, second=0, microsecond=0)
+    engine.facilities.store.put_cursor(HOURLY, (missed - dt.timedelta(hours=1)).isoformat())
+    engine.run(Work(IMPORT), Silent())
+    Starter(engine, missed, 1, print).tick(missed + dt.timedelta(minutes=1))
+    settled(engine, missed)
+
+    assert [run.trigger for run in engine.facilities.store.runs()] == ["schedule", "manual"]
+
+
+def test_one_that_is_closed_starts_nothing_that_waited_for_its_turn(engine):
+    """A daemon that lost its lease doesn't begin what it had queued."""
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 0, print)
+    starter.tick(first)
+    starter.close()
+    worker = threading.Thread(target=starter._work)
+    worker.start()
+    worker.join(60)
+
+    assert not worker.is_alive()
+    assert not engine.facilities.store.runs()
 
 
 def test_draining_waits_for_what_is_under_way(engine):

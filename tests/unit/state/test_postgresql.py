@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 import uuid
+from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 
-from syncline.model.errors import Again, Stalled
+from syncline.model.errors import Again, Stalled, Waiting
 from syncline.model.key import ObjectKey
 from syncline.state.open import open_reader, open_store
 
@@ -72,6 +76,54 @@ def test_lost_connections_are_made_anew(postgres_url, schema):
     store.put_cursor(KEY, "3")
     assert store.cursor(KEY) == "3"
     store.close()
+
+
+ELSEWHERE = """\
+import socket, sys
+socket.gethostname = lambda: "elsewhere"
+from syncline.state.open import open_store
+store = open_store(sys.argv[1], schema=sys.argv[2])
+with store.lease("apply", ttl=600):
+    print("held", flush=True)
+    input()
+"""
+
+
+def test_a_holder_that_died_on_another_machine_is_followed_at_once(postgres_url, schema):
+    """The server knows that a process ended, wherever it ran: its lease of ten minutes is free as soon as it does."""
+    store = open_store(postgres_url, schema=schema)
+    command = [sys.executable, "-c", ELSEWHERE, postgres_url, schema]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(Waiting, match="^elsewhere:"), store.lease("apply"):
+            pass
+        other.kill()
+        other.wait()
+    end = time.monotonic() + 60
+    while True:
+        with suppress(Waiting), store.lease("apply") as lease:
+            assert lease.token == 2
+            break
+        assert time.monotonic() < end
+    store.close()
+
+
+def test_a_presence_that_was_cut_is_made_anew(postgres_url, schema):
+    """A holder whose connections were all cut is soon known to live again, and keeps its lease."""
+    store, other = open_store(postgres_url, schema=schema), open_store(postgres_url, schema=schema)
+    with store.lease("apply", ttl=600) as lease:
+        with psycopg.connect(postgres_url, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory'"
+                " AND (l.classid::bigint << 32) + l.objid::bigint = %s",
+                [store._renewals.presence.session],
+            )
+        store._renewals.presence.ensure()
+        with pytest.raises(Waiting), other.lease("apply"):
+            pass
+        store.begin_apply(lease, "1", "p", "r", [])
+    store.close()
+    other.close()
 
 
 @pytest.mark.parametrize("name", ["user", "order", "_x9"])

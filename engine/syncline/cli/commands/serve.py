@@ -34,9 +34,17 @@ if TYPE_CHECKING:
     "--poll", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="SECONDS", help="Between looks."
 )
 @click.option("--at-once", type=click.IntRange(1, 64), default=4, show_default=True, help="Runs at the same time.")
+@click.option(
+    "--lease",
+    type=click.FloatRange(0.3, 60),
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Silence after which another daemon takes over.",
+)
 @listens
 @pass_app
-def serve(
+def serve(  # noqa: PLR0913 - the options of the command
     app: App,
     source: str | None,
     branch: str,
@@ -44,6 +52,7 @@ def serve(
     allowed_signers: Path | None,
     poll: float,
     at_once: int,
+    lease: float,
     listen: Listen,
 ) -> Exit:
     """Follow a Git repository: apply each new commit of a branch, and start what its schedules say.
@@ -70,7 +79,7 @@ def serve(
         app.note(f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ} {visible(line)}")
 
     repository = SourceRepository(followed, settings.home / "source")
-    daemon = Daemon(settings, repository, tell, poll=poll, at_once=at_once)
+    daemon = Daemon(settings, repository, tell, poll=poll, at_once=at_once, lease=lease)
     with (
         _stopping(daemon.look_soon) as stop,
         probes(listen, daemon, tell),
