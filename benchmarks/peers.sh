@@ -15,6 +15,7 @@ sed "s#@BENCH@#$BENCH#g" "$peers/nginx.conf.template" > "$conf"
 { [ -f "$BENCH/nginx/pid" ] && kill -0 "$(cat "$BENCH/nginx/pid")" 2>/dev/null; } || nginx -c "$conf"
 py() { echo "$BENCH/venv/$1/bin/python"; }
 ours=$root/.venv/bin/python repos=$BENCH/syncline
+"$ours" -m compileall -q "$root/engine"  # as an installed wheel is
 "$ours" "$here/repositories.py" "$repos" "$BENCH/data/customers.csv" "$BENCH_URL" http://127.0.0.1:8199/v1
 
 reset() {
