@@ -51,6 +51,10 @@ streams:
 """
 WAYS = {
     "parents": ("{each: orgs, as: org}", "/orgs/{{ org.id }}/items"),
+    "combinations": (
+        "{each: orgs, as: org, times: [{in: [a, b], as: kind}, {in: [c], as: more}]}",
+        "/orgs/{{ org.id }}/{{ kind }}/{{ more }}/items",
+    ),
     "grandparents": ("{each: repos, as: repo}", "/orgs/{{ org.id }}/repos/{{ repo.id }}/items"),
 }
 
@@ -64,10 +68,13 @@ class Forge:
         for org in (1, 2, 3):
             for number in range(5):
                 self.add(org, {"id": 100 * org + number, "at": f"2024-0{org}-0{number + 1}T00:00:00Z"})
+                if way == "combinations":
+                    self.add(org, {"id": 1000 * org + number, "at": f"2024-0{org}-1{number}T00:00:00Z"}, "b")
 
-    def add(self, org: int, item: dict[str, Any]) -> None:
-        """A record of an org; deeper ways keep it under the org's only repo."""
-        folder = f"/orgs/{org}" if self.way == "parents" else f"/orgs/{org}/repos/{org}"
+    def add(self, org: int, item: dict[str, Any], kind: str = "a") -> None:
+        """A record of an org; deeper ways keep it under the org's only repo, combined ones under a kind."""
+        below = {"parents": "", "grandparents": f"/repos/{org}", "combinations": f"/{kind}/c"}[self.way]
+        folder = f"/orgs/{org}{below}"
         if {"id": org} not in self.folders["/orgs"]:
             self.folders["/orgs"].append({"id": org})
             self.folders[f"/orgs/{org}/repos"] = [{"id": org}]
@@ -83,7 +90,11 @@ class Forge:
         self.add(number + 1, {"id": 100 * (number + 1), "at": "2020-01-01T00:00:00Z"})
 
     def __call__(self, asked: Asked) -> Reply:
-        found = [record for record in self.folders[asked.path] if record.get("at", "") >= asked.query.get("since", "")]
+        found = [
+            record
+            for record in self.folders.get(asked.path, [])
+            if record.get("at", "") >= asked.query.get("since", "")
+        ]
         start = int(asked.query.get("cursor", 0))
         following = str(start + 2) if start + 2 < len(found) else None
         return Reply({"data": found[start : start + 2], "next": following})
@@ -104,7 +115,7 @@ def case(request: pytest.FixtureRequest):
             )
             return source(made, incremental=True, batch_rows=2)
 
-        yield PartitionedCase(opened, lambda record: record["org"]["id"], forge.turn, forge.grow)
+        yield PartitionedCase(opened, lambda r: (r["org"]["id"], r.get("kind")), forge.turn, forge.grow)
 
 
 @pytest.mark.parametrize("check", PARTITION_CHECKS, ids=lambda check: check.__name__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -139,6 +139,22 @@ class Cursor(Spec):
     ] = None
 
 
+#: Most combinations of the values of one `for`, with all of its `times`.
+MAX_COMBINATIONS: Final = 10_000
+
+
+class Times(Spec):
+    """A list of values with which everything else of a `for` is combined."""
+
+    values: Annotated[
+        tuple[str, ...] | str,
+        Field(alias="in", description="Values, or config.NAME for a setting that holds them, separated by commas."),
+    ]
+    name: Annotated[
+        Identifier, Field(alias="as", description="What a value is called in templates, keys and mappings.")
+    ]
+
+
 class For(Spec):
     """What a stream is read once for each of: the records of a parent stream (`each`), or values (`in`)."""
 
@@ -165,3 +181,11 @@ class For(Spec):
             "that change a parent when something under it changes."
         ),
     ] = False
+    times: Annotated[
+        tuple[Times, ...],
+        Field(
+            max_length=4,
+            description="Further lists: it is read for each combination of a record or value with one of each, such "
+            "as every account with every type of report; at most 10,000 of values.",
+        ),
+    ] = ()

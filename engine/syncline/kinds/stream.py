@@ -289,6 +289,7 @@ def scope_fields(
             own = logical_schema(parent.record_schema).fields if parent.record_schema else ()
             field = SchemaField(item.name, DataType("json"), fields=tuple(replace(f, nullable=True) for f in own))
             fields = (*scope_fields(streams, parent, (*around, item.each)), field)
+        fields += tuple(SchemaField(values.name, DataType("string")) for values in item.times)
         for field in fields:
             known = found.get(field.name)
             found[field.name] = field if known is None else _merged(known, field)

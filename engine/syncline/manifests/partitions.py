@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
+from syncline.kinds.reading import MAX_COMBINATIONS
 from syncline.kinds.stream import RestStream, scope_fields
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
@@ -27,6 +29,7 @@ def check_partitions(spec: ConnectorSpec, name: str, path: Path) -> Iterator[Pro
     stream, streams = spec.streams[name], spec.streams
     for at, item in stream.read_for_at:
         yield from _item(item, spec, (*path, *at))
+        yield from _combined(item, spec, (*path, *at))
     yield from _circle(name, streams, path)
     around = scope_fields(streams, stream, (name,))
     yield from _names(stream, around, path)
@@ -101,20 +104,40 @@ def _values(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
     for field in ("only", "changed"):
         if getattr(item, field):
             yield Problem("SYN205", (*path, field), f"{field!r} is about records of a parent stream", at_key=True)
-    if not isinstance(item.values, str):
+    assert item.values is not None
+    yield from _setting(item.values, spec, (*path, "in"))
+
+
+def _setting(values: tuple[str, ...] | str, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
+    """What is wrong with the setting that values are taken from, where they aren't listed."""
+    if not isinstance(values, str):
         return
     settings = spec.config.properties
-    name = item.values.removeprefix("config.")
-    if name == item.values:
-        yield Problem("SYN205", (*path, "in"), f"{name!r} is no list and no setting", "a list, or config.NAME")
+    name = values.removeprefix("config.")
+    if name == values:
+        yield Problem("SYN205", path, f"{name!r} is no list and no setting", "a list, or config.NAME")
     elif name not in settings:
-        yield Problem(
-            "SYN213",
-            (*path, "in"),
-            f"there is no setting {name!r}",
-            expected=listed(settings),
-            suggestion=nearest(name, settings),
-        )
+        message = f"there is no setting {name!r}"
+        yield Problem("SYN213", path, message, expected=listed(settings), suggestion=nearest(name, settings))
+
+
+def _combined(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
+    """What is wrong with the lists that a `for` is combined with."""
+    parent = spec.streams.get(item.each or "")
+    names = {item.name, *(field.name for field in (scope_fields(spec.streams, parent) if parent is not None else ()))}
+    for number, times in enumerate(item.times):
+        at = (*path, "times", number)
+        yield from _setting(times.values, spec, (*at, "in"))
+        if times.name in names:
+            message = f"{times.name!r} is combined with itself: every list has a name of its own"
+            yield Problem("SYN264", (*at, "as"), message, "another name")
+        if times.name in VARIABLES:
+            yield Problem("SYN205", (*at, "as"), f"{times.name!r} means something else in templates", "another name")
+        names.add(times.name)
+    count = math.prod(len(v) for v in (item.values, *(t.values for t in item.times)) if isinstance(v, tuple))
+    if item.times and count > MAX_COMBINATIONS:
+        message = f"the lists have {count:,} combinations, and at most {MAX_COMBINATIONS:,} are read"
+        yield Problem("SYN264", (*path, "times"), message, at_key=True)
 
 
 def _incremental(stream: RestStream) -> bool:
@@ -147,13 +170,15 @@ def _way(start: str | None, goal: str, streams: Mapping[str, RestStream], seen: 
 def _names(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:
     own = stream.record_schema.properties if stream.record_schema else {}
     for at, item in stream.read_for_at:
-        if item.name in own:
-            yield Problem(
-                "SYN205",
-                (*path, *at, "as"),
-                f"the records have a field {item.name!r} of their own",
-                expected="a name that is no field of the schema",
-            )
+        named = [(item.name, ("as",)), *((t.name, ("times", n, "as")) for n, t in enumerate(item.times))]
+        for name, inside in named:
+            if name in own:
+                yield Problem(
+                    "SYN205",
+                    (*path, *at, *inside),
+                    f"the records have a field {name!r} of their own",
+                    expected="a name that is no field of the schema",
+                )
     for number, key in enumerate(stream.key):
         field = next((f for f in around if f.name == key.split(".")[0]), None)
         if field is not None:

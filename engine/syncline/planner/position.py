@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.reading import For
 from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
@@ -86,14 +87,18 @@ def _stream(stream: RestStream, connector: ConnectorSpec, around: tuple[str, ...
     if stream.read_for:
         found["for"] = [
             {
-                **item.model_dump(mode="json"),
+                **_for(item),
                 "stream": _stream(connector.streams[item.each], connector, (*around, item.each)),
             }
             if item.each in connector.streams and item.each not in around
-            else item.model_dump(mode="json")
+            else _for(item)
             for item in stream.read_for
         ]
     return found
+
+
+def _for(item: For) -> dict[str, Any]:
+    return item.model_dump(mode="json", exclude=None if item.times else {"times"})
 
 
 def _without_later(part: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from functools import cache
+from itertools import product
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncline.connectors.rest import cursors
+from syncline.connectors.rest.partition import WHOLE, Product, Values
 from syncline.model.errors import Again, Invalid
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source
 
@@ -273,6 +275,115 @@ def test_values_of_the_declaration_and_of_the_configuration():
     assert rows(read(opened(VALUES.replace("FOR", "{in: [a, b], as: team}"), api, "people"))) == wanted
     text = VALUES.replace("FOR", "{in: config.teams, as: team}")
     assert rows(read(opened(text, api, "people", config={"teams": "a, b"}))) == wanted
+
+
+REPORTS = """
+config: {properties: {accounts: {}}}
+streams:
+  accounts:
+    get: /accounts
+    records: data[]
+    key: [id]
+    page: {cursor: next, into: query.cursor}
+    schema: {properties: {id: {type: integer}}}
+  rows:
+    for: FOR
+    get: /PATH/{{ report }}/{{ day }}
+    records: data[]
+    key: [report, day, id]
+    page: {cursor: next, into: query.cursor}
+    cursor: {field: at, into: {query.since: start}}
+    schema: {properties: {id: {type: integer}, at: {type: string}}}
+"""
+LISTS = (
+    "{in: config.accounts, as: account, times: [{in: [sales, visits], as: report}, {in: [mo, tu], as: day}]}",
+    "{{ account }}",
+)
+PRODUCT = (
+    "{each: accounts, as: account, times: [{in: [sales, visits], as: report}, {in: [mo, tu], as: day}]}",
+    "{{ account.id }}",
+)
+
+
+def reports(accounts: list[int]) -> tuple[dict[str, list[dict[str, Any]]], list[tuple[str, str, str, int]]]:
+    """Folders of three records for each combination, and these in the order that they come in."""
+    found: dict[str, list[dict[str, Any]]] = {"/accounts": [{"id": account} for account in accounts]}
+    expected = []
+    for account, report, day in product(accounts, ("sales", "visits"), ("mo", "tu")):
+        found[f"/{account}/{report}/{day}"] = [{"id": n, "at": f"2024-01-0{n}"} for n in (1, 2, 3)]
+        expected += [(str(account), report, day, n) for n in (1, 2, 3)]
+    return found, expected
+
+
+def combined(batches):
+    def account(row):
+        return str(row["account"]["id"] if isinstance(row["account"], dict) else row["account"])
+
+    return [(account(row), row["report"], row["day"], row["id"]) for row in rows(batches)]
+
+
+@pytest.mark.parametrize("width", [1, 3])
+@pytest.mark.parametrize("way", [LISTS, PRODUCT], ids=["lists", "parents"])
+def test_every_combination_is_read_and_resumed(way, width):
+    """Each account with each report and each day is read once, in one order, from any position on what is left."""
+    found, expected = reports([1, 2, 3])
+    api = Api(found)
+    text = REPORTS.replace("FOR", way[0]).replace("PATH", way[1])
+
+    def whole(position=None):
+        made = opened(
+            text, api, "rows", concurrency=width, incremental=True, batch_rows=1, config={"accounts": "1,2,3"}
+        )
+        return read(made, position)
+
+    golden = whole()
+    assert combined(golden) == expected
+    for index, batch in enumerate(golden):
+        rest = whole(json.loads(json.dumps(batch.position)))
+        assert combined(rest) == expected[sum(b.frame.height for b in golden[: index + 1]) :]
+        assert not rest or rest[-1].position == golden[-1].position
+
+    assert len(golden[-1].position["cursors"]["base"]) == 12
+    api.folders["/2/visits/mo"].append({"id": 9, "at": "2024-01-04"})
+    api.folders["/1/sales/tu"].append({"id": 8, "at": "2024-01-03"})
+    assert combined(whole(golden[-1].position)) == [("1", "sales", "tu", 8), ("2", "visits", "mo", 9)]
+
+
+def test_a_list_that_changed_reads_what_is_new():
+    """An account that is new, and a new order of them, change nothing for the combinations that are known."""
+    found, expected = reports([1, 2, 3])
+    text = REPORTS.replace("FOR", LISTS[0]).replace("PATH", LISTS[1])
+
+    def whole(accounts, position=None):
+        made = opened(text, Api(found), "rows", incremental=True, config={"accounts": accounts})
+        return read(made, position)
+
+    first = whole("1,2")
+    assert combined(whole("3,2,1", first[-1].position)) == [row for row in expected if row[0] == "3"]
+
+
+def test_combinations_are_made_when_they_are_asked_for():
+    """The combinations of a page of parents are a sequence that holds none of them, each with a key of its own."""
+    lists = [Values.of("a", [str(n) for n in range(100)]), Values.of("b", [str(n) for n in range(100)])]
+    outer = [Values.of("p", ["x", "y"]).within(WHOLE, at) for at in range(2)]
+    made = Product(outer, lists)
+
+    assert len(made) == 20_000
+    assert dict(made[12_345].scope) == {"p": "y", "a": "23", "b": "45"}
+    assert made[-1].described() == "p y, a 99, b 99"
+    assert len({partition.key for partition in made[:500]}) == 500
+    with pytest.raises(IndexError):
+        made[20_000]
+
+
+def test_too_many_combinations_are_refused():
+    """Lists of a setting that would be read by more than 10,000 requests are refused before the first."""
+    days = ", ".join(f"d{n}" for n in range(2_000))
+    text = REPORTS.replace("FOR", LISTS[0].replace("[mo, tu]", f"[{days}]")).replace("PATH", LISTS[1])
+    with pytest.raises(Invalid) as caught:
+        opened(text, Api({}), "rows", config={"accounts": "1,2,3"})
+    assert caught.value.code == "SYN264"
+    assert "3 account by 2 report by 2,000 day are 12,000 combinations" in caught.value.message
 
 
 UNION = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -17,9 +18,10 @@ from syncline.connectors.rest.incremental import Cursor
 from syncline.connectors.rest.job import JobReading, compile_job
 from syncline.connectors.rest.listing import Listing
 from syncline.connectors.rest.pages import compile_paging
-from syncline.connectors.rest.partition import Parents, of_values
+from syncline.connectors.rest.partition import WHOLE, Parents, Product, Values
 from syncline.connectors.rest.requests import base_url, check_place, compile_request
-from syncline.connectors.rest.tree import Each, Member, Once, ParentStream, Reading, Use, Values
+from syncline.connectors.rest.tree import Each, Given, Member, Once, ParentStream, Reading, Use
+from syncline.kinds.reading import MAX_COMBINATIONS
 from syncline.kinds.stream import RestStream, logical_schema, scope_fields
 from syncline.model.errors import Invalid
 from syncline.model.schema import BOOLEAN, Field, Schema
@@ -102,8 +104,9 @@ class Compiler:
         return Each(listing, use, members, self._fan(self._width))
 
     def _member(self, item: For, paths: set[str], around: tuple[str, ...], use: Use) -> Member:
+        times = self._lists(item)
         if item.values is not None:
-            return Values(tuple(of_values(item.name, self._values(item.values))))
+            return Given(Product((WHOLE,), times))
         parent = self._streams.get(item.each or "")
         if parent is None or item.each is None:
             raise Invalid(f"stream {around[-1]}: there is no stream {item.each} to read it for", code="SYN432")
@@ -118,7 +121,9 @@ class Compiler:
             schema = self._untyped(parent, sorted(needed | _names(only)))
         key = parent.key or tuple(sorted(needed))
         reading = self._reading(item.each, schema, parent.record_schema is not None, paths, around, use)
-        return ParentStream(reading, Parents(item.name, schema, key, only.search if only else None), item.changed)
+        return ParentStream(
+            reading, Parents(item.name, schema, key, only.search if only else None), item.changed, times
+        )
 
     def _listing(self, name: str, stream: RestStream, schema: Schema, *, typed: bool) -> Listing:
         url = base_url(self._instance, self._http)
@@ -199,6 +204,21 @@ class Compiler:
         around = {field.name for field in scope_fields(self._streams, stream)}
         key = tuple(path for path in stream.key if path.split(".")[0] not in around)
         return untyped_schema((*paths, *key, *own), stream.key)
+
+    def _lists(self, item: For) -> tuple[Values, ...]:
+        """The lists of values of a `for`. `Invalid` (SYN264) where they have too many combinations."""
+        own = [] if item.values is None else [(item.name, item.values)]
+        named = [*own, *((times.name, times.values) for times in item.times)]
+        lists = tuple(Values.of(name, self._values(values)) for name, values in named)
+        count = math.prod(len(values.column) for values in lists)
+        if item.times and count > MAX_COMBINATIONS:
+            names = " by ".join(f"{len(values.column):,} {values.name}" for values in lists)
+            raise Invalid(
+                f"{names} are {count:,} combinations, and at most {MAX_COMBINATIONS:,} are read",
+                code="SYN264",
+                help="Give shorter lists, or divide them over several integrations.",
+            )
+        return lists
 
     def _values(self, values: tuple[str, ...] | str) -> list[str]:
         if not isinstance(values, str):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from syncline.connectors.rest.cursors import Cursors
 from syncline.connectors.rest.incremental import Cursor, foreign
+from syncline.connectors.rest.partition import Partition
 from syncline.sdk.batch import Position
 
 
@@ -64,7 +65,7 @@ class Front:
         """The position that a partition is read from; None: from its start."""
         return self.cursors.of(key) if self.incremental else None
 
-    def found(self, keys: Sequence[str]) -> tuple[int, Position | None]:
+    def found(self, partitions: Sequence[Partition]) -> tuple[int, Position | None]:
         """
         Where to go on among the partitions of the page that the position is on: the first one, and the position in it.
 
@@ -73,7 +74,7 @@ class Front:
         at = self.index if self.inside is not None else self.index - 1
         if not self.last:
             return 0, None
-        if at >= len(keys) or keys[at] != self.last:
+        if at >= len(partitions) or partitions[at].key != self.last:
             return 0, None
         return self.index, self.inside
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
 
@@ -39,12 +40,61 @@ class Partition:
 WHOLE = Partition()
 
 
-def of_values(name: str, values: Sequence[str]) -> list[Partition]:
-    """A partition for each value."""
-    column = pl.Series(name, values, dtype=pl.String)
-    return [
-        Partition(_key("", name, [v]), {name: v}, {name: (column, at)}, ((name, (v,)),)) for at, v in enumerate(values)
-    ]
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A list of values, by the name that each has."""
+
+    name: str
+    column: pl.Series
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[str]) -> Values:
+        """Of texts."""
+        return cls(name, pl.Series(name, values, dtype=pl.String))
+
+    def within(self, partition: Partition, at: int) -> Partition:
+        """A partition with one of the values, by its place in the list."""
+        value = self.column[at]
+        return Partition(
+            _key(partition.key, self.name, [value]),
+            {**partition.scope, self.name: value},
+            {**partition.columns, self.name: (self.column, at)},
+            (*partition.values, (self.name, (value,))),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Sequence[Partition]):
+    """
+    Each of some partitions with every combination of values, of which the last list's change first.
+
+    A partition is made when it is asked for: a page of parents with thousands of combinations stays small.
+    """
+
+    outer: Sequence[Partition]
+    lists: Sequence[Values]
+
+    def __len__(self) -> int:
+        return len(self.outer) * math.prod(len(values.column) for values in self.lists)
+
+    @overload
+    def __getitem__(self, index: int) -> Partition: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Partition]: ...
+
+    def __getitem__(self, index: int | slice) -> Partition | Sequence[Partition]:
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        places = []
+        left = range(len(self))[index]
+        for values in reversed(self.lists):
+            left, at = divmod(left, len(values.column))
+            places.append(at)
+        partition = self.outer[left]
+        for values, at in zip(self.lists, reversed(places), strict=True):
+            partition = values.within(partition, at)
+        return partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Protocol
 
 from syncline.connectors.rest.cursors import MAX_PARTITIONS
 from syncline.connectors.rest.front import Front
-from syncline.connectors.rest.partition import WHOLE, Partition
+from syncline.connectors.rest.partition import WHOLE, Partition, Product
 from syncline.connectors.rest.passes import PageRead, Pass, unheard
 from syncline.model.errors import SynclineError
 from syncline.sdk.batch import Malformed, Position
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from typing import Any
 
     from syncline.connectors.rest.fan import Fan
     from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.listing import Listing
-    from syncline.connectors.rest.partition import Parents
+    from syncline.connectors.rest.partition import Parents, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,23 +96,26 @@ class Once:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class Given:
     """Partitions that are given."""
 
-    partitions: tuple[Partition, ...]
+    partitions: Sequence[Partition]
     changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ParentStream:
-    """Partitions out of a parent stream. `changed`: only its records past its own cursor, in an incremental read."""
+    """Partitions out of a parent stream, each with every combination of `times`. `changed`: only its records past its
+    own cursor, in an incremental read.
+    """
 
     reading: Reading
     parents: Parents
     changed: bool
+    times: tuple[Values, ...] = ()
 
 
-Member = Values | ParentStream
+Member = Given | ParentStream
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +227,7 @@ class Each:
         for number in range(start.member, len(self.members)):
             member = self.members[number]
             at = start if number == start.member else None
-            if isinstance(member, Values):
+            if isinstance(member, Given):
                 yield from self._parts(front, number, None, member.partitions, at)
                 yield _MemberEnd(None)
             else:
@@ -241,7 +244,8 @@ class Each:
             if step.page is not None:
                 malformed += step.page.malformed
                 notes += step.page.notes
-                partitions = member.parents.of(decoding.frame(step.page.records), step.partition)
+                parents = member.parents.of(decoding.frame(step.page.records), step.partition)
+                partitions = Product(parents, member.times)
                 yield from self._parts(front, number, before, partitions, at)
             if step.last:
                 yield _MemberEnd(step.position, malformed, notes)
@@ -255,10 +259,10 @@ class Each:
         front: Front,
         number: int,
         unit: Position | None,
-        partitions: list[Partition] | tuple[Partition, ...],
+        partitions: Sequence[Partition],
         at: Front | None,
     ) -> Iterator[_Item]:
-        first, inside = at.found([p.key for p in partitions]) if at is not None else (0, None)
+        first, inside = at.found(partitions) if at is not None else (0, None)
         for index in range(first, len(partitions)):
             partition = partitions[index]
             known = inside if index == first and inside is not None else front.known(partition.key)

@@ -467,6 +467,15 @@ _SCHEMA: tuple[Code, ...] = (
         bad="headers: {Content-Type: multipart/form-data}",
         good="multipart: [{name: file, filename: a.csv, text: 'a,b', contentType: text/csv}]",
     ),
+    Code(
+        "SYN264",
+        "lists that can't be combined",
+        "The lists of a `for` and its `times` have a name twice, or more than 10,000 combinations, each of which would "
+        "be read by requests of its own.",
+        "Give each list its own name, and divide what is too much over several integrations.",
+        bad="for: {in: config.accounts, as: account, times: [{in: [sales, visits], as: account}]}",
+        good="for: {in: config.accounts, as: account, times: [{in: [sales, visits], as: report}]}",
+    ),
 )
 
 CODES: tuple[Code, ...] = _LOADING + _SCHEMA
