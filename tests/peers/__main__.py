@@ -17,6 +17,7 @@ from tests.peers import install
 from tests.peers.systems import (
     alertmanager,
     faulty,
+    git_servers,
     icinga2,
     kinto,
     moto,
@@ -32,7 +33,14 @@ from tests.peers.systems import (
 )
 
 #: Installed side by side; the Debian packages by one call, since only one may run.
-DEBIAN = (*alertmanager.PACKAGES, *icinga2.PACKAGES, *redmine.PACKAGES, *rt.PACKAGES, *zabbix.PACKAGES)
+DEBIAN = (
+    *alertmanager.PACKAGES,
+    *git_servers.PACKAGES,
+    *icinga2.PACKAGES,
+    *redmine.PACKAGES,
+    *rt.PACKAGES,
+    *zabbix.PACKAGES,
+)
 INSTALLS: dict[str, Callable[[], object]] = {
     "Debian packages": lambda: install.debian(*DEBIAN),
     "moto": moto.install,

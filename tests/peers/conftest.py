@@ -16,6 +16,7 @@ import pytest
 
 import tests.peers.systems.alertmanager as alertmanager_system
 import tests.peers.systems.faulty as faulty_system
+import tests.peers.systems.git_servers as git_system
 import tests.peers.systems.icinga2 as icinga2_system
 import tests.peers.systems.kinto as kinto_system
 import tests.peers.systems.moto as moto_system
@@ -39,6 +40,20 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[alertmana
     """Alerts, posted as a list and read with fingerprints."""
     with alertmanager_system.alertmanager(tmp_path_factory.mktemp("alertmanager")) as system:
         yield system
+
+
+@pytest.fixture(scope="session")
+def git_https(tmp_path_factory: pytest.TempPathFactory) -> Iterator[git_system.GitServer]:
+    """Git's own HTTP server, over TLS and with a password."""
+    with git_system.git_https(tmp_path_factory.mktemp("git_https")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def git_ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[git_system.GitServer]:
+    """Git over SSH, with a key."""
+    with git_system.git_ssh(tmp_path_factory.mktemp("git_ssh")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

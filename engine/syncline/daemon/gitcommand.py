@@ -25,6 +25,7 @@ _STRICT: Final = (
     "-c", "credential.helper=",
     "-c", "core.symlinks=false",
     "-c", "submodule.recurse=false",
+    "-c", "http.followRedirects=false",
 )  # fmt: skip
 _ENVIRONMENT: Final = {
     "GIT_CONFIG_GLOBAL": os.devnull,

@@ -22,6 +22,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from syncline.daemon.gitcommand import MOST, Done, GitCommand
+from syncline.daemon.refusal import refusal
 from syncline.model.errors import Again, Invalid, Stalled
 
 #: Seconds that a command may take; fetching a large repository for the first time takes longest.
@@ -109,7 +110,8 @@ class SourceRepository:
         """
         Fetches, and gives the commit that the source means now.
 
-        Raises `Again` (SYN661) where it can't be reached, `Invalid` (SYN662) where there is nothing of that name.
+        Raises `Again` (SYN661) where it can't be reached, `Stalled` where a person has to act for that (SYN667, SYN668,
+        SYN669), `Invalid` (SYN662) where there is nothing of that name.
         """
         self._prepare()
         wanted = self._source.commit or self._source.ref
@@ -131,7 +133,7 @@ class SourceRepository:
                     code="SYN662",
                     help="Is the branch deleted or renamed? What was applied keeps running.",
                 )
-            raise Again(f"{_shown(self._source.url)} can't be fetched: {_first(said)}", code="SYN661")
+            raise refusal(_shown(said), _shown(self._source.url))
         # Only tidies: where it fails or is late, the next fetch tries it again.
         tidy = ["-c", "gc.auto=6700", "-c", f"gc.autoPackLimit={MAX_PACKS}", "-c", "gc.autoDetach=false"]
         GitCommand(self._mirror, TIMEOUT).run(*tidy, "gc", "--auto", "--quiet")

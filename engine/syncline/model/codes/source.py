@@ -49,4 +49,23 @@ CODES: tuple[Code, ...] = (
         "protect anything.",
         "Give HOST:PORT with a free port, and a random secret of at least 16 characters.",
     ),
+    Code(
+        "SYN667",
+        "not the server it should be",
+        "The Git server shows an SSH key that isn't in known_hosts, or a certificate that nobody vouches for. Somebody "
+        "may stand between.",
+        "Compare the key with what the server's operator publishes before you add it.",
+    ),
+    Code(
+        "SYN668",
+        "source lets nobody in",
+        "The Git server refuses the credentials, or has no such repository, which it also says to who may not read it.",
+        "Renew the credentials, or let them read the repository. What was applied keeps running.",
+    ),
+    Code(
+        "SYN669",
+        "source has moved",
+        "The Git server sends us to another address, where we don't go: the credentials would go along.",
+        "Give the new address as the source.",
+    ),
 )
