@@ -135,7 +135,10 @@ class Cursor(Spec):
     ] = None
     format: Annotated[
         str | None,
-        Field(description="How a timestamp or date is written in a request, in strftime codes; absent: ISO 8601."),
+        Field(
+            description="How a timestamp or date is written in a request, in strftime codes; epoch or epoch_ms of a "
+            "timestamp. Absent: ISO 8601."
+        ),
     ] = None
 
 

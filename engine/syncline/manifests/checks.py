@@ -30,6 +30,7 @@ from syncline.manifests.content import check_content, pages_by_connection
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
 from syncline.manifests.text import listed, nearest
+from syncline.manifests.texts import names_in, texts_of
 from syncline.manifests.writes import declared_writes
 from syncline.model import units
 from syncline.model.event import Action
@@ -127,7 +128,7 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
     if stream.page is not None and not pages_by_connection(stream):
         yield from _exactly_one(stream.page, ("cursor", "page", "offset", "next", "link"), (*path, "page"), "paging")
     if stream.page is not None:
-        yield from _page(stream.page, (*path, "page"))
+        yield from _page(stream.page, (*path, "page"), read=_reads_page(stream))
     if stream.cursor is not None:
         yield from check_cursor(stream.cursor, (*path, "cursor"))
     names = stream.record_schema.properties if stream.record_schema else None
@@ -152,9 +153,14 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
         yield from declared_writes(stream.write, (*path, "write"))
 
 
-def _page(page: Page, path: Path) -> Iterator[Problem]:
-    if page.cursor is not None and page.into is None:
-        yield Problem("SYN202", (*path, "into"), "paging by cursor needs the field 'into'", expected="query.NAME")
+def _reads_page(stream: RestStream) -> bool:
+    """Whether a template of a stream's request puts the page's cursor in its place itself."""
+    return any("page" in names_in(text) for _, text in texts_of(stream, ()))
+
+
+def _page(page: Page, path: Path, *, read: bool) -> Iterator[Problem]:
+    if page.cursor is not None and page.into is None and not read:
+        yield Problem("SYN202", (*path, "into"), "paging by cursor needs the field 'into'", expected=_INTO)
     for field in ("page", "offset", "into"):
         target = getattr(page, field)
         if target is not None and not _is_target(target):
@@ -170,6 +176,7 @@ def _page(page: Page, path: Path) -> Iterator[Problem]:
             )
 
 
+_INTO: Final = "query.NAME, or a template of the request that reads {{ page.cursor }}"
 _TARGETS: Final = "query.NAME, header.NAME, body.PATH or variables.NAME"
 
 

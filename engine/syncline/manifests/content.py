@@ -12,8 +12,7 @@ from syncline.kinds.write import VERBS
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import VARIABLES
 from syncline.manifests.text import listed, nearest
-from syncline.manifests.texts import texts_of
-from syncline.sdk.template import TemplateError, compile_template
+from syncline.manifests.texts import names_in, texts_of
 
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
@@ -177,11 +176,7 @@ def _job(stream: RestStream, job: Job, path: Path) -> Iterator[Problem]:
 
 def _variables(text: str, known: Sequence[str], path: Path) -> Iterator[Problem]:
     """A finding for each name that a template reads and that isn't there."""
-    try:
-        names = compile_template(text).names
-    except TemplateError:
-        return  # a finding of `expressions.py`
-    for name in sorted(names - set(known)):
+    for name in sorted(names_in(text) - set(known)):
         message = f"the template {text[:80]!r} reads {name!r}, which isn't there"
         yield Problem("SYN213", path, message, listed(known), nearest(name, known))
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from syncline.kinds.request import METHODS, Request
 from syncline.model.manifest import Path
+from syncline.sdk.template import TemplateError, compile_template
 
 #: What templates stand in of a part of a form.
 _FILLED: Final = {"text", "content", "base64", "filename"}
@@ -43,3 +44,11 @@ def texts_of(request: Request, path: Path) -> Iterator[tuple[Path, str]]:
         yield (*path, "raw", "text"), request.raw.text
     if request.graphql is not None:
         yield from texts_in(request.graphql.variables, (*path, "graphql", "variables"))
+
+
+def names_in(text: str) -> frozenset[str]:
+    """The variables that a template reads; none of one that is wrong, which is a finding of `expressions.py`."""
+    try:
+        return compile_template(text).names
+    except TemplateError:
+        return frozenset()

@@ -20,11 +20,14 @@ Key = int | Decimal | str
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FRACTION = re.compile(r"[.,](\d+)")
 _SECOND = 1_000_000_000
+#: Nanoseconds of a unit that a time is counted in.
+_UNITS = {"epoch": _SECOND, "epoch_ms": _SECOND // 1000}
 
 
 @dataclass(frozen=True, slots=True)
 class CursorKind:
-    """A type of cursor, and how it is written in a request: `format` is for strftime, in UTC; None means ISO 8601.
+    """A type of cursor, and how it is written in a request: `format` is for strftime, in UTC, or `epoch`, `epoch_ms` of
+    a timestamp, rounded down; None means ISO 8601.
 
     `formats` are how records write a timestamp or date, in strptime codes, `epoch` or `epoch_ms`, tried in order.
 
@@ -38,6 +41,8 @@ class CursorKind:
     >>> days = CursorKind("timestamp", formats=("%d.%m.%Y %H:%M", "epoch"))
     >>> days.key("05.01.2026 08:00") == days.key("1767600000")
     True
+    >>> CursorKind("timestamp", format="epoch_ms").written("2026-01-05T08:00:00.0019Z")
+    '1767600000001'
     """
 
     type: CursorType
@@ -114,6 +119,8 @@ class CursorKind:
         """A key as a request writes it."""
         match self.type, key:
             case "timestamp", int():
+                if self.format in _UNITS:
+                    return str(key // _UNITS[self.format])
                 whole, fraction = divmod(key, _SECOND)
                 time = _EPOCH + dt.timedelta(seconds=whole)
                 if self.format:
@@ -147,8 +154,8 @@ def _formatted(text: str, formats: tuple[str, ...]) -> int:
     """Nanoseconds since 1970 of a time in the first format that fits."""
     for form in formats:
         try:
-            if form in {"epoch", "epoch_ms"}:
-                return int(Decimal(text) * (_SECOND if form == "epoch" else _SECOND // 1000))
+            if form in _UNITS:
+                return int(Decimal(text) * _UNITS[form])
             time = dt.datetime.strptime(text, form)  # noqa: DTZ007 - without a zone it is UTC, as everywhere
         except (ValueError, InvalidOperation, OverflowError):
             continue

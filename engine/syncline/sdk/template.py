@@ -19,7 +19,20 @@ if TYPE_CHECKING:
     from jinja2 import nodes
     from jinja2.sandbox import SandboxedEnvironment
 
-FILTERS = ("default", "first", "int", "last", "length", "lower", "string", "tojson", "trim", "upper", "urlencode")
+FILTERS = (
+    "default",
+    "first",
+    "int",
+    "last",
+    "length",
+    "lower",
+    "split",
+    "string",
+    "tojson",
+    "trim",
+    "upper",
+    "urlencode",
+)
 TESTS = ("defined", "undefined", "none", "true", "false")
 #: Longest output in characters: longer than any URL that servers accept.
 MAX_OUTPUT = 64 * 1024
@@ -179,6 +192,18 @@ def compile_value(text: str) -> Value:
     return Value(template, environment.compile_expression(inner, undefined_to_none=False))
 
 
+class _Texts(list[str]):
+    """What `split` gives. It stands for itself in JSON, alone in its text; it is no text."""
+
+    def __str__(self) -> str:
+        raise TypeError("a list is no text: let it stand alone in a value of a JSON body")
+
+
+def _split(text: object) -> _Texts:
+    """The filter `split`: what commas separate in a text, without spaces around it and without what is empty."""
+    return _Texts(part for each in str(text).split(",") if (part := each.strip()))
+
+
 def _column(text: str, line: int) -> int:
     lines = text.splitlines() or [""]
     row = lines[min(line, len(lines)) - 1]
@@ -254,7 +279,7 @@ def _environment(*, quoted: bool) -> SandboxedEnvironment:
         return quote(str(value), safe=":") if quoted and not isinstance(value, Undefined) else value
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False)
-    environment.filters = {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
+    environment.filters = {"split": _split} | {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
     environment.tests = {name: ALL_TESTS[name] for name in TESTS}
     environment.globals = {}
     return environment

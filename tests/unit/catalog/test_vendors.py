@@ -38,10 +38,19 @@ CONFIG: dict[str, dict[str, str]] = {
     "pagerduty": {"since": "2023-11-10T00:00:00Z"},
     "twilio": {"account": SID},
 }
+CHANGED = "2023-11-02T10:00:30.500Z"
 #: A record of each stream, as the vendor sends it.
 RECORDS: dict[tuple[str, str], dict[str, Any]] = {
-    ("hubspot", "contacts"): {"id": "1", "createdAt": "2026-01-01T00:00:00Z", "properties": {"email": "a@example.com"}},
-    ("okta", "users"): {"id": "00u1", "status": "ACTIVE", "profile": {"login": "a@example.com"}},
+    ("hubspot", "contacts"): {"id": "1", "properties": {"email": "a@example.com", "lastmodifieddate": CHANGED}},
+    ("hubspot", "companies"): {"id": "1", "properties": {"name": "Acme", "hs_lastmodifieddate": CHANGED}},
+    ("hubspot", "deals"): {"id": "1", "properties": {"amount": "10.00", "hs_lastmodifieddate": CHANGED}},
+    ("hubspot", "tickets"): {"id": "1", "properties": {"subject": "Help", "hs_lastmodifieddate": CHANGED}},
+    ("okta", "users"): {
+        "id": "00u1",
+        "status": "ACTIVE",
+        "lastUpdated": CHANGED,
+        "profile": {"login": "a@example.com"},
+    },
     ("okta", "groups"): {"id": "00g1", "lastUpdated": "2023-11-02T10:00:30.500Z", "profile": {"name": "Everyone"}},
     ("okta", "logs"): {"uuid": "6f1c2a34-1b2c-4d5e-8f90-a1b2c3d4e5f6", "published": "2023-11-02T00:00:00Z"},
     ("pagerduty", "incidents"): {"id": "P1", "incident_number": 1, "created_at": "2023-11-11T00:00:00Z"},
@@ -80,7 +89,7 @@ def validate(vendor: str, requests: list[Request]) -> None:
     document = json.loads((FOLDER / f"{vendor}.json").read_text(encoding="utf-8"))
     api = OpenAPI.from_dict(document, config=Config(spec_validator_cls=None))
     known = {
-        path: {p["name"] for p in item["get"]["parameters"] if p["in"] == "query"}
+        path: {p["name"] for method in item.values() for p in method["parameters"] if p["in"] == "query"}
         for path, item in document["paths"].items()
     }
     for request in requests:
@@ -103,7 +112,7 @@ def two_pages(vendor: str, stream: str, record: dict[str, Any]) -> FunctionTrans
         path = urlsplit(request.url).path
         match vendor:
             case "hubspot":
-                return answer({"results": rows, **({"paging": {"next": {"after": "NTI1"}}} if first else {})})
+                return answer({"total": 2 if first else len(rows), "results": rows})
             case "okta":
                 link = f'<https://example.okta.com{path}?after=000&limit=200>; rel="next"'
                 return answer(rows, link=link) if first else answer(rows)
@@ -146,13 +155,14 @@ def test_checks_are_what_the_vendor_documents(vendor: str) -> None:
     assert found.status == 200
 
 
-def test_groups_of_okta_are_read_incrementally() -> None:
+@pytest.mark.parametrize("stream", ["users", "groups"])
+def test_okta_is_read_incrementally(stream: str) -> None:
     """The first read asks for all; the next for those changed since a minute before the last one that was seen."""
     made = instance("okta")
-    declared = made.connector.streams["groups"]  # type: ignore[attr-defined]  # a rest connector
+    declared = made.connector.streams[stream]  # type: ignore[attr-defined]  # a rest connector
     schema = logical_schema(declared.record_schema, declared.key)
-    request = SourceRequest("groups", schema, (), incremental=True)
-    transport = FunctionTransport(lambda _: answer([RECORDS["okta", "groups"]]))
+    request = SourceRequest(stream, schema, (), incremental=True)
+    transport = FunctionTransport(lambda _: answer([RECORDS["okta", stream]]))
 
     def source() -> RestSource:
         return RestSource(made, request, transport=transport, clock=FakeClock(), chance=lambda: 1.0)
@@ -190,6 +200,23 @@ def test_a_wrong_request_is_found() -> None:
             validate("pagerduty", [replace(request, url=url)])
     with pytest.raises(AssertionError):
         validate("pagerduty", [replace(request, url="https://api.pagerduty.com/users?limit=1&pagesize=2")])
+
+
+def test_a_wrong_body_is_found() -> None:
+    """The check itself can fail for bodies, too: a list that is a text, an operator that isn't one."""
+    transport = two_pages("hubspot", "contacts", RECORDS["hubspot", "contacts"])
+    read(
+        RestSource(
+            instance("hubspot"), SourceRequest("contacts", None, ("id",)), transport=transport, clock=FakeClock()
+        )
+    )
+    request = transport.sent[0]
+    validate("hubspot", [request])
+
+    for good, bad in (('["email","firstname","lastmodifieddate"]', '"email"'), ('"GTE"', '"ge"')):
+        assert good in request.body.decode()
+        with pytest.raises(AssertionError):
+            validate("hubspot", [replace(request, body=request.body.decode().replace(good, bad).encode())])
 
 
 def test_keys_are_versioned() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncline.model.errors import Invalid
-from syncline.sdk.template import FILTERS, MAX_OUTPUT, TemplateError, compile_template
+from syncline.sdk.template import FILTERS, MAX_OUTPUT, TemplateError, compile_template, compile_value
 
 
 @pytest.mark.parametrize(
@@ -115,3 +115,13 @@ def test_listed_filters_exist():
     """Each filter in the list is one that templates can use."""
     for name in FILTERS:
         compile_template("{{ a | " + name + " }}")
+
+
+def test_a_text_is_split_into_a_list():
+    """What commas separate becomes a list that stands for itself; inside other text it is refused, not shown."""
+    value = compile_value("{{ (names ~ ',id') | split }}")
+    assert value.find({"names": " a, b c,,"}) == ["a", "b c", "id"]
+    for text in ("fields={{ names | split }}", "{{ names | split ~ '' }}"):
+        with pytest.raises(Invalid) as caught:
+            compile_template(text).render({"names": "a,b"})
+        assert caught.value.code == "SYN431"
