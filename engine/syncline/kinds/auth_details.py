@@ -182,8 +182,15 @@ class HttpSignatureDetails(Spec):
     ] = "ed25519"
     components: Annotated[
         tuple[str, ...],
-        Field(description="What is signed, in order: @method, @target-uri, …, or names of headers in lower case."),
+        Field(
+            description="What is signed, in order: @method, @target-uri, …, or names of headers; with `;sf` a header "
+            "in its strict form, with `;key=NAME` one member of a dictionary, with `;bs` its bytes."
+        ),
     ] = ("@method", "@target-uri", "content-digest")
+    structures: Annotated[
+        dict[str, Literal["item", "list", "dictionary"]],
+        Field(description="What headers are as structured fields (RFC 9651), for `;sf`; registered ones are known."),
+    ] = {}
     label: Annotated[str, Field(pattern=r"^[a-z*][a-z0-9_.*-]*$", description="Name of the signature.")] = "sig1"
     tag: Annotated[str, Field(description="Tag of the application that it is for, where the API wants one.")] = ""
     digest: Annotated[

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from syncline.kinds.auth import AuthConfigSpec
-from syncline.kinds.auth_details import HmacDetails, SessionDetails
+from syncline.kinds.auth_details import HmacDetails, HttpSignatureDetails, HttpSignatureOffer, SessionDetails
 from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests.findings import Problem
 from syncline.model.manifest import Manifest, Path
+from syncline.sdk.auth.signature_base import STRUCTURES, identifier, name_of, parameters_of, unfit
 
 _STEP: Final = ("get", "post", "put")
 #: Where values may be sent.
@@ -64,6 +65,8 @@ def problems(found: Spec, path: Path) -> Iterator[Problem]:
                 message = f"{place!r} is no place in a request"
                 expected = "headers.NAME, query.NAME or cookies.NAME" + (", body.NAME" if body else "")
                 yield Problem("SYN216", (*path, "send", place), message, expected=expected, at_key=True)
+    if isinstance(found, HttpSignatureDetails):
+        yield from _components(found, path)
     for index, step in enumerate(found.steps) if isinstance(found, SessionDetails) else ():
         given = [method for method in _STEP if getattr(step, method) is not None]
         if len(given) != 1:
@@ -71,6 +74,26 @@ def problems(found: Spec, path: Path) -> Iterator[Problem]:
             yield Problem("SYN211", (*path, "steps", index), message)
         if step.form and step.body is not None:
             yield Problem("SYN211", (*path, "steps", index, "form"), "a step sends a form or a body", at_key=True)
+
+
+def _components(found: HttpSignatureDetails, path: Path) -> Iterator[Problem]:
+    """Components that no request has, twice, or as structured fields of an unknown structure."""
+    structures = {name.lower() for name in found.structures} | STRUCTURES.keys()
+    seen: set[str] = set()
+    for index, component in enumerate(found.components):
+        at = (*path, "components", index)
+        if why := unfit(component):
+            expected = "a header's name, @method, @target-uri, @authority, @scheme, @request-target, @path, @query"
+            yield Problem("SYN270", at, f"a signature can't cover {component[:80]!r}: {why}", expected=expected)
+            continue
+        if identifier(component) in seen:
+            yield Problem("SYN270", at, f"{component[:80]!r} is covered twice", help="Remove one of them.")
+        seen.add(identifier(component))
+        # An AuthConfig may leave structures to the connector that it is used with.
+        strict = dict(parameters_of(component)).keys() == {"sf"} and isinstance(found, HttpSignatureOffer)
+        if strict and (name := name_of(component)) not in structures:
+            message = f"which structured field {name!r} is isn't known"
+            yield Problem("SYN270", at, message, help=f"Declare it: structures: {{{name}: dictionary}}.")
 
 
 def _texts(model: Spec, names: tuple[str, ...], path: Path) -> Iterator[tuple[Path, str]]:

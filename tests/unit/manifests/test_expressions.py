@@ -123,6 +123,7 @@ spec:
     steps: [{post: "/login/{{ config.site }}", body: {p: "{{ auth.p }}"}, take: {t: body.t}}]
     send: {headers.X-T: "{{ t }}"}
   - {type: hmac, canonical: "{{ method }}", send: {headers.X-S: "{{ signature }}"}}
+  - {type: http_signature, components: ["@method", content-digest, x-trace;sf, x-trace;key=a], structures: {X-Trace: dictionary}}
   http: {url: "https://example.com"}
 ---
 apiVersion: syncline/v1
@@ -156,8 +157,16 @@ def test_expressions_of_authentication(change: tuple[str, str], code: str) -> No
         (("body: {p", "form: {a: b}, body: {p"), "SYN211"),
         (("headers.X-T", "header"), "SYN216"),
         (("headers.X-S", "body.sig"), "SYN216"),
+        (("@method", "@status"), "SYN270"),
+        (("@method", "x trace"), "SYN270"),
+        (("@method", "x-trace;KEY=a"), "SYN270"),
+        (("@method", "x-trace; key=a"), "SYN270"),
+        (("x-trace;key=a", "x-trace;key"), "SYN270"),
+        (("x-trace;key=a", "date;sf"), "SYN270"),
     ],
 )
 def test_what_else_is_wrong_with_a_login(change: tuple[str, str], code: str) -> None:
-    """A step has one method and one body; values go into headers, query or cookies, and a signature not into the body."""
+    """A step has one method and one body; values go into headers, query or cookies, and a signature
+    not into the body; what a message signature covers is in requests, once.
+    """
     assert [d.code for d in load_text(AUTH.replace(*change), "api.yaml").diagnostics] == [code]

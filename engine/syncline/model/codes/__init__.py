@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from syncline.model.codes import audit, connector, content, manifest, mapping, plan, policy, run, secret, source, write
+from syncline.model.codes import (
+    access,
+    audit,
+    connector,
+    content,
+    manifest,
+    mapping,
+    plan,
+    policy,
+    run,
+    secret,
+    source,
+    write,
+)
 from syncline.model.codes.code import Code
 
-_AREAS = (manifest, mapping, connector, content, policy, write, plan, source, run, secret, audit)
+_AREAS = (manifest, access, mapping, connector, content, policy, write, plan, source, run, secret, audit)
 
 #: Code by its name, in order.
 CODES: dict[str, Code] = {code.code: code for area in _AREAS for code in area.CODES}

@@ -6,8 +6,8 @@ import base64
 import binascii
 import hmac
 import secrets as random
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,13 @@ from syncline.model import units
 from syncline.model.errors import Stalled
 from syncline.sdk.auth.bearer import forms
 from syncline.sdk.auth.scheme import need, with_header
-from syncline.sdk.auth.signature_base import Message, Value, content_digest, signature_base, signature_params
+from syncline.sdk.auth.signature_base import Message, Value, content_digest, name_of, signature_base, signature_params
 
 if TYPE_CHECKING:
     from syncline.model.secret import Secret
     from syncline.sdk.http import Request
     from syncline.sdk.source import Credentials
+    from syncline.sdk.structured_fields import Structure
 
 Sign = Callable[[bytes], bytes]
 
@@ -53,13 +54,14 @@ class HttpSignature:
     hidden: tuple[Secret, ...] = ()
     sensitive: frozenset[str] = frozenset()
     fresh: bool = True
+    structures: Mapping[str, Structure] = field(default_factory=dict)
 
     def sign(self, request: Request, now: float) -> Request:
-        components = [c for c in self.components if request.body or c.partition(";")[0] not in _OF_CONTENT]
+        components = [c for c in self.components if request.body or name_of(c) not in _OF_CONTENT]
         names = {name.lower() for name in request.headers}
-        if "date" in components and "date" not in names:
+        if "date" in {name_of(c) for c in components} and "date" not in names:
             request = with_header(request, "Date", formatdate(int(now), usegmt=True))
-        if "content-digest" in components and "content-digest" not in names:
+        if "content-digest" in {name_of(c) for c in components} and "content-digest" not in names:
             request = with_header(request, "Content-Digest", content_digest(request.body, self.digest))
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers.setdefault("content-length", str(len(request.body)))
@@ -72,7 +74,9 @@ class HttpSignature:
         if self.tag:
             parameters["tag"] = self.tag
         params = signature_params(components, parameters)
-        base = signature_base(Message(headers, request.method, request.url), components, params)
+        base = signature_base(
+            Message(headers, request.method, request.url, structures=self.structures), components, params
+        )
         signature = base64.b64encode(self.sign_with(base.encode())).decode()
         request = with_header(request, "Signature-Input", f"{self.label}={params}")
         return with_header(request, "Signature", f"{self.label}=:{signature}:")
@@ -137,7 +141,8 @@ def _wrong(algorithm: str) -> Stalled:
 
 
 def http_signature(credentials: Credentials) -> HttpSignature:
-    """From `algorithm`, `key_id`, `components`, `label`, `tag`, `digest`, `expires`, `nonce`; and the secret `key`.
+    """From `algorithm`, `key_id`, `components`, `label`, `tag`, `digest`, `expires`, `nonce`, `structures`; and the
+    secret `key`.
 
     >>> from syncline.model.secret import Secret
     >>> from syncline.sdk.source import Credentials
@@ -156,4 +161,5 @@ def http_signature(credentials: Credentials) -> HttpSignature:
         units.duration(found["expires"]) if found.get("expires") else 0.0,
         (lambda: random.token_urlsafe(16)) if found.get("nonce") else None,
         forms(key),
+        structures={name.lower(): structure for name, structure in (found.get("structures") or {}).items()},
     )

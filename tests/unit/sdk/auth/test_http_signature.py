@@ -18,6 +18,7 @@ from syncline.sdk.auth.keys import jwk
 from syncline.sdk.auth.signature_base import Message, content_digest, signature_base, signature_params
 from syncline.sdk.http import Request
 from syncline.sdk.source import Credentials
+from syncline.sdk.structured_fields import Structure
 
 CASES: dict[str, tuple[list[str], dict[str, str | int]]] = {
     "sig-b21": ([], {"created": 1618884473, "keyid": "test-key-rsa-pss", "nonce": "b3k2pp5k7z-50gnwp.yemd"}),
@@ -132,6 +133,93 @@ def test_what_cannot_be_covered_is_refused(component):
     """A component that isn't there is an error before anything is sent."""
     with pytest.raises(Invalid):
         signature_base(Message({"date": "x"}, "GET", "https://h.example/?a=1"), [component], "()")
+
+
+#: The examples of RFC 9421, sections 2.1.1 to 2.1.3, and one of RFC 9651 for each type of value.
+FIELDS = {
+    "cache-control": "max-age=60,    must-revalidate",
+    "example-dict": " a=1,    b=2;x=1;y=2,   c=(a   b   c)",
+    "example-flags": "a=?0,   b, c; foo=bar",
+    "example-values": '"a \\"b\\"", tok/en:x ,  :aGVsbG8=:,?1,  -00.50;q=?1, @1659578233, %"f%c3%bc", (  "x"  y )',
+}
+STRUCTURES: dict[str, Structure] = {
+    "cache-control": "dictionary",
+    "example-dict": "dictionary",
+    "example-flags": "dictionary",
+    "example-values": "list",
+    "broken": "dictionary",
+}
+
+
+@pytest.mark.parametrize(
+    ("component", "line"),
+    [
+        ("cache-control", '"cache-control": max-age=60,    must-revalidate'),
+        ("cache-control;sf", '"cache-control";sf: max-age=60, must-revalidate'),
+        ("example-dict", '"example-dict": a=1,    b=2;x=1;y=2,   c=(a   b   c)'),
+        ("example-dict;sf", '"example-dict";sf: a=1, b=2;x=1;y=2, c=(a b c)'),
+        ('example-dict;key="a"', '"example-dict";key="a": 1'),
+        ("example-dict;key=b", '"example-dict";key="b": 2;x=1;y=2'),
+        ("Example-Dict;key=c", '"example-dict";key="c": (a b c)'),
+        ("example-flags;key=a", '"example-flags";key="a": ?0'),
+        ("example-flags;key=b", '"example-flags";key="b": ?1'),
+        ("example-flags;key=c;sf", '"example-flags";key="c";sf: ?1;foo=bar'),
+        ("example-flags;sf", '"example-flags";sf: a=?0, b, c;foo=bar'),
+        (
+            "example-values;sf",
+            '"example-values";sf: "a \\"b\\"", tok/en:x, :aGVsbG8=:, ?1, -0.5;q, @1659578233, %"f%c3%bc", ("x" y)',
+        ),
+    ],
+)
+def test_components_of_structured_fields(component, line):
+    """A header is covered as it stands, in its strict form, or by one member of it (sections 2.1, 2.1.1, 2.1.2)."""
+    message = Message(FIELDS, "GET", "https://h.example/", structures=STRUCTURES)
+    assert signature_base(message, [component], "()") == f'{line}\n"@signature-params": ()'
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        "example-dict;key=z",
+        "example-dict;key",
+        "example-dict;sf;sf",
+        "example-dict;bs;sf",
+        "example-dict;key=a;bs",
+        "example-dict;tr",
+        "undeclared;sf",
+        "broken;sf",
+        "broken;key=a",
+        "@query-param",
+        "@path;sf",
+        "no header",
+    ],
+)
+def test_structured_fields_that_cannot_be_covered(component):
+    """A member that isn't there, parameters that exclude each other, and text of another structure are refused."""
+    fields = {**FIELDS, "undeclared": "a", "broken": "a=1,"}
+    message = Message(fields, "GET", "https://h.example/", structures=STRUCTURES)
+    with pytest.raises(Invalid) as caught:
+        signature_base(message, [component], "()")
+    assert caught.value.code == "SYN441"
+
+
+def test_a_request_is_signed_over_what_is_declared_of_its_headers():
+    """Structures come from the declaration; a digest that is covered in its strict form is sent like any other."""
+    settings = {
+        "algorithm": "hmac-sha256",
+        "key_id": "k",
+        "components": ("x-trace;sf", "content-digest;key=sha-256"),
+        "structures": {"X-Trace": "list"},
+    }
+    scheme = http_signature(Credentials("http_signature", settings, {"key": Secret("a2V5")}))
+    sent = scheme.sign(Request("POST", "https://h.example/", {"X-Trace": "a,b"}, b"{}"), 100.0)
+    digest = content_digest(b"{}").removeprefix("sha-256=")
+    covered = '("x-trace";sf "content-digest";key="sha-256");created=100;keyid="k"'
+    base = f'"x-trace";sf: a, b\n"content-digest";key="sha-256": {digest}\n"@signature-params": {covered}'
+
+    assert sent.headers["Signature-Input"] == f"sig1={covered}"
+    made = base64.b64encode(signer("hmac-sha256", Secret("a2V5"))(base.encode())).decode()
+    assert sent.headers["Signature"] == f"sig1=:{made}:"
 
 
 def test_a_component_is_covered_once():
