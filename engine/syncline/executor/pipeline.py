@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from syncline.executor.guard import check_rejects, may_judge
+from syncline.executor.halt import HEARD_WITHIN, Halt
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.model.errors import Again, Denied, SynclineError
 
@@ -82,11 +83,15 @@ class Patience:
 
 
 class ReadAhead:
-    """The same batches, read in a thread of their own from `start` on; `stop` it, however early."""
+    """The same batches, read in a thread of their own from `start` on; `stop` it, however early.
 
-    def __init__(self, batches: Iterable[Batch], patience: Patience | None = None) -> None:
+    Once `halt` is asked for, it raises that instead of giving the next batch.
+    """
+
+    def __init__(self, batches: Iterable[Batch], patience: Patience | None = None, halt: Halt | None = None) -> None:
         self._batches = batches
         self._patience = patience
+        self._halt = halt or Halt()
         self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(READ_AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._produce, name="syncline-read", daemon=True)
@@ -110,7 +115,11 @@ class ReadAhead:
         """What was read next; `Again` where the source makes no progress for longer than there is patience for."""
         if self._patience is None:
             return self._ready.get()
-        return self._patience.wait(lambda seconds: self._ready.get(timeout=seconds), "source")
+        return self._patience.wait(self._look, "source")
+
+    def _look(self, seconds: float) -> Batch | BaseException | None:
+        self._halt.check()
+        return self._ready.get(timeout=min(seconds, HEARD_WITHIN))
 
     def ended(self) -> bool:
         """Whether it is known by now that nothing comes any more. It doesn't wait to find out."""
@@ -136,9 +145,11 @@ class ReadAhead:
 
 
 @contextmanager
-def read_ahead(batches: Iterable[Batch], patience: Patience | None = None) -> Iterator[ReadAhead]:
+def read_ahead(
+    batches: Iterable[Batch], patience: Patience | None = None, halt: Halt | None = None
+) -> Iterator[ReadAhead]:
     """Reads for the block."""
-    reading = ReadAhead(batches, patience)
+    reading = ReadAhead(batches, patience, halt)
     reading.start()
     try:
         yield reading

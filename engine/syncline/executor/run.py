@@ -245,7 +245,9 @@ class Run:
             self.progress.advanced(counts, size / total if total else None)
 
         # One that was killed between its end and telling it has nothing left to read.
-        with read_ahead(() if start.done else source.read(start.position), self._patience()) as incoming:
+        with read_ahead(
+            () if start.done else source.read(start.position), self._patience(), self.work.halt
+        ) as incoming:
             writer = serial.call(lambda: destination.open(into))
             if isinstance(writer, Sending):
                 serial.stop = serial.cut = writer.stop
@@ -283,7 +285,7 @@ class Run:
         """Reads and maps everything, writes nothing; the guards decide."""
         serial = Serial()
         try:
-            with read_ahead(batches, self._patience()) as incoming:
+            with read_ahead(batches, self._patience(), self.work.halt) as incoming:
                 end = load(
                     incoming,
                     preparer,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from syncline.executor.halt import Halt
 from syncline.executor.opening import Opener
 from syncline.model.run import Receipt
 from syncline.state.store import RunRecord
@@ -29,7 +30,7 @@ class Work:
     What to run: an applied flow, from where the destination's checkpoint says.
 
     A retry (`parent` is the run that it retries) moves other batches to the same table, under a name of its own, so
-    that the flow's cursor stays put.
+    that the flow's cursor stays put. `halt` is how whoever starts it may have it end early.
     """
 
     key: ObjectKey
@@ -37,6 +38,7 @@ class Work:
     full_refresh: bool = False
     parent: str = ""
     open_source: Callable[[Opener], Source] = Opener.source
+    halt: Halt = field(default_factory=Halt, compare=False)
 
     @property
     def name(self) -> str:

@@ -76,7 +76,8 @@ class ScheduleSpec(Spec):
     concurrency: Annotated[
         Literal["allow", "forbid", "replace"],
         Field(
-            description="While a run is still going: allow starts another, forbid skips the start, replace stops it."
+            description="While a run of the flow is still going: forbid passes the start over, allow has it follow "
+            "that run, replace ends that run at its next commit and then starts. Two runs of a flow never overlap."
         ),
     ] = "forbid"
     catch_up: Annotated[

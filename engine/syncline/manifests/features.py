@@ -86,14 +86,6 @@ def _tenant(spec: TenantSpec) -> Iterator[Feature]:
 def _schedule(spec: ScheduleSpec) -> Iterator[Feature]:
     if spec.on is not None:
         yield Feature(("spec", "on"), "starting runs by an event", "Give a time, as cron or every.")
-    if spec.concurrency != "forbid":
-        yield Feature(
-            ("spec", "concurrency"),
-            f"concurrency: {spec.concurrency}",
-            "Leave it out: a start is passed over while the run before it is still going.",
-            wrong=True,
-            at_key=False,
-        )
 
 
 def _subscription(spec: SubscriptionSpec) -> Iterator[Feature]:

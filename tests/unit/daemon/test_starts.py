@@ -9,7 +9,7 @@ import time
 import pytest
 
 from syncline import workflow
-from syncline.daemon import starts
+from syncline.daemon import workers
 from syncline.daemon.starts import Starter
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
@@ -131,7 +131,7 @@ def test_a_run_that_fails_is_told_of_and_is_over(engine, tmp_path):
 
 def test_a_start_waits_for_whoever_has_its_flow(engine, monkeypatch):
     """While somebody else runs the flow the start is tried again, and runs once that is over; nothing is told before."""
-    monkeypatch.setattr(starts, "TRY_EVERY", 0.0)
+    monkeypatch.setattr(workers, "TRY_EVERY", 0.0)
     said: list[str] = []
     first = hour(engine, 1)
     starter = Starter(engine, first, 1, said.append)
@@ -147,7 +147,7 @@ def test_a_start_waits_for_whoever_has_its_flow(engine, monkeypatch):
 
 def test_a_start_whose_flow_stays_taken_is_passed_over(engine, monkeypatch):
     """Who has the flow for longer than a lease lasts is at work: the start is passed over, as for a run of our own."""
-    monkeypatch.setattr(starts, "PATIENCE", 0.0)
+    monkeypatch.setattr(workers, "PATIENCE", 0.0)
     said: list[str] = []
     first = hour(engine, 1)
     starter = Starter(engine, first, 1, said.append)
@@ -194,7 +194,7 @@ def test_one_that_is_closed_starts_nothing_that_waited_for_its_turn(engine):
     starter = Starter(engine, first, 0, print)
     starter.tick(first)
     starter.close()
-    worker = threading.Thread(target=starter._work)
+    worker = threading.Thread(target=starter._workers._work)
     worker.start()
     worker.join(60)
 

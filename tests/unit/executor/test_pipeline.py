@@ -9,8 +9,9 @@ import time
 import pytest
 
 from syncline.executor import pipeline
+from syncline.executor.halt import Halt
 from syncline.executor.pipeline import Patience, Serial, read_ahead
-from syncline.model.errors import Again
+from syncline.model.errors import Again, Stalled
 
 
 def test_batches_arrive_in_order_and_completely():
@@ -142,3 +143,28 @@ def test_a_destination_that_cannot_be_cut_off_is_waited_for():
     with pytest.raises(ZeroDivisionError):
         serial.call(lambda: 1 / 0)
     serial.close()
+
+
+def test_a_halt_ends_reading_at_a_batch_even_while_the_source_is_silent():
+    """Once it is asked, no other batch is given, and a source that says nothing isn't waited for."""
+    silent = threading.Event()
+    halt = Halt()
+
+    def source():
+        yield 1
+        silent.wait(60)
+        yield 2
+
+    given: list[object] = []
+
+    def take() -> None:
+        for batch in incoming:
+            given.append(batch)
+            halt.ask("of a test")
+
+    with read_ahead(source(), Patience(60.0, lambda: 0), halt) as incoming:
+        with pytest.raises(Stalled, match="of a test") as caught:
+            take()
+        silent.set()
+    assert given == [1]
+    assert caught.value.code == "SYN698"

@@ -1,0 +1,44 @@
+"""Asking a run that is under way to end: at its next commit, not in the middle of a batch."""
+
+from __future__ import annotations
+
+import threading
+
+from syncline.model.errors import Stalled
+
+#: Seconds within which a run that waits for its source hears of it.
+HEARD_WITHIN = 0.5
+
+
+class Halt:
+    """Handed to a run by whoever may want it to end. What was committed stays; the run has failed with SYN698.
+
+    >>> halt = Halt()
+    >>> halt.check()
+    >>> halt.ask("another start takes its place")
+    >>> halt.asked
+    True
+    """
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        self._why = ""
+
+    @property
+    def asked(self) -> bool:
+        """Whether the run is to end."""
+        return self._asked.is_set()
+
+    def ask(self, why: str) -> None:
+        """Asks the run to end, for a reason that its record will show. Returns at once."""
+        self._why = why
+        self._asked.set()
+
+    def check(self) -> None:
+        """`Stalled` (SYN698) once it was asked."""
+        if self._asked.is_set():
+            raise Stalled(
+                f"the run was stopped: {self._why}",
+                code="SYN698",
+                help="Nothing needs to be done: what it had committed stays, and another run follows.",
+            )
