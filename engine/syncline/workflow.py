@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
-    from syncline.state.store import AppliedObject, RunRecord
+    from syncline.state.store import AppliedObject, RunRecord, StateReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +134,18 @@ def _refuse(validation: Validation) -> None:
     raise Invalid("the configuration is not valid", diagnostics=validation.diagnostics)
 
 
-def plan(settings: Settings, *, allow_deletes: bool = False, head: Revision | None = None) -> Plan:
+def plan(
+    settings: Settings,
+    *,
+    allow_deletes: bool = False,
+    head: Revision | None = None,
+    state: StateReader | None = None,
+) -> Plan:
     """
     What applying the working tree would change. Changes nothing, and needs no credentials.
 
-    `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit.
+    `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit. `state` is read
+    instead of the state itself: a snapshot of it.
 
     `Invalid` or `Denied`, with all findings, when the declaration isn't valid or policy forbids it.
     """
@@ -150,7 +157,7 @@ def plan(settings: Settings, *, allow_deletes: bool = False, head: Revision | No
 
     validation = validate(settings)
     _refuse(validation)
-    with closing(open_reader(settings.state_url)) as reader:
+    with closing(state or open_reader(settings.state_url)) as reader:
         observed = observe(reader)
         unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
             key: manifest.digest for key, manifest in validation.desired.objects.items()
@@ -321,6 +328,24 @@ def doctor(settings: Settings) -> Iterator[Finding]:
     validation = validate(settings, mapping_tests=False)
     errors = sum(d.severity == "error" for d in validation.diagnostics)
     yield from look(settings, validation.desired, errors)
+
+
+def export_snapshot(settings: Settings) -> bytes:
+    """A signed snapshot of the state as it is now."""
+    from syncline.executor.facilities import open_facilities
+    from syncline.reconciler.signed import export
+
+    with open_facilities(settings) as facilities:
+        return export(facilities)
+
+
+def snapshot_key(settings: Settings) -> str:
+    """The public key of this state's snapshots, which is made at first use."""
+    from syncline.executor.facilities import open_facilities
+    from syncline.reconciler.signed import snapshot_signer
+
+    with open_facilities(settings) as facilities:
+        return str(snapshot_signer(facilities).verifier)
 
 
 def audit_exported(settings: Settings, what: str) -> None:

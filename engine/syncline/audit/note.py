@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -22,6 +23,7 @@ ED25519: Final = 0x01
 MAX_NOTE: Final = 1_000_000
 """Longest note that is read, in bytes."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _P: Final = 2**255 - 19
 _LOW_ORDER_Y: Final = frozenset(
     int.from_bytes(bytes.fromhex(y), "little")
@@ -126,10 +128,10 @@ def sign(text: str, signers: Iterable[Signer]) -> bytes:
     return (text + "\n" + "".join(lines)).encode()
 
 
-def parse(data: bytes) -> Note:
-    """Read a note strictly, without verifying anything."""
-    if len(data) > MAX_NOTE:
-        raise Malformed(f"a note of {len(data)} bytes is longer than {MAX_NOTE}")
+def parse(data: bytes, most: int = MAX_NOTE) -> Note:
+    """Read a note of at most so many bytes strictly, without verifying anything."""
+    if len(data) > most:
+        raise Malformed(f"a note of {len(data)} bytes is longer than {most}")
     try:
         whole = data.decode()
     except UnicodeDecodeError as error:
@@ -142,9 +144,9 @@ def parse(data: bytes) -> Note:
     return Note(text, tuple(_signature(line) for line in block[:-1].split("\n")))
 
 
-def verify(data: bytes, keys: Sequence[VerifierKey]) -> Note:
+def verify(data: bytes, keys: Sequence[VerifierKey], most: int = MAX_NOTE) -> Note:
     """Return the note when a trusted key signed it; `Malformed` otherwise, or when a trusted key's line is wrong."""
-    note = parse(data)
+    note = parse(data, most)
     message = note.text.encode()
     trusted = 0
     for line in note.signatures:
@@ -165,7 +167,7 @@ def is_key_name(name: str) -> bool:
 
 
 def _check_text(text: str) -> None:
-    if not text.endswith("\n") or any(char < " " and char != "\n" for char in text):
+    if not text.endswith("\n") or _CONTROL.search(text):
         raise Malformed("the text of a note must end in a newline and hold no control characters")
 
 

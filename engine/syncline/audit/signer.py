@@ -1,4 +1,4 @@
-"""A log's signing key in a file: a PKCS#8 PEM of mode 0600 whose first line is a comment with the key's name.
+"""A signing key in a file: a PKCS#8 PEM of mode 0600 whose first line is a comment with the key's name.
 
 Whoever keeps the key elsewhere (an HSM) implements `note.Signer`.
 """
@@ -72,10 +72,10 @@ class FileSigner:
                 mode = os.fstat(file.fileno()).st_mode
                 data = file.read(10_000)
         except OSError as error:
-            raise Stalled(f"the audit key {path} cannot be read: {error.strerror}", code="SYN901") from None
+            raise Stalled(f"the signing key {path} cannot be read: {error.strerror}", code="SYN901") from None
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise Stalled(
-                f"the audit key {path} is open to others (mode {mode & 0o777:04o})",
+                f"the signing key {path} is open to others (mode {mode & 0o777:04o})",
                 code="SYN901",
                 help=f"chmod 600 {path}",
             )
@@ -87,7 +87,9 @@ class FileSigner:
             name = first.removeprefix(_NAME).decode()
             return cls(VerifierKey(name, private.public_key().public_bytes_raw()), private)
         except (ValueError, TypeError):
-            raise Stalled(f"the audit key {path} is damaged", code="SYN901", help="Restore it from a backup.") from None
+            raise Stalled(
+                f"the signing key {path} is damaged", code="SYN901", help="Restore it from a backup."
+            ) from None
 
     @classmethod
     def open(cls, path: Path, name: str) -> FileSigner:

@@ -25,6 +25,7 @@ from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, Syncline
 from syncline.reconciler.apply import apply_plan
 
 if TYPE_CHECKING:
+    from syncline.daemon.review import Review
     from syncline.executor.engine import Engine
     from syncline.settings import Settings
     from syncline.state.store import Lease
@@ -86,7 +87,7 @@ class Status:
 class Daemon:
     """
     Serves one source on one state. `poll` is in seconds between looks at the source, give or take a tenth; `lease` is
-    how long it may be silent before another daemon takes over.
+    how long it may be silent before another daemon takes over; `review` is what pull requests see of it.
     """
 
     def __init__(
@@ -98,6 +99,7 @@ class Daemon:
         poll: float = 60.0,
         at_once: int = 4,
         lease: float = LEASE,
+        review: Review | None = None,
     ) -> None:
         self.status = Status()
         self._settings = settings
@@ -106,6 +108,7 @@ class Daemon:
         self._poll = poll
         self._at_once = at_once
         self._lease = lease
+        self._review = review
         # Since when this daemon has known without a gap how the state stands: as the one that works, or standing by.
         self._watched: dt.datetime | None = None
         self._backoff = 0.0
@@ -150,6 +153,8 @@ class Daemon:
                     return
                 if time.monotonic() >= self._next_look:
                     self._next_look = time.monotonic() + self._look(facilities)
+                    if self._review is not None:
+                        self._review.looked(facilities)
                 starter.tick(_now())
                 self._rest()
             if not starter.drain(DRAIN):

@@ -346,7 +346,7 @@ class Run:
         store.finish_run(
             self.record,
             None if self.work.parent else done.dumps(),
-            {"runs": 1, "written": done.counts.written, **self.opener.counted()},
+            {"runs": 1, "read": done.counts.read, "written": done.counts.written, **self.opener.counted()},
         )
         self.progress.finished(done.counts, seconds)
         return RunResult(self.record, receipt)

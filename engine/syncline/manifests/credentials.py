@@ -53,6 +53,13 @@ def scrub(line: str) -> str:
     return _ASSIGNED.sub(lambda found: found[0] if "{{" in found[2] else found[1] + "*" * len(found[2]), line)
 
 
+def form_of(text: str) -> str:
+    """Which credential's form something in a text has, in words; '' for none."""
+    if not any(hint in text for hint in _FORM_HINTS) or not _ANY_FORM.search(text):
+        return ""
+    return next(what for what, form in _FORM.items() if form.search(text))
+
+
 def find(root: Node, content: str) -> Iterator[tuple[Path, str]]:
     """Paths of literals that look like credentials, with what each looks like. `content` is the file's text."""
     if not any(hint in content for hint in _FORM_HINTS) and not _names_one(content.casefold()):
@@ -71,8 +78,8 @@ def _names_one(content: str) -> bool:
 
 
 def _looks_like(path: Path, value: str) -> str:
-    if _ANY_FORM.search(value):
-        return next(what for what, form in _FORM.items() if form.search(value))
+    if form := form_of(value):
+        return form
     name = path[-1] if path else ""
     if path[:1] != ("spec",) or not isinstance(name, str) or "{{" in value or len(value) < 4:
         return ""

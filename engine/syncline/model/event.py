@@ -49,6 +49,7 @@ class Action(StrEnum):
     secret_use = "secret.use"  # noqa: S105 - the name of an action
     key_create = "key.create"
     audit_export = "audit.export"
+    snapshot_export = "snapshot.export"
 
 
 class EventOutcome(StrEnum):
@@ -137,6 +138,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.secret_use: _Class(*_API, 2, "Read"),
     Action.key_create: _Class(*_API, 1, "Create"),
     Action.audit_export: _Class(*_API, 2, "Read"),
+    Action.snapshot_export: _Class(*_API, 2, "Read"),
 }
 
 # Outcome to (severity_id, severity, status_id, status).

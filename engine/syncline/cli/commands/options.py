@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from syncline.model.diagnostic import Diagnostic
     from syncline.model.key import ObjectKey
     from syncline.settings import Settings
+    from syncline.state.store import StateReader
     from syncline.workflow import Validation
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -26,6 +28,53 @@ def output(*forms: str, help: str = "How to write the result.") -> Callable[[_F]
 def out(help: str) -> Callable[[_F], _F]:  # noqa: A002 - click's word
     """`--out FILE`, passed as `out`."""
     return click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help=help)
+
+
+def snapshot(command: _F) -> _F:
+    """`--snapshot`, `--snapshot-key` and `--snapshot-max-age`; `snapshot_state` makes a state of them."""
+    options = (
+        click.option(
+            "--snapshot",
+            envvar="SYNCLINE_SNAPSHOT",
+            show_envvar=True,
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            metavar="FILE",
+            help="Plan against this snapshot of the state, without the state.",
+        ),
+        click.option(
+            "--snapshot-key",
+            envvar="SYNCLINE_SNAPSHOT_KEY",
+            show_envvar=True,
+            default="",
+            metavar="KEY",
+            help="The key that signed the snapshot, as `syncline snapshot key` prints it.",
+        ),
+        click.option(
+            "--snapshot-max-age",
+            type=click.FloatRange(min=0, min_open=True),
+            default=24.0,
+            show_default=True,
+            metavar="HOURS",
+            help="Warn of a snapshot that is older.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def snapshot_state(path: Path | None, key: str, hours: float) -> tuple[StateReader | None, tuple[Diagnostic, ...]]:
+    """The state that a snapshot stands for, verified, with a warning where it is old; None without one."""
+    if path is None:
+        return None, ()
+    import datetime as dt
+
+    from syncline.reconciler.signed import age, read_snapshot
+    from syncline.reconciler.snapshot import SnapshotState
+
+    snapshot = read_snapshot(path, key)
+    old = age(snapshot, dt.datetime.now(dt.UTC), hours)
+    return SnapshotState(snapshot), (old,) if old else ()
 
 
 def integration_arguments(command: _F) -> _F:

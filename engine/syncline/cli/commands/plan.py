@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import out, output, write_file
+from syncline.cli.commands.options import out, output, snapshot, snapshot_state, write_file
 from syncline.cli.exit import Exit, exit_code
 from syncline.model.errors import Denied, Invalid
 
@@ -22,21 +22,41 @@ if TYPE_CHECKING:
 @out("Save the plan, to be applied exactly by `syncline apply FILE`.")
 @click.option("--exit-code", "exit_with_changes", is_flag=True, help="Exit with 10 when there are changes.")
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
+@snapshot
 @pass_app
-def plan(app: App, form: str, out: Path | None, *, exit_with_changes: bool, allow_deletes: bool) -> Exit:
+def plan(
+    app: App,
+    form: str,
+    out: Path | None,
+    snapshot: Path | None,
+    snapshot_key: str,
+    snapshot_max_age: float,
+    *,
+    exit_with_changes: bool,
+    allow_deletes: bool,
+) -> Exit:
     """Show what applying the working tree would change: objects, fields, effects on data, and what policy says.
 
     The plan is pinned to the Git revision and to the state it was made from. It needs no credentials, contacts nobody
     and changes nothing. The same commit and the same state give the same bytes.
+
+    With --snapshot it needs no access to the state either: the snapshot, signed by the key that you trust, stands for
+    it, and gives the plan that the state itself gave when it was taken.
     """
     from syncline import workflow
 
     settings = app.settings()
     try:
-        made = workflow.plan(settings, allow_deletes=allow_deletes)
+        state, notes = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
+        made = workflow.plan(settings, allow_deletes=allow_deletes, state=state)
     except (Invalid, Denied) as error:
         _refused(app, error, form, settings.root)
         raise
+    if notes:
+        from syncline.cli.output.excerpt import Sources
+        from syncline.cli.output.findings_text import render_text
+
+        app.note(render_text(notes, Sources(settings.root), app.paint_errors))
     app.say(render(made, form, settings.root, app.paint, app.columns))
     if out is not None:
         from syncline.planner.serialize import dumps

@@ -14,6 +14,7 @@ import click
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.listens import Listen, listens, probes, webhook
+from syncline.cli.commands.reviews import ReviewOptions, review_of, reviews
 from syncline.cli.exit import Exit
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Silence after which another daemon takes over.",
 )
+@reviews
 @listens
 @pass_app
 def serve(  # noqa: PLR0913 - the options of the command
@@ -54,6 +56,7 @@ def serve(  # noqa: PLR0913 - the options of the command
     at_once: int,
     lease: float,
     listen: Listen,
+    review: ReviewOptions,
 ) -> Exit:
     """Follow a Git repository: apply each new commit of a branch, and start what its schedules say.
 
@@ -79,7 +82,8 @@ def serve(  # noqa: PLR0913 - the options of the command
         app.note(f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ} {visible(line)}")
 
     repository = SourceRepository(followed, settings.home / "source")
-    daemon = Daemon(settings, repository, tell, poll=poll, at_once=at_once, lease=lease)
+    reviewing = review_of(review, tell)
+    daemon = Daemon(settings, repository, tell, poll=poll, at_once=at_once, lease=lease, review=reviewing)
     with (
         _stopping(daemon.look_soon) as stop,
         probes(listen, daemon, tell),

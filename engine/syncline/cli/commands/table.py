@@ -16,6 +16,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_CHANGE, "auth", "syncline.cli.commands.auth:auth"),
     Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
+    Entry(_CHANGE, "snapshot", "syncline.cli.commands.snapshot:snapshot"),
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),
     Entry(_RUN, "serve", "syncline.cli.commands.serve:serve"),
     Entry(_RUN, "runs", "syncline.cli.commands.runs:runs"),

@@ -11,6 +11,7 @@ from syncline.model.codes import (
     mapping,
     plan,
     policy,
+    review,
     run,
     secret,
     source,
@@ -18,7 +19,7 @@ from syncline.model.codes import (
 )
 from syncline.model.codes.code import Code
 
-_AREAS = (manifest, access, mapping, connector, content, policy, write, plan, source, run, secret, audit)
+_AREAS = (manifest, access, mapping, review, connector, content, policy, write, plan, source, run, secret, audit)
 
 #: Code by its name, in order.
 CODES: dict[str, Code] = {code.code: code for area in _AREAS for code in area.CODES}

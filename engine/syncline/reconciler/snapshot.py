@@ -1,0 +1,155 @@
+"""What the planner needs of a state, as a text that may leave the house: a snapshot, and a state reader of one.
+
+In it are the applied declarations, which flows have a position, and figures of their runs. Not in it, whatever the
+state holds: positions themselves (they are values of records), rejects, logs, errors, tokens, ledgers. A declaration
+names secrets and never has one.
+
+The text is a line with the version and a line of canonical JSON (RFC 8785). It is read strictly: of one snapshot there
+is one text, and a text with an unknown field is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+import msgspec
+
+from syncline.audit import canonical_json
+from syncline.model.key import ObjectKey
+from syncline.model.run import Counts, RunState
+from syncline.planner.observed import observe
+from syncline.state.empty import EmptyState
+from syncline.state.store import AppliedObject, MetricsPeriod, RunRecord, StateReader
+
+VERSION: Final = "syncline/snapshot/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class FlowFigures:
+    """A flow that has a position: what its last finished run read (None: none has finished), and counters of a week."""
+
+    read: int | None = None
+    counters: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A state at a serial. `taken` is RFC 3339 UTC; `program` is the version that took it."""
+
+    taken: str
+    program: str
+    lineage: str
+    serial: int
+    revision: str
+    plan: str
+    objects: tuple[AppliedObject, ...]
+    flows: Mapping[ObjectKey, FlowFigures]
+
+    @property
+    def text(self) -> str:
+        """The two lines of it."""
+        data = {
+            **{name: getattr(self, name) for name in ("taken", "program", "lineage", "serial", "revision", "plan")},
+            "objects": [{**asdict(o), "key": str(o.key)} for o in self.objects],
+            "flows": {str(key): {"read": f.read, "counters": dict(f.counters)} for key, f in self.flows.items()},
+        }
+        return f"{VERSION}\n{canonical_json.dumps(data).decode()}\n"
+
+
+def take(reader: StateReader, taken: str, program: str) -> Snapshot:
+    """A snapshot of what a reader reads, all of it at one serial."""
+    while (seen := observe(reader)).serial != reader.serial():
+        pass  # somebody applied meanwhile
+    flows = {key: FlowFigures(seen.last_read.get(key), seen.counters.get(key, {})) for key in sorted(seen.cursors)}
+    revision, plan = reader.applied_under()
+    objects = tuple(seen.objects.values())
+    return Snapshot(taken, program, seen.lineage, seen.serial, revision, plan, objects, flows)
+
+
+class _Object(msgspec.Struct, forbid_unknown_fields=True):
+    key: str
+    digest: str
+    document: str
+    place: str
+    revision: str
+    plan: str
+    generation: int
+    applied: str
+
+
+class _Flow(msgspec.Struct, forbid_unknown_fields=True):
+    read: int | None
+    counters: dict[str, int]
+
+
+class _Data(msgspec.Struct, forbid_unknown_fields=True):
+    taken: str
+    program: str
+    lineage: str
+    serial: int
+    revision: str
+    plan: str
+    objects: list[_Object]
+    flows: dict[str, _Flow]
+
+
+def parse(text: str) -> Snapshot:
+    """Reads the text of a snapshot; ValueError says what is wrong with it."""
+    version, _, body = text.partition("\n")
+    if version != VERSION:
+        raise ValueError(f"it begins with {version[:60]!a}, and this program reads {VERSION}")
+    data = msgspec.json.decode(body, type=_Data)
+    objects = [{**msgspec.structs.asdict(item), "key": ObjectKey.parse(item.key)} for item in data.objects]
+    snapshot = Snapshot(
+        taken=data.taken,
+        program=data.program,
+        lineage=data.lineage,
+        serial=data.serial,
+        revision=data.revision,
+        plan=data.plan,
+        objects=tuple(AppliedObject(**item) for item in objects),
+        flows={ObjectKey.parse(key): FlowFigures(item.read, item.counters) for key, item in data.flows.items()},
+    )
+    if snapshot.text != text:
+        raise ValueError("it isn't in canonical form")
+    return snapshot
+
+
+class SnapshotState(EmptyState):
+    """A `StateReader` of a snapshot: it answers what the planner asks, as the state itself did then."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._objects = {applied.key: applied for applied in snapshot.objects}
+        self.lineage = snapshot.lineage
+
+    def serial(self) -> int:
+        return self._snapshot.serial
+
+    def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
+        return tuple(o for o in self._snapshot.objects if tenant in {None, o.key.tenant})
+
+    def object(self, key: ObjectKey) -> AppliedObject | None:
+        return self._objects.get(key)
+
+    def cursors(self) -> dict[ObjectKey, str]:
+        """Flows that have a position, without what it is."""
+        return dict.fromkeys(self._snapshot.flows, "")
+
+    def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
+        """Of a flow, one run that stands for the last one that finished."""
+        found = self._snapshot.flows.get(key) if key else None
+        if key is None or found is None or found.read is None or not limit:
+            return ()
+        counts = Counts(read=found.read)
+        return (RunRecord("", key, RunState.succeeded, "", "", "", "", counts=counts, receipt={}),)
+
+    def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
+        """Counters of a flow, as one period that stands for all of them."""
+        found = self._snapshot.flows.get(key)
+        return (MetricsPeriod(key, "", "", found.counters),) if found and limit else ()
+
+    def applied_under(self) -> tuple[str, str]:
+        return self._snapshot.revision, self._snapshot.plan
