@@ -140,12 +140,13 @@ def plan(
     allow_deletes: bool = False,
     head: Revision | None = None,
     state: StateReader | None = None,
+    validation: Validation | None = None,
 ) -> Plan:
     """
     What applying the working tree would change. Changes nothing, and needs no credentials.
 
     `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit. `state` is read
-    instead of the state itself: a snapshot of it.
+    instead of the state itself: a snapshot of it. `validation` is what `validate` has just found, where it was called.
 
     `Invalid` or `Denied`, with all findings, when the declaration isn't valid or policy forbids it.
     """
@@ -155,7 +156,7 @@ def plan(
     from syncline.planner.observed import observe
     from syncline.state.open import open_reader
 
-    validation = validate(settings)
+    validation = validation or validate(settings)
     _refuse(validation)
     with closing(state or open_reader(settings.state_url)) as reader:
         observed = observe(reader)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.cli.output import audit_text, findings, plan_markdown, plan_text, receipt_text, runs
+from syncline.cli.output import audit_text, comment, findings, plan_markdown, plan_text, receipt_text, runs
 from syncline.cli.output.error import render_error
 from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.paint import Paint
@@ -44,6 +44,7 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "findings-github.txt": report("github"),
     "findings.sarif": report("sarif"),
     "findings-junit.xml": report("junit"),
+    "findings-gitlab.json": report("gitlab"),
     "findings.md": report("markdown"),
     "plan.txt": lambda folder: plan_text.render_plan(samples.PLAN, PLAIN, sources(folder)),
     "plan-colour.txt": lambda folder: plan_text.render_plan(samples.PLAN, COLOURED, sources(folder)),
@@ -51,6 +52,10 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "plan-empty.txt": lambda folder: plan_text.render_plan(samples.EMPTY, PLAIN, sources(folder)),
     "plan.md": lambda _: plan_markdown.render_plan(samples.PLAN),
     "plan-denied.md": lambda _: plan_markdown.render_plan(samples.DENIED),
+    "comment.md": lambda folder: comment.render_comment("eu/prod", samples.PLAN, (), (), 3, sources(folder)),
+    "comment-invalid.md": lambda folder: comment.render_comment(
+        "eu/prod", None, samples.ALL, (samples.WARNING,), 3, sources(folder)
+    ),
     "receipt.txt": lambda _: receipt_text.render_receipt(samples.RECEIPT, PLAIN, samples.RULES),
     "receipt-clean.txt": lambda _: receipt_text.render_receipt(samples.CLEAN, PLAIN),
     "runs.txt": lambda _: runs.render_runs(samples.RUNS, PLAIN),

@@ -157,10 +157,8 @@ jobs:
           python-version: "3.13"
       - name: Install
         run: pip install syncline
-      - name: Validate
-        run: syncline validate -o github
-      - name: Plan
-        run: syncline plan -o markdown >> "$GITHUB_STEP_SUMMARY"
+      - name: Validate and plan
+        run: syncline ci check
 """
 
 _PRE_COMMIT: Final = """\
@@ -181,6 +179,9 @@ _GITIGNORE: Final = """\
 
 # What imports write
 warehouse/
+
+# What checks of pull requests write
+syncline-ci/
 
 # Secrets never belong here
 .env

@@ -21,8 +21,9 @@ _OURS = re.compile(rb"(?m)^[\"']?apiVersion[\"']?\s*:\s*[\"']?syncline/")
 @click.command(short_help="Format manifests.")
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path), metavar="[PATH]...")
 @click.option("--check", is_flag=True, help="Change nothing; exit with 1 and name the files that would change.")
+@click.option("--ours", is_flag=True, help="Leave alone what holds no manifests, of the files named too (for hooks).")
 @pass_app
-def fmt(app: App, paths: tuple[Path, ...], *, check: bool) -> Exit:
+def fmt(app: App, paths: tuple[Path, ...], *, check: bool, ours: bool) -> Exit:
     """Write manifests in the one layout: order of the envelope, indents, quotes. Comments stay.
 
     PATHs are files or folders; the whole repository when there is none. A file that can't be read, or whose meaning
@@ -32,6 +33,8 @@ def fmt(app: App, paths: tuple[Path, ...], *, check: bool) -> Exit:
 
     changed, refused, seen = 0, list[Diagnostic](), 0
     for path in _files(paths or (app.root,)):
+        if ours and not _OURS.search(path.read_bytes()):
+            continue
         seen += 1
         try:
             before = path.read_bytes().decode("utf-8")

@@ -15,6 +15,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_AUTHOR, "connector", "syncline.cli.commands.connector:connector"),
     Entry(_CHANGE, "auth", "syncline.cli.commands.auth:auth"),
     Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
+    Entry(_CHANGE, "ci", "syncline.cli.commands.ci:ci"),
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
     Entry(_CHANGE, "snapshot", "syncline.cli.commands.snapshot:snapshot"),
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),

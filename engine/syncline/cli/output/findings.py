@@ -11,7 +11,7 @@ from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.paint import Paint
 from syncline.model.diagnostic import Diagnostic, Place
 
-Format = Literal["text", "concise", "json", "github", "sarif", "junit", "markdown"]
+Format = Literal["text", "concise", "json", "github", "sarif", "junit", "gitlab", "markdown"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
@@ -68,6 +68,10 @@ def render(report: Report, form: Format, *, sources: Sources, paint: Paint, limi
             from syncline.cli.output.findings_junit import render_junit
 
             return render_junit(report.findings, report.files)
+        case "gitlab":
+            from syncline.cli.output.findings_gitlab import render_gitlab
+
+            return render_gitlab(report.findings)
         case "markdown":
             from syncline.cli.output.findings_markdown import render_markdown
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from syncline.cli.output.markdown import at, code, escape
-from syncline.cli.output.plan_text import counts, irreversible, revision, verdict
+from syncline.cli.output.plan_text import counts, revision, verdict
 from syncline.cli.output.text import cut, plural
 from syncline.model.change import Action, Change
 from syncline.model.plan import Plan, PolicyResult
+
+#: Rows of a table or list that are shown, and effects that can't be undone.
+_ROWS, _LASTING = 100, 20
+#: Characters that the fold itself takes, with a line about what is left out.
+_FOLD = 150
 
 _NAMES = {
     Action.create: "create",
@@ -53,8 +58,24 @@ def _denial(result: PolicyResult) -> Iterator[str]:
         yield f"  - {escape(found.help)}"
 
 
-def render_plan(plan: Plan) -> str:
-    """A heading with the sum of it, what is denied, a table of changes, and their details folded away."""
+def _lasting(plan: Plan) -> Iterator[str]:
+    """Effects that can't be undone, in the open: what a reviewer must not miss."""
+    found = [(change, effect) for change in plan.changes for effect in change.effects if not effect.reversible]
+    if not found:
+        return
+    yield "\n**Can't be undone**\n"
+    for change, effect in found[:_LASTING]:
+        yield f"- ⚠️ {code(str(change.key))}: {escape(effect.message)}"
+    if len(found) > _LASTING:
+        yield f"- … and {plural(len(found) - _LASTING, 'more effect')}"
+
+
+def render_plan(plan: Plan, *, most: int = 60_000) -> str:
+    """
+    A heading with the sum of it, what is denied, a table of changes, what can't be undone, and details folded away.
+
+    Of at most so many characters: a comment on a code host has an end, and what is left out is counted.
+    """
     refused = verdict(plan)
     title = counts(plan) or "nothing to do"
     lines = [f"### {'⛔ ' if refused else ''}Syncline plan: {title}", ""]
@@ -63,17 +84,36 @@ def render_plan(plan: Plan) -> str:
         lines += ["", f"**{refused}**"]
     if plan.denied:
         lines += ["", "#### Denied by policy", ""]
-        lines += [line for result in plan.denied for line in _denial(result)]
+        lines += [line for result in plan.denied[:_ROWS] for line in _denial(result)]
+        lines += _left(len(plan.denied) - _ROWS, "more denial")
     if plan.findings:
         lines += ["", "#### Findings", ""]
         lines += [
-            f"- {d.severity} {code(d.code)}: {escape(d.message)} {escape(d.help)}".rstrip() for d in plan.findings
+            f"- {d.severity} {code(d.code)}: {escape(d.message)} {escape(d.help)}".rstrip()
+            for d in plan.findings[:_ROWS]
         ]
+        lines += _left(len(plan.findings) - _ROWS, "more finding")
     if plan.changes:
-        lines += ["", "| | object | reason | effects | place |", "|---|---|---|---|---|", *map(_row, plan.changes)]
-        details = [line for change in plan.changes for line in _details(change)]
-        if details:
-            lasting = irreversible(plan)
-            note = f" ({plural(lasting, 'effect')} can't be undone)" if lasting else ""
-            lines += ["", f"<details><summary>Details{note}</summary>", *details, "", "</details>"]
+        lines += ["", "| | object | reason | effects | place |", "|---|---|---|---|---|"]
+        lines += map(_row, plan.changes[:_ROWS])
+        lines += _left(len(plan.changes) - _ROWS, "more change")
+        lines += _lasting(plan)
+        lines += _folded(plan, most - sum(len(line) + 1 for line in lines) - _FOLD)
     return "\n".join(lines) + "\n"
+
+
+def _left(count: int, what: str) -> list[str]:
+    return ["", f"… and {plural(count, what)}: `syncline plan`"] if count > 0 else []
+
+
+def _folded(plan: Plan, room: int) -> list[str]:
+    """Details of the changes, as many as there is room for."""
+    blocks = [found for change in plan.changes if (found := list(_details(change)))]
+    shown: list[str] = []
+    for index, block in enumerate(blocks):
+        room -= sum(len(line) + 1 for line in block)
+        if room < 0:
+            shown += _left(len(blocks) - index, "more change")
+            break
+        shown += block
+    return ["", "<details><summary>Details</summary>", *shown, "", "</details>"] if shown else []

@@ -32,4 +32,19 @@ CODES: tuple[Code, ...] = (
         "The snapshot can't be written, would be too large, or something applied looks like a credential.",
         "Do what the message says. Plans in CI go on with the last one that was published.",
     ),
+    Code(
+        "SYN322",
+        "effect that can't be undone",
+        "Applying the plan does something to data that a revert of the commit doesn't take back, such as a class of "
+        "data that newly flows somewhere, or a position that is forgotten.",
+        "See that it is meant. Where the plan is refused without it, approve it; else change what the line declares.",
+    ),
+    Code(
+        "SYN323",
+        "comment can't be written",
+        "The comment on a pull request can't be written or updated: this is no job on one, its token is missing or may "
+        "not, or the code host can't be reached.",
+        "Give the job's token the right to comment. Pull requests from forks get no such token: the plan is in the "
+        "job's summary.",
+    ),
 )
