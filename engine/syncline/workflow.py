@@ -12,6 +12,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from syncline.manifests.bumps import side_by_side, since
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.repository import Revision
     from syncline.model.change import Change
+    from syncline.model.condition import Status
     from syncline.model.event import Event
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan, PolicyResult
@@ -208,9 +210,10 @@ def engine(settings: Settings) -> Iterator[Engine]:
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import open_facilities
     from syncline.executor.garbage import rarely_searched
+    from syncline.reconciler.status import after_run
 
     with rarely_searched(), open_facilities(settings) as facilities:
-        yield Engine(facilities, _resolver(facilities))
+        yield Engine(facilities, _resolver(facilities), ended=partial(after_run, facilities.store))
 
 
 def _resolver(facilities: Facilities) -> Resolve:
@@ -294,6 +297,14 @@ def objects(settings: Settings) -> tuple[AppliedObject, ...]:
 
     with closing(open_reader(settings.state_url)) as reader:
         return reader.objects()
+
+
+def statuses(settings: Settings) -> dict[ObjectKey, Status]:
+    """How everything stands, in key order; sources are among them, under the kind `Source`."""
+    from syncline.state.open import open_reader
+
+    with closing(open_reader(settings.state_url)) as reader:
+        return reader.statuses()
 
 
 def lineage(settings: Settings, key: ObjectKey) -> CompiledFlow:

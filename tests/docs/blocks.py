@@ -90,7 +90,7 @@ _MASKS = (
     (re.compile(r"\b(?=[0-9a-f]*\d)[0-9a-f]{12}\b"), "<digest>"),
     (re.compile(r"(?<![\w+/])[A-Za-z0-9+/]{43}=(?!\w)"), "<hash>"),
     (re.compile(r"\bage1[a-z0-9]{58}\b"), "<recipient>"),
-    (re.compile(r"\b\d+(\.\d+)? ?(ms|s)\b"), "<duration>"),
+    (re.compile(r"\b(\d+ min )?\d+(\.\d+)? ?(ms|s)\b"), "<duration>"),
 )
 
 

@@ -8,12 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.cli.output import audit_text, comment, findings, plan_markdown, plan_text, receipt_text, runs
+from syncline.cli.output import (
+    audit_text,
+    comment,
+    explained,
+    findings,
+    plan_markdown,
+    plan_text,
+    receipt_text,
+    runs,
+    statuses,
+)
 from syncline.cli.output.error import render_error
 from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.paint import Paint
 from syncline.model.errors import Denied, Waiting
-from tests.golden import samples
+from tests.golden import samples, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +71,14 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "runs.txt": lambda _: runs.render_runs(samples.RUNS, PLAIN),
     "run-interrupted.txt": lambda _: runs.render_run(samples.RUNS[1], PLAIN),
     "rejects.txt": lambda _: runs.render_rejects(samples.RUNS[0], samples.REJECTS, PLAIN),
+    "status.txt": lambda _: statuses.render_statuses(standing.STATUSES, (standing.SOURCE,), standing.NOW, PLAIN),
+    "status-colour.txt": lambda _: statuses.render_statuses(
+        standing.STATUSES, (standing.SOURCE,), standing.NOW, COLOURED
+    ),
+    "status-well.txt": lambda _: statuses.render_statuses(standing.STATUSES[3:4], (), standing.NOW, PLAIN),
+    "events.txt": lambda _: statuses.render_events(standing.EVENTS, PLAIN),
+    "explained.txt": lambda _: explained.render_explained(standing.EXPLAINED, standing.STARTS, standing.NOW, PLAIN),
+    "explained-held.txt": lambda _: explained.render_explained(standing.HELD, (), standing.NOW, PLAIN),
     "audit.txt": lambda _: audit_text.render_entries(samples.EVENTS, PLAIN),
     "audit-verified.txt": lambda _: audit_text.render_verification(samples.GOOD_LOG, samples.KEY, PLAIN, since=1_000),
     "audit-damaged.txt": lambda _: audit_text.render_verification(samples.BAD_LOG, samples.KEY, PLAIN),

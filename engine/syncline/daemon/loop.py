@@ -12,17 +12,20 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from syncline import workflow
+from syncline.daemon.attempts import Attempts
 from syncline.daemon.starts import Starter
 from syncline.executor.facilities import Facilities
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
 from syncline.reconciler.apply import apply_plan
+from syncline.reconciler.status import next_attempt, source_failed, source_well
 
 if TYPE_CHECKING:
     from syncline.daemon.review import Review
@@ -143,6 +146,7 @@ class Daemon:
         store = engine.facilities.store
         facilities = replace(engine.facilities, store=store.fenced(lease))
         starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
+        attempts = Attempts(engine, facilities.store, self._tell)
         self._watched = None
         try:
             self._settled = ""  # somebody else may have led
@@ -156,11 +160,13 @@ class Daemon:
                     if self._review is not None:
                         self._review.looked(facilities)
                 starter.tick(_now())
+                attempts.tick(_now())
                 self._rest()
             if not starter.drain(DRAIN):
                 self._tell("runs that had not ended go on from their last commit when they are started again")
         finally:
             starter.close()
+            attempts.close()
             self.status.leading = False
 
     def _rest(self) -> None:
@@ -180,36 +186,48 @@ class Daemon:
         commit = ""
         try:
             commit = self._source.head()
+            held = 0.0
             if commit != self._settled:
-                self._bring(facilities, commit)
+                held = self._bring(facilities, commit)
+            elif self.status.problem:
+                self.status.problem = ""
+                source_well(facilities.store, commit)
             self._backoff = 0.0
-            return pause
+            return min(pause, held or pause)
         except (Waiting, Again) as error:
             self._backoff = min(max(2 * self._backoff, 1.0), MAX_BACKOFF)
-            self._problem(commit, error)
+            self._problem(facilities, commit, error, self._backoff)
             return min(self._backoff, pause)
         except (Invalid, Denied, Stalled) as error:
-            self._problem(commit, error)  # a person has to act, or the day of an exception to come
+            self._problem(facilities, commit, error)  # a person has to act, or the day of an exception to come
             return pause
 
-    def _bring(self, facilities: Facilities, commit: str) -> None:
-        """Plans a commit and applies the plan."""
+    def _bring(self, facilities: Facilities, commit: str) -> float:
+        """Plans a commit and applies the plan; where some of it has to wait, the seconds until that is tried again."""
         before, _ = facilities.store.applied_under()
         if before and before != commit:
             self._source.check_history(before, commit)
         tree = self._source.snapshot(commit)
         plan = workflow.plan(replace(self._settings, root=tree.root), head=Revision(commit, dirty=False))
-        applied = apply_plan(facilities, plan, lambda line: self._tell(f"{commit[:12]}: {line}"))
+        applied = apply_plan(facilities, plan, lambda line: self._tell(f"{commit[:12]}: {line}"), patient=True)
+        if applied.held:
+            names = ", ".join(map(str, list(applied.held)[:5]))
+            first = next(iter(applied.held.values()))
+            self._say(f"{commit[:12]} is applied but for {names}, which has to wait: {first.message}")
+            return next_attempt(facilities.store, applied.held, _now())
         self._settled, self.status.commit = commit, commit
         self.status.problem = ""
         self._tell(f"{commit[:12]} is applied: {applied.steps} steps, serial {applied.serial}")
+        return 0.0
 
-    def _problem(self, commit: str, error: SynclineError) -> None:
+    def _problem(self, facilities: Facilities, commit: str, error: SynclineError, after: float | None = None) -> None:
         if isinstance(error, Bug):
             raise error
         found = [f"{d.code} {d.place}: {d.message}" for d in getattr(error, "diagnostics", ()) if d.severity == "error"]
         text = "; ".join([f"{error.code} {error.message}", *found[:10]])
         self._say(f"{commit[:12]} isn't applied: {text}" if commit else text)
+        with suppress(SynclineError):  # the state may be what is out of reach
+            source_failed(facilities.store, commit, error, after=after)
 
     def _say(self, problem: str) -> None:
         """Tells of a problem once, however often it comes again."""

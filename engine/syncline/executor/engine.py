@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncline.executor.applied import Applied, read_applied
 from syncline.executor.opening import Opener, bind_columns
+from syncline.executor.outcome import outcome
 from syncline.executor.progress import Progress
 from syncline.executor.run import Run
 from syncline.executor.work import RunResult, Work
-from syncline.model.errors import Stalled
+from syncline.model.errors import Stalled, SynclineError
 from syncline.policy.check import check, concerning
 from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
+from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.mapping.columns import Columns
@@ -30,18 +31,28 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
+#: Is told of each run that ended: what was applied when it began, its record, and what it failed with.
+Ended = Callable[[Applied, RunRecord, "SynclineError | None"], None]
+
+
+def untold(applied: Applied, record: RunRecord, error: SynclineError | None) -> None:
+    """Tells nobody."""
+    del applied, record, error
+
+
 @dataclass(slots=True)
 class Engine:
     """
     Runs flows, one after another or several at once; what is applied is read again only when the state's serial moved.
 
-    `opener` opens both ends of a flow. What is kept is kept by what it was made from: a run that began before an apply
-    never gets what belongs to the one after it, nor the other way round.
+    `opener` opens both ends of a flow; `ended` is told how each run ended. What is kept is kept by what it was made
+    from: a run that began before an apply never gets what belongs to the one after it, nor the other way round.
     """
 
     facilities: Facilities
     resolve: Resolve
     opener: Callable[[CompiledFlow, Applied, Settings, Resolve, Keep], Opener] = Opener
+    ended: Ended = untold
     _applied: Applied | None = None
     _decided: tuple[dt.date, int, tuple[PolicyResult, ...]] | None = None
     _columns: dict[tuple[str, str, Schema], Columns] = field(default_factory=dict)
@@ -72,7 +83,22 @@ class Engine:
                     code="SYN707",
                     help="Remove spec.suspend and apply, or wait for its end.",
                 )
-            return Run(self, lease, work, applied, item, progress).execute()
+            run = Run(self, lease, work, applied, item, progress)
+            try:
+                result = run.execute()
+            except Exception as error:  # not a signal: that says nothing about the flow
+                self._tell(applied, run.record, outcome(error).error)
+                raise
+            self._tell(applied, result.record, None)
+            return result
+
+    def _tell(self, applied: Applied, record: RunRecord, error: SynclineError | None) -> None:
+        """Tells how a run ended. Should that fail, neither an error nor a result is hidden: the next run tells anew."""
+        try:
+            self.ended(applied, record, error)
+        except SynclineError as second:
+            if error is not None:
+                error.add_note(f"Noting how the flow stands failed as well: {second}")
 
     def decide(self, item: CompiledFlow, applied: Applied) -> tuple[PolicyResult, ...]:
         """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""

@@ -1,7 +1,8 @@
 """Applying a plan: under the lease, against the state it was made from, journalled step by step.
 
 The journal makes a kill harmless: the steps of the broken apply that were taken stay taken, and the next apply plans
-from what is there. Nothing is left half: each step is one transaction that also marks itself done.
+from what is there. Nothing is left half: each step is one transaction that also marks itself done. What can't be
+applied for the moment is held back with all that has to do with it, and the rest goes on (`hold.py`).
 """
 
 from __future__ import annotations
@@ -9,16 +10,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import secrets as random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import resolve
 from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Denied, Invalid, Waiting
-from syncline.model.event import Action, Event, EventOutcome
+from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
@@ -28,23 +29,30 @@ from syncline.planner.serialize import step_data
 from syncline.policy.check import check, diagnostics
 from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
+from syncline.reconciler.hold import Held, without
+from syncline.reconciler.status import after_apply, waits_for
 from syncline.reconciler.steps import take
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
+    from syncline.manifests.desired import Desired
+    from syncline.manifests.resolve import Resolved
     from syncline.model.plan import Plan, PolicyResult
-    from syncline.state.store import StateReader, StateStore
+    from syncline.state.store import AppliedObject, StateReader, StateStore
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A plan as applied. `steps` were taken; `serial` is the state's after it."""
+    """A plan as applied. `steps` were taken; `serial` is the state's after it. `held` are the objects whose changes
+    were held back, and what each waits for.
+    """
 
     plan: Plan
     digest: str
     id: str
     serial: int
     steps: int
+    held: Held = field(default_factory=dict)
 
 
 def check_fresh(plan: Plan, reader: StateReader) -> None:
@@ -82,13 +90,15 @@ def check_moves(plan: Plan, reader: StateReader) -> None:
 
 
 @contextmanager
-def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[None]:
+def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[dict[ObjectKey, Waiting]]:
     """
     Keeps runs from beginning of the flows that the plan retires, moves, or resets the position of.
 
-    `Waiting` when one of them is running: its run would go on under a name, or save a position, that is no longer
-    there. Of other flows a run may be under way: it keeps to what was applied when it began.
+    Gives those of them that are running, with what to say of each: its run would go on under a name, or save a
+    position, that is no longer there. Of other flows a run may be under way: it keeps to what was applied when it
+    began.
     """
+    running: dict[ObjectKey, Waiting] = {}
     touched: set[ObjectKey] = set()
     for step in plan.steps:
         match step:
@@ -104,18 +114,18 @@ def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[None]:
                 held.enter_context(store.lease(f"run/{key}"))
             except Waiting as waiting:
                 run = next((f"run {r.id}" for r in store.runs(key, 5) if TRANSITIONS[r.state]), "a run")
-                raise Waiting(
+                running[key] = Waiting(
                     f"{run} of {key}, which the plan changes, is under way ({waiting.on})",
                     code="SYN643",
                     help="Wait until it has ended, or stop it (it can be resumed), then apply again.",
                     on=waiting.on,
-                ) from waiting
-        yield
+                )
+        yield running
 
 
-def check_policy(plan: Plan, reader: StateReader, today: dt.date) -> tuple[PolicyResult, ...]:
-    """Evaluates policy again on what would be there after the plan: a saved plan can't carry its own permission."""
-    documents = {applied.key: applied.document for applied in reader.objects()}
+def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> Resolved:
+    """What will be applied after the plan."""
+    documents = {key: known.document for key, known in applied.items()}
     for step in plan.steps:
         match step:
             case PutObject(key, _, document, _):
@@ -126,10 +136,43 @@ def check_policy(plan: Plan, reader: StateReader, today: dt.date) -> tuple[Polic
                 documents.pop(key, None)
             case ResetCursor():
                 pass
-    desired = resolve([from_document(document) for document in documents.values()]).desired
+    return resolve([from_document(document) for document in documents.values()])
+
+
+def check_policy(desired: Desired, plan: Plan, today: dt.date) -> tuple[PolicyResult, ...]:
+    """Evaluates policy again on what would be there after the plan: a saved plan can't carry its own permission."""
     flows = compile_flows(desired)
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
     return check(Subjects(desired, found, plan.changes, today))
+
+
+def _possible(
+    plan: Plan, applied: Mapping[ObjectKey, AppliedObject], blocked: Held, today: dt.date
+) -> tuple[Plan, dict[ObjectKey, Waiting]]:
+    """
+    What of a plan can be applied now, and what is held back.
+
+    Should the parts that are left not be valid, or not be allowed, without the others, everything is held back.
+    """
+    part, held = without(plan, blocked, applied)
+    if held and part.steps:
+        result = after(part, applied)
+        denied = any(not r.allowed for r in check_policy(result.desired, part, today))
+        if denied or has_errors(result.diagnostics):
+            first = next(iter(held.values()))
+            held = {change.key: held.get(change.key, first) for change in plan.changes} | held
+            part = replace(plan, changes=(), steps=())
+    return part, held
+
+
+def _not_due(plan: Plan, store: StateStore) -> dict[ObjectKey, Waiting]:
+    """Objects that an earlier apply of the same commit held back, and whose next attempt isn't due yet."""
+    now = rfc3339()
+    found = {}
+    for key, status in store.statuses([step.key for step in plan.steps]).items():
+        if status.retry > now and (waiting := waits_for(status, plan.basis.revision)) is not None:
+            found[key] = waiting
+    return found
 
 
 def _recovered(facilities: Facilities) -> list[Event]:
@@ -146,25 +189,42 @@ def _recovered(facilities: Facilities) -> list[Event]:
     return found
 
 
-def apply_plan(facilities: Facilities, plan: Plan, step_taken: Callable[[str], None]) -> Applied:
+def apply_plan(
+    facilities: Facilities,
+    plan: Plan,
+    step_taken: Callable[[str], None],
+    *,
+    patient: bool = False,
+    source: str = "",
+) -> Applied:
     """
-    Takes every step of a plan.
+    Takes the steps of a plan, but for those that have to wait, with all that has to do with them.
 
     `Invalid` when it is stale or carries errors, `Denied` when policy refuses what it leads to, `Waiting` while another
-    writer holds the lease, or a flow that the plan retires, moves or resets is running. `step_taken` gets one
-    line for each step.
+    writer holds the lease, or where nothing is left to be applied. `step_taken` gets one line for each step. `patient`:
+    the caller applies again by itself what was held back, each object after its own backoff, so that waiting is no
+    error. `source` names what the plan was made from.
     """
     store, recorder = facilities.store, facilities.recorder
     if has_errors(plan.findings):
         raise Invalid(
             "the plan carries errors", code="SYN642", diagnostics=plan.findings, help="Correct them and plan again."
         )
-    with store.lease("apply", "") as lease, flows_at_rest(plan, store):
+    with store.lease("apply", "") as lease, flows_at_rest(plan, store) as running:
         check_fresh(plan, store)
         check_moves(plan, store)
         digest = plan_digest(plan)
         today = dt.datetime.now(dt.UTC).date()
-        policy = check_policy(plan, store, today)
+        blocked = _not_due(plan, store) | running if patient else running
+        objects = {known.key: known for known in store.objects()}
+        part, held = _possible(plan, objects, blocked, today)
+        desired = after(part, objects).desired
+        if held and not part.steps:
+            after_apply(facilities.settings, store, desired, plan.basis.revision, held, patient=patient, source=source)
+            if not patient:
+                raise next(iter(held.values()))
+            return Applied(plan, digest, "", store.serial(), 0, held)
+        policy = check_policy(desired, part, today)
         denied = tuple(r for r in policy if not r.allowed)
         revision, before = plan.basis.revision, plan.basis.serial
         counts = json.dumps(dict(plan.summary), sort_keys=True)
@@ -197,10 +257,10 @@ def apply_plan(facilities: Facilities, plan: Plan, step_taken: Callable[[str], N
                 help="Correct what the findings name, or have an exception declared.",
             )
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
-        steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in plan.steps]
+        steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
         store.begin_apply(lease, name, digest, revision, steps)
         events = []
-        for index, step in enumerate(plan.steps):
+        for index, step in enumerate(part.steps):
             take(store, lease, name, index, step, plan, digest)
             line = step.describe()
             events.append(
@@ -214,9 +274,11 @@ def apply_plan(facilities: Facilities, plan: Plan, step_taken: Callable[[str], N
             plan=digest,
             revision=revision,
             serial=serial,
-            steps=len(plan.steps),
+            steps=len(part.steps),
+            held=[str(key) for key in held][:50],
         )
         # Evidence first: a kill in between leaves the journal open, and the next apply tells its steps again.
         recorder.record([*events, finish])
         store.finish_apply(lease, name)
-    return Applied(plan, digest, name, serial, len(plan.steps))
+        after_apply(facilities.settings, store, desired, revision, held, patient=patient, source=source)
+    return Applied(plan, digest, name, serial, len(part.steps), held)

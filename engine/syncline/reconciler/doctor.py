@@ -15,15 +15,11 @@ from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
 from syncline.executor.facilities import SIGNER
-from syncline.kinds.base import SecretRef
 from syncline.model.errors import SynclineError
-from syncline.secrets.contract import Context, Reference
-from syncline.secrets.provider import check
+from syncline.reconciler.needs import secret_problem, secret_refs
 from syncline.state.open import open_reader
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from syncline.manifests.desired import Desired
     from syncline.settings import Settings
 
@@ -119,35 +115,11 @@ def _audit(settings: Settings) -> Iterator[Finding]:
     yield Finding("audit log", found.ok, first, "See `syncline audit verify`; restore the log from a backup.")
 
 
-def _refs(value: object) -> Iterator[SecretRef]:
-    match value:
-        case SecretRef():
-            yield value
-        case dict():
-            for inner in value.values():
-                yield from _refs(inner)
-        case list() | tuple():
-            for inner in value:
-                yield from _refs(inner)
-        case _ if hasattr(value, "__pydantic_fields__"):
-            yield from _refs([getattr(value, name) for name in type(value).__pydantic_fields__])
-        case _:
-            pass
-
-
-def secret_refs(spec: BaseModel) -> tuple[SecretRef, ...]:
-    """Every secret reference in a spec."""
-    return tuple(_refs(spec))
-
-
 def _secrets(settings: Settings, desired: Desired) -> Iterator[Finding]:
     for key, manifest in desired.objects.items():
         for ref in secret_refs(manifest.spec):
             at = ref.secret_ref
-            problem = check(
-                Reference(at.provider, at.key, at.path),
-                Context(settings.root, settings.environ, key.tenant, settings.home),
-            )
+            problem = secret_problem(settings, key.tenant, ref)
             name = f"secret {at.provider}:{at.key}"
             if problem is None:
                 yield Finding(name, ok=True, message=f"is there, for {key}")

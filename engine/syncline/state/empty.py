@@ -5,8 +5,9 @@ It makes no file and needs no database, so that `plan` works where state is out 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from syncline.model.condition import Occurrence, Status
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.state.store import (
@@ -66,6 +67,21 @@ class EmptyState:
         return "", ""
 
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
+        return ()
+
+    def statuses(self, keys: Sequence[ObjectKey] | None = None) -> dict[ObjectKey, Status]:  # noqa: ARG002 - the protocol's
+        return {}
+
+    def due(self, now: str) -> tuple[ObjectKey, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
+    def events(
+        self,
+        key: ObjectKey | None = None,  # noqa: ARG002 - the protocol's
+        tenant: str | None = None,  # noqa: ARG002 - the protocol's
+        after: int = 0,  # noqa: ARG002 - the protocol's
+        limit: int = 50,  # noqa: ARG002 - the protocol's
+    ) -> tuple[Occurrence, ...]:
         return ()
 
     def token(self, key: TokenKey) -> SealedToken | None:  # noqa: ARG002 - the protocol's

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, or_, select
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
-from syncline.state import tables, tokens
+from syncline.state import statuses, tables, tokens
 from syncline.state.store import (
     AppliedObject,
     JournalEntry,
@@ -26,6 +26,7 @@ from syncline.state.store import (
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row, Table
 
+    from syncline.model.condition import Occurrence, Status
     from syncline.state.database import Database
 
 #: The fewest characters of a run's id that may stand for it.
@@ -192,6 +193,18 @@ class SqlReader:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return tuple(JournalEntry(*row) for row in rows)
+
+    def statuses(self, keys: Sequence[ObjectKey] | None = None) -> dict[ObjectKey, Status]:
+        with self._database.read() as connection:
+            return statuses.read(connection, keys)
+
+    def due(self, now: str) -> tuple[ObjectKey, ...]:
+        return statuses.due(self._database, now)
+
+    def events(
+        self, key: ObjectKey | None = None, tenant: str | None = None, after: int = 0, limit: int = 50
+    ) -> tuple[Occurrence, ...]:
+        return statuses.events(self._database, key, tenant, after, limit)
 
     def token(self, key: TokenKey) -> SealedToken | None:
         return tokens.read(self._database, key)

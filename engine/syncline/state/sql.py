@@ -11,21 +11,23 @@ import copy
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
+from syncline.model.condition import Mood, Occurrence
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
 from syncline.state import lease as leases
-from syncline.state import ledger, tables, tokens
+from syncline.state import ledger, statuses, tables, tokens
 from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
 from syncline.state.reader import SqlReader, is_key, key_columns, run_columns, storable
-from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects, TokenKey
+from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects, StatusChange, TokenKey
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -120,7 +122,13 @@ class SqlStore(SqlReader):
                 connection.execute(update(tables.objects).where(mine).values(values))
             return changed
 
-        self._take(lease, apply, index, change)
+        self._take(
+            lease,
+            apply,
+            index,
+            change,
+            Occurrence(applied.key, Mood.normal, "Applied", f"recorded at {applied.digest[:12]}"),
+        )
 
     def move_object(self, lease: Lease, apply: str, index: int, previous: ObjectKey, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
@@ -136,25 +144,26 @@ class SqlStore(SqlReader):
             # stays the old one: the step that records the new declaration is still to come.
             connection.execute(update(tables.objects).where(mine).values(document=_renamed(document, key)))
             # What a former object of the new name left behind would be mixed up with what is moved there.
-            for table in (tables.cursors, tables.metrics):
+            for table in (tables.cursors, tables.metrics, tables.statuses):
                 connection.execute(delete(table).where(is_key(table, key)))
-            for table in (tables.objects, tables.cursors, tables.runs, tables.metrics):
+            for table in (tables.objects, tables.cursors, tables.runs, tables.metrics, tables.statuses):
                 connection.execute(update(table).where(is_key(table, previous)).values(key_columns(key)))
             if key.kind == "Integration":
                 ledger.rename(connection, key.tenant, previous.name, key.name)
             return True
 
-        self._take(lease, apply, index, change)
+        self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Moved", f"was {previous}"))
 
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
-            connection.execute(delete(tables.cursors).where(is_key(tables.cursors, key)))
+            for table in (tables.cursors, tables.statuses):
+                connection.execute(delete(table).where(is_key(table, key)))
             if key.kind == "AuthConfig":
                 mine = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)
                 connection.execute(delete(tables.tokens).where(mine))
             return connection.execute(delete(tables.objects).where(is_key(tables.objects, key))).rowcount > 0
 
-        self._take(lease, apply, index, change)
+        self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Retired"))
 
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
@@ -162,7 +171,13 @@ class SqlStore(SqlReader):
             # Even without a copy here: the flow starts anew, and the plan that says so must not be applied twice.
             return True
 
-        self._take(lease, apply, index, change)
+        self._take(
+            lease,
+            apply,
+            index,
+            change,
+            Occurrence(key, Mood.normal, "PositionReset", "the next run reads from the start"),
+        )
 
     def claim_token(self, key: TokenKey, version: int, seconds: float) -> bool:
         return tokens.claim(self._database, key, version, seconds)
@@ -185,14 +200,18 @@ class SqlStore(SqlReader):
             )
             return int(connection.execute(select(tables.meta.c.serial)).scalar_one())
 
-    def _take(self, lease: Lease, apply: str, index: int, change: Callable[[Connection], bool]) -> None:
-        """Makes the change of a step (True: the serial rises) and marks it done; nothing if it was done before."""
+    def _take(
+        self, lease: Lease, apply: str, index: int, change: Callable[[Connection], bool], told: Occurrence
+    ) -> None:
+        """Makes the change of a step (True: the serial rises), tells of it and marks it done, all once."""
         steps, applies = tables.steps, tables.applies
         mine = (steps.c.apply == apply) & (steps.c.index == index)
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
             found = connection.execute(
-                select(steps.c.done, applies.c.finished).join(applies, applies.c.id == steps.c.apply).where(mine)
+                select(steps.c.done, applies.c.finished, applies.c.revision)
+                .join(applies, applies.c.id == steps.c.apply)
+                .where(mine)
             ).first()
             if found is None:
                 raise Bug(f"apply {apply} has no step {index}")
@@ -202,7 +221,11 @@ class SqlStore(SqlReader):
                 raise Bug(f"apply {apply} ended before its step {index}")
             if change(connection):
                 connection.execute(update(tables.meta).values(serial=tables.meta.c.serial + 1))
+            statuses.tell(connection, replace(told, revision=found.revision))
             connection.execute(update(steps).where(mine).values(done=True))
+
+    def change_statuses(self, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
+        statuses.change(self._database, keys, make)
 
     # --- Runs ---------------------------------------------------------------------------------------------------------
 
@@ -275,6 +298,8 @@ class SqlStore(SqlReader):
         columns = run_columns(run)
         before = _state(connection, run.id)
         _check_transition(run, before or RunState.pending)
+        if run.state is not before and run.state is not RunState.pending:
+            statuses.tell(connection, statuses.of_run(run))
         if before is None:
             if connection.execute(self._new_run, columns | key_columns(run.key) | {"id": run.id}).rowcount:
                 return

@@ -10,12 +10,13 @@ Every method may raise `Again` (the database is busy or out of reach) or `Stalle
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from syncline.model.budget import Budgets
+from syncline.model.condition import Occurrence, Status
 from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
 from syncline.model.run import Counts, RunState
@@ -138,6 +139,10 @@ class SealedToken:
     changed: str = ""
 
 
+#: From the statuses that there are, those to keep instead and what to tell of.
+StatusChange = Callable[[Mapping[ObjectKey, Status]], tuple[Iterable[Status], Iterable[Occurrence]]]
+
+
 class StateReader(Protocol):
     """Everything that can be asked without changing anything."""
 
@@ -186,6 +191,17 @@ class StateReader(Protocol):
 
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         """Entries of the apply that was begun and not finished, done and not done; empty if there is none."""
+
+    def statuses(self, keys: Sequence[ObjectKey] | None = None) -> dict[ObjectKey, Status]:
+        """How these objects stand (None: all), in key order; those of which nothing is known are left out."""
+
+    def due(self, now: str) -> tuple[ObjectKey, ...]:
+        """Objects whose next attempt is due at a time (RFC 3339 UTC), the longest overdue first."""
+
+    def events(
+        self, key: ObjectKey | None = None, tenant: str | None = None, after: int = 0, limit: int = 50
+    ) -> tuple[Occurrence, ...]:
+        """The newest events after a number, oldest first; of an object or a tenant, where one is given."""
 
     def token(self, key: TokenKey) -> SealedToken | None:
         """A token as it is kept; None where there never was one."""
@@ -244,6 +260,11 @@ class StateStore(StateReader, Protocol):
 
     def swap_token(self, key: TokenKey, version: int, sealed: bytes | None, expires: float) -> bool:
         """Replaces a claimed version, durably, and ends the claim; False where the version has moved on."""
+
+    def change_statuses(self, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
+        """Lets `make` decide from the statuses of these objects (None: of all), and keeps what it says, in one
+        transaction. What it leaves as it is isn't written; a status without conditions is forgotten.
+        """
 
     def put_cursor(self, key: ObjectKey, checkpoint: str) -> None:
         """Keeps a copy of a flow's last checkpoint."""

@@ -202,6 +202,55 @@ write_records = Table(
     Column("pending", NAME, nullable=False),
 )
 
+# How objects stand (see `statuses.py`): conditions as JSON, when the next attempt is due.
+statuses = Table(
+    "statuses",
+    metadata,
+    *_key(),
+    Column("conditions", JSON, nullable=False),
+    Column("generation", COUNT, nullable=False),
+    Column("attempts", COUNT, nullable=False),
+    Column("retry", NAME, nullable=False),
+    Index("statuses_by_retry", "retry"),
+)
+
+# What happened to objects, for people; the newest only.
+events = Table(
+    "events",
+    metadata,
+    Column("number", COUNT, primary_key=True),
+    Column("time", NAME, nullable=False),
+    Column("tenant", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("mood", NAME, nullable=False),
+    Column("reason", NAME, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("revision", NAME, nullable=False),
+    Column("run", NAME, nullable=False),
+    Index("events_by_object", "tenant", "kind", "name", "number"),
+)
+
+# What was applied: of each finished apply that changed something, whose commit it was and the serial that it led to.
+history = Table(
+    "history",
+    metadata,
+    Column("apply", NAME, ForeignKey("applies.id", ondelete="CASCADE"), primary_key=True),
+    Column("author", NAME, nullable=False),
+    Column("subject", NAME, nullable=False),
+    Column("serial", COUNT, nullable=False),
+    Column("objects", COUNT, nullable=False),
+)
+
+# Where flows stood when an apply was followed by the next one.
+positions = Table(
+    "positions",
+    metadata,
+    Column("apply", NAME, ForeignKey("applies.id", ondelete="CASCADE"), primary_key=True),
+    *_key(),
+    Column("checkpoint", Text, nullable=False),
+)
+
 # What is granted of each budget of requests (see `budget_book.py`).
 budgets = Table(
     "budgets",

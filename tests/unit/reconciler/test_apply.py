@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.model.condition import ConditionType
 from syncline.model.errors import Invalid, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.model.step import MoveObject
 from syncline.state.open import open_store
 from syncline.state.store import RunRecord
-from tests.e2e.house import FLOW, Scenario, build
+from tests import repository
+from tests.e2e.house import FLOW, Scenario, build, settings_of
 from tests.look import Look
 
 if TYPE_CHECKING:
@@ -152,3 +154,69 @@ def test_moves_that_do_not_fit_the_state_are_refused(tmp_path: Path) -> None:
             workflow.apply(settings, replace(plan, steps=(move, *plan.steps[1:])))
         assert caught.value.code == "SYN640"
     assert Look(settings.state_url).unfinished_apply() == ()
+
+
+def test_what_has_nothing_to_do_with_a_running_flow_is_applied(tmp_path: Path) -> None:
+    """The flow that runs waits with what belongs to it, the rest is applied; the next apply has only what was left."""
+    settings = applied(tmp_path)
+    texts = {k: v for k, v in TEXTS.items() if k != "sync.yaml"}
+    unused = TEXTS["mapping.yaml"].replace("{name: customer, tenant: acme}", "{name: unused, tenant: acme}")
+    assert unused != TEXTS["mapping.yaml"]
+    build(settings.root, {**texts, "unused.yaml": unused})
+    with running(settings, FLOW):
+        found = workflow.apply(settings)
+
+    assert (list(found.held), found.steps) == ([FLOW], 1)
+    reader = Look(settings.state_url)
+    assert reader.object(ObjectKey("acme", "Mapping", "unused")) is not None
+    assert (reader.object(FLOW) is not None, reader.cursor(FLOW)) == (True, "7")
+    statuses = reader.statuses()
+    assert [str(key) for key, status in statuses.items() if status.failing] == ["Source/main", str(FLOW)]
+    assert statuses[FLOW].condition(ConditionType.ready).reason == "Waiting"
+
+    assert [str(step.key) for step in workflow.plan(settings).steps] == [str(FLOW)]
+    assert not workflow.apply(settings).held
+    assert not [key for key, status in Look(settings.state_url).statuses().items() if status.failing]
+    assert FLOW not in Look(settings.state_url).statuses()
+
+
+def test_a_missing_secret_leaves_the_rest_applied_and_its_dependants_waiting(tmp_path: Path) -> None:
+    """Everything is recorded; credentials whose secret isn't there aren't ready, and what stands on them waits."""
+    repository.write(tmp_path, Scenario("upsert", "postgresql://u@127.0.0.1/nowhere", "public").texts)
+    settings = settings_of(tmp_path, {"WAREHOUSE_PASSWORD": ""})
+    workflow.apply(settings)
+
+    found = Look(settings.state_url).statuses()
+    failing = {str(key): status.condition(ConditionType.ready) for key, status in found.items() if status.failing}
+    assert {key: ready.reason for key, ready in failing.items()} == {
+        "acme/AuthConfig/warehouse": "SecretMissing",
+        "acme/Integration/warehouse": "DependencyNotReady",
+        "acme/Sync/customers": "DependencyNotReady",
+    }
+    assert "env:WAREHOUSE_PASSWORD" in failing["acme/AuthConfig/warehouse"].message
+    assert found[ObjectKey("acme", "AuthConfig", "warehouse")].retry
+    assert not found[FLOW].retry
+    assert [o.key for o in Look(settings.state_url).objects()] == [k for k in found if k.kind != "Source"]
+
+
+def test_a_killed_apply_is_told_of_once_and_stands_right_after_the_next(tmp_path: Path) -> None:
+    """Killed after any step, the next apply leaves statuses of everything, and no step was told of twice."""
+    whole = len(workflow.apply(build(tmp_path / "whole", TEXTS)).plan.steps)
+    for taken in range(1, whole):
+        settings = build(tmp_path / str(taken), TEXTS)
+        lines: list[str] = []
+
+        def killed(line: str, lines: list[str] = lines, at: int = taken) -> None:
+            lines.append(line)
+            if len(lines) == at:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            workflow.apply(settings, step=killed)
+        workflow.apply(settings)
+
+        reader = Look(settings.state_url)
+        told = [e.key for e in reader.events(limit=100) if e.key.kind != "Source"]
+        assert sorted(told) == [o.key for o in reader.objects()]
+        assert [key for key in reader.statuses() if key.kind != "Source"] == sorted(told)
+        assert not any(status.failing for status in reader.statuses().values())

@@ -19,6 +19,7 @@ from syncline.model.change import Action
 
 if TYPE_CHECKING:
     from syncline.model.plan import Plan
+    from syncline.reconciler.apply import Applied
 
 VERSION = "syncline/applied/v1"
 
@@ -33,7 +34,8 @@ def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_delet
     """Apply a saved PLAN_FILE exactly, or plan now and apply that.
 
     A saved plan is refused when the state has moved since it was made. Every step is journalled: when it is stopped at
-    any point, the next apply carries on from there. On a terminal it shows the plan and asks first.
+    any point, the next apply carries on from there. Changes that have to wait, as for the run of a flow that is moved,
+    are left out with all that has to do with them, and it exits with 5. On a terminal it shows the plan and asks first.
     """
     from syncline import workflow
     from syncline.planner.serialize import loads
@@ -63,6 +65,7 @@ def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_delet
             "plan": applied.digest,
             "serial": applied.serial,
             "steps": applied.steps,
+            "held": {str(key): error.message for key, error in applied.held.items()},
         }
         app.say(to_json(done))
     elif applied.steps:
@@ -71,7 +74,18 @@ def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_delet
         _next(app, plan)
     else:
         app.say("Nothing was changed.")
-    return Exit.ok
+    return _held(app, applied)
+
+
+def _held(app: App, applied: Applied) -> Exit:
+    """Says what had to wait, and that it is there to be applied again."""
+    if not applied.held:
+        return Exit.ok
+    app.note(f"\n{plural(len(applied.held), 'object')} had to wait:")
+    for key, error in list(applied.held.items())[:10]:
+        app.note(f"  {key}: {visible(error.message)}")
+    app.note("Apply again later; nothing of them was changed.")
+    return Exit.unreachable
 
 
 def _next(app: App, plan: Plan) -> None:

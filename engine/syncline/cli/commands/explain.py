@@ -1,29 +1,45 @@
-"""`syncline explain`: what a code means, or what a kind or a field is for."""
+"""`syncline explain`: what a code means, what a kind or a field is for, or why an object stands as it does."""
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import output
 from syncline.cli.exit import Exit
+from syncline.cli.output.jsontext import to_json
+
+if TYPE_CHECKING:
+    from syncline.cli.output.schedules import Shown
+    from syncline.model.key import ObjectKey
+    from syncline.reconciler.explain import Explained
 
 _CODE = re.compile(r"(?i)syn\d+")
 
 
-@click.command(short_help="Explain a code, a kind or a field.")
-@click.argument("topic", metavar="CODE|KIND[.PATH]")
+@click.command(short_help="Explain a code, a kind, a field or an object.")
+@click.argument("topic", metavar="CODE|KIND[.PATH]|[TENANT/]KIND/NAME")
+@output("text", "json", help="How to write what is said of an object.")
 @pass_app
-def explain(app: App, topic: str) -> Exit:
-    """Explain a code that a finding carries, a kind of manifest, or one of its fields.
+def explain(app: App, topic: str, form: str) -> Exit:
+    """Explain a code that a finding carries, a kind of manifest, one of its fields, or how an object stands.
+
+    Of an object it says whether it is ready, and if not, why: from the object down through what it waits for to the
+    cause, with what to do about it, the next attempt, and the next start of a flow.
 
     \b
     Examples:
       syncline explain SYN501
       syncline explain Sync
       syncline explain Mapping.fields.protect
+      syncline explain acme/Sync/tickets
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
+    if "/" in topic:
+        return _object(app, topic, form)
     from syncline.cli.output.explain_text import render_code, render_explanation
     from syncline.manifests.explain import explain_code, explain_path
 
@@ -32,3 +48,39 @@ def explain(app: App, topic: str) -> Exit:
     else:
         app.say(render_explanation(explain_path(topic), app.paint, app.columns))
     return Exit.ok
+
+
+def _object(app: App, name: str, form: str) -> Exit:
+    from contextlib import closing
+
+    from syncline.cli.names import find_object
+    from syncline.cli.output.explained import explained_data, render_explained
+    from syncline.reconciler.explain import explain as explained
+    from syncline.state.open import open_reader
+
+    with closing(open_reader(app.settings().state_url)) as reader:
+        known = {o.key for o in reader.objects()} | set(reader.statuses())
+        found = explained(reader, find_object(name, known))
+    now = dt.datetime.now(dt.UTC)
+    starts = _starts(found, found.status.key, now)
+    if form == "json":
+        app.say(to_json(explained_data(found, starts)))
+    else:
+        app.say(render_explained(found, starts, now, app.paint))
+    return Exit.ok
+
+
+def _starts(found: Explained, key: ObjectKey, now: dt.datetime) -> list[Shown]:
+    """The schedules that start a flow, or the schedule itself, each with its next start."""
+    from syncline.cli.output.schedules import Shown
+    from syncline.daemon.timetable import next_starts
+    from syncline.kinds.schedule import ScheduleSpec
+
+    shown = []
+    for manifest in found.desired.of_kind("Schedule"):
+        spec = manifest.spec
+        assert isinstance(spec, ScheduleSpec)
+        started = key.tenant == manifest.key.tenant and f"{key.kind}/{key.name}" in spec.run
+        if started or manifest.key == key:
+            shown.append(Shown(str(manifest.key), spec, next_starts(str(manifest.key), spec, now, 1)))
+    return shown

@@ -31,7 +31,7 @@ def get(app: App, kind: str | None, tenant: str | None, form: str, *, declared: 
     """
     from syncline.cli.output.table import render_table
 
-    wanted = _kind(kind) if kind else None
+    wanted = kind_named(kind) if kind else None
     settings = app.settings()
     rows = [
         row
@@ -52,7 +52,7 @@ def get(app: App, kind: str | None, tenant: str | None, form: str, *, declared: 
     return Exit.ok
 
 
-def _kind(text: str) -> str:
+def kind_named(text: str) -> str:
     from difflib import get_close_matches
 
     from syncline.kinds import KINDS

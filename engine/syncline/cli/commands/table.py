@@ -22,6 +22,8 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_RUN, "serve", "syncline.cli.commands.serve:serve"),
     Entry(_RUN, "runs", "syncline.cli.commands.runs:runs"),
     Entry(_LOOK, "get", "syncline.cli.commands.get:get"),
+    Entry(_LOOK, "status", "syncline.cli.commands.status:status"),
+    Entry(_LOOK, "events", "syncline.cli.commands.events:events"),
     Entry(_LOOK, "schedules", "syncline.cli.commands.schedules:schedules"),
     Entry(_LOOK, "lineage", "syncline.cli.commands.lineage:lineage"),
     Entry(_LOOK, "audit", "syncline.cli.commands.audit:audit"),

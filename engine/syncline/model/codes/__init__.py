@@ -15,11 +15,27 @@ from syncline.model.codes import (
     run,
     secret,
     source,
+    status,
     write,
 )
 from syncline.model.codes.code import Code
 
-_AREAS = (manifest, access, mapping, review, connector, content, policy, write, plan, source, run, secret, audit)
+_AREAS = (
+    manifest,
+    access,
+    mapping,
+    review,
+    connector,
+    content,
+    policy,
+    write,
+    plan,
+    source,
+    status,
+    run,
+    secret,
+    audit,
+)
 
 #: Code by its name, in order.
 CODES: dict[str, Code] = {code.code: code for area in _AREAS for code in area.CODES}

@@ -1,0 +1,128 @@
+"""Tries again what failed, each object after its own backoff: looks at systems and secrets, and runs that broke off.
+
+What is due is in the state, so that a daemon that takes over goes on where the one before it was. A look informs and
+never forbids: a start that a schedule declares isn't kept back because of one. Only integrations that an allowed flow
+uses are contacted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from syncline.executor.inspect import Inspector
+from syncline.executor.progress import Silent
+from syncline.executor.work import Work
+from syncline.kinds.schedule import ScheduleSpec
+from syncline.manifests.flow import side_of
+from syncline.model.errors import SynclineError
+from syncline.model.event import Action, EventOutcome, rfc3339
+from syncline.model.key import ObjectKey
+from syncline.reconciler.conditions import CHECKED
+from syncline.reconciler.status import after_check, secrets_error
+
+if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
+    from syncline.executor.engine import Engine
+    from syncline.planner.compiled import CompiledFlow
+    from syncline.state.store import StateStore
+
+#: Attempts at the same time.
+AT_ONCE = 2
+#: Seconds before an attempt that couldn't be made, as while somebody else runs the flow, is made again.
+PUT_OFF = 5.0
+
+
+class Attempts:
+    """What is due to be tried again. Used by one thread; `tell` is called by any. `store` keeps what is found."""
+
+    def __init__(self, engine: Engine, store: StateStore, tell: Callable[[str], None]) -> None:
+        self._engine = engine
+        self._store = store
+        self._tell = tell
+        self._busy: set[ObjectKey] = set()
+        self._not_before: dict[ObjectKey, float] = {}
+        self._todo: SimpleQueue[ObjectKey | None] = SimpleQueue()
+        for _ in range(AT_ONCE):
+            # An attempt that is cut off when the process ends is made again by the next one.
+            threading.Thread(target=self._work, daemon=True).start()
+
+    def tick(self, now: dt.datetime) -> None:
+        """Begins everything that is due."""
+        due = [key for key in self._store.due(rfc3339(now)) if key not in self._busy]
+        if not due:
+            return
+        applied = self._engine.applied()
+        scheduled = _scheduled(applied)
+        for key in due:
+            known = key in applied.objects and (key.kind in CHECKED or key in scheduled)
+            if known and self._not_before.get(key, 0.0) <= time.monotonic():
+                self._busy.add(key)
+                self._todo.put(key)
+
+    def close(self) -> None:
+        """Begins nothing more."""
+        for _ in range(AT_ONCE):
+            self._todo.put(None)
+
+    def _work(self) -> None:
+        while (key := self._todo.get()) is not None:
+            try:
+                self._attempt(key)
+            except SynclineError:  # it is told by the status of the object, or the state couldn't be reached
+                self._not_before[key] = time.monotonic() + PUT_OFF
+            except Exception as error:  # a defect ends this attempt, and not whoever would make the next one
+                self._not_before[key] = time.monotonic() + PUT_OFF
+                self._tell(f"{key}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")
+            finally:
+                self._busy.discard(key)
+
+    def _attempt(self, key: ObjectKey) -> None:
+        applied = self._engine.applied()
+        if key not in applied.objects:
+            return
+        if key.kind not in CHECKED:
+            self._engine.run(Work(key, trigger="schedule"), Silent())
+            return
+        error = secrets_error(self._engine.facilities.settings, applied.desired.objects[key])
+        if error is None and key.kind == "Integration":
+            error = self._reached(applied, key)
+        after_check(self._store, applied, key, error)
+
+    def _reached(self, applied: Applied, key: ObjectKey) -> SynclineError | None:
+        """Why a system doesn't answer; None where it does, and where no allowed flow uses it."""
+        side = side_of(applied.desired, applied.desired.objects[key], "")
+        if side is None or not any(self._allowed(applied, item, key) for item in applied.flows.values()):
+            return None
+        engine, recorder = self._engine, self._engine.facilities.recorder
+        inspector = Inspector(side, applied.desired, engine.facilities.settings, engine.resolve)
+        error: SynclineError | None = None
+        try:
+            inspector.open()
+            used = [recorder.event(Action.secret_use, key=key, secret=name) for name in inspector.secrets.names]
+            recorder.record(used)  # before they are
+            inspector.check()
+        except SynclineError as failure:
+            error = failure
+        outcome = EventOutcome.success if error is None else EventOutcome.failure
+        code = "" if error is None else error.code
+        recorder.record([recorder.event(Action.connector_check, outcome=outcome, key=key, code=code)])
+        return error
+
+    def _allowed(self, applied: Applied, item: CompiledFlow, key: ObjectKey) -> bool:
+        sides = {item.flow.source.integration.key, item.flow.target.integration.key}
+        return key in sides and all(result.allowed for result in self._engine.decide(item, applied))
+
+
+def _scheduled(applied: Applied) -> set[ObjectKey]:
+    """The flows that schedules start."""
+    found: set[ObjectKey] = set()
+    for manifest in applied.desired.of_kind("Schedule"):
+        assert isinstance(manifest.spec, ScheduleSpec)
+        if manifest.spec.suspend is None:
+            found |= {ObjectKey(manifest.key.tenant, *name.split("/", 1)) for name in manifest.spec.run}
+    return found

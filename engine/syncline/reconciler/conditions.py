@@ -1,0 +1,158 @@
+"""What is to be said of an object after something happened to it: pure functions from outcomes to conditions.
+
+`status.py` keeps what these say. A failure that may pass by itself leaves an object `Reconciling`, with a next attempt;
+one that needs a person leaves it `Stalled`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from syncline.kinds.import_ import ImportSpec
+from syncline.kinds.schedule import ScheduleSpec
+from syncline.kinds.sync import SyncSpec
+from syncline.model.condition import Condition, ConditionType, Status, Truth
+from syncline.model.errors import Again, Denied, SynclineError, Waiting
+from syncline.model.event import rfc3339
+from syncline.sdk.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from syncline.model.key import ObjectKey
+
+#: Between attempts at one object, in seconds: exponential with full jitter, at most five minutes.
+BACKOFF: Final = RetryPolicy(initial=2.0, max=300.0)
+#: Fewest seconds between two attempts, whatever is drawn.
+SOONEST: Final = 1.0
+#: Kinds that there is something outside to be looked at of.
+CHECKED = frozenset({"AuthConfig", "Integration"})
+#: Reasons that others look for.
+WAITING, DEPENDENCY, SECRET = "Waiting", "DependencyNotReady", "SecretMissing"
+#: How runs end where the source turned out to be another than is declared.
+_DRIFT = frozenset({"SYN424", "SYN706"})
+#: Secrets that can't be had (`model/codes/secret.py`).
+_SECRET = frozenset({"SYN801", "SYN802", "SYN803", "SYN804"})
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When something is said, about which commit, and the number in [0, 1) that the next attempt is drawn by."""
+
+    now: dt.datetime
+    revision: str = ""
+    chance: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The time as RFC 3339 in UTC."""
+        return rfc3339(self.now)
+
+    def say(self, kind: ConditionType, status: Truth, reason: str, message: str = "") -> Condition:
+        """A condition that is found now."""
+        return Condition(kind, status, reason, message, self.revision, self.text)
+
+    def yes(self, kind: ConditionType, reason: str, message: str = "") -> Condition:
+        """That it holds."""
+        return self.say(kind, Truth.true, reason, message)
+
+    def no(self, kind: ConditionType, reason: str, message: str = "") -> Condition:
+        """That it doesn't."""
+        return self.say(kind, Truth.false, reason, message)
+
+    def after(self, attempts: int, at_least: float | None = None) -> str:
+        """When the attempt after so many failed ones is due."""
+        wait = max(SOONEST, BACKOFF.backoff(attempts, self.chance, at_least))
+        return rfc3339(self.now + dt.timedelta(seconds=wait))
+
+
+def well(status: Status, at: Moment, reason: str, message: str = "") -> Status:
+    """Ready: nothing is left to be tried."""
+    kinds = ConditionType
+    said = [at.yes(kinds.ready, reason, message), at.no(kinds.reconciling, reason), at.no(kinds.stalled, reason)]
+    return replace(status.with_(*said), attempts=0, retry="")
+
+
+def failed(status: Status, at: Moment, reason: str, error: SynclineError, *, again: bool) -> Status:
+    """Not ready, by an error. `again`: it is tried again without anybody asking, after a backoff of its own."""
+    kinds, message = ConditionType, f"[{error.code}] {' '.join(error.message.split())}"
+    passing = isinstance(error, Again | Waiting) and again
+    attempts = status.attempts + 1
+    asked = error.after if isinstance(error, Again) else None
+    said = [
+        at.no(kinds.ready, reason, message),
+        at.say(kinds.reconciling, Truth.true if passing else Truth.false, "Retrying" if passing else reason),
+        at.say(kinds.stalled, Truth.false if passing else Truth.true, reason),
+    ]
+    return replace(status.with_(*said), attempts=attempts, retry=at.after(attempts, asked) if again else "")
+
+
+def declared(key: ObjectKey, generation: int, spec: BaseModel, at: Moment) -> Status:
+    """What is known of an object when its declaration was just applied, whatever was known of an earlier one."""
+    return suspension(well(Status(key, generation=generation), at, "Applied"), spec, at).with_(
+        at.yes(ConditionType.policy_compliant, "Allowed")
+    )
+
+
+def suspension(status: Status, spec: BaseModel, at: Moment) -> Status:
+    """Whether it is suspended today, of what can be."""
+    if not isinstance(spec, SyncSpec | ImportSpec | ScheduleSpec):
+        return status
+    suspend = spec.suspend
+    if suspend is None or (suspend.until is not None and suspend.until < at.now.date()):
+        return status.with_(at.no(ConditionType.suspended, "NotSuspended"))
+    until = f" until {suspend.until}" if suspend.until else ""
+    return status.with_(at.yes(ConditionType.suspended, "Declared", f"{suspend.reason}{until}"))
+
+
+def waits(status: Status, at: Moment, error: Waiting, *, again: bool) -> Status:
+    """A declaration of this commit that couldn't be applied yet; what was applied before goes on working."""
+    return failed(status, at, WAITING, error, again=again)
+
+
+def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str = "", again: bool = False) -> Status:
+    """A flow after a run of it. `rejects` says that some records were set aside."""
+    kinds = ConditionType
+    if error is None:
+        found = well(status, at, "RunHadRejects" if rejects else "RunSucceeded", rejects)
+        return found.with_(at.yes(kinds.policy_compliant, "Allowed"), at.no(kinds.drifted, "SourceAsDeclared"))
+    if isinstance(error, Denied) and error.code.startswith("SYN5"):
+        found = failed(status, at, "PolicyDenied", error, again=False)
+        return found.with_(at.no(kinds.policy_compliant, "Denied", error.message))
+    reason = "RunInterrupted" if isinstance(error, Again | Waiting) else "RunFailed"
+    found = failed(status, at, reason, error, again=again and reason == "RunInterrupted")
+    if error.code in _DRIFT:
+        return found.with_(at.yes(kinds.drifted, "SourceChanged", error.message))
+    return found
+
+
+def checked(status: Status, at: Moment, error: SynclineError | None) -> Status:
+    """An integration or credentials after a look at whether they work."""
+    if error is None:
+        return well(status, at, "Checked")
+    if error.code in _SECRET:
+        return failed(status, at, SECRET, error, again=True)
+    reason = "Unreachable" if isinstance(error, Again | Waiting) else "CheckFailed"
+    return failed(status, at, reason, error, again=True)
+
+
+def depending(status: Status, at: Moment, blockers: tuple[Status, ...]) -> Status:
+    """An object in view of what it stands on: it waits for what isn't ready, whatever else is said of it.
+
+    Once that is ready, an object that had failed before is tried again: how it stands isn't known until then.
+    """
+    kinds = ConditionType
+    if blockers:
+        message = "waits for " + ", ".join(str(blocker.key) for blocker in blockers)
+        said = [at.no(kinds.ready, DEPENDENCY, message), at.yes(kinds.reconciling, WAITING, message)]
+        return replace(status.with_(*said, at.no(kinds.stalled, DEPENDENCY)), retry="")
+    ready = status.condition(kinds.ready)
+    if ready is None or ready.reason != DEPENDENCY:
+        return status
+    if not status.attempts:
+        found = well(status, at, "DependencyReady")
+        return replace(found, retry=at.text) if status.key.kind in CHECKED else found
+    unknown = at.say(kinds.ready, Truth.unknown, "DependencyReady", "not tried since what it waited for is ready")
+    return replace(status.with_(unknown, at.yes(kinds.reconciling, "Retrying")), retry=at.text)

@@ -1,0 +1,287 @@
+"""The one place where conditions are written: by an apply, by the daemon's checks, at the end of a run, of the source.
+
+What is said is decided in `conditions.py`; here it is put beside what is known of the others, and kept. A kill before
+this leaves what was said last; the next apply, check or run of the object says it anew.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncline.kinds import KIND_BY_NAME
+from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status
+from syncline.model.errors import Again, Stalled, SynclineError, Waiting
+from syncline.model.key import ObjectKey
+from syncline.reconciler.conditions import (
+    CHECKED,
+    DEPENDENCY,
+    WAITING,
+    Moment,
+    checked,
+    declared,
+    depending,
+    failed,
+    ran,
+    suspension,
+    waits,
+    well,
+)
+from syncline.reconciler.needs import Needs, all_needed, needs, secret_problem, secret_refs
+from syncline.secrets.contract import Reference, Unavailable
+
+if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
+    from syncline.manifests.desired import Desired
+    from syncline.model.manifest import Manifest
+    from syncline.settings import Settings
+    from syncline.state.store import RunRecord, StateReader, StateStore
+
+
+def source_key(name: str = "") -> ObjectKey:
+    """What the status of a source is kept under: that of the repository as a whole."""
+    return ObjectKey("", "Source", name or "main")
+
+
+def after_apply(
+    settings: Settings,
+    store: StateStore,
+    desired: Desired,
+    revision: str,
+    held: Mapping[ObjectKey, Waiting],
+    *,
+    patient: bool,
+    source: str = "",
+) -> None:
+    """
+    After an apply: `desired` is all that is applied now, `held` what of the commit `revision` couldn't be yet.
+
+    `patient`: whoever applies tries again by itself. What is new or changed is ready until something is known against
+    it; of credentials, their secrets are looked for.
+    """
+    objects = {applied.key: applied for applied in store.objects()}
+    graph = needs(desired)
+    used = {key for flow in desired.objects if flow.kind in {"Sync", "Import"} for key in all_needed(flow, desired)}
+    now, chance = _now(), random.random()  # noqa: S311 - so that objects aren't tried at the same moment
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        found: dict[ObjectKey, Status] = {}
+        for key, manifest in desired.objects.items():
+            at = Moment(now, objects[key].revision, chance)
+            known = before.get(key)
+            if known is None or known.generation != objects[key].generation or waited(known):
+                known = _fresh(settings, manifest, objects[key].generation, at, to_check=key in used)
+            found[key] = suspension(known, manifest.spec, at)
+        at = Moment(now, revision, chance)
+        for key, error in held.items():
+            known = before.get(key)
+            if known is None or waits_for(known, revision) is None or known.retry <= at.text:
+                known = waits(known or found.get(key) or Status(key), at, error, again=patient)
+            found[key] = known
+        found[source_key(source)] = _source(before.get(source_key(source)), at, None, held, again=patient)
+        found = _settled(found, desired, graph, now)
+        gone = [Status(key) for key in before if key not in found and key.kind != "Source"]
+        return [*found.values(), *gone], _told(before, found)
+
+    store.change_statuses(None, make)
+
+
+def source_failed(
+    store: StateStore, revision: str, error: SynclineError, *, after: float | None, source: str = ""
+) -> None:
+    """Why the newest commit of a source isn't applied; `after` is in seconds until it is tried again, by itself."""
+    key, at = source_key(source), Moment(_now(), revision)
+    retry = "" if after is None else Moment(at.now, revision).after(1, after)
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        known = before.get(key)
+        found = replace(_source(known, at, error, {}, again=after is not None), retry=retry)
+        if known is not None and _same(known, found):
+            found = replace(known, retry=retry if known.retry else "")  # told of once, however often it comes again
+        return [found], _told(before, {key: found})
+
+    store.change_statuses([key], make)
+
+
+def source_well(store: StateStore, revision: str, *, source: str = "") -> None:
+    """That the newest commit of a source is applied whole, after all."""
+    key = source_key(source)
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        found = _kept(before.get(key), _source(before.get(key), Moment(_now(), revision), None, {}, again=True))
+        return [found], _told(before, {key: found})
+
+    store.change_statuses([key], make)
+
+
+def after_run(store: StateStore, applied: Applied, record: RunRecord, error: SynclineError | None) -> None:
+    """After a run: how the flow stands. A success proves what it stands on; after a failure that is looked at."""
+    key = record.key
+    below = [k for k in all_needed(key, applied.desired) if k.kind in CHECKED]
+    now = _now()
+    rejects = f"see `syncline runs rejects {record.id}`" if record.counts.rejected else ""
+    again = record.trigger in {"schedule", "event"}
+    settle = False
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        nonlocal settle
+        at = Moment(now, applied.objects[key].revision, random.random())  # noqa: S311 - spreads attempts
+        found = {key: ran(before.get(key) or Status(key), at, error, rejects=rejects, again=again)}
+        for one in below:
+            at = Moment(now, applied.objects[one].revision)
+            status = before.get(one) or Status(one)
+            if error is None and (status.failing or not status.conditions):
+                found[one] = well(status, at, "RunSucceeded", f"proved by {key}")
+                settle = True
+            elif isinstance(error, Again | Stalled) and not status.failing and not status.retry:
+                found[one] = replace(status, retry=at.text)
+        found = {k: _kept(before.get(k), status) for k, status in found.items()}
+        return found.values(), _told(before, {k: s for k, s in found.items() if k != key})
+
+    store.change_statuses([key, *below], make)
+    if settle:
+        _settle(store, applied.desired)
+
+
+def after_check(store: StateStore, applied: Applied, key: ObjectKey, error: SynclineError | None) -> None:
+    """After a look at an integration or at credentials; what stands on them follows."""
+    changed = False
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        nonlocal changed
+        at = Moment(_now(), applied.objects[key].revision, random.random())  # noqa: S311 - spreads attempts
+        known = before.get(key) or Status(key)
+        found = checked(known, at, error)
+        changed = known.failing != found.failing or not known.conditions
+        return [found], _told(before, {key: found})
+
+    store.change_statuses([key], make)
+    if changed:
+        _settle(store, applied.desired)
+
+
+def secrets_error(settings: Settings, manifest: Manifest) -> SynclineError | None:
+    """Why an object's secrets can't be had on this machine; None where they can, or it has none."""
+    for ref in secret_refs(manifest.spec):
+        problem = secret_problem(settings, manifest.key.tenant, ref)
+        if problem is not None:
+            at = ref.secret_ref
+            return Unavailable(Reference(at.provider, at.key, at.path), problem)
+    return None
+
+
+def next_attempt(store: StateReader, keys: Iterable[ObjectKey], now: dt.datetime) -> float:
+    """Seconds until the first of these objects is due to be tried again; a second at least."""
+    due = [status.retry for status in store.statuses(list(keys)).values() if status.retry]
+    return max(1.0, (dt.datetime.fromisoformat(min(due)) - now).total_seconds()) if due else 1.0
+
+
+def waited(status: Status) -> bool:
+    """Whether a declaration of it had to wait."""
+    ready = status.condition(ConditionType.ready)
+    return ready is not None and ready.reason == WAITING
+
+
+def waits_for(status: Status, revision: str) -> Waiting | None:
+    """What its declaration of this commit waits for before it can be applied; None where it doesn't."""
+    ready = status.condition(ConditionType.ready)
+    if ready is None or (ready.reason, ready.revision) != (WAITING, revision):
+        return None
+    code, _, message = ready.message.removeprefix("[").partition("] ")
+    return Waiting(message, code=code)
+
+
+# --- Parts -----------------------------------------------------------------------------------------------------------
+
+
+def _fresh(settings: Settings, manifest: Manifest, generation: int, at: Moment, *, to_check: bool) -> Status:
+    """What is known of a declaration that was just applied."""
+    found = declared(manifest.key, generation, manifest.spec, at)
+    if manifest.key.kind not in CHECKED:
+        return found
+    error = secrets_error(settings, manifest)
+    if error is not None:
+        return checked(found, at, error)
+    return replace(found, retry=at.text) if to_check else found
+
+
+def _source(
+    known: Status | None, at: Moment, error: SynclineError | None, held: Mapping[ObjectKey, Waiting], *, again: bool
+) -> Status:
+    status = known or Status(source_key())
+    if error is not None:
+        found = failed(status, at, type(error).__name__, error, again=again)
+        if isinstance(error, Waiting | Again):
+            return found
+        denied = error.code.startswith("SYN5")
+        return found.with_(at.no(ConditionType.policy_compliant, "Denied", error.message)) if denied else found
+    if held:
+        first = next(iter(held.values()))
+        some = f"{len(held)} of the commit's objects wait, the first because {first.message}"
+        return failed(status, at, "PartlyApplied", Waiting(some, code=first.code, on=first.on), again=again)
+    return well(status, at, "Applied").with_(at.yes(ConditionType.policy_compliant, "Allowed"))
+
+
+def _settle(store: StateStore, desired: Desired) -> None:
+    """Brings what stands on others in line with them."""
+    graph = needs(desired)
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        found = _settled(before, desired, graph, _now())
+        return found.values(), _told(before, found)
+
+    store.change_statuses(None, make)
+
+
+def _settled(
+    statuses: Mapping[ObjectKey, Status], desired: Desired, graph: Needs, now: dt.datetime
+) -> dict[ObjectKey, Status]:
+    """The statuses, each in view of what it stands on; what others stand on comes first."""
+    found = dict(statuses)
+    for key in sorted(graph, key=lambda k: (KIND_BY_NAME[k.kind].order, k)):
+        status = found.get(key)
+        if status is None or key not in desired.objects:
+            continue
+        ready = status.condition(ConditionType.ready)
+        blockers = tuple(s for needed in graph[key] if (s := found.get(needed)) is not None and s.failing)
+        at = Moment(now, ready.revision if ready is not None else "")
+        if ready is None or ready.reason != WAITING:
+            found[key] = _kept(status, depending(status, at, blockers))
+    return found
+
+
+def _kept(before: Status | None, after: Status) -> Status:
+    """The status as it was, where it says the same: so that saying it again writes nothing."""
+    return before if before is not None and _same(before, after) and before.retry == after.retry else after
+
+
+def _same(one: Status, other: Status) -> bool:
+    def said(status: Status) -> tuple[int, tuple[Condition, ...]]:
+        return bool(status.retry), tuple(replace(c, changed="") for c in status.conditions)
+
+    return said(one) == said(other)
+
+
+def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status]) -> Iterator[Occurrence]:
+    """What there is to tell of objects that stopped or began to be ready, or aren't for another reason than before."""
+    for key, status in after.items():
+        old = before.get(key)
+        ready = status.condition(ConditionType.ready)
+        was = old.condition(ConditionType.ready) if old is not None else None
+        if ready is None or (was is not None and (was.status, was.reason) == (ready.status, ready.reason)):
+            continue
+        if status.failing and ready.reason == DEPENDENCY:
+            continue  # the cause is told, once
+        if status.failing:
+            yield Occurrence(key, Mood.warning, ready.reason, ready.message, ready.revision)
+        elif old is not None and old.failing and was is not None and was.reason != DEPENDENCY:
+            yield Occurrence(key, Mood.normal, "Ready", ready.message, ready.revision)
+        elif key.kind == "Source" and (was is None or was.revision != ready.revision):
+            yield Occurrence(key, Mood.normal, ready.reason, "the commit is applied", ready.revision)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

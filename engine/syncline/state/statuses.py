@@ -1,0 +1,182 @@
+"""How objects stand, and what happened to them: rows of `statuses` and `events`.
+
+A status is one row, so that what belongs together changes together. Events are written in the transaction of what they
+tell of: none is lost by a kill, and none is told twice. Only the newest are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, insert, or_, select
+
+from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
+from syncline.model.key import ObjectKey
+from syncline.model.run import RunState
+from syncline.state import tables
+from syncline.state.store import RunRecord, StatusChange
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement, Connection, Row, Table
+
+    from syncline.state.database import Database
+
+#: Events that are kept, the newest; older ones go when as many as `_PRUNED` of them have piled up.
+KEPT_EVENTS = 10_000
+_PRUNED = 100
+#: Keys in one statement; both databases take several times as many.
+_CHUNK = 100
+#: What a run's new state is called, where the state's own name wouldn't say what happened.
+_WORDS = {RunState.running: "Started"}
+#: Longest message of a condition or an event, in characters.
+MAX_MESSAGE = 2_000
+
+_STATUSES, _EVENTS = tables.statuses, tables.events
+_INSERT_EVENT = insert(_EVENTS)
+
+
+def read(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: bool = False) -> dict[ObjectKey, Status]:
+    """The statuses of these objects, or of all, in key order. `lock`: nobody else changes them in this transaction."""
+    query = select(_STATUSES).order_by(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
+    if lock:
+        query = query.with_for_update()
+    if keys is None:
+        return {status.key: status for status in map(_status, connection.execute(query))}
+    found: dict[ObjectKey, Status] = {}
+    for start in range(0, len(keys), _CHUNK):
+        either = _any_of(_STATUSES, keys[start : start + _CHUNK])
+        found.update({status.key: status for status in map(_status, connection.execute(query.where(either)))})
+    return dict(sorted(found.items()))
+
+
+def due(database: Database, now: str) -> tuple[ObjectKey, ...]:
+    """Objects whose next attempt is due, the longest overdue first."""
+    columns = _STATUSES.c
+    query = select(columns.tenant, columns.kind, columns.name).where(columns.retry != "", columns.retry <= now)
+    with database.read() as connection:
+        rows = connection.execute(query.order_by(columns.retry)).all()
+    return tuple(ObjectKey(*row) for row in rows)
+
+
+def change(database: Database, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
+    """Lets `make` decide from the statuses of these objects (None: of all), and keeps what it says, in one transaction.
+
+    What it leaves as it is isn't written, and a status without conditions is forgotten.
+    """
+    with database.write() as connection:
+        before = read(connection, keys, lock=True)
+        statuses, occurrences = make(before)
+        changed = [status for status in statuses if before.get(status.key) != status]
+        gone = [status.key for status in changed if not status.conditions]
+        for start in range(0, len(gone), _CHUNK):
+            connection.execute(delete(_STATUSES).where(_any_of(_STATUSES, gone[start : start + _CHUNK])))
+        rows = [_columns(status) for status in sorted(changed, key=lambda s: s.key) if status.conditions]
+        if rows:
+            new = database.insert(_STATUSES)
+            names = ("conditions", "generation", "attempts", "retry")
+            connection.execute(
+                new.on_conflict_do_update(
+                    index_elements=["tenant", "kind", "name"], set_={name: new.excluded[name] for name in names}
+                ),
+                rows,
+            )
+        tell(connection, *occurrences)
+
+
+def tell(connection: Connection, *occurrences: Occurrence) -> None:
+    """Keeps events, in the caller's transaction, and forgets those that are too old."""
+    for occurrence in occurrences:
+        values = {
+            "time": occurrence.time or now(),
+            "tenant": occurrence.key.tenant,
+            "kind": occurrence.key.kind,
+            "name": occurrence.key.name,
+            "mood": str(occurrence.mood),
+            "reason": occurrence.reason,
+            "message": _text(occurrence.message),
+            "revision": occurrence.revision,
+            "run": occurrence.run,
+        }
+        key = connection.execute(_INSERT_EVENT, values).inserted_primary_key
+        if key is not None and (number := int(key[0])) % _PRUNED == 0:
+            connection.execute(delete(_EVENTS).where(_EVENTS.c.number <= number - KEPT_EVENTS))
+
+
+def of_run(run: RunRecord) -> Occurrence:
+    """What there is to tell of a run's new state."""
+    counts = run.counts
+    figures = f"{counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected"
+    match run.state:
+        case RunState.failed | RunState.interrupted:
+            mood, message = Mood.warning, f"[{run.error_code}] {run.error}" if run.error else ""
+        case RunState.running | RunState.pending:
+            mood, message = Mood.normal, f"{run.trigger} run {run.id}"
+        case _:
+            mood, message = Mood.normal, figures
+    return Occurrence(run.key, mood, f"Run{_WORDS.get(run.state, run.state)}", message, run.revision, run.id)
+
+
+def events(
+    database: Database, key: ObjectKey | None, tenant: str | None, after: int, limit: int
+) -> tuple[Occurrence, ...]:
+    """The newest events after a number, oldest first."""
+    query = select(_EVENTS).where(_EVENTS.c.number > after).order_by(_EVENTS.c.number.desc()).limit(limit)
+    if key is not None:
+        query = query.where(_any_of(_EVENTS, [key]))
+    if tenant is not None:
+        query = query.where(_EVENTS.c.tenant == tenant)
+    with database.read() as connection:
+        rows = connection.execute(query).all()
+    return tuple(map(_occurrence, reversed(rows)))
+
+
+def now() -> str:
+    """The time as statuses and events have it: RFC 3339 UTC, with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _any_of(table: Table, keys: Sequence[ObjectKey]) -> ColumnElement[bool]:
+    columns = table.c
+    return or_(*(and_(columns.tenant == k.tenant, columns.kind == k.kind, columns.name == k.name) for k in keys))
+
+
+def _columns(status: Status) -> dict[str, Any]:
+    return {
+        "tenant": status.key.tenant,
+        "kind": status.key.kind,
+        "name": status.key.name,
+        "conditions": [
+            {
+                "type": str(c.type),
+                "status": str(c.status),
+                "reason": c.reason,
+                "message": _text(c.message),
+                "revision": c.revision,
+                "changed": c.changed,
+            }
+            for c in status.conditions
+        ],
+        "generation": status.generation,
+        "attempts": status.attempts,
+        "retry": status.retry,
+    }
+
+
+def _status(row: Row[Any]) -> Status:
+    conditions = tuple(
+        Condition(ConditionType(c["type"]), Truth(c["status"]), c["reason"], c["message"], c["revision"], c["changed"])
+        for c in row.conditions
+    )
+    return Status(ObjectKey(row.tenant, row.kind, row.name), conditions, row.generation, row.attempts, row.retry)
+
+
+def _occurrence(row: Row[Any]) -> Occurrence:
+    key = ObjectKey(row.tenant, row.kind, row.name)
+    return Occurrence(key, Mood(row.mood), row.reason, row.message, row.revision, row.run, row.number, row.time)
+
+
+def _text(text: str) -> str:
+    """Text that both databases can keep, and that doesn't fill them."""
+    return text[:MAX_MESSAGE].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
