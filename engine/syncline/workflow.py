@@ -77,6 +77,7 @@ def validate(settings: Settings, *, mapping_tests: bool = True, base: str = "") 
     found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
     found += _mapping_findings(resolved.desired, flows)
     found += side_by_side(resolved.desired)
+    found += _condition_findings(resolved.desired)
     if base:
         from syncline.manifests.revisions import connectors_at
 
@@ -87,6 +88,14 @@ def validate(settings: Settings, *, mapping_tests: bool = True, base: str = "") 
     found += [result.diagnostic for result in results if result.diagnostic is not None]
     unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
     return Validation(loaded.files, resolved.desired, flows, unique, results)
+
+
+def _condition_findings(desired: Desired) -> list[Diagnostic]:
+    if not any(desired.of_kind("Schedule")):
+        return []
+    from syncline.policy.conditions import check_conditions
+
+    return check_conditions(desired)
 
 
 def _mapping_findings(desired: Desired, flows: Flows) -> list[Diagnostic]:

@@ -4,6 +4,9 @@ A schedule's cursor in the state is the last instant that was dealt with. It mov
 ended, so that a daemon that dies in the middle of one starts it again, which goes on where it was: no start is lost.
 Nor is one doubled: where a daemon died between the end of a run and the move of the cursor, or was followed while its
 run went on, the run that there was counts for the start.
+
+A schedule by event keeps in its cursor which events it has dealt with (`events.py`). While its flows are under way,
+what comes is left for one start after it, so that each event is followed by a run that began after it.
 """
 
 from __future__ import annotations
@@ -11,15 +14,16 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from syncline.daemon.timetable import Fire, Timetable
-from syncline.daemon.workers import Start, Tell, Workers
-from syncline.kinds.schedule import ScheduleSpec
+from syncline.daemon.events import Look
+from syncline.daemon.timetable import Timetable, suspended, within
+from syncline.daemon.workers import Start, Tell, Trigger, Workers
+from syncline.kinds.schedule import OnEvent, ScheduleSpec
 from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.state.store import StateStore
 
@@ -38,7 +42,7 @@ class Starter:
         self._store = store or engine.facilities.store
         self._watched = watched
         self._tell = tell
-        self._dealt: dict[ObjectKey, dt.datetime] = {}
+        self._dealt: dict[ObjectKey, str] = {}  # cursors, by schedule
         self._lock = threading.Lock()
         self._open: dict[ObjectKey, int] = {}  # starts that are not over, by schedule
         self._workers = Workers(engine, self._store, at_once, tell, self._ended)
@@ -48,11 +52,13 @@ class Starter:
         self._workers.tick()
         applied = self._engine.applied()
         for manifest in applied.desired.of_kind("Schedule"):
-            assert isinstance(manifest.spec, ScheduleSpec)
-            key = manifest.key
-            since = self._dealt.get(key) or self._since(key, applied)
-            for fire in Timetable(str(key), manifest.spec).due(since, self._watched, now):
-                self._start(key, manifest.spec, fire)
+            key, spec = manifest.key, manifest.spec
+            assert isinstance(spec, ScheduleSpec)
+            since = dt.datetime.fromisoformat(applied.objects[key].applied)
+            if spec.on is not None:
+                self._by_event(key, spec, spec.on, since, now)
+            else:
+                self._by_time(key, spec, since, now)
 
     def close(self) -> None:
         """Starts nothing more, not even what waits for its turn; what is under way goes on."""
@@ -62,21 +68,55 @@ class Starter:
         """Waits for the runs that are under way; whether all of them ended in time."""
         return self._workers.drain(seconds)
 
-    def _since(self, key: ObjectKey, applied: Applied) -> dt.datetime:
-        """The last instant that was dealt with; of a new schedule, when it was applied."""
-        kept = self._store.cursor(key)
-        found = dt.datetime.fromisoformat(kept or applied.objects[key].applied)
-        self._dealt[key] = found
-        return found
+    def _by_time(self, key: ObjectKey, spec: ScheduleSpec, since: dt.datetime, now: dt.datetime) -> None:
+        """Starts what is due after the last instant that was dealt with; of a new schedule, after it was applied."""
+        cursor = self._cursor(key)
+        if cursor is not None and not cursor.startswith("{"):  # else it was by event until now
+            since = dt.datetime.fromisoformat(cursor)
+        for fire in Timetable(str(key), spec).due(since, self._watched, now):
+            self._start(key, spec, fire.at.isoformat(), fire.at, fire.starts)
 
-    def _start(self, schedule: ObjectKey, spec: ScheduleSpec, fire: Fire) -> None:
-        flows = [ObjectKey(schedule.tenant, *name.split("/", 1)) for name in spec.run]
+    def _by_event(self, key: ObjectKey, spec: ScheduleSpec, on: OnEvent, since: dt.datetime, now: dt.datetime) -> None:
+        """Starts its runs for all that happened, once, unless they are under way or its windows are closed."""
+        under_way = bool(self._open.get(key)) or any(map(self._workers.busy, _flows(key, spec)))
+        if under_way and spec.concurrency != "replace":
+            return
+        if not within(spec.windows, now.astimezone(ZoneInfo(spec.time_zone))):
+            return
+        cursor = self._cursor(key)
+        found = Look(self._store, key, on, since, now).after(cursor)
+        times = [at for at in found.times if spec.catch_up != "none" or at >= self._watched]
+        if not times or suspended(spec.suspend, now):
+            if found.cursor != cursor and not self._open.get(key):
+                self._dealt[key] = found.cursor
+                self._keep(key, found.cursor)
+            return
+        last = max(times)
+        begins = last if on.event == "apply.finish" else Timetable(str(key), spec).put_off(last)
+        if begins <= now:
+            self._start(key, spec, found.cursor, last, begins, trigger="event")
+
+    def _cursor(self, key: ObjectKey) -> str | None:
+        """How far a schedule has come."""
+        return self._dealt.get(key) or self._store.cursor(key)
+
+    def _start(
+        self,
+        schedule: ObjectKey,
+        spec: ScheduleSpec,
+        cursor: str,
+        at: dt.datetime,
+        begins: dt.datetime,
+        trigger: Trigger = "schedule",
+    ) -> None:
+        """Starts the runs of a schedule; `cursor` says that it has, once they are over."""
+        flows = _flows(schedule, spec)
         with self._lock:
             # All of it at once: a worker that ends meanwhile must not take the instant for one that is done with.
-            self._dealt[schedule] = fire.at
+            self._dealt[schedule] = cursor
             self._open[schedule] = self._open.get(schedule, 0) + len(flows)
         for flow in flows:
-            start = Start(schedule, flow, fire.at, fire.starts)
+            start = Start(schedule, flow, at, begins, trigger)
             if why := self._workers.offer(start, spec.concurrency):
                 self._tell(f"{flow}: {why}, so {start.shown} is passed over")
                 self._ended(start)
@@ -88,7 +128,14 @@ class Starter:
             if self._open[start.schedule]:
                 return
             dealt = self._dealt[start.schedule]
+        self._keep(start.schedule, dealt)
+
+    def _keep(self, schedule: ObjectKey, cursor: str) -> None:
         try:
-            self._store.put_cursor(start.schedule, dealt.isoformat())
+            self._store.put_cursor(schedule, cursor)
         except SynclineError as error:
-            self._tell(f"{start.schedule}: {error.code} {error.message}")
+            self._tell(f"{schedule}: {error.code} {error.message}")
+
+
+def _flows(schedule: ObjectKey, spec: ScheduleSpec) -> list[ObjectKey]:
+    return [ObjectKey(schedule.tenant, *name.split("/", 1)) for name in spec.run]

@@ -22,6 +22,7 @@ from syncline.model import units
 
 if TYPE_CHECKING:
     from syncline.kinds.schedule import ScheduleSpec, Window, Windows
+    from syncline.kinds.sync import Suspend
 
 #: Instants outside of windows that are passed over in search of one inside: two months of minutes.
 _PASSED_OVER = 90_000
@@ -73,7 +74,7 @@ class Timetable:
         for at in self._instants(instant):
             if within(self._spec.windows, at.astimezone(self._zone)):
                 passed_over = 0
-                yield Fire(at, self._put_off(at))
+                yield Fire(at, self.put_off(at))
             elif (passed_over := passed_over + 1) > _PASSED_OVER:
                 return
 
@@ -125,13 +126,18 @@ class Timetable:
         assert self._every is not None
         return _EPOCH + ((instant - _EPOCH) // self._every) * self._every
 
-    def _put_off(self, at: dt.datetime) -> dt.datetime:
-        """The instant and its jitter; without it where it would leave the windows."""
+    def put_off(self, at: dt.datetime) -> dt.datetime:
+        """The instant and its jitter, drawn from the schedule's name; without it where it would leave the windows."""
         if not self._jitter:
             return at
         drawn = hashlib.sha256(f"{self._name} {at.isoformat()}".encode()).digest()
         starts = at + dt.timedelta(seconds=self._jitter * int.from_bytes(drawn[:6], "big") / 2**48)
         return starts if within(self._spec.windows, starts.astimezone(self._zone)) else at
+
+
+def suspended(suspend: Suspend | None, now: dt.datetime) -> bool:
+    """Whether it is kept from starting anything now: until the end of a day in UTC, or until that is removed."""
+    return suspend is not None and (suspend.until is None or suspend.until >= now.astimezone(dt.UTC).date())
 
 
 def within(windows: Windows, local: dt.datetime) -> bool:

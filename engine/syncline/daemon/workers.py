@@ -8,6 +8,7 @@ it (replace). One start of a schedule waits for a flow at most: it takes up all 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 Tell = Callable[[str], None]
 Concurrency = Literal["allow", "forbid", "replace"]
+Trigger = Literal["schedule", "event"]
 
 #: Seconds for which a start is tried again while somebody else has its flow: longer than the lease of a run lasts, so
 #: that one of a machine that fell silent is waited for. Who has it after that is at work.
@@ -43,12 +45,13 @@ class Start:
     flow: ObjectKey
     at: dt.datetime
     begins: dt.datetime
-    trigger: Literal["schedule", "event"] = "schedule"
+    trigger: Trigger = "schedule"
 
     @property
     def shown(self) -> str:
         """It by its instant, as people read it."""
-        return f"the start at {self.at:%Y-%m-%d %H:%M:%S}Z"
+        word = "at" if self.trigger == "schedule" else "for what happened at"
+        return f"the start {word} {self.at:%Y-%m-%d %H:%M:%S}Z"
 
 
 class Workers:
@@ -122,7 +125,9 @@ class Workers:
 
     def _begin(self, start: Start) -> None:
         self._busy[start.flow] = Halt()
-        self._todo.put((time.monotonic() + PATIENCE, start))
+        # No other start makes up for one by an event: it waits as long as it takes.
+        patience = PATIENCE if start.trigger == "schedule" else math.inf
+        self._todo.put((time.monotonic() + patience, start))
 
     def _work(self) -> None:
         while (item := self._todo.get()) is not None and not self._closed:

@@ -44,7 +44,12 @@ class Windows(Spec):
 class OnEvent(Spec):
     """Starts when an event of this type passes the filter."""
 
-    event: Annotated[str, Field(description="Type of the event, such as run.finish or apply.finish.")]
+    event: Annotated[
+        str, Field(description="run.finish, the end of a run, or apply.finish, an apply that changed something.")
+    ]
+    of: Annotated[
+        tuple[RunRef, ...], Field(description="Syncs and imports whose runs count; for run.finish, which needs them.")
+    ] = ()
     filter: Annotated[
         Cel | None, Field(description="CEL condition over `event`; only events for which it is true count.")
     ] = None
@@ -62,7 +67,10 @@ class ScheduleSpec(Spec):
     every: Annotated[
         Duration | None, Field(description="Fixed time between starts, such as 15m; counted from the Unix epoch.")
     ] = None
-    on: Annotated[OnEvent | None, Field(description="Type of event that starts the runs, with a filter.")] = None
+    on: Annotated[
+        OnEvent | None,
+        Field(description="Event that starts the runs. Several that come while they are under way start them once."),
+    ] = None
     time_zone: Annotated[
         str, Field(description="IANA time zone that cron and windows are read in, such as Europe/Berlin.")
     ] = "UTC"
@@ -103,7 +111,8 @@ def run_references(run: tuple[str, ...], *path: str) -> tuple[Reference, ...]:
 
 def _references(spec: BaseModel) -> tuple[Reference, ...]:
     assert isinstance(spec, ScheduleSpec)
-    return run_references(spec.run, "spec", "run")
+    found = run_references(spec.run, "spec", "run")
+    return found if spec.on is None else (*found, *run_references(spec.on.of, "spec", "on", "of"))
 
 
 KIND = Kind(

@@ -19,7 +19,7 @@ from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
 from syncline.kinds.reading import Page
-from syncline.kinds.schedule import ScheduleSpec, Windows
+from syncline.kinds.schedule import OnEvent, ScheduleSpec, Windows
 from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
@@ -35,6 +35,7 @@ from syncline.manifests.writes import declared_writes
 from syncline.model import units
 from syncline.model.event import Action
 from syncline.model.manifest import Path
+from syncline.model.trigger import TRIGGERS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -306,11 +307,22 @@ def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
         yield Problem(
             "SYN205", (*SPEC, "every"), f"{spec.every} is too short a time between starts", expected="1s or more"
         )
-    if spec.on is not None and spec.on.event not in EVENTS:
-        yield _not_one_of(spec.on.event, EVENTS, (*SPEC, "on", "event"), "type of event")
+    if spec.on is not None:
+        yield from _on_event(spec.on)
     yield from _zone(spec.time_zone, (*SPEC, "timeZone"))
     yield from _repeated(list(spec.run), (*SPEC, "run"), "", "run")
     yield from _windows(spec.windows)
+
+
+def _on_event(on: OnEvent) -> Iterator[Problem]:
+    path: Path = (*SPEC, "on")
+    if on.event not in TRIGGERS:
+        yield _not_one_of(on.event, TRIGGERS, (*path, "event"), "type of event that starts runs")
+    if on.event == "run.finish" and not on.of:
+        yield Problem("SYN202", path, "run.finish needs the field 'of': whose runs count", expected="of: [Sync/NAME]")
+    if on.event == "apply.finish" and on.of:
+        yield Problem("SYN205", (*path, "of"), "an apply is of no sync or import", help="Leave `of` out.")
+    yield from _repeated(list(on.of), (*path, "of"), "", "flow")
 
 
 def _windows(windows: Windows) -> Iterator[Problem]:

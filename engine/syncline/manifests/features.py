@@ -14,7 +14,6 @@ from pydantic.alias_generators import to_camel
 
 from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.schedule import ScheduleSpec
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
@@ -83,11 +82,6 @@ def _tenant(spec: TenantSpec) -> Iterator[Feature]:
             yield Feature(("spec", field), f"enforcing {field}", "Nothing is refused because of it yet.")
 
 
-def _schedule(spec: ScheduleSpec) -> Iterator[Feature]:
-    if spec.on is not None:
-        yield Feature(("spec", "on"), "starting runs by an event", "Give a time, as cron or every.")
-
-
 def _subscription(spec: SubscriptionSpec) -> Iterator[Feature]:
     del spec
     yield Feature(("kind",), "reacting to events", "Nothing is sent or started because of it.", at_key=False)
@@ -98,7 +92,6 @@ _FEATURES: Final[dict[str, Callable[[Any], Iterator[Feature]]]] = {
     "Sync": _sync,
     "Import": _import,
     "Tenant": _tenant,
-    "Schedule": _schedule,
     "Subscription": _subscription,
 }
 

@@ -19,6 +19,7 @@ from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests import versions
 from syncline.manifests.catalog import catalog as shipped
+from syncline.manifests.chains import check_chains
 from syncline.manifests.config import check_config
 from syncline.manifests.deletes import deletes
 from syncline.manifests.desired import Desired
@@ -71,6 +72,7 @@ def resolve(
             case _:
                 pass
         diagnostics += [_diagnostic(problem, manifest) for problem in found]
+    diagnostics += check_chains(desired)
     diagnostics.sort(key=Diagnostic.sort_key)
     return Resolved(desired, tuple(diagnostics))
 

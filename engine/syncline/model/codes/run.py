@@ -6,13 +6,6 @@ from syncline.model.codes.code import Code
 
 CODES: tuple[Code, ...] = (
     Code(
-        "SYN698",
-        "replaced by another start",
-        "A schedule with `concurrency: replace` had another start while the run was going. What it had committed "
-        "stays.",
-        "Nothing; the run that follows says how it went.",
-    ),
-    Code(
         "SYN700",
         "temporary failure",
         "It failed in a way that may pass by itself.",

@@ -1,0 +1,64 @@
+"""Conditions over events, compiled at validate time and tried on an example of the event that they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from syncline.kinds.schedule import ScheduleSpec
+from syncline.manifests.text import nearest
+from syncline.model.diagnostic import Diagnostic
+from syncline.model.trigger import EXAMPLES
+from syncline.policy.cel import ERRORS, Condition
+
+if TYPE_CHECKING:
+    from syncline.manifests.desired import Desired
+    from syncline.model.manifest import Manifest
+
+
+def check_conditions(desired: Desired) -> list[Diagnostic]:
+    """A finding (SYN696) for each filter of a schedule that isn't CEL, or isn't true or false of its event."""
+    return [finding for manifest in desired.of_kind("Schedule") for finding in _schedule(manifest)]
+
+
+def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:
+    spec = manifest.spec
+    if not isinstance(spec, ScheduleSpec) or spec.on is None or spec.on.filter is None:
+        return
+    example = EXAMPLES.get(spec.on.event)
+    if example is None:
+        return  # the type of the event is a finding already
+    wrong = _wrong(spec.on.filter, dict(example))
+    if wrong:
+        yield Diagnostic(
+            code="SYN696",
+            message=f"the filter {wrong}",
+            place=manifest.place_of("spec", "on", "filter"),
+            subject=str(manifest.key),
+            expected=f"a CEL condition over event.{{{', '.join(example)}}}",
+            suggestion=_near(spec.on.filter, list(example)),
+        )
+
+
+def _wrong(text: str, example: dict[str, object]) -> str:
+    """What is wrong with a condition, or ''."""
+    try:
+        value = Condition(text)({"event": example})
+    except KeyError as error:
+        return f"names {error.args[0]!s}, which the event doesn't have"
+    except ValueError as error:
+        return f"isn't CEL: {str(error).splitlines()[0][:200]}"
+    except ERRORS as error:
+        return f"can't be evaluated on an event: {str(error).splitlines()[0][:200]}"
+    return "" if isinstance(value, bool) else f"gives {type(value).__name__}, not true or false"
+
+
+def _near(text: str, names: list[str]) -> str:
+    """A field for the first name that the event doesn't have."""
+    for word in text.replace("(", " ").replace(")", " ").split():
+        prefix, dot, rest = word.partition("event.")
+        name = rest.partition(".")[0]
+        if dot and not prefix and name not in names:
+            near = nearest(name, names)
+            return f"event.{near}" if near else ""
+    return ""
