@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
-    from syncline.state.store import AppliedObject, RunRecord, StateReader
+    from syncline.state.store import AppliedObject, AppliedRevision, RunRecord, StateReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +206,14 @@ def apply(
 ) -> Applied:
     """Applies a saved plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for errors."""
     from syncline.executor.facilities import open_facilities
+    from syncline.manifests.repository import author_of
     from syncline.reconciler.apply import apply_plan
+    from syncline.state.store import Author
 
     chosen = wanted if wanted is not None else plan(settings, allow_deletes=allow_deletes)
     with open_facilities(settings) as facilities:
-        return apply_plan(facilities, chosen, step)
+        author = Author(*author_of(settings.root, chosen.basis.revision))
+        return apply_plan(facilities, chosen, step, author=author)
 
 
 @contextmanager
@@ -306,6 +309,14 @@ def objects(settings: Settings) -> tuple[AppliedObject, ...]:
 
     with closing(open_reader(settings.state_url)) as reader:
         return reader.objects()
+
+
+def history(settings: Settings, limit: int) -> tuple[AppliedRevision, ...]:
+    """What was applied, newest first."""
+    from syncline.state.open import open_reader
+
+    with closing(open_reader(settings.state_url)) as reader:
+        return reader.history(limit)
 
 
 def statuses(settings: Settings) -> dict[ObjectKey, Status]:

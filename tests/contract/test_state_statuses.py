@@ -10,6 +10,7 @@ from syncline.model.condition import Condition, ConditionType, Mood, Occurrence,
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts, RunState
 from syncline.state import statuses
+from syncline.state.store import Author
 from tests.contract.state_places import APPLIED, ORDERS, RUN, apply
 
 READY = Condition(ConditionType.ready, Truth.true, "Applied", "ä\0", "r1", "2026-11-26T01:00:00Z")
@@ -120,3 +121,17 @@ def test_a_status_goes_with_its_object(store):
         store.delete_object(lease, "2", 1, new)
     assert store.statuses() == {}
     assert [e.reason for e in store.events()][-2:] == ["Moved", "Retired"]
+
+
+def test_the_history_is_of_applies_that_changed_something(store):
+    """Each is kept once, under its author; one that changed nothing, or was not finished, is none."""
+    author = Author("Ada <ada@example.com>", "say\0 it")
+    with store.lease("apply") as lease:
+        for name, revision, objects in (("1", "r1", 1), ("2", "r2", 0), ("3", "r3", 2)):
+            store.begin_apply(lease, name, "p", revision, [])
+            for _ in range(2):
+                store.finish_apply(lease, name, author, objects)
+        store.begin_apply(lease, "4", "p", "r4", ["put"])
+
+    assert [(r.revision, r.objects) for r in store.history()] == [("r3", 2), ("r1", 1)]
+    assert [r.author for r in store.history(1)] == [Author(author.name, "say\ufffd it")]

@@ -111,6 +111,8 @@ def test_what_fails_waits_and_recovers_by_itself_while_the_rest_goes_on(root, re
         until(lambda: not reasons(root), lambda: str(reasons(root)))
 
     assert asked(root, "status")[0] == 0
+    applied = Look(settings_of(root).state_url).history()
+    assert [(r.revision, r.author.name) for r in applied] == [(c, "a <a@example.com>") for c in (fixed, commit)]
     told = [event.reason for event in Look(settings_of(root).state_url).events(ObjectKey("acme", "AuthConfig", "lake"))]
     assert told == ["Applied", "SecretMissing", "Ready"]
 

@@ -26,6 +26,7 @@ from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
 from syncline.reconciler.apply import apply_plan
 from syncline.reconciler.status import next_attempt, source_failed, source_well
+from syncline.state.store import Author
 
 if TYPE_CHECKING:
     from syncline.daemon.review import Review
@@ -67,6 +68,9 @@ class Source(Protocol):
 
     def check_history(self, applied: str, new: str) -> None:
         """`Stalled` where the new commit doesn't come after the one that is applied."""
+
+    def author(self, commit: str) -> tuple[str, str]:
+        """Whose commit it is, and its first line."""
 
     def snapshot(self, commit: str) -> Tree:
         """The tree of a commit."""
@@ -209,7 +213,10 @@ class Daemon:
             self._source.check_history(before, commit)
         tree = self._source.snapshot(commit)
         plan = workflow.plan(replace(self._settings, root=tree.root), head=Revision(commit, dirty=False))
-        applied = apply_plan(facilities, plan, lambda line: self._tell(f"{commit[:12]}: {line}"), patient=True)
+        author = Author(*self._source.author(commit))
+        applied = apply_plan(
+            facilities, plan, lambda line: self._tell(f"{commit[:12]}: {line}"), patient=True, author=author
+        )
         if applied.held:
             names = ", ".join(map(str, list(applied.held)[:5]))
             first = next(iter(applied.held.values()))

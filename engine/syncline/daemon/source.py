@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 from syncline.daemon.gitcommand import MOST, Done, GitCommand
 from syncline.daemon.refusal import refusal
+from syncline.manifests.repository import AUTHOR
 from syncline.model.errors import Again, Invalid, Stalled
 
 #: Seconds that a command may take; fetching a large repository for the first time takes longest.
@@ -169,6 +170,11 @@ class SourceRepository:
         os.utime(root)
         self._clean(root)
         return Snapshot(commit, root)
+
+    def author(self, commit: str) -> tuple[str, str]:
+        """Whose commit it is (`Name <address>`) and its first line."""
+        name, _, subject = self._out("log", "-1", AUTHOR, commit, "--").decode("utf-8", "replace").partition("\0")
+        return name, subject.strip()
 
     # --- files
 

@@ -21,6 +21,8 @@ SAFE: Final = (
     "-c", "core.untrackedCache=false",
     "-c", "protocol.allow=never",
 )  # fmt: skip
+#: How the author of a commit and its first line are asked for.
+AUTHOR: Final = "--format=%an <%ae>%x00%s"
 ENVIRONMENT: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
@@ -55,6 +57,13 @@ def revision(root: Path) -> Revision:
     status = git(root, "status", "--porcelain=v1", "--untracked-files=all", "--ignore-submodules=none", "--", ".")
     branch = git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
     return Revision(commit.strip(), status is None or bool(status.strip()), (branch or "").strip())
+
+
+def author_of(root: Path, commit: str) -> tuple[str, str]:
+    """Whose commit it is (`Name <address>`) and its first line; empty where Git doesn't know it here."""
+    said = git(root, "log", "-1", AUTHOR, commit, "--") if commit else None
+    name, _, subject = (said or "").partition("\0")
+    return name, subject.strip()
 
 
 def git(root: Path, *arguments: str) -> str | None:

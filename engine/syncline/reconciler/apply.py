@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.resolve import Resolved
     from syncline.model.plan import Plan, PolicyResult
-    from syncline.state.store import AppliedObject, StateReader, StateStore
+    from syncline.state.store import AppliedObject, Author, StateReader, StateStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +196,7 @@ def apply_plan(
     *,
     patient: bool = False,
     source: str = "",
+    author: Author | None = None,
 ) -> Applied:
     """
     Takes the steps of a plan, but for those that have to wait, with all that has to do with them.
@@ -203,7 +204,7 @@ def apply_plan(
     `Invalid` when it is stale or carries errors, `Denied` when policy refuses what it leads to, `Waiting` while another
     writer holds the lease, or where nothing is left to be applied. `step_taken` gets one line for each step. `patient`:
     the caller applies again by itself what was held back, each object after its own backoff, so that waiting is no
-    error. `source` names what the plan was made from.
+    error. `source` names what the plan was made from, `author` whose commit it is.
     """
     store, recorder = facilities.store, facilities.recorder
     if has_errors(plan.findings):
@@ -279,6 +280,6 @@ def apply_plan(
         )
         # Evidence first: a kill in between leaves the journal open, and the next apply tells its steps again.
         recorder.record([*events, finish])
-        store.finish_apply(lease, name)
+        store.finish_apply(lease, name, author, len({step.key for step in part.steps}))
         after_apply(facilities.settings, store, desired, revision, held, patient=patient, source=source)
     return Applied(plan, digest, name, serial, len(part.steps), held)

@@ -12,6 +12,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.state.store import (
     AppliedObject,
+    AppliedRevision,
     JournalEntry,
     LogLine,
     MetricsPeriod,
@@ -65,6 +66,9 @@ class EmptyState:
 
     def applied_under(self) -> tuple[str, str]:
         return "", ""
+
+    def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:  # noqa: ARG002 - the protocol's
+        return ()
 
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         return ()

@@ -14,6 +14,8 @@ from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.state import statuses, tables, tokens
 from syncline.state.store import (
     AppliedObject,
+    AppliedRevision,
+    Author,
     JournalEntry,
     LogLine,
     MetricsPeriod,
@@ -181,6 +183,16 @@ class SqlReader:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return (row.revision, row.plan) if row else ("", "")
+
+    def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:
+        applies, history = tables.applies, tables.history
+        query = select(applies, history).join(history, history.c.apply == applies.c.id)
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(applies.c.number.desc()).limit(limit)).all()
+        return tuple(
+            AppliedRevision(r.id, r.finished, r.revision, r.plan, Author(r.author, r.subject), r.serial, r.objects)
+            for r in rows
+        )
 
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         applies, steps = tables.applies, tables.steps

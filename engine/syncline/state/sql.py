@@ -27,7 +27,7 @@ from syncline.state import ledger, statuses, tables, tokens
 from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
 from syncline.state.reader import SqlReader, is_key, key_columns, run_columns, storable
-from syncline.state.store import AppliedObject, Lease, RunRecord, SealedRejects, StatusChange, TokenKey
+from syncline.state.store import AppliedObject, Author, Lease, RunRecord, SealedRejects, StatusChange, TokenKey
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -188,7 +188,7 @@ class SqlStore(SqlReader):
     def swap_token(self, key: TokenKey, version: int, sealed: bytes | None, expires: float) -> bool:
         return tokens.swap(self._database, key, version, sealed, expires)
 
-    def finish_apply(self, lease: Lease, apply: str) -> int:
+    def finish_apply(self, lease: Lease, apply: str, author: Author | None = None, objects: int = 0) -> int:
         applies = tables.applies
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
@@ -198,7 +198,13 @@ class SqlStore(SqlReader):
             connection.execute(
                 update(applies).where(known, applies.c.finished == "").values(finished=_now(), outcome="finished")
             )
-            return int(connection.execute(select(tables.meta.c.serial)).scalar_one())
+            serial = int(connection.execute(select(tables.meta.c.serial)).scalar_one())
+            if objects:
+                who = author or Author()
+                values = {"apply": apply, "author": storable(who.name), "subject": storable(who.subject)}
+                new = self._database.insert(tables.history).values(**values, serial=serial, objects=objects)
+                connection.execute(new.on_conflict_do_nothing())
+            return serial
 
     def _take(
         self, lease: Lease, apply: str, index: int, change: Callable[[Connection], bool], told: Occurrence

@@ -63,6 +63,27 @@ class JournalEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Author:
+    """Whose commit it is (`Name <address>`), and its first line; '' where that isn't known."""
+
+    name: str = ""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRevision:
+    """A finished apply that changed something: of which commit, to which serial, and how many objects it changed."""
+
+    apply: str
+    finished: str
+    revision: str
+    plan: str
+    author: Author
+    serial: int
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunRecord:
     """A run. `trigger` is `manual`, `schedule`, `event` or `retry`; `parent` the run that a retry retries. Times are
     RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it is final.
@@ -189,6 +210,9 @@ class StateReader(Protocol):
     def applied_under(self) -> tuple[str, str]:
         """The revision and the plan's digest of the last finished apply; empty where there was none."""
 
+    def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:
+        """What was applied, newest first."""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         """Entries of the apply that was begun and not finished, done and not done; empty if there is none."""
 
@@ -247,8 +271,11 @@ class StateStore(StateReader, Protocol):
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         """Forgets a cursor and marks the step done."""
 
-    def finish_apply(self, lease: Lease, apply: str) -> int:
-        """Closes the journal of an apply; returns the serial, which is the old one if nothing was changed."""
+    def finish_apply(self, lease: Lease, apply: str, author: Author | None = None, objects: int = 0) -> int:
+        """Closes the journal of an apply; returns the serial, which is the old one if nothing was changed.
+
+        With the number of objects that it changed, it becomes part of the history, under the author of its commit.
+        """
 
     def claim_token(self, key: TokenKey, version: int, seconds: float) -> bool:
         """Takes the right to replace a version of a token, for so long; False where another process has it, or the

@@ -242,15 +242,6 @@ history = Table(
     Column("objects", COUNT, nullable=False),
 )
 
-# Where flows stood when an apply was followed by the next one.
-positions = Table(
-    "positions",
-    metadata,
-    Column("apply", NAME, ForeignKey("applies.id", ondelete="CASCADE"), primary_key=True),
-    *_key(),
-    Column("checkpoint", Text, nullable=False),
-)
-
 # What is granted of each budget of requests (see `budget_book.py`).
 budgets = Table(
     "budgets",

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.table import render_table
-from syncline.cli.output.text import duration, plural, visible
+from syncline.cli.output.text import duration, number, plural, visible
 from syncline.model.condition import ConditionType, Mood, Occurrence, Status, Truth
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
+    from syncline.state.store import AppliedRevision
 
 VERSION = "syncline/status/v1"
 
@@ -100,6 +101,26 @@ def status_data(status: Status) -> dict[str, Any]:
         "attempts": status.attempts,
         "nextAttempt": status.retry or None,
     }
+
+
+def render_history(revisions: Sequence[AppliedRevision], paint: Paint) -> str:
+    """What was applied, newest first."""
+    if not revisions:
+        return "Nothing is applied yet.\n"
+    head = ("APPLIED (UTC)", "REVISION", "SERIAL", "OBJECTS", "PLAN", "AUTHOR", "SUBJECT")
+    rows = [
+        (
+            r.finished[:19].replace("T", " "),
+            r.revision[:12] or "no commit",
+            number(r.serial),
+            number(r.objects),
+            r.plan[:12],
+            r.author.name,
+            r.author.subject,
+        )
+        for r in revisions
+    ]
+    return render_table(head, rows, paint, right=frozenset({2, 3}))
 
 
 def render_events(events: Sequence[Occurrence], paint: Paint, *, head: bool = True) -> str:

@@ -1,4 +1,4 @@
-"""How objects stand, what happened to them, and what was applied before, with the positions under it."""
+"""How objects stand, what happened to them, and what was applied before."""
 
 from __future__ import annotations
 
@@ -47,12 +47,4 @@ def upgrade() -> None:
         sa.Column("subject", NAME, nullable=False),
         sa.Column("serial", COUNT, nullable=False),
         sa.Column("objects", COUNT, nullable=False),
-    )
-    op.create_table(
-        "positions",
-        sa.Column("apply", NAME, sa.ForeignKey("applies.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("tenant", NAME, primary_key=True),
-        sa.Column("kind", NAME, primary_key=True),
-        sa.Column("name", NAME, primary_key=True),
-        sa.Column("checkpoint", sa.Text, nullable=False),
     )
