@@ -51,7 +51,7 @@ def load_tree(root: FilePath, *, ignore: Iterable[str] = ()) -> LoadResult:
     Symbolic links are followed to files inside the root only.
     """
     with _uncollected():
-        results = [_load_file(root, name) for name in _files(root, frozenset(ignore))]
+        results = [_load_file(root, name) for name in files_under(root, frozenset(ignore))]
     diagnostics = sorted((d for r in results for d in r.diagnostics), key=Diagnostic.sort_key)
     return LoadResult(
         manifests=tuple(m for r in results for m in r.manifests),
@@ -105,7 +105,8 @@ def _uncollected() -> Iterator[None]:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-def _files(root: FilePath, ignore: frozenset[str]) -> list[str]:
+def files_under(root: FilePath, ignore: frozenset[str] = frozenset()) -> list[str]:
+    """The files that `load_tree` loads, in its order, by their path below the root."""
     found: list[str] = []
     for folder, folders, files in os.walk(root):
         at = os.path.relpath(folder, root)

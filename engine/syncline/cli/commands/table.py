@@ -9,6 +9,7 @@ _AUTHOR, _CHANGE, _RUN, _LOOK = "Write manifests", "Change what is applied", "Mo
 ENTRIES: tuple[Entry, ...] = (
     Entry(_AUTHOR, "init", "syncline.cli.commands.init:init"),
     Entry(_AUTHOR, "validate", "syncline.cli.commands.validate:validate"),
+    Entry(_AUTHOR, "dev", "syncline.cli.commands.dev:dev"),
     Entry(_AUTHOR, "fmt", "syncline.cli.commands.fmt:fmt"),
     Entry(_AUTHOR, "explain", "syncline.cli.commands.explain:explain"),
     Entry(_AUTHOR, "schema", "syncline.cli.commands.schema:schema"),
