@@ -1,9 +1,13 @@
-"""`syncline history`, as a shell sees it."""
+"""`syncline history` and `rollback`, as a shell sees them."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+
+import pytest
+
+from syncline.manifests.scaffold import write
 
 WHO = ("-c", "user.name=Ada \x1b[2J", "-c", "user.email=ada@example.com")
 
@@ -36,3 +40,51 @@ def test_what_was_applied_is_listed(shell, repository):
     assert first[:12] not in shown
     assert "\x07" not in shown
     assert "\x1b[2J" not in shown
+
+
+def git(folder, *arguments):
+    """What a git command says."""
+    command = ["git", "-C", str(folder), *WHO, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize("folder", [".", "conf/house"])
+def test_a_rollback_is_a_commit_and_nothing_else(shell, tmp_path, monkeypatch, folder):
+    """Its tree is HEAD's with the configuration as it was; branch, index, work tree and state stay; the plan goes back."""
+    for name, value in (("AUTHOR", "Ada"), ("COMMITTER", "Ada")):
+        monkeypatch.setenv(f"GIT_{name}_NAME", value)
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "ada@example.com")
+    root = tmp_path / folder
+    write(root)
+    monkeypatch.chdir(root)
+    git(tmp_path, "init", "--quiet", "--initial-branch=main")
+    first = commit(tmp_path, "first")
+    assert shell("apply", "--yes").code == 0
+    (root / "imports" / "customers.yaml").unlink()
+    (tmp_path / "elsewhere").write_text("kept")
+    second = commit(tmp_path, "second")
+    assert shell("apply", "--yes").code == 0
+    (root / "imports" / "draft.txt").parent.mkdir(exist_ok=True)
+    (root / "imports" / "draft.txt").write_text("uncommitted")
+
+    assert "SYN672" in shell("rollback", "HEAD").err
+    made = shell("rollback", first[:10])
+    assert made.code == 0, made.err
+    assert "What it can't undo" in made.err
+    branch = f"rollback-{first[:12]}"
+    assert git(tmp_path, "rev-parse", f"{branch}^") == second
+    assert git(tmp_path, "rev-parse", "HEAD", "--abbrev-ref", "HEAD").splitlines() == [second, "main"]
+    assert (root / "imports" / "draft.txt").read_text() == "uncommitted"
+    assert not git(tmp_path, "diff", "--cached", "--name-only")
+    assert git(tmp_path, "diff", "--name-only", first, branch) == ("" if folder == "." else "elsewhere")
+    assert "SYN673" in shell("rollback", first).err
+    assert "SYN673" in shell("rollback", first, "--branch", "a..b").err
+    assert "SYN262" in shell("rollback", "nowhere").err
+
+    (root / "imports" / "draft.txt").unlink()
+    git(tmp_path, "checkout", "--quiet", branch)
+    assert "SYN671" not in shell("plan").err
+    assert [line for line in shell("plan").out.splitlines() if "acme/Import/customers" in line]
+    assert shell("apply", "--yes").code == 0
+    git(tmp_path, "checkout", "--quiet", "--detach", first)
+    assert "SYN671" in shell("rollback", second).err

@@ -1,0 +1,90 @@
+"""A commit that brings a configuration back to what it was at another: the way back goes through Git as every other.
+
+The commit is made from Git's objects, on a branch of its own: neither the work tree nor the index is touched, and no
+hook runs. Nothing is applied by it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncline.manifests.repository import ENVIRONMENT, SAFE, TIMEOUT, git
+from syncline.manifests.revisions import resolved
+from syncline.model.errors import Invalid, Stalled
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """The commit that was made, the one that it goes back to, and the branch that it is on."""
+
+    commit: str
+    to: str
+    branch: str
+
+
+def revert(root: Path, revision: str, branch: str = "") -> Revert:
+    """
+    Makes a commit on top of HEAD in which the folder `root` is as it was at a revision.
+
+    `Invalid` for no such revision (SYN262), for one that HEAD doesn't come after (SYN671), where nothing differs
+    (SYN672), and for a branch that is there already (SYN673); `Stalled` (SYN674) when Git refuses.
+    """
+    to, head = resolved(root, revision), resolved(root, "HEAD")
+    if git(root, "merge-base", "--is-ancestor", to, head) is None:
+        raise Invalid(
+            f"{to[:12]} is not an ancestor of HEAD, {head[:12]}",
+            code="SYN671",
+            help="Give a commit that came before the one that is checked out; `syncline history` lists those applied.",
+        )
+    tree = _tree(root, head, to)
+    if tree == _out(root, "rev-parse", f"{head}^{{tree}}"):
+        raise Invalid(f"the configuration is that of {to[:12]} already", code="SYN672")
+    branch = branch or f"rollback-{to[:12]}"
+    if branch.startswith("-") or git(root, "check-ref-format", f"refs/heads/{branch}") is None:
+        raise Invalid(f"{branch!r} can't be the name of a branch", code="SYN673", help="Choose another by --branch.")
+    if git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}"):
+        raise Invalid(
+            f"there is a branch {branch} already", code="SYN673", help="Choose another by --branch, or delete it."
+        )
+    message = f"Roll back to {to[:12]}\n\nThe configuration is as it was at {to}."
+    signing = ["-S"] if (git(root, "config", "--type=bool", "commit.gpgsign") or "").strip() == "true" else []
+    commit = _out(root, "commit-tree", *signing, "-p", head, "-m", message, tree)
+    _out(root, "update-ref", f"refs/heads/{branch}", commit, "0" * len(commit))
+    return Revert(commit, to, branch)
+
+
+def _tree(root: Path, head: str, to: str) -> str:
+    """HEAD's tree, with the folder as it was."""
+    folder = (git(root, "rev-parse", "--show-prefix") or "").strip().rstrip("/")
+    if not folder:
+        return _out(root, "rev-parse", f"{to}^{{tree}}")
+    top = Path(_out(root, "rev-parse", "--show-toplevel"))
+    with tempfile.TemporaryDirectory() as aside:
+        index = {"GIT_INDEX_FILE": str(Path(aside) / "index")}
+        _out(top, "read-tree", head, **index)
+        _out(top, "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", folder, **index)
+        _out(top, "read-tree", f"--prefix={folder}/", f"{to}:{folder}", **index)
+        return _out(top, "write-tree", **index)
+
+
+def _out(root: Path, *arguments: str, **environ: str) -> str:
+    """What a git command says; `Stalled` when it fails. The identity of the author may come from the environment."""
+    who = {
+        k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(("GIT_AUTHOR", "GIT_COMMITTER"))
+    }
+    try:
+        done = subprocess.run(
+            ["git", *SAFE, "-C", str(root), *arguments],
+            env=who | ENVIRONMENT | environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=TIMEOUT, check=False,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Stalled(f"git {arguments[0]} can't be run: {error}", code="SYN674") from error
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        raise Stalled(f"git {arguments[0]} failed: {said}", code="SYN674")
+    return done.stdout.strip()
