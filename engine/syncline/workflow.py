@@ -9,7 +9,7 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -28,6 +28,7 @@ from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from syncline.executor.drift import FlowDrift
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
@@ -378,6 +379,14 @@ def snapshot_key(settings: Settings) -> str:
 
     with open_facilities(settings) as facilities:
         return str(snapshot_signer(facilities).verifier)
+
+
+def drift(settings: Settings, keys: Iterable[ObjectKey]) -> tuple[FlowDrift, ...]:
+    """What is really at the destinations of applied flows, against what their runs left there."""
+    from syncline.executor.drift import observe_flow
+
+    with engine(settings) as running:
+        return tuple(observe_flow(running, key) for key in sorted(keys))
 
 
 def audit_exported(settings: Settings, what: str) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Identifier, Name, Spec
 from syncline.kinds.sync import (
+    DRIFT,
     FROM,
     GUARDS,
     KEY,
@@ -63,6 +64,7 @@ class ImportSpec(Spec):
             description="For how long it can be undone. This version doesn't execute it: an import with it can't run."
         ),
     ] = None
+    drift: Annotated[Literal["report", "heal"], Field(description=DRIFT)] = "report"
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 

@@ -44,6 +44,7 @@ class Action(StrEnum):
     run_preview = "run.preview"
     connector_check = "connector.check"
     connector_read = "connector.read"
+    drift_observe = "drift.observe"
     auth_login = "auth.login"
     auth_logout = "auth.logout"
     secret_use = "secret.use"  # noqa: S105 - the name of an action
@@ -133,6 +134,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.run_preview: _Class(*_API, 2, "Read"),
     Action.connector_check: _Class(*_API, 2, "Read"),
     Action.connector_read: _Class(*_API, 2, "Read"),
+    Action.drift_observe: _Class(*_API, 2, "Read"),
     Action.auth_login: _Class(*_API, 3, "Update"),
     Action.auth_logout: _Class(*_API, 4, "Delete"),
     Action.secret_use: _Class(*_API, 2, "Read"),

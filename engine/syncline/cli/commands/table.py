@@ -28,6 +28,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_LOOK, "events", "syncline.cli.commands.events:events"),
     Entry(_LOOK, "history", "syncline.cli.commands.history:history"),
     Entry(_LOOK, "schedules", "syncline.cli.commands.schedules:schedules"),
+    Entry(_LOOK, "drift", "syncline.cli.commands.drift:drift"),
     Entry(_LOOK, "lineage", "syncline.cli.commands.lineage:lineage"),
     Entry(_LOOK, "audit", "syncline.cli.commands.audit:audit"),
     Entry(_LOOK, "doctor", "syncline.cli.commands.doctor:doctor"),

@@ -17,6 +17,7 @@ from syncline.model.errors import Bug, Denied, Invalid, Waiting
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Refusal, Target, Written
 from syncline.sdk.frame import target_dtype, target_frame_schema
+from syncline.sdk.observation import Difference, Observation
 from syncline.sdk.private import make_private
 from syncline.sdk.source import Instance
 
@@ -97,6 +98,31 @@ class FileDestination:
         self._drop(target.flow, keep=folder)
         schema = Schema(tuple(Field(name, DataType.parse(kind)) for name, kind in columns))
         return FileWriter(folder, target, schema, self._format, neutralise=self._neutralise, finished=finished)
+
+    def observe(self, target: Target) -> Observation:
+        """Whether the parts that the folder lists are there, with the sizes that they were written with."""
+        folder = Folder(locate(self._root, target.stream, self._home))
+        try:
+            listing = folder.load()
+        except Invalid as error:
+            return Observation((Difference("unfit", f"folder {target.stream}", error.message),))
+        if listing is None:
+            return Observation((Difference("gone", f"folder {target.stream}", "it has no list of its parts"),))
+        found: list[Difference] = []
+        with usable(folder.path):
+            sizes = {path.name: path.stat().st_size for path in folder.path.iterdir()}
+        for part in listing.parts if listing.swap is None else ():  # a swap under way is completed by the next run
+            if part.file not in sizes:
+                found.append(Difference("unfit", f"part {part.file}", f"it is gone, with {part.rows:,} rows"))
+            elif sizes[part.file] != part.size:
+                message = f"it has {sizes[part.file]:,} bytes and was written with {part.size:,}"
+                found.append(Difference("unfit", f"part {part.file}", message))
+        found += [
+            Difference("extra", f"file {name}", "no run has written it")
+            for name in sorted(sizes)
+            if not name.startswith((".", "_syncline", "part-"))  # a part that isn't listed is a killed run's
+        ]
+        return Observation(tuple(found), empty=not listing.rows)
 
     def close(self) -> None:
         """Nothing is held between writes."""

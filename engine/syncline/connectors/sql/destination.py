@@ -5,10 +5,12 @@ from __future__ import annotations
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, check_names, quoted
+from syncline.connectors.sql.observe import observe
 from syncline.connectors.sql.table import Table, keyed, missing
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.destination import Target
+from syncline.sdk.observation import Observation
 
 
 class SqlDestination:
@@ -48,6 +50,10 @@ class SqlDestination:
             self._fit(target)
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         return SqlWriter(self._database, self._ledger, target, finished=finished)
+
+    def observe(self, target: Target) -> Observation:
+        """How the table differs from the declared one; see `Observing`."""
+        return observe(self._database, target)
 
     def cut(self) -> None:
         """Cuts the connection off, from any thread: whatever waits for the database raises."""

@@ -1,0 +1,41 @@
+"""`syncline drift`: what is really at destinations against what runs left there."""
+
+from __future__ import annotations
+
+import click
+
+from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import output
+from syncline.cli.exit import Exit
+from syncline.cli.output.jsontext import to_json
+
+
+@click.command(short_help="Compare destinations with what runs left there.")
+@click.argument("name", required=False, metavar="[[TENANT/]KIND/NAME]")
+@click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
+@click.option("--exit-code", is_flag=True, help="Exit with 10 if something differs that matters.")
+@output("text", "json")
+@pass_app
+def drift(app: App, name: str | None, tenant: str, form: str, *, exit_code: bool) -> Exit:
+    """Look at the destination of each applied sync and import, or of one; nothing is changed.
+
+    What somebody took away or altered there is told with its cause: actor (tables, columns, rows or checkpoints that
+    are gone or no longer fit), contract (the last run found that the source isn't as declared) or noise (what is there
+    besides). Changes of manifests that aren't applied yet are for `syncline plan`.
+    """
+    from syncline import workflow
+    from syncline.cli.names import FLOWS, find_object
+    from syncline.cli.output.drift import drift_data, render_drift
+
+    settings = app.settings()
+    keys = [o.key for o in workflow.objects(settings) if o.key.kind in FLOWS and tenant in {"", o.key.tenant}]
+    if name is not None:
+        keys = [find_object(name, keys, kinds=FLOWS, tenant=tenant)]
+    found = workflow.drift(settings, keys) if keys else ()
+    if form == "json":
+        app.say(to_json([drift_data(flow) for flow in found]))
+    elif not found:
+        app.say("No sync or import is applied.")
+    else:
+        app.say(render_drift(found, app.paint))
+    return Exit.changes if exit_code and any(flow.drifted for flow in found) else Exit.ok

@@ -1,0 +1,35 @@
+"""A table as it is against the table that a flow declares. Nothing is changed."""
+
+from __future__ import annotations
+
+from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.names import quoted
+from syncline.connectors.sql.table import missing
+from syncline.model.errors import Invalid
+from syncline.sdk.destination import Target
+from syncline.sdk.observation import Difference, Observation
+
+
+def observe(database: Database, target: Target) -> Observation:
+    """What differs, columns that nobody maps to included; see `Observing.observe`."""
+    try:
+        table = database.inspect(target.stream)
+    except Invalid as error:  # a view, say, stands in its place
+        return Observation((Difference("unfit", f"table {target.stream}", error.message),))
+    if table is None:
+        return Observation((Difference("gone", f"table {target.stream}", "it was dropped or renamed"),))
+    found: list[Difference] = []
+    declared = {table.fold(name) for name in target.schema.names}
+    try:
+        absent = missing(table, target, database.holds)
+    except Invalid as error:
+        found += [Difference("unfit", f"table {table.name}", d.message) for d in error.diagnostics]
+        absent = tuple(field for field in target.schema.fields if table.get(field.name) is None)
+    found += [Difference("gone", f"column {field.name}", "it was dropped or renamed") for field in absent]
+    found += [
+        Difference("extra", f"column {column.name}", f"it is {column.type}, and nothing is mapped to it")
+        for column in table.columns
+        if not column.required and table.fold(column.name) not in declared
+    ]
+    empty = not database.execute(f"SELECT 1 FROM {database.place}{quoted(table.name)} LIMIT 1")
+    return Observation(tuple(found), empty)

@@ -1,0 +1,164 @@
+"""Drift: what is really at a flow's destination against what its last run left there. Nothing is changed.
+
+A difference has a cause, which says whose move it is: an `actor` took away or altered what runs had written; the
+`contract` with the source is broken, as the last run found; `noise` is there besides, and hinders nobody. What is
+declared and not applied yet is no drift: that is what `plan` shows.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from syncline.executor.checkpoint import Checkpoint
+from syncline.kinds.sync import SOFT_MARK, SyncSpec
+from syncline.model.errors import SynclineError, Waiting
+from syncline.model.event import Action, EventOutcome
+from syncline.model.schema import DataType, Field, Schema
+from syncline.sdk.destination import Target
+from syncline.sdk.observation import Difference, Observation, Observing
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine
+    from syncline.model.key import ObjectKey
+    from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.destination import Destination
+    from syncline.state.store import RunRecord
+
+Cause = Literal["actor", "contract", "noise"]
+#: Codes of runs that ended because the source isn't as declared: records, casts, fields.
+_CONTRACT = frozenset({"SYN424", "SYN425", "SYN706"})
+#: Finished runs that are looked at for one that wrote rows.
+_LOOKED_AT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference: whose doing, what differs, and how. `lost`: reading everything again would bring it back."""
+
+    cause: Cause
+    place: str
+    message: str
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FlowDrift:
+    """What was found of a flow. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet."""
+
+    key: ObjectKey
+    to: str
+    findings: tuple[Finding, ...] = ()
+    unknown: str = ""
+    heals: bool = False
+
+    @property
+    def drifted(self) -> bool:
+        """Whether something differs that matters."""
+        return any(finding.cause != "noise" for finding in self.findings)
+
+    @property
+    def to_heal(self) -> bool:
+        """Whether it is declared to be healed, and a read of everything would: all that an actor did was take away."""
+        acted = [finding for finding in self.findings if finding.cause == "actor"]
+        return self.heals and bool(acted) and all(finding.lost for finding in acted)
+
+
+def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:
+    """
+    Looks at the destination of an applied flow, under its lease so that no run is halfway through a change.
+
+    What keeps it from looking is told in the result; `Invalid` where the flow isn't applied.
+    """
+    item = engine.applied().flow(key)
+    spec = item.flow.spec
+    found = FlowDrift(key, spec.to, heals=spec.drift == "heal" and spec.write != "append")
+    store = engine.facilities.store
+    copy = store.cursor(key)
+    runs = store.runs(key, _LOOKED_AT)
+    if copy is None or not runs:
+        return replace(found, unknown="it has not run yet")
+    contract = _contract(runs[0])
+    if not all(result.allowed for result in engine.decide(item, engine.applied())):
+        return replace(found, findings=contract, unknown="policy denies it")
+    try:
+        with store.lease(f"run/{key}", ""):
+            findings = _at_destination(engine, item, Checkpoint.loads(copy), runs)
+    except Waiting:
+        return replace(found, findings=contract, unknown="a run is under way")
+    except SynclineError as error:
+        return replace(found, findings=contract, unknown=f"{error.code} {error.message}")
+    return replace(found, findings=(*findings, *contract))
+
+
+def _at_destination(
+    engine: Engine, item: CompiledFlow, known: Checkpoint, runs: tuple[RunRecord, ...]
+) -> tuple[Finding, ...]:
+    facilities, flow = engine.facilities, item.flow
+    opener = engine.opener(item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
+    opener.ledgers = facilities.store.ledger
+    target = Target(known.flow, known.run, flow.target.stream, _table(item), flow.spec.write)
+    outcome, seen = EventOutcome.failure, 0
+    try:
+        with closing(opener.destination()) as destination:
+            findings = _position(destination, known) + _content(destination, target, item, runs)
+        outcome, seen = EventOutcome.success, len(findings)
+        return findings
+    finally:
+        recorder = facilities.recorder
+        used = [recorder.event(Action.secret_use, key=flow.key, secret=name) for name in opener.secrets.names]
+        recorder.record([*used, recorder.event(Action.drift_observe, outcome=outcome, key=flow.key, differences=seen)])
+
+
+def _position(destination: Destination, known: Checkpoint) -> tuple[Finding, ...]:
+    """Whether the destination still has the checkpoint that the state has a copy of, or a later one."""
+    saved = destination.checkpoint(known.flow)
+    if saved is None:
+        if not known.sequence and not known.done:
+            return ()  # it was stopped before its first commit
+        message = "it is gone: the next run reads everything"
+        return (Finding("actor", "checkpoint", message, lost=True),)
+    there = Checkpoint.loads(saved)
+    # The copy may be a commit behind, never ahead.
+    if (there.started, there.sequence) < (known.started, known.sequence):
+        message = f"it is of run {there.run}, older than {known.run}: was the destination restored from a backup?"
+        return (Finding("actor", "checkpoint", message, lost=True),)
+    return ()
+
+
+def _content(
+    destination: Destination, target: Target, item: CompiledFlow, runs: tuple[RunRecord, ...]
+) -> tuple[Finding, ...]:
+    if not isinstance(destination, Observing):
+        return ()
+    seen: Observation = destination.observe(target)
+    if known_gone := not any(run.counts.written for run in runs):
+        # Nothing was written that could be gone: the table may never have been made.
+        seen = replace(seen, differences=tuple(d for d in seen.differences if d.change != "gone"))
+    findings = tuple(_finding(difference) for difference in seen.differences)
+    deletes = isinstance(item.flow.spec, SyncSpec) and item.flow.spec.deletes != "ignore"
+    if seen.empty and not known_gone and not deletes and not findings:
+        written = next(run.counts.written for run in runs if run.counts.written)
+        findings = (Finding("actor", "rows", f"all are gone; {written:,} were written", lost=True),)
+    return findings
+
+
+def _finding(difference: Difference) -> Finding:
+    if difference.change == "extra":
+        return Finding("noise", difference.place, difference.message)
+    return Finding("actor", difference.place, difference.message, lost=difference.change == "gone")
+
+
+def _contract(last: RunRecord) -> tuple[Finding, ...]:
+    """What the last run found of its source, where that ended it."""
+    if last.error_code not in _CONTRACT:
+        return ()
+    return (Finding("contract", "source", f"run {last.id}: {last.error}"),)
+
+
+def _table(item: CompiledFlow) -> Schema:
+    spec = item.flow.spec
+    if isinstance(spec, SyncSpec) and spec.deletes == "soft":
+        return replace(item.target, fields=(*item.target.fields, Field(SOFT_MARK, DataType("timestamp"))))
+    return item.target

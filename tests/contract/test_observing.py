@@ -1,0 +1,65 @@
+"""Looking at a table that was written before, in SQLite and PostgreSQL: what is gone, what no longer fits, what is extra."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline.sdk.observation import Observing
+from tests.contract.sql_places import frame_of, postgres_place, schema_of, sqlite_place, target_of
+
+ORDERS = schema_of({"id": "integer", "title": "string"}, "id")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """A database of each kind, with a table of one row."""
+    if request.param == "sqlite":
+        found = sqlite_place(tmp_path)
+    else:
+        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    destination = found.open()
+    destination.open(target_of(ORDERS)).write(frame_of(ORDERS, (1, "one")), "c1")
+    destination.close()
+    yield found
+    found.close()
+
+
+def observed(place):
+    destination = place.open()
+    assert isinstance(destination, Observing)
+    seen = destination.observe(target_of(ORDERS))
+    return [(d.change, d.place) for d in seen.differences], seen.empty
+
+
+def test_what_a_run_left_is_as_declared(place):
+    """Nothing differs after a write, and looking changes nothing."""
+    before = place.tables()
+    assert observed(place) == ([], False)
+    assert place.tables() == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("DROP TABLE orders", ([("gone", "table orders")], False)),
+        ("DELETE FROM orders", ([], True)),
+        ("ALTER TABLE orders DROP COLUMN title", ([("gone", "column title")], False)),
+        (
+            "ALTER TABLE orders RENAME COLUMN title TO name",
+            ([("gone", "column title"), ("extra", "column name")], False),
+        ),
+        ("ALTER TABLE orders ADD COLUMN note text", ([("extra", "column note")], False)),
+    ],
+)
+def test_what_somebody_did(place, statement, expected):
+    """A dropped table or column is gone, a new column is extra, and an empty table is told as such."""
+    place.execute(statement)
+    assert observed(place) == expected
+
+
+def test_a_table_that_no_longer_fits(place):
+    """A table without the key that an upsert needs is unfit, and nothing of it is gone."""
+    place.execute("DROP TABLE orders")
+    place.execute("CREATE TABLE orders (id integer, title date)")
+    differences, _ = observed(place)
+    assert {change for change, _ in differences} == {"unfit"}

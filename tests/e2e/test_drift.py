@@ -1,0 +1,112 @@
+"""Drift: what somebody did at the destination of a flow, as `syncline drift` tells it, and what brings it back."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from syncline import workflow
+from syncline.executor.progress import Silent
+from tests.e2e.house import FLOW, Scenario, audit_events, audit_ok, build, customers, rows
+
+UPSERT = Scenario("upsert")
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """A house whose flow has run once, into SQLite."""
+    return load(tmp_path, UPSERT)
+
+
+def load(root, scenario):
+    texts = scenario.texts
+    settings = build(root, texts)
+    customers(root, 20)
+    workflow.apply(settings)
+    workflow.run(settings, FLOW, progress=Silent())
+    return settings
+
+
+def found(settings):
+    (flow,) = workflow.drift(settings, [FLOW])
+    return flow
+
+
+def places(settings):
+    return [(finding.cause, finding.place, finding.lost) for finding in found(settings).findings]
+
+
+def execute(settings, statement):
+    with closing(sqlite3.connect(settings.root / "warehouse.db")) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def test_nothing_differs_after_a_run(loaded):
+    """What a run left is no drift; that somebody looked is evidence, and the log verifies."""
+    assert not found(loaded).findings
+    assert [e["metadata"]["event_code"] for e in audit_events(loaded)].count("drift.observe") == 1
+    assert audit_ok(loaded)
+
+
+def test_a_flow_that_never_ran(tmp_path):
+    """Before its first run there is nothing that could differ."""
+    settings = build(tmp_path, UPSERT.texts)
+    workflow.apply(settings)
+    assert (found(settings).unknown, found(settings).drifted) == ("it has not run yet", False)
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("DROP TABLE customers", ("actor", "table customers", True)),
+        ("DELETE FROM customers", ("actor", "rows", True)),
+        ("ALTER TABLE customers DROP COLUMN name", ("actor", "column name", True)),
+        ("DELETE FROM _syncline_checkpoints", ("actor", "checkpoint", True)),
+        ("ALTER TABLE customers ADD COLUMN note text", ("noise", "column note", False)),
+    ],
+)
+def test_what_is_gone_comes_back(loaded, statement, expected):
+    """What somebody took away is told, and one full read brings it back; what is there besides is noise."""
+    before = rows(loaded.root, UPSERT)
+    execute(loaded, statement)
+
+    assert places(loaded) == [expected]
+    assert found(loaded).drifted == (expected[0] == "actor")
+
+    workflow.run(loaded, FLOW, progress=Silent(), full_refresh=True)
+    assert not found(loaded).drifted
+    assert [row[0] for row in rows(loaded.root, UPSERT)] == [row[0] for row in before]
+
+
+def test_a_restored_backup_is_told(loaded):
+    """A database that was put back to an older state has an older checkpoint than the state knows of."""
+    backup = (loaded.root / "warehouse.db").read_bytes()
+    customers(loaded.root, 25)
+    workflow.run(loaded, FLOW, progress=Silent())
+    (loaded.root / "warehouse.db").write_bytes(backup)
+
+    assert places(loaded) == [("actor", "checkpoint", True)]
+    assert "restored from a backup" in found(loaded).findings[0].message
+
+
+def test_parts_that_are_gone(tmp_path):
+    """A file that somebody removed from a lake, or put there, is told; the first can't be healed by reading."""
+    settings = load(tmp_path, replace(UPSERT, write="append", destination="parquet"))
+    folder = tmp_path / "lake" / "customers"
+    (part,) = folder.glob("part-*")
+    (folder / "notes.txt").write_text("mine")
+    assert places(settings) == [("noise", "file notes.txt", False)]
+
+    part.unlink()
+    assert places(settings) == [("actor", f"part {part.name}", False), ("noise", "file notes.txt", False)]
+
+
+def test_a_running_flow_is_left_alone(loaded):
+    """While a run holds the lease, a change halfway through would look like drift: it isn't looked at."""
+    with workflow.engine(loaded) as engine, engine.facilities.store.lease(f"run/{FLOW}", ""):
+        (flow,) = workflow.drift(loaded, [FLOW])
+    assert flow.unknown == "a run is under way"
