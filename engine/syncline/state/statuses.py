@@ -63,8 +63,14 @@ def due(database: Database, now: str) -> tuple[ObjectKey, ...]:
 def change(database: Database, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
     """Lets `make` decide from the statuses of these objects (None: of all), and keeps what it says, in one transaction.
 
-    What it leaves as it is isn't written, and a status without conditions is forgotten.
+    What it leaves as it is isn't written, and a status without conditions is forgotten. `make` may be asked twice: where
+    it changes nothing, as after most runs, nothing is locked and no transaction is written.
     """
+    with database.read() as connection:
+        before = read(connection, keys)
+    statuses, occurrences = make(before)
+    if not any(before.get(status.key) != status for status in statuses) and not any(True for _ in occurrences):
+        return
     with database.write() as connection:
         before = read(connection, keys, lock=True)
         statuses, occurrences = make(before)
