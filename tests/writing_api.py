@@ -36,6 +36,7 @@ class Contacts:
     seen: dict[str, tuple[int, Any, dict[str, str]]] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     effects: int = 0
+    removed: int = 0
     _next: int = 0
     _kept: dict[str, Any] = field(default_factory=dict)
     _lock: Any = field(default_factory=threading.RLock)
@@ -69,6 +70,8 @@ class Contacts:
         self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Any, dict[str, str]]:
         with self._lock:
+            if path == "/__removed":
+                return 200, self.removed, {}
             if path.startswith("/__"):
                 self._control(path.removeprefix("/__"))
                 return 204, None, {}
@@ -118,16 +121,18 @@ class Contacts:
                 )
             case "DELETE", [name] if name in records:
                 self.effects += 1
+                self.removed += 1
                 del records[name]
                 return 204, None, {}
             case _:
                 return 404, {"error": "no such record"}, {}
 
     def _control(self, what: str) -> None:
-        names = ("records", "versions", "seen", "effects", "_next")
+        names = ("records", "versions", "seen", "effects", "removed", "_next")
         match what:
             case "reset":
-                self.records, self.versions, self.seen, self.effects, self._next = {}, {}, {}, 0, 0
+                self.records, self.versions, self.seen = {}, {}, {}
+                self.effects = self.removed = self._next = 0
             case "keep":
                 self._kept = copy.deepcopy({name: getattr(self, name) for name in names})
             case "back":

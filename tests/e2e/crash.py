@@ -199,13 +199,25 @@ def main(text: str) -> None:
     tell({"points": points, "outcome": unbroken})
     for point in range(spec.first, len(points) + 1, spec.stride):
         prepare.reset(spec, scenario, do)
-        found = {"point": point, "name": points[point - 1], "killed": do(partial(once, spec, point))[0]}
+        found = {"point": point, "name": points[point - 1], "within": within(points[: point - 1])}
+        found["killed"] = do(partial(once, spec, point))[0]
         if runs:
             found["between"] = do(partial(killed_state, spec, scenario))[1]
         if spec.twice:
             found["again"] = repaired(point // 2 + 1)
         repaired(0)
         tell(found | {"outcome": do(observed)[1]})
+
+
+def within(points: list[str]) -> list[str]:
+    """What has begun and not ended after these points: `before x` without its `after x`."""
+    begun: list[str] = []
+    for kind, _, name in (point.partition(" ") for point in points):
+        if kind == "before":
+            begun.append(name)
+        elif name in begun:
+            begun.remove(name)
+    return begun
 
 
 def load(modules: list[str]) -> None:

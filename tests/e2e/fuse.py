@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.file.folder import locate  # noqa: F401 - the folder's module, loaded before a fork
 from syncline.connectors.file.listing import Folder
 from syncline.executor.opening import Opener
-from syncline.sdk.destination import Sending
+from syncline.sdk.destination import Removing, Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,6 +89,10 @@ class FusedStore:
             setattr(found, name, self._fuse.around(f"ledger.{name}", getattr(found, name)))
         return found
 
+    def fenced(self, lease: Any) -> FusedStore:
+        """The same, under a lease."""
+        return FusedStore(self._store.fenced(lease), self._fuse)
+
     @contextmanager
     def lease(self, *args: Any, **named: Any) -> Iterator[Any]:
         self._fuse.point("before store.lease")
@@ -128,12 +132,23 @@ class FusedWriter:
         return refuse(frame) if refuse else []
 
 
+class FusedRemover(FusedWriter):
+    """A writer that deletes rows with a batch, with a point before and after each change."""
+
+    def __init__(self, writer: Any, fuse: Fuse) -> None:
+        super().__init__(writer, fuse)
+        self.render = writer.render
+        self.write_rendered = fuse.around("writer.write", writer.write_rendered)
+        self.write_removing = fuse.around("writer.write_removing", writer.write_removing)
+
+
 class FusedSender(FusedWriter):
     """A writer to a system without transactions, with a point before and after each half."""
 
     def __init__(self, writer: Any, fuse: Fuse) -> None:
         super().__init__(writer, fuse)
         self.send = fuse.around("writer.send", writer.send)
+        self.delete = fuse.around("writer.delete", writer.delete)
         self.commit = fuse.around("writer.commit", writer.commit)
         self.stop = writer.stop
 
@@ -151,7 +166,9 @@ class FusedDestination:
 
     def open(self, target: Target) -> FusedWriter:
         writer = self._fuse.around("destination.open", self._destination.open)(target)
-        return (FusedSender if isinstance(writer, Sending) else FusedWriter)(writer, self._fuse)
+        if isinstance(writer, Sending):
+            return FusedSender(writer, self._fuse)
+        return (FusedRemover if isinstance(writer, Removing) else FusedWriter)(writer, self._fuse)
 
 
 class FusedOpener(Opener):

@@ -74,7 +74,8 @@ spec: {type: basic, username: USER, password: {secretRef: {provider: env, key: W
 @dataclass(frozen=True)
 class Scenario:
     """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how. With `api`, it reads from there;
-    with `sink`, it writes to that API, in a `way` of `tests.e2e.writing`.
+    with `sink`, it writes to that API, in a `way` of `tests.e2e.writing`. With `deletes`, it reads the feed of
+    `tests.e2e.deleting` at `api`, which has tombstones.
     """
 
     write: str
@@ -84,6 +85,7 @@ class Scenario:
     api: str = ""
     sink: str = ""
     way: str = ""
+    deletes: str = ""
 
     @property
     def table(self) -> str:
@@ -98,6 +100,12 @@ class Scenario:
     @property
     def texts(self) -> dict[str, str]:
         """The manifests."""
+        if self.deletes:
+            from tests.e2e.deleting import repository as deleting
+
+            return deleting(self.api, self.deletes, self.sink, self.way) | (
+                {} if self.sink else {"warehouse.yaml": self._warehouse()}
+            )
         if self.api:
             from tests.e2e.api import helpdesk
 
@@ -172,11 +180,13 @@ def rows(root: Path, scenario: Scenario) -> list[Any] | None:
         return contacts(scenario.sink)
     match scenario.destination:
         case "sqlite":
-            return _sqlite_rows(root / "warehouse.db", scenario.table)
+            found = _sqlite_rows(root / "warehouse.db", scenario.table)
         case "parquet" | "jsonl":
             return list(_file_rows(root / "lake" / TABLE))
         case url:
-            return _postgres_rows(url, scenario.schema)
+            found = _postgres_rows(url, scenario.schema, scenario.table)
+    # Of the last column of a soft delete, only whether it is there: the time is the run's.
+    return [[*row[:-1], row[-1] is not None] for row in found] if found and scenario.deletes == "soft" else found
 
 
 def _sqlite_rows(path: Path, table: str) -> list[Any] | None:
@@ -188,14 +198,14 @@ def _sqlite_rows(path: Path, table: str) -> list[Any] | None:
         return [list(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY rowid")]
 
 
-def _postgres_rows(url: str, schema: str) -> list[Any] | None:
+def _postgres_rows(url: str, schema: str, table: str) -> list[Any] | None:
     import psycopg
 
     with psycopg.connect(url) as connection:
-        if connection.execute("SELECT to_regclass(%s)", (f'"{schema}".{TABLE}',)).fetchall() == [(None,)]:
+        if connection.execute("SELECT to_regclass(%s)", (f'"{schema}".{table}',)).fetchall() == [(None,)]:
             return None
-        found = connection.execute(f'SELECT {TABLE}::text FROM "{schema}".{TABLE} ORDER BY id, 1').fetchall()
-        return [list(row) for row in found]
+        found = connection.execute(f'SELECT * FROM "{schema}".{table} ORDER BY id, {table}::text').fetchall()
+        return [[None if value is None else str(value) for value in row] for row in found]
 
 
 def _file_rows(folder: Path) -> Iterator[Any]:
@@ -210,6 +220,14 @@ def _file_rows(folder: Path) -> Iterator[Any]:
             import pyarrow.parquet as pq
 
             yield from ({k: str(v) for k, v in row.items()} for row in pq.read_table(path).to_pylist())
+
+
+def _removed(url: str) -> int:
+    """How many records an API has deleted."""
+    import urllib.request
+
+    with urllib.request.urlopen(f"{url}/__removed", timeout=120) as answer:  # noqa: S310 - a server of the test
+        return int(answer.read())
 
 
 def audit_ok(settings: Settings) -> bool:
@@ -234,7 +252,8 @@ def accounted(settings: Settings, scenario: Scenario) -> bool:
     """Whether the last receipt says what became of every row, or says that it can't."""
     receipt = Look(settings.state_url).runs(scenario.key)[0].receipt or {}
     counts = receipt["counts"]
-    return counts["written"] == sum(counts[n] for n in ("inserted", "updated", "unchanged")) or bool(receipt["notes"])
+    did = sum(counts[n] for n in ("inserted", "updated", "unchanged", "deleted"))
+    return counts["written"] == did or bool(receipt["notes"])
 
 
 def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
@@ -253,11 +272,12 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
         "state": str(last.state),
         "open": [str(run.state) for run in runs if str(run.state) in {"Pending", "Running", "Interrupted"}],
         "finished": sum(run.receipt is not None for run in runs),
-        "totals": {name: counts.get(name) for name in ("read", "written", "rejected", "skipped")},
+        "totals": {name: counts.get(name) for name in ("read", "written", "rejected", "skipped", "deleted")},
         "digests": [receipt.get("read_digest"), receipt.get("written_digest")],
         "batches": receipt.get("batches"),
         "rejects": rejects,
         "position": Checkpoint.loads(cursor).position if cursor else None,
         "audit": audit_ok(settings),
         "accounted": accounted(settings, scenario),
+        "removed": _removed(scenario.sink) if scenario.sink and scenario.deletes else None,
     }

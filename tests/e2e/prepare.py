@@ -28,7 +28,7 @@ OLD_ROWS = "INSERT INTO {} VALUES (1, 'old', 'old@example.com', 1.00, '2000-01-0
 
 def reset(spec: Spec, scenario: house.Scenario, do: Callable[[Callable[[], object]], tuple[bool, Any]]) -> None:
     """Puts everything back. What a child must do is done by `do`."""
-    fresh = not spec.template.exists() or bool(spec.state)
+    fresh = not spec.template.exists() or bool(spec.state) or bool(scenario.deletes and scenario.schema)
     shutil.rmtree(spec.work, ignore_errors=True)
     if scenario.schema:
         _reset_schema(scenario.destination, scenario.schema, old=scenario.write == "replace")
@@ -46,7 +46,7 @@ def reset(spec: Spec, scenario: house.Scenario, do: Callable[[Callable[[], objec
     if scenario.sink:
         control(scenario.sink, "keep")
     if not spec.state:
-        shutil.copytree(spec.work, spec.template)
+        shutil.copytree(spec.work, spec.template, dirs_exist_ok=True)
 
 
 def _build(spec: Spec, scenario: house.Scenario) -> None:
@@ -56,6 +56,12 @@ def _build(spec: Spec, scenario: house.Scenario) -> None:
     house.build(spec.work, scenario.texts)
     settings = spec.settings()
     workflow.apply(settings, step=lambda _: None)
+    if scenario.deletes:
+        control(scenario.api, "reset")
+        workflow.run(settings, scenario.key, progress=Silent())
+        _note(spec, settings)
+        control(scenario.api, "grow")
+        return
     if scenario.destination in {"sqlite", "parquet", "jsonl"} and scenario.write != "append":
         house.customers(spec.work, 10, generation=2)
         workflow.run(settings, scenario.key, progress=Silent())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -207,6 +208,7 @@ class Board(Tickets):
     def __init__(self) -> None:
         super().__init__()
         self.cards: set[int] = set()
+        self.pinned = frozenset({5})
 
     def __call__(self, asked):
         if asked.method == "GET":
@@ -215,7 +217,7 @@ class Board(Tickets):
         if asked.method == "PUT":
             self.cards.add(number)
             return Reply({})
-        if number == 5:
+        if number in self.pinned:
             return Reply({"error": "it is pinned"}, 422)
         if number not in self.cards:
             return Reply({}, 404)
@@ -242,6 +244,38 @@ def test_an_api_is_asked_to_delete_and_its_refusals_are_rejects(tmp_path):
     assert (counts.written, counts.rejected, counts.deleted) == (3, 1, 1)
     assert [r.place.rpartition("#")[2] for r in workflow.rejects(settings, done.record.id)] == ["2"]
     assert counts.balanced()
+
+
+def test_people_do_not_see_how_tombstones_are_told(tmp_path, tickets):
+    """Rejects and previews show records as the source sent them: no field of ours, whatever they were rejected for."""
+    texts = tickets.texts("hard")
+    texts["connector.yaml"] = texts["connector.yaml"].replace("required: [id]", "required: [id, title]")
+    settings = applied(tmp_path, texts)
+    tickets.pages = [[{"id": 1}, ticket(2, "x" * 200), {"id": "z", "title": "", "state": "gone"}, ticket(4)]]
+    previewed = workflow.preview(settings, KEY, limit=10).rejects
+    done = run(settings)
+    kept = tuple(workflow.rejects(settings, done.record.id))
+    assert [reject.rule for reject in kept] == ["parse", "maxLength", "parse"]
+    assert len(previewed) == len(kept) == done.record.counts.rejected
+    for reject in (*previewed, *kept):
+        assert "syncline" not in f"{reject.record} {reject.value} {reject.message}"
+    assert json.loads(kept[0].record) == {"id": 1}
+    assert kept[1].record == '{"hours":1,"id":2,"title":"' + "x" * 200 + '"}'
+
+
+def test_a_refused_delete_is_deleted_by_a_retry(tmp_path):
+    """What is kept of a tombstone that an API refused still says that it is one: a retry deletes, and doesn't write."""
+    board = Board()
+    with api_server(board) as server:
+        board.url = server.url
+        settings = applied(tmp_path, {**board.texts("hard"), "warehouse.yaml": TARGET.replace("URL", board.url)})
+        run(settings)
+        board.pages = [[tombstone(5)]]
+        refused = run(settings)
+        board.pinned = frozenset()
+        retried = workflow.retry(settings, refused.record.id, progress=Silent())
+    assert (refused.record.counts.rejected, retried.record.counts.deleted) == (1, 1)
+    assert 5 not in board.cards
 
 
 def test_a_plan_says_that_rows_are_deleted(tmp_path, tickets):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.executor.applied import Applied
 from syncline.executor.opening import Opener, bind_columns
 from syncline.executor.prepare import Preparer
+from syncline.executor.rejects import shown
 from syncline.executor.tombstones import tombstones_of
 from syncline.model.run import Counts, Reject
 from syncline.secrets.envelope import KeyRing
@@ -59,7 +60,7 @@ def preview_flow(
             prepared = preparer.prepare(_first(batch, limit - counts.read))
             counts += prepared.counts
             rows += prepared.frame.to_dicts()
-            rejects += prepared.rejects
+            rejects += map(shown, prepared.rejects)
             if counts.read >= limit:
                 break
     finally:

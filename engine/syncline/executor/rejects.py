@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from syncline.model.run import PAGE, Reject
+from syncline.sdk.source import TOMBSTONE
 from syncline.state.store import SealedRejects
 
 if TYPE_CHECKING:
@@ -46,7 +49,21 @@ def unseal(keys: KeyRing, key: ObjectKey, sealed: SealedRejects) -> tuple[Reject
     return tuple(Reject(**item) for item in json.loads(plain))
 
 
+def shown(reject: Reject) -> Reject:
+    """A reject as people see it: without the field that tells tombstones, which no source and no manifest has."""
+    if TOMBSTONE not in reject.record:
+        return reject
+    try:
+        fields = msgspec.json.decode(reject.record, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return reject
+    fields.pop(TOMBSTONE, None)
+    record = msgspec.json.encode(fields).decode()
+    begins = bool(reject.value) and reject.record.startswith(reject.value)
+    return replace(reject, record=record, value=record[: len(reject.value)] if begins else reject.value)
+
+
 def rejects_of(reader: StateReader, keys: KeyRing, key: ObjectKey, run: str) -> Iterator[Reject]:
-    """All rejects of a run, in the order in which they were read."""
+    """All rejects of a run as people see them, in the order in which they were read."""
     for sealed in reader.rejects(run):
-        yield from unseal(keys, key, sealed)
+        yield from map(shown, unseal(keys, key, sealed))

@@ -9,6 +9,7 @@ from syncline.kinds.stream import RestStream
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow
+from syncline.manifests.writes import knows_ids
 
 
 def deletes(flow: Flow) -> Iterator[Problem]:
@@ -55,5 +56,7 @@ def _api(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
         yield "an API has no column to mark", "Use deletes: hard."
     elif isinstance(stream, RestStream) and stream.write is not None and stream.write.delete is None:
         yield f"the stream {flow.target.stream!r} declares no request that deletes", "Declare write.delete."
+    elif isinstance(stream, RestStream) and stream.write is not None and not knows_ids(stream.write, "delete"):
+        yield "write.delete reads the id of a record, and nothing gives it", "Declare write.id, or write.find."
     if (bound := spec.guards.max_deletes) is not None and str(bound).endswith("%"):
         yield "how many records an API has isn't known, so maxDeletes can't be a share", "Write maxDeletes as a count."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from syncline.kinds.mapping import MappingSpec
 from syncline.kinds.request import METHODS
@@ -33,20 +34,19 @@ def declared_writes(spec: Writes, path: Path) -> Iterator[Problem]:
     if spec.conflicts == "reject" and spec.read is None:
         message = "conflicts: reject needs the field 'read', to tell another's change from our own earlier attempt"
         yield Problem("SYN202", (*path, "read"), message)
-    if "update" in requests and "create" in requests and not _knows_ids(spec):
+    if "update" in requests and "create" in requests and not knows_ids(spec, "update"):
         message = "what is created can't be updated later: no expression gives the id that it got"
         yield Problem("SYN202", (*path, "id"), message, expected="id: body.id")
 
 
-def _knows_ids(spec: Writes) -> bool:
-    """Whether an update finds what was created: by the id in an answer, by a search, or by the record itself."""
-    create, update = spec.create, spec.update
-    assert create is not None
-    assert update is not None
-    own = create.batch.id if create.batch is not None else create.id or spec.id
-    path = next((text for method in METHODS if (text := getattr(update, method)) is not None), "")
+def knows_ids(spec: Writes, verb: Literal["update", "delete"]) -> bool:
+    """Whether a request finds what was written: by the id in an answer, by a search, or by the record itself."""
+    request = getattr(spec, verb)
+    made = [given for given in (spec.create, spec.upsert) if given is not None]
+    own = any((given.batch.id if given.batch is not None else given.id or spec.id) is not None for given in made)
+    path = next((text for method in METHODS if (text := getattr(request, method)) is not None), "")
     needs = "id" in re.findall(r"[{|~(]\s*(id)\b", path)
-    return own is not None or spec.find is not None or not needs
+    return own or spec.find is not None or not needs
 
 
 def writes(flow: Flow) -> Iterator[Problem]:

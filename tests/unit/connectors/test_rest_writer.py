@@ -554,6 +554,29 @@ class TestDeletes:
         with pytest.raises(Invalid):
             opened(KEYED, lambda _: answer({})).delete(frame(ADA))
 
+    @pytest.mark.parametrize("noted", [True, False])
+    def test_a_delete_of_a_stopped_run_counts_once(self, noted):
+        """Done and noted, or done and not: the next attempt counts it as deleted, and the record is forgotten."""
+        api, ledger = Contacts(), MemoryLedger()
+        opened(self.WRITE, api, ledger=ledger).write(frame(ADA, BOB), "1")
+        kept = dict(ledger.records)
+        stopped = opened(self.WRITE, api, ledger=ledger)
+        stopped.delete(frame(ADA))
+        # As a kill between the two leaves it: what was noted is there, the record isn't forgotten yet.
+        ledger.records.update(kept)
+        if not noted:
+            ledger.effects.clear()
+        asked = len(api.asked)
+
+        writer = opened(self.WRITE, api, ledger=ledger)
+        found = writer.delete(frame(ADA, ("new@example.com", "New")))
+        writer.commit("2")
+
+        assert found == Sent(Written(0, 1, 1))
+        assert len(api.asked) - asked == (0 if noted else 1)
+        assert len(ledger.records) == 1
+        assert opened(self.WRITE, api, ledger=ledger).write(frame(ADA), "3") == Written(1)
+
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_stopped_send_ends_soon_and_forgets_nothing(threads):

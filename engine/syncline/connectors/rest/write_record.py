@@ -104,15 +104,20 @@ def upsert(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
     return _done("inserted", row, made.id, made.version)
 
 
-def delete(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
-    """Deletes a record by its key; one that isn't there is no error."""
+def delete(row: Row, plan: WritePlan, known: Known | None, key: str, *, doubtful: bool) -> Writing:
+    """
+    Deletes a record by its key; one that isn't there is no error.
+
+    `doubtful`: an attempt that was stopped may have done it. One that we wrote and that is gone, it did delete.
+    """
     at = known or Known()
+    gone = Result("deleted" if doubtful and known is not None else "unchanged")
     if not at.id and "find" in plan:
         found = yield from _find(row)
         if isinstance(found, Result):
             return found
         if not found.ids:
-            return Result("unchanged")
+            return gone
         at = Known(found.ids[0], found.version)
     if not at.id and "id" in plan.calls["delete"].names:
         return Result("unchanged")  # it was never written; without an id, the path could be that of all records
@@ -122,7 +127,7 @@ def delete(row: Row, plan: WritePlan, known: Known | None, key: str) -> Writing:
         if reply.unknown is not None:
             raise reply.unknown
         if reply.status in _GONE:
-            return Result("unchanged")
+            return gone
         if not reply.refused:
             return Result("deleted")
         if reply.status not in plan.spec.stale or plan.spec.conflicts == "reject" or "read" not in plan:

@@ -68,6 +68,8 @@ class RestWriter:
         self._monotonic = monotonic
         self._frame_schema = target_frame_schema(target.schema)
         self._mark: Mark = ledger.begin(target.flow, target.run)
+        # Whether a batch was begun by a run that was stopped: any of its effects may be there.
+        self._doubtful = self._mark.begun
         self._notes = _Notes()
         self._noted = monotonic()
         self._pending = frozenset[str]()
@@ -106,6 +108,7 @@ class RestWriter:
         self._ledger.save(self._target.flow, checkpoint, self._place, self._notes.records)
         self._notes = _Notes()
         self._mark = replace(self._mark, checkpoint=checkpoint, begun=False)
+        self._doubtful = False
 
     def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
         """Values that can't be written as JSON; see `Refusing.refuse`."""
@@ -117,11 +120,19 @@ class RestWriter:
             raise Invalid(f"stream {self._target.stream!r} declares no request that deletes", code="SYN520")
         rows = list(self._columns.rows(frame, self._target.schema.key))
         known = self._ledger.known(self._place, (row.key for row in rows))
+        applied = self._ledger.applied(self._target.flow) if self._doubtful else frozenset[str]()
         tally = _Tally()
         self._begun({})
-        writings = ((row, delete(row, self._plan, known.get(row.key), self._key(row.key))) for row in rows)
-        self._drive([found for row, w in writings if (found := self._job(row, row.key, w, tally))], tally)
-        self._note()
+        jobs: list[_Job] = []
+        for row in rows:
+            if f"deleted {row.key}" in applied:
+                tally.did["updated"] += 1
+                self._notes.dropped.append(row.key)
+                continue
+            writing = delete(row, self._plan, known.get(row.key), self._key(row.key), doubtful=self._doubtful)
+            if job := self._job(row, row.key, writing, tally):
+                jobs.append(job)
+        self._drive(jobs, tally)
         return tally.sent()
 
     def stop(self) -> None:
