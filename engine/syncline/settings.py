@@ -6,6 +6,7 @@
 | SYNCLINE_HOME  | folder for state, keys and the audit log                     | `.syncline` in the root        |
 | SYNCLINE_ACTOR | who acts, for the audit log                                  | the user's account name        |
 
+`SYNCLINE_ENVIRONMENT` is the environment, of a repository that declares several; `--environment` wins over it.
 `SYNCLINE_REDIS` is the URL of a Redis server (`redis://…`) that keeps the budgets of requests which processes share;
 without it, the state does. `SYNCLINE_EGRESS_PRIVATE` lists private networks and hosts, with commas between, that every
 flow may reach, as if each tenant named them in `spec.egress.private`; by default there are none.
@@ -25,7 +26,11 @@ HOME = ".syncline"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where everything is. `root` is the configuration repository; relative paths in manifests start from it."""
+    """
+    Where everything is. `root` is the configuration repository; relative paths in manifests start from it.
+
+    `environment` is the one that is meant, of a repository that declares some; '' of one that doesn't.
+    """
 
     root: Path
     home: Path
@@ -33,6 +38,7 @@ class Settings:
     actor: str
     environ: Mapping[str, str]
     egress_private: tuple[str, ...] = ()
+    environment: str = ""
     redis: str = field(default="", repr=False)  # it may hold a password
 
     @property
@@ -46,8 +52,8 @@ class Settings:
         return self.home / "keys"
 
 
-def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
-    """Settings for a repository; `Invalid` when its folder doesn't exist."""
+def read_settings(root: Path, environ: Mapping[str, str], environment: str = "") -> Settings:
+    """Settings for a repository, and one of its environments; `Invalid` when its folder doesn't exist."""
     root = root.resolve()
     if not root.is_dir():
         raise Invalid(f"{root} is not a folder", code="SYN115", help="Give the folder of a configuration repository.")
@@ -59,6 +65,7 @@ def read_settings(root: Path, environ: Mapping[str, str]) -> Settings:
         state_url=environ.get("SYNCLINE_STATE") or f"sqlite:///{home / 'state.db'}",
         actor=environ.get("SYNCLINE_ACTOR") or _account(),
         environ=environ,
+        environment=environment or environ.get("SYNCLINE_ENVIRONMENT", ""),
         redis=environ.get("SYNCLINE_REDIS", ""),
         egress_private=tuple(filter(None, map(str.strip, environ.get("SYNCLINE_EGRESS_PRIVATE", "").split(",")))),
     )

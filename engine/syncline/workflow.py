@@ -11,13 +11,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from syncline.manifests.bumps import side_by_side, since
 from syncline.manifests.expressions import check_expressions
 from syncline.manifests.load import load_tree
+from syncline.manifests.overlay import declared, read_overlays
 from syncline.manifests.resolve import resolve
 from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic, has_errors
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from syncline.executor.recorder import Recorder
     from syncline.executor.work import RunResult
     from syncline.manifests.desired import Desired
+    from syncline.manifests.load import LoadResult
     from syncline.manifests.repository import Revision
     from syncline.model.change import Change
     from syncline.model.condition import Status
@@ -52,13 +54,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What is declared, and every finding about it, policy included."""
+    """What is declared, and every finding about it, policy included; `formerly` is its environment's old name."""
 
     files: tuple[str, ...]
     desired: Desired
     flows: Flows
     diagnostics: tuple[Diagnostic, ...]
     policy: tuple[PolicyResult, ...]
+    formerly: str = ""
 
     @property
     def ok(self) -> bool:
@@ -68,11 +71,25 @@ class Validation:
 
 def validate(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> Validation:
     """
-    Loads, resolves and compiles everything under the root, runs the mappings' own tests, and checks policy.
+    Loads, resolves and compiles what the environment of the settings declares, runs the mappings' own tests, and checks
+    policy.
 
     With `base`, a Git revision, connectors that changed since then must have another version, raised far enough.
     """
-    loaded = load_tree(settings.root)
+    return _validated(settings, declared(settings.root, settings.environment), mapping_tests=mapping_tests, base=base)
+
+
+def validate_each(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> dict[str, Validation]:
+    """As `validate`, in each environment of the repository; under the name '' where it declares none."""
+    overlays = read_overlays(settings.root)
+    if overlays is None:
+        loaded = {"": load_tree(settings.root)}
+    else:
+        loaded = {name: overlays.render(name) for name in overlays.environments.names or ("",)}
+    return {name: _validated(settings, tree, mapping_tests=mapping_tests, base=base) for name, tree in loaded.items()}
+
+
+def _validated(settings: Settings, loaded: LoadResult, *, mapping_tests: bool, base: str) -> Validation:
     resolved = resolve(loaded.manifests, loaded.broken)
     flows = compile_flows(resolved.desired)
     found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
@@ -87,8 +104,15 @@ def validate(settings: Settings, *, mapping_tests: bool = True, base: str = "") 
         found += _mapping_tests(resolved.desired, flows)
     results = _check_policy(settings.root, resolved.desired, flows)
     found += [result.diagnostic for result in results if result.diagnostic is not None]
+    found = [_traced(d, loaded) for d in found]
     unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
-    return Validation(loaded.files, resolved.desired, flows, unique, results)
+    return Validation(loaded.files, resolved.desired, flows, unique, results, loaded.formerly)
+
+
+def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
+    """With where the variables at its place are given; not of a credential, which nobody may see."""
+    given = loaded.given.get(finding.place) if finding.place and finding.code != "SYN210" else None
+    return replace(finding, related=(*finding.related, *given)) if given else finding
 
 
 def _condition_findings(desired: Desired) -> list[Diagnostic]:
@@ -166,6 +190,7 @@ def plan(
     from syncline.manifests.repository import revision
     from syncline.planner.make import changes_of, make_plan
     from syncline.planner.observed import observe
+    from syncline.reconciler.apply import check_environment
     from syncline.state.open import open_reader
 
     validation = validation or validate(settings)
@@ -181,7 +206,7 @@ def plan(
         _check_policy(settings.root, validation.desired, validation.flows, changes) if changes else validation.policy
     )
     head = head or revision(settings.root)
-    return make_plan(
+    made = make_plan(
         validation.desired,
         observed,
         changes,
@@ -191,6 +216,9 @@ def plan(
         findings=tuple(d for d in validation.diagnostics if not d.code.startswith("SYN5")),
         allow_deletes=allow_deletes,
     )
+    basis = replace(made.basis, environment=settings.environment, formerly=validation.formerly)
+    check_environment(basis, observed.environment)
+    return replace(made, basis=basis)
 
 
 def _quiet(line: str) -> None:

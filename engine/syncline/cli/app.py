@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The command line's context. `root` is the configuration repository as given; `color` False forbids colours."""
+    """
+    The command line's context. `root` is the configuration repository as given; `color` False forbids colours.
+
+    `environment` is what `--environment` names; '' without that option.
+    """
 
     root: Path
     environ: Mapping[str, str]
     color: bool = True
+    environment: str = ""
 
     def settings(self, root: Path | None = None) -> Settings:
         """The settings of the repository (or of another); `Invalid` when its folder doesn't exist."""
         from syncline.settings import read_settings
 
-        return read_settings(root or self.root, self.environ)
+        return read_settings(root or self.root, self.environ, self.environment)
 
     @property
     def paint(self) -> Paint:

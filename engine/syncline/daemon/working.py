@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from syncline.manifests.load import files_under
+from syncline.manifests.files import names
 
 
 class WorkingFolder:
@@ -25,7 +25,7 @@ class WorkingFolder:
 
         While they are still being written there are none: what is given has been at rest since the look before.
         """
-        found = {name: stamp for name in files_under(self._root) if (stamp := self._stamp(name)) is not None}
+        found = {name: stamp for name in names(self._root) if (stamp := self._stamp(name)) is not None}
         moved = {name for name in found.keys() | self._seen.keys() if found.get(name) != self._seen.get(name)}
         self._seen = found
         self._changed |= moved

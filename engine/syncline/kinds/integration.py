@@ -101,6 +101,7 @@ KIND = Kind(
     order=4,
     summary="An instance of a connector: credentials, configuration, region, limits.",
     references=_references,
+    list_keys={"endpoints": "region"},
     example="""\
 apiVersion: syncline/v1
 kind: Integration

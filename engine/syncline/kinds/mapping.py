@@ -170,6 +170,7 @@ KIND = Kind(
     scope="either",
     order=5,
     summary="Source record to target record: casts, lookups, checks, classes, protection, and its own tests.",
+    list_keys={"fields": "to"},
     example="""\
 apiVersion: syncline/v1
 kind: Mapping

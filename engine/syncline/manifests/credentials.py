@@ -60,16 +60,21 @@ def form_of(text: str) -> str:
     return next(what for what, form in _FORM.items() if form.search(text))
 
 
+def names_one(name: str) -> bool:
+    """Whether what has this name is a credential, as `api_token` is."""
+    return _NAME.search(name) is not None
+
+
 def find(root: Node, content: str) -> Iterator[tuple[Path, str]]:
     """Paths of literals that look like credentials, with what each looks like. `content` is the file's text."""
-    if not any(hint in content for hint in _FORM_HINTS) and not _names_one(content.casefold()):
+    if not any(hint in content for hint in _FORM_HINTS) and not _may_name_one(content.casefold()):
         return
     for path, node in walk(root):
         if isinstance(node.data, str) and (what := _looks_like(path, node.data)):
             yield path, what
 
 
-def _names_one(content: str) -> bool:
+def _may_name_one(content: str) -> bool:
     if not any(hint in content for hint in _NAME_HINTS):
         return False
     # `key: [id]` is in every mapping, and no credential.
@@ -88,4 +93,4 @@ def _looks_like(path: Path, value: str) -> str:
         return ""
     if path[-2:] == ("take", name):  # where a login's answer has it
         return ""
-    return f"the value of {name!r}" if _NAME.search(name) else ""
+    return f"the value of {name!r}" if names_one(name) else ""

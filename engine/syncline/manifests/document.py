@@ -48,8 +48,13 @@ class Document:
     secrets: tuple[Node, ...]
 
 
-def validate(root: Node, text: Text) -> Document:
-    """Checks a document of ours."""
+def validate(root: Node, text: Text, others: Mapping[str, Text] | None = None) -> Document:
+    """
+    Checks a document of ours.
+
+    `others` are the texts of the other files that parts of a rendered one come from, by name; None for one as written.
+    """
+    texts = {**(others or {}), text.file: text}
     data = root.data
     kind = _kind(data)
     envelope, found = _envelope(root)
@@ -61,7 +66,10 @@ def validate(root: Node, text: Text) -> Document:
             found += wrong
         if spec is not None:
             found += check(kind.name, spec)
-    found += [credential(path, what) for path, what in credentials.find(root, text.content)]
+    if others is None:
+        found += _environments(data.get("metadata"))
+    content = "\n".join(t.content for t in texts.values())
+    found += [credential(path, what) for path, what in credentials.find(root, content)]
     found = _distinct(found)
     key = _key(data)
     places, key_places = Places(text.file, root), Places(text.file, root, of_keys=True)
@@ -73,7 +81,7 @@ def validate(root: Node, text: Text) -> Document:
     return Document(
         manifest,
         key,
-        tuple(_diagnose(p, text, places, key_places, str(key or "")) for p in found),
+        tuple(diagnose(p, texts, places, key_places, str(key or "")) for p in found),
         tuple(node for node in leaked if node is not None and isinstance(node.data, str)),
     )
 
@@ -143,6 +151,13 @@ def _scope(kind: Kind, metadata: object) -> Iterator[Problem]:
         )
 
 
+def _environments(metadata: object) -> Iterator[Problem]:
+    if isinstance(metadata, dict) and metadata.get("environments"):
+        message = "this repository declares no environments"
+        help_ = "Declare them in environments.yaml, or remove this."
+        yield Problem("SYN281", ("metadata", "environments"), message, help=help_, at_key=True)
+
+
 def _key(data: Mapping[str, Any]) -> ObjectKey | None:
     metadata, kind = data.get("metadata"), data.get("kind")
     if not isinstance(metadata, dict) or not isinstance(kind, str):
@@ -166,16 +181,20 @@ def _distinct(found: Iterable[Problem]) -> list[Problem]:
     return kept
 
 
-def _diagnose(
-    problem: Problem, text: Text, places: Mapping[Path, Place], key_places: Mapping[Path, Place], subject: str
+def diagnose(
+    problem: Problem,
+    texts: Mapping[str, Text],
+    places: Mapping[Path, Place],
+    key_places: Mapping[Path, Place],
+    subject: str = "",
 ) -> Diagnostic:
-    """A problem as a finding, at the nearest place that the document has for its path."""
+    """A problem as a finding, at the nearest place that the document has for its path; `texts` are its files."""
     path = problem.path
     place = key_places.get(path) if problem.at_key else None
     while place is None:
         place = places.get(path)
         path = path[:-1]
-    return text.finding(
+    return texts[place.file].finding(
         problem.code,
         problem.message,
         place,

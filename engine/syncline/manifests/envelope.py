@@ -40,6 +40,10 @@ class Metadata(Spec):
     moved: Annotated[
         MovedFrom | None, Field(description="The former name, so that cursors and history follow a rename.")
     ] = None
+    environments: Annotated[
+        tuple[Name, ...],
+        Field(min_length=1, description="The only environments that it is in; in every one when absent."),
+    ] = ()
     protected: Annotated[bool, Field(description="Refuses to be deleted as long as it is applied with this.")] = False
 
 

@@ -7,41 +7,42 @@ alone: those that neither name an `apiVersion` of ours nor look like a misspelt 
 from __future__ import annotations
 
 import gc
-import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Final
 
 import orjson
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.manifests.document import canonical, is_ours, manifest_of, validate
+from syncline.manifests.document import Document, canonical, is_ours, manifest_of, validate
 from syncline.manifests.envelope import Metadata
+from syncline.manifests.files import names, read, softened
 from syncline.manifests.node import Node
-from syncline.manifests.text import MAX_BYTES, Text, checked, decode
-from syncline.manifests.yaml import compose
-from syncline.model.diagnostic import Diagnostic, Place, Severity
+from syncline.manifests.text import Text, checked
+from syncline.manifests.yaml import Composed, compose
+from syncline.model.diagnostic import Diagnostic, Place, Related
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
-
-ENDINGS: Final = (".yaml", ".yml")
 
 
 @dataclass(frozen=True, slots=True)
 class LoadResult:
     """What was loaded: valid manifests in order of file and position, all findings in order, the files read.
 
-    `broken` names the objects that are declared, but not validly: references to them are not unknown.
+    `broken` names the objects that are declared, but not validly: references to them are not unknown. `given` says
+    where the variables in the value at a place are given, and `formerly` is the old name of the environment.
     """
 
     manifests: tuple[Manifest, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     files: tuple[str, ...] = ()
     broken: tuple[ObjectKey, ...] = ()
+    given: Mapping[Place, tuple[Related, ...]] = field(default_factory=dict)
+    formerly: str = ""
 
 
 def load_tree(root: FilePath, *, ignore: Iterable[str] = ()) -> LoadResult:
@@ -50,12 +51,16 @@ def load_tree(root: FilePath, *, ignore: Iterable[str] = ()) -> LoadResult:
     Folders that begin with a dot are skipped, as are the paths (relative to the root, files or folders) in `ignore`.
     Symbolic links are followed to files inside the root only.
     """
-    with _uncollected():
-        results = [_load_file(root, name) for name in files_under(root, frozenset(ignore))]
-    diagnostics = sorted((d for r in results for d in r.diagnostics), key=Diagnostic.sort_key)
+    with uncollected():
+        return together(_load_file(root, name) for name in names(root, frozenset(ignore)))
+
+
+def together(results: Iterable[LoadResult]) -> LoadResult:
+    """What several files gave, as one."""
+    results = list(results)
     return LoadResult(
         manifests=tuple(m for r in results for m in r.manifests),
-        diagnostics=tuple(diagnostics),
+        diagnostics=tuple(sorted((d for r in results for d in r.diagnostics), key=Diagnostic.sort_key)),
         files=tuple(f for r in results for f in r.files),
         broken=tuple(k for r in results for k in r.broken),
     )
@@ -66,7 +71,7 @@ def load_text(content: str, file: str) -> LoadResult:
     text = checked(Text(file, content.removeprefix("\ufeff")))
     if isinstance(text, Diagnostic):
         return LoadResult(diagnostics=(text,), files=(file,))
-    return _load(text)
+    return load_composed(text, compose(text))
 
 
 def from_document(document: str) -> Manifest:
@@ -89,7 +94,7 @@ def to_document(manifest: Manifest) -> str:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the cyclic garbage collector: everything that loading makes is kept, and looking through it for cycles
     again and again takes half of the time (1.9 s of 3.6 s for 5,000 manifests).
     """
@@ -102,67 +107,18 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-# --- files -----------------------------------------------------------------------------------------------------------
-
-
-def files_under(root: FilePath, ignore: frozenset[str] = frozenset()) -> list[str]:
-    """The files that `load_tree` loads, in its order, by their path below the root."""
-    found: list[str] = []
-    for folder, folders, files in os.walk(root):
-        at = os.path.relpath(folder, root)
-        prefix = "" if at == "." else at.replace(os.sep, "/") + "/"
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and prefix + f not in ignore)
-        found += [
-            prefix + f for f in files if f.endswith(ENDINGS) and not f.startswith(".") and prefix + f not in ignore
-        ]
-    return sorted(found)
-
-
 def _load_file(root: FilePath, name: str) -> LoadResult:
-    path = root / name
-    try:
-        if path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-            return _unreadable(name, "the link leads out of the folder that is loaded", "Copy the file into it.")
-        if not path.is_file():
-            return _unreadable(name, "it is not a regular file", "Remove it, or give it another ending.")
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        return _unreadable(name, f"it can't be read: {error.strerror}", "Check the link and the permissions.")
-    text = decode(data, name)
-    if isinstance(text, Text):
-        text = checked(text)
-    if isinstance(text, Text):
-        result = _load(text)
-        return result if b"syncline/" in data else _softened(result)
-    ours = b"syncline/" in data.replace(b"\0", b"")
-    result = LoadResult(diagnostics=(text,), files=(name,))
-    return result if ours else _softened(result)
+    file = read(root, name)
+    if isinstance(file, Diagnostic):
+        return LoadResult(diagnostics=(file,), files=(name,))
+    return load_composed(file.text, compose(file.text), ours=file.ours)
 
 
-def _unreadable(name: str, why: str, help_: str) -> LoadResult:
-    return LoadResult(diagnostics=(Diagnostic("SYN114", why, Place(name), help=help_),), files=(name,))
-
-
-def _softened(result: LoadResult) -> LoadResult:
-    # A file that can't be read and doesn't mention us may belong to another program: said, but no error.
-    return replace(
-        result,
-        diagnostics=tuple(
-            replace(d, severity=Severity.warning, help=(d.help + " It was not loaded.").strip())
-            if d.code.startswith("SYN1")
-            else d
-            for d in result.diagnostics
-        ),
-    )
-
-
-# --- documents -------------------------------------------------------------------------------------------------------
-
-
-def _load(text: Text) -> LoadResult:
-    composed = compose(text)
-    documents = [validate(root, text) for root in composed.documents if is_ours(root)]
+def load_composed(
+    text: Text, composed: Composed, check: Callable[[Node, Text], Document] = validate, *, ours: bool = True
+) -> LoadResult:
+    """What the documents of a text declare; `check` judges one. If it isn't `ours`, it may be another program's."""
+    documents = [check(root, text) for root in composed.documents if is_ours(root)]
     # What was read of a file with a mistake in its YAML may not be what was meant: nothing of it counts.
     readable = not composed.diagnostics
     manifests = tuple(d.manifest for d in documents if d.manifest is not None and readable)
@@ -172,7 +128,9 @@ def _load(text: Text) -> LoadResult:
     diagnostics = [*composed.diagnostics, *(finding for d in documents for finding in d.diagnostics)]
     secrets = [node for d in documents for node in d.secrets]
     if secrets:
-        diagnostics = [_masked(d, secrets) for d in diagnostics]
+        diagnostics = [masked(d, secrets, text.file) for d in diagnostics]
+    if not ours:
+        diagnostics = [softened(d) for d in diagnostics]
     # A value that aliases repeat is wrong once.
     found = tuple(sorted(dict.fromkeys(diagnostics), key=Diagnostic.sort_key))
     return LoadResult(manifests, found, (text.file,), tuple(broken))
@@ -191,7 +149,8 @@ def _mentioned(content: str) -> Iterator[ObjectKey]:
             yield ObjectKey(tenant[1] if tenant else "", kind[1], name[1])
 
 
-def _masked(finding: Diagnostic, secrets: Sequence[Node]) -> Diagnostic:
+def masked(finding: Diagnostic, secrets: Sequence[Node], file: str) -> Diagnostic:
+    """A finding without the values of some nodes of a file, wherever it has them."""
     # Longest first, so that one value which contains another leaves no rest.
     values = sorted(
         {line for node in secrets for line in node.data.splitlines() if line.strip()}, key=len, reverse=True
@@ -204,7 +163,8 @@ def _masked(finding: Diagnostic, secrets: Sequence[Node]) -> Diagnostic:
 
     excerpt = mask(finding.excerpt)
     line = finding.place.line - 1 if finding.place else -1
-    for first, start, last, end in (node.span for node in secrets):
+    here = [node.span for node in secrets if finding.place and (node.file or file) == finding.place.file]
+    for first, start, last, end in here:
         if first <= line <= last:  # as it is written, which escapes and quotes can make another text
             begin, stop = start if line == first else 0, end if line == last else len(excerpt)
             excerpt = excerpt[:begin] + "*" * len(excerpt[begin:stop]) + excerpt[stop:]

@@ -16,15 +16,17 @@ class Node:
     """A value: `data` as plain Python, `children` by key or position, `keys` with the spans of a mapping's keys.
 
     `text` is how an unquoted scalar is written, else None. `size` counts this and all inner values with aliases written
-    out; `height` is the longest way down. A node that aliases refer to is one object in several places.
+    out; `height` is the longest way down. A node that aliases refer to is one object in several places. `file` is where
+    it stands, if that is not the document's own file: a patch put it there.
     """
 
-    __slots__ = ("children", "data", "height", "keys", "size", "span", "text")
+    __slots__ = ("children", "data", "file", "height", "keys", "size", "span", "text")
 
     def __init__(self, data: Any, span: Span, text: str | None = None) -> None:
         self.data: Any = data
         self.span = span
         self.text = text
+        self.file = ""
         self.children: dict[str, Node] | list[Node] | None = None
         self.keys: dict[str, Span] = _NO_KEYS
         self.size = 1
@@ -64,20 +66,20 @@ class Places(Mapping[Path, Place]):
         self._of_keys = of_keys
 
     def __getitem__(self, path: Path) -> Place:
-        span = self._span(path)
-        if span is None:
+        node = self._root.at(path)
+        span = self._span(path, node)
+        if node is None or span is None:
             raise KeyError(path)
-        return Place(self._file, span[0] + 1, span[1] + 1, span[2] + 1, span[3] + 1)
+        return Place(node.file or self._file, span[0] + 1, span[1] + 1, span[2] + 1, span[3] + 1)
 
-    def _span(self, path: Path) -> Span | None:
+    def _span(self, path: Path, node: Node | None) -> Span | None:
         if not self._of_keys:
-            node = self._root.at(path)
             return node.span if node else None
         parent = self._root.at(path[:-1]) if path else None
         return parent.keys.get(path[-1]) if parent and isinstance(path[-1], str) else None
 
     def __iter__(self) -> Iterator[Path]:
-        yield from (path for path, _ in _walk(self._root, ()) if self._span(path) is not None)
+        yield from (path for path, node in _walk(self._root, ()) if self._span(path, node) is not None)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from syncline.model.manifest import Path
@@ -40,7 +40,8 @@ def no_references(spec: BaseModel) -> tuple[Reference, ...]:
 class Kind:
     """A manifest kind: name, plural (for listings and URLs), spec model, scope, references and explanation.
 
-    `order` is the phase in which objects of the kind are applied (lower first; deletes run in reverse).
+    `order` is the phase in which objects of the kind are applied (lower first; deletes run in reverse). `list_keys` are
+    the lists of its spec, by dotted path, whose entries are told apart by a field: patches name entries by its value.
     """
 
     name: str
@@ -51,3 +52,4 @@ class Kind:
     summary: str
     references: Callable[[BaseModel], tuple[Reference, ...]] = no_references
     example: str = ""
+    list_keys: Mapping[str, str] = field(default_factory=dict)

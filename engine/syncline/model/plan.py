@@ -16,13 +16,19 @@ from syncline.model.step import Step
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """What a plan was made from. `serial` counts applied changes; a plan is stale when the state has another."""
+    """
+    What a plan was made from. `serial` counts applied changes; a plan is stale when the state has another.
+
+    `environment` is the one that was rendered, `formerly` the name that it had before; '' where there is none.
+    """
 
     revision: str
     dirty: bool
     lineage: str
     serial: int
     manifests: str
+    environment: str = ""
+    formerly: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ HOURS: Final = 168
 class Observed:
     """Applied objects, which flows have a cursor, how many records each flow's last finished run read, and the counters
     of each flow's runs over a week.
+
+    `environment` is the one that was applied; '' where there is none.
     """
 
     lineage: str
@@ -27,6 +29,7 @@ class Observed:
     cursors: frozenset[ObjectKey] = frozenset()
     last_read: Mapping[ObjectKey, int] = field(default_factory=dict)
     counters: Mapping[ObjectKey, Mapping[str, int]] = field(default_factory=dict)
+    environment: str = ""
 
 
 def observe(reader: StateReader) -> Observed:
@@ -42,7 +45,7 @@ def observe(reader: StateReader) -> Observed:
             last_read[key] = finished.counts.read
         if counted := _counted(reader, key):
             counters[key] = counted
-    return Observed(reader.lineage, reader.serial(), objects, cursors, last_read, counters)
+    return Observed(reader.lineage, reader.serial(), objects, cursors, last_read, counters, reader.environment())
 
 
 def _counted(reader: StateReader, key: ObjectKey) -> dict[str, int]:

@@ -21,6 +21,14 @@ def _key(value: Any) -> ObjectKey:
     return ObjectKey.parse(value)
 
 
+def _basis(basis: Basis) -> dict[str, Any]:
+    data = asdict(basis)
+    for name in ("environment", "formerly"):  # only of repositories with environments
+        if not data[name]:
+            del data[name]
+    return data
+
+
 def _change(change: Change) -> dict[str, Any]:
     return {
         "action": change.action.name,
@@ -60,7 +68,7 @@ def to_data(plan: Plan) -> dict[str, Any]:
     """Plain data, without the digest."""
     return {
         "version": VERSION,
-        "basis": asdict(plan.basis),
+        "basis": _basis(plan.basis),
         "summary": dict(plan.summary),
         "changes": [_change(c) for c in plan.changes],
         "steps": [step_data(s) for s in plan.steps],

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.manifests.desired import Desired
     from syncline.manifests.resolve import Resolved
-    from syncline.model.plan import Plan, PolicyResult
+    from syncline.model.plan import Basis, Plan, PolicyResult
     from syncline.state.store import AppliedObject, Author, StateReader, StateStore
 
 
@@ -56,8 +56,9 @@ class Applied:
 
 
 def check_fresh(plan: Plan, reader: StateReader) -> None:
-    """`Invalid` when the state has moved since the plan was made."""
+    """`Invalid` when the state has moved since the plan was made, or is that of another environment."""
     basis = plan.basis
+    check_environment(basis, reader.environment())
     if basis.lineage not in ("", reader.lineage):
         raise Invalid(
             "the plan was made from another state",
@@ -70,6 +71,18 @@ def check_fresh(plan: Plan, reader: StateReader) -> None:
             f"the plan is stale: it was made from serial {basis.serial} of the state, which is now at {serial}",
             code="SYN641",
             help="Somebody applied in between. Plan again and look at what changed.",
+        )
+
+
+def check_environment(basis: Basis, applied: str) -> None:
+    """`Invalid` when what is applied is of another environment than the plan is made of."""
+    if applied not in {"", basis.environment, basis.formerly}:
+        now = f"the environment {basis.environment!r}" if basis.environment else "a repository without environments"
+        raise Invalid(
+            f"the plan is of {now}, and this state is of the environment {applied!r}",
+            code="SYN289",
+            help="Each environment has a state of its own: set SYNCLINE_STATE or SYNCLINE_HOME. After a new name was "
+            f"given to an environment: formerly: {applied}.",
         )
 
 
@@ -240,6 +253,7 @@ def apply_plan(
                     serial=before,
                     dirty=plan.basis.dirty,
                     changes=counts,
+                    environment=plan.basis.environment,
                 ),
                 recorder.event(
                     Action.policy_decision,
@@ -259,7 +273,7 @@ def apply_plan(
             )
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
         steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
-        store.begin_apply(lease, name, digest, revision, steps)
+        store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment)
         events = []
         for index, step in enumerate(part.steps):
             take(store, lease, name, index, step, plan, digest)

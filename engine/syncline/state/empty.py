@@ -70,6 +70,9 @@ class EmptyState:
     def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:  # noqa: ARG002 - the protocol's
         return ()
 
+    def environment(self) -> str:
+        return ""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         return ()
 

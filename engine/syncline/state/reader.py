@@ -194,6 +194,12 @@ class SqlReader:
             for r in rows
         )
 
+    def environment(self) -> str:
+        applies = tables.applies
+        with self._database.read() as connection:
+            query = select(applies.c.environment).order_by(applies.c.number.desc()).limit(1)
+            return connection.execute(query).scalar() or ""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         applies, steps = tables.applies, tables.steps
         query = (

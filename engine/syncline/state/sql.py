@@ -82,7 +82,9 @@ class SqlStore(SqlReader):
         fenced._database = self._database.fenced(partial(leases.check, lease=lease))  # noqa: SLF001 - our own class
         return fenced
 
-    def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
+    def begin_apply(
+        self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str], environment: str = ""
+    ) -> None:
         applies = tables.applies
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
@@ -93,9 +95,8 @@ class SqlStore(SqlReader):
             connection.execute(
                 update(applies).where(applies.c.finished == "").values(finished=_now(), outcome="given up")
             )
-            connection.execute(
-                insert(applies).values(id=apply, plan=plan, revision=revision, started=_now(), finished="", outcome="")
-            )
+            values = {"id": apply, "plan": plan, "revision": revision, "environment": environment}
+            connection.execute(insert(applies).values(**values, started=_now(), finished="", outcome=""))
             old = select(applies.c.id).order_by(applies.c.number.desc()).offset(KEPT_JOURNALS)
             connection.execute(delete(tables.steps).where(tables.steps.c.apply.in_(old)))
             if steps:

@@ -213,6 +213,9 @@ class StateReader(Protocol):
     def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:
         """What was applied, newest first."""
 
+    def environment(self) -> str:
+        """The environment of the last apply that was begun; empty where there was none, or no environments."""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         """Entries of the apply that was begun and not finished, done and not done; empty if there is none."""
 
@@ -253,7 +256,9 @@ class StateStore(StateReader, Protocol):
     def fenced(self, lease: Lease) -> StateStore:
         """This store, with every change refused (`Denied`), in its own transaction, once the lease changed hands."""
 
-    def begin_apply(self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str]) -> None:
+    def begin_apply(
+        self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str], environment: str = ""
+    ) -> None:
         """Journals the steps of an apply before the first is taken, and gives up an earlier unfinished one.
 
         Beginning an apply again by the same id and steps goes on where it stood.

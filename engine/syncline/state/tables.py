@@ -74,6 +74,7 @@ applies = Table(
     Column("started", NAME, nullable=False),
     Column("finished", NAME, nullable=False),
     Column("outcome", NAME, nullable=False),
+    Column("environment", NAME, nullable=False, server_default=""),
 )
 
 steps = Table(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import output
+from syncline.cli.commands.options import environment, output
 from syncline.cli.commands.plan import render
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.names import FLOWS
@@ -29,6 +29,7 @@ VERSION = "syncline/applied/v1"
 @click.option("-y", "--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
 @output("text", "json", help="How to write what was done.")
+@environment
 @pass_app
 def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_deletes: bool) -> Exit:
     """Apply a saved PLAN_FILE exactly, or plan now and apply that.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import declared_integration, integration_arguments, output
+from syncline.cli.commands.options import declared_integration, environment, integration_arguments, output
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 
@@ -35,6 +35,7 @@ def auth() -> None:
     help="How long to wait for the person.",
 )
 @output("text", "json")
+@environment
 @pass_app
 def login(app: App, name: str, tenant: str, timeout: int, form: str, *, no_browser: bool) -> Exit:
     """Log in to the API of a declared integration: once, after which runs renew the tokens by themselves.
@@ -86,6 +87,7 @@ def status(app: App, form: str) -> Exit:
 @auth.command(short_help="Forget a token, and end it at the server.")
 @integration_arguments
 @click.option("--local", is_flag=True, help="Only forget it here; don't ask the server to end it.")
+@environment
 @pass_app
 def logout(app: App, name: str, tenant: str, *, local: bool) -> Exit:
     """Forget the token of a declared integration, and end it at the server where its connector has a revocationUrl."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import declared_integration, integration_arguments, output
+from syncline.cli.commands.options import declared_integration, environment, integration_arguments, output
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.output.jsontext import to_json
 from syncline.model.errors import SynclineError
@@ -14,6 +14,7 @@ from syncline.model.errors import SynclineError
 @click.command(short_help="Ask whether a system answers, and as whom.")
 @integration_arguments
 @output("text", "json")
+@environment
 @pass_app
 def check(app: App, name: str, tenant: str, form: str) -> Exit:
     """Ask whether the system of a declared integration answers: once, without retries, with its credentials.

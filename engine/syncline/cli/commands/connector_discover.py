@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import declared_integration, integration_arguments, output
+from syncline.cli.commands.options import declared_integration, environment, integration_arguments, output
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 
@@ -23,6 +23,7 @@ from syncline.cli.output.jsontext import to_json
 )
 @click.option("--exit-code", "exit_with_changes", is_flag=True, help="Exit with 10 when something differs.")
 @output("text", "json")
+@environment
 @pass_app
 def discover(
     app: App, name: str, tenant: str, streams: tuple[str, ...], limit: int, form: str, *, exit_with_changes: bool

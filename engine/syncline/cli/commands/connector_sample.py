@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import declared_integration, integration_arguments, output
+from syncline.cli.commands.options import declared_integration, environment, integration_arguments, output
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 
@@ -20,6 +20,7 @@ from syncline.cli.output.jsontext import to_json
     "--show-classified", is_flag=True, help="Show classified values in the clear; the audit log says that you did."
 )
 @output("table", "json", "jsonl", help="How to write the records; jsonl is one object a line.")
+@environment
 @pass_app
 def sample(app: App, name: str, tenant: str, stream: str, limit: int, form: str, *, show_classified: bool) -> Exit:
     """Show the first records of a stream as a flow would read them, before mapping. Nothing is written.

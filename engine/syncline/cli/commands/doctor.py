@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import output
+from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.text import pad, visible, width
@@ -17,6 +17,7 @@ _NAMES = 13  # cells; longer names push their messages to the right
 
 @click.command(short_help="Check this machine and this repository.")
 @output("text", "json")
+@environment
 @pass_app
 def doctor(app: App, form: str) -> Exit:
     """Check what running needs: Python and libraries, Git, the state, keys, the audit log, secrets.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import output
+from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 
@@ -23,6 +23,7 @@ _HEADS = {"applied": "APPLIED (UTC)"}
 @click.option("--tenant", metavar="TENANT", help="Of this tenant only.")
 @click.option("--declared", is_flag=True, help="What is declared in the working tree, instead of what is applied.")
 @output("text", "json")
+@environment
 @pass_app
 def get(app: App, kind: str | None, tenant: str | None, form: str, *, declared: bool) -> Exit:
     """List what is applied (or declared): its name, where it was declared, at which revision, and since when.
@@ -87,9 +88,9 @@ def _applied(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _declared(settings: Settings) -> list[dict[str, Any]]:
-    from syncline.manifests.load import load_tree
+    from syncline.manifests.overlay import declared
 
-    manifests = sorted(load_tree(settings.root).manifests, key=lambda m: m.key)
+    manifests = sorted(declared(settings.root, settings.environment).manifests, key=lambda m: m.key)
     return [
         {
             "object": str(m.key),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import out, output, write_file
+from syncline.cli.commands.options import environment, out, output, write_file
 from syncline.cli.exit import Exit
 from syncline.cli.names import FLOWS, find_object
 from syncline.cli.output.text import visible_lines
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--tenant", default="", metavar="TENANT", help="Look for the name in this tenant only.")
 @output("text", "mermaid", "svg", help="How to draw it.")
 @out("Write to a file instead of standard output.")
+@environment
 @pass_app
 def lineage(app: App, name: str, tenant: str, form: str, out: Path | None) -> Exit:
     """Show the lineage of a declared sync or import: source fields, target fields, classes and protections.
@@ -29,11 +30,11 @@ def lineage(app: App, name: str, tenant: str, form: str, out: Path | None) -> Ex
     It is compiled from the mapping, and is what policy decides by.
     """
     from syncline import workflow
-    from syncline.manifests.load import load_tree
+    from syncline.manifests.overlay import declared
     from syncline.mapping import lineage as drawing
 
     settings = app.settings()
-    keys = [manifest.key for manifest in load_tree(settings.root).manifests]
+    keys = [manifest.key for manifest in declared(settings.root, settings.environment).manifests]
     item = workflow.lineage(settings, find_object(name, keys, kinds=FLOWS, tenant=tenant))
     ends = _end(item.flow.source), _end(item.flow.target)
     match form:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from syncline.cli.app import App
 
 if TYPE_CHECKING:
     from syncline.model.diagnostic import Diagnostic
@@ -75,6 +78,25 @@ def snapshot_state(path: Path | None, key: str, hours: float) -> tuple[StateRead
     snapshot = read_snapshot(path, key)
     old = age(snapshot, dt.datetime.now(dt.UTC), hours)
     return SnapshotState(snapshot), (old,) if old else ()
+
+
+def environment(command: _F) -> _F:
+    """`--environment NAME`, which the settings have."""
+
+    def chosen(ctx: click.Context, parameter: click.Parameter, name: str) -> None:
+        del parameter
+        if name:
+            ctx.obj = replace(ctx.ensure_object(App), environment=name)
+
+    option = click.option(
+        "--environment",
+        default="",
+        metavar="NAME",
+        expose_value=False,
+        callback=chosen,
+        help="The environment, of a repository that declares some (SYNCLINE_ENVIRONMENT).",
+    )
+    return option(command)
 
 
 def integration_arguments(command: _F) -> _F:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import out, output, snapshot, snapshot_state, write_file
+from syncline.cli.commands.options import environment, out, output, snapshot, snapshot_state, write_file
 from syncline.cli.exit import Exit, exit_code
 from syncline.model.errors import Denied, Invalid
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--exit-code", "exit_with_changes", is_flag=True, help="Exit with 10 when there are changes.")
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
 @snapshot
+@environment
 @pass_app
 def plan(
     app: App,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import output
+from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.names import FLOWS, find_object
 from syncline.cli.output.jsontext import to_json
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 )
 @click.option("--full-refresh", is_flag=True, help="Read from the start, whatever was read before.")
 @output("text", "json", help="How to write the receipt; progress goes to standard error.")
+@environment
 @pass_app
 def run(app: App, name: str, tenant: str, form: str, *, dry_run: bool, limit: int, full_refresh: bool) -> Exit:
     """Run an applied sync or import and write its receipt: read = written + rejected + skipped, always.
@@ -100,7 +101,7 @@ def _dry_run(app: App, settings: Settings, name: str, tenant: str, form: str, li
 
 def _declared(settings: Settings, name: str, tenant: str) -> ObjectKey:
     """A declared flow by its name: a dry run tries what isn't applied yet."""
-    from syncline.manifests.load import load_tree
+    from syncline.manifests.overlay import declared
 
-    keys = [manifest.key for manifest in load_tree(settings.root).manifests]
+    keys = [manifest.key for manifest in declared(settings.root, settings.environment).manifests]
     return find_object(name, keys, kinds=FLOWS, tenant=tenant)

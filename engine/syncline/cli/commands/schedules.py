@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import output
+from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--next", "count", type=click.IntRange(1, 1_000), default=3, show_default=True, help="Starts to show.")
 @click.option("--declared", is_flag=True, help="What is declared in the working tree, instead of what is applied.")
 @output("text", "json")
+@environment
 @pass_app
 def schedules(app: App, name: str | None, tenant: str, count: int, form: str, *, declared: bool) -> Exit:
     """Show schedules with their next starts: jitter, windows and changes of the clocks included.

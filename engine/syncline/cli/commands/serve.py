@@ -14,6 +14,7 @@ import click
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.listens import Listen, listens, probes, webhook
+from syncline.cli.commands.options import environment
 from syncline.cli.commands.reviews import ReviewOptions, review_of, reviews
 from syncline.cli.exit import Exit
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 )
 @reviews
 @listens
+@environment
 @pass_app
 def serve(  # noqa: PLR0913 - the options of the command
     app: App,

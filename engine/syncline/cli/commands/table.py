@@ -10,6 +10,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_AUTHOR, "init", "syncline.cli.commands.init:init"),
     Entry(_AUTHOR, "validate", "syncline.cli.commands.validate:validate"),
     Entry(_AUTHOR, "dev", "syncline.cli.commands.dev:dev"),
+    Entry(_AUTHOR, "render", "syncline.cli.commands.render:render"),
     Entry(_AUTHOR, "fmt", "syncline.cli.commands.fmt:fmt"),
     Entry(_AUTHOR, "explain", "syncline.cli.commands.explain:explain"),
     Entry(_AUTHOR, "schema", "syncline.cli.commands.schema:schema"),

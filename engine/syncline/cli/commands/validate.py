@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import output
+from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.output.findings import FORMATS, Format, Report, relocate, render
 
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     "--base", default="", metavar="REV", help="Demand that connectors which changed since this revision say so."
 )
 @click.option("--skip-tests", is_flag=True, help="Leave out the tests that mappings carry.")
+@environment
 @pass_app
 def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests: bool) -> Exit:
     """Check what is declared: YAML, fields, references, expressions, mapping tests, policy and flows of data.
 
-    PATH is a configuration repository (instead of --root), or a file whose findings alone are shown. All findings are
+    PATH is a configuration repository (instead of --root), or a file whose findings alone are shown. A repository with
+    environments is checked in each of them, unless one is named. All findings are
     shown at once, each with its place and a code that `syncline explain` explains. Nothing is contacted or changed.
 
     With --base, the version of a connector that changed since a Git revision, such as origin/main, must have been
@@ -41,7 +43,11 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     file = path if path is not None and path.is_file() else None
     root = path if path is not None and file is None else app.root
     settings = app.settings(root)
-    report = _report(workflow.validate(settings, mapping_tests=not skip_tests, base=base), settings.root, file)
+    if settings.environment:
+        found = {settings.environment: workflow.validate(settings, mapping_tests=not skip_tests, base=base)}
+    else:
+        found = workflow.validate_each(settings, mapping_tests=not skip_tests, base=base)
+    report = _report(found, settings.root, file)
     here = relocate(report.findings, os.path.relpath(settings.root))
     from syncline.cli.output.excerpt import Sources
 
@@ -50,11 +56,16 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     return exit_code(here) if report.files else Exit.failed
 
 
-def _report(validation: Validation, root: Path, file: Path | None) -> Report:
-    findings = validation.diagnostics
-    if file is None:
-        return Report(validation.files, len(validation.desired.objects), findings)
-    name = PurePath(os.path.relpath(file.resolve(), root)).as_posix()
-    objects = sum(m.place.file == name for m in validation.desired.objects.values())
-    shown = tuple(d for d in findings if d.place is not None and d.place.file == name)
-    return Report(tuple(f for f in validation.files if f == name), objects, shown)
+def _report(found: dict[str, Validation], root: Path, file: Path | None) -> Report:
+    """What was found in each environment, of everything or of one file."""
+    from syncline.manifests.overlay import in_environments
+
+    findings = in_environments({name: validation.diagnostics for name, validation in found.items()})
+    files = sorted({name for validation in found.values() for name in validation.files})
+    manifests = [m for validation in found.values() for m in validation.desired.objects.values()]
+    if file is not None:
+        name = PurePath(os.path.relpath(file.resolve(), root)).as_posix()
+        manifests = [m for m in manifests if m.place.file == name]
+        findings = tuple(d for d in findings if d.place is not None and d.place.file == name)
+        files = [f for f in files if f == name]
+    return Report(files, len({m.key for m in manifests}), findings)

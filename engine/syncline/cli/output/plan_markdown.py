@@ -79,7 +79,8 @@ def render_plan(plan: Plan, *, most: int = 60_000) -> str:
     refused = verdict(plan)
     title = counts(plan) or "nothing to do"
     lines = [f"### {'⛔ ' if refused else ''}Syncline plan: {title}", ""]
-    lines += [f"Revision `{revision(plan.basis)}`, state at serial {plan.basis.serial}."]
+    where = f"Environment `{plan.basis.environment}`, revision" if plan.basis.environment else "Revision"
+    lines += [f"{where} `{revision(plan.basis)}`, state at serial {plan.basis.serial}."]
     if refused:
         lines += ["", f"**{refused}**"]
     if plan.denied:

@@ -139,7 +139,9 @@ def _policy(plan: Plan, paint: Paint) -> Iterator[str]:
 def render_plan(plan: Plan, paint: Paint, sources: Sources | None = None, *, limit: int = 120) -> str:
     """The whole plan. `sources` gives excerpts to findings that come without."""
     basis = plan.basis
-    lines = [f"{paint.bold('Revision')} {revision(basis)}, {paint.bold('state')} at serial {basis.serial}", ""]
+    where = f"{paint.bold('Environment')} {visible(basis.environment)}, " if basis.environment else ""
+    title = "revision" if where else "Revision"
+    lines = [f"{where}{paint.bold(title)} {revision(basis)}, {paint.bold('state')} at serial {basis.serial}", ""]
     column = max((width(visible(str(c.key))) for c in plan.changes), default=0)
     before: list[str] = []
     for change in plan.changes:
