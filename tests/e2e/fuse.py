@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.file.folder import locate  # noqa: F401 - the folder's module, loaded before a fork
 from syncline.connectors.file.listing import Folder
 from syncline.executor.opening import Opener
-from syncline.sdk.destination import Removing, Sending
+from syncline.sdk.destination import Fencing, Removing, Sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -163,6 +163,8 @@ class FusedDestination:
         self.close = destination.close
         self.forget = fuse.around("destination.forget", destination.forget)
         self.move = fuse.around("destination.move", destination.move)
+        if isinstance(destination, Fencing):
+            self.fence = fuse.around("destination.fence", destination.fence)
 
     def open(self, target: Target) -> FusedWriter:
         writer = self._fuse.around("destination.open", self._destination.open)(target)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.house import FLOW, Scenario, audit_ok, customers, settings_of
+from tests.e2e.test_processes import stopped
 from tests.e2e.test_serve import OFTEN, SCHEDULE, Remote, Serving, until
 from tests.look import Look
 
@@ -103,7 +104,7 @@ def test_a_leader_that_was_stopped_for_too_long_has_no_effect_any_more(cluster):
         leader.says("read,")
         with cluster.machine("b", 1) as other:
             other.says("a:")
-            leader.process.send_signal(signal.SIGSTOP)
+            stopped(leader.process)
             other.says("works from now on")
             other.says("read,")
             before = cluster.cursor()

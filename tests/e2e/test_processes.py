@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
 import threading
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,11 +24,11 @@ from tests.api_server import Asked, Reply, api_server
 from tests.e2e import house
 from tests.e2e.api import TICKETS, helpdesk, started, syncline
 from tests.e2e.house import Scenario, audit_ok, build, customers, settings_of
+from tests.e2e.test_serve import until
 from tests.look import Look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 class Helpdesk:
@@ -56,6 +58,18 @@ def held() -> Iterator[tuple[Helpdesk, str]]:
 def tickets(root: Path) -> tuple[int, int, str]:
     with closing(sqlite3.connect(root / "warehouse.db")) as connection:
         return connection.execute("SELECT count(*), count(DISTINCT id), max(hours) FROM tickets").fetchone()
+
+
+def stopped(process: subprocess.Popen[str]) -> None:
+    """Stops a process where it holds no lock of a file: one that does would hold up everybody, which is another matter."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        until(lambda: ") T " in Path(f"/proc/{process.pid}/stat").read_text())
+        held = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        if not any(str(process.pid) in line and "WRITE" in line for line in held):
+            return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
 
 
 def committed(root: Path) -> Counts:
@@ -111,6 +125,31 @@ def test_of_two_processes_at_one_flow_one_is_told_of_the_other(tmp_path, held):
     assert tickets(tmp_path)[:2] == (60_001, 60_001)
     (record,) = Look(settings.state_url).runs()
     assert record.state is RunState.succeeded
+
+
+@pytest.mark.slow
+def test_a_run_that_was_stopped_and_followed_writes_nothing_more(tmp_path, held):
+    """A process that slept past its lease finds its flow taken: the destination has every row once, by the other run."""
+    service, url = held
+    settings = build(tmp_path, helpdesk(url, write="append"))
+    workflow.apply(settings)
+    with started(tmp_path, "run", TICKETS) as slow:
+        assert service.held.wait(120)
+        stopped(slow)
+        with closing(sqlite3.connect(settings.home / "state.db")) as connection, connection:
+            connection.execute("UPDATE leases SET expires = 0")  # as if it had slept for a minute
+        service.released.set()
+        follower = syncline(tmp_path, "run", TICKETS)
+        assert follower.returncode == 0, follower.stderr
+        slow.send_signal(signal.SIGCONT)
+        _, err = slow.communicate(timeout=200)
+
+    assert slow.returncode == 3, err
+    assert "SYN680" in err or "SYN611" in err
+    assert tickets(tmp_path)[:2] == (60_001, 60_001)
+    (record,) = Look(settings.state_url).runs()
+    assert (record.state, record.counts.read) == (RunState.succeeded, 60_001)
+    assert audit_ok(settings)
 
 
 def test_a_plan_that_came_too_late_or_was_altered_is_refused(tmp_path):

@@ -25,6 +25,7 @@ from contextlib import contextmanager, suppress
 from syncline.audit import tiles
 from syncline.audit.log import AuditLog
 from syncline.audit.malformed import Malformed
+from syncline.audit.waiting import lock
 from syncline.model.errors import Stalled
 
 #: Readers of the log pass over names with a dot.
@@ -158,7 +159,7 @@ class Journal:
         while True:
             if self._descriptor < 0:
                 self._open()
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            lock(self._descriptor, "the journal of the audit log")
             if os.fstat(self._descriptor).st_nlink:
                 break
             self.close()  # the file was deleted: what is written to it now would be lost

@@ -13,7 +13,6 @@ descriptor that failed. The order in `_commit` makes this true; `test_log.py` di
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from syncline.audit.fetch import DirectoryFetcher, fetch_tile, read_entries
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import Signer
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
+from syncline.audit.waiting import lock
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import Event, to_ocsf
 
@@ -210,7 +210,7 @@ class AuditLog:
         """Hold the log against other writers; the kernel releases it when the process dies."""
         descriptor = os.open(self._prefix + _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            lock(descriptor, "the audit log")
             yield
         finally:
             os.close(descriptor)

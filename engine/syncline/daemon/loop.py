@@ -12,7 +12,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -91,10 +91,21 @@ class Status:
         return self.leading and self.looked is not None
 
 
+#: Takes what a daemon is asked for, with its engine, during a block.
+Requests = Callable[["Engine", threading.Event], AbstractContextManager[None]]
+
+
+def _no_requests(engine: Engine, stop: threading.Event) -> AbstractContextManager[None]:
+    """Nobody can ask."""
+    del engine, stop
+    return nullcontext()
+
+
 class Daemon:
     """
     Serves one source on one state. `poll` is in seconds between looks at the source, give or take a tenth; `lease` is
     how long it may be silent before another daemon takes over; `review` is what pull requests see of it.
+    `requests(engine, stop)` takes what it is asked for, while it works.
     """
 
     def __init__(
@@ -107,6 +118,7 @@ class Daemon:
         at_once: int = 4,
         lease: float = LEASE,
         review: Review | None = None,
+        requests: Requests = _no_requests,
     ) -> None:
         self.status = Status()
         self._settings = settings
@@ -116,6 +128,7 @@ class Daemon:
         self._at_once = at_once
         self._lease = lease
         self._review = review
+        self._requests = requests
         # Since when this daemon has known without a gap how the state stands: as the one that works, or standing by.
         self._watched: dt.datetime | None = None
         self._backoff = 0.0
@@ -155,19 +168,20 @@ class Daemon:
         try:
             self._settled = ""  # somebody else may have led
             self._next_look = 0.0
-            while not stop.is_set():
-                if not store.holds(lease):
-                    self._tell("the lease ran out before it could be renewed: another daemon may work now")
-                    return
-                if time.monotonic() >= self._next_look:
-                    self._next_look = time.monotonic() + self._look(facilities)
-                    if self._review is not None:
-                        self._review.looked(facilities)
-                starter.tick(_now())
-                attempts.tick(_now())
-                self._rest()
-            if not starter.drain(DRAIN):
-                self._tell("runs that had not ended go on from their last commit when they are started again")
+            with self._requests(engine, stop):
+                while not stop.is_set():
+                    if not store.holds(lease):
+                        self._tell("the lease ran out before it could be renewed: another daemon may work now")
+                        return
+                    if time.monotonic() >= self._next_look:
+                        self._next_look = time.monotonic() + self._look(facilities)
+                        if self._review is not None:
+                            self._review.looked(facilities)
+                    starter.tick(_now())
+                    attempts.tick(_now())
+                    self._rest()
+                if not starter.drain(DRAIN):
+                    self._tell("runs that had not ended go on from their last commit when they are started again")
         finally:
             starter.close()
             attempts.close()

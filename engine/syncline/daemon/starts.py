@@ -61,7 +61,7 @@ class Starter:
                 self._by_time(key, spec, since, now)
 
     def close(self) -> None:
-        """Starts nothing more, not even what waits for its turn; what is under way goes on."""
+        """Starts nothing more, not even what waits for its turn; what is under way is interrupted."""
         self._workers.close()
 
     def drain(self, seconds: float) -> bool:

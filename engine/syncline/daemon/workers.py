@@ -112,16 +112,29 @@ class Workers:
             self._todo.put(item)
 
     def drain(self, seconds: float) -> bool:
-        """Begins none of those that wait, and waits for those under way; whether all of them ended in time."""
+        """
+        Begins none of those that wait, and waits for those under way; whether all of them ended in time.
+
+        In the last third of it, those that go on are interrupted: they end at their next commit, and aren't over.
+        """
         with self._idle:
             self._draining = True
-            return self._idle.wait_for(lambda: not self._busy, seconds)
+            if self._idle.wait_for(lambda: not self._busy, seconds * 2 / 3):
+                return True
+            self._interrupt()
+            return self._idle.wait_for(lambda: not self._busy, seconds / 3)
 
     def close(self) -> None:
-        """Starts nothing more, not even what waits for its turn; what is under way goes on."""
+        """Starts nothing more, not even what waits for its turn; what is under way is interrupted."""
         self._closed = True
+        with self._idle:
+            self._interrupt()
         for _ in range(self._at_once):
             self._todo.put(None)
+
+    def _interrupt(self) -> None:
+        for halt in self._busy.values():
+            halt.interrupt()
 
     def _begin(self, start: Start) -> None:
         self._busy[start.flow] = Halt()
@@ -138,9 +151,19 @@ class Workers:
                 with self._idle:
                     self._later.append((time.monotonic() + TRY_EVERY, given_up, start))
                 continue
+            except KeyboardInterrupt:
+                self._leave(start)
+                continue
             except Exception as error:  # a defect ends this run, and not whoever would do the next one
                 self._tell(f"{start.flow}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")
             self._end(start)
+
+    def _leave(self, start: Start) -> None:
+        """Leaves a start to the next daemon: it isn't over, so that it comes again."""
+        self._tell(f"{start.flow}: interrupted after its last commit; {start.shown} comes again")
+        with self._idle:
+            del self._busy[start.flow]
+            self._idle.notify_all()
 
     def _end(self, start: Start) -> None:
         with self._idle:
@@ -158,6 +181,8 @@ class Workers:
         try:
             if start.begins < self._began and (run := self._done(start)):
                 return f"{flow}: run {run} was {start.shown}"
+            if halt.interrupted:
+                raise KeyboardInterrupt
             if halt.asked:
                 return f"{flow}: {start.shown} is replaced by a later one"
             result = self._engine.run(Work(flow, trigger=start.trigger, halt=halt), Silent())

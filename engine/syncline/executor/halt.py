@@ -11,7 +11,10 @@ HEARD_WITHIN = 0.5
 
 
 class Halt:
-    """Handed to a run by whoever may want it to end. What was committed stays; the run has failed with SYN698.
+    """Handed to a run by whoever may want it to end. What was committed stays.
+
+    A run that another one replaces has failed with SYN698. One that is interrupted is so as by Ctrl-C: the next goes on
+    with it.
 
     >>> halt = Halt()
     >>> halt.check()
@@ -22,6 +25,7 @@ class Halt:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._interrupted = threading.Event()
         self._why = ""
 
     @property
@@ -34,8 +38,19 @@ class Halt:
         self._why = why
         self._asked.set()
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the run is to be gone on with later."""
+        return self._interrupted.is_set()
+
+    def interrupt(self) -> None:
+        """Interrupts the run. Returns at once."""
+        self._interrupted.set()
+
     def check(self) -> None:
-        """`Stalled` (SYN698) once it was asked."""
+        """`Stalled` (SYN698) once it was asked; `KeyboardInterrupt` where it is interrupted."""
+        if self._interrupted.is_set():
+            raise KeyboardInterrupt
         if self._asked.is_set():
             raise Stalled(
                 f"the run was stopped: {self._why}",

@@ -29,7 +29,7 @@ from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
-from syncline.sdk.destination import Cutting, Sending, Target, WriteMode
+from syncline.sdk.destination import Cutting, Fence, Fencing, Sending, Target, WriteMode
 from syncline.sdk.source import Measured
 from syncline.state.store import Lease, RunRecord
 
@@ -59,6 +59,7 @@ class Run:
         self, engine: Engine, lease: Lease, work: Work, applied: Applied, item: CompiledFlow, progress: Progress
     ) -> None:
         self.engine = engine
+        self.lease = lease
         self.work = work
         self.applied = applied
         self.item = item
@@ -92,6 +93,8 @@ class Run:
                 stack.callback(serial.call, destination.close)
                 if isinstance(destination, Cutting):
                     serial.cut = destination.cut
+                if isinstance(destination, Fencing):
+                    self._fence(serial, destination)
                 copy = None if self.work.parent else self.facilities.store.cursor(self.flow.key)
                 start = self._begin(serial.call(lambda: self._saved(destination, copy)), copy, events)
                 source = self.work.open_source(self.opener)
@@ -122,6 +125,11 @@ class Run:
                 help="Correct what the findings name and apply it.",
             )
         return [event]
+
+    def _fence(self, serial: Serial, destination: Fencing) -> None:
+        """Takes the flow at its destination, by the token of our lease: nobody who had it before writes any more."""
+        fence, anew = Fence(self.facilities.store.lineage, self.lease.token), self.work.full_refresh
+        serial.call(lambda: destination.fence(self.work.name, fence, anew=anew))
 
     def _saved(self, destination: Destination, copy: str | None) -> str | None:
         """The destination's checkpoint; `copy` is the one in the state."""
@@ -203,18 +211,19 @@ class Run:
             recorder.event(Action.secret_use, key=self.flow.key, run=start.run, secret=name)
             for name in self.opener.secrets.names
         ]
-        events.append(
-            recorder.event(
-                Action.run_start,
-                key=self.flow.key,
-                run=start.run,
-                trigger=self.work.trigger,
-                revision=self.record.revision,
-                plan=self.record.plan,
-                sequence=start.sequence,
-                resumed=start.resumed,
-            )
+        begun = recorder.event(
+            Action.run_start,
+            key=self.flow.key,
+            run=start.run,
+            trigger=self.work.trigger,
+            revision=self.record.revision,
+            plan=self.record.plan,
+            sequence=start.sequence,
+            resumed=start.resumed,
         )
+        if self.work.asked:
+            begun = replace(begun, details={**begun.details, "asked": self.work.asked})
+        events.append(begun)
         recorder.record(events)
         info = RunInfo(
             start.run,

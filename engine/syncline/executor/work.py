@@ -30,7 +30,8 @@ class Work:
     What to run: an applied flow, from where the destination's checkpoint says.
 
     A retry (`parent` is the run that it retries) moves other batches to the same table, under a name of its own, so
-    that the flow's cursor stays put. `halt` is how whoever starts it may have it end early.
+    that the flow's cursor stays put. `halt` is how whoever starts it may have it end early. `asked` is who asked for
+    it, where that is somebody else than who runs it.
     """
 
     key: ObjectKey
@@ -38,6 +39,7 @@ class Work:
     full_refresh: bool = False
     parent: str = ""
     open_source: Callable[[Opener], Source] = Opener.source
+    asked: str = ""
     halt: Halt = field(default_factory=Halt, compare=False)
 
     @property

@@ -120,6 +120,12 @@ class Receipt:
         plain = {name: getattr(self, name) for name in _RECEIPT}
         return plain | {"counts": self.counts.to_json(), "state": str(self.state), "notes": list(self.notes)}
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Receipt:
+        """A receipt from what `to_json` gave."""
+        counts, notes = Counts(**data["counts"]), tuple(data["notes"])
+        return cls(**{**data, "state": RunState(data["state"]), "counts": counts, "notes": notes})
+
 
 _RECEIPT = tuple(field.name for field in fields(Receipt))
 

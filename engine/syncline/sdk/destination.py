@@ -260,6 +260,36 @@ class Cutting(Protocol):
         """Has what waits for the system raise, now and from then on; nothing uncommitted stays. From any thread."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """
+    The right to write a flow: a fencing token of the state of that `lineage`, which rises with each holder.
+
+    >>> Fence("2f9c", 3) == Fence("2f9c", 3)
+    True
+    """
+
+    lineage: str
+    token: int
+
+
+@runtime_checkable
+class Fencing(Protocol):
+    """
+    What a destination may offer besides: refusing a run that was followed by another one while it was slow.
+
+    Example: what a run does first: `destination.fence("acme/Sync/orders", Fence(lineage, token))`.
+    """
+
+    def fence(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
+        """
+        Takes a flow: from now on this destination's writes of it, and no others', count.
+
+        `Denied` where a later token of the same state has taken it, or took it in between, then with nothing written.
+        `anew` takes it whatever was seen. Called before the checkpoint is read, so that nobody moves it after that.
+        """
+
+
 class Destination(Protocol):
     """An integration that is written to. `close` is called once, whatever happened.
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 from pathlib import Path
 
 import pytest
 
+from syncline.audit import waiting
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.journal import NAME, Journal
 from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
-from syncline.model.errors import Stalled
+from syncline.model.errors import Again, Stalled
 from tests.unit.audit.dying import Dies, dying
 
 ORIGIN = "syncline.test/log"
@@ -184,3 +186,16 @@ def test_readers_of_the_log_pass_over_it(journal: Journal, log: AuditLog, signer
 
     assert _is_intact(log, signer)
     assert (log.directory / NAME).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_log_that_somebody_holds_for_too_long_is_not_waited_for(tmp_path, monkeypatch):
+    """A process that was stopped while it wrote keeps its lock; others are told so in time, and don't hang."""
+    monkeypatch.setattr(waiting, "PATIENCE", 0.05)
+    path = tmp_path / "lock"
+    with path.open("w") as stopped, path.open("w") as other:
+        waiting.lock(stopped.fileno(), "the audit log")
+        with pytest.raises(Again, match="has held the audit log for") as caught:
+            waiting.lock(other.fileno(), "the audit log")
+        assert caught.value.code == "SYN683"
+        fcntl.flock(stopped.fileno(), fcntl.LOCK_UN)
+        waiting.lock(other.fileno(), "the audit log")

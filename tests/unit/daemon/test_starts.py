@@ -11,6 +11,7 @@ import pytest
 from syncline import workflow
 from syncline.daemon import workers
 from syncline.daemon.starts import Starter
+from syncline.executor.engine import Engine
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.key import ObjectKey
@@ -123,7 +124,6 @@ def test_a_run_that_fails_is_told_of_and_is_over(engine, tmp_path):
 
     assert len(said) == 1
     assert said[0].startswith("acme/Import/customers: SYN")
-    assert starter.drain(10)
     starter.tick(hour(engine, 2))
     settled(engine, hour(engine, 2))
     assert [run.receipt is not None for run in engine.facilities.store.runs()] == [True, False]
@@ -138,7 +138,7 @@ def test_a_start_waits_for_whoever_has_its_flow(engine, monkeypatch):
     with engine.facilities.store.lease(f"run/{IMPORT}", "somebody else"):
         for _ in range(3):
             starter.tick(first)
-        assert not starter.drain(0.2)
+            time.sleep(0.05)
         assert cursor(engine) is None
     ticked_until(starter, first, lambda: cursor(engine) == first)
 
@@ -202,11 +202,27 @@ def test_one_that_is_closed_starts_nothing_that_waited_for_its_turn(engine):
     assert not engine.facilities.store.runs()
 
 
-def test_draining_waits_for_what_is_under_way(engine):
-    """Draining tells whether everything has ended in time."""
+def test_draining_waits_for_what_is_under_way(engine, monkeypatch):
+    """Draining tells whether everything has ended in time; what goes on is stopped, and its start comes again."""
     first = hour(engine, 1)
-    busy = Starter(engine, first, 0, print)
-    busy.tick(first)
+    begun, stopped, said = threading.Event(), threading.Event(), list[str]()
 
-    assert not busy.drain(0.05)
+    def endless(self, work, progress):
+        begun.set()
+        while not work.halt.interrupted:
+            time.sleep(0.01)
+        stopped.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Engine, "run", endless)
+    busy = Starter(engine, first, 1, said.append)
+    busy.tick(first)
+    assert begun.wait(60)
+
+    assert not busy.drain(0.3)
+    stopped.set()
+    assert busy.drain(60)
+    shown = f"the start at {first:%Y-%m-%d %H:%M:%S}Z"
+    assert said == [f"acme/Import/customers: interrupted after its last commit; {shown} comes again"]
+    assert cursor(engine) is None
     assert Starter(engine, first, 1, print).drain(0.05)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,13 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit, exit_code
-from syncline.cli.names import FLOWS, find_object
 from syncline.cli.output.jsontext import to_json
 
 if TYPE_CHECKING:
     from syncline.executor.progress import Progress
     from syncline.executor.work import RunResult
     from syncline.model.key import ObjectKey
+    from syncline.model.run import Receipt
     from syncline.settings import Settings
 
 
@@ -37,20 +37,28 @@ def run(app: App, name: str, tenant: str, form: str, *, dry_run: bool, limit: in
     """Run an applied sync or import and write its receipt: read = written + rejected + skipped, always.
 
     A run that was stopped resumes from its last commit when it is run again. Records that don't fit are set aside with
-    their reasons, and the exit code is 4.
+    their reasons, and the exit code is 4. Where `syncline serve` works on the same state, it takes the run over, with
+    its own environment; nothing else changes.
 
     \b
     Examples:
       syncline run Sync/helpdesk-tasks
       syncline run acme/Import/customers --dry-run --limit 20
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
-    from syncline import workflow
-
     settings = app.settings()
     if dry_run:
         if full_refresh:
             raise click.UsageError("--dry-run reads from the start anyway: leave out --full-refresh.")
         return _dry_run(app, settings, name, tenant, form, limit)
+    from syncline.cli.handover import hand_over
+
+    if (handed := hand_over(settings, name, tenant, full_refresh=full_refresh)) is not None:
+        with watching(app) as progress:
+            receipt, rules, state = handed.follow(progress)
+        return exit_code(state) if receipt is None else show(app, receipt, rules, form)
+    from syncline import workflow
+    from syncline.cli.names import FLOWS, find_object
+
     key = find_object(name, (applied.key for applied in workflow.objects(settings)), kinds=FLOWS, tenant=tenant)
     with watching(app) as progress:
         result = workflow.run(settings, key, progress=progress, full_refresh=full_refresh)
@@ -76,12 +84,17 @@ def finish(app: App, settings: Settings, result: RunResult, form: str) -> Exit:
     receipt = result.receipt
     if receipt is None:  # a run ends with a receipt or an error; this is neither
         return exit_code(result.record.state)
+    rules = workflow.reject_rules(settings, receipt.run) if receipt.counts.rejected else {}
+    return show(app, receipt, rules, form)
+
+
+def show(app: App, receipt: Receipt, rules: Mapping[str, int], form: str) -> Exit:
+    """Writes a receipt, and gives the exit code; `rules` are counts of rejects by what they broke."""
     if form == "json":
         app.say(to_json(receipt.to_json()))
     else:
         from syncline.cli.output.receipt_text import render_receipt
 
-        rules = workflow.reject_rules(settings, receipt.run) if receipt.counts.rejected else {}
         app.say(render_receipt(receipt, app.paint, rules))
     return exit_code(receipt.state)
 
@@ -101,6 +114,7 @@ def _dry_run(app: App, settings: Settings, name: str, tenant: str, form: str, li
 
 def _declared(settings: Settings, name: str, tenant: str) -> ObjectKey:
     """A declared flow by its name: a dry run tries what isn't applied yet."""
+    from syncline.cli.names import FLOWS, find_object
     from syncline.manifests.overlay import declared
 
     keys = [manifest.key for manifest in declared(settings.root, settings.environment).manifests]

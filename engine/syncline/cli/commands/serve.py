@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,8 @@ from syncline.cli.exit import Exit
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from syncline.model.key import ObjectKey
 
 
 @click.command(short_help="Run the reconciler daemon.")
@@ -75,6 +77,7 @@ def serve(  # noqa: PLR0913 - the options of the command
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.text import visible
     from syncline.daemon.loop import Daemon
+    from syncline.daemon.requests import RunRequests
     from syncline.daemon.source import GitSource, SourceRepository
 
     settings = app.settings()
@@ -85,7 +88,17 @@ def serve(  # noqa: PLR0913 - the options of the command
 
     repository = SourceRepository(followed, settings.home / "source")
     reviewing = review_of(review, tell)
-    daemon = Daemon(settings, repository, tell, poll=poll, at_once=at_once, lease=lease, review=reviewing)
+    requests = RunRequests(settings, _flow, tell)
+    daemon = Daemon(
+        settings,
+        repository,
+        tell,
+        poll=poll,
+        at_once=at_once,
+        lease=lease,
+        review=reviewing,
+        requests=requests.taking,
+    )
     with (
         _stopping(daemon.look_soon) as stop,
         probes(listen, daemon, tell),
@@ -94,6 +107,13 @@ def serve(  # noqa: PLR0913 - the options of the command
         daemon.serve(stop)
     tell("stopped")
     return Exit.ok
+
+
+def _flow(name: str, keys: Iterable[ObjectKey], tenant: str) -> ObjectKey:
+    """What `syncline run NAME --tenant TENANT` means."""
+    from syncline.cli.names import FLOWS, find_object
+
+    return find_object(name, keys, kinds=FLOWS, tenant=tenant)
 
 
 @contextmanager

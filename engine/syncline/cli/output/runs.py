@@ -11,7 +11,7 @@ from syncline.cli.output.preview import render_rejects_table
 from syncline.cli.output.receipt_text import paint_state, render_receipt, title
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, pad, plural, visible
-from syncline.model.run import PAGE, Counts, Receipt, Reject, RunState
+from syncline.model.run import PAGE, Receipt, Reject, RunState
 
 if TYPE_CHECKING:
     from syncline.state.store import RunRecord
@@ -20,18 +20,6 @@ if TYPE_CHECKING:
 def record_data(record: RunRecord) -> dict[str, Any]:
     """A run as plain data."""
     return {**asdict(record), "key": str(record.key), "state": str(record.state)}
-
-
-def receipt_of(data: dict[str, Any]) -> Receipt:
-    """A receipt from the form in which the state keeps it."""
-    return Receipt(
-        **{
-            **data,
-            "state": RunState(data["state"]),
-            "counts": Counts(**data["counts"]),
-            "notes": tuple(data["notes"]),
-        }
-    )
 
 
 def render_runs(records: Sequence[RunRecord], paint: Paint) -> str:
@@ -62,7 +50,7 @@ def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None 
         f"\nA sample of an answer that couldn't be read is kept: syncline runs rejects {record.id}\n" if sampled else ""
     )
     if record.receipt is not None:
-        return render_receipt(receipt_of(record.receipt), paint, rules) + kept
+        return render_receipt(Receipt.from_json(record.receipt), paint, rules) + kept
     counts = record.counts
     facts = [
         ("started", record.started),

@@ -45,8 +45,11 @@ class Database(Protocol):
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Runs a statement with parameters `$1`, `$2`…; its rows, if it has any."""
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """All or nothing: commits at the end, rolls back on any error. What it committed is durable."""
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """
+        All or nothing: commits at the end, rolls back on any error. What it committed is durable; with `durable`
+        False, a loss of power (or of the server) may undo it.
+        """
 
     def lock_tables(self) -> None:
         """Keeps other processes from creating or altering tables until the transaction ends."""

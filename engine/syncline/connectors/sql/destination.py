@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, check_names, quoted
 from syncline.connectors.sql.observe import observe
 from syncline.connectors.sql.table import Table, keyed, missing
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid
-from syncline.sdk.destination import Target
+from syncline.sdk.destination import Fence, Target
 from syncline.sdk.observation import Observation
 
 
@@ -19,6 +20,17 @@ class SqlDestination:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ledger = Ledger(database)
+        self._fences = Fences(database)
+        self._held: dict[str, Fence] = {}
+        self._unclaimed: set[str] = set()
+
+    def fence(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
+        """Takes a flow; see `Fencing.fence`. Where no run ever wrote, there is nothing to take before `open`."""
+        self._held[flow] = fence
+        if self._ledger.ready():
+            self._claim(flow, fence, anew=anew)
+        else:
+            self._unclaimed.add(flow)
 
     def checkpoint(self, flow: str) -> str | None:
         """The last durable checkpoint of a flow. After an unknown outcome of a commit, this is how to find out."""
@@ -29,13 +41,16 @@ class SqlDestination:
         """Deletes the checkpoint of a flow."""
         if self._ledger.ready():
             with self._database.transaction():
+                self._check_fence(flow)
                 self._ledger.delete(flow)
 
     def move(self, previous: str, flow: str) -> None:
         """Renames the checkpoint of a flow; one that `flow` already has is replaced."""
         if self._ledger.ready():
             with self._database.transaction():
+                self._check_fence(flow)
                 self._ledger.move(previous, flow)
+                self._fences.retire(previous)
 
     def open(self, target: Target) -> SqlWriter:
         """
@@ -48,8 +63,10 @@ class SqlDestination:
         table = self._database.inspect(target.stream)
         if table is None or not self._ledger.ready() or missing(table, target, self._database.holds):
             self._fit(target)
+        if target.flow in self._unclaimed:
+            self._claim_first(target.flow)
         finished = self._begin_replacing(target) if target.mode == "replace" else False
-        return SqlWriter(self._database, self._ledger, target, finished=finished)
+        return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished)
 
     def observe(self, target: Target) -> Observation:
         """How the table differs from the declared one; see `Observing`."""
@@ -62,6 +79,27 @@ class SqlDestination:
     def close(self) -> None:
         """Closes the connection; an open transaction is rolled back by the database."""
         self._database.close()
+
+    def _claim(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
+        if not self._fences.ready():
+            with self._database.transaction():
+                self._database.lock_tables()
+                self._fences.ensure()
+        # Losing power undoes at most the claim of a run that is lost with it.
+        with self._database.transaction(durable=False):
+            self._fences.claim(flow, fence, anew=anew)
+
+    def _claim_first(self, flow: str) -> None:
+        """Takes a flow that had no checkpoint when it was asked for."""
+        self._claim(flow, self._held[flow])
+        self._unclaimed.discard(flow)
+        if self._ledger.read(flow) is not None:
+            raise Again(f"another run of {flow} has begun meanwhile", code="SYN680", after=1.0)
+
+    def _check_fence(self, flow: str) -> None:
+        """Refuses what a run that was followed still has to write; in the transaction of each write, at its end."""
+        if (fence := self._held.get(flow)) is not None:
+            self._fences.check(flow, fence)
 
     def _check(self, target: Target) -> None:
         schema = target.schema
@@ -108,6 +146,7 @@ class SqlDestination:
         shadow = target.stream + SHADOW
         with self._database.transaction():
             self._database.lock_tables()
+            self._check_fence(target.flow)
             saved = self._ledger.read(target.flow)
             holder = self._ledger.replacer(target.stream)
             begun = saved is not None and saved[0] == target.run

@@ -39,9 +39,11 @@ if TYPE_CHECKING:
 _IDLE = 0
 
 #: Dates are understood and printed as ISO 8601 in UTC; names are looked up nowhere but in the catalogue, so that all of
-#: ours are qualified; a lock is waited for, but not for ever.
+#: ours are qualified; a lock is waited for, but not for ever. Statements of a transaction follow each other at once:
+#: where one doesn't, its process is stopped, and what it has locked is given to others.
 _SESSION = (
     "-c timezone=UTC -c datestyle=ISO,YMD -c search_path=pg_catalog,pg_temp -c lock_timeout=60s"
+    " -c idle_in_transaction_session_timeout=30s"
     " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
 )
 
@@ -110,9 +112,9 @@ class PostgresDatabase:
             return cursor.rowcount
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """A transaction. If the connection dies in COMMIT, that is `Again`, and its outcome unknown."""
-        self.execute("BEGIN")
+        self.execute("BEGIN" if durable else "BEGIN; SET LOCAL synchronous_commit = off")
         self._making.clear()
         try:
             yield

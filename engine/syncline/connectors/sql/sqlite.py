@@ -86,8 +86,10 @@ class SqliteDatabase:
             return self._connection.executemany(statement, rows).rowcount
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """A transaction that is the only one to write from its start; see `Database.transaction`."""
+        if not durable:
+            self.execute("PRAGMA synchronous = NORMAL")
         self.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -96,6 +98,9 @@ class SqliteDatabase:
             with suppress(SynclineError):
                 self.execute("ROLLBACK")
             raise
+        finally:
+            if not durable:
+                self.execute("PRAGMA synchronous = FULL")
 
     def lock_tables(self) -> None:
         """Nothing to do: an immediate transaction has the only lock there is."""

@@ -22,9 +22,17 @@ if TYPE_CHECKING:
 
 
 class SqlWriter:
-    """An open write to a table. `finished`: what this run replaces is in place already, only its end is repeated."""
+    """
+    An open write to a table. `finished`: what this run replaces is in place already, only its end is repeated.
 
-    def __init__(self, database: Database, ledger: Ledger, target: Target, *, finished: bool) -> None:
+    `check(flow)` raises where the run was followed by another one; it is asked at the end of each transaction, so that
+    whoever takes the flow over waits for a commit at most, and not for rows that are on their way.
+    """
+
+    def __init__(
+        self, database: Database, ledger: Ledger, target: Target, check: Callable[[str], None], *, finished: bool
+    ) -> None:
+        self._check = check
         self._database = database
         self._ledger = ledger
         self._target = target
@@ -62,7 +70,7 @@ class SqlWriter:
                 written = self._database.merge(self._table, rendered, self._target.schema)
             elif frame.height:
                 written = Written(self._database.append(self._table, rendered, self._target.schema))
-            self._ledger.save(self._target.flow, self._target.run, checkpoint)
+            self._save(checkpoint)
         self._saved = checkpoint
         return replace(written, updated=written.updated + superseded)
 
@@ -78,7 +86,7 @@ class SqlWriter:
             if rendered.frame.height:
                 written = self._database.merge(self._table, rendered, schema)
             saved = checkpoint(deleted)
-            self._ledger.save(self._target.flow, self._target.run, saved)
+            self._save(saved)
         self._saved = saved
         return replace(written, deleted=deleted, unchanged=written.unchanged + keys.height - deleted)
 
@@ -97,12 +105,16 @@ class SqlWriter:
                 self._guard()
                 self._database.swap(self._target.stream, self._table)
                 self._ledger.release(self._target.stream)
-            self._ledger.save(self._target.flow, self._target.run, checkpoint)
+            self._save(checkpoint)
         self._saved = checkpoint
         self._finished = self._target.mode == "replace"
 
     def abort(self) -> None:
         """Nothing is uncommitted between writes. What a replacing run gathered waits for a run of the same id."""
+
+    def _save(self, checkpoint: str) -> None:
+        self._check(self._target.flow)
+        self._ledger.save(self._target.flow, self._target.run, checkpoint)
 
     def _hold(self) -> None:
         if self._target.mode == "replace":

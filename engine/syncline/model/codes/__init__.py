@@ -17,6 +17,7 @@ from syncline.model.codes import (
     secret,
     source,
     status,
+    takeover,
     write,
 )
 from syncline.model.codes.code import Code
@@ -34,6 +35,7 @@ _AREAS = (
     source,
     status,
     schedule,
+    takeover,
     run,
     secret,
     audit,

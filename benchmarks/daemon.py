@@ -1,0 +1,238 @@
+"""What a daemon costs: `syncline run` handed over to it, 200 scheduled syncs in it, and 1,000 objects under it.
+
+python benchmarks/daemon.py [run|scheduled|objects [N]]
+
+Times are of the clock, and beside them of the processor, which others on the machine change less. `run` compares with
+a run without a daemon, and with starting Python for nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from plan_1000 import PAIR, SHARED
+
+from syncline import workflow
+from syncline.daemon.starts import Starter
+from syncline.executor.engine import Engine
+from syncline.manifests.repository import Revision
+from syncline.model.key import ObjectKey
+from syncline.reconciler.apply import apply_plan
+from syncline.settings import read_settings
+
+TIMES = 15
+HEAD = """\
+apiVersion: syncline/v1
+kind: Tenant
+metadata: {name: acme}
+spec: {}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: files, tenant: acme}
+spec: {connector: file@^1, config: {root: data}, streams: {orders: {files: "*.csv", key: [id]}}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: warehouse, tenant: acme}
+spec: {connector: sqlite@^1, config: {path: warehouse.db}}
+---
+apiVersion: syncline/v1
+kind: Mapping
+metadata: {name: order, tenant: acme}
+spec:
+  key: [id]
+  fields:
+  - {to: id, from: id, type: integer, required: true}
+  - {to: name, from: "upper(name)"}
+  - {to: total, from: total, type: "decimal(12,2)"}
+"""
+SYNC = """\
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: tiny-%(n)d, tenant: acme}
+spec: {from: files/orders, mapping: order, to: warehouse/orders_%(n)d, read: full, write: upsert}
+"""
+SCHEDULE = """\
+---
+apiVersion: syncline/v1
+kind: Schedule
+metadata: {name: hourly, tenant: acme}
+spec: {every: 1h, run: [%s]}
+"""
+GIT = ("git", "-c", "user.name=b", "-c", "user.email=b@example.com")
+
+
+def git(root: Path, *arguments: str) -> None:
+    """Runs git in a folder."""
+    subprocess.run([*GIT, *arguments], cwd=root, check=True, capture_output=True)
+
+
+def tiny(root: Path, syncs: int, *, scheduled: bool) -> None:
+    """A repository of tiny syncs: 5 rows of CSV each, into a table of SQLite."""
+    names = range(syncs)
+    text = HEAD + "".join(SYNC % {"n": n} for n in names)
+    if scheduled:
+        text += SCHEDULE % ", ".join(f"Sync/tiny-{n}" for n in names)
+    (root / "all.yaml").write_text(text)
+    (root / "data").mkdir()
+    (root / "data" / "orders.csv").write_text("id,name,total\n" + "".join(f"{n},n{n},{n}.50\n" for n in range(5)))
+
+
+@contextmanager
+def serving(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A daemon, and what it says."""
+    said: list[str] = []
+    command = [sys.executable, "-m", "syncline", "--root", str(root), "serve", "--poll", "0.2", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        lines = process.stderr
+        threading.Thread(target=lambda: said.extend(lines), daemon=True).start()
+        try:
+            yield process, said
+        finally:
+            process.kill()
+
+
+def until(there: Callable[[], object]) -> float:
+    """Seconds until something is so."""
+    began = time.perf_counter()
+    while not there():
+        time.sleep(0.005)
+        assert time.perf_counter() - began < 600
+    return time.perf_counter() - began
+
+
+def timed(*command: str) -> tuple[list[float], list[float]]:
+    """Milliseconds of the clock and of the processor that a command takes, several times."""
+    wall, busy = [], []
+    for _ in range(TIMES):
+        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, check=True, capture_output=True)
+        wall.append((time.perf_counter() - began) * 1_000)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        busy.append((after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1_000)
+    return wall, busy
+
+
+def show(name: str, wall: list[float], busy: list[float], limit: float | None = None) -> None:
+    """Prints a line of JSON."""
+    found = {"workload": name, "ms": round(statistics.median(wall), 1), "least_ms": round(min(wall), 1)}
+    found["processor_ms"] = round(statistics.median(busy), 1)
+    print(json.dumps(found | ({"limit_ms": limit} if limit else {})), flush=True)
+
+
+def run() -> None:
+    """`syncline run` of a tiny sync, with a daemon and without."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        tiny(root, 1, scheduled=False)
+        git(root, "init", "--quiet", "--initial-branch=main")
+        git(root, "add", "all.yaml")
+        git(root, "commit", "--quiet", "--message=first")
+        script = str(Path(sys.executable).with_name("syncline"))
+        command = (script, "--root", str(root), "run", "Sync/tiny-0")
+        with serving(root) as (_, said):
+            until(lambda: any("is applied" in line for line in said))
+            timed(*command)
+            show("syncline run, handed over to a daemon", *timed(*command), 160.0)
+        show("syncline run, by itself", *timed(*command))
+        show("python, doing nothing", *timed(sys.executable, "-c", "pass"))
+
+
+def scheduled(syncs: int = 200) -> None:
+    """Scheduled syncs in one daemon, started by its schedule; the second start is measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        tiny(root, syncs, scheduled=True)
+        settings = read_settings(root, os.environ)
+        workflow.apply(settings)
+        with workflow.engine(settings) as engine:
+            now = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
+            starter = Starter(engine, now, 1, lambda _: None)
+            for hour in (1, 2, 3):
+                began, busy = time.perf_counter(), time.process_time()
+                began, busy = time.perf_counter(), time.process_time()
+                at = now + dt.timedelta(hours=hour)
+                starter.tick(at)
+                until(partial(_come, engine, at))
+                spent, used = time.perf_counter() - began, time.process_time() - busy
+                if hour > 1:
+                    show(f"{syncs} scheduled syncs, each", [spent / syncs * 1_000], [used / syncs * 1_000], 15.0)
+            starter.close()
+
+
+def _come(engine: Engine, at: dt.datetime) -> bool:
+    """Whether everything that was due at an instant has ended."""
+    schedule = ObjectKey("acme", "Schedule", "hourly")
+    return engine.facilities.store.cursor(schedule) == at.isoformat()
+
+
+def _applied(said: list[str], before: int) -> bool:
+    """Whether more commits were applied than before."""
+    return sum("is applied" in line for line in said) > before
+
+
+def objects(count: int) -> None:
+    """A daemon over many objects: a look that changes nothing, a commit until it is applied, and its memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "shared.yaml").write_text(SHARED)
+        for n in range((count - 3) // 2):
+            (root / f"order-{n}.yaml").write_text(PAIR % {"n": n})
+        git(root, "init", "--quiet", "--initial-branch=main")
+        git(root, "add", "--all", ":!.syncline")
+        git(root, "commit", "--quiet", "--message=first")
+        with serving(root) as (process, said):
+            first = until(lambda: any("is applied" in line for line in said))
+            print(json.dumps({"workload": f"{count} objects, first apply, start included", "s": round(first, 2)}))
+            latencies = []
+            for change in range(5):
+                text = PAIR % {"n": 0}
+                (root / "order-0.yaml").write_text(text.replace("lower(email)", "upper(email)") if change % 2 else text)
+                (root / "note").write_text(str(change))
+                git(root, "add", "note", "order-0.yaml")
+                git(root, "commit", "--quiet", "--message=change")
+                latencies.append(until(partial(_applied, said, change + 1)))
+            show(f"{count} objects, commit to applied", [s * 1_000 for s in latencies], [0.0], 5_000.0)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = {line.split(":")[0]: int(line.split()[1]) // 1024 for line in status.splitlines() if "kB" in line}
+            print(
+                json.dumps({"workload": f"{count} objects, memory", "rss_mb": peak["VmRSS"], "peak_mb": peak["VmHWM"]})
+            )
+        settings = read_settings(root, os.environ)
+        wall, busy = [], []
+        with workflow.engine(settings) as engine:
+            for _ in range(5):
+                began, used = time.perf_counter(), time.process_time()
+                plan = workflow.plan(replace(settings, root=root), head=Revision("0" * 40, dirty=False))
+                assert plan.empty
+                apply_plan(engine.facilities, plan, lambda _: None)
+                wall.append((time.perf_counter() - began) * 1_000)
+                busy.append((time.process_time() - used) * 1_000)
+        show(f"{count} objects, reconciled without a change", wall, busy, 500.0)
+
+
+if __name__ == "__main__":
+    what = sys.argv[1] if len(sys.argv) > 1 else "all"
+    if what in {"run", "all"}:
+        run()
+    if what in {"scheduled", "all"}:
+        scheduled()
+    if what in {"objects", "all"}:
+        objects(int(sys.argv[2]) if len(sys.argv) > 2 else 1_000)
