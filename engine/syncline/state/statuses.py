@@ -63,8 +63,8 @@ def due(database: Database, now: str) -> tuple[ObjectKey, ...]:
 def change(database: Database, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
     """Lets `make` decide from the statuses of these objects (None: of all), and keeps what it says, in one transaction.
 
-    What it leaves as it is isn't written, and a status without conditions is forgotten. `make` may be asked twice: where
-    it changes nothing, as after most runs, nothing is locked and no transaction is written.
+    What it leaves as it is isn't written, and a status without conditions is forgotten. `make` may be asked twice:
+    where it changes nothing, as after most runs, nothing is locked and no transaction is written.
     """
     with database.read() as connection:
         before = read(connection, keys)
