@@ -45,24 +45,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class FlowDrift:
-    """What was found of a flow. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet."""
+    """What was found of a flow. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet.
+
+    `appends`: reading everything again would write every row that is still there once more.
+    """
 
     key: ObjectKey
     to: str
     findings: tuple[Finding, ...] = ()
     unknown: str = ""
-    heals: bool = False
+    appends: bool = False
 
     @property
     def drifted(self) -> bool:
         """Whether something differs that matters."""
         return any(finding.cause != "noise" for finding in self.findings)
-
-    @property
-    def to_heal(self) -> bool:
-        """Whether it is declared to be healed, and a read of everything would: all that an actor did was take away."""
-        acted = [finding for finding in self.findings if finding.cause == "actor"]
-        return self.heals and bool(acted) and all(finding.lost for finding in acted)
 
 
 def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:
@@ -72,8 +69,7 @@ def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:
     What keeps it from looking is told in the result; `Invalid` where the flow isn't applied.
     """
     item = engine.applied().flow(key)
-    spec = item.flow.spec
-    found = FlowDrift(key, spec.to, heals=spec.drift == "heal" and spec.write != "append")
+    found = FlowDrift(key, item.flow.spec.to, appends=item.flow.spec.write == "append")
     store = engine.facilities.store
     copy = store.cursor(key)
     runs = store.runs(key, _LOOKED_AT)

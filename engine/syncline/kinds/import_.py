@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Identifier, Name, Spec
 from syncline.kinds.sync import (
-    DRIFT,
     FROM,
     GUARDS,
     KEY,
@@ -64,7 +63,6 @@ class ImportSpec(Spec):
             description="For how long it can be undone. This version doesn't execute it: an import with it can't run."
         ),
     ] = None
-    drift: Annotated[Literal["report", "heal"], Field(description=DRIFT)] = "report"
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 

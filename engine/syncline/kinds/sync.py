@@ -32,10 +32,6 @@ PROGRESS_DEADLINE: Final = (
     "for one batch, after which a run is ended; the next one continues where it stopped."
 )
 GUARDS: Final = "Bounds past which a run stops: too many rejects, too many lost rows, too few rows."
-DRIFT: Final = (
-    "What is done where rows or columns were taken out of the destination. report tells of it; heal has the daemon "
-    "read everything again, which brings them back (not for append)."
-)
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 
 
@@ -100,7 +96,6 @@ class SyncSpec(Spec):
     ] = "source"
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
-    drift: Annotated[Literal["report", "heal"], Field(description=DRIFT)] = "report"
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 

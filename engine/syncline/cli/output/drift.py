@@ -35,10 +35,8 @@ def render_drift(flows: Sequence[FlowDrift], paint: Paint) -> str:
 
 
 def _advice(flow: FlowDrift) -> str:
-    if flow.to_heal:
-        return "drift: heal has the daemon read everything again"
     acted = [finding for finding in flow.findings if finding.cause == "actor"]
-    if acted and all(finding.lost for finding in acted):
+    if acted and all(finding.lost for finding in acted) and not flow.appends:
         return f"syncline run --full-refresh {flow.key} brings it back"
     if acted:
         return "restore it by hand, or declare it as it is now"
