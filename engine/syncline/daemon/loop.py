@@ -29,7 +29,7 @@ from syncline.reconciler.status import next_attempt, source_failed, source_well
 from syncline.state.store import Author
 
 if TYPE_CHECKING:
-    from syncline.daemon.review import Review
+    from syncline.daemon.publish import Publisher
     from syncline.executor.engine import Engine
     from syncline.settings import Settings
     from syncline.state.store import Lease
@@ -104,7 +104,8 @@ def _no_requests(engine: Engine, stop: threading.Event) -> AbstractContextManage
 class Daemon:
     """
     Serves one source on one state. `poll` is in seconds between looks at the source, give or take a tenth; `lease` is
-    how long it may be silent before another daemon takes over; `review` is what pull requests see of it.
+    how long it may be silent before another daemon takes over; `publisher` keeps the snapshot that pull requests are
+    planned against.
     `requests(engine, stop)` takes what it is asked for, while it works.
     """
 
@@ -117,7 +118,7 @@ class Daemon:
         poll: float = 60.0,
         at_once: int = 4,
         lease: float = LEASE,
-        review: Review | None = None,
+        publisher: Publisher | None = None,
         requests: Requests = _no_requests,
     ) -> None:
         self.status = Status()
@@ -127,7 +128,7 @@ class Daemon:
         self._poll = poll
         self._at_once = at_once
         self._lease = lease
-        self._review = review
+        self._publisher = publisher
         self._requests = requests
         # Since when this daemon has known without a gap how the state stands: as the one that works, or standing by.
         self._watched: dt.datetime | None = None
@@ -175,8 +176,8 @@ class Daemon:
                         return
                     if time.monotonic() >= self._next_look:
                         self._next_look = time.monotonic() + self._look(facilities)
-                        if self._review is not None:
-                            self._review.looked(facilities)
+                        if self._publisher is not None:
+                            self._publisher.publish(facilities)
                     starter.tick(_now())
                     attempts.tick(_now())
                     self._rest()

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.reading import For
 from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
@@ -32,6 +31,7 @@ _OTHER = frozenset({"query", "headers", "record_schema", "errors", "write", "par
 _LATER: dict[str, dict[str, Any]] = {
     "page": {"total": None, "pages": None, "short": "next"},
     "cursor": {"marker": None, "formats": [], "order": "any"},
+    "for": {"times": []},
 }
 
 
@@ -87,18 +87,14 @@ def _stream(stream: RestStream, connector: ConnectorSpec, around: tuple[str, ...
     if stream.read_for:
         found["for"] = [
             {
-                **_for(item),
+                **_without_later("for", item.model_dump(mode="json")),
                 "stream": _stream(connector.streams[item.each], connector, (*around, item.each)),
             }
             if item.each in connector.streams and item.each not in around
-            else _for(item)
+            else _without_later("for", item.model_dump(mode="json"))
             for item in stream.read_for
         ]
     return found
-
-
-def _for(item: For) -> dict[str, Any]:
-    return item.model_dump(mode="json", exclude=None if item.times else {"times"})
 
 
 def _without_later(part: str, found: dict[str, Any]) -> dict[str, Any]:

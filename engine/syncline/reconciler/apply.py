@@ -208,7 +208,6 @@ def apply_plan(
     step_taken: Callable[[str], None],
     *,
     patient: bool = False,
-    source: str = "",
     author: Author | None = None,
 ) -> Applied:
     """
@@ -217,7 +216,8 @@ def apply_plan(
     `Invalid` when it is stale or carries errors, `Denied` when policy refuses what it leads to, `Waiting` while another
     writer holds the lease, or where nothing is left to be applied. `step_taken` gets one line for each step. `patient`:
     the caller applies again by itself what was held back, each object after its own backoff, so that waiting is no
-    error. `source` names what the plan was made from, `author` whose commit it is.
+    error. `author`: whose commit
+    it is.
     """
     store, recorder = facilities.store, facilities.recorder
     if has_errors(plan.findings):
@@ -234,7 +234,7 @@ def apply_plan(
         part, held = _possible(plan, objects, blocked, today)
         desired = after(part, objects).desired
         if held and not part.steps:
-            after_apply(facilities.settings, store, desired, plan.basis.revision, held, patient=patient, source=source)
+            after_apply(facilities.settings, store, desired, plan.basis.revision, held, patient=patient)
             if not patient:
                 raise next(iter(held.values()))
             return Applied(plan, digest, "", store.serial(), 0, held)
@@ -295,5 +295,5 @@ def apply_plan(
         # Evidence first: a kill in between leaves the journal open, and the next apply tells its steps again.
         recorder.record([*events, finish])
         store.finish_apply(lease, name, author, len({step.key for step in part.steps}))
-        after_apply(facilities.settings, store, desired, revision, held, patient=patient, source=source)
+        after_apply(facilities.settings, store, desired, revision, held, patient=patient)
     return Applied(plan, digest, name, serial, len(part.steps), held)

@@ -14,7 +14,7 @@ from syncline.manifests.resolve import resolve
 from syncline.model.condition import Occurrence, Status
 from syncline.model.errors import Invalid
 from syncline.reconciler.needs import Needs, needs
-from syncline.reconciler.status import source_key
+from syncline.reconciler.status import SOURCE
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
@@ -65,7 +65,7 @@ def explain(reader: StateReader, key: ObjectKey) -> Explained:
         status,
         applied,
         tuple(chain(statuses | {key: status}, needs(desired), key)),
-        tuple(found for found in statuses.values() if found.key.kind == source_key().kind),
+        tuple(found for found in statuses.values() if found.key.kind == SOURCE.kind),
         runs[0] if runs else None,
         reader.events(key, limit=EVENTS),
         desired,

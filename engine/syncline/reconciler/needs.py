@@ -62,9 +62,13 @@ def secret_refs(spec: BaseModel) -> tuple[SecretRef, ...]:
 
 def secret_problem(settings: Settings, tenant: str, ref: SecretRef) -> Problem | None:
     """What would keep a secret from being had here; its value isn't read where that can be helped."""
+    return check(reference(ref), Context(settings.root, settings.environ, tenant, settings.home))
+
+
+def reference(ref: SecretRef) -> Reference:
+    """What is declared as providers take it."""
     at = ref.secret_ref
-    context = Context(settings.root, settings.environ, tenant, settings.home)
-    return check(Reference(at.provider, at.key, at.path), context)
+    return Reference(at.provider, at.key, at.path)
 
 
 def _refs(value: object) -> Iterator[SecretRef]:

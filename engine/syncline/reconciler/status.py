@@ -10,7 +10,7 @@ import datetime as dt
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status
@@ -30,8 +30,8 @@ from syncline.reconciler.conditions import (
     waits,
     well,
 )
-from syncline.reconciler.needs import Needs, all_needed, needs, secret_problem, secret_refs
-from syncline.secrets.contract import Reference, Unavailable
+from syncline.reconciler.needs import Needs, all_needed, needs, reference, secret_problem, secret_refs
+from syncline.secrets.contract import Unavailable
 
 if TYPE_CHECKING:
     from syncline.executor.applied import Applied
@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from syncline.state.store import RunRecord, StateReader, StateStore
 
 
-def source_key(name: str = "") -> ObjectKey:
-    """What the status of a source is kept under: that of the repository as a whole."""
-    return ObjectKey("", "Source", name or "main")
+#: What the status of the repository as a whole is kept under.
+SOURCE: Final = ObjectKey("", "Source", "main")
 
 
 def after_apply(
@@ -54,7 +53,6 @@ def after_apply(
     held: Mapping[ObjectKey, Waiting],
     *,
     patient: bool,
-    source: str = "",
 ) -> None:
     """
     After an apply: `desired` is all that is applied now, `held` what of the commit `revision` couldn't be yet.
@@ -81,7 +79,7 @@ def after_apply(
             if known is None or waits_for(known, revision) is None or known.retry <= at.text:
                 known = waits(known or found.get(key) or Status(key), at, error, again=patient)
             found[key] = known
-        found[source_key(source)] = _source(before.get(source_key(source)), at, None, held, again=patient)
+        found[SOURCE] = _source(before.get(SOURCE), at, None, held, again=patient)
         found = _settled(found, desired, graph, now)
         gone = [Status(key) for key in before if key not in found and key.kind != "Source"]
         return [*found.values(), *gone], _told(before, found)
@@ -89,26 +87,24 @@ def after_apply(
     store.change_statuses(None, make)
 
 
-def source_failed(
-    store: StateStore, revision: str, error: SynclineError, *, after: float | None, source: str = ""
-) -> None:
+def source_failed(store: StateStore, revision: str, error: SynclineError, *, after: float | None) -> None:
     """Why the newest commit of a source isn't applied; `after` is in seconds until it is tried again, by itself."""
-    key, at = source_key(source), Moment(_now(), revision)
-    retry = "" if after is None else Moment(at.now, revision).after(1, after)
+    key, at = SOURCE, Moment(_now(), revision)
+    retry = "" if after is None else at.after(1, after)
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         known = before.get(key)
         found = replace(_source(known, at, error, {}, again=after is not None), retry=retry)
         if known is not None and _same(known, found):
-            found = replace(known, retry=retry if known.retry else "")  # told of once, however often it comes again
+            found = replace(known, retry=retry)  # told of once, however often it comes again
         return [found], _told(before, {key: found})
 
     store.change_statuses([key], make)
 
 
-def source_well(store: StateStore, revision: str, *, source: str = "") -> None:
+def source_well(store: StateStore, revision: str) -> None:
     """That the newest commit of a source is applied whole, after all."""
-    key = source_key(source)
+    key = SOURCE
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         found = _kept(before.get(key), _source(before.get(key), Moment(_now(), revision), None, {}, again=True))
@@ -168,8 +164,7 @@ def secrets_error(settings: Settings, manifest: Manifest) -> SynclineError | Non
     for ref in secret_refs(manifest.spec):
         problem = secret_problem(settings, manifest.key.tenant, ref)
         if problem is not None:
-            at = ref.secret_ref
-            return Unavailable(Reference(at.provider, at.key, at.path), problem)
+            return Unavailable(reference(ref), problem)
     return None
 
 
@@ -211,7 +206,7 @@ def _fresh(settings: Settings, manifest: Manifest, generation: int, at: Moment, 
 def _source(
     known: Status | None, at: Moment, error: SynclineError | None, held: Mapping[ObjectKey, Waiting], *, again: bool
 ) -> Status:
-    status = known or Status(source_key())
+    status = known or Status(SOURCE)
     if error is not None:
         found = failed(status, at, type(error).__name__, error, again=again)
         if isinstance(error, Waiting | Again):

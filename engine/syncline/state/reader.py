@@ -12,6 +12,7 @@ from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.state import statuses, tables, tokens
+from syncline.state.rows import is_key, key_columns, storable
 from syncline.state.store import (
     AppliedObject,
     AppliedRevision,
@@ -234,16 +235,6 @@ class SqlReader:
         self._database.close()
 
 
-def is_key(table: Table, key: ObjectKey) -> ColumnElement[bool]:
-    """The condition that a row is of one object."""
-    return (table.c.tenant == key.tenant) & (table.c.kind == key.kind) & (table.c.name == key.name)
-
-
-def key_columns(key: ObjectKey) -> dict[str, str]:
-    """An object's name as columns."""
-    return {"tenant": key.tenant, "kind": key.kind, "name": key.name}
-
-
 def run_columns(run: RunRecord) -> dict[str, Any]:
     """A run as columns, but for its id and its object, which stay."""
     return {
@@ -259,11 +250,6 @@ def run_columns(run: RunRecord) -> dict[str, Any]:
         "parent": run.parent,
         "receipt": run.receipt,
     }
-
-
-def storable(text: str) -> str:
-    """Text for people as both databases can keep it: without NUL and lone surrogates, which bad input may bring in."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 def applied_object(row: Row[Any]) -> AppliedObject:

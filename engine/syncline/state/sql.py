@@ -26,7 +26,8 @@ from syncline.state import lease as leases
 from syncline.state import ledger, statuses, tables, tokens
 from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
-from syncline.state.reader import SqlReader, is_key, key_columns, run_columns, storable
+from syncline.state.reader import SqlReader, run_columns
+from syncline.state.rows import is_key, key_columns, now, storable
 from syncline.state.store import AppliedObject, Author, Lease, RunRecord, SealedRejects, StatusChange, TokenKey
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ class SqlStore(SqlReader):
                     raise Bug(f"apply {apply} was begun before with other steps, or is finished")
                 return
             connection.execute(
-                update(applies).where(applies.c.finished == "").values(finished=_now(), outcome="given up")
+                update(applies).where(applies.c.finished == "").values(finished=now(), outcome="given up")
             )
             values = {"id": apply, "plan": plan, "revision": revision, "environment": environment}
-            connection.execute(insert(applies).values(**values, started=_now(), finished="", outcome=""))
+            connection.execute(insert(applies).values(**values, started=now(), finished="", outcome=""))
             old = select(applies.c.id).order_by(applies.c.number.desc()).offset(KEPT_JOURNALS)
             connection.execute(delete(tables.steps).where(tables.steps.c.apply.in_(old)))
             if steps:
@@ -197,7 +198,7 @@ class SqlStore(SqlReader):
             if connection.execute(select(applies.c.number).where(known)).first() is None:
                 raise Bug(f"apply {apply} was never begun")
             connection.execute(
-                update(applies).where(known, applies.c.finished == "").values(finished=_now(), outcome="finished")
+                update(applies).where(known, applies.c.finished == "").values(finished=now(), outcome="finished")
             )
             serial = int(connection.execute(select(tables.meta.c.serial)).scalar_one())
             if objects:
@@ -278,7 +279,7 @@ class SqlStore(SqlReader):
     ) -> None:
         values = {
             "run": run_id,
-            "time": _now(),
+            "time": now(),
             "level": level,
             "operation": operation,
             "message": storable(message),
@@ -357,7 +358,3 @@ def _state(connection: Connection, run_id: str) -> RunState | None:
 def _check_transition(run: RunRecord, before: RunState) -> None:
     if run.state is not before and run.state not in TRANSITIONS[before].values():
         raise Bug(f"run {run.id} is {before} and can't become {run.state}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -7,15 +7,15 @@ tell of: none is lost by a kill, and none is told twice. Only the newest are kep
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import delete, insert, or_, select
 
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.state import tables
+from syncline.state.rows import is_key, key_columns, now, storable
 from syncline.state.store import RunRecord, StatusChange
 
 if TYPE_CHECKING:
@@ -96,12 +96,10 @@ def tell(connection: Connection, *occurrences: Occurrence) -> None:
     for occurrence in occurrences:
         values = {
             "time": occurrence.time or now(),
-            "tenant": occurrence.key.tenant,
-            "kind": occurrence.key.kind,
-            "name": occurrence.key.name,
+            **key_columns(occurrence.key),
             "mood": str(occurrence.mood),
             "reason": occurrence.reason,
-            "message": _text(occurrence.message),
+            "message": storable(occurrence.message[:MAX_MESSAGE]),
             "revision": occurrence.revision,
             "run": occurrence.run,
         }
@@ -138,27 +136,19 @@ def events(
     return tuple(map(_occurrence, reversed(rows)))
 
 
-def now() -> str:
-    """The time as statuses and events have it: RFC 3339 UTC, with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _any_of(table: Table, keys: Sequence[ObjectKey]) -> ColumnElement[bool]:
-    columns = table.c
-    return or_(*(and_(columns.tenant == k.tenant, columns.kind == k.kind, columns.name == k.name) for k in keys))
+    return or_(*(is_key(table, key) for key in keys))
 
 
 def _columns(status: Status) -> dict[str, Any]:
     return {
-        "tenant": status.key.tenant,
-        "kind": status.key.kind,
-        "name": status.key.name,
+        **key_columns(status.key),
         "conditions": [
             {
                 "type": str(c.type),
                 "status": str(c.status),
                 "reason": c.reason,
-                "message": _text(c.message),
+                "message": storable(c.message[:MAX_MESSAGE]),
                 "revision": c.revision,
                 "changed": c.changed,
             }
@@ -181,8 +171,3 @@ def _status(row: Row[Any]) -> Status:
 def _occurrence(row: Row[Any]) -> Occurrence:
     key = ObjectKey(row.tenant, row.kind, row.name)
     return Occurrence(key, Mood(row.mood), row.reason, row.message, row.revision, row.run, row.number, row.time)
-
-
-def _text(text: str) -> str:
-    """Text that both databases can keep, and that doesn't fill them."""
-    return text[:MAX_MESSAGE].replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")

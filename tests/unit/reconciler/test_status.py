@@ -21,7 +21,7 @@ from tests.look import Look
 IMPORT = ObjectKey("acme", "Import", "customers")
 CRM = ObjectKey("acme", "Integration", "crm")
 WAREHOUSE = ObjectKey("acme", "Integration", "warehouse")
-SOURCE = status.source_key()
+SOURCE = status.SOURCE
 OUT = Again("no answer", code="SYN700")
 
 

@@ -15,7 +15,6 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.listens import Listen, listens, probes, webhook
 from syncline.cli.commands.options import environment
-from syncline.cli.commands.reviews import ReviewOptions, review_of, reviews
 from syncline.cli.exit import Exit
 
 if TYPE_CHECKING:
@@ -46,7 +45,12 @@ if TYPE_CHECKING:
     metavar="SECONDS",
     help="Silence after which another daemon takes over.",
 )
-@reviews
+@click.option(
+    "--snapshot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep a signed snapshot of the state in this file, for plans in CI.",
+)
 @listens
 @environment
 @pass_app
@@ -59,15 +63,15 @@ def serve(  # noqa: PLR0913 - the options of the command
     poll: float,
     at_once: int,
     lease: float,
+    snapshot: Path | None,
     listen: Listen,
-    review: ReviewOptions,
 ) -> Exit:
     """Follow a Git repository: apply each new commit of a branch, and start what its schedules say.
 
     Only commits count, never what is changed in a work tree. A commit that isn't valid, that policy denies or that
     isn't signed as demanded changes nothing, and the last good one keeps running. After a rewritten history, nothing
-    is applied until somebody acts. SIGTERM lets runs end for four seconds; what had not ended goes on when it is
-    started again.
+    is applied until somebody acts. After SIGTERM nothing more is started; runs that don't end within three seconds
+    are stopped after their next commit, and go on from there when they are started again.
 
     \b
     Examples:
@@ -77,6 +81,7 @@ def serve(  # noqa: PLR0913 - the options of the command
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.text import visible
     from syncline.daemon.loop import Daemon
+    from syncline.daemon.publish import Publisher
     from syncline.daemon.requests import RunRequests
     from syncline.daemon.source import GitSource, SourceRepository
 
@@ -87,7 +92,6 @@ def serve(  # noqa: PLR0913 - the options of the command
         app.note(f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ} {visible(line)}")
 
     repository = SourceRepository(followed, settings.home / "source")
-    reviewing = review_of(review, tell)
     requests = RunRequests(settings, _flow, tell)
     daemon = Daemon(
         settings,
@@ -96,7 +100,7 @@ def serve(  # noqa: PLR0913 - the options of the command
         poll=poll,
         at_once=at_once,
         lease=lease,
-        review=reviewing,
+        publisher=Publisher(snapshot.absolute(), tell) if snapshot is not None else None,
         requests=requests.taking,
     )
     with (
