@@ -12,7 +12,6 @@ import datetime as dt
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from syncline.manifests.bumps import side_by_side, since
@@ -254,7 +253,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
     from syncline.reconciler.status import after_run
 
     with rarely_searched(), open_facilities(settings) as facilities:
-        yield Engine(facilities, _resolver(facilities), ended=partial(after_run, facilities.store))
+        yield Engine(facilities, _resolver(facilities), ended=after_run)
 
 
 def _resolver(facilities: Facilities) -> Resolve:

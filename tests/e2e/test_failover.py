@@ -91,7 +91,7 @@ def test_a_leader_that_was_killed_on_another_machine_is_followed_at_once(cluster
             killed = time.monotonic()
             other.says("works from now on")
             other.says("read,")
-            assert time.monotonic() - killed < 60
+            assert time.monotonic() - killed < 35  # it was renewed less than 20 s before
     runs = Look(cluster.state).runs(FLOW, 1_000)
     assert all(run.receipt is not None or str(run.state) != "Failed" for run in runs)
     assert audit_ok(cluster.settings)

@@ -13,11 +13,14 @@ import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
+from syncline.daemon.timetable import suspended, within
+from syncline.executor.halt import Halt
 from syncline.executor.inspect import Inspector
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
-from syncline.kinds.schedule import ScheduleSpec
+from syncline.kinds.schedule import ScheduleSpec, flows_of
 from syncline.manifests.flow import side_of
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
@@ -46,6 +49,7 @@ class Attempts:
         self._tell = tell
         self._busy: set[ObjectKey] = set()
         self._not_before: dict[ObjectKey, float] = {}
+        self._halt = Halt()  # of all runs that are tried again
         self._todo: SimpleQueue[ObjectKey | None] = SimpleQueue()
         for _ in range(AT_ONCE):
             # An attempt that is cut off when the process ends is made again by the next one.
@@ -57,7 +61,7 @@ class Attempts:
         if not due:
             return
         applied = self._engine.applied()
-        scheduled = _scheduled(applied)
+        scheduled = _scheduled(applied, now)
         for key in due:
             known = key in applied.objects and (key.kind in CHECKED or key in scheduled)
             if known and self._not_before.get(key, 0.0) <= time.monotonic():
@@ -65,14 +69,17 @@ class Attempts:
                 self._todo.put(key)
 
     def close(self) -> None:
-        """Begins nothing more."""
+        """Begins nothing more, not even what waits for its turn; runs under way are interrupted."""
+        self._halt.interrupt()
         for _ in range(AT_ONCE):
             self._todo.put(None)
 
     def _work(self) -> None:
-        while (key := self._todo.get()) is not None:
+        while (key := self._todo.get()) is not None and not self._halt.interrupted:
             try:
                 self._attempt(key)
+            except KeyboardInterrupt:
+                self._not_before[key] = time.monotonic() + PUT_OFF
             except SynclineError:  # it is told by the status of the object, or the state couldn't be reached
                 self._not_before[key] = time.monotonic() + PUT_OFF
             except Exception as error:  # a defect ends this attempt, and not whoever would make the next one
@@ -86,7 +93,7 @@ class Attempts:
         if key not in applied.objects:
             return
         if key.kind not in CHECKED:
-            self._engine.run(Work(key, trigger="schedule"), Silent())
+            self._engine.run(Work(key, trigger="schedule", halt=self._halt), Silent())
             return
         error = secrets_error(self._engine.facilities.settings, applied.desired.objects[key])
         if error is None and key.kind == "Integration":
@@ -118,11 +125,12 @@ class Attempts:
         return key in sides and all(result.allowed for result in self._engine.decide(item, applied))
 
 
-def _scheduled(applied: Applied) -> set[ObjectKey]:
-    """The flows that schedules start."""
+def _scheduled(applied: Applied, now: dt.datetime) -> set[ObjectKey]:
+    """The flows that schedules may start now."""
     found: set[ObjectKey] = set()
     for manifest in applied.desired.of_kind("Schedule"):
-        assert isinstance(manifest.spec, ScheduleSpec)
-        if manifest.spec.suspend is None:
-            found |= {ObjectKey(manifest.key.tenant, *name.split("/", 1)) for name in manifest.spec.run}
+        spec = manifest.spec
+        assert isinstance(spec, ScheduleSpec)
+        if not suspended(spec.suspend, now) and within(spec.windows, now.astimezone(ZoneInfo(spec.time_zone))):
+            found |= set(flows_of(manifest.key.tenant, spec.run))
     return found

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from syncline.kinds.schedule import OnEvent, flows_of
+from syncline.model.event import rfc3339
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
 from syncline.policy.cel import ERRORS, Condition
 
 if TYPE_CHECKING:
-    from syncline.kinds.schedule import OnEvent
     from syncline.state.store import RunRecord, StateReader
 
 #: Runs of a flow that are looked at; of more that ended since the last look, the older ones are passed over.
@@ -63,23 +64,15 @@ class Look:
                 event = applied(self.schedule, self.store.applied_under()[0], serial)
                 yield event, _APPLY, serial, self.now  # when it was isn't kept with the serial
             return
-        for name in self.on.of:
-            flow = ObjectKey(self.schedule.tenant, *name.split("/", 1))
+        for name, flow in zip(self.on.of, flows_of(self.schedule.tenant, self.on.of), strict=True):
             for record in self._ended(flow, known.get(name)):
-                yield finished(record), name, record.id, dt.datetime.fromisoformat(record.finished)
+                yield finished(record), name, record.finished, dt.datetime.fromisoformat(record.finished)
 
     def _ended(self, flow: ObjectKey, last: str | None) -> list[RunRecord]:
-        """Runs of a flow that ended after the one of this id. They end in the order in which they began."""
-        found: list[RunRecord] = []
-        for record in self.store.runs(flow, LOOKED_AT):
-            if record.id == last:
-                break
-            if TRANSITIONS[record.state]:
-                continue  # it is under way, or will go on
-            if last is None and dt.datetime.fromisoformat(record.finished) < self.since:
-                break
-            found.append(record)
-        return found[::-1]
+        """Runs of a flow that ended after a moment, in that order: one that was resumed ends after later ones."""
+        after = last or rfc3339(self.since)
+        ended = (record for record in self.store.runs(flow, LOOKED_AT) if not TRANSITIONS[record.state])
+        return sorted((r for r in ended if r.finished > after), key=lambda record: record.finished)
 
 
 def finished(record: RunRecord) -> dict[str, Any]:

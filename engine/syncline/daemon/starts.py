@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 from syncline.daemon.events import Look
 from syncline.daemon.timetable import Timetable, suspended, within
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
-from syncline.kinds.schedule import OnEvent, ScheduleSpec
+from syncline.kinds.schedule import OnEvent, ScheduleSpec, flows_of
 from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
 
@@ -78,7 +78,7 @@ class Starter:
 
     def _by_event(self, key: ObjectKey, spec: ScheduleSpec, on: OnEvent, since: dt.datetime, now: dt.datetime) -> None:
         """Starts its runs for all that happened, once, unless they are under way or its windows are closed."""
-        under_way = bool(self._open.get(key)) or any(map(self._workers.busy, _flows(key, spec)))
+        under_way = bool(self._open.get(key)) or any(map(self._workers.busy, flows_of(key.tenant, spec.run)))
         if under_way and spec.concurrency != "replace":
             return
         if not within(spec.windows, now.astimezone(ZoneInfo(spec.time_zone))):
@@ -110,7 +110,7 @@ class Starter:
         trigger: Trigger = "schedule",
     ) -> None:
         """Starts the runs of a schedule; `cursor` says that it has, once they are over."""
-        flows = _flows(schedule, spec)
+        flows = flows_of(schedule.tenant, spec.run)
         with self._lock:
             # All of it at once: a worker that ends meanwhile must not take the instant for one that is done with.
             self._dealt[schedule] = cursor
@@ -135,7 +135,3 @@ class Starter:
             self._store.put_cursor(schedule, cursor)
         except SynclineError as error:
             self._tell(f"{schedule}: {error.code} {error.message}")
-
-
-def _flows(schedule: ObjectKey, spec: ScheduleSpec) -> list[ObjectKey]:
-    return [ObjectKey(schedule.tenant, *name.split("/", 1)) for name in spec.run]

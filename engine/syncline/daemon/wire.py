@@ -94,7 +94,7 @@ def error_data(error: SynclineError) -> dict[str, Any]:
     """An error as plain data; `error_of` reads it back."""
     more = {name: getattr(error, name) for name in ("after", "on") if hasattr(error, name)}
     found = [asdict(d) for d in getattr(error, "diagnostics", ())]
-    kind = type(error).__name__
+    kind = next((k.__name__ for k in type(error).__mro__ if k.__name__ in _ERRORS), "")  # of a subclass its base
     return {"kind": kind, "message": error.message, "code": error.code, "help": error.help, **more, "findings": found}
 
 

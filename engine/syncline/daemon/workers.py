@@ -119,6 +119,9 @@ class Workers:
         """
         with self._idle:
             self._draining = True
+            for _, _, start in self._later:
+                self._busy.pop(start.flow, None)  # nobody tries it again: it comes again with the next daemon
+            self._later.clear()
             if self._idle.wait_for(lambda: not self._busy, seconds * 2 / 3):
                 return True
             self._interrupt()
@@ -181,7 +184,7 @@ class Workers:
         try:
             if start.begins < self._began and (run := self._done(start)):
                 return f"{flow}: run {run} was {start.shown}"
-            if halt.interrupted:
+            if halt.interrupted or self._draining:
                 raise KeyboardInterrupt
             if halt.asked:
                 return f"{flow}: {start.shown} is replaced by a later one"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from syncline.executor.checkpoint import Checkpoint
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
+from syncline.model.condition import SOURCE_CHANGED
 from syncline.model.errors import SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
 from syncline.model.schema import DataType, Field, Schema
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from syncline.state.store import RunRecord
 
 Cause = Literal["actor", "contract", "noise"]
-#: Codes of runs that ended because the source isn't as declared: records, casts, fields.
-_CONTRACT = frozenset({"SYN424", "SYN425", "SYN706"})
 #: Finished runs that are looked at for one that wrote rows.
 _LOOKED_AT = 20
 
@@ -148,7 +147,7 @@ def _finding(difference: Difference) -> Finding:
 
 def _contract(last: RunRecord) -> tuple[Finding, ...]:
     """What the last run found of its source, where that ended it."""
-    if last.error_code not in _CONTRACT:
+    if last.error_code not in SOURCE_CHANGED:
         return ()
     return (Finding("contract", "source", f"run {last.id}: {last.error}"),)
 

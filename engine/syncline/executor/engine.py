@@ -29,15 +29,17 @@ if TYPE_CHECKING:
     from syncline.sdk.keep import Keep
     from syncline.sdk.source import Source
     from syncline.settings import Settings
+    from syncline.state.store import StateStore
 
 
-#: Is told of each run that ended: what was applied when it began, its record, and what it failed with.
-Ended = Callable[[Applied, RunRecord, "SynclineError | None"], None]
+#: Is told of each run that ended: the store as that run may change it, what was applied when it began, its record, and
+#: what it failed with.
+Ended = Callable[["StateStore", Applied, RunRecord, "SynclineError | None"], None]
 
 
-def untold(applied: Applied, record: RunRecord, error: SynclineError | None) -> None:
+def untold(store: StateStore, applied: Applied, record: RunRecord, error: SynclineError | None) -> None:
     """Tells nobody."""
-    del applied, record, error
+    del store, applied, record, error
 
 
 @dataclass(slots=True)
@@ -87,15 +89,15 @@ class Engine:
             try:
                 result = run.execute()
             except Exception as error:  # not a signal: that says nothing about the flow
-                self._tell(applied, run.record, outcome(error).error)
+                self._tell(run, outcome(error).error)
                 raise
-            self._tell(applied, result.record, None)
+            self._tell(run, None)
             return result
 
-    def _tell(self, applied: Applied, record: RunRecord, error: SynclineError | None) -> None:
+    def _tell(self, run: Run, error: SynclineError | None) -> None:
         """Tells how a run ended. Should that fail, neither an error nor a result is hidden: the next run tells anew."""
         try:
-            self.ended(applied, record, error)
+            self.ended(run.facilities.store, run.applied, run.record, error)
         except SynclineError as second:
             if error is not None:
                 error.add_note(f"Noting how the flow stands failed as well: {second}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Cel, Duration, Form, Spec
 from syncline.kinds.sync import Suspend
+from syncline.model.key import ObjectKey
 from syncline.model.kind import Kind, Reference
 
 RunRef = Annotated[str, Field(pattern=r"^(Sync|Import)/[a-z0-9][-a-z0-9]*$"), Form("Sync/NAME or Import/NAME.")]
@@ -113,6 +115,11 @@ def _references(spec: BaseModel) -> tuple[Reference, ...]:
     assert isinstance(spec, ScheduleSpec)
     found = run_references(spec.run, "spec", "run")
     return found if spec.on is None else (*found, *run_references(spec.on.of, "spec", "on", "of"))
+
+
+def flows_of(tenant: str, names: Iterable[str]) -> tuple[ObjectKey, ...]:
+    """The flows that `Sync/NAME` and `Import/NAME` mean, in a schedule of this tenant."""
+    return tuple(ObjectKey(tenant, *name.split("/", 1)) for name in names)
 
 
 KIND = Kind(

@@ -35,7 +35,7 @@ from syncline.manifests.load import masked
 from syncline.manifests.node import Node, Places
 from syncline.manifests.text import Text, listed, nearest
 from syncline.manifests.yaml import compose
-from syncline.model.diagnostic import Diagnostic, Place
+from syncline.model.diagnostic import Diagnostic, Place, Severity
 from syncline.model.manifest import Path
 
 FILE: Final = "environments.yaml"
@@ -130,6 +130,8 @@ def read_environments(root: FilePath) -> Environments | None:
         return None
     file = read(root, FILE)
     if not isinstance(file, File):
+        if file.severity is not Severity.error:
+            return None  # another program's, of which loading the manifests tells
         return Environments(Text(FILE, ""), diagnostics=(file,))
     composed = compose(file.text)
     if not composed.documents and composed.diagnostics and file.ours:

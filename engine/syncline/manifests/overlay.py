@@ -255,7 +255,8 @@ class _Rendering:
 
     def _place(self, patch: Patch, objects: Mapping[ObjectKey, list[Node]]) -> None:
         """Finds the object of a patch."""
-        candidates = objects.get(patch.key, [])
+        known = objects.get(patch.key, [])
+        candidates = [root for root in known if self._is_in(root)]
         version = _version(patch.root)
         if len(candidates) > 1 and patch.key.kind == "Connector":
             chosen = [root for root in candidates if _version(root) == version] if version else candidates
@@ -269,8 +270,8 @@ class _Rendering:
                 self.diagnostics.append(patch.finding(problem))
                 return
             candidates = chosen
-        if not candidates or not self._is_in(candidates[0]):
-            self.diagnostics.append(patch.finding(self._nothing(patch, objects, there=bool(candidates))))
+        if not candidates:
+            self.diagnostics.append(patch.finding(self._nothing(patch, objects, there=bool(known))))
             return
         first = self._patch_of.setdefault(id(candidates[0]), patch)
         if first is not patch:

@@ -70,6 +70,9 @@ def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
             if getattr(cursor, field):
                 message = f"a cursor of type {cursor.type} is no time, so it has no {field!r}"
                 yield Problem("SYN205", (*path, field), message, listed(sorted(_TIMES)), at_key=True)
+    if cursor.format in {"epoch", "epoch_ms"} and cursor.type != "timestamp":
+        message = f"a cursor of type {cursor.type} isn't written as {cursor.format}"
+        yield Problem("SYN205", (*path, "format"), message, "type: timestamp", at_key=True)
 
 
 def _item(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:

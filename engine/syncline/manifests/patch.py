@@ -74,6 +74,8 @@ class _Merging:
             )
             return base
         entries = {str(e.data.get(key)) if isinstance(e.data, dict) else str(i): e for i, e in enumerate(before)}
+        if len(entries) < len(before):
+            return base  # two of them have one name, which is wrong by itself, and told of
         names = list(entries)
         for name, change in changes.items():
             inner = (*path, name)

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from syncline.model.key import ObjectKey
+
+#: Codes that runs end with where the source turned out to be another than is declared: its records, casts or fields.
+SOURCE_CHANGED: Final = frozenset({"SYN424", "SYN425", "SYN706"})
 
 
 class ConditionType(StrEnum):

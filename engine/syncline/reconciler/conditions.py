@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.kinds.sync import SyncSpec
-from syncline.model.condition import Condition, ConditionType, Status, Truth
+from syncline.model.condition import SOURCE_CHANGED, Condition, ConditionType, Status, Truth
 from syncline.model.errors import Again, Denied, SynclineError, Waiting
 from syncline.model.event import rfc3339
 from syncline.sdk.retry import RetryPolicy
@@ -31,8 +31,6 @@ SOONEST: Final = 1.0
 CHECKED = frozenset({"AuthConfig", "Integration"})
 #: Reasons that others look for.
 WAITING, DEPENDENCY, SECRET = "Waiting", "DependencyNotReady", "SecretMissing"
-#: How runs end where the source turned out to be another than is declared.
-_DRIFT = frozenset({"SYN424", "SYN706"})
 #: Secrets that can't be had (`model/codes/secret.py`).
 _SECRET = frozenset({"SYN801", "SYN802", "SYN803", "SYN804"})
 
@@ -123,7 +121,7 @@ def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str
         return found.with_(at.no(kinds.policy_compliant, "Denied", error.message))
     reason = "RunInterrupted" if isinstance(error, Again | Waiting) else "RunFailed"
     found = failed(status, at, reason, error, again=again and reason == "RunInterrupted")
-    if error.code in _DRIFT:
+    if error.code in SOURCE_CHANGED:
         return found.with_(at.yes(kinds.drifted, "SourceChanged", error.message))
     return found
 

@@ -44,14 +44,16 @@ class Snapshot:
     serial: int
     revision: str
     plan: str
+    environment: str
     objects: tuple[AppliedObject, ...]
     flows: Mapping[ObjectKey, FlowFigures]
 
     @property
     def text(self) -> str:
         """The two lines of it."""
+        plain = ("taken", "program", "lineage", "serial", "revision", "plan", "environment")
         data = {
-            **{name: getattr(self, name) for name in ("taken", "program", "lineage", "serial", "revision", "plan")},
+            **{name: getattr(self, name) for name in plain},
             "objects": [{**asdict(o), "key": str(o.key)} for o in self.objects],
             "flows": {str(key): {"read": f.read, "counters": dict(f.counters)} for key, f in self.flows.items()},
         }
@@ -65,7 +67,7 @@ def take(reader: StateReader, taken: str, program: str) -> Snapshot:
     flows = {key: FlowFigures(seen.last_read.get(key), seen.counters.get(key, {})) for key in sorted(seen.cursors)}
     revision, plan = reader.applied_under()
     objects = tuple(seen.objects.values())
-    return Snapshot(taken, program, seen.lineage, seen.serial, revision, plan, objects, flows)
+    return Snapshot(taken, program, seen.lineage, seen.serial, revision, plan, seen.environment, objects, flows)
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,6 +93,7 @@ class _Data(msgspec.Struct, forbid_unknown_fields=True):
     serial: int
     revision: str
     plan: str
+    environment: str
     objects: list[_Object]
     flows: dict[str, _Flow]
 
@@ -109,6 +112,7 @@ def parse(text: str) -> Snapshot:
         serial=data.serial,
         revision=data.revision,
         plan=data.plan,
+        environment=data.environment,
         objects=tuple(AppliedObject(**item) for item in objects),
         flows={ObjectKey.parse(key): FlowFigures(item.read, item.counters) for key, item in data.flows.items()},
     )
@@ -150,6 +154,9 @@ class SnapshotState(EmptyState):
         """Counters of a flow, as one period that stands for all of them."""
         found = self._snapshot.flows.get(key)
         return (MetricsPeriod(key, "", "", found.counters),) if found and limit else ()
+
+    def environment(self) -> str:
+        return self._snapshot.environment
 
     def applied_under(self) -> tuple[str, str]:
         return self._snapshot.revision, self._snapshot.plan

@@ -59,12 +59,14 @@ class Presence:
         with self._lock:
             if self._connection is not None and self._lost(self._connection):
                 self._drop()
-            if self._connection is None:
-                self._connection = self._open.enter_context(self._database.read())
-                self._connection.execute(_SET_UP)
-            if not self._known:
-                # Not to be had yet where the server hasn't noticed that an earlier connection of ours was cut.
-                self._known = bool(self._connection.execute(_LOCK, {"session": self.session}).scalar_one())
+            with self._database.translated():
+                if self._connection is None:
+                    connection = self._open.enter_context(self._database.read())
+                    connection.execute(_SET_UP)
+                    self._connection = connection
+                if not self._known:
+                    # Not to be had yet where the server hasn't noticed that an earlier connection of ours was cut.
+                    self._known = bool(self._connection.execute(_LOCK, {"session": self.session}).scalar_one())
 
     def close(self) -> None:
         """Ends the session."""

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from dataclasses import replace
 
 import pytest
 
 from syncline import workflow
-from syncline.daemon.events import applied, finished
+from syncline.daemon.events import Look, applied, finished
 from syncline.daemon.starts import Starter
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
+from syncline.kinds.schedule import OnEvent
+from syncline.model.event import rfc3339
 from syncline.model.key import ObjectKey
+from syncline.model.run import RunState
 from syncline.model.trigger import EXAMPLES
+from syncline.state.empty import EmptyState
+from syncline.state.store import RunRecord
 from tests import repository
 
 AFTER = """\
@@ -22,6 +28,7 @@ kind: Schedule
 metadata: {name: after, tenant: acme}
 spec: {on: {event: run.finish, of: [Import/customers]FILTER}, run: [Import/copies]MORE}
 """
+HOUR = dt.timedelta(hours=1)
 SCHEDULE = ObjectKey("acme", "Schedule", "after")
 IMPORT, COPY = (ObjectKey("acme", "Import", name) for name in ("customers", "copies"))
 
@@ -185,3 +192,29 @@ def test_events_have_the_fields_of_their_examples(begin):
     for event in (finished(result.record), applied(SCHEDULE, "a" * 40, 3)):
         example = EXAMPLES[event["type"]]
         assert {name: type(value) for name, value in event.items()} == {n: type(v) for n, v in example.items()}
+
+
+def test_a_run_that_is_resumed_ends_after_later_ones():
+    """A run that went on after another one of its flow had failed is an end of its own, though it began earlier."""
+    began = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    first = RunRecord("run-1", IMPORT, RunState.interrupted, "manual", "", "", rfc3339(began))
+    failed = RunRecord("run-2", IMPORT, RunState.failed, "manual", "", "", rfc3339(began), rfc3339(began + HOUR))
+    resumed = replace(first, state=RunState.succeeded, finished=rfc3339(began + 2 * HOUR))
+    on = OnEvent(event="run.finish", of=("Import/customers",))
+
+    before = Look(Runs(failed, first), SCHEDULE, on, began, began + 3 * HOUR).after(None)
+    after = Look(Runs(failed, resumed), SCHEDULE, on, began, began + 3 * HOUR).after(before.cursor)
+
+    assert before.times == (began + HOUR,)
+    assert after.times == (began + 2 * HOUR,)
+    assert Look(Runs(failed, resumed), SCHEDULE, on, began, began + 3 * HOUR).after(after.cursor).times == ()
+
+
+class Runs(EmptyState):
+    """A state that has these runs, newest first."""
+
+    def __init__(self, *runs: RunRecord) -> None:
+        self._runs = runs
+
+    def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
+        return self._runs

@@ -24,6 +24,7 @@ from syncline.executor.progress import Silent
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, Waiting
 from syncline.model.run import RunState
+from syncline.secrets.contract import Problem, Reference, Unavailable
 from tests import repository
 from tests.e2e.house import audit_events
 
@@ -217,6 +218,16 @@ def test_errors_arrive_as_they_were():
         arrived = wire.error_of(json.loads(wire.line(wire.error_data(error))))
         assert type(arrived) is type(error)
         assert vars(arrived) == vars(error)
+
+
+def test_a_missing_secret_arrives_with_its_code():
+    """An error of a more special kind arrives as the kind that it is one of: code and remedy aren't lost."""
+    missing = Unavailable(Reference("env", "TOKEN"), Problem("SYN801", "no such variable", "Set it."))
+
+    arrived = wire.error_of(json.loads(wire.line(wire.error_data(missing))))
+
+    assert type(arrived) is Stalled
+    assert (arrived.message, arrived.code, arrived.help) == (missing.message, "SYN801", "Set it.")
 
 
 def test_asking_needs_no_heavy_library(settings):

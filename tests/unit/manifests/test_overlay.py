@@ -282,3 +282,36 @@ def test_validate_checks_every_environment(tmp_path):
 
     assert list(found) == ["staging", "production"]
     assert [(d.code, "(in production)" in d.message) for d in merged] == [("SYN221", True), ("SYN201", False)]
+
+
+def test_a_damaged_file_of_another_program_hides_no_manifest(tmp_path):
+    """An `environments.yaml` that can't be read and isn't ours doesn't make the repository declare nothing."""
+    root = repository.write(tmp_path, repository.CUSTOMERS).root
+    before = {manifest.key for manifest in declared(root).manifests}
+    (root / "environments.yaml").write_bytes(b"a: \xff\xfe b\n")
+
+    assert {manifest.key for manifest in declared(root).manifests} == before
+
+
+def test_a_patch_finds_the_object_of_its_environment(tmp_path):
+    """Of an object that is declared once for each environment, a patch changes the one that is there."""
+    only = "metadata: {{name: other, tenant: acme, environments: [{}]}}"
+    text = BASE["files.yaml"].replace("name: crm,", "name: other,").split("---")[0]
+    head = text[text.index("metadata:") : text.index("\n", text.index("metadata:"))]
+    both = "---\n".join(text.replace(head, only.format(name)) for name in ("staging", "production"))
+    change = patch("Integration", "other", "{config: {root: elsewhere}}")
+    root = written(tmp_path, ("production/p.yaml", change), base={**BASE, "other.yaml": both})
+
+    key = ObjectKey("acme", "Integration", "other")
+    assert specs(declared(root, "production"))[key]["config"]["root"] == "elsewhere"
+    assert specs(declared(root, "staging"))[key]["config"]["root"] == "test"
+
+
+def test_a_patch_hides_no_entry_that_is_there_twice(tmp_path):
+    """Two fields of one name are an error in the environment that patches the list, as in the other."""
+    twice = BASE["mapping.yaml"].replace("- {to: id,", "- {to: id, from: other}\n  - {to: id,")
+    change = patch("Mapping", "customer", "{fields: {name: {from: full_name}}}")
+    root = written(tmp_path, ("staging/p.yaml", change), base={**BASE, "mapping.yaml": twice})
+
+    for name in ("staging", "production"):
+        assert "SYN212" in {d.code for d in workflow.validate(read_settings(root, {}, name)).diagnostics}

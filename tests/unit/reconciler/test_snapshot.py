@@ -21,6 +21,7 @@ from syncline.reconciler.snapshot import VERSION, SnapshotState, parse
 from tests import repository
 from tests.e2e.house import audit_events
 from tests.look import Look
+from tests.unit.reconciler.test_environments import settings as environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,3 +202,16 @@ def test_an_old_snapshot_is_told(home):
     assert found is not None
     assert (found.code, str(found.severity)) == ("SYN320", "warning")
     assert f"5 days old: what was applied since {snapshot.taken}" in found.message
+
+
+def test_a_snapshot_is_of_an_environment(tmp_path):
+    """A plan of another environment against it is refused, as against the state itself."""
+    staging = environment(tmp_path / "home", "staging")
+    workflow.apply(staging, workflow.plan(staging))
+    path, key = exported(staging)
+    state = SnapshotState(signed.read_snapshot(path, key))
+
+    assert workflow.plan(environment(tmp_path / "ci", "staging"), state=state).empty
+    with pytest.raises(Invalid) as caught:
+        workflow.plan(environment(tmp_path / "ci", "production"), state=state)
+    assert caught.value.code == "SYN289"

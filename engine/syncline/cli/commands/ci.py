@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import snapshot, snapshot_state, write_file
+from syncline.cli.commands.options import environment, snapshot, snapshot_state, write_file
 from syncline.cli.exit import Exit, exit_code
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Checked:
 @click.option("--name", default="", metavar="NAME", help="Tells comments of several configurations apart.")
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
 @snapshot
+@environment
 @pass_app
 def check(
     app: App,

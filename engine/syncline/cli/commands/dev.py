@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.options import environment
 from syncline.cli.exit import Exit
 from syncline.model.errors import Denied, Invalid, SynclineError
 
@@ -24,6 +25,7 @@ SHOWN = 5
 
 @click.command(short_help="Show the plan at each change of a folder.")
 @click.option("--apply", "applies", is_flag=True, help="Apply each good change to a scratch state, never to another.")
+@environment
 @pass_app
 def dev(app: App, *, applies: bool) -> Exit:
     """Watch a working folder, and show at each change what applying it would change, or what keeps it from being valid.

@@ -22,7 +22,7 @@ class SqlDestination:
         self._ledger = Ledger(database)
         self._fences = Fences(database)
         self._held: dict[str, Fence] = {}
-        self._unclaimed: set[str] = set()
+        self._unclaimed: dict[str, bool] = {}  # flows, and whether they are taken anew
 
     def fence(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
         """Takes a flow; see `Fencing.fence`. Where no run ever wrote, there is nothing to take before `open`."""
@@ -30,7 +30,7 @@ class SqlDestination:
         if self._ledger.ready():
             self._claim(flow, fence, anew=anew)
         else:
-            self._unclaimed.add(flow)
+            self._unclaimed[flow] = anew
 
     def checkpoint(self, flow: str) -> str | None:
         """The last durable checkpoint of a flow. After an unknown outcome of a commit, this is how to find out."""
@@ -91,8 +91,7 @@ class SqlDestination:
 
     def _claim_first(self, flow: str) -> None:
         """Takes a flow that had no checkpoint when it was asked for."""
-        self._claim(flow, self._held[flow])
-        self._unclaimed.discard(flow)
+        self._claim(flow, self._held[flow], anew=self._unclaimed.pop(flow))
         if self._ledger.read(flow) is not None:
             raise Again(f"another run of {flow} has begun meanwhile", code="SYN680", after=1.0)
 
