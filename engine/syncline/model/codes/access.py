@@ -12,6 +12,6 @@ CODES: tuple[Code, ...] = (
         "or `;sf` for a header whose structure isn't known.",
         "Name headers, or parts such as @method; say in `structures` what a header is.",
         bad="components: ['@status', 'x-trace;sf']",
-        good="components: ['@method', 'x-trace;sf'], structures: {x-trace: dictionary}",
+        good="components: ['@method', 'x-trace;sf']\nstructures: {x-trace: dictionary}",
     ),
 )
