@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncline.manifests.desired import Desired
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Applied objects, resolved and compiled, at a serial of the state; the commit and plan that made it so."""
+    """Applied objects, resolved and compiled, at a serial of the state; the commit and plan that made it so.
+
+    `below` remembers what objects stand on, once somebody found it out.
+    """
 
     serial: int
     revision: str
@@ -29,6 +32,7 @@ class Applied:
     objects: Mapping[ObjectKey, AppliedObject]
     desired: Desired
     flows: Flows
+    below: dict[ObjectKey, tuple[ObjectKey, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def flow(self, key: ObjectKey) -> CompiledFlow:
         """An applied sync or import; `Invalid` with a suggestion where there is none."""

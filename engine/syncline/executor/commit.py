@@ -19,6 +19,7 @@ from syncline.executor.rejects import seal
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event
 from syncline.sdk.destination import Deleting, Removal, Removing, Rendered, Rendering, Sending, Written
+from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +58,7 @@ class Committer:
 
     def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         """One batch; durable when it returns. The last one ends the run in the same transaction, where it may."""
-        if isinstance(self.writer, Sending):
+        if offers(self.writer, Sending):
             return self._send(self.writer, prepared, before)
         after = before.advance(
             position=prepared.position,
@@ -109,7 +110,7 @@ class Committer:
 
     def _send_deletes(self, prepared: Prepared, keys: pl.DataFrame) -> tuple[Prepared, Written]:
         """Deletes where there are no transactions: again after a kill, which has no second effect."""
-        if not isinstance(self.writer, Deleting):
+        if not offers(self.writer, Deleting):
             raise _undeleting(self.key)
         rows = pl.concat([prepared.frame.clear(), keys], how="diagonal")
         sent = self.writer.delete(rows)
@@ -118,7 +119,7 @@ class Committer:
         return prepared, Written(0, 0, sent.written.unchanged, sent.written.updated)
 
     def _write(self, prepared: Prepared, checkpoint: str) -> Written:
-        if prepared.rendered is not None and isinstance(self.writer, Rendering):
+        if prepared.rendered is not None and offers(self.writer, Rendering):
             return self.writer.write_rendered(prepared.rendered, checkpoint)
         return self.writer.write(prepared.frame, checkpoint)
 
@@ -127,7 +128,7 @@ class Committer:
         Deletes and writes; the checkpoint as it was kept, and with all counts. Kept is how many rows were deleted, so
         that a guard over the run holds after a kill too.
         """
-        if not isinstance(self.writer, Removing):
+        if not offers(self.writer, Removing):
             raise _undeleting(self.key)
         before = after.counts.deleted
 

@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from syncline.executor.guard import check_rejects, may_judge
 from syncline.executor.halt import HEARD_WITHIN, Halt
 from syncline.executor.prepare import Prepared, Preparer
+from syncline.executor.threads import borrow
 from syncline.model.errors import Again, Denied, SynclineError
 
 if TYPE_CHECKING:
@@ -94,16 +95,19 @@ class ReadAhead:
         self._halt = halt or Halt()
         self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(READ_AHEAD)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._produce, name="syncline-read", daemon=True)
+        self._produced: Future[None] | None = None
 
     def start(self) -> None:
         """Begins to read."""
-        self._thread.start()
+        thread = borrow("syncline-read")
+        self._produced = thread.submit(self._produce)
+        thread.give_back()
 
     def stop(self) -> None:
         """Reads no more."""
         self._stopped.set()
-        self._thread.join(timeout=STOP_SECONDS)
+        if self._produced is not None:
+            wait((self._produced,), timeout=STOP_SECONDS)
 
     def __iter__(self) -> Iterator[Batch]:
         while (item := self._next()) is not None:
@@ -165,14 +169,14 @@ class Serial:
     """
 
     def __init__(self, patience: Patience | None = None) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="syncline-write")
+        self._thread = borrow("syncline-write")
         self._patience = patience
         self.stop: Callable[[], None] = _go_on
         self.cut: Callable[[], None] = _go_on
 
     def call(self, function: Callable[[], T]) -> T:
         """Does it there and waits for it."""
-        return self.result(self._pool.submit(function))
+        return self.result(self._thread.submit(function))
 
     def result(self, started: Future[T]) -> T:
         """Waits for what was started; `Again` where the destination makes no progress and could be cut off."""
@@ -190,11 +194,12 @@ class Serial:
 
     def start(self, function: Callable[[], T]) -> Future[T]:
         """Does it there, later."""
-        return self._pool.submit(function)
+        return self._thread.submit(function)
 
     def close(self) -> None:
         """Waits for what was started."""
-        self._pool.shutdown(wait=True)
+        wait((self._thread.submit(_go_on),))
+        self._thread.give_back()
 
 
 def _go_on() -> None:
@@ -203,7 +208,9 @@ def _go_on() -> None:
 
 def _look(started: Future[T], seconds: float) -> None:
     """Raises `queue.Empty` if it isn't done within so many seconds."""
-    if not wait((started,), timeout=seconds).done:
+    with suppress(TimeoutError):  # its own may be one as well
+        started.exception(timeout=seconds)
+    if not started.done():
         raise queue.Empty
 
 

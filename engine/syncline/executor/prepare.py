@@ -17,6 +17,7 @@ from syncline.executor.whole_pages import check_pages
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, Reject
 from syncline.sdk.destination import REFUSED, Sending, refusals, rendering
+from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -102,7 +103,7 @@ class Preparer:
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self._sends = isinstance(self.writer, Sending)  # once: asking a protocol is slow
+        self._sends = offers(self.writer, Sending)
 
     def prepare(self, batch: Batch) -> Prepared:
         """One batch; deterministic. `Invalid` (SYN425) where it is strict."""

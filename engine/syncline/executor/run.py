@@ -30,6 +30,7 @@ from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
 from syncline.sdk.destination import Cutting, Fence, Fencing, Sending, Target, WriteMode
+from syncline.sdk.offers import offers
 from syncline.sdk.source import Measured
 from syncline.state.store import Lease, RunRecord
 
@@ -91,12 +92,10 @@ class Run:
                 events = self._allow()
                 destination = serial.call(self.opener.destination)
                 stack.callback(serial.call, destination.close)
-                if isinstance(destination, Cutting):
+                if offers(destination, Cutting):
                     serial.cut = destination.cut
-                if isinstance(destination, Fencing):
-                    self._fence(serial, destination)
                 copy = None if self.work.parent else self.facilities.store.cursor(self.flow.key)
-                start = self._begin(serial.call(lambda: self._saved(destination, copy)), copy, events)
+                start = self._begin(serial.call(lambda: self._taken(destination, copy)), copy, events)
                 source = self.work.open_source(self.opener)
                 stack.callback(source.close)
                 self._record_start(start, events)
@@ -126,13 +125,18 @@ class Run:
             )
         return [event]
 
-    def _fence(self, serial: Serial, destination: Fencing) -> None:
-        """Takes the flow at its destination, by the token of our lease: nobody who had it before writes any more."""
-        fence, anew = Fence(self.facilities.store.lineage, self.lease.token), self.work.full_refresh
-        serial.call(lambda: destination.fence(self.work.name, fence, anew=anew))
+    def _taken(self, destination: Destination, copy: str | None) -> str | None:
+        """Takes the flow at its destination, by the token of our lease: nobody who had it before writes any more.
+
+        Gives the destination's checkpoint; `copy` is the one in the state.
+        """
+        if offers(destination, Fencing):
+            fence = Fence(self.facilities.store.lineage, self.lease.token)
+            destination.fence(self.work.name, fence, anew=self.work.full_refresh)
+        return self._saved(destination, copy)
 
     def _saved(self, destination: Destination, copy: str | None) -> str | None:
-        """The destination's checkpoint; `copy` is the one in the state."""
+        """The destination's checkpoint, under the flow's name of today."""
         if self.work.parent or self.work.full_refresh:
             return destination.checkpoint(self.work.name)
         store = self.facilities.store
@@ -242,7 +246,7 @@ class Run:
             target = tombstones.target(target)
         unique = self.mode != "append" and bool(target.key)
         guards = self.guards
-        total = source.total_bytes if isinstance(source, Measured) else None
+        total = source.total_bytes if offers(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
             rehearsing = Preparer(columns, target, unique, None, strict=True)
@@ -258,7 +262,7 @@ class Run:
             () if start.done else source.read(start.position), self._patience(), self.work.halt
         ) as incoming:
             writer = serial.call(lambda: destination.open(into))
-            if isinstance(writer, Sending):
+            if offers(writer, Sending):
                 serial.stop = serial.cut = writer.stop
             mark = tombstones.mark if tombstones is not None else ""
             committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end, guards, mark)

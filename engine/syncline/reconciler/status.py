@@ -116,7 +116,9 @@ def source_well(store: StateStore, revision: str) -> None:
 def after_run(store: StateStore, applied: Applied, record: RunRecord, error: SynclineError | None) -> None:
     """After a run: how the flow stands. A success proves what it stands on; after a failure that is looked at."""
     key = record.key
-    below = [k for k in all_needed(key, applied.desired) if k.kind in CHECKED]
+    if (below := applied.below.get(key)) is None:
+        below = tuple(k for k in all_needed(key, applied.desired) if k.kind in CHECKED)
+        applied.below[key] = below
     now = _now()
     rejects = f"see `syncline runs rejects {record.id}`" if record.counts.rejected else ""
     again = record.trigger in {"schedule", "event"}

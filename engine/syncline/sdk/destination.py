@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from syncline.model.schema import Schema
+from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
     import polars as pl
@@ -164,7 +165,7 @@ def rendering(writer: Writer, frame: pl.DataFrame) -> Rendered | None:
 
     Example: `rendering(writer, frame)` while the batch before is being written, then `writer.write_rendered`.
     """
-    return writer.render(frame) if isinstance(writer, Rendering) else None
+    return writer.render(frame) if offers(writer, Rendering) else None
 
 
 #: The code of `Invalid` for a frame with a value that can't be held; nothing of it was written.
@@ -196,7 +197,7 @@ def refusals(writer: Writer, frame: pl.DataFrame) -> list[Refusal]:
     >>> refusals(Plain(), pl.DataFrame())
     []
     """
-    return writer.refuse(frame) if isinstance(writer, Refusing) else []
+    return writer.refuse(frame) if offers(writer, Refusing) else []
 
 
 @dataclass(frozen=True, slots=True)

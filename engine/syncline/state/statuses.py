@@ -7,9 +7,10 @@ tell of: none is lost by a kill, and none is told twice. Only the newest are kep
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, or_, select
+from sqlalchemy import bindparam, delete, insert, or_, select
 
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.key import ObjectKey
@@ -19,7 +20,7 @@ from syncline.state.rows import is_key, key_columns, now, storable
 from syncline.state.store import RunRecord, StatusChange
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Connection, Row, Table
+    from sqlalchemy import ColumnElement, Connection, Row, Select, Table
 
     from syncline.state.database import Database
 
@@ -39,15 +40,14 @@ _INSERT_EVENT = insert(_EVENTS)
 
 def read(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: bool = False) -> dict[ObjectKey, Status]:
     """The statuses of these objects, or of all, in key order. `lock`: nobody else changes them in this transaction."""
-    query = select(_STATUSES).order_by(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
-    if lock:
-        query = query.with_for_update()
     if keys is None:
-        return {status.key: status for status in map(_status, connection.execute(query))}
+        return {status.key: status for status in map(_status, connection.execute(_reading(None, lock=lock)))}
     found: dict[ObjectKey, Status] = {}
     for start in range(0, len(keys), _CHUNK):
-        either = _any_of(_STATUSES, keys[start : start + _CHUNK])
-        found.update({status.key: status for status in map(_status, connection.execute(query.where(either)))})
+        some = keys[start : start + _CHUNK]
+        found.update(
+            {s.key: s for s in map(_status, connection.execute(_reading(len(some), lock=lock), _numbered(some)))}
+        )
     return dict(sorted(found.items()))
 
 
@@ -134,6 +134,25 @@ def events(
     with database.read() as connection:
         rows = connection.execute(query).all()
     return tuple(map(_occurrence, reversed(rows)))
+
+
+@lru_cache(maxsize=_CHUNK)
+def _reading(count: int | None, *, lock: bool) -> Select[Any]:
+    """Reads the statuses of so many objects, or of all; made once, as composing it costs more than running it."""
+    columns = _STATUSES.c
+    query = select(_STATUSES).order_by(columns.tenant, columns.kind, columns.name)
+    if count is not None:
+        names: list[list[Any]] = [
+            [bindparam(f"{name}{i}") for name in ("tenant", "kind", "name")] for i in range(count)
+        ]
+        query = query.where(
+            or_(*((columns.tenant == t) & (columns.kind == k) & (columns.name == n) for t, k, n in names))
+        )
+    return query.with_for_update() if lock else query
+
+
+def _numbered(keys: Sequence[ObjectKey]) -> dict[str, str]:
+    return {f"{name}{i}": value for i, key in enumerate(keys) for name, value in key_columns(key).items()}
 
 
 def _any_of(table: Table, keys: Sequence[ObjectKey]) -> ColumnElement[bool]:
