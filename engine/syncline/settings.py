@@ -10,6 +10,10 @@
 `SYNCLINE_REDIS` is the URL of a Redis server (`redis://…`) that keeps the budgets of requests which processes share;
 without it, the state does. `SYNCLINE_EGRESS_PRIVATE` lists private networks and hosts, with commas between, that every
 flow may reach, as if each tenant named them in `spec.egress.private`; by default there are none.
+
+`SYNCLINE_PROXY=environment` has the usual variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply to every
+integration that declares no proxy itself; without it they are ignored, since the manifests are the truth. With
+`SYNCLINE_PROXY_LOOKUP=proxy` that proxy is told names, and looks them up; by default it is told checked addresses.
 """
 
 from __future__ import annotations
@@ -40,6 +44,8 @@ class Settings:
     egress_private: tuple[str, ...] = ()
     environment: str = ""
     redis: str = field(default="", repr=False)  # it may hold a password
+    proxy: str = ""
+    proxy_lookup: str = "here"
 
     @property
     def audit(self) -> Path:
@@ -67,6 +73,8 @@ def read_settings(root: Path, environ: Mapping[str, str], environment: str = "")
         environ=environ,
         environment=environment or environ.get("SYNCLINE_ENVIRONMENT", ""),
         redis=environ.get("SYNCLINE_REDIS", ""),
+        proxy=environ.get("SYNCLINE_PROXY", ""),
+        proxy_lookup=environ.get("SYNCLINE_PROXY_LOOKUP") or "here",
         egress_private=tuple(filter(None, map(str.strip, environ.get("SYNCLINE_EGRESS_PRIVATE", "").split(",")))),
     )
 

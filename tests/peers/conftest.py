@@ -23,6 +23,7 @@ import tests.peers.systems.moto as moto_system
 import tests.peers.systems.mountebank as mountebank_system
 import tests.peers.systems.oidc as oidc_system
 import tests.peers.systems.postgraphile as postgraphile_system
+import tests.peers.systems.proxies as proxies_system
 import tests.peers.systems.redmine as redmine_system
 import tests.peers.systems.rt as rt_system
 import tests.peers.systems.scim2 as scim2_system
@@ -164,3 +165,17 @@ def faulty(tmp_path: Path) -> faulty_system.Faulty:
         return faulty_system.faulty(folder, url, *faults)
 
     return behind
+
+
+@pytest.fixture(scope="session")
+def tinyproxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies_system.ProxySystem]:
+    """An HTTP proxy with a password."""
+    with proxies_system.tinyproxy(tmp_path_factory.mktemp("tinyproxy")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def squid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies_system.ProxySystem]:
+    """Another, with rules about ports."""
+    with proxies_system.squid(tmp_path_factory.mktemp("squid")) as system:
+        yield system

@@ -161,18 +161,19 @@ def house(
     auth: str = "",
     secrets: Mapping[str, str] | None = None,
     limits: str = "{}",
+    more: str = "",
     quick: bool = False,
 ) -> House:
     """
     A house whose flows are applied.
 
     `connector` is a file of `connectors/`, or the text of one. `auth` is the spec of an AuthConfig, in YAML; its
-    secrets are in `secrets`, by the names that it asks of the environment.
+    secrets are in `secrets`, by the names that it asks of the environment. `more` are fields of the Integration.
     """
     text = connector if "\n" in connector else (CONNECTORS / f"{connector}.yaml").read_text()
     name = yaml.safe_load(text)["metadata"]["name"]
     spec = f"{{connector: {name}@^1, config: {json.dumps(dict(config))}, limits: {limits}"
-    spec += f"{', auth: api' if auth else ''}}}"
+    spec += f"{', auth: api' if auth else ''}{f', {more}' if more else ''}}}"
     integration = f"apiVersion: syncline/v1\nkind: Integration\nmetadata: {{name: api, tenant: acme}}\nspec: {spec}\n"
     files = (
         "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: files, tenant: acme}\n"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from syncline.executor.proxies import proxies_of
 from syncline.executor.tokens import Vault
 from syncline.kinds.auth import Auth, AuthConfigSpec, merged
 from syncline.kinds.auth_details import TEMPLATES, AuthOffer, offer_of
@@ -109,16 +110,19 @@ def _config(
     return config
 
 
-def _network(side: Side, spec: IntegrationSpec, desired: Desired, settings: Settings, tenant: str) -> Network:
+def _network(side: Side, spec: IntegrationSpec, desired: Desired, settings: Settings, secret: SecretUses) -> Network:
     """What the instance's HTTP client may reach and use: by the tenant whose flow it is, not by who owns it."""
+    tenant = secret.tenant
     owner = side.integration.key.tenant
     account = f"{owner or '-'}/{spec.limits.account or side.integration.key.name}"
+    proxies = proxies_of(spec.proxy, settings, secret) if side.runtime == "rest" else ()
     declared = desired.find("", "Tenant", tenant) if tenant else None
     if declared is None or not isinstance(declared.spec, TenantSpec):
-        return Network(account, tenant, None, Egress(private=settings.egress_private, literals=not tenant))
+        egress = Egress(private=settings.egress_private, literals=not tenant)
+        return Network(account, tenant, None, egress, proxies)
     bounds, quota = declared.spec.egress, declared.spec.quotas.requests
     egress = Egress(bounds.allow, bounds.private + settings.egress_private, bounds.deny, literals=False)
-    return Network(account, tenant, Rule(*units.rate(quota)) if quota else None, egress)
+    return Network(account, tenant, Rule(*units.rate(quota)) if quota else None, egress, proxies)
 
 
 def _unheard(text: str) -> None:
@@ -151,7 +155,7 @@ def instance_of(
         vault = (keep.shared(Vault) if keep is not None else None) or Vault.opening(settings)
         tokens = partial(vault.tokens, declared.key.tenant, declared.key.name)
     return Instance(
-        network=_network(side, spec, desired, settings, secret.tenant),
+        network=_network(side, spec, desired, settings, secret),
         name=side.integration.key.name,
         connector=connector,
         integration=spec,

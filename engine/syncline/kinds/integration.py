@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from syncline.kinds.auth import Reference as Value
 from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName
 from syncline.kinds.stream import FileStream
+from syncline.kinds.tenant import HostPattern
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk`, `helpdesk@1.3.0`, `helpdesk@^1.3`, `helpdesk@~1.3.2`, `helpdesk@>=1.2 <2`.
@@ -47,6 +49,36 @@ class Limits(Spec):
     ] = None
 
 
+class Proxy(Spec):
+    """
+    An HTTP proxy that the API is reached through: by a tunnel (CONNECT) for https, with TLS verified end to end. It is
+    itself a host that the flow must be allowed to reach.
+    """
+
+    url: Annotated[
+        str,
+        Field(
+            pattern=r"^http://[A-Za-z0-9._:\[\]-]+/?$",
+            description="Where the proxy listens: http://proxy.corp.example:3128; without credentials.",
+        ),
+    ]
+    username: Annotated[
+        Value | None, Field(description="User name for the proxy (Basic): text, or a reference where it is secret too.")
+    ] = None
+    password: Annotated[SecretRef | None, Field(description="Password for the proxy, as a reference.")] = None
+    lookup: Annotated[
+        Literal["here", "proxy"],
+        Field(
+            description="Who looks up the names of servers: here, where their addresses are checked and the proxy is "
+            "told one of them; or the proxy, which is told names. These must then be named by the Tenant's egress."
+        ),
+    ] = "here"
+    bypass: Annotated[
+        tuple[HostPattern, ...],
+        Field(description="Hosts that are reached without the proxy: names, with '*' for any text, or networks."),
+    ] = ()
+
+
 class IntegrationSpec(Spec):
     """A tenant's use of a connector."""
 
@@ -73,6 +105,9 @@ class IntegrationSpec(Spec):
     limits: Annotated[Limits, Field(description="How much is asked of the system at most, as this account allows.")] = (
         Limits.model_construct()
     )
+    proxy: Annotated[
+        Proxy | None, Field(description="HTTP proxy that the API is reached through; for HTTP APIs only.")
+    ] = None
     streams: Annotated[
         dict[StreamName, FileStream], Field(description="Streams of files by name, for the runtime file only.")
     ] = {}

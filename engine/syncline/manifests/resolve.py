@@ -212,6 +212,14 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
     yield from check_config(spec.config, connector.config, name)
     yield from reserved_settings(spec, connector)
     yield from _auth(spec, connector, name, desired.find(tenant, "AuthConfig", spec.auth) if spec.auth else None)
+    if spec.proxy is not None and connector.runtime != "rest":
+        yield Problem(
+            "SYN271",
+            ("spec", "proxy"),
+            f"an HTTP proxy leads to HTTP APIs only; the connector {name!r} has the runtime {connector.runtime}",
+            help="Remove it: this system is reached directly.",
+            at_key=True,
+        )
     if spec.streams and connector.runtime != "file":
         yield Problem(
             "SYN230",

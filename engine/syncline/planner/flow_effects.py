@@ -60,6 +60,8 @@ def hosts(side: Side) -> tuple[str, ...]:
                 auth = side.auth.spec.root
                 templates += urls_of(auth, offer_of(connector.auth, auth.type)).values()
             urls += [re.sub(r"\{\{\s*config\.(\w+)\s*\}\}", fill, template) for template in templates]
+        if spec.proxy is not None:
+            urls.append(spec.proxy.url)
     return tuple(sorted({found for url in urls if (found := urlsplit(url).hostname)}))
 
 

@@ -20,6 +20,7 @@ from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.lookup import Lookups
 from syncline.sdk.http.pool import Pool
+from syncline.sdk.http.proxy import Proxy
 from syncline.sdk.http.url import Origin
 from syncline.sdk.limits import Account, Limiter, Rule
 
@@ -103,7 +104,8 @@ class Clients:
 class Network:
     """
     What an instance's HTTP client may reach and use: the provider account that its requests are counted for, the tenant
-    whose run it is, that tenant's quota, and the bounds of what may be reached.
+    whose run it is, that tenant's quota, the bounds of what may be reached, and the proxies that it is reached through,
+    of which the first that leads to a host is used.
 
     >>> Network(account="acme/helpdesk", tenant="acme", quota=Rule(600, 60.0)).egress.private
     ()
@@ -113,6 +115,7 @@ class Network:
     tenant: str = ""
     quota: Rule | None = None
     egress: Egress = Egress()  # noqa: RUF009 - a frozen value
+    proxies: tuple[Proxy, ...] = ()
 
 
 def raise_open_files(wanted: int) -> int:

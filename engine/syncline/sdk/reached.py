@@ -14,7 +14,7 @@ class Reached:
     A system that answered. `place` is what was asked or looked at; `system` names what answered, as far as known.
 
     `identity` is who the system says that we are, '' where it says nothing. `seconds` is the time from asking to the
-    whole answer, connecting included. `status` is of HTTP.
+    whole answer, connecting included. `status` is of HTTP. `proxy` is what it was reached through, '' for nothing.
 
     >>> Reached("/data/in: readable and writable").quotas
     ()
@@ -25,6 +25,7 @@ class Reached:
     seconds: float = 0.0
     status: int | None = None
     identity: str = ""
+    proxy: str = ""
     tls: Spoken | None = None
     quotas: tuple[Quota, ...] = ()
     ending: Ending | None = None

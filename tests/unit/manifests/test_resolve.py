@@ -338,6 +338,13 @@ def test_file_streams():
     assert [f[:2] for f in findings(BASE, content)] == [("SYN230", "b.yaml:4:46")]
 
 
+def test_proxies():
+    """Only HTTP APIs are reached through an HTTP proxy."""
+    content = sync("connector: sqlite, config: {path: x}, proxy: {url: 'http://proxy.example:3128'}", "Integration")
+
+    assert [f[:2] for f in findings(BASE, content)] == [("SYN271", "b.yaml:4:46")]
+
+
 FLOWS = {
     "no cursor": ("from: desk/users, mapping: customer, to: warehouse/x, read: incremental", [("SYN231", "read")]),
     "incremental": ("from: desk/tickets, mapping: customer, to: warehouse/x, read: incremental", []),

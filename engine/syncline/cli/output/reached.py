@@ -59,7 +59,8 @@ def _lines(found: Checked) -> Iterator[tuple[str, str]]:
     reached = found.reached
     status = f", status {reached.status}" if reached.status is not None else ""
     at = f" at {reached.system}" if reached.system and found.side.runtime == "rest" else ""
-    yield "reached", f"{reached.place}{at}{status}"
+    through = f" through the proxy {reached.proxy}" if reached.proxy else ""
+    yield "reached", f"{reached.place}{at}{through}{status}"
     if reached.system and not at:
         yield "system", reached.system
     who = [reached.identity] if reached.identity else []

@@ -15,7 +15,7 @@ from syncline.kinds.connector import CheckRequest, ConnectorSpec, Http
 from syncline.model.errors import Invalid
 from syncline.sdk.announced import announced_ending, announced_quotas
 from syncline.sdk.clock import Clock, SystemClock
-from syncline.sdk.http import HttpTransport, Request, Response, Transport
+from syncline.sdk.http import HttpTransport, Request, Response, Transport, origin_of
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, SourceRequest, plain
 
@@ -74,10 +74,17 @@ def check(
         seconds=watched.seconds,
         status=watched.status,
         identity=identity,
+        proxy=_proxy(instance, watched.url),
         tls=watched.inner.spoken if isinstance(watched.inner, HttpTransport) else None,
         quotas=announced_quotas(headers, clock.now(), [(limit.remaining, limit.reset) for limit in http.limits]),
         ending=announced_ending(headers),
     )
+
+
+def _proxy(instance: Instance, url: str) -> str:
+    """The proxy that a URL is reached through, as text; '' for none."""
+    origin = origin_of(url)
+    return next((str(proxy) for proxy in instance.network.proxies if proxy.leads_to(origin)), "")
 
 
 def _once(instance: Instance) -> Instance:

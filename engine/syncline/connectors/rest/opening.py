@@ -67,6 +67,7 @@ def open_transport(instance: Instance, http: Http, clock: Clock, clients: Client
         lookup=clients.lookup if clients else None,
         egress=instance.network.egress.declaring(hosts),
         tls=tls,
+        proxies=instance.network.proxies,
     )
 
 

@@ -1,4 +1,4 @@
-"""Codes of findings about how systems are reached: signatures of requests (SYN27x)."""
+"""Codes of findings about how systems are reached: signatures of requests, proxies (SYN27x, SYN54x)."""
 
 from __future__ import annotations
 
@@ -13,5 +13,64 @@ CODES: tuple[Code, ...] = (
         "Name headers, or parts such as @method; say in `structures` what a header is.",
         bad="components: ['@status', 'x-trace;sf']",
         good="components: ['@method', 'x-trace;sf']\nstructures: {x-trace: dictionary}",
+    ),
+    Code(
+        "SYN271",
+        "proxy without an HTTP API",
+        "An integration declares an HTTP proxy, and its connector reads files or speaks a database's protocol.",
+        "Remove `proxy`: files and databases are reached directly.",
+        bad="{connector: sqlite@^1, proxy: {url: 'http://proxy.example:3128'}}",
+        good="{connector: helpdesk@^1, proxy: {url: 'http://proxy.example:3128'}}",
+    ),
+    Code(
+        "SYN272",
+        "not a proxy that can be used",
+        "The address of a proxy isn't `http://HOST:PORT`, or a variable about proxies has a value that doesn't exist.",
+        "Give the address of an HTTP proxy. A proxy that is itself spoken to over TLS, or by SOCKS, isn't supported.",
+        bad="proxy: {url: 'socks5://proxy.example:1080'}",
+        good="proxy: {url: 'http://proxy.example:3128'}",
+    ),
+    Code(
+        "SYN540",
+        "proxy refuses the credentials",
+        "The proxy between here and the API asks for a user name and a password, or doesn't take those that it got "
+        "(status 407). The API itself was never asked.",
+        "Look at `proxy.username` and `proxy.password` of the Integration. The one scheme spoken is Basic.",
+    ),
+    Code(
+        "SYN541",
+        "proxy can't reach the API",
+        "The proxy answers, and says that it gets no connection to the host, or says nothing for too long.",
+        "Usually it passes: the next run continues after the last commit. If not, ask whoever runs the proxy whether "
+        "the host can be reached from there.",
+    ),
+    Code(
+        "SYN542",
+        "proxy can't be used",
+        "No connection to the proxy came about, it broke off, or what answers there is no HTTP proxy.",
+        "Look at whether the proxy runs, and at `proxy.url` of the Integration.",
+    ),
+    Code(
+        "SYN543",
+        "proxy refuses the host",
+        "The proxy doesn't allow a connection to the API's host or port.",
+        "Have it allowed by whoever runs the proxy. One that decides by names is told them by `proxy.lookup: proxy`.",
+    ),
+    Code(
+        "SYN544",
+        "name that isn't checked here",
+        "A proxy looks names up itself, so that the addresses behind a name can't be checked here. Such a name is "
+        "reached only where the tenant's egress names it, and of an integration without a tenant, where it is the "
+        "host of a declared URL.",
+        "Name the host under `spec.egress.allow` of the Tenant, or leave out `proxy.lookup`.",
+        bad="spec: {egress: {}}",
+        good="spec: {egress: {allow: [api.vendor.example]}}",
+    ),
+    Code(
+        "SYN545",
+        "http by name through a proxy",
+        "Without TLS a proxy is given the whole URL and looks the name in it up itself, but names are to be looked up "
+        "here.",
+        "Use https, or declare `proxy.lookup: proxy` and name the host under `spec.egress` of the Tenant.",
     ),
 )

@@ -10,8 +10,9 @@ import http.client
 import io
 import select
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
@@ -28,15 +29,26 @@ if TYPE_CHECKING:
 class Connection:
     """A connection with an open socket, for one exchange at a time: `put`, then `receive`.
 
-    `reusable` is False once an exchange failed or the server said that it closes. Example:
+    `reusable` is False once an exchange failed or the server said that it closes. `prefix` and `more` are for a proxy
+    that requests are given to: what stands before each path, and headers that are meant for it. Example:
 
         connection = Connection(sock, origin_of(url), SystemClock())
         connection.put(Request("GET", url), urlsplit(url), deadline)
         response = connection.receive(max_body=1 << 20)
     """
 
-    def __init__(self, sock: socket.socket, origin: Origin, clock: Clock) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        origin: Origin,
+        clock: Clock,
+        *,
+        prefix: str = "",
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._clock = clock
+        self._prefix = prefix
+        self._more = more
         self._deadline = 0.0
         self._sock = sock
         self._raw = http.client.HTTPConnection(origin.host, origin.port)
@@ -51,8 +63,8 @@ class Connection:
         """Sends a request; the answer is to be complete by `deadline` (monotonic)."""
         self._deadline = deadline
         self._sock.settimeout(self._remaining())
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {"Accept-Encoding": "gzip", **request.headers}
+        target = self._prefix + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {"Accept-Encoding": "gzip", **request.headers, **self._more}
         try:
             self._raw.request(request.method, target, body=request.body or None, headers=headers)
         except BaseException:
@@ -95,7 +107,7 @@ class Connection:
         self._raw.close()
 
     def _response(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(_Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]  # it has makefile()
+        return http.client.HTTPResponse(Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]  # it has makefile()
 
     def _remaining(self) -> float:
         left = self._deadline - self._clock.monotonic()
@@ -104,8 +116,11 @@ class Connection:
         return left
 
 
-class _Deadlined(io.RawIOBase):
-    """What an HTTPResponse reads from: the socket, each receive with the time that is left of the whole exchange."""
+class Deadlined(io.RawIOBase):
+    """What an HTTPResponse reads from: the socket, each receive with the time that is left of the whole exchange.
+
+    Example: `http.client.HTTPResponse(Deadlined(sock, lambda: deadline - time.monotonic())).begin()`.
+    """
 
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self._sock = sock
@@ -114,15 +129,19 @@ class _Deadlined(io.RawIOBase):
         self._remaining = remaining
 
     def makefile(self, *_: object) -> io.BufferedReader:
+        """Itself, as a socket gives its file."""
         return io.BufferedReader(self, 64 * 1024)
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
+        """Receives what there is."""
         self._sock.settimeout(self._remaining())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
+        """Closes the file; the socket stays open."""
         self._raw.close()
         super().close()

@@ -81,6 +81,36 @@ class Egress:
         for text in addresses:
             self._check(host, ipaddress.ip_address(text))
 
+    def check_name(self, host: str) -> None:
+        """
+        Raises `Denied` unless a host may be reached wherever its name leads, since somebody else looks it up.
+
+        No address is known that could be checked: so the name itself has to be named, by `allow` or `private`, or by a
+        manifest where those may. An address is checked as ever.
+
+        >>> Egress(allow=("*.example.com",)).check_name("api.example.com")
+        >>> Egress(literals=False).check_name("api.example.com")
+        Traceback (most recent call last):
+        syncline.model.errors.Denied: api.example.com isn't named as a host that may be reached
+        """
+        host = _plain(host)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            self.check(host, ())  # an address in an unusual form
+        else:
+            self.check(host, (host,))
+            return
+        if _named(self.deny, host):
+            raise _denied(f"{host} is denied", "Look at spec.egress.deny.")
+        if not (_named(self.allow, host) or _named(self.private, host) or host in self.declared):
+            raise Denied(
+                f"{host} isn't named as a host that may be reached",
+                code="SYN544",
+                help="A proxy looks it up, so that its addresses can't be checked here. Name it in spec.egress.allow "
+                "of the Tenant, or leave out proxy.lookup.",
+            )
+
     def _check(self, host: str, address: Address) -> None:
         forms = tuple(_forms(address))
         at = host if host == str(address) else f"{host} is at {address}"
@@ -105,6 +135,22 @@ class Egress:
 
     def _allowed(self, host: str, forms: tuple[Address, ...]) -> bool:
         return any(_named(entries, host) or _within(entries, forms) for entries in (self.allow, self.private))
+
+
+def names_host(entries: tuple[str, ...], host: str) -> bool:
+    """Whether entries name a host: by its name, or, of an address, by a network. No name is looked up.
+
+    >>> names_host(("*.corp.example", "10.0.0.0/8"), "10.1.2.3")
+    True
+    """
+    host = _plain(host)
+    if _named(entries, host):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return _within(entries, tuple(_forms(address)))
 
 
 def _denied(message: str, help_: str) -> Denied:

@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +25,7 @@ from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.lookup import Lookup, Lookups
 from syncline.sdk.http.message import Request, Response, TransportError
 from syncline.sdk.http.pool import Pool
+from syncline.sdk.http.proxy import Proxy, place_of
 from syncline.sdk.http.tls import Spoken, Tls, context_of, spoken
 from syncline.sdk.http.url import Origin, checked_url, origin_of
 
@@ -32,6 +33,7 @@ _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
 _SAFE = frozenset({"GET", "HEAD"})
 #: Addresses of a host that are tried, one after another.
 _ADDRESSES = 8
+_NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +42,12 @@ class _Way:
 
     egress: Egress
     tls: Hashable
+    proxies: tuple[Proxy, ...]
 
 
 class HttpTransport:
-    """See `Transport`. `context` is a ready TLS context instead of what `tls` says.
+    """See `Transport`. `context` is a ready TLS context instead of what `tls` says; of `proxies`, the
+    first that leads to a host is gone through.
 
     Example: `HttpTransport(SystemClock(), max_body=1 << 20).send(Request("GET", url), timeout=30)`.
     """
@@ -58,6 +62,7 @@ class HttpTransport:
         egress: Egress = Egress(),  # noqa: B008 - a frozen value
         tls: Tls = Tls(),  # noqa: B008 - likewise
         context: ssl.SSLContext | None = None,
+        proxies: Sequence[Proxy] = (),
     ) -> None:
         self._clock = clock
         self._max_body = max_body
@@ -67,7 +72,8 @@ class HttpTransport:
         self._egress = egress
         self._tls = tls
         self._context = context
-        self._way = _Way(egress, context or tls)
+        self._proxies = tuple(proxies)
+        self._way = _Way(egress, context or tls, self._proxies)
         #: What the last TLS connection that was opened turned out to be.
         self.spoken: Spoken | None = None
         self._lock = threading.Lock()
@@ -147,7 +153,10 @@ class HttpTransport:
 
     def _received(self, connection: Connection, origin: Origin) -> Response:
         try:
-            return connection.receive(self._max_body)
+            response = connection.receive(self._max_body)
+            if response.status == 407 and origin.scheme == "http" and (proxy := self._proxy_to(origin)) is not None:
+                raise proxy.refusal(407, place_of(origin))
+            return response
         finally:
             self._busy.discard(connection)
             if connection.reusable and not self._closed:
@@ -174,7 +183,8 @@ class HttpTransport:
         return connection
 
     def _opened(self, origin: Origin, deadline: float) -> Connection:
-        sock = self._connected(origin, deadline)
+        proxy = self._proxy_to(origin)
+        sock = self._connected(origin, deadline) if proxy is None else self._proxied(proxy, origin, deadline)
         try:
             # Header and body of a request go out as two writes, which Nagle's algorithm would hold up.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -186,21 +196,79 @@ class HttpTransport:
         except BaseException:
             sock.close()
             raise
-        connection = Connection(sock, origin, self._clock)
+        if proxy is not None and origin.scheme == "http":
+            connection = Connection(sock, origin, self._clock, prefix=place_of(origin), more=proxy.headers)
+        else:
+            connection = Connection(sock, origin, self._clock)
         self._track(connection)
         return connection
 
     def _connected(self, origin: Origin, deadline: float) -> socket.socket:
-        """A socket to the first address that accepts; each gets its share of the time that is left."""
+        """A socket to a host that may be reached."""
         found = self._lookup(origin.host, self._left(deadline))[:_ADDRESSES]
         self._egress.check(origin.host, found)
+        return self._dialled(found, origin.port, deadline)
+
+    def _dialled(self, found: Sequence[str], port: int, deadline: float) -> socket.socket:
+        """A socket to the first address that accepts; each gets its share of the time that is left."""
         for index, address in enumerate(found):
             try:
-                return socket.create_connection((address, origin.port), self._left(deadline) / (len(found) - index))
+                return socket.create_connection((address, port), self._left(deadline) / (len(found) - index))
             except OSError as error:
-                if index == len(found) - 1 or error.errno in {errno.EMFILE, errno.ENFILE}:
+                if index == len(found) - 1 or error.errno in _NO_FILES:
                     raise
         raise socket.gaierror(socket.EAI_NONAME, "no address")
+
+    # --- through a proxy
+
+    def _proxy_to(self, origin: Origin) -> Proxy | None:
+        return next((proxy for proxy in self._proxies if proxy.leads_to(origin)), None)
+
+    def _proxied(self, proxy: Proxy, origin: Origin, deadline: float) -> socket.socket:
+        """A socket on which the host answers, or, without TLS, a proxy that passes requests on to it."""
+        targets = self._targets(proxy, origin, deadline)
+        for index, target in enumerate(targets):
+            until = self._clock.monotonic() + self._left(deadline) / (len(targets) - index)
+            try:
+                return self._tunnelled(proxy, target, origin, until)
+            except TransportError as error:
+                # It may reach another address of the host, as where it speaks IPv4 only.
+                if index == len(targets) - 1 or error.code != "SYN541":
+                    raise
+        raise socket.gaierror(socket.EAI_NONAME, "no address")
+
+    def _targets(self, proxy: Proxy, origin: Origin, deadline: float) -> tuple[str, ...]:
+        """What a proxy is asked to connect to: checked addresses, or the name where it looks names up itself."""
+        if proxy.lookup == "proxy":
+            self._egress.check_name(origin.host)
+            return (origin.host,)
+        found = self._lookup(origin.host, self._left(deadline))[:_ADDRESSES]
+        self._egress.check(origin.host, found)
+        if origin.scheme == "http" and found != (origin.host,):
+            raise Denied(
+                f"{origin.host} can't be asked over http through the proxy {proxy}",
+                code="SYN545",
+                help="Without TLS the proxy looks the name up itself: say so by proxy.lookup: proxy, or use https.",
+            )
+        return found
+
+    def _tunnelled(self, proxy: Proxy, target: str, origin: Origin, deadline: float) -> socket.socket:
+        sock = None
+        try:
+            found = self._lookup(proxy.host, self._left(deadline))[:_ADDRESSES]
+            proxy.bounds(self._egress).check(proxy.host, found)
+            sock = self._dialled(found, proxy.port, deadline)
+            if origin.scheme == "https":
+                proxy.tunnel(sock, target, origin.port, lambda: self._left(deadline))
+        except (OSError, http.client.HTTPException) as error:
+            _shut(sock)
+            if self._closed or getattr(error, "errno", None) in _NO_FILES:
+                raise
+            raise proxy.unreachable(error) from error
+        except BaseException:
+            _shut(sock)
+            raise
+        return sock
 
     def _track(self, connection: Connection) -> None:
         with self._lock:
@@ -215,6 +283,11 @@ class HttpTransport:
         if left <= 0:
             raise TimeoutError
         return left
+
+
+def _shut(sock: socket.socket | None) -> None:
+    if sock is not None:
+        sock.close()
 
 
 _TLS_REFUSED = {

@@ -1,0 +1,101 @@
+"""The proxies that an integration's requests go through: its own, else, where the operator says so, the environment's.
+
+The manifest is the truth: variables such as HTTPS_PROXY, which many machines have set, change nothing by themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final, Literal
+from urllib.parse import unquote, urlsplit
+
+from syncline.kinds.base import SecretRef
+from syncline.model.errors import Invalid
+from syncline.model.secret import Secret
+from syncline.sdk.http import Proxy
+
+if TYPE_CHECKING:
+    from syncline.kinds.integration import Proxy as Declared
+    from syncline.settings import Settings
+
+#: What never goes through the environment's proxy: for a proxy, this machine is another one.
+_LOCAL: Final = ("localhost", "*.localhost", "127.0.0.0/8", "::1")
+_SCHEMES: Final[tuple[Literal["http", "https"], ...]] = ("https", "http")
+
+
+def proxies_of(
+    declared: Declared | None, settings: Settings, secret: Callable[[SecretRef], Secret]
+) -> tuple[Proxy, ...]:
+    """The proxies of an integration. `Invalid` (SYN272) for one that can't be used, `Stalled` for a missing secret."""
+    if declared is None:
+        return tuple(_of_environment(settings)) if settings.proxy else ()
+    username = declared.username
+    host, port = _address(declared.url, "proxy.url")
+    return (
+        Proxy(
+            host,
+            port,
+            username=secret(username).reveal() if isinstance(username, SecretRef) else username or "",
+            password=secret(declared.password) if declared.password is not None else None,
+            lookup=declared.lookup,
+            bypass=declared.bypass,
+        ),
+    )
+
+
+def _of_environment(settings: Settings) -> Iterator[Proxy]:
+    environ, lookup = settings.environ, settings.proxy_lookup
+    if settings.proxy != "environment":
+        help_ = "The only value is `environment`; leave it out otherwise."
+        raise _unusable(f"SYNCLINE_PROXY is {settings.proxy[:40]!a}", help_)
+    if lookup not in {"here", "proxy"}:
+        raise _unusable(f"SYNCLINE_PROXY_LOOKUP is {lookup[:40]!a}", "Its values are `here` and `proxy`.")
+    bypass = (*_LOCAL, *_bypass(_variable(environ, "no_proxy")))
+    for scheme in _SCHEMES:
+        name = f"{scheme}_proxy"
+        url = _variable(environ, name) or _variable(environ, "all_proxy")
+        if not url:
+            continue
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = _address(parts.geturl(), name.upper())
+        yield Proxy(
+            host,
+            port,
+            username=unquote(parts.username or ""),
+            password=Secret(unquote(parts.password)) if parts.password is not None else None,
+            lookup="proxy" if lookup == "proxy" else "here",
+            bypass=bypass,
+            scheme=scheme,
+            trusted=True,
+        )
+
+
+def _variable(environ: Mapping[str, str], name: str) -> str:
+    """As curl reads them: in lower case first."""
+    return (environ.get(name) or environ.get(name.upper()) or "").strip()
+
+
+def _bypass(text: str) -> Iterator[str]:
+    """NO_PROXY as patterns: `example.com` and `.example.com` also mean every name below; `*` means everything."""
+    for entry in filter(None, map(str.strip, text.split(","))):
+        name = entry.removeprefix("*").removeprefix(".")
+        yield name or "*"
+        if name and "/" not in name:
+            yield f"*.{name}"
+
+
+def _address(url: str, where: str) -> tuple[str, int]:
+    """Host and port of a proxy's URL; the port is 80 unless it is said."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 80
+    except ValueError:
+        parts, host, port = urlsplit(""), "", 0
+    if parts.scheme != "http" or not host:
+        help_ = "A proxy is spoken to by http://HOST:PORT; what goes through it to https stays encrypted end to end."
+        raise _unusable(f"{where} isn't the URL of an HTTP proxy", help_)
+    return host, port
+
+
+def _unusable(message: str, help_: str) -> Invalid:
+    return Invalid(message, code="SYN272", help=help_)

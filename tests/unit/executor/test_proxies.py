@@ -1,0 +1,100 @@
+"""Which proxies an integration goes through: its own, or those of the environment where the operator says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncline.executor.proxies import proxies_of
+from syncline.kinds.integration import Proxy as Declared
+from syncline.model.errors import Invalid
+from syncline.model.secret import Secret
+from syncline.sdk.http import Proxy, origin_of
+from syncline.settings import read_settings
+
+VARIABLES = {
+    "HTTPS_PROXY": "http://al%40ice:can%3Aary@proxy.corp.example:3128",
+    "http_proxy": "proxy.corp.example",
+    "NO_PROXY": ".corp.example, vendor.example,10.0.0.0/8,",
+}
+
+
+def secret(ref):
+    return Secret(f"value of {ref.secret_ref.key}")
+
+
+def found(tmp_path, declared=None, **environ):
+    return proxies_of(declared, read_settings(tmp_path, environ), secret)
+
+
+def test_the_environment_alone_changes_nothing(tmp_path):
+    """Variables that machines have set don't lead requests anywhere: the manifest is the truth."""
+    assert found(tmp_path, **VARIABLES) == ()
+
+
+def test_the_environment_counts_where_the_operator_says_so(tmp_path):
+    """By SYNCLINE_PROXY they do, by scheme, with credentials, and with the exceptions that NO_PROXY has."""
+    https, http = found(tmp_path, SYNCLINE_PROXY="environment", **VARIABLES)
+
+    assert (https.host, https.port, https.username, https.lookup) == ("proxy.corp.example", 3128, "al@ice", "here")
+    assert https.password.reveal() == "can:ary"
+    assert (http.host, http.port, http.password, http.trusted) == ("proxy.corp.example", 80, None, True)
+    urls = {
+        "https://api.example.com/": True,
+        "http://api.example.com/": False,
+        "https://vendor.example/": False,
+        "https://api.vendor.example/": False,
+        "https://notvendor.example/": True,
+        "https://corp.example/": False,
+        "https://10.1.2.3/": False,
+        "https://127.0.0.1/": False,
+        "https://localhost/": False,
+        "https://[::1]/": False,
+    }
+    assert {url: https.leads_to(origin_of(url)) for url in urls} == urls
+    assert http.leads_to(origin_of("http://api.example.com/"))
+    assert "can:ary" not in repr(https)
+
+
+def test_names_may_be_left_to_the_environments_proxy(tmp_path):
+    """One more setting has that proxy look names up; `*` in NO_PROXY means everything."""
+    proxies = found(tmp_path, SYNCLINE_PROXY="environment", SYNCLINE_PROXY_LOOKUP="proxy", ALL_PROXY="http://p:1")
+    assert [(proxy.scheme, proxy.lookup) for proxy in proxies] == [("https", "proxy"), ("http", "proxy")]
+    bare = found(tmp_path, SYNCLINE_PROXY="environment", https_proxy="http://p:1", no_proxy="*")
+    assert not bare[0].leads_to(origin_of("https://api.example.com/"))
+
+
+def test_a_declared_proxy_wins(tmp_path):
+    """What an integration declares is all that counts for it; its secrets come from their references."""
+    ref = {"secretRef": {"provider": "env", "key": "PW"}}
+    declared = Declared.model_validate(
+        {"url": "http://[::1]:8080", "username": ref, "password": ref, "bypass": ("*.b",)}
+    )
+    (proxy,) = found(tmp_path, declared, SYNCLINE_PROXY="environment", **VARIABLES)
+    assert proxy == Proxy("::1", 8080, "value of PW", Secret("value of PW"), bypass=("*.b",))
+    assert not proxy.trusted
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"SYNCLINE_PROXY": "yes"},
+        {"SYNCLINE_PROXY": "environment", "SYNCLINE_PROXY_LOOKUP": "there"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "socks5://canary:canary@p:1"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "https://p:1"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "http://p:99999"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "http://"},
+    ],
+)
+def test_settings_that_lead_nowhere(tmp_path, environ):
+    """A setting that can't be followed is an error that shows no credentials, not a direct connection."""
+    with pytest.raises(Invalid) as caught:
+        found(tmp_path, **environ)
+    assert caught.value.code == "SYN272"
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["https://p:1", "socks5://p:1", "http://a:b@p:1", "http://p:1/path", "http://", "p:1"])
+def test_urls_that_no_manifest_may_give(url):
+    """A declared proxy is http://HOST:PORT, and its credentials are references."""
+    with pytest.raises(ValueError, match="url"):
+        Declared.model_validate({"url": url})
