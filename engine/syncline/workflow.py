@@ -289,12 +289,23 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     return found
 
 
-def retry(settings: Settings, run_id: str, *, progress: Progress, overwrite_newer: bool = False) -> RunResult:
-    """Maps and writes a run's rejects again, with the mapping as it is applied now; a new run, with its own rejects."""
+def retry(
+    settings: Settings,
+    run_id: str,
+    *,
+    progress: Progress,
+    overwrite_newer: bool = False,
+    corrected: Path | None = None,
+) -> RunResult:
+    """
+    Maps and writes a run's rejects again, with the mapping as it is applied now; a new run, with its own rejects.
+
+    `corrected` is a file that `runs rejects -o correction` wrote and a person has corrected.
+    """
     from syncline.executor.retry import retry_work
 
     with engine(settings) as running:
-        work, record = retry_work(running, run_id, overwrite=overwrite_newer)
+        work, record = retry_work(running, run_id, overwrite=overwrite_newer, corrected=corrected)
         result = running.run(work, progress)
         running.facilities.store.mark_retried(record.id, result.record.id)
         return result

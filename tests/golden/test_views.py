@@ -19,9 +19,11 @@ from syncline.cli.output import (
     runs,
     statuses,
 )
+from syncline.cli.output import report as run_report
 from syncline.cli.output.error import render_error
 from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.paint import Paint
+from syncline.executor.report import summarise
 from syncline.model.errors import Denied, Waiting
 from tests.golden import samples, standing
 
@@ -71,6 +73,7 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "runs.txt": lambda _: runs.render_runs(samples.RUNS, PLAIN),
     "run-interrupted.txt": lambda _: runs.render_run(samples.RUNS[1], PLAIN),
     "rejects.txt": lambda _: runs.render_rejects(samples.RUNS[0], samples.REJECTS, PLAIN),
+    "run-report.html": lambda _: run_report.render_report(samples.RUNS[0], summarise(samples.REJECTS)),
     "status.txt": lambda _: statuses.render_statuses(standing.STATUSES, (standing.SOURCE,), standing.NOW, PLAIN),
     "status-colour.txt": lambda _: statuses.render_statuses(
         standing.STATUSES, (standing.SOURCE,), standing.NOW, COLOURED

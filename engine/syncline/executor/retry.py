@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from syncline.executor.correction import PARSE, read_correction
 from syncline.executor.rejects import unseal
 from syncline.executor.work import Work
 from syncline.kinds.sync import SyncSpec
@@ -21,6 +22,8 @@ from syncline.model.run import PAGE, RunState
 from syncline.sdk.batch import Batch, Malformed, Position, Span
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
     from syncline.executor.engine import Engine
@@ -42,14 +45,26 @@ def _span(place: str) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class RejectSource:
-    """A run's rejects as a source: the schema is the flow's own, places are where the records first came from."""
+    """
+    A run's rejects as a source: the schema is the flow's own, places are where the records first came from.
+
+    `corrected` is the SHA-256 of the file that they were corrected by, if they were.
+    """
 
     schema: Schema
     rejects: tuple[Reject, ...]
+    corrected: str = ""
 
     def read(self, position: Position | None) -> Iterator[Batch]:
-        """Batches of records; a position is the number of records read."""
+        """Batches of records; a position is the number of records read, and the file that corrected them."""
         start = position["record"] if position else 0
+        if position and position.get("corrected", "") != self.corrected:
+            raise Invalid(
+                "a retry that was stopped had the rejects as another file corrects them",
+                code="SYN714",
+                help="Go on with that file; what is still rejected then can be corrected in a second retry.",
+            )
+        mark = {"corrected": self.corrected} if self.corrected else {}
         remaining = iter(self.rejects[start:])
         while chunk := list(islice(remaining, BATCH)):
             start += len(chunk)
@@ -58,19 +73,21 @@ class RejectSource:
             yield Batch(
                 frame=frame,
                 spans=tuple(_span(r.place) for r in fitting),
-                position={"record": start},
+                position={"record": start, **mark},
                 malformed=malformed,
                 digest=hashlib.sha256(data).digest(),
                 size=len(data),
             )
 
     def _frame(self, chunk: list[Reject]) -> tuple[pl.DataFrame, list[Reject], tuple[Malformed, ...]]:
-        """Records as columns; those that the source could not send any more, since its schema changed, apart."""
+        """Records as columns; those that the source could not send, or not any more as its schema changed, apart."""
+        unparsed = [Malformed(r.place, r.message, r.record, r.field) for r in chunk if r.rule == PARSE]
+        chunk = [r for r in chunk if r.rule != PARSE]
         try:
-            return frame_of_json([r.record for r in chunk], self.schema), chunk, ()
+            return frame_of_json([r.record for r in chunk], self.schema), chunk, tuple(unparsed)
         except Misplaced:
             fitting: list[Reject] = []
-            malformed: list[Malformed] = []
+            malformed = unparsed
             for reject in chunk:
                 try:
                     frame_of_json([reject.record], self.schema)
@@ -111,8 +128,14 @@ def _check_current(engine: Engine, record: RunRecord, *, overwrite: bool) -> Non
         )
 
 
-def retry_work(engine: Engine, run_id: str, *, overwrite: bool = False) -> tuple[Work, RunRecord]:
-    """The work of retrying a run, and that run. `Invalid` when there is nothing to retry, or it would do harm."""
+def retry_work(
+    engine: Engine, run_id: str, *, overwrite: bool = False, corrected: Path | None = None
+) -> tuple[Work, RunRecord]:
+    """
+    The work of retrying a run, and that run; its rejects as a file corrects them, where there is one.
+
+    Raises `Invalid` when there is nothing to retry, or it would do harm.
+    """
     facilities = engine.facilities
     record = facilities.store.run(run_id)
     if record is None:
@@ -131,8 +154,11 @@ def retry_work(engine: Engine, run_id: str, *, overwrite: bool = False) -> tuple
             code="SYN708",
             help=f"What was still bad is in that run: `syncline runs rejects {done}`.",
         )
-    rejects = tuple(r for s in sealed for r in unseal(facilities.keys, record.key, s) if r.rule not in {"parse", PAGE})
-    if not rejects:
+    correction = corrected.read_bytes() if corrected is not None else b""
+    digest = hashlib.sha256(correction).hexdigest() if corrected is not None else ""
+    every = tuple(r for s in sealed for r in unseal(facilities.keys, record.key, s))
+    rejects = tuple(r for r in every if r.rule not in {PARSE, PAGE})
+    if not rejects and not (corrected and every):
         raise Invalid(
             f"run {record.id} has no rejects that can be retried",
             code="SYN708",
@@ -143,8 +169,13 @@ def retry_work(engine: Engine, run_id: str, *, overwrite: bool = False) -> tuple
     def open_source(opener: Opener) -> RejectSource:
         source = opener.source()
         try:
-            return RejectSource(source.schema, rejects)
+            if corrected is None:
+                return RejectSource(source.schema, rejects)
+            return RejectSource(
+                source.schema, read_correction(corrected.name, correction, every, source.schema), digest
+            )
         finally:
             source.close()
 
-    return Work(record.key, trigger="retry", parent=record.id, open_source=open_source), record
+    work = Work(record.key, trigger="retry", parent=record.id, open_source=open_source, corrected=digest)
+    return work, record

@@ -225,8 +225,8 @@ class Run:
             sequence=start.sequence,
             resumed=start.resumed,
         )
-        if self.work.asked:
-            begun = replace(begun, details={**begun.details, "asked": self.work.asked})
+        told = {"asked": self.work.asked, "corrected": self.work.corrected}
+        begun = replace(begun, details={**begun.details, **{name: value for name, value in told.items() if value}})
         events.append(begun)
         recorder.record(events)
         info = RunInfo(

@@ -31,7 +31,7 @@ class Work:
 
     A retry (`parent` is the run that it retries) moves other batches to the same table, under a name of its own, so
     that the flow's cursor stays put. `halt` is how whoever starts it may have it end early. `asked` is who asked for
-    it, where that is somebody else than who runs it.
+    it, where that is somebody else than who runs it; `corrected` the SHA-256 of the file that corrects what is retried.
     """
 
     key: ObjectKey
@@ -40,6 +40,7 @@ class Work:
     parent: str = ""
     open_source: Callable[[Opener], Source] = Opener.source
     asked: str = ""
+    corrected: str = ""
     halt: Halt = field(default_factory=Halt, compare=False)
 
     @property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -212,6 +214,53 @@ def test_rejects(broken_rows, shell, tmp_path):
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@"))]
     lines = shell("runs", "rejects", run, "-o", "json").out.splitlines()
     assert {json.loads(line)["field"] for line in lines} == {row["field"] for row in rows}
+
+
+def test_a_report_is_one_page_that_needs_nothing_else(broken_rows, shell, tmp_path):
+    """It has figures and reasons, no value of a record unless asked for, no script and nothing from elsewhere."""
+    shell("run", "customers")
+    run = json.loads(shell("runs", "list", "-o", "json").out)[0]["id"]
+    file = tmp_path / "report.html"
+    assert shell("runs", "report", run, "--out", file).code == 0
+    page = file.read_text(encoding="utf-8")
+    assert "acme/Import/customers" in page
+    assert "not-an-address" not in page
+    assert "aaa-aa-aaaaaaa" in page
+    assert not re.search(r"<script|https?://|src=|@import|url\(", page)
+    assert "not-an-address" in shell("runs", "report", run, "--values").out
+    data = json.loads(shell("runs", "report", run, "-o", "json").out)
+    assert data["rejects"]["count"] == data["counts"]["rejected"] == 2
+    assert "reject.read" in shell("audit", "show").out
+
+
+def test_corrected_rejects_are_retried(broken_rows, shell, tmp_path):
+    """Corrected in a CSV and fed back they are written; the audit log has the digest of the file."""
+    shell("run", "customers")
+    run = json.loads(shell("runs", "list", "-o", "json").out)[0]["id"]
+    file = tmp_path / "fix.csv"
+    assert shell("runs", "rejects", run, "-o", "correction", "--out", file).code == 0
+    assert file.stat().st_mode & 0o077 == 0
+    file.write_text(file.read_text(encoding="utf-8").replace("not-an-address", "ada@example.com"), encoding="utf-8")
+    ended = shell("runs", "retry", run, "--corrected", file, "-o", "json")
+
+    receipt = json.loads(ended.out)
+    assert (ended.code, receipt["counts"]["read"], receipt["counts"]["written"]) == (4, 2, 1)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    assert digest in shell("audit", "show", "--action", "run.start", "-o", "json").out
+    assert shell("runs", "retry", run, "--corrected", file).code == 1
+
+
+def test_corrections_that_cannot_be_read_are_shown_with_their_place(broken_rows, shell, tmp_path):
+    """A mistake in the file is a finding with a line, and nothing is retried."""
+    shell("run", "customers")
+    run = json.loads(shell("runs", "list", "-o", "json").out)[0]["id"]
+    file = tmp_path / "fix.csv"
+    file.write_text("_reject,nam\n1,Ada\n", encoding="utf-8")
+    ended = shell("runs", "retry", run, "--corrected", file)
+    assert ended.code == 1
+    assert "SYN713" in ended.err
+    assert "fix.csv:1:2" in ended.err
+    assert [r["trigger"] for r in json.loads(shell("runs", "list", "-o", "json").out)] == ["retry", "manual"]
 
 
 def test_dry_run_writes_nothing(broken_rows, shell):

@@ -25,7 +25,7 @@ _HEAD = ("place", "field", "rule", "value", "message", "record")
 
 @click.group(short_help="List runs and their rejects, and retry them.")
 def runs() -> None:
-    """List runs, show their receipts, list or export what they rejected, and try it again."""
+    """List runs, show their receipts and reports, list or export what they rejected, and try it again."""
 
 
 @runs.command("list", short_help="List runs, newest first.")
@@ -77,14 +77,15 @@ def show(app: App, run_id: str, form: str) -> Exit:
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="How many at most; text shows 20 unless told otherwise."
 )
-@output("text", "csv", "json", help="How to write them; json is one object a line.")
+@output("text", "csv", "json", "correction", help="How to write them; json is one object a line.")
 @out("Write to a file that only you can read, instead of standard output.")
 @pass_app
 def rejects(app: App, run_id: str, limit: int | None, form: str, out: Path | None) -> Exit:
     """List the records that a run set aside: field, rule, value as read, reason, place in the source, and the record.
 
     They are kept encrypted; this decrypts them. Cells of a CSV export that a spreadsheet would run as a formula are
-    written with a quote before them.
+    written with a quote before them. `-o correction` is a CSV with a column for each field of the records: correct
+    cells in it, and give it to `syncline runs retry RUN --corrected FILE`.
     """
     from syncline import workflow
 
@@ -98,7 +99,34 @@ def rejects(app: App, run_id: str, limit: int | None, form: str, out: Path | Non
         text = render_rejects(record, shown, app.paint)
         return _deliver(app, iter([text]), out)
     chosen = found if limit is None else islice(found, limit)
+    if form == "correction":
+        from syncline.executor.correction import write_correction
+
+        return _deliver(app, write_correction(tuple(chosen)), out)
     return _deliver(app, _csv(chosen) if form == "csv" else _json_lines(chosen), out)
+
+
+@runs.command(short_help="Write a report of a run and what it rejected.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--values", is_flag=True, help="Show values as they were read, and not only their shape.")
+@output("html", "json")
+@out("Write to a file that only you can read, instead of standard output.")
+@pass_app
+def report(app: App, run_id: str, form: str, out: Path | None, *, values: bool) -> Exit:
+    """Write what a run did as one page: figures, the rules that records broke with samples, and where in the source.
+
+    The page needs nothing else. Values are shown by their shape only, so that it can be handed on; reasons that other
+    systems gave are shown as they gave them.
+    """
+    from syncline import workflow
+    from syncline.cli.output.report import render_report, report_data
+    from syncline.executor.report import summarise
+
+    settings = app.settings()
+    record = workflow.find_run(settings, run_id)
+    summary = summarise(workflow.rejects(settings, record.id), values=values)
+    text = to_json(report_data(record, summary)) if form == "json" else render_report(record, summary, values=values)
+    return _deliver(app, iter([text]), out)
 
 
 @runs.command(short_help="Try a run's rejects again.")
@@ -106,16 +134,27 @@ def rejects(app: App, run_id: str, limit: int | None, form: str, out: Path | Non
 @click.option(
     "--overwrite-newer", is_flag=True, help="Also if the sync has run since, and may have written newer records."
 )
+@click.option(
+    "--corrected",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Take the records as they are corrected in this file (`runs rejects -o correction`).",
+)
 @output("text", "json", help="How to write the receipt; progress goes to standard error.")
 @pass_app
-def retry(app: App, run_id: str, form: str, *, overwrite_newer: bool) -> Exit:
-    """Map and write a run's rejects again, with the mapping as it is applied now. It is a run of its own."""
+def retry(app: App, run_id: str, form: str, corrected: Path | None, *, overwrite_newer: bool) -> Exit:
+    """Map and write a run's rejects again, with the mapping as it is applied now. It is a run of its own.
+
+    With --corrected, records that the file leaves out are tried again as they were, so that none is forgotten.
+    """
     from syncline import workflow
     from syncline.cli.commands.run import finish, watching
 
     settings = app.settings()
     with watching(app) as progress:
-        result = workflow.retry(settings, run_id, progress=progress, overwrite_newer=overwrite_newer)
+        result = workflow.retry(
+            settings, run_id, progress=progress, overwrite_newer=overwrite_newer, corrected=corrected
+        )
     return finish(app, settings, result, form)
 
 
@@ -129,17 +168,14 @@ def _deliver(app: App, parts: Iterator[str], out: Path | None) -> Exit:
     return Exit.ok
 
 
-def _neutral(cell: str) -> str:
-    """A cell that no spreadsheet runs (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
 def _csv(found: Iterable[Reject]) -> Iterator[str]:
+    from syncline.executor.correction import neutral
+
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_HEAD)
     for reject in found:
-        writer.writerow([_neutral(getattr(reject, name)) for name in _HEAD])
+        writer.writerow([neutral(getattr(reject, name)) for name in _HEAD])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

@@ -84,4 +84,19 @@ CODES: tuple[Code, ...] = (
         "In append mode, reading from the start writes every row once more.",
         "Write by upsert or replace, or append to a new table.",
     ),
+    Code(
+        "SYN713",
+        "corrections that can't be read",
+        "A file of corrected rejects doesn't have the shape that `syncline runs rejects -o correction` gives it: a row "
+        "names no reject of the run, a column is no field of the source, or a value is none of its field. Nothing was "
+        "retried.",
+        "Correct what the findings name, or write the file anew and correct only cells of fields in it.",
+    ),
+    Code(
+        "SYN714",
+        "corrections that changed on the way",
+        "A retry with corrected rejects was stopped, and is to go on with another file than it began with. Some of "
+        "its records are written as the first file had them.",
+        "Go on with the first file; what is still rejected then can be corrected in a retry of that run.",
+    ),
 )

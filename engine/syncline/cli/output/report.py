@@ -1,0 +1,114 @@
+"""A run's report: one page of HTML that needs nothing else, or plain data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from syncline.cli.output.receipt_text import cursor, title
+from syncline.cli.output.text import duration, number, plural, visible
+from syncline.model.run import Receipt
+
+if TYPE_CHECKING:
+    from syncline.executor.report import Spread, Summary
+    from syncline.model.run import Counts
+    from syncline.state.store import RunRecord
+
+VERSION = "syncline/report/v1"
+#: Height of the tallest bar, in the units of the page's drawing.
+_TALL = 46
+
+
+def report_data(record: RunRecord, summary: Summary) -> dict[str, Any]:
+    """The report as plain data."""
+    return {
+        "version": VERSION,
+        "run": record.id,
+        "object": str(record.key),
+        "state": str(record.state),
+        "started": record.started,
+        "finished": record.finished,
+        "error": {"code": record.error_code, "message": record.error} if record.error else None,
+        "counts": record.counts.to_json(),
+        "receipt": record.receipt,
+        "rejects": asdict(summary),
+    }
+
+
+def render_report(record: RunRecord, summary: Summary, *, values: bool = False) -> str:
+    """The report as HTML: no script, nothing from elsewhere, every value escaped."""
+    from jinja2 import Environment, StrictUndefined
+
+    page = resources.files("syncline.cli.output").joinpath("report.html").read_text(encoding="utf-8")
+    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(page)
+    return template.render(
+        title=title(record.state),
+        object=visible(str(record.key)),
+        state=str(record.state),
+        run=record.id,
+        error=visible(record.error),
+        code=record.error_code,
+        tiles=_tiles(record.counts),
+        facts=[(name, visible(value)) for name, value in _facts(record) if value],
+        broken=_broken(summary),
+        spread=[_spread(spread) for spread in summary.spread],
+        values=values,
+    )
+
+
+def _tiles(counts: Counts) -> list[dict[str, str]]:
+    kinds = ("inserted", "updated", "unchanged", "deleted")
+    written = ", ".join(f"{number(count)} {name}" for name in kinds if (count := getattr(counts, name)))
+    rejected = f"{counts.rejected / counts.read:.2%} of those read" if counts.read and counts.rejected else ""
+    notes = {"written": written, "rejected": rejected}
+    return [
+        {"name": name, "value": number(getattr(counts, name)), "note": notes.get(name, "")}
+        for name in ("read", "written", "rejected", "skipped")
+    ]
+
+
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
+    under = f"revision {record.revision[:12] or 'none'}, plan {record.plan[:12] or 'none'}"
+    facts = [("started", record.started), ("ended", record.finished)]
+    if record.receipt is None:
+        return [*facts, ("under", under)]
+    receipt = Receipt.from_json(record.receipt)
+    moved = f"{cursor(receipt.cursor_before)} → {cursor(receipt.cursor_after)}"
+    return [
+        ("from", receipt.source),
+        ("to", receipt.destination),
+        *facts,
+        ("took", duration(receipt.seconds)),
+        ("cursor", moved),
+        ("digest read", receipt.read_digest),
+        ("digest written", receipt.written_digest),
+        ("under", under),
+        *(("note", note) for note in receipt.notes),
+    ]
+
+
+def _broken(summary: Summary) -> list[dict[str, Any]]:
+    most = max((rule.count for rule in summary.broken), default=1)
+    return [
+        {
+            "field": visible(rule.field),
+            "rule": rule.rule,
+            "count": number(rule.count),
+            "share": f"{rule.count / summary.count:.1%}",
+            "width": round(100 * rule.count / most, 2),
+            "samples": [{name: visible(text) for name, text in asdict(sample).items()} for sample in rule.samples],
+        }
+        for rule in summary.broken
+    ]
+
+
+def _spread(spread: Spread) -> dict[str, Any]:
+    most = max(spread.parts)
+    return {
+        "file": visible(spread.file),
+        "count": plural(spread.count, "reject"),
+        "first": number(spread.first),
+        "last": number(spread.last),
+        "bars": [round(_TALL * part / most, 2) for part in spread.parts],
+    }
