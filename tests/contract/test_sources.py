@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import random
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -13,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from syncline.model.errors import Bug, Invalid
@@ -63,7 +66,20 @@ def parquet_source(root: Path) -> OpenSource:
     return lambda: file_places.source(root, "*.parquet", rows=4)
 
 
-SOURCES: tuple[Callable[[Path], OpenSource], ...] = (csv_source, jsonl_source, parquet_source)
+def packed_source(root: Path) -> OpenSource:
+    """Files of one stream, each packed in another way: a position in one of them counts unpacked bytes."""
+    text = {name: f"id,text\n{''.join(f'{start + i},é{i}{chr(10)}' for i in range(30))}".encode() for name, start in
+            (("a", 0), ("b", 50), ("c", 100), ("d", 150))}  # fmt: skip
+    (root / "a.csv.gz").write_bytes(gzip.compress(text["a"][:90]) + gzip.compress(text["a"][90:]))
+    (root / "b.csv.zst").write_bytes(pa.compress(text["b"], codec="zstd", asbytes=True))
+    with zipfile.ZipFile(root / "c.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("first.csv", text["c"])
+        archive.writestr("more/second.csv", text["d"])
+    (root / "e.csv").write_bytes(text["d"].replace(b"15", b"25"))
+    return lambda: file_places.source(root, "*", block=64, format="csv")
+
+
+SOURCES: tuple[Callable[[Path], OpenSource], ...] = (csv_source, jsonl_source, parquet_source, packed_source)
 
 
 @pytest.mark.parametrize("check", conformance.SOURCE_CHECKS, ids=lambda check: check.__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -82,6 +83,27 @@ class Csv(Spec):
     nulls: Annotated[tuple[str, ...], Field(description="Texts that mean null where they aren't quoted.")] = ("",)
 
 
+#: How a file is packed; `auto` goes by its ending.
+Packing = Literal["auto", "none", "gzip", "zstd", "zip"]
+#: Endings of packed files.
+PACKED: Mapping[str, Packing] = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".zip": "zip"}
+
+FileFormat = Literal["csv", "jsonl", "parquet"]
+_ENDINGS: Mapping[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+
+
+def format_by_name(name: str) -> FileFormat | None:
+    """The format that a file's or a pattern's ending says, packed or not; None for one that says nothing.
+
+    >>> format_by_name("customers-*.csv.gz"), format_by_name("export.zip/a.jsonl"), format_by_name("export")
+    ('csv', 'jsonl', None)
+    """
+    path = PurePosixPath(name)
+    if path.suffix.lower() in PACKED:
+        path = path.with_suffix("")
+    return _ENDINGS.get(path.suffix.lower())
+
+
 class FileStream(Spec):
     """Records in files: a glob under the integration's root."""
 
@@ -92,9 +114,16 @@ class FileStream(Spec):
         ),
     ]
     format: Annotated[
-        Literal["csv", "jsonl", "parquet"] | None,
+        FileFormat | None,
         Field(description="Format of all its files; absent, the files' ending says it."),
     ] = None
+    packing: Annotated[
+        Packing,
+        Field(
+            description="How its files are packed; auto goes by their ending: .gz, .zst, .zip. All files of a zip "
+            "archive are read, in its order; declare their format."
+        ),
+    ] = "auto"
     csv: Annotated[Csv, Field(description="Dialect, where the format is csv.")] = Csv.model_construct()
     key: Annotated[tuple[str, ...], Field(description=_KEY)] = ()
     record_schema: Annotated[

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 
-from syncline.kinds.stream import FileStream, text_schema
+from syncline.kinds.stream import FileStream, format_by_name, text_schema
 from syncline.manifests.desired import Desired
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.mapping.compile import Compiled, compile_mapping
@@ -33,7 +32,7 @@ Flows = Mapping[ObjectKey, CompiledFlow]
 
 def file_format(stream: FileStream) -> str:
     """`csv`, `jsonl` or `parquet`: as declared, else by the ending of the files."""
-    return stream.format or PurePosixPath(stream.files).suffix.lstrip(".")
+    return stream.format or format_by_name(stream.files) or ""
 
 
 def source_schema(side: Side) -> Schema | None:

@@ -107,7 +107,7 @@ def unzipped(data: bytes, bounds: Bounds) -> list[Entry]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
-            _check_entries(entries, meter)
+            check_entries(entries, bounds.max_entries)
             return [Entry(entry.filename, _entry(archive, entry, meter)) for entry in entries]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as error:
         raise Again(f"the answer is damaged: its zip archive can't be read: {error}", code="SYN411") from error
@@ -168,9 +168,15 @@ def _member(data: bytes, meter: _Meter, content: bytearray) -> bytes:
     return data[at - len(inflater.unused_data) :] if inflater.unused_data or at < len(data) else b""
 
 
-def _check_entries(entries: list[zipfile.ZipInfo], meter: _Meter) -> None:
-    if len(entries) > meter.bounds.max_entries:
-        raise Invalid(f"the archive has more than {meter.bounds.max_entries:,} files", code="SYN492")
+def check_entries(entries: list[zipfile.ZipInfo], most: int, what: str = "the archive") -> None:
+    """Refuses (SYN492) an archive with too many files, or one of whose files is hostile or can't be read.
+
+    >>> check_entries([zipfile.ZipInfo("../a")], 10)
+    Traceback (most recent call last):
+    syncline.model.errors.Invalid: the archive's file '../a' would leave its folder
+    """
+    if len(entries) > most:
+        raise Invalid(f"{what} has more than {most:,} files", code="SYN492")
     seen: set[str] = set()
     for entry in entries:
         name = entry.filename
@@ -184,7 +190,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], meter: _Meter) -> None:
         elif entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
             wrong = "is packed in an uncommon way"
         if wrong:
-            raise Invalid(f"the archive's file {name[:80]!a} {wrong}", code="SYN492", help="Nothing of it was used.")
+            raise Invalid(f"{what}'s file {name[:80]!a} {wrong}", code="SYN492", help="Nothing of it was used.")
         seen.add(name)
 
 

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
-from typing import Literal, assert_never
+from typing import assert_never
 
-from syncline.connectors.file.folder import locate, matching, root_of
+from syncline.connectors.file.folder import matching, root_of
+from syncline.connectors.file.packed import Found, members, opened
 from syncline.connectors.file.piece import Format, Piece
 from syncline.connectors.file.position import Done, OpenFile, Progress
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import FileStream
+from syncline.kinds.stream import FileFormat, FileStream, Packing, format_by_name
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.source import Instance, SourceRequest
-
-FileFormat = Literal["csv", "jsonl", "parquet"]
-_FORMATS: dict[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 
 
 class FileSource:
@@ -28,12 +26,20 @@ class FileSource:
     """
 
     def __init__(
-        self, instance: Instance, root: Path, names: tuple[str, ...], form: Format, *, incremental: bool
+        self,
+        instance: Instance,
+        root: Path,
+        files: tuple[Found, ...],
+        form: Format,
+        packing: Packing,
+        *,
+        incremental: bool,
     ) -> None:
         self._instance = instance
         self._root = root
-        self._names = names
+        self._files = {found.name: found for found in files}
         self._format = form
+        self._packing = packing
         self._incremental = incremental
 
     @property
@@ -44,18 +50,17 @@ class FileSource:
     def read(self, position: Position | None) -> Iterator[Batch]:
         """Yields batches of about `batch_bytes`; see `Source.read`."""
         progress = Progress.from_json(position)
-        if progress.file and progress.file not in self._names:
+        if progress.file and progress.file not in self._files:
             raise Invalid(
                 f"{progress.file} was being read and is gone",
                 code="SYN455",
                 help="Restore the file to go on where the run stopped, or reset the cursor to read everything again.",
             )
-        rest = [name for name in self._names if name != progress.file]
+        rest = [name for name in self._files if name != progress.file]
         for name in [progress.file, *rest] if progress.file else rest:
-            file = OpenFile.open(locate(self._root, name, self._instance.home), name)
-            try:
-                for piece in self._pieces(file, progress):
-                    progress = self._after(file, piece, progress)
+            with opened(self._root, self._files[name], self._instance.home, self._packing) as (file, content):
+                for piece in self._pieces(file, content, progress):
+                    progress = self._after(file, content(), piece, progress)
                     self._instance.count("bytes", piece.size)
                     yield Batch(
                         piece.frame,
@@ -65,29 +70,28 @@ class FileSource:
                         digest=piece.digest,
                         size=piece.size,
                     )
-            finally:
-                file.handle.close()
 
-    def _pieces(self, file: OpenFile, progress: Progress) -> Iterator[Piece]:
-        """What is to be read of a file."""
+    def _pieces(self, file: OpenFile, content: Callable[[], OpenFile], progress: Progress) -> Iterator[Piece]:
+        """What is to be read of a file, whose content may be packed."""
         if progress.file:
-            file.check(progress)
-            return self._format.read(file, progress.at)
+            content().check(progress)
+            return self._format.read(content(), progress.at)
         done = progress.done.get(file.name)
         if done is None:
-            return self._format.read(file, {})
+            return self._format.read(content(), {})
         if not self._incremental or self._same(file, done):
             return iter(())
         grown = done.at and file.size > done.size and file.digest(done.size) == done.digest
-        return self._format.read(file, done.at if grown else {})
+        return self._format.read(content(), done.at if grown else {})
 
-    def _after(self, file: OpenFile, piece: Piece, progress: Progress) -> Progress:
+    def _after(self, file: OpenFile, content: OpenFile, piece: Piece, progress: Progress) -> Progress:
         """Where reading stands after a piece."""
         if not piece.last:
-            return Progress(progress.done, file.name, piece.at, piece.upto, file.mark(piece.upto))
+            return Progress(progress.done, file.name, piece.at, piece.upto, content.mark(piece.upto))
         file.finished()
         digest = file.digest(file.size) if self._incremental else ""
-        done = Done(file.size, file.mtime, digest, piece.at if piece.growable and digest else {})
+        grows = piece.growable and digest and content is file
+        done = Done(file.size, file.mtime, digest, piece.at if grows else {})
         return Progress({**progress.done, file.name: done})
 
     @staticmethod
@@ -113,20 +117,25 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
             help=f"Its streams are: {known}. Add it under spec.streams of the Integration.",
         )
     root = root_of(instance)
-    names = matching(root, stream.files, instance.home)
-    form = _format(stream, request, names, lambda name: OpenFile.open(locate(root, name, instance.home), name))
-    return FileSource(instance, root, names, form, incremental=request.incremental)
+    files = members(root, matching(root, stream.files, instance.home), instance.home, stream.packing)
+
+    def contents() -> Iterator[OpenFile]:
+        for found in files:
+            with opened(root, found, instance.home, stream.packing) as (_, content):
+                yield content()
+
+    form = _format(stream, request, tuple(found.name for found in files), contents())
+    return FileSource(instance, root, files, form, stream.packing, incremental=request.incremental)
 
 
 def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
     """The declared format, or the one that every file's ending says."""
     if stream.format:
         return stream.format
-    endings = {PurePosixPath(name).suffix.lower() for name in names}
-    formats = {_FORMATS.get(ending) for ending in endings}
+    formats = {format_by_name(name) for name in names}
     if len(formats) == 1 and (known := formats.pop()):
         return known
-    found = ", ".join(sorted(ending or "none" for ending in endings))
+    found = ", ".join(sorted({PurePosixPath(name).suffix.lower() or "none" for name in names}))
     raise Invalid(
         f"the files that {stream.files!r} matches don't end in one known format's ending: {found}",
         code="SYN459",
@@ -134,22 +143,12 @@ def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
     )
 
 
-def _format(
-    stream: FileStream, request: SourceRequest, names: tuple[str, ...], opened: Callable[[str], OpenFile]
-) -> Format:
-    def files() -> Iterator[OpenFile]:
-        for name in names:
-            file = opened(name)
-            try:
-                yield file
-            finally:
-                file.handle.close()
-
+def _format(stream: FileStream, request: SourceRequest, names: tuple[str, ...], files: Iterator[OpenFile]) -> Format:
     match format_of(stream, names):
         case "csv":
             from syncline.connectors.file.csv import CsvFormat
 
-            return CsvFormat(stream.csv, request.schema, files(), request.batch_bytes)
+            return CsvFormat(stream.csv, request.schema, files, request.batch_bytes)
         case "jsonl":
             from syncline.connectors.file.jsonl import JsonlFormat
 
@@ -157,6 +156,6 @@ def _format(
         case "parquet":
             from syncline.connectors.file.parquet import ParquetFormat
 
-            return ParquetFormat(request.schema, files(), request.batch_rows)
+            return ParquetFormat(request.schema, files, request.batch_rows)
         case other:
             assert_never(other)

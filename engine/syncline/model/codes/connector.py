@@ -252,6 +252,13 @@ CODES: tuple[Code, ...] = (
         "Declare `format: csv`, `jsonl` or `parquet`.",
     ),
     Code(
+        "SYN715",
+        "damaged packed file",
+        "A packed file can't be unpacked: it was cut on its way, a checksum is wrong, or it isn't what its ending "
+        "says. Nothing of it was read.",
+        "Get the file anew, or declare the stream's `packing`.",
+    ),
+    Code(
         "SYN460",
         "host out of bounds",
         "A request would go to an address that the flow may not reach: a private or link-local one, or a host that the "

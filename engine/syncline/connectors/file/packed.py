@@ -1,0 +1,174 @@
+"""Packed files (gzip, zstd, zip): unpacked, within bounds, into a file without a name, and then read like any other.
+
+Positions count unpacked bytes. A run that goes on unpacks anew; what is compared to know a file again is the packed
+one. The unpacked copy has no name from its first byte on, so that nothing of it stays behind, whatever happens.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from syncline.connectors.file.folder import locate
+from syncline.connectors.file.position import OpenFile
+from syncline.kinds.stream import PACKED, Packing
+from syncline.model.errors import Invalid, Stalled
+from syncline.sdk.inflate import check_entries
+
+#: How many times larger than packed a file may get, and from which size on that is looked at.
+MAX_RATIO, _RATIO_FROM = 500, 64 * 1024 * 1024
+#: Most files of an archive.
+MAX_MEMBERS = 10_000
+_STEP = 1024 * 1024
+
+
+class _Reading(Protocol):
+    def read(self, count: int, /) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file to read: its name for people and checkpoints, the file under the root, and which member of it."""
+
+    name: str
+    file: str
+    member: str = ""
+
+
+def members(root: Path, names: tuple[str, ...], home: Path | None, packing: Packing) -> tuple[Found, ...]:
+    """The files of a stream, in the order of names: those of archives, in their order, as `archive.zip/name`."""
+    found: list[Found] = []
+    for name in names:
+        if packing == "zip" or (packing == "auto" and PurePosixPath(name).suffix.lower() == ".zip"):
+            found += _archived(root, name, home)
+        else:
+            found.append(Found(name, name))
+    return tuple(found)
+
+
+@contextmanager
+def opened(
+    root: Path, found: Found, home: Path | None, packing: Packing
+) -> Iterator[tuple[OpenFile, Callable[[], OpenFile]]]:
+    """A file as it lies there, and what gives its content: unpacked when it is asked for first."""
+    file = OpenFile.open(locate(root, found.file, home), found.name)
+    content: list[OpenFile] = []
+
+    def unpacked() -> OpenFile:
+        if not content:
+            content.append(_unpacked(file, found, home, _way(found, packing)))
+        return content[0]
+
+    try:
+        yield file, unpacked
+    finally:
+        for one in (file, *content):
+            one.handle.close()
+
+
+def _archived(root: Path, name: str, home: Path | None) -> Iterator[Found]:
+    file = OpenFile.open(locate(root, name, home), name)
+    with file.handle, _damage(name), zipfile.ZipFile(file.handle) as archive:
+        entries = [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
+        check_entries(entries, MAX_MEMBERS, what=name)
+        yield from [Found(f"{name}/{entry.filename}", name, entry.filename) for entry in entries]
+
+
+def _way(found: Found, packing: Packing) -> Packing:
+    """How a file is packed."""
+    if packing != "auto":
+        return packing
+    if found.member:
+        return "zip"
+    return PACKED.get(PurePosixPath(found.file).suffix.lower(), "none")
+
+
+def _unpacked(file: OpenFile, found: Found, home: Path | None, packing: Packing) -> OpenFile:
+    if packing == "none":
+        return file
+    spool = tempfile.TemporaryFile(buffering=0, dir=home if home is not None and home.is_dir() else None)  # noqa: SIM115 - it is returned
+    try:
+        with _damage(found.name), _reading(file, found, packing) as reading:
+            size = _copy(reading, spool, file.size, found.name)
+    except BaseException:
+        spool.close()
+        raise
+    return OpenFile(found.name, spool, size, file.mtime)
+
+
+@contextmanager
+def _reading(file: OpenFile, found: Found, packing: Packing) -> Iterator[_Reading]:
+    file.handle.seek(0)
+    match packing:
+        case "gzip":
+            with gzip.GzipFile(fileobj=file.handle, mode="rb") as reading:
+                yield reading
+        case "zstd":
+            import pyarrow as pa
+
+            with pa.CompressedInputStream(pa.PythonFile(_Borrowed(file.handle), mode="r"), "zstd") as stream:
+                yield stream
+        case "zip":
+            with zipfile.ZipFile(file.handle) as archive, archive.open(found.member) as member:
+                yield member
+        case "auto" | "none":
+            yield file.handle
+
+
+class _Borrowed(io.RawIOBase):
+    """A file that whoever reads it doesn't close."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+
+def _copy(reading: _Reading, spool: BinaryIO, packed: int, name: str) -> int:
+    size = 0
+    while piece := reading.read(_STEP):
+        size += len(piece)
+        if size > _RATIO_FROM and size > packed * MAX_RATIO:
+            raise Invalid(
+                f"{name} unpacks to more than {MAX_RATIO} times its size",
+                code="SYN492",
+                help="It looks like a bomb, and was not unpacked further. If it is none, unpack it beforehand.",
+            )
+        try:
+            spool.write(piece)
+        except OSError as error:
+            raise Stalled(
+                f"{name} can't be unpacked: {error.strerror}", code="SYN452", help="Make space on the disk of the home."
+            ) from None
+    return size
+
+
+@contextmanager
+def _damage(name: str) -> Iterator[None]:
+    """Damage of a packed file, for people; whoever sent it sends it again."""
+    try:
+        yield
+    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, NotImplementedError, RuntimeError) as error:
+        raise _damaged(name, str(error)) from None
+    except OSError as error:  # as Arrow calls whatever is wrong with its input
+        raise _damaged(name, str(error)) from None
+
+
+def _damaged(name: str, why: str) -> Invalid:
+    return Invalid(
+        f"{name} is damaged: {why}",
+        code="SYN715",
+        help="Nothing of it was read. Get it anew; that its size is the sender's is worth a look.",
+    )
