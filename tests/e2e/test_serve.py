@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -225,6 +226,48 @@ def test_a_rewritten_history_is_not_applied(root, remote):
         rewritten = remote.push(UPSERT.texts, "--amend")
         daemon.says(f"{rewritten[:12]} isn't applied: SYN66")
         assert Look(settings_of(root).state_url).object(OFTEN) is not None
+
+
+@pytest.mark.slow
+def test_a_server_that_hangs_keeps_nothing_else_from_going_on(root, remote, tmp_path):
+    """While a Git server accepts and never answers, schedules start on time, runs are made, and probes say what hangs."""
+    first = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
+    with serving(root, remote) as daemon:
+        daemon.says(f"{first[:12]} is applied")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}/config.git"
+        before = runs(root)
+        with serving(root, remote, "--source", url, "--health", "127.0.0.1:0", "--fetch-timeout", "600") as daemon:
+            port = int(daemon.says("probes at").split("127.0.0.1:")[1].split("/")[0])
+            daemon.says("this daemon works")
+            began = time.monotonic()
+            until(lambda: "SYN740" in probed(port, "/readyz")[1]["problem"], lambda: "\n".join(daemon.said))
+            waited = time.monotonic() - began
+            assert probed(port, "/readyz")[0] == 200
+            starts = runs(root) - before
+            assert starts >= waited - 3, (starts, waited)  # one a second
+            daemon.process.send_signal(signal.SIGTERM)
+            ended = time.monotonic()
+            assert daemon.process.wait(30) == 0
+            assert time.monotonic() - ended < 6
+        silent.settimeout(5)
+        peer, _ = silent.accept()
+        with peer:
+            peer.settimeout(10)
+            while peer.recv(65536):  # ends, as git is gone with the daemon
+                pass
+
+
+@pytest.mark.slow
+def test_a_tag_is_followed(root, remote):
+    """With --tag the commit of the tag is applied, and a newer one of the branch is not."""
+    first = remote.push(UPSERT.texts)
+    remote._git(remote.path, "tag", "live", first)
+    second = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
+    with serving(root, remote, "--tag", "live") as daemon:
+        daemon.says(f"{first[:12]} is applied")
+        remote._git(remote.path, "tag", "--force", "live", second)
+        daemon.says(f"{second[:12]} is applied")
 
 
 @pytest.mark.slow

@@ -8,19 +8,23 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from syncline.daemon import source as module
+from syncline.daemon.access import Access
+from syncline.daemon.gitcommand import Stop
 from syncline.daemon.source import GitSource, SourceRepository
 from syncline.model.errors import Again, Invalid, Stalled
+from syncline.secrets.contract import Context, Reference
+from tests.peers.install import program
 from tests.peers.systems.git_servers import PASSWORD, git_https, git_ssh, login_with
 from tests.unit.daemon.test_source import GIT, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.peers.systems.git_servers import GitServer
 
@@ -88,8 +92,13 @@ class Upstream:
         self.git("update-ref", f"refs/heads/{branch}", commit)
         return commit
 
-    def follow(self, address: str = "", **options) -> SourceRepository:
-        return SourceRepository(GitSource(address or self.server.address(self.name), **options), self.home)
+    def follow(self, password: str = PASSWORD, *, name: str = "", timeout: float = 60, **options) -> SourceRepository:
+        """The mirror. Over HTTPS it logs in by a secret; over SSH the account's own settings have the key."""
+        source = GitSource(self.server.address(name or self.name), **options)
+        access = Access()
+        if source.protocol == "https" and password:
+            access = Access(Context(self.home, {"TOKEN": password}), "git", Reference("env", "TOKEN"))
+        return SourceRepository(source, self.home, access, timeout=timeout)
 
 
 @pytest.fixture
@@ -129,12 +138,11 @@ def test_with_the_right_credentials_commits_are_followed(upstream):
 def test_with_the_wrong_credentials_a_person_has_to_act(upstream):
     """Who isn't let in is told so, by a code of its own and without the password; it isn't tried again and again."""
     upstream.commit([file("a.yaml")])
-    wrong = upstream.server.address(upstream.name).replace(PASSWORD, "wrong-canary")
     if upstream.server.url.startswith("ssh"):
         login_with(upstream.server, "stranger")
     try:
         with pytest.raises(Stalled) as caught:
-            upstream.follow(wrong).head()
+            upstream.follow("wrong-canary").head()
     finally:
         if upstream.server.url.startswith("ssh"):
             login_with(upstream.server, "user")
@@ -148,14 +156,14 @@ def test_without_credentials_nobody_is_asked(upstream):
     if upstream.server.url.startswith("ssh"):
         pytest.skip("a key is all that SSH is asked with")
     with pytest.raises(Stalled) as caught:
-        upstream.follow(upstream.server.address(upstream.name).replace(f"git:{PASSWORD}@", "")).head()
+        upstream.follow("").head()
     assert caught.value.code == "SYN668"
 
 
 def test_a_repository_that_is_not_there(upstream):
     """A wrong path is a person's business over HTTPS; over SSH git only says that it could not read."""
     with pytest.raises((Stalled, Again)) as caught:
-        upstream.follow(upstream.server.address("absent")).head()
+        upstream.follow(name="absent").head()
     assert caught.value.code == ("SYN661" if upstream.server.url.startswith("ssh") else "SYN668")
 
 
@@ -201,17 +209,82 @@ def test_a_redirection_is_not_followed(tmp_path, monkeypatch):
     assert elsewhere.asked == []
 
 
-def test_a_server_that_hangs_is_given_up(upstream, monkeypatch):
+def test_a_server_that_hangs_is_given_up(upstream):
     """What never answers may pass: it is given up at its time, and asked again later."""
     commit = upstream.commit([file("a.yaml")])
-    repository = upstream.follow()
-    repository._prepare()
     upstream.server.fault("hang")
-    monkeypatch.setattr(module, "TIMEOUT", 2.0)
+    repository = upstream.follow(timeout=2)
     with pytest.raises(Again, match="took more than 2 s"):
         repository.head()
     upstream.server.fault("")
-    monkeypatch.setattr(module, "TIMEOUT", 60.0)
+    assert upstream.follow().head() == commit
+
+
+def test_a_fetch_from_a_server_that_hangs_can_be_stopped(upstream):
+    """Who doesn't want it any more ends it at once, with whatever git started; the next one gets all of it."""
+    commit = upstream.commit([file("a.yaml")])
+    upstream.server.fault("hang")
+    stop, caught = Stop(), []
+
+    def fetch() -> None:
+        try:
+            upstream.follow().head(stop)
+        except Again as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    time.sleep(1.0)
+    began = time.monotonic()
+    stop.ask()
+    thread.join(30)
+    assert time.monotonic() - began < 2
+    assert [error.message.partition("the fetch of")[0] for error in caught] == [""]
+    upstream.server.fault("")
+    assert upstream.follow().head() == commit
+
+
+def test_a_key_and_the_servers_key_by_their_names(git_ssh, tmp_path, monkeypatch):
+    """A key that is a secret lets in where the account has none, and known hosts of our own are what counts."""
+    upstream = Upstream(git_ssh, "keyed", tmp_path / "home")
+    commit = upstream.commit([file("a.yaml")])
+    # An ssh without the account's settings: neither a key nor a server that it knows.
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "ssh").write_text(f'#!/bin/sh\nexec {program("ssh")} -F /dev/null "$@"\n')
+    (tmp_path / "bin" / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    known, empty = tmp_path / "known hosts", tmp_path / "empty"
+    known.write_text((git_ssh.bin / "known").read_text())
+    empty.write_text("")
+    environ = {name: (git_ssh.folder / name).read_text().rstrip() for name in ("user", "stranger")}
+
+    def fetched(key: str, hosts: Path) -> str:
+        access = Access(Context(tmp_path, environ), ssh_key=Reference("env", key), known_hosts=hosts)
+        return SourceRepository(GitSource(git_ssh.address("keyed")), tmp_path / "home", access).head()
+
+    assert fetched("user", known) == commit
+    for key, hosts, code in (("stranger", known, "SYN668"), ("user", empty, "SYN667")):
+        with pytest.raises(Stalled) as caught:
+            fetched(key, hosts)
+        assert caught.value.code == code
+    kept = [path for path in upstream.home.rglob("*") if path.is_file() and b"OPENSSH" in path.read_bytes()]
+    assert kept == []
+
+
+def test_a_password_that_was_replaced_counts_without_a_restart(git_https, tmp_path, monkeypatch):
+    """A token in a file that is renewed is the one that the next fetch takes."""
+    monkeypatch.setenv("PATH", f"{git_https.bin}:{os.environ['PATH']}")
+    upstream = Upstream(git_https, "renewed", tmp_path / "home")
+    commit = upstream.commit([file("a.yaml")])
+    token = tmp_path / "token"
+    token.write_text("old")
+    token.chmod(0o600)
+    access = Access(Context(tmp_path, {}), "git", Reference("file", str(token)))
+    repository = SourceRepository(GitSource(git_https.address("renewed")), tmp_path / "home", access)
+    with pytest.raises(Stalled) as caught:
+        repository.head()
+    assert caught.value.code == "SYN668"
+    token.write_text(f"{PASSWORD}\n")
     assert repository.head() == commit
 
 

@@ -1,6 +1,7 @@
 """Hands a run over to the daemon that works on this state, if there is one: then nothing has to be started for it.
 
 What it tells is shown as if the run were here, with the same exit codes. Hanging up stops it, as Ctrl-C stops one here.
+It says every few seconds that it is alive; one that falls silent is given up, and stops the run when it wakes.
 Only light modules are imported until it is known that a daemon answers.
 """
 
@@ -26,6 +27,8 @@ Answers = Generator[dict[str, Any], None, None]
 
 #: Seconds that a daemon gets to record that a run was stopped.
 STOPPING = 5.0
+#: Seconds of silence after which a daemon is taken for one that hangs: several times `requests.ALIVE_EVERY`.
+SILENCE = 15.0
 
 
 class Handover:
@@ -48,6 +51,10 @@ class Handover:
             except KeyboardInterrupt:
                 self._hang_up()
                 raise
+            except TimeoutError:
+                raise _silent() from None
+            except (OSError, ValueError):  # it ended in the middle of an answer
+                raise _lost() from None
         raise _lost()
 
     def _hang_up(self) -> None:
@@ -65,12 +72,19 @@ def hand_over(settings: Settings, name: str, tenant: str, *, full_refresh: bool)
     request = wire.Request.here(settings.root, settings.state_url, name, tenant, full_refresh=full_refresh)
     with ExitStack() as stack:
         connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        connection.settimeout(SILENCE)
+        sent = False
         try:
             with wire.socket_path(settings.home) as path:
                 connection.connect(path)
             connection.sendall(request.dumps())
+            sent = True
             answers = stack.enter_context(closing(_answers(connection)))
             first = next(answers, None)
+        except TimeoutError:
+            if sent:
+                raise _silent() from None
+            return None
         except (OSError, ValueError):
             return None
         if first is None or "refused" in first:
@@ -92,6 +106,8 @@ def _take(answer: dict[str, Any], progress: Progress) -> tuple[Receipt | None, d
             from syncline.executor.progress import RunInfo
 
             progress.started(RunInfo(run, name, source, target, resumed=resumed))
+        case {"alive": True}:
+            pass
         case {"phase": name}:
             progress.phase(name)
         case {"advanced": counts, "done": done}:
@@ -108,6 +124,14 @@ def _take(answer: dict[str, Any], progress: Progress) -> tuple[Receipt | None, d
         case _:
             raise _lost()
     return None
+
+
+def _silent() -> Again:
+    return Again(
+        f"the daemon of this folder has said nothing for {SILENCE:g} s: it is stopped, or hangs",
+        code="SYN743",
+        help="End or continue its process (`syncline serve`), then run it again. Until then it may hold the flow.",
+    )
 
 
 def _lost() -> Again:

@@ -27,9 +27,10 @@ _STRICT: Final = (
     "-c", "submodule.recurse=false",
     "-c", "http.followRedirects=false",
 )  # fmt: skip
+#: How git calls ssh: it asks nobody, and speaks to no server that it doesn't know.
+SSH: Final = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20"
 _ENVIRONMENT: Final = {
     "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20",
     "GIT_ASKPASS": "/bin/false",
     "SSH_ASKPASS": "/bin/false",
 }
@@ -46,16 +47,53 @@ class Done:
     cut: bool = False
 
 
-class GitCommand:
-    """Runs git in one bare repository; `timeout` is in seconds. `settings` are Git's own, that only git may see."""
+class Stop:
+    """Ends commands from another thread: the one that runs, and those that would be begun after."""
 
-    def __init__(self, mirror: Path, timeout: float, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = False
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Whether nothing is to run any more."""
+        return self._asked
+
+    def ask(self) -> None:
+        """Kills what runs. Returns at once."""
+        with self._lock:
+            self._asked = True
+            if self._running is not None:
+                _end(self._running)
+
+    @contextlib.contextmanager
+    def over(self, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """Has a command end when that is asked while the block runs."""
+        with self._lock:
+            self._running = process
+            if self._asked:
+                _end(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running = None
+
+
+class GitCommand:
+    """Runs git in one bare repository; `timeout` is in seconds. `more` is for its environment, which only git may see;
+    `stop` ends the command from outside.
+    """
+
+    def __init__(
+        self, mirror: Path, timeout: float, more: Mapping[str, str] | None = None, stop: Stop | None = None
+    ) -> None:
         self._mirror = mirror
         self._timeout = timeout
+        self._stop = stop or Stop()
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT
-        self._environment |= _ENVIRONMENT | {"GIT_CONFIG_COUNT": str(len(settings or {}))}
-        for number, (key, value) in enumerate((settings or {}).items()):
-            self._environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        self._environment |= {"GIT_CONFIG_COUNT": "0", "GIT_SSH_COMMAND": SSH} | _ENVIRONMENT | dict(more or {})
 
     def run(self, *arguments: str, most: int = MOST, largest: int = 0) -> Done:
         """Runs a command. Output ends at `most` bytes (`cut`), a file it writes at `largest` (0: no limit)."""
@@ -111,7 +149,8 @@ class GitCommand:
         clock.daemon = True
         clock.start()
         try:
-            yield process, late
+            with self._stop.over(process):
+                yield process, late
         finally:
             clock.cancel()
             _end(process)

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Protocol
 
 from syncline import workflow
 from syncline.daemon.attempts import Attempts
+from syncline.daemon.fetching import Fetching
+from syncline.daemon.gitcommand import Stop
 from syncline.daemon.starts import Starter
 from syncline.executor.facilities import Facilities
 from syncline.manifests.repository import Revision
@@ -63,8 +64,12 @@ class Tree(Protocol):
 class Source(Protocol):
     """Where desired state comes from; `daemon/source.py` is Git."""
 
-    def head(self) -> str:
-        """The newest commit."""
+    @property
+    def shown(self) -> str:
+        """Where it is, as people may see it."""
+
+    def head(self, stop: Stop) -> str:
+        """The newest commit; called by a thread of its own. `stop` ends it early."""
 
     def check_history(self, applied: str, new: str) -> None:
         """`Stalled` where the new commit doesn't come after the one that is applied."""
@@ -135,11 +140,17 @@ class Daemon:
         self._backoff = 0.0
         self._looked = self._next_look = 0.0  # monotonic clock: the wall's may be set back by hours
         self._settled = ""  # the commit that is applied, and needs no other look
-        self._asked: SimpleQueue[None] = SimpleQueue()  # its `put` may be called by a signal's handler
+        self._asked = threading.Event()  # for a look before the next poll
+        self._awake = threading.Event()
 
     def look_soon(self) -> None:
-        """Asks for a look at the source before the next poll. Safe for threads and handlers of signals."""
-        self._asked.put(None)
+        """Asks for a look at the source before the next poll. Safe for threads, and not for handlers of signals."""
+        self._asked.set()
+        self._awake.set()
+
+    def wake(self) -> None:
+        """Has it look at what is due now. Safe for threads, and not for handlers of signals."""
+        self._awake.set()
 
     def serve(self, stop: threading.Event) -> None:
         """Works until `stop` is set, then lets runs end for a moment."""
@@ -166,45 +177,63 @@ class Daemon:
         starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
         attempts = Attempts(engine, facilities.store, self._tell)
         self._watched = None
+        fetching = Fetching(self._source, self.wake)
         try:
             self._settled = ""  # somebody else may have led
             self._next_look = 0.0
+            self._asked.clear()  # what was asked for until now is met by the first look
             with self._requests(engine, stop):
                 while not stop.is_set():
                     if not store.holds(lease):
                         self._tell("the lease ran out before it could be renewed: another daemon may work now")
                         return
-                    if time.monotonic() >= self._next_look:
-                        self._next_look = time.monotonic() + self._look(facilities)
-                        if self._publisher is not None:
-                            self._publisher.publish(facilities)
+                    if self._look(facilities, fetching) and self._publisher is not None:
+                        self._publisher.publish(facilities)
                     starter.tick(_now())
                     attempts.tick(_now())
                     self._rest()
                 if not starter.drain(DRAIN):
                     self._tell("runs that had not ended go on from their last commit when they are started again")
         finally:
+            fetching.close()  # the mirror may be another daemon's from now on
             starter.close()
             attempts.close()
             self.status.leading = False
 
     def _rest(self) -> None:
-        """Waits for the next tick, or for somebody who asks for a look: then that comes soon."""
-        try:
-            self._asked.get(timeout=TICK)
-        except Empty:
-            return
-        while not self._asked.empty():
-            self._asked.get()
-        self._next_look = min(self._next_look, self._looked + APART)
+        """Waits for the next tick, or for what comes before it."""
+        self._awake.wait(TICK)
+        self._awake.clear()
 
-    def _look(self, facilities: Facilities) -> float:
-        """Looks at the source once; the seconds until the next look."""
+    def _look(self, facilities: Facilities, fetching: Fetching) -> bool:
+        """Goes on with looking at the source, without waiting for it; whether a look has ended."""
+        if not fetching.under_way:
+            if self._asked.is_set():
+                self._asked.clear()
+                self._next_look = min(self._next_look, self._looked + APART)
+            if time.monotonic() >= self._next_look:
+                self.status.looked, self._looked = _now(), time.monotonic()
+                fetching.begin()
+            return False
+        if not self.status.problem and (slow := fetching.slow) is not None:
+            self._problem(facilities, "", slow, self._poll)
+        try:
+            found: str | SynclineError | None = fetching.take()
+        except SynclineError as error:
+            found = error
+        if found is None:
+            return False
+        self._next_look = time.monotonic() + self._fetched(facilities, found)
+        return True
+
+    def _fetched(self, facilities: Facilities, found: str | SynclineError) -> float:
+        """Goes on with what a fetch found; the seconds until the next look."""
         pause = self._poll * random.uniform(0.9, 1.1)  # noqa: S311 - so that daemons don't ask all at once
-        self.status.looked, self._looked = _now(), time.monotonic()
         commit = ""
         try:
-            commit = self._source.head()
+            if isinstance(found, SynclineError):
+                raise found
+            commit = found
             held = 0.0
             if commit != self._settled:
                 held = self._bring(facilities, commit)

@@ -38,6 +38,8 @@ AT_ONCE = 16
 PATIENCE = 5.0
 #: Seconds between looks whether the other end is still there.
 WATCH_EVERY = 0.1
+#: Seconds between signs of life, so that who asked can tell a long run from a daemon that hangs.
+ALIVE_EVERY = 2.0
 #: Seconds that runs which were stopped get to end.
 STOPPED = 0.5
 
@@ -115,8 +117,8 @@ class RunRequests:
         if uid not in {os.geteuid(), 0} or request is None or not request.same_place(self._here):
             return {"refused": "not this daemon's"}
         try:
-            key = self._find(request.name, engine.applied().objects, request.tenant)
             with asked.watched() as halt:
+                key = self._find(request.name, engine.applied().objects, request.tenant)
                 work = Work(key, full_refresh=request.full_refresh, asked=f"uid {uid}", halt=halt)
                 return self._receipt(engine.run(work, asked))
         except SynclineError as error:
@@ -141,6 +143,7 @@ class _Asked:
         self.connection = connection
         self._stopping = stopping
         self._silent = False
+        self._saying = threading.Lock()
         connection.settimeout(PATIENCE)
 
     def uid(self) -> int:
@@ -167,9 +170,13 @@ class _Asked:
         halt, ended = Halt(), threading.Event()
 
         def watch() -> None:
+            said = time.monotonic()
             while not self._gone():
                 if ended.wait(WATCH_EVERY):
                     return
+                if time.monotonic() - said >= ALIVE_EVERY:
+                    self.say({"alive": True})
+                    said = time.monotonic()
             halt.interrupt()
 
         if self._gone():
@@ -190,11 +197,12 @@ class _Asked:
 
     def say(self, document: dict[str, Any]) -> None:
         """Sends a document; to nobody, once the other end is gone or doesn't read."""
-        if not self._silent:
-            try:
-                self.connection.sendall(wire.line(document))
-            except OSError:
-                self._silent = True
+        with self._saying:
+            if not self._silent:
+                try:
+                    self.connection.sendall(wire.line(document))
+                except OSError:
+                    self._silent = True
 
     def started(self, info: RunInfo) -> None:
         """Tells that a run starts."""

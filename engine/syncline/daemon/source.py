@@ -7,7 +7,6 @@ not trusted: what could reach outside the folder, or is too much, is refused who
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import re
@@ -19,14 +18,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from syncline.daemon.gitcommand import MOST, Done, GitCommand
+from syncline.daemon.access import Access
+from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
 from syncline.daemon.refusal import refusal
 from syncline.manifests.repository import AUTHOR
 from syncline.model.errors import Again, Invalid, Stalled
 
-#: Seconds that a command may take; fetching a large repository for the first time takes longest.
+#: Seconds that a command may take, unless told; fetching a large repository for the first time takes longest.
 TIMEOUT: Final = 120.0
 #: Most files of a snapshot, bytes of all of them, and bytes of one.
 MAX_FILES, MAX_BYTES, MAX_FILE = 20_000, 256 * 1024 * 1024, 16 * 1024 * 1024
@@ -66,6 +66,13 @@ class GitSource:
                 code="SYN660",
                 help="Give an https:// or ssh:// URL, user@host:path, or the absolute path of a repository.",
             )
+        if "://" in self.url and urlsplit(self.url).password is not None:
+            raise Invalid(
+                f"the URL {_shown(self.url)} is given with a password, which others can read on command lines",
+                code="SYN741",
+                help="Consider the password known. Give the URL without it, and name the secret: --password env:NAME "
+                "(or file:PATH, sops:FILE#KEY).",
+            )
         for name in filter(None, (self.tag, self.branch)):
             if _REF.fullmatch(name) is None:
                 raise Invalid(f"{name[:80]!a} is no name of a branch or tag", code="SYN660")
@@ -98,18 +105,30 @@ class Snapshot:
 class SourceRepository:
     """A mirror of a source, in a folder of its own. Used by one process at a time.
 
+    `timeout` is in seconds, for each command of git.
+
     Example: `repository = SourceRepository(source, home); tree = repository.snapshot(repository.head())`.
     """
 
-    def __init__(self, source: GitSource, home: Path) -> None:
+    def __init__(
+        self, source: GitSource, home: Path, access: Access | None = None, *, timeout: float = TIMEOUT
+    ) -> None:
         self._source = source
+        self._access = access or Access()
+        self._access.check(source.protocol)
+        self._timeout = timeout
         self._home = home
         self._mirror = home / "mirror.git"
         self._trees = home / "trees"
 
-    def head(self) -> str:
+    @property
+    def shown(self) -> str:
+        """Its URL, as people may see it."""
+        return _shown(self._source.url)
+
+    def head(self, stop: Stop | None = None) -> str:
         """
-        Fetches, and gives the commit that the source means now.
+        Fetches, and gives the commit that the source means now. `stop` ends that from another thread, with `Again`.
 
         Raises `Again` (SYN661) where it can't be reached, `Stalled` where a person has to act for that (SYN667, SYN668,
         SYN669), `Invalid` (SYN662) where there is nothing of that name.
@@ -119,29 +138,35 @@ class SourceRepository:
         allowed = ["-c", f"protocol.{self._source.protocol}.allow=always"]
         fetch = ["fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--force", "--", address(self._source.url)]
         self._clear()
-        done = self._git(*allowed, *fetch, f"{wanted}:refs/followed", largest=MAX_PACK)
+        with self._access.environment(self._source.url) as more:
+            command = GitCommand(self._mirror, self._timeout, more, stop)
+            done = self._done(command, *allowed, *fetch, f"{wanted}:refs/followed", largest=MAX_PACK)
         said = done.error
         if done.status:
             if self._clear() >= MAX_PACK:
                 raise Invalid(
-                    f"{_shown(self._source.url)} has more than {MAX_PACK:,} bytes to fetch",
+                    f"{self.shown} has more than {MAX_PACK:,} bytes to fetch",
                     code="SYN665",
                     help="Follow a smaller repository, without large files in its history.",
                 )
             if "couldn't find remote ref" in said or "not our ref" in said or "no such ref" in said:
                 raise Invalid(
-                    f"{_shown(self._source.url)} has no {wanted}",
+                    f"{self.shown} has no {wanted}",
                     code="SYN662",
                     help="Is the branch deleted or renamed? What was applied keeps running.",
                 )
-            raise refusal(_shown(said), _shown(self._source.url))
+            if stop is not None and stop.asked:
+                raise Again(f"the fetch of {self.shown} was stopped", code="SYN661")
+            raise refusal(_shown(said), self.shown)
         # Only tidies: where it fails or is late, the next fetch tries it again.
         tidy = ["-c", "gc.auto=6700", "-c", f"gc.autoPackLimit={MAX_PACKS}", "-c", "gc.autoDetach=false"]
-        GitCommand(self._mirror, TIMEOUT).run(*tidy, "gc", "--auto", "--quiet")
+        GitCommand(self._mirror, self._timeout, stop=stop).run(*tidy, "gc", "--auto", "--quiet")
         return self._out("rev-parse", "--verify", "refs/followed^{commit}").decode().strip()
 
     def check_history(self, applied: str, new: str) -> None:
-        """`Stalled` (SYN663) unless the new commit comes after the one that is applied."""
+        """`Stalled` (SYN663) unless the new commit comes after the one that is applied, or is asked for by its id."""
+        if self._source.commit:
+            return
         if self._git("merge-base", "--is-ancestor", applied, new).status:
             raise Stalled(
                 f"history was rewritten: {applied[:12]}, which is applied, is not an ancestor of {new[:12]}",
@@ -181,7 +206,7 @@ class SourceRepository:
     def _take_out(self, commit: str, folder: Path) -> None:
         entries = list(self._entries(commit))
         names = [digest for _, digest, _ in entries]
-        with GitCommand(self._mirror, TIMEOUT).reading("cat-file", "--batch", asked=names) as contents:
+        with GitCommand(self._mirror, self._timeout).reading("cat-file", "--batch", asked=names) as contents:
             for path, digest, size in entries:
                 about = contents.readline().split()
                 data = contents.read(size + 1)  # a newline follows
@@ -265,10 +290,13 @@ class SourceRepository:
             raise Stalled(f"git {arguments[0]} failed: {_first(done.error)}", code="SYN661")
         return done.output
 
-    def _git(self, *arguments: str, most: int = MOST, largest: int = 0) -> Done:
-        done = GitCommand(self._mirror, TIMEOUT, login(self._source.url)).run(*arguments, most=most, largest=largest)
+    def _git(self, *arguments: str, most: int = MOST) -> Done:
+        return self._done(GitCommand(self._mirror, self._timeout), *arguments, most=most)
+
+    def _done(self, command: GitCommand, *arguments: str, most: int = MOST, largest: int = 0) -> Done:
+        done = command.run(*arguments, most=most, largest=largest)
         if done.late:
-            raise Again(f"{_shown(self._source.url)} took more than {TIMEOUT:g} s", code="SYN661")
+            raise Again(f"{self.shown} took more than {self._timeout:g} s", code="SYN661")
         return done
 
     def _clear(self) -> int:
@@ -281,19 +309,8 @@ class SourceRepository:
 
 
 def address(url: str) -> str:
-    """The URL as git's command line has it, which others on the machine can read: an https one without credentials."""
+    """The URL as git is given it: an https one without a user name, which goes with the password."""
     return _HIDDEN.sub("", url) if url.startswith("https://") else url
-
-
-def login(url: str) -> dict[str, str]:
-    """Git's setting that logs in with the credentials of an https URL, at its host only; none without."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    if parts.scheme != "https" or not at:
-        return {}
-    name, _, password = user.partition(":")
-    basic = base64.b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode()
-    return {f"http.https://{host}/.extraHeader": f"Authorization: Basic {basic}"}
 
 
 def _wrong(path: str, mode: str, kind: str) -> str:

@@ -42,7 +42,7 @@ class Starter:
         self._store = store or engine.facilities.store
         self._watched = watched
         self._tell = tell
-        self._dealt: dict[ObjectKey, str] = {}  # cursors, by schedule
+        self._dealt: dict[ObjectKey, str] = {}  # cursors, by schedule that is there
         self._lock = threading.Lock()
         self._open: dict[ObjectKey, int] = {}  # starts that are not over, by schedule
         self._workers = Workers(engine, self._store, at_once, tell, self._ended)
@@ -51,7 +51,10 @@ class Starter:
         """Starts everything that is due."""
         self._workers.tick()
         applied = self._engine.applied()
-        for manifest in applied.desired.of_kind("Schedule"):
+        schedules = applied.desired.of_kind("Schedule")
+        with self._lock:  # one that comes again by the name of one that is gone begins anew
+            self._dealt = {m.key: self._dealt[m.key] for m in schedules if m.key in self._dealt}
+        for manifest in schedules:
             key, spec = manifest.key, manifest.spec
             assert isinstance(spec, ScheduleSpec)
             since = dt.datetime.fromisoformat(applied.objects[key].applied)
@@ -127,7 +130,10 @@ class Starter:
             self._open[start.schedule] -= 1
             if self._open[start.schedule]:
                 return
-            dealt = self._dealt[start.schedule]
+            del self._open[start.schedule]
+            dealt = self._dealt.get(start.schedule)
+        if dealt is None:
+            return  # the schedule is gone
         self._keep(start.schedule, dealt)
 
     def _keep(self, schedule: ObjectKey, cursor: str) -> None:

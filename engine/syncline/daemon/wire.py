@@ -2,7 +2,8 @@
 
 The command sends one `Request` and hangs up when it wants no more; the daemon answers with what a local run would
 tell: `started`, `phase`, `advanced` and `finished` for the progress, then one of `receipt`, `ended`, `failed` and
-`stopped`; or at once with `refused`: then the command runs by itself. Light on purpose: nothing else is needed to ask.
+`stopped`; or at once with `refused`: then the command runs by itself. In between it says that it is `alive`. Light on
+purpose: nothing else is needed to ask.
 """
 
 from __future__ import annotations

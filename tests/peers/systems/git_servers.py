@@ -77,7 +77,7 @@ class GitServer:
         return path
 
     def address(self, name: str) -> str:
-        """Its URL, with the right password where there is one."""
+        """Its URL."""
         return f"{self.url}/{name}.git"
 
     def fault(self, kind: Literal["", "cut", "hang"]) -> None:
@@ -122,7 +122,7 @@ def git_https(folder: Path, elsewhere: str = "https://127.0.0.1:9") -> Iterator[
     wrapping = [program("fcgiwrap"), "-c", "4", "-s", f"unix:{socket}"]
     serving = [program("nginx"), "-c", folder / "nginx.conf", "-p", folder, "-e", folder / "error.log"]
     with running(wrapping, folder, socket.exists), running(serving, folder, lambda: listens(port)):
-        server = GitServer(folder, f"https://git:{PASSWORD}@127.0.0.1:{port}/git", bin_)
+        server = GitServer(folder, f"https://127.0.0.1:{port}/git", bin_)
         server.knowing(authority.ca.read_text())
         yield server
 

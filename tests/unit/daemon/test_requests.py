@@ -10,16 +10,18 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
 
 from syncline import workflow
+from syncline.cli import handover
 from syncline.cli.commands.serve import _flow
 from syncline.cli.handover import hand_over
-from syncline.daemon import wire
+from syncline.daemon import requests, wire
 from syncline.daemon.requests import RunRequests
+from syncline.executor.engine import Engine
 from syncline.executor.progress import Silent
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, Waiting
@@ -179,6 +181,65 @@ def test_a_daemon_that_stops_says_so(settings, taking, stop):
     assert caught.value.code == "SYN682"
     (record,) = taking.facilities.store.runs()
     assert record.state is RunState.interrupted
+
+
+@contextmanager
+def answering(settings, *answers: bytes, hold: bool = False):
+    """A daemon that takes one request, answers this, and hangs up; or, to `hold`, says nothing more."""
+    with closing(socket.socket(socket.AF_UNIX)) as listener, wire.socket_path(settings.home) as path:
+        listener.bind(path)
+        listener.listen(1)
+        over = threading.Event()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"".join(answers))
+                over.wait(0 if not hold else 60)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+STARTED = wire.line({"started": ["r", "acme/Import/customers", "a", "b", False]})
+
+
+@pytest.mark.parametrize("answers", [(), (STARTED,)], ids=["from the start", "in the middle"])
+def test_a_daemon_that_hangs_is_given_up(settings, monkeypatch, answers):
+    """One that takes a request and falls silent is no wait for ever: it is an error that says what to look at."""
+    monkeypatch.setattr(handover, "SILENCE", 0.3)
+    with answering(settings, *answers, hold=True), pytest.raises(Again, match="has said nothing") as caught:
+        follow(settings)
+    assert caught.value.code == "SYN743"
+
+
+@pytest.mark.parametrize("rest", [b"", b'{"receipt": {"ru', b"nonsense\n"], ids=["nothing", "half", "nonsense"])
+def test_an_answer_that_is_cut_off_is_no_defect(settings, rest):
+    """A daemon that dies in the middle of an answer has stopped before the run ended, and nothing else."""
+    with answering(settings, STARTED, rest), pytest.raises(Again) as caught:
+        follow(settings)
+    assert caught.value.code == "SYN682"
+
+
+def test_a_long_run_is_told_from_a_daemon_that_hangs(settings, taking, monkeypatch):
+    """While a run says nothing of itself, the daemon says that it is alive, and the run is waited for."""
+    monkeypatch.setattr(requests, "ALIVE_EVERY", 0.1)
+    monkeypatch.setattr(handover, "SILENCE", 1.0)
+    run = Engine.run
+
+    def slow(engine, work, progress):
+        time.sleep(2.5)
+        return run(engine, work, progress)
+
+    monkeypatch.setattr(Engine, "run", slow)
+    (receipt, _, _), _ = follow(settings)
+    assert receipt is not None
 
 
 def test_hanging_up_stops_the_run(settings, taking):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import shlex
 import socket
 import stat
 import subprocess
@@ -14,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from syncline.daemon import source as module
+from syncline.daemon.access import Access
 from syncline.daemon.gitcommand import GitCommand
 from syncline.daemon.source import GitSource, SourceRepository
 from syncline.model.errors import Again, Invalid, Stalled
+from syncline.secrets.contract import Context, Reference
 
 GIT = {
     "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com", "GIT_COMMITTER_NAME": "a",
@@ -94,6 +97,18 @@ def test_commits_are_followed(upstream, follow):
     repository.check_history(first, second)
 
 
+def test_a_commit_that_is_asked_for_by_its_id_may_be_an_earlier_one(upstream, follow):
+    """Whoever names a commit goes to it, also backwards; a branch may not."""
+    first, second = upstream.commit({"a.yaml": "a: 1\n"}), upstream.commit({"a.yaml": "a: 2\n"})
+    pinned = follow(commit=first)
+    assert pinned.head() == first
+    pinned.check_history(second, first)
+    branch = follow()
+    branch.head()
+    with pytest.raises(Stalled):
+        branch.check_history(second, first)
+
+
 def test_a_folder_a_tag_and_a_commit(upstream, follow):
     """A folder of a monorepo is a source, and so are a tag, also when it moves, and a commit."""
     first = upstream.commit({"team/a.yaml": "a: 1\n", "other/b.yaml": "b: 1\n"})
@@ -151,22 +166,32 @@ def test_what_is_no_source(fields):
     assert caught.value.code == "SYN660"
 
 
-def test_credentials_in_a_url_are_not_shown(tmp_path):
-    """What a message says of a URL has no user name and password in it."""
-    repository = SourceRepository(GitSource("https://me:canary@127.0.0.1:1/config.git"), tmp_path / "home")
+@pytest.mark.parametrize("url", ["https://me:can%21ary@example.com/a.git", "ssh://me:can%21ary@example.com/a.git"])
+def test_a_password_in_a_url_is_refused(url):
+    """A URL is on a command line, which others can read: a password in it is refused, not shown, and what to do said."""
+    with pytest.raises(Invalid, match="given with a password") as caught:
+        GitSource(url)
+    assert caught.value.code == "SYN741"
+    assert "ary" not in caught.value.message
+    assert "--password env:" in caught.value.help
+
+
+def test_a_user_name_in_a_url_is_not_shown(tmp_path):
+    """What a message says of a URL has no user name in it, which some servers take tokens as."""
+    repository = SourceRepository(GitSource("https://canary@127.0.0.1:1/config.git"), tmp_path / "home")
     with pytest.raises(Again) as caught:
         repository.head()
     assert "canary" not in str(caught.value)
 
 
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="reads the command lines that Linux shows")
-def test_credentials_in_a_url_are_on_no_command_line(tmp_path, monkeypatch):
-    """While git waits for a server, no command line of the machine shows the password of the URL."""
-    monkeypatch.setattr(module, "TIMEOUT", 3.0)
+def test_a_password_is_on_no_command_line(tmp_path):
+    """While git waits for a server, no command line of the machine shows the password."""
     with socket.create_server(("127.0.0.1", 0)) as server, ThreadPoolExecutor(1) as pool:
         host = f"127.0.0.1:{server.getsockname()[1]}"
-        source = GitSource(f"https://me:canary%21@{host}/config.git")
-        fetched = pool.submit(SourceRepository(source, tmp_path / "home").head)
+        access = Access(Context(tmp_path, {"TOKEN": "canary!"}), "me", Reference("env", "TOKEN"))
+        repository = SourceRepository(GitSource(f"https://{host}/c.git"), tmp_path / "home", access, timeout=3)
+        fetched = pool.submit(repository.head)
         server.settimeout(30)
         peer, _ = server.accept()
         with peer:
@@ -183,15 +208,54 @@ def command_lines():
             yield (process / "cmdline").read_bytes()
 
 
-def test_credentials_in_a_url_log_in_at_its_host_only(upstream):
-    """Git takes the credentials of an https URL, decoded, for its host and port, and for no other."""
-    url = "https://me:canary%21@example.com:8443/config.git"
-    command = GitCommand(upstream.path / ".git", 30, module.login(url))
-    header = command.run("config", "--get-urlmatch", "http.extraHeader", module.address(url)).output.decode().strip()
-    assert module.address("https://me:can@ary@example.com/a.git") == "https://example.com/a.git"
-    assert base64.b64decode(header.removeprefix("Authorization: Basic ")) == b"me:canary!"
+def test_a_password_logs_in_at_its_host_only(upstream, tmp_path):
+    """Git takes the name and the password for the host and port of the URL, and for no other; a new one counts at once."""
+    environ = {"TOKEN": "canary!\n"}
+    access = Access(Context(tmp_path, environ), "", Reference("env", "TOKEN"))
+    url = "https://me@example.com:8443/config.git"
+
+    def header(asked):
+        with access.environment(url) as more:
+            command = GitCommand(upstream.path / ".git", 30, more)
+            return command.run("config", "--get-urlmatch", "http.extraHeader", asked).output.decode().strip()
+
+    assert module.address(url) == "https://example.com:8443/config.git"
+    assert base64.b64decode(header(module.address(url)).removeprefix("Authorization: Basic ")) == b"me:canary!"
     for other in ("https://example.com/config.git", "https://example.org:8443/config.git"):
-        assert command.run("config", "--get-urlmatch", "http.extraHeader", other).output == b""
+        assert header(other) == ""
+    environ["TOKEN"] = "another"
+    assert base64.b64decode(header(module.address(url)).removeprefix("Authorization: Basic ")) == b"me:another"
+
+
+def test_a_key_is_in_no_file_that_others_can_read(tmp_path):
+    """Ssh is given a file of ours with the key, ending in a newline, and it is gone after the fetch."""
+    access = Access(Context(tmp_path, {"KEY": "a key"}), ssh_key=Reference("env", "KEY"))
+    with access.environment("git@example.com:a.git") as more:
+        path = Path(shlex.split(more["GIT_SSH_COMMAND"])[-1])
+        assert path.read_text() == "a key\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "fields"),
+    [("/a", {"password": Reference("env", "A")}), ("git@example.com:a", {"user": "me"}),
+     ("https://example.com/a", {"ssh_key": Reference("env", "A")}), ("/a", {"known_hosts": Path("/dev/null")})],
+)  # fmt: skip
+def test_a_secret_that_is_never_asked_for_is_refused(tmp_path, url, fields):
+    """A password for SSH, or a key for https, is a mistake that is told at once."""
+    with pytest.raises(Invalid) as caught:
+        SourceRepository(GitSource(url), tmp_path, Access(**fields))
+    assert caught.value.code == "SYN742"
+
+
+def test_a_secret_that_is_missing_is_told_of_and_nobody_is_asked(tmp_path):
+    """Without its secret a fetch ends with the name of what is missing."""
+    access = Access(Context(tmp_path, {}), password=Reference("env", "TOKEN"))
+    repository = SourceRepository(GitSource("https://127.0.0.1:1/a.git"), tmp_path / "home", access)
+    with pytest.raises(Stalled, match="env:TOKEN") as caught:
+        repository.head()
+    assert caught.value.code == "SYN801"
 
 
 def test_many_fetches_do_not_leave_many_packs(upstream, follow, monkeypatch):
@@ -276,13 +340,12 @@ def test_more_than_may_be_fetched_is_refused(upstream, follow, monkeypatch):
     assert not any((repository._mirror / "objects" / "pack").iterdir())
 
 
-def test_a_server_that_never_answers_is_given_up(tmp_path, monkeypatch):
+def test_a_server_that_never_answers_is_given_up(tmp_path):
     """A server that accepts and stays silent may pass; what git started for it ends with it."""
-    monkeypatch.setattr(module, "TIMEOUT", 2.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"https://127.0.0.1:{server.getsockname()[1]}/config.git"
         with pytest.raises(Again, match="took more than 2 s"):
-            SourceRepository(GitSource(url), tmp_path / "home").head()
+            SourceRepository(GitSource(url), tmp_path / "home", timeout=2).head()
         peer, _ = server.accept()
         with peer:
             peer.settimeout(10)

@@ -226,3 +226,45 @@ def test_draining_waits_for_what_is_under_way(engine, monkeypatch):
     assert said == [f"acme/Import/customers: interrupted after its last commit; {shown} comes again"]
     assert cursor(engine) is None
     assert Starter(engine, first, 1, print).drain(0.05)
+
+
+def test_a_schedule_that_comes_again_begins_anew(engine, tmp_path):
+    """Of a schedule that was retired nothing is remembered: one of its name makes up for nothing that was before it."""
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 2, said.append)
+    starter.tick(first)
+    settled(engine, first)
+    for texts in (repository.CUSTOMERS, {**repository.CUSTOMERS, "schedule.yaml": SCHEDULE}):
+        (tmp_path / "schedule.yaml").unlink(missing_ok=True)
+        workflow.apply(repository.write(tmp_path, texts))
+        starter.tick(first - dt.timedelta(seconds=1))
+    assert cursor(engine) is None
+    assert starter._cursor(HOURLY) is None
+    starter.close()
+
+
+def test_a_schedule_that_goes_while_its_run_is_under_way_leaves_nothing(engine, tmp_path, monkeypatch):
+    """The end of that run keeps no cursor for a schedule that isn't there: one of its name would begin in the past."""
+    going, go = threading.Event(), threading.Event()
+    run = Engine.run
+
+    def slow(running, work, progress):
+        going.set()
+        go.wait(30)
+        return run(running, work, progress)
+
+    monkeypatch.setattr(Engine, "run", slow)
+    first = hour(engine, 1)
+    said: list[str] = []
+    starter = Starter(engine, first, 2, said.append)
+    starter.tick(first)
+    assert going.wait(30)
+    (tmp_path / "schedule.yaml").unlink()
+    workflow.apply(repository.write(tmp_path, repository.CUSTOMERS))
+    starter.tick(first + dt.timedelta(minutes=1))
+    go.set()
+    assert starter.drain(30)
+    ticked_until(starter, first + dt.timedelta(minutes=2), lambda: not starter._open)
+    assert cursor(engine) is None
+    starter.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,9 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.follows import Follow, follows
 from syncline.cli.commands.listens import Listen, listens, probes, webhook
 from syncline.cli.commands.options import environment
 from syncline.cli.exit import Exit
+
+#: What no signal has as its number: nothing more is to be heard.
+_OVER = b"\0"
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -25,14 +30,7 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Run the reconciler daemon.")
 @click.option("--source", metavar="URL", help="The Git repository to follow; by default the one in --root.")
-@click.option("--branch", default="main", show_default=True, metavar="NAME", help="The branch to follow.")
-@click.option("--path", default="", metavar="FOLDER", help="Folder of the configuration in the repository.")
-@click.option(
-    "--allowed-signers",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Apply only commits that somebody in this file signed (ssh-keygen's allowed signers).",
-)
+@follows
 @click.option(
     "--poll", type=click.FloatRange(0.1), default=60.0, show_default=True, metavar="SECONDS", help="Between looks."
 )
@@ -54,12 +52,10 @@ if TYPE_CHECKING:
 @listens
 @environment
 @pass_app
-def serve(  # noqa: PLR0913 - the options of the command
+def serve(
     app: App,
     source: str | None,
-    branch: str,
-    path: str,
-    allowed_signers: Path | None,
+    follow: Follow,
     poll: float,
     at_once: int,
     lease: float,
@@ -77,21 +73,22 @@ def serve(  # noqa: PLR0913 - the options of the command
     Examples:
       syncline serve
       syncline --root /srv/syncline serve --source https://git.example.com/config.git --health 127.0.0.1:8088
+      syncline serve --source https://git.example.com/config.git --password env:GIT_TOKEN --path teams/data
       syncline serve --hook 127.0.0.1:8089 --hook-secret env:HOOK_SECRET
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.text import visible
     from syncline.daemon.loop import Daemon
     from syncline.daemon.publish import Publisher
     from syncline.daemon.requests import RunRequests
-    from syncline.daemon.source import GitSource, SourceRepository
+    from syncline.daemon.source import SourceRepository
 
     settings = app.settings()
-    followed = GitSource(url=source or str(settings.root), branch=branch, path=path, allowed_signers=allowed_signers)
+    followed, access = follow.of(source or str(settings.root)), follow.access(settings)
 
     def tell(line: str) -> None:
         app.note(f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ} {visible(line)}")
 
-    repository = SourceRepository(followed, settings.home / "source")
+    repository = SourceRepository(followed, settings.home / "source", access, timeout=follow.timeout)
     requests = RunRequests(settings, _flow, tell)
     daemon = Daemon(
         settings,
@@ -104,7 +101,7 @@ def serve(  # noqa: PLR0913 - the options of the command
         requests=requests.taking,
     )
     with (
-        _stopping(daemon.look_soon) as stop,
+        _stopping(daemon.wake) as stop,
         probes(listen, daemon, tell),
         webhook(listen, daemon, followed, settings, tell),
     ):
@@ -122,18 +119,38 @@ def _flow(name: str, keys: Iterable[ObjectKey], tenant: str) -> ObjectKey:
 
 @contextmanager
 def _stopping(wake: Callable[[], None]) -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, which also wake; a second one ends the process as they do elsewhere."""
+    """An event that SIGTERM and SIGINT set, which also wake; a second one ends the process as they do elsewhere.
+
+    A handler runs between any two steps of the main thread, which may hold the very lock that an event is set under. So
+    the handler only gives the signal back, and a thread that hears of it through a pipe sets the event.
+    """
     stop = threading.Event()
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
 
     def ask(number: int, frame: FrameType | None) -> None:
         del frame
         signal.signal(number, before[signal.Signals(number)])
-        stop.set()
-        wake()
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    def hear() -> None:
+        while (said := os.read(heard, 1)) != _OVER:
+            if said[0] in before:
+                stop.set()
+                wake()
+
+    thread = threading.Thread(target=hear, name="syncline-signals", daemon=True)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    earlier = signal.set_wakeup_fd(told)
+    thread.start()
     try:
+        for number in before:
+            signal.signal(number, ask)
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signal.set_wakeup_fd(earlier)
+        os.write(told, _OVER)
+        thread.join()
+        os.close(heard)
+        os.close(told)
