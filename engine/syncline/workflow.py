@@ -44,7 +44,9 @@ if TYPE_CHECKING:
     from syncline.model.event import Event
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan, PolicyResult
+    from syncline.model.rehearsal import Rehearsal
     from syncline.model.run import Reject
+    from syncline.planner.observed import Observed
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
@@ -176,9 +178,13 @@ def plan(
     head: Revision | None = None,
     state: StateReader | None = None,
     validation: Validation | None = None,
+    data: int = 0,
 ) -> Plan:
     """
     What applying the working tree would change. Changes nothing, and needs no credentials.
+
+    With `data`, flows that are new or change are rehearsed on up to so many records each: their systems are contacted,
+    with credentials, unless policy or a guard stops the plan.
 
     `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit. `state` is read
     instead of the state itself: a snapshot of it. `validation` is what `validate` has just found, where it was called.
@@ -200,24 +206,47 @@ def plan(
             key: manifest.digest for key, manifest in validation.desired.objects.items()
         }
         before = validation.flows if unchanged else read_applied(reader).flows
-    changes = changes_of(validation.desired, observed, before, validation.flows)
-    results = (
-        _check_policy(settings.root, validation.desired, validation.flows, changes) if changes else validation.policy
+        changes = changes_of(validation.desired, observed, before, validation.flows)
+        results = (
+            _check_policy(settings.root, validation.desired, validation.flows, changes)
+            if changes
+            else validation.policy
+        )
+        head = head or revision(settings.root)
+        made = make_plan(
+            validation.desired,
+            observed,
+            changes,
+            results,
+            revision=head.commit,
+            dirty=head.dirty,
+            findings=tuple(d for d in validation.diagnostics if not d.code.startswith("SYN5")),
+            allow_deletes=allow_deletes,
+        )
+        basis = replace(made.basis, environment=settings.environment, formerly=validation.formerly)
+        check_environment(basis, observed.environment)
+        made = replace(made, basis=basis)
+        if data and made.can_apply:
+            made = replace(made, data=tuple(_rehearsed(settings, validation, made, observed, reader, data)))
+    return made
+
+
+def _rehearsed(
+    settings: Settings, validation: Validation, made: Plan, observed: Observed, reader: StateReader, limit: int
+) -> Iterator[Rehearsal]:
+    """Rehearsals of the flows that a plan changes. Where there is an audit log, it says that records were read."""
+    from syncline.executor.instance import resolver
+    from syncline.executor.rehearse import Rehearser
+    from syncline.planner.effects import changed_flows
+
+    former = {change.key: change.previous for change in made.changes if change.previous is not None}
+    rehearser = Rehearser(
+        validation.desired, validation.flows, settings, resolver(settings), reader, observed, former, limit
     )
-    head = head or revision(settings.root)
-    made = make_plan(
-        validation.desired,
-        observed,
-        changes,
-        results,
-        revision=head.commit,
-        dirty=head.dirty,
-        findings=tuple(d for d in validation.diagnostics if not d.code.startswith("SYN5")),
-        allow_deletes=allow_deletes,
-    )
-    basis = replace(made.basis, environment=settings.environment, formerly=validation.formerly)
-    check_environment(basis, observed.environment)
-    return replace(made, basis=basis)
+    for key in changed_flows(made.changes, validation.flows):
+        found, secrets = rehearser.rehearse(key)
+        _records_read(settings, key, found.counts.read, secrets)
+        yield found
 
 
 def _quiet(line: str) -> None:
@@ -282,11 +311,13 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     validation = validate(settings, mapping_tests=False)
     _refuse(validation)
     found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
-    _note(
-        settings,
-        lambda r: r.event(Action.run_preview, key=key, read=found.counts.read, secrets=found.secrets),
-    )
+    _records_read(settings, key, found.counts.read, found.secrets)
     return found
+
+
+def _records_read(settings: Settings, key: ObjectKey, read: int, secrets: tuple[str, ...]) -> None:
+    """Notes in the log, where there is one, that records were read without being written, and with which secrets."""
+    _note(settings, lambda r: r.event(Action.run_preview, key=key, read=read, secrets=secrets))
 
 
 def retry(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.verify import Finding, Verification
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
+from syncline.model.rehearsal import Reason, Rehearsal
 from syncline.model.run import Counts, Receipt, Reject, RunState
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
 from syncline.state.store import RunRecord
@@ -139,6 +142,34 @@ PLAN = Plan(
         PolicyResult(
             "baseline/owned", "acme/Sync/orders", True, "no owner — allowed until 2026-12-31 by ops: migration"
         ),
+    ),
+)
+REHEARSED = replace(
+    PLAN,
+    data=(
+        Rehearsal(
+            key("acme/Sync/tickets"),
+            counts=Counts(read=1000, written=982, rejected=18, inserted=812, updated=120, unchanged=50),
+            compared=True,
+            total=12_000,
+            requests=10,
+            requests_needed=120,
+            seconds_needed=60.0,
+            limit="100/min",
+            reasons=(
+                Reason("tickets#12", "due", "type", "due is not a date written as iso8601"),
+                Reason("tickets#40", "", "parse", "it can't be read as declared"),
+            ),
+        ),
+        Rehearsal(
+            key("acme/Sync/orders"),
+            exact=True,
+            resumed=True,
+            counts=Counts(read=1, written=1),
+            note="which rows are there is known only by writing",
+            total=1,
+        ),
+        Rehearsal(key("acme/Sync/contacts"), problem="SYN450 no file matches 'contacts*.csv'"),
     ),
 )
 DENIED = Plan(

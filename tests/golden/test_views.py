@@ -63,6 +63,8 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "plan-denied.txt": lambda folder: plan_text.render_plan(samples.DENIED, PLAIN, sources(folder)),
     "plan-empty.txt": lambda folder: plan_text.render_plan(samples.EMPTY, PLAIN, sources(folder)),
     "plan.md": lambda _: plan_markdown.render_plan(samples.PLAN),
+    "plan-data.txt": lambda folder: plan_text.render_plan(samples.REHEARSED, PLAIN, sources(folder)),
+    "plan-data.md": lambda _: plan_markdown.render_plan(samples.REHEARSED),
     "plan-denied.md": lambda _: plan_markdown.render_plan(samples.DENIED),
     "comment.md": lambda folder: comment.render_comment("eu/prod", samples.PLAN, (), (), 3, sources(folder)),
     "comment-invalid.md": lambda folder: comment.render_comment(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from syncline.sdk.comparison import Compare
 from syncline.sdk.destination import Destination
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
@@ -16,7 +17,7 @@ class Runtime:
 
     `check` raises when the system can't be reached or refuses the credentials, and returns what it found.
     `transactional`: what is written there appears together with its checkpoint. Where it isn't so, a destination is
-    given a ledger.
+    given a ledger. `compare` says what a write would do; None where that can't be known without writing.
     """
 
     name: str
@@ -24,3 +25,4 @@ class Runtime:
     open_destination: Callable[[Instance], Destination] | None
     check: Callable[[Instance], Reached]
     transactional: bool = True
+    compare: Compare | None = None

@@ -118,5 +118,5 @@ class Engine:
         name = (item.flow.mapping.digest, item.flow.key.tenant, source.schema)
         found = self._columns.get(name)
         if found is None:
-            found = self._columns[name] = bind_columns(item, source, self.facilities.keys)
+            found = self._columns[name] = bind_columns(item, source, self.facilities.keys.tenant_hash_key)
         return found

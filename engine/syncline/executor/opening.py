@@ -15,21 +15,22 @@ from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import Current, Get
 from syncline.model.errors import Invalid
-from syncline.sdk.source import BATCH_BYTES, SourceRequest
+from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from syncline.connectors.runtime import Runtime
     from syncline.executor.applied import Applied
     from syncline.manifests.flow import Side
     from syncline.mapping.columns import Columns
     from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.comparison import Compared, Proposed
     from syncline.sdk.destination import Destination
     from syncline.sdk.keep import Keep
     from syncline.sdk.ledger import Ledger
     from syncline.sdk.source import Source
-    from syncline.secrets.envelope import KeyRing
     from syncline.settings import Settings
 
 
@@ -57,6 +58,7 @@ class Opener:
     resolve: Resolve
     keep: Keep | None = None
     batch_bytes: int = BATCH_BYTES
+    batch_rows: int = BATCH_ROWS
     strict: bool = True
     ledgers: Callable[[str, str], Ledger] | None = None
     secrets: SecretUses = field(init=False)
@@ -103,9 +105,21 @@ class Opener:
                 incremental=isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental",
                 tombstones=_deletes(self.item),
                 batch_bytes=self.batch_bytes,
+                batch_rows=self.batch_rows,
                 needed=_needed(self.item) if self.strict else None,
             ),
         )
+
+    def compare(self, proposed: Proposed) -> Compared | None:
+        """What a write would do at the destination; None where that can't be known without writing."""
+        flow = self.item.flow
+        compares = _runtime(flow.target).compare
+        if compares is None:
+            return None
+        instance = instance_of(
+            flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
+        )
+        return compares(instance, proposed)
 
     def destination(self) -> Destination:
         """The destination, open. Call it in the thread that will use it."""
@@ -121,6 +135,13 @@ class Opener:
         if self.ledgers is not None and not _runtime(flow.target).transactional:
             instance = replace(instance, ledger=self.ledgers(flow.key.tenant, flow.target.integration.key.name))
         return opens(instance)
+
+
+def hash_key_in(keys: Path) -> Callable[[str], bytes]:
+    """The tenants' keys for hashes in a folder of keys, which is opened, or made, at first use."""
+    from syncline.secrets.envelope import KeyRing
+
+    return lambda tenant: KeyRing.open(keys).tenant_hash_key(tenant)
 
 
 def _deletes(item: CompiledFlow) -> bool:
@@ -144,7 +165,10 @@ def _needed(item: CompiledFlow) -> tuple[str, ...]:
     return tuple(found)
 
 
-def bind_columns(item: CompiledFlow, source: Source, keys: KeyRing) -> Columns:
-    """The flow's mapping bound to the schema that the source turned out to have; `Invalid` with every misfit."""
+def bind_columns(item: CompiledFlow, source: Source, hash_key: Callable[[str], bytes]) -> Columns:
+    """The flow's mapping bound to the schema that the source turned out to have; `Invalid` with every misfit.
+
+    `hash_key` gives a tenant's key for hashes; it is asked only where something is hashed.
+    """
     hashes = any(f.protection == "hash" for f in item.compiled.flows)
-    return bind(item.compiled, source.schema, keys.tenant_hash_key(item.flow.key.tenant) if hashes else None)
+    return bind(item.compiled, source.schema, hash_key(item.flow.key.tenant) if hashes else None)

@@ -61,7 +61,7 @@ def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
     counts, count = prepared.counts, len(late)
     return replace(
         prepared,
-        rejects=tuple(sorted((*prepared.rejects, *late), key=_place_order)),
+        rejects=tuple(sorted((*prepared.rejects, *late), key=_order)),
         counts=replace(counts, written=counts.written - count, rejected=counts.rejected + count),
     )
 
@@ -77,10 +77,14 @@ def _malformed(found: Malformed) -> Reject:
     return Reject(found.place, found.field, "parse", found.raw[:200], found.message, found.raw)
 
 
-def _place_order(reject: Reject) -> tuple[str, int]:
+def place_order(place: str) -> tuple[str, int]:
     """`crm.csv:12` as ("crm.csv", 12): the order in which records were read."""
-    match = re.fullmatch(r"(.*)[:#](\d+)", reject.place)
-    return (match[1], int(match[2])) if match else (reject.place, 0)
+    match = re.fullmatch(r"(.*)[:#](\d+)", place)
+    return (match[1], int(match[2])) if match else (place, 0)
+
+
+def _order(reject: Reject) -> tuple[str, int]:
+    return place_order(reject.place)
 
 
 def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
@@ -132,7 +136,7 @@ class Preparer:
         duplicates = before - frame.height
         rejects = self._rejects(batch, rejected)
         if batch.malformed:
-            rejects = tuple(sorted((*map(_malformed, batch.malformed), *rejects), key=_place_order))
+            rejects = tuple(sorted((*map(_malformed, batch.malformed), *rejects), key=_order))
         counts = Counts(
             read=batch.read,
             written=frame.height,
@@ -176,7 +180,7 @@ class Preparer:
         written = rendered.digest if rendered is not None and rendered.digest else frame_digest(kept)
         return Prepared(
             kept,
-            tuple(sorted(rejects, key=_place_order)),
+            tuple(sorted(rejects, key=_order)),
             counts,
             batch.position,
             batch.digest,

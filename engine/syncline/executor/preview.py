@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.executor.applied import Applied
-from syncline.executor.opening import Opener, bind_columns
-from syncline.executor.prepare import Preparer
+from syncline.executor.opening import Opener, bind_columns, hash_key_in
+from syncline.executor.prepare import Preparer, place_order
 from syncline.executor.rejects import shown
 from syncline.executor.tombstones import tombstones_of
 from syncline.model.run import Counts, Reject
-from syncline.secrets.envelope import KeyRing
+from syncline.sdk.source import BATCH_ROWS
 
 if TYPE_CHECKING:
     from syncline.executor.instance import Resolve
@@ -35,10 +36,23 @@ class Preview:
     secrets: tuple[str, ...] = ()
 
 
-def _first(batch: Batch, limit: int) -> Batch:
-    from dataclasses import replace
-
-    return batch if batch.frame.height <= limit else replace(batch, frame=batch.frame.head(limit))
+def first(batch: Batch, limit: int) -> Batch:
+    """The first records of a batch, with what couldn't be parsed among them; what its source skipped is left out."""
+    if batch.frame.height <= limit:
+        return batch
+    last: dict[str, int] = {}  # of each origin, the last number that is still in
+    left = limit
+    for span in batch.spans:
+        last[span.uri] = span.first + left - 1 if span.count >= left else sys.maxsize
+        left -= span.count
+        if left <= 0:
+            break
+    malformed = []
+    for found in batch.malformed:
+        uri, number = place_order(found.place)
+        if number <= last.get(uri, -1):
+            malformed.append(found)
+    return replace(batch, frame=batch.frame.head(limit), malformed=tuple(malformed), skipped=0)
 
 
 def preview_flow(
@@ -47,17 +61,18 @@ def preview_flow(
     """Reads from the start of the source until `limit` records are mapped."""
     applied = Applied(0, "", "", {}, desired, flows)
     item = applied.flow(key)
-    opener = Opener(item, applied, settings, resolve, strict=False)  # what doesn't fit is what it shows
+    # What doesn't fit is what it shows.
+    opener = Opener(item, applied, settings, resolve, strict=False, batch_rows=min(limit, BATCH_ROWS))
     source = opener.source()
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     counts = Counts()
     try:
-        columns = bind_columns(item, source, KeyRing.open(settings.keys))
+        columns = bind_columns(item, source, hash_key_in(settings.keys))
         preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None)
         preparer.tombstones = tombstones_of(item.flow, columns)
         for batch in source.read(None):
-            prepared = preparer.prepare(_first(batch, limit - counts.read))
+            prepared = preparer.prepare(first(batch, limit - counts.read))
             counts += prepared.counts
             rows += prepared.frame.to_dicts()
             rejects += map(shown, prepared.rejects)

@@ -26,6 +26,7 @@ class EffectKind(StrEnum):
     columns_dropped = "columns-dropped"
     cursor_reset = "cursor-reset"
     rows_reread = "rows-reread"
+    work_needed = "work-needed"
     class_flow = "class-flow"
     class_dropped = "class-dropped"
     protection_changed = "protection-changed"

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic, has_errors
+from syncline.model.rehearsal import Rehearsal
 from syncline.model.step import Step
 
 
@@ -44,7 +45,10 @@ class PolicyResult:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Changes in the order shown, the steps in the order applied, and the policy's decisions."""
+    """Changes in the order shown, the steps in the order applied, and the policy's decisions.
+
+    `data` are rehearsals of the flows that change, where they were asked for: what is there, not what is declared.
+    """
 
     basis: Basis
     changes: tuple[Change, ...]
@@ -52,6 +56,7 @@ class Plan:
     policy: tuple[PolicyResult, ...] = ()
     findings: tuple[Diagnostic, ...] = ()
     summary: Mapping[str, int] = field(default_factory=dict)
+    data: tuple[Rehearsal, ...] = ()
 
     @property
     def empty(self) -> bool:

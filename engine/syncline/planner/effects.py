@@ -38,6 +38,17 @@ def with_effects(changes: tuple[Change, ...], before: Flows, after: Flows, obser
     return tuple(_finish(change, tuple(dict.fromkeys(effects.get(i, ())))) for i, change in enumerate(changes))
 
 
+def changed_flows(changes: tuple[Change, ...], after: Flows) -> tuple[ObjectKey, ...]:
+    """The flows that are new, or that anything they consist of changes for; in key order."""
+    touched = {change.key for change in changes}
+    reset = {e.subject for change in changes for e in change.effects if e.kind is EffectKind.cursor_reset}
+    return tuple(
+        key
+        for key, item in sorted(after.items())
+        if str(key) in reset or any(cause in touched for cause in _causes(item.flow))
+    )
+
+
 def _causes(flow: Flow) -> Iterator[ObjectKey]:
     """What a flow consists of, nearest first."""
     yield from (flow.key, flow.mapping.key)

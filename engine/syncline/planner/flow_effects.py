@@ -20,6 +20,7 @@ from syncline.planner.field_effects import (
     protection_effects,
     value_effects,
 )
+from syncline.planner.pace import needed
 from syncline.planner.position import position_basis, position_changes
 
 if TYPE_CHECKING:
@@ -139,6 +140,9 @@ def _reset(before: Flow, after: Flow, observed: Observed, parts: tuple[str, ...]
         past = isinstance(before.spec, SyncSpec) and before.spec.read == "incremental"
         read = f"its last run read {rows:,} records" + (" past its position" if past else "")
         yield Effect(EffectKind.rows_reread, str(after.key), f"the next run reads from the start ({read})", "state")
+        takes, basis = ("", "") if past else needed(after, rows, observed.counters.get(before.key, {}))
+        if takes:
+            yield Effect(EffectKind.work_needed, str(after.key), f"reading these takes {takes}", basis)
 
 
 def _key(before: CompiledFlow, after: CompiledFlow) -> Iterator[Effect]:

@@ -12,6 +12,8 @@ from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
+from syncline.model.rehearsal import Reason, Rehearsal
+from syncline.model.run import Counts
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
 
 VERSION = "syncline/plan/v1"
@@ -64,9 +66,15 @@ def _diagnostic(found: Diagnostic) -> dict[str, Any]:
     return {**asdict(found), "severity": str(found.severity)}
 
 
+def _rehearsal(found: Rehearsal) -> dict[str, Any]:
+    return {**{name: value for name, value in asdict(found).items() if name != "key"}, "object": str(found.key)}
+
+
 def to_data(plan: Plan) -> dict[str, Any]:
     """Plain data, without the digest."""
+    data = {"data": [_rehearsal(r) for r in plan.data]} if plan.data else {}  # only of plans that looked at data
     return {
+        **data,
         "version": VERSION,
         "basis": _basis(plan.basis),
         "summary": dict(plan.summary),
@@ -138,6 +146,12 @@ def _read_change(data: Any) -> Change:
     )
 
 
+def _read_rehearsal(data: Any) -> Rehearsal:
+    plain = {name: value for name, value in data.items() if name != "object"}
+    counts, reasons = Counts(**plain.pop("counts")), tuple(Reason(**r) for r in plain.pop("reasons"))
+    return Rehearsal(_key(data["object"]), counts=counts, reasons=reasons, **plain)
+
+
 def loads(text: str) -> Plan:
     """Reads a saved plan. `Invalid` when it isn't one, was made by another version, or was altered since."""
     try:
@@ -164,6 +178,7 @@ def loads(text: str) -> Plan:
             ),
             findings=tuple(_read_diagnostic(d) for d in data["findings"]),
             summary=data["summary"],
+            data=tuple(_read_rehearsal(r) for r in data.get("data", ())),
         )
         stated = data["digest"]
     except (KeyError, TypeError, ValueError) as error:

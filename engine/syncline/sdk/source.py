@@ -19,6 +19,8 @@ TOMBSTONE = "_syncline_deleted"
 
 #: Bytes of source that a batch is made of, unless told otherwise.
 BATCH_BYTES = 8 * 1024 * 1024
+#: Records of a batch at most, unless told otherwise.
+BATCH_ROWS = 50_000
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -101,7 +103,7 @@ class SourceRequest:
     paths: tuple[str, ...]
     incremental: bool = False
     tombstones: bool = False
-    batch_rows: int = 50_000
+    batch_rows: int = BATCH_ROWS
     batch_bytes: int = BATCH_BYTES
     needed: tuple[str, ...] | None = None
 

@@ -22,10 +22,16 @@ if TYPE_CHECKING:
 @out("Save the plan, to be applied exactly by `syncline apply FILE`.")
 @click.option("--exit-code", "exit_with_changes", is_flag=True, help="Exit with 10 when there are changes.")
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
+@click.option(
+    "--data",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Read the first N records of each flow that changes, and compare them with the destination.",
+)
 @snapshot
 @environment
 @pass_app
-def plan(
+def plan(  # noqa: PLR0913 - the options of the command
     app: App,
     form: str,
     out: Path | None,
@@ -35,11 +41,17 @@ def plan(
     *,
     exit_with_changes: bool,
     allow_deletes: bool,
+    data: int | None,
 ) -> Exit:
     """Show what applying the working tree would change: objects, fields, effects on data, and what policy says.
 
     The plan is pinned to the Git revision and to the state it was made from. It needs no credentials, contacts nobody
     and changes nothing. The same commit and the same state give the same bytes.
+
+    With --data it looks at the data as well: it reads up to N records of each flow that is new or changes from where
+    its next run would begin, maps them, and asks the destination which of the rows are there. It says how many would be
+    inserted, updated, deleted or rejected, exactly where there are no more records than that, and how many requests
+    and minutes the run takes. That needs credentials, and writes nothing.
 
     With --snapshot it needs no access to the state either: the snapshot, signed by the key that you trust, stands for
     it, and gives the plan that the state itself gave when it was taken.
@@ -47,9 +59,11 @@ def plan(
     from syncline import workflow
 
     settings = app.settings()
+    if data and snapshot is not None:
+        raise click.UsageError("--data needs the state, which has the positions of flows: leave out --snapshot.")
     try:
         state, notes = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
-        made = workflow.plan(settings, allow_deletes=allow_deletes, state=state)
+        made = workflow.plan(settings, allow_deletes=allow_deletes, state=state, data=data or 0)
     except (Invalid, Denied) as error:
         _refused(app, error, form, settings.root)
         raise

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from syncline.cli.output.markdown import at, code, escape
 from syncline.cli.output.plan_text import counts, revision, verdict
+from syncline.cli.output.rehearsed import basis, outcome, reasons, work
 from syncline.cli.output.text import cut, plural
 from syncline.model.change import Action, Change
 from syncline.model.plan import Plan, PolicyResult
@@ -70,6 +71,25 @@ def _lasting(plan: Plan) -> Iterator[str]:
         yield f"- … and {plural(len(found) - _LASTING, 'more effect')}"
 
 
+def _data(plan: Plan) -> Iterator[str]:
+    """What the next runs would do to rows, where that was tried."""
+    if not plan.data:
+        return
+    yield from ("", "| flow | rows | from |", "|---|---|---|")
+    for found in plan.data[:_ROWS]:
+        if found.problem:
+            yield f"| {code(str(found.key))} | ⚠️ {escape(found.problem)} | not tried |"
+            continue
+        origin = "; ".join(filter(None, (basis(found), work(found))))
+        yield f"| {code(str(found.key))} | {escape(outcome(found))} | {escape(origin)} |"
+    yield from _left(len(plan.data) - _ROWS, "more flow")
+    rejected = [(found, line) for found in plan.data for line in reasons(found)]
+    if rejected:
+        yield "\n**Would be rejected**\n"
+        yield from (f"- {code(str(found.key))}: {escape(line)}" for found, line in rejected[:_LASTING])
+        yield from _left(len(rejected) - _LASTING, "more")
+
+
 def render_plan(plan: Plan, *, most: int = 60_000) -> str:
     """
     A heading with the sum of it, what is denied, a table of changes, what can't be undone, and details folded away.
@@ -99,6 +119,7 @@ def render_plan(plan: Plan, *, most: int = 60_000) -> str:
         lines += map(_row, plan.changes[:_ROWS])
         lines += _left(len(plan.changes) - _ROWS, "more change")
         lines += _lasting(plan)
+        lines += _data(plan)
         lines += _folded(plan, most - sum(len(line) + 1 for line in lines) - _FOLD)
     return "\n".join(lines) + "\n"
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.findings_text import render_text
 from syncline.cli.output.paint import Paint
+from syncline.cli.output.rehearsed import render_data
 from syncline.cli.output.text import cut, pad, plural, visible, width
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Severity
@@ -151,6 +152,7 @@ def render_plan(plan: Plan, paint: Paint, sources: Sources | None = None, *, lim
         lines += shown
         before = shown
     lines += [""] if before else []
+    lines += render_data(plan.data, paint)
     lines += _policy(plan, paint)
     text = "\n".join(lines) + "\n"
     if plan.findings:

@@ -64,7 +64,7 @@ def opened(
 
     def unpacked() -> OpenFile:
         if not content:
-            content.append(_unpacked(file, found, home, _way(found, packing)))
+            content.append(_unpacked(file, found, home, way(found, packing)))
         return content[0]
 
     try:
@@ -82,7 +82,7 @@ def _archived(root: Path, name: str, home: Path | None) -> Iterator[Found]:
         yield from [Found(f"{name}/{entry.filename}", name, entry.filename) for entry in entries]
 
 
-def _way(found: Found, packing: Packing) -> Packing:
+def way(found: Found, packing: Packing) -> Packing:
     """How a file is packed."""
     if packing != "auto":
         return packing

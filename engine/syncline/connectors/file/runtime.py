@@ -8,6 +8,7 @@ import time
 from syncline.connectors.file.folder import root_of
 from syncline.connectors.runtime import Runtime
 from syncline.model.errors import Stalled
+from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.destination import Destination
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
@@ -37,4 +38,18 @@ def check(instance: Instance) -> Reached:
     return Reached(f"{root}: readable{writable}", "a folder", time.perf_counter() - began)
 
 
-RUNTIME = Runtime("file", open_source, open_destination, check)
+def compare(instance: Instance, proposed: Proposed) -> Compared:
+    """What a write would do: files are appended to, or replaced whole."""
+    from syncline.connectors.file.folder import declared_root, locate
+    from syncline.connectors.file.listing import Folder
+
+    target, root = proposed.target, declared_root(instance)
+    listing = None
+    if root.is_dir():
+        place = locate(root, target.stream, instance.home)
+        listing = Folder(place).load() if place.is_dir() else None
+    there = listing.rows if listing is not None else 0
+    return Compared(inserted=proposed.frame.height, deleted=there if target.mode == "replace" else 0, there=there)
+
+
+RUNTIME = Runtime("file", open_source, open_destination, check, compare=compare)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
-from syncline.connectors.file.folder import matching, root_of
-from syncline.connectors.file.packed import Found, members, opened
+from syncline.connectors.file.folder import locate, matching, root_of
+from syncline.connectors.file.packed import Found, members, opened, way
 from syncline.connectors.file.piece import Format, Piece
 from syncline.connectors.file.position import Done, OpenFile, Progress
 from syncline.kinds.integration import IntegrationSpec
@@ -46,6 +46,16 @@ class FileSource:
     def schema(self) -> Schema:
         """Schema of the records."""
         return self._format.schema
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Bytes of all files; None where one is packed, or can't be looked at."""
+        if any(way(found, self._packing) != "none" for found in self._files.values()):
+            return None
+        try:
+            return sum(locate(self._root, name, self._instance.home).stat().st_size for name in self._files)
+        except OSError:
+            return None
 
     def read(self, position: Position | None) -> Iterator[Batch]:
         """Yields batches of about `batch_bytes`; see `Source.read`."""

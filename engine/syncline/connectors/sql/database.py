@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -83,6 +83,15 @@ class Database(Protocol):
 
     def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
         """Deletes the rows of these keys, or sets their column `mark` to now where it is null; the number of them."""
+
+    def compare(
+        self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
+    ) -> tuple[int, int]:
+        """
+        How many of the rows are there by their key, and in how many of those a value differs. Not in a transaction.
+
+        Columns that are `absent` count as null; with `mark`, rows in which that column isn't null count as not there.
+        """
 
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table with the columns and keys of another."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
+from syncline.model.schema import Schema
 
 #: Our own tables start with this.
 RESERVED = "_syncline_"
@@ -22,6 +23,24 @@ def quoted(name: str) -> str:
 def columns(names: Iterable[str], prefix: str = "") -> str:
     """Column names, quoted, separated by commas; `prefix` is an alias such as `t.`."""
     return ", ".join(prefix + quoted(name) for name in names)
+
+
+def matching(place: str, stage: str, schema: Schema, differs: str, absent: Collection[str], mark: str) -> str:
+    """
+    A query that counts the rows of a stage whose key is in a table, and those of them in which a value differs.
+
+    `differs` is the operator that is true of two values, nulls included, that aren't the same.
+    """
+    same = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in schema.key)
+    if mark:
+        same += f" AND t.{quoted(mark)} IS NULL"
+    others = [name for name in schema.names if name not in schema.key]
+    unequal = [
+        f"s.{quoted(name)} IS NOT NULL" if name in absent else f"t.{quoted(name)} {differs} s.{quoted(name)}"
+        for name in others
+    ]
+    changed = f"CASE WHEN {' OR '.join(unequal)} THEN 1 END" if unequal else "NULL"
+    return f"SELECT count(*), count({changed}) FROM {stage} AS s JOIN {place} AS t ON {same}"
 
 
 def check_names(

@@ -14,14 +14,14 @@ import io
 import os
 import select
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
 from syncline.connectors.sql.limits import Limits, beyond
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.names import columns, matching, quoted
 from syncline.connectors.sql.postgresql_errors import refused, translated
 from syncline.connectors.sql.settings import PostgresSettings
 from syncline.connectors.sql.table import Column, Table
@@ -203,6 +203,16 @@ class PostgresDatabase:
             )
         count: int = self.execute(f"WITH removed AS ({removing} RETURNING 1) SELECT count(*) FROM removed")[0][0]
         return count
+
+    def compare(
+        self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
+    ) -> tuple[int, int]:
+        """Copies rows into a staging table, and joins it."""
+        with self.transaction(durable=False):
+            stage, _ = self._staged("look", rows, schema)
+            query = matching(self.place + quoted(table), f"pg_temp.{stage}", schema, "IS DISTINCT FROM", absent, mark)
+            ((matched, differing),) = self.execute(query)
+            return matched, differing
 
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table with everything of another but its foreign keys, triggers, policies and grants."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from syncline.connectors.runtime import Runtime
 from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
+from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance
 
@@ -41,4 +42,11 @@ def check(instance: Instance) -> Reached:
     return look(instance)
 
 
-RUNTIME = Runtime(name="sql", open_source=None, open_destination=open_destination, check=check)
+def compare(instance: Instance, proposed: Proposed) -> Compared:
+    """What a write would do; see `sql/compare.py`."""
+    from syncline.connectors.sql.compare import compare as look
+
+    return look(instance, proposed)
+
+
+RUNTIME = Runtime(name="sql", open_source=None, open_destination=open_destination, check=check, compare=compare)

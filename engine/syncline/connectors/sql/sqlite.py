@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import sqlite_types as types
 from syncline.connectors.sql.limits import Limits
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.names import columns, matching, quoted
 from syncline.connectors.sql.settings import SqliteSettings
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
@@ -35,6 +35,7 @@ _BUSY = 30.0
 _PART_ROWS = 10_000
 
 _COLUMNS = "_syncline_columns"
+_STAGE = "_syncline_stage"
 
 #: How SQLite keeps the statement that made a table: these words, then the name in any of its four ways to quote.
 _CREATE = re.compile(
@@ -203,6 +204,24 @@ class SqliteDatabase:
             now = "strftime('%Y-%m-%dT%H:%M:%f000Z', 'now')"
             statement = f"UPDATE {quoted(table)} SET {quoted(mark)} = {now} WHERE {same} AND {quoted(mark)} IS NULL"
         return sum(self.execute_many(statement, part) for part in _parts(keys.frame, schema))
+
+    def compare(
+        self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
+    ) -> tuple[int, int]:
+        """Puts rows into a temporary table in memory, and joins it."""
+        self.execute("PRAGMA temp_store = MEMORY")
+        declared = ", ".join(types.declaration(field) for field in schema.fields)
+        marks = ", ".join("?" * len(schema.fields))
+        self.execute("BEGIN")
+        try:
+            self.execute(f"CREATE TEMP TABLE {_STAGE} ({declared}) STRICT")
+            for part in _parts(rows.frame, schema):
+                self.execute_many(f"INSERT INTO temp.{_STAGE} VALUES ({marks})", part)
+            query = matching(f"main.{quoted(table)}", f"temp.{_STAGE}", schema, "IS NOT", absent, mark)
+            ((matched, differing),) = self.execute(query)
+            return matched, differing
+        finally:
+            self.execute("ROLLBACK")
 
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table by the statement that created another, under the new name."""

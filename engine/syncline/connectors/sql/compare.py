@@ -1,0 +1,51 @@
+"""What a write to a table would do, found by joining the rows with it. Nothing but temporary tables is made."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncline.connectors.sql.names import quoted
+from syncline.connectors.sql.settings import SqliteSettings, settings
+from syncline.connectors.sql.table import keyed, missing
+from syncline.model.schema import Schema
+from syncline.sdk.comparison import Compared, Proposed
+
+if TYPE_CHECKING:
+    from syncline.connectors.sql.database import Database
+    from syncline.sdk.source import Instance
+
+
+def compare(instance: Instance, proposed: Proposed) -> Compared:
+    """See `Compare`. `Invalid` where the table doesn't fit, as a run would find it."""
+    from syncline.connectors.sql.runtime import open_database
+
+    found = settings(instance)
+    if isinstance(found, SqliteSettings) and not found.path.exists():
+        return Compared(inserted=proposed.frame.height)
+    with closing(open_database(instance)) as database:
+        return compare_with(database, proposed)
+
+
+def compare_with(database: Database, proposed: Proposed) -> Compared:
+    """The same over an open database."""
+    target, frame = proposed.target, proposed.frame
+    table = database.inspect(target.stream)
+    if table is None:
+        return Compared(inserted=frame.height)
+    absent = {field.name for field in missing(table, target, database.holds)}
+    ((there,),) = database.execute(f"SELECT count(*) FROM {database.place}{quoted(table.name)}")
+    if not keyed(target):
+        return Compared(inserted=frame.height, deleted=there if target.mode == "replace" else 0, there=there)
+    schema = target.schema
+    matched = differing = deleted = 0
+    if frame.height:
+        matched, differing = database.compare(table.name, database.render(frame, schema), schema, absent)
+    if proposed.gone is not None and proposed.gone.height:
+        key = Schema(tuple(field for field in schema.fields if field.name in schema.key), schema.key)
+        keys = database.render(proposed.gone.select(key.names), key)
+        mark = proposed.mark if proposed.mark not in absent else ""
+        deleted, _ = database.compare(table.name, keys, key, set(), mark)
+    found = Compared(frame.height - matched, differing, matched - differing, deleted, there)
+    return replace(found, deleted=there - matched) if target.mode == "replace" else found
