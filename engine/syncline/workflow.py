@@ -19,6 +19,7 @@ from syncline.manifests.expressions import check_expressions
 from syncline.manifests.load import load_tree
 from syncline.manifests.overlay import declared, read_overlays
 from syncline.manifests.resolve import resolve
+from syncline.manifests.subscriptions import check_subscriptions
 from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Invalid
@@ -97,6 +98,7 @@ def _validated(settings: Settings, loaded: LoadResult, *, mapping_tests: bool, b
     found += _mapping_findings(resolved.desired, flows)
     found += side_by_side(resolved.desired)
     found += _condition_findings(resolved.desired)
+    found += check_subscriptions(resolved.desired)
     if base:
         from syncline.manifests.revisions import connectors_at
 
@@ -117,7 +119,7 @@ def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
 
 
 def _condition_findings(desired: Desired) -> list[Diagnostic]:
-    if not any(desired.of_kind("Schedule")):
+    if not any(desired.of_kind("Schedule")) and not any(desired.of_kind("Subscription")):
         return []
     from syncline.policy.conditions import check_conditions
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from syncline.sdk.comparison import Compare
 from syncline.sdk.destination import Destination
+from syncline.sdk.notice import Notifier
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
 
@@ -18,6 +19,7 @@ class Runtime:
     `check` raises when the system can't be reached or refuses the credentials, and returns what it found.
     `transactional`: what is written there appears together with its checkpoint. Where it isn't so, a destination is
     given a ledger. `compare` says what a write would do; None where that can't be known without writing.
+    `open_notifier` raises `Invalid` (SYN731) for an instance that can't carry messages.
     """
 
     name: str
@@ -26,3 +28,4 @@ class Runtime:
     check: Callable[[Instance], Reached]
     transactional: bool = True
     compare: Compare | None = None
+    open_notifier: Callable[[Instance], Notifier] | None = None

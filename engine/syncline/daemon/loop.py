@@ -21,6 +21,7 @@ from syncline import workflow
 from syncline.daemon.attempts import Attempts
 from syncline.daemon.fetching import Fetching
 from syncline.daemon.gitcommand import Stop
+from syncline.daemon.notifier import notifying
 from syncline.daemon.starts import Starter
 from syncline.executor.facilities import Facilities
 from syncline.manifests.repository import Revision
@@ -182,7 +183,7 @@ class Daemon:
             self._settled = ""  # somebody else may have led
             self._next_look = 0.0
             self._asked.clear()  # what was asked for until now is met by the first look
-            with self._requests(engine, stop):
+            with self._requests(engine, stop), notifying(engine, facilities.store, self._tell):
                 while not stop.is_set():
                     if not store.holds(lease):
                         self._tell("the lease ran out before it could be renewed: another daemon may work now")

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from syncline.manifests.flow import Side
     from syncline.model.secret import Secret
     from syncline.sdk.auth.tokens import TokenStore
+    from syncline.sdk.http import Proxy
     from syncline.sdk.keep import Keep
     from syncline.settings import Settings
 
@@ -116,6 +117,13 @@ def _network(side: Side, spec: IntegrationSpec, desired: Desired, settings: Sett
     owner = side.integration.key.tenant
     account = f"{owner or '-'}/{spec.limits.account or side.integration.key.name}"
     proxies = proxies_of(spec.proxy, settings, secret) if side.runtime == "rest" else ()
+    return network_of(account, desired, settings, tenant, proxies)
+
+
+def network_of(
+    account: str, desired: Desired, settings: Settings, tenant: str, proxies: tuple[Proxy, ...] = ()
+) -> Network:
+    """What may be reached and used for a tenant, counted for an account."""
     declared = desired.find("", "Tenant", tenant) if tenant else None
     if declared is None or not isinstance(declared.spec, TenantSpec):
         egress = Egress(private=settings.egress_private, literals=not tenant)

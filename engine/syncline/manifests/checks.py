@@ -33,8 +33,8 @@ from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import names_in, texts_of
 from syncline.manifests.writes import declared_writes
 from syncline.model import units
-from syncline.model.event import Action
 from syncline.model.manifest import Path
+from syncline.model.notice import NOTICES
 from syncline.model.trigger import TRIGGERS
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 SPEC: Final[Path] = ("spec",)
-#: Types of events that something can react to.
-EVENTS: Final = tuple(action.value for action in Action)
+#: Fewest seconds between two reminders of a subscription.
+SOONEST_REMINDER: Final = 60
 
 
 def check(kind: str, spec: BaseModel) -> Iterator[Problem]:
@@ -333,12 +333,18 @@ def _windows(windows: Windows) -> Iterator[Problem]:
 
 
 def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
-    given = [n for n in ("notify", "run", "webhook") if getattr(spec.do, n)]
-    if len(given) != 1:
-        yield _choice(given, ("notify", "run", "webhook"), (*SPEC, "do"), "a subscription")
+    yield from _exactly_one(spec.do, ("notify", "webhook"), (*SPEC, "do"), "a subscription")
     for position, event in enumerate(spec.on):
-        if event not in EVENTS:
-            yield _not_one_of(event, EVENTS, (*SPEC, "on", position), "type of event")
+        if event not in NOTICES:
+            yield _not_one_of(event, NOTICES, (*SPEC, "on", position), "type of event")
+    yield from _repeated(list(spec.on), (*SPEC, "on"), "", "type of event")
+    if spec.repeat_every is not None and units.duration(spec.repeat_every) < SOONEST_REMINDER:
+        yield Problem(
+            "SYN205",
+            (*SPEC, "repeatEvery"),
+            f"{spec.repeat_every} is too short a time between reminders",
+            expected=f"{SOONEST_REMINDER}s or more",
+        )
 
 
 #: A check's argument is the kind's own spec model, which the loader guarantees.

@@ -14,7 +14,6 @@ from pydantic.alias_generators import to_camel
 
 from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
 from syncline.manifests.findings import Problem
@@ -82,17 +81,11 @@ def _tenant(spec: TenantSpec) -> Iterator[Feature]:
             yield Feature(("spec", field), f"enforcing {field}", "Nothing is refused because of it yet.")
 
 
-def _subscription(spec: SubscriptionSpec) -> Iterator[Feature]:
-    del spec
-    yield Feature(("kind",), "reacting to events", "Nothing is sent or started because of it.", at_key=False)
-
-
 _FEATURES: Final[dict[str, Callable[[Any], Iterator[Feature]]]] = {
     "AuthConfig": _auth,
     "Sync": _sync,
     "Import": _import,
     "Tenant": _tenant,
-    "Subscription": _subscription,
 }
 
 

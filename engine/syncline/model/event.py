@@ -51,6 +51,7 @@ class Action(StrEnum):
     key_create = "key.create"
     audit_export = "audit.export"
     snapshot_export = "snapshot.export"
+    notification_send = "notification.send"
 
 
 class EventOutcome(StrEnum):
@@ -141,6 +142,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.key_create: _Class(*_API, 1, "Create"),
     Action.audit_export: _Class(*_API, 2, "Read"),
     Action.snapshot_export: _Class(*_API, 2, "Read"),
+    Action.notification_send: _Class(*_API, 1, "Create"),
 }
 
 # Outcome to (severity_id, severity, status_id, status).

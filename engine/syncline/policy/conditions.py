@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from syncline.kinds.schedule import ScheduleSpec
+from syncline.kinds.subscription import SubscriptionSpec
 from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic
+from syncline.model.notice import NOTICES
 from syncline.model.trigger import EXAMPLES
 from syncline.policy.cel import ERRORS, Condition
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
-    from syncline.model.manifest import Manifest
+    from syncline.model.manifest import Manifest, Path
 
 
 def check_conditions(desired: Desired) -> list[Diagnostic]:
-    """A finding (SYN696) for each filter of a schedule that isn't CEL, or isn't true or false of its event."""
-    return [finding for manifest in desired.of_kind("Schedule") for finding in _schedule(manifest)]
+    """A finding (SYN696, SYN730) for each filter that isn't CEL, or isn't true or false of an event that it is for."""
+    found = [finding for manifest in desired.of_kind("Schedule") for finding in _schedule(manifest)]
+    return [*found, *(finding for manifest in desired.of_kind("Subscription") for finding in _subscription(manifest))]
 
 
 def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:
@@ -26,17 +29,34 @@ def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:
     if not isinstance(spec, ScheduleSpec) or spec.on is None or spec.on.filter is None:
         return
     example = EXAMPLES.get(spec.on.event)
-    if example is None:
-        return  # the type of the event is a finding already
-    wrong = _wrong(spec.on.filter, dict(example))
-    if wrong:
+    if example is not None:  # else the type of the event is a finding already
+        yield from _filter(manifest, ("spec", "on", "filter"), spec.on.filter, "SYN696", example)
+
+
+def _subscription(manifest: Manifest) -> Iterator[Diagnostic]:
+    spec = manifest.spec
+    if not isinstance(spec, SubscriptionSpec) or spec.filter is None:
+        return
+    for event in spec.on:
+        found = list(_filter(manifest, ("spec", "filter"), spec.filter, "SYN730", NOTICES.get(event)))
+        yield from found
+        if found:
+            return
+
+
+def _filter(
+    manifest: Manifest, path: Path, text: str, code: str, example: Mapping[str, Any] | None
+) -> Iterator[Diagnostic]:
+    wrong = _wrong(text, dict(example)) if example is not None else ""
+    if wrong and example is not None:
+        of = f" of type {example['type']}" if code == "SYN730" else ""
         yield Diagnostic(
-            code="SYN696",
+            code=code,
             message=f"the filter {wrong}",
-            place=manifest.place_of("spec", "on", "filter"),
+            place=manifest.place_of(*path),
             subject=str(manifest.key),
-            expected=f"a CEL condition over event.{{{', '.join(example)}}}",
-            suggestion=_near(spec.on.filter, list(example)),
+            expected=f"a CEL condition over event.{{{', '.join(example)}}}{of}",
+            suggestion=_near(text, list(example)),
         )
 
 

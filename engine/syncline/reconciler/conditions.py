@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.schedule import ScheduleSpec
+from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.model.condition import SOURCE_CHANGED, Condition, ConditionType, Status, Truth
 from syncline.model.errors import Again, Denied, SynclineError, Waiting
@@ -96,7 +97,7 @@ def declared(key: ObjectKey, generation: int, spec: BaseModel, at: Moment) -> St
 
 def suspension(status: Status, spec: BaseModel, at: Moment) -> Status:
     """Whether it is suspended today, of what can be."""
-    if not isinstance(spec, SyncSpec | ImportSpec | ScheduleSpec):
+    if not isinstance(spec, SyncSpec | ImportSpec | ScheduleSpec | SubscriptionSpec):
         return status
     suspend = spec.suspend
     if suspend is None or (suspend.until is not None and suspend.until < at.now.date()):
@@ -134,6 +135,21 @@ def checked(status: Status, at: Moment, error: SynclineError | None) -> Status:
         return failed(status, at, SECRET, error, again=True)
     reason = "Unreachable" if isinstance(error, Again | Waiting) else "CheckFailed"
     return failed(status, at, reason, error, again=True)
+
+
+def delivered(status: Status, at: Moment, error: SynclineError | None) -> Status:
+    """A subscription after a message of it arrived, or didn't. The outbox knows when it is tried again."""
+    if error is None:
+        return well(status, at, "Delivered")
+    found = failed(status, at, "DeliveryFailed", error, again=False)
+    trying = isinstance(error, Again | Waiting)
+    said = [
+        at.say(
+            ConditionType.reconciling, Truth.true if trying else Truth.false, "Retrying" if trying else "DeliveryFailed"
+        ),
+        at.say(ConditionType.stalled, Truth.false if trying else Truth.true, "DeliveryFailed"),
+    ]
+    return replace(found.with_(*said), attempts=0, retry="")
 
 
 def depending(status: Status, at: Moment, blockers: tuple[Status, ...]) -> Status:

@@ -1,7 +1,8 @@
 """What objects stand on: what must be ready for them to work, and which secrets must be there.
 
-A flow needs its mapping and the integrations of both ends; an integration needs its credentials. A schedule starts
-flows and needs nothing: it is as good as ever while one of them fails.
+A flow needs its mapping and the integrations of both ends; an integration needs its credentials, and a subscription
+the integration that carries its messages. A schedule starts flows and needs nothing: it is as good as ever while one of
+them fails.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
     from syncline.settings import Settings
 
-_NEEDING = frozenset({"Sync", "Import", "Integration"})
+_NEEDING = frozenset({"Sync", "Import", "Integration", "Subscription"})
 
 #: What each object stands on, nearest first, for every object that stands on others.
 Needs = Mapping["ObjectKey", tuple["ObjectKey", ...]]

@@ -23,6 +23,7 @@ from syncline.reconciler.conditions import (
     Moment,
     checked,
     declared,
+    delivered,
     depending,
     failed,
     ran,
@@ -161,6 +162,21 @@ def after_check(store: StateStore, applied: Applied, key: ObjectKey, error: Sync
         _settle(store, applied.desired)
 
 
+def after_delivery(store: StateStore, applied: Applied, key: ObjectKey, error: SynclineError | None) -> None:
+    """After a message of a subscription arrived, or couldn't be brought to arrive."""
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        at = Moment(_now(), applied.objects[key].revision)
+        known = before.get(key) or Status(key)
+        ready = known.condition(ConditionType.ready)
+        if error is None and not known.failing and ready is not None:
+            return (), ()
+        found = _kept(known, delivered(known, at, error))
+        return [found], _told(before, {key: found})
+
+    store.change_statuses([key], make)
+
+
 def secrets_error(settings: Settings, manifest: Manifest) -> SynclineError | None:
     """Why an object's secrets can't be had on this machine; None where they can, or it has none."""
     for ref in secret_refs(manifest.spec):
@@ -268,7 +284,11 @@ def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status])
         old = before.get(key)
         ready = status.condition(ConditionType.ready)
         was = old.condition(ConditionType.ready) if old is not None else None
-        if ready is None or (was is not None and (was.status, was.reason) == (ready.status, ready.reason)):
+        if ready is None:
+            continue
+        same = was is not None and (was.status, was.reason) == (ready.status, ready.reason)
+        newer = key.kind == "Source" and not status.failing and (was is None or was.revision != ready.revision)
+        if same and not newer:
             continue
         if status.failing and ready.reason == DEPENDENCY:
             continue  # the cause is told, once
@@ -276,7 +296,7 @@ def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status])
             yield Occurrence(key, Mood.warning, ready.reason, ready.message, ready.revision)
         elif old is not None and old.failing and was is not None and was.reason != DEPENDENCY:
             yield Occurrence(key, Mood.normal, "Ready", ready.message, ready.revision)
-        elif key.kind == "Source" and (was is None or was.revision != ready.revision):
+        elif newer:
             yield Occurrence(key, Mood.normal, ready.reason, "the commit is applied", ready.revision)
 
 

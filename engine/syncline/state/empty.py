@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from syncline.model.condition import Occurrence, Status
 from syncline.model.key import ObjectKey
+from syncline.model.outbox import Message
 from syncline.model.run import RunState
 from syncline.state.store import (
     AppliedObject,
@@ -89,6 +90,14 @@ class EmptyState:
         after: int = 0,  # noqa: ARG002 - the protocol's
         limit: int = 50,  # noqa: ARG002 - the protocol's
     ) -> tuple[Occurrence, ...]:
+        return ()
+
+    def messages(
+        self,
+        key: ObjectKey | None = None,  # noqa: ARG002 - the protocol's
+        tenant: str | None = None,  # noqa: ARG002 - the protocol's
+        limit: int = 50,  # noqa: ARG002 - the protocol's
+    ) -> tuple[Message, ...]:
         return ()
 
     def token(self, key: TokenKey) -> SealedToken | None:  # noqa: ARG002 - the protocol's

@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, or_, select
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
-from syncline.state import statuses, tables, tokens
+from syncline.state import outbox, statuses, tables, tokens
 from syncline.state.rows import is_key, key_columns, storable
 from syncline.state.store import (
     AppliedObject,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Row, Table
 
     from syncline.model.condition import Occurrence, Status
+    from syncline.model.outbox import Message
     from syncline.state.database import Database
 
 #: The fewest characters of a run's id that may stand for it.
@@ -224,6 +225,9 @@ class SqlReader:
         self, key: ObjectKey | None = None, tenant: str | None = None, after: int = 0, limit: int = 50
     ) -> tuple[Occurrence, ...]:
         return statuses.events(self._database, key, tenant, after, limit)
+
+    def messages(self, key: ObjectKey | None = None, tenant: str | None = None, limit: int = 50) -> tuple[Message, ...]:
+        return outbox.messages(self._database, key, tenant, limit)
 
     def token(self, key: TokenKey) -> SealedToken | None:
         return tokens.read(self._database, key)

@@ -26,6 +26,7 @@ from syncline.state import lease as leases
 from syncline.state import ledger, statuses, tables, tokens
 from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
+from syncline.state.outbox import SqlOutbox
 from syncline.state.reader import SqlReader, run_columns
 from syncline.state.rows import is_key, key_columns, now, storable
 from syncline.state.store import AppliedObject, Author, Lease, RunRecord, SealedRejects, StatusChange, TokenKey
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from syncline.state.database import Database
 
 
+#: What is kept of an object under its name, and goes with it.
+_OF_OBJECTS = (tables.cursors, tables.metrics, tables.statuses, tables.subscriptions, tables.outbox)
 #: Steps hold whole declarations; those of older applies are dropped, and only the applies themselves stay.
 KEPT_JOURNALS = 20
 
@@ -146,9 +149,9 @@ class SqlStore(SqlReader):
             # stays the old one: the step that records the new declaration is still to come.
             connection.execute(update(tables.objects).where(mine).values(document=_renamed(document, key)))
             # What a former object of the new name left behind would be mixed up with what is moved there.
-            for table in (tables.cursors, tables.metrics, tables.statuses):
+            for table in _OF_OBJECTS:
                 connection.execute(delete(table).where(is_key(table, key)))
-            for table in (tables.objects, tables.cursors, tables.runs, tables.metrics, tables.statuses):
+            for table in (tables.objects, tables.runs, *_OF_OBJECTS):
                 connection.execute(update(table).where(is_key(table, previous)).values(key_columns(key)))
             if key.kind == "Integration":
                 ledger.rename(connection, key.tenant, previous.name, key.name)
@@ -293,6 +296,9 @@ class SqlStore(SqlReader):
 
     def ledger(self, tenant: str, integration: str) -> SqlLedger:
         return SqlLedger(self._database, tenant, integration)
+
+    def outbox(self) -> SqlOutbox:
+        return SqlOutbox(self._database)
 
     def add_metrics(self, key: ObjectKey, values: Mapping[str, float]) -> None:
         if values:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import Text, bindparam, cast, delete, insert, or_, select
 
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.key import ObjectKey
@@ -34,6 +34,7 @@ _WORDS = {RunState.running: "Started"}
 #: Longest message of a condition or an event, in characters.
 MAX_MESSAGE = 2_000
 
+_TROUBLE = ((ConditionType.ready, Truth.false), (ConditionType.drifted, Truth.true))
 _STATUSES, _EVENTS = tables.statuses, tables.events
 _INSERT_EVENT = insert(_EVENTS)
 
@@ -153,6 +154,22 @@ def _reading(count: int | None, *, lock: bool) -> Select[Any]:
 
 def _numbered(keys: Sequence[ObjectKey]) -> dict[str, str]:
     return {f"{name}{i}": value for i, key in enumerate(keys) for name, value in key_columns(key).items()}
+
+
+def events_after(database: Database, after: int, limit: int) -> tuple[Occurrence, ...]:
+    """The oldest events after a number, in their order."""
+    query = select(_EVENTS).where(_EVENTS.c.number > after).order_by(_EVENTS.c.number).limit(limit)
+    with database.read() as connection:
+        return tuple(map(_occurrence, connection.execute(query).all()))
+
+
+def troubled(database: Database) -> dict[ObjectKey, Status]:
+    """The statuses of objects that aren't ready or have drifted: found in the text, as of thousands few are."""
+    text = cast(_STATUSES.c.conditions, Text)
+    wrong = or_(*(text.like(f'%"type": "{kind}", "status": "{truth}"%') for kind, truth in _TROUBLE))
+    query = select(_STATUSES).where(wrong).order_by(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
+    with database.read() as connection:
+        return {status.key: status for status in map(_status, connection.execute(query).all())}
 
 
 def _any_of(table: Table, keys: Sequence[ObjectKey]) -> ColumnElement[bool]:

@@ -19,6 +19,7 @@ from syncline.model.budget import Budgets
 from syncline.model.condition import Occurrence, Status
 from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
+from syncline.model.outbox import Message, Outbox
 from syncline.model.run import Counts, RunState
 
 
@@ -230,6 +231,9 @@ class StateReader(Protocol):
     ) -> tuple[Occurrence, ...]:
         """The newest events after a number, oldest first; of an object or a tenant, where one is given."""
 
+    def messages(self, key: ObjectKey | None = None, tenant: str | None = None, limit: int = 50) -> tuple[Message, ...]:
+        """The newest messages of subscriptions, oldest first; of a subscription or a tenant, where one is given."""
+
     def token(self, key: TokenKey) -> SealedToken | None:
         """A token as it is kept; None where there never was one."""
 
@@ -334,3 +338,6 @@ class StateStore(StateReader, Protocol):
 
     def ledger(self, tenant: str, integration: str) -> Ledger:
         """What is remembered of a tenant's writes to an integration that has no transactions."""
+
+    def outbox(self) -> Outbox:
+        """Messages of subscriptions, and how far each subscription is."""

@@ -250,3 +250,30 @@ budgets = Table(
     Column("name", NAME, primary_key=True),
     Column("book", Text, nullable=False),
 )
+
+# How far each subscription is (see `outbox.py`): a JSON text that `notify` makes and reads.
+subscriptions = Table("subscriptions", metadata, *_key(), Column("position", Text, nullable=False))
+
+# Messages of subscriptions. `due` is empty once a message is over.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("number", COUNT, primary_key=True),
+    Column("id", NAME, nullable=False, unique=True),
+    Column("tenant", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("thread", NAME, nullable=False),
+    Column("phase", NAME, nullable=False),
+    Column("event", JSON, nullable=False),
+    Column("created", NAME, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("attempts", COUNT, nullable=False),
+    Column("due", NAME, nullable=False),
+    Column("finished", NAME, nullable=False),
+    Column("ref", NAME, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("error_code", NAME, nullable=False),
+    Index("outbox_by_object", "tenant", "kind", "name", "number"),
+    Index("outbox_by_due", "due"),
+)

@@ -402,12 +402,10 @@ def test_features_without_effect():
     """What the language has and this version leaves out is a warning that names it."""
     found = resolved(
         BASE.replace("spec: {}", "spec: {quotas: {concurrentRuns: 2}}"),
-        sync("on: [run.finish], do: {run: [Sync/customers]}", "Subscription"),
     ).diagnostics
 
     assert [(d.code, d.severity, d.message) for d in found] == [
         ("SYN241", Severity.warning, "this version doesn't execute the quota concurrentRuns, so it has no effect"),
-        ("SYN241", Severity.warning, "this version doesn't execute reacting to events, so it has no effect"),
     ]
 
 

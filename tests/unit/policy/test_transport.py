@@ -117,3 +117,17 @@ def test_tokens_are_got_over_tls(own: str, offered: str, rules: list[str]) -> No
     api = api.replace("version: 1.0.0", f"version: 1.0.0\n  auth: [{{type: oauth2, tokenUrl: '{offered}'}}]")
 
     assert denied({**CUSTOMERS, "api.yaml": api, "auth.yaml": OAUTH.format(own=own)}) == rules
+
+
+@pytest.mark.parametrize(
+    ("url", "rules"), [("http://hooks.example.com/a", ["transport"]), ("https://hooks.example.com/a", [])]
+)
+def test_webhooks_go_over_tls(url: str, rules: list[str]) -> None:
+    """A subscription's webhook on another machine is reached over TLS."""
+    hook = f"""\
+apiVersion: syncline/v1
+kind: Subscription
+metadata: {{name: ops, tenant: acme}}
+spec: {{on: [incident], do: {{webhook: {{url: "{url}", secret: {{secretRef: {{provider: env, key: K}}}}}}}}}}
+"""
+    assert denied({**CUSTOMERS, "hook.yaml": hook}) == rules

@@ -9,6 +9,7 @@ from syncline.model.codes import (
     content,
     manifest,
     mapping,
+    notify,
     plan,
     policy,
     review,
@@ -39,6 +40,7 @@ _AREAS = (
     schedule,
     takeover,
     run,
+    notify,
     secret,
     audit,
 )

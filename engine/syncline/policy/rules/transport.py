@@ -12,6 +12,7 @@ from syncline.kinds.auth import AuthConfigSpec, urls_of
 from syncline.kinds.auth_details import offer_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
+from syncline.kinds.subscription import SubscriptionSpec
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.manifest import Manifest
 from syncline.policy.locations import is_local, servers, settings_of
@@ -95,8 +96,24 @@ def _database(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpe
         yield _violation(manifest, other, place, "?sslmode=verify-full", severity)
 
 
+def _webhooks(subjects: Subjects) -> Iterator[Violation]:
+    for manifest in subjects.desired.of_kind("Subscription"):
+        spec = manifest.spec
+        if isinstance(spec, SubscriptionSpec) and spec.do.webhook and (host := _plain_host(spec.do.webhook.url)):
+            yield Violation(
+                rule="transport",
+                code="SYN505",
+                subject=manifest.key,
+                message=f"subscription {manifest.key.name} reaches {host} without TLS",
+                place=manifest.place_of("spec", "do", "webhook", "url"),
+                expected="https://",
+                help="Use the encrypted address of the receiver.",
+            )
+
+
 def check(subjects: Subjects) -> Iterator[Violation]:
-    """An integration that isn't on this machine and is reached without TLS, by HTTP or by PostgreSQL's protocol."""
+    """What is on another machine and reached without TLS: by HTTP, webhooks included, or PostgreSQL's protocol."""
+    yield from _webhooks(subjects)
     for manifest in subjects.desired.of_kind("Integration"):
         spec = manifest.spec
         assert isinstance(spec, IntegrationSpec)

@@ -1,0 +1,61 @@
+"""Lets subscriptions be told while a daemon works: a thread beside its loop, which it neither holds up nor ends."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from syncline.model.errors import Denied, SynclineError
+from syncline.notify.dispatcher import Dispatcher
+from syncline.notify.sender import Sender
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine
+    from syncline.state.store import StateStore
+
+#: Seconds between looks at what there is to tell.
+TICK: Final = 0.5
+#: Seconds before the next look after one that failed.
+PAUSE: Final = 5.0
+
+
+@contextmanager
+def notifying(engine: Engine, store: StateStore, tell: Callable[[str], None]) -> Iterator[None]:
+    """Tells and sends during the block. `store` refuses what is written once another daemon has taken over."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_notify, args=(engine, store, tell, stop), name="syncline-notify", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(3.0)  # what is cut off is sent again by the next daemon
+
+
+def _notify(engine: Engine, store: StateStore, tell: Callable[[str], None], stop: threading.Event) -> None:
+    dispatcher = Dispatcher(store, engine.applied)
+    sender = Sender(engine, store, tell, time.time)
+    said = ""
+    try:
+        while not stop.is_set():
+            pause = TICK
+            try:
+                dispatcher.tick(time.time())
+                sender.tick()
+                said = ""
+            except Denied:
+                return
+            except SynclineError as error:
+                pause, problem = PAUSE, f"notifications: {error.code} {error.message}"
+            except Exception as error:  # a defect here ends no run and no apply
+                pause = PAUSE
+                problem = f"notifications: SYN999 {type(error).__name__}: a defect in Syncline, please report it"
+            if pause == PAUSE and problem != said:
+                said = problem
+                tell(problem)
+            stop.wait(pause)
+    finally:
+        sender.close()

@@ -1,0 +1,85 @@
+"""What a subscription demands beyond its own manifest: an integration that carries messages, and texts that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from syncline.kinds.subscription import SubscriptionSpec
+from syncline.manifests.flow import side_of
+from syncline.manifests.text import nearest
+from syncline.model.diagnostic import Diagnostic
+from syncline.model.errors import Invalid
+from syncline.model.notice import NOTICES
+from syncline.sdk.template import Template, TemplateError, compile_template
+
+if TYPE_CHECKING:
+    from syncline.manifests.desired import Desired
+    from syncline.manifests.flow import Side
+    from syncline.model.manifest import Manifest
+
+#: Runtimes whose integrations all carry messages.
+_CARRYING: frozenset[str] = frozenset()
+
+
+def check_subscriptions(desired: Desired) -> list[Diagnostic]:
+    """Findings (SYN731, SYN732) of every subscription that sends messages through an integration."""
+    return [finding for manifest in desired.of_kind("Subscription") for finding in _findings(desired, manifest)]
+
+
+def carries(side: Side) -> bool:
+    """Whether messages can be sent through an integration."""
+    return side.runtime in _CARRYING
+
+
+def _findings(desired: Desired, manifest: Manifest) -> Iterator[Diagnostic]:
+    spec = manifest.spec
+    if not isinstance(spec, SubscriptionSpec) or spec.do.notify is None:
+        return
+    path = ("spec", "do", "notify")
+    integration = desired.find(manifest.key.tenant, "Integration", spec.do.notify.integration)
+    side = side_of(desired, integration, "") if integration is not None else None
+    if side is not None and not carries(side):
+        yield Diagnostic(
+            code="SYN731",
+            message=f"{side.connector.key.name} can't carry messages",
+            place=manifest.place_of(*path, "integration"),
+            subject=str(manifest.key),
+            help="Use an integration of slack, pagerduty-events or smtp, or declare `notify` in its connector.",
+        )
+    for field in ("title", "message"):
+        text = getattr(spec.do.notify, field)
+        if text is not None and (wrong := _unfit(text, spec)):
+            yield Diagnostic(
+                code="SYN732",
+                message=f"the {field} {wrong}",
+                place=manifest.place_of(*path, field),
+                subject=str(manifest.key),
+                expected="a template over event, title and text: {{ event.object }}",
+                suggestion=_near(text, spec),
+            )
+
+
+def _unfit(text: str, spec: SubscriptionSpec) -> str:
+    """What is wrong with a template, or ''."""
+    try:
+        template: Template = compile_template(text)
+        for name in spec.on:
+            if name in NOTICES:
+                template.render({"event": dict(NOTICES[name]), "title": "", "text": ""})
+    except TemplateError as error:
+        return error.message.removeprefix("a template ")
+    except Invalid as error:
+        return f"can't be filled from {name}: {error.message.partition(': ')[2]}"
+    return ""
+
+
+def _near(text: str, spec: SubscriptionSpec) -> str:
+    """A field for the first one that no event has."""
+    try:
+        paths = sorted(compile_template(text).paths)
+    except TemplateError:
+        return ""
+    known = {f"event.{field}" for name in spec.on for field in NOTICES.get(name, ())} | {"event", "title", "text"}
+    wrong = next((path for path in paths if path not in known), "")
+    return nearest(wrong, sorted(known)) or "" if wrong else ""

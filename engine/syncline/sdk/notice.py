@@ -1,0 +1,56 @@
+"""What a runtime that carries messages implements: a message in, what the system calls its thread out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from syncline.model.notice import Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """
+    A message on its way. `id` is the same in every attempt; `event` is what it is about, as data.
+
+    `thread` names the conversation, '' for a message that stands alone; `ref` is what the system called it when its
+    first message arrived, '' before that.
+
+    >>> Notice("m1", Phase.open, "crm is in trouble", "Since 02:15.", {"type": "incident"}, thread="t1").ref
+    ''
+    """
+
+    id: str
+    phase: Phase
+    title: str
+    text: str
+    event: Mapping[str, Any] = field(hash=False)
+    channel: str = ""
+    thread: str = ""
+    ref: str = ""
+
+
+class Notifier(Protocol):
+    """Sends messages through one system. Used by one thread; `close` it.
+
+    >>> class Printer:
+    ...     def send(self, notice: Notice) -> str:
+    ...         return ""
+    ...     def close(self) -> None:
+    ...         pass
+    >>> notifier: Notifier = Printer()
+    >>> notifier.send(Notice("m1", Phase.event, "hello", "", {}))
+    ''
+    """
+
+    def send(self, notice: Notice) -> str:
+        """
+        Sends a message; what the system calls its thread, or '' where it doesn't say.
+
+        Sent again under the same id, it arrives once where the system can tell. Raises `Again` for what may pass,
+        `Stalled` and `Denied` for what a person has to change, and `Invalid` where this message is refused for good.
+        """
+
+    def close(self) -> None:
+        """Releases what it holds."""

@@ -1,0 +1,196 @@
+"""Subscriptions, with a daemon at work: one message for one cause, its recovery in the same thread, and none lost or made up."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncline.model.key import ObjectKey
+from syncline.model.secret import Secret
+from syncline.sdk.standard_webhooks import signed
+from tests.api_server import Asked, Reply, api_server
+from tests.e2e.house import Scenario, audit_ok, customers, settings_of
+from tests.e2e.test_serve import Remote, serving, until
+from tests.look import Look
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+#: Credentials that aren't there, a database that nobody listens at, and many flows into it.
+LAKE = """\
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {name: lake, tenant: acme}
+spec: {type: basic, username: lake, password: {secretRef: {provider: file, key: lake.password}}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: lake, tenant: acme}
+spec:
+  connector: postgresql@^1
+  auth: lake
+  config: {url: "postgresql://127.0.0.1:1/lake", schema: public}
+"""
+FLOW = """\
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: lake-NUMBER, tenant: acme}
+spec: {from: crm/customers, mapping: customer, to: lake/customers-NUMBER, read: full, write: upsert}
+"""
+
+
+def subscription(url: str, on: str = "incident", more: str = "", name: str = "ops", tenant: str = "acme") -> str:
+    of = f", tenant: {tenant}" if tenant else ""
+    return f"""\
+apiVersion: syncline/v1
+kind: Subscription
+metadata: {{name: {name}{of}}}
+spec:
+  on: [{on}]
+  wait: 1s
+  {more}
+  do: {{webhook: {{url: "{url}/hook", secret: {{secretRef: {{provider: env, key: HOOK_SECRET}}}}}}}}
+"""
+
+
+class Receiver:
+    """An endpoint that checks signatures, answers as it is told and keeps what came."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.came: list[tuple[str, dict[str, Any]]] = []
+        self.hold = threading.Event()
+        self.hold.set()
+        self.url = ""
+
+    def answer(self, asked: Asked) -> Reply:
+        headers = asked.headers
+        known = signed(headers["webhook-id"], int(headers["webhook-timestamp"]), asked.body, [Secret(KEY)])
+        if headers["webhook-signature"] != known["webhook-signature"]:
+            return Reply({"error": "not genuine"}, 401)
+        self.came.append((headers["webhook-id"], json.loads(asked.body)))
+        self.hold.wait(60)
+        return Reply({}, self.status)
+
+    def types(self, of: str = "") -> list[str]:
+        """What came, by type, of an object where one is given."""
+        return [m["type"] for _, m in self.came if not of or m["data"].get("object") == of]
+
+
+@pytest.fixture
+def receiver(monkeypatch) -> Iterator[Receiver]:
+    monkeypatch.setenv("HOOK_SECRET", KEY)
+    made = Receiver()
+    with api_server(made.answer) as server:
+        made.url = server.url
+        yield made
+        made.hold.set()
+
+
+@pytest.fixture
+def remote(tmp_path) -> Remote:
+    return Remote(tmp_path)
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """The daemon's own folder, with the data that its flows read."""
+    made = tmp_path / "home"
+    made.mkdir()
+    customers(made, 20)
+    return made
+
+
+def messages(root: Path) -> list[Any]:
+    return list(Look(settings_of(root).state_url).messages(limit=1000))
+
+
+@pytest.mark.slow
+def test_one_cause_is_told_once_and_its_recovery_in_the_same_thread(root, remote, receiver):
+    """Fifty flows that wait for credentials are one message, about these; when they come, the same thread says so."""
+    texts = {
+        **Scenario("upsert").texts,
+        "lake.yaml": LAKE + "".join(FLOW.replace("NUMBER", str(n)) for n in range(50)),
+        "ops.yaml": subscription(receiver.url),
+        "other.yaml": "apiVersion: syncline/v1\nkind: Tenant\nmetadata: {name: other}\nspec: {egress: {private: [127.0.0.1]}}\n"
+        "---\n" + subscription(receiver.url, "incident, run.finish, apply.step", name="nosy", tenant="other"),
+    }
+    commit = remote.push(texts)
+    with serving(root, remote) as daemon:
+        daemon.says(f"{commit[:12]} is applied")
+        until(lambda: receiver.came, lambda: "\n".join(daemon.said))
+        (root / "lake.password").touch(mode=0o600)
+        (root / "lake.password").write_text("secret")
+        until(lambda: len(receiver.types("acme/AuthConfig/lake")) == 2, lambda: str(receiver.came))
+        until(lambda: "acme/Integration/lake" in str(receiver.came), lambda: str(receiver.came))
+
+    of_acme = [m for _, m in receiver.came if m["data"]["tenant"] == "acme"]
+    opened, resolved = (m for m in of_acme if m["data"]["object"] == "acme/AuthConfig/lake")
+    assert (opened["type"], resolved["type"]) == ("incident.open", "incident.resolve")
+    assert opened["data"]["count"] == 51
+    assert (opened["data"]["reason"], opened["data"]["code"]) == ("SecretMissing", "SYN801")
+    assert opened["data"]["id"] == resolved["data"]["id"]
+    assert "syncline explain acme/AuthConfig/lake" in opened["data"]["text"]
+    assert "acme/Sync/lake-1" not in {m["data"]["object"] for m in of_acme}
+    # Another tenant's subscription was told of its own steps only, and nothing of what the files hold left the house.
+    assert {m["data"].get("object") for _, m in receiver.came if m["data"]["tenant"] == "other"} <= {
+        "other/Subscription/nosy"
+    }
+    assert "lake.password" not in str(receiver.came)
+    assert audit_ok(settings_of(root))
+
+
+@pytest.mark.slow
+def test_a_kill_between_sending_and_noting_it_repeats_the_message_under_its_id(root, remote, receiver):
+    """A daemon that dies while a receiver has its message sends that one again, under the same id, and no other."""
+    texts = {**Scenario("upsert").texts, "ops.yaml": subscription(receiver.url, "apply.finish")}
+    remote.push(texts)
+    receiver.hold.clear()
+    with serving(root, remote) as daemon:
+        until(lambda: receiver.came, lambda: "\n".join(daemon.said))
+        daemon.process.kill()
+        daemon.process.wait()
+    receiver.hold.set()
+    (before,) = messages(root)
+    assert (before.state, before.attempts) == ("Pending", 1)
+    with serving(root, remote) as daemon:
+        until(lambda: len(receiver.came) > 1, lambda: "\n".join(daemon.said))
+        until(lambda: messages(root)[0].state == "Sent")
+        second = remote.push({**texts, "more.yaml": texts["mapping.yaml"].replace("{name: customer,", "{name: more,")})
+        until(lambda: len(receiver.came) > 2, lambda: "\n".join(daemon.said))
+
+    first, again, other = receiver.came
+    assert first == again
+    assert first[0] != other[0]
+    assert other[1]["data"]["revision"] == second
+    assert len(messages(root)) == 2
+
+
+@pytest.mark.slow
+def test_what_cannot_be_sent_waits_and_shows_and_tells_nobody_of_itself(root, remote, receiver):
+    """A receiver that fails makes the subscription not ready; its messages wait, and arrive once it works, in order."""
+    receiver.status = 500
+    texts = {**Scenario("upsert").texts, "ops.yaml": subscription(receiver.url, "incident, apply.finish")}
+    commit = remote.push(texts)
+    key = ObjectKey("acme", "Subscription", "ops")
+    url = settings_of(root).state_url
+    with serving(root, remote) as daemon:
+        daemon.says(f"{commit[:12]} is applied")
+        daemon.says("acme/Subscription/ops: a message couldn't be sent: SYN734 the receiver answers 500")
+        until(
+            lambda: (s := Look(url).statuses([key]).get(key)) is not None and s.failing, lambda: "\n".join(daemon.said)
+        )
+        receiver.status = 200
+        until(lambda: [m.state for m in messages(root)] == ["Sent"], lambda: str(messages(root)))
+        until(lambda: not Look(url).statuses([key])[key].failing)
+
+    assert set(receiver.types()) == {"apply.finish"}
+    assert len({name for name, _ in receiver.came}) == 1
+    reasons = [event.reason for event in Look(url).events(key)]
+    assert reasons == ["Applied", "DeliveryFailed", "Ready"]
