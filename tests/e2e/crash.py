@@ -31,7 +31,7 @@ from syncline.executor.work import Work
 from syncline.model.run import TRANSITIONS
 from syncline.reconciler.apply import apply_plan
 from tests.e2e import house, prepare
-from tests.e2e.fuse import Fuse, fused, opener
+from tests.e2e.fuse import Fuse, fused, fused_source, opener
 from tests.look import Look
 
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ def run_once(spec: Spec, point: int) -> list[str]:
     settings = spec.settings()
     with open_facilities(settings) as plain:
         facilities = fused(plain, fuse)
-        engine = Engine(facilities, resolver(settings), opener(fuse, BATCH_BYTES, deep=spec.deep))
-        engine.run(Work(house.Scenario(**spec.scenario).key), Silent())
+        reads = bool(spec.scenario.get("jobs"))
+        engine = Engine(facilities, resolver(settings), opener(fuse, BATCH_BYTES, deep=spec.deep, reads=reads))
+        engine.run(Work(house.Scenario(**spec.scenario).key, open_source=fused_source), Silent())
     return fuse.points
 
 

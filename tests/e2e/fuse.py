@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination, Refusal, Target, Writer, Written
     from syncline.sdk.keep import Keep
+    from syncline.sdk.source import Source
     from syncline.settings import Settings
 
 _STORE = [
@@ -174,10 +175,21 @@ class FusedDestination:
 
 
 class FusedOpener(Opener):
-    """Opens small batches, and a destination with a fuse; `deep` puts points inside its transactions, too."""
+    """
+    Opens small batches, and a destination with a fuse; `deep` puts points inside its transactions, too, and `reads`
+    around requests of the source.
+    """
 
     fuse: Fuse
     deep: bool
+    reads: bool
+
+    def source(self) -> Any:
+        opened: Any = super().source()
+        if self.reads:
+            # After the request and before anybody knows its answer, as below.
+            opened._client.fetch = self.fuse.around("source.fetch", opened._client.fetch)
+        return opened
 
     def destination(self) -> Any:
         opened = super().destination()
@@ -203,12 +215,17 @@ class FusedOpener(Opener):
         return call
 
 
-def opener(fuse: Fuse, batch_bytes: int, *, deep: bool = False) -> Callable[..., Opener]:
+def fused_source(made: Opener) -> Source:
+    """What a run's source is opened by: a work names no class that its opener is of."""
+    return made.source()
+
+
+def opener(fuse: Fuse, batch_bytes: int, *, deep: bool = False, reads: bool = False) -> Callable[..., Opener]:
     """What an engine opens flows with."""
 
     def make(item: CompiledFlow, applied: Applied, settings: Settings, resolve: Resolve, keep: Keep | None) -> Opener:
         made = FusedOpener(item, applied, settings, resolve, keep, batch_bytes)
-        made.fuse, made.deep = fuse, deep
+        made.fuse, made.deep, made.reads = fuse, deep, reads
         return made
 
     return make

@@ -75,7 +75,7 @@ spec: {type: basic, username: USER, password: {secretRef: {provider: env, key: W
 class Scenario:
     """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how. With `api`, it reads from there;
     with `sink`, it writes to that API, in a `way` of `tests.e2e.writing`. With `deletes`, it reads the feed of
-    `tests.e2e.deleting` at `api`, which has tombstones.
+    `tests.e2e.deleting` at `api`, which has tombstones; with `jobs`, what jobs of `tests.e2e.exporting` prepare there.
     """
 
     write: str
@@ -86,6 +86,7 @@ class Scenario:
     sink: str = ""
     way: str = ""
     deletes: str = ""
+    jobs: str = ""
 
     @property
     def table(self) -> str:
@@ -106,6 +107,10 @@ class Scenario:
             return deleting(self.api, self.deletes, self.sink, self.way) | (
                 {} if self.sink else {"warehouse.yaml": self._warehouse()}
             )
+        if self.jobs:
+            from tests.e2e.exporting import repository as exporting
+
+            return exporting(self.api, write=self.write)
         if self.api:
             from tests.e2e.api import helpdesk
 
@@ -230,6 +235,12 @@ def _removed(url: str) -> int:
         return int(answer.read())
 
 
+def _tally(url: str) -> dict[str, int]:
+    from tests.e2e.exporting import tally
+
+    return tally(url)
+
+
 def audit_ok(settings: Settings) -> bool:
     """Whether the audit log verifies."""
     if not (settings.keys / SIGNER).exists():
@@ -279,5 +290,6 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
         "position": Checkpoint.loads(cursor).position if cursor else None,
         "audit": audit_ok(settings),
         "accounted": accounted(settings, scenario),
+        "jobs": _tally(scenario.api) if scenario.jobs else None,
         "removed": _removed(scenario.sink) if scenario.sink and scenario.deletes else None,
     }

@@ -30,6 +30,8 @@ def reset(spec: Spec, scenario: house.Scenario, do: Callable[[Callable[[], objec
     """Puts everything back. What a child must do is done by `do`."""
     fresh = not spec.template.exists() or bool(spec.state) or bool(scenario.deletes and scenario.schema)
     shutil.rmtree(spec.work, ignore_errors=True)
+    if scenario.jobs:
+        control(scenario.api, "reset")
     if scenario.schema:
         _reset_schema(scenario.destination, scenario.schema, old=scenario.write == "replace")
     if spec.state:

@@ -86,7 +86,8 @@ class Patience:
 class ReadAhead:
     """The same batches, read in a thread of their own from `start` on; `stop` it, however early.
 
-    Once `halt` is asked for, it raises that instead of giving the next batch.
+    Once `halt` is asked for, it raises that instead of giving the next batch. After a batch that says `settle`, nothing
+    is read before `settled` is called.
     """
 
     def __init__(self, batches: Iterable[Batch], patience: Patience | None = None, halt: Halt | None = None) -> None:
@@ -95,6 +96,7 @@ class ReadAhead:
         self._halt = halt or Halt()
         self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(READ_AHEAD)
         self._stopped = threading.Event()
+        self._settled = threading.Event()
         self._produced: Future[None] | None = None
 
     def start(self) -> None:
@@ -106,8 +108,13 @@ class ReadAhead:
     def stop(self) -> None:
         """Reads no more."""
         self._stopped.set()
+        self._settled.set()
         if self._produced is not None:
             wait((self._produced,), timeout=STOP_SECONDS)
+
+    def settled(self) -> None:
+        """Says that the batch that was given last is committed."""
+        self._settled.set()
 
     def __iter__(self) -> Iterator[Batch]:
         while (item := self._next()) is not None:
@@ -141,8 +148,13 @@ class ReadAhead:
     def _produce(self) -> None:
         try:
             for batch in self._batches:
+                self._settled.clear()
                 if not self._put(batch):
                     return
+                if batch.settle:
+                    self._settled.wait()
+                    if self._stopped.is_set():
+                        return
             self._put(None)
         except BaseException as error:
             self._put(error)
@@ -227,7 +239,8 @@ def load(
     Moves all batches and returns the checkpoint after the last. `advanced` gets cumulative counts and bytes read.
     The last one is told to the sink as such where that is known without waiting, so that its commit can end the run.
 
-    Guards are checked on what would be committed, before it is; rows that a destination refuses when they are sent to
+    Guards are checked on what would be committed, before it is, and on what is known by then where the source waits for
+    the commit; rows that a destination refuses when they are sent to
     it count from then on. The first error of any thread is raised, after what was started is over; everything committed
     before it stays.
     """
@@ -268,8 +281,11 @@ def load(
             prepared = preparer.prepare(batch)
             counts = counts + prepared.counts
             held.append(prepared)
-            if may_judge(guards, counts):
+            if batch.settle or may_judge(guards, counts):
                 release(last=incoming.ended())
+            if batch.settle:
+                settle()
+                incoming.settled()
         release(last=True)
         settle()
     except (KeyboardInterrupt, SystemExit):

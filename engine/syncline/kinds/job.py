@@ -64,7 +64,13 @@ class Download(Request):
 class Job(Spec):
     """A job of an API, whose id is in templates as {{ job.id }}. A run that stops goes on with the same job."""
 
-    create: Annotated[Request, Field(description="Request that creates it; bounds of the cursor go into this one.")]
+    create: Annotated[
+        Request,
+        Field(
+            description="Request that creates it; bounds of the cursor go into this one. Where it sends {{ job.key }}, "
+            "a key of ours, as an idempotency key, it is repeated with the same key if its answer was lost."
+        ),
+    ]
     id: Annotated[
         Jmespath,
         Field(description="JMESPath expression over {status, headers, body} of create's answer that gives its id."),

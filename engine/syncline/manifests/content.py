@@ -12,7 +12,7 @@ from syncline.kinds.write import VERBS
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import VARIABLES
 from syncline.manifests.text import listed, nearest
-from syncline.manifests.texts import names_in, texts_of
+from syncline.manifests.texts import names_in, paths_in, texts_of
 
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
@@ -169,9 +169,18 @@ def _job(stream: RestStream, job: Job, path: Path) -> Iterator[Problem]:
         if name != "download":
             yield from _one_of(request, METHODS, (*at, name), "a request")
         yield from _body(request, (*at, name), stream=False)
-        known = VARIABLES if name == "create" else ("config", "page", "job")
+        known = (*VARIABLES, "job") if name == "create" else ("config", "page", "job")
         for where, text in texts_of(request, (*at, name)):
             yield from _variables(text, known, where)
+            if name == "create":
+                yield from _before(text, where)
+
+
+def _before(text: str, path: Path) -> Iterator[Problem]:
+    """A finding for what a request that creates a job reads of it: all that there is by then is its key."""
+    for found in sorted(paths_in(text)):
+        if found.split(".")[0] == "job" and found != "job.key":
+            yield Problem("SYN213", path, f"the template {text[:80]!r} reads {found!r} of no job yet", "job.key")
 
 
 def _variables(text: str, known: Sequence[str], path: Path) -> Iterator[Problem]:

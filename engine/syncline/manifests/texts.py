@@ -52,3 +52,11 @@ def names_in(text: str) -> frozenset[str]:
         return compile_template(text).names
     except TemplateError:
         return frozenset()
+
+
+def paths_in(text: str) -> frozenset[str]:
+    """The same, as dotted paths."""
+    try:
+        return compile_template(text).paths
+    except TemplateError:
+        return frozenset()

@@ -65,7 +65,8 @@ class Batch:
     height. `malformed` are records read but not in the frame. `position` is where a later read continues after this
     batch. `digest` is the SHA-256 of the raw bytes that the batch was read from (of an API, of the SHA-256
     of each body in order). `skipped` counts records that were read and left out on purpose, by a filter of the source.
-    `notes` say what was wrong with an answer and accepted all the same: they come on the run's receipt.
+    `notes` say what was wrong with an answer and accepted all the same: they come on the run's receipt. `settle`: the
+    source does something lasting next, so nothing is read on before this batch, and all before it, are committed.
 
     >>> import polars as pl
     >>> spans = (Span("a.csv", "line", 2, 1), Span("b.csv", "line", 2, 1))
@@ -82,6 +83,7 @@ class Batch:
     size: int = 0
     notes: tuple[str, ...] = field(default=())
     skipped: int = 0
+    settle: bool = False
 
     @property
     def read(self) -> int:

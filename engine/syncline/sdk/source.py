@@ -126,7 +126,8 @@ class Source(Protocol):
         Yields batches from a position (None: from the start) to the end, in an order that `position` can resume.
 
         Reading again from the position of a batch yields what came after it: nothing is lost, nothing is read twice,
-        for sources that keep still. A batch may be empty when only the position moved. Raises `Again`, `Stalled`
+        for sources that keep still. A batch may be empty when only the position moved. The next one is asked for while
+        this one is still on its way, unless it says `settle`: then after it is committed. Raises `Again`, `Stalled`
         or `Invalid`; whatever was yielded before stays valid.
         """
 

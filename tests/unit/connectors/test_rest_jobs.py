@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
@@ -158,6 +159,69 @@ def test_a_creation_without_an_answer_is_not_repeated():
     with pytest.raises(Again):
         read(source(instance(JOB), transport=transport))
     assert len(transport.sent) == 1
+
+
+KEYED = JOB.replace("post: /exports,", 'post: /exports, headers: {Idempotency-Key: "{{ job.key }}"},')
+
+
+def test_a_creation_with_a_key_is_repeated_under_it():
+    """The key is in the position before the request, and every repetition has it, in this read and in the next one."""
+    keys = []
+
+    def api(request):
+        keys.append(request.headers.get("Idempotency-Key"))
+        return answer({}, status=503)
+
+    with pytest.raises(Again):
+        read(opened(api, KEYED))
+    reading = opened(api, KEYED)
+    first = next(iter(reading.read(None)))
+    reading.close()
+    assert first.settle
+    before, keys[:] = list(keys), []
+    with pytest.raises(Again):
+        read(opened(api, KEYED), first.position)
+    assert len(before) > 1
+    assert len(set(before)) == 1
+    assert set(keys) == {first.position["job"]["key"]} != set(before)
+
+
+CHILDREN = (
+    JOB.replace("  items:\n", "  days:\n    key: [id]\n")
+    + """
+  items:
+    for: {each: days, as: day}
+    get: "/notes/{{ day.id }}"
+    schema: {properties: {note: {type: integer}}}
+"""
+)
+
+
+def test_a_job_of_a_parent_stream_is_gone_on_with():
+    """From every position, the parents' job is the same one, and it is deleted after all that is read for its records."""
+
+    class Noted(Exports):
+        def __call__(self, request):
+            if "/notes/" in request.url:
+                self.log.append("note")
+                return answer({"note": int(request.url.rpartition("/")[2])})
+            return super().__call__(request)
+
+    whole = rows(read(opened(Noted(), CHILDREN, batch_rows=1)))
+    assert [row["note"] for row in whole] == [1, 2, 11, 12]
+    total = len(read(opened(Noted(), CHILDREN, batch_rows=1)))
+    for kept in range(1, total):
+        api = Noted()
+        reading = opened(api, CHILDREN, batch_rows=1)
+        batches = list(itertools.islice(reading.read(None), kept))
+        reading.close()
+        position = json.loads(json.dumps(batches[-1].position))
+        again = read(opened(api, CHILDREN, batch_rows=1), position)
+        assert rows(batches) + rows(again) == whole
+        assert api.log.count("POST /exports") == 1
+        assert api.jobs == {}
+        deletes = [at for at, what in enumerate(api.log) if what.startswith("DELETE")]
+        assert "note" not in api.log[deletes[0] :]
 
 
 def test_no_files_are_no_records():

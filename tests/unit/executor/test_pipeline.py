@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,10 +14,23 @@ from syncline.executor.halt import Halt
 from syncline.executor.pipeline import Patience, Serial, read_ahead
 from syncline.model.errors import Again, Stalled
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Number(int):
+    """What passes for a batch here."""
+
+    settle = False
+
+
+class Settling(Number):
+    settle = True
+
 
 def test_batches_arrive_in_order_and_completely():
     """As they were yielded, whatever the queue's length."""
-    with read_ahead(range(50)) as incoming:  # type: ignore[arg-type]  # anything passes through
+    with read_ahead(map(Number, range(50))) as incoming:  # type: ignore[arg-type]  # anything passes through
         assert [*map(str, incoming)] == [*map(str, range(50))]
 
 
@@ -27,7 +41,7 @@ def test_no_more_than_is_needed_is_read_ahead():
     def source():
         for n in range(100):
             read.append(n)
-            yield n
+            yield Number(n)
 
     with read_ahead(source()) as incoming:
         assert next(iter(incoming)) == 0  # type: ignore[comparison-overlap]  # likewise
@@ -39,7 +53,7 @@ def test_an_error_of_the_source_comes_after_what_it_gave():
     """Batches before it are not lost."""
 
     def source():
-        yield 1
+        yield Number(1)
         raise Again("down")
 
     taken: list[object] = []
@@ -54,7 +68,7 @@ def test_leaving_early_does_not_wait_for_a_source_that_waits(monkeypatch):
     release = threading.Event()
 
     def source():
-        yield 1
+        yield Number(1)
         release.wait(300)
 
     before = time.monotonic()
@@ -88,7 +102,7 @@ def test_a_source_without_progress_ends_the_run():
     release = threading.Event()
 
     def source():
-        yield 1
+        yield Number(1)
         release.wait(300)
 
     began = time.monotonic()
@@ -105,7 +119,7 @@ def test_what_a_source_is_heard_of_is_progress():
 
     def source():
         long_enough.wait(120)
-        yield 1
+        yield Number(1)
 
     def more() -> int:
         number = next(heard)
@@ -151,9 +165,9 @@ def test_a_halt_ends_reading_at_a_batch_even_while_the_source_is_silent():
     halt = Halt()
 
     def source():
-        yield 1
+        yield Number(1)
         silent.wait(60)
-        yield 2
+        yield Number(2)
 
     given: list[object] = []
 
@@ -168,3 +182,37 @@ def test_a_halt_ends_reading_at_a_batch_even_while_the_source_is_silent():
         silent.set()
     assert given == [1]
     assert caught.value.code == "SYN698"
+
+
+def test_after_a_batch_that_is_to_be_settled_nothing_is_read_until_it_is():
+    """The source is asked for the next one when it is told so, and not before; others are read ahead."""
+    asked: list[int] = []
+
+    def source():
+        for number in (Number(1), Settling(2), Number(3), Number(4)):
+            asked.append(number)
+            yield number
+
+    with read_ahead(source()) as incoming:
+        batches: Iterator[object] = iter(incoming)
+        assert [next(batches), next(batches)] == [1, 2]
+        time.sleep(0.05)
+        assert asked == [1, 2]
+        incoming.settled()
+        assert list(batches) == [3, 4]
+
+
+def test_a_source_that_waits_for_a_commit_can_be_stopped():
+    """Leaving without a commit ends the thread at once, and the source is not asked on."""
+    asked: list[int] = []
+
+    def source():
+        for number in (Settling(1), Number(2)):
+            asked.append(number)
+            yield number
+
+    began = time.monotonic()
+    with read_ahead(source()) as incoming:
+        next(iter(incoming))
+    assert time.monotonic() - began < pipeline.STOP_SECONDS
+    assert asked == [1]

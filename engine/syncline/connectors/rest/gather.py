@@ -91,8 +91,8 @@ class Gathered:
             or now - self.since >= MAX_AGE
         )
 
-    def batch(self, position: Position) -> Batch:
-        """All that was gathered, with the position after it."""
+    def batch(self, position: Position, *, settle: bool = False) -> Batch:
+        """All that was gathered, with the position after it; see `Batch.settle`."""
         if self.records or not self.frames:
             self._to_columns()
         frame = pl.concat(self.frames, rechunk=True)
@@ -109,6 +109,7 @@ class Gathered:
             size=self.size,
             skipped=self.skipped,
             notes=tuple(self.notes),
+            settle=settle,
         )
 
     def _to_columns(self) -> None:

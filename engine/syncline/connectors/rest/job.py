@@ -1,7 +1,8 @@
 """Jobs of an API: created, polled until they are done, downloaded, deleted; a run that stops goes on with the same one.
 
-The job's id is in the position from its creation on, so that no run creates a second one for the same records. Its
-deletion comes after its records are kept, and stands in the position until it was tried. A job that is gone, or has
+The job's id is in the position from its creation on, so that no run creates a second one for the same records; where
+requests to create read `job.key`, that key is in the position before the first of them, and they are repeated with it.
+Its deletion comes after its records are kept, and stands in the position until it was tried. A job that is gone, or has
 failed, or takes too long is forgotten, and a new one is created; records of it that were kept are then read again.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from syncline.connectors.rest.content import Content, Reading
 from syncline.connectors.rest.file import FilePages
@@ -67,6 +69,11 @@ class JobPlan:
     url: Any
     files: FilePages | None
     delete: RequestPlan | None
+
+    @property
+    def keyed(self) -> bool:
+        """Whether a job's creation has a key of ours, under which it may be repeated."""
+        return "job" in self.create.names
 
 
 def compile_job(job: Job, base: str, http: Http, what: str) -> JobPlan:
@@ -131,8 +138,9 @@ class JobReading:
     use: Use
 
     def begin(self, position: Position | None, *, incremental: bool) -> Position | None:
-        """The position as it is when reading begins."""
-        return self.listing.begin(position, incremental=incremental, now=self.use.now()).position()
+        """The position as it is when reading begins, with the job that it has."""
+        progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
+        return _with(progress, **{name: position[name] for name in ("job", "delete") if position and name in position})
 
     def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
         """What is read from a position on, in order; a job's creation is a step, too."""
@@ -141,11 +149,15 @@ class JobReading:
         job: dict[str, Any] | None = position.get("job")
         if (leftover := position.get("delete")) is not None:
             self._delete(leftover)
+            yield Step(progress.position(), last=progress.ended)
         fresh, renewed = False, False
         reading = _Download(self.listing, self.use.client, progress, self.use.now, slots=self.use.slots)
         while not progress.ended:
-            if job is None:
-                job, fresh = self._create(progress), True
+            if job is None and self.plan.keyed:
+                job = {"key": uuid4().hex}
+                yield Step(_with(progress, job=job), keep=True)
+            if job is None or "id" not in job:
+                job, fresh = self._create(progress, job), True
                 yield Step(_with(progress, job=job), keep=True)
             try:
                 answer = self._done(job, fresh=fresh)
@@ -167,12 +179,12 @@ class JobReading:
 
     # --- the four requests
 
-    def _create(self, progress: Progress) -> dict[str, Any]:
+    def _create(self, progress: Progress, keyed: Mapping[str, Any] | None) -> dict[str, Any]:
         bounds = progress.bounds()
         values = {place: bounds[bound] for place, bound in self.into.items() if bound in bounds}
-        request = self.plan.create.build(self._variables(bounds), values)
+        request = self.plan.create.build(self._variables(bounds, keyed), values)
         # Whether a job exists whose creation wasn't answered is unknown: it isn't created twice.
-        answer = self._asked(request, _Told(), repeat=request.method == "GET")
+        answer = self._asked(request, _Told(), repeat=keyed is not None or request.method == "GET")
         found = self.plan.id.search(_facts(answer))
         if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
             raise Invalid(
@@ -180,7 +192,7 @@ class JobReading:
                 code="SYN422",
                 help="Compare it with the answer: it is an expression over {status, headers, body}.",
             )
-        return {"id": str(found), "at": self.use.now()}
+        return {**(keyed or {}), "id": str(found), "at": self.use.now()}
 
     def _done(self, job: Mapping[str, Any], *, fresh: bool) -> Answer | None:
         """The answer that says that a job is done; None when the API no longer knows it."""
@@ -250,7 +262,7 @@ class JobReading:
         found: dict[str, Any] = {"config": self.listing.config, **bounds}
         if "start" in bounds:
             found["cursor"] = bounds["start"]
-        return found if job is None else found | {"job": {"id": job["id"]}}
+        return found if job is None else found | {"job": {name: job[name] for name in ("id", "key") if name in job}}
 
     def _why(self, facts: Mapping[str, Any]) -> str:
         text = self.plan.message.search(facts) if self.plan.message is not None else None

@@ -71,7 +71,7 @@ class RestSource:
                 gathered.take(step)
                 after = step.position
                 if step.keep or (not step.last and gathered.full(self._request, self._clock.monotonic())):
-                    yield gathered.batch(after)
+                    yield gathered.batch(after, settle=step.keep)
                     gathered = self._gathered()
         except SynclineError:
             # What came before the failure is good: it is handed over, so that the next run continues after it.

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Step:
     """Progress of a read: a page of a partition, or malformed parents whose own records can't be read, or nothing but
-    another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done. `notes`
-    are those of pages of parents.
+    another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done, and the
+    step after it isn't asked for until it is. `notes` are those of pages of parents.
     """
 
     position: Position
@@ -131,11 +131,12 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class _UnitEnd:
-    """The end of a page of parents: the position after it."""
+    """The end of a page of parents: the position after it. `keep`: as of the step of its parents."""
 
     after: Position | None
     malformed: tuple[Malformed, ...] = ()
     notes: tuple[str, ...] = ()
+    keep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,9 @@ class Each:
                 match item:
                     case _Part():
                         yield from self._part(front, item)
-                    case _UnitEnd(after, malformed, notes):
+                    case _UnitEnd(after, malformed, notes, keep):
                         front.turn(after)
-                        yield Step(front.position(), malformed=malformed, notes=notes)
+                        yield Step(front.position(), malformed=malformed, notes=notes, keep=keep)
                     case _MemberEnd(after, malformed, notes):
                         front.leave(after if incremental and self.members[front.member].changed else None)
                         yield Step(front.position(), malformed=malformed, notes=notes)
@@ -196,15 +197,18 @@ class Each:
             yield Step(front.position(), part.partition, page)
 
     def _ahead(self, start: Front, front: Front) -> Generator[_Item, None, None]:
-        """Items in order, with so many partitions begun as are read at the same time."""
+        """
+        Items in order, with so many partitions begun as are read at the same time. What comes after something to be
+        kept isn't begun before that was taken.
+        """
         feed = self._items(start, front)
         queue: deque[_Item] = deque()
         failure: SynclineError | None = None
         low, high = (self.fan.width * 2, self.fan.width * 4) if self.fan.width > 1 else (1, 1)
-        open_, ended = 0, False
+        open_, ended, held = 0, False, False
         while True:
             if open_ < low:
-                while not ended and open_ < high:
+                while not ended and not held and open_ < high:
                     try:
                         item = next(feed, None)
                     except SynclineError as error:
@@ -214,11 +218,13 @@ class Each:
                         break
                     queue.append(item)
                     open_ += isinstance(item, _Part)
+                    held = isinstance(item, _UnitEnd) and item.keep
             if not queue:
                 break
             item = queue.popleft()
             yield item
             open_ -= isinstance(item, _Part)
+            held = held and bool(queue)
         if failure is not None:
             # What came before the failure was handed over first.
             raise failure
@@ -250,7 +256,7 @@ class Each:
             if step.last:
                 yield _MemberEnd(step.position, malformed, notes)
                 return
-            yield _UnitEnd(step.position, malformed, notes)
+            yield _UnitEnd(step.position, malformed, notes, step.keep)
             before, at = step.position, None
         yield _MemberEnd(before)
 

@@ -1,0 +1,24 @@
+"""Kill -9 of a run that reads a job of an API, at every request and lasting change: one job, and no record lost."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api_server import api_server
+from tests.e2e.exporting import Exports
+from tests.e2e.test_crash import agrees, same
+
+
+@pytest.mark.slow
+def test_a_run_with_a_job_that_is_killed_at_any_point_uses_one_job(tmp_path):
+    """
+    At every request, between its effect and its answer too, and at every commit: one job is created, its records are in
+    the table once, and it is deleted once, after they are.
+    """
+    with api_server(Exports(tmp_path / "work" / "warehouse.db").handle) as server:
+        lines = same(tmp_path, "run", {"write": "append", "api": server.url, "jobs": "one"})
+    agrees(lines, "append")
+    assert sum(line["name"] == "after source.fetch" for line in lines) == 10
+    assert {line["outcome"]["jobs"]["early"] for line in lines} == {0}
+    assert lines[0]["outcome"]["jobs"] == {"created": 1, "deleted": 1, "early": 0}
+    assert lines[0]["outcome"]["totals"] == {"read": 40, "written": 36, "rejected": 4, "skipped": 0, "deleted": 0}
