@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import Resolve, SecretUses, instance_of
-from syncline.kinds.stream import FileStream
+from syncline.kinds.stream import SELF_DESCRIBING, TEXTS, FileStream
 from syncline.manifests.flow import Side, side_of
 from syncline.model.errors import Invalid
 from syncline.planner.compiled import file_format
@@ -84,7 +84,7 @@ class Inspector:
             )
         if side.declaration is None:
             raise self._unknown(stream)
-        texts = isinstance(side.declaration, FileStream) and file_format(side.declaration) == "csv"
+        texts = isinstance(side.declaration, FileStream) and file_format(side.declaration) in TEXTS
         schema = self._schema(side, whole=whole)
         source = opens(self.open(), SourceRequest(stream, schema, (), batch_rows=limit, batch_bytes=SAMPLE_BYTES))
         try:
@@ -95,7 +95,7 @@ class Inspector:
     @staticmethod
     def _schema(side: Side, *, whole: bool) -> Schema | None:
         """Files that describe themselves are read as they are; others whole, unless by their schema."""
-        if isinstance(side.declaration, FileStream) and file_format(side.declaration) in {"csv", "parquet"}:
+        if isinstance(side.declaration, FileStream) and file_format(side.declaration) in SELF_DESCRIBING:
             return None if whole else side.schema
         return WHOLE if whole or side.schema is None else side.schema
 

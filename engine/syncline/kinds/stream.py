@@ -83,13 +83,54 @@ class Csv(Spec):
     nulls: Annotated[tuple[str, ...], Field(description="Texts that mean null where they aren't quoted.")] = ("",)
 
 
+class Excel(Spec):
+    """A table in a workbook (.xlsx, ISO/IEC 29500)."""
+
+    sheet: Annotated[str, Field(description="Name of the worksheet; absent, the first one.")] = ""
+    header: Annotated[
+        int, Field(ge=1, le=1000, description="Number of the row that names the columns; records follow it.")
+    ] = 1
+
+
+class FixedColumn(Spec):
+    """A column of a line of fixed width."""
+
+    name: Annotated[str, Field(min_length=1, description="Name of the column.")]
+    start: Annotated[int, Field(ge=1, description="Its first character in the line, counted from 1.")]
+    width: Annotated[int, Field(ge=1, description="How many characters it has.")]
+
+
+class Fixed(Spec):
+    """The layout of a file of fixed width: columns by their positions in each line."""
+
+    columns: Annotated[
+        tuple[FixedColumn, ...], Field(min_length=1, description="Columns; characters that none covers aren't read.")
+    ]
+    encoding: Annotated[
+        Literal["utf-8", "latin-1", "windows-1252"],
+        Field(description="Encoding of the text; a line that isn't in it is rejected."),
+    ] = "utf-8"
+    skip: Annotated[int, Field(ge=0, le=1000, description="Lines at the start that are no records.")] = 0
+    trim: Annotated[bool, Field(description="Whether blanks around a value are taken off.")] = True
+
+
 #: How a file is packed; `auto` goes by its ending.
 Packing = Literal["auto", "none", "gzip", "zstd", "zip"]
 #: Endings of packed files.
 PACKED: Mapping[str, Packing] = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".zip": "zip"}
 
-FileFormat = Literal["csv", "jsonl", "parquet"]
-_ENDINGS: Mapping[str, FileFormat] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+FileFormat = Literal["csv", "jsonl", "json", "parquet", "excel", "fixed"]
+_ENDINGS: Mapping[str, FileFormat] = {
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".parquet": "parquet",
+    ".xlsx": "excel",
+}
+#: Formats whose values are all text, whatever a schema says of their type; and those that name their own columns.
+TEXTS: frozenset[str] = frozenset({"csv", "excel", "fixed"})
+SELF_DESCRIBING: frozenset[str] = frozenset({"csv", "excel", "fixed", "parquet"})
 
 
 def format_by_name(name: str) -> FileFormat | None:
@@ -125,13 +166,20 @@ class FileStream(Spec):
         ),
     ] = "auto"
     csv: Annotated[Csv, Field(description="Dialect, where the format is csv.")] = Csv.model_construct()
+    excel: Annotated[Excel, Field(description="Where the table is, where the format is excel.")] = (
+        Excel.model_construct()
+    )
+    fixed: Annotated[Fixed | None, Field(description="Layout of a line, where the format is fixed.")] = None
+    records: Annotated[
+        Jmespath, Field(description="Where the records are in a document, where the format is json: data[].")
+    ] = "@"
     key: Annotated[tuple[str, ...], Field(description=_KEY)] = ()
     record_schema: Annotated[
         RecordSchema | None,
         Field(
             alias="schema",
-            description="Fields that are read, with types and classes of data; columns of a CSV file stay text. "
-            "Absent: what the files themselves say.",
+            description="Fields that are read, with types and classes of data; columns of a CSV file, a worksheet and "
+            "of fixed width stay text. Absent: what the files themselves say.",
         ),
     ] = None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from syncline.kinds.stream import FileStream, format_by_name, text_schema
+from syncline.kinds.stream import TEXTS, FileStream, format_by_name, text_schema
 from syncline.manifests.desired import Desired
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.mapping.compile import Compiled, compile_mapping
@@ -31,13 +31,13 @@ Flows = Mapping[ObjectKey, CompiledFlow]
 
 
 def file_format(stream: FileStream) -> str:
-    """`csv`, `jsonl` or `parquet`: as declared, else by the ending of the files."""
+    """As declared, else by the ending of the files; empty where neither says it."""
     return stream.format or format_by_name(stream.files) or ""
 
 
 def source_schema(side: Side) -> Schema | None:
-    """The schema that records are read with, as far as it is declared: everything in a CSV file is text."""
-    if side.schema is not None and isinstance(side.declaration, FileStream) and file_format(side.declaration) == "csv":
+    """The schema that records are read with, as far as it is declared: some formats have nothing but text."""
+    if side.schema is not None and isinstance(side.declaration, FileStream) and file_format(side.declaration) in TEXTS:
         return text_schema(side.schema.names, side.schema)
     return side.schema
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from syncline.connectors.file.position import OpenFile
+from syncline.sdk.batch import Span
 
 #: The longest record that is read. A quote that is never closed must not pull a whole file into memory.
 MAX_RECORD = 64 * 1024 * 1024
@@ -47,6 +49,21 @@ def blocks(file: OpenFile, offset: int, size: int, end_of: Callable[[bytes, bool
         if final or stuck:
             return
         offset += end
+
+
+def end_of_lines(data: bytes, final: bool) -> int:
+    """How many bytes of `data` are whole lines."""
+    return len(data) if final else data.rfind(b"\n") + 1
+
+
+def line_spans(name: str, numbers: Sequence[int]) -> tuple[Span, ...]:
+    """Runs of consecutive lines."""
+    if not numbers:
+        return ()
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return (Span(name, "line", numbers[0], len(numbers)),)
+    breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
+    return tuple(Span(name, "line", numbers[a], b - a) for a, b in pairwise(breaks))
 
 
 def raw_text(data: bytes) -> str:

@@ -9,16 +9,15 @@ from __future__ import annotations
 import codecs
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 
 import msgspec
 
-from syncline.connectors.file.blocks import MAX_RECORD, blocks, raw_text
+from syncline.connectors.file.blocks import MAX_RECORD, blocks, end_of_lines, line_spans, raw_text
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
-from syncline.sdk.batch import Malformed, Span
+from syncline.sdk.batch import Malformed
 from syncline.sdk.json_lines import numbered_lines, sound_lines
 from syncline.sdk.json_records import PageRecords, record_decoder, untyped_schema
 
@@ -38,7 +37,7 @@ class JsonlFormat:
             head = codecs.BOM_UTF8 if file.read(0, min(3, file.size)) == codecs.BOM_UTF8 else b""
             at = {"offset": len(head), "line": 0}
         line = at["line"]
-        for block in blocks(file, at["offset"], self._block, _end_of_lines):
+        for block in blocks(file, at["offset"], self._block, end_of_lines):
             if block.rest:
                 number = line + block.data.count(b"\n") + 1
                 raise Invalid(
@@ -63,7 +62,7 @@ class JsonlFormat:
             line += block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
             yield Piece(
                 self._decoder.frame(page.good),
-                _spans(file.name, [numbers[row] for row in page.rows]),
+                line_spans(file.name, [numbers[row] for row in page.rows]),
                 tuple(sorted(malformed, key=lambda m: int(m.place.rsplit(":", 1)[1]))),
                 digest.digest(),
                 size,
@@ -83,17 +82,3 @@ class JsonlFormat:
         found = sound_lines(lines, alone=alone)
         malformed = [Malformed(f"{name}:{number}", why, raw_text(line)) for number, line, why in found.faults]
         return [n for n, _ in found.sound], malformed, self._decoder.decode_each([line for _, line in found.sound])
-
-
-def _end_of_lines(data: bytes, final: bool) -> int:
-    return len(data) if final else data.rfind(b"\n") + 1
-
-
-def _spans(name: str, numbers: Sequence[int]) -> tuple[Span, ...]:
-    """Runs of consecutive lines."""
-    if not numbers:
-        return ()
-    if numbers[-1] - numbers[0] == len(numbers) - 1:
-        return (Span(name, "line", numbers[0], len(numbers)),)
-    breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
-    return tuple(Span(name, "line", numbers[a], b - a) for a, b in pairwise(breaks))

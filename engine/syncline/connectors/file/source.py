@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path, PurePosixPath
 from typing import assert_never
 
@@ -129,12 +130,13 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
     root = root_of(instance)
     files = members(root, matching(root, stream.files, instance.home), instance.home, stream.packing)
 
-    def contents() -> Iterator[OpenFile]:
+    def contents() -> Generator[OpenFile]:
         for found in files:
             with opened(root, found, instance.home, stream.packing) as (_, content):
                 yield content()
 
-    form = _format(stream, request, tuple(found.name for found in files), contents())
+    with closing(contents()) as opening:
+        form = _format(stream, request, tuple(found.name for found in files), opening)
     return FileSource(instance, root, files, form, stream.packing, incremental=request.incremental)
 
 
@@ -149,7 +151,7 @@ def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
     raise Invalid(
         f"the files that {stream.files!r} matches don't end in one known format's ending: {found}",
         code="SYN459",
-        help="Declare the stream's format: csv, jsonl or parquet.",
+        help="Declare the stream's format: csv, jsonl, json, parquet, excel or fixed.",
     )
 
 
@@ -167,5 +169,17 @@ def _format(stream: FileStream, request: SourceRequest, names: tuple[str, ...], 
             from syncline.connectors.file.parquet import ParquetFormat
 
             return ParquetFormat(request.schema, files, request.batch_rows)
+        case "json":
+            from syncline.connectors.file.json import JsonFormat
+
+            return JsonFormat(stream.records, request.schema, request.paths, request.batch_rows)
+        case "excel":
+            from syncline.connectors.file.excel import ExcelFormat
+
+            return ExcelFormat(stream.excel, request.schema, files, request.batch_rows)
+        case "fixed":
+            from syncline.connectors.file.fixed import FixedFormat
+
+            return FixedFormat(stream.fixed, request.schema, request.batch_bytes)
         case other:
             assert_never(other)

@@ -249,14 +249,20 @@ CODES: tuple[Code, ...] = (
         "SYN459",
         "unknown file format",
         "The format is neither declared nor told by the ending of the files.",
-        "Declare `format: csv`, `jsonl` or `parquet`.",
+        "Declare `format: csv`, `jsonl`, `json`, `parquet`, `excel` or `fixed`.",
     ),
     Code(
         "SYN715",
         "damaged packed file",
-        "A packed file can't be unpacked: it was cut on its way, a checksum is wrong, or it isn't what its ending "
-        "says. Nothing of it was read.",
+        "A packed file or a workbook can't be unpacked: it was cut on its way, a checksum is wrong, or it isn't what "
+        "its ending says. Nothing of it was read.",
         "Get the file anew, or declare the stream's `packing`.",
+    ),
+    Code(
+        "SYN716",
+        "library not installed",
+        "A file format needs a library that the base installation leaves out.",
+        "Install it as the message says: pip install 'syncline[excel]'.",
     ),
     Code(
         "SYN460",
