@@ -32,15 +32,25 @@ _STREAM = """    tickets:
 """
 
 
-def repository(url: str, *, write: str) -> dict[str, str]:
+#: The same for each of two shops, whose jobs are where the API says.
+_EACH = (
+    _STREAM.replace("      key: [id]\n", "      key: [id]\n      for: {in: [a, b], as: shop}\n")
+    .replace("{post: /exports, ", '{post: "/exports?shop={{ shop }}", ')
+    .replace("        poll:", "        url: headers.location\n        poll:")
+    .replace("/exports/{{ job.id }}", "{{ job.url }}")
+)
+
+
+def repository(url: str, jobs: str, *, write: str) -> dict[str, str]:
     """
-    The manifests: the helpdesk of `tests.e2e.api`, whose tickets a job prepares. By its guard, batches would be held
-    until the end of a run that is this small.
+    The manifests: the helpdesk of `tests.e2e.api`, whose tickets a job prepares (`one`), or one for each of two shops
+    (`each`). By its guard, batches would be held until the end of a run that is this small.
     """
     texts = helpdesk(url, write=write)
     before, _, _ = texts["connector.yaml"].partition("    tickets:\n")
+    stream = _EACH if jobs == "each" else _STREAM
     sync = texts["sync.yaml"].rstrip().removesuffix("}") + ", guards: {maxRejects: 50%}}\n"
-    return {**texts, "connector.yaml": before + _STREAM, "sync.yaml": sync}
+    return {**texts, "connector.yaml": before + stream, "sync.yaml": sync}
 
 
 class Exports:
@@ -73,14 +83,15 @@ class Exports:
         if asked.path == "/__tally":
             return Reply({"created": len(self._polls), "deleted": len(self._deleted), "early": len(self._early)})
         if asked.method == "POST":
-            job = self._keys.setdefault(asked.headers["idempotency-key"], f"e{len(self._keys) + 1}")
+            shop = asked.query.get("shop", "")
+            job = self._keys.setdefault(asked.headers["idempotency-key"], f"e{len(self._keys) + 1}{shop}")
             self._polls.setdefault(job, 0)
-            return Reply({"id": job}, status=202)
+            return Reply({"id": job}, status=202, headers={"Location": f"/exports/{job}"})
         if job not in self._polls or job in self._deleted:
             return Reply({"error": "no such job"}, status=404)
         if asked.method == "DELETE":
             self._deleted.append(job)
-            if not self._kept():
+            if not self._kept(job):
                 self._early.append(job)
             return Reply(b"", status=204)
         if not rows:
@@ -88,12 +99,17 @@ class Exports:
             return Reply({"done": self._polls[job] > 1})
         start = int(asked.query.get("cursor") or 0)
         following = str(start + SIZE) if start + SIZE < TICKETS else None
-        return Reply({"data": [ticket(n) for n in range(1, TICKETS + 1)][start : start + SIZE], "next": following})
+        return Reply({"data": [ticket(n) for n in _tickets(job)][start : start + SIZE], "next": following})
 
-    def _kept(self) -> bool:
+    def _kept(self, job: str) -> bool:
         with closing(sqlite3.connect(self._table)) as connection:
             found = {number for (number,) in connection.execute("SELECT id FROM tickets")}
-        return found == {n for n in range(1, TICKETS + 1) if n % 9}
+        return found >= {n for n in _tickets(job) if n % 9}
+
+
+def _tickets(job: str) -> range:
+    """The numbers of a job's tickets: those of shop b come after the others."""
+    return range(901, 901 + TICKETS) if job.endswith("b") else range(1, TICKETS + 1)
 
 
 def ticket(number: int) -> dict[str, Any]:

@@ -110,7 +110,7 @@ class Scenario:
         if self.jobs:
             from tests.e2e.exporting import repository as exporting
 
-            return exporting(self.api, write=self.write)
+            return exporting(self.api, self.jobs, write=self.write)
         if self.api:
             from tests.e2e.api import helpdesk
 

@@ -62,7 +62,10 @@ class Download(Request):
 
 
 class Job(Spec):
-    """A job of an API, whose id is in templates as {{ job.id }}. A run that stops goes on with the same job."""
+    """
+    A job of an API, whose id is in templates as {{ job.id }}. A run that stops goes on with the same job. A stream with
+    `for` has a job for each partition, one after another.
+    """
 
     create: Annotated[
         Request,
@@ -75,6 +78,14 @@ class Job(Spec):
         Jmespath,
         Field(description="JMESPath expression over {status, headers, body} of create's answer that gives its id."),
     ] = "body.id"
+    url: Annotated[
+        Jmespath | None,
+        Field(
+            description="JMESPath expression over {status, headers, body} of create's answer that gives its URL, whole "
+            "or as a reference: headers.location. The other requests may begin with it: {{ job.url }}/rows. It has to "
+            "be at the API's own host."
+        ),
+    ] = None
     poll: Annotated[Poll, Field(description="Request that is sent until it is done. Status 404 or 410: it is gone.")]
     timeout: Annotated[
         Duration, Field(description="Longest time from its creation until it is done; then it is given up.")

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from syncline.kinds.request import BODIES, METHODS, Part, Request
+from syncline.kinds.stream import scope_fields
 from syncline.kinds.write import VERBS
 from syncline.manifests.findings import Problem
-from syncline.manifests.partitions import VARIABLES
+from syncline.manifests.partitions import VARIABLES, inside
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import names_in, paths_in, texts_of
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from syncline.kinds.rule import ErrorRule
     from syncline.kinds.stream import RestStream
     from syncline.model.manifest import Path
+    from syncline.model.schema import Field
 
 _WAYS: Final = ("cursor", "page", "offset", "next", "link")
 #: Parts of `page` that are expressions over a body, which CSV and JSON Lines don't have.
@@ -44,7 +46,8 @@ def check_content(spec: ConnectorSpec) -> Iterator[Problem]:
         if stream.chunk is not None:
             yield from _chunk(stream, stream.chunk, (*path, "chunk"))
         if stream.job is not None:
-            yield from _job(stream, stream.job, path)
+            around = scope_fields(spec.streams, stream, (name,))
+            yield from _job(stream, stream.job, around, path)
         for verb in VERBS:
             if (request := getattr(stream.write, verb, None)) is not None:
                 yield from _body(request, (*path, "write", verb), stream=False)
@@ -153,12 +156,12 @@ def _chunk(stream: RestStream, chunk: Chunk, path: Path) -> Iterator[Problem]:
         yield Problem("SYN213", (*path, "of"), message, listed(objects), nearest(chunk.of, objects))
 
 
-def _job(stream: RestStream, job: Job, path: Path) -> Iterator[Problem]:
+def _job(stream: RestStream, job: Job, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:
     at = (*path, "job")
-    for part in ("read_for", "chunk"):
-        if getattr(stream, part):
-            name = "for" if part == "read_for" else part
-            yield Problem("SYN205", (*path, name), f"a stream with a job can't have {name!r}", at_key=True)
+    if any(field.name == "job" for field in around):
+        yield Problem("SYN205", at, "'job' is a job in its templates, and what the stream is read for", "another name")
+    if job.download.url is not None and stream.chunk is not None:
+        yield Problem("SYN205", (*path, "chunk"), "files that a job gives are read whole", expected="job.download.get")
     yield from _one_of(job.download, (*METHODS, "url"), (*at, "download"), "a download")
     if job.download.url is not None and stream.page is not None:
         yield Problem("SYN205", (*path, "page"), "files that a job gives have no pages", expected="job.download.get")
@@ -170,17 +173,21 @@ def _job(stream: RestStream, job: Job, path: Path) -> Iterator[Problem]:
             yield from _one_of(request, METHODS, (*at, name), "a request")
         yield from _body(request, (*at, name), stream=False)
         known = (*VARIABLES, "job") if name == "create" else ("config", "page", "job")
+        there = ("key",) if name == "create" else ("id", "key") if job.url is None else ("id", "key", "url")
         for where, text in texts_of(request, (*at, name)):
-            yield from _variables(text, known, where)
-            if name == "create":
-                yield from _before(text, where)
+            yield from _variables(text, (*known, *(field.name for field in around)), where)
+            yield from _of_job(text, there, where)
+            for field in around:
+                for value in sorted(p for p in paths_in(text) if p.split(".")[0] == field.name):
+                    yield from inside(value, field, where)
 
 
-def _before(text: str, path: Path) -> Iterator[Problem]:
-    """A finding for what a request that creates a job reads of it: all that there is by then is its key."""
+def _of_job(text: str, there: tuple[str, ...], path: Path) -> Iterator[Problem]:
+    """A finding for what a request reads of a job and isn't there: before its creation, all it has is its key."""
     for found in sorted(paths_in(text)):
-        if found.split(".")[0] == "job" and found != "job.key":
-            yield Problem("SYN213", path, f"the template {text[:80]!r} reads {found!r} of no job yet", "job.key")
+        if found.split(".")[0] == "job" and found.partition(".")[2] not in there:
+            message = f"the template {text[:80]!r} reads {found!r}, which isn't there"
+            yield Problem("SYN213", path, message, listed([f"job.{name}" for name in there]))
 
 
 def _variables(text: str, known: Sequence[str], path: Path) -> Iterator[Problem]:

@@ -111,6 +111,8 @@ def _content_queries(stream: RestStream, path: Path) -> Iterator[tuple[Path, str
     job = stream.job
     if job is not None:
         yield (*path, "job", "id"), job.id
+        if job.url is not None:
+            yield (*path, "job", "url"), job.url
         for part in ("done", "failed", "message"):
             if (text := getattr(job.poll, part)) is not None:
                 yield (*path, "job", "poll", part), text

@@ -174,18 +174,18 @@ def _names(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterato
     own = stream.record_schema.properties if stream.record_schema else {}
     for at, item in stream.read_for_at:
         named = [(item.name, ("as",)), *((t.name, ("times", n, "as")) for n, t in enumerate(item.times))]
-        for name, inside in named:
+        for name, where in named:
             if name in own:
                 yield Problem(
                     "SYN205",
-                    (*path, *at, *inside),
+                    (*path, *at, *where),
                     f"the records have a field {name!r} of their own",
                     expected="a name that is no field of the schema",
                 )
     for number, key in enumerate(stream.key):
         field = next((f for f in around if f.name == key.split(".")[0]), None)
         if field is not None:
-            yield from _inside(key, field, (*path, "key", number))
+            yield from inside(key, field, (*path, "key", number))
 
 
 def _templates(stream: RestStream, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:
@@ -208,10 +208,10 @@ def _templates(stream: RestStream, around: tuple[Field, ...], path: Path) -> Ite
                     suggestion=nearest(root, known),
                 )
             elif field is not None:
-                yield from _inside(value, field, at)
+                yield from inside(value, field, at)
 
 
-def _inside(value: str, field: Field, path: Path) -> Iterator[Problem]:
+def inside(value: str, field: Field, path: Path) -> Iterator[Problem]:
     """A finding when a dotted path leads to no declared field of what a stream is read for."""
     parts = value.split(".")
     names = [inner.name for inner in field.fields]

@@ -224,6 +224,140 @@ def test_a_job_of_a_parent_stream_is_gone_on_with():
         assert "note" not in api.log[deletes[0] :]
 
 
+EACH = """
+streams:
+  items:
+    for: {in: [a, b, c], as: shop}
+    records: data[]
+    page: {cursor: {header: X-Next}, into: query.at}
+    cursor: {field: n, type: integer, into: {body.from: start}}
+    job:
+      create: {post: "/shops/{{ shop }}/exports", body: {}}
+      url: headers.location
+      poll: {get: "{{ job.url }}", every: 1s, done: body.done}
+      download: {get: "{{ job.url }}/rows"}
+      delete: {delete: "{{ job.url }}"}
+    schema: {properties: {n: {type: integer}}}
+"""
+
+
+@dataclass
+class Shops:
+    """An API with exports of shops, each of two pages; what is after the last one is `null`, as Salesforce has it."""
+
+    location: str = "http://api.example/v1/exports/{}"
+    jobs: dict[str, int] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+
+    def __call__(self, request):
+        parts = urlsplit(request.url)
+        self.log.append(f"{request.method} {parts.path}")
+        if request.method == "POST":
+            job = f"{parts.path.split('/')[2]}{len(self.log)}"
+            self.jobs[job] = int(json.loads(request.body).get("from") or 0)
+            return answer({"id": job}, status=202, location=self.location.format(job))
+        job = parts.path.split("/")[3]
+        if request.method == "DELETE":
+            return answer(b"", status=204) if self.jobs.pop(job, None) is not None else answer({}, status=404)
+        if parts.path.endswith("/rows"):
+            at = 1 if "at=" in parts.query else 0
+            first = "abc".index(job[0]) * 10 + 1
+            return answer({"data": [{"n": first + at}]}, x_next="null" if at else "2")
+        return answer({"done": True})
+
+
+@pytest.mark.parametrize("incremental", [False, True])
+def test_each_partition_has_a_job_that_is_gone_on_with(incremental):
+    """From the position of any batch, the rest is read: no job is created twice, and all are deleted."""
+    how = {"incremental": incremental, "batch_rows": 1}
+    unbroken = Shops()
+    found = read(opened(unbroken, EACH, **how))
+    whole = rows(found)
+    assert [(row["shop"], row["n"]) for row in whole] == [
+        ("a", 1), ("a", 2), ("b", 11), ("b", 12), ("c", 21), ("c", 22),
+    ]  # fmt: skip
+    assert [entry for entry in unbroken.log if entry.startswith("POST")] == [
+        f"POST /shops/{shop}/exports" for shop in "abc"
+    ]
+    for kept in range(1, len(found)):
+        api = Shops()
+        reading = opened(api, EACH, **how)
+        batches = list(itertools.islice(reading.read(None), kept))
+        reading.close()
+        again = read(opened(api, EACH, **how), json.loads(json.dumps(batches[-1].position)))
+        assert rows(batches) + rows(again) == whole
+        assert sum(entry.startswith("POST") for entry in api.log) == 3
+        assert api.jobs == {}
+        assert (again[-1].position if again else batches[-1].position) == found[-1].position
+
+
+def test_a_partition_has_its_own_cursor_in_its_job():
+    """The next incremental read asks each job for what is past the cursor of its partition."""
+    api = Shops()
+    last = read(opened(api, EACH, incremental=True))[-1].position
+    seen = []
+
+    def second(request):
+        if request.method == "POST":
+            seen.append(json.loads(request.body)["from"])
+        return api(request)
+
+    assert rows(read(opened(second, EACH, incremental=True), last)) == []
+    assert [str(bound) for bound in seen] == ["2", "12", "22"]
+
+
+@pytest.mark.parametrize("location", ["/v1/exports/{}", "../../v1/exports/{}"])
+def test_the_url_of_a_job_may_be_a_reference(location):
+    """It counts from the URL that was asked, as links do."""
+    assert len(rows(read(opened(Shops(location), EACH)))) == 6
+
+
+@pytest.mark.parametrize(
+    "location", ["http://evil.example/x/y/{}", "//evil.example/x/y/{}", "https://api.example/x/y/{}"]
+)
+def test_the_url_of_a_job_elsewhere_is_refused(location):
+    """A job that is said to be at another origin is never asked for there."""
+    api = Shops(location)
+    with pytest.raises(SynclineError) as caught:
+        read(opened(api, EACH))
+    assert caught.value.code == "SYN406"
+    assert [entry.split()[0] for entry in api.log] == ["POST"]
+
+
+def test_an_answer_without_the_url_of_a_job_is_an_error():
+    """What `url` finds has to be a text."""
+    with pytest.raises(SynclineError) as caught:
+        read(opened(Shops(), EACH.replace("headers.location", "body.nothing")))
+    assert caught.value.code == "SYN422"
+
+
+def test_the_results_of_a_job_are_asked_for_in_chunks_of_fields():
+    """Each page of them is asked for once a chunk; the requests about the job itself are sent once."""
+    text = """
+streams:
+  items:
+    records: data[]
+    page: {cursor: next, into: query.after}
+    chunk: {fields: 3, into: query.fields, by: id}
+    job:
+      create: {post: /exports}
+      poll: {get: "/exports/{{ job.id }}", every: 1s, done: body.done}
+      download: {get: "/exports/{{ job.id }}/rows"}
+      delete: {delete: "/exports/{{ job.id }}"}
+    schema: {properties: {a: {type: number}, b: {type: string}, c: {type: object, properties: {x: {type: integer}}}, id: {type: integer}}}
+"""
+    log = []
+
+    def api(request):
+        path = urlsplit(request.url).path
+        log.append(f"{request.method} {path}")
+        return chunked()(request) if path.endswith("/rows") else answer({"id": 1, "done": True})
+
+    found = rows(read(opened(api, text)))
+    assert found == [{"id": n, "a": f"{n}.10", "b": f"b{n}", "c": {"x": n}} for n in range(4)]
+    assert log == ["POST /exports", "GET /exports/1", *["GET /exports/1/rows"] * 4, "DELETE /exports/1"]
+
+
 def test_no_files_are_no_records():
     """A job that gives an empty list of URLs ends the read without records."""
     api = Exports(files=0)

@@ -92,15 +92,21 @@ class Compiler:
         self, name: str, schema: Schema, typed: bool, wanted: set[str], around: tuple[str, ...], use: Use
     ) -> Reading:
         stream = connected(self._streams[name])
+        parents, job = use, None
         if stream.job is not None:
-            return self._job(name, stream, stream.job, schema, use, typed=typed)
-        listing = self._listing(name, stream, schema, typed=typed)
-        parents = use
-        use = self._with_files(stream.file, self._in_chunks(stream, schema, use))
-        if not stream.read_for:
-            return Once(listing, use, self._fan(2, _PARENTS_AHEAD) if around else None)
+            job = self._job(name, stream, stream.job, schema, use, typed=typed)
+            if not stream.read_for:
+                return job
+            listing = job.listing
+        else:
+            listing = self._listing(name, stream, schema, typed=typed)
+            use = self._with_files(stream.file, self._in_chunks(stream, schema, use))
+            if not stream.read_for:
+                return Once(listing, use, self._fan(2, _PARENTS_AHEAD) if around else None)
         paths = wanted | set(self._paths(stream))
         members = tuple(self._member(item, paths, (*around, name), parents) for item in stream.read_for)
+        if job is not None:
+            return Each(listing, use, members, self._fan(1), by=job.of)
         return Each(listing, use, members, self._fan(self._width))
 
     def _member(self, item: For, paths: set[str], around: tuple[str, ...], use: Use) -> Member:
@@ -167,8 +173,8 @@ class Compiler:
         return cursor
 
     def _job(self, name: str, stream: RestStream, job: Job, schema: Schema, use: Use, *, typed: bool) -> JobReading:
-        if stream.read_for or stream.chunk or stream.file:
-            raise Invalid(f"stream {name}: a job can have neither for, chunk nor file", code="SYN432")
+        if stream.file or (stream.chunk and job.download.url is not None):
+            raise Invalid(f"stream {name}: a job can have no file, nor chunks of files", code="SYN432")
         plan = compile_job(job, base_url(self._instance, self._http), self._http, f"stream {name}")
         cursor = self._cursor(name, stream, schema, plan.create.names, typed=typed)
         listing = Listing(
@@ -182,7 +188,9 @@ class Compiler:
             records=stream.records,
             contract=self._contract(name, stream, schema, typed=typed),
         )
-        return JobReading(listing, plan, cursor.into if cursor else {}, self._with_files(job.download, use))
+        files = self._with_files(job.download, use)
+        pages = self._in_chunks(stream, schema, files).client
+        return JobReading(listing, plan, cursor.into if cursor else {}, files, pages)
 
     def _with_files(self, file: File | Download | None, use: Use) -> Use:
         """What files are read with that may be at other hosts."""

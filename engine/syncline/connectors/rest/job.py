@@ -9,14 +9,15 @@ failed, or takes too long is forgotten, and a new one is created; records of it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
 from uuid import uuid4
 
 from syncline.connectors.rest.content import Content, Reading
 from syncline.connectors.rest.file import FilePages
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
-from syncline.connectors.rest.partition import Partition
+from syncline.connectors.rest.partition import WHOLE, Partition
 from syncline.connectors.rest.passes import PageRead, Pass
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.rules import compile_rules, for_people, loose
@@ -26,6 +27,7 @@ from syncline.model import units
 from syncline.model.errors import Again, Invalid, SynclineError
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.incremental import Progress
     from syncline.connectors.rest.judge import Answer
     from syncline.connectors.rest.listing import Listing
@@ -54,10 +56,14 @@ class _Polled(_Told):
 
 @dataclass(frozen=True, slots=True)
 class JobPlan:
-    """A declared job, compiled; times are in seconds. `files`: its records come by URLs, which `url` finds."""
+    """
+    A declared job, compiled; times are in seconds. `at` finds the URL of a job in the answer to its creation. `files`:
+    its records come by URLs, which `url` finds.
+    """
 
     create: RequestPlan
     id: Any
+    at: Any
     poll: RequestPlan
     done: Any
     failed: Any
@@ -85,6 +91,7 @@ def compile_job(job: Job, base: str, http: Http, what: str) -> JobPlan:
     return JobPlan(
         compile_request(job.create, base, http, what=f"{what}: job.create"),
         _compiled(job.id),
+        _compiled(job.url),
         compile_request(job.poll, base, http, what=f"{what}: job.poll"),
         _compiled(job.poll.done),
         _compiled(job.poll.failed),
@@ -129,29 +136,42 @@ class _GivenUp(Exception):
 class JobReading:
     """Reads a stream whose records a job prepares, one job for each span of its cursor. See `tree.Reading`.
 
-    `into` are the places in the request that creates a job which the bounds of the span go to.
+    `into` are the places in the request that creates a job which the bounds of the span go to. `pages` asks for the
+    pages of its records. `partition` is what it is read for.
     """
 
     listing: Listing
     plan: JobPlan
     into: Mapping[str, Any]
     use: Use
+    pages: Fetcher
+    partition: Partition = WHOLE
+
+    def of(self, partition: Partition) -> JobReading:
+        """The same for one partition, which has jobs of its own."""
+        return replace(self, partition=partition)
 
     def begin(self, position: Position | None, *, incremental: bool) -> Position | None:
         """The position as it is when reading begins, with the job that it has."""
+        if _left(position):
+            return position
         progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
         return _with(progress, **{name: position[name] for name in ("job", "delete") if position and name in position})
 
     def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
         """What is read from a position on, in order; a job's creation is a step, too."""
-        position = position or {}
+        position = dict(position or {})
+        if (leftover := position.pop("delete", None)) is not None:
+            self._delete(leftover if isinstance(leftover, dict) else {"id": leftover})  # text: an earlier version's
+            if "pass" not in position:
+                yield Step(position, last=True)
+                return
         progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
+        if leftover is not None:
+            yield Step(progress.position())
         job: dict[str, Any] | None = position.get("job")
-        if (leftover := position.get("delete")) is not None:
-            self._delete(leftover)
-            yield Step(progress.position(), last=progress.ended)
         fresh, renewed = False, False
-        reading = _Download(self.listing, self.use.client, progress, self.use.now, slots=self.use.slots)
+        reading = _Download(self.listing, self.pages, progress, self.use.now, slots=self.use.slots)
         while not progress.ended:
             if job is None and self.plan.keyed:
                 job = {"key": uuid4().hex}
@@ -162,7 +182,7 @@ class JobReading:
             try:
                 answer = self._done(job, fresh=fresh)
             except _GivenUp as given_up:
-                self._delete(job["id"])
+                self._delete(job)
                 progress.page = self.listing.pages.pager().first()
                 yield Step(progress.position(), keep=True)
                 raise given_up.error from None
@@ -173,7 +193,7 @@ class JobReading:
                 progress.page = self.listing.pages.pager().first()
                 continue
             yield from self._downloaded(reading, job, answer)
-            self._delete(job["id"])
+            self._delete(job)
             job, fresh, renewed = None, False, False
             yield Step(progress.position(), last=progress.ended)
 
@@ -192,7 +212,20 @@ class JobReading:
                 code="SYN422",
                 help="Compare it with the answer: it is an expression over {status, headers, body}.",
             )
-        return {**(keyed or {}), "id": str(found), "at": self.use.now()}
+        return {**(keyed or {}), "id": str(found), "at": self.use.now(), **self._url(answer)}
+
+    def _url(self, answer: Answer) -> dict[str, str]:
+        """Where a job is, by the answer to its creation, as it may be kept."""
+        if self.plan.at is None:
+            return {}
+        found = self.plan.at.search(_facts(answer))
+        if not isinstance(found, str) or not found:
+            raise Invalid(
+                "job.url finds no URL in the answer that creates a job",
+                code="SYN422",
+                help="Compare it with the answer: it is an expression over {status, headers, body}.",
+            )
+        return {"url": self.use.client.kept(urljoin(answer.url, found))}
 
     def _done(self, job: Mapping[str, Any], *, fresh: bool) -> Answer | None:
         """The answer that says that a job is done; None when the API no longer knows it."""
@@ -226,7 +259,10 @@ class JobReading:
     def _downloaded(self, reading: Pass, job: Mapping[str, Any], answer: Answer) -> Iterator[Step]:
         """The pages of a job that is done, to the end of its span; the last one demands that all is kept."""
         progress = reading.progress
-        reading.partition = Partition(scope={"job": {"id": job["id"]}}, values=(("job", (job["id"],)),))
+        around = self.partition
+        reading.partition = Partition(
+            scope={**around.scope, "job": _known(job)}, values=(*around.values, ("job", (job["id"],)))
+        )
         if self.plan.files is not None:
             self.plan.files.found(self.plan.url.search(_facts(answer)), answer.url)
             if not self.plan.files.urls:
@@ -238,15 +274,15 @@ class JobReading:
             if not finished:
                 yield Step(_with(progress, job=job), page=page)
                 continue
-            left = {"delete": job["id"]} if self.plan.delete is not None else {}
+            left = {"delete": _known(job)} if self.plan.delete is not None else {}
             yield Step(_with(progress, **left), page=page, keep=bool(left))
             return
 
-    def _delete(self, job: str) -> None:
+    def _delete(self, job: Mapping[str, Any]) -> None:
         """Tries to delete a job. That it isn't gone harms nothing that was read."""
         if self.plan.delete is None:
             return
-        request = self.plan.delete.build(self._variables({}, {"id": job}), {})
+        request = self.plan.delete.build(self._variables({}, job), {})
         try:
             self._asked(request, _Told())
         except SynclineError:
@@ -259,10 +295,10 @@ class JobReading:
             raise _unfit() from None
 
     def _variables(self, bounds: Mapping[str, str], job: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        found: dict[str, Any] = {"config": self.listing.config, **bounds}
+        found: dict[str, Any] = {**self.partition.scope, "config": self.listing.config, **bounds}
         if "start" in bounds:
             found["cursor"] = bounds["start"]
-        return found if job is None else found | {"job": {name: job[name] for name in ("id", "key") if name in job}}
+        return found if job is None else found | {"job": _known(job)}
 
     def _why(self, facts: Mapping[str, Any]) -> str:
         text = self.plan.message.search(facts) if self.plan.message is not None else None
@@ -271,6 +307,16 @@ class JobReading:
 
 def _with(progress: Progress, **more: Any) -> Position:
     return {**progress.position(), **more}
+
+
+def _left(position: Position | None) -> bool:
+    """Whether all that is left to do of a position is to delete a job."""
+    return position is not None and "delete" in position and "pass" not in position
+
+
+def _known(job: Mapping[str, Any]) -> dict[str, Any]:
+    """A job as templates know it."""
+    return {name: job[name] for name in ("id", "key", "url") if name in job}
 
 
 def _facts(answer: Answer) -> dict[str, Any]:

@@ -21,9 +21,13 @@ class Telling:
     header: str = ""
 
     def of(self, answer: Answer) -> Any:
-        """What it says; None for nothing. A number has all its digits, as text where a double would lose some."""
+        """
+        What it says; None for nothing, which some APIs write as null in a header. A number has all its digits, as text
+        where a double would lose some.
+        """
         if self.header:
-            return answer.headers.get(self.header)
+            text = answer.headers.get(self.header)
+            return None if text == "null" else text
         found = self.expression.search(answer.document)
         if isinstance(found, float):
             found = self.expression.search(exact_document(answer.body))

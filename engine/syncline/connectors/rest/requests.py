@@ -20,6 +20,7 @@ from syncline.sdk.source import Instance, plain
 from syncline.sdk.template import Template
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_JOB_URL = re.compile(r"\s*\{\{\s*job\.url\s*\}\}")
 _METHODS = ("get", "post", "put", "patch", "delete")
 _AGENT = {"User-Agent": f"syncline/{__version__}"}
 
@@ -120,7 +121,8 @@ def compile_request(
     if len(methods) != 1:
         raise Invalid(f"{what} needs exactly one of {', '.join(_METHODS)}", code="SYN432")
     method, path_text = methods[0]
-    path = compiled(path_text, quoted=not file)
+    # A job's URL is one already.
+    path = compiled(path_text, quoted=not (file or _JOB_URL.match(path_text)))
     query = {name: compiled(text) for name, text in {**http.query, **spec.query}.items()}
     declared = {**http.headers, **spec.headers}
     if not any(name.lower() == "accept" for name in declared):

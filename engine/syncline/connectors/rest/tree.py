@@ -120,13 +120,13 @@ Member = Given | ParentStream
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A partition that is read: where it is among those of its member."""
+    """A partition that is read: where it is among those of its member. `steps` have its own positions."""
 
     member: int
     unit: Position | None
     index: int
     partition: Partition
-    pages: Iterator[PageRead]
+    steps: Iterator[Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +153,16 @@ _Item = _Part | _UnitEnd | _MemberEnd
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """Reads a listing for each partition of its members, one member after the other."""
+    """
+    Reads a listing for each partition of its members, one member after the other. `by`: how one is read that isn't by
+    pages alone, such as by a job; then they are read one after the other.
+    """
 
     listing: Listing
     use: Use
     members: tuple[Member, ...]
     fan: Fan
+    by: Callable[[Partition], Reading] | None = None
 
     @property
     def stay(self) -> bool:
@@ -192,9 +196,9 @@ class Each:
 
     def _part(self, front: Front, part: _Part) -> Iterator[Step]:
         front.enter(part.unit, part.index, part.partition.key)
-        for page in part.pages:
-            front.move(part.partition.key, page.position, last=page.last, cursor=self.listing.cursor)
-            yield Step(front.position(), part.partition, page)
+        for step in part.steps:
+            front.move(part.partition.key, step.position, last=step.last, cursor=self.listing.cursor)
+            yield Step(front.position(), part.partition, step.page, keep=step.keep)
 
     def _ahead(self, start: Front, front: Front) -> Generator[_Item, None, None]:
         """
@@ -274,10 +278,13 @@ class Each:
             known = inside if index == first and inside is not None else front.known(partition.key)
             yield _Part(number, unit, index, partition, self._begun(partition, known, front))
 
-    def _begun(self, partition: Partition, known: Position | None, front: Front) -> Iterator[PageRead]:
+    def _begun(self, partition: Partition, known: Position | None, front: Front) -> Iterator[Step]:
+        if self.by is not None:
+            return self.by(partition).steps(known, incremental=front.incremental)
         use = self.use
         progress = self.listing.begin(known, incremental=front.incremental, now=use.now())
         reading = Pass(
             self.listing, use.client, progress, use.now, partition=partition, slots=use.slots, notice=use.notice
         )
-        return self.fan.start(reading.pages())
+        pages = self.fan.start(reading.pages())
+        return (Step(page.position, page=page, last=page.last) for page in pages)
