@@ -453,11 +453,11 @@ def snapshot_key(settings: Settings) -> str:
 
 
 def drift(settings: Settings, keys: Iterable[ObjectKey]) -> tuple[FlowDrift, ...]:
-    """What is really at the destinations of applied flows, against what their runs left there."""
-    from syncline.executor.drift import observe_flow
+    """What is really at the destinations of applied flows, against what their runs left there; conditions follow."""
+    from syncline.reconciler.look import look
 
     with engine(settings) as running:
-        return tuple(observe_flow(running, key) for key in sorted(keys))
+        return tuple(look(running, running.facilities.store, key) for key in sorted(keys))
 
 
 def audit_exported(settings: Settings, what: str) -> None:

@@ -21,6 +21,7 @@ from syncline import workflow
 from syncline.daemon.attempts import Attempts
 from syncline.daemon.fetching import Fetching
 from syncline.daemon.gitcommand import Stop
+from syncline.daemon.looks import Looks
 from syncline.daemon.notifier import notifying
 from syncline.daemon.starts import Starter
 from syncline.executor.facilities import Facilities
@@ -177,6 +178,7 @@ class Daemon:
         facilities = replace(engine.facilities, store=store.fenced(lease))
         starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
         attempts = Attempts(engine, facilities.store, self._tell)
+        looks = Looks(engine, facilities.store, self._tell)
         self._watched = None
         fetching = Fetching(self._source, self.wake)
         try:
@@ -192,6 +194,7 @@ class Daemon:
                         self._publisher.publish(facilities)
                     starter.tick(_now())
                     attempts.tick(_now())
+                    looks.tick()
                     self._rest()
                 if not starter.drain(DRAIN):
                     self._tell("runs that had not ended go on from their last commit when they are started again")
@@ -199,6 +202,7 @@ class Daemon:
             fetching.close()  # the mirror may be another daemon's from now on
             starter.close()
             attempts.close()
+            looks.close()
             self.status.leading = False
 
     def _rest(self) -> None:

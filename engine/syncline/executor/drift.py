@@ -12,17 +12,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from syncline.executor.checkpoint import Checkpoint
+from syncline.kinds.drift import Drift, Reaction
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
+from syncline.kinds.tenant import TenantSpec
 from syncline.model.condition import SOURCE_CHANGED
 from syncline.model.errors import SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
+from syncline.model.key import ObjectKey
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Target
 from syncline.sdk.observation import Difference, Observation, Observing
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
-    from syncline.model.key import ObjectKey
+    from syncline.manifests.desired import Desired
+    from syncline.manifests.flow import Flow
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination
     from syncline.state.store import RunRecord
@@ -30,6 +34,8 @@ if TYPE_CHECKING:
 Cause = Literal["actor", "contract", "noise"]
 #: Finished runs that are looked at for one that wrote rows.
 _LOOKED_AT = 20
+#: The place of findings about the rows of a table.
+ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,34 @@ class FlowDrift:
     def drifted(self) -> bool:
         """Whether something differs that matters."""
         return any(finding.cause != "noise" for finding in self.findings)
+
+    @property
+    def acted(self) -> tuple[Finding, ...]:
+        """What somebody took away or altered."""
+        return tuple(finding for finding in self.findings if finding.cause == "actor")
+
+    @property
+    def healable(self) -> bool:
+        """Whether reading everything again would bring back all that differs."""
+        if self.unknown or self.appends or not self.acted:
+            return False
+        return all(finding.lost for finding in self.findings if finding.cause != "noise")
+
+
+def terms_of(desired: Desired, flow: Flow) -> Drift:
+    """What is declared to be done about a flow's drift: by itself, else by its tenant."""
+    tenant = desired.objects.get(ObjectKey("", "Tenant", flow.key.tenant))
+    default = tenant.spec.drift if tenant is not None and isinstance(tenant.spec, TenantSpec) else Drift()
+    return flow.spec.drift.over(default)
+
+
+def heals(found: FlowDrift, terms: Drift) -> bool:
+    """Whether a flow is to be healed: all that differs can be brought back, and the reaction to any of it says so."""
+    return found.healable and any(_reaction(finding, terms) == "heal" for finding in found.acted)
+
+
+def _reaction(finding: Finding, terms: Drift) -> Reaction:
+    return (terms.rows if finding.place == ROWS else terms.tables) or "report"
 
 
 def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:
@@ -133,9 +167,9 @@ def _content(
         seen = replace(seen, differences=tuple(d for d in seen.differences if d.change != "gone"))
     findings = tuple(_finding(difference) for difference in seen.differences)
     deletes = isinstance(item.flow.spec, SyncSpec) and item.flow.spec.deletes != "ignore"
-    if seen.empty and not known_gone and not deletes and not findings:
+    if seen.empty and not known_gone and not deletes and all(finding.cause == "noise" for finding in findings):
         written = next(run.counts.written for run in runs if run.counts.written)
-        findings = (Finding("actor", "rows", f"all are gone; {written:,} were written", lost=True),)
+        findings = (Finding("actor", ROWS, f"all are gone; {written:,} were written", lost=True), *findings)
     return findings
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Identifier, Name, Spec
+from syncline.kinds.drift import DRIFT, Drift
 from syncline.kinds.sync import (
     FROM,
     GUARDS,
@@ -57,6 +58,7 @@ class ImportSpec(Spec):
     ] = None
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
+    drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     rollback: Annotated[
         Rollback | None,
         Field(

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Form, Identifier, Name, Share, Spec
+from syncline.kinds.drift import DRIFT, Drift
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk/tickets`: a stream of an integration.
@@ -96,6 +97,7 @@ class SyncSpec(Spec):
     ] = "source"
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
+    drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Form, Glob, Name, Rate, Spec
+from syncline.kinds.drift import Drift
 from syncline.model.kind import Kind, Reference
 
 #: `api.example.com`, `*.corp.example`, `10.20.0.0/16`, `fd12:3456::/32`.
@@ -147,6 +148,10 @@ class TenantSpec(Spec):
     keys: Annotated[
         Keys, Field(description="Age of its data-encryption keys. This version doesn't replace them by age.")
     ] = Keys.model_construct()
+    drift: Annotated[
+        Drift,
+        Field(description="What is done where destinations of its flows aren't as runs left them; a flow may differ."),
+    ] = Drift.model_construct()
     policies: Annotated[
         tuple[Name, ...], Field(description="Policies that bind it, besides the shared ones of the repository.")
     ] = ()

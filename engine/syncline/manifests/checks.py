@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
+from syncline.kinds.drift import Drift
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
@@ -75,6 +76,7 @@ def _tenant(spec: TenantSpec) -> Iterator[Problem]:
                 "the rule neither allows nor denies an integration",
                 expected="allow or deny",
             )
+    yield from _looks(spec.drift)
 
 
 def _policy(spec: PolicySpec) -> Iterator[Problem]:
@@ -292,6 +294,17 @@ def _mapping_test(test: MappingTest, names: list[str], path: Path) -> Iterator[P
 def _flow(spec: SyncSpec | ImportSpec) -> Iterator[Problem]:
     if spec.source == spec.to:
         yield Problem("SYN205", (*SPEC, "to"), f"it would write to where it reads from, {spec.to!r}")
+    yield from _looks(spec.drift)
+
+
+def _looks(drift: Drift) -> Iterator[Problem]:
+    if drift.every is not None and units.duration(drift.every) < 1:
+        yield Problem(
+            "SYN205",
+            (*SPEC, "drift", "every"),
+            f"{drift.every} is too short a time between looks",
+            expected="1s or more",
+        )
 
 
 def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:

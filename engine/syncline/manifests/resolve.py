@@ -26,6 +26,7 @@ from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
+from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.writes import writes
@@ -301,6 +302,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
         yield _no_stream(source)
     yield from writes(flow)
     yield from deletes(flow)
+    yield from reactions(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
 

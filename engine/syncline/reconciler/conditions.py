@@ -32,6 +32,7 @@ SOONEST: Final = 1.0
 CHECKED = frozenset({"AuthConfig", "Integration"})
 #: Reasons that others look for.
 WAITING, DEPENDENCY, SECRET = "Waiting", "DependencyNotReady", "SecretMissing"
+DESTINATION = "DestinationChanged"
 #: Secrets that can't be had (`model/codes/secret.py`).
 _SECRET = frozenset({"SYN801", "SYN802", "SYN803", "SYN804"})
 
@@ -116,7 +117,11 @@ def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str
     kinds = ConditionType
     if error is None:
         found = well(status, at, "RunHadRejects" if rejects else "RunSucceeded", rejects)
-        return found.with_(at.yes(kinds.policy_compliant, "Allowed"), at.no(kinds.drifted, "SourceAsDeclared"))
+        found = found.with_(at.yes(kinds.policy_compliant, "Allowed"))
+        drifted = found.condition(kinds.drifted)
+        if drifted is not None and drifted.reason == DESTINATION:
+            return found  # a run says nothing of rows that it didn't write: the next look does
+        return found.with_(at.no(kinds.drifted, "SourceAsDeclared"))
     if isinstance(error, Denied) and error.code.startswith("SYN5"):
         found = failed(status, at, "PolicyDenied", error, again=False)
         return found.with_(at.no(kinds.policy_compliant, "Denied", error.message))
@@ -125,6 +130,23 @@ def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str
     if error.code in SOURCE_CHANGED:
         return found.with_(at.yes(kinds.drifted, "SourceChanged", error.message))
     return found
+
+
+def looked(status: Status, at: Moment, changed: str) -> Status:
+    """A flow after a look at its destination; `changed` is what somebody did there, '' where all is as runs left it."""
+    kinds = ConditionType
+    if changed:
+        return status.with_(at.yes(kinds.drifted, DESTINATION, changed))
+    drifted = status.condition(kinds.drifted)
+    if drifted is not None and drifted.status is Truth.true and drifted.reason != DESTINATION:
+        return status  # its source is another than declared: only a run says more of that
+    return status.with_(at.no(kinds.drifted, "AsLeft"))
+
+
+def still_drifted(before: Status | None, after: Status) -> Status:
+    """A flow whose declaration has changed, with what is known of its destination: that hasn't changed by it."""
+    drifted = before.condition(ConditionType.drifted) if before is not None else None
+    return after if drifted is None or drifted.reason != DESTINATION else after.with_(drifted)
 
 
 def checked(status: Status, at: Moment, error: SynclineError | None) -> Status:

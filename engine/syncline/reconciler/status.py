@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status
+from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.errors import Again, Stalled, SynclineError, Waiting
 from syncline.model.key import ObjectKey
 from syncline.reconciler.conditions import (
@@ -26,7 +26,9 @@ from syncline.reconciler.conditions import (
     delivered,
     depending,
     failed,
+    looked,
     ran,
+    still_drifted,
     suspension,
     waits,
     well,
@@ -72,7 +74,8 @@ def after_apply(
             at = Moment(now, objects[key].revision, chance)
             known = before.get(key)
             if known is None or known.generation != objects[key].generation or waited(known):
-                known = _fresh(settings, manifest, objects[key].generation, at, to_check=key in used)
+                fresh = _fresh(settings, manifest, objects[key].generation, at, to_check=key in used)
+                known = still_drifted(known, fresh)
             found[key] = suspension(known, manifest.spec, at)
         at = Moment(now, revision, chance)
         for key, error in held.items():
@@ -173,6 +176,18 @@ def after_delivery(store: StateStore, applied: Applied, key: ObjectKey, error: S
             return (), ()
         found = _kept(known, delivered(known, at, error))
         return [found], _told(before, {key: found})
+
+    store.change_statuses([key], make)
+
+
+def after_look(store: StateStore, applied: Applied, key: ObjectKey, changed: str) -> None:
+    """After a look at a flow's destination: what somebody `changed` there, '' where all is as its runs left it."""
+
+    def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
+        at = Moment(_now(), applied.objects[key].revision)
+        known = before.get(key) or Status(key)
+        found = _kept(before.get(key), looked(known, at, changed))
+        return [found], _drifted(known, found)
 
     store.change_statuses([key], make)
 
@@ -298,6 +313,17 @@ def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status])
             yield Occurrence(key, Mood.normal, "Ready", ready.message, ready.revision)
         elif newer:
             yield Occurrence(key, Mood.normal, ready.reason, "the commit is applied", ready.revision)
+
+
+def _drifted(before: Status, after: Status) -> Iterator[Occurrence]:
+    """What there is to tell where a destination began or ceased to differ, or differs in another way than before."""
+    was, now = before.condition(ConditionType.drifted), after.condition(ConditionType.drifted)
+    if now is None or (was is not None and (was.status, was.message) == (now.status, now.message)):
+        return
+    if now.status is Truth.true:
+        yield Occurrence(after.key, Mood.warning, "Drifted", now.message, now.revision)
+    elif was is not None and was.status is Truth.true:
+        yield Occurrence(after.key, Mood.normal, "DriftGone", "its destination is as its runs left it", now.revision)
 
 
 def _now() -> dt.datetime:

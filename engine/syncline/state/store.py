@@ -86,8 +86,8 @@ class AppliedRevision:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run. `trigger` is `manual`, `schedule`, `event` or `retry`; `parent` the run that a retry retries. Times are
-    RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it is final.
+    """A run. `trigger` is `manual`, `schedule`, `event`, `drift` (it heals) or `retry`; `parent` the run that a retry
+    retries. Times are RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it is final.
     """
 
     id: str

@@ -17,11 +17,13 @@ from syncline.cli.output.jsontext import to_json
 @output("text", "json")
 @pass_app
 def drift(app: App, name: str | None, tenant: str, form: str, *, exit_code: bool) -> Exit:
-    """Look at the destination of each applied sync and import, or of one; nothing is changed.
+    """Look at the destination of each applied sync and import, or of one; nothing is changed there.
 
     What somebody took away or altered there is told with its cause: actor (tables, columns, rows or checkpoints that
     are gone or no longer fit), contract (the last run found that the source isn't as declared) or noise (what is there
-    besides). Changes of manifests that aren't applied yet are for `syncline plan`.
+    besides). The condition Drifted of each follows.
+
+    Changes of manifests that aren't applied yet are for `syncline plan`.
     """
     from syncline import workflow
     from syncline.cli.names import FLOWS, find_object

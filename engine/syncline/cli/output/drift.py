@@ -35,10 +35,9 @@ def render_drift(flows: Sequence[FlowDrift], paint: Paint) -> str:
 
 
 def _advice(flow: FlowDrift) -> str:
-    acted = [finding for finding in flow.findings if finding.cause == "actor"]
-    if acted and all(finding.lost for finding in acted) and not flow.appends:
+    if flow.healable:
         return f"syncline run --full-refresh {flow.key} brings it back"
-    if acted:
+    if flow.acted:
         return "restore it by hand, or declare it as it is now"
     if flow.drifted:
         return "correct the connector's schema or the mapping, or ask who runs the source"
