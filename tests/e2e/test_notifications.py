@@ -15,6 +15,8 @@ from tests.api_server import Asked, Reply, api_server
 from tests.e2e.house import Scenario, audit_ok, customers, settings_of
 from tests.e2e.test_serve import Remote, serving, until
 from tests.look import Look
+from tests.mail_server import mail_server
+from tests.peers.pki import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,3 +196,101 @@ def test_what_cannot_be_sent_waits_and_shows_and_tells_nobody_of_itself(root, re
     assert len({name for name, _ in receiver.came}) == 1
     reasons = [event.reason for event in Look(url).events(key)]
     assert reasons == ["Applied", "DeliveryFailed", "Ready"]
+
+
+CHANNELS = """\
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {name: slack, tenant: acme}
+spec: {type: bearer, token: {secretRef: {provider: env, key: SLACK_TOKEN}}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: slack, tenant: acme}
+spec: {connector: slack@^1, auth: slack, endpoints: [{region: eu, url: "URL/api"}]}
+---
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {name: pagerduty, tenant: acme}
+spec: {type: api_key, value: {secretRef: {provider: env, key: PAGERDUTY_KEY}}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: pagerduty, tenant: acme}
+spec: {connector: pagerduty-events@^1, auth: pagerduty, endpoints: [{region: eu, url: URL}]}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: mail, tenant: acme}
+spec: {connector: smtp@^1, config: {host: localhost, port: PORT, from: alerts@example.com, ca: CA}}
+---
+apiVersion: syncline/v1
+kind: Subscription
+metadata: {name: slack, tenant: acme}
+spec:
+  on: [incident]
+  wait: 1s
+  do: {notify: {integration: slack, channel: "#ops", title: "{{ event.object }} ({{ event.count }})"}}
+---
+apiVersion: syncline/v1
+kind: Subscription
+metadata: {name: pagerduty, tenant: acme}
+spec: {on: [incident], severity: error, wait: 1s, do: {notify: {integration: pagerduty}}}
+---
+apiVersion: syncline/v1
+kind: Subscription
+metadata: {name: mail, tenant: acme}
+spec: {on: [incident], wait: 1s, do: {notify: {integration: mail, channel: ops@example.com}}}
+"""
+
+
+class Vendors:
+    """Slack's and PagerDuty's endpoints: what came to each."""
+
+    def __init__(self) -> None:
+        self.slack: list[dict[str, Any]] = []
+        self.pagerduty: list[dict[str, Any]] = []
+
+    def answer(self, asked: Asked) -> Reply:
+        body = json.loads(asked.body)
+        if asked.path == "/v2/enqueue" and body.get("routing_key") == "R0UT1NGKEY":
+            self.pagerduty.append(body)
+            return Reply({"status": "success", "message": "Event processed", "dedup_key": body["dedup_key"]}, 202)
+        if asked.path == "/api/chat.postMessage" and asked.headers.get("authorization") == "Bearer xoxb-1":
+            self.slack.append(body)
+            return Reply({"ok": True, "ts": f"1764.{len(self.slack)}"})
+        return Reply({"ok": False, "error": "invalid_auth"}, 401)
+
+
+@pytest.mark.slow
+def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch, tmp_path):
+    """An incident opens and ends in one thread of each system, with the secrets in the audit log by name only."""
+    monkeypatch.setenv("SLACK_TOKEN", "xoxb-1")
+    monkeypatch.setenv("PAGERDUTY_KEY", "R0UT1NGKEY")
+    vendors, authority = Vendors(), Authority(root / "pki")
+    with api_server(vendors.answer) as api, mail_server(authority.issue("localhost")) as mails:
+        channels = CHANNELS.replace("URL", api.url).replace("PORT", str(mails.port)).replace("CA}", "pki/ca.crt}")
+        texts = {**Scenario("upsert").texts, "lake.yaml": LAKE, "channels.yaml": channels}
+        remote.push(texts)
+        with serving(root, remote) as daemon:
+            until(lambda: vendors.slack and vendors.pagerduty and mails.mails, lambda: "\n".join(daemon.said))
+            remote.push({name: text for name, text in texts.items() if name != "lake.yaml"})
+            until(
+                lambda: min(len(vendors.slack), len(vendors.pagerduty), len(mails.mails)) > 1,
+                lambda: "\n".join(daemon.said),
+            )
+
+    opened, ended = vendors.slack
+    assert (opened["channel"], opened["text"].splitlines()[0]) == ("#ops", ":red_circle: *acme/AuthConfig/lake (1)*")
+    assert ended["thread_ts"] == "1764.1"
+    assert [e["event_action"] for e in vendors.pagerduty] == ["trigger", "resolve"]
+    assert len({e["dedup_key"] for e in vendors.pagerduty}) == 1
+    first, last = mails.mails
+    assert (last["In-Reply-To"], last["Subject"]) == (first["Message-ID"], f"Re: {first['Subject']}")
+    settings = settings_of(root)
+    assert audit_ok(settings)
+    log = "".join(path.read_text(errors="replace") for path in settings.audit.rglob("*") if path.is_file())
+    assert "env:SLACK_TOKEN" in log
+    assert "xoxb-1" not in log
+    assert "R0UT1NGKEY" not in log
+    assert {str(m.state) for m in messages(root)} == {"Sent"}

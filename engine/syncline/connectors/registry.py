@@ -5,9 +5,10 @@ from __future__ import annotations
 from syncline.connectors.file import runtime as file
 from syncline.connectors.rest import runtime as rest
 from syncline.connectors.runtime import Runtime
+from syncline.connectors.smtp import runtime as smtp
 from syncline.connectors.sql import runtime as sql
 
-RUNTIMES: tuple[Runtime, ...] = (file.RUNTIME, rest.RUNTIME, sql.RUNTIME)
+RUNTIMES: tuple[Runtime, ...] = (file.RUNTIME, rest.RUNTIME, smtp.RUNTIME, sql.RUNTIME)
 
 
 def runtime(name: str) -> Runtime:

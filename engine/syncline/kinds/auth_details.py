@@ -37,10 +37,12 @@ class ApiKeyDetails(Spec):
     """Where an API key is sent."""
 
     location: Annotated[
-        Literal["header", "query", "cookie"],
-        Field(alias="in", description="Part of the request that carries the key."),
+        Literal["header", "query", "cookie", "body"],
+        Field(alias="in", description="Part of the request that carries the key; body: a member of its JSON object."),
     ] = "header"
-    name: Annotated[str, Field(min_length=1, description="Name of the header, parameter or cookie.")] = "X-API-Key"
+    name: Annotated[str, Field(min_length=1, description="Name of the header, parameter, cookie or member.")] = (
+        "X-API-Key"
+    )
     prefix: Annotated[str, Field(description="Text put before the key, with its space: 'Token '.")] = ""
 
 

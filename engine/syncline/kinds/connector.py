@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from syncline.kinds.auth_details import AuthOffer, AuthType
 from syncline.kinds.base import Duration, Identifier, Jmespath, Rate, Spec, StreamName, Template
+from syncline.kinds.carrying import Carrying
 from syncline.kinds.request import Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
@@ -201,8 +202,11 @@ class ConnectorSpec(Spec):
         ),
     ]
     runtime: Annotated[
-        Literal["rest", "file", "sql"],
-        Field(description="Code that runs it: rest for HTTP APIs, file for folders of files, sql for databases."),
+        Literal["rest", "file", "sql", "smtp"],
+        Field(
+            description="Code that runs it: rest for HTTP APIs, file for folders of files, sql for databases, smtp for "
+            "mail servers."
+        ),
     ] = "rest"
     deprecated: Annotated[
         Deprecated | None,
@@ -230,6 +234,10 @@ class ConnectorSpec(Spec):
             description="Request that `syncline connector check` sends. Absent, it asks for the first stream's first "
             "page."
         ),
+    ] = None
+    notify: Annotated[
+        Carrying | None,
+        Field(description="How messages are sent through an HTTP API. Absent: subscriptions can't notify through it."),
     ] = None
     streams: Annotated[
         dict[StreamName, RestStream], Field(description="Streams of an HTTP API that flows can read, by name.")

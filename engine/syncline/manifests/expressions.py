@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from syncline.kinds.carrying import Say
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
@@ -49,6 +50,8 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
             yield from texts_in(getattr(spec.http, part), ("spec", "http", part))
     if spec.check is not None:
         yield from texts_of(spec.check, ("spec", "check"))
+    for name, say in _says(spec):
+        yield from texts_of(say, ("spec", "notify", name))
     for name, stream in spec.streams.items():
         path = ("spec", "streams", name)
         yield from texts_of(stream, path)
@@ -62,6 +65,14 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
                     yield (*path, "write", write, "batch", "key"), batch.key
 
 
+def _says(spec: ConnectorSpec) -> Iterator[tuple[str, Say]]:
+    """The requests that send messages."""
+    for name in ("send", "reply", "resolve") if spec.notify is not None else ():
+        request = getattr(spec.notify, name)
+        if request is not None:
+            yield name, request
+
+
 def _writes(stream: RestStream) -> Iterator[tuple[str, WriteRequest | Find | ReadBack]]:
     for verb in VERBS if stream.write else ():
         request = getattr(stream.write, verb)
@@ -72,6 +83,9 @@ def _writes(stream: RestStream) -> Iterator[tuple[str, WriteRequest | Find | Rea
 def _queries(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
     if spec.http is not None:
         yield from _rules(spec.http.errors, ("spec", "http", "errors"))
+    for name, say in _says(spec):
+        if say.ref is not None:
+            yield ("spec", "notify", name, "ref"), say.ref
     for name, stream in spec.streams.items():
         yield from _paging(stream, ("spec", "streams", name))
         yield from _content_queries(stream, ("spec", "streams", name))

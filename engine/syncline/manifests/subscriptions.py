@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.manifests.flow import side_of
 from syncline.manifests.text import nearest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
 
 #: Runtimes whose integrations all carry messages.
-_CARRYING: frozenset[str] = frozenset()
+_CARRYING = frozenset({"smtp"})
 
 
 def check_subscriptions(desired: Desired) -> list[Diagnostic]:
@@ -29,7 +30,8 @@ def check_subscriptions(desired: Desired) -> list[Diagnostic]:
 
 def carries(side: Side) -> bool:
     """Whether messages can be sent through an integration."""
-    return side.runtime in _CARRYING
+    connector = side.connector.spec
+    return side.runtime in _CARRYING or (isinstance(connector, ConnectorSpec) and connector.notify is not None)
 
 
 def _findings(desired: Desired, manifest: Manifest) -> Iterator[Diagnostic]:
@@ -42,7 +44,7 @@ def _findings(desired: Desired, manifest: Manifest) -> Iterator[Diagnostic]:
     if side is not None and not carries(side):
         yield Diagnostic(
             code="SYN731",
-            message=f"{side.connector.key.name} can't carry messages",
+            message=f"{side.connector.key.base} can't carry messages",
             place=manifest.place_of(*path, "integration"),
             subject=str(manifest.key),
             help="Use an integration of slack, pagerduty-events or smtp, or declare `notify` in its connector.",

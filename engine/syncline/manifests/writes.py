@@ -51,6 +51,13 @@ def knows_ids(spec: Writes, verb: Literal["update", "delete"]) -> bool:
 
 def writes(flow: Flow) -> Iterator[Problem]:
     """Findings about a flow's destination, where that is a stream of an API."""
+    if flow.target.runtime == "smtp":
+        yield Problem(
+            "SYN234",
+            ("spec", "to"),
+            f"{flow.target.integration.key.name!r} carries messages of subscriptions, and takes no records",
+            help="Write to an integration of another connector.",
+        )
     if flow.target.runtime != "rest":
         return
     stream = flow.target.declaration

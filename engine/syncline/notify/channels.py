@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from syncline.connectors.registry import runtime
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
+#: Most characters of a title: what the narrowest of the systems takes.
+LONGEST_TITLE: Final = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """An open way: its notifier, and the names of the secrets that it uses."""
@@ -51,25 +55,38 @@ def open_channel(
     return Channel(notifier, tuple(uses.names))
 
 
-def notice_of(message: Message, spec: SubscriptionSpec, ref: str) -> Notice:
+def notice_of(message: Message, spec: SubscriptionSpec, ref: str, escape: Callable[[str], str]) -> Notice:
     """A message as it is sent: in the subscription's words, where it has some."""
-    event, notify = message.event, spec.do.notify
+    event, notify = _escaped(message.event, escape), spec.do.notify
     text = texts.default(message.phase, event)
     title, body = text.title, text.body
     if notify is not None and event["type"] in spec.on:
         variables = {"event": event, "title": title, "text": body}
-        title = " ".join(_rendered(notify.title, variables, title).split())
+        title = " ".join(_rendered(notify.title, variables, title).split())[:LONGEST_TITLE]
         body = _rendered(notify.message, variables, body)
     return Notice(
         message.id,
         message.phase,
         title,
         body,
-        event,
+        message.event,
+        subject=texts.subject(message.event, title)[:LONGEST_TITLE],
         channel=notify.channel if notify is not None else "",
         thread=message.thread,
         ref=ref,
     )
+
+
+def _escaped(value: Any, escape: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return escape(value)
+        case dict():
+            return {name: _escaped(inner, escape) for name, inner in value.items()}
+        case list() | tuple():
+            return [_escaped(inner, escape) for inner in value]
+        case _:
+            return value
 
 
 def _rendered(template: str | None, variables: Mapping[str, Any], default: str) -> str:

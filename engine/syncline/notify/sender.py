@@ -37,8 +37,10 @@ OF_A_TENANT: Final = 3
 CLAIMED: Final = 90.0
 #: Waits between attempts, in seconds.
 BACKOFF: Final = RetryPolicy(initial=4.0, max=900.0)
-#: Seconds after which a message is given up.
+#: Seconds after which a message is given up; one that is refused, so that those after it aren't kept for long.
 GIVEN_UP: Final = 3 * 86_400.0
+GIVEN_UP_REFUSED: Final = 3_600.0
+_REFUSED: Final = "SYN738"
 #: Attempts that may fail by something passing before the subscription is said not to be ready.
 TOLD_AFTER: Final = 3
 
@@ -139,7 +141,7 @@ class Sender:
             )
             recorder.record([recorder.event(Action.secret_use, key=key, secret=name) for name in channel.secrets])
             with closing(channel.notifier) as notifier:
-                ref = notifier.send(notice_of(message, spec, known))
+                ref = notifier.send(notice_of(message, spec, known, notifier.escape))
             outcome = EventOutcome.success
         except SynclineError as error:
             code = error.code
@@ -152,7 +154,8 @@ class Sender:
     def _failed(self, message: Message, applied: Applied, error: SynclineError) -> None:
         attempt, now = message.attempts + 1, self._now()
         again = ""
-        old = now - dt.datetime.fromisoformat(message.created).timestamp() > GIVEN_UP
+        patience = GIVEN_UP_REFUSED if error.code == _REFUSED else GIVEN_UP
+        old = now - dt.datetime.fromisoformat(message.created).timestamp() > patience
         if not isinstance(error, Invalid) and not old:
             asked = error.after if isinstance(error, Again) else None
             again = time_of(now + max(1.0, BACKOFF.backoff(attempt, random.random(), asked)))  # noqa: S311 - a wait

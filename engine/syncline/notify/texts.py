@@ -37,6 +37,13 @@ def default(phase: Phase, event: Mapping[str, Any]) -> Text:
     return _incident(phase, event)
 
 
+def subject(event: Mapping[str, Any], title: str) -> str:
+    """What a message is about, the same in all of a thread; of a single event its title."""
+    if event["type"] != INCIDENT:
+        return f"[Syncline] {title}"
+    return f"[Syncline] {event['object'] or event['title']}"
+
+
 def _incident(phase: Phase, event: Mapping[str, Any]) -> Text:
     subject = event["object"] or event["title"]
     why = f"{event['title']}" + (f" ({event['code']})" if event["code"] else "")

@@ -32,6 +32,9 @@ class WebhookNotifier:
         self._transport = transport
         self._clock = clock
 
+    def escape(self, text: str) -> str:
+        return text
+
     def send(self, notice: Notice) -> str:
         body = payload(notice)
         headers = {

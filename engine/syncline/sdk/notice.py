@@ -12,10 +12,9 @@ from syncline.model.notice import Phase
 @dataclass(frozen=True, slots=True)
 class Notice:
     """
-    A message on its way. `id` is the same in every attempt; `event` is what it is about, as data.
-
-    `thread` names the conversation, '' for a message that stands alone; `ref` is what the system called it when its
-    first message arrived, '' before that.
+    A message on its way. `id` is the same in every attempt; `event` is what it is about, as data. `subject` is the same
+    in all messages of a thread. `thread` names the conversation, '' for a message that stands alone; `ref` is what the
+    system called it when its first message arrived, '' before that.
 
     >>> Notice("m1", Phase.open, "crm is in trouble", "Since 02:15.", {"type": "incident"}, thread="t1").ref
     ''
@@ -26,6 +25,7 @@ class Notice:
     title: str
     text: str
     event: Mapping[str, Any] = field(hash=False)
+    subject: str = ""
     channel: str = ""
     thread: str = ""
     ref: str = ""
@@ -35,6 +35,8 @@ class Notifier(Protocol):
     """Sends messages through one system. Used by one thread; `close` it.
 
     >>> class Printer:
+    ...     def escape(self, text: str) -> str:
+    ...         return text
     ...     def send(self, notice: Notice) -> str:
     ...         return ""
     ...     def close(self) -> None:
@@ -43,6 +45,9 @@ class Notifier(Protocol):
     >>> notifier.send(Notice("m1", Phase.event, "hello", "", {}))
     ''
     """
+
+    def escape(self, text: str) -> str:
+        """A text so that this system shows it as it is."""
 
     def send(self, notice: Notice) -> str:
         """

@@ -81,7 +81,7 @@ def instance(vendor: str) -> Instance:
     assert isinstance(spec, ConnectorSpec)
     defaults = {n: p.default for n, p in spec.config.properties.items() if isinstance(p.default, str)}
     integration = IntegrationSpec.model_validate({"connector": vendor})
-    return Instance(vendor, spec, integration, {**defaults, **CONFIG[vendor]}, Path())
+    return Instance(vendor, spec, integration, {**defaults, **CONFIG.get(vendor, {})}, Path())
 
 
 def validate(vendor: str, requests: list[Request]) -> None:

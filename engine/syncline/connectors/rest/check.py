@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from syncline.connectors.rest.judge import Answer, read_json, read_nothing
-from syncline.connectors.rest.opening import open_client, open_transport
+from syncline.connectors.rest.opening import once, open_client, open_transport
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
 from syncline.connectors.rest.source import RestSource
 from syncline.kinds.connector import CheckRequest, ConnectorSpec, Http
@@ -60,7 +60,7 @@ def check(
     Raises what a run would: `Again` when the system can't be reached, `Stalled` for refused credentials. Transport and
     clock are parameters for tests.
     """
-    instance = _once(instance)
+    instance = once(instance)
     spec, http = connector_of(instance)
     clock = clock or SystemClock()
     watched = _Watched(transport or open_transport(instance, http, clock), clock)
@@ -85,15 +85,6 @@ def _proxy(instance: Instance, url: str) -> str:
     """The proxy that a URL is reached through, as text; '' for none."""
     origin = origin_of(url)
     return next((str(proxy) for proxy in instance.network.proxies if proxy.leads_to(origin)), "")
-
-
-def _once(instance: Instance) -> Instance:
-    """The instance with its retries off: a check says how it is now."""
-    from dataclasses import replace
-
-    spec, http = connector_of(instance)
-    retry = http.retry.model_copy(update={"attempts": 1})
-    return replace(instance, connector=spec.model_copy(update={"http": http.model_copy(update={"retry": retry})}))
 
 
 def _declared(

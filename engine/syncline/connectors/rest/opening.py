@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from syncline.connectors.rest.authentication import hosts_of, open_authenticator
@@ -12,11 +13,11 @@ from syncline.connectors.rest.sender import Sender
 from syncline.kinds.connector import Http
 from syncline.kinds.integration import IntegrationSpec, Limits
 from syncline.model import units
-from syncline.model.errors import Invalid
 from syncline.sdk.breaker import Breaker, Trip
 from syncline.sdk.clients import Clients
 from syncline.sdk.clock import Clock
 from syncline.sdk.http import HttpTransport, Origin, Tls, Transport
+from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.limits import Account, Rule
 from syncline.sdk.meter import Meter
 from syncline.sdk.source import Instance
@@ -45,6 +46,13 @@ def open_client(
     return Client(http, auth, sender, clock, chance=chance, meter=meter)
 
 
+def once(instance: Instance) -> Instance:
+    """The instance with its retries off: what it says is how it is now."""
+    spec, http = connector_of(instance)
+    retry = http.retry.model_copy(update={"attempts": 1})
+    return replace(instance, connector=spec.model_copy(update={"http": http.model_copy(update={"retry": retry})}))
+
+
 def _nothing() -> None:
     """What is shared is closed by whoever made it."""
 
@@ -56,7 +64,7 @@ def open_transport(instance: Instance, http: Http, clock: Clock, clients: Client
     certificate = secrets.get("certificate")
     tls = Tls(
         http.tls.min,
-        _authorities(instance, http.tls.ca),
+        read_authorities(instance.root, http.tls.ca, f"{instance.name}: http.tls.ca"),
         certificate.reveal() if certificate is not None else "",
         secrets.get("certificate_key"),
     )
@@ -69,24 +77,6 @@ def open_transport(instance: Instance, http: Http, clock: Clock, clients: Client
         tls=tls,
         proxies=instance.network.proxies,
     )
-
-
-def _authorities(instance: Instance, name: str) -> str:
-    """The certificates in a file of the repository, as PEM."""
-    if not name:
-        return ""
-    root = instance.root.resolve()
-    path = (root / name).resolve()
-    try:
-        if not path.is_relative_to(root):
-            raise ValueError("outside")
-        return path.read_text(encoding="ascii")
-    except (OSError, ValueError) as error:
-        raise Invalid(
-            f"{instance.name}: http.tls.ca can't be read: {name}",
-            code="SYN432",
-            help="Name a file inside the repository with certificates in PEM form.",
-        ) from error
 
 
 def _account(instance: Instance, http: Http, clients: Clients) -> Account:

@@ -8,6 +8,7 @@ from syncline.connectors.runtime import Runtime
 
 if TYPE_CHECKING:
     from syncline.sdk.destination import Destination
+    from syncline.sdk.notice import Notifier
     from syncline.sdk.reached import Reached
     from syncline.sdk.source import Instance, Source, SourceRequest
 
@@ -33,4 +34,11 @@ def check(instance: Instance) -> Reached:
     return look(instance)
 
 
-RUNTIME = Runtime("rest", open_source, open_destination, check, transactional=False)
+def open_notifier(instance: Instance) -> Notifier:
+    """Opens an API for messages; its connector declares `notify`."""
+    from syncline.connectors.rest.notifier import RestNotifier
+
+    return RestNotifier(instance)
+
+
+RUNTIME = Runtime("rest", open_source, open_destination, check, transactional=False, open_notifier=open_notifier)

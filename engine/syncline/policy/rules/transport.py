@@ -111,6 +111,13 @@ def _webhooks(subjects: Subjects) -> Iterator[Violation]:
             )
 
 
+def _mail(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpec) -> Iterator[Violation]:
+    settings = settings_of(spec, connector)
+    host = str(settings.get("host", ""))
+    if connector.runtime == "smtp" and settings.get("tls") == "none" and not is_local(host):
+        yield _violation(manifest, host, manifest.place_of("spec", "config", "tls"), "starttls", Severity.error)
+
+
 def check(subjects: Subjects) -> Iterator[Violation]:
     """What is on another machine and reached without TLS: by HTTP, webhooks included, or PostgreSQL's protocol."""
     yield from _webhooks(subjects)
@@ -126,6 +133,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
         for host, place in found.items():
             yield _violation(manifest, host, place, "https://", Severity.error)
         if connector is not None and isinstance(connector.spec, ConnectorSpec):
+            yield from _mail(manifest, spec, connector.spec)
             yield from _database(manifest, spec, connector.spec)
 
 

@@ -1,4 +1,4 @@
-"""An API key in a header, a query parameter or a cookie."""
+"""An API key in a header, a query parameter, a cookie or a member of the JSON body."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key, and its place: `header`, `query` or `cookie`, and the name there.
+    """A key, and its place: `header`, `query`, `cookie` or `body`, and the name there.
 
     >>> from syncline.sdk.http import Request
     >>> ApiKey("query", "k", "", Secret("1")).sign(Request("GET", "https://api.example.com/me"), now=0.0).url
@@ -37,7 +37,7 @@ class ApiKey:
 
     def sign(self, request: Request, now: float) -> Request:
         del now
-        area = {"query": "query", "cookie": "cookies"}.get(self.location, "headers")
+        area = {"query": "query", "cookie": "cookies", "body": "body"}.get(self.location, "headers")
         return placed(request, {f"{area}.{self.name}": self.prefix + self.value.reveal()})
 
 

@@ -1,0 +1,1 @@
+"""The `smtp` runtime: messages of subscriptions as e-mail."""

@@ -1,0 +1,30 @@
+"""Certificate authorities from a file of the repository."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syncline.model.errors import Invalid
+
+
+def read_authorities(root: Path, name: str, what: str) -> str:
+    """
+    The certificates in a file of the repository, as PEM; '' for no name. `Invalid` (SYN432) for one that can't be read.
+
+    >>> read_authorities(Path("."), "", "http.tls.ca")
+    ''
+    """
+    if not name:
+        return ""
+    root = root.resolve()
+    path = (root / name).resolve()
+    try:
+        if not path.is_relative_to(root):
+            raise ValueError("outside")
+        return path.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise Invalid(
+            f"{what} can't be read: {name}",
+            code="SYN432",
+            help="Name a file inside the repository with certificates in PEM form.",
+        ) from error

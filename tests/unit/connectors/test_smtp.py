@@ -1,0 +1,165 @@
+"""E-mail through a real server: threads, TLS that is verified, logins, refusals, and the bounds of what may be reached."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncline.connectors.smtp import session as sessions
+from syncline.connectors.smtp.notifier import MailNotifier
+from syncline.connectors.smtp.session import check
+from syncline.kinds.integration import IntegrationSpec
+from syncline.manifests.catalog import catalog
+from syncline.model.errors import Again, Denied, Invalid, Stalled
+from syncline.model.notice import NOTICES, Phase
+from syncline.model.secret import Secret
+from syncline.sdk.clients import Network
+from syncline.sdk.http import Egress
+from syncline.sdk.notice import Notice
+from syncline.sdk.source import Credentials, Instance
+from tests.mail_server import PASSWORD, USER, mail_server
+from tests.peers.pki import Authority
+
+OPEN = Notice(
+    "5e0c", Phase.open, "acme/Integration/crm: credentials refused", "Since 02:15.\nSee: syncline explain",
+    NOTICES["incident"], subject="[Syncline] acme/Integration/crm", channel="ops@example.com, Büro <b@example.com>", thread="t1",
+)  # fmt: skip
+LOCAL = Network(egress=Egress(private=("127.0.0.0/8",), literals=False))
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("pki"))
+
+
+def instance(root: Path, port: int, tls: str = "starttls", password: str = PASSWORD, **more) -> Instance:
+    key = max(k for k in catalog() if (k.kind, k.base) == ("Connector", "smtp"))
+    config: dict[str, Any] = {
+        "host": "localhost",
+        "port": port,
+        "tls": tls,
+        "from": "Syncline <alerts@example.com>",
+        "ca": "ca.crt",
+    }
+    if tls == "none":
+        config["ca"] = ""
+    return Instance(
+        "mail", catalog()[key].spec, IntegrationSpec.model_validate({"connector": "smtp"}), {**config, **more}, root,
+        credentials=Credentials("basic", {"username": USER}, {"password": Secret(password)}) if password else Credentials(),
+        network=LOCAL,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def root(authority) -> Path:
+    return authority.ca.parent
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_thread_is_a_mail_and_replies_to_it(root, authority, tls):
+    """Mails arrive encrypted, after a login; what follows refers to the first one, under its subject."""
+    with mail_server(authority.issue("localhost"), implicit=tls == "implicit", login=True) as server:
+        notifier = MailNotifier(instance(root, server.port, tls))
+        ref = notifier.send(OPEN)
+        assert notifier.send(replace(OPEN, id="5e0d", phase=Phase.resolve, title="Resolved", ref=ref)) == ref
+        found = check(instance(root, server.port, tls))
+
+    first, last = server.mails
+    assert ref == first["Message-ID"] == "<5e0c@example.com>"
+    assert (first["Subject"], last["Subject"]) == (
+        "[Syncline] acme/Integration/crm",
+        "Re: [Syncline] acme/Integration/crm",
+    )
+    assert (last["In-Reply-To"], last["References"], first["In-Reply-To"]) == (ref, ref, None)
+    assert first["To"] == "ops@example.com, Büro <b@example.com>"
+    assert first["From"] == "Syncline <alerts@example.com>"
+    assert first["Auto-Submitted"] == "auto-generated"
+    assert first.get_content().splitlines()[:3] == [OPEN.title, "", "Since 02:15."]
+    assert server.secured == [tls == "starttls"] * 2  # the server only notes the other way of becoming secure
+    assert (found.identity, found.tls is not None and found.tls.version) == (USER, "TLSv1.3")
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "code", "words"),
+    [
+        ({"host": "127.0.0.1", "ca": ""}, Stalled, "SYN736", "certificate refused"),
+        ({"password": "wrong"}, Stalled, "SYN401", "the login is refused"),
+        ({"port": 1}, Again, "SYN736", "can't be reached"),
+        ({"ca": "../ca.crt"}, Invalid, "SYN432", "can't be read"),
+    ],
+    ids=["authority", "login", "nobody", "outside"],
+)
+def test_what_keeps_a_mail_from_being_taken(root, authority, change, error, code, words):
+    """A certificate that isn't trusted, a login that is refused, a server that isn't there; nothing is sent, no secret told."""
+    with mail_server(authority.issue("localhost"), login=True) as server:
+        made = instance(root, **{"port": server.port, **change})
+        with pytest.raises(error, match=words) as raised:
+            MailNotifier(made).send(OPEN)
+    assert raised.value.code == code
+    assert PASSWORD not in raised.value.message
+    assert server.mails == []
+
+
+def test_without_tls_nothing_is_sent_to_a_server_that_was_to_have_it(root):
+    """A server that offers no STARTTLS, as one that somebody in between has stripped it from, gets neither login nor mail."""
+    with mail_server() as server:
+        with pytest.raises(Stalled, match="STARTTLS") as raised:
+            MailNotifier(instance(root, server.port)).send(OPEN)
+        MailNotifier(instance(root, server.port, "none", password="")).send(OPEN)
+    assert raised.value.code == "SYN736"
+    assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "code"), [("550 no such user", Stalled, "SYN738"), ("451 try later", Again, "SYN736")]
+)
+def test_what_the_server_answers(root, said, error, code):
+    """5xx is for a person, 4xx for later."""
+    with mail_server() as server:
+        server.answers = [said]
+        with pytest.raises(error, match=said) as raised:
+            MailNotifier(instance(root, server.port, "none", password="")).send(OPEN)
+    assert raised.value.code == code
+
+
+@pytest.mark.parametrize("channel", ["", "ops", "a@example.com\nBcc: b@example.com", "@", "a b@example.com"])
+def test_what_is_no_address_is_told(root, channel):
+    """Addresses are checked before anything is sent; no header can be smuggled in."""
+    with mail_server() as server, pytest.raises(Stalled, match="address"):
+        MailNotifier(instance(root, server.port, "none", password="")).send(replace(OPEN, channel=channel))
+    assert server.mails == []
+
+
+def test_private_addresses_are_out_of_bounds(root):
+    """The guard of what may be reached holds for mail servers, by the address and not by the name."""
+    with mail_server() as server:
+        made = replace(instance(root, server.port, "none", password=""), network=Network(egress=Egress(literals=False)))
+        with pytest.raises(Denied) as raised:
+            MailNotifier(made).send(OPEN)
+    assert raised.value.code == "SYN460"
+    assert server.mails == []
+
+
+def test_a_server_that_trickles_is_left(root, monkeypatch):
+    """A session as a whole has a bound, however slowly its answers come."""
+    monkeypatch.setattr(sessions, "WHOLE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def trickle() -> None:
+            taken, _ = listening.accept()
+            with taken:
+                try:
+                    for _ in range(300):
+                        taken.sendall(b"2")
+                        threading.Event().wait(0.05)
+                except OSError:
+                    return
+
+        threading.Thread(target=trickle, daemon=True).start()
+        with pytest.raises(Again, match="can't be reached"):
+            MailNotifier(instance(root, listening.getsockname()[1], "none", password="")).send(OPEN)
