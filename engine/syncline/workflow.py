@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from syncline.executor.drift import FlowDrift
     from syncline.executor.engine import Engine
+    from syncline.executor.examine import Examination
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.executor.preview import Preview
@@ -313,6 +314,29 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     validation = validate(settings, mapping_tests=False)
     _refuse(validation)
     found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
+    _records_read(settings, key, found.counts.read, found.secrets)
+    return found
+
+
+def examine(
+    settings: Settings, key: ObjectKey, *, progress: Progress, share: float = 1.0, values: bool = False
+) -> Examination:
+    """
+    A whole run of a *declared* flow without writing: what it would do, what it would reject, how good the data is.
+
+    `share` of the records is looked at. Where there is an audit log, it says that records were read.
+    """
+    from syncline.executor.examine import Examiner
+    from syncline.executor.instance import resolver
+    from syncline.state.open import open_reader
+
+    validation = validate(settings, mapping_tests=False)
+    _refuse(validation)
+    with closing(open_reader(settings.state_url)) as reader:
+        examiner = Examiner(
+            validation.desired, validation.flows, settings, resolver(settings), reader, share, values=values
+        )
+        found = examiner.examine(key, progress)
     _records_read(settings, key, found.counts.read, found.secrets)
     return found
 

@@ -96,6 +96,7 @@ class Preparer:
     """Compiled columns and what the writer (None: a rehearsal) demands of rows.
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
+    `duplicates` counts rows whose key came again in their batch.
     """
 
     columns: Columns
@@ -104,6 +105,7 @@ class Preparer:
     writer: Writer | None
     strict: bool = False
     tombstones: Tombstones | None = None
+    duplicates: int = 0
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,6 +136,7 @@ class Preparer:
         if kept is not None:
             rows = kept if rows is None else rows.gather(kept)
         duplicates = before - frame.height
+        self.duplicates += duplicates
         rejects = self._rejects(batch, rejected)
         if batch.malformed:
             rejects = tuple(sorted((*map(_malformed, batch.malformed), *rejects), key=_order))

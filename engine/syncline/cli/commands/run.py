@@ -103,7 +103,7 @@ def _dry_run(app: App, settings: Settings, name: str, tenant: str, form: str, li
     from syncline import workflow
     from syncline.cli.output.preview import preview_data, render_preview
 
-    key = _declared(settings, name, tenant)
+    key = declared(settings, name, tenant)
     found = workflow.preview(settings, key, limit=limit)
     if form == "json":
         app.say(to_json(preview_data(key, found)))
@@ -112,10 +112,10 @@ def _dry_run(app: App, settings: Settings, name: str, tenant: str, form: str, li
     return Exit.rejects if found.rejects else Exit.ok
 
 
-def _declared(settings: Settings, name: str, tenant: str) -> ObjectKey:
+def declared(settings: Settings, name: str, tenant: str) -> ObjectKey:
     """A declared flow by its name: a dry run tries what isn't applied yet."""
     from syncline.cli.names import FLOWS, find_object
-    from syncline.manifests.overlay import declared
+    from syncline.manifests import overlay
 
-    keys = [manifest.key for manifest in declared(settings.root, settings.environment).manifests]
+    keys = [manifest.key for manifest in overlay.declared(settings.root, settings.environment).manifests]
     return find_object(name, keys, kinds=FLOWS, tenant=tenant)

@@ -21,6 +21,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
     Entry(_CHANGE, "snapshot", "syncline.cli.commands.snapshot:snapshot"),
     Entry(_CHANGE, "rollback", "syncline.cli.commands.rollback:rollback"),
+    Entry(_RUN, "rehearse", "syncline.cli.commands.rehearse:rehearse"),
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),
     Entry(_RUN, "serve", "syncline.cli.commands.serve:serve"),
     Entry(_RUN, "runs", "syncline.cli.commands.runs:runs"),

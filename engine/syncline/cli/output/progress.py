@@ -23,9 +23,9 @@ def _counts(counts: Counts) -> str:
 
 
 def _start(info: RunInfo) -> str:
-    kind = "dry run" if info.dry else "run"
+    kind = "rehearsal" if info.dry else f"run {info.run}"
     resumed = f", resumed after {plural(info.resumed, 'record')}" if info.resumed else ""
-    return f"{kind} {info.run}: {visible(info.source)} → {visible(info.target)}{resumed}"
+    return f"{kind}: {visible(info.source)} → {visible(info.target)}{resumed}"
 
 
 class LineProgress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.receipt_text import cursor, title
@@ -38,11 +37,8 @@ def report_data(record: RunRecord, summary: Summary) -> dict[str, Any]:
 
 def render_report(record: RunRecord, summary: Summary, *, values: bool = False) -> str:
     """The report as HTML: no script, nothing from elsewhere, every value escaped."""
-    from jinja2 import Environment, StrictUndefined
-
-    page = resources.files("syncline.cli.output").joinpath("report.html").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(page)
-    return template.render(
+    return render_page(
+        "run.html",
         title=title(record.state),
         object=visible(str(record.key)),
         state=str(record.state),
@@ -51,9 +47,7 @@ def render_report(record: RunRecord, summary: Summary, *, values: bool = False) 
         code=record.error_code,
         tiles=_tiles(record.counts),
         facts=[(name, visible(value)) for name, value in _facts(record) if value],
-        broken=_broken(summary),
-        spread=[_spread(spread) for spread in summary.spread],
-        values=values,
+        **rejects_shown(summary, values=values),
     )
 
 
@@ -86,6 +80,24 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("under", under),
         *(("note", note) for note in receipt.notes),
     ]
+
+
+def render_page(name: str, **values: Any) -> str:
+    """A page of `pages/`, with every value escaped; a value that a page asks for and isn't given is an error."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("syncline.cli.output", "pages")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    return environment.get_template(name).render(values)
+
+
+def rejects_shown(summary: Summary, *, values: bool) -> dict[str, Any]:
+    """What `rejects.html` shows."""
+    return {
+        "broken": _broken(summary),
+        "spread": [_spread(spread) for spread in summary.spread],
+        "values": values,
+    }
 
 
 def _broken(summary: Summary) -> list[dict[str, Any]]:

@@ -1,0 +1,211 @@
+"""Examining a declared flow: everything its next run would read is read, mapped and compared; nothing is written.
+
+Unlike a rehearsal for a plan, it reads to the end, in batches and bounded memory: keys are remembered by 64-bit
+hashes. It tells which rules break and where, which keys come more than once, how good each field is, and whether a
+guard would stop the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from syncline.executor.applied import Applied
+from syncline.executor.guard import check_rejects, check_rows
+from syncline.executor.opening import Opener, bind_columns, hash_key_in
+from syncline.executor.prepare import Prepared, Preparer
+from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.quality import Quality, QualityMeter
+from syncline.executor.report import Summary, summarise
+from syncline.executor.seen_keys import SeenKeys
+from syncline.executor.start import start_of
+from syncline.executor.tombstones import tombstones_of
+from syncline.model.errors import Denied, SynclineError
+from syncline.model.run import Counts, Reject
+from syncline.sdk.comparison import Proposed
+from syncline.sdk.destination import Target
+from syncline.sdk.source import Measured
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from syncline.executor.instance import Resolve
+    from syncline.kinds.sync import Guards
+    from syncline.manifests.desired import Desired
+    from syncline.model.key import ObjectKey
+    from syncline.planner.compiled import Flows
+    from syncline.sdk.batch import Batch
+    from syncline.settings import Settings
+    from syncline.state.store import StateReader
+
+#: Batches where only a share is looked at: whole batches are, spread evenly.
+_SAMPLED_ROWS, _SAMPLED_BYTES = 5_000, 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """
+    What the next run of a flow would do. `counts` are of the records looked at, of `seen` that were read: all of them
+    unless it was sampled. `duplicates` are records whose key comes more than once, but for one of each key: those of
+    one batch count as skipped, as in a run, and those of others as written, but neither as inserted nor as updated.
+
+    `compared` is False where only writing tells which rows are there: then `written` isn't divided; `note` says why.
+    `refused` is what a guard would stop the run with.
+    """
+
+    key: ObjectKey
+    counts: Counts
+    seen: int
+    duplicates: int
+    compared: bool
+    note: str
+    rejects: Summary
+    quality: tuple[Quality, ...]
+    refused: str = ""
+    resumed: bool = False
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> float | None:
+        """The mean of the fields' scores, from 0 to 100."""
+        scores = [quality.score for quality in self.quality if quality.score is not None]
+        return sum(scores) / len(scores) if scores else None
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Examines declared flows; `share` of the records is looked at (1: all). `reader` says where runs would begin."""
+
+    desired: Desired
+    flows: Flows
+    settings: Settings
+    resolve: Resolve
+    reader: StateReader
+    share: float = 1.0
+    values: bool = False
+
+    def examine(self, key: ObjectKey, progress: Progress) -> Examination:
+        """One flow. Raises what would keep its run from reading; a destination that can't be asked is noted."""
+        applied = Applied(0, "", "", {}, self.desired, self.flows)
+        item = applied.flow(key)
+        opener = Opener(item, applied, self.settings, self.resolve, strict=False)
+        if self.share < 1:
+            opener.batch_rows, opener.batch_bytes = _SAMPLED_ROWS, _SAMPLED_BYTES
+        start = start_of(str(key), item.flow, self.reader.cursor(key), (), self.reader, full_refresh=False)
+        spec, began = item.flow.spec, time.perf_counter()
+        progress.started(RunInfo("", str(key), spec.source, spec.to, dry=True))
+        with closing(opener.source()) as source:
+            columns = bind_columns(item, source, hash_key_in(self.settings.keys))
+            tombstones = tombstones_of(item.flow, columns)
+            schema = replace(columns.target, key=item.flow.target_key)
+            target = Target(str(key), "", item.flow.target.stream, schema, item.flow.spec.write)
+            keyed = item.flow.spec.write != "append" and bool(schema.key)
+            seen = _Examined(opener, target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
+            preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
+            total = source.total_bytes if isinstance(source, Measured) else None
+
+            def rejects() -> Iterator[Reject]:
+                size = 0
+                for batch in self._chosen(source.read(start.position), seen):
+                    prepared = preparer.prepare(batch)
+                    seen.take(prepared)
+                    size += batch.size
+                    progress.advanced(seen.counts, size / total if total else None)
+                    yield from prepared.rejects
+
+            summary = summarise(rejects(), values=self.values)
+            seen.duplicates += preparer.duplicates
+        progress.finished(seen.counts, time.perf_counter() - began)
+        return replace(
+            seen.examination(key, summary),
+            refused=_refused(item.flow.spec.guards, seen.counts) if self.share >= 1 else "",
+            resumed=start.position is not None,
+            secrets=tuple(opener.secrets.names),
+        )
+
+    def _chosen(self, batches: Iterator[Batch], seen: _Examined) -> Iterator[Batch]:
+        """The batches that are looked at: the first, and then as many as the share asks for, spread evenly."""
+        due = 1.0
+        for batch in batches:
+            seen.read += batch.read
+            if due >= 1:
+                due -= 1
+                yield batch
+            due += self.share
+
+
+@dataclass(slots=True)
+class _Examined:
+    """What was found so far."""
+
+    opener: Opener
+    target: Target
+    keyed: bool
+    mark: str
+    read: int = 0
+    counts: Counts = field(default_factory=Counts)
+    duplicates: int = 0
+    note: str = ""
+    there: int | None = None
+    compared: bool = True
+    matched: int = 0
+    keys: SeenKeys = field(init=False)
+    meter: QualityMeter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keys = SeenKeys(self.target.schema.key)
+        self.meter = QualityMeter(self.target.schema)
+
+    def take(self, prepared: Prepared) -> None:
+        """A batch: its rows are compared with those of batches before it, and with the destination's."""
+        self.counts += prepared.counts
+        self.meter.take(prepared.frame, prepared.rejects, prepared.counts.read)
+        frame = prepared.frame.filter(self.keys.fresh(prepared.frame)) if self.keyed else prepared.frame
+        self.duplicates += prepared.frame.height - frame.height
+        self._compare(frame, prepared.gone)
+
+    def _compare(self, frame: pl.DataFrame, gone: pl.DataFrame | None) -> None:
+        if not self.compared:
+            return
+        try:
+            found = self.opener.compare(Proposed(self.target, frame, gone, self.mark))
+        except SynclineError as error:
+            self.compared, self.note = False, f"{error.code} {error.message}"
+            return
+        if found is None:
+            self.compared, self.note = False, "which rows are there is known only by writing"
+            return
+        self.there = found.there
+        self.matched += found.updated + found.unchanged
+        deleted = found.deleted if self.target.mode != "replace" else 0
+        self.counts = replace(
+            self.counts,
+            inserted=self.counts.inserted + found.inserted,
+            updated=self.counts.updated + found.updated,
+            unchanged=self.counts.unchanged + found.unchanged,
+            deleted=self.counts.deleted + deleted,
+        )
+
+    def examination(self, key: ObjectKey, summary: Summary) -> Examination:
+        """All of it."""
+        counts = self.counts
+        if self.compared and self.target.mode == "replace" and self.read == counts.read:
+            counts = replace(counts, deleted=max((self.there or 0) - self.matched, 0))
+        if not self.compared:
+            counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
+        return Examination(
+            key, counts, self.read, self.duplicates, self.compared, self.note, summary, self.meter.found()
+        )
+
+
+def _refused(guards: Guards, counts: Counts) -> str:
+    """What a guard would stop the run with; empty where none would."""
+    try:
+        check_rejects(guards, counts)
+        check_rows(guards, counts)
+    except Denied as error:
+        return f"{error.code} {error.message}"
+    return ""
