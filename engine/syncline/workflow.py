@@ -199,6 +199,7 @@ def plan(
     from syncline.planner.make import changes_of, make_plan
     from syncline.planner.observed import observe
     from syncline.reconciler.apply import check_environment
+    from syncline.reconciler.rotation import findings
     from syncline.state.open import open_reader
 
     validation = validation or validate(settings)
@@ -223,7 +224,10 @@ def plan(
             results,
             revision=head.commit,
             dirty=head.dirty,
-            findings=tuple(d for d in validation.diagnostics if not d.code.startswith("SYN5")),
+            findings=(
+                *(d for d in validation.diagnostics if not d.code.startswith("SYN5")),
+                *findings(validation.desired, reader),
+            ),
             allow_deletes=allow_deletes,
         )
         basis = replace(made.basis, environment=settings.environment, formerly=validation.formerly)

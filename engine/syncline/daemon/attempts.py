@@ -16,16 +16,20 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncline.daemon.timetable import suspended, within
+from syncline.executor.credentials import note_credential, secrets_of
 from syncline.executor.halt import Halt
 from syncline.executor.inspect import Inspector
+from syncline.executor.instance import SecretUses
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
+from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.schedule import ScheduleSpec, flows_of
 from syncline.manifests.flow import side_of
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.reconciler.conditions import CHECKED
+from syncline.reconciler.rotation import rotation_of
 from syncline.reconciler.status import after_check, secrets_error
 
 if TYPE_CHECKING:
@@ -98,6 +102,8 @@ class Attempts:
         error = secrets_error(self._engine.facilities.settings, applied.desired.objects[key])
         if error is None and key.kind == "Integration":
             error = self._reached(applied, key)
+        elif error is None and rotation_of(applied.desired.objects[key]) is not None:
+            error = self._seen(applied, key)
         after_check(self._store, applied, key, error)
 
     def _reached(self, applied: Applied, key: ObjectKey) -> SynclineError | None:
@@ -119,6 +125,21 @@ class Attempts:
         code = "" if error is None else error.code
         recorder.record([recorder.event(Action.connector_check, outcome=outcome, key=key, code=code)])
         return error
+
+    def _seen(self, applied: Applied, key: ObjectKey) -> SynclineError | None:
+        """Notes what a credential is now, by its keyed digest; why it can't be read, where it can't."""
+        spec = applied.desired.objects[key].spec
+        assert isinstance(spec, AuthConfigSpec)
+        facilities = self._engine.facilities
+        uses = SecretUses(self._engine.resolve, key.tenant)
+        try:
+            found = secrets_of(spec.root, uses)
+        except SynclineError as error:
+            return error
+        recorder = facilities.recorder
+        recorder.record([recorder.event(Action.secret_use, key=key, secret=name) for name in uses.names])
+        note_credential(facilities, key, found)
+        return None
 
     def _allowed(self, applied: Applied, item: CompiledFlow, key: ObjectKey) -> bool:
         sides = {item.flow.source.integration.key, item.flow.target.integration.key}

@@ -32,6 +32,7 @@ from syncline.secrets.provider import resolve
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Side
+    from syncline.model.key import ObjectKey
     from syncline.model.secret import Secret
     from syncline.sdk.auth.tokens import TokenStore
     from syncline.sdk.http import Proxy
@@ -60,6 +61,8 @@ class SecretUses:
     resolve: Resolve
     tenant: str
     names: list[str] = field(default_factory=list)
+    #: The secrets of AuthConfigs whose age matters, as they were resolved.
+    aged: dict[ObjectKey, Mapping[str, Secret]] = field(default_factory=dict)
 
     def __call__(self, ref: SecretRef) -> Secret:
         """Resolves a reference and notes its use."""
@@ -160,6 +163,8 @@ def instance_of(
             raise Bug(msg)
         auth = declared.spec.root
         credentials = credentials_of(auth, offer_of(connector.auth, auth.type), config, secret)
+        if auth.rotation is not None and declared.key.tenant == secret.tenant:
+            secret.aged[declared.key] = credentials.secrets
         vault = (keep.shared(Vault) if keep is not None else None) or Vault.opening(settings)
         tokens = partial(vault.tokens, declared.key.tenant, declared.key.name)
     return Instance(

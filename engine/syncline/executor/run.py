@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, Rehearsal
+from syncline.executor.credentials import note_credential
 from syncline.executor.guard import check_rows, enough_rows, max_shrink
 from syncline.executor.outcome import Outcome, outcome
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
@@ -229,6 +230,8 @@ class Run:
         begun = replace(begun, details={**begun.details, **{name: value for name, value in told.items() if value}})
         events.append(begun)
         recorder.record(events)
+        for key, secrets in self.opener.secrets.aged.items():
+            note_credential(self.facilities, key, secrets)
         info = RunInfo(
             start.run,
             str(self.flow.key),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
@@ -28,10 +29,23 @@ Reference = str | SecretRef
 _TYPE = "Way of authenticating; it decides which other fields there are."
 
 
+class Rotation(Spec):
+    """When a credential is to be replaced. Its age counts from when it was first seen, unless a date is given."""
+
+    every: Annotated[Duration, Field(description="Age at which it is to be replaced, such as 90d.")]
+    warn: Annotated[Duration, Field(description="How long before that age it is reminded of.")] = "14d"
+    since: Annotated[
+        dt.date | None,
+        Field(
+            description="Day on which it was issued; it counts until another value is seen. Absent: when it was first "
+            "seen."
+        ),
+    ] = None
+
+
 class _Auth(Spec):
     rotation: Annotated[
-        Duration | None,
-        Field(description="Age at which the credential should be replaced. This version doesn't remind of it."),
+        Rotation | None, Field(description="When the credential is to be replaced: conditions and events remind of it.")
     ] = None
     certificate: Annotated[
         SecretRef | None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from syncline.kinds import KIND_BY_NAME
+from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
 from syncline.kinds.drift import Drift
@@ -55,6 +56,14 @@ def check(kind: str, spec: BaseModel) -> Iterator[Problem]:
 
 
 # --- one function a kind ---------------------------------------------------------------------------------------------
+
+
+def _auth(spec: AuthConfigSpec) -> Iterator[Problem]:
+    yield from auth_expressions.problems(spec.root, SPEC)
+    rotation = spec.root.rotation
+    if rotation is not None and units.duration(rotation.warn) >= units.duration(rotation.every):
+        message = f"the reminder would begin {rotation.warn} before an age of {rotation.every}, and never end"
+        yield Problem("SYN273", (*SPEC, "rotation"), message, help="Give a warn that is shorter than every.")
 
 
 def _tenant(spec: TenantSpec) -> Iterator[Problem]:
@@ -362,7 +371,7 @@ def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
 
 #: A check's argument is the kind's own spec model, which the loader guarantees.
 CHECKS: Final[dict[str, Callable[[Any], Iterator[Problem]]]] = {
-    "AuthConfig": lambda spec: auth_expressions.problems(spec.root, SPEC),
+    "AuthConfig": _auth,
     "Tenant": _tenant,
     "Policy": _policy,
     "Connector": _connector,

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_camel
 
-from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
@@ -29,11 +28,6 @@ class Feature:
     help: str
     wrong: bool = False
     at_key: bool = True
-
-
-def _auth(spec: AuthConfigSpec) -> Iterator[Feature]:
-    if spec.root.rotation is not None:
-        yield Feature(("spec", "rotation"), "reminders to rotate a credential", "Track its age outside.")
 
 
 def _guards(spec: SyncSpec | ImportSpec) -> Iterator[Feature]:
@@ -82,7 +76,6 @@ def _tenant(spec: TenantSpec) -> Iterator[Feature]:
 
 
 _FEATURES: Final[dict[str, Callable[[Any], Iterator[Feature]]]] = {
-    "AuthConfig": _auth,
     "Sync": _sync,
     "Import": _import,
     "Tenant": _tenant,

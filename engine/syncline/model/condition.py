@@ -31,6 +31,8 @@ class ConditionType(StrEnum):
     drifted = "Drifted"
     #: Policy allows it.
     policy_compliant = "PolicyCompliant"
+    #: Its credential is to be replaced, soon or already.
+    rotation_due = "RotationDue"
     #: It is kept from running on purpose.
     suspended = "Suspended"
 

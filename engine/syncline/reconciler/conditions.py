@@ -17,6 +17,7 @@ from syncline.kinds.sync import SyncSpec
 from syncline.model.condition import SOURCE_CHANGED, Condition, ConditionType, Status, Truth
 from syncline.model.errors import Again, Denied, SynclineError, Waiting
 from syncline.model.event import rfc3339
+from syncline.reconciler.rotation import Reminder
 from syncline.sdk.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -172,6 +173,16 @@ def delivered(status: Status, at: Moment, error: SynclineError | None) -> Status
         at.say(ConditionType.stalled, Truth.false if trying else Truth.true, "DeliveryFailed"),
     ]
     return replace(found.with_(*said), attempts=0, retry="")
+
+
+def aged(status: Status, at: Moment, reminder: Reminder | None) -> Status:
+    """Credentials in view of their age; when they are looked at again, unless that is due for another reason."""
+    kind = ConditionType.rotation_due
+    if reminder is None:
+        said = at.say(kind, Truth.unknown, "AgeUnknown", "it wasn't seen yet")
+        return replace(status.with_(said), retry=status.retry or rfc3339(at.now))
+    said = at.say(kind, Truth.true if reminder.holds else Truth.false, reminder.reason, reminder.message)
+    return replace(status.with_(said), retry=status.retry or rfc3339(reminder.next_look(at.now)))
 
 
 def depending(status: Status, at: Moment, blockers: tuple[Status, ...]) -> Status:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib.metadata
 import shutil
 import stat
@@ -17,6 +18,7 @@ from syncline.audit.verify import verify
 from syncline.executor.facilities import SIGNER
 from syncline.model.errors import SynclineError
 from syncline.reconciler.needs import secret_problem, secret_refs
+from syncline.reconciler.rotation import reminders
 from syncline.state.open import open_reader
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def doctor(settings: Settings, desired: Desired, errors: int) -> Iterator[Findin
         ("keys", lambda: _keys(settings)),
         ("audit log", lambda: _audit(settings)),
         ("secrets", lambda: _secrets(settings, desired)),
+        ("credentials", lambda: _credentials(settings, desired)),
     )
     for name, look in looks:
         try:
@@ -113,6 +116,18 @@ def _audit(settings: Settings) -> Iterator[Finding]:
     size = found.checkpoint.size if found.checkpoint else 0
     first = found.findings[0].message if found.findings else f"{size:,} entries verify"
     yield Finding("audit log", found.ok, first, "See `syncline audit verify`; restore the log from a backup.")
+
+
+def _credentials(settings: Settings, desired: Desired) -> Iterator[Finding]:
+    """Ages, as they were last seen: secrets aren't read for it."""
+    with closing(open_reader(settings.state_url)) as reader:
+        found = dict(reminders(desired, reader.credentials(), dt.datetime.now(dt.UTC)))
+    for key, known in found.items():
+        if known is None:
+            yield Finding(f"credential {key.name}", ok=None, message=f"wasn't seen yet, so its age isn't known ({key})")
+        else:
+            help_ = "Replace it where it was issued, and put the new one where the reference leads."
+            yield Finding(f"credential {key.name}", None if known.holds else True, f"{known.message} ({key})", help_)
 
 
 def _secrets(settings: Settings, desired: Desired) -> Iterator[Finding]:

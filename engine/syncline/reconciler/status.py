@@ -21,6 +21,7 @@ from syncline.reconciler.conditions import (
     DEPENDENCY,
     WAITING,
     Moment,
+    aged,
     checked,
     declared,
     delivered,
@@ -34,6 +35,7 @@ from syncline.reconciler.conditions import (
     well,
 )
 from syncline.reconciler.needs import Needs, all_needed, needs, reference, secret_problem, secret_refs
+from syncline.reconciler.rotation import Reminder, reminders, rotation_of
 from syncline.secrets.contract import Unavailable
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ def after_apply(
     graph = needs(desired)
     used = {key for flow in desired.objects if flow.kind in {"Sync", "Import"} for key in all_needed(flow, desired)}
     now, chance = _now(), random.random()  # noqa: S311 - so that objects aren't tried at the same moment
+    ages = _ages(store, desired, now)
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         found: dict[ObjectKey, Status] = {}
@@ -77,6 +80,8 @@ def after_apply(
                 fresh = _fresh(settings, manifest, objects[key].generation, at, to_check=key in used)
                 known = still_drifted(known, fresh)
             found[key] = suspension(known, manifest.spec, at)
+            if key in ages:
+                found[key] = aged(found[key], at, ages[key])
         at = Moment(now, revision, chance)
         for key, error in held.items():
             known = before.get(key)
@@ -126,6 +131,7 @@ def after_run(store: StateStore, applied: Applied, record: RunRecord, error: Syn
     now = _now()
     rejects = f"see `syncline runs rejects {record.id}`" if record.counts.rejected else ""
     again = record.trigger in {"schedule", "event"}
+    ages = _ages(store, applied.desired, now)
     settle = False
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
@@ -138,8 +144,10 @@ def after_run(store: StateStore, applied: Applied, record: RunRecord, error: Syn
             if error is None and (status.failing or not status.conditions):
                 found[one] = well(status, at, "RunSucceeded", f"proved by {key}")
                 settle = True
-            elif isinstance(error, Again | Stalled) and not status.failing and not status.retry:
+            elif isinstance(error, Again | Stalled) and not status.failing and not "" < status.retry <= at.text:
                 found[one] = replace(status, retry=at.text)
+            if one in ages:
+                found[one] = aged(found.get(one, status), at, ages[one])
         found = {k: _kept(before.get(k), status) for k, status in found.items()}
         return found.values(), _told(before, {k: s for k, s in found.items() if k != key})
 
@@ -150,13 +158,16 @@ def after_run(store: StateStore, applied: Applied, record: RunRecord, error: Syn
 
 def after_check(store: StateStore, applied: Applied, key: ObjectKey, error: SynclineError | None) -> None:
     """After a look at an integration or at credentials; what stands on them follows."""
-    changed = False
+    changed, now = False, _now()
+    ages = _ages(store, applied.desired, now) if key.kind == "AuthConfig" else {}
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         nonlocal changed
-        at = Moment(_now(), applied.objects[key].revision, random.random())  # noqa: S311 - spreads attempts
+        at = Moment(now, applied.objects[key].revision, random.random())  # noqa: S311 - spreads attempts
         known = before.get(key) or Status(key)
         found = checked(known, at, error)
+        if key in ages:
+            found = aged(found, at, ages[key])
         changed = known.failing != found.failing or not known.conditions
         return [found], _told(before, {key: found})
 
@@ -253,6 +264,13 @@ def _source(
     return well(status, at, "Applied").with_(at.yes(ConditionType.policy_compliant, "Allowed"))
 
 
+def _ages(store: StateReader, desired: Desired, now: dt.datetime) -> dict[ObjectKey, Reminder | None]:
+    """How the credentials stand whose replacement is declared. Where there are none, the state isn't asked."""
+    if not any(rotation_of(manifest) for manifest in desired.of_kind("AuthConfig")):
+        return {}
+    return dict(reminders(desired, store.credentials(), now))
+
+
 def _settle(store: StateStore, desired: Desired) -> None:
     """Brings what stands on others in line with them."""
     graph = needs(desired)
@@ -294,9 +312,12 @@ def _same(one: Status, other: Status) -> bool:
 
 
 def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status]) -> Iterator[Occurrence]:
-    """What there is to tell of objects that stopped or began to be ready, or aren't for another reason than before."""
+    """What there is to tell of objects that stopped or began to be ready, or aren't for another reason than before, and
+    of credentials that are to be replaced.
+    """
     for key, status in after.items():
         old = before.get(key)
+        yield from _reminded(old, status)
         ready = status.condition(ConditionType.ready)
         was = old.condition(ConditionType.ready) if old is not None else None
         if ready is None:
@@ -324,6 +345,18 @@ def _drifted(before: Status, after: Status) -> Iterator[Occurrence]:
         yield Occurrence(after.key, Mood.warning, "Drifted", now.message, now.revision)
     elif was is not None and was.status is Truth.true:
         yield Occurrence(after.key, Mood.normal, "DriftGone", "its destination is as its runs left it", now.revision)
+
+
+def _reminded(old: Status | None, status: Status) -> Iterator[Occurrence]:
+    """That it became time to replace a credential, or that it was replaced; told once."""
+    kind = ConditionType.rotation_due
+    due, was = status.condition(kind), old.condition(kind) if old is not None else None
+    if due is None or (was is not None and (was.status, was.reason) == (due.status, due.reason)):
+        return
+    if due.status is Truth.true:
+        yield Occurrence(status.key, Mood.warning, f"Rotation{due.reason}", due.message, due.revision)
+    elif was is not None and was.status is Truth.true and due.status is Truth.false:
+        yield Occurrence(status.key, Mood.normal, "Rotated", due.message, due.revision)
 
 
 def _now() -> dt.datetime:

@@ -110,6 +110,10 @@ class KeyRing:
         """
         return _derive(self._data_key(tenant), b"hash")
 
+    def credential_key(self, tenant: str = "") -> bytes:
+        """The tenant's 32-byte key for digests of its credentials, which tell whether one was replaced."""
+        return _derive(self._data_key(tenant), b"credentials")
+
     def exists(self, tenant: str = "") -> bool:
         """Whether the tenant has a data key."""
         return self._path(tenant).exists()

@@ -20,6 +20,7 @@ from syncline.state.store import (
     RunRecord,
     SealedRejects,
     SealedToken,
+    SeenCredential,
     TokenKey,
 )
 
@@ -105,6 +106,9 @@ class EmptyState:
 
     def tokens(self) -> tuple[SealedToken, ...]:
         return ()
+
+    def credentials(self) -> dict[ObjectKey, SeenCredential]:
+        return {}
 
     def close(self) -> None:
         """Nothing to release."""

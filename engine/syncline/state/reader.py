@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, or_, select
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
-from syncline.state import outbox, statuses, tables, tokens
+from syncline.state import credentials, outbox, statuses, tables, tokens
 from syncline.state.rows import is_key, key_columns, storable
 from syncline.state.store import (
     AppliedObject,
@@ -23,6 +23,7 @@ from syncline.state.store import (
     RunRecord,
     SealedRejects,
     SealedToken,
+    SeenCredential,
     TokenKey,
 )
 
@@ -234,6 +235,9 @@ class SqlReader:
 
     def tokens(self) -> tuple[SealedToken, ...]:
         return tokens.read_all(self._database)
+
+    def credentials(self) -> dict[ObjectKey, SeenCredential]:
+        return credentials.read_all(self._database)
 
     def close(self) -> None:
         self._database.close()

@@ -22,14 +22,23 @@ from syncline.model.condition import Mood, Occurrence
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
+from syncline.state import credentials, ledger, statuses, tables, tokens
 from syncline.state import lease as leases
-from syncline.state import ledger, statuses, tables, tokens
 from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
 from syncline.state.reader import SqlReader, run_columns
 from syncline.state.rows import is_key, key_columns, now, storable
-from syncline.state.store import AppliedObject, Author, Lease, RunRecord, SealedRejects, StatusChange, TokenKey
+from syncline.state.store import (
+    AppliedObject,
+    Author,
+    Lease,
+    RunRecord,
+    SealedRejects,
+    SeenCredential,
+    StatusChange,
+    TokenKey,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -39,7 +48,14 @@ if TYPE_CHECKING:
 
 
 #: What is kept of an object under its name, and goes with it.
-_OF_OBJECTS = (tables.cursors, tables.metrics, tables.statuses, tables.subscriptions, tables.outbox)
+_OF_OBJECTS = (
+    tables.cursors,
+    tables.metrics,
+    tables.statuses,
+    tables.credentials,
+    tables.subscriptions,
+    tables.outbox,
+)
 #: Steps hold whole declarations; those of older applies are dropped, and only the applies themselves stay.
 KEPT_JOURNALS = 20
 
@@ -161,7 +177,7 @@ class SqlStore(SqlReader):
 
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
-            for table in (tables.cursors, tables.statuses):
+            for table in (tables.cursors, tables.statuses, tables.credentials):
                 connection.execute(delete(table).where(is_key(table, key)))
             if key.kind == "AuthConfig":
                 mine = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)
@@ -237,6 +253,9 @@ class SqlStore(SqlReader):
 
     def change_statuses(self, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
         statuses.change(self._database, keys, make)
+
+    def see_credential(self, key: ObjectKey, digest: str, time: str) -> SeenCredential:
+        return credentials.see(self._database, key, digest, time)
 
     # --- Runs ---------------------------------------------------------------------------------------------------------
 

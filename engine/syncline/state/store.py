@@ -161,6 +161,15 @@ class SealedToken:
     changed: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SeenCredential:
+    """A keyed digest of a credential and when it was first seen (RFC 3339 UTC); `replaced`: it was another before."""
+
+    digest: str
+    seen: str
+    replaced: bool = False
+
+
 #: From the statuses that there are, those to keep instead and what to tell of.
 StatusChange = Callable[[Mapping[ObjectKey, Status]], tuple[Iterable[Status], Iterable[Occurrence]]]
 
@@ -240,6 +249,9 @@ class StateReader(Protocol):
     def tokens(self) -> tuple[SealedToken, ...]:
         """Every token that is there, by tenant, name and basis."""
 
+    def credentials(self) -> dict[ObjectKey, SeenCredential]:
+        """Since when credentials are what they are, by their AuthConfigs; of those that were seen."""
+
     def close(self) -> None:
         """Releases connections."""
 
@@ -296,6 +308,9 @@ class StateStore(StateReader, Protocol):
 
     def swap_token(self, key: TokenKey, version: int, sealed: bytes | None, expires: float) -> bool:
         """Replaces a claimed version, durably, and ends the claim; False where the version has moved on."""
+
+    def see_credential(self, key: ObjectKey, digest: str, time: str) -> SeenCredential:
+        """Notes that a credential has this keyed digest at a time; writes only when it is another than before."""
 
     def change_statuses(self, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
         """Lets `make` decide from the statuses of these objects (None: of all), and keeps what it says, in one

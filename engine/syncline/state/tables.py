@@ -203,6 +203,16 @@ write_records = Table(
     Column("pending", NAME, nullable=False),
 )
 
+# Since when credentials are what they are (see `credentials.py`); the digest is keyed.
+credentials = Table(
+    "credentials",
+    metadata,
+    *_key(),
+    Column("digest", NAME, nullable=False),
+    Column("seen", NAME, nullable=False),
+    Column("replaced", Boolean, nullable=False),
+)
+
 # How objects stand (see `statuses.py`): conditions as JSON, when the next attempt is due.
 statuses = Table(
     "statuses",

@@ -26,7 +26,7 @@ API = """\
 apiVersion: syncline/v1
 kind: AuthConfig
 metadata: {name: token, tenant: acme}
-spec: {type: bearer, rotation: 30d, token: {secretRef: {provider: env, key: TOKEN}}}
+spec: {type: bearer, rotation: {every: 30d}, token: {secretRef: {provider: env, key: TOKEN}}}
 ---
 apiVersion: syncline/v1
 kind: Connector
@@ -190,7 +190,9 @@ def test_other_credentials_are_another_account() -> None:
             "saved position stays, so what only this account sees isn't caught up on"
         )
     ]
-    assert said(planned(edited("files.yaml", "rotation: 30d", "rotation: 60d", FROM_API), state)) == []
+    assert (
+        said(planned(edited("files.yaml", "rotation: {every: 30d}", "rotation: {every: 60d}", FROM_API), state)) == []
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,8 @@ def _next(found: Explained, starts: Sequence[Shown], now: dt.datetime) -> list[t
     lines = []
     for link in found.chain:
         status = link.status
-        if status.retry and (link.root or not link.depth):
+        looked_at = not status.failing and status.condition(ConditionType.rotation_due) is not None
+        if status.retry and not looked_at and (link.root or not link.depth):
             what = "" if not link.depth else f" of {status.key}"
             lines.append(
                 (f"next attempt{what}", f"{ahead(status.retry, now)}, after {plural(status.attempts, 'failure')}")

@@ -29,10 +29,15 @@ def ahead(time: str, now: dt.datetime) -> str:
 
 
 def condition_cells(status: Status, now: dt.datetime) -> tuple[str, str, str, str]:
-    """Whether it is ready, why in a word, for how long, and why in a sentence; what is suspended says so."""
+    """Whether it is ready, why in a word, for how long, and why in a sentence; what is suspended, and a
+    credential that is to be replaced, says so.
+    """
     ready = status.condition(ConditionType.ready)
     suspended = status.condition(ConditionType.suspended)
-    if suspended is not None and suspended.status is Truth.true and not status.failing:
+    due = status.condition(ConditionType.rotation_due)
+    if due is not None and due.status is Truth.true and not status.failing:
+        shown = f"Rotation{due.reason}", due.changed, due.message
+    elif suspended is not None and suspended.status is Truth.true and not status.failing:
         shown = "Suspended", suspended.changed, suspended.message
     elif ready is None:
         shown = "", "", ""
@@ -76,6 +81,8 @@ def _counted(statuses: Sequence[Status], paint: Paint) -> str:
         parts.append(paint.red(f"{len(failing)} not ready"))
     if stalled:
         parts.append(f"{stalled} of them {'needs' if stalled == 1 else 'need'} a person")
+    if rotate := sum(s.holds(ConditionType.rotation_due) for s in statuses):
+        parts.append(paint.yellow(f"{rotate} to replace"))
     if suspended:
         parts.append(f"{suspended} suspended")
     return f"{plural(len(statuses), 'object')}: {', '.join(parts)}.\n"

@@ -1,4 +1,4 @@
-"""Codes of findings about how systems are reached: signatures of requests, proxies (SYN27x, SYN54x)."""
+"""Codes of findings about how systems are reached: signatures, proxies, credentials (SYN27x, SYN54x)."""
 
 from __future__ import annotations
 
@@ -29,6 +29,22 @@ CODES: tuple[Code, ...] = (
         "Give the address of an HTTP proxy. A proxy that is itself spoken to over TLS, or by SOCKS, isn't supported.",
         bad="proxy: {url: 'socks5://proxy.example:1080'}",
         good="proxy: {url: 'http://proxy.example:3128'}",
+    ),
+    Code(
+        "SYN273",
+        "reminder before the credential",
+        "A credential is to be reminded of for longer than it may be used, so that the reminder would never end.",
+        "Give a `warn` that is shorter than `every`.",
+        bad="rotation: {every: 7d}",
+        good="rotation: {every: 7d, warn: 2d}",
+    ),
+    Code(
+        "SYN274",
+        "credential due for replacement",
+        "A credential has reached the age, or soon will, at which its AuthConfig says that it is to be replaced. "
+        "Nothing stops because of it.",
+        "Replace it where it was issued, and put the new one where the reference leads. Syncline sees that the value "
+        "is another, and counts anew; a date in `rotation.since` isn't needed for it.",
     ),
     Code(
         "SYN540",
