@@ -9,9 +9,10 @@ used is evidence before it is used, and so is who reads records, and whether in 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from syncline.manifests.flow import side_of
 from syncline.model.diagnostic import Diagnostic, Severity
@@ -21,6 +22,7 @@ from syncline.model.event import Action, EventOutcome
 if TYPE_CHECKING:
     from syncline.executor.inspect import Inspector, Records
     from syncline.kinds.stream import RecordSchema
+    from syncline.kinds.subscription import Notify
     from syncline.manifests.compare import Difference
     from syncline.manifests.flow import Side
     from syncline.manifests.infer import Seen
@@ -128,6 +130,55 @@ def _discovered(inspector: Inspector, validation: Validation, stream: str, limit
         compare(declared, seen, texts=records.texts),
         additions(declared, seen, key),
     )
+
+
+def try_subscription(settings: Settings, validation: Validation, key: ObjectKey) -> str:
+    """
+    Sends a test message the way that a declared subscription does, once; where it went, for people.
+
+    Raises what a message would be kept back by. The audit log tells of the secrets before, and of the message after.
+    """
+    from syncline.executor.instance import resolver
+    from syncline.kinds.subscription import SubscriptionSpec
+    from syncline.model.event import rfc3339
+    from syncline.model.notice import Phase
+    from syncline.model.outbox import Message
+    from syncline.notify.channels import notice_of, open_channel
+
+    spec = validation.desired.objects[key].spec
+    assert isinstance(spec, SubscriptionSpec)
+    if spec.do.notify is not None:
+        integration = validation.desired.find(key.tenant, "Integration", spec.do.notify.integration)
+        if integration is not None:
+            _refuse(validation, _side(validation, integration.key))
+    wrong = [d for d in validation.diagnostics if d.severity is Severity.error and d.subject == str(key)]
+    if wrong:
+        denied = all(_is_policy(d) for d in wrong)
+        raise (Denied if denied else Invalid)(f"{key} is not valid", code=wrong[0].code, diagnostics=wrong)
+    channel = open_channel(key, spec, validation.desired, settings, resolver(settings), None)
+    _record(settings, key, [(Action.secret_use, EventOutcome.success, {"secret": name}) for name in channel.secrets])
+    now = rfc3339()
+    event = {"type": "test", "severity": "info", "time": now, "tenant": key.tenant}
+    message = Message(str(uuid4()), key, Phase.test, event, now, now)
+    outcome, code = EventOutcome.failure, "SYN999"
+    try:
+        with closing(channel.notifier) as notifier:
+            notifier.send(notice_of(message, spec, "", notifier.escape))
+        outcome, code = EventOutcome.success, ""
+    except SynclineError as error:
+        code = error.code
+        raise
+    finally:
+        details: dict[str, Detail] = {"message": message.id, "thread": "", "phase": "test", "code": code}
+        _record(settings, key, [(Action.notification_send, outcome, details)])
+    return spec.do.webhook.url if spec.do.webhook else " ".join(_way(spec.do.notify))
+
+
+def _way(notify: Notify | None) -> Iterator[str]:
+    if notify is not None:
+        yield notify.integration
+        if notify.channel:
+            yield notify.channel
 
 
 # --- shared ----------------------------------------------------------------------------------------------------------

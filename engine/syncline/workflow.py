@@ -209,8 +209,8 @@ def plan(
         unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
             key: manifest.digest for key, manifest in validation.desired.objects.items()
         }
-        before = validation.flows if unchanged else read_applied(reader).flows
-        changes = changes_of(validation.desired, observed, before, validation.flows)
+        before = validation if unchanged else read_applied(reader)
+        changes = changes_of(validation.desired, observed, before.flows, validation.flows, before.desired)
         results = (
             _check_policy(settings.root, validation.desired, validation.flows, changes)
             if changes

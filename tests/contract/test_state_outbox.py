@@ -11,13 +11,15 @@ from syncline.model.errors import Denied
 from syncline.model.key import ObjectKey
 from syncline.model.notice import Phase
 from syncline.model.outbox import Message, MessageState
-from syncline.state import outbox
+from syncline.notify.position import Position
+from syncline.state import outbox, statuses
 from tests.contract.state_places import APPLIED, ORDERS, apply
 
 OPS = ObjectKey("acme", "Subscription", "ops")
 NEAR = ObjectKey("acme", "Subscription", "near")
 AT = "2026-11-26T02:00:00Z"
 FIRST = Message("m1", OPS, Phase.open, {"type": "incident", "title": "ä"}, AT, AT, thread="t1")
+TOLD = Occurrence(ORDERS, Mood.normal, "Applied")
 SECOND = replace(FIRST, id="m2", phase=Phase.update)
 
 
@@ -165,3 +167,31 @@ def test_who_lost_the_lease_changes_nothing(store):
             with pytest.raises(Denied):
                 act()
     assert (store.outbox().position(OPS), states(store)) == ("p", [("m1", MessageState.pending, 1)])
+
+
+def test_events_of_a_transaction_that_ends_late_are_not_passed_over(where):
+    """An event whose transaction ends after one with a higher number is dealt with then, and once."""
+    store, other = where.store(), where.store()
+    box, position = store.outbox(), Position(0)
+    dealt: list[str] = []
+
+    def look(now: float) -> Position:
+        rows = {event.number: event.reason for event in box.events(position.start, 100)}
+        news = position.news(list(rows))
+        dealt.extend(rows[number] for number in news)
+        return position.dealt(news, now)
+
+    if where.url.startswith("sqlite"):  # one writer at a time: numbers appear in their order
+        store.change_statuses(None, lambda _: ((), [replace(TOLD, reason="early"), replace(TOLD, reason="late")]))
+        position = look(1.0)
+        assert (dealt, position.missing) == (["early", "late"], ())
+        return
+    with other._database.write() as slow:
+        statuses.tell(slow, replace(TOLD, reason="late"))
+        store.change_statuses(None, lambda _: ((), [replace(TOLD, reason="early")]))
+        position = look(1.0)
+        assert dealt == ["early"]
+        assert len(position.missing) == 1
+    position = look(2.0)
+    position = look(3.0)
+    assert (dealt, position.missing) == (["early", "late"], ())

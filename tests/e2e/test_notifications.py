@@ -156,22 +156,24 @@ def test_a_kill_between_sending_and_noting_it_repeats_the_message_under_its_id(r
     receiver.hold.clear()
     with serving(root, remote) as daemon:
         until(lambda: receiver.came, lambda: "\n".join(daemon.said))
+        # While the receiver holds the message, the daemon goes on: it neither waits nor fails.
+        another = remote.push({**texts, "one.yaml": texts["mapping.yaml"].replace("{name: customer,", "{name: one,")})
+        daemon.says(f"{another[:12]} is applied")
         daemon.process.kill()
         daemon.process.wait()
     receiver.hold.set()
-    (before,) = messages(root)
+    before, *_ = messages(root)
     assert (before.state, before.attempts) == ("Pending", 1)
     with serving(root, remote) as daemon:
         until(lambda: len(receiver.came) > 1, lambda: "\n".join(daemon.said))
-        until(lambda: messages(root)[0].state == "Sent")
+        until(lambda: [m.state for m in messages(root)] == ["Sent", "Sent"], lambda: str(messages(root)))
         second = remote.push({**texts, "more.yaml": texts["mapping.yaml"].replace("{name: customer,", "{name: more,")})
-        until(lambda: len(receiver.came) > 2, lambda: "\n".join(daemon.said))
+        until(lambda: len(receiver.came) > 3, lambda: "\n".join(daemon.said))
 
-    first, again, other = receiver.came
+    first, again, *others = receiver.came
     assert first == again
-    assert first[0] != other[0]
-    assert other[1]["data"]["revision"] == second
-    assert len(messages(root)) == 2
+    assert [m["data"]["revision"] for _, m in others] == [another, second]
+    assert len({name for name, _ in receiver.came}) == len(messages(root)) == 3
 
 
 @pytest.mark.slow

@@ -24,6 +24,8 @@ _WORDS: Final = {
     "PolicyDenied": "policy denies it",
     "SecretMissing": "a secret can't be had",
     "CheckFailed": "its check failed",
+    "SourceChanged": "its source is another than declared",
+    "DestinationChanged": "its destination isn't as its runs left it",
     "DeliveryFailed": "its messages don't arrive",
     "PartlyApplied": "the newest commit is applied in part",
     "Waiting": "its newest declaration waits",

@@ -2,7 +2,8 @@
 
 Effects are found for flows (syncs and imports), since that is where data moves. A flow is what it refers to: its own
 declaration, its mapping, the integrations, connectors and credentials of both ends. What it referred to before counts
-as well: when a tenant's own integration is retired, its name means the shared one.
+as well: when a tenant's own integration is retired, its name means the shared one. Subscriptions move no data, but they
+contact hosts.
 """
 
 from __future__ import annotations
@@ -16,12 +17,21 @@ from syncline.model.key import ObjectKey
 from syncline.planner.compiled import Flows
 from syncline.planner.flow_effects import flow_effects, hosts
 from syncline.planner.observed import Observed
+from syncline.planner.subscription_effects import subscription_effects, told_hosts
 
 if TYPE_CHECKING:
+    from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Flow
 
 
-def with_effects(changes: tuple[Change, ...], before: Flows, after: Flows, observed: Observed) -> tuple[Change, ...]:
+def with_effects(
+    changes: tuple[Change, ...],
+    before: Flows,
+    after: Flows,
+    observed: Observed,
+    former: Desired | None,
+    desired: Desired,
+) -> tuple[Change, ...]:
     """The changes with the effects they cause. A changed flow whose position no longer applies becomes a replace."""
     position_of = {change.key: index for index, change in enumerate(changes)}
     moved = {change.previous: change.key for change in changes if change.previous is not None}
@@ -35,6 +45,9 @@ def with_effects(changes: tuple[Change, ...], before: Flows, after: Flows, obser
         cause = next((c for c in (moved.get(c, c) for c in causes) if c in position_of), None)
         if cause is not None:
             effects.setdefault(position_of[cause], []).extend(flow_effects(old, new, observed, known))
+    told = known | (told_hosts(former) if former is not None else frozenset())
+    for index, effect in subscription_effects(desired, position_of, told):
+        effects.setdefault(index, []).append(effect)
     return tuple(_finish(change, tuple(dict.fromkeys(effects.get(i, ())))) for i, change in enumerate(changes))
 
 

@@ -63,6 +63,8 @@ def hosts(side: Side) -> tuple[str, ...]:
             urls += [re.sub(r"\{\{\s*config\.(\w+)\s*\}\}", fill, template) for template in templates]
         if spec.proxy is not None:
             urls.append(spec.proxy.url)
+        if isinstance(connector, ConnectorSpec) and connector.runtime == "smtp":
+            urls.append(f"smtp://{spec.config.get('host', '')}")
     return tuple(sorted({found for url in urls if (found := urlsplit(url).hostname)}))
 
 

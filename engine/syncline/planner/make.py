@@ -14,9 +14,14 @@ from syncline.planner.observed import Observed
 from syncline.planner.order import steps
 
 
-def changes_of(desired: Desired, observed: Observed, before: Flows, after: Flows) -> tuple[Change, ...]:
-    """Changes with their effects; `before` and `after` are the compiled flows of what is applied and declared."""
-    return with_effects(diff(desired, observed), before, after, observed)
+def changes_of(
+    desired: Desired, observed: Observed, before: Flows, after: Flows, former: Desired | None = None
+) -> tuple[Change, ...]:
+    """
+    Changes with their effects; `before` and `after` are the compiled flows of what is applied and declared, `former` is
+    what is applied, where something is.
+    """
+    return with_effects(diff(desired, observed), before, after, observed, former, desired)
 
 
 def make_plan(

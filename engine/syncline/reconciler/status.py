@@ -185,6 +185,8 @@ def after_delivery(store: StateStore, applied: Applied, key: ObjectKey, error: S
         ready = known.condition(ConditionType.ready)
         if error is None and not known.failing and ready is not None:
             return (), ()
+        if error is not None and ready is not None and ready.reason == DEPENDENCY:
+            return (), ()  # what it waits for is told by itself
         found = _kept(known, delivered(known, at, error))
         return [found], _told(before, {key: found})
 

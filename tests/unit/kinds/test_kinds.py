@@ -13,7 +13,19 @@ from syncline.kinds.integration import connector_name
 from syncline.kinds.stream import RecordSchema, logical_schema, text_schema
 from syncline.kinds.sync import SyncSpec, endpoint
 
-SHARED_MODULES = {"auth_details", "base", "content", "drift", "job", "reading", "request", "rule", "stream", "write"}
+SHARED_MODULES = {
+    "auth_details",
+    "base",
+    "carrying",
+    "content",
+    "drift",
+    "job",
+    "reading",
+    "request",
+    "rule",
+    "stream",
+    "write",
+}
 
 
 def test_every_file_is_in_the_list():

@@ -28,6 +28,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_LOOK, "get", "syncline.cli.commands.get:get"),
     Entry(_LOOK, "status", "syncline.cli.commands.status:status"),
     Entry(_LOOK, "events", "syncline.cli.commands.events:events"),
+    Entry(_LOOK, "notifications", "syncline.cli.commands.notifications:notifications"),
     Entry(_LOOK, "history", "syncline.cli.commands.history:history"),
     Entry(_LOOK, "schedules", "syncline.cli.commands.schedules:schedules"),
     Entry(_LOOK, "drift", "syncline.cli.commands.drift:drift"),
