@@ -25,6 +25,7 @@ from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source_schema
+from syncline.planner.known import Judged, Known, Tested
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,14 +73,20 @@ class Validation:
         return not has_errors(self.diagnostics)
 
 
-def validate(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> Validation:
+def validate(
+    settings: Settings, *, mapping_tests: bool = True, base: str = "", known: Known | None = None
+) -> Validation:
     """
     Loads, resolves and compiles what the environment of the settings declares, runs the mappings' own tests, and checks
     policy.
 
-    With `base`, a Git revision, connectors that changed since then must have another version, raised far enough.
+    With `base`, a Git revision, connectors that changed since then must have another version, raised far enough. With
+    `known`, which the caller keeps, only what changed since the last time is found out anew; without a `base`.
     """
-    return _validated(settings, declared(settings.root, settings.environment), mapping_tests=mapping_tests, base=base)
+    loaded = declared(settings.root, settings.environment, None if known is None else known.files)
+    if known is not None:
+        return _decided(settings, known.of(loaded) or _judged_anew(loaded, known))
+    return _validated(settings, loaded, mapping_tests=mapping_tests, base=base)
 
 
 def validate_each(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> dict[str, Validation]:
@@ -93,6 +100,28 @@ def validate_each(settings: Settings, *, mapping_tests: bool = True, base: str =
 
 
 def _validated(settings: Settings, loaded: LoadResult, *, mapping_tests: bool, base: str) -> Validation:
+    judged = _judged(loaded)
+    found = list(judged.findings)
+    if base:
+        from syncline.manifests.revisions import connectors_at
+
+        found += since(connectors_at(settings.root, base), judged.desired)
+    if mapping_tests and not has_errors(found):
+        found += _mapping_tests(judged, frozenset())[1]
+    return _decided(settings, replace(judged, findings=tuple(found)))
+
+
+def _judged_anew(loaded: LoadResult, known: Known) -> Judged:
+    """What there is to find out about what was loaded, and isn't known yet."""
+    judged, passed = _judged(loaded), known.passed
+    if not has_errors(judged.findings):
+        passed, found = _mapping_tests(judged, known.passed)
+        judged = replace(judged, findings=(*judged.findings, *found))
+    known.keep(judged, passed)
+    return judged
+
+
+def _judged(loaded: LoadResult) -> Judged:
     resolved = resolve(loaded.manifests, loaded.broken)
     flows = compile_flows(resolved.desired)
     found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
@@ -100,17 +129,17 @@ def _validated(settings: Settings, loaded: LoadResult, *, mapping_tests: bool, b
     found += side_by_side(resolved.desired)
     found += _condition_findings(resolved.desired)
     found += check_subscriptions(resolved.desired)
-    if base:
-        from syncline.manifests.revisions import connectors_at
+    return Judged(loaded, resolved.desired, flows, tuple(found))
 
-        found += since(connectors_at(settings.root, base), resolved.desired)
-    if mapping_tests and not has_errors(found):
-        found += _mapping_tests(resolved.desired, flows)
-    results = _check_policy(settings.root, resolved.desired, flows)
-    found += [result.diagnostic for result in results if result.diagnostic is not None]
+
+def _decided(settings: Settings, judged: Judged) -> Validation:
+    """With what policy says of it today."""
+    loaded = judged.loaded
+    results = _check_policy(settings.root, judged.desired, judged.flows)
+    found = [*judged.findings, *(result.diagnostic for result in results if result.diagnostic is not None)]
     found = [_traced(d, loaded) for d in found]
     unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
-    return Validation(loaded.files, resolved.desired, flows, unique, results, loaded.formerly)
+    return Validation(loaded.files, judged.desired, judged.flows, unique, results, loaded.formerly)
 
 
 def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
@@ -139,16 +168,24 @@ def _mapping_findings(desired: Desired, flows: Flows) -> list[Diagnostic]:
     return found
 
 
-def _mapping_tests(desired: Desired, flows: Flows) -> list[Diagnostic]:
+def _mapping_tests(judged: Judged, passed: frozenset[Tested]) -> tuple[frozenset[Tested], list[Diagnostic]]:
+    """Runs mappings' own tests, but for those that passed before: which pass, and what was found."""
     from syncline.kinds.mapping import MappingSpec
 
-    sources = {item.flow.mapping.key: source_schema(item.flow.source) for item in flows.values()}
-    tested = [m for m in desired.of_kind("Mapping") if isinstance(m.spec, MappingSpec) and m.spec.tests]
-    if not tested:
-        return []
-    from syncline.mapping.tests import run_tests
+    sources = {item.flow.mapping.key: source_schema(item.flow.source) for item in judged.flows.values()}
+    found: list[Diagnostic] = []
+    passing: set[Tested] = set()
+    for manifest in judged.desired.of_kind("Mapping"):
+        if not isinstance(manifest.spec, MappingSpec) or not manifest.spec.tests:
+            continue
+        from syncline.mapping.tests import run_tests
 
-    return [d for manifest in tested for d in run_tests(manifest, sources.get(manifest.key))]
+        tested = manifest.digest, sources.get(manifest.key)
+        wrong = [] if tested in passed else run_tests(manifest, tested[1])
+        found += wrong
+        if not wrong:
+            passing.add(tested)
+    return frozenset(passing), found
 
 
 def _check_policy(

@@ -27,6 +27,7 @@ from syncline.daemon.starts import Starter
 from syncline.executor.facilities import Facilities
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
+from syncline.planner.known import Known
 from syncline.reconciler.apply import apply_plan
 from syncline.reconciler.status import next_attempt, source_failed, source_well
 from syncline.state.store import Author
@@ -142,6 +143,7 @@ class Daemon:
         self._backoff = 0.0
         self._looked = self._next_look = 0.0  # monotonic clock: the wall's may be set back by hours
         self._settled = ""  # the commit that is applied, and needs no other look
+        self._known = Known()
         self._asked = threading.Event()  # for a look before the next poll
         self._awake = threading.Event()
 
@@ -261,7 +263,9 @@ class Daemon:
         if before and before != commit:
             self._source.check_history(before, commit)
         tree = self._source.snapshot(commit)
-        plan = workflow.plan(replace(self._settings, root=tree.root), head=Revision(commit, dirty=False))
+        settings = replace(self._settings, root=tree.root)
+        validation = workflow.validate(settings, known=self._known)
+        plan = workflow.plan(settings, head=Revision(commit, dirty=False), validation=validation)
         author = Author(*self._source.author(commit))
         applied = apply_plan(
             facilities, plan, lambda line: self._tell(f"{commit[:12]}: {line}"), patient=True, author=author

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -17,11 +18,15 @@ from syncline.manifests.checks import check
 from syncline.manifests.envelope import API_VERSION, Envelope, Metadata
 from syncline.manifests.findings import Problem, credential, problems
 from syncline.manifests.node import Node, Places
+from syncline.manifests.positions import KeptPlaces, Positions
 from syncline.manifests.text import Text, listed, nearest
 from syncline.model.diagnostic import Diagnostic, Place, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.kind import Kind
 from syncline.model.manifest import Manifest, Moved, Path
+
+#: Manifests in memory, by the digests of their declarations.
+_ALIVE: Final[WeakValueDictionary[str, Manifest]] = WeakValueDictionary()
 
 
 def is_ours(root: Node) -> bool:
@@ -75,8 +80,10 @@ def validate(root: Node, text: Text, others: Mapping[str, Text] | None = None) -
     places, key_places = Places(text.file, root), Places(text.file, root, of_keys=True)
     manifest: Manifest | None = None
     if kind is not None and envelope is not None and spec is not None and all(p.warning for p in found):
-        place = text.place(root.span)
-        manifest = manifest_of(data, kind, envelope.metadata, spec, place, places, key_places)
+        place, kept = text.place(root.span), Positions(text.file, root)
+        manifest = manifest_of(
+            data, kind, envelope.metadata, spec, place, KeptPlaces(kept), KeptPlaces(kept, of_keys=True)
+        )
     leaked = (root.at(p.path) for p in found if p.code == "SYN210")
     return Document(
         manifest,
@@ -219,7 +226,7 @@ def manifest_of(
     moved = metadata.moved
     tenant = metadata.tenant or ""
     version = f"@{spec.version}" if isinstance(spec, ConnectorSpec) else ""
-    return Manifest(
+    made = Manifest(
         key=ObjectKey(tenant, kind.name, metadata.name + version),
         spec=spec,
         digest=hashlib.sha256(canonical(data)).hexdigest(),
@@ -228,10 +235,17 @@ def manifest_of(
         annotations=metadata.annotations,
         moved=Moved(moved.name, tenant if moved.tenant is None else moved.tenant) if moved else None,
         protected=metadata.protected,
-        source=data,
+        document=orjson.dumps(data).decode(),  # a text takes what it needs; what dumps gives has room to spare
         places=places,
         key_places=key_places,
     )
+    _ALIVE[made.digest] = made
+    return made
+
+
+def alive(document: str) -> Manifest | None:
+    """A manifest in memory with this declaration (`canonical`), wherever it is written."""
+    return _ALIVE.get(hashlib.sha256(document.encode()).hexdigest())
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:

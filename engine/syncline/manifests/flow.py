@@ -58,14 +58,23 @@ class Flow:
     target_key: tuple[str, ...]
 
 
-def flow_of(desired: Desired, key: ObjectKey) -> Flow | None:
-    """The flow of a Sync or an Import; None when it isn't one, or refers to something that isn't there."""
+#: Sides by the tenant that names them and how: many flows share theirs.
+_Sides = dict[tuple[str, str], Side | None]
+
+
+def flow_of(desired: Desired, key: ObjectKey, known: _Sides | None = None) -> Flow | None:
+    """
+    The flow of a Sync or an Import; None when it isn't one, or refers to something that isn't there.
+
+    `known` keeps sides for the other flows of `desired`.
+    """
+    known = {} if known is None else known
     manifest = desired.objects.get(key)
     if manifest is None or not isinstance(manifest.spec, SyncSpec | ImportSpec):
         return None
     spec = manifest.spec
     mapping = desired.find(key.tenant, "Mapping", spec.mapping)
-    source, target = _side(desired, key.tenant, spec.source), _side(desired, key.tenant, spec.to)
+    source, target = (_side(desired, key.tenant, text, known) for text in (spec.source, spec.to))
     if mapping is None or not isinstance(mapping.spec, MappingSpec) or source is None or target is None:
         return None
     return Flow(key, manifest, spec, source, target, mapping, spec.key or mapping.spec.key)
@@ -73,14 +82,17 @@ def flow_of(desired: Desired, key: ObjectKey) -> Flow | None:
 
 def flows(desired: Desired) -> tuple[Flow, ...]:
     """Every flow whose references resolve, in the order of keys."""
-    found = (flow_of(desired, key) for key in desired.objects if key.kind in {"Sync", "Import"})
+    known: _Sides = {}
+    found = (flow_of(desired, key, known) for key in desired.objects if key.kind in {"Sync", "Import"})
     return tuple(flow for flow in found if flow is not None)
 
 
-def _side(desired: Desired, tenant: str, text: str) -> Side | None:
-    name, stream = endpoint(text)
-    integration = desired.find(tenant, "Integration", name)
-    return side_of(desired, integration, stream) if integration is not None else None
+def _side(desired: Desired, tenant: str, text: str, known: _Sides) -> Side | None:
+    if (tenant, text) not in known:
+        name, stream = endpoint(text)
+        integration = desired.find(tenant, "Integration", name)
+        known[tenant, text] = side_of(desired, integration, stream) if integration is not None else None
+    return known[tenant, text]
 
 
 def side_of(desired: Desired, integration: Manifest, stream: str) -> Side | None:

@@ -17,9 +17,10 @@ from typing import Final
 import orjson
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.manifests.document import Document, canonical, is_ours, manifest_of, validate
+from syncline.manifests.document import Document, alive, canonical, is_ours, manifest_of, validate
 from syncline.manifests.envelope import Metadata
 from syncline.manifests.files import names, read, softened
+from syncline.manifests.kept import Kept
 from syncline.manifests.node import Node
 from syncline.manifests.text import Text, checked
 from syncline.manifests.yaml import Composed, compose
@@ -45,14 +46,15 @@ class LoadResult:
     formerly: str = ""
 
 
-def load_tree(root: FilePath, *, ignore: Iterable[str] = ()) -> LoadResult:
+def load_tree(root: FilePath, *, ignore: Iterable[str] = (), kept: Kept | None = None) -> LoadResult:
     """Loads every `*.yaml` and `*.yml` under a folder, in sorted order.
 
     Folders that begin with a dot are skipped, as are the paths (relative to the root, files or folders) in `ignore`.
-    Symbolic links are followed to files inside the root only.
+    Symbolic links are followed to files inside the root only. `kept` is what was loaded before.
     """
     with uncollected():
-        return together(_load_file(root, name) for name in names(root, frozenset(ignore)))
+        parts = (_load_file(root, name, kept) for name in names(root, frozenset(ignore)))
+        return together(parts) if kept is None else kept.together(parts, together)
 
 
 def together(results: Iterable[LoadResult]) -> LoadResult:
@@ -75,7 +77,13 @@ def load_text(content: str, file: str) -> LoadResult:
 
 
 def from_document(document: str) -> Manifest:
-    """The manifest that `to_document` made a document of: what is recorded as applied. It has no places."""
+    """
+    The manifest that `to_document` made a document of: what is recorded as applied. It has no places.
+
+    It shares what it can with an equal one that is in memory, as what is declared mostly is with what is applied.
+    """
+    if (equal := alive(document)) is not None:
+        return replace(equal, place=Place(""), annotations={}, moved=None, places={}, key_places={})
     data = orjson.loads(document)
     kind = KIND_BY_NAME.get(data["kind"])
     if kind is None:
@@ -107,11 +115,16 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_file(root: FilePath, name: str) -> LoadResult:
+def _load_file(root: FilePath, name: str, kept: Kept | None) -> LoadResult:
     file = read(root, name)
     if isinstance(file, Diagnostic):
         return LoadResult(diagnostics=(file,), files=(name,))
-    return load_composed(file.text, compose(file.text), ours=file.ours)
+    text, ours = file.text, file.ours
+
+    def load() -> LoadResult:
+        return load_composed(text, compose(text), ours=ours)
+
+    return load() if kept is None else kept.file(text, load)
 
 
 def load_composed(

@@ -16,6 +16,7 @@ from syncline.manifests.document import Document, diagnose, is_ours, validate
 from syncline.manifests.environments import FILE, FOLDER, Environments, Given, read_environments
 from syncline.manifests.files import File, names, read
 from syncline.manifests.findings import Problem
+from syncline.manifests.kept import Kept
 from syncline.manifests.load import LoadResult, load_composed, load_tree, together, uncollected
 from syncline.manifests.node import Node, Places, walk
 from syncline.manifests.patch import patched, without
@@ -83,12 +84,18 @@ class Overlays:
         )
 
 
-def declared(root: FilePath, environment: str = "") -> LoadResult:
+def declared(root: FilePath, environment: str = "", kept: Kept | None = None) -> LoadResult:
     """
-    What a repository declares, in an environment if it has any.
+    What a repository declares, in an environment if it has any. `kept` is what was loaded before.
 
     `Invalid` (SYN280) where no environment was chosen of several, or one that isn't there.
     """
+    if kept is not None and (root / FILE).exists():
+        return kept.rendered(root, environment, lambda: _declared(root, environment, None))
+    return _declared(root, environment, kept)
+
+
+def _declared(root: FilePath, environment: str, kept: Kept | None) -> LoadResult:
     overlays = read_overlays(root)
     if overlays is None:
         if environment:
@@ -97,7 +104,7 @@ def declared(root: FilePath, environment: str = "") -> LoadResult:
                 code="SYN280",
                 help=f"Declare environments in {FILE}, or leave out --environment (SYNCLINE_ENVIRONMENT).",
             )
-        return load_tree(root)
+        return load_tree(root, kept=kept)
     if (known := overlays.environments).spec is not None and environment not in known.names:
         close = nearest(environment, known.names)
         missing = f"there is no environment {environment!r}"

@@ -32,6 +32,8 @@ def reserved_settings(spec: IntegrationSpec, connector: ConnectorSpec) -> Iterat
 
 def reserved_secrets(manifest: Manifest) -> Iterator[Problem]:
     """References to secrets in files that are reserved."""
+    if "secretRef" not in manifest.document:
+        return
     yield from _references(manifest.source.get("spec", {}), ("spec",))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TypeAlias
 
 Version: TypeAlias = tuple[int, int, int]
@@ -29,6 +30,7 @@ def preceding(text: str, others: Iterable[str]) -> str:
     return below[-1] if below else known[0] if known else ""
 
 
+@lru_cache(maxsize=4096)
 def includes(wanted: str, found: str) -> bool:
     """Whether a version is in a range; an empty range includes all. Raises ValueError for what isn't a range."""
     return all(_includes(term, version(found)) for term in wanted.split())

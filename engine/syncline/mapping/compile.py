@@ -75,7 +75,7 @@ class CompiledField:
     keep: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Compiled:
     """A compiled mapping.
 

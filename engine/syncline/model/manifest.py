@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
@@ -25,13 +27,14 @@ class Moved:
     tenant: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Manifest:
     """One declared object.
 
     `spec` is the kind's frozen pydantic model; `digest` the SHA-256 (hex) of the canonical JSON of kind, key, labels
-    and spec: equal digests mean equal declarations, wherever and however they are written. `source` is the document as
-    plain data; `places` gives the place of the value at a path, `key_places` of its key.
+    and spec: equal digests mean equal declarations, wherever and however they are written. `document` is the document
+    as JSON, with its fields in the order in which they are written: plain data takes several times the memory. `places`
+    gives the place of the value at a path, `key_places` of its key.
     """
 
     key: ObjectKey
@@ -42,9 +45,15 @@ class Manifest:
     annotations: Mapping[str, str] = field(default_factory=dict)
     moved: Moved | None = None
     protected: bool = False
-    source: Mapping[str, Any] = field(default_factory=dict)
+    document: str = "{}"
     places: Mapping[Path, Place] = field(default_factory=dict)
     key_places: Mapping[Path, Place] = field(default_factory=dict)
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The document as plain data, made anew."""
+        data: dict[str, Any] = orjson.loads(self.document)
+        return data
 
     @property
     def previous(self) -> ObjectKey | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
+from weakref import WeakValueDictionary
 
 from syncline.kinds.stream import TEXTS, FileStream, format_by_name, text_schema
 from syncline.manifests.desired import Desired
@@ -42,9 +44,22 @@ def source_schema(side: Side) -> Schema | None:
     return side.schema
 
 
+#: Mappings that are compiled in memory, by the digest of their declaration and the schema that they are compiled for.
+_ALIVE: Final[WeakValueDictionary[tuple[str, Schema | None], Compiled]] = WeakValueDictionary()
+
+
 def compile_flow(flow: Flow) -> CompiledFlow:
-    """Compiles a flow's mapping against its source's declared schema."""
-    return CompiledFlow(flow, compile_mapping(flow.mapping, source_schema(flow.source)))
+    """
+    Compiles a flow's mapping against its source's declared schema.
+
+    What is in memory isn't compiled again. Findings and lineage tell places: those of another file, or of other lines,
+    are of no use to a mapping that has places.
+    """
+    schema = source_schema(flow.source)
+    known = _ALIVE.get((flow.mapping.digest, schema))
+    if known is None or (known.manifest is not flow.mapping and flow.mapping.place.file):
+        known = _ALIVE[flow.mapping.digest, schema] = compile_mapping(flow.mapping, schema)
+    return CompiledFlow(flow, known)
 
 
 def compile_flows(desired: Desired) -> Flows:

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from syncline.state.store import AppliedObject, Author, StateReader, StateStore
 
 
+#: Steps whose evidence is held in memory and recorded at once; the first apply of a repository has thousands.
+EVENTS_AT_ONCE = 500
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """A plan as applied. `steps` were taken; `serial` is the state's after it. `held` are the objects whose changes
@@ -274,7 +278,7 @@ def apply_plan(
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
         steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
         store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment)
-        events = []
+        events: list[Event] = []
         for index, step in enumerate(part.steps):
             take(store, lease, name, index, step, plan, digest)
             line = step.describe()
@@ -282,6 +286,9 @@ def apply_plan(
                 recorder.event(Action.apply_step, key=step.key, apply=name, index=index, plan=digest, step=line[:500])
             )
             step_taken(line)
+            if len(events) == EVENTS_AT_ONCE:
+                recorder.record(events)
+                events.clear()
         serial = store.serial()
         finish = recorder.event(
             Action.apply_finish,

@@ -7,7 +7,7 @@ them fails.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from syncline.kinds import KIND_BY_NAME
@@ -54,6 +54,17 @@ def all_needed(key: ObjectKey, desired: Desired) -> tuple[ObjectKey, ...]:
         found.update(dict.fromkeys(fresh))
         ahead += fresh
     return tuple(found)
+
+
+def all_below(keys: Iterable[ObjectKey], graph: Needs) -> set[ObjectKey]:
+    """Everything that any of these objects stands on."""
+    found: set[ObjectKey] = set()
+    ahead = list(keys)
+    while ahead:
+        fresh = [one for one in graph.get(ahead.pop(), ()) if one not in found]
+        found.update(fresh)
+        ahead += fresh
+    return found
 
 
 def secret_refs(spec: BaseModel) -> tuple[SecretRef, ...]:

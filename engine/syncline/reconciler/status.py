@@ -34,7 +34,7 @@ from syncline.reconciler.conditions import (
     waits,
     well,
 )
-from syncline.reconciler.needs import Needs, all_needed, needs, reference, secret_problem, secret_refs
+from syncline.reconciler.needs import Needs, all_below, all_needed, needs, reference, secret_problem, secret_refs
 from syncline.reconciler.rotation import Reminder, reminders, rotation_of
 from syncline.secrets.contract import Unavailable
 
@@ -65,19 +65,20 @@ def after_apply(
     `patient`: whoever applies tries again by itself. What is new or changed is ready until something is known against
     it; of credentials, their secrets are looked for.
     """
-    objects = {applied.key: applied for applied in store.objects()}
+    declarations = {one.key: (one.generation, one.revision) for one in store.objects()}  # not all of their documents
     graph = needs(desired)
-    used = {key for flow in desired.objects if flow.kind in {"Sync", "Import"} for key in all_needed(flow, desired)}
+    used = all_below((key for key in desired.objects if key.kind in {"Sync", "Import"}), graph)
     now, chance = _now(), random.random()  # noqa: S311 - so that objects aren't tried at the same moment
     ages = _ages(store, desired, now)
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         found: dict[ObjectKey, Status] = {}
         for key, manifest in desired.objects.items():
-            at = Moment(now, objects[key].revision, chance)
+            generation, declared_by = declarations[key]
+            at = Moment(now, declared_by, chance)
             known = before.get(key)
-            if known is None or known.generation != objects[key].generation or waited(known):
-                fresh = _fresh(settings, manifest, objects[key].generation, at, to_check=key in used)
+            if known is None or known.generation != generation or waited(known):
+                fresh = _fresh(settings, manifest, generation, at, to_check=key in used)
                 known = still_drifted(known, fresh)
             found[key] = suspension(known, manifest.spec, at)
             if key in ages:
@@ -303,6 +304,8 @@ def _settled(
 
 def _kept(before: Status | None, after: Status) -> Status:
     """The status as it was, where it says the same: so that saying it again writes nothing."""
+    if before is after:
+        return after
     return before if before is not None and _same(before, after) and before.retry == after.retry else after
 
 
