@@ -232,7 +232,7 @@ def plan(
     `Invalid` or `Denied`, with all findings, when the declaration isn't valid or policy forbids it.
     """
     from syncline.executor.applied import read_applied
-    from syncline.manifests.repository import revision
+    from syncline.manifests.repository import back_to, revision
     from syncline.planner.make import changes_of, make_plan
     from syncline.planner.observed import observe
     from syncline.reconciler.apply import check_environment
@@ -242,7 +242,11 @@ def plan(
     validation = validation or validate(settings)
     _refuse(validation)
     with closing(state or open_reader(settings.state_url)) as reader:
-        observed = observe(reader)
+        head = head or revision(settings.root)
+        back = head.back_to
+        if back is None:
+            back = back_to(settings.root, reader.applied_before(head.commit), head.commit)
+        observed = observe(reader, back)
         unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
             key: manifest.digest for key, manifest in validation.desired.objects.items()
         }
@@ -253,7 +257,6 @@ def plan(
             if changes
             else validation.policy
         )
-        head = head or revision(settings.root)
         made = make_plan(
             validation.desired,
             observed,
@@ -454,6 +457,14 @@ def history(settings: Settings, limit: int) -> tuple[AppliedRevision, ...]:
 
     with closing(open_reader(settings.state_url)) as reader:
         return reader.history(limit)
+
+
+def kept_revisions(settings: Settings) -> tuple[str, ...]:
+    """Commits under which positions are known, newest first; empty where there is no state."""
+    from syncline.state.open import open_reader
+
+    with closing(open_reader(settings.state_url)) as reader:
+        return reader.kept_revisions()
 
 
 def statuses(settings: Settings) -> dict[ObjectKey, Status]:

@@ -77,6 +77,9 @@ class Source(Protocol):
     def check_history(self, applied: str, new: str) -> None:
         """`Stalled` where the new commit doesn't come after the one that is applied."""
 
+    def back_to(self, applied: str, commit: str) -> str:
+        """The commit whose positions are gone back to by what came after the applied one; '' for none."""
+
     def author(self, commit: str) -> tuple[str, str]:
         """Whose commit it is, and its first line."""
 
@@ -265,7 +268,9 @@ class Daemon:
         tree = self._source.snapshot(commit)
         settings = replace(self._settings, root=tree.root)
         validation = workflow.validate(settings, known=self._known)
-        plan = workflow.plan(settings, head=Revision(commit, dirty=False), validation=validation)
+        back_to = self._source.back_to(facilities.store.applied_before(commit), commit)
+        head = Revision(commit, dirty=False, back_to=back_to)
+        plan = workflow.plan(settings, head=head, validation=validation)
         author = Author(*self._source.author(commit))
         applied = apply_plan(
             facilities, plan, lambda line: self._tell(f"{commit[:12]}: {line}"), patient=True, author=author

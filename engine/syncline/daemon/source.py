@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from syncline.daemon.access import Access
 from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
 from syncline.daemon.refusal import refusal
-from syncline.manifests.repository import AUTHOR
+from syncline.manifests.repository import AUTHOR, TRAILER, trailer
 from syncline.model.errors import Again, Invalid, Stalled
 
 #: Seconds that a command may take, unless told; fetching a large repository for the first time takes longest.
@@ -195,6 +195,12 @@ class SourceRepository:
         os.utime(root)
         self._clean(root)
         return Snapshot(commit, root)
+
+    def back_to(self, applied: str, commit: str) -> str:
+        """The commit whose positions are gone back to, as the newest commit after the applied one says; '' for none."""
+        if not applied or self._source.commit:
+            return ""
+        return trailer(self._out("log", TRAILER, f"{applied}..{commit}", "--").decode("utf-8", "replace"))
 
     def author(self, commit: str) -> tuple[str, str]:
         """Whose commit it is (`Name <address>`) and its first line."""

@@ -28,7 +28,7 @@ class Checkpoint:
     `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that
     the run started from. `done` marks a run that read everything. Digests are chains, as `model.run.Receipt` says;
     `mapping` is the digest of the mapping that its rows were made with. `notes` are the first of those that batches
-    came with, `further` counts the others.
+    came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it.
     """
 
     flow: str
@@ -47,10 +47,13 @@ class Checkpoint:
     source: str = ""
     notes: tuple[str, ...] = ()
     further: int = 0
+    restored: bool = False
 
     def dumps(self) -> str:
         """As compact JSON."""
         plain = {name: getattr(self, name) for name in _FIELDS} | {"counts": self.counts.to_json()}
+        if not self.restored:
+            del plain["restored"]
         return json.dumps({"version": _VERSION, **plain}, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod

@@ -30,7 +30,7 @@ from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
-from syncline.sdk.destination import Cutting, Fence, Fencing, Sending, Target, WriteMode
+from syncline.sdk.destination import Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
 from syncline.sdk.offers import offers
 from syncline.sdk.source import Measured
 from syncline.state.store import Lease, RunRecord
@@ -138,16 +138,32 @@ class Run:
 
     def _saved(self, destination: Destination, copy: str | None) -> str | None:
         """The destination's checkpoint, under the flow's name of today."""
+        store = self.facilities.store
+        known = None if copy is None else Checkpoint.loads(copy)
+        if known is not None and known.restored:
+            return self._restored(destination, replace(known, flow=self.work.name, restored=False))
         if self.work.parent or self.work.full_refresh:
             return destination.checkpoint(self.work.name)
-        store = self.facilities.store
-        if copy is not None and (known := Checkpoint.loads(copy)).flow != self.work.name:
+        if known is not None and known.flow != self.work.name:
             destination.move(known.flow, self.work.name)  # the object was renamed since: its checkpoint follows
             store.put_cursor(self.flow.key, replace(known, flow=self.work.name).dumps())
         saved = destination.checkpoint(self.work.name)
         if forgotten(saved, copy, store):
             destination.forget(self.work.name)
             return None
+        return saved
+
+    def _restored(self, destination: Destination, position: Checkpoint) -> str | None:
+        """Takes the flow back to where it was, at its destination first, so that a kill in between repeats only that.
+
+        Where the destination knows nothing of the flow, what was read before that position may be gone as well.
+        """
+        store, saved = self.facilities.store, destination.checkpoint(self.work.name)
+        text = position.dumps()
+        if saved is not None and isinstance(destination, Restoring) and not self.work.full_refresh:
+            destination.restore(self.work.name, position.run, text)
+            saved = text
+        store.put_cursor(self.flow.key, text)
         return saved
 
     def _begin(self, saved: str | None, copy: str | None, events: list[Event]) -> Checkpoint:

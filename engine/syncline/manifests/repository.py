@@ -6,6 +6,7 @@ Asks the `git` command with hooks, pagers, helpers and prompts off: a repository
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ SAFE: Final = (
 )  # fmt: skip
 #: How the author of a commit and its first line are asked for.
 AUTHOR: Final = "--format=%an <%ae>%x00%s"
+#: The trailer of a commit that goes back to the positions of an earlier one, and how it is asked for.
+POSITIONS: Final = "Syncline-Positions"
+TRAILER: Final = f"--format=%(trailers:key={POSITIONS},valueonly)"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 ENVIRONMENT: Final = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_TERMINAL_PROMPT": "0",
@@ -36,12 +41,14 @@ ENVIRONMENT: Final = {
 class Revision:
     """A commit (40 or 64 hex digits) and its branch ('' when detached). `dirty`: what is there is not that commit.
 
-    Outside Git, and before the first commit: no commit, and dirty.
+    Outside Git, and before the first commit: no commit, and dirty. `back_to`, where that is known already, is the
+    commit whose positions are gone back to.
     """
 
     commit: str = ""
     dirty: bool = True
     branch: str = ""
+    back_to: str | None = None
 
     def __str__(self) -> str:
         if not self.commit:
@@ -64,6 +71,17 @@ def author_of(root: Path, commit: str) -> tuple[str, str]:
     said = git(root, "log", "-1", AUTHOR, commit, "--") if commit else None
     name, _, subject = (said or "").partition("\0")
     return name, subject.strip()
+
+
+def back_to(root: Path, applied: str, head: str) -> str:
+    """The commit whose positions are gone back to, as the newest commit after the applied one says; '' for none."""
+    said = git(root, "log", TRAILER, f"{applied}..{head}", "--") if applied and head != applied else None
+    return trailer(said or "")
+
+
+def trailer(said: str) -> str:
+    """The first commit that `git log` with `TRAILER` names."""
+    return next((line for line in said.split() if _COMMIT.fullmatch(line)), "")
 
 
 def git(root: Path, *arguments: str) -> str | None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncline.manifests.repository import ENVIRONMENT, SAFE, TIMEOUT, git
+from syncline.manifests.repository import ENVIRONMENT, POSITIONS, SAFE, TIMEOUT, git
 from syncline.manifests.revisions import resolved
 from syncline.model.errors import Invalid, Stalled
 
@@ -26,9 +27,11 @@ class Revert:
     branch: str
 
 
-def revert(root: Path, revision: str, branch: str = "") -> Revert:
+def revert(root: Path, revision: str, branch: str = "", positions: str = "") -> Revert:
     """
     Makes a commit on top of HEAD in which the folder `root` is as it was at a revision.
+
+    With `positions`, a commit, it says that flows go back to where they were under that one; the plan of it does that.
 
     `Invalid` for no such revision (SYN262), for one that HEAD doesn't come after (SYN671), where nothing differs
     (SYN672), and for a branch that is there already (SYN673); `Stalled` (SYN674) when Git refuses.
@@ -51,10 +54,19 @@ def revert(root: Path, revision: str, branch: str = "") -> Revert:
             f"there is a branch {branch} already", code="SYN673", help="Choose another by --branch, or delete it."
         )
     message = f"Roll back to {to[:12]}\n\nThe configuration is as it was at {to}."
+    if positions:
+        message += f"\n\n{POSITIONS}: {positions}"
     signing = ["-S"] if (git(root, "config", "--type=bool", "commit.gpgsign") or "").strip() == "true" else []
     commit = _out(root, "commit-tree", *signing, "-p", head, "-m", message, tree)
     _out(root, "update-ref", f"refs/heads/{branch}", commit, "0" * len(commit))
     return Revert(commit, to, branch)
+
+
+def applied_at(root: Path, revision: str, applied: Iterable[str]) -> str:
+    """The newest of the `applied` commits, newest first, that a revision is or comes after; itself for lack of one."""
+    to = resolved(root, revision)
+    known = (commit for commit in applied if commit)
+    return next((c for c in known if git(root, "merge-base", "--is-ancestor", c, to) is not None), to)
 
 
 def _tree(root: Path, head: str, to: str) -> str:

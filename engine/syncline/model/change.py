@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from typing import Final
 
 from syncline.model.diagnostic import Place
 from syncline.model.key import ObjectKey
@@ -25,6 +26,7 @@ class EffectKind(StrEnum):
 
     columns_dropped = "columns-dropped"
     cursor_reset = "cursor-reset"
+    cursor_restored = "cursor-restored"
     rows_reread = "rows-reread"
     work_needed = "work-needed"
     class_flow = "class-flow"
@@ -38,6 +40,10 @@ class EffectKind(StrEnum):
     table_created = "table-created"
     history_moved = "history-moved"
     runs_changed = "runs-changed"
+
+
+#: Effects on the position of the flow that they name.
+POSITIONS: Final = frozenset({EffectKind.cursor_reset, EffectKind.cursor_restored})
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,18 @@ class ResetCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoreCursor:
+    """Has the next run of a sync read on from where it was under an earlier commit, whose position the state keeps."""
+
+    key: ObjectKey
+    revision: str
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"go back with {self.key} to where it was under {self.revision[:12]}"
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteObject:
     """Retires an applied object. Its runs and receipts stay; data at the destination stays."""
 
@@ -60,4 +72,4 @@ class DeleteObject:
         return f"retire {self.key}"
 
 
-Step = PutObject | MoveObject | ResetCursor | DeleteObject
+Step = PutObject | MoveObject | ResetCursor | RestoreCursor | DeleteObject

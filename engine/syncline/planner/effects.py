@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncline.model.change import Action, Change, Effect, EffectKind
+from syncline.model.change import POSITIONS, Action, Change, Effect, EffectKind
 from syncline.model.key import ObjectKey
 from syncline.planner.compiled import Flows
 from syncline.planner.flow_effects import flow_effects, hosts
@@ -54,7 +54,7 @@ def with_effects(
 def changed_flows(changes: tuple[Change, ...], after: Flows) -> tuple[ObjectKey, ...]:
     """The flows that are new, or that anything they consist of changes for; in key order."""
     touched = {change.key for change in changes}
-    reset = {e.subject for change in changes for e in change.effects if e.kind is EffectKind.cursor_reset}
+    reset = {e.subject for change in changes for e in change.effects if e.kind in POSITIONS}
     return tuple(
         key
         for key, item in sorted(after.items())

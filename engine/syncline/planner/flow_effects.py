@@ -21,7 +21,8 @@ from syncline.planner.field_effects import (
     value_effects,
 )
 from syncline.planner.pace import needed
-from syncline.planner.position import position_basis, position_changes
+from syncline.planner.position import position_basis, position_changes, position_digest
+from syncline.planner.way_back import kept_of, way_back
 
 if TYPE_CHECKING:
     from syncline.manifests.flow import Flow, Side
@@ -39,7 +40,11 @@ def flow_effects(
     if after is None:
         return () if before is None else tuple(_retired(before.flow, observed))
     if before is None:
-        return (*_created(after), *class_effects(None, after, table_of(after.flow)), *_hosts(after.flow, known))
+        return (
+            *_created(after, observed),
+            *class_effects(None, after, table_of(after.flow)),
+            *_hosts(after.flow, known),
+        )
     return (*_changed(before, after, observed), *_hosts(after.flow, known))
 
 
@@ -82,9 +87,10 @@ def _retired(flow: Flow, observed: Observed) -> Iterator[Effect]:
     yield Effect(EffectKind.cursor_reset, str(flow.key), what, "state", reversible=False)
 
 
-def _created(after: CompiledFlow) -> Iterator[Effect]:
+def _created(after: CompiledFlow, observed: Observed) -> Iterator[Effect]:
     table, columns = table_of(after.flow), len(after.compiled.target.fields)
     yield from _deletes("ignore", after.flow)
+    yield from way_back(None, after.flow, observed)
     if after.flow.target.runtime == "rest":
         what = f"records are written to {table} by {after.flow.spec.write}, {columns} fields each"
         yield Effect(EffectKind.runs_changed, table, what, reversible=False)
@@ -96,6 +102,7 @@ def _changed(before: CompiledFlow, after: CompiledFlow, observed: Observed) -> I
     parts = position_changes(before.flow, after.flow)
     old, new = table_of(before.flow), table_of(after.flow)
     yield from _reset(before.flow, after.flow, observed, parts)
+    yield from way_back(before.flow, after.flow, observed)
     if "target" in parts:
         is_new = f"{new} is created if it isn't there" if new != old else f"{new} is in another place from now on"
         kind = EffectKind.table_created
@@ -135,6 +142,8 @@ def _deletes(before: str, after: Flow) -> Iterator[Effect]:
 def _reset(before: Flow, after: Flow, observed: Observed, parts: tuple[str, ...]) -> Iterator[Effect]:
     if not parts or before.key not in observed.cursors:
         return
+    if kept_of(before, after, observed) or observed.restored.get(after.key) == position_digest(after):
+        return  # it goes back, or has gone back, to one that does apply
     what = f"its saved position no longer applies ({', '.join(parts)} changed)"
     yield Effect(EffectKind.cursor_reset, str(after.key), what, "state", reversible=False)
     if before.key in observed.last_read:

@@ -40,7 +40,7 @@ def make_plan(
     return Plan(
         basis=Basis(revision, dirty, observed.lineage, observed.serial, desired.digest),
         changes=changes,
-        steps=steps(changes, desired),
+        steps=steps(changes, desired, observed.back_to),
         policy=policy,
         findings=(*findings, *guards),
         summary={action.name: n for action in Action if (n := sum(c.action is action for c in changes))},

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from syncline.model.key import ObjectKey
-from syncline.state.store import AppliedObject, StateReader
+from syncline.state.store import RESTORED, AppliedObject, StateReader
 
 #: Counters of runs that effects are estimated from.
 COUNTERS: Final = ("read", "requests", "runs", "seconds")
@@ -16,11 +17,25 @@ HOURS: Final = 168
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a flow was under the commit that is gone back to: what the position depends on (`position_digest`), when it
+    was there, and how many runs have read how many records since.
+    """
+
+    basis: str
+    taken: str
+    runs: int
+    read: int
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """Applied objects, which flows have a cursor, how many records each flow's last finished run read, and the counters
     of each flow's runs over a week.
 
-    `environment` is the one that was applied; '' where there is none.
+    `environment` is the one that was applied; '' where there is none. `back_to` is the commit whose positions are gone
+    back to, '' for none; `kept` are those that differ from where their flows are now. `restored` is what positions
+    depend on that were restored, and no run has used yet.
     """
 
     lineage: str
@@ -30,14 +45,17 @@ class Observed:
     last_read: Mapping[ObjectKey, int] = field(default_factory=dict)
     counters: Mapping[ObjectKey, Mapping[str, int]] = field(default_factory=dict)
     environment: str = ""
+    back_to: str = ""
+    kept: Mapping[ObjectKey, Kept] = field(default_factory=dict)
+    restored: Mapping[ObjectKey, str] = field(default_factory=dict)
 
 
-def observe(reader: StateReader) -> Observed:
-    """Reads what planning needs from the state."""
+def observe(reader: StateReader, back_to: str = "") -> Observed:
+    """Reads what planning needs from the state; `back_to` is the commit whose positions are gone back to."""
     objects = {applied.key: applied for applied in reader.objects()}
     last_read: dict[ObjectKey, int] = {}
     counters: dict[ObjectKey, Mapping[str, int]] = {}
-    cursors = frozenset(reader.cursors())
+    cursors = reader.cursors()
     for key in sorted(cursors):
         # A retry reads rejects, which says nothing about the source.
         finished = next((r for r in reader.runs(key, limit=20) if r.receipt is not None and not r.parent), None)
@@ -45,7 +63,29 @@ def observe(reader: StateReader) -> Observed:
             last_read[key] = finished.counts.read
         if counted := _counted(reader, key):
             counters[key] = counted
-    return Observed(reader.lineage, reader.serial(), objects, cursors, last_read, counters, reader.environment())
+    return Observed(
+        reader.lineage,
+        reader.serial(),
+        objects,
+        frozenset(cursors),
+        last_read,
+        counters,
+        reader.environment(),
+        back_to,
+        observe_kept(reader, back_to) if back_to else {},
+        {key: _basis(text) for key, text in cursors.items() if RESTORED in text},
+    )
+
+
+def observe_kept(reader: StateReader, revision: str) -> dict[ObjectKey, Kept]:
+    """Where flows were under a commit, of those that are elsewhere now."""
+    kept = reader.positions(revision)
+    return {key: Kept(_basis(p.checkpoint), p.taken, p.runs, p.read) for key, p in sorted(kept.items())}
+
+
+def _basis(checkpoint: str) -> str:
+    """What a position depends on, as a checkpoint says."""
+    return str(json.loads(checkpoint).get("basis", ""))
 
 
 def _counted(reader: StateReader, key: ObjectKey) -> dict[str, int]:

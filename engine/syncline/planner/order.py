@@ -12,21 +12,26 @@ from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.desired import Desired
 from syncline.manifests.load import to_document
 from syncline.model.change import Action, Change, EffectKind
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
+from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 
 
 def _phase(change: Change) -> tuple[int, str]:
     return KIND_BY_NAME[change.key.kind].order, str(change.key)
 
 
-def steps(changes: tuple[Change, ...], desired: Desired) -> tuple[Step, ...]:
-    """The steps that make the changes, in the order in which they are taken."""
+def steps(changes: tuple[Change, ...], desired: Desired, back_to: str = "") -> tuple[Step, ...]:
+    """The steps that make the changes, in the order in which they are taken; `back_to` is whose positions are restored.
+
+    A position that is restored says what it depends on, so that it isn't reset by the plan that has the rest.
+    """
     kept = sorted((c for c in changes if c.action is not Action.delete), key=_phase)
     # Of any change: what a retired integration leaves behind may be another place for flows that stay.
     resets = {e.subject: e.message for c in changes for e in c.effects if e.kind is EffectKind.cursor_reset}
     former = {c.key: c.previous for c in kept if c.previous is not None}
     reset = [key for key in desired.objects if str(key) in resets]
     found: list[Step] = [ResetCursor(former.get(key, key), resets[str(key)]) for key in sorted(reset)]
+    restored = {e.subject for c in changes for e in c.effects if e.kind is EffectKind.cursor_restored}
+    found.extend(RestoreCursor(key, back_to) for key in sorted(desired.objects) if str(key) in restored)
     found.extend(MoveObject(key, previous) for key, previous in former.items())
     for change in kept:
         manifest = desired.objects[change.key]

@@ -15,7 +15,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.model.rehearsal import Reason, Rehearsal
 from syncline.model.run import Counts
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
+from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 
 VERSION = "syncline/plan/v1"
 
@@ -59,6 +59,8 @@ def step_data(step: Step) -> dict[str, Any]:
             return {"step": "move", "object": str(key), "previous": str(previous)}
         case ResetCursor(key, reason):
             return {"step": "reset-cursor", "object": str(key), "reason": reason}
+        case RestoreCursor(key, revision):
+            return {"step": "restore-cursor", "object": str(key), "revision": revision}
         case DeleteObject(key):
             return {"step": "delete", "object": str(key)}
 
@@ -153,6 +155,8 @@ def _read_step(data: Any) -> Step:
             return MoveObject(_key(data["object"]), _key(data["previous"]))
         case "reset-cursor":
             return ResetCursor(_key(data["object"]), data["reason"])
+        case "restore-cursor":
+            return RestoreCursor(_key(data["object"]), data["revision"])
         case "delete":
             return DeleteObject(_key(data["object"]))
         case other:

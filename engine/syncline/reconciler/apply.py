@@ -22,7 +22,7 @@ from syncline.model.errors import Denied, Invalid, Waiting
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
+from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor
 from syncline.planner.compiled import compile_flows
 from syncline.planner.serialize import digest as plan_digest
 from syncline.planner.serialize import step_data
@@ -121,7 +121,7 @@ def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[dict[ObjectKey, Wai
         match step:
             case MoveObject(key, previous):
                 touched |= {key, previous}
-            case DeleteObject(key) | ResetCursor(key, _):
+            case DeleteObject(key) | ResetCursor(key, _) | RestoreCursor(key, _):
                 touched.add(key)
             case PutObject():
                 pass
@@ -151,7 +151,7 @@ def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> Resolved:
                 documents.pop(previous, None)
             case DeleteObject(key):
                 documents.pop(key, None)
-            case ResetCursor():
+            case ResetCursor() | RestoreCursor():
                 pass
     return resolve([from_document(document) for document in documents.values()])
 

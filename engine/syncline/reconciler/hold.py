@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.load import from_document
-from syncline.model.change import EffectKind
+from syncline.model.change import POSITIONS
 from syncline.model.errors import Waiting
 from syncline.model.key import ObjectKey
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
+from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 
 if TYPE_CHECKING:
     from syncline.model.plan import Plan
@@ -69,7 +69,7 @@ def _parts(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> dict[Objec
         for document in documents:
             tie(step.key, (key for name in _referred(document) for key in by_name.get(name, ())))
     for change in plan.changes:
-        resets = [e.subject for e in change.effects if e.kind is EffectKind.cursor_reset]
+        resets = [e.subject for e in change.effects if e.kind in POSITIONS]
         tie(change.key, (ObjectKey.parse(subject) for subject in resets))
     return _connected(ties)
 
@@ -78,7 +78,7 @@ def _keys(step: Step) -> tuple[ObjectKey, ...]:
     match step:
         case MoveObject(key, previous):
             return key, previous
-        case PutObject() | ResetCursor() | DeleteObject():
+        case PutObject() | ResetCursor() | RestoreCursor() | DeleteObject():
             return (step.key,)
 
 

@@ -10,6 +10,7 @@ is one text, and a text with an unknown field is none.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Final
@@ -19,9 +20,9 @@ import msgspec
 from syncline.audit import canonical_json
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts, RunState
-from syncline.planner.observed import observe
+from syncline.planner.observed import Kept, observe, observe_kept
 from syncline.state.empty import EmptyState
-from syncline.state.store import AppliedObject, MetricsPeriod, RunRecord, StateReader
+from syncline.state.store import AppliedObject, KeptPosition, MetricsPeriod, RunRecord, StateReader
 
 VERSION: Final = "syncline/snapshot/v1"
 
@@ -36,7 +37,9 @@ class FlowFigures:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A state at a serial. `taken` is RFC 3339 UTC; `program` is the version that took it."""
+    """A state at a serial. `taken` is RFC 3339 UTC; `program` is the version that took it; `kept` says of which commits
+    which flows have a position to go back to.
+    """
 
     taken: str
     program: str
@@ -47,6 +50,7 @@ class Snapshot:
     environment: str
     objects: tuple[AppliedObject, ...]
     flows: Mapping[ObjectKey, FlowFigures]
+    kept: Mapping[str, Mapping[ObjectKey, Kept]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -57,6 +61,8 @@ class Snapshot:
             "objects": [{**asdict(o), "key": str(o.key)} for o in self.objects],
             "flows": {str(key): {"read": f.read, "counters": dict(f.counters)} for key, f in self.flows.items()},
         }
+        if self.kept:
+            data["kept"] = {c: {str(key): asdict(k) for key, k in kept.items()} for c, kept in self.kept.items()}
         return f"{VERSION}\n{canonical_json.dumps(data).decode()}\n"
 
 
@@ -67,7 +73,9 @@ def take(reader: StateReader, taken: str, program: str) -> Snapshot:
     flows = {key: FlowFigures(seen.last_read.get(key), seen.counters.get(key, {})) for key in sorted(seen.cursors)}
     revision, plan = reader.applied_under()
     objects = tuple(seen.objects.values())
-    return Snapshot(taken, program, seen.lineage, seen.serial, revision, plan, seen.environment, objects, flows)
+    found = {commit: observe_kept(reader, commit) for commit in reader.kept_revisions() if commit}
+    kept = {commit: positions for commit, positions in found.items() if positions}
+    return Snapshot(taken, program, seen.lineage, seen.serial, revision, plan, seen.environment, objects, flows, kept)
 
 
 class _Object(msgspec.Struct, forbid_unknown_fields=True):
@@ -86,6 +94,13 @@ class _Flow(msgspec.Struct, forbid_unknown_fields=True):
     counters: dict[str, int]
 
 
+class _Kept(msgspec.Struct, forbid_unknown_fields=True):
+    basis: str
+    taken: str
+    runs: int
+    read: int
+
+
 class _Data(msgspec.Struct, forbid_unknown_fields=True):
     taken: str
     program: str
@@ -96,6 +111,7 @@ class _Data(msgspec.Struct, forbid_unknown_fields=True):
     environment: str
     objects: list[_Object]
     flows: dict[str, _Flow]
+    kept: dict[str, dict[str, _Kept]] = msgspec.field(default_factory=dict)
 
 
 def parse(text: str) -> Snapshot:
@@ -115,6 +131,10 @@ def parse(text: str) -> Snapshot:
         environment=data.environment,
         objects=tuple(AppliedObject(**item) for item in objects),
         flows={ObjectKey.parse(key): FlowFigures(item.read, item.counters) for key, item in data.flows.items()},
+        kept={
+            commit: {ObjectKey.parse(key): Kept(**msgspec.structs.asdict(item)) for key, item in kept.items()}
+            for commit, kept in data.kept.items()
+        },
     )
     if snapshot.text != text:
         raise ValueError("it isn't in canonical form")
@@ -154,6 +174,15 @@ class SnapshotState(EmptyState):
         """Counters of a flow, as one period that stands for all of them."""
         found = self._snapshot.flows.get(key)
         return (MetricsPeriod(key, "", "", found.counters),) if found and limit else ()
+
+    def applied_before(self, revision: str) -> str:
+        """The applied revision; of what came before it, a snapshot knows nothing."""
+        return self._snapshot.revision if self._snapshot.revision != revision else ""
+
+    def positions(self, revision: str) -> dict[ObjectKey, KeptPosition]:
+        """Flows that have a position to go back to, without what it is."""
+        kept = self._snapshot.kept.get(revision, {})
+        return {key: KeptPosition(json.dumps({"basis": k.basis}), k.taken, k.runs, k.read) for key, k in kept.items()}
 
     def environment(self) -> str:
         return self._snapshot.environment

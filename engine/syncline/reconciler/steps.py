@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from syncline.model.event import rfc3339
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, Step
+from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 from syncline.state.store import AppliedObject, Lease, StateStore
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def take(store: StateStore, lease: Lease, apply: str, index: int, step: Step, pl
             store.move_object(lease, apply, index, previous, key)
         case ResetCursor(key, _):
             store.reset_cursor(lease, apply, index, key)
+        case RestoreCursor(key, revision):
+            store.restore_cursor(lease, apply, index, key, revision)
         case DeleteObject(key):
             store.delete_object(lease, apply, index, key)
         case _:

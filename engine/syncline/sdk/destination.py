@@ -291,6 +291,18 @@ class Fencing(Protocol):
         """
 
 
+@runtime_checkable
+class Restoring(Protocol):
+    """
+    What a destination may offer besides: taking a flow back to an earlier checkpoint, without touching its rows.
+
+    Example: before a run that goes on from there: `destination.restore("acme/Sync/orders", "run-7", checkpoint)`.
+    """
+
+    def restore(self, flow: str, run: str, checkpoint: str) -> None:
+        """Replaces the checkpoint of a flow that has one; durable when it returns."""
+
+
 class Destination(Protocol):
     """An integration that is written to. `close` is called once, whatever happened.
 

@@ -15,6 +15,7 @@ from syncline.state.store import (
     AppliedObject,
     AppliedRevision,
     JournalEntry,
+    KeptPosition,
     LogLine,
     MetricsPeriod,
     RunRecord,
@@ -68,6 +69,15 @@ class EmptyState:
 
     def applied_under(self) -> tuple[str, str]:
         return "", ""
+
+    def applied_before(self, revision: str) -> str:  # noqa: ARG002 - the protocol's
+        return ""
+
+    def kept_revisions(self) -> tuple[str, ...]:
+        return ()
+
+    def positions(self, revision: str) -> dict[ObjectKey, KeptPosition]:  # noqa: ARG002 - the protocol's
+        return {}
 
     def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:  # noqa: ARG002 - the protocol's
         return ()

@@ -11,13 +11,14 @@ from sqlalchemy import bindparam, or_, select
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
-from syncline.state import credentials, outbox, statuses, tables, tokens
+from syncline.state import credentials, outbox, positions, statuses, tables, tokens
 from syncline.state.rows import is_key, key_columns, storable
 from syncline.state.store import (
     AppliedObject,
     AppliedRevision,
     Author,
     JournalEntry,
+    KeptPosition,
     LogLine,
     MetricsPeriod,
     RunRecord,
@@ -186,6 +187,20 @@ class SqlReader:
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return (row.revision, row.plan) if row else ("", "")
+
+    def applied_before(self, revision: str) -> str:
+        applies = tables.applies
+        query = select(applies.c.revision).where(applies.c.outcome == "finished", applies.c.revision != revision)
+        with self._database.read() as connection:
+            return connection.execute(query.order_by(applies.c.number.desc()).limit(1)).scalar() or ""
+
+    def kept_revisions(self) -> tuple[str, ...]:
+        with self._database.read() as connection:
+            return positions.revisions(connection)
+
+    def positions(self, revision: str) -> dict[ObjectKey, KeptPosition]:
+        with self._database.read() as connection:
+            return positions.under(connection, revision)
 
     def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:
         applies, history = tables.applies, tables.history

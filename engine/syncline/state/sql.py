@@ -16,13 +16,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from syncline.model.condition import Mood, Occurrence
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
-from syncline.state import credentials, ledger, statuses, tables, tokens
+from syncline.state import credentials, ledger, positions, statuses, tables, tokens
 from syncline.state import lease as leases
 from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
@@ -115,8 +115,10 @@ class SqlStore(SqlReader):
             connection.execute(
                 update(applies).where(applies.c.finished == "").values(finished=now(), outcome="given up")
             )
+            before = connection.execute(select(func.max(applies.c.number))).scalar() or 0
             values = {"id": apply, "plan": plan, "revision": revision, "environment": environment}
-            connection.execute(insert(applies).values(**values, started=now(), finished="", outcome=""))
+            begun = insert(applies).values(**values, started=now(), finished="", outcome="").returning(applies.c.number)
+            positions.keep(connection, before, connection.execute(begun).scalar_one(), KEPT_JOURNALS)
             old = select(applies.c.id).order_by(applies.c.number.desc()).offset(KEPT_JOURNALS)
             connection.execute(delete(tables.steps).where(tables.steps.c.apply.in_(old)))
             if steps:
@@ -199,6 +201,15 @@ class SqlStore(SqlReader):
             change,
             Occurrence(key, Mood.normal, "PositionReset", "the next run reads from the start"),
         )
+
+    def restore_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey, revision: str) -> None:
+        def change(connection: Connection) -> bool:
+            if (checkpoint := positions.restored(connection, revision, key)) is not None:
+                self._put_cursor(connection, key, checkpoint)
+            return True
+
+        message = f"the next run reads on from where it was under {revision[:12]}"
+        self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "PositionRestored", message))
 
     def claim_token(self, key: TokenKey, version: int, seconds: float) -> bool:
         return tokens.claim(self._database, key, version, seconds)

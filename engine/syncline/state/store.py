@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from syncline.model.budget import Budgets
 from syncline.model.condition import Occurrence, Status
@@ -82,6 +82,16 @@ class AppliedRevision:
     author: Author
     serial: int
     objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPosition:
+    """Where a sync was: its checkpoint then, when that was (RFC 3339 UTC), and what its runs have read since."""
+
+    checkpoint: str
+    taken: str
+    runs: int = 0
+    read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +180,10 @@ class SeenCredential:
     replaced: bool = False
 
 
+#: What the text of a checkpoint has in it that the next run of its flow is to go back to.
+RESTORED: Final = '"restored":true'
+
+
 #: From the statuses that there are, those to keep instead and what to tell of.
 StatusChange = Callable[[Mapping[ObjectKey, Status]], tuple[Iterable[Status], Iterable[Occurrence]]]
 
@@ -219,6 +233,17 @@ class StateReader(Protocol):
 
     def applied_under(self) -> tuple[str, str]:
         """The revision and the plan's digest of the last finished apply; empty where there was none."""
+
+    def applied_before(self, revision: str) -> str:
+        """The revision of the last finished apply of another one; empty where there was none."""
+
+    def kept_revisions(self) -> tuple[str, ...]:
+        """Revisions that positions are kept of, each once, newest first."""
+
+    def positions(self, revision: str) -> dict[ObjectKey, KeptPosition]:
+        """Where syncs were when this revision was last applied and another was about to be, of those that are elsewhere
+        now; empty if nobody knows.
+        """
 
     def history(self, limit: int = 20) -> tuple[AppliedRevision, ...]:
         """What was applied, newest first."""
@@ -291,6 +316,11 @@ class StateStore(StateReader, Protocol):
 
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         """Forgets a cursor and marks the step done."""
+
+    def restore_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey, revision: str) -> None:
+        """Has the next run of a sync go on from where it was under a revision, and marks the step done. Without effect
+        on the position where that isn't kept any more.
+        """
 
     def finish_apply(self, lease: Lease, apply: str, author: Author | None = None, objects: int = 0) -> int:
         """Closes the journal of an apply; returns the serial, which is the old one if nothing was changed.

@@ -114,6 +114,17 @@ tokens = Table(
 
 cursors = Table("cursors", metadata, *_key(), Column("checkpoint", Text, nullable=False))
 
+# Where syncs were when applies began: the same from the apply of one number to that of another (see `positions.py`).
+positions = Table(
+    "positions",
+    metadata,
+    *_key(),
+    Column("first", COUNT, primary_key=True, autoincrement=False),
+    Column("last", COUNT, nullable=False),
+    Column("checkpoint", Text, nullable=False),
+    Index("positions_by_last", "last"),
+)
+
 runs = Table(
     "runs",
     metadata,

@@ -57,6 +57,12 @@ class RestDestination:
         """Deletes the checkpoint of a flow. Ids of its records stay known, so that they are updated and not doubled."""
         self._ledger.forget(flow)
 
+    def restore(self, flow: str, run: str, checkpoint: str) -> None:
+        """Takes a flow back to an earlier checkpoint; see `Restoring`. What is known of records stays."""
+        del run
+        if self._ledger.mark(flow) is not None:
+            self._ledger.save(flow, checkpoint, "", {})
+
     def move(self, previous: str, flow: str) -> None:
         """Renames the checkpoint of a flow."""
         self._ledger.move(previous, flow)

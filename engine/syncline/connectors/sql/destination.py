@@ -44,6 +44,13 @@ class SqlDestination:
                 self._check_fence(flow)
                 self._ledger.delete(flow)
 
+    def restore(self, flow: str, run: str, checkpoint: str) -> None:
+        """Takes a flow back to an earlier checkpoint; see `Restoring`."""
+        if self._ledger.ready():
+            with self._database.transaction():
+                self._check_fence(flow)
+                self._ledger.save(flow, run, checkpoint)
+
     def move(self, previous: str, flow: str) -> None:
         """Renames the checkpoint of a flow; one that `flow` already has is replaced."""
         if self._ledger.ready():
