@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from typing import Any
 
+from syncline.executor.control import added
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts
 
@@ -28,7 +31,8 @@ class Checkpoint:
     `flow` is the name that it is kept under; `position` is the source's, None at the start; `before` the position that
     the run started from. `done` marks a run that read everything. Digests are chains, as `model.run.Receipt` says;
     `mapping` is the digest of the mapping that its rows were made with. `notes` are the first of those that batches
-    came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it.
+    came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it. `sums`
+    are those that control totals ask for, exactly, as text.
     """
 
     flow: str
@@ -48,6 +52,7 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
     further: int = 0
     restored: bool = False
+    sums: dict[str, str] = field(default_factory=dict)
 
     def dumps(self) -> str:
         """As compact JSON."""
@@ -81,9 +86,12 @@ class Checkpoint:
         read: bytes,
         written: bytes,
         notes: tuple[str, ...] = (),
+        sums: Mapping[str, Decimal] | None = None,
     ) -> Checkpoint:
         """The checkpoint after one more batch; `read` and `written` are the SHA-256 of its bytes."""
         room = max(MAX_NOTES - len(self.notes), 0)
+        # A sum that was asked for only after the run began is not known.
+        known = {name: more for name, more in (sums or {}).items() if not self.sequence or name in self.sums}
         return replace(
             self,
             sequence=self.sequence + 1,
@@ -93,6 +101,7 @@ class Checkpoint:
             written_digest=chain(self.written_digest, written),
             notes=(*self.notes, *notes[:room]),
             further=self.further + len(notes[room:]),
+            sums=added(self.sums, known),
         )
 
     def told(self) -> tuple[str, ...]:
@@ -100,7 +109,7 @@ class Checkpoint:
         return (*self.notes, f"{self.further:,} more answers had such a note") if self.further else self.notes
 
 
-_FIELDS = tuple(field.name for field in fields(Checkpoint))
+_FIELDS = tuple(one.name for one in fields(Checkpoint))
 
 
 def chain(previous: str, digest: bytes) -> str:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from syncline.executor.prepare import Prepared
     from syncline.kinds.sync import Guards
     from syncline.model.key import ObjectKey
-    from syncline.model.run import Counts
     from syncline.sdk.destination import Writer
     from syncline.state.store import RunRecord
 
@@ -39,7 +38,7 @@ COPY_EVERY = 1.0
 
 @dataclass(slots=True)
 class Committer:
-    """The sink of a pipeline: one writer, one run. `ends`: whether the last batch may end a run with these counts.
+    """The sink of a pipeline: one writer, one run. `ends`: whether the last batch may end a run there.
 
     `guards` bound what is deleted; `mark` is the column that says so of rows that stay.
     """
@@ -48,7 +47,7 @@ class Committer:
     writer: Writer
     key: ObjectKey
     record: RunRecord
-    ends: Callable[[Counts], bool]
+    ends: Callable[[Checkpoint], bool]
     guards: Guards
     mark: str = ""
     last: Checkpoint | None = None
@@ -66,8 +65,9 @@ class Committer:
             read=prepared.read_digest,
             written=prepared.written_digest,
             notes=prepared.notes,
+            sums=prepared.sums,
         )
-        after = replace(after, done=last and self.ends(after.counts))
+        after = replace(after, done=last and self.ends(after))
         keep_rejects(self.facilities, self.key, after, prepared)
         if prepared.gone is None:
             text = after.dumps()
@@ -98,6 +98,7 @@ class Committer:
                 read=prepared.read_digest,
                 written=prepared.written_digest,
                 notes=prepared.notes,
+                sums=prepared.sums,
             ),
             sent.written,
         )
@@ -220,6 +221,7 @@ class Rehearsal:
             counts=prepared.counts,
             read=prepared.read_digest,
             written=prepared.written_digest,
+            sums=prepared.sums,
         )
         keep_rejects(self.facilities, self.key, after, prepared)
         return after

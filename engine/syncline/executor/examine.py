@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from syncline.executor.applied import Applied
+from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.control import added, check_control
 from syncline.executor.guard import check_rejects, check_rows
 from syncline.executor.opening import Opener, bind_columns, hash_key_in
 from syncline.executor.prepare import Prepared, Preparer
@@ -104,7 +106,8 @@ class Examiner:
             target = Target(str(key), "", item.flow.target.stream, schema, item.flow.spec.write)
             keyed = item.flow.spec.write != "append" and bool(schema.key)
             seen = _Examined(opener, target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
-            preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
+            control = item.flow.spec.guards.control
+            preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control)
             total = source.total_bytes if isinstance(source, Measured) else None
 
             def rejects() -> Iterator[Reject]:
@@ -121,7 +124,7 @@ class Examiner:
         progress.finished(seen.counts, time.perf_counter() - began)
         return replace(
             seen.examination(key, summary),
-            refused=_refused(item.flow.spec.guards, seen.counts) if self.share >= 1 else "",
+            refused=_refused(item.flow.spec.guards, seen) if self.share >= 1 else "",
             resumed=start.position is not None,
             secrets=tuple(opener.secrets.names),
         )
@@ -152,6 +155,7 @@ class _Examined:
     there: int | None = None
     compared: bool = True
     matched: int = 0
+    sums: dict[str, str] = field(default_factory=dict)
     keys: SeenKeys = field(init=False)
     meter: QualityMeter = field(init=False)
 
@@ -162,6 +166,7 @@ class _Examined:
     def take(self, prepared: Prepared) -> None:
         """A batch: its rows are compared with those of batches before it, and with the destination's."""
         self.counts += prepared.counts
+        self.sums = added(self.sums, prepared.sums)
         self.meter.take(prepared.frame, prepared.rejects, prepared.counts.read)
         frame = prepared.frame.filter(self.keys.fresh(prepared.frame)) if self.keyed else prepared.frame
         self.duplicates += prepared.frame.height - frame.height
@@ -201,11 +206,12 @@ class _Examined:
         )
 
 
-def _refused(guards: Guards, counts: Counts) -> str:
+def _refused(guards: Guards, seen: _Examined) -> str:
     """What a guard would stop the run with; empty where none would."""
     try:
-        check_rejects(guards, counts)
-        check_rows(guards, counts)
+        check_rejects(guards, seen.counts)
+        check_rows(guards, seen.counts)
+        check_control(guards, Checkpoint("", "", "", counts=seen.counts, sums=seen.sums))
     except Denied as error:
         return f"{error.code} {error.message}"
     return ""

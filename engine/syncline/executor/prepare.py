@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from syncline.executor.control import sums_of
 from syncline.executor.whole_pages import check_pages
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, Reject
@@ -20,9 +21,11 @@ from syncline.sdk.destination import REFUSED, Sending, refusals, rendering
 from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from decimal import Decimal
 
     from syncline.executor.tombstones import Tombstones
+    from syncline.kinds.sync import Control
     from syncline.mapping.columns import Columns, Rejected
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
@@ -39,7 +42,7 @@ class Prepared:
 
     `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes. `late`
     makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete,
-    `late_gone` makes rejects of those.
+    `late_gone` makes rejects of those. `sums` are those of the rows that control totals ask for.
     """
 
     frame: pl.DataFrame
@@ -54,6 +57,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
     gone: pl.DataFrame | None = None
     late_gone: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
+    sums: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -96,7 +100,7 @@ class Preparer:
     """Compiled columns and what the writer (None: a rehearsal) demands of rows.
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
-    `duplicates` counts rows whose key came again in their batch.
+    `duplicates` counts rows whose key came again in their batch; `control` asks for sums.
     """
 
     columns: Columns
@@ -106,6 +110,7 @@ class Preparer:
     strict: bool = False
     tombstones: Tombstones | None = None
     duplicates: int = 0
+    control: Control | None = None
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -113,8 +118,12 @@ class Preparer:
 
     def prepare(self, batch: Batch) -> Prepared:
         """One batch; deterministic. `Invalid` (SYN425) where it is strict."""
-        if self.tombstones is not None:
-            return self._divided(batch, self.tombstones)
+        prepared = self._whole(batch) if self.tombstones is None else self._divided(batch, self.tombstones)
+        if self.control is None:
+            return prepared
+        return replace(prepared, sums=sums_of(prepared.frame, self.control))
+
+    def _whole(self, batch: Batch) -> Prepared:
         mapped = self.columns.apply(batch.frame)
         if self.strict:
             check_pages(batch, mapped.rejects)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, Rehearsal
+from syncline.executor.control import check_control, confirmed, differences
 from syncline.executor.credentials import note_credential
 from syncline.executor.guard import check_rows, enough_rows, max_shrink
 from syncline.executor.outcome import Outcome, outcome
@@ -268,7 +269,7 @@ class Run:
         total = source.total_bytes if offers(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
-            rehearsing = Preparer(columns, target, unique, None, strict=True)
+            rehearsing = Preparer(columns, target, unique, None, strict=True, control=guards.control)
             self._rehearse(source.read(start.position), rehearsing, start, total)
         self.progress.phase("loading")
         into = Target(self.work.name, start.run, self.flow.target.stream, target, self.mode, max_shrink(guards))
@@ -289,9 +290,12 @@ class Run:
                 committer.tell(start)
             try:
                 strict = not self.work.parent
-                preparer = Preparer(columns, target, unique, writer, strict=strict, tombstones=tombstones)
+                preparer = Preparer(
+                    columns, target, unique, writer, strict=strict, tombstones=tombstones, control=guards.control
+                )
                 end = load(incoming, preparer, committer, serial, start, guards, advanced)
                 check_rows(guards, end.counts)
+                check_control(guards, end)
                 self.progress.phase("finishing")
                 done = serial.call(lambda: committer.finish(end))
             except BaseException:
@@ -305,9 +309,11 @@ class Run:
         """How long there may be no progress. What an API answers counts, even where no batch came of it yet."""
         return Patience(units.duration(self.flow.spec.progress_deadline), lambda: self.opener.metrics["answers"])
 
-    def _may_end(self, counts: Counts) -> bool:
+    def _may_end(self, end: Checkpoint) -> bool:
         """Whether the commit of the last batch may say that the run is done: what is replaced isn't before its swap."""
-        return self.mode != "replace" and enough_rows(self.guards, counts)
+        if self.mode == "replace" or any(differences(self.guards, end)):
+            return False
+        return enough_rows(self.guards, end.counts)
 
     def _validates_first(self) -> bool:
         spec = self.flow.spec
@@ -328,6 +334,7 @@ class Run:
                     lambda counts, size: self.progress.advanced(counts, size / total if total else None),
                 )
             check_rows(self.guards, end.counts)
+            check_control(self.guards, end)
             serial.call(lambda: self.facilities.store.drop_rejects(start.run, 1))
         finally:
             serial.close()
@@ -354,7 +361,7 @@ class Run:
             resumed=start.resumed,
             source=self.flow.spec.source,
             destination=self.flow.spec.to,
-            notes=(*_untold(done.counts), *done.told(), *self.opener.notices),
+            notes=(*_untold(done.counts), *confirmed(self.guards, done), *done.told(), *self.opener.notices),
         )
         store, recorder = self.facilities.store, self.facilities.recorder
         finish = recorder.event(

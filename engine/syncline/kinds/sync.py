@@ -36,6 +36,18 @@ GUARDS: Final = "Bounds past which a run stops: too many rejects, too many lost 
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 
 
+class Control(Spec):
+    """Control totals that came with the data, such as in a trailer or a covering letter."""
+
+    records: Annotated[
+        int | None, Field(ge=0, description="Exactly so many records are read, rejected and skipped ones included.")
+    ] = None
+    sums: Annotated[
+        dict[Identifier, Annotated[str, Field(pattern=r"^-?[0-9]{1,36}(\.[0-9]{1,18})?$")]],
+        Field(description="The sum of a field of the mapping over all rows that are written, exactly: '1204.50'."),
+    ] = {}
+
+
 class Guards(Spec):
     """Bounds past which a run stops before it commits more."""
 
@@ -59,6 +71,13 @@ class Guards(Spec):
     ] = None
     min_rows: Annotated[
         int | None, Field(ge=0, description="Fewest rows that a run must write; with fewer it fails at its end.")
+    ] = None
+    control: Annotated[
+        Control | None,
+        Field(
+            description="Control totals; a run that comes to others fails at its end: before the swap of a replaced "
+            "table, before the first write of an import with validate: before-commit."
+        ),
     ] = None
 
 

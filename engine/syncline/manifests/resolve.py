@@ -21,6 +21,7 @@ from syncline.manifests import versions
 from syncline.manifests.catalog import catalog as shipped
 from syncline.manifests.chains import check_chains
 from syncline.manifests.config import check_config
+from syncline.manifests.control import control
 from syncline.manifests.deletes import deletes
 from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
@@ -302,6 +303,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
         yield _no_stream(source)
     yield from writes(flow)
     yield from deletes(flow)
+    yield from control(flow)
     yield from reactions(flow)
     yield from _read_mode(flow)
     yield from _key(flow)

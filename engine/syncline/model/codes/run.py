@@ -99,4 +99,19 @@ CODES: tuple[Code, ...] = (
         "its records are written as the first file had them.",
         "Go on with the first file; what is still rejected then can be corrected in a retry of that run.",
     ),
+    Code(
+        "SYN717",
+        "control totals that differ",
+        "The run came to another number of records, or to another sum, than `guards.control` says the data has. A "
+        "replaced table stays as it was; an import with `validate: before-commit` has written nothing.",
+        "Look whether the source is complete and what was rejected; then correct the source, or the totals.",
+        good="guards: {control: {records: 1000000, sums: {balance: '1204.50'}}}",
+    ),
+    Code(
+        "SYN718",
+        "control totals that can't be told",
+        "`guards.control.sums` names a field that the mapping doesn't have, that is no exact number, or that is "
+        "protected, so that its values aren't written.",
+        "Name a field of the mapping with the type integer, int32 or decimal.",
+    ),
 )
