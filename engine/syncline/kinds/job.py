@@ -81,9 +81,8 @@ class Job(Spec):
     url: Annotated[
         Jmespath | None,
         Field(
-            description="JMESPath expression over {status, headers, body} of create's answer that gives its URL, whole "
-            "or as a reference: headers.location. The other requests may begin with it: {{ job.url }}/rows. It has to "
-            "be at the API's own host."
+            description="JMESPath expression over {status, headers, body} of create's answer that gives its URL, at "
+            "the API's own host: headers.location. Other requests may begin with it: {{ job.url }}/rows."
         ),
     ] = None
     poll: Annotated[Poll, Field(description="Request that is sent until it is done. Status 404 or 410: it is gone.")]
