@@ -16,6 +16,7 @@ import pytest
 from tests.peers import install
 from tests.peers.systems import (
     alertmanager,
+    authlib,
     faulty,
     git_servers,
     icinga2,
@@ -45,6 +46,7 @@ DEBIAN = (
 )
 INSTALLS: dict[str, Callable[[], object]] = {
     "Debian packages": lambda: install.debian(*DEBIAN),
+    "authlib": authlib.install,
     "moto": moto.install,
     "faulty": faulty.install,
     "kinto": kinto.install,

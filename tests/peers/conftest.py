@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import tests.peers.systems.alertmanager as alertmanager_system
+import tests.peers.systems.authlib as authlib_system
 import tests.peers.systems.faulty as faulty_system
 import tests.peers.systems.git_servers as git_system
 import tests.peers.systems.icinga2 as icinga2_system
@@ -40,6 +41,13 @@ if TYPE_CHECKING:
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[alertmanager_system.Alertmanager]:
     """Alerts, posted as a list and read with fingerprints."""
     with alertmanager_system.alertmanager(tmp_path_factory.mktemp("alertmanager")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def authlib(tmp_path_factory: pytest.TempPathFactory) -> Iterator[authlib_system.AuthlibServer]:
+    """An authorization server that takes JWTs as grants and as client credentials."""
+    with authlib_system.authlib(tmp_path_factory.mktemp("authlib")) as system:
         yield system
 
 

@@ -17,8 +17,8 @@ AuthType = Literal[
     "none",
 ]  # fmt: skip
 
-#: Algorithms of JSON Web Signatures that are emitted (RFC 7518, RFC 8037).
-JwsAlgorithm = Literal["EdDSA", "ES256", "RS256", "PS256", "HS256"]
+#: Algorithms of JSON Web Signatures that are emitted (RFC 7518, RFC 8037; Ed25519 is EdDSA's name of RFC 9864).
+JwsAlgorithm = Literal["EdDSA", "Ed25519", "ES256", "RS256", "PS256", "HS256"]
 
 #: An absolute URL, or a template that becomes one.
 Url = Annotated[str, Field(pattern=r"^(https?://|\{\{)")]
@@ -26,7 +26,8 @@ Url = Annotated[str, Field(pattern=r"^(https?://|\{\{)")]
 #: Fields that are templates over config alone; those that know more are filled where they are used.
 TEMPLATES = frozenset({
     "token_url", "authorization_url", "device_authorization_url", "revocation_url", "audience", "resource",
-    "parameters", "authorization_parameters", "authorization_issuer", "service", "region",
+    "parameters", "authorization_parameters", "authorization_issuer", "assertion_audience", "assertion_claims",
+    "service", "region",
 })  # fmt: skip
 
 _TYPE = "Way of authenticating; it decides which other fields there are."
@@ -73,6 +74,13 @@ class OAuth2Details(Spec):
     ] = False
     parameters: Annotated[
         dict[str, Template], Field(description="Further parameters of the requests for tokens, as templates.")
+    ] = {}
+    assertion_audience: Annotated[
+        Template, Field(description="Claim aud of assertions, for servers that want another than the token URL.")
+    ] = ""
+    assertion_claims: Annotated[
+        dict[str, JsonValue],
+        Field(description="Further claims of the assertion of jwt_bearer, such as scope; texts are templates."),
     ] = {}
     authorization_parameters: Annotated[
         dict[str, Template], Field(description="Further parameters of the page at which a person consents.")

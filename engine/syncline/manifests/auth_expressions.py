@@ -19,8 +19,8 @@ _PLACES: Final = ("headers", "query", "cookies")
 #: Fields of any type that are templates, or hold them.
 _TEMPLATES: Final = (
     "token_url", "authorization_url", "device_authorization_url", "revocation_url", "audience", "resource",
-    "parameters", "authorization_parameters", "authorization_issuer", "service", "region",
-    "canonical", "send", "claims",
+    "parameters", "authorization_parameters", "authorization_issuer", "assertion_audience", "assertion_claims",
+    "service", "region", "canonical", "send", "claims",
 )  # fmt: skip
 _IN_STEPS: Final = (*_STEP, "query", "headers", "body", "form")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from syncline.sdk.source import Credentials
 
 #: What is emitted, and the type of key that each needs.
-ALGORITHMS = {"EdDSA": "OKP", "ES256": "EC", "RS256": "RSA", "PS256": "RSA", "HS256": "oct"}
+ALGORITHMS = {"EdDSA": "OKP", "Ed25519": "OKP", "ES256": "EC", "RS256": "RSA", "PS256": "RSA", "HS256": "oct"}
 
 
 def signing_key(secret: Secret, algorithm: str) -> Any:
@@ -59,7 +59,7 @@ def signed(claims: Mapping[str, Any], key: Any, algorithm: str, header: Mapping[
     from joserfc.errors import JoseError
 
     class Registry(jws.JWSRegistry):
-        """`ALGORITHMS` decides. RFC 9864 renames EdDSA to Ed25519, which the library's own list warns of."""
+        """`ALGORITHMS` decides: RFC 9864 renames EdDSA to Ed25519, and servers know one name or both."""
 
         def get_alg(self, name: str) -> Any:
             return self.algorithms[name]

@@ -5,6 +5,7 @@ The grants that need a person begin in `authorization_code.py` and `device_code.
 
 from __future__ import annotations
 
+import secrets as random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 #: Longest time that getting a token may be given, in seconds: others wait for it.
 MAX_TIMEOUT = 120.0
+_JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 INTERACTIVE = ("authorization_code", "device_code")
 
 
@@ -63,6 +65,8 @@ class OAuth2:
     timeout: float = 20.0
     sensitive: frozenset[str] = frozenset()
     nonce: str = ""
+    assertion_audience: str = ""
+    assertion_claims: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def hidden(self) -> tuple[Secret, ...]:
@@ -75,6 +79,8 @@ class OAuth2:
     @property
     def basis(self) -> str:
         settings = sorted(self.parameters.items())
+        if self.assertion_claims:
+            settings.append(("assertion", str(sorted(self.assertion_claims.items()))))
         return digest(self.grant, self.token_url, self.client.client_id, self.scopes, settings, self.subject, self.dpop)
 
     def fits(self, token: Token) -> bool:
@@ -94,7 +100,7 @@ class OAuth2:
                 "jwt_bearer",
             }:
                 raise self._refused(found)
-        found = yield from self.asked(self._first(time), key, time)
+        found = yield from self.asked(self._first(), key, time)
         if isinstance(found, Token):
             return found
         raise self._refused(found)
@@ -157,27 +163,30 @@ class OAuth2:
             help="Look at the AuthConfig: client, secret, scopes, and what the server allows this client.",
         )
 
+    def _audience(self) -> str:
+        return self.assertion_audience or self.token_url
+
     def _dated(self) -> bool:
         return self.dpop or self.grant == "jwt_bearer" or self.client.method.endswith("_jwt")
 
-    def _first(self, time: Time) -> dict[str, str]:
+    def _first(self) -> dict[str, str]:
         """The form of the grant itself."""
-        form: dict[str, str] = {"grant_type": "client_credentials"}
-        if self.grant == "jwt_bearer":
-            now = time()
-            claims: dict[str, Any] = {"iss": self.issuer or self.client.client_id, "aud": self.token_url}
-            claims |= {"iat": int(now), "exp": int(now) + LIFE} | ({"sub": self.subject} if self.subject else {})
-            header = {"kid": self.key_id} if self.key_id else {}
-            form = {
-                "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
-                "assertion": signed(claims, self.key, self.algorithm, header),
-            }
+        form = {"grant_type": _JWT_BEARER if self.grant == "jwt_bearer" else "client_credentials"}
         if self.scopes:
             form["scope"] = " ".join(self.scopes)
         return form
 
+    def _assertion(self, now: float) -> str:
+        """A new assertion: servers take none twice, and none of another time than theirs."""
+        claims = {**self.assertion_claims, "iss": self.issuer or self.client.client_id, "aud": self._audience()}
+        claims |= {"jti": random.token_urlsafe(16), "iat": int(now), "exp": int(now) + LIFE}
+        claims |= {"sub": self.subject} if self.subject else {}
+        return signed(claims, self.key, self.algorithm, {"kid": self.key_id} if self.key_id else {})
+
     def _request(self, form: Mapping[str, str], key: Secret | None, time: Time) -> Request:
-        whole = {**form, **self.parameters, **self.client.parameters(self.token_url, time())}
+        whole = {**form, **self.parameters, **self.client.parameters(self._audience(), time())}
+        if form.get("grant_type") == _JWT_BEARER:
+            whole["assertion"] = self._assertion(time())
         headers = {
             "Accept": "application/json",
             "Content-Type": "application/x-www-form-urlencoded",
@@ -233,4 +242,6 @@ def oauth2(credentials: Credentials) -> OAuth2:
         str(found.get("subject") or ""),
         bool(found.get("dpop")),
         min(units.duration(str(found.get("timeout") or "20s")), MAX_TIMEOUT),
+        assertion_audience=str(found.get("assertion_audience") or ""),
+        assertion_claims=found.get("assertion_claims") or {},
     )

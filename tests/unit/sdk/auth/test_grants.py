@@ -224,7 +224,13 @@ def claims_of(token, key, algorithm):
 
 @pytest.mark.parametrize(
     ("key", "algorithm", "public"),
-    [(RSA, "RS256", RSAKey), (RSA, "PS256", RSAKey), (EC, "ES256", ECKey), (ED, "EdDSA", OKPKey)],
+    [
+        (RSA, "RS256", RSAKey),
+        (RSA, "PS256", RSAKey),
+        (EC, "ES256", ECKey),
+        (ED, "EdDSA", OKPKey),
+        (ED, "Ed25519", OKPKey),
+    ],
 )
 def test_self_signed_tokens_verify(key, algorithm, public):
     """A self-signed token says what is declared, and its public key verifies it."""
@@ -256,16 +262,21 @@ def test_jwt_bearer_assertions():
     found = claims_of(sent["assertion"], RSAKey.import_key(pem(RSA)), "RS256")
 
     assert sent["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    assert len(found.pop("jti")) >= 16
     assert found == {"iss": "app", "sub": "ada", "aud": made.token_url, "iat": int(NOW), "exp": int(NOW) + 60}
 
 
+@pytest.mark.parametrize("way", [{"client_auth": "private_key_jwt"}, {"grant": "jwt_bearer"}], ids=["client", "grant"])
 @pytest.mark.parametrize(("ahead", "corrected"), [(200, True), (-200, True), (299, True), (301, False), (-4000, False)])
-def test_clocks_that_differ(ahead, corrected):
+def test_clocks_that_differ(ahead, corrected, way):
     """A difference of up to 300 s between the clocks is corrected and tried once more; a greater one is told."""
-    private = {"private_key": Secret(pem(RSA)), "client_auth": "private_key_jwt"}
+    private = {"private_key": Secret(pem(RSA)), **way}
 
     def server(request):
-        claims = claims_of(form(request)["client_assertion"], RSAKey.import_key(pem(RSA)), "RS256")
+        sent = form(request)
+        claims = claims_of(
+            sent["assertion" if "grant" in way else "client_assertion"], RSAKey.import_key(pem(RSA)), "RS256"
+        )
         if abs(claims["iat"] - (NOW + ahead)) > 30:
             date = formatdate(NOW + ahead, usegmt=True)
             return Response(401, {"date": date}, b'{"error": "invalid_client", "error_description": "iat"}')
