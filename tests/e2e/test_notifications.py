@@ -296,3 +296,75 @@ def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch,
     assert "xoxb-1" not in log
     assert "R0UT1NGKEY" not in log
     assert {str(m.state) for m in messages(root)} == {"Sent"}
+
+
+API = """\
+apiVersion: syncline/v1
+kind: Connector
+metadata: {name: api}
+spec:
+  version: 1.0.0
+  config: {properties: {url: {format: uri}}, required: [url]}
+  http: {url: "{{ config.url }}", retry: {attempts: 1}}
+  check: {get: /me}
+  streams:
+    people:
+      get: /people
+      records: data
+      key: [id]
+      schema: {properties: {id: {type: integer}, name: {type: string}}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: api, tenant: acme}
+spec: {connector: api@^1, config: {url: "URL"}}
+---
+apiVersion: syncline/v1
+kind: Mapping
+metadata: {name: person, tenant: acme}
+spec: {key: [id], fields: [{to: id, from: id, type: integer, required: true}, {to: name, from: name}]}
+---
+apiVersion: syncline/v1
+kind: Schedule
+metadata: {name: often, tenant: acme}
+spec: {every: 3s, run: [RUNS]}
+"""
+PEOPLE = """\
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: people-NUMBER, tenant: acme}
+spec: {from: api/people, mapping: person, to: warehouse/people_NUMBER, read: full, write: upsert}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("refused", "reason"), [(("/people", "/me"), "CheckFailed"), (("/people",), "FlowsFail")])
+def test_runs_that_fail_of_one_cause_are_one_message(root, remote, receiver, refused, reason):
+    """Scheduled flows whose API refuses them are told once, as that integration: whether or not its check fails too."""
+    state = {"refused": refused}
+
+    def api(asked: Asked) -> Reply:
+        bad = asked.path in state["refused"]
+        return Reply({"error": "words of the API"}, 401) if bad else Reply({"data": [{"id": 1, "name": "Ada"}]})
+
+    with api_server(api) as server:
+        runs = ", ".join(f"Sync/people-{n}" for n in range(8))
+        texts = {
+            **Scenario("upsert").texts,
+            "api.yaml": API.replace("URL", server.url).replace("RUNS", runs)
+            + "".join(PEOPLE.replace("NUMBER", str(n)) for n in range(8)),
+            "ops.yaml": subscription(receiver.url).replace("wait: 1s", "wait: 6s"),
+        }
+        remote.push(texts)
+        with serving(root, remote) as daemon:
+            until(lambda: receiver.came, lambda: "\n".join(daemon.said))
+            state["refused"] = ()
+            until(lambda: len(receiver.came) > 1, lambda: "\n".join(daemon.said))
+
+    opened, ended = (message for _, message in receiver.came)
+    about = opened["data"]
+    assert (about["object"], about["reason"], about["code"]) == ("acme/Integration/api", reason, "SYN401")
+    assert 4 <= about["count"] <= 8
+    assert (ended["type"], ended["data"]["id"], ended["data"]["cause"]) == ("incident.resolve", about["id"], "")
+    assert "words of the API" not in str(receiver.came)

@@ -58,6 +58,7 @@ MANY = [incident(f"i{n}", code=f"SYN40{n % 3}") for n in range(3)]
 CASES: dict[str, tuple[Phase, dict[str, Any]]] = {
     "one of many": (Phase.open, event(incident("crm", 50))),
     "may pass": (Phase.open, event(incident("lake", 1, "SYN402", severity="warning", reason="Unreachable"))),
+    "suspected": (Phase.open, event(incident("crm", 7, "SYN405", reason="FlowsFail"))),
     "no code": (Phase.open, event(incident("lake", code="", reason="Unreachable"))),
     "several": (Phase.open, event(*MANY)),
     "changed": (Phase.update, event(incident("crm", 2, "SYN404"))),

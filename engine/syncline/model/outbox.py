@@ -71,7 +71,7 @@ class Outbox(Protocol):
         """Events after a number, the oldest of them."""
 
     def troubled(self) -> dict[ObjectKey, Status]:
-        """How the objects stand that aren't ready, or have drifted."""
+        """How the objects stand that aren't ready, have drifted, or whose credential is to be replaced."""
 
     def advance(self, key: ObjectKey, position: str, put: Sequence[Message], drop: Sequence[str] = ()) -> None:
         """

@@ -128,7 +128,7 @@ class Dispatcher:
             return Position(after)
         position = Position.loads(text)
         # A state that was restored from a backup gives its numbers again.
-        return position if position.after <= self._last else Position(self._last, (), position.held, position.standing)
+        return position if position.after <= self._last else replace(position, after=self._last, missing=())
 
     def _threads(
         self, subscription: Subscription, position: Position, now: float, put: list[Message]

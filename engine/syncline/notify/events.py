@@ -80,7 +80,7 @@ def of_occurrence(occurrence: Occurrence, run: RunRecord | None, tenant: str) ->
     counts = run.counts if run is not None and kind == "run.finish" else None
     return {
         **named,
-        "severity": "error" if failed else "info",
+        "severity": "error" if failed else "warning" if state is RunState.partial else "info",
         "run": occurrence.run,
         "state": str(state),
         "outcome": "failure" if failed else "success",

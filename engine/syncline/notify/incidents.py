@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from syncline.model.codes import CODES
 from syncline.model.condition import Condition, ConditionType, Status
 from syncline.model.key import ObjectKey
+from syncline.model.notice import SEVERITIES
+from syncline.notify.suspects import suspects
 
 if TYPE_CHECKING:
     from syncline.reconciler.needs import Needs
@@ -26,10 +28,17 @@ _WORDS: Final = {
     "CheckFailed": "its check failed",
     "SourceChanged": "its source is another than declared",
     "DestinationChanged": "its destination isn't as its runs left it",
+    "DueSoon": "its credential is to be replaced soon",
+    "Overdue": "its credential should have been replaced",
     "DeliveryFailed": "its messages don't arrive",
     "PartlyApplied": "the newest commit is applied in part",
     "Waiting": "its newest declaration waits",
 }
+
+
+#: What may be wrong with an object that is ready.
+_BESIDES: Final = (ConditionType.drifted, ConditionType.rotation_due)
+_RUN_FAILED: Final = frozenset({"RunFailed", "RunInterrupted"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +60,8 @@ class Incident:
     def title(self) -> str:
         """What is wrong, in words of this program: never those of a system, which may hold data."""
         known = CODES.get(self.code)
-        return known.title if known is not None else _WORDS.get(self.reason, self.reason)
+        said = known.title if known is not None else _WORDS.get(self.reason, self.reason)
+        return f"flows over it fail: {said}" if self.reason == "FlowsFail" else said
 
     @property
     def help(self) -> str:
@@ -89,10 +99,31 @@ def incidents(statuses: Mapping[ObjectKey, Status], graph: Needs) -> dict[Object
             waiting.setdefault(cause, [])
             if cause != key:
                 waiting[cause].append(key)
-    return {
-        cause: replace(_incident(statuses[cause], wrong[cause]), waiting=tuple(waiting[cause]))
-        for cause in sorted(waiting)
+    each = {
+        cause: replace(_incident(statuses[cause], wrong[cause]), waiting=tuple(waiting[cause])) for cause in waiting
     }
+    return dict(sorted(_suspected(each, statuses, graph).items()))
+
+
+def _suspected(
+    found: dict[ObjectKey, Incident], statuses: Mapping[ObjectKey, Status], graph: Needs
+) -> dict[ObjectKey, Incident]:
+    """With what fails in the same way over the same integration as one incident, of that integration."""
+    alone = {key: i.code for key, i in found.items() if statuses[key].failing and i.reason in _RUN_FAILED}
+    for integration, flows in suspects(alone, graph).items():
+        if integration in found:
+            continue  # something is known against it, and these fail for another reason
+        parts = [found.pop(flow) for flow in flows]
+        found[integration] = Incident(
+            integration,
+            max((part.severity for part in parts), key=SEVERITIES.index),
+            "FlowsFail",
+            parts[0].code,
+            min(part.since for part in parts),
+            parts[0].revision,
+            flows,
+        )
+    return found
 
 
 def _wrong(status: Status) -> Condition | None:
@@ -101,8 +132,7 @@ def _wrong(status: Status) -> Condition | None:
         return None
     if status.failing:
         return status.condition(ConditionType.ready)
-    drifted = status.condition(ConditionType.drifted)
-    return drifted if drifted is not None and status.holds(ConditionType.drifted) else None
+    return next((status.condition(kind) for kind in _BESIDES if status.holds(kind)), None)
 
 
 def _incident(status: Status, condition: Condition) -> Incident:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 #: Messages on their way at the same time, and of one tenant.
 AT_ONCE: Final = 8
 OF_A_TENANT: Final = 3
+#: Subscriptions whose next message is looked at: far more than are sent at once, so that none keeps others waiting.
+LOOKED_AT: Final = 1_000
 #: Seconds after which an attempt whose outcome isn't known is made again: longer than any attempt takes.
 CLAIMED: Final = 90.0
 #: Waits between attempts, in seconds.
@@ -71,7 +73,7 @@ class Sender:
             room = AT_ONCE - len(self._busy)
         if room <= 0:
             return
-        for message in self._outbox.due(time_of(self._now()), 4 * AT_ONCE):
+        for message in self._outbox.due(time_of(self._now()), LOOKED_AT):
             with self._lock:
                 tenants = Counter(self._busy.values())
                 full = len(self._busy) >= AT_ONCE or tenants[message.key.tenant] >= OF_A_TENANT

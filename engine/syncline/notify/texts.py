@@ -64,7 +64,10 @@ def _incident(phase: Phase, event: Mapping[str, Any]) -> Text:
     if event["causes"]:
         title = {Phase.reminder: f"Still not resolved after {_lasted(event)}: {subject}"}.get(phase, _capital(subject))
     acts = "Nobody is needed yet: it is tried again by itself." if event["severity"] == "warning" else ""
-    waits = f"{_objects(event['count'])} for it: {_listed(event['objects'], event['count'])}." if event["count"] else ""
+    waits = ""
+    if event["count"]:
+        who = f"{event['count']:,} fail" if event["reason"] == "FlowsFail" else f"{_objects(event['count'])} for it"
+        waits = f"{who}: {_listed(event['objects'], event['count'])}."
     todo = f"What to do: {event['help']}" if event["help"] else ""
     parts = [*_causes(event), " ".join(filter(None, (since, acts))), waits, todo, *_commands(event)]
     return Text(title, "\n".join(filter(None, parts)))
@@ -81,6 +84,8 @@ def _commands(event: Mapping[str, Any]) -> list[str]:
             return ["See: syncline status --failing"]
         case {"type": "incident", "kind": "Source"}:
             return ["See: syncline status"]
+        case {"type": "incident", "reason": "FlowsFail", "objects": [str(name), *_]}:
+            return [f"See: syncline explain {name}"]
         case {"type": "incident", "object": str(name)}:
             return [f"See: syncline explain {name}"]
         case {"run": str(run), "state": "SucceededWithRejects"}:

@@ -34,7 +34,11 @@ _WORDS = {RunState.running: "Started"}
 #: Longest message of a condition or an event, in characters.
 MAX_MESSAGE = 2_000
 
-_TROUBLE = ((ConditionType.ready, Truth.false), (ConditionType.drifted, Truth.true))
+_TROUBLE = (
+    (ConditionType.ready, Truth.false),
+    (ConditionType.drifted, Truth.true),
+    (ConditionType.rotation_due, Truth.true),
+)
 _STATUSES, _EVENTS = tables.statuses, tables.events
 _INSERT_EVENT = insert(_EVENTS)
 
@@ -164,7 +168,7 @@ def events_after(database: Database, after: int, limit: int) -> tuple[Occurrence
 
 
 def troubled(database: Database) -> dict[ObjectKey, Status]:
-    """The statuses of objects that aren't ready or have drifted: found in the text, as of thousands few are."""
+    """The statuses of objects with something wrong: found in the text, as of thousands few are."""
     text = cast(_STATUSES.c.conditions, Text)
     wrong = or_(*(text.like(f'%"type": "{kind}", "status": "{truth}"%') for kind, truth in _TROUBLE))
     query = select(_STATUSES).where(wrong).order_by(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)

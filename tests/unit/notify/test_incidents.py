@@ -66,3 +66,44 @@ def test_what_stands_on_itself_ends():
     """A circle, which validation refuses, is looked at once."""
     found = incidents(status(FLOWS[0]) | status(FLOWS[1]), {FLOWS[0]: (FLOWS[1],), FLOWS[1]: (FLOWS[0],)})
     assert found
+
+
+def failing(*numbers, code="SYN405", kind="Sync", prefix="s"):
+    found: dict[ObjectKey, Status] = {}
+    for n in numbers:
+        found |= status(
+            ObjectKey("acme", kind, f"{prefix}{n}"), reason="RunFailed", message=f"[{code}] words of the API"
+        )
+    return found
+
+
+WAREHOUSE = ObjectKey("acme", "Integration", "warehouse")
+
+
+def over(integration, *names):
+    return {ObjectKey("acme", "Sync", name): (integration, WAREHOUSE) for name in names}
+
+
+def test_flows_that_fail_alike_over_one_integration_are_one_incident():
+    """The integration that most of its flows fail over is what is told, and not the one that all flows write to."""
+    graph = over(CRM, *(f"s{n}" for n in range(5))) | over(LAKE, *(f"t{n}" for n in range(20)))
+    (one,) = incidents(failing(*range(5)), graph).values()
+    assert (one.key, len(one.waiting), one.code, one.reason) == (CRM, 5, "SYN405", "FlowsFail")
+    assert one.title.startswith("flows over it fail: ")
+    assert "words of the API" not in one.title
+
+
+def test_flows_that_fail_otherwise_are_told_each():
+    """A few of many, different codes, and flows that have nothing in common stay incidents of their own."""
+    graph = over(CRM, *(f"s{n}" for n in range(10)))
+    assert len(incidents(failing(1, 2), graph)) == 2
+    graph = over(CRM, "s0", "s1")
+    assert len(incidents(failing(0, code="SYN405") | failing(1, code="SYN402"), graph)) == 2
+    assert len(incidents(failing(0), graph)) == 1
+    assert set(incidents(failing(0, 1) | status(CRM, ready=Truth.true, Drifted=1), graph)) > {CRM}
+
+
+def test_credentials_whose_time_has_come_are_an_incident():
+    """A credential that is to be replaced is told as a warning, while it works."""
+    (one,) = incidents(status(AUTH, ready=Truth.true, reason="Applied", RotationDue=1), {}).values()
+    assert (one.key, one.severity) == (AUTH, "warning")
