@@ -7,11 +7,11 @@ PYTHON := $(VENV)/bin/python
 ARGS :=
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
-TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/docs tests/e2e)
+TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/docs tests/e2e tests/simulation)
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers check bench docs wheel lock clean
+.PHONY: help demo test test-peers simulate check bench docs wheel lock clean
 .PHONY: check-style check-format check-types check-layers check-workflows check-docs
 .DELETE_ON_ERROR:
 
@@ -27,6 +27,9 @@ test: $(VENV)/.dev ## Run all tests, the quick ones first (TESTS=folder and ARGS
 test-peers: $(VENV)/.dev ## Install and start systems that others wrote, and test against them
 	$(PYTHON) -m tests.peers
 	$(PYTHON) -m pytest -n 2 --dist loadfile tests/peers $(ARGS)
+
+simulate: $(VENV)/.dev ## Run 500 simulated worlds with faults in them, 300 steps each (ARGS="--seeds 17 --trace" for one)
+	$(PYTHON) -m tests.simulation --seeds 0:500 --steps 300 --jobs 2 $(ARGS)
 
 check: check-style check-format check-types check-layers check-workflows check-docs ## Lint, formats, types, layers, workflows and generated docs (make -k check shows all findings)
 

@@ -24,7 +24,7 @@ from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
-    from syncline.state.store import StateStore
+    from syncline.state.store import RunRecord, StateStore
 
 Tell = Callable[[str], None]
 Concurrency = Literal["allow", "forbid", "replace"]
@@ -33,6 +33,8 @@ Trigger = Literal["schedule", "event"]
 #: Seconds for which a start is tried again while somebody else has its flow: longer than the lease of a run lasts, so
 #: that one of a machine that fell silent is waited for. Who has it after that is at work.
 PATIENCE = 40.0
+#: Events of a flow among which the last begin of a run that was gone on with is looked for.
+LOOKED_AT = 50
 #: Seconds between those tries.
 TRY_EVERY = 1.0
 
@@ -68,7 +70,6 @@ class Workers:
         self._store = store
         self._tell = tell
         self._ended = ended
-        self._began = dt.datetime.now(dt.UTC)
         self._at_once = at_once
         self._idle = threading.Condition()
         self._busy: dict[ObjectKey, Halt] = {}  # flows, and how their runs are ended
@@ -182,7 +183,7 @@ class Workers:
         """Runs it; what there is to tell of it. `Waiting` where somebody else has the flow, and that is waited for."""
         flow, halt = start.flow, self._busy[start.flow]
         try:
-            if start.begins < self._began and (run := self._done(start)):
+            if run := self._done(start):
                 return f"{flow}: run {run} was {start.shown}"
             if halt.interrupted or self._draining:
                 raise KeyboardInterrupt
@@ -200,10 +201,23 @@ class Workers:
         return f"{flow}: {counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected"
 
     def _done(self, start: Start) -> str:
-        """The run that another daemon made for a start, if it ended well; '' if there was none."""
+        """The run that somebody else made for a start, if it ended well; '' if there was none."""
         for record in self._store.runs(start.flow, 1):
-            since = dt.datetime.fromisoformat(record.started) >= start.begins
-            started = record.trigger == start.trigger and record.receipt is not None
-            if started and since and record.id != self._last.get(start.flow):
+            ended = (
+                record.trigger == start.trigger
+                and record.receipt is not None
+                and record.id != self._last.get(start.flow)
+            )
+            if ended and self._began_after(record, start.begins):
                 return record.id
         return ""
+
+    def _began_after(self, record: RunRecord, moment: dt.datetime) -> bool:
+        """Whether a run began after a moment, or was gone on with after it: then it read what there was by then."""
+        if dt.datetime.fromisoformat(record.started) >= moment:
+            return True
+        if dt.datetime.fromisoformat(record.finished) < moment:
+            return False
+        events = self._store.events(record.key, None, 0, LOOKED_AT)
+        begun = (event.time for event in events if event.run == record.id and event.reason == "RunStarted")
+        return any(dt.datetime.fromisoformat(time) >= moment for time in begun)

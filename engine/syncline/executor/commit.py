@@ -53,7 +53,10 @@ class Committer:
     last: Checkpoint | None = None
     _ended: str | None = None
     _events: list[Event] = field(default_factory=list)
-    _copied: float = field(default_factory=time.monotonic)
+    _copied: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._copied = time.monotonic()
 
     def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         """One batch; durable when it returns. The last one ends the run in the same transaction, where it may."""

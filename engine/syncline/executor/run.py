@@ -146,10 +146,13 @@ class Run:
         if self.work.parent or self.work.full_refresh:
             return destination.checkpoint(self.work.name)
         if known is not None and known.flow != self.work.name:
+            store.prove(self.lease)
             destination.move(known.flow, self.work.name)  # the object was renamed since: its checkpoint follows
             store.put_cursor(self.flow.key, replace(known, flow=self.work.name).dumps())
         saved = destination.checkpoint(self.work.name)
         if forgotten(saved, copy, store):
+            # To who was followed meanwhile, a flow that was renamed looks as if it were retired.
+            store.prove(self.lease)
             destination.forget(self.work.name)
             return None
         return saved

@@ -102,6 +102,10 @@ class SqlStore(SqlReader):
         fenced._database = self._database.fenced(partial(leases.check, lease=lease))  # noqa: SLF001 - our own class
         return fenced
 
+    def prove(self, lease: Lease) -> None:
+        with self._database.write() as connection:
+            leases.check(connection, lease)
+
     def begin_apply(
         self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str], environment: str = ""
     ) -> None:

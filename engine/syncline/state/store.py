@@ -297,6 +297,12 @@ class StateStore(StateReader, Protocol):
     def fenced(self, lease: Lease) -> StateStore:
         """This store, with every change refused (`Denied`), in its own transaction, once the lease changed hands."""
 
+    def prove(self, lease: Lease) -> None:
+        """
+        Refuses (`Denied`) unless the lease is held still: what was read under it before is then as it was read. For
+        what is done outside of the state because of it, and can't be undone.
+        """
+
     def begin_apply(
         self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str], environment: str = ""
     ) -> None:

@@ -11,7 +11,9 @@ import pytest
 from syncline import workflow
 from syncline.daemon import workers
 from syncline.daemon.starts import Starter
+from syncline.daemon.workers import Start
 from syncline.executor.engine import Engine
+from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.key import ObjectKey
@@ -268,3 +270,40 @@ def test_a_schedule_that_goes_while_its_run_is_under_way_leaves_nothing(engine, 
     ticked_until(starter, first + dt.timedelta(minutes=2), lambda: not starter._open)
     assert cursor(engine) is None
     starter.close()
+
+
+def test_a_run_of_the_daemon_that_followed_counts_for_the_start(engine):
+    """One that was followed and doesn't know yet finds the run of its follower, and doesn't run its start again."""
+    first = hour(engine, 0)
+    engine.facilities.store.put_cursor(HOURLY, (first - dt.timedelta(hours=1)).isoformat())
+    said: list[str] = []
+    followed = Starter(engine, first - dt.timedelta(minutes=1), 1, said.append)
+    engine.run(Work(IMPORT, trigger="schedule"), Silent())  # as the follower does
+    followed.tick(first + dt.timedelta(minutes=1))
+    settled(engine, first)
+
+    (run,) = engine.facilities.store.runs()
+    assert said == [f"acme/Import/customers: run {run.id} was the start at {first:%Y-%m-%d %H:%M:%S}Z"]
+
+
+def test_a_run_that_was_gone_on_with_counts_for_the_start(engine):
+    """A run that began before a start, and was interrupted, counts for it where it was gone on with after it."""
+    halt = Halt()
+    halt.interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(Work(IMPORT, trigger="schedule", halt=halt), Silent())
+    time.sleep(0.01)
+    at = dt.datetime.now(dt.UTC)
+    said, ended = list[str](), list[Start]()
+    made = workers.Workers(engine, engine.facilities.store, 1, said.append, ended.append)
+    engine.run(Work(IMPORT, trigger="schedule"), Silent())  # as another daemon does
+    made.offer(Start(HOURLY, IMPORT, at, at), "forbid")
+    waited = time.monotonic() + 60
+    while not ended:
+        assert time.monotonic() < waited
+        time.sleep(0.01)
+    made.close()
+
+    (run,) = engine.facilities.store.runs()
+    assert run.started < at.isoformat()
+    assert said == [f"acme/Import/customers: run {run.id} was {ended[0].shown}"]
