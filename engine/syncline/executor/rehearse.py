@@ -24,7 +24,7 @@ from syncline.model.errors import SynclineError
 from syncline.model.rehearsal import Reason, Rehearsal
 from syncline.model.run import Counts
 from syncline.planner.pace import budget
-from syncline.sdk.comparison import Proposed
+from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.destination import Target
 from syncline.sdk.source import BATCH_ROWS, Measured
 
@@ -208,4 +208,13 @@ def _compared(found: Rehearsal, opener: Opener, part: _Part) -> Rehearsal:
         deleted=deleted,
     )
     note = f"all {there.there:,} rows are replaced" if part.target.mode == "replace" and not found.exact else ""
-    return replace(found, counts=counts, compared=True, note=note)
+    return replace(found, counts=counts, compared=True, note=_foreign(opener, there) or note)
+
+
+def _foreign(opener: Opener, there: Compared) -> str:
+    """What becomes of a table that others filled, before the first run; '' for any other."""
+    flow = opener.item.flow
+    if not there.owner.foreign or not there.owner.known:
+        return ""
+    rows = f"the table is there with {there.owner.rows:,} rows, and no flow of ours made it"
+    return f"{rows}: it is adopted" if flow.spec.existing == "adopt" else f"{rows}: the run stops (SYN751)"

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.adopting import take_over
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, Rehearsal
 from syncline.executor.control import check_control, confirmed, differences
@@ -97,7 +98,12 @@ class Run:
                 if offers(destination, Cutting):
                     serial.cut = destination.cut
                 copy = None if self.work.parent else self.facilities.store.cursor(self.flow.key)
-                start = self._begin(serial.call(lambda: self._taken(destination, copy)), copy, events)
+                saved = serial.call(lambda: self._taken(destination, copy))
+                start = self._begin(saved, copy, events)
+                # Where it has written under what is declared now, the table is its own.
+                if not self.work.parent and (saved is None or Checkpoint.loads(saved).basis != start.basis):
+                    flows, store = self.applied.flows, self.facilities.store
+                    serial.call(lambda: take_over(destination, self.flow, flows, store))
                 source = self.work.open_source(self.opener)
                 stack.callback(source.close)
                 self._record_start(start, events)
@@ -164,7 +170,7 @@ class Run:
         """
         store, saved = self.facilities.store, destination.checkpoint(self.work.name)
         text = position.dumps()
-        if saved is not None and isinstance(destination, Restoring) and not self.work.full_refresh:
+        if saved is not None and offers(destination, Restoring) and not self.work.full_refresh:
             destination.restore(self.work.name, position.run, text)
             saved = text
         store.put_cursor(self.flow.key, text)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from syncline.kinds.base import Duration, Identifier, Name, Spec
 from syncline.kinds.drift import DRIFT, Drift
 from syncline.kinds.sync import (
+    EXISTING,
     FROM,
     GUARDS,
     KEY,
@@ -58,6 +59,7 @@ class ImportSpec(Spec):
     ] = None
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
+    existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     rollback: Annotated[
         Rollback | None,

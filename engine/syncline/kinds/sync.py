@@ -33,6 +33,10 @@ PROGRESS_DEADLINE: Final = (
     "for one batch, after which a run is ended; the next one continues where it stopped."
 )
 GUARDS: Final = "Bounds past which a run stops: too many rejects, too many lost rows, too few rows."
+EXISTING: Final = (
+    "What the first run does with a table that is there already, has rows, and that no flow made: refuse leaves it "
+    "alone and fails, adopt writes to it as it is, if it fits."
+)
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 
 
@@ -116,6 +120,7 @@ class SyncSpec(Spec):
     ] = "source"
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
+    existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 

@@ -38,6 +38,7 @@ class EffectKind(StrEnum):
     column_retyped = "column-retyped"
     values_changed = "values-changed"
     table_created = "table-created"
+    table_adopted = "table-adopted"
     history_moved = "history-moved"
     runs_changed = "runs-changed"
 

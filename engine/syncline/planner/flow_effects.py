@@ -95,7 +95,29 @@ def _created(after: CompiledFlow, observed: Observed) -> Iterator[Effect]:
         what = f"records are written to {table} by {after.flow.spec.write}, {columns} fields each"
         yield Effect(EffectKind.runs_changed, table, what, reversible=False)
         return
-    yield Effect(EffectKind.table_created, table, f"{table} is created if it isn't there, {columns} columns")
+    alone = ", and left alone if others have rows in it" if _guarded(after.flow) else ""
+    yield Effect(EffectKind.table_created, table, f"{table} is created if it isn't there, {columns} columns{alone}")
+    yield from _adopted(after.flow)
+
+
+def _guarded(after: Flow) -> bool:
+    """Whether a table with rows of others stops its first run."""
+    return after.target.runtime == "sql" and after.spec.existing == "refuse"
+
+
+def _adopted(after: Flow) -> Iterator[Effect]:
+    """What becomes of a table that others have filled, where that isn't left alone."""
+    if after.target.runtime == "sql" and after.spec.existing == "adopt":
+        match after.spec.write:
+            case "replace":
+                what = "all of its rows are replaced"
+            case "upsert":
+                what = "rows with the keys of records are updated, and the others stay"
+            case _:
+                what = "its rows stay"
+        table = table_of(after)
+        message = f"{table} is adopted if it is there with rows of others: {what}"
+        yield Effect(EffectKind.table_adopted, table, message, reversible=after.spec.write == "append")
 
 
 def _changed(before: CompiledFlow, after: CompiledFlow, observed: Observed) -> Iterator[Effect]:
@@ -109,6 +131,7 @@ def _changed(before: CompiledFlow, after: CompiledFlow, observed: Observed) -> I
         if after.flow.target.runtime == "rest":
             is_new, kind = f"records are written to {new}, where none of theirs is known", EffectKind.runs_changed
         yield Effect(kind, new, f"{is_new}; rows in the old {old} stay")
+        yield from _adopted(after.flow)
     else:
         yield from column_effects(before.compiled, after.compiled, new)
         yield from protection_effects(before.compiled, after.compiled, new)

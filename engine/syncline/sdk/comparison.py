@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.sdk.destination import Target
+from syncline.sdk.ownership import Ownership
 from syncline.sdk.source import Instance
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ class Compared:
     """
     What a write of some rows would do: they would be inserted, updated, or are there as they are.
 
-    `deleted` are rows of the keys to delete that are there. `there` counts the rows of the table now.
+    `deleted` are rows of the keys to delete that are there. `there` counts the rows of the table now;
+    `owner` is whose it is.
 
     >>> Compared(inserted=2, unchanged=1, there=1).updated
     0
@@ -29,6 +31,7 @@ class Compared:
     unchanged: int = 0
     deleted: int = 0
     there: int = 0
+    owner: Ownership = Ownership(ours=True)  # noqa: RUF009 - a frozen value
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import quoted
+from syncline.connectors.sql.observe import owner
 from syncline.connectors.sql.settings import SqliteSettings, settings
 from syncline.connectors.sql.table import keyed, missing
 from syncline.model.schema import Schema
@@ -25,7 +27,8 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     if isinstance(found, SqliteSettings) and not found.path.exists():
         return Compared(inserted=proposed.frame.height)
     with closing(open_database(instance)) as database:
-        return compare_with(database, proposed)
+        whose = owner(database, Ledger(database), proposed.target.stream)
+        return replace(compare_with(database, proposed), owner=whose)
 
 
 def compare_with(database: Database, proposed: Proposed) -> Compared:

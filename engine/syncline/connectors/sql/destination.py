@@ -6,12 +6,13 @@ from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, check_names, quoted
-from syncline.connectors.sql.observe import observe
+from syncline.connectors.sql.observe import observe, owner
 from syncline.connectors.sql.table import Table, keyed, missing
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.destination import Fence, Target
 from syncline.sdk.observation import Observation
+from syncline.sdk.ownership import Ownership
 
 
 class SqlDestination:
@@ -74,6 +75,18 @@ class SqlDestination:
             self._claim_first(target.flow)
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished)
+
+    def owner(self, stream: str) -> Ownership:
+        """Whose a table is; see `Owning`."""
+        return owner(self._database, self._ledger, stream)
+
+    def adopt(self, stream: str, flow: str) -> None:
+        """Writes down that a table is ours; see `Owning`."""
+        with self._database.transaction():
+            self._database.lock_tables()
+            self._database.prepare()
+            self._ledger.ensure()
+            self._ledger.own(stream, flow)
 
     def observe(self, target: Target) -> Observation:
         """How the table differs from the declared one; see `Observing`."""
@@ -141,6 +154,7 @@ class SqlDestination:
             table = self._database.inspect(target.stream)
             if table is None:
                 self._database.create(target.stream, target.schema, keyed=keyed(target))
+                self._ledger.own(target.stream, target.flow)
             elif absent := missing(table, target, self._database.holds):
                 self._database.add(target.stream, absent)
             found = self._database.inspect(target.stream)

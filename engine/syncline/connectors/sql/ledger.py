@@ -1,8 +1,10 @@
-"""Our own two tables beside the data: checkpoints of flows, and replacements that are under way.
+"""Our own three tables beside the data: checkpoints of flows, replacements that are under way, and our tables.
 
 `_syncline_checkpoints` has one row a flow, written in the transaction that writes the rows it speaks of.
 `_syncline_replacing` has one row a table whose new content is being gathered: by which flow and run. Writing to that
 new content holds the row, so that of two runs which replace one table, the earlier finds out at its next write.
+`_syncline_tables` has one row a table that a flow made or took over. Where the other two are older, a row for `*` says
+that there may be tables of ours which it doesn't name.
 """
 
 from __future__ import annotations
@@ -15,15 +17,18 @@ from syncline.model.errors import Waiting
 
 CHECKPOINTS = "_syncline_checkpoints"
 REPLACING = "_syncline_replacing"
+TABLES = "_syncline_tables"
+_ANY = "*"  # no name of a table that a stream can have
 
 
 class Ledger:
-    """The two tables of a database. Without them, reading finds nothing; `ensure` makes them."""
+    """The tables of a database. Without them, reading finds nothing; `ensure` makes them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._checkpoints = database.place + quoted(CHECKPOINTS)
         self._replacing = database.place + quoted(REPLACING)
+        self._tables = database.place + quoted(TABLES)
         self._ready = False
 
     def ready(self) -> bool:
@@ -33,6 +38,7 @@ class Ledger:
 
     def ensure(self) -> None:
         """Makes the tables where they are missing."""
+        older = self._database.exists(CHECKPOINTS) and not self._database.exists(TABLES)
         self._database.execute(
             f"CREATE TABLE IF NOT EXISTS {self._checkpoints} (flow text NOT NULL PRIMARY KEY, run text NOT NULL,"
             " checkpoint text NOT NULL, updated text NOT NULL)"
@@ -41,6 +47,33 @@ class Ledger:
             f"CREATE TABLE IF NOT EXISTS {self._replacing} (table_name text NOT NULL PRIMARY KEY, flow text NOT NULL,"
             " run text NOT NULL)"
         )
+        self._database.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._tables} (table_name text NOT NULL PRIMARY KEY, flow text NOT NULL,"
+            " since text NOT NULL)"
+        )
+        if older:
+            self.own(_ANY, "")
+
+    def own(self, table: str, flow: str) -> None:
+        """Notes that a table is ours, by the flow that made it or took it over."""
+        self._database.execute(
+            f"INSERT INTO {self._tables} (table_name, flow, since) VALUES ($1, $2, $3)"
+            " ON CONFLICT (table_name) DO NOTHING",
+            (self._fold(table), flow, datetime.now(UTC).isoformat(timespec="microseconds")),
+        )
+
+    def owns(self, table: str) -> tuple[bool, bool]:
+        """Whether a table is ours, and whether that would be known."""
+        if not self._database.exists(TABLES):
+            return False, not self._database.exists(CHECKPOINTS)
+        rows = self._database.execute(
+            f"SELECT table_name FROM {self._tables} WHERE table_name = $1 OR table_name = $2", (self._fold(table), _ANY)
+        )
+        names = {name for (name,) in rows}
+        return self._fold(table) in names, _ANY not in names
+
+    def _fold(self, table: str) -> str:
+        return table.lower() if self._database.folds else table
 
     def read(self, flow: str) -> tuple[str, str] | None:
         """Run and checkpoint of a flow."""

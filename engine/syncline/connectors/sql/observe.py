@@ -1,13 +1,15 @@
-"""A table as it is against the table that a flow declares. Nothing is changed."""
+"""A table as it is: against the table that a flow declares, and whose it is. Nothing is changed."""
 
 from __future__ import annotations
 
 from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import quoted
 from syncline.connectors.sql.table import missing
 from syncline.model.errors import Invalid
 from syncline.sdk.destination import Target
 from syncline.sdk.observation import Difference, Observation
+from syncline.sdk.ownership import Ownership
 
 
 def observe(database: Database, target: Target) -> Observation:
@@ -33,3 +35,14 @@ def observe(database: Database, target: Target) -> Observation:
     ]
     empty = not database.execute(f"SELECT 1 FROM {database.place}{quoted(table.name)} LIMIT 1")
     return Observation(tuple(found), empty)
+
+
+def owner(database: Database, ledger: Ledger, stream: str) -> Ownership:
+    """Whose a table is; see `Owning.owner`."""
+    ours, known = ledger.owns(stream)
+    if ours:
+        return Ownership(database.exists(stream), 0, ours, known)
+    if (table := database.inspect(stream)) is None:
+        return Ownership(known=known)
+    ((rows,),) = database.execute(f"SELECT count(*) FROM {database.place}{quoted(table.name)}")
+    return Ownership(True, rows, ours, known)  # noqa: FBT003 - it is there

@@ -14,4 +14,14 @@ CODES: tuple[Code, ...] = (
         bad="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: append, drift: {tables: heal}}",
         good="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: upsert, drift: {tables: heal}}",
     ),
+    Code(
+        "SYN751",
+        "a table of somebody else",
+        "The flow writes to this table for the first time, and it is there already, with rows that no flow of Syncline "
+        "wrote. An upsert would change rows of others, and a replace would drop them all.",
+        "Write to another table, or say that it is to be taken over as it is: existing: adopt. `syncline plan --data` "
+        "shows what would become of its rows.",
+        bad="spec: {from: crm/orders, mapping: order, to: warehouse/orders}",
+        good="spec: {from: crm/orders, mapping: order, to: warehouse/orders, existing: adopt}",
+    ),
 )
