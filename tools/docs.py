@@ -31,17 +31,20 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 MADE = "<!-- Made by tools/docs.py from the code: change the code, then `make docs`. -->\n"
-AREAS = {
-    "1": "YAML",
-    "2": "Kinds, fields and references",
-    "3": "Mappings and expressions",
-    "4": "Connectors, sources and destinations",
-    "5": "Policy and flows of data",
-    "6": "Plan, apply and state",
-    "7": "Runs and rejects",
-    "8": "Secrets and keys",
-    "9": "Audit, and defects",
-}
+#: Areas by the first of their codes.
+AREAS = (
+    ("SYN100", "YAML (SYN1xx)"),
+    ("SYN200", "Kinds, fields and references (SYN2xx)"),
+    ("SYN300", "Mappings and expressions (SYN300 to SYN317)"),
+    ("SYN318", "Review of pull requests: snapshots, effects, comments (SYN318 to SYN329)"),
+    ("SYN330", "Mappings and expressions, continued (SYN330 to SYN399)"),
+    ("SYN400", "Connectors, sources and destinations (SYN4xx)"),
+    ("SYN500", "Policy and flows of data (SYN5xx)"),
+    ("SYN600", "Plan, apply and state (SYN6xx)"),
+    ("SYN700", "Runs and rejects (SYN7xx)"),
+    ("SYN800", "Secrets and keys (SYN8xx)"),
+    ("SYN900", "Audit, and defects (SYN9xx)"),
+)
 SCOPES = {
     "tenant": "An object of a tenant: `metadata.tenant` is required.",
     "shared": "Shared by all tenants: it has no `metadata.tenant`.",
@@ -163,10 +166,11 @@ def code_section(code: Code) -> str:
 def codes() -> str:
     """The page of all codes, by area."""
     parts = ["`syncline explain CODE` shows each of these in the terminal. A code never changes its meaning."]
-    for digit, area in AREAS.items():
-        found = [code for name, code in sorted(CODES.items()) if name.startswith(f"SYN{digit}")]
+    ends = [first for first, _ in AREAS[1:]] + ["SYN\uffff"]
+    for (first, area), end in zip(AREAS, ends, strict=True):
+        found = [code for name, code in sorted(CODES.items()) if first <= name < end]
         if found:
-            parts += [f"## {area} (SYN{digit}xx)", *map(code_section, found)]
+            parts += [f"## {area}", *map(code_section, found)]
     return page("Codes", *parts)
 
 

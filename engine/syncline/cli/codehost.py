@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,10 @@ _PAGES: Final = 20
 _MAX_BODY: Final = 16 * 1024 * 1024
 #: Seconds that one request may take.
 _TIMEOUT: Final = 30.0
+_ALLOWED: Final = (
+    "May the token write comments? On GitHub the job needs `pull-requests: write`, which pull requests from forks "
+    "never get; on GitLab it takes a project access token with the scope api."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Conversation:
     change: str
     headers: Mapping[str, str]
     token: Secret
+    graphql: str = ""
 
     @property
     def authorization(self) -> dict[str, str]:
@@ -74,6 +79,7 @@ def _github(environ: Mapping[str, str]) -> Conversation:
         "PATCH",
         {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"},
         _token(environ, "GITHUB_TOKEN"),
+        environ.get("GITHUB_GRAPHQL_URL") or f"{api.removesuffix('/v3')}/graphql",
     )
 
 
@@ -137,14 +143,28 @@ def put_comment(talk: Conversation, text: str) -> str:
         transport.close()
 
 
-def _own(transport: HttpTransport, talk: Conversation) -> Any:
-    """Whether a comment is of the account that the token is of; a job's own token on GitHub can't ask who that is."""
+def _own(transport: HttpTransport, talk: Conversation) -> Callable[[dict[str, Any]], bool]:
+    """
+    Whether a comment is of the account that the token is of.
+
+    Where that can't be found out, nothing is written: a second comment would be, at each run.
+    """
     field = "user" if talk.host == "github" else "author"
     answer = _send(transport, talk, "GET", f"{talk.api}/user")
-    if answer.status == 200:
-        me = json.loads(answer.body)["id"]
-        return lambda comment: comment.get(field, {}).get("id") == me
-    return lambda comment: comment.get(field, {}).get("login") == "github-actions[bot]"
+    if talk.host == "github" and answer.status in {403, 404}:
+        # The token of a job, or of an app's installation: it is no user, and only the other API tells what it is.
+        said = _ask(transport, talk, "POST", talk.graphql, {"query": "{viewer{login}}"})
+        login = ((said.get("data") or {}).get("viewer") or {}).get("login")
+        if not login:
+            raise Stalled("the code host doesn't tell whose token this is", code="SYN323", help=_ALLOWED)
+        # One API has the suffix of apps, and the other may leave it out.
+        return lambda comment: _plain((comment.get(field) or {}).get("login")) == _plain(login)
+    me = _answered(answer, "GET", f"{talk.api}/user")["id"]
+    return lambda comment: (comment.get(field) or {}).get("id") == me
+
+
+def _plain(login: Any) -> str:
+    return str(login).removesuffix("[bot]")
 
 
 def _comments(transport: HttpTransport, talk: Conversation) -> Iterator[dict[str, Any]]:
@@ -156,7 +176,10 @@ def _comments(transport: HttpTransport, talk: Conversation) -> Iterator[dict[str
 
 
 def _ask(transport: HttpTransport, talk: Conversation, method: str, url: str, body: Any = None) -> Any:
-    answer = _send(transport, talk, method, url, body)
+    return _answered(_send(transport, talk, method, url, body), method, url)
+
+
+def _answered(answer: Response, method: str, url: str) -> Any:
     if answer.status in {200, 201}:
         return json.loads(answer.body)
     if answer.status >= 500 or answer.status == 429:
@@ -164,8 +187,7 @@ def _ask(transport: HttpTransport, talk: Conversation, method: str, url: str, bo
     raise Stalled(
         f"{urlsplit(url).hostname} refuses the comment: {method} gives status {answer.status}",
         code="SYN323",
-        help="May the token write comments? On GitHub the job needs `pull-requests: write`, which pull requests from "
-        "forks never get; on GitLab it takes a project access token with the scope api.",
+        help=_ALLOWED,
     )
 
 

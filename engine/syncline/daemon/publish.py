@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from syncline.model.errors import Stalled, SynclineError
 from syncline.reconciler.signed import export
+from syncline.sdk.whole_file import write_whole
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
@@ -51,17 +50,7 @@ class Publisher:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    draft: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        draft = Path(name)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.chmod(0o644)  # there is nothing secret in it, and others fetch it
-        draft.replace(path)
+        write_whole(path, [data], mode=0o644, durable=True)  # there is nothing secret in it, and others fetch it
     except OSError as error:
-        if draft is not None:
-            draft.unlink(missing_ok=True)
         raise Stalled(f"the snapshot {path} can't be written: {error.strerror}", code="SYN321") from None

@@ -86,16 +86,27 @@ def trailer(said: str) -> str:
 
 def git(root: Path, *arguments: str) -> str | None:
     """Standard output of a git command in the folder; None when it fails or there is no git."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT
     try:
-        done = subprocess.run(
-            ["git", *SAFE, "-C", str(root), *arguments],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=TIMEOUT,
-            check=False,
-        )
+        done = run_git(root, *arguments)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None
+
+
+def run_git(
+    root: Path, *arguments: str, keep: tuple[str, ...] = (), **environ: str
+) -> subprocess.CompletedProcess[bytes]:
+    """
+    A git command in the folder, ended. OSError where there is no git, TimeoutExpired where it takes too long.
+
+    Of Git's own variables only those that begin with one of `keep` come from the environment; `environ` is added.
+    """
+    ours = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or (keep and k.startswith(keep))}
+    return subprocess.run(
+        ["git", *SAFE, "-C", str(root), *arguments],
+        env=ours | ENVIRONMENT | environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=TIMEOUT,
+        check=False,
+    )

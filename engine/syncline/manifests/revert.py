@@ -6,14 +6,13 @@ hook runs. Nothing is applied by it.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncline.manifests.repository import ENVIRONMENT, POSITIONS, SAFE, TIMEOUT, git
+from syncline.manifests.repository import POSITIONS, git, run_git
 from syncline.manifests.revisions import resolved
 from syncline.model.errors import Invalid, Stalled
 
@@ -85,18 +84,11 @@ def _tree(root: Path, head: str, to: str) -> str:
 
 def _out(root: Path, *arguments: str, **environ: str) -> str:
     """What a git command says; `Stalled` when it fails. The identity of the author may come from the environment."""
-    who = {
-        k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(("GIT_AUTHOR", "GIT_COMMITTER"))
-    }
     try:
-        done = subprocess.run(
-            ["git", *SAFE, "-C", str(root), *arguments],
-            env=who | ENVIRONMENT | environ, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=TIMEOUT, check=False,
-        )  # fmt: skip
+        done = run_git(root, *arguments, keep=("GIT_AUTHOR", "GIT_COMMITTER"), **environ)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Stalled(f"git {arguments[0]} can't be run: {error}", code="SYN674") from error
     if done.returncode:
-        said = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
+        said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it gave no reason"])[-1]
         raise Stalled(f"git {arguments[0]} failed: {said}", code="SYN674")
-    return done.stdout.strip()
+    return done.stdout.decode("utf-8", "replace").strip()

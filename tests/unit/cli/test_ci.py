@@ -174,9 +174,10 @@ def test_a_comment_has_an_end(repository, shell):
 class Host:
     """A code host with the comments of one pull request, as GitHub's and GitLab's documentation describes its API."""
 
-    def __init__(self, *, whole: bool = True) -> None:
+    def __init__(self, app: str = "") -> None:
         self.comments: list[dict[str, Any]] = []
-        self.whole = whole  # a token of an account that may ask who it is
+        self.app = app  # whose token it is, if that is no account, which could ask who it is
+        self.nobody = False  # nobody tells whose it is
         self.status = 0
         self.asked: list[Asked] = []
 
@@ -185,13 +186,15 @@ class Host:
         if self.status:
             return Reply({"message": "no"}, self.status)
         if asked.path == "/user":
-            return Reply({"id": 1, "login": "bot"}) if self.whole else Reply({"message": "no"}, 403)
+            return Reply({"message": "no"}, 403) if self.app else Reply({"id": 1, "login": "bot"})
+        if asked.path == "/graphql":
+            return Reply({"data": {"viewer": None if self.nobody else {"login": self.app}}})
         if asked.method == "GET":
             page = int(asked.query["page"])
             return Reply(self.comments[100 * (page - 1) : 100 * page])
         body = json.loads(asked.body)["body"]
         if asked.method == "POST":
-            self.add(1, "bot" if self.whole else "github-actions[bot]", body)
+            self.add(1, self.app or "bot", body)
             return Reply(self.comments[-1], 201)
         number = int(asked.path.rpartition("/")[2])
         found = next(c for c in self.comments if c["id"] == number)
@@ -203,10 +206,13 @@ class Host:
         self.comments.append({"id": len(self.comments) + 100, "body": body, "user": who, "author": who})
 
 
-@pytest.fixture(params=["github", "github-token", "gitlab"])
+APPS = {"github-token": "github-actions[bot]", "github-app": "plans[bot]"}
+
+
+@pytest.fixture(params=["github", "gitlab", *APPS])
 def host(request, monkeypatch, tmp_path, repository):
     """A code host, and a job on a pull request there, after a check."""
-    made = Host(whole=request.param != "github-token")
+    made = Host(APPS.get(request.param, ""))
     event = tmp_path / "event.json"
     event.write_text('{"pull_request": {"number": 7}}')
     with api_server(made) as server:
@@ -230,7 +236,7 @@ def test_one_comment_is_written_and_kept_up_to_date(host, shell, repository):
 
     assert len(host.comments) == 1
     assert "5 to create" in host.comments[0]["body"]
-    writes = [a.path for a in host.asked if a.method != "GET"]
+    writes = [a.path for a in host.asked if a.method != "GET" and a.path != "/graphql"]
     assert len(writes) == 2
     assert writes[0] in {"/repos/acme/config/issues/7/comments", "/projects/42/merge_requests/7/notes"}
 
@@ -257,6 +263,30 @@ def test_a_refusal_says_what_to_do(host, shell, status, code):
     assert ended.code == code
     assert "error[SYN323]" in ended.err
     assert "s3cr3t" not in ended.err + ended.out
+
+
+def test_without_knowing_whose_token_it_is_nothing_is_written(host, shell):
+    """Else each run would leave another comment: the one of before isn't recognised."""
+    shell("ci", "check")
+    assert shell("ci", "comment").code == 0
+    host.app, host.nobody = host.app or "x", True
+
+    ended = shell("ci", "comment")
+
+    assert (ended.code, len(host.comments)) == (1, 1)
+    assert "error[SYN323]" in ended.err
+
+
+def test_each_environment_of_a_folder_has_a_comment_of_its_own(repository, shell):
+    """Checks of two environments in one pull request don't take turns at one comment."""
+    (repository / "environments.yaml").write_text(
+        "apiVersion: syncline/v1\nkind: Environments\nspec: {environments: {staging: {}, production: {}}}\n"
+    )
+    heads = []
+    for environment in ("staging", "production"):
+        shell("ci", "check", "--environment", environment)
+        heads.append((repository / "syncline-ci" / "comment.md").read_text().partition("\n")[0])
+    assert heads == ["<!-- syncline-plan: .@staging -->", "<!-- syncline-plan: .@production -->"]
 
 
 @pytest.mark.parametrize("missing", ["GITHUB_TOKEN", "GITLAB_TOKEN", "CI_MERGE_REQUEST_IID", "GITHUB_EVENT_PATH"])

@@ -54,7 +54,12 @@ class Checked:
     metavar="DIR",
     help="Folder for the comment, the plan and the reports; made if it isn't there.",
 )
-@click.option("--name", default="", metavar="NAME", help="Tells comments of several configurations apart.")
+@click.option(
+    "--name",
+    default="",
+    metavar="NAME",
+    help="Tells comments of several configurations apart; by default folder and environment do.",
+)
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
 @snapshot
 @environment
@@ -93,7 +98,9 @@ def check(
     checked = _checked(settings, base, state, notes, allow_deletes=allow_deletes)
     here = os.path.relpath(settings.root)
     sources = Sources(settings.root, base=Path())
-    comment = _write(out, checked, name or here, sources)
+    # Each environment of a folder has a comment of its own.
+    named = name or (f"{here}@{settings.environment}" if settings.environment else here)
+    comment = _write(out, checked, named, sources)
     if app.environ.get("GITHUB_ACTIONS") == "true":
         from syncline.cli.output.findings_github import render_github
 

@@ -125,21 +125,15 @@ def declared_integration(settings: Settings, name: str, tenant: str) -> tuple[Va
 def write_file(path: Path, data: str | bytes | Iterator[str], *, private: bool = False) -> None:
     """Writes a file whole or not at all, part by part; with mode 0600 when it holds what not everyone may read."""
     import os
-    import tempfile
 
+    from syncline.sdk.whole_file import write_whole
+
+    mode = 0o600
+    if not private:
+        umask = os.umask(0)
+        os.umask(umask)
+        mode = 0o666 & ~umask
     try:
-        descriptor, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        write_whole(path, [data] if isinstance(data, str | bytes) else data, mode=mode)
     except OSError as error:
-        raise click.FileError(str(path), error.strerror or "can't be written") from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            for part in [data] if isinstance(data, str | bytes) else data:
-                file.write(part.encode() if isinstance(part, str) else part)
-        if not private:
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(draft).chmod(0o666 & ~umask)
-        Path(draft).replace(path)
-    except OSError as error:
-        Path(draft).unlink(missing_ok=True)
         raise click.FileError(str(path), error.strerror or "can't be written") from None
