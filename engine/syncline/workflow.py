@@ -9,7 +9,7 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from syncline.model.rehearsal import Rehearsal
     from syncline.model.run import Reject
     from syncline.planner.observed import Observed
+    from syncline.planner.ownership import Ownership
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
@@ -58,7 +59,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What is declared, and every finding about it, policy included; `formerly` is its environment's old name."""
+    """What is declared, and every finding about it, policy included; `formerly` is its environment's old name, and
+    `known` what was wrong with other sources' objects before: it isn't among the findings.
+    """
 
     files: tuple[str, ...]
     desired: Desired
@@ -66,6 +69,7 @@ class Validation:
     diagnostics: tuple[Diagnostic, ...]
     policy: tuple[PolicyResult, ...]
     formerly: str = ""
+    known: frozenset[tuple[str, str, str]] = frozenset()
 
     @property
     def ok(self) -> bool:
@@ -99,15 +103,27 @@ def validate_each(settings: Settings, *, mapping_tests: bool = True, base: str =
     return {name: _validated(settings, tree, mapping_tests=mapping_tests, base=base) for name, tree in loaded.items()}
 
 
-def _validated(settings: Settings, loaded: LoadResult, *, mapping_tests: bool, base: str) -> Validation:
-    judged = _judged(loaded)
+def _validated(
+    settings: Settings,
+    loaded: LoadResult,
+    *,
+    mapping_tests: bool,
+    base: str,
+    owners: Ownership | None = None,
+    known: Known | None = None,
+) -> Validation:
+    """With `owners`, together with what is applied of other sources."""
+    judged = _judged(loaded, owners)
     found = list(judged.findings)
     if base:
         from syncline.manifests.revisions import connectors_at
 
         found += since(connectors_at(settings.root, base), judged.desired)
     if mapping_tests and not has_errors(found):
-        found += _mapping_tests(judged, frozenset())[1]
+        passed, wrong = _mapping_tests(judged, known.passed if known is not None else frozenset())
+        found += wrong
+        if known is not None:
+            known.passed = passed
     return _decided(settings, replace(judged, findings=tuple(found)))
 
 
@@ -121,14 +137,18 @@ def _judged_anew(loaded: LoadResult, known: Known) -> Judged:
     return judged
 
 
-def _judged(loaded: LoadResult) -> Judged:
-    resolved = resolve(loaded.manifests, loaded.broken)
+def _judged(loaded: LoadResult, owners: Ownership | None = None) -> Judged:
+    mine = {*(manifest.key for manifest in loaded.manifests), *loaded.broken}
+    others = owners.others(mine) if owners is not None else []
+    resolved = resolve([*loaded.manifests, *others], loaded.broken)
     flows = compile_flows(resolved.desired)
     found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
     found += _mapping_findings(resolved.desired, flows)
     found += side_by_side(resolved.desired)
     found += _condition_findings(resolved.desired)
     found += check_subscriptions(resolved.desired)
+    if owners is not None:
+        found += [*owners.findings(loaded.manifests), *owners.left()]
     return Judged(loaded, resolved.desired, flows, tuple(found))
 
 
@@ -169,14 +189,17 @@ def _mapping_findings(desired: Desired, flows: Flows) -> list[Diagnostic]:
 
 
 def _mapping_tests(judged: Judged, passed: frozenset[Tested]) -> tuple[frozenset[Tested], list[Diagnostic]]:
-    """Runs mappings' own tests, but for those that passed before: which pass, and what was found."""
+    """Runs the own tests of the mappings that were loaded, but for those that passed before: which pass, and what was
+    found.
+    """
     from syncline.kinds.mapping import MappingSpec
 
     sources = {item.flow.mapping.key: source_schema(item.flow.source) for item in judged.flows.values()}
     found: list[Diagnostic] = []
     passing: set[Tested] = set()
+    mine = {manifest.key for manifest in judged.loaded.manifests}
     for manifest in judged.desired.of_kind("Mapping"):
-        if not isinstance(manifest.spec, MappingSpec) or not manifest.spec.tests:
+        if not isinstance(manifest.spec, MappingSpec) or not manifest.spec.tests or manifest.key not in mine:
             continue
         from syncline.mapping.tests import run_tests
 
@@ -219,9 +242,14 @@ def plan(
     state: StateReader | None = None,
     validation: Validation | None = None,
     data: int = 0,
+    source: str = "",
+    known: Known | None = None,
 ) -> Plan:
     """
     What applying the working tree would change. Changes nothing, and needs no credentials.
+
+    `source` is the source that the tree is of, '' for the first: what is applied of others stays as it is, and what
+    they declare can be referred to. `known` is as in `validate`.
 
     With `data`, flows that are new or change are rehearsed on up to so many records each: their systems are contacted,
     with credentials, unless policy or a guard stops the plan.
@@ -239,24 +267,28 @@ def plan(
     from syncline.reconciler.rotation import findings
     from syncline.state.open import open_reader
 
-    validation = validation or validate(settings)
-    _refuse(validation)
     with closing(state or open_reader(settings.state_url)) as reader:
         head = head or revision(settings.root)
         back = head.back_to
         if back is None:
-            back = back_to(settings.root, reader.applied_before(head.commit), head.commit)
+            back = back_to(settings.root, reader.applied_before(head.commit, source), head.commit)
         observed = observe(reader, back)
+        if back:
+            mine = {key for key, known in observed.objects.items() if known.source == source}
+            observed = replace(observed, kept={key: at for key, at in observed.kept.items() if key in mine})
+        validation, taken = _beside(settings, validation, observed.objects, source, known)
+        _refuse(validation)
         unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
             key: manifest.digest for key, manifest in validation.desired.objects.items()
         }
         before = validation if unchanged else read_applied(reader)
-        changes = changes_of(validation.desired, observed, before.flows, validation.flows, before.desired)
+        changes = changes_of(validation.desired, observed, before.flows, validation.flows, before.desired, taken)
         results = (
             _check_policy(settings.root, validation.desired, validation.flows, changes)
             if changes
             else validation.policy
         )
+        results = tuple(r for r in results if r.diagnostic is None or _said(r.diagnostic) not in validation.known)
         made = make_plan(
             validation.desired,
             observed,
@@ -270,12 +302,50 @@ def plan(
             ),
             allow_deletes=allow_deletes,
         )
-        basis = replace(made.basis, environment=settings.environment, formerly=validation.formerly)
+        basis = replace(made.basis, environment=settings.environment, formerly=validation.formerly, source=source)
         check_environment(basis, observed.environment)
         made = replace(made, basis=basis)
         if data and made.can_apply:
             made = replace(made, data=tuple(_rehearsed(settings, validation, made, observed, reader, data)))
     return made
+
+
+def _beside(
+    settings: Settings,
+    validation: Validation | None,
+    applied: Mapping[ObjectKey, AppliedObject],
+    source: str,
+    known: Known | None,
+) -> tuple[Validation, Mapping[ObjectKey, str]]:
+    """What the tree of a source declares, beside what is applied of others; which objects it takes over, and whose."""
+    from syncline.planner.ownership import Ownership
+
+    if not source and not any(one.source or key.kind == "Source" for key, one in applied.items()):
+        found = validation or validate(settings, known=known)
+        if not any(found.desired.of_kind("Source")):
+            return found, {}
+    loaded = declared(settings.root, settings.environment, None if known is None else known.files)
+    owners = Ownership.of(source, loaded.manifests, applied)
+    found = _validated(settings, loaded, mapping_tests=True, base="", owners=owners, known=known)
+    if not found.ok and (before := _wrong_before(settings, applied, source)):
+        found = replace(found, diagnostics=tuple(d for d in found.diagnostics if _said(d) not in before), known=before)
+    return found, owners.taken([manifest.key for manifest in loaded.manifests])
+
+
+def _wrong_before(
+    settings: Settings, applied: Mapping[ObjectKey, AppliedObject], source: str
+) -> frozenset[tuple[str, str, str]]:
+    """What is wrong with other sources' objects as they are applied: no commit of this one can be blamed for that."""
+    from syncline.manifests.load import LoadResult, from_document
+
+    manifests = tuple(from_document(one.document) for one in applied.values())
+    found = _validated(settings, LoadResult(manifests), mapping_tests=False, base="").diagnostics
+    others = {str(key) for key, one in applied.items() if one.source != source}
+    return frozenset(_said(d) for d in found if d.subject in others)
+
+
+def _said(finding: Diagnostic) -> tuple[str, str, str]:
+    return finding.code, finding.message, finding.subject
 
 
 def _rehearsed(

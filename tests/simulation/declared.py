@@ -172,6 +172,10 @@ class Followed:
     def shown(self) -> str:
         return "the repository"
 
+    @property
+    def ref(self) -> str:
+        return "refs/heads/main"
+
     def head(self, stop: Stop) -> str:
         del stop
         self.point("fetch")

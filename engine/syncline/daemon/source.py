@@ -122,6 +122,11 @@ class SourceRepository:
         self._trees = home / "trees"
 
     @property
+    def ref(self) -> str:
+        """The name that is followed, in full; '' for a commit."""
+        return self._source.ref
+
+    @property
     def shown(self) -> str:
         """Its URL, as people may see it."""
         return _shown(self._source.url)

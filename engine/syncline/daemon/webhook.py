@@ -37,17 +37,15 @@ _WHSEC: Final = "whsec_"
 
 
 class Webhook:
-    """Answers deliveries. `secrets` gives those that count now; `follows` says whether a ref does; `wake` asks to look.
+    """Answers deliveries. `secrets` gives those that count now; `pushed` has whatever follows a ref looked at, and says
+    whether anything does.
 
     Safe for threads. Secrets are asked for at each delivery, so that a new one counts without a restart.
     """
 
-    def __init__(
-        self, secrets: Callable[[], Sequence[Secret]], follows: Callable[[str], bool], wake: Callable[[], None]
-    ) -> None:
+    def __init__(self, secrets: Callable[[], Sequence[Secret]], pushed: Callable[[str], bool]) -> None:
         self._secrets = secrets
-        self._follows = follows
-        self._wake = wake
+        self._pushed = pushed
         self._lock = threading.Lock()
         self._window = Window(*RATE, SystemClock())
 
@@ -69,9 +67,8 @@ class Webhook:
         if not any(genuine(asked.headers, asked.body, secret, now) for secret in secrets):
             return Reply(401, {"error": "not signed with the secret"})
         ref = pushed(asked.headers, asked.body)
-        if not self._follows(ref):
+        if not self._pushed(ref):
             return Reply(200, {"look": False, "reason": "nothing that is followed was pushed"})
-        self._wake()
         return Reply(202, {"look": True})
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """Applied objects, resolved and compiled, at a serial of the state; the commit and plan that made it so.
+    """Applied objects, resolved and compiled, at a serial of the state; the first source's commit and plan that made
+    it so.
 
     `below` remembers what objects stand on, once somebody found it out.
     """
@@ -32,7 +33,14 @@ class Applied:
     objects: Mapping[ObjectKey, AppliedObject]
     desired: Desired
     flows: Flows
+    #: The last commit, and the plan, of each source but the first.
+    others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     below: dict[ObjectKey, tuple[ObjectKey, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def under(self, key: ObjectKey) -> tuple[str, str]:
+        """The commit of its source that was applied last, and that plan's digest."""
+        known = self.objects.get(key)
+        return self.others.get(known.source if known else "", (self.revision, self.plan))
 
     def flow(self, key: ObjectKey) -> CompiledFlow:
         """An applied sync or import; `Invalid` with a suggestion where there is none."""
@@ -52,5 +60,6 @@ def read_applied(reader: StateReader) -> Applied:
     serial = reader.serial()
     objects = {applied.key: applied for applied in reader.objects()}
     desired = resolve([from_document(applied.document) for applied in objects.values()]).desired
-    revision, plan = reader.applied_under()
-    return Applied(serial, revision, plan, objects, desired, compile_flows(desired))
+    others = {source: reader.applied_under(source) for source in {known.source for known in objects.values()} - {""}}
+    revision, plan = reader.applied_under("" if others else None)
+    return Applied(serial, revision, plan, objects, desired, compile_flows(desired), others)

@@ -76,13 +76,14 @@ class Run:
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
         self.opener.ledgers = self.facilities.store.ledger
         self.clock = time.perf_counter()
+        revision, plan = applied.under(work.key)
         self.record = RunRecord(
             id=new_run_id(),
             key=work.key,
             state=RunState.pending,
             trigger=work.trigger,
-            revision=applied.revision,
-            plan=applied.plan,
+            revision=revision,
+            plan=plan,
             started=rfc3339(),
             parent=work.parent,
         )

@@ -10,6 +10,7 @@ from syncline.kinds import (
     mapping,
     policy,
     schedule,
+    source,
     subscription,
     sync,
     tenant,
@@ -19,6 +20,7 @@ from syncline.model.kind import Kind
 KINDS: tuple[Kind, ...] = (
     tenant.KIND,
     policy.KIND,
+    source.KIND,
     auth.KIND,
     connector.KIND,
     integration.KIND,

@@ -22,6 +22,7 @@ from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
 from syncline.kinds.reading import Page
 from syncline.kinds.schedule import OnEvent, ScheduleSpec, Windows
+from syncline.kinds.source import SourceSpec
 from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
@@ -369,6 +370,22 @@ def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
         )
 
 
+def _source(spec: SourceSpec) -> Iterator[Problem]:
+    chosen = [name for name in ("branch", "tag", "commit") if getattr(spec, name)]
+    if len(chosen) > 1:
+        yield _choice(chosen, ("branch", "tag", "commit"), SPEC, "a source")
+    scopes = {name: kind.scope for name, kind in KIND_BY_NAME.items() if name not in {"Tenant", "Source"}}
+    for field_, without in (("kinds", "shared"), ("shared", "tenant")):
+        for position, kind in enumerate(getattr(spec.declares, field_)):
+            known = [name for name, scope in scopes.items() if scope != without]
+            if kind not in known:
+                yield _not_one_of(kind, known, (*SPEC, "declares", field_, position), "kind for a source")
+    for position, transfer in enumerate(spec.transfers):
+        if (transfer.from_ is None) == (transfer.to is None):
+            given = ["from", "to"] if transfer.to else []
+            yield _choice(given, ("from", "to"), (*SPEC, "transfers", position), "a transfer")
+
+
 #: A check's argument is the kind's own spec model, which the loader guarantees.
 CHECKS: Final[dict[str, Callable[[Any], Iterator[Problem]]]] = {
     "AuthConfig": _auth,
@@ -380,6 +397,7 @@ CHECKS: Final[dict[str, Callable[[Any], Iterator[Problem]]]] = {
     "Sync": _flow,
     "Import": _flow,
     "Schedule": _schedule,
+    "Source": _source,
     "Subscription": _subscription,
 }
 

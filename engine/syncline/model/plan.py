@@ -20,7 +20,8 @@ class Basis:
     """
     What a plan was made from. `serial` counts applied changes; a plan is stale when the state has another.
 
-    `environment` is the one that was rendered, `formerly` the name that it had before; '' where there is none.
+    `environment` is the one that was rendered, `formerly` the name that it had before; '' where there is none. `source`
+    is the one that `revision` is a commit of, '' for the first; the serial pins what is applied of the others.
     """
 
     revision: str
@@ -30,6 +31,7 @@ class Basis:
     manifests: str
     environment: str = ""
     formerly: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from syncline.manifests.desired import Desired
@@ -14,6 +15,7 @@ from syncline.model.change import Action, Change, FieldChange
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 from syncline.planner.observed import Observed
+from syncline.planner.ownership import shown
 
 
 def _flat(value: Any, path: str) -> Iterator[tuple[str, str]]:
@@ -60,8 +62,11 @@ def _changed(manifest: Manifest, document: str) -> tuple[FieldChange, ...]:
     return field_changes(json.loads(document), json.loads(to_document(manifest)))
 
 
-def diff(desired: Desired, observed: Observed) -> tuple[Change, ...]:
-    """Creates, updates, moves and deletes in key order, without effects. Unchanged objects are not listed.
+def diff(
+    desired: Desired, observed: Observed, taken: Mapping[ObjectKey, str] = MappingProxyType({})
+) -> tuple[Change, ...]:
+    """Creates, updates, moves and deletes in key order, without effects. Unchanged objects are not listed, but for
+    those that are taken over from another source.
 
     A declaration that only went to another file or line is unchanged: a recorded place belongs to the revision that is
     recorded with it, and stays right for that one.
@@ -75,6 +80,9 @@ def diff(desired: Desired, observed: Observed) -> tuple[Change, ...]:
                 fields = _changed(manifest, applied.document)
                 reason = "the declaration changed" if fields else "the declaration is written differently"
                 changes.append(Change(Action.update, key, reason, manifest.place, fields))
+            elif key in taken:
+                was = f"taken over from the source {shown(taken[key])}; nothing else changes"
+                changes.append(Change(Action.update, key, was, manifest.place))
             continue
         previous = previous_key(manifest, observed)
         if previous is None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from syncline.manifests.desired import Desired
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic
+from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.planner.compiled import Flows
 from syncline.planner.diff import diff
@@ -15,13 +19,18 @@ from syncline.planner.order import steps
 
 
 def changes_of(
-    desired: Desired, observed: Observed, before: Flows, after: Flows, former: Desired | None = None
+    desired: Desired,
+    observed: Observed,
+    before: Flows,
+    after: Flows,
+    former: Desired | None = None,
+    taken: Mapping[ObjectKey, str] = MappingProxyType({}),
 ) -> tuple[Change, ...]:
     """
     Changes with their effects; `before` and `after` are the compiled flows of what is applied and declared, `former` is
-    what is applied, where something is.
+    what is applied, where something is, and `taken` what becomes this source's, with whose it was.
     """
-    return with_effects(diff(desired, observed), before, after, observed, former, desired)
+    return with_effects(diff(desired, observed, taken), before, after, observed, former, desired)
 
 
 def make_plan(

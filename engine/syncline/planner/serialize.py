@@ -26,7 +26,7 @@ def _key(value: Any) -> ObjectKey:
 
 def _basis(basis: Basis) -> dict[str, Any]:
     data = asdict(basis)
-    for name in ("environment", "formerly"):  # only of repositories with environments
+    for name in ("environment", "formerly", "source"):  # only where there are environments, or several sources
         if not data[name]:
             del data[name]
     return data

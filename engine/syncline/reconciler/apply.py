@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING
 
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import resolve
-from syncline.model.diagnostic import has_errors
+from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Denied, Invalid, Waiting
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor
 from syncline.planner.compiled import compile_flows
+from syncline.planner.ownership import Ownership, shown
 from syncline.planner.serialize import digest as plan_digest
 from syncline.planner.serialize import step_data
 from syncline.policy.check import check, diagnostics
@@ -106,6 +107,26 @@ def check_moves(plan: Plan, reader: StateReader) -> None:
             applied = applied - {previous} | {key}
 
 
+def check_owned(plan: Plan, objects: Mapping[ObjectKey, AppliedObject], desired: Desired) -> None:
+    """`Invalid` when a plan changes what its source doesn't own or may not declare: a file may say anything."""
+    owners = Ownership.of(plan.basis.source, desired.of_kind("Source"), objects)
+    if not owners.several:
+        return
+    put = [from_document(step.document) for step in plan.steps if isinstance(step, PutObject)]
+    found = list(owners.findings(put))
+    for step in plan.steps:
+        key = step.previous if isinstance(step, MoveObject) else step.key
+        if isinstance(step, DeleteObject | MoveObject) and not owners.owns(key):
+            found.append(Diagnostic("SYN744", f"{key} is another source's", subject=str(key)))
+    if found:
+        raise Invalid(
+            f"the plan changes what the source {shown(plan.basis.source)} doesn't own",
+            code="SYN744",
+            diagnostics=found,
+            help="Plan again, and look at which source declares it.",
+        )
+
+
 @contextmanager
 def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[dict[ObjectKey, Waiting]]:
     """
@@ -182,6 +203,20 @@ def _possible(
     return part, held
 
 
+def _blamed(
+    denied: tuple[PolicyResult, ...], plan: Plan, applied: Mapping[ObjectKey, AppliedObject], today: dt.date
+) -> tuple[PolicyResult, ...]:
+    """Without what policy denies of other sources' objects already as they are, such as after an exception has ended:
+    this plan isn't to blame for that.
+    """
+    others = {str(key) for key, known in applied.items() if known.source != plan.basis.source}
+    if not any(result.object in others for result in denied):
+        return denied
+    desired = resolve([from_document(known.document) for known in applied.values()]).desired
+    before = {(r.rule, r.object) for r in check_policy(desired, replace(plan, changes=()), today) if not r.allowed}
+    return tuple(r for r in denied if r.object not in others or (r.rule, r.object) not in before)
+
+
 def _not_due(plan: Plan, store: StateStore) -> dict[ObjectKey, Waiting]:
     """Objects that an earlier apply of the same commit held back, and whose next attempt isn't due yet."""
     now = rfc3339()
@@ -237,13 +272,17 @@ def apply_plan(
         objects = {known.key: known for known in store.objects()}
         part, held = _possible(plan, objects, blocked, today)
         desired = after(part, objects).desired
+        check_owned(part, objects, desired)
+        source = plan.basis.source
         if held and not part.steps:
-            after_apply(facilities.settings, store, desired, plan.basis.revision, held, patient=patient)
+            after_apply(facilities.settings, store, desired, plan.basis.revision, held, patient=patient, source=source)
             if not patient:
                 raise next(iter(held.values()))
             return Applied(plan, digest, "", store.serial(), 0, held)
         policy = check_policy(desired, part, today)
         denied = tuple(r for r in policy if not r.allowed)
+        if denied:
+            denied = _blamed(denied, part, objects, today)
         revision, before = plan.basis.revision, plan.basis.serial
         counts = json.dumps(dict(plan.summary), sort_keys=True)
         recorder.record(
@@ -258,6 +297,7 @@ def apply_plan(
                     dirty=plan.basis.dirty,
                     changes=counts,
                     environment=plan.basis.environment,
+                    source=source,
                 ),
                 recorder.event(
                     Action.policy_decision,
@@ -277,7 +317,7 @@ def apply_plan(
             )
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
         steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
-        store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment)
+        store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment, source)
         events: list[Event] = []
         for index, step in enumerate(part.steps):
             take(store, lease, name, index, step, plan, digest)
@@ -302,5 +342,5 @@ def apply_plan(
         # Evidence first: a kill in between leaves the journal open, and the next apply tells its steps again.
         recorder.record([*events, finish])
         store.finish_apply(lease, name, author, len({step.key for step in part.steps}))
-        after_apply(facilities.settings, store, desired, revision, held, patient=patient)
+        after_apply(facilities.settings, store, desired, revision, held, patient=patient, source=source)
     return Applied(plan, digest, name, serial, len(part.steps), held)

@@ -14,7 +14,7 @@ from syncline.manifests.resolve import resolve
 from syncline.model.condition import Occurrence, Status
 from syncline.model.errors import Invalid
 from syncline.reconciler.needs import Needs, needs
-from syncline.reconciler.status import SOURCE
+from syncline.reconciler.status import SOURCE, source_key
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
@@ -59,13 +59,14 @@ def explain(reader: StateReader, key: ObjectKey) -> Explained:
     status = statuses.get(key) or (Status(key) if applied is not None else None)
     if status is None:
         raise Invalid(f"nothing is known of {key}", code="SYN670", help="`syncline status` lists what there is.")
+    own = {SOURCE, source_key(applied.source if applied else "")}
     desired = resolve([from_document(known.document) for known in objects]).desired
     runs = reader.runs(key, 1)
     return Explained(
         status,
         applied,
         tuple(chain(statuses | {key: status}, needs(desired), key)),
-        tuple(found for found in statuses.values() if found.key.kind == SOURCE.kind),
+        tuple(found for found in statuses.values() if found.key in own),
         runs[0] if runs else None,
         reader.events(key, limit=EVENTS),
         desired,

@@ -58,12 +58,19 @@ class Snapshot:
         plain = ("taken", "program", "lineage", "serial", "revision", "plan", "environment")
         data = {
             **{name: getattr(self, name) for name in plain},
-            "objects": [{**asdict(o), "key": str(o.key)} for o in self.objects],
+            "objects": [_object_data(o) for o in self.objects],
             "flows": {str(key): {"read": f.read, "counters": dict(f.counters)} for key, f in self.flows.items()},
         }
         if self.kept:
             data["kept"] = {c: {str(key): asdict(k) for key, k in kept.items()} for c, kept in self.kept.items()}
         return f"{VERSION}\n{canonical_json.dumps(data).decode()}\n"
+
+
+def _object_data(applied: AppliedObject) -> dict[str, object]:
+    data = {**asdict(applied), "key": str(applied.key)}
+    if not applied.source:
+        del data["source"]  # only where there are several
+    return data
 
 
 def take(reader: StateReader, taken: str, program: str) -> Snapshot:
@@ -87,6 +94,7 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
     plan: str
     generation: int
     applied: str
+    source: str = ""
 
 
 class _Flow(msgspec.Struct, forbid_unknown_fields=True):
@@ -175,7 +183,7 @@ class SnapshotState(EmptyState):
         found = self._snapshot.flows.get(key)
         return (MetricsPeriod(key, "", "", found.counters),) if found and limit else ()
 
-    def applied_before(self, revision: str) -> str:
+    def applied_before(self, revision: str, source: str = "") -> str:  # noqa: ARG002 - of any
         """The applied revision; of what came before it, a snapshot knows nothing."""
         return self._snapshot.revision if self._snapshot.revision != revision else ""
 
@@ -187,5 +195,5 @@ class SnapshotState(EmptyState):
     def environment(self) -> str:
         return self._snapshot.environment
 
-    def applied_under(self) -> tuple[str, str]:
+    def applied_under(self, source: str | None = None) -> tuple[str, str]:  # noqa: ARG002 - of any
         return self._snapshot.revision, self._snapshot.plan

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from syncline.kinds import KIND_BY_NAME
+from syncline.kinds.source import FIRST
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.errors import Again, Stalled, SynclineError, Waiting
 from syncline.model.key import ObjectKey
@@ -46,8 +47,13 @@ if TYPE_CHECKING:
     from syncline.state.store import RunRecord, StateReader, StateStore
 
 
-#: What the status of the repository as a whole is kept under.
-SOURCE: Final = ObjectKey("", "Source", "main")
+#: What the status of the first source, the repository that declares others, is kept under.
+SOURCE: Final = ObjectKey("", "Source", FIRST)
+
+
+def source_key(name: str) -> ObjectKey:
+    """What the status of a source is kept under; '' is the first."""
+    return ObjectKey("", "Source", name) if name else SOURCE
 
 
 def after_apply(
@@ -58,9 +64,10 @@ def after_apply(
     held: Mapping[ObjectKey, Waiting],
     *,
     patient: bool,
+    source: str = "",
 ) -> None:
     """
-    After an apply: `desired` is all that is applied now, `held` what of the commit `revision` couldn't be yet.
+    After an apply: `desired` is all that is applied now, `held` what of a source's commit `revision` couldn't be yet.
 
     `patient`: whoever applies tries again by itself. What is new or changed is ready until something is known against
     it; of credentials, their secrets are looked for.
@@ -89,22 +96,25 @@ def after_apply(
             if known is None or waits_for(known, revision) is None or known.retry <= at.text:
                 known = waits(known or found.get(key) or Status(key), at, error, again=patient)
             found[key] = known
-        found[SOURCE] = _source(before.get(SOURCE), at, None, held, again=patient)
+        key = source_key(source)
+        found[key] = _source(found.get(key) or before.get(key) or Status(key), at, None, held, again=patient)
         found = _settled(found, desired, graph, now)
-        gone = [Status(key) for key in before if key not in found and key.kind != "Source"]
+        gone = [Status(key) for key in before if key not in found and key != SOURCE]
         return [*found.values(), *gone], _told(before, found)
 
     store.change_statuses(None, make)
 
 
-def source_failed(store: StateStore, revision: str, error: SynclineError, *, after: float | None) -> None:
+def source_failed(
+    store: StateStore, revision: str, error: SynclineError, *, after: float | None, source: str = ""
+) -> None:
     """Why the newest commit of a source isn't applied; `after` is in seconds until it is tried again, by itself."""
-    key, at = SOURCE, Moment(_now(), revision)
+    key, at = source_key(source), Moment(_now(), revision)
     retry = "" if after is None else at.after(1, after)
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         known = before.get(key)
-        found = replace(_source(known, at, error, {}, again=after is not None), retry=retry)
+        found = replace(_source(known or Status(key), at, error, {}, again=after is not None), retry=retry)
         if known is not None and _same(known, found):
             found = replace(known, retry=retry)  # told of once, however often it comes again
         return [found], _told(before, {key: found})
@@ -112,12 +122,13 @@ def source_failed(store: StateStore, revision: str, error: SynclineError, *, aft
     store.change_statuses([key], make)
 
 
-def source_well(store: StateStore, revision: str) -> None:
+def source_well(store: StateStore, revision: str, source: str = "") -> None:
     """That the newest commit of a source is applied whole, after all."""
-    key = SOURCE
+    key = source_key(source)
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
-        found = _kept(before.get(key), _source(before.get(key), Moment(_now(), revision), None, {}, again=True))
+        known = before.get(key)
+        found = _kept(known, _source(known or Status(key), Moment(_now(), revision), None, {}, again=True))
         return [found], _told(before, {key: found})
 
     store.change_statuses([key], make)
@@ -251,9 +262,8 @@ def _fresh(settings: Settings, manifest: Manifest, generation: int, at: Moment, 
 
 
 def _source(
-    known: Status | None, at: Moment, error: SynclineError | None, held: Mapping[ObjectKey, Waiting], *, again: bool
+    status: Status, at: Moment, error: SynclineError | None, held: Mapping[ObjectKey, Waiting], *, again: bool
 ) -> Status:
-    status = known or Status(SOURCE)
     if error is not None:
         found = failed(status, at, type(error).__name__, error, again=again)
         if isinstance(error, Waiting | Again):

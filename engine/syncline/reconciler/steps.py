@@ -19,7 +19,15 @@ def take(store: StateStore, lease: Lease, apply: str, index: int, step: Step, pl
             before = store.object(key)
             generation = 1 if before is None else before.generation + (before.digest != object_digest)
             applied = AppliedObject(
-                key, object_digest, document, place, plan.basis.revision, digest, generation, rfc3339()
+                key,
+                object_digest,
+                document,
+                place,
+                plan.basis.revision,
+                digest,
+                generation,
+                rfc3339(),
+                plan.basis.source,
             )
             store.put_object(lease, apply, index, applied)
         case MoveObject(key, previous):

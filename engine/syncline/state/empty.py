@@ -67,10 +67,10 @@ class EmptyState:
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:  # noqa: ARG002 - the protocol's
         return ()
 
-    def applied_under(self) -> tuple[str, str]:
+    def applied_under(self, source: str | None = None) -> tuple[str, str]:  # noqa: ARG002 - the protocol's
         return "", ""
 
-    def applied_before(self, revision: str) -> str:  # noqa: ARG002 - the protocol's
+    def applied_before(self, revision: str, source: str = "") -> str:  # noqa: ARG002 - the protocol's
         return ""
 
     def kept_revisions(self) -> tuple[str, ...]:

@@ -86,11 +86,15 @@ def restored(connection: Connection, revision: str, key: ObjectKey) -> str | Non
 
 
 def _number_after(connection: Connection, revision: str) -> tuple[int, str] | None:
-    """The apply that came after the last one of a commit, and when it began."""
+    """The apply of the same source that came after the last one of a commit, and when it began."""
     applied = (_APPLIES.c.revision == revision, _APPLIES.c.outcome == "finished")
-    last = select(func.max(_APPLIES.c.number)).where(*applied).scalar_subquery()
-    query = select(_APPLIES.c.number, _APPLIES.c.started).where(_APPLIES.c.number > last).order_by(_APPLIES.c.number)
-    row = connection.execute(query.limit(1)).first()
+    last = select(_APPLIES.c.number, _APPLIES.c.source).where(*applied).order_by(_APPLIES.c.number.desc())
+    if (found := connection.execute(last.limit(1)).first()) is None:
+        return None
+    query = select(_APPLIES.c.number, _APPLIES.c.started).where(
+        _APPLIES.c.number > found.number, _APPLIES.c.source == found.source
+    )
+    row = connection.execute(query.order_by(_APPLIES.c.number).limit(1)).first()
     return (row.number, row.started) if row else None
 
 

@@ -176,7 +176,7 @@ class SqlReader:
                 values.setdefault(row.period, {})[row.counter] = row.value
         return tuple(MetricsPeriod(key, start, _hour_after(start), counters) for start, counters in values.items())
 
-    def applied_under(self) -> tuple[str, str]:
+    def applied_under(self, source: str | None = None) -> tuple[str, str]:
         applies = tables.applies
         query = (
             select(applies.c.revision, applies.c.plan)
@@ -184,13 +184,16 @@ class SqlReader:
             .order_by(applies.c.number.desc())
             .limit(1)
         )
+        if source is not None:
+            query = query.where(applies.c.source == source)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return (row.revision, row.plan) if row else ("", "")
 
-    def applied_before(self, revision: str) -> str:
+    def applied_before(self, revision: str, source: str = "") -> str:
         applies = tables.applies
-        query = select(applies.c.revision).where(applies.c.outcome == "finished", applies.c.revision != revision)
+        earlier = (applies.c.outcome == "finished", applies.c.revision != revision, applies.c.source == source)
+        query = select(applies.c.revision).where(*earlier)
         with self._database.read() as connection:
             return connection.execute(query.order_by(applies.c.number.desc()).limit(1)).scalar() or ""
 
@@ -208,7 +211,9 @@ class SqlReader:
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(applies.c.number.desc()).limit(limit)).all()
         return tuple(
-            AppliedRevision(r.id, r.finished, r.revision, r.plan, Author(r.author, r.subject), r.serial, r.objects)
+            AppliedRevision(
+                r.id, r.finished, r.revision, r.plan, Author(r.author, r.subject), r.serial, r.objects, r.source
+            )
             for r in rows
         )
 
@@ -278,8 +283,21 @@ def run_columns(run: RunRecord) -> dict[str, Any]:
 def applied_object(row: Row[Any]) -> AppliedObject:
     """A row of `objects`."""
     return AppliedObject(
-        _key(row), row.digest, row.document, row.place, row.revision, row.plan, row.generation, row.applied
+        _key(row),
+        row.digest,
+        row.document,
+        row.place,
+        row.revision,
+        row.plan,
+        row.generation,
+        row.applied,
+        row.source,
     )
+
+
+def _applied_revision(row: Row[Any]) -> AppliedRevision:
+    author = Author(row.author, row.subject)
+    return AppliedRevision(row.id, row.finished, row.revision, row.plan, author, row.serial, row.objects, row.source)
 
 
 def _run(row: Row[Any]) -> RunRecord:

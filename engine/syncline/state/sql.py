@@ -107,7 +107,14 @@ class SqlStore(SqlReader):
             leases.check(connection, lease)
 
     def begin_apply(
-        self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str], environment: str = ""
+        self,
+        lease: Lease,
+        apply: str,
+        plan: str,
+        revision: str,
+        steps: Sequence[str],
+        environment: str = "",
+        source: str = "",
     ) -> None:
         applies = tables.applies
         with self._database.write(durable=True) as connection:
@@ -120,7 +127,7 @@ class SqlStore(SqlReader):
                 update(applies).where(applies.c.finished == "").values(finished=now(), outcome="given up")
             )
             before = connection.execute(select(func.max(applies.c.number))).scalar() or 0
-            values = {"id": apply, "plan": plan, "revision": revision, "environment": environment}
+            values = {"id": apply, "plan": plan, "revision": revision, "environment": environment, "source": source}
             begun = insert(applies).values(**values, started=now(), finished="", outcome="").returning(applies.c.number)
             positions.keep(connection, before, connection.execute(begun).scalar_one(), KEPT_JOURNALS)
             old = select(applies.c.id).order_by(applies.c.number.desc()).offset(KEPT_JOURNALS)
@@ -142,12 +149,13 @@ class SqlStore(SqlReader):
                 "plan": applied.plan,
                 "generation": (0 if before is None else before.generation) + changed,
                 "applied": applied.applied,
+                "source": applied.source,
             }
             if before is None:
                 connection.execute(insert(tables.objects).values(values))
             else:
                 connection.execute(update(tables.objects).where(mine).values(values))
-            return changed
+            return changed or bool(before and before.source != applied.source)
 
         self._take(
             lease,

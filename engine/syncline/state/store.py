@@ -29,6 +29,7 @@ class AppliedObject:
     `revision` (a declaration that only goes to another file is not applied again).
 
     `generation` starts at 1 and rises with each changed digest; the store counts it and ignores what a caller gives.
+    `source` is the source that owns it; '' for the first, which declares the others.
     """
 
     key: ObjectKey
@@ -39,6 +40,7 @@ class AppliedObject:
     plan: str
     generation: int
     applied: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Author:
 
 @dataclass(frozen=True, slots=True)
 class AppliedRevision:
-    """A finished apply that changed something: of which commit, to which serial, and how many objects it changed."""
+    """A finished apply that changed something: of whose commit, to which serial, and how many objects it changed."""
 
     apply: str
     finished: str
@@ -82,6 +84,7 @@ class AppliedRevision:
     author: Author
     serial: int
     objects: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +234,13 @@ class StateReader(Protocol):
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         """Counters of an object by the hour, newest first; a week of them unless told otherwise."""
 
-    def applied_under(self) -> tuple[str, str]:
-        """The revision and the plan's digest of the last finished apply; empty where there was none."""
+    def applied_under(self, source: str | None = None) -> tuple[str, str]:
+        """The revision and the plan's digest of the last finished apply, of a source or (None) of any; empty where
+        there was none.
+        """
 
-    def applied_before(self, revision: str) -> str:
-        """The revision of the last finished apply of another one; empty where there was none."""
+    def applied_before(self, revision: str, source: str = "") -> str:
+        """The revision of a source's last finished apply of another one; empty where there was none."""
 
     def kept_revisions(self) -> tuple[str, ...]:
         """Revisions that positions are kept of, each once, newest first."""
@@ -304,9 +309,17 @@ class StateStore(StateReader, Protocol):
         """
 
     def begin_apply(
-        self, lease: Lease, apply: str, plan: str, revision: str, steps: Sequence[str], environment: str = ""
+        self,
+        lease: Lease,
+        apply: str,
+        plan: str,
+        revision: str,
+        steps: Sequence[str],
+        environment: str = "",
+        source: str = "",
     ) -> None:
-        """Journals the steps of an apply before the first is taken, and gives up an earlier unfinished one.
+        """Journals the steps of an apply before the first is taken, and gives up an earlier unfinished one. `source` is
+        the one that `revision` is a commit of.
 
         Beginning an apply again by the same id and steps goes on where it stood.
         """

@@ -61,6 +61,7 @@ objects = Table(
     Column("plan", NAME, nullable=False),
     Column("generation", COUNT, nullable=False),
     Column("applied", NAME, nullable=False),
+    Column("source", NAME, nullable=False, server_default=""),
 )
 
 # `number` orders applies as they were begun; `finished` is empty while one is open.
@@ -75,6 +76,7 @@ applies = Table(
     Column("finished", NAME, nullable=False),
     Column("outcome", NAME, nullable=False),
     Column("environment", NAME, nullable=False, server_default=""),
+    Column("source", NAME, nullable=False, server_default=""),
 )
 
 steps = Table(

@@ -87,10 +87,12 @@ class House:
 
     def __init__(self, *keys):
         self.looks = 0
-        self.hook = Webhook(lambda: [Secret(key) for key in keys], lambda ref: ref == "refs/heads/main", self._wake)
+        self.hook = Webhook(lambda: [Secret(key) for key in keys], self._pushed)
 
-    def _wake(self):
-        self.looks += 1
+    def _pushed(self, ref):
+        follows = ref == "refs/heads/main"
+        self.looks += follows
+        return follows
 
     def post(self, body, headers, path="/hook"):
         return self.hook.answer(Asked("POST", path, message(headers), body)).status

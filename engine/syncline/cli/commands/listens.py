@@ -12,7 +12,6 @@ import click
 
 if TYPE_CHECKING:
     from syncline.daemon.loop import Daemon
-    from syncline.daemon.source import GitSource
     from syncline.model.secret import Secret
     from syncline.settings import Settings
 
@@ -59,7 +58,7 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
     status = daemon.status
 
     def answer(*, ok: bool) -> tuple[bool, dict[str, Any]]:
-        return ok, {"leading": status.leading, "commit": status.commit, "problem": status.problem}
+        return ok, status.to_json()
 
     with serving(
         host, port, {"/healthz": lambda: answer(ok=True), "/readyz": lambda: answer(ok=status.ready)}
@@ -69,9 +68,7 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
 
 
 @contextmanager
-def webhook(
-    listen: Listen, daemon: Daemon, source: GitSource, settings: Settings, tell: Callable[[str], None]
-) -> Iterator[None]:
+def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[str], None]) -> Iterator[None]:
     """Takes push webhooks, if they are asked for, while the block runs."""
     if listen.hook is None:
         yield
@@ -89,7 +86,7 @@ def webhook(
 
     secrets()  # says at once what is wrong with them
     host, port = address(listen.hook)
-    hook = Webhook(secrets, lambda ref: bool(ref) and ref == source.ref, daemon.look_soon)
+    hook = Webhook(secrets, daemon.pushed)
     with listening((host, port), hook.answer, max_body=MAX_BODY) as bound:
         tell(f"push webhooks at http://{host}:{bound}{PATH}")
         yield

@@ -103,7 +103,7 @@ def serve(
     with (
         _stopping(daemon.wake) as stop,
         probes(listen, daemon, tell),
-        webhook(listen, daemon, followed, settings, tell),
+        webhook(listen, daemon, settings, tell),
     ):
         daemon.serve(stop)
     tell("stopped")

@@ -41,7 +41,7 @@ def status(app: App, kind: str | None, tenant: str | None, form: str, *, failing
 
     wanted = kind_named(kind) if kind else None
     found = workflow.statuses(app.settings()).values()
-    sources = [s for s in found if s.key.kind == "Source"] if wanted is None and tenant is None else []
+    sources = [s for s in found if s.key.kind == "Source"] if wanted in {None, "Source"} and tenant is None else []
     shown = [
         s
         for s in found

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import duration, number, plural, visible
+from syncline.kinds.source import FIRST
 from syncline.model.condition import ConditionType, Mood, Occurrence, Status, Truth
 
 if TYPE_CHECKING:
@@ -115,10 +116,11 @@ def render_history(revisions: Sequence[AppliedRevision], paint: Paint) -> str:
     if not revisions:
         return "Nothing is applied yet.\n"
     head = ("APPLIED (UTC)", "REVISION", "SERIAL", "OBJECTS", "PLAN", "AUTHOR", "SUBJECT")
+    several = any(r.source for r in revisions)
     rows = [
         (
             r.finished[:19].replace("T", " "),
-            r.revision[:12] or "no commit",
+            (f"{r.source or FIRST} " if several else "") + (r.revision[:12] or "no commit"),
             number(r.serial),
             number(r.objects),
             r.plan[:12],

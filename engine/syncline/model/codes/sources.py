@@ -31,4 +31,23 @@ CODES: tuple[Code, ...] = (
         "its process is stopped, or hangs.",
         "Continue or end that process, then run it again. Data is as the last commit left it.",
     ),
+    Code(
+        "SYN744",
+        "declared by another source",
+        "An object has one owner: the source that it was first applied from keeps it, and another one that declares it "
+        "is refused.",
+        "Leave it out. To move it, say so in spec.transfers of the Source, in the first repository.",
+    ),
+    Code(
+        "SYN745",
+        "not this source's to declare",
+        "A source declares what its Source in the first repository lets it: objects of its tenants, of its kinds.",
+        "Have spec.declares extended there, or declare the object where it belongs.",
+    ),
+    Code(
+        "SYN747",
+        "objects without a source",
+        "A Source is no longer declared, and objects that came from it are applied. Nothing retires them.",
+        "Remove them in that source first, or let another source declare them: it gets them.",
+    ),
 )

@@ -1,0 +1,45 @@
+"""A declared `Source` as a Git repository that can be followed, with what its access needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from syncline.daemon.access import Access
+from syncline.daemon.source import GitSource, SourceRepository
+from syncline.kinds.source import SourceSpec
+from syncline.model import units
+from syncline.reconciler.needs import reference
+from syncline.secrets.contract import Context
+from syncline.settings import Settings
+
+
+def open_source(settings: Settings, name: str, spec: SourceSpec) -> SourceRepository:
+    """The mirror of a source, in a folder of its own under the home. `Invalid` (SYN660, SYN741, SYN742) for none."""
+    home = settings.home / "sources" / name
+    signers = _lines(home / "allowed_signers", spec.allowed_signers)
+    source = GitSource(
+        url=spec.url,
+        branch=spec.branch or "main",
+        tag=spec.tag or "",
+        commit=spec.commit or "",
+        path=spec.path,
+        allowed_signers=signers,
+    )
+    access = Access(
+        context=Context(settings.root, settings.environ, home=settings.home),
+        user=spec.user,
+        password=reference(spec.password) if spec.password else None,
+        ssh_key=reference(spec.ssh_key) if spec.ssh_key else None,
+        known_hosts=_lines(home / "known_hosts", spec.known_hosts),
+    )
+    return SourceRepository(source, home, access, timeout=units.duration(spec.timeout))
+
+
+def _lines(path: Path, lines: Sequence[str]) -> Path | None:
+    """A file of these lines for git and ssh to read; None without any."""
+    if not lines:
+        return None
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
