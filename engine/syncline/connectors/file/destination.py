@@ -10,12 +10,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncline.connectors.file.fences import Fences
 from syncline.connectors.file.folder import declared_root, locate, root_of
 from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, usable
 from syncline.connectors.file.render import FORMATS, refusals, render
 from syncline.model.errors import Bug, Denied, Invalid, Waiting
 from syncline.model.schema import DataType, Field, Schema
-from syncline.sdk.destination import Refusal, Target, Written
+from syncline.sdk.destination import Fence, Refusal, Target, Written
 from syncline.sdk.frame import target_dtype, target_frame_schema
 from syncline.sdk.observation import Difference, Observation
 from syncline.sdk.private import make_private
@@ -36,6 +37,11 @@ class FileDestination:
         self._home = home
         self._format = form
         self._neutralise = neutralise
+        self._fences = Fences(root)
+
+    def fence(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
+        """Takes a flow; see `Fencing.fence`."""
+        self._fences.claim(flow, fence, anew=anew)
 
     def checkpoint(self, flow: str) -> str | None:
         """The last durable checkpoint of a flow."""
@@ -44,7 +50,8 @@ class FileDestination:
 
     def forget(self, flow: str) -> None:
         """Deletes the checkpoint of a flow."""
-        self._drop(flow)
+        with self._fences.held(flow):
+            self._drop(flow)
 
     def _drop(self, flow: str, keep: Folder | None = None) -> None:
         for folder, found in self._listings():
@@ -58,18 +65,24 @@ class FileDestination:
         """Renames the checkpoint of a flow; one that `flow` already has is replaced."""
         if self.checkpoint(previous) is None:
             return
-        for folder, _ in self._listings():
-            with folder.locked():
-                listing = folder.load()
-                if listing is None:
-                    continue
-                changed = listing.without(flow).without(previous)
-                if previous in listing.flows:
-                    changed = replace(changed, flows={**changed.flows, flow: listing.flows[previous]})
-                if listing.pending and listing.pending.flow == previous:
-                    changed = replace(changed, pending=replace(listing.pending, flow=flow))
-                if changed != listing:
-                    folder.save(changed)
+        with self._fences.held(flow):
+            self._fences.retire(previous)
+            for folder, _ in self._listings():
+                self._rename(folder, previous, flow)
+
+    @staticmethod
+    def _rename(folder: Folder, previous: str, flow: str) -> None:
+        with folder.locked():
+            listing = folder.load()
+            if listing is None:
+                return
+            changed = listing.without(flow).without(previous)
+            if previous in listing.flows:
+                changed = replace(changed, flows={**changed.flows, flow: listing.flows[previous]})
+            if listing.pending and listing.pending.flow == previous:
+                changed = replace(changed, pending=replace(listing.pending, flow=flow))
+            if changed != listing:
+                folder.save(changed)
 
     def open(self, target: Target) -> FileWriter:
         """
@@ -79,25 +92,28 @@ class FileDestination:
         """
         self._check(target)
         folder = Folder(locate(self._root, target.stream, self._home))
-        with folder.locked():
-            before = folder.recover()
-            listing = before or Listing(self._format, columns_of(target.schema))
-            finished = False
-            if target.mode == "replace":
-                listing, finished = _begin_replacing(listing, target)
-                columns = columns_of(target.schema)
-            else:
-                self._fits(listing, target)
-                known = {name for name, _ in listing.columns}
-                columns = (*listing.columns, *(c for c in columns_of(target.schema) if c[0] not in known))
-                listing = replace(listing, columns=columns)
-            listing = self._carried(target.flow, folder, listing)
-            if listing != before:
-                folder.save(listing)
-            folder.recover()
-        self._drop(target.flow, keep=folder)
+        with self._fences.held(target.flow):
+            with folder.locked():
+                before = folder.recover()
+                listing = before or Listing(self._format, columns_of(target.schema))
+                finished = False
+                if target.mode == "replace":
+                    listing, finished = _begin_replacing(listing, target)
+                    columns = columns_of(target.schema)
+                else:
+                    self._fits(listing, target)
+                    known = {name for name, _ in listing.columns}
+                    columns = (*listing.columns, *(c for c in columns_of(target.schema) if c[0] not in known))
+                    listing = replace(listing, columns=columns)
+                listing = self._carried(target.flow, folder, listing)
+                if listing != before:
+                    folder.save(listing)
+                folder.recover()
+            self._drop(target.flow, keep=folder)
         schema = Schema(tuple(Field(name, DataType.parse(kind)) for name, kind in columns))
-        return FileWriter(folder, target, schema, self._format, neutralise=self._neutralise, finished=finished)
+        return FileWriter(
+            folder, target, schema, self._format, self._fences, neutralise=self._neutralise, finished=finished
+        )
 
     def observe(self, target: Target) -> Observation:
         """Whether the parts that the folder lists are there, with the sizes that they were written with."""
@@ -186,12 +202,21 @@ class FileWriter:
     """An open write to a folder. `schema` has the columns of its parts: the target's, and those that only it has."""
 
     def __init__(
-        self, folder: Folder, target: Target, schema: Schema, form: str, *, neutralise: bool, finished: bool
+        self,
+        folder: Folder,
+        target: Target,
+        schema: Schema,
+        form: str,
+        fences: Fences,
+        *,
+        neutralise: bool,
+        finished: bool,
     ) -> None:
         self._folder = folder
         self._target = target
         self._schema = schema
         self._format = form
+        self._fences = fences
         self._neutralise = neutralise
         self._finished = finished
         self._frame_schema = target_frame_schema(target.schema)
@@ -206,7 +231,7 @@ class FileWriter:
             first = refused[0]
             raise Invalid(f"{self._target.stream}: {first.column}: {first.message}", code="SYN485")
         data = self._rendered(frame) if frame.height else b""
-        with self._folder.locked():
+        with self._fences.held(self._target.flow), self._folder.locked():
             listing = self._current()
             pending = listing.pending if self._target.mode == "replace" else None
             if frame.height:
@@ -225,7 +250,7 @@ class FileWriter:
 
     def finish(self, checkpoint: str) -> None:
         """Makes the last checkpoint durable and puts a replacement in place; repeated, it does nothing more."""
-        with self._folder.locked():
+        with self._fences.held(self._target.flow), self._folder.locked():
             listing = self._current().saved(self._target.flow, self._target.run, checkpoint)
             if listing.pending is None or self._finished or self._target.mode != "replace":
                 self._folder.save(listing)
