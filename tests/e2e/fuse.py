@@ -141,6 +141,8 @@ class FusedRemover(FusedWriter):
         self.render = writer.render
         self.write_rendered = fuse.around("writer.write", writer.write_rendered)
         self.write_removing = fuse.around("writer.write_removing", writer.write_removing)
+        self.see = writer.see
+        self.sweep = fuse.around("writer.sweep", writer.sweep)
 
 
 class FusedSender(FusedWriter):

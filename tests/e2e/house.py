@@ -75,7 +75,8 @@ spec: {type: basic, username: USER, password: {secretRef: {provider: env, key: W
 class Scenario:
     """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how. With `api`, it reads from there;
     with `sink`, it writes to that API, in a `way` of `tests.e2e.writing`. With `deletes`, it reads the feed of
-    `tests.e2e.deleting` at `api`, which has tombstones; with `jobs`, what jobs of `tests.e2e.exporting` prepare there.
+    `tests.e2e.deleting` at `api`, which has tombstones; with `jobs`, what jobs of `tests.e2e.exporting` prepare there. With `absent`,
+    it deletes what a read lacks.
     """
 
     write: str
@@ -87,6 +88,7 @@ class Scenario:
     way: str = ""
     deletes: str = ""
     jobs: str = ""
+    absent: str = ""
 
     @property
     def table(self) -> str:
@@ -120,6 +122,7 @@ class Scenario:
 
             return writing(self.sink, self.way, write=self.write)
         how = "read: full" if self.kind == "Sync" else "validate: before-commit"
+        how += ", absent: delete, guards: {maxDeletes: 60%}" if self.absent else ""
         spec = f"{{from: crm/customers, mapping: customer, to: warehouse/{TABLE}, {how}, write: {self.write}}}"
         head = f"apiVersion: syncline/v1\nkind: {self.kind}\nmetadata: {{name: customers, tenant: acme}}\n"
         return {
@@ -163,12 +166,13 @@ def line(n: int, generation: int = 1) -> str:
     return f'{n},"Name {n}, {generation}",{email},"{balance}",19{n % 90 + 10}-02-{n % 28 + 1:02d}'
 
 
-def customers(root: Path, rows: int, generation: int = 1) -> Path:
-    """A CSV of customers, with rejects, a line of too many columns and a customer who is there twice."""
+def customers(root: Path, rows: int, generation: int = 1, *, malformed: bool = True) -> Path:
+    """A CSV of customers, with rejects, a line of too many columns (`malformed`) and a customer who is there twice."""
     path = root / "data" / "customers.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [line(n, generation) for n in range(1, rows + 1)]
-    lines.insert(rows // 2, "1,2,3,4,5,6,7")
+    if malformed:
+        lines.insert(rows // 2, "1,2,3,4,5,6,7")
     lines.append(line(rows, generation))
     path.write_text("id,name,email,balance,born\n" + "\n".join(lines) + "\n")
     return path
@@ -283,7 +287,7 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
         "state": str(last.state),
         "open": [str(run.state) for run in runs if str(run.state) in {"Pending", "Running", "Interrupted"}],
         "finished": sum(run.receipt is not None for run in runs),
-        "totals": {name: counts.get(name) for name in ("read", "written", "rejected", "skipped", "deleted")},
+        "totals": {name: counts.get(name) for name in ("read", "written", "rejected", "skipped", "deleted", "absent")},
         "digests": [receipt.get("read_digest"), receipt.get("written_digest")],
         "batches": receipt.get("batches"),
         "rejects": rejects,

@@ -28,7 +28,11 @@ OLD_ROWS = "INSERT INTO {} VALUES (1, 'old', 'old@example.com', 1.00, '2000-01-0
 
 def reset(spec: Spec, scenario: house.Scenario, do: Callable[[Callable[[], object]], tuple[bool, Any]]) -> None:
     """Puts everything back. What a child must do is done by `do`."""
-    fresh = not spec.template.exists() or bool(spec.state) or bool(scenario.deletes and scenario.schema)
+    fresh = (
+        not spec.template.exists()
+        or bool(spec.state)
+        or bool((scenario.deletes or scenario.absent) and scenario.schema)
+    )
     shutil.rmtree(spec.work, ignore_errors=True)
     if scenario.jobs:
         control(scenario.api, "reset")
@@ -63,6 +67,13 @@ def _build(spec: Spec, scenario: house.Scenario) -> None:
         workflow.run(settings, scenario.key, progress=Silent())
         _note(spec, settings)
         control(scenario.api, "grow")
+        return
+    if scenario.absent:
+        house.customers(spec.work, 60, malformed=False)
+        workflow.run(settings, scenario.key, progress=Silent())
+        _note(spec, settings)
+        lines = house.customers(spec.work, 40, generation=2, malformed=False)
+        os.utime(lines, (1_700_000_000, 1_700_000_000))
         return
     if scenario.destination in {"sqlite", "parquet", "jsonl"} and scenario.write != "append":
         house.customers(spec.work, 10, generation=2)

@@ -21,7 +21,14 @@ def test_a_run_with_a_job_that_is_killed_at_any_point_uses_one_job(tmp_path):
     assert sum(line["name"] == "after source.fetch" for line in lines) == 10
     assert {line["outcome"]["jobs"]["early"] for line in lines} == {0}
     assert lines[0]["outcome"]["jobs"] == {"created": 1, "deleted": 1, "early": 0}
-    assert lines[0]["outcome"]["totals"] == {"read": 40, "written": 36, "rejected": 4, "skipped": 0, "deleted": 0}
+    assert lines[0]["outcome"]["totals"] == {
+        "read": 40,
+        "written": 36,
+        "rejected": 4,
+        "skipped": 0,
+        "deleted": 0,
+        "absent": 0,
+    }
 
 
 @pytest.mark.slow
@@ -31,4 +38,11 @@ def test_a_run_with_a_job_for_each_partition_that_is_killed_uses_one_for_each(tm
         lines = same(tmp_path, "run", {"write": "append", "api": server.url, "jobs": "each"}, stride=9, first=4)
     agrees(lines, "append")
     assert lines[0]["outcome"]["jobs"] == {"created": 2, "deleted": 2, "early": 0}
-    assert lines[0]["outcome"]["totals"] == {"read": 80, "written": 72, "rejected": 8, "skipped": 0, "deleted": 0}
+    assert lines[0]["outcome"]["totals"] == {
+        "read": 80,
+        "written": 72,
+        "rejected": 8,
+        "skipped": 0,
+        "deleted": 0,
+        "absent": 0,
+    }

@@ -200,3 +200,24 @@ def test_the_table_has_no_trace_of_a_comparison(tmp_path):
 
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
         assert not database.execute("SELECT 1 FROM sqlite_schema WHERE name LIKE '%stage%'").fetchall()
+
+
+def test_rows_that_a_read_lacks_are_told(tmp_path):
+    """Where all of it was read and has its key, their number is that of the run; else that it isn't known."""
+    texts = Scenario("upsert", absent="delete").texts
+    for line in (", check: {format: email}", ', type: "decimal(12,2)"'):
+        texts["mapping.yaml"] = texts["mapping.yaml"].replace(line, "")
+    customers(tmp_path, 50, malformed=False)
+    settings = build(tmp_path, texts)
+    workflow.apply(settings)
+    workflow.run(settings, FLOW, progress=Silent())
+    customers(tmp_path, 40, malformed=False)
+    build(tmp_path, {**texts, "mapping.yaml": texts["mapping.yaml"].replace("from: name", "from: upper(name)")})
+
+    part, told = rehearsed(settings, 10), rehearsed(settings, 1000)
+    assert part.counts.absent == 0
+    assert "rows that the read lacks" in part.note
+    assert told.counts.absent == 10
+    assert "10 to delete" in text(workflow.plan(settings, data=1000), Paint())
+    workflow.apply(settings)
+    assert workflow.run(settings, FLOW, progress=Silent()).record.counts == told.counts

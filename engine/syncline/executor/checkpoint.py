@@ -32,7 +32,8 @@ class Checkpoint:
     the run started from. `done` marks a run that read everything. Digests are chains, as `model.run.Receipt` says;
     `mapping` is the digest of the mapping that its rows were made with. `notes` are the first of those that batches
     came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it. `sums`
-    are those that control totals ask for, exactly, as text.
+    are those that control totals ask for, exactly, as text. `unsure` says why what the run didn't come to may be there
+    all the same.
     """
 
     flow: str
@@ -53,6 +54,7 @@ class Checkpoint:
     further: int = 0
     restored: bool = False
     sums: dict[str, str] = field(default_factory=dict)
+    unsure: str = ""
 
     def dumps(self) -> str:
         """As compact JSON."""
@@ -87,6 +89,7 @@ class Checkpoint:
         written: bytes,
         notes: tuple[str, ...] = (),
         sums: Mapping[str, Decimal] | None = None,
+        unsure: str = "",
     ) -> Checkpoint:
         """The checkpoint after one more batch; `read` and `written` are the SHA-256 of its bytes."""
         room = max(MAX_NOTES - len(self.notes), 0)
@@ -102,6 +105,7 @@ class Checkpoint:
             notes=(*self.notes, *notes[:room]),
             further=self.further + len(notes[room:]),
             sums=added(self.sums, known),
+            unsure=self.unsure or unsure,
         )
 
     def told(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event
-from syncline.sdk.destination import Deleting, Removal, Removing, Rendered, Rendering, Sending, Written
+from syncline.sdk.destination import Deleting, Removal, Removing, Rendered, Rendering, Sending, Sweeping, Written
 from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ COPY_EVERY = 1.0
 class Committer:
     """The sink of a pipeline: one writer, one run. `ends`: whether the last batch may end a run there.
 
-    `guards` bound what is deleted; `mark` is the column that says so of rows that stay.
+    `guards` bound what is deleted; `mark` is the column that says so of rows that stay. `sweeps`: what the run didn't
+    come to is deleted at its end.
     """
 
     facilities: Facilities
@@ -50,6 +51,7 @@ class Committer:
     ends: Callable[[Checkpoint], bool]
     guards: Guards
     mark: str = ""
+    sweeps: bool = False
     last: Checkpoint | None = None
     _ended: str | None = None
     _events: list[Event] = field(default_factory=list)
@@ -69,9 +71,12 @@ class Committer:
             written=prepared.written_digest,
             notes=prepared.notes,
             sums=prepared.sums,
+            unsure=prepared.sight.unsure if prepared.sight is not None else "",
         )
         after = replace(after, done=last and self.ends(after))
         keep_rejects(self.facilities, self.key, after, prepared)
+        if prepared.sight is not None:
+            _sweeping(self.writer, self.key).see(prepared.sight.keys)
         if prepared.gone is None:
             text = after.dumps()
             after = counted(after, self._write(prepared, text))
@@ -149,7 +154,22 @@ class Committer:
     def finish(self, end: Checkpoint) -> Checkpoint:
         """Ends the run at the destination, which does little if the last batch did; the checkpoint with all counts."""
         done = replace(end, done=True)
+        if self.sweeps:
+            return self._sweep(done)
         return counted(done, self.writer.finish(self._ended or done.dumps()))
+
+    def _sweep(self, done: Checkpoint) -> Checkpoint:
+        """Deletes what the run didn't come to as it ends, unless that may be there all the same."""
+        gone = done.counts.deleted
+
+        def allow(deleted: int, there: Callable[[], int]) -> None:
+            check_deletes(self.guards, gone + deleted, lambda: gone + there())
+
+        def swept(deleted: int) -> Checkpoint:
+            return replace(done, counts=replace(done.counts, absent=deleted))
+
+        writer = _sweeping(self.writer, self.key)
+        return swept(writer.sweep(None if done.unsure else allow, lambda deleted: swept(deleted).dumps()))
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """Keeps the rejects of a batch that isn't committed."""
@@ -197,6 +217,12 @@ class Committer:
         """Commit events that are not in the log yet; the caller appends them."""
         events, self._events = self._events, []
         return events
+
+
+def _sweeping(writer: Writer, key: ObjectKey) -> Sweeping:
+    if not offers(writer, Sweeping):
+        raise Invalid(f"{key}: its destination can't delete what is absent", code="SYN530", help="Use absent: keep.")
+    return writer
 
 
 def _undeleting(key: ObjectKey) -> Invalid:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from decimal import Decimal
 
+    from syncline.executor.absence import Absence, Sight
     from syncline.executor.tombstones import Tombstones
     from syncline.kinds.sync import Control
     from syncline.mapping.columns import Columns, Rejected
@@ -42,7 +43,8 @@ class Prepared:
 
     `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes. `late`
     makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete,
-    `late_gone` makes rejects of those. `sums` are those of the rows that control totals ask for.
+    `late_gone` makes rejects of those. `sums` are those of the rows that control totals ask for. `sight` has the keys
+    that it came to, where the run deletes what is absent.
     """
 
     frame: pl.DataFrame
@@ -58,6 +60,7 @@ class Prepared:
     gone: pl.DataFrame | None = None
     late_gone: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
     sums: Mapping[str, Decimal] = field(default_factory=dict)
+    sight: Sight | None = None
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -100,7 +103,8 @@ class Preparer:
     """Compiled columns and what the writer (None: a rehearsal) demands of rows.
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
-    `duplicates` counts rows whose key came again in their batch; `control` asks for sums.
+    `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read
+    lacks is deleted.
     """
 
     columns: Columns
@@ -111,6 +115,7 @@ class Preparer:
     tombstones: Tombstones | None = None
     duplicates: int = 0
     control: Control | None = None
+    absence: Absence | None = None
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +151,7 @@ class Preparer:
             rows = kept if rows is None else rows.gather(kept)
         duplicates = before - frame.height
         self.duplicates += duplicates
+        sight = self.absence.sight(batch, frame, rejected) if self.absence is not None else None
         rejects = self._rejects(batch, rejected)
         if batch.malformed:
             rejects = tuple(sorted((*map(_malformed, batch.malformed), *rejects), key=_order))
@@ -158,7 +164,17 @@ class Preparer:
         written = rendered.digest if rendered is not None and rendered.digest else frame_digest(frame)
         late = partial(self._late, batch, frame, rows) if self._sends else None
         return Prepared(
-            frame, rejects, counts, batch.position, batch.digest, written, batch.size, rendered, late, batch.notes
+            frame,
+            rejects,
+            counts,
+            batch.position,
+            batch.digest,
+            written,
+            batch.size,
+            rendered,
+            late,
+            batch.notes,
+            sight=sight,
         )
 
     def _divided(self, batch: Batch, tombstones: Tombstones) -> Prepared:
@@ -176,6 +192,7 @@ class Preparer:
         found = pl.Series(_NUMBER, range(before) if rows is None else rows, dtype=pl.UInt32)
         frame = frame.with_columns(found).unique(subset=list(self.target.key), keep="last", maintain_order=True)
         kept, gone = tombstones.divide(frame, self.target)
+        sight = self.absence.sight(batch, kept, rejected) if self.absence is not None else None
         dead = tombstones.dead(frame)
         late = partial(self._late, batch, kept, frame[_NUMBER].filter(~dead)) if self._sends else None
         late_gone = None
@@ -203,6 +220,7 @@ class Preparer:
             batch.notes,
             gone,
             late_gone,
+            sight=sight,
         )
 
     def _late(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
+from syncline.executor.absence import absence_of
 from syncline.executor.applied import Applied
 from syncline.executor.opening import Opener, bind_columns, hash_key_in
 from syncline.executor.prepare import Prepared, Preparer
@@ -102,6 +103,7 @@ class Rehearser:
         keyed = spec.write != "append" and bool(schema.key)
         preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
         part = _Part(target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
+        part.sweeps = absence_of(item.flow, columns) is not None
         for batch in source.read(position):
             room = self.limit - part.counts.read
             if room <= 0 and batch.read:
@@ -134,6 +136,7 @@ class _Part:
     target: Target
     keyed: bool
     mark: str
+    sweeps: bool = False
     whole: bool = False
     counts: Counts = field(default_factory=Counts)
     size: int = 0
@@ -188,6 +191,15 @@ def _paced(found: Rehearsal, item: CompiledFlow, opener: Opener) -> Rehearsal:
     )
 
 
+def _absent(found: Rehearsal, there: Compared, part: _Part) -> int | None:
+    """How many rows the read lacks; None unless everything was read and the key of all of it is known."""
+    if not part.sweeps:
+        return 0
+    if not found.exact or part.counts.rejected:
+        return None
+    return there.there - there.updated - there.unchanged - there.deleted
+
+
 def _compared(found: Rehearsal, opener: Opener, part: _Part) -> Rehearsal:
     """With what a write of the rows would do, where the destination can tell."""
     proposed, earlier = part.proposed()
@@ -200,14 +212,18 @@ def _compared(found: Rehearsal, opener: Opener, part: _Part) -> Rehearsal:
     # Of a table that is replaced, what goes is known only when everything was read.
     deleted = there.deleted if part.target.mode != "replace" or found.exact else 0
     keys = proposed.gone.height if proposed.gone is not None else 0
+    absent = _absent(found, there, part)
     counts = replace(
         found.counts,
         inserted=there.inserted,
         updated=there.updated + earlier,
         unchanged=there.unchanged + (keys - there.deleted if keys else 0),
         deleted=deleted,
+        absent=absent or 0,
     )
     note = f"all {there.there:,} rows are replaced" if part.target.mode == "replace" and not found.exact else ""
+    if absent is None:
+        note = "rows that the read lacks are deleted at the end, and how many isn't known before"
     return replace(found, counts=counts, compared=True, note=_foreign(opener, there) or note)
 
 

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.absence import absence_of
 from syncline.executor.adopting import take_over
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, Rehearsal
@@ -26,7 +27,7 @@ from syncline.executor.start import forgotten, is_final, left_open, new_run_id, 
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
-from syncline.kinds.sync import Guards
+from syncline.kinds.sync import Guards, SyncSpec
 from syncline.model import units
 from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
@@ -274,6 +275,7 @@ class Run:
         target = replace(columns.target, key=self.flow.target_key)
         if tombstones is not None:
             target = tombstones.target(target)
+        absence = absence_of(self.flow, columns) if not (self.work.parent or start.done) else None
         unique = self.mode != "append" and bool(target.key)
         guards = self.guards
         total = source.total_bytes if offers(source, Measured) else None
@@ -282,7 +284,15 @@ class Run:
             rehearsing = Preparer(columns, target, unique, None, strict=True, control=guards.control)
             self._rehearse(source.read(start.position), rehearsing, start, total)
         self.progress.phase("loading")
-        into = Target(self.work.name, start.run, self.flow.target.stream, target, self.mode, max_shrink(guards))
+        into = Target(
+            self.work.name,
+            start.run,
+            self.flow.target.stream,
+            target,
+            self.mode,
+            max_shrink(guards),
+            sweeps=absence is not None,
+        )
 
         def advanced(counts: Counts, size: int) -> None:
             self.progress.advanced(counts, size / total if total else None)
@@ -295,13 +305,29 @@ class Run:
             if offers(writer, Sending):
                 serial.stop = serial.cut = writer.stop
             mark = tombstones.mark if tombstones is not None else ""
-            committer = Committer(self.facilities, writer, self.flow.key, self.record, self._may_end, guards, mark)
+            committer = Committer(
+                self.facilities,
+                writer,
+                self.flow.key,
+                self.record,
+                self._may_end,
+                guards,
+                mark,
+                sweeps=absence is not None,
+            )
             if start.sequence:
                 committer.tell(start)
             try:
                 strict = not self.work.parent
                 preparer = Preparer(
-                    columns, target, unique, writer, strict=strict, tombstones=tombstones, control=guards.control
+                    columns,
+                    target,
+                    unique,
+                    writer,
+                    strict=strict,
+                    tombstones=tombstones,
+                    control=guards.control,
+                    absence=absence,
                 )
                 end = load(incoming, preparer, committer, serial, start, guards, advanced)
                 check_rows(guards, end.counts)
@@ -320,10 +346,16 @@ class Run:
         return Patience(units.duration(self.flow.spec.progress_deadline), lambda: self.opener.metrics["answers"])
 
     def _may_end(self, end: Checkpoint) -> bool:
-        """Whether the commit of the last batch may say that the run is done: what is replaced isn't before its swap."""
-        if self.mode == "replace" or any(differences(self.guards, end)):
+        """
+        Whether the commit of the last batch may say that the run is done: what is replaced isn't before its swap, nor
+        one that deletes what is absent before that.
+        """
+        if self.mode == "replace" or self._sweeps() or any(differences(self.guards, end)):
             return False
         return enough_rows(self.guards, end.counts)
+
+    def _sweeps(self) -> bool:
+        return isinstance(self.flow.spec, SyncSpec) and self.flow.spec.absent == "delete" and not self.work.parent
 
     def _validates_first(self) -> bool:
         spec = self.flow.spec
@@ -371,7 +403,13 @@ class Run:
             resumed=start.resumed,
             source=self.flow.spec.source,
             destination=self.flow.spec.to,
-            notes=(*_untold(done.counts), *confirmed(self.guards, done), *done.told(), *self.opener.notices),
+            notes=(
+                *_untold(done.counts),
+                *_unswept(done),
+                *confirmed(self.guards, done),
+                *done.told(),
+                *self.opener.notices,
+            ),
         )
         store, recorder = self.facilities.store, self.facilities.recorder
         finish = recorder.event(
@@ -385,6 +423,8 @@ class Run:
             skipped=done.counts.skipped,
             read_digest=done.read_digest,
             written_digest=done.written_digest,
+            deleted=done.counts.deleted,
+            absent=done.counts.absent,
             revision=receipt.revision,
             plan=receipt.plan,
         )
@@ -448,6 +488,11 @@ class Run:
         facilities.store.put_rejects(seal_sample(facilities.keys, key, run, error, error.sample))
         digest = error.sample.sha256
         return [facilities.recorder.event(Action.run_reject, key=key, run=run, sequence=0, count=0, sample=digest)]
+
+
+def _unswept(done: Checkpoint) -> tuple[str, ...]:
+    """A note where rows that the read lacks may be there all the same at the source."""
+    return (f"no row was deleted for being absent: {done.unsure}",) if done.unsure else ()
 
 
 def _untold(counts: Counts) -> tuple[str, ...]:

@@ -111,9 +111,16 @@ class SyncSpec(Spec):
         Literal["ignore", "soft", "hard"],
         Field(
             description="What tombstones (the source stream's `deleted`) do to rows of an upsert. hard deletes them; "
-            "soft, in a database, sets deleted_at until the record is back. What a full read lacks is kept."
+            "soft, in a database, sets deleted_at until the record is back. What a full read lacks: see absent."
         ),
     ] = "ignore"
+    absent: Annotated[
+        Literal["keep", "delete"],
+        Field(
+            description="What rows of an upsert become whose record a full read no longer has. delete removes them at "
+            "the end of a run, within guards.maxDeletes; the database's table is the sync's own then."
+        ),
+    ] = "keep"
     conflicts: Annotated[
         Literal["source", "newest", "destination"],
         Field(description="Which side wins where both changed a row. This version only executes source."),

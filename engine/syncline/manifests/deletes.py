@@ -33,6 +33,36 @@ def deletes(flow: Flow) -> Iterator[Problem]:
         )
 
 
+def absent(flow: Flow) -> Iterator[Problem]:
+    """Findings about a flow that is to delete what a read lacks, and can't, or has no bound to it."""
+    spec = flow.spec
+    if not isinstance(spec, SyncSpec) or spec.absent == "keep":
+        return
+    for message, help_ in _not_whole(flow, spec):
+        yield Problem("SYN530", ("spec", "absent"), f"absent: delete can't run: {message}", help=help_, at_key=False)
+    if spec.guards.max_deletes is None:
+        yield Problem(
+            "SYN531",
+            ("spec", "absent"),
+            "absent: delete needs guards.maxDeletes, the most rows that a run may delete",
+            expected="guards: {maxDeletes: 5%}, or a count",
+            at_key=False,
+        )
+
+
+def _not_whole(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
+    if spec.read != "full":
+        yield f"read: {spec.read} doesn't read everything, so what it lacks isn't gone", "Use read: full."
+    if spec.write == "replace":
+        yield "write: replace drops what is gone by itself", "Leave absent out."
+    elif spec.write != "upsert":
+        yield f"write: {spec.write} knows no rows by key", "Use write: upsert."
+    if spec.deletes == "soft":
+        yield "deletes: soft keeps the rows that are marked, and it would remove them", "Use deletes: hard or ignore."
+    if flow.target.runtime != "sql":
+        yield f"what a destination by {flow.target.runtime} has isn't known as a whole", "Write to a database."
+
+
 def _hindrances(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
     stream = flow.source.declaration
     if spec.write == "replace":
@@ -42,7 +72,7 @@ def _hindrances(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
     if not isinstance(stream, RestStream) or stream.deleted is None:
         yield (
             f"nothing says which records of {flow.source.stream!r} were deleted",
-            "Declare `deleted` for the stream in its connector; else use write: replace to drop what is gone.",
+            "Declare `deleted` for the stream in its connector; else use absent: delete to drop what a read lacks.",
         )
     if flow.target.runtime == "rest":
         yield from _api(flow, spec)

@@ -22,7 +22,7 @@ from syncline.manifests.catalog import catalog as shipped
 from syncline.manifests.chains import check_chains
 from syncline.manifests.config import check_config
 from syncline.manifests.control import control
-from syncline.manifests.deletes import deletes
+from syncline.manifests.deletes import absent, deletes
 from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
@@ -305,6 +305,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
     yield from deletes(flow)
     yield from control(flow)
     yield from reactions(flow)
+    yield from absent(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
 

@@ -54,6 +54,7 @@ class Counts:
     """Records, cumulative over a run. `skipped` were not written on purpose (filtered, or older duplicates).
 
     `written` are inserted, updated, unchanged and deleted; a tombstone whose row isn't there left it unchanged.
+    `absent` are rows that were deleted because no record of the read has their key.
     """
 
     read: int = 0
@@ -64,6 +65,7 @@ class Counts:
     updated: int = 0
     unchanged: int = 0
     deleted: int = 0
+    absent: int = 0
 
     def balanced(self) -> bool:
         """Whether every record read is accounted for."""

@@ -91,6 +91,7 @@ def _created(after: CompiledFlow, observed: Observed) -> Iterator[Effect]:
     table, columns = table_of(after.flow), len(after.compiled.target.fields)
     yield from _deletes("ignore", after.flow)
     yield from way_back(None, after.flow, observed)
+    yield from _absent("keep", after.flow)
     if after.flow.target.runtime == "rest":
         what = f"records are written to {table} by {after.flow.spec.write}, {columns} fields each"
         yield Effect(EffectKind.runs_changed, table, what, reversible=False)
@@ -141,6 +142,7 @@ def _changed(before: CompiledFlow, after: CompiledFlow, observed: Observed) -> I
         what = f"writes by {after.flow.spec.write} instead of {before.flow.spec.write}"
         yield Effect(EffectKind.runs_changed, new, what)
     yield from _deletes(before.flow.spec.deletes if isinstance(before.flow.spec, SyncSpec) else "ignore", after.flow)
+    yield from _absent(before.flow.spec.absent if isinstance(before.flow.spec, SyncSpec) else "keep", after.flow)
     yield from _accounts(before.flow, after.flow)
     yield from lost_class_effects(before.compiled, after.compiled, new)
     yield from class_effects(before if _database(before.flow) == _database(after.flow) else None, after, new)
@@ -160,6 +162,19 @@ def _deletes(before: str, after: Flow) -> Iterator[Effect]:
         case _:
             what = f"rows of {table} stay as they are where the source says that their record was deleted"
     yield Effect(EffectKind.runs_changed, table, what, reversible=deletes != "hard")
+
+
+def _absent(before: str, after: Flow) -> Iterator[Effect]:
+    """What becomes of rows whose records a full read no longer has, where that is new."""
+    absent = after.spec.absent if isinstance(after.spec, SyncSpec) else "keep"
+    if absent == before:
+        return
+    table = table_of(after)
+    what = f"rows of {table} stay as they are where a read no longer has their record"
+    if absent == "delete":
+        bound = after.spec.guards.max_deletes
+        what = f"rows of {table} are deleted where a read no longer has their record, at most {bound} in a run"
+    yield Effect(EffectKind.runs_changed, table, what, reversible=absent == "keep")
 
 
 def _reset(before: Flow, after: Flow, observed: Observed, parts: tuple[str, ...]) -> Iterator[Effect]:

@@ -24,7 +24,8 @@ class Target:
     """Where and how to write: `flow` names who writes (`acme/Sync/orders`), `stream` the table or folder.
 
     `schema.key` is the key of an upsert. `run` identifies the run whose batches belong together. `max_shrink` bounds
-    how much smaller a replaced table may get, as a fraction (None: unbounded).
+    how much smaller a replaced table may get, as a fraction (None: unbounded). `sweeps`: the run will delete the rows
+    that it doesn't come to, see `Sweeping`.
 
     >>> from syncline.model.schema import INTEGER, Field
     >>> target = Target("acme/Sync/orders", "run1", "orders", Schema((Field("id", INTEGER),), ("id",)), "upsert")
@@ -39,6 +40,7 @@ class Target:
     mode: WriteMode
     max_shrink: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    sweeps: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,31 @@ class Removing(Protocol):
         """
         Removes rows and writes a batch that is ready, with the checkpoint of so many deleted rows. Keys of rows that
         aren't there, or are marked already, are `unchanged`.
+        """
+
+
+#: Raises `Denied` where so many deletes are too many of the rows that the function counts, asked when needed.
+Allow = Callable[[int, Callable[[], int]], None]
+
+
+@runtime_checkable
+class Sweeping(Protocol):
+    """
+    What a writer may offer besides: deleting the rows of a table that a run didn't come to, by their keys.
+
+    Keys are kept at the destination with the batches, so that a run that is continued still knows those of before.
+
+    Example: `writer.see(keys)` before each write, and at the end `writer.sweep(allow, lambda deleted: text)`.
+    """
+
+    def see(self, keys: pl.DataFrame) -> None:
+        """Notes keys that the run came to (the key's columns); they are durable with the next write."""
+
+    def sweep(self, allow: Allow | None, checkpoint: Callable[[int], str]) -> int:
+        """
+        Ends the run, as `finish`, with the checkpoint of so many deleted rows: those whose key was never seen.
+
+        All in one transaction, and nothing where `allow` raises; with None, no row is deleted. Gives their number.
         """
 
 

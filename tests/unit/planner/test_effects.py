@@ -308,3 +308,16 @@ def test_moving_a_manifest_to_another_file_is_no_change() -> None:
     after = {("new/" + file): text for file, text in CUSTOMERS.items()}
 
     assert planned(after, applied(CUSTOMERS)).empty
+
+
+def test_deleting_what_is_absent_is_an_effect_that_cannot_be_undone() -> None:
+    """It is told when it begins, with its bound, and when it ends; of a new flow too."""
+    keeps = edited("import.yaml", "kind: Import", "kind: Sync")
+    sweeps = edited("import.yaml", "write: upsert", "write: upsert, absent: delete, guards: {maxDeletes: 5%}", keeps)
+    begins = "rows of warehouse/customers are deleted where a read no longer has their record, at most 5% in a run"
+    ends = "rows of warehouse/customers stay as they are where a read no longer has their record"
+
+    for before, after, expected in ((keeps, sweeps, begins), (sweeps, keeps, ends), ({}, sweeps, begins)):
+        plan = planned(after, applied(before))
+        found = [e for c in plan.changes for e in c.effects if "no longer has" in e.message]
+        assert [(e.message, e.reversible) for e in found] == [(expected, expected == ends)]

@@ -179,6 +179,16 @@ def test_flows_write_one_table_in_one_way(first: str, second: str, table: str, r
     assert denied({**texts, "second.yaml": flow("second", second, table)}) == rules
 
 
+@pytest.mark.parametrize(("absent", "rules"), [("keep", []), ("delete", ["tables", "tables"])])
+def test_a_flow_that_deletes_what_is_absent_has_its_table_alone(absent: str, rules: list[str]) -> None:
+    """What another flow writes is absent from its read, so that it would take that away."""
+    sync = flow("second", "read: full, write: upsert").replace("kind: Import", "kind: Sync")
+    text = sync.replace("read: full", f"read: full, absent: {absent}, guards: {{maxDeletes: 5%}}")
+
+    assert denied({**CUSTOMERS, "second.yaml": text}) == rules
+    assert denied({**CUSTOMERS, "second.yaml": text.replace("to: warehouse/customers", "to: warehouse/other")}) == []
+
+
 def test_one_table_under_two_integrations_is_one_table() -> None:
     """It counts where the table is, not by which integration it is reached."""
     second = CUSTOMERS["files.yaml"].split("---\n")[1].replace("name: warehouse", "name: again").replace(": w", ": ./w")

@@ -71,6 +71,7 @@ def _figures(receipt: Receipt) -> list[tuple[str, str, str]]:
         ("written", number(counts.written), ", ".join(kinds)),
         ("rejected", number(counts.rejected), ""),
         ("skipped", number(counts.skipped), ""),
+        *([("absent", number(counts.absent), "rows deleted")] if counts.absent else []),
     ]
 
 

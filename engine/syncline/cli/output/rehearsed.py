@@ -29,7 +29,7 @@ def outcome(found: Rehearsal) -> str:
             f"{number(counts.inserted)} to insert",
             f"{number(counts.updated)} to update",
             f"{number(counts.unchanged)} unchanged",
-            f"{number(counts.deleted)} to delete",
+            f"{number(counts.deleted + counts.absent)} to delete",
         ]
     parts.append(f"{number(counts.rejected)} rejected")
     if counts.skipped:

@@ -55,10 +55,10 @@ def _tiles(counts: Counts) -> list[dict[str, str]]:
     kinds = ("inserted", "updated", "unchanged", "deleted")
     written = ", ".join(f"{number(count)} {name}" for name in kinds if (count := getattr(counts, name)))
     rejected = f"{counts.rejected / counts.read:.2%} of those read" if counts.read and counts.rejected else ""
-    notes = {"written": written, "rejected": rejected}
+    notes = {"written": written, "rejected": rejected, "absent": "rows deleted"}
     return [
         {"name": name, "value": number(getattr(counts, name)), "note": notes.get(name, "")}
-        for name in ("read", "written", "rejected", "skipped")
+        for name in ("read", "written", "rejected", "skipped", *(("absent",) if counts.absent else ()))
     ]
 
 

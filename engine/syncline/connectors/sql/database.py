@@ -84,6 +84,9 @@ class Database(Protocol):
     def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
         """Deletes the rows of these keys, or sets their column `mark` to now where it is null; the number of them."""
 
+    def sweep(self, table: str, where: str) -> int:
+        """Deletes the rows `t` of a table for which a condition is true; the number of them."""
+
     def compare(
         self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
     ) -> tuple[int, int]:

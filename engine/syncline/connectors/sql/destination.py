@@ -5,8 +5,9 @@ from __future__ import annotations
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.ledger import Ledger
-from syncline.connectors.sql.names import SHADOW, check_names, quoted
+from syncline.connectors.sql.names import SEEN, SHADOW, check_names, quoted
 from syncline.connectors.sql.observe import observe, owner
+from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import Table, keyed, missing
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid
@@ -73,6 +74,8 @@ class SqlDestination:
             self._fit(target)
         if target.flow in self._unclaimed:
             self._claim_first(target.flow)
+        if target.sweeps:
+            self._begin_sweeping(target)
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished)
 
@@ -122,7 +125,7 @@ class SqlDestination:
 
     def _check(self, target: Target) -> None:
         schema = target.schema
-        suffix = SHADOW if target.mode == "replace" else ""
+        suffix = SHADOW if target.mode == "replace" else SEEN if target.sweeps else ""
         check_names(
             target.stream,
             schema.names,
@@ -187,8 +190,31 @@ class SqlDestination:
             self._database.clone(target.stream, shadow)
             self._ledger.claim(target.stream, target.flow, target.run)
         if lost:
-            raise Again(
-                f"the rows that run {target.run} had gathered for table {target.stream!r} are gone: it begins anew",
-                code="SYN488",
-            )
+            raise _lost(target, "rows")
         return False
+
+    def _begin_sweeping(self, target: Target) -> None:
+        """Continues or begins the table of the keys that the run comes to."""
+        seen, lost = Seen(self._database, target), False
+        with self._database.transaction():
+            self._database.lock_tables()
+            self._check_fence(target.flow)
+            saved = self._ledger.read(target.flow)
+            begun = saved is not None and saved[0] == target.run
+            if begun and seen.exists():
+                return
+            if begun:
+                # What the run came to before isn't known: whoever swept by the rest would delete too much.
+                lost = True
+                self._ledger.delete(target.flow, target.run)
+            else:
+                seen.begin()
+        if lost:
+            raise _lost(target, "keys")
+
+
+def _lost(target: Target, what: str) -> Again:
+    return Again(
+        f"the {what} that run {target.run} had gathered for table {target.stream!r} are gone: it begins anew",
+        code="SYN488",
+    )

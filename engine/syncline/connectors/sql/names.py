@@ -14,6 +14,9 @@ RESERVED = "_syncline_"
 #: What a table under construction is called, after the table it will replace.
 SHADOW = "__syncline_new"
 
+#: What the table of keys that a run came to is called, after the table that it writes.
+SEEN = "__syncline_seen"
+
 
 def quoted(name: str) -> str:
     """An identifier, exactly as it is, reserved words and mixed case included."""
@@ -41,6 +44,14 @@ def matching(place: str, stage: str, schema: Schema, differs: str, absent: Colle
     ]
     changed = f"CASE WHEN {' OR '.join(unequal)} THEN 1 END" if unequal else "NULL"
     return f"SELECT count(*), count({changed}) FROM {stage} AS s JOIN {place} AS t ON {same}"
+
+
+def unseen(keys: str, key: Iterable[str]) -> str:
+    """A condition on a row `t` that has a key, which isn't in a table of keys."""
+    names = [quoted(name) for name in key]
+    there = " AND ".join(f"t.{name} IS NOT NULL" for name in names)
+    same = " AND ".join(f"s.{name} = t.{name}" for name in names)
+    return f"{there} AND NOT EXISTS (SELECT 1 FROM {keys} AS s WHERE {same})"
 
 
 def check_names(

@@ -204,6 +204,12 @@ class PostgresDatabase:
         count: int = self.execute(f"WITH removed AS ({removing} RETURNING 1) SELECT count(*) FROM removed")[0][0]
         return count
 
+    def sweep(self, table: str, where: str) -> int:
+        """Deletes rows by a condition."""
+        removing = f"DELETE FROM {self.place}{quoted(table)} AS t WHERE {where}"
+        count: int = self.execute(f"WITH removed AS ({removing} RETURNING 1) SELECT count(*) FROM removed")[0][0]
+        return count
+
     def compare(
         self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
     ) -> tuple[int, int]:

@@ -205,6 +205,10 @@ class SqliteDatabase:
             statement = f"UPDATE {quoted(table)} SET {quoted(mark)} = {now} WHERE {same} AND {quoted(mark)} IS NULL"
         return sum(self.execute_many(statement, part) for part in _parts(keys.frame, schema))
 
+    def sweep(self, table: str, where: str) -> int:
+        """Deletes rows by a condition."""
+        return self.execute_many(f"DELETE FROM {quoted(table)} AS t WHERE {where}", [()])
+
     def compare(
         self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
     ) -> tuple[int, int]:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, quoted
+from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import keyed
 from syncline.model.errors import Bug, Denied
 from syncline.model.schema import Schema
-from syncline.sdk.destination import Refusal, Removal, Rendered, Target, Written
+from syncline.sdk.destination import Allow, Refusal, Removal, Rendered, Target, Written
 from syncline.sdk.frame import target_frame_schema
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class SqlWriter:
         self._frame_schema = target_frame_schema(target.schema)
         self._limits = database.limits(target.schema, keyed=keyed(target))
         self._saved: str | None = None
+        self._seen = Seen(database, target) if target.sweeps else None
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
         """Writes a batch and its checkpoint; see `Writer.write`."""
@@ -90,6 +92,31 @@ class SqlWriter:
         self._saved = saved
         return replace(written, deleted=deleted, unchanged=written.unchanged + keys.height - deleted)
 
+    def see(self, keys: pl.DataFrame) -> None:
+        """Notes keys for the next write; see `Sweeping.see`."""
+        if self._seen is None:
+            raise Bug(f"the run {self._target.run} was not opened to sweep table {self._target.stream!r}")
+        self._seen.add(keys)
+
+    def sweep(self, allow: Allow | None, checkpoint: Callable[[int], str]) -> int:
+        """Deletes what the run didn't come to, and ends it; see `Sweeping.sweep`."""
+        if self._seen is None:
+            raise Bug(f"the run {self._target.run} was not opened to sweep table {self._target.stream!r}")
+        deleted = 0
+        with self._database.transaction():
+            self._seen.keep()
+            if allow is not None:
+                missing = self._seen.missing()
+                allow(missing, lambda: self._count(self._table))
+                deleted = self._seen.sweep()
+                if deleted != missing:  # somebody else wrote meanwhile
+                    allow(deleted, lambda: self._count(self._table) + deleted)
+            self._seen.drop()
+            saved = checkpoint(deleted)
+            self._save(saved)
+        self._saved = saved
+        return deleted
+
     def refuse(self, frame: pl.DataFrame) -> list[Refusal]:
         """Every value that the database can't hold; see `Refusing.refuse`."""
         return self._limits.refusals(frame)
@@ -113,6 +140,8 @@ class SqlWriter:
         """Nothing is uncommitted between writes. What a replacing run gathered waits for a run of the same id."""
 
     def _save(self, checkpoint: str) -> None:
+        if self._seen is not None:
+            self._seen.keep()
         self._check(self._target.flow)
         self._ledger.save(self._target.flow, self._target.run, checkpoint)
 

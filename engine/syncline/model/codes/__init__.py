@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from syncline.model.codes import (
+    absence,
     access,
     audit,
     connector,
@@ -34,6 +35,7 @@ _AREAS = (
     content,
     policy,
     write,
+    absence,
     plan,
     source,
     sources,

@@ -46,8 +46,9 @@ CODES: tuple[Code, ...] = (
         "rows can't be deleted so",
         "`deletes` needs a source that tells which records were deleted (`deleted` of its stream), write: upsert, and "
         "a database as destination, or, for `hard`, an API with `write.delete`. "
-        "Rows that are only missing from a full read are not found.",
-        "Declare `deleted` in the connector, use write: replace to drop what is gone, or leave `deletes` out.",
+        "Rows that are only missing from a full read are for `absent`.",
+        "Declare `deleted` in the connector, use absent: delete or write: replace to drop what is gone, or leave "
+        "`deletes` out.",
     ),
     Code(
         "SYN526",

@@ -1,7 +1,7 @@
 """Tables: what one flow of a tenant writes, no other flow takes away or writes by other rules.
 
-Several flows may append to one table, or upsert into it by one key. Where one replaces it, or they disagree, what is in
-the table depends on which ran last.
+Several flows may append to one table, or upsert into it by one key. Where one replaces it, or deletes what its read
+lacks, or they disagree, what is in the table depends on which ran last.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow
 from syncline.model.diagnostic import Related
 from syncline.policy.locations import location_of
@@ -32,7 +33,13 @@ def _manner(flow: Flow) -> tuple[str, frozenset[str]]:
 
 def _said(flow: Flow) -> str:
     mode, key = _manner(flow)
-    return f"{mode} by {', '.join(sorted(key))}" if key else mode
+    said = f"{mode} by {', '.join(sorted(key))}" if key else mode
+    return f"{said}, deleting what is absent" if mode != "replace" and _alone(flow) else said
+
+
+def _alone(flow: Flow) -> bool:
+    """Whether a flow takes away what others write."""
+    return flow.spec.write == "replace" or (isinstance(flow.spec, SyncSpec) and flow.spec.absent == "delete")
 
 
 def check(subjects: Subjects) -> Iterator[Violation]:
@@ -43,7 +50,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
     for flows in tables.values():
         for flow in flows:
             manner = _manner(flow)
-            others = (f for f in flows if f is not flow and (manner[0] == "replace" or _manner(f) != manner))
+            others = (f for f in flows if f is not flow and (_alone(flow) or _alone(f) or _manner(f) != manner))
             if (other := next(others, None)) is not None:
                 yield Violation(
                     rule="tables",
