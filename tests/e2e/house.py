@@ -134,18 +134,23 @@ class Scenario:
         }
 
     def _warehouse(self) -> str:
-        head = "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: warehouse, tenant: acme}\nspec:\n  "
-        match self.destination:
-            case "sqlite":
-                return head + SQLITE + "\n"
-            case "parquet" | "jsonl":
-                return f"{head}connector: file@^1\n  config: {{root: lake, format: {self.destination}}}\n"
-            case url:
-                parts = urlsplit(url)
-                place = f"postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
-                login = POSTGRES_LOGIN.replace("USER", parts.username or "postgres")
-                config = f"{{url: {place!r}, schema: {self.schema}}}"
-                return f"{login}{head}connector: postgresql@^1\n  auth: warehouse\n  config: {config}\n"
+        return warehouse(self.destination, self.schema)
+
+
+def warehouse(destination: str, schema: str = "") -> str:
+    """The manifests of an integration to write to: `sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema."""
+    head = "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: warehouse, tenant: acme}\nspec:\n  "
+    match destination:
+        case "sqlite":
+            return head + SQLITE + "\n"
+        case "parquet" | "jsonl":
+            return f"{head}connector: file@^1\n  config: {{root: lake, format: {destination}}}\n"
+        case url:
+            parts = urlsplit(url)
+            place = f"postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
+            login = POSTGRES_LOGIN.replace("USER", parts.username or "postgres")
+            config = f"{{url: {place!r}, schema: {schema}}}"
+            return f"{login}{head}connector: postgresql@^1\n  auth: warehouse\n  config: {config}\n"
 
 
 def settings_of(root: Path, environ: Mapping[str, str] | None = None) -> Settings:

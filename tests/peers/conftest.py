@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
@@ -31,10 +32,19 @@ import tests.peers.systems.scim2 as scim2_system
 import tests.peers.systems.seaweedfs as seaweedfs_system
 import tests.peers.systems.wiremock as wiremock_system
 import tests.peers.systems.zabbix as zabbix_system
+from tests.peers.house import Warehouse
 from tests.servers import postgres_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def warehouse(request: pytest.FixtureRequest) -> Warehouse:
+    """Where a house writes to: each in turn."""
+    if request.param == "sqlite":
+        return Warehouse()
+    return Warehouse(request.getfixturevalue("postgres_url"), f"w{uuid4().hex[:12]}")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 """
-A configuration repository that syncs from a system into SQLite, driven through the command line as people do.
+A configuration repository that syncs from a system into SQLite or PostgreSQL, driven through the command line as people do.
 
 `tests/peers/connectors/*.yaml` are the connectors. A `Flow` is a mapping and a sync of one stream. Whatever a command
 printed is kept, so that `House.proved` can say at the end that the audit log verifies and that no secret got out.
@@ -17,6 +17,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import psycopg
 import yaml
 from click.testing import CliRunner
 
@@ -25,10 +26,12 @@ from syncline.connectors.sql.ledger import CHECKPOINTS
 from syncline.executor.checkpoint import Checkpoint
 from syncline.model.key import ObjectKey
 from tests import repository
-from tests.e2e.api import WAREHOUSE, syncline
-from tests.e2e.house import TENANT, settings_of
+from tests.e2e.api import syncline
+from tests.e2e.house import TENANT, settings_of, warehouse
 from tests.look import Look
 
+#: The password of a PostgreSQL warehouse, which is no secret.
+LOGIN = {"WAREHOUSE_PASSWORD": "postgres"}
 CONNECTORS = Path(__file__).with_name("connectors")
 
 
@@ -64,6 +67,34 @@ class Flow:
         )
 
 
+@dataclass(frozen=True)
+class Warehouse:
+    """Where a house writes to: a file of SQLite, or a schema of a PostgreSQL database."""
+
+    url: str = ""
+    schema: str = ""
+
+    @property
+    def manifests(self) -> str:
+        """The integration, and its login."""
+        return warehouse(self.url or "sqlite", self.schema)
+
+    def rows(self, root: Path, select: str) -> list[Any]:
+        """What a query gives."""
+        if self.url:
+            with psycopg.connect(self.url, options=f"-c search_path={self.schema}") as connection:
+                return connection.execute(select.encode()).fetchall()
+        with closing(sqlite3.connect(root / "warehouse.db")) as connection:
+            return connection.execute(select).fetchall()
+
+    def has(self, root: Path, name: str) -> bool:
+        """Whether there is a table of that name."""
+        if self.url:
+            return self.rows(root, f"SELECT to_regclass('{name}')") != [(None,)]
+        found = f"SELECT 1 FROM sqlite_schema WHERE name = '{name}'"
+        return (root / "warehouse.db").exists() and bool(self.rows(root, found))
+
+
 @dataclass
 class House:
     """
@@ -75,16 +106,17 @@ class House:
     root: Path
     secrets: Mapping[str, str] = field(default_factory=dict)
     quick: bool = False
+    warehouse: Warehouse = Warehouse()
     printed: list[str] = field(default_factory=list)
 
     def command(self, *args: str) -> CompletedProcess[str]:
         """Runs a command to its end, however it ends."""
-        done = self._inside(*args) if self.quick else syncline(self.root, *args, extra=self.secrets)
+        done = self._inside(*args) if self.quick else syncline(self.root, *args, extra={**LOGIN, **self.secrets})
         self.printed += [done.stdout, done.stderr]
         return done
 
     def _inside(self, *args: str) -> CompletedProcess[str]:
-        with CliRunner(env={"SYNCLINE_ACTOR": "tests", **self.secrets}).isolation() as (out, err, _):
+        with CliRunner(env={"SYNCLINE_ACTOR": "tests", **LOGIN, **self.secrets}).isolation() as (out, err, _):
             code = main(["--root", str(self.root), *args])
             return CompletedProcess(args, code, out.getvalue().decode(), err.getvalue().decode())
 
@@ -116,8 +148,7 @@ class House:
 
     def rows(self, select: str) -> list[Any]:
         """Rows of the warehouse."""
-        with closing(sqlite3.connect(self.root / "warehouse.db")) as connection:
-            return connection.execute(select).fetchall()
+        return self.warehouse.rows(self.root, select)
 
     def position(self, stream: str) -> Any:
         """The position that the last run left, or None."""
@@ -137,11 +168,9 @@ class House:
         found = [row for row in self.rows(f"SELECT flow, checkpoint FROM {CHECKPOINTS}") if row[0] == flow]
         return Checkpoint.loads(found[0][1]) if found else None
 
-    def tables(self, name: str) -> list[Any]:
-        """One row if the warehouse has a table of that name, else none."""
-        if not (self.root / "warehouse.db").exists():
-            return []
-        return self.rows(f"SELECT 1 FROM sqlite_schema WHERE name = '{name}'")
+    def tables(self, name: str) -> bool:
+        """Whether the warehouse has a table of that name."""
+        return self.warehouse.has(self.root, name)
 
     def proved(self) -> None:
         """The audit log verifies, and no secret is in what was printed or in any file."""
@@ -163,6 +192,7 @@ def house(
     limits: str = "{}",
     more: str = "",
     quick: bool = False,
+    warehouse: Warehouse = Warehouse(),
 ) -> House:
     """
     A house whose flows are applied.
@@ -184,13 +214,13 @@ def house(
         "tenant.yaml": TENANT,
         "connector.yaml": text,
         "integration.yaml": integration,
-        "warehouse.yaml": WAREHOUSE,
+        "warehouse.yaml": warehouse.manifests,
         "flows.yaml": "---\n".join(flow.manifests for flow in flows),
     }
     if auth:
         head = "apiVersion: syncline/v1\nkind: AuthConfig\nmetadata: {name: api, tenant: acme}\n"
         texts["auth.yaml"] = f"{head}spec: {auth}\n"
     repository.write(root, texts)
-    made = House(root, dict(secrets or {}), quick)
+    made = House(root, dict(secrets or {}), quick, warehouse)
     made.ok("apply", "--yes")
     return made

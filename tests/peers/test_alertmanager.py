@@ -24,10 +24,10 @@ def test_alerts_without_labels_are_refused(alertmanager):
     assert known[0]["fingerprint"]
 
 
-def test_alerts_replace_the_table(tmp_path, alertmanager):
+def test_alerts_replace_the_table(tmp_path, alertmanager, warehouse):
     """All active alerts are in the table after each run, with their labels as columns."""
     flow = Flow("alerts", FIELDS, key="fingerprint", write="replace")
-    made = house(tmp_path, "alertmanager", {"url": alertmanager.url}, flow)
+    made = house(tmp_path, "alertmanager", {"url": alertmanager.url}, flow, warehouse=warehouse)
     for host in ("a", "b", "c"):
         ask("POST", f"{alertmanager.url}/alerts", [{"labels": {"alertname": "Read", "host": host}}]).ok()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tests.peers.house import Flow, house
+from tests.peers.house import Flow, Warehouse, house
 from tests.peers.web import ask
 
 FIELDS = ("to: name, from: name, required: true", "to: address, from: attrs.address", "to: site, from: attrs.vars.site")
@@ -14,12 +14,12 @@ AUTH = (
 )
 
 
-def made(root, icinga2, client):
+def made(root, icinga2, client, warehouse=Warehouse()):  # noqa: B008 - a frozen value
     """A house that reads the hosts of one site as a client with a certificate."""
     shutil.copy(icinga2.ca, root / "ca.crt")
     secrets = {"CERTIFICATE": client.certificate.read_text(), "CERTIFICATE_KEY": client.key.read_text()}
     flow = Flow("hosts", FIELDS, key="name")
-    return house(root, "icinga2", {"url": icinga2.url}, flow, auth=AUTH, secrets=secrets)
+    return house(root, "icinga2", {"url": icinga2.url}, flow, auth=AUTH, secrets=secrets, warehouse=warehouse)
 
 
 def test_icinga2_knows_its_reader_by_certificate(icinga2):
@@ -33,9 +33,9 @@ def test_icinga2_knows_its_reader_by_certificate(icinga2):
     assert ask("GET", hosts, tls=icinga2.authority.context(icinga2.stranger)).status == 401
 
 
-def test_hosts_are_read_with_a_certificate(tmp_path, icinga2):
+def test_hosts_are_read_with_a_certificate(tmp_path, icinga2, warehouse):
     """A client certificate is the login; of 25 hosts the twelve of one site are kept, the others count as skipped."""
-    house = made(tmp_path, icinga2, icinga2.reader)
+    house = made(tmp_path, icinga2, icinga2.reader, warehouse)
 
     counts = house.run("hosts")
 

@@ -17,12 +17,12 @@ AUTH = "{type: basic, username: syncline, password: {secretRef: {provider: env, 
 
 
 @pytest.fixture
-def made(tmp_path, kinto):
+def made(tmp_path, kinto, warehouse):
     """A house that reads a collection of its own incrementally, by a field and by the collection's ETag."""
     flows = (Flow("notes", FIELDS, read="incremental"), Flow("marked", MARKED, read="incremental"))
     config = {"url": kinto.url, "bucket": tmp_path.name.replace("_", "-")[-30:]}
     secrets = {"KINTO_PASSWORD": kinto.password}
-    made = house(tmp_path, "kinto", config, *flows, auth=AUTH, secrets=secrets)
+    made = house(tmp_path, "kinto", config, *flows, auth=AUTH, secrets=secrets, warehouse=warehouse)
     return made, kinto.collection(config["bucket"], "notes")
 
 

@@ -27,11 +27,11 @@ def test_postgraphile_pages_by_cursor(postgraphile):
     assert found["data"]["allThings"]["pageInfo"]["hasNextPage"] is True
 
 
-def test_a_connection_is_read_to_its_end(tmp_path, postgraphile):
+def test_a_connection_is_read_to_its_end(tmp_path, postgraphile, warehouse):
     """Seven nodes come over pages of two, with a field of the object that they are connected to and exact decimals."""
     with postgraphile(TABLES) as system:
         url = system.url.removesuffix("/graphql")
-        made = house(tmp_path, "postgraphile", {"url": url}, Flow("tickets", FIELDS))
+        made = house(tmp_path, "postgraphile", {"url": url}, Flow("tickets", FIELDS), warehouse=warehouse)
         counts = made.run("tickets")
 
     assert (counts["read"], counts["inserted"]) == (7, 7)

@@ -18,10 +18,11 @@ AUTH = "{type: api_key, in: header, name: X-Redmine-API-Key, value: {secretRef: 
 
 
 @pytest.fixture
-def made(tmp_path, redmine):
+def made(tmp_path, redmine, warehouse):
     """A house that reads the issues of Redmine incrementally."""
     flow = Flow("issues", FIELDS, read="incremental")
-    return house(tmp_path, "redmine", {"url": redmine.url}, flow, auth=AUTH, secrets={"REDMINE_KEY": redmine.key})
+    secrets = {"REDMINE_KEY": redmine.key}
+    return house(tmp_path, "redmine", {"url": redmine.url}, flow, auth=AUTH, secrets=secrets, warehouse=warehouse)
 
 
 def test_a_list_says_how_many_issues_there_are(redmine):

@@ -16,11 +16,12 @@ AUTH = "{type: basic, username: root, password: {secretRef: {provider: env, key:
 
 
 @pytest.fixture
-def made(tmp_path, request_tracker):
+def made(tmp_path, request_tracker, warehouse):
     """A house that reads the tickets of Request Tracker incrementally."""
     flow = Flow("tickets", FIELDS, read="incremental")
     secrets = {"RT_PASSWORD": request_tracker.password}
-    return house(tmp_path, "request-tracker", {"url": request_tracker.url}, flow, auth=AUTH, secrets=secrets)
+    config = {"url": request_tracker.url}
+    return house(tmp_path, "request-tracker", config, flow, auth=AUTH, secrets=secrets, warehouse=warehouse)
 
 
 def test_stale_changes_are_refused(request_tracker):

@@ -23,12 +23,14 @@ def test_nothing_is_read_without_the_token(scim2):
     assert ask("GET", f"{scim2.url}/Users").status == 401
 
 
-def test_all_users_are_read_over_pages_and_then_only_what_changed(tmp_path, scim2):
+def test_all_users_are_read_over_pages_and_then_only_what_changed(tmp_path, scim2, warehouse):
     """Users come over pages of two, each once; a second run, filtered by SCIM, moves the one that was changed."""
-    ids = [scim2.user(f"user-{n}") for n in range(5)]
+    names = [f"{warehouse.schema or 'user'}-{n}" for n in range(5)]
+    ids = [scim2.user(name) for name in names]
     total = scim2.ask("GET", "/Users?count=1").ok()["totalResults"]
     flow = Flow("users", FIELDS, read="incremental")
-    made = house(tmp_path, "scim", {"url": scim2.url}, flow, auth=AUTH, secrets={"SCIM_TOKEN": scim2.token})
+    secrets = {"SCIM_TOKEN": scim2.token}
+    made = house(tmp_path, "scim", {"url": scim2.url}, flow, auth=AUTH, secrets=secrets, warehouse=warehouse)
 
     first = made.run("users")
     change = {"schemas": [PATCH], "Operations": [{"op": "replace", "path": "title", "value": "Head"}]}
@@ -38,5 +40,5 @@ def test_all_users_are_read_over_pages_and_then_only_what_changed(tmp_path, scim
     assert (first["read"], first["inserted"]) == (total, total)
     assert second["updated"] == 1
     assert second["read"] <= 2
-    assert made.rows(f"SELECT name, title FROM users WHERE id = '{ids[1]}'") == [("user-1", "Head")]
+    assert made.rows(f"SELECT name, title FROM users WHERE id = '{ids[1]}'") == [(names[1], "Head")]
     made.proved()

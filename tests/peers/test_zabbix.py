@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from tests.peers.house import Flow, house
+from tests.peers.house import Flow, Warehouse, house
 from tests.peers.web import ask
 
 FIELDS = ("to: id, from: hostid, type: integer, required: true", "to: name, from: host")
 AUTH = "{type: session, values: {user: Admin, password: {secretRef: {provider: env, key: ZABBIX_PASSWORD}}}}"
 
 
-def made(root, zabbix, stream="hosts", password=None):
+def made(root, zabbix, stream="hosts", password=None, warehouse=Warehouse()):  # noqa: B008 - a frozen value
     """A house that logs in and reads the monitored hosts."""
     flow = Flow(stream, FIELDS if stream == "hosts" else FIELDS[:1])
     secrets = {"ZABBIX_PASSWORD": password or zabbix.password}
     url = zabbix.url.removesuffix("/api_jsonrpc.php")
-    return house(root, "zabbix", {"url": url}, flow, auth=AUTH, secrets=secrets)
+    return house(root, "zabbix", {"url": url}, flow, auth=AUTH, secrets=secrets, warehouse=warehouse)
 
 
 def test_zabbix_refuses_in_a_200(zabbix):
@@ -27,17 +27,18 @@ def test_zabbix_refuses_in_a_200(zabbix):
     assert zabbix.call("host.get", {}, zabbix.login()) is not None
 
 
-def test_hosts_are_read_by_json_rpc_after_a_login(tmp_path, zabbix):
+def test_hosts_are_read_by_json_rpc_after_a_login(tmp_path, zabbix, warehouse):
     """A login gives the session that calls carry in their body; what isn't monitored is left out by the call's filter."""
     token = zabbix.login()
-    ids = [int(zabbix.host(f"host-{n}", token)) for n in range(3)]
+    names = [f"{warehouse.schema or 'host'}-{n}" for n in range(3)]
+    ids = [int(zabbix.host(name, token)) for name in names]
     zabbix.call("host.update", {"hostid": str(ids[2]), "status": 1}, token)
-    house = made(tmp_path, zabbix)
+    house = made(tmp_path, zabbix, warehouse=warehouse)
 
     house.run("hosts")
 
-    found = house.rows("SELECT id, name FROM hosts WHERE name LIKE 'host-_' ORDER BY id")
-    assert found == [(ids[0], "host-0"), (ids[1], "host-1")]
+    found = house.rows(f"SELECT id, name FROM hosts WHERE id BETWEEN {ids[0]} AND {ids[2]} ORDER BY id")
+    assert found == [(ids[0], names[0]), (ids[1], names[1])]
     house.proved()
 
 
