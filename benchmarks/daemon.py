@@ -1,6 +1,7 @@
-"""What a daemon costs: `syncline run` handed over to it, 200 scheduled syncs in it, and 1,000 objects under it.
+"""What a daemon costs: `syncline run` handed over to it, 200 scheduled syncs in it, a tenth of them failing, and 1,000
+objects under it.
 
-python benchmarks/daemon.py [run|scheduled|objects [N]]
+python benchmarks/daemon.py [run|scheduled|failing|objects [N]]
 
 Times are of the clock, and beside them of the processor, which others on the machine change less. `run` compares with
 a run without a daemon, and with starting Python for nothing.
@@ -68,6 +69,35 @@ kind: Sync
 metadata: {name: tiny-%(n)d, tenant: acme}
 spec: {from: files/orders, mapping: order, to: warehouse/orders_%(n)d, read: full, write: upsert}
 """
+BROKEN = """\
+---
+apiVersion: syncline/v1
+kind: Connector
+metadata: {name: broken, tenant: acme}
+spec:
+  version: 1.0.0
+  http: {url: "http://127.0.0.1:%(port)d"}
+  streams:
+    orders:
+      get: /orders
+      records: "[]"
+      key: [id]
+      schema: {properties: {id: {type: integer}, name: {type: string}, total: {type: number}}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: broken, tenant: acme}
+spec: {connector: broken@^1}
+"""
+DOWN = """\
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+class Down(BaseHTTPRequestHandler):
+    def do_GET(self): self.send_error(503)
+    def log_message(self, *_): pass
+server = ThreadingHTTPServer(("127.0.0.1", 0), Down)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
 SCHEDULE = """\
 ---
 apiVersion: syncline/v1
@@ -83,10 +113,13 @@ def git(root: Path, *arguments: str) -> None:
     subprocess.run([*GIT, *arguments], cwd=root, check=True, capture_output=True)
 
 
-def tiny(root: Path, syncs: int, *, scheduled: bool) -> None:
-    """A repository of tiny syncs: 5 rows of CSV each, into a table of SQLite."""
+def tiny(root: Path, syncs: int, *, scheduled: bool, broken: int = 0, port: int = 0) -> None:
+    """A repository of tiny syncs: 5 rows of CSV each, into a table of SQLite; every tenth may read a broken API."""
     names = range(syncs)
-    text = HEAD + "".join(SYNC % {"n": n} for n in names)
+    text = HEAD + (BROKEN % {"port": port} if broken else "")
+    for n in names:
+        sync = SYNC % {"n": n}
+        text += sync.replace("files/", "broken/") if broken and n % (syncs // broken) == 0 else sync
     if scheduled:
         text += SCHEDULE % ", ".join(f"Sync/tiny-{n}" for n in names)
     (root / "all.yaml").write_text(text)
@@ -183,6 +216,49 @@ def _come(engine: Engine, at: dt.datetime) -> bool:
     return engine.facilities.store.cursor(schedule) == at.isoformat()
 
 
+def failing(syncs: int = 200, rounds: int = 4) -> None:
+    """How long healthy syncs take from the instant at which all are due, while none fails and while a tenth does."""
+    with subprocess.Popen([sys.executable, "-c", DOWN], stdout=subprocess.PIPE, text=True) as down:
+        assert down.stdout is not None
+        port = int(down.stdout.readline())
+        try:
+            well = _healthy(syncs, 0, port, rounds)
+            ill = _healthy(syncs, syncs // 10, port, rounds)
+        finally:
+            down.kill()
+    for number, (without, beside) in enumerate(zip(well, ill, strict=True), 1):
+        found = {"p99_ms": round(beside, 1), "none_failing_ms": round(without, 1), "ratio": round(beside / without, 2)}
+        print(json.dumps({"workload": f"{syncs} syncs, a tenth failing, round {number}", **found, "limit": 1.5}))
+
+
+def _healthy(syncs: int, broken: int, port: int, rounds: int) -> list[float]:
+    """The 99th percentile of each round, in milliseconds."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        tiny(root, syncs, scheduled=True, broken=broken, port=port)
+        settings = read_settings(root, {**os.environ, "SYNCLINE_EGRESS_PRIVATE": "127.0.0.1"})
+        workflow.apply(settings)
+        with workflow.engine(settings) as engine:
+            ended: list[float] = []
+
+            def tell(line: str) -> None:
+                if "written" in line:
+                    ended.append(time.perf_counter())
+
+            now = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
+            starter = Starter(engine, now, 4, tell)
+            for hour in range(1, rounds + 1):
+                ended.clear()
+                began = time.perf_counter()
+                starter.tick(now + dt.timedelta(hours=hour))
+                until(lambda: len(ended) == syncs - broken)
+                found.append(sorted(ended)[int(len(ended) * 0.99)] - began)
+                time.sleep(1.0)
+            starter.close()
+    return [seconds * 1_000 for seconds in found]
+
+
 def _applied(said: list[str], before: int) -> bool:
     """Whether more commits were applied than before."""
     return sum("is applied" in line for line in said) > before
@@ -243,5 +319,7 @@ if __name__ == "__main__":
         run()
     if what in {"scheduled", "all"}:
         scheduled()
+    if what in {"failing", "all"}:
+        failing()
     if what in {"objects", "all"}:
         objects(int(sys.argv[2]) if len(sys.argv) > 2 else 1_000)

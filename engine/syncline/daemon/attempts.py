@@ -1,5 +1,8 @@
 """Tries again what failed, each object after its own backoff: looks at systems and secrets, and runs that broke off.
 
+Runs are done by those who do the schedules' (`workers.py`): never two of a flow, and a start that takes the place of
+what is under way ends an attempt as well.
+
 What is due is in the state, so that a daemon that takes over goes on where the one before it was. A look informs and
 never forbids: a start that a schedule declares isn't kept back because of one. Only integrations that an allowed flow
 uses are contacted.
@@ -17,11 +20,8 @@ from zoneinfo import ZoneInfo
 
 from syncline.daemon.timetable import suspended, within
 from syncline.executor.credentials import note_credential, secrets_of
-from syncline.executor.halt import Halt
 from syncline.executor.inspect import Inspector
 from syncline.executor.instance import SecretUses
-from syncline.executor.progress import Silent
-from syncline.executor.work import Work
 from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.schedule import ScheduleSpec, flows_of
 from syncline.manifests.flow import side_of
@@ -45,15 +45,21 @@ PUT_OFF = 5.0
 
 
 class Attempts:
-    """What is due to be tried again. Used by one thread; `tell` is called by any. `store` keeps what is found."""
+    """
+    What is due to be tried again. Used by one thread; `tell` is called by any. `store` keeps what is found; `again`
+    runs a flow, and gives False where it is under way.
+    """
 
-    def __init__(self, engine: Engine, store: StateStore, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, engine: Engine, store: StateStore, tell: Callable[[str], None], again: Callable[[ObjectKey], bool]
+    ) -> None:
         self._engine = engine
         self._store = store
         self._tell = tell
+        self._again = again
         self._busy: set[ObjectKey] = set()
         self._not_before: dict[ObjectKey, float] = {}
-        self._halt = Halt()  # of all runs that are tried again
+        self._closed = threading.Event()
         self._todo: SimpleQueue[ObjectKey | None] = SimpleQueue()
         for _ in range(AT_ONCE):
             # An attempt that is cut off when the process ends is made again by the next one.
@@ -67,23 +73,25 @@ class Attempts:
         applied = self._engine.applied()
         scheduled = _scheduled(applied, now)
         for key in due:
-            known = key in applied.objects and (key.kind in CHECKED or key in scheduled)
-            if known and self._not_before.get(key, 0.0) <= time.monotonic():
+            if key not in applied.objects or self._not_before.get(key, 0.0) > time.monotonic():
+                continue
+            if key.kind in CHECKED:
                 self._busy.add(key)
                 self._todo.put(key)
+            elif key in scheduled:
+                self._again(key)
+                self._not_before[key] = time.monotonic() + PUT_OFF  # its end says when the next one is due
 
     def close(self) -> None:
-        """Begins nothing more, not even what waits for its turn; runs under way are interrupted."""
-        self._halt.interrupt()
+        """Begins nothing more, not even what waits for its turn."""
+        self._closed.set()
         for _ in range(AT_ONCE):
             self._todo.put(None)
 
     def _work(self) -> None:
-        while (key := self._todo.get()) is not None and not self._halt.interrupted:
+        while (key := self._todo.get()) is not None and not self._closed.is_set():
             try:
                 self._attempt(key)
-            except KeyboardInterrupt:
-                self._not_before[key] = time.monotonic() + PUT_OFF
             except SynclineError:  # it is told by the status of the object, or the state couldn't be reached
                 self._not_before[key] = time.monotonic() + PUT_OFF
             except Exception as error:  # a defect ends this attempt, and not whoever would make the next one
@@ -95,9 +103,6 @@ class Attempts:
     def _attempt(self, key: ObjectKey) -> None:
         applied = self._engine.applied()
         if key not in applied.objects:
-            return
-        if key.kind not in CHECKED:
-            self._engine.run(Work(key, trigger="schedule", halt=self._halt), Silent())
             return
         error = secrets_error(self._engine.facilities.settings, applied.desired.objects[key])
         if error is None and key.kind == "Integration":

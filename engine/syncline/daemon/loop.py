@@ -163,7 +163,7 @@ class Daemon:
         store = engine.facilities.store
         facilities = replace(engine.facilities, store=store.fenced(lease))
         starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
-        attempts = Attempts(engine, facilities.store, self._tell)
+        attempts = Attempts(engine, facilities.store, self._tell, starter.again)
         looks = Looks(engine, facilities.store, self._tell)
         self._watched = None
         self.status.sources.clear()  # somebody else may have led

@@ -63,6 +63,10 @@ class Starter:
             else:
                 self._by_time(key, spec, since, now)
 
+    def again(self, flow: ObjectKey) -> bool:
+        """Tries a flow again that broke off; False where it is under way."""
+        return self._workers.again(flow)
+
     def close(self) -> None:
         """Starts nothing more, not even what waits for its turn; what is under way is interrupted."""
         self._workers.close()
@@ -126,6 +130,7 @@ class Starter:
 
     def _ended(self, start: Start) -> None:
         """Keeps how far a schedule has come, once nothing of it is under way."""
+        assert start.schedule is not None
         with self._lock:
             self._open[start.schedule] -= 1
             if self._open[start.schedule]:

@@ -1,8 +1,11 @@
-"""Runs what schedules start: so many at a time, and never two runs of one flow at once.
+"""Runs what schedules start, and what is tried again: so many at a time, and never two runs of one flow at once.
 
 Two runs of a flow would share a cursor and a table. What becomes of a start that finds its flow under way is said by
 the schedule's `concurrency`: it is passed over (forbid), it follows that run (allow), or it ends that run and follows
 it (replace). One start of a schedule waits for a flow at most: it takes up all that there is by then.
+
+Flows that failed last time have a lane of their own: they take a quarter of the threads at most, so that those which
+wait for a system that is down, and are many, don't keep the others waiting.
 """
 
 from __future__ import annotations
@@ -11,15 +14,15 @@ import datetime as dt
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Literal
 
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
-from syncline.model.errors import SynclineError, Waiting
+from syncline.model.errors import Again, SynclineError, Waiting
 from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
@@ -30,20 +33,25 @@ Tell = Callable[[str], None]
 Concurrency = Literal["allow", "forbid", "replace"]
 Trigger = Literal["schedule", "event"]
 
-#: Seconds for which a start is tried again while somebody else has its flow: longer than the lease of a run lasts, so
-#: that one of a machine that fell silent is waited for. Who has it after that is at work.
+#: Seconds for which a start is tried again while somebody else has its flow, from the first try on: longer than the
+#: lease of a run lasts, so that one of a machine that fell silent is waited for. Who has it after that is at work.
 PATIENCE = 40.0
 #: Events of a flow among which the last begin of a run that was gone on with is looked for.
 LOOKED_AT = 50
-#: Seconds between those tries.
+#: Seconds between those tries, and between tries while the state is out of reach: nothing is over because of that.
 TRY_EVERY = 1.0
+#: The code of a state that doesn't answer.
+_OUT_OF_REACH = "SYN615"
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """One flow to start for a schedule. `at` is the instant that it is known by; it runs from `begins` on."""
+    """
+    One flow to start for a schedule; without one, what broke off is tried again. `at` is the instant that it is known
+    by; it runs from `begins` on.
+    """
 
-    schedule: ObjectKey
+    schedule: ObjectKey | None
     flow: ObjectKey
     at: dt.datetime
     begins: dt.datetime
@@ -52,13 +60,16 @@ class Start:
     @property
     def shown(self) -> str:
         """It by its instant, as people read it."""
+        if self.schedule is None:
+            return "the next attempt"
         word = "at" if self.trigger == "schedule" else "for what happened at"
         return f"the start {word} {self.at:%Y-%m-%d %H:%M:%S}Z"
 
 
 class Workers:
     """
-    Threads that do starts. Safe for threads; `ended` is told of each start that is over, `tell` what became of it.
+    Threads that do starts. Safe for threads; `ended` is told of each start of a schedule that is over, `tell` what
+    became of it.
 
     `store` keeps the records of runs that another daemon's starts are told by.
     """
@@ -76,7 +87,9 @@ class Workers:
         self._waiting: dict[ObjectKey, list[Start]] = {}  # starts whose flow is busy with an earlier one, by flow
         self._later: list[tuple[float, float, Start]] = []  # when it is tried again, and given up (monotonic clock)
         self._last: dict[ObjectKey, str] = {}  # the last run of ours, by flow
-        self._todo: SimpleQueue[tuple[float, Start] | None] = SimpleQueue()
+        self._todo: deque[tuple[float, Start]] = deque()  # with when it is given up, 0.0 for what wasn't tried yet
+        self._failed: set[ObjectKey] = set()  # flows that failed last time
+        self._lane = 0  # of those, under way
         self._draining = self._closed = False
         for _ in range(at_once):
             # A run that is cut off when the process ends is as one that was killed: the next one goes on where it was.
@@ -103,14 +116,23 @@ class Workers:
             waiting.append(start)
             return ""
 
+    def again(self, flow: ObjectKey) -> bool:
+        """Tries a flow again that broke off; False where it is under way, so that there is nothing to be tried."""
+        now = dt.datetime.now(dt.UTC)
+        with self._idle:
+            if flow in self._busy or self._draining:
+                return False
+            self._failed.add(flow)
+            self._begin(Start(None, flow, now, now))
+            return True
+
     def tick(self) -> None:
         """Tries again what somebody else's run was in the way of."""
         now = time.monotonic()
         with self._idle:
-            due = [(given_up, start) for at, given_up, start in self._later if at <= now]
+            self._todo += [(given_up, start) for at, given_up, start in self._later if at <= now]
             self._later = [later for later in self._later if later[0] > now]
-        for item in due:
-            self._todo.put(item)
+            self._idle.notify_all()
 
     def drain(self, seconds: float) -> bool:
         """
@@ -130,11 +152,10 @@ class Workers:
 
     def close(self) -> None:
         """Starts nothing more, not even what waits for its turn; what is under way is interrupted."""
-        self._closed = True
         with self._idle:
+            self._closed = True
             self._interrupt()
-        for _ in range(self._at_once):
-            self._todo.put(None)
+            self._idle.notify_all()
 
     def _interrupt(self) -> None:
         for halt in self._busy.values():
@@ -142,25 +163,57 @@ class Workers:
 
     def _begin(self, start: Start) -> None:
         self._busy[start.flow] = Halt()
-        # No other start makes up for one by an event: it waits as long as it takes.
-        patience = PATIENCE if start.trigger == "schedule" else math.inf
-        self._todo.put((time.monotonic() + patience, start))
+        self._todo.append((0.0, start))
+        self._idle.notify_all()
 
     def _work(self) -> None:
-        while (item := self._todo.get()) is not None and not self._closed:
-            given_up, start = item
+        while (item := self._next()) is not None:
+            given_up, start, failed = item
             try:
-                self._tell(self._run(start, given_up))
-            except Waiting:
+                self._do(start, given_up)
+            finally:
                 with self._idle:
+                    self._lane -= failed
+                    self._idle.notify_all()
+
+    def _next(self) -> tuple[float, Start, bool] | None:
+        """The next start to be done, when it is given up, and whether it is one of the lane; None at the end."""
+        with self._idle:
+            while not self._closed:
+                # With one thread only, those that failed come after all others.
+                lanes = [False, True] if self._at_once == 1 else [None]
+                room = self._draining or self._lane < max(1, self._at_once // 4)
+                for lane in lanes:
+                    for item in self._todo:
+                        failed = item[1].flow in self._failed
+                        if (lane is None or lane is failed) and (room or not failed):
+                            self._todo.remove(item)
+                            self._lane += failed
+                            return *item, failed
+                self._idle.wait()
+            return None
+
+    def _do(self, start: Start, given_up: float) -> None:
+        if not given_up:
+            # No other start makes up for one by an event: it waits as long as it takes. An attempt comes again.
+            patience = math.inf if start.trigger == "event" else PATIENCE if start.schedule is not None else 0.0
+            given_up = time.monotonic() + patience
+        try:
+            said = self._run(start, given_up)
+        except (Waiting, Again):
+            with self._idle:
+                if not self._draining:
                     self._later.append((time.monotonic() + TRY_EVERY, given_up, start))
-                continue
-            except KeyboardInterrupt:
-                self._leave(start)
-                continue
-            except Exception as error:  # a defect ends this run, and not whoever would do the next one
-                self._tell(f"{start.flow}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")
-            self._end(start)
+                    return
+            self._leave(start)
+            return
+        except KeyboardInterrupt:
+            self._leave(start)
+            return
+        except Exception as error:  # a defect ends this run, and not whoever would do the next one
+            said = f"{start.flow}: SYN999 {type(error).__name__}: a defect in Syncline, please report it"
+        self._tell(said)
+        self._end(start)
 
     def _leave(self, start: Start) -> None:
         """Leaves a start to the next daemon: it isn't over, so that it comes again."""
@@ -177,13 +230,18 @@ class Workers:
             else:
                 del self._busy[start.flow]
                 self._idle.notify_all()
-        self._ended(start)
+        if start.schedule is not None:
+            self._ended(start)
 
     def _run(self, start: Start, given_up: float) -> str:
-        """Runs it; what there is to tell of it. `Waiting` where somebody else has the flow, and that is waited for."""
+        """
+        Runs it; what there is to tell of it.
+
+        `Waiting` where somebody else has the flow, and that is waited for; `Again` where the state is out of reach.
+        """
         flow, halt = start.flow, self._busy[start.flow]
         try:
-            if run := self._done(start):
+            if start.schedule is not None and (run := self._done(start)):
                 return f"{flow}: run {run} was {start.shown}"
             if halt.interrupted or self._draining:
                 raise KeyboardInterrupt
@@ -195,10 +253,18 @@ class Workers:
                 raise
             return f"{flow}: {error.message}, so {start.shown} is passed over"
         except SynclineError as error:
+            if error.code == _OUT_OF_REACH and isinstance(error, Again):
+                raise
+            self._note(flow, failed=True)
             return f"{flow}: {error.code} {error.message}"
+        self._note(flow, failed=False)
         self._last[flow] = result.record.id
         counts = result.record.counts
         return f"{flow}: {counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected"
+
+    def _note(self, flow: ObjectKey, *, failed: bool) -> None:
+        with self._idle:
+            (self._failed.add if failed else self._failed.discard)(flow)
 
     def _done(self, start: Start) -> str:
         """The run that somebody else made for a start, if it ended well; '' if there was none."""

@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 
+from syncline.daemon import workers
 from syncline.daemon.workers import Start, Workers
+from syncline.model.errors import Again, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts
 
 FLOW = ObjectKey("acme", "Sync", "customers")
 ONE, OTHER = (ObjectKey("acme", "Schedule", name) for name in ("one", "other"))
 NOW = dt.datetime.now(dt.UTC)
+
+#: A store in which nobody else has run anything.
+NOBODY: Any = SimpleNamespace(runs=lambda *_: ())
 
 
 class Runs:
@@ -66,10 +71,9 @@ def said():
 
 @pytest.fixture
 def made(runs, said):
-    store: Any = SimpleNamespace(runs=lambda *_: ())  # nobody else has run anything
-    workers = Workers(runs, store, 2, said.append, runs.ended.append)
-    yield workers
-    workers.close()
+    made = Workers(runs, NOBODY, 2, said.append, runs.ended.append)
+    yield made
+    made.close()
 
 
 def test_forbid_passes_a_start_over(runs, made):
@@ -119,3 +123,129 @@ def test_draining_begins_none_of_those_that_wait(runs, made):
     assert made.drain(60)
     assert len(runs.begun) == 1
     assert [s.at for s in runs.ended] == [start().at]
+
+
+def test_an_attempt_is_a_run_as_any_other(runs, made):
+    """While a flow is tried again, a start of it is passed over or takes its place; of no schedule, it ends none."""
+    assert made.again(FLOW)
+    until(lambda: runs.begun)
+    assert not made.again(FLOW)
+    assert made.offer(start(), "forbid") == "still running"
+    assert made.offer(start(minutes=1), "replace") == ""
+    until(lambda: len(runs.begun) == 2)
+    assert runs.begun[0].halt.asked
+    runs.go.release()
+    until(lambda: not made.busy(FLOW))
+    assert [s.at for s in runs.ended] == [start(minutes=1).at]
+
+
+def test_a_start_is_not_over_while_the_state_is_out_of_reach(runs, made, said, monkeypatch):
+    """It is tried again until the state answers: else it would be lost."""
+    monkeypatch.setattr(workers, "TRY_EVERY", 0.01)
+    run = runs.run
+    tries: list[Any] = []
+
+    def unreachable(work, progress):
+        tries.append(work)
+        if len(tries) < 4:
+            raise Again("the state doesn't answer", code="SYN615")
+        return run(work, progress)
+
+    runs.run = unreachable
+    runs.go.release()
+    made.offer(start(), "forbid")
+    while made.busy(FLOW):
+        made.tick()
+        time.sleep(0.005)
+    assert len(tries) == 4
+    assert len(said) == len(runs.ended) == 1
+    assert "0 read" in said[0]
+
+
+def test_patience_begins_with_the_first_try(runs, said, monkeypatch):
+    """What waited long for a free thread isn't passed over because somebody else has its flow just then."""
+    monkeypatch.setattr(workers, "TRY_EVERY", 0.01)
+    monkeypatch.setattr(workers, "PATIENCE", 0.4)
+    run = runs.run
+    tries: list[Any] = []
+
+    def leased(work, progress):
+        if work.key == FLOW and len(tries) < 3:
+            tries.append(work)
+            raise Waiting("run 1 of it is under way")
+        return run(work, progress)
+
+    runs.run = leased
+    made = Workers(runs, NOBODY, 1, said.append, runs.ended.append)
+    made.offer(Start(OTHER, ObjectKey("acme", "Sync", "other"), NOW, NOW), "forbid")
+    made.offer(start(), "forbid")
+    time.sleep(0.6)
+    runs.go.release()
+    runs.go.release()
+    while len(runs.ended) < 2:
+        made.tick()
+        time.sleep(0.005)
+    made.close()
+    assert len(tries) == 3
+    assert not any("passed over" in line for line in said)
+
+
+class Fleet:
+    """An engine of many flows; those that fail do so only when they are let go."""
+
+    def __init__(self):
+        self.well, self.hanging = [], 0
+        self.go = threading.Event()
+        self.lock = threading.Lock()
+
+    def run(self, work, progress):
+        del progress
+        if not work.key.name.startswith("bad"):
+            self.well.append(work.key.name)
+            return SimpleNamespace(record=SimpleNamespace(id="1", counts=Counts()))
+        with self.lock:
+            self.hanging += 1
+        while not self.go.wait(0.01):
+            work.halt.check()
+        with self.lock:
+            self.hanging -= 1
+        raise Again("503", code="SYN703")
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(4, 1), (8, 2), (1, 1)])
+def test_flows_that_fail_keep_no_others_waiting(said, at_once, most):
+    """Those that failed last time take a quarter of the threads, however many they are; the others go on."""
+    fleet: Any = Fleet()
+    ended: list[Start] = []
+    made = Workers(fleet, NOBODY, at_once, said.append, ended.append)
+    fleet.go.set()
+
+    def begin(names, minutes):
+        for name in names:
+            at = NOW + dt.timedelta(minutes=minutes)
+            assert made.offer(Start(ONE, ObjectKey("acme", "Sync", name), at, at), "forbid") == ""
+
+    bad, well = [f"bad-{n}" for n in range(10)], [f"well-{n}" for n in range(30)]
+    begin(bad, 0)
+    until(lambda: len(ended) == 10)
+    fleet.go.clear()
+    with made._idle:  # nothing is begun before all of them are there
+        begin([*bad, *well], 1)
+    until(lambda: len(fleet.well) == 30)
+    until(lambda: fleet.hanging == most)
+    assert len(ended) == 40
+    fleet.go.set()
+    until(lambda: len(ended) == 50)
+    made.close()
+
+
+def test_a_flow_that_is_well_again_has_all_threads(said):
+    """The lane is for those that failed last time only."""
+    fleet: Any = Fleet()
+    ended: list[Start] = []
+    made = Workers(fleet, NOBODY, 4, said.append, ended.append)
+    flow = ObjectKey("acme", "Sync", "well")
+    made.again(flow)
+    until(lambda: not made.busy(flow))
+    assert made._failed == set()
+    made.close()

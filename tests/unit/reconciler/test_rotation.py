@@ -134,7 +134,7 @@ def test_a_daemon_looks_at_credentials(house):
     with workflow.engine(settings) as engine:
         store = engine.facilities.store
         assert AUTH in store.due("9999")
-        attempts = Attempts(engine, store, print)
+        attempts = Attempts(engine, store, print, lambda _: False)
         attempts._attempt(AUTH)
         attempts.close()
         assert condition(settings) == (Truth.false, "NotDue")
