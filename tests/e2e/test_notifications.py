@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -177,6 +178,41 @@ def test_a_kill_between_sending_and_noting_it_repeats_the_message_under_its_id(r
 
 
 @pytest.mark.slow
+def test_another_daemon_goes_on_with_what_one_had_begun(root, remote, receiver):
+    """A daemon that stands by takes over within a second or two, sends what was on its way, and nothing twice besides."""
+    remote.push({**Scenario("upsert").texts, "ops.yaml": subscription(receiver.url, "apply.finish")})
+    receiver.hold.clear()
+    with serving(root, remote) as first:
+        first.says("is applied")
+        with serving(root, remote) as second:
+            second.says("this daemon stands by")
+            until(lambda: receiver.came, lambda: "\n".join(first.said))
+            first.process.kill()
+            first.process.wait()
+            receiver.hold.set()
+            second.says("this daemon works from now on")
+            until(lambda: [m.state for m in messages(root)] == ["Sent"], lambda: str(messages(root)))
+    assert len({name for name, _ in receiver.came}) == 1
+    assert len(receiver.came) == 2
+
+
+@pytest.mark.slow
+def test_a_receiver_that_hangs_keeps_no_daemon_from_ending(root, remote, receiver):
+    """SIGTERM ends the daemon within five seconds, whatever a receiver does; the message is sent by the next one."""
+    remote.push({**Scenario("upsert").texts, "ops.yaml": subscription(receiver.url, "apply.finish")})
+    receiver.hold.clear()
+    with serving(root, remote) as daemon:
+        until(lambda: receiver.came, lambda: "\n".join(daemon.said))
+        began = time.monotonic()
+        daemon.process.terminate()
+        assert daemon.process.wait(20) == 0
+        assert time.monotonic() - began < 5
+    receiver.hold.set()
+    with serving(root, remote) as daemon:
+        until(lambda: [m.state for m in messages(root)] == ["Sent"], lambda: str(messages(root)))
+
+
+@pytest.mark.slow
 def test_what_cannot_be_sent_waits_and_shows_and_tells_nobody_of_itself(root, remote, receiver):
     """A receiver that fails makes the subscription not ready; its messages wait, and arrive once it works, in order."""
     receiver.status = 500
@@ -281,6 +317,7 @@ def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch,
                 lambda: min(len(vendors.slack), len(vendors.pagerduty), len(mails.mails)) > 1,
                 lambda: "\n".join(daemon.said),
             )
+            until(lambda: {str(m.state) for m in messages(root)} == {"Sent"}, lambda: str(messages(root)))
 
     opened, ended = vendors.slack
     assert (opened["channel"], opened["text"].splitlines()[0]) == ("#ops", ":red_circle: *acme/AuthConfig/lake (1)*")
@@ -295,7 +332,6 @@ def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch,
     assert "env:SLACK_TOKEN" in log
     assert "xoxb-1" not in log
     assert "R0UT1NGKEY" not in log
-    assert {str(m.state) for m in messages(root)} == {"Sent"}
 
 
 API = """\

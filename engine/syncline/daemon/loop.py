@@ -177,7 +177,7 @@ class Daemon:
             poll=self._poll,
         )
         try:
-            with self._requests(engine, stop), notifying(engine, facilities.store, self._tell):
+            with self._requests(engine, stop), notifying(engine, facilities.store, self._tell, stop):
                 while not stop.is_set():
                     if not store.holds(lease):
                         self._tell("the lease ran out before it could be renewed: another daemon may work now")

@@ -23,24 +23,39 @@ PAUSE: Final = 5.0
 
 
 @contextmanager
-def notifying(engine: Engine, store: StateStore, tell: Callable[[str], None]) -> Iterator[None]:
-    """Tells and sends during the block. `store` refuses what is written once another daemon has taken over."""
-    stop = threading.Event()
-    thread = threading.Thread(target=_notify, args=(engine, store, tell, stop), name="syncline-notify", daemon=True)
+def notifying(engine: Engine, store: StateStore, tell: Callable[[str], None], stop: threading.Event) -> Iterator[None]:
+    """
+    Tells and sends during the block, until `stop`. `store` refuses what is written once another daemon has taken over.
+
+    What is on its way at `stop` has as long to arrive as runs have to end. What is cut off is sent again.
+    """
+    over = threading.Event()
+
+    def ended() -> bool:
+        return stop.is_set() or over.is_set()
+
+    arguments = (engine, store, tell, stop, ended)
+    thread = threading.Thread(target=_notify, args=arguments, name="syncline-notify", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        stop.set()
-        thread.join(3.0)  # what is cut off is sent again by the next daemon
+        over.set()
+        thread.join(1.0)
 
 
-def _notify(engine: Engine, store: StateStore, tell: Callable[[str], None], stop: threading.Event) -> None:
+def _notify(
+    engine: Engine,
+    store: StateStore,
+    tell: Callable[[str], None],
+    stop: threading.Event,
+    ended: Callable[[], bool],
+) -> None:
     dispatcher = Dispatcher(store, engine.applied)
     sender = Sender(engine, store, tell, time.time)
     said = ""
     try:
-        while not stop.is_set():
+        while not ended():
             pause = TICK
             try:
                 dispatcher.tick(time.time())

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from syncline.model.errors import Denied
 from syncline.model.notice import Phase
 from syncline.model.outbox import Message
 from syncline.notify.events import line_of, of_incidents, of_occurrence, time_of, type_of
@@ -65,8 +66,16 @@ class Dispatcher:
         if last != self._last:
             self._last, self._changed = last, now
         self._look(now)
+        first: Exception | None = None
         for subscription in self._subscriptions:
-            self._follow(subscription, now)
+            try:
+                self._follow(subscription, now)
+            except Denied:
+                raise  # another daemon has taken over
+            except Exception as error:  # what is wrong with one keeps nobody else from being told
+                first = first or error
+        if first is not None:
+            raise first
 
     # --- What is subscribed to
 
@@ -126,7 +135,10 @@ class Dispatcher:
         if text is None:
             after = self._outbox.first_event(subscription.key) or self._last
             return Position(after)
-        position = Position.loads(text)
+        try:
+            position = Position.loads(text)
+        except (ValueError, KeyError, TypeError):  # another version of this program wrote it
+            return Position(self._last)
         # A state that was restored from a backup gives its numbers again.
         return position if position.after <= self._last else replace(position, after=self._last, missing=())
 

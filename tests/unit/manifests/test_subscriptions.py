@@ -78,3 +78,15 @@ def test_what_does_not_fit_is_told(tmp_path, spec, code, words, suggestion):
 def test_what_fits_is_no_finding(tmp_path, spec):
     """Valid subscriptions have none."""
     assert findings(tmp_path, spec) == []
+
+
+def test_mail_takes_no_records(tmp_path):
+    """A flow into a mail server is a finding: it carries messages of subscriptions only."""
+    text = f"""{BASE}apiVersion: syncline/v1
+kind: Import
+metadata: {{name: by-mail, tenant: acme}}
+spec: {{from: crm/customers, mapping: customer, to: mail/customers, write: append}}
+"""
+    settings = repository.write(tmp_path, {**repository.CUSTOMERS, "flow.yaml": text})
+    found = workflow.validate(settings, mapping_tests=False).diagnostics
+    assert "SYN234" in {d.code for d in found if d.subject == "acme/Import/by-mail"}

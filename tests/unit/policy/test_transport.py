@@ -131,3 +131,18 @@ metadata: {{name: ops, tenant: acme}}
 spec: {{on: [incident], do: {{webhook: {{url: "{url}", secret: {{secretRef: {{provider: env, key: K}}}}}}}}}}
 """
     assert denied({**CUSTOMERS, "hook.yaml": hook}) == rules
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "rules"),
+    [("mail.example.com", "none", ["transport"]), ("mail.example.com", "starttls", []), ("localhost", "none", [])],
+)
+def test_mail_goes_over_tls(host: str, tls: str, rules: list[str]) -> None:
+    """A mail server on another machine gets nothing in the clear; one on this machine may."""
+    mail = f"""\
+apiVersion: syncline/v1
+kind: Integration
+metadata: {{name: mail, tenant: acme}}
+spec: {{connector: smtp@^1, region: eu-west, config: {{host: {host}, tls: {tls}, from: a@example.com}}}}
+"""
+    assert denied({**CUSTOMERS, "mail.yaml": mail}) == rules
