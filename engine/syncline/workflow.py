@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,18 @@ def validate(
     if known is not None:
         return _decided(settings, known.of(loaded) or _judged_anew(loaded, known))
     return _validated(settings, loaded, mapping_tests=mapping_tests, base=base)
+
+
+def validate_beside(
+    settings: Settings, source: str = "", *, state: StateReader | None = None, base: str = ""
+) -> Validation:
+    """As `validate`, of the tree of a source beside what is applied of others: by a state, or by what stands for it."""
+    from syncline.state.open import open_reader
+
+    with ExitStack() as stack:
+        reader = state or stack.enter_context(closing(open_reader(settings.state_url)))
+        applied = {known.key: known for known in reader.objects()}
+    return _beside(settings, None, applied, source, None, base=base)[0]
 
 
 def validate_each(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> dict[str, Validation]:
@@ -316,17 +328,18 @@ def _beside(
     applied: Mapping[ObjectKey, AppliedObject],
     source: str,
     known: Known | None,
+    base: str = "",
 ) -> tuple[Validation, Mapping[ObjectKey, str]]:
     """What the tree of a source declares, beside what is applied of others; which objects it takes over, and whose."""
     from syncline.planner.ownership import Ownership
 
     if not source and not any(one.source or key.kind == "Source" for key, one in applied.items()):
-        found = validation or validate(settings, known=known)
+        found = validation or validate(settings, base=base, known=known)
         if not any(found.desired.of_kind("Source")):
             return found, {}
     loaded = declared(settings.root, settings.environment, None if known is None else known.files)
     owners = Ownership.of(source, loaded.manifests, applied)
-    found = _validated(settings, loaded, mapping_tests=True, base="", owners=owners, known=known)
+    found = _validated(settings, loaded, mapping_tests=True, base=base, owners=owners, known=known)
     if not found.ok and (before := _wrong_before(settings, applied, source)):
         found = replace(found, diagnostics=tuple(d for d in found.diagnostics if _said(d) not in before), known=before)
     return found, owners.taken([manifest.key for manifest in loaded.manifests])

@@ -135,7 +135,7 @@ class Ownership:
             return True
         if moved:
             return False
-        if known.source and known.source not in self.sources:
+        if known.source and known.source not in self.sources and source_of(known.source) not in self.applied:
             return True  # nobody's any more
         return self._transfers(key, known.source, self.source)
 
@@ -149,6 +149,11 @@ class Ownership:
         return any(str(key) in t.objects and t.to == shown(receiver) for t in given) or any(
             str(key) in t.objects and t.from_ == shown(giver) for t in taken
         )
+
+
+def source_of(name: str) -> ObjectKey:
+    """The object that declares a source."""
+    return ObjectKey("", "Source", name)
 
 
 def place_of(known: AppliedObject) -> Place:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import environment, output
+from syncline.cli.commands.options import as_source, environment, output
 from syncline.cli.commands.plan import render
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.names import FLOWS
@@ -29,9 +29,10 @@ VERSION = "syncline/applied/v1"
 @click.option("-y", "--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
 @output("text", "json", help="How to write what was done.")
+@as_source
 @environment
 @pass_app
-def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_deletes: bool) -> Exit:
+def apply(app: App, plan_file: Path | None, form: str, source: str, *, yes: bool, allow_deletes: bool) -> Exit:
     """Apply a saved PLAN_FILE exactly, or plan now and apply that.
 
     A saved plan is refused when the state has moved since it was made. Every step is journalled: when it is stopped at
@@ -45,7 +46,7 @@ def apply(app: App, plan_file: Path | None, form: str, *, yes: bool, allow_delet
     if plan_file is not None:
         plan = loads(plan_file.read_text(encoding="utf-8", errors="replace"))
     else:
-        plan = workflow.plan(settings, allow_deletes=allow_deletes)
+        plan = workflow.plan(settings, allow_deletes=allow_deletes, source=source)
     app.note(render(plan, "text", settings.root, app.paint_errors, app.columns))
     ended = exit_code(plan)
     if ended is not Exit.ok:

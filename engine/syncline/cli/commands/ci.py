@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import environment, snapshot, snapshot_state, write_file
+from syncline.cli.commands.options import as_source, environment, snapshot, snapshot_state, write_file
 from syncline.cli.exit import Exit, exit_code
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ class Checked:
 )
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
 @snapshot
+@as_source
 @environment
 @pass_app
-def check(
+def check(  # noqa: PLR0913 - the options of the command
     app: App,
     base: str,
     out: Path,
@@ -72,6 +73,7 @@ def check(
     snapshot: Path | None,
     snapshot_key: str,
     snapshot_max_age: float,
+    source: str,
     *,
     allow_deletes: bool,
 ) -> Exit:
@@ -95,7 +97,7 @@ def check(
 
     settings = app.settings()
     state, notes = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
-    checked = _checked(settings, base, state, notes, allow_deletes=allow_deletes)
+    checked = _checked(settings, base, state, notes, source, allow_deletes=allow_deletes)
     here = os.path.relpath(settings.root)
     sources = Sources(settings.root, base=Path())
     # Each environment of a folder has a comment of its own.
@@ -132,16 +134,22 @@ def comment(app: App, file: Path) -> Exit:
 
 
 def _checked(
-    settings: Settings, base: str, state: StateReader | None, notes: tuple[Diagnostic, ...], *, allow_deletes: bool
+    settings: Settings,
+    base: str,
+    state: StateReader | None,
+    notes: tuple[Diagnostic, ...],
+    source: str,
+    *,
+    allow_deletes: bool,
 ) -> Checked:
     from syncline import workflow
     from syncline.cli.output.findings import relocate
 
-    validation = workflow.validate(settings, base=base)
+    validation = workflow.validate_beside(settings, source, state=state, base=base)
     found = list(validation.diagnostics)
     plan = None
     if validation.ok:
-        plan = workflow.plan(settings, allow_deletes=allow_deletes, state=state, validation=validation)
+        plan = workflow.plan(settings, allow_deletes=allow_deletes, state=state, validation=validation, source=source)
         found += [*plan.findings, *(r.diagnostic for r in plan.policy if r.diagnostic is not None)]
         found += _lasting(plan)
     unique = sorted(dict.fromkeys(found), key=lambda d: d.sort_key())

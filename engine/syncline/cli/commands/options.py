@@ -99,6 +99,24 @@ def environment(command: _F) -> _F:
     return option(command)
 
 
+def as_source(command: _F) -> _F:
+    """`--as SOURCE`, passed as `source`; '' for main."""
+
+    def named(ctx: click.Context, parameter: click.Parameter, name: str) -> str:
+        del ctx, parameter
+        return "" if name == "main" else name
+
+    option = click.option(
+        "--as",
+        "source",
+        default="",
+        metavar="SOURCE",
+        callback=named,
+        help="The Source that this tree is of, where a daemon follows several; main by default.",
+    )
+    return option(command)
+
+
 def integration_arguments(command: _F) -> _F:
     """The argument INTEGRATION, passed as `name`, and `--tenant`."""
     argument = click.argument("name", metavar="INTEGRATION")

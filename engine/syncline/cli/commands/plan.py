@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import environment, out, output, snapshot, snapshot_state, write_file
+from syncline.cli.commands.options import as_source, environment, out, output, snapshot, snapshot_state, write_file
 from syncline.cli.exit import Exit, exit_code
 from syncline.model.errors import Denied, Invalid
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     help="Read the first N records of each flow that changes, and compare them with the destination.",
 )
 @snapshot
+@as_source
 @environment
 @pass_app
 def plan(  # noqa: PLR0913 - the options of the command
@@ -38,6 +39,7 @@ def plan(  # noqa: PLR0913 - the options of the command
     snapshot: Path | None,
     snapshot_key: str,
     snapshot_max_age: float,
+    source: str,
     *,
     exit_with_changes: bool,
     allow_deletes: bool,
@@ -63,7 +65,7 @@ def plan(  # noqa: PLR0913 - the options of the command
         raise click.UsageError("--data needs the state, which has the positions of flows: leave out --snapshot.")
     try:
         state, notes = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
-        made = workflow.plan(settings, allow_deletes=allow_deletes, state=state, data=data or 0)
+        made = workflow.plan(settings, allow_deletes=allow_deletes, state=state, data=data or 0, source=source)
     except (Invalid, Denied) as error:
         _refused(app, error, form, settings.root)
         raise

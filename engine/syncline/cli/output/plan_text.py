@@ -28,11 +28,12 @@ VERBS: dict[Action, str] = {
 
 
 def revision(basis: Basis) -> str:
-    """The commit in short form, and whether the work tree differs from it."""
+    """The commit in short form, whether the work tree differs from it, and whose it is, where there are several."""
+    of = f" of the source {visible(basis.source)}" if basis.source else ""
     if not basis.revision:
-        return "none (not in Git)"
+        return f"none (not in Git){of}"
     name = visible(basis.revision[:12])
-    return f"{name} with uncommitted changes" if basis.dirty else name
+    return f"{name}{of} with uncommitted changes" if basis.dirty else f"{name}{of}"
 
 
 def counts(plan: Plan) -> str:
