@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from syncline.model.plan import Plan, PolicyResult
     from syncline.model.rehearsal import Rehearsal
     from syncline.model.run import Reject
+    from syncline.planner.approval import Approval
     from syncline.planner.observed import Observed
     from syncline.planner.ownership import Ownership
     from syncline.reconciler.apply import Applied
@@ -591,6 +592,18 @@ def doctor(settings: Settings) -> Iterator[Finding]:
     validation = validate(settings, mapping_tests=False)
     errors = sum(d.severity == "error" for d in validation.diagnostics)
     yield from look(settings, validation.desired, errors)
+
+
+def approve(settings: Settings, made: Plan, key: Path, days: float, *, renew: bool) -> tuple[Approval, Path]:
+    """Signs the effects of a plan with an SSH key. See `reconciler.approvals.approve`."""
+    from syncline.reconciler.approvals import approve as sign
+
+    approval, path = sign(settings.root, made, key, days, renew=renew)
+    _note(
+        settings,
+        lambda r: r.event(Action.approval_sign, approval=approval.id, effects=approval.effects, signature=path.name),
+    )
+    return approval, path
 
 
 def export_snapshot(settings: Settings) -> bytes:

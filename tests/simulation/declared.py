@@ -194,6 +194,10 @@ class Followed:
     def author(self, commit: str) -> tuple[str, str]:
         return "Ada <ada@example.com>", f"edition {self.remote.commits[commit].declared.edition}"
 
+    def authors(self, base: str, commit: str) -> frozenset[str]:
+        del base, commit
+        return frozenset({"ada@example.com"})
+
     def snapshot(self, commit: str) -> Snapshot:
         text = self.remote.commits[commit].declared.text()
         root = self.remote.folder / hashlib.sha256(text.encode()).hexdigest()[:16]

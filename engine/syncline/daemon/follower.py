@@ -23,6 +23,7 @@ from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
 from syncline.planner.known import Known
 from syncline.reconciler.apply import apply_plan
+from syncline.reconciler.approvals import Gate, Rule
 from syncline.reconciler.status import next_attempt, source_failed, source_well
 from syncline.state.store import Author
 
@@ -70,6 +71,9 @@ class Source(Protocol):
     def author(self, commit: str) -> tuple[str, str]:
         """Whose commit it is, and its first line."""
 
+    def authors(self, base: str, commit: str) -> frozenset[str]:
+        """Who made the commits after a base, up to this one."""
+
     def snapshot(self, commit: str) -> Tree:
         """The tree of a commit."""
 
@@ -89,7 +93,8 @@ class Follower:
     """
     Follows one source. Used by one thread, but for `look_soon`; `wake` is called by another when a fetch has ended.
 
-    `name` is '' for the first source; `poll` is in seconds between looks, give or take a tenth.
+    `name` is '' for the first source; `poll` is in seconds between looks, give or take a tenth. `approvals`: which
+    changes wait for those.
     """
 
     def __init__(
@@ -102,8 +107,10 @@ class Follower:
         standing: Standing,
         *,
         poll: float,
+        approvals: Rule | None = None,
     ) -> None:
         self.name = name
+        self._approvals = approvals
         self.source = source
         self.standing = standing
         self._settings = settings
@@ -185,8 +192,16 @@ class Follower:
         head = Revision(commit, dirty=False, back_to=back_to)
         plan = workflow.plan(settings, head=head, source=self.name, known=self._known)
         author = Author(*self.source.author(commit))
+        gate = None
+        if self._approvals is not None:
+            gate = Gate(self._approvals, tree.root, lambda base: self.source.authors(base, commit))
         applied = apply_plan(
-            facilities, plan, lambda line: self._say(f"{commit[:12]}: {line}"), patient=True, author=author
+            facilities,
+            plan,
+            lambda line: self._say(f"{commit[:12]}: {line}"),
+            patient=True,
+            author=author,
+            gate=gate,
         )
         if applied.held:
             names = ", ".join(map(str, list(applied.held)[:5]))

@@ -17,6 +17,7 @@ from syncline.reconciler.status import source_failed
 if TYPE_CHECKING:
     from syncline.executor.applied import Applied
     from syncline.executor.facilities import Facilities
+    from syncline.reconciler.approvals import Rule
     from syncline.settings import Settings
 
 #: Git servers that are asked at the same time.
@@ -42,8 +43,10 @@ class Followers:
         standings: dict[str, Standing],
         *,
         poll: float,
+        approvals: Rule | None = None,
     ) -> None:
         self._settings = settings
+        self._approvals = approvals
         self._open = open_
         self._tell = tell
         self._wake = wake
@@ -110,4 +113,13 @@ class Followers:
 
     def _follower(self, name: str, source: Source) -> Follower:
         standing = self._standings.setdefault(name, Standing())
-        return Follower(self._settings, name, source, self._tell, self._wake, standing, poll=self._poll)
+        return Follower(
+            self._settings,
+            name,
+            source,
+            self._tell,
+            self._wake,
+            standing,
+            poll=self._poll,
+            approvals=self._approvals,
+        )

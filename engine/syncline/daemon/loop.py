@@ -28,6 +28,7 @@ from syncline.model.errors import Again, Waiting
 if TYPE_CHECKING:
     from syncline.daemon.publish import Publisher
     from syncline.executor.engine import Engine
+    from syncline.reconciler.approvals import Rule
     from syncline.settings import Settings
     from syncline.state.store import Lease
 
@@ -90,10 +91,10 @@ class Daemon:
 
     `poll` is in seconds between looks at a source, give or take a tenth; `lease` is how long it may be silent before
     another daemon takes over; `publisher` keeps the snapshot that pull requests are planned against.
-    `requests(engine, stop)` takes what it is asked for, while it works.
+    `requests(engine, stop)` takes what it is asked for, while it works. `approvals`: which changes wait for those.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a daemon is made of, each by its name
         self,
         settings: Settings,
         source: Source,
@@ -104,6 +105,7 @@ class Daemon:
         lease: float = LEASE,
         publisher: Publisher | None = None,
         requests: Requests = _no_requests,
+        approvals: Rule | None = None,
     ) -> None:
         self.status = Status()
         self._settings = settings
@@ -114,6 +116,7 @@ class Daemon:
         self._lease = lease
         self._publisher = publisher
         self._requests = requests
+        self._approvals = approvals
         # Since when this daemon has known without a gap how the state stands: as the one that works, or standing by.
         self._watched: dt.datetime | None = None
         self._followers: Followers | None = None
@@ -175,6 +178,7 @@ class Daemon:
             self.wake,
             self.status.sources,
             poll=self._poll,
+            approvals=self._approvals,
         )
         try:
             with self._requests(engine, stop), notifying(engine, facilities.store, self._tell, stop):

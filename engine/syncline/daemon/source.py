@@ -21,6 +21,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from syncline.daemon.access import Access
+from syncline.daemon.authors import answer, question
 from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
 from syncline.daemon.refusal import refusal
 from syncline.manifests.repository import AUTHOR, TRAILER, trailer
@@ -34,6 +35,8 @@ MAX_FILES, MAX_BYTES, MAX_FILE = 20_000, 256 * 1024 * 1024, 16 * 1024 * 1024
 MAX_PACK, MAX_LIST = 1024 * 1024 * 1024, 16 * 1024 * 1024
 #: Packs of the mirror before they are made one; each fetch of something new adds one.
 MAX_PACKS = 50
+#: Signatures of other kinds than SSH's don't count, and no program is asked for them.
+_NO_OTHER_PROGRAMS: Final = ("-c", "gpg.program=/bin/false", "-c", "gpg.x509.program=/bin/false")
 #: Snapshots that are kept beside the newest.
 _KEPT = 2
 _URL = re.compile(r"(?P<scheme>https|ssh|file)://[^\s]+|(?P<scp>[\w.-]+@[\w.-]+:(?!/?/)[^\s:]+)|(?P<path>/[^\0\n]*)")
@@ -127,6 +130,10 @@ class SourceRepository:
         return self._source.ref
 
     @property
+    def _prefix(self) -> str:
+        return self._source.path.strip("/")
+
+    @property
     def shown(self) -> str:
         """Its URL, as people may see it."""
         return _shown(self._source.url)
@@ -212,6 +219,23 @@ class SourceRepository:
         name, _, subject = self._out("log", "-1", AUTHOR, commit, "--").decode("utf-8", "replace").partition("\0")
         return name, subject.strip()
 
+    def authors(self, base: str, commit: str) -> frozenset[str]:
+        """
+        Who made the commits after a base up to this one: addresses in lower case, and of signed commits the signers and
+        their keys' fingerprints. Without a base, or with one that isn't in this history, of all commits.
+        """
+        after = base and base != commit and not self._git("merge-base", "--is-ancestor", base, commit).status
+        signers = self._source.allowed_signers
+        trusted = ["-c", f"gpg.ssh.allowedSignersFile={signers.resolve()}"] if signers is not None else []
+        asked = question(f"{base}..{commit}" if after else commit, self._prefix, signed=signers is not None)
+        done = self._git(*trusted, *_NO_OTHER_PROGRAMS, *asked, most=MAX_LIST)
+        if done.status or done.cut:
+            raise Stalled(
+                f"who made the commits up to {commit[:12]} can't be found out: {_first(done.error) or 'too many'}",
+                code="SYN724",
+            )
+        return answer(done.output)
+
     # --- files
 
     def _take_out(self, commit: str, folder: Path) -> None:
@@ -231,7 +255,7 @@ class SourceRepository:
 
     def _entries(self, commit: str) -> Iterator[tuple[str, str, int]]:
         """Path below the source's folder, object and size of each file; refuses what must not be there."""
-        prefix = self._source.path.strip("/")
+        prefix = self._prefix
         tree = f"{commit}:{prefix}" if prefix else commit
         done = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", tree, most=MAX_LIST)
         if done.status and not done.cut:
@@ -285,8 +309,7 @@ class SourceRepository:
         if signers is None:
             return
         demanded = ["-c", f"gpg.ssh.allowedSignersFile={signers.resolve()}", "-c", "gpg.minTrustLevel=fully"]
-        demanded += ["-c", "gpg.program=/bin/false", "-c", "gpg.x509.program=/bin/false"]
-        done = self._git(*demanded, "verify-commit", "--", commit)
+        done = self._git(*demanded, *_NO_OTHER_PROGRAMS, "verify-commit", "--", commit)
         said = done.error
         if done.status or "Good" not in said or '"git" signature' not in said:
             raise Stalled(

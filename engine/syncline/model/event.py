@@ -52,6 +52,8 @@ class Action(StrEnum):
     audit_export = "audit.export"
     snapshot_export = "snapshot.export"
     notification_send = "notification.send"
+    approval_sign = "approval.sign"
+    approval_use = "approval.use"
 
 
 class EventOutcome(StrEnum):
@@ -143,6 +145,8 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.audit_export: _Class(*_API, 2, "Read"),
     Action.snapshot_export: _Class(*_API, 2, "Read"),
     Action.notification_send: _Class(*_API, 1, "Create"),
+    Action.approval_sign: _Class(*_API, 99, "Approve"),
+    Action.approval_use: _Class(*_API, 99, "Decide"),
 }
 
 # Outcome to (severity_id, severity, status_id, status).

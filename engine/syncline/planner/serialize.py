@@ -16,6 +16,7 @@ from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.model.rehearsal import Reason, Rehearsal
 from syncline.model.run import Counts
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
+from syncline.planner.approval import effects_digest
 
 VERSION = "syncline/plan/v1"
 
@@ -132,8 +133,12 @@ def digest(plan: Plan) -> str:
 
 
 def dumps(plan: Plan) -> str:
-    """The plan as indented JSON with its digest, ending in a newline: the same plan gives the same bytes."""
-    return json.dumps({**to_data(plan), "digest": digest(plan)}, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+    """
+    The plan as indented JSON with its digest and that of its effects, ending in a newline: the same plan gives the same
+    bytes.
+    """
+    about = {"digest": digest(plan), "effects": effects_digest(plan)}
+    return json.dumps({**to_data(plan), **about}, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
 
 
 def _read_place(data: Any) -> Place | None:

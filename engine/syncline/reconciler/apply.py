@@ -30,6 +30,7 @@ from syncline.planner.serialize import step_data
 from syncline.policy.check import check, diagnostics
 from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
+from syncline.reconciler.approvals import Judged
 from syncline.reconciler.hold import Held, without
 from syncline.reconciler.status import after_apply, waits_for
 from syncline.reconciler.steps import take
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.resolve import Resolved
     from syncline.model.plan import Basis, Plan, PolicyResult
-    from syncline.state.store import AppliedObject, Author, StateReader, StateStore
+    from syncline.reconciler.approvals import Gate
+    from syncline.state.store import AppliedObject, Author, Lease, StateReader, StateStore
 
 
 #: Steps whose evidence is held in memory and recorded at once; the first apply of a repository has thousands.
@@ -241,6 +243,30 @@ def _recovered(facilities: Facilities) -> list[Event]:
     return found
 
 
+def _use_approvals(facilities: Facilities, lease: Lease, plan: Plan, judged: Judged, keys: set[ObjectKey]) -> None:
+    """Notes which approvals allow what is about to be applied, in the state and as evidence, before any of it is."""
+    taken = [replace(use, keys=tuple(key for key in use.keys if key in keys)) for use in judged.uses]
+    uses = [use for use in taken if use.keys]
+    revision, recorder = plan.basis.revision, facilities.recorder
+    facilities.store.use_approvals(lease, revision, uses, judged.base, plan.basis.source)
+    if uses:
+        digest = plan_digest(plan)
+        recorder.record(
+            [
+                recorder.event(
+                    Action.approval_use,
+                    approval=use.approval,
+                    effects=use.effects,
+                    signers=use.signers,
+                    objects=[str(key) for key in use.keys][:50],
+                    plan=digest,
+                    revision=revision,
+                )
+                for use in uses
+            ]
+        )
+
+
 def apply_plan(
     facilities: Facilities,
     plan: Plan,
@@ -248,6 +274,7 @@ def apply_plan(
     *,
     patient: bool = False,
     author: Author | None = None,
+    gate: Gate | None = None,
 ) -> Applied:
     """
     Takes the steps of a plan, but for those that have to wait, with all that has to do with them.
@@ -255,8 +282,7 @@ def apply_plan(
     `Invalid` when it is stale or carries errors, `Denied` when policy refuses what it leads to, `Waiting` while another
     writer holds the lease, or where nothing is left to be applied. `step_taken` gets one line for each step. `patient`:
     the caller applies again by itself what was held back, each object after its own backoff, so that waiting is no
-    error. `author`: whose commit
-    it is.
+    error. `author`: whose commit it is. `gate`: judges which changes have to wait for an approval.
     """
     store, recorder = facilities.store, facilities.recorder
     if has_errors(plan.findings):
@@ -268,13 +294,16 @@ def apply_plan(
         check_moves(plan, store)
         digest = plan_digest(plan)
         today = dt.datetime.now(dt.UTC).date()
-        blocked = _not_due(plan, store) | running if patient else running
+        judged = gate.judge(plan, store) if gate is not None else Judged()
+        blocked = {**(_not_due(plan, store) if patient else {}), **judged.blocked, **running}
         objects = {known.key: known for known in store.objects()}
         part, held = _possible(plan, objects, blocked, today)
         desired = after(part, objects).desired
         check_owned(part, objects, desired)
         source = plan.basis.source
         if held and not part.steps:
+            if gate is not None:
+                store.use_approvals(lease, plan.basis.revision, (), judged.base, source)
             after_apply(facilities.settings, store, desired, plan.basis.revision, held, patient=patient, source=source)
             if not patient:
                 raise next(iter(held.values()))
@@ -315,6 +344,8 @@ def apply_plan(
                 diagnostics=diagnostics(denied),
                 help="Correct what the findings name, or have an exception declared.",
             )
+        if gate is not None:
+            _use_approvals(facilities, lease, plan, judged, {change.key for change in part.changes})
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
         steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
         store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment, source)
@@ -342,5 +373,7 @@ def apply_plan(
         # Evidence first: a kill in between leaves the journal open, and the next apply tells its steps again.
         recorder.record([*events, finish])
         store.finish_apply(lease, name, author, len({step.key for step in part.steps}))
+        if gate is not None and not held:
+            store.use_approvals(lease, revision, (), "", source)
         after_apply(facilities.settings, store, desired, revision, held, patient=patient, source=source)
     return Applied(plan, digest, name, serial, len(part.steps), held)

@@ -85,6 +85,12 @@ class EmptyState:
     def environment(self) -> str:
         return ""
 
+    def approval_base(self, source: str) -> str:  # noqa: ARG002 - the protocol's
+        return ""
+
+    def approval_uses(self, approvals: Sequence[str]) -> dict[tuple[str, ObjectKey], str]:  # noqa: ARG002 - the protocol's
+        return {}
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         return ()
 

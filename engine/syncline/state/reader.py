@@ -223,6 +223,19 @@ class SqlReader:
             query = select(applies.c.environment).order_by(applies.c.number.desc()).limit(1)
             return connection.execute(query).scalar() or ""
 
+    def approval_base(self, source: str) -> str:
+        bases = tables.approval_bases
+        with self._database.read() as connection:
+            return connection.execute(select(bases.c.revision).where(bases.c.source == source)).scalar() or ""
+
+    def approval_uses(self, approvals: Sequence[str]) -> dict[tuple[str, ObjectKey], str]:
+        uses = tables.approval_uses
+        query = select(uses).where(uses.c.approval.in_(list(approvals)))
+        if not approvals:
+            return {}
+        with self._database.read() as connection:
+            return {(row.approval, _key(row)): row.revision for row in connection.execute(query)}
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         applies, steps = tables.applies, tables.steps
         query = (

@@ -31,6 +31,7 @@ from syncline.state.reader import SqlReader, run_columns
 from syncline.state.rows import is_key, key_columns, now, storable
 from syncline.state.store import (
     AppliedObject,
+    ApprovalUse,
     Author,
     Lease,
     RunRecord,
@@ -105,6 +106,19 @@ class SqlStore(SqlReader):
     def prove(self, lease: Lease) -> None:
         with self._database.write() as connection:
             leases.check(connection, lease)
+
+    def use_approvals(self, lease: Lease, revision: str, uses: Sequence[ApprovalUse], base: str, source: str) -> None:
+        bases = tables.approval_bases
+        with self._database.write(durable=True) as connection:
+            leases.check(connection, lease)
+            connection.execute(delete(bases).where(bases.c.source == source))
+            if base:
+                connection.execute(insert(bases).values(source=source, revision=base))
+            for use in uses:
+                about = {"approval": use.approval, "effects": use.effects, "signers": list(use.signers)}
+                rows = [{**about, **key_columns(key), "revision": revision, "used": now()} for key in use.keys]
+                new = self._database.insert(tables.approval_uses).values(rows)
+                connection.execute(new.on_conflict_do_nothing())
 
     def begin_apply(
         self,

@@ -191,6 +191,16 @@ RESTORED: Final = '"restored":true'
 StatusChange = Callable[[Mapping[ObjectKey, Status]], tuple[Iterable[Status], Iterable[Occurrence]]]
 
 
+@dataclass(frozen=True, slots=True)
+class ApprovalUse:
+    """An approval (SHA-256 of its file, in hex, and of the effects in it), who signed it, and what it is used for."""
+
+    approval: str
+    effects: str
+    signers: tuple[str, ...]
+    keys: tuple[ObjectKey, ...]
+
+
 class StateReader(Protocol):
     """Everything that can be asked without changing anything."""
 
@@ -256,6 +266,12 @@ class StateReader(Protocol):
     def environment(self) -> str:
         """The environment of the last apply that was begun; empty where there was none, or no environments."""
 
+    def approval_base(self, source: str) -> str:
+        """The revision from which on a source's commits count as those of what is held back; empty where nothing is."""
+
+    def approval_uses(self, approvals: Sequence[str]) -> dict[tuple[str, ObjectKey], str]:
+        """Of these approvals, which was used for which object, and the revision that it was used for."""
+
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
         """Entries of the apply that was begun and not finished, done and not done; empty if there is none."""
 
@@ -306,6 +322,11 @@ class StateStore(StateReader, Protocol):
         """
         Refuses (`Denied`) unless the lease is held still: what was read under it before is then as it was read. For
         what is done outside of the state because of it, and can't be undone.
+        """
+
+    def use_approvals(self, lease: Lease, revision: str, uses: Sequence[ApprovalUse], base: str, source: str) -> None:
+        """Notes, before anything is applied under them, that approvals are used for a revision; a note that is there
+        stays. `base` is kept for `approval_base` of the source.
         """
 
     def begin_apply(

@@ -266,6 +266,26 @@ history = Table(
     Column("objects", COUNT, nullable=False),
 )
 
+# Which approvals were used, for which objects: each counts once. `signers` is JSON.
+approval_uses = Table(
+    "approval_uses",
+    metadata,
+    Column("approval", NAME, primary_key=True),
+    *_key(),
+    Column("revision", NAME, nullable=False),
+    Column("effects", NAME, nullable=False),
+    Column("signers", JSON, nullable=False),
+    Column("used", NAME, nullable=False),
+)
+
+# The revision of a source from which on commits count as those of what is held back; there while something is.
+approval_bases = Table(
+    "approval_bases",
+    metadata,
+    Column("source", NAME, primary_key=True),
+    Column("revision", NAME, nullable=False),
+)
+
 # What is granted of each budget of requests (see `budget_book.py`).
 budgets = Table(
     "budgets",

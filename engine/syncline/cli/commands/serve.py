@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.approvals import approvals
 from syncline.cli.commands.follows import Follow, follows
 from syncline.cli.commands.listens import Listen, listens, probes, webhook
 from syncline.cli.commands.options import environment
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from syncline.model.key import ObjectKey
+    from syncline.reconciler.approvals import Rule
 
 
 @click.command(short_help="Run the reconciler daemon.")
@@ -49,10 +51,11 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Keep a signed snapshot of the state in this file, for plans in CI.",
 )
+@approvals
 @listens
 @environment
 @pass_app
-def serve(
+def serve(  # noqa: PLR0913 - the options of the command
     app: App,
     source: str | None,
     follow: Follow,
@@ -60,6 +63,7 @@ def serve(
     at_once: int,
     lease: float,
     snapshot: Path | None,
+    rule: Rule | None,
     listen: Listen,
 ) -> Exit:
     """Follow a Git repository: apply each new commit of a branch, and start what its schedules say.
@@ -68,6 +72,9 @@ def serve(
     isn't signed as demanded changes nothing, and the last good one keeps running. After a rewritten history, nothing
     is applied until somebody acts. After SIGTERM nothing more is started; runs that don't end within three seconds
     are stopped after their next commit, and go on from there when they are started again.
+
+    With --approvers, changes that can't be undone or open something up wait, with all that has to do with them, until
+    their effects are approved (`syncline approve`) by somebody in that file who isn't an author of the commits.
 
     \b
     Examples:
@@ -99,6 +106,7 @@ def serve(
         lease=lease,
         publisher=Publisher(snapshot.absolute(), tell) if snapshot is not None else None,
         requests=requests.taking,
+        approvals=rule,
     )
     with (
         _stopping(daemon.wake) as stop,

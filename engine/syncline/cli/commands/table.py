@@ -18,6 +18,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_CHANGE, "auth", "syncline.cli.commands.auth:auth"),
     Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
     Entry(_CHANGE, "ci", "syncline.cli.commands.ci:ci"),
+    Entry(_CHANGE, "approve", "syncline.cli.commands.approve:approve"),
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
     Entry(_CHANGE, "snapshot", "syncline.cli.commands.snapshot:snapshot"),
     Entry(_CHANGE, "rollback", "syncline.cli.commands.rollback:rollback"),

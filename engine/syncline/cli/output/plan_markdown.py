@@ -10,6 +10,7 @@ from syncline.cli.output.rehearsed import basis, outcome, reasons, work
 from syncline.cli.output.text import cut, plural
 from syncline.model.change import Action, Change
 from syncline.model.plan import Plan, PolicyResult
+from syncline.planner.approval import effects_digest, needs_approval
 
 #: Rows of a table or list that are shown, and effects that can't be undone.
 _ROWS, _LASTING = 100, 20
@@ -101,6 +102,10 @@ def render_plan(plan: Plan, *, most: int = 60_000) -> str:
     lines = [f"### {'⛔ ' if refused else ''}Syncline plan: {title}", ""]
     where = f"Environment `{plan.basis.environment}`, revision" if plan.basis.environment else "Revision"
     lines += [f"{where} `{revision(plan.basis)}`, state at serial {plan.basis.serial}."]
+    if plan.changes:
+        risky = sum(needs_approval(change, "risky") for change in plan.changes)
+        what = f"{plural(risky, 'change')} may need approval" if risky else "no change is risky"
+        lines += ["", f"Effects `{effects_digest(plan)}`: {what}."]
     if refused:
         lines += ["", f"**{refused}**"]
     if plan.denied:

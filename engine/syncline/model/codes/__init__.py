@@ -5,6 +5,7 @@ from __future__ import annotations
 from syncline.model.codes import (
     absence,
     access,
+    approval,
     audit,
     connector,
     content,
@@ -43,6 +44,7 @@ _AREAS = (
     schedule,
     takeover,
     drift,
+    approval,
     run,
     notify,
     secret,

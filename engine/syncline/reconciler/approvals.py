@@ -1,0 +1,215 @@
+"""Approvals at an apply: which changes need one, which of the approvals in a tree count, and what exceeds them.
+
+An approval lies in the tree that is applied, as `approvals/<digest of the effects>.json` with a signature beside it for
+each approver. Anybody may put one there: what makes it count is who signed it, and who may sign is in a file on the
+operator's machine, never in the tree. It counts for the state that it was made on, until it expires, and for each
+object once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from syncline.model.errors import Waiting
+from syncline.model.event import rfc3339
+from syncline.planner.approval import Act, Approval, Required, acts_of, approval_of, needs_approval, parse
+from syncline.reconciler.sshsig import Signer, key_of, sign, signed_by
+from syncline.state.store import ApprovalUse
+
+if TYPE_CHECKING:
+    from syncline.model.key import ObjectKey
+    from syncline.model.plan import Plan
+    from syncline.state.store import StateReader
+
+#: The folder of approvals in a configuration repository.
+FOLDER: Final = "approvals"
+#: Bytes that an approval and a signature may have, and how many approvals are looked at.
+_MOST, _MOST_SIGNATURE, _MANY = 16 * 1024 * 1024, 16 * 1024, 10_000
+_NAME: Final = re.compile(r"[0-9a-f]{64}\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the operator demands: for which changes, of how many people of those in a file of SSH's allowed signers."""
+
+    approvers: Path
+    required: Required = "risky"
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was decided of a plan: the changes that have to wait, and the approvals that allow others.
+
+    `base` is the revision from which on commits count as those of the plan.
+    """
+
+    blocked: Mapping[ObjectKey, Waiting] = field(default_factory=dict)
+    uses: tuple[ApprovalUse, ...] = ()
+    base: str = ""
+
+
+@dataclass(slots=True)
+class Gate:
+    """Judges plans of one commit by a rule. `root` is its tree; `authors(base)` are who made the commits since then."""
+
+    rule: Rule
+    root: Path
+    authors: Callable[[str], frozenset[str]]
+    _signers: dict[str, tuple[Signer, ...]] = field(default_factory=dict)
+
+    def judge(self, plan: Plan, reader: StateReader) -> Judged:
+        """Decides every change. `Stalled` (SYN724) where signatures can't be checked."""
+        before, _ = reader.applied_under(plan.basis.source)
+        base = reader.approval_base(plan.basis.source) or before
+        needing = {c.key for c in plan.changes if needs_approval(c, self.rule.required)}
+        if not needing:
+            return Judged({}, (), base)
+        now, revision = rfc3339(), plan.basis.revision
+        found = [a for a in approvals_in(self.root) if any(a.act(key) for key in needing)]
+        used = reader.approval_uses([a.id for a in found])
+        authors = self.authors(base) if found else frozenset()
+        problems = {a.id: self._problem(a, plan, reader, authors, now) for a in found}
+        blocked: dict[ObjectKey, Waiting] = {}
+        allowed: dict[str, list[ObjectKey]] = {}
+        for act in acts_of(plan):
+            if act.key not in needing:
+                continue
+            why = _Refusals(act, self.rule.count)
+            for approval in found:
+                by = used.get((approval.id, act.key), "")
+                spent = f"it was used by {by[:12] or 'an apply'} already" if by and by != revision else ""
+                if why.allows(approval, problems[approval.id] or spent):
+                    allowed.setdefault(approval.id, []).append(act.key)
+                    break
+            else:
+                blocked[act.key] = why.waiting()
+        uses = tuple(
+            ApprovalUse(a.id, a.effects, _names(self._signers[a.id]), tuple(allowed[a.id]))
+            for a in found
+            if a.id in allowed
+        )
+        return Judged(blocked, uses, base)
+
+    def _problem(self, approval: Approval, plan: Plan, reader: StateReader, authors: frozenset[str], now: str) -> str:
+        """Why an approval doesn't count at all; '' where it does."""
+        if approval.environment != plan.basis.environment:
+            return f"it is for the environment {approval.environment or 'none'!r}"
+        # What was approved before there was a state may begin one.
+        if approval.lineage != reader.lineage and (approval.lineage or reader.serial()):
+            return "it was made on another state"
+        if approval.expires <= now:
+            return f"it expired at {approval.expires}"
+        signers = tuple(_signers(self.root, approval, self.rule.approvers))
+        mine = [s for s in signers if authors & {n.casefold() for n in s.names} or s.key in authors]
+        others = tuple(s for s in signers if s not in mine)
+        self._signers[approval.id] = others
+        # Neither two keys of a person nor two names for a key make two people.
+        count = min(len({s.key for s in others}), len(_names(others)))
+        if count >= self.rule.count:
+            return ""
+        if mine:
+            return f"{mine[0].names[0]} is an author of what is approved"
+        return f"{count} of {self.rule.count} approvers signed it"
+
+
+def _names(signers: tuple[Signer, ...]) -> tuple[str, ...]:
+    return tuple(sorted({name for signer in signers for name in signer.names}))
+
+
+@dataclass(slots=True)
+class _Refusals:
+    """Why no approval allows an act: the one that comes nearest is told."""
+
+    act: Act
+    count: int
+    _rank: int = 0
+    _why: str = ""
+
+    def allows(self, approval: Approval, problem: str) -> bool:
+        """Whether an approval allows the act."""
+        approved = approval.act(self.act.key)
+        if approved is None:
+            return False
+        beyond = self.act.beyond(approved)
+        name = f"approval {approval.effects[:12]}"
+        if problem and not beyond:
+            self._note(3, f"{name} doesn't count: {problem}")
+        elif beyond:
+            self._note(1 if problem else 2, f"{name} doesn't cover it: {beyond}")
+        return not problem and not beyond
+
+    def _note(self, rank: int, why: str) -> None:
+        if rank > self._rank:
+            self._rank, self._why = rank, why
+
+    def waiting(self) -> Waiting:
+        """What the change waits for."""
+        people = "a person" if self.count == 1 else f"{self.count} people"
+        why = self._why or f"no approval of {people} is there"
+        code = {0: "SYN720", 1: "SYN721", 2: "SYN721", 3: "SYN722"}[self._rank]
+        return Waiting(
+            f"{self.act.key} needs approval to {self.act.action}, and {why}",
+            code=code,
+            help="Have somebody who may, and who isn't an author, run `syncline approve`; push what it writes.",
+            on="approval",
+        )
+
+
+def approvals_in(root: Path) -> Iterator[Approval]:
+    """The approvals in a tree, in the order of their names. What isn't one is passed over."""
+    folder = root / FOLDER
+    names = sorted(p.name for p in folder.iterdir() if _NAME.fullmatch(p.name)) if folder.is_dir() else []
+    for name in names[:_MANY]:
+        data = _bounded(folder / name, _MOST)
+        try:
+            approval = parse(data)
+        except ValueError:
+            continue
+        if f"{approval.effects}.json" == name:
+            yield approval
+
+
+def _signers(root: Path, approval: Approval, approvers: Path) -> Iterator[Signer]:
+    for path in sorted((root / FOLDER).glob(f"{approval.effects}.*.sig"))[:50]:
+        if path.is_symlink() or not 0 < path.stat().st_size <= _MOST_SIGNATURE:
+            continue
+        found = signed_by(approval.text, path, approvers)
+        if found is not None:
+            yield found
+
+
+def _bounded(path: Path, most: int) -> bytes:
+    if path.is_symlink() or not path.is_file():
+        return b""
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    return data if len(data) <= most else b""
+
+
+def approve(root: Path, plan: Plan, key: Path, days: float, *, renew: bool = False) -> tuple[Approval, Path]:
+    """
+    Signs the approval of all effects of a plan with an SSH key, and gives it with the file of the signature.
+
+    One that is there for the same effects on the same state and hasn't expired is signed as well, unless `renew`.
+    """
+    now = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    fresh = approval_of(plan, rfc3339(now), rfc3339(now + dt.timedelta(days=days)))
+    known = next((a for a in approvals_in(root) if a.effects == fresh.effects and a.lineage == fresh.lineage), None)
+    keep = known is not None and not renew and known.expires > fresh.made
+    chosen = known if known is not None and keep else fresh
+    signature = sign(chosen.text, key)
+    folder = root / FOLDER
+    folder.mkdir(exist_ok=True)
+    if not keep:
+        for old in folder.glob(f"{chosen.effects}.*.sig"):
+            old.unlink()
+        (folder / f"{chosen.effects}.json").write_bytes(chosen.text)
+    path = folder / f"{chosen.effects}.{key_of(signature)}.sig"
+    path.write_bytes(signature)
+    return chosen, path
