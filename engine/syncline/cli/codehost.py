@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.sdk.clock import SystemClock
-from syncline.sdk.http import Egress, HttpTransport, Request, Response, TransportError
+from syncline.sdk.http import Egress, HttpTransport, Proxy, Request, Response, TransportError
 
 #: Comments that are looked through for ours: so many pages of a hundred.
 _PAGES: Final = 20
@@ -120,7 +120,7 @@ def _token(environ: Mapping[str, str], name: str) -> Secret:
     return Secret(value)
 
 
-def put_comment(talk: Conversation, text: str) -> str:
+def put_comment(talk: Conversation, text: str, proxies: Sequence[Proxy] = ()) -> str:
     """
     Writes the comment, or brings the one with the same first line up to date: `written`, `updated` or `unchanged`.
 
@@ -128,7 +128,7 @@ def put_comment(talk: Conversation, text: str) -> str:
     """
     marker, _, _ = text.partition("\n")
     host = urlsplit(talk.api).hostname or ""
-    transport = HttpTransport(SystemClock(), _MAX_BODY, egress=Egress(private=(host,)))
+    transport = HttpTransport(SystemClock(), _MAX_BODY, egress=Egress(private=(host,)), proxies=proxies)
     try:
         mine = _own(transport, talk)
         for comment in _comments(transport, talk):

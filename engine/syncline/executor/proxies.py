@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 #: What never goes through the environment's proxy: for a proxy, this machine is another one.
 _LOCAL: Final = ("localhost", "*.localhost", "127.0.0.0/8", "::1")
+_VARIABLES: Final = ("https_proxy", "http_proxy", "all_proxy")
 _SCHEMES: Final[tuple[Literal["http", "https"], ...]] = ("https", "http")
 
 
@@ -28,7 +29,7 @@ def proxies_of(
 ) -> tuple[Proxy, ...]:
     """The proxies of an integration. `Invalid` (SYN272) for one that can't be used, `Stalled` for a missing secret."""
     if declared is None:
-        return tuple(_of_environment(settings)) if settings.proxy else ()
+        return environment_proxies(settings)
     username = declared.username
     host, port = _address(declared.url, "proxy.url")
     return (
@@ -41,6 +42,16 @@ def proxies_of(
             bypass=declared.bypass,
         ),
     )
+
+
+def environment_proxies(settings: Settings) -> tuple[Proxy, ...]:
+    """The proxies of the environment, where the operator says that they count. `Invalid` as `proxies_of`."""
+    return tuple(_of_environment(settings)) if settings.proxy else ()
+
+
+def unheeded(settings: Settings) -> tuple[str, ...]:
+    """Variables about proxies that are set and change nothing."""
+    return tuple(name.upper() for name in _VARIABLES if _variable(settings.environ, name)) if not settings.proxy else ()
 
 
 def _of_environment(settings: Settings) -> Iterator[Proxy]:

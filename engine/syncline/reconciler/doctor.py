@@ -16,6 +16,7 @@ from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
 from syncline.executor.facilities import SIGNER
+from syncline.executor.proxies import environment_proxies, unheeded
 from syncline.model.errors import SynclineError
 from syncline.reconciler.needs import secret_problem, secret_refs
 from syncline.reconciler.rotation import reminders
@@ -45,6 +46,7 @@ def doctor(settings: Settings, desired: Desired, errors: int) -> Iterator[Findin
         ("libraries", _libraries),
         ("git", _git),
         ("configuration", lambda: _configuration(desired, errors)),
+        ("proxy", lambda: _proxy(settings)),
         ("state", lambda: _state(settings)),
         ("keys", lambda: _keys(settings)),
         ("audit log", lambda: _audit(settings)),
@@ -80,6 +82,20 @@ def _git() -> Iterator[Finding]:
 def _configuration(desired: Desired, errors: int) -> Iterator[Finding]:
     what = f"{len(desired.objects)} objects" + (f", {errors} errors" if errors else "")
     yield Finding("configuration", errors == 0, what, "See `syncline validate`.")
+
+
+def _proxy(settings: Settings) -> Iterator[Finding]:
+    """Whether the environment's proxies count, where it has some."""
+    used = [f"{proxy.scheme} through {proxy}" for proxy in environment_proxies(settings)]
+    if used:
+        yield Finding("proxy", ok=True, message=f"{', '.join(used)}, unless an integration declares one")
+    elif names := unheeded(settings):
+        yield Finding(
+            "proxy",
+            ok=None,
+            message=f"nothing goes through what is set as {' and '.join(names)}",
+            help="Declare spec.proxy of the integrations, or set SYNCLINE_PROXY=environment.",
+        )
 
 
 def _state(settings: Settings) -> Iterator[Finding]:

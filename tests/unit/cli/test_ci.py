@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ from syncline.cli.output.comment import MOST, marker
 from syncline.model.key import ObjectKey
 from syncline.settings import read_settings
 from tests.api_server import Asked, Reply, api_server
+from tests.proxy_server import proxy_server
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -239,6 +241,20 @@ def test_one_comment_is_written_and_kept_up_to_date(host, shell, repository):
     writes = [a.path for a in host.asked if a.method != "GET" and a.path != "/graphql"]
     assert len(writes) == 2
     assert writes[0] in {"/repos/acme/config/issues/7/comments", "/projects/42/merge_requests/7/notes"}
+
+
+def test_the_code_host_is_reached_through_the_environments_proxy(host, shell, monkeypatch):
+    """Where the operator has the proxy of the environment count, the comment goes through it, to a host that it knows."""
+    with proxy_server(names={"code.invalid": "127.0.0.1"}) as proxy:
+        for name in ("GITHUB_API_URL", "CI_API_V4_URL"):
+            if url := os.environ.get(name):
+                monkeypatch.setenv(name, url.replace("127.0.0.1", "code.invalid"))
+        monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.setenv("SYNCLINE_PROXY", "environment")
+        monkeypatch.setenv("SYNCLINE_PROXY_LOOKUP", "proxy")
+        shell("ci", "check")
+        assert shell("ci", "comment").out == "The comment is written.\n"
+    assert len(host.asked) == len(proxy.asked) > 0
 
 
 def test_what_somebody_else_wrote_is_left_alone(host, shell):

@@ -63,6 +63,20 @@ def test_names_may_be_left_to_the_environments_proxy(tmp_path):
     assert not bare[0].leads_to(origin_of("https://api.example.com/"))
 
 
+def test_doctor_tells_which_proxies_count(tmp_path):
+    """Variables that are set and change nothing are told of, as is what counts; without any, nothing is said."""
+    from syncline.reconciler.doctor import _proxy
+
+    def said(**environ):
+        return [(finding.ok, finding.message) for finding in _proxy(read_settings(tmp_path, environ))]
+
+    assert said() == said(NO_PROXY="*") == []
+    assert said(**VARIABLES) == [(None, "nothing goes through what is set as HTTPS_PROXY and HTTP_PROXY")]
+    ((ok, message),) = said(SYNCLINE_PROXY="environment", **VARIABLES)
+    assert ok
+    assert message.startswith("https through proxy.corp.example:3128, http through proxy.corp.example:80")
+
+
 def test_a_declared_proxy_wins(tmp_path):
     """What an integration declares is all that counts for it; its secrets come from their references."""
     ref = {"secretRef": {"provider": "env", "key": "PW"}}

@@ -124,12 +124,14 @@ def comment(app: App, file: Path) -> Exit:
     """
     from syncline.cli.codehost import conversation, put_comment
     from syncline.cli.output.comment import MOST
+    from syncline.executor.proxies import environment_proxies
 
     with file.open(encoding="utf-8") as opened:
         text = opened.read(MOST + 1)
     if not text.startswith("<!-- syncline-plan: ") or len(text) > MOST:
         raise click.BadParameter(f"{file} is no comment that `syncline ci check` wrote.", param_hint="FILE")
-    app.say(f"The comment is {put_comment(conversation(app.environ), text)}.")
+    proxies = environment_proxies(app.settings())
+    app.say(f"The comment is {put_comment(conversation(app.environ), text, proxies)}.")
     return Exit.ok
 
 
