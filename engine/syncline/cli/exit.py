@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from syncline.model.diagnostic import Diagnostic, Severity
 from syncline.model.errors import Again, Denied, SynclineError, Waiting
-from syncline.model.plan import Plan
 from syncline.model.run import RunState
+
+if TYPE_CHECKING:
+    from syncline.model.diagnostic import Diagnostic
+    from syncline.model.plan import Plan
 
 
 class Exit(IntEnum):
@@ -63,10 +66,18 @@ def exit_code(outcome: SynclineError | RunState | Plan | Iterable[Diagnostic]) -
             return Exit.rejects
         case RunState():
             return Exit.failed
-        case Plan():
-            findings = exit_code(outcome.findings)
-            return findings if findings is Exit.failed else Exit.denied if outcome.denied else findings
-        case findings_:
-            errors = [d.code for d in findings_ if d.severity is Severity.error]
-            denied = all(code.startswith(_DENYING) for code in errors)
-            return Exit.ok if not errors else Exit.denied if denied else Exit.failed
+        case plan_or_findings:
+            return _of_check(plan_or_findings)
+
+
+def _of_check(outcome: Plan | Iterable[Diagnostic]) -> Exit:
+    # What a run that is handed over doesn't need isn't imported for it.
+    from syncline.model.diagnostic import Severity
+    from syncline.model.plan import Plan
+
+    if isinstance(outcome, Plan):
+        findings = _of_check(outcome.findings)
+        return findings if findings is Exit.failed else Exit.denied if outcome.denied else findings
+    errors = [d.code for d in outcome if d.severity is Severity.error]
+    denied = all(code.startswith(_DENYING) for code in errors)
+    return Exit.ok if not errors else Exit.denied if denied else Exit.failed

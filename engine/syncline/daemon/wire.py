@@ -16,11 +16,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncline import __version__
-from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
+
+if TYPE_CHECKING:
+    from syncline.model.diagnostic import Diagnostic
 
 #: Name of the socket in the home folder.
 SOCKET = "daemon.sock"
@@ -112,6 +114,8 @@ def error_of(data: dict[str, Any]) -> SynclineError:
 
 
 def _finding(data: dict[str, Any]) -> Diagnostic:
+    from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
+
     place = Place(**data["place"]) if data["place"] else None
     related = tuple(Related(Place(**r["place"]), r["message"]) for r in data["related"])
     return Diagnostic(**{**data, "place": place, "related": related, "severity": Severity(data["severity"])})
