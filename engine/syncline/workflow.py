@@ -624,12 +624,18 @@ def snapshot_key(settings: Settings) -> str:
         return str(snapshot_signer(facilities).verifier)
 
 
-def drift(settings: Settings, keys: Iterable[ObjectKey]) -> tuple[FlowDrift, ...]:
-    """What is really at the destinations of applied flows, against what their runs left there; conditions follow."""
+def drift(settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0) -> tuple[FlowDrift, ...]:
+    """
+    What is really at the destinations of applied flows, against what their runs left there; conditions follow.
+
+    `rows`: so many records of each source are read besides, and compared with the rows one by one.
+    """
+    from syncline.executor.row_drift import with_rows
     from syncline.reconciler.look import look
 
     with engine(settings) as running:
-        return tuple(look(running, running.facilities.store, key) for key in sorted(keys))
+        found = tuple(look(running, running.facilities.store, key) for key in sorted(keys))
+        return tuple(with_rows(running, flow, rows) for flow in found) if rows else found
 
 
 def audit_exported(settings: Settings, what: str) -> None:

@@ -110,3 +110,35 @@ def test_a_running_flow_is_left_alone(loaded):
     with workflow.engine(loaded) as engine, engine.facilities.store.lease(f"run/{FLOW}", ""):
         (flow,) = workflow.drift(loaded, [FLOW])
     assert flow.unknown == "a run is under way"
+
+
+def compared(settings, rows=1_000):
+    (flow,) = workflow.drift(settings, [FLOW], rows=rows)
+    return flow
+
+
+def test_rows_that_were_changed_one_by_one(loaded):
+    """Compared with the source, rows that were altered or deleted are found, and a full read brings them back."""
+    before = rows(loaded.root, UPSERT)
+    assert compared(loaded).rows == "rows of the 22 records of the source are as it gives them"
+    execute(loaded, "UPDATE customers SET name = 'somebody' WHERE id IN (1, 2)")
+    execute(loaded, "DELETE FROM customers WHERE id = 3")
+    assert not found(loaded).findings
+
+    (finding,) = compared(loaded).findings
+    assert (finding.cause, finding.place, finding.lost) == ("actor", "rows", True)
+    assert finding.message.startswith("of the 22 records of the source, 2 differ and 1 are missing")
+    (finding,) = compared(loaded, rows=2).findings
+    assert finding.message.startswith("of the first 2 records of the source, 2 differ")
+
+    workflow.run(loaded, FLOW, progress=Silent(), full_refresh=True)
+    assert not compared(loaded).findings
+    assert sorted(rows(loaded.root, UPSERT) or ()) == sorted(before or ())
+    assert [e["metadata"]["event_code"] for e in audit_events(loaded)].count("run.preview") == 4
+    assert audit_ok(loaded)
+
+
+def test_rows_without_a_key(tmp_path):
+    """Rows of a log that is appended to can't be compared, and that is said."""
+    settings = load(tmp_path, replace(UPSERT, write="append"))
+    assert compared(settings).rows == "rows that were appended have no key to be compared by"

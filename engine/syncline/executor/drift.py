@@ -52,7 +52,8 @@ class Finding:
 class FlowDrift:
     """What was found of a flow. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet.
 
-    `appends`: reading everything again would write every row that is still there once more.
+    `appends`: reading everything again would write every row that is still there once more. `rows` is what there is to
+    say of rows that were compared with the source, or weren't, where that was asked for.
     """
 
     key: ObjectKey
@@ -60,6 +61,7 @@ class FlowDrift:
     findings: tuple[Finding, ...] = ()
     unknown: str = ""
     appends: bool = False
+    rows: str = ""
 
     @property
     def drifted(self) -> bool:

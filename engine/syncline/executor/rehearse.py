@@ -50,7 +50,7 @@ _GONE: Final = "=gone"
 class Rehearser:
     """
     Tries declared flows on up to `limit` records each. `reader` says where their runs would begin, `observed` what runs
-    counted; `former` are names that moved flows had.
+    counted; `former` are names that moved flows had. `anew`: from the start, wherever they are.
     """
 
     desired: Desired
@@ -61,6 +61,7 @@ class Rehearser:
     observed: Observed
     former: Mapping[ObjectKey, ObjectKey]
     limit: int
+    anew: bool = False
 
     def rehearse(self, key: ObjectKey) -> tuple[Rehearsal, tuple[str, ...]]:
         """One flow, and the names of the secrets that it used. What keeps it from being tried is told in the result."""
@@ -78,7 +79,7 @@ class Rehearser:
         key = item.flow.key
         before = self.former.get(key, key)
         saved = self.reader.cursor(before)
-        start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=False)
+        start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=self.anew)
         with closing(opener.source()) as source:
             part = self._read(item, source, start.position)
             total = self._total(item, part, source, before)

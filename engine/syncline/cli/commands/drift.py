@@ -13,15 +13,24 @@ from syncline.cli.output.jsontext import to_json
 @click.command(short_help="Compare destinations with what runs left there.")
 @click.argument("name", required=False, metavar="[[TENANT/]KIND/NAME]")
 @click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1, 1_000_000),
+    metavar="N",
+    help="Read the first N records of each source as well, and compare rows with them.",
+)
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if something differs that matters.")
 @output("text", "json")
 @pass_app
-def drift(app: App, name: str | None, tenant: str, form: str, *, exit_code: bool) -> Exit:
+def drift(app: App, name: str | None, tenant: str, form: str, *, rows: int | None, exit_code: bool) -> Exit:
     """Look at the destination of each applied sync and import, or of one; nothing is changed there.
 
     What somebody took away or altered there is told with its cause: actor (tables, columns, rows or checkpoints that
     are gone or no longer fit), contract (the last run found that the source isn't as declared) or noise (what is there
     besides). The condition Drifted of each follows.
+
+    With --rows, records are read from the start of each source, mapped and compared with the rows of their keys, one by
+    one; nothing is written. Rows that differ were changed at the destination, or at the source since the last run.
 
     Changes of manifests that aren't applied yet are for `syncline plan`.
     """
@@ -33,7 +42,7 @@ def drift(app: App, name: str | None, tenant: str, form: str, *, exit_code: bool
     keys = [o.key for o in workflow.objects(settings) if o.key.kind in FLOWS and tenant in {"", o.key.tenant}]
     if name is not None:
         keys = [find_object(name, keys, kinds=FLOWS, tenant=tenant)]
-    found = workflow.drift(settings, keys) if keys else ()
+    found = workflow.drift(settings, keys, rows=rows or 0) if keys else ()
     if form == "json":
         app.say(to_json([drift_data(flow) for flow in found]))
     elif not found:

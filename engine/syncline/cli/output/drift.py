@@ -26,6 +26,8 @@ def render_drift(flows: Sequence[FlowDrift], paint: Paint) -> str:
             cause = pad(finding.cause, _CAUSES)
             cause = cause if finding.cause == "noise" else paint.red(cause)
             lines.append(f"  {cause}  {visible(finding.place)}: {visible(finding.message)}")
+        if flow.rows:
+            lines.append(f"  {paint.dim(visible(flow.rows))}")
         if advice := _advice(flow):
             lines.append(f"  {' ' * _CAUSES}  {paint.cyan(visible(advice))}")
     drifted = sum(flow.drifted for flow in flows)
@@ -51,5 +53,6 @@ def drift_data(flow: FlowDrift) -> dict[str, Any]:
         "to": flow.to,
         "drifted": flow.drifted,
         "unknown": flow.unknown,
+        "rows": flow.rows,
         "findings": [asdict(finding) for finding in flow.findings],
     }
