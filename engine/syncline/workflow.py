@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from syncline.executor.progress import Progress
     from syncline.executor.recorder import Recorder
     from syncline.executor.work import RunResult
+    from syncline.manifests.commits import Made
     from syncline.manifests.desired import Desired
     from syncline.manifests.load import LoadResult
     from syncline.manifests.repository import Revision
@@ -636,6 +637,32 @@ def drift(settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0) -> tu
     with engine(settings) as running:
         found = tuple(look(running, running.facilities.store, key) for key in sorted(keys))
         return tuple(with_rows(running, flow, rows) for flow in found) if rows else found
+
+
+def adopt(settings: Settings, found: FlowDrift, branch: str = "") -> tuple[Made, ObjectKey, tuple[str, ...]]:
+    """
+    Makes a commit that declares a flow's destination as somebody left it: the commit, the mapping that it changes, and
+    the columns that it gives up. `Invalid` (SYN752) where that isn't all that differs.
+    """
+    from syncline.executor.applied import read_applied
+    from syncline.manifests.adoption import adopt as commit
+    from syncline.state.open import open_reader
+
+    columns = dropped_columns(found)
+    if found.unknown or not columns or len(columns) < len(found.acted):
+        others = [finding.place for finding in found.acted if finding.place.removeprefix("column ") not in columns]
+        what = found.unknown or (f"{', '.join(others)} can't be adopted" if others else "nothing was dropped there")
+        raise Invalid(f"{found.key}: {what}", code="SYN752", help="Only dropped columns can be adopted.")
+    with closing(open_reader(settings.state_url)) as reader:
+        mapping = read_applied(reader).flow(found.key).flow.mapping.key
+    made = commit(settings.root, mapping, columns, branch or f"adopt-{found.key.name}")
+    return made, mapping, columns
+
+
+def dropped_columns(found: FlowDrift) -> tuple[str, ...]:
+    """Columns that somebody dropped."""
+    gone = [finding.place.split(" ", 1) for finding in found.acted if finding.lost]
+    return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")
 
 
 def audit_exported(settings: Settings, what: str) -> None:

@@ -6,15 +6,15 @@ hook runs. Nothing is applied by it.
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from syncline.manifests.repository import POSITIONS, git, run_git
+from syncline.manifests.commits import commit_on, said
+from syncline.manifests.repository import POSITIONS, git
 from syncline.manifests.revisions import resolved
-from syncline.model.errors import Invalid, Stalled
+from syncline.model.errors import Invalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +43,13 @@ def revert(root: Path, revision: str, branch: str = "", positions: str = "") -> 
             help="Give a commit that came before the one that is checked out; `syncline history` lists those applied.",
         )
     tree = _tree(root, head, to)
-    if tree == _out(root, "rev-parse", f"{head}^{{tree}}"):
+    if tree == said(root, "rev-parse", f"{head}^{{tree}}"):
         raise Invalid(f"the configuration is that of {to[:12]} already", code="SYN672")
-    branch = branch or f"rollback-{to[:12]}"
-    if branch.startswith("-") or git(root, "check-ref-format", f"refs/heads/{branch}") is None:
-        raise Invalid(f"{branch!r} can't be the name of a branch", code="SYN673", help="Choose another by --branch.")
-    if git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}"):
-        raise Invalid(
-            f"there is a branch {branch} already", code="SYN673", help="Choose another by --branch, or delete it."
-        )
     message = f"Roll back to {to[:12]}\n\nThe configuration is as it was at {to}."
     if positions:
         message += f"\n\n{POSITIONS}: {positions}"
-    signing = ["-S"] if (git(root, "config", "--type=bool", "commit.gpgsign") or "").strip() == "true" else []
-    commit = _out(root, "commit-tree", *signing, "-p", head, "-m", message, tree)
-    _out(root, "update-ref", f"refs/heads/{branch}", commit, "0" * len(commit))
-    return Revert(commit, to, branch)
+    made = commit_on(root, head, tree, message, branch or f"rollback-{to[:12]}")
+    return Revert(made.commit, to, made.branch)
 
 
 def applied_at(root: Path, revision: str, applied: Iterable[str]) -> str:
@@ -72,23 +63,11 @@ def _tree(root: Path, head: str, to: str) -> str:
     """HEAD's tree, with the folder as it was."""
     folder = (git(root, "rev-parse", "--show-prefix") or "").strip().rstrip("/")
     if not folder:
-        return _out(root, "rev-parse", f"{to}^{{tree}}")
-    top = Path(_out(root, "rev-parse", "--show-toplevel"))
+        return said(root, "rev-parse", f"{to}^{{tree}}")
+    top = Path(said(root, "rev-parse", "--show-toplevel"))
     with tempfile.TemporaryDirectory() as aside:
         index = {"GIT_INDEX_FILE": str(Path(aside) / "index")}
-        _out(top, "read-tree", head, **index)
-        _out(top, "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", folder, **index)
-        _out(top, "read-tree", f"--prefix={folder}/", f"{to}:{folder}", **index)
-        return _out(top, "write-tree", **index)
-
-
-def _out(root: Path, *arguments: str, **environ: str) -> str:
-    """What a git command says; `Stalled` when it fails. The identity of the author may come from the environment."""
-    try:
-        done = run_git(root, *arguments, keep=("GIT_AUTHOR", "GIT_COMMITTER"), **environ)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise Stalled(f"git {arguments[0]} can't be run: {error}", code="SYN674") from error
-    if done.returncode:
-        said = (done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it gave no reason"])[-1]
-        raise Stalled(f"git {arguments[0]} failed: {said}", code="SYN674")
-    return done.stdout.decode("utf-8", "replace").strip()
+        said(top, "read-tree", head, **index)
+        said(top, "rm", "-r", "-q", "--cached", "--ignore-unmatch", "--", folder, **index)
+        said(top, "read-tree", f"--prefix={folder}/", f"{to}:{folder}", **index)
+        return said(top, "write-tree", **index)

@@ -38,12 +38,19 @@ def render_drift(flows: Sequence[FlowDrift], paint: Paint) -> str:
 
 def _advice(flow: FlowDrift) -> str:
     if flow.healable:
-        return f"syncline run --full-refresh {flow.key} brings it back"
+        return f"syncline run --full-refresh {flow.key} brings it back" + _adoptable(flow)
     if flow.acted:
         return "restore it by hand, or declare it as it is now"
     if flow.drifted:
         return "correct the connector's schema or the mapping, or ask who runs the source"
     return ""
+
+
+def _adoptable(flow: FlowDrift) -> str:
+    """Besides: a commit that gives up what was dropped on purpose."""
+    if not all(finding.place.startswith("column ") for finding in flow.acted):
+        return ""
+    return f"; syncline drift {flow.key} --adopt declares it away"
 
 
 def drift_data(flow: FlowDrift) -> dict[str, Any]:

@@ -24,4 +24,11 @@ CODES: tuple[Code, ...] = (
         bad="spec: {from: crm/orders, mapping: order, to: warehouse/orders}",
         good="spec: {from: crm/orders, mapping: order, to: warehouse/orders, existing: adopt}",
     ),
+    Code(
+        "SYN752",
+        "nothing to adopt",
+        "What somebody did at the destination can't be a change of a manifest. Only a dropped column can, by leaving "
+        "out the field that is mapped to it, where the mapping is committed and has its fields one below the other.",
+        "Change the manifest by hand, or bring back what is gone: `syncline run --full-refresh`.",
+    ),
 )

@@ -1,0 +1,93 @@
+"""A commit that declares a destination as somebody left it: a column that was dropped isn't mapped to any more.
+
+The manifest is changed in its text, so that comments and layout stay, and only where it is sure what the change means.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from syncline.kinds.mapping import MappingSpec
+from syncline.manifests.commits import Made, commit_on, said
+from syncline.manifests.load import load_text, load_tree
+from syncline.manifests.repository import git
+from syncline.manifests.revisions import resolved
+from syncline.model.diagnostic import has_errors
+from syncline.model.errors import Invalid
+
+if TYPE_CHECKING:
+    from syncline.model.key import ObjectKey
+    from syncline.model.manifest import Manifest
+
+
+def adopt(root: Path, mapping: ObjectKey, columns: Collection[str], branch: str) -> Made:
+    """
+    Makes a commit on top of HEAD in which a mapping lacks these columns, on a new branch. Nothing else is changed.
+
+    `Invalid` (SYN752) where the mapping isn't declared in a form that can be changed so; else as `revert`.
+    """
+    head = resolved(root, "HEAD")
+    file = next((m.place.file for m in load_tree(root).manifests if m.key == mapping), "")
+    content = git(root, "show", f"{head}:./{file}") if file else None
+    if content is None:
+        raise _unable(f"no file of {head[:12]} declares {mapping}", "Commit what is declared first.")
+    changed = without(content, file, mapping, columns)
+    names = ", ".join(sorted(columns))
+    message = f"Adopt {mapping} without {names}\n\nSomebody dropped what is mapped to at the destination: {names}."
+    return commit_on(root, head, _tree(root, head, file, changed), message, branch)
+
+
+def without(content: str, file: str, mapping: ObjectKey, columns: Collection[str]) -> str:
+    """The text of a file with a mapping that has no fields for these columns."""
+    before = _found(content, file, mapping)
+    assert isinstance(before.spec, MappingSpec)
+    if keyed := sorted(set(columns) & set(before.spec.key)):
+        raise _unable(f"{', '.join(keyed)} is in the key of {mapping}", "Bring it back: a key can't be left out.")
+    lines = content.splitlines(keepends=True)
+    for index in reversed(range(len(before.spec.fields))):
+        if before.spec.fields[index].to not in columns:
+            continue
+        place = before.place_of("spec", "fields", index)
+        if place.file != file:
+            raise _unable(f"a field of {mapping} stands in another file", "Change it by hand.")
+        start, end = place.line - 1, place.end_line
+        if lines[start][: place.column - 1].strip() != "-":
+            raise _unable(f"the fields of {mapping} aren't a list with a line for each", "Change it by hand.")
+        del lines[start:end]
+    changed = "".join(lines)
+    after = _found(changed, file, mapping)
+    assert isinstance(after.spec, MappingSpec)
+    wanted = tuple(field for field in before.spec.fields if field.to not in columns)
+    if after.spec != before.spec.model_copy(update={"fields": wanted}) or not wanted:
+        raise _unable(f"{mapping} can't be changed without changing more", "Change it by hand.")
+    return changed
+
+
+def _found(content: str, file: str, key: ObjectKey) -> Manifest:
+    loaded = load_text(content, file)
+    found = next((m for m in loaded.manifests if m.key == key and isinstance(m.spec, MappingSpec)), None)
+    if found is None or has_errors(loaded.diagnostics):
+        raise _unable(f"{file} doesn't declare {key} as it should", "Correct it first: `syncline validate`.")
+    return found
+
+
+def _tree(root: Path, head: str, file: str, content: str) -> str:
+    """HEAD's tree with a file's content."""
+    prefix = (git(root, "rev-parse", "--show-prefix") or "").strip()
+    top = Path(said(root, "rev-parse", "--show-toplevel"))
+    path = f"{prefix}{file}"
+    mode = said(top, "ls-tree", "--format=%(objectmode)", head, "--", path)
+    with tempfile.TemporaryDirectory() as aside:
+        draft, index = Path(aside) / "file", {"GIT_INDEX_FILE": str(Path(aside) / "index")}
+        draft.write_bytes(content.encode())
+        blob = said(top, "hash-object", "-w", "--no-filters", str(draft))
+        said(top, "read-tree", head, **index)
+        said(top, "update-index", "--cacheinfo", f"{mode},{blob},{path}", **index)
+        return said(top, "write-tree", **index)
+
+
+def _unable(message: str, help_: str) -> Invalid:
+    return Invalid(message, code="SYN752", help=help_)
