@@ -210,8 +210,8 @@ class SourceRepository:
 
     def back_to(self, applied: str, commit: str) -> str:
         """The commit whose positions are gone back to, as the newest commit after the applied one says; '' for none."""
-        if not applied or self._source.commit:
-            return ""
+        if not applied or self._source.commit or self._git("merge-base", "--is-ancestor", applied, commit).status:
+            return ""  # what was applied may be of another history, or of a commit that was never pushed
         return trailer(self._out("log", TRAILER, f"{applied}..{commit}", "--").decode("utf-8", "replace"))
 
     def author(self, commit: str) -> tuple[str, str]:

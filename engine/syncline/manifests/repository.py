@@ -75,8 +75,9 @@ def author_of(root: Path, commit: str) -> tuple[str, str]:
 
 def back_to(root: Path, applied: str, head: str) -> str:
     """The commit whose positions are gone back to, as the newest commit after the applied one says; '' for none."""
-    said = git(root, "log", TRAILER, f"{applied}..{head}", "--") if applied and head != applied else None
-    return trailer(said or "")
+    if not applied or head == applied or git(root, "merge-base", "--is-ancestor", applied, head) is None:
+        return ""  # what was applied may be of another history, or of a commit that isn't here
+    return trailer(git(root, "log", TRAILER, f"{applied}..{head}", "--") or "")
 
 
 def trailer(said: str) -> str:

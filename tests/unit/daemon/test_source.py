@@ -417,3 +417,18 @@ def test_signatures(upstream, follow, tmp_path):
         with pytest.raises(Stalled) as caught:
             repository.snapshot(bad)
         assert caught.value.code == "SYN664"
+
+
+def test_what_a_commit_says_of_positions_counts_after_what_is_applied(upstream, follow):
+    """The newest trailer in between counts; of another history, or a commit that was never pushed, nothing follows."""
+    first = upstream.commit({"a.yaml": "1"})
+    earlier = upstream.commit({"a.yaml": "2"}, "--trailer", f"Syncline-Positions: {'0' * 40}")
+    second = upstream.commit({"a.yaml": "3"}, "--trailer", f"Syncline-Positions: {first}", "--trailer", "Other: x")
+    third = upstream.commit({"a.yaml": "4"})
+    source = follow()
+    source.head()
+
+    assert source.back_to(first, third) == source.back_to(earlier, third) == first
+    assert source.back_to(first, earlier) == "0" * 40
+    assert [source.back_to(applied, third) for applied in (second, third, "", "f" * 40)] == [""] * 4
+    assert source.back_to(third, first) == ""
