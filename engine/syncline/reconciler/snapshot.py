@@ -25,6 +25,8 @@ from syncline.state.empty import EmptyState
 from syncline.state.store import AppliedObject, KeptPosition, MetricsPeriod, RunRecord, StateReader
 
 VERSION: Final = "syncline/snapshot/v1"
+#: Commits, the newest, of which a snapshot says how far back their positions are: what is gone back to mostly.
+KEPT: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def take(reader: StateReader, taken: str, program: str) -> Snapshot:
     flows = {key: FlowFigures(seen.last_read.get(key), seen.counters.get(key, {})) for key in sorted(seen.cursors)}
     revision, plan = reader.applied_under()
     objects = tuple(seen.objects.values())
-    found = {commit: observe_kept(reader, commit) for commit in reader.kept_revisions() if commit}
+    commits = [commit for commit in reader.kept_revisions() if commit][:KEPT]
+    found = {commit: observe_kept(reader, commit) for commit in commits}
     kept = {commit: positions for commit, positions in found.items() if positions}
     return Snapshot(taken, program, seen.lineage, seen.serial, revision, plan, seen.environment, objects, flows, kept)
 

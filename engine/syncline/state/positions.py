@@ -62,14 +62,11 @@ def revisions(connection: Connection) -> tuple[str, ...]:
 def _read_since(connection: Connection, taken: str) -> dict[ObjectKey, tuple[int, int]]:
     """How many runs of each sync began since then, and how many records they read."""
     runs = tables.runs
-    columns = (runs.c.tenant, runs.c.kind, runs.c.name, runs.c.counts)
-    query = select(*columns).where(runs.c.started >= taken, runs.c.kind == "Sync", runs.c.parent == "")
-    found: dict[ObjectKey, tuple[int, int]] = {}
-    for tenant, kind, name, counts in connection.execute(query):
-        key = ObjectKey(tenant, kind, name)
-        number, read = found.get(key, (0, 0))
-        found[key] = number + 1, read + int(counts.get("read", 0))
-    return found
+    key = (runs.c.tenant, runs.c.kind, runs.c.name)
+    read = func.coalesce(func.sum(runs.c.counts["read"].as_integer()), 0)
+    query = select(*key, func.count(), read).where(runs.c.started >= taken, runs.c.kind == "Sync", runs.c.parent == "")
+    rows = connection.execute(query.group_by(*key))
+    return {ObjectKey(tenant, kind, name): (int(number), int(sum_)) for tenant, kind, name, number, sum_ in rows}
 
 
 def restored(connection: Connection, revision: str, key: ObjectKey) -> str | None:
