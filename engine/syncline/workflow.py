@@ -288,8 +288,9 @@ def plan(
             back = back_to(settings.root, reader.applied_before(head.commit, source), head.commit)
         observed = observe(reader, back)
         if back:
-            mine = {key for key, known in observed.objects.items() if known.source == source}
-            observed = replace(observed, kept={key: at for key, at in observed.kept.items() if key in mine})
+            # What is retired is nobody's, and may come back where it was.
+            others = {key for key, known in observed.objects.items() if known.source != source}
+            observed = replace(observed, kept={key: at for key, at in observed.kept.items() if key not in others})
         validation, taken = _beside(settings, validation, observed.objects, source, known)
         _refuse(validation)
         unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
