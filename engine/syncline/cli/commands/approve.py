@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.options import environment, snapshot, snapshot_state
+from syncline.cli.commands.options import as_source, environment, snapshot, snapshot_state
 from syncline.cli.commands.plan import render
 from syncline.cli.exit import Exit, exit_code
 
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--renew", is_flag=True, help="Begin anew where an approval is there, without its signatures.")
 @click.option("-y", "--yes", is_flag=True, help="Approve without asking; needed where there is no terminal.")
 @snapshot
+@as_source
 @environment
 @pass_app
 def approve(  # noqa: PLR0913 - the options of the command
@@ -50,6 +51,7 @@ def approve(  # noqa: PLR0913 - the options of the command
     snapshot: Path | None,
     snapshot_key: str,
     snapshot_max_age: float,
+    source: str,
     *,
     renew: bool,
     yes: bool,
@@ -67,7 +69,7 @@ def approve(  # noqa: PLR0913 - the options of the command
     settings = app.settings()
     key = key or _signing_key(settings)
     state, _ = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
-    plan = workflow.plan(settings, state=state)
+    plan = workflow.plan(settings, state=state, source=source)
     app.note(render(plan, "text", settings.root, app.paint_errors, app.columns))
     if (ended := exit_code(plan)) is not Exit.ok:
         return ended
