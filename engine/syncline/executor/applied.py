@@ -35,6 +35,8 @@ class Applied:
     flows: Flows
     #: The last commit, and the plan, of each source but the first.
     others: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    #: Whether an apply was under way when this was read, so that its commit is not yet among those that were applied.
+    partial: bool = False
     below: dict[ObjectKey, tuple[ObjectKey, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def under(self, key: ObjectKey) -> tuple[str, str]:
@@ -57,9 +59,9 @@ class Applied:
 
 def read_applied(reader: StateReader) -> Applied:
     """Reads and compiles what is applied now."""
-    serial = reader.serial()
+    serial, partial = reader.serial(), bool(reader.unfinished_apply())
     objects = {applied.key: applied for applied in reader.objects()}
     desired = resolve([from_document(applied.document) for applied in objects.values()]).desired
     others = {source: reader.applied_under(source) for source in {known.source for known in objects.values()} - {""}}
     revision, plan = reader.applied_under("" if others else None)
-    return Applied(serial, revision, plan, objects, desired, compile_flows(desired), others)
+    return Applied(serial, revision, plan, objects, desired, compile_flows(desired), others, partial)

@@ -61,12 +61,13 @@ class Engine:
 
     def applied(self) -> Applied:
         """What is applied now."""
-        if self._applied is None or self._applied.serial != self.facilities.store.serial():
-            fresh = read_applied(self.facilities.store)
+        known, store = self._applied, self.facilities.store
+        if known is None or known.serial != store.serial() or (known.partial and not store.unfinished_apply()):
+            fresh = read_applied(store)
             self._applied = fresh
             self._columns.clear()
             return fresh
-        return self._applied
+        return known
 
     def run(self, work: Work, progress: Progress) -> RunResult:
         """

@@ -233,3 +233,19 @@ def _silent():
     from syncline.executor.progress import Silent
 
     return Silent()
+
+
+def test_a_run_names_its_sources_commit_also_when_it_looked_during_the_apply(sources, monkeypatch):
+    """Whoever reads what is applied while an apply ends sees its commit as soon as it has ended, at the same serial."""
+    with workflow.engine(sources.settings) as engine:
+        store = type(engine.facilities.store)
+        finish, seen = store.finish_apply, []
+
+        def slow(self, *arguments, **options):
+            seen.append(engine.applied().under(IMPORT)[0])
+            return finish(self, *arguments, **options)
+
+        monkeypatch.setattr(store, "finish_apply", slow)
+        sources.apply("team", {**FLOW, "other.yaml": OTHER})
+        assert seen == [f"{2:040x}"]
+        assert engine.applied().under(IMPORT)[0] == f"{3:040x}"
