@@ -36,6 +36,8 @@ Trigger = Literal["schedule", "event"]
 #: Seconds for which a start is tried again while somebody else has its flow, from the first try on: longer than the
 #: lease of a run lasts, so that one of a machine that fell silent is waited for. Who has it after that is at work.
 PATIENCE = 40.0
+#: Runs of a flow among which one that somebody else made for a start is looked for: others may have begun since.
+RUNS = 5
 #: Events of a flow among which the last begin of a run that was gone on with is looked for.
 LOOKED_AT = 50
 #: Seconds between those tries, and between tries while the state is out of reach: nothing is over because of that.
@@ -86,7 +88,7 @@ class Workers:
         self._busy: dict[ObjectKey, Halt] = {}  # flows, and how their runs are ended
         self._waiting: dict[ObjectKey, list[Start]] = {}  # starts whose flow is busy with an earlier one, by flow
         self._later: list[tuple[float, float, Start]] = []  # when it is tried again, and given up (monotonic clock)
-        self._last: dict[ObjectKey, str] = {}  # the last run of ours, by flow
+        self._mine: dict[ObjectKey, deque[str]] = {}  # the last runs of ours, by flow
         self._todo: deque[tuple[float, Start]] = deque()  # with when it is given up, 0.0 for what wasn't tried yet
         self._failed: set[ObjectKey] = set()  # flows that failed last time
         self._lane = 0  # of those, under way
@@ -258,7 +260,7 @@ class Workers:
             self._note(flow, failed=True)
             return f"{flow}: {error.code} {error.message}"
         self._note(flow, failed=False)
-        self._last[flow] = result.record.id
+        self._mine.setdefault(flow, deque(maxlen=RUNS)).append(result.record.id)
         counts = result.record.counts
         return f"{flow}: {counts.read:,} read, {counts.written:,} written, {counts.rejected:,} rejected"
 
@@ -268,12 +270,9 @@ class Workers:
 
     def _done(self, start: Start) -> str:
         """The run that somebody else made for a start, if it ended well; '' if there was none."""
-        for record in self._store.runs(start.flow, 1):
-            ended = (
-                record.trigger == start.trigger
-                and record.receipt is not None
-                and record.id != self._last.get(start.flow)
-            )
+        mine = self._mine.get(start.flow, ())
+        for record in self._store.runs(start.flow, RUNS):
+            ended = record.trigger == start.trigger and record.receipt is not None and record.id not in mine
             if ended and self._began_after(record, start.begins):
                 return record.id
         return ""

@@ -76,6 +76,7 @@ class Run:
         settings = self.facilities.settings
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
         self.opener.ledgers = self.facilities.store.ledger
+        self.complete = False  # everything is at the destination, and what is left is to tell
         self.clock = time.perf_counter()
         revision, plan = applied.under(work.key)
         self.record = RunRecord(
@@ -339,6 +340,7 @@ class Run:
                 serial.call(writer.abort)
                 serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
                 raise
+        self.complete, self.record = True, replace(self.record, counts=done.counts)
         return self._finish(committer, start, done)
 
     def _patience(self) -> Patience:
@@ -456,6 +458,8 @@ class Run:
         if self.record.state is RunState.pending:
             store.put_run(self.record)
         event = "fail" if self.record.state is RunState.pending else ended.event
+        if self.complete:
+            event = "interrupt"  # the next run has only to tell: one that began anew would append every row again
         self.record = replace(
             self.record,
             state=next_state(self.record.state, event),

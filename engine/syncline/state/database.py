@@ -173,8 +173,23 @@ def open_sqlite_reader(path: Path) -> Database:
     immutable = "" if logged or os.access(path.parent, os.W_OK) else "&immutable=1"
     uri = f"file:{quote(str(path))}?mode=ro{immutable}"
 
+    def opened(more: str = "") -> sqlite3.Connection:
+        return sqlite3.connect(
+            uri + more, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = opened()
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            connection.close()
+            log = path.with_name(path.name + "-wal")
+            if immutable or (log.exists() and log.stat().st_size):
+                raise
+            # The disk is full, so that `-shm` can't be made, by anybody; without a log the file is complete.
+            connection = opened("&immutable=1")
+        return connection
 
     return Database(create_engine("sqlite://", creator=connect, poolclass=QueuePool, **POOL), str(path))
 

@@ -307,3 +307,25 @@ def test_a_run_that_was_gone_on_with_counts_for_the_start(engine):
     (run,) = engine.facilities.store.runs()
     assert run.started < at.isoformat()
     assert said == [f"acme/Import/customers: run {run.id} was {ended[0].shown}"]
+
+
+def test_a_run_counts_for_its_start_also_where_another_one_has_begun_since(engine):
+    """One that broke off after it doesn't hide it."""
+    at = dt.datetime.now(dt.UTC)
+    engine.run(Work(IMPORT, trigger="schedule"), Silent())  # as another daemon does
+    halt = Halt()
+    halt.interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        engine.run(Work(IMPORT, trigger="schedule", halt=halt), Silent())
+    broken, done = engine.facilities.store.runs()
+    said, ended = list[str](), list[Start]()
+    made = workers.Workers(engine, engine.facilities.store, 1, said.append, ended.append)
+    made.offer(Start(HOURLY, IMPORT, at, at), "forbid")
+    waited = time.monotonic() + 60
+    while not ended:
+        assert time.monotonic() < waited
+        time.sleep(0.01)
+    made.close()
+
+    assert broken.id != done.id
+    assert said == [f"acme/Import/customers: run {done.id} was {ended[0].shown}"]

@@ -7,12 +7,15 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from syncline.model.key import ObjectKey
 from syncline.state.database import Database, open_postgresql, open_sqlite
+from syncline.state.open import open_store
 from syncline.state.schema import HEAD, REVISIONS, SCRIPTS, migrate, ready
 from syncline.state.tables import metadata
 
@@ -94,3 +97,37 @@ def test_a_migration_that_fails_leaves_nothing(database, monkeypatch):
 
 def _table(database: Database, name: str) -> str:
     return name if database.schema is None else f'"{database.schema}".{name}'
+
+
+@pytest.mark.parametrize("revision", REVISIONS[:-1])
+def test_a_state_of_every_earlier_version_is_brought_up_to_date(tmp_path, revision):
+    """What an older program wrote (a run, a cursor, an object) is there after the migration, and can be read."""
+    database = open_sqlite(tmp_path / "state.db")
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    with database.write() as connection:
+        config.attributes |= {"connection": connection, "schema": None}
+        command.upgrade(config, revision)
+    key = {"tenant": "acme", "kind": "Sync", "name": "orders"}
+    with database.write() as connection:
+        _insert(connection, "cursors", key | {"checkpoint": "{}"})
+        _insert(connection, "runs", key | {"id": "r1", "state": "Succeeded", "started": "2026-01-01T00:00:00Z"})
+        _insert(connection, "objects", key | {"digest": "d", "document": "{}"})
+    database.close()
+
+    store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
+    known = ObjectKey("acme", "Sync", "orders")
+    assert store.cursor(known) == "{}"
+    assert [run.id for run in store.runs(known)] == ["r1"]
+    assert [found.key for found in store.objects()] == [known]
+    store.close()
+
+
+def _insert(connection, table, values):
+    """A row with these values, and something in every other column that must have a value."""
+    for _, name, kind, needed, default, _ in connection.exec_driver_sql(f"PRAGMA table_info({table})").all():
+        if needed and default is None and name not in values:
+            values[name] = "{}" if kind == "JSON" else 0 if kind in {"INTEGER", "BIGINT", "FLOAT", "BOOLEAN"} else ""
+    names, marks = ", ".join(f'"{name}"' for name in values), ", ".join("?" for _ in values)
+    connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))
