@@ -425,10 +425,9 @@ class Run:
             skipped=done.counts.skipped,
             read_digest=done.read_digest,
             written_digest=done.written_digest,
-            deleted=done.counts.deleted,
-            absent=done.counts.absent,
             revision=receipt.revision,
             plan=receipt.plan,
+            **{name: count for name in ("deleted", "absent") if (count := getattr(done.counts, name))},
         )
         recorder.record([*committer.take_events(), finish])
         self.record = replace(

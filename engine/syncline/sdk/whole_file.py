@@ -13,6 +13,11 @@ def write_whole(path: Path, parts: Iterable[str | bytes], *, mode: int = 0o600, 
     Writes a file part by part beside its name, then gives it the name and the mode. OSError where it can't be.
 
     `durable`: its content is on disk before it has the name.
+
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_whole(Path(folder) / "plan.json", ["{", b"}"])
+    ...     (Path(folder) / "plan.json").read_text()
+    '{}'
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     draft = Path(name)
