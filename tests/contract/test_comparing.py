@@ -12,7 +12,7 @@ from syncline.connectors.sql.compare import compare, compare_with
 from syncline.connectors.sql.runtime import open_database
 from syncline.model.errors import Invalid
 from syncline.sdk.comparison import Compared, Proposed
-from syncline.sdk.ownership import Ownership
+from syncline.sdk.table_owner import TableOwner
 from tests.contract.sql_places import frame_of, postgres_place, schema_of, sqlite_place, target_of
 
 ORDERS = schema_of({"id": "integer", "title": "string", "total": "decimal(12,2)", "at": "timestamp"}, "id")
@@ -61,7 +61,7 @@ def test_rows_are_counted_as_the_write_counts_them(place):
     found = compare(place.instance, Proposed(target_of(ORDERS), proposed))
 
     assert (place.read("orders", ORDERS), place.tables()) == before
-    assert found == Compared(inserted=1, updated=1, unchanged=2, there=3, owner=Ownership(there=True, ours=True))
+    assert found == Compared(inserted=1, updated=1, unchanged=2, there=3, owner=TableOwner(there=True, ours=True))
     written = place.open().open(target_of(ORDERS)).write(proposed, "c2")
     assert (written.inserted, written.updated, written.unchanged) == (1, 1, 2)
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from syncline.model.errors import Denied
 from syncline.sdk.offers import offers
-from syncline.sdk.ownership import Owning
+from syncline.sdk.table_owner import Owning
 
 if TYPE_CHECKING:
     from syncline.manifests.flow import Flow
     from syncline.planner.compiled import Flows
     from syncline.sdk.destination import Destination
-    from syncline.sdk.ownership import Ownership
+    from syncline.sdk.table_owner import TableOwner
     from syncline.state.store import StateReader
 
 #: Runs of a flow that are looked at for one that wrote.
@@ -35,7 +35,7 @@ def take_over(destination: Destination, flow: Flow, flows: Flows, reader: StateR
         destination.adopt(stream, str(flow.key))
 
 
-def written(found: Ownership, flow: Flow, flows: Flows, reader: StateReader) -> bool:
+def written(found: TableOwner, flow: Flow, flows: Flows, reader: StateReader) -> bool:
     """Whether the state knows of a run that wrote to the table, where the destination can't tell."""
     if found.known:
         return False

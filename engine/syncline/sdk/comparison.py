@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.sdk.destination import Target
-from syncline.sdk.ownership import Ownership
 from syncline.sdk.source import Instance
+from syncline.sdk.table_owner import TableOwner
 
 if TYPE_CHECKING:
     import polars as pl
@@ -31,7 +31,7 @@ class Compared:
     unchanged: int = 0
     deleted: int = 0
     there: int = 0
-    owner: Ownership = Ownership(ours=True)  # noqa: RUF009 - a frozen value
+    owner: TableOwner = TableOwner(ours=True)  # noqa: RUF009 - a frozen value
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.destination import Fence, Target
 from syncline.sdk.observation import Observation
-from syncline.sdk.ownership import Ownership
+from syncline.sdk.table_owner import TableOwner
 
 
 class SqlDestination:
@@ -79,7 +79,7 @@ class SqlDestination:
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished)
 
-    def owner(self, stream: str) -> Ownership:
+    def owner(self, stream: str) -> TableOwner:
         """Whose a table is; see `Owning`."""
         return owner(self._database, self._ledger, stream)
 

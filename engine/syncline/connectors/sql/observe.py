@@ -9,7 +9,7 @@ from syncline.connectors.sql.table import missing
 from syncline.model.errors import Invalid
 from syncline.sdk.destination import Target
 from syncline.sdk.observation import Difference, Observation
-from syncline.sdk.ownership import Ownership
+from syncline.sdk.table_owner import TableOwner
 
 
 def observe(database: Database, target: Target) -> Observation:
@@ -37,12 +37,12 @@ def observe(database: Database, target: Target) -> Observation:
     return Observation(tuple(found), empty)
 
 
-def owner(database: Database, ledger: Ledger, stream: str) -> Ownership:
+def owner(database: Database, ledger: Ledger, stream: str) -> TableOwner:
     """Whose a table is; see `Owning.owner`."""
     ours, known = ledger.owns(stream)
     if ours:
-        return Ownership(database.exists(stream), 0, ours, known)
+        return TableOwner(database.exists(stream), 0, ours, known)
     if (table := database.inspect(stream)) is None:
-        return Ownership(known=known)
+        return TableOwner(known=known)
     ((rows,),) = database.execute(f"SELECT count(*) FROM {database.place}{quoted(table.name)}")
-    return Ownership(True, rows, ours, known)  # noqa: FBT003 - it is there
+    return TableOwner(True, rows, ours, known)  # noqa: FBT003 - it is there

@@ -7,14 +7,14 @@ from typing import Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
-class Ownership:
+class TableOwner:
     """
     Whose a table is, if it is `there`, and how many rows it has.
 
     `ours`: a flow made it or took it over; `known` is False where that was not written down yet when it may have been
     made, so that only the state can tell.
 
-    >>> Ownership(there=True, rows=3).foreign
+    >>> TableOwner(there=True, rows=3).foreign
     True
     """
 
@@ -37,7 +37,7 @@ class Owning(Protocol):
     Example: what a flow's first run does: `destination.owner("orders").foreign` is True for a table that others filled.
     """
 
-    def owner(self, stream: str) -> Ownership:
+    def owner(self, stream: str) -> TableOwner:
         """Whose a table is; one that isn't there has no rows. Nothing is changed."""
 
     def adopt(self, stream: str, flow: str) -> None:
