@@ -56,14 +56,14 @@ def end_of_lines(data: bytes, final: bool) -> int:
     return len(data) if final else data.rfind(b"\n") + 1
 
 
-def line_spans(name: str, numbers: Sequence[int]) -> tuple[Span, ...]:
-    """Runs of consecutive lines."""
+def spans_of(name: str, numbers: Sequence[int], unit: str = "line") -> tuple[Span, ...]:
+    """Runs of consecutive numbers, which rise."""
     if not numbers:
         return ()
     if numbers[-1] - numbers[0] == len(numbers) - 1:
-        return (Span(name, "line", numbers[0], len(numbers)),)
+        return (Span(name, unit, numbers[0], len(numbers)),)
     breaks = [0, *(i for i in range(1, len(numbers)) if numbers[i] != numbers[i - 1] + 1), len(numbers)]
-    return tuple(Span(name, "line", numbers[a], b - a) for a, b in pairwise(breaks))
+    return tuple(Span(name, unit, numbers[a], b - a) for a, b in pairwise(breaks))
 
 
 def raw_text(data: bytes) -> str:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from syncline.connectors.file.blocks import spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Excel, text_schema
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.schema import Schema
-from syncline.sdk.batch import Malformed, Span
+from syncline.sdk.batch import Malformed
 from syncline.sdk.csv_text import checked_columns
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class ExcelFormat:
         )
         return Piece(
             frame,
-            _spans(place, numbers),
+            spans_of(place, numbers, "row"),
             tuple(malformed),
             digest or hashlib.sha256(b"").digest(),
             file.size if digest else 0,
@@ -189,16 +190,6 @@ def _letters(column: int) -> str:
         column, rest = divmod(column - 1, 26)
         found = chr(ord("A") + rest) + found
     return found
-
-
-def _spans(place: str, numbers: Sequence[int]) -> tuple[Span, ...]:
-    spans: list[Span] = []
-    for number in numbers:
-        if spans and spans[-1].first + spans[-1].count == number:
-            spans[-1] = Span(place, "row", spans[-1].first, spans[-1].count + 1)
-        else:
-            spans.append(Span(place, "row", number, 1))
-    return tuple(spans)
 
 
 @contextmanager

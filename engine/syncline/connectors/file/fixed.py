@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from syncline.connectors.file.blocks import MAX_RECORD, blocks, end_of_lines, line_spans, raw_text
+from syncline.connectors.file.blocks import MAX_RECORD, blocks, end_of_lines, raw_text, spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Fixed, text_schema
@@ -71,7 +71,7 @@ class FixedFormat:
             end = block.offset + len(block.data)
             yield Piece(
                 pl.DataFrame({"line": texts}, schema={"line": pl.String()}).select(self._expressions),
-                line_spans(file.name, numbers),
+                spans_of(file.name, numbers),
                 tuple(malformed),
                 digest.digest(),
                 len(head) + len(block.data),

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
-from syncline.connectors.file.blocks import MAX_RAW
+from syncline.connectors.file.blocks import MAX_RAW, spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema
-from syncline.sdk.batch import Malformed, Span
+from syncline.sdk.batch import Malformed
 from syncline.sdk.json_document import check_document
 from syncline.sdk.json_records import PageRecords, record_decoder, untyped_schema
 
@@ -40,7 +40,7 @@ class JsonFormat:
             good = [n for n, row in enumerate(page.rows) if start <= row < end]
             yield Piece(
                 self._decoder.frame([page.good[n] for n in good]),
-                _spans(file.name, [page.rows[n] for n in good]),
+                spans_of(file.name, [page.rows[n] + 1 for n in good], "record"),
                 tuple(
                     Malformed(f"{file.name}#{bad.index + 1}", bad.message, bad.raw[:MAX_RAW], bad.field)
                     for bad in page.bad
@@ -70,14 +70,3 @@ class JsonFormat:
         except SynclineError as error:
             said = error.message.replace("the answer", file.name)
             raise Invalid(said, code=error.code, help="Nothing of the file was read.") from None
-
-
-def _spans(name: str, rows: Sequence[int]) -> tuple[Span, ...]:
-    """Runs of consecutive records."""
-    spans: list[Span] = []
-    for row in rows:
-        if spans and spans[-1].first + spans[-1].count == row + 1:
-            spans[-1] = Span(name, "record", spans[-1].first, spans[-1].count + 1)
-        else:
-            spans.append(Span(name, "record", row + 1, 1))
-    return tuple(spans)

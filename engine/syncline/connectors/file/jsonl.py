@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from syncline.connectors.file.blocks import MAX_RECORD, blocks, end_of_lines, line_spans, raw_text
+from syncline.connectors.file.blocks import MAX_RECORD, blocks, end_of_lines, raw_text, spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
@@ -62,7 +62,7 @@ class JsonlFormat:
             line += block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
             yield Piece(
                 self._decoder.frame(page.good),
-                line_spans(file.name, [numbers[row] for row in page.rows]),
+                spans_of(file.name, [numbers[row] for row in page.rows]),
                 tuple(sorted(malformed, key=lambda m: int(m.place.rsplit(":", 1)[1]))),
                 digest.digest(),
                 size,
