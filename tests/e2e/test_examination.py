@@ -141,5 +141,5 @@ def test_the_page_needs_nothing_else(tmp_path, capsys):
     capsys.readouterr()
     main(["--root", str(tmp_path), "rehearse", "Sync/customers", "-o", "json"])
     data = json.loads(capsys.readouterr().out)
-    assert data["version"] == "syncline/examination/v1"
+    assert data["version"] == "syncline/rehearsal/v1"
     assert data["counts"]["read"] == 62

@@ -52,7 +52,7 @@ class Root(LazyGroup):
     cls=Root,
     entries=ENTRIES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 ok, 1 invalid or failed, 2 usage, 3 denied by policy, 4 finished with rejects, "
+    epilog="Exit codes: 0 ok, 1 invalid or failed, 2 usage, 3 denied by policy or a guard, 4 finished with rejects, "
     "5 unreachable, 10 changes (with --exit-code).",
 )
 @click.option(

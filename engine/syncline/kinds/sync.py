@@ -53,7 +53,7 @@ class Control(Spec):
 
 
 class Guards(Spec):
-    """Bounds past which a run stops before it commits more."""
+    """Bounds past which a run stops: rejects, deletes, lost rows, too few rows, control totals."""
 
     max_rejects: Annotated[
         Share | None,

@@ -58,6 +58,11 @@ def without(content: str, file: str, mapping: ObjectKey, columns: Collection[str
             raise _unable(f"the fields of {mapping} aren't a list with a line for each", "Change it by hand.")
         del lines[start:end]
     changed = "".join(lines)
+    if has_errors(load_text(changed, file).diagnostics):
+        names = ", ".join(sorted(columns))
+        raise _unable(
+            f"{mapping} names {names} elsewhere too, such as in a test", "Take it out there by hand, and adopt again."
+        )
     after = _found(changed, file, mapping)
     assert isinstance(after.spec, MappingSpec)
     wanted = tuple(field for field in before.spec.fields if field.to not in columns)

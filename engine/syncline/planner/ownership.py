@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from syncline.kinds.source import FIRST, Declares, SourceSpec
 from syncline.manifests.load import from_document
+from syncline.manifests.text import nearest
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
@@ -60,11 +61,22 @@ class Ownership:
 
     def findings(self, declared: Iterable[Manifest]) -> Iterator[Diagnostic]:
         """What this source declares and may not, or another one has."""
+        if self.source and self.source not in self.sources:
+            yield self._unknown()
+            return
         for manifest in declared:
             yield from self._allowed(manifest)
             for key in (manifest.key, manifest.previous):
                 if key is not None and not self._takes(key, moved=key != manifest.key):
                     yield self._another(manifest, self.applied[key])
+
+    def _unknown(self) -> Diagnostic:
+        near = nearest(self.source, self.sources)
+        return Diagnostic(
+            "SYN745",
+            f"there is no Source/{self.source} among what is applied" + (f"; did you mean {near}?" if near else ""),
+            help=f"Name one that is applied (`syncline get sources`), or have Source/{self.source} applied first.",
+        )
 
     def left(self) -> Iterator[Diagnostic]:
         """Warnings about objects of sources that are no longer declared."""

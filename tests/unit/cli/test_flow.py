@@ -169,7 +169,7 @@ def test_apply_asks(repository, shell):
 
     assert ended.code == 2
     assert "--yes" in ended.err
-    assert "No object is applied" in shell("get").out
+    assert "There is nothing applied" in shell("get").out
 
 
 def test_plan_as_json_and_markdown(repository, shell):

@@ -14,6 +14,9 @@ from syncline.cli.commands.options import as_source, environment, snapshot, snap
 from syncline.cli.commands.plan import render
 from syncline.cli.exit import Exit, exit_code
 
+#: Digits of a digest, in hex.
+_DIGEST = 64
+
 if TYPE_CHECKING:
     from syncline.settings import Settings
 
@@ -77,6 +80,8 @@ def approve(  # noqa: PLR0913 - the options of the command
         app.note("There is nothing to approve.")
         return Exit.ok
     digest = effects_digest(plan)
+    if effects and len(effects.removeprefix("sha256:")) != _DIGEST:
+        raise click.UsageError("--effects takes the whole digest, 64 digits, as the pull request's comment has it.")
     if effects and effects.removeprefix("sha256:") != digest:
         from syncline.model.errors import Denied
 

@@ -44,7 +44,9 @@ def get(app: App, kind: str | None, tenant: str | None, form: str, *, declared: 
     elif not rows:
         word = "declared" if declared else "applied"
         app.say(
-            f"No {kind or 'object'} is {word}." + ("" if declared else " `syncline get --declared` lists manifests.")
+            f"There is nothing {word}{f' among {kind}' if kind else ''}."
+            + ("" if declared else " `syncline get --declared` lists manifests.")
+            + ("" if declared else " `syncline get --declared` lists manifests.")
         )
     else:
         head = ["object", "place"] if declared else ["object", "generation", "revision", "applied", "place"]

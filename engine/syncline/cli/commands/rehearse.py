@@ -65,7 +65,7 @@ def rehearse(app: App, name: str, tenant: str, form: str, out: Path | None, *, s
         case "html":
             text = render_examination_page(found, values=values)
         case _:
-            text = render_examination(found, app.paint)
+            text = render_examination(found, app.paint, values=values)
     if out is not None:
         write_file(out, text, private=True)
         app.note(f"Written to {out}.")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from syncline.reconciler.approvals import Rule
 
 
-@click.command(short_help="Run the reconciler daemon.")
+@click.command(short_help="Follow Git: apply commits, start what is scheduled.")
 @click.option("--source", metavar="URL", help="The Git repository to follow; by default the one in --root.")
 @follows
 @click.option(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from syncline.executor.examine import Examination
     from syncline.executor.quality import Quality
 
-VERSION = "syncline/examination/v1"
+VERSION = "syncline/rehearsal/v1"
 
 
 def examination_data(found: Examination) -> dict[str, Any]:
@@ -25,9 +25,9 @@ def examination_data(found: Examination) -> dict[str, Any]:
     return {"version": VERSION} | plain | {"key": str(found.key), "quality": fields, "score": found.score}
 
 
-def render_examination(found: Examination, paint: Paint) -> str:
-    """The examination as text."""
-    return "\n".join(_lines(found, paint))
+def render_examination(found: Examination, paint: Paint, *, values: bool = False) -> str:
+    """The examination as text; `values`: rejects show values, and not only their shape."""
+    return "\n".join(_lines(found, paint, values=values))
 
 
 def render_examination_page(found: Examination, *, values: bool) -> str:
@@ -47,7 +47,7 @@ def render_examination_page(found: Examination, *, values: bool) -> str:
     )
 
 
-def _lines(found: Examination, paint: Paint) -> Iterator[str]:
+def _lines(found: Examination, paint: Paint, *, values: bool) -> Iterator[str]:
     yield f"{paint.bold(visible(str(found.key)))}: {_title(found)}. Nothing was written."
     if found.refused:
         yield paint.red(f"The run would be refused: {visible(found.refused)}")
@@ -65,7 +65,7 @@ def _lines(found: Examination, paint: Paint) -> Iterator[str]:
         rows.append((visible(quality.field), *(shown[key] for key in keys)))
     yield render_table(names, rows, paint, right=frozenset({1, 2, 3, 4, 5}))
     if found.rejects.broken:
-        head = ("FIELD", "RULE", "RECORDS", "FIRST AT", "VALUE", "REASON")
+        head = ("FIELD", "RULE", "RECORDS", "FIRST AT", "VALUE" if values else "SHAPE OF VALUE", "REASON")
         rejects = [
             (
                 visible(rule.field),
@@ -81,18 +81,18 @@ def _lines(found: Examination, paint: Paint) -> Iterator[str]:
 def _title(found: Examination) -> str:
     past = " past its position" if found.resumed else ""
     if found.counts.read == found.seen:
-        return f"all {plural(found.seen, 'record')}{past} examined"
-    return f"{number(found.counts.read)} of {plural(found.seen, 'record')}{past} examined"
+        return f"all {plural(found.seen, 'record')}{past} were read"
+    return f"{number(found.counts.read)} of {plural(found.seen, 'record')}{past} were looked at"
 
 
 def _tiles(found: Examination) -> list[dict[str, str]]:
     counts = found.counts
-    kinds = ("inserted", "updated", "unchanged", "deleted")
-    written = ", ".join(f"{number(getattr(counts, kind))} {kind}" for kind in kinds if getattr(counts, kind))
+    kinds = {"inserted": "to insert", "updated": "to update", "unchanged": "unchanged", "deleted": "to delete"}
+    written = ", ".join(f"{number(n)} {words}" for kind, words in kinds.items() if (n := getattr(counts, kind)))
     rejected = f"{counts.rejected / counts.read:.2%}" if counts.read and counts.rejected else ""
     score = "none" if found.score is None else f"{found.score:.1f}"
     figures = [
-        ("written", number(counts.written), written),
+        ("to write", number(counts.written), written),
         ("rejected", number(counts.rejected), rejected),
         ("duplicates", number(found.duplicates), "records whose key comes again" if found.duplicates else ""),
         ("skipped", number(counts.skipped), ""),

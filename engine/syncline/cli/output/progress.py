@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 EVERY = 2.0
 
 
-def _counts(counts: Counts) -> str:
-    text = f"{number(counts.read)} read, {number(counts.written)} written, {number(counts.rejected)} rejected"
+def _counts(counts: Counts, *, dry: bool) -> str:
+    written = f"{number(counts.written)} {'to write' if dry else 'written'}"
+    text = f"{number(counts.read)} read, {written}, {number(counts.rejected)} rejected"
     return f"{text}, {number(counts.skipped)} skipped" if counts.skipped else text
 
 
@@ -34,12 +35,12 @@ class LineProgress:
     def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         self._say = say
         self._clock = clock
-        self._name = ""
+        self._name, self._dry = "", False
         self._began = self._last = clock()
 
     def started(self, info: RunInfo) -> None:
         """Says which run starts, and from where to where."""
-        self._name = visible(info.object)
+        self._name, self._dry = visible(info.object), info.dry
         self._began = self._last = self._clock()
         self._say(f"{self._name}: {_start(info)}")
 
@@ -55,12 +56,12 @@ class LineProgress:
         self._last = now
         rate = f", {number(counts.read / (now - self._began))} rows/s" if now > self._began else ""
         share = f" ({done:.0%})" if done is not None else ""
-        self._say(f"{self._name}: {_counts(counts)}{share}{rate}")
+        self._say(f"{self._name}: {_counts(counts, dry=self._dry)}{share}{rate}")
 
     def finished(self, counts: Counts, seconds: float) -> None:
         """Says what came of it, if it began."""
         if self._name:
-            self._say(f"{self._name}: {_counts(counts)} in {duration(seconds)}")
+            self._say(f"{self._name}: {_counts(counts, dry=self._dry)} in {duration(seconds)}")
 
 
 class BarProgress:
@@ -71,6 +72,7 @@ class BarProgress:
         self._color = color
         self._bar: Bar | None = None
         self._task: TaskID | None = None
+        self._dry = False
         self._began = 0.0
 
     def started(self, info: RunInfo) -> None:
@@ -79,6 +81,7 @@ class BarProgress:
         from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
+        self._dry = info.dry
         console = Console(file=self._stream, no_color=not self._color, highlight=False, markup=False)
         console.print(f"{visible(info.object)}: {_start(info)}", soft_wrap=True)
         self._bar = Bar(
@@ -110,7 +113,7 @@ class BarProgress:
             self._task,
             total=None if done is None else 1.0,
             completed=done or 0.0,
-            counts=_counts(counts) + rate,
+            counts=_counts(counts, dry=self._dry) + rate,
         )
 
     def finished(self, counts: Counts, seconds: float) -> None:

@@ -30,14 +30,17 @@ def ahead(time: str, now: dt.datetime) -> str:
 
 
 def condition_cells(status: Status, now: dt.datetime) -> tuple[str, str, str, str]:
-    """Whether it is ready, why in a word, for how long, and why in a sentence; what is suspended, and a
-    credential that is to be replaced, says so.
+    """Whether it is ready, why in a word, for how long, and why in a sentence; what is suspended, has drifted, or has
+    a credential to replace says so.
     """
     ready = status.condition(ConditionType.ready)
     suspended = status.condition(ConditionType.suspended)
     due = status.condition(ConditionType.rotation_due)
+    drifted = status.condition(ConditionType.drifted)
     if due is not None and due.status is Truth.true and not status.failing:
         shown = f"Rotation{due.reason}", due.changed, due.message
+    elif drifted is not None and drifted.status is Truth.true and not status.failing:
+        shown = "Drifted", drifted.changed, drifted.message
     elif suspended is not None and suspended.status is Truth.true and not status.failing:
         shown = "Suspended", suspended.changed, suspended.message
     elif ready is None:

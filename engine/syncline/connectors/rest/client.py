@@ -142,7 +142,7 @@ class Client:
         if error.permanent:
             help_ = error.help or "Nothing was sent past the refusal."
             raise Stalled(str(error), code=error.code or "SYN408", help=help_) from error
-        help_ = error.help or "The next run continues where this one stopped."
+        help_ = error.help or "Try again later; a run continues where it stopped."
         again = Again(str(error), code=error.code or "SYN402", help=help_)
         if error.part is not None and error.part.body:
             part = error.part

@@ -99,12 +99,13 @@ CODES: tuple[Code, ...] = (
         "declared by another source",
         "An object has one owner: the source that it was first applied from keeps it, and another one that declares it "
         "is refused.",
-        "Leave it out. To move it, say so in spec.transfers of the Source, in the first repository.",
+        "Leave it out. To move it, say so in spec.transfers of the Source, in `main`: the repository that "
+        "the daemon is started with.",
     ),
     Code(
         "SYN745",
         "not this source's to declare",
-        "A source declares what its Source in the first repository lets it: objects of its tenants, of its kinds.",
+        "What a source may declare is said by its Source in `main`: which tenants' objects, of which kinds.",
         "Have spec.declares extended there, or declare the object where it belongs.",
     ),
     Code(
