@@ -95,6 +95,21 @@ def test_what_the_api_refuses_is_a_reject(tmp_path, server, api, way):
     assert {3, 4} <= {record["id"] for record in api.of("contacts")}
 
 
+def test_sums_are_of_what_the_api_took(tmp_path, server, api):
+    """Control totals don't count a record that was refused: those of all records differ, those of the taken ones hold."""
+    api.refuse = lambda record: "no" if record["id"] in {3, 4} else ""
+    texts = writing.repository(server.url, "keys")
+    guard = "guards: {control: {sums: {balance: '0.01'}}}"
+    texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert", f"write: upsert, {guard}")
+    settings = house.build(tmp_path, texts)
+    house.customers(tmp_path, 20)
+    workflow.apply(settings, step=lambda _: None)
+    with pytest.raises(Denied) as caught:
+        workflow.run(settings, house.FLOW, progress=Silent())
+    taken = sum((Decimal(record["balance"]) for record in api.of("contacts")), Decimal(0))
+    assert f"the sum of balance is {taken}, and" in caught.value.message
+
+
 def test_refusals_count_for_the_guard(tmp_path, server, api):
     """More refusals than maxRejects allows fail the run, with what the API took before kept."""
     api.refuse = lambda record: "no" if record["id"] > 5 else ""

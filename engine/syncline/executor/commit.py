@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from syncline.executor.control import sums_of
 from syncline.executor.guard import check_deletes
 from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from syncline.executor.prepare import Prepared
     from syncline.kinds.sync import Guards
     from syncline.model.key import ObjectKey
-    from syncline.sdk.destination import Writer
+    from syncline.model.run import Reject
+    from syncline.sdk.destination import Sent, Writer
     from syncline.state.store import RunRecord
 
 #: Seconds between copies to the state and the log; what is lost by a kill is repeated from the destination.
@@ -95,7 +97,7 @@ class Committer:
             check_deletes(self.guards, before.counts.deleted + prepared.gone.height, lambda: 0)
         sent = writer.send(prepared.frame)
         if sent.refused and prepared.late is not None:
-            prepared = with_late(prepared, prepared.late(sent.refused))
+            prepared = self._without(prepared, prepared.late(sent.refused), sent)
         deleted = Written(0)
         if prepared.gone is not None:
             prepared, deleted = self._send_deletes(prepared, prepared.gone)
@@ -116,6 +118,12 @@ class Committer:
         self.last = after
         self.tell(after, rejected=len(prepared.rejects))
         return after
+
+    def _without(self, prepared: Prepared, late: tuple[Reject, ...], sent: Sent) -> Prepared:
+        """The batch without the rows that were refused: neither counts nor sums have them."""
+        refused = {refusal.row for refusal in sent.refused}
+        kept = [row for row in range(prepared.frame.height) if row not in refused]
+        return replace(with_late(prepared, late), sums=sums_of(prepared.frame[kept], self.guards.control))
 
     def _send_deletes(self, prepared: Prepared, keys: pl.DataFrame) -> tuple[Prepared, Written]:
         """Deletes where there are no transactions: again after a kill, which has no second effect."""

@@ -1,9 +1,10 @@
 """Correcting rejects by hand: a CSV of the rejected records with their reasons, and the records that come back in it.
 
-A row is one reject. The first columns say which (`_reject`, counted from 1 as `runs rejects` lists them) and why; the
-others are the fields of its record, nested ones as JSON. A cell that nobody changed stays exactly what it was, with the
-digits, blanks and types that a spreadsheet may have lost of all others in its file; a changed one is read by the type
-of its field. A record that could not be parsed has its raw text in `_raw`, and counts as corrected once it has fields.
+A row is one reject. The first columns say which (`_reject`, counted from 1 as `runs rejects` lists them) and why, and
+are known by where they stand; the others are the fields of its record, nested ones as JSON. A cell that nobody changed
+stays exactly what it was, with the digits, blanks and types that a spreadsheet may have lost of all others in its file;
+a changed one is read by the type of its field. A record that could not be parsed has its raw text in `_raw`, and counts
+as corrected once it has fields.
 """
 
 from __future__ import annotations
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
     from syncline.model.schema import Field, Schema
 
 NUMBER = "_reject"
-RAW = "_raw"
 #: What is said of a reject; read by people only.
 TOLD = ("place", "field", "rule", "message")
+#: The first columns: the last of them has the text of a record that could not be parsed.
+OWN = (NUMBER, *(f"_{name}" for name in TOLD), "_raw")
 #: The rules of records that could not be parsed, and of those that were corrected since.
 PARSE, CORRECTED = "parse", "corrected"
 #: Longest cell that is read back, in characters: a record's raw text is cut long before.
 MAX_CELL = 1024 * 1024
+#: Most digits of a reject's number.
+_DIGITS = 12
 #: What a spreadsheet takes for a formula, behind any number of the quotes that keep it from that.
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _DELIMITERS = ",;\t"
@@ -70,13 +74,12 @@ def write_correction(rejects: Sequence[Reject]) -> Iterator[str]:
             code="SYN708",
             help="Records that could not be parsed need a corrected source.",
         )
-    raw = not all(records.values())
-    yield _line([NUMBER, *(f"_{name}" for name in TOLD), *([RAW] if raw else []), *names])
+    yield _line([*OWN, *names])
     for number, reject in fixable(rejects):
         record = records[number]
         told = [neutral(getattr(reject, name)) for name in TOLD]
-        whole = ["" if record else neutral(reject.record)] if raw else []
-        yield _line([str(number), *told, *whole, *(_cell(record.get(name, "null")) for name in names)])
+        whole = "" if record else neutral(reject.record)
+        yield _line([str(number), *told, whole, *(_cell(record.get(name, "null")) for name in names)])
 
 
 def read_correction(file: str, data: bytes, rejects: Sequence[Reject], schema: Schema) -> tuple[Reject, ...]:
@@ -92,18 +95,18 @@ def read_correction(file: str, data: bytes, rejects: Sequence[Reject], schema: S
     known = dict(fixable(rejects))
     corrected: dict[int, Reject] = {}
     for line, cells in rows if not findings else ():
-        row = dict(zip(header, cells, strict=False))
         at = Place(file, line)
         if len(cells) != len(header):
             findings.append(_finding(f"{len(cells)} cells where the header has {len(header)}", at))
             continue
-        number = int(row[NUMBER]) if row[NUMBER].strip().isdecimal() else 0
+        told = cells[0].strip()
+        number = int(told) if told.isdecimal() and len(told) <= _DIGITS else 0
         if (reject := known.get(number)) is None:
-            findings.append(_finding(f"no reject of this run has the number {row[NUMBER][:40]!r}", at))
+            findings.append(_finding(f"no reject of this run has the number {told[:40]!r}", at))
         elif number in corrected:
             findings.append(_finding(f"reject {number} stands in the file twice", at))
         else:
-            corrected[number] = _corrected(reject, row, header, schema, at, findings)
+            corrected[number] = _corrected(reject, cells, header, schema, at, findings)
     if findings:
         raise Invalid(
             f"{file} can't be read as a correction",
@@ -136,15 +139,17 @@ def _cell(raw: str) -> str:
 
 
 def _corrected(
-    reject: Reject, row: Mapping[str, str], header: Sequence[str], schema: Schema, at: Place, findings: list[Diagnostic]
+    reject: Reject, cells: Sequence[str], header: Sequence[str], schema: Schema, at: Place, findings: list[Diagnostic]
 ) -> Reject:
     """A reject with the changes of a row; itself where there are none."""
     before = _fields(reject)
     fields = dict(before)
-    for column, name in enumerate(header, 1):
+    for column in range(len(OWN), len(header)):
+        name, cell = header[column], cells[column]
         field = schema.get(name)
-        if field is not None and row[name] != _cell(before.get(name, "null")):
-            fields[name] = _read(taken(row[name]), field, replace(at, column=column), findings)
+        if field is None or _alike(cell, _cell(before.get(name, "null")), field):
+            continue
+        fields[name] = _read(taken(cell), field, replace(at, column=column + 1), findings)
     if fields == before:
         return reject
     record = "{" + ",".join(f"{json.dumps(name, ensure_ascii=False)}:{raw}" for name, raw in fields.items()) + "}"
@@ -156,15 +161,22 @@ def _corrected(
     return replace(reject, record=record, rule=CORRECTED)
 
 
+def _alike(cell: str, before: str, field: Field) -> bool:
+    """Whether a cell is what it was; spreadsheets write truth values in capitals."""
+    return cell == before or (field.type.name == "boolean" and cell.lower() == before)
+
+
 def _read(cell: str, field: Field, at: Place, findings: list[Diagnostic]) -> str:
     """A changed cell as JSON."""
     if cell == "":
         return "null"
     if field.type.name in _TEXT and not field.repeated and not field.fields:
         return json.dumps(cell, ensure_ascii=False)
+    if field.type.name == "boolean" and not field.repeated:
+        cell = cell.lower()
     try:
         json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):
         findings.append(_finding(f"{cell[:60]!r} is not JSON, as field {field.name!r} has it", at))
         return "null"
     return cell
@@ -199,13 +211,13 @@ def _rows(data: bytes, name: str) -> Iterator[tuple[int, list[str]]]:
 
 def _check_header(header: Sequence[str], schema: Schema, name: str, findings: list[Diagnostic]) -> None:
     at = Place(name)
-    if NUMBER not in header:
-        findings.append(_finding(f"there is no column {NUMBER}, which says what is corrected", at))
-    told = {NUMBER, RAW, *(f"_{one}" for one in TOLD)}
-    for column, title in enumerate(header, 1):
-        if title in header[: column - 1]:
+    if tuple(header[: len(OWN)]) != OWN:
+        findings.append(_finding(f"its first columns aren't {', '.join(OWN)}", at))
+        return
+    for column, title in enumerate(header[len(OWN) :], len(OWN) + 1):
+        if title in header[len(OWN) : column - 1]:
             findings.append(_finding(f"two columns are called {title[:60]!r}", replace(at, column=column)))
-        elif title not in told and schema.get(title) is None:
+        elif schema.get(title) is None:
             near = nearest(title, schema.names)
             message = f"the source has no field {title[:60]!r}" + (f"; did you mean {near}?" if near else "")
             expected = "" if near else f"Its fields are {listed(schema.names)}."

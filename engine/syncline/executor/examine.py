@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from syncline.executor.applied import Applied
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import added, check_control
-from syncline.executor.guard import check_rejects, check_rows
+from syncline.executor.guard import check_deletes, check_rejects, check_rows, max_shrink
 from syncline.executor.opening import Opener, bind_columns, hash_key_in
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
@@ -25,6 +25,7 @@ from syncline.executor.report import Summary, summarise
 from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
 from syncline.executor.tombstones import tombstones_of
+from syncline.kinds.sync import SyncSpec
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.run import Counts, Reject
 from syncline.sdk.comparison import Proposed
@@ -103,9 +104,14 @@ class Examiner:
             columns = bind_columns(item, source, hash_key_in(self.settings.keys))
             tombstones = tombstones_of(item.flow, columns)
             schema = replace(columns.target, key=item.flow.target_key)
+            if tombstones is not None:
+                schema = tombstones.target(schema)
             target = Target(str(key), "", item.flow.target.stream, schema, item.flow.spec.write)
+            sweeps = isinstance(spec, SyncSpec) and spec.absent == "delete"
             keyed = item.flow.spec.write != "append" and bool(schema.key)
-            seen = _Examined(opener, target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
+            seen = _Examined(
+                opener, target, sweeps=sweeps, keyed=keyed, mark=tombstones.mark if tombstones is not None else ""
+            )
             control = item.flow.spec.guards.control
             preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control)
             total = source.total_bytes if isinstance(source, Measured) else None
@@ -122,9 +128,10 @@ class Examiner:
             summary = summarise(rejects(), values=self.values)
             seen.duplicates += preparer.duplicates
         progress.finished(seen.counts, time.perf_counter() - began)
+        found = seen.examination(key, summary)
         return replace(
-            seen.examination(key, summary),
-            refused=_refused(item.flow.spec.guards, seen) if self.share >= 1 else "",
+            found,
+            refused=_refused(spec.guards, seen, found.counts) if self.share >= 1 else "",
             resumed=start.position is not None,
             secrets=tuple(opener.secrets.names),
         )
@@ -153,6 +160,7 @@ class _Examined:
     duplicates: int = 0
     note: str = ""
     there: int | None = None
+    sweeps: bool = False
     compared: bool = True
     matched: int = 0
     sums: dict[str, str] = field(default_factory=dict)
@@ -199,6 +207,8 @@ class _Examined:
         counts = self.counts
         if self.compared and self.target.mode == "replace" and self.read == counts.read:
             counts = replace(counts, deleted=max((self.there or 0) - self.matched, 0))
+        if self.compared and self.sweeps and self.read == counts.read:
+            counts = replace(counts, absent=max((self.there or 0) - self.matched, 0))
         if not self.compared:
             counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
         return Examination(
@@ -206,12 +216,17 @@ class _Examined:
         )
 
 
-def _refused(guards: Guards, seen: _Examined) -> str:
-    """What a guard would stop the run with; empty where none would."""
+def _refused(guards: Guards, seen: _Examined, counts: Counts) -> str:
+    """What a guard would stop the run with; empty where none would, as far as it can be told without writing."""
+    there = seen.there or 0
     try:
-        check_rejects(guards, seen.counts)
-        check_rows(guards, seen.counts)
-        check_control(guards, Checkpoint("", "", "", counts=seen.counts, sums=seen.sums))
+        check_rejects(guards, counts)
+        check_rows(guards, counts)
+        check_control(guards, Checkpoint("", "", "", counts=counts, sums=seen.sums))
+        if seen.target.mode != "replace":
+            check_deletes(guards, counts.deleted + counts.absent, lambda: there)
+        elif (allowed := max_shrink(guards)) is not None and there - counts.written > there * allowed:
+            return f"SYN487 the table would shrink from {there:,} rows to {counts.written:,}"
     except Denied as error:
         return f"{error.code} {error.message}"
     return ""

@@ -34,6 +34,8 @@ _LATER: dict[str, dict[str, Any]] = {
     "for": {"times": []},
 }
 
+_LATER_OF_FILES = {"excel", "fixed", "records", "packing"}
+
 
 def _config(integration: IntegrationSpec, connector: ConnectorSpec) -> dict[str, Any]:
     """The configuration with the connector's defaults, as a run gets it; secrets by reference."""
@@ -69,7 +71,8 @@ def _declaration(side: Side) -> Any:
         case None:
             return None
         case FileStream() as files:
-            return files.model_dump(mode="json", include={"files", "format", "csv"})
+            later = files.model_dump(mode="json", include=_LATER_OF_FILES, exclude_defaults=True)
+            return files.model_dump(mode="json", include={"files", "format", "csv"}) | later
         case RestStream() as stream:
             return {**_stream(stream, connector, (side.stream,)), "url": _url(side, connector)}
 

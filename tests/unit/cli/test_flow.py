@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from syncline.executor.correction import OWN
 from syncline.planner.serialize import loads
 
 if TYPE_CHECKING:
@@ -255,11 +256,11 @@ def test_corrections_that_cannot_be_read_are_shown_with_their_place(broken_rows,
     shell("run", "customers")
     run = json.loads(shell("runs", "list", "-o", "json").out)[0]["id"]
     file = tmp_path / "fix.csv"
-    file.write_text("_reject,nam\n1,Ada\n", encoding="utf-8")
+    file.write_text(",".join([*OWN, "nam"]) + "\n1,,,,,,Ada\n", encoding="utf-8")
     ended = shell("runs", "retry", run, "--corrected", file)
     assert ended.code == 1
     assert "SYN713" in ended.err
-    assert "fix.csv:1:2" in ended.err
+    assert "fix.csv:1:7" in ended.err
     assert [r["trigger"] for r in json.loads(shell("runs", "list", "-o", "json").out)] == ["retry", "manual"]
 
 

@@ -7,6 +7,7 @@ import zipfile
 import openpyxl
 import pytest
 
+from syncline.connectors.file.excel import _text
 from syncline.model.errors import Invalid
 from tests.contract.file_places import source
 
@@ -46,6 +47,28 @@ def test_cells_are_the_text_of_their_value(tmp_path):
     (batch,) = read(tmp_path)
     day = "2020-01-02T00:00:00"
     assert batch.frame.row(0) == ("123456789012345", "2", "0.1", day, "2020-01-02T03:04:05", "true", "007", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (dt.timedelta(hours=30), "PT30H0M0S"),
+        (dt.timedelta(minutes=-61), "-PT1H1M0S"),
+        (dt.timedelta(seconds=1.5), "PT0H0M1.5S"),
+    ],
+)
+def test_durations_are_iso_8601(value, text):
+    """Hours past 24, and times before zero, as a worksheet counts them."""
+    assert _text(value) == text
+
+
+def test_a_worksheet_has_so_many_rows_at_most(tmp_path, monkeypatch):
+    """A row of a number that no program gives would make rows without end of a small file."""
+    monkeypatch.setattr("syncline.connectors.file.excel.MAX_ROWS", 3)
+    book(tmp_path / "a.xlsx", ["id"], [1], [2], [3], [4])
+    with pytest.raises(Invalid) as caught:
+        read(tmp_path)
+    assert caught.value.code == "SYN715"
 
 
 def test_rows_are_named_as_the_program_numbers_them(tmp_path):

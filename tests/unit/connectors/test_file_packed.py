@@ -72,6 +72,24 @@ def test_damage_is_refused_before_a_record_is_read(tmp_path, name, damage):
     assert name in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.zst"])
+def test_an_empty_file_is_none_that_is_packed(tmp_path, name):
+    """What is empty is what is left of an upload that failed: nothing packed is without a byte."""
+    (tmp_path / name).write_bytes(b"")
+    (tmp_path / f"b{name[1:]}").write_bytes(PACKED[name])
+    with pytest.raises(Invalid) as caught:
+        read(tmp_path, f"*{name[1:]}")
+    assert caught.value.code == "SYN715"
+
+
+def test_an_archive_without_files_is_an_error(tmp_path):
+    """No file at all must not pass for no record."""
+    (tmp_path / "a.zip").write_bytes(zipped())
+    with pytest.raises(Invalid) as caught:
+        read(tmp_path, "a.zip", format="csv")
+    assert caught.value.code == "SYN450"
+
+
 def test_a_bomb_is_not_unpacked(tmp_path):
     """What gets hundreds of times larger is refused while it unpacks."""
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n" * (30 << 20)))

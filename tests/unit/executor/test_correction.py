@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncline.executor.correction import neutral, read_correction, taken, write_correction
+from syncline.executor.correction import OWN, neutral, read_correction, taken, write_correction
 from syncline.model.errors import Invalid
 from syncline.model.run import PAGE, Reject
-from syncline.model.schema import INTEGER, JSON, NUMBER, STRING, Field, Schema
+from syncline.model.schema import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Field, Schema
 
 SCHEMA = Schema(
     (
@@ -33,6 +33,7 @@ FIRST = reject('{"id":9007199254740993,"name":"=Ada","price":1.10,"tags":["a","b
 SECOND = reject('{"id":2,"name":null,"price":null,"tags":null,"extra":null}')
 RAW = reject("3;only two", rule="parse")
 SAMPLE = reject('{"request":"GET /"}', rule=PAGE)
+HEAD = ",".join(OWN).encode()
 ALL = (FIRST, SECOND, RAW, SAMPLE)
 
 
@@ -117,11 +118,16 @@ def test_all_that_is_wrong_is_said_at_once():
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"id,name\r\n1,Ada\r\n", "there is no column _reject, which says what is corrected"),
-        (b"_reject,nmae\r\n1,Ada\r\n", "the source has no field 'nmae'; did you mean name?"),
-        (b"_reject,id,id\r\n1,1,1\r\n", "two columns are called 'id'"),
-        (b"_reject,id\r\n1\r\n", "1 cells where the header has 2"),
-        (b"", "there is no column _reject, which says what is corrected"),
+        (b"id,name\r\n1,Ada\r\n", f"its first columns aren't {', '.join(OWN)}"),
+        (HEAD + b",nmae\r\n1,,,,,,Ada\r\n", "the source has no field 'nmae'; did you mean name?"),
+        (HEAD + b",id,id\r\n1,,,,,,1,1\r\n", "two columns are called 'id'"),
+        (HEAD + b",id\r\n1\r\n", "1 cells where the header has 7"),
+        (HEAD + b",id\r\n" + b"9" * 5000 + b",,,,,,1\r\n", f"no reject of this run has the number '{'9' * 40}'"),
+        (
+            HEAD + b",tags\r\n1,,,,,," + b"[" * 100_000 + b"\r\n",
+            "'" + "[" * 60 + "' is not JSON, as field 'tags' has it",
+        ),
+        (b"", f"its first columns aren't {', '.join(OWN)}"),
     ],
 )
 def test_a_file_of_another_shape(data, said):
@@ -131,7 +137,7 @@ def test_a_file_of_another_shape(data, said):
     assert (caught.value.code, caught.value.diagnostics[0].message) == ("SYN713", said)
 
 
-@pytest.mark.parametrize("data", [b"_reject,name\r\n1,\xff\r\n", b'_reject,name\r\n1,"Ada\r\n'])
+@pytest.mark.parametrize("data", [HEAD + b",name\r\n1,,,,,,\xff\r\n", HEAD + b',name\r\n1,,,,,,"Ada\r\n'])
 def test_damage(data):
     """What can't be read as CSV of UTF-8 is refused."""
     with pytest.raises(Invalid) as caught:
@@ -159,3 +165,23 @@ def test_any_text_comes_back(names):
     rejects = tuple(reject({"id": n, "name": name, "price": 1}) for n, name in enumerate(names))
     data = "".join(write_correction(rejects)).encode()
     assert read_correction("f.csv", data, rejects, SCHEMA) == rejects
+
+
+def test_fields_may_be_called_as_our_own_columns_are():
+    """Columns are known by where they stand: a source's own `_message` is neither lost nor made up."""
+    schema = Schema((Field("id", INTEGER), Field("_message", STRING)))
+    rejects = (reject({"id": 1, "_message": "hello"}), reject({"id": 2}))
+    data = "".join(write_correction(rejects)).encode()
+    assert read_correction("f.csv", data, rejects, schema) == rejects
+    first = read_correction("f.csv", data.replace(b"hello", b"bye"), rejects, schema)[0]
+    assert json.loads(first.record) == {"id": 1, "_message": "bye"}
+
+
+def test_truth_values_come_back_in_capitals():
+    """A spreadsheet writes TRUE for true: that is no change, and FALSE is one."""
+    schema = Schema((Field("id", INTEGER), Field("ok", BOOLEAN)))
+    rejects = (reject({"id": 1, "ok": True}), reject({"id": 2, "ok": False}))
+    data = "".join(write_correction(rejects)).replace("true", "TRUE").replace("false", "TRUE").encode()
+    first, second = read_correction("f.csv", data, rejects, schema)
+    assert first == rejects[0]
+    assert json.loads(second.record) == {"id": 2, "ok": True}

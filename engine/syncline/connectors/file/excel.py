@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: How large a workbook may be unpacked, in bytes, and how many times its size: a sheet has 1,048,576 rows at most.
 MAX_BYTES, MAX_RATIO = 4 * 1024**3, 500
+#: How large its table of texts may be, which is in memory as a whole; and how many rows a worksheet has (ECMA-376).
+MAX_TEXTS, MAX_ROWS = 256 * 1024**2, 1_048_576
 _Row = tuple["ReadOnlyCell", ...]
 
 
@@ -55,7 +57,7 @@ class ExcelFormat:
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the rows of a file's worksheet, so many at a time."""
-        whole = hashlib.sha256(file.read(0, file.size)).digest()
+        whole = bytes.fromhex(file.digest(file.size))
         with _opened(file) as book:
             sheet = self._sheet(book, file.name)
             columns, rows = self._header(file.name, sheet)
@@ -145,7 +147,7 @@ class ExcelFormat:
 def _rows(name: str, sheet: Any) -> Iterator[_Row]:
     """The rows of a worksheet; damage in it comes to light while they are read."""
     rows: Iterator[_Row] = sheet.iter_rows()
-    while True:
+    for _ in range(MAX_ROWS):
         try:
             row = next(rows)
         except StopIteration:
@@ -153,6 +155,7 @@ def _rows(name: str, sheet: Any) -> Iterator[_Row]:
         except Exception as error:  # whatever the library's parts raise for what they can't read
             raise _damaged(name, error) from None
         yield row
+    raise _damaged(name, ValueError(f"worksheet {sheet.title!r} has more than {MAX_ROWS:,} rows"))
 
 
 def _wrong(row: _Row, width: int) -> str:
@@ -178,9 +181,18 @@ def _text(value: Any) -> str | None:
         case dt.datetime() | dt.date() | dt.time():
             return value.isoformat()
         case dt.timedelta():
-            return str(value)
+            return _duration(value)
         case _:
             return str(value)
+
+
+def _duration(value: dt.timedelta) -> str:
+    """A duration as ISO 8601, in hours: worksheets count past 24 of them."""
+    seconds = abs(value).total_seconds()
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    sign = "-" if value < dt.timedelta(0) else ""
+    return f"{sign}PT{hours}H{minutes}M{int(rest) if rest.is_integer() else rest}S"
 
 
 def _letters(column: int) -> str:
@@ -207,7 +219,8 @@ def _opened(file: OpenFile) -> Iterator[Workbook]:
     try:
         with zipfile.ZipFile(file.handle) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-        if size > MAX_BYTES or size > max(file.size * MAX_RATIO, 64 * 1024**2):
+            texts = sum(e.file_size for e in archive.infolist() if e.filename.lower().endswith("sharedstrings.xml"))
+        if size > MAX_BYTES or texts > MAX_TEXTS or size > max(file.size * MAX_RATIO, 64 * 1024**2):
             raise Invalid(
                 f"{file.name} unpacks to {size:,} bytes",
                 code="SYN492",

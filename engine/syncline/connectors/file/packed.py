@@ -26,7 +26,9 @@ from syncline.sdk.inflate import check_entries
 #: How many times larger than packed a file may get, and from which size on that is looked at.
 MAX_RATIO, _RATIO_FROM = 500, 64 * 1024 * 1024
 #: Most files of an archive.
-MAX_MEMBERS = 10_000
+MAX_MEMBERS = 1_000
+#: How large a file may get at most, in bytes.
+MAX_BYTES = 100 * 1024**3
 _STEP = 1024 * 1024
 
 
@@ -51,6 +53,10 @@ def members(root: Path, names: tuple[str, ...], home: Path | None, packing: Pack
             found += _archived(root, name, home)
         else:
             found.append(Found(name, name))
+    if not found:
+        raise Invalid(
+            f"there is no file in {', '.join(names)}", code="SYN450", help="Check whether the archive is complete."
+        )
     return tuple(found)
 
 
@@ -94,7 +100,9 @@ def way(found: Found, packing: Packing) -> Packing:
 def _unpacked(file: OpenFile, found: Found, home: Path | None, packing: Packing) -> OpenFile:
     if packing == "none":
         return file
-    spool = tempfile.TemporaryFile(buffering=0, dir=home if home is not None and home.is_dir() else None)  # noqa: SIM115 - it is returned
+    if not file.size:
+        raise _damaged(found.name, "it is empty, which nothing packed is")
+    spool = tempfile.TemporaryFile(dir=home if home is not None and home.is_dir() else None)  # noqa: SIM115 - it is returned
     try:
         with _damage(found.name), _reading(file, found, packing) as reading:
             size = _copy(reading, spool, file.size, found.name)
@@ -140,19 +148,28 @@ def _copy(reading: _Reading, spool: BinaryIO, packed: int, name: str) -> int:
     size = 0
     while piece := reading.read(_STEP):
         size += len(piece)
-        if size > _RATIO_FROM and size > packed * MAX_RATIO:
+        if size > MAX_BYTES or (size > _RATIO_FROM and size > packed * MAX_RATIO):
             raise Invalid(
-                f"{name} unpacks to more than {MAX_RATIO} times its size",
+                f"{name} unpacks to more than {min(MAX_BYTES, packed * MAX_RATIO):,} bytes",
                 code="SYN492",
                 help="It looks like a bomb, and was not unpacked further. If it is none, unpack it beforehand.",
             )
-        try:
-            spool.write(piece)
-        except OSError as error:
-            raise Stalled(
-                f"{name} can't be unpacked: {error.strerror}", code="SYN452", help="Make space on the disk of the home."
-            ) from None
+        _written(spool, piece, name)
+    _written(spool, b"", name)
     return size
+
+
+def _written(spool: BinaryIO, piece: bytes, name: str) -> None:
+    """Writes a piece; without one, all that is still on its way."""
+    try:
+        if piece:
+            spool.write(piece)
+        else:
+            spool.flush()
+    except OSError as error:
+        raise Stalled(
+            f"{name} can't be unpacked: {error.strerror}", code="SYN452", help="Make space on the disk of the home."
+        ) from None
 
 
 @contextmanager

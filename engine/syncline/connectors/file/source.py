@@ -41,6 +41,7 @@ class FileSource:
         self._files = {found.name: found for found in files}
         self._format = form
         self._packing = packing
+        self._digests: dict[tuple[str, int, int], str] = {}
         self._incremental = incremental
 
     @property
@@ -100,17 +101,23 @@ class FileSource:
         if not piece.last:
             return Progress(progress.done, file.name, piece.at, piece.upto, content.mark(piece.upto))
         file.finished()
-        digest = file.digest(file.size) if self._incremental else ""
+        digest = self._digest(file) if self._incremental else ""
         grows = piece.growable and digest and content is file
         done = Done(file.size, file.mtime, digest, piece.at if grows else {})
         return Progress({**progress.done, file.name: done})
 
-    @staticmethod
-    def _same(file: OpenFile, done: Done) -> bool:
+    def _digest(self, file: OpenFile) -> str:
+        """The digest of a whole file; of an archive, once for all of its members."""
+        known = (self._files[file.name].file, file.size, file.mtime)
+        if known not in self._digests:
+            self._digests = {known: file.digest(file.size)}
+        return self._digests[known]
+
+    def _same(self, file: OpenFile, done: Done) -> bool:
         """Whether a file has the content that was read: at once if size and time are the same, else by its digest."""
         if file.size != done.size:
             return False
-        return file.mtime == done.mtime or file.digest(file.size) == done.digest
+        return file.mtime == done.mtime or self._digest(file) == done.digest
 
     def close(self) -> None:
         """Nothing is held between reads."""
