@@ -19,17 +19,18 @@ KEY = ObjectKey("acme", "Sync", "tickets")
 
 
 class Tickets:
-    """An API that gives what is in `pages`; asked for the page `failing`, it fails."""
+    """An API that gives what is in `pages`; asked for the page `failing`, it fails, with another status where asked to."""
 
     def __init__(self) -> None:
         self.url = ""
         self.pages: list[list[object]] = [[ticket(n) for n in range(1, 11)]]
         self.failing = -1
+        self.status = 500
 
     def __call__(self, asked):
         page = int(asked.query.get("cursor", 0))
         if page == self.failing:
-            return Reply({}, 500)
+            return Reply({}, self.status)
         following = str(page + 1) if page + 1 < len(self.pages) else None
         return Reply({"data": self.pages[page], "next": following})
 
@@ -199,3 +200,67 @@ def test_a_flow_that_begins_to_delete_reads_anew_what_it_had_begun(tmp_path, tic
     assert caught.value.code == "SYN488"
     assert run(settings).record.counts.absent == 1
     assert ids(settings) == [*range(1, 10)]
+
+
+def test_what_was_written_while_keys_were_not_noted_stays(tmp_path, tickets):
+    """A run that goes on under `absent: keep`, and then under `delete` again, doesn't know all that it came to."""
+    plain = helpdesk(tickets.url)
+    settings = build(tmp_path, tickets.texts())
+    workflow.apply(settings)
+    tickets.pages = [[ticket(n) for n in range(first, first + 3)] for first in (1, 4, 7)]
+    for failing, texts in ((1, tickets.texts()), (2, plain)):
+        build(tmp_path, texts)
+        workflow.apply(settings)
+        tickets.failing = failing
+        with pytest.raises(Again):
+            run(settings)
+    build(tmp_path, tickets.texts("100%"))
+    workflow.apply(settings)
+    tickets.failing = -1
+    found = run(settings)
+    assert found.receipt is not None
+    assert found.receipt.resumed == 2
+    assert found.record.counts.absent == 0
+    assert ids(settings) == [*range(1, 10)]
+    assert "`absent` was changed while the run was under way" in " ".join(found.receipt.notes)
+    tickets.pages = [[ticket(1)]]
+    assert run(settings).record.counts.absent == 8
+
+
+def test_what_was_written_after_a_run_that_noted_nothing_yet_stays(tmp_path, tickets):
+    """A run killed before its first commit leaves an empty table of keys: it isn't taken for what its successor saw."""
+    plain = helpdesk(tickets.url)
+    settings = build(tmp_path, tickets.texts())
+    workflow.apply(settings)
+    tickets.pages = [[ticket(n) for n in range(1, 4)], [ticket(4)]]
+    for failing, texts in ((0, tickets.texts()), (1, plain)):
+        build(tmp_path, texts)
+        workflow.apply(settings)
+        tickets.failing = failing
+        with pytest.raises(Again):
+            run(settings)
+    build(tmp_path, tickets.texts("100%"))
+    workflow.apply(settings)
+    tickets.failing = -1
+    found = run(settings)
+    assert found.record.counts.absent == 0
+    assert ids(settings) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("do", ["skip", "ignore"])
+@pytest.mark.parametrize(("status", "absent"), [(403, 0), (503, 0), (404, 3), (410, 3)])
+def test_an_answer_that_is_passed_over_may_have_had_records(house, tickets, do, status, absent):
+    """Nothing goes for a page that a rule skips, unless its status says that it isn't there."""
+    tickets.pages = [[ticket(n) for n in range(1, 8)], [ticket(n) for n in range(8, 11)]]
+    tickets.failing, tickets.status = 1, status
+    texts = tickets.texts()
+    rule = f"http:\n    errors: [{{when: 'status == `{status}`', do: {do}, message: skipped}}]\n"
+    texts["connector.yaml"] = texts["connector.yaml"].replace("http:\n", rule)
+    build(house.root, texts)
+    workflow.apply(house)
+    found = run(house)
+    assert found.receipt is not None
+    assert found.record.counts.absent == absent
+    assert ids(house) == [*range(1, 11 - absent)]
+    said = [note for note in found.receipt.notes if "no row was deleted for being absent" in note]
+    assert [f"was passed over (status {status})" in note for note in said] == ([] if absent else [True])

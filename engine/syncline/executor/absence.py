@@ -1,7 +1,8 @@
 """Rows whose records a full read no longer has: which keys a batch came to, and whether that is all there is to know.
 
 A record that is rejected is still there at the source: its key counts, read by the key's fields alone. Where something
-was read of which no key is known, or an answer was only used in part, nothing can be said of what is absent.
+was read of which no key is known, or an answer was passed over or only used in part, nothing can be said of what is
+absent.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ class Absence:
     def _unsure(batch: Batch) -> str:
         if batch.malformed:
             return f"{batch.malformed[0].place} can't be read"
+        if batch.unsure:
+            return batch.unsure
         return f"an answer was used in part ({batch.notes[0]})" if batch.notes else ""
 
 

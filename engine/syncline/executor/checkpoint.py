@@ -33,7 +33,7 @@ class Checkpoint:
     `mapping` is the digest of the mapping that its rows were made with. `notes` are the first of those that batches
     came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it. `sums`
     are those that control totals ask for, exactly, as text. `unsure` says why what the run didn't come to may be there
-    all the same.
+    all the same. `noted` are the batches, from the first one on without a gap, whose keys the destination noted.
     """
 
     flow: str
@@ -55,12 +55,15 @@ class Checkpoint:
     restored: bool = False
     sums: dict[str, str] = field(default_factory=dict)
     unsure: str = ""
+    noted: int = 0
 
     def dumps(self) -> str:
         """As compact JSON."""
         plain = {name: getattr(self, name) for name in _FIELDS} | {"counts": self.counts.to_json()}
         if not self.restored:
             del plain["restored"]
+        if not self.noted:
+            del plain["noted"]
         return json.dumps({"version": _VERSION, **plain}, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -89,9 +92,12 @@ class Checkpoint:
         written: bytes,
         notes: tuple[str, ...] = (),
         sums: Mapping[str, Decimal] | None = None,
-        unsure: str = "",
+        unsure: str | None = None,
     ) -> Checkpoint:
-        """The checkpoint after one more batch; `read` and `written` are the SHA-256 of its bytes."""
+        """
+        The checkpoint after one more batch; `read` and `written` are the SHA-256 of its bytes. `unsure` is None where
+        its keys aren't noted.
+        """
         room = max(MAX_NOTES - len(self.notes), 0)
         # A sum that was asked for only after the run began is not known.
         known = {name: more for name, more in (sums or {}).items() if not self.sequence or name in self.sums}
@@ -105,7 +111,8 @@ class Checkpoint:
             notes=(*self.notes, *notes[:room]),
             further=self.further + len(notes[room:]),
             sums=added(self.sums, known),
-            unsure=self.unsure or unsure,
+            unsure=self.unsure or unsure or "",
+            noted=self.noted + (unsure is not None and self.noted == self.sequence),
         )
 
     def told(self) -> tuple[str, ...]:

@@ -73,7 +73,7 @@ class Committer:
             written=prepared.written_digest,
             notes=prepared.notes,
             sums=prepared.sums,
-            unsure=prepared.sight.unsure if prepared.sight is not None else "",
+            unsure=prepared.sight.unsure if prepared.sight is not None else None,
         )
         after = replace(after, done=last and self.ends(after))
         keep_rejects(self.facilities, self.key, after, prepared)
@@ -168,6 +168,9 @@ class Committer:
 
     def _sweep(self, done: Checkpoint) -> Checkpoint:
         """Deletes what the run didn't come to as it ends, unless that may be there all the same."""
+        if done.noted < done.sequence:
+            # Under `absent: keep` a part of the run wrote rows whose keys nobody noted.
+            done = replace(done, unsure=done.unsure or "`absent` was changed while the run was under way")
         gone = done.counts.deleted
 
         def allow(deleted: int, there: Callable[[], int]) -> None:

@@ -67,6 +67,7 @@ class Batch:
     of each body in order). `skipped` counts records that were read and left out on purpose, by a filter of the source.
     `notes` say what was wrong with an answer and accepted all the same: they come on the run's receipt. `settle`: the
     source does something lasting next, so nothing is read on before this batch, and all before it, are committed.
+    `unsure` says why there may be records at the source that the read should have come to and didn't.
 
     >>> import polars as pl
     >>> spans = (Span("a.csv", "line", 2, 1), Span("b.csv", "line", 2, 1))
@@ -84,6 +85,7 @@ class Batch:
     notes: tuple[str, ...] = field(default=())
     skipped: int = 0
     settle: bool = False
+    unsure: str = ""
 
     @property
     def read(self) -> int:

@@ -562,6 +562,20 @@ def test_half_a_record_is_an_error(change, error):
     assert caught.value.code == "SYN495"
 
 
+def test_a_chunk_that_a_rule_passes_over_may_have_had_records():
+    """A page is known to have none only where no chunk of it was refused, whichever of them that is."""
+    for refused in ("a", "c"):
+
+        def api(request, refused=refused):
+            fields = dict(parse_qsl(urlsplit(request.url).query))["fields"].split(",")
+            return answer({}, status=403) if refused in fields else answer({"data": []})
+
+        text = f"http: {{errors: [{{when: 'status == `403`', do: skip}}]}}\n{CHUNKED}"
+        assert [batch.unsure != "" for batch in read(source(instance(text), transport=FunctionTransport(api)))] == [
+            True
+        ]
+
+
 def test_chunks_by_length_in_a_body():
     """Chunks may be bounded by characters, go into the body as a list, and ask for the fields of an object."""
     text = """

@@ -208,6 +208,21 @@ def test_a_shared_cursor_is_never_later_than_the_begin_of_its_pass(monkeypatch):
     assert first[-1].position["cursors"]["shared"] == "2024-02-03T22:35:00Z"
 
 
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("refused", ["/orgs", "/orgs/0/repos", "/orgs/1/repos", "/orgs/0/repos/1/issues"])
+def test_what_a_rule_passes_over_is_not_known_to_be_gone(refused, status):
+    """A partition, or a page of parents at any depth, may have had records, unless its status says that it is gone."""
+    api = Api(folders([[[1], [2]], [[3]]]))
+
+    def some(request):
+        return answer({}, status=status) if urlsplit(request.url).path == refused else api(request)
+
+    found = read(opened(f"http: {{errors: [{{when: 'status == `{status}`', do: skip}}]}}\n{TREE}", some))
+    said = [batch.unsure for batch in found if batch.unsure]
+    assert len(said) == (status == 403)
+    assert all(text.startswith(f"GET {refused}") and "was passed over (status 403)" in text for text in said)
+
+
 def test_only_some_parents():
     """`only` passes over parents that it doesn't hold for."""
     tree = [[[1], [2], [3]]]

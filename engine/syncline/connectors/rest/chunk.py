@@ -104,15 +104,18 @@ class ChunkedFetcher:
         """Sends nothing: a page is several requests."""
 
     def fetch(self, request: Request, *, reading: Reading = read_json, repeat: bool = True) -> Answer:
-        """The records of every chunk, put together; all else is the first chunk's."""
+        """The records of every chunk, put together; all else is of the first chunk that isn't empty."""
         answers = [self.inner.fetch(each, reading=reading, repeat=repeat) for each in self.chunks.requests(request)]
-        if all(answer.empty for answer in answers):
-            return answers[0]
+        withheld = next((answer.withheld for answer in answers if answer.withheld), 0)
+        full = next((answer for answer in answers if not answer.empty), None)
+        if full is None:
+            return replace(answers[0], withheld=withheld)
         pages = [[] if answer.empty else self._raws(answer) for answer in answers]
         raws = self.chunks.together(pages)
         body = b"".join(answer.body for answer in answers)
         note = "; ".join(dict.fromkeys(answer.note for answer in answers if answer.note))
-        return replace(answers[0], body=body, parts=(Rows(raws, range(len(raws))),), empty=False, note=note)
+        parts = (Rows(raws, range(len(raws))),)
+        return replace(full, body=body, parts=parts, note=note, withheld=withheld)
 
     def _raws(self, answer: Answer) -> list[bytes]:
         if answer.parts:

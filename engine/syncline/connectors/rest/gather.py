@@ -52,6 +52,7 @@ class Gathered:
     skipped: int = 0
     runs: list[tuple[Partition, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    unsure: str = ""
 
     @property
     def anything(self) -> bool:
@@ -64,6 +65,7 @@ class Gathered:
             self._add(step.page, step.partition)
         self.malformed += step.malformed
         self.notes += step.notes
+        self.unsure = self.unsure or step.unsure
 
     def _add(self, page: PageRead, partition: Partition) -> None:
         if page.records:
@@ -75,6 +77,7 @@ class Gathered:
         self.spans += page.spans
         self.malformed += page.malformed
         self.notes += page.notes
+        self.unsure = self.unsure or page.unsure
         self.digest.update(bytes.fromhex(page.digest))
         self.size += page.size
         self.pages += 1
@@ -110,6 +113,7 @@ class Gathered:
             skipped=self.skipped,
             notes=tuple(self.notes),
             settle=settle,
+            unsure=self.unsure,
         )
 
     def _to_columns(self) -> None:

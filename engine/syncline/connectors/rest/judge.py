@@ -26,6 +26,7 @@ class Answer:
     An accepted answer: the body as JSON and the checked document, or the `parts` that it is made of. `empty`: it counts
     as a page without records, because a rule says so, because it has no content (status 204), or because nothing has
     changed since the token that was sent (status 304). `note` says what is wrong with it and accepted all the same.
+    `withheld`: the status where there may be records that it doesn't give, as where a rule passes over a refusal; or 0.
     """
 
     url: str
@@ -36,6 +37,7 @@ class Answer:
     empty: bool = False
     parts: tuple[bytes | Rows, ...] = ()
     note: str = ""
+    withheld: int = 0
 
 
 class ResetPaging(Exception):
@@ -75,6 +77,8 @@ class Refused:
 
 Verdict = Answer | Retry | Refused
 _EMPTY = frozenset({204, 304})
+#: What a rule may pass over because it isn't there.
+_GONE = frozenset({404, 410})
 
 
 class Judging(Protocol):
@@ -98,7 +102,14 @@ class Judge:
     def verdict(self, response: Response, url: str, reading: Reading = read_json) -> Verdict:
         """What a response to a request for `url` means. Raises errors, and what sources catch."""
         good = 200 <= response.status < 300 or response.status == 304
-        answer = Answer(url, response.status, response.headers, response.body, empty=response.status in _EMPTY)
+        answer = Answer(
+            url,
+            response.status,
+            response.headers,
+            response.body,
+            empty=response.status in _EMPTY,
+            withheld=304 if response.status == 304 else 0,
+        )
         fault: SynclineError | None = None
         try:
             if good and not answer.empty:
@@ -135,7 +146,8 @@ class Judge:
             case "rate_limited":
                 return Retry(Again(message, code="SYN404"), wait, throttled=True)
             case "ignore" | "skip":
-                return replace(answer, body=b"", document=None, parts=(), empty=True)
+                withheld = 0 if answer.status in _GONE else answer.status
+                return replace(answer, body=b"", document=None, parts=(), empty=True, withheld=withheld)
             case "reauthenticate":
                 return Refused(
                     Stalled(

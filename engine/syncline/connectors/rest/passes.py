@@ -45,7 +45,7 @@ class PageRead:
 
     `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left
     out, or that are marked as deleted. `breach`: how all of its records break the contract. `notes` say what was wrong
-    with it and accepted all the same.
+    with it and accepted all the same. `unsure`: as of a `Batch`.
     """
 
     records: list[Any]
@@ -58,6 +58,7 @@ class PageRead:
     skipped: int = 0
     breach: Breach | None = None
     notes: tuple[str, ...] = ()
+    unsure: str = ""
 
     @property
     def judged(self) -> int:
@@ -145,7 +146,7 @@ class Pass:
 
     def _read(self, answer: Answer, place: str) -> PageRead:
         digest = hashlib.sha256(answer.body).hexdigest()
-        asked = self._described() if answer.note else ""
+        asked = self._described() if answer.note or answer.withheld else ""
         pages, progress = self.listing.pages, self.progress
         found = _NOTHING
         following: State | None
@@ -172,7 +173,8 @@ class Pass:
         spans, position = spans_of(place, rows), progress.position()
         size, last = len(answer.body), progress.ended
         notes = (f"{place}{asked}: {answer.note}",) if answer.note else ()
-        return PageRead(records, spans, malformed, digest, size, position, last, found.skipped, breach, notes)
+        unsure = f"{place}{asked} was passed over (status {answer.withheld})" if answer.withheld else ""
+        return PageRead(records, spans, malformed, digest, size, position, last, found.skipped, breach, notes, unsure)
 
     def _described(self) -> str:
         """The page that is read next, in words, beyond what the request's URL tells of it."""

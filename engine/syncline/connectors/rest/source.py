@@ -78,7 +78,7 @@ class RestSource:
             if gathered.anything:
                 yield gathered.batch(after)
             raise
-        if gathered.rows or gathered.malformed or gathered.skipped or after != position:
+        if gathered.rows or gathered.malformed or gathered.skipped or gathered.unsure or after != position:
             yield gathered.batch(after)
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class Step:
     """Progress of a read: a page of a partition, or malformed parents whose own records can't be read, or nothing but
     another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done, and the
-    step after it isn't asked for until it is. `notes` are those of pages of parents.
+    step after it isn't asked for until it is. `notes` and `unsure` are those of pages of parents.
     """
 
     position: Position
@@ -45,6 +45,7 @@ class Step:
     last: bool = False
     keep: bool = False
     notes: tuple[str, ...] = ()
+    unsure: str = ""
 
 
 class Reading(Protocol):
@@ -136,6 +137,7 @@ class _UnitEnd:
     after: Position | None
     malformed: tuple[Malformed, ...] = ()
     notes: tuple[str, ...] = ()
+    unsure: str = ""
     keep: bool = False
 
 
@@ -146,6 +148,7 @@ class _MemberEnd:
     after: Position | None
     malformed: tuple[Malformed, ...] = ()
     notes: tuple[str, ...] = ()
+    unsure: str = ""
 
 
 _Item = _Part | _UnitEnd | _MemberEnd
@@ -182,12 +185,12 @@ class Each:
                 match item:
                     case _Part():
                         yield from self._part(front, item)
-                    case _UnitEnd(after, malformed, notes, keep):
+                    case _UnitEnd(after, malformed, notes, unsure, keep):
                         front.turn(after)
-                        yield Step(front.position(), malformed=malformed, notes=notes, keep=keep)
-                    case _MemberEnd(after, malformed, notes):
+                        yield Step(front.position(), malformed=malformed, notes=notes, unsure=unsure, keep=keep)
+                    case _MemberEnd(after, malformed, notes, unsure):
                         front.leave(after if incremental and self.members[front.member].changed else None)
-                        yield Step(front.position(), malformed=malformed, notes=notes)
+                        yield Step(front.position(), malformed=malformed, notes=notes, unsure=unsure)
         front.finish(self.listing.cursor, stay=self.stay)
         if front.cursors.many:
             most = f"{MAX_PARTITIONS:,}"
@@ -250,17 +253,18 @@ class Each:
         before = reading.begin(known, incremental=incremental)
         decoding = reading.listing.decoding
         for step in reading.steps(before, incremental=incremental):
-            malformed, notes = step.malformed, step.notes
+            malformed, notes, unsure = step.malformed, step.notes, step.unsure
             if step.page is not None:
                 malformed += step.page.malformed
                 notes += step.page.notes
+                unsure = unsure or step.page.unsure
                 parents = member.parents.of(decoding.frame(step.page.records), step.partition)
                 partitions = Product(parents, member.times)
                 yield from self._parts(front, number, before, partitions, at)
             if step.last:
-                yield _MemberEnd(step.position, malformed, notes)
+                yield _MemberEnd(step.position, malformed, notes, unsure)
                 return
-            yield _UnitEnd(step.position, malformed, notes, step.keep)
+            yield _UnitEnd(step.position, malformed, notes, unsure, step.keep)
             before, at = step.position, None
         yield _MemberEnd(before)
 
