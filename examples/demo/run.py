@@ -125,11 +125,14 @@ def tour(demo: Demo, service: Helpdesk, rows: int) -> None:
     demo.say(
         "3. The import",
         f"{rows:,} rows of a legacy CRM: broken dates, duplicates, bad e-mails, mixed encodings. Bad rows are set "
-        "aside with their reasons; good ones are upserted; the receipt accounts for every record.",
+        "aside with their reasons; good ones are upserted; the receipt accounts for every record. First a "
+        "rehearsal, which reads everything and writes nothing.",
     )
+    demo.syncline("rehearse", "acme/Import/crm-customers", expect=4)
     demo.syncline("run", "acme/Import/crm-customers", expect=4)
     run = demo.query(".syncline/state.db", "select id from runs order by started desc limit 1")[0][0]
     demo.syncline("runs", "rejects", str(run), lines=14)
+    demo.syncline("runs", "report", str(run), "--out", "report.html")
 
     demo.say(
         "4. Fix the mapping, retry the rejects",
@@ -195,6 +198,7 @@ def main() -> int:
    {customers[0]:,} customers from {customers[1]} countries and {tickets:,} tickets are in the warehouse. Look around:
 
      {chosen.folder}/*.yaml              the manifests, and `git log` beside them
+     {chosen.folder}/report.html         what the import did and rejected: open it in a browser
      {chosen.folder}/lineage.svg         lineage of the import: open it in a browser
      {chosen.folder}/warehouse/acme.db   the warehouse (sqlite3)
      {chosen.folder}/.syncline/audit     the log: checkpoint, tiles and entries
