@@ -39,7 +39,7 @@ class Absence:
 
     def sight(self, batch: Batch, frame: pl.DataFrame, rejected: Sequence[Rejected]) -> Sight:
         """What a batch came to: `frame` are the rows that it writes, `rejected` what it set aside."""
-        keys, unsure = frame.select(self.key), self._unsure(batch)
+        keys, unsure = frame.select(self.key), unsure_of(batch)
         if not rejected:
             return Sight(keys, unsure)
         rows = sorted({found.row for found in rejected})
@@ -58,13 +58,14 @@ class Absence:
         there = {row for row, null in zip(at, nulls, strict=True) if not null}
         return [row in there for row in range(count)]
 
-    @staticmethod
-    def _unsure(batch: Batch) -> str:
-        if batch.malformed:
-            return f"{batch.malformed[0].place} can't be read"
-        if batch.unsure:
-            return batch.unsure
-        return f"an answer was used in part ({batch.notes[0]})" if batch.notes else ""
+
+def unsure_of(batch: Batch) -> str:
+    """Why a batch may lack records that are there at the source, or their keys; empty where it has all of them."""
+    if batch.malformed:
+        return f"{batch.malformed[0].place} can't be read"
+    if batch.unsure:
+        return batch.unsure
+    return f"an answer was used in part ({batch.notes[0]})" if batch.notes else ""
 
 
 def absence_of(flow: Flow, columns: Columns) -> Absence | None:

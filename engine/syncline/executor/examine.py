@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import added, check_control
@@ -141,6 +142,7 @@ class Examiner:
         due = 1.0
         for batch in batches:
             seen.read += batch.read
+            seen.unsure = seen.unsure or bool(unsure_of(batch))
             if due >= 1:
                 due -= 1
                 yield batch
@@ -161,6 +163,7 @@ class _Examined:
     note: str = ""
     there: int | None = None
     sweeps: bool = False
+    unsure: bool = False
     compared: bool = True
     matched: int = 0
     sums: dict[str, str] = field(default_factory=dict)
@@ -207,7 +210,7 @@ class _Examined:
         counts = self.counts
         if self.compared and self.target.mode == "replace" and self.read == counts.read:
             counts = replace(counts, deleted=max((self.there or 0) - self.matched, 0))
-        if self.compared and self.sweeps and self.read == counts.read:
+        if self.compared and self.sweeps and not self.unsure and self.read == counts.read:
             counts = replace(counts, absent=max((self.there or 0) - self.matched, 0))
         if not self.compared:
             counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)

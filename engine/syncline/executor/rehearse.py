@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from syncline.executor.absence import absence_of
+from syncline.executor.absence import absence_of, unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.opening import Opener, bind_columns, hash_key_in
 from syncline.executor.prepare import Prepared, Preparer
@@ -109,6 +109,7 @@ class Rehearser:
             room = self.limit - part.counts.read
             if room <= 0 and batch.read:
                 return part
+            part.unsure = part.unsure or bool(unsure_of(batch))
             some = first(batch, room)
             part.take(preparer.prepare(some), round(batch.size * some.read / max(batch.read, 1)))
             if batch.frame.height > room:
@@ -132,12 +133,16 @@ class Rehearser:
 
 @dataclass(slots=True)
 class _Part:
-    """What was read and mapped of a flow; `whole`: there was no more. `size` is in bytes of the source."""
+    """What was read and mapped of a flow; `whole`: there was no more. `size` is in bytes of the source.
+
+    `unsure`: what the read lacks may be there, so that a run which `sweeps` deletes none of it.
+    """
 
     target: Target
     keyed: bool
     mark: str
     sweeps: bool = False
+    unsure: bool = False
     whole: bool = False
     counts: Counts = field(default_factory=Counts)
     size: int = 0
@@ -193,8 +198,8 @@ def _paced(found: Rehearsal, item: CompiledFlow, opener: Opener) -> Rehearsal:
 
 
 def _absent(found: Rehearsal, there: Compared, part: _Part) -> int | None:
-    """How many rows the read lacks; None unless everything was read and the key of all of it is known."""
-    if not part.sweeps:
+    """How many rows go for being absent; None unless everything was read and the key of all of it is known."""
+    if not part.sweeps or part.unsure:
         return 0
     if not found.exact or part.counts.rejected:
         return None
