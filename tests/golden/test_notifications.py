@@ -70,6 +70,7 @@ CASES: dict[str, tuple[Phase, dict[str, Any]]] = {
     "a run failed": (Phase.event, run(RunState.failed, "SYN401")),
     "a run had rejects": (Phase.event, run(RunState.partial)),
     "applied": (Phase.event, {"type": "apply.finish", "severity": "info", "time": time_of(NOW), "tenant": "acme", "revision": "3122ecca342b5f6b2c1d"}),
+    "applied of a source": (Phase.event, {"type": "apply.finish", "severity": "info", "time": time_of(NOW), "tenant": "acme", "source": "acme-team", "revision": "3122ecca342b5f6b2c1d"}),
     "digest": (Phase.digest, {"type": "digest", "severity": "error", "time": time_of(NOW), "tenant": "acme", "count": 43, "lines": ["a run of acme/Sync/a ended, Failed", "a run of acme/Sync/b ended, Succeeded"]}),
     "test": (Phase.test, {"type": "test", "severity": "info", "time": time_of(NOW), "tenant": "acme"}),
 }  # fmt: skip

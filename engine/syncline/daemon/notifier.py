@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 #: Seconds between looks at what there is to tell.
 TICK: Final = 0.5
-#: Seconds before the next look after one that failed.
+#: Seconds before what failed is tried again.
 PAUSE: Final = 5.0
 
 
@@ -51,26 +51,42 @@ def _notify(
     stop: threading.Event,
     ended: Callable[[], bool],
 ) -> None:
-    dispatcher = Dispatcher(store, engine.applied)
-    sender = Sender(engine, store, tell, time.time)
-    said = ""
+    dispatcher, sender = Dispatcher(store, engine.applied), Sender(engine, store, tell, time.time)
+    parts = (_Part(lambda: dispatcher.tick(time.time()), tell), _Part(sender.tick, tell))
     try:
         while not ended():
-            pause = TICK
-            try:
-                dispatcher.tick(time.time())
-                sender.tick()
-                said = ""
-            except Denied:
-                return
-            except SynclineError as error:
-                pause, problem = PAUSE, f"notifications: {error.code} {error.message}"
-            except Exception as error:  # a defect here ends no run and no apply
-                pause = PAUSE
-                problem = f"notifications: SYN999 {type(error).__name__}: a defect in Syncline, please report it"
-            if pause == PAUSE and problem != said:
-                said = problem
-                tell(problem)
-            stop.wait(pause)
+            for part in parts:
+                part.tick()
+            stop.wait(TICK)
+    except Denied:  # another daemon has taken over
+        return
     finally:
         sender.close()
+
+
+class _Part:
+    """One of the two things that are done at each look. After a failure it rests for a while; the other goes on."""
+
+    def __init__(self, step: Callable[[], None], tell: Callable[[str], None]) -> None:
+        self._step = step
+        self._tell = tell
+        self._said = ""
+        self._rests = 0.0  # until when
+
+    def tick(self) -> None:
+        if time.monotonic() < self._rests:
+            return
+        try:
+            self._step()
+            self._said = ""
+            return
+        except Denied:
+            raise
+        except SynclineError as error:
+            problem = f"notifications: {error.code} {error.message}"
+        except Exception as error:  # a defect here ends no run and no apply
+            problem = f"notifications: SYN999 {type(error).__name__}: a defect in Syncline, please report it"
+        self._rests = time.monotonic() + PAUSE
+        if problem != self._said:
+            self._said = problem
+            self._tell(problem)

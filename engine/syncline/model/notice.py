@@ -69,6 +69,7 @@ _APPLY: Final[Mapping[str, Any]] = {
     "severity": "info",
     "time": "2026-11-26T02:15:00.000000Z",
     "tenant": "acme",
+    "source": "main",  # the repository: main, or the name of a Source
     "revision": "3122ecca342b5f6b2c1d0a9e8f7d6c5b4a392817",
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from syncline.kinds.source import FIRST, SourceSpec
 from syncline.model.errors import Denied
 from syncline.model.notice import Phase
 from syncline.model.outbox import Message
@@ -51,6 +52,7 @@ class Dispatcher:
         self._subscriptions: tuple[Subscription, ...] = ()
         self._positions: dict[ObjectKey, Position] = {}
         self._graph: Needs = {}
+        self._declares: dict[str, tuple[str, ...]] = {}  # of each source but the first, whose objects it may
         self._incidents: dict[ObjectKey, Incident] = {}
         self._last = -1  # the newest event that was seen, by any subscription
         self._changed = self._looked = 0.0
@@ -94,6 +96,11 @@ class Dispatcher:
         self._positions = {key: known for key, known in self._positions.items() if key in keys}
         self._subscriptions = tuple(found)
         self._graph = needs(applied.desired) if found else {}
+        self._declares = {
+            manifest.key.name: manifest.spec.declares.tenants
+            for manifest in applied.desired.of_kind("Source")
+            if isinstance(manifest.spec, SourceSpec)
+        }
         self._serial = applied.serial
         self._looked = 0.0
 
@@ -179,11 +186,17 @@ class Dispatcher:
         kind = type_of(row)
         if kind not in subscription.spec.on:
             return None
-        if subscription.tenant and row.key.tenant != subscription.tenant and kind != "apply.finish":
+        if subscription.tenant and not self._concerns(row, subscription.tenant):
             return None
         run = self._store.run(row.run) if row.run else None
         event = of_occurrence(row, run, subscription.tenant)
         return (row.number, event) if subscription.wants(event) else None
+
+    def _concerns(self, row: Occurrence, tenant: str) -> bool:
+        """Whether it is the tenant's own; of commits: those of the first source, and of sources that declare for it."""
+        if row.key.kind == "Source":
+            return row.key.name == FIRST or tenant in self._declares.get(row.key.name, ())
+        return row.key.tenant == tenant
 
     def _told(
         self,

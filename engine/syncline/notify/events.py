@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from syncline.kinds.source import FIRST
 from syncline.model.codes import CODES
 from syncline.model.condition import Occurrence
 from syncline.model.event import rfc3339
@@ -71,7 +72,7 @@ def of_occurrence(occurrence: Occurrence, run: RunRecord | None, tenant: str) ->
     kind, key = type_of(occurrence), occurrence.key
     common = {"type": kind, "severity": "info", "time": occurrence.time, "tenant": key.tenant or tenant}
     if kind == "apply.finish":
-        return {**common, "revision": occurrence.revision}
+        return {**common, "source": key.name, "revision": occurrence.revision}
     named = {**common, "kind": key.kind, "name": key.name, "object": str(key), "revision": occurrence.revision}
     if kind == "apply.step":
         return {**named, "reason": occurrence.reason}
@@ -106,7 +107,9 @@ def line_of(event: Mapping[str, Any]) -> str:
         case "apply.step":
             return f"{event['object']}: {event['reason']}"
         case "apply.finish":
-            return f"commit {event['revision'][:12]} is applied"
+            source = event.get("source", FIRST)  # messages of earlier versions don't have it
+            of = "" if source == FIRST else f" of {source}"
+            return f"commit {event['revision'][:12]}{of} is applied"
         case other:
             return str(other)
 

@@ -123,10 +123,11 @@ class Sender:
             return
         try:
             ref = self._sent(message, manifest.spec, applied)
-        except Bug:
-            raise
         except SynclineError as error:
             self._failed(message, applied, error)
+            return
+        except Exception as error:  # a defect: kept like any failure, so that what comes after it needn't wait for good
+            self._failed(message, applied, Bug(f"{type(error).__name__}: a defect in Syncline, please report it"))
             return
         self._outbox.sent(message.id, ref)
         after_delivery(self._store, applied, message.key, None)
@@ -136,7 +137,7 @@ class Sender:
         facilities = self._engine.facilities
         recorder, key = facilities.recorder, message.key
         known = self._outbox.ref(key, message.thread) if message.thread else ""
-        code, outcome = "", EventOutcome.failure
+        code, outcome = "SYN999", EventOutcome.failure
         try:
             channel = open_channel(
                 key, spec, applied.desired, facilities.settings, self._engine.resolve, facilities.keep
@@ -144,7 +145,7 @@ class Sender:
             recorder.record([recorder.event(Action.secret_use, key=key, secret=name) for name in channel.secrets])
             with closing(channel.notifier) as notifier:
                 ref = notifier.send(notice_of(message, spec, known, notifier.escape))
-            outcome = EventOutcome.success
+            code, outcome = "", EventOutcome.success
         except SynclineError as error:
             code = error.code
             raise

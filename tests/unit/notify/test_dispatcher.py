@@ -208,5 +208,29 @@ def test_commits_are_told_to_everybody(house):
     here.stands(ObjectKey("", "Source", "main"), Truth.true, "Applied")
     (message,) = here.passes()
     assert dict(message.event) == {
-        "type": "apply.finish", "severity": "info", "time": message.event["time"], "tenant": "acme", "revision": "r1",
+        "type": "apply.finish", "severity": "info", "time": message.event["time"], "tenant": "acme", "source": "main",
+        "revision": "r1",
     }  # fmt: skip
+
+
+def source(name: str, tenant: str) -> str:
+    head = f"apiVersion: syncline/v1\nkind: Source\nmetadata: {{name: {name}}}\n"
+    return f"{head}spec: {{url: /srv/{name}.git, declares: {{tenants: [{tenant}]}}}}\n"
+
+
+def test_commits_of_a_source_are_told_to_the_tenants_that_it_declares_for(house):
+    """A tenant hears of the first repository and of sources that may declare its objects, by name; whoever has none, of all."""
+    other = "apiVersion: syncline/v1\nkind: Tenant\nmetadata: {name: other}\nspec: {}\n"
+    here = house(
+        other,
+        source("ours", "acme"),
+        source("theirs", "other"),
+        subscription("apply.finish"),
+        subscription("apply.finish", name="all", tenant=""),
+    )
+    here.passes()
+    for name in ("main", "ours", "theirs", "gone"):
+        here.stands(ObjectKey("", "Source", name), Truth.true, "Applied")
+    told = [(m.key.name, m.event["source"]) for m in here.passes(60)]
+    assert [source for name, source in told if name == "ops"] == ["main", "ours"]
+    assert [source for name, source in told if name == "all"] == ["main", "ours", "theirs", "gone"]

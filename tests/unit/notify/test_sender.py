@@ -185,3 +185,26 @@ def test_a_missing_key_is_told_and_nothing_is_sent(post):
     assert post.came == []
     assert facilities.store.statuses([key])[key].conditions[0].reason == "DeliveryFailed"
     assert json.dumps(post.told).count("SYN801") == 1
+
+
+def test_a_message_that_a_defect_keeps_from_being_sent_is_given_up_like_others(post):
+    """A defect is kept with the message as SYN999, told by the condition, tried again later and later, and not for ever."""
+    store, key = post.engine.facilities.store, ObjectKey("acme", "Subscription", "s0")
+    at = time_of(post.now)
+    broken = Message("bad", key, Phase.event, {"type": "run.finish", "severity": "info"}, at, at)  # without its fields
+    store.outbox().advance(key, "{}", [broken])
+    post.put("s0", "next")
+    post.round()
+    found = post.message("bad")
+    assert (found.attempts, found.error_code, found.error) == (
+        1, "SYN999", "KeyError: a defect in Syncline, please report it",
+    )  # fmt: skip
+    assert dt.datetime.fromisoformat(found.due).timestamp() - post.now <= 4.0
+    ready = store.statuses([key])[key].conditions[0]
+    assert ready.reason == "DeliveryFailed"
+    assert "[SYN999]" in ready.message
+
+    post.now += senders.GIVEN_UP + 1
+    post.until(lambda: post.message("next").state == "Sent")
+    assert post.message("bad").state == "Failed"
+    assert [name for _, name in post.came] == ["next"]
