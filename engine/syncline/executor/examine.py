@@ -210,7 +210,8 @@ class _Examined:
         counts = self.counts
         if self.compared and self.target.mode == "replace" and self.read == counts.read:
             counts = replace(counts, deleted=max((self.there or 0) - self.matched, 0))
-        if self.compared and self.sweeps and not self.unsure and self.read == counts.read:
+        # Of what is rejected, a run notes the key where it can be read: whether its row stays isn't known here.
+        if self.compared and self.sweeps and not self.unsure and not counts.rejected and self.read == counts.read:
             counts = replace(counts, absent=max((self.there or 0) - self.matched, 0))
         if not self.compared:
             counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
