@@ -128,6 +128,54 @@ def test_trouble_of_one_is_no_trouble_of_another(root, platform, team):
     assert look.object(ObjectKey("acme", "Mapping", "other")) is None
 
 
+def test_what_no_disk_holds_of_one_source_ends_no_daemon(root, platform, team):
+    """A name that is too long for a file, and a folder that can't be written, are told of that source; others go on."""
+    first = team.push(TEAMS)
+    texts = {**PLATFORMS, "team.yaml": source("team", team)}
+    platform.push(texts)
+    with serving(root, platform, "--health", "127.0.0.1:0") as daemon:
+        daemon.says(f"team: {first[:12]} is applied")
+        blob = team._git(team.path, "rev-parse", "main:sync.yaml").strip()
+        bad = long_named(team, blob, first)
+        team._git(team.path, "update-ref", "refs/heads/main", bad)
+        assert "is too long" in daemon.says(f"team: {bad[:12]} isn't applied: SYN665")
+
+        trees = settings_of(root).home / "sources" / "team" / "trees"
+        trees.rename(trees.with_name("away"))
+        trees.write_text("in the way")
+        daemon.says("team: SYN748")
+        ours = platform.push({**texts, "other.yaml": OTHER})
+        daemon.says(f"{ours[:12]} is applied")
+        trees.unlink()
+        refused = f"team: {bad[:12]} isn't applied: SYN665"
+        until(lambda: sum(refused in line for line in daemon.said) == 2, lambda: "\n".join(daemon.said))
+
+
+def long_named(remote: Remote, blob: str, parent: str) -> str:
+    """A commit with a file whose name no file system takes, as no work tree could have made it."""
+    tree = subprocess.run(
+        ["git", "-C", str(remote.path), "mktree"],
+        input=f"100644 blob {blob}\t{'a' * 300}\n",
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    return remote._git(remote.path, "commit-tree", tree, "-p", parent, "-m", "long").strip()
+
+
+def test_a_source_that_could_not_be_opened_is_forgotten_when_it_is_gone(root, platform, team):
+    """Its trouble is shown while it is declared, and no longer."""
+    team.push(TEAMS)
+    bad = source("team", team, "  password: {secretRef: {provider: env, key: TOKEN}}\n")
+    platform.push({**PLATFORMS, "team.yaml": bad})
+    with serving(root, platform, "--health", "127.0.0.1:0") as daemon:
+        daemon.says("team: SYN742")
+        assert "SYN742" in standing(daemon)["sources"]["team"]["problem"]
+        ours = platform.push(PLATFORMS)
+        daemon.says(f"{ours[:12]} is applied")
+        until(lambda: not standing(daemon).get("sources"), lambda: "\n".join(daemon.said))
+
+
 def test_a_commit_waits_for_the_one_that_it_needs(root, platform, team):
     """A team's commit that needs something of the platform's is applied once that is there, without a new push."""
     integrations = {name: text for name, text in PLATFORMS.items() if "kind: Integration" in text}

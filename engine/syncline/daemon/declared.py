@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from syncline.daemon.access import Access
+from syncline.daemon.own_disk import own_disk
 from syncline.daemon.source import GitSource, SourceRepository
 from syncline.kinds.source import SourceSpec
 from syncline.model import units
@@ -14,8 +15,11 @@ from syncline.secrets.contract import Context
 from syncline.settings import Settings
 
 
+@own_disk()
 def open_source(settings: Settings, name: str, spec: SourceSpec) -> SourceRepository:
-    """The mirror of a source, in a folder of its own under the home. `Invalid` (SYN660, SYN741, SYN742) for none."""
+    """The mirror of a source, in a folder of its own under the home. `Invalid` (SYN660, SYN741, SYN742) for none;
+    `Again` or `Stalled` (SYN748) where that folder can't be written.
+    """
     home = settings.home / "sources" / name
     signers = _lines(home / "allowed_signers", spec.allowed_signers)
     source = GitSource(

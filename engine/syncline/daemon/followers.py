@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.daemon.follower import Follower, Source, Standing
 from syncline.kinds.source import SourceSpec
-from syncline.model.errors import SynclineError
+from syncline.model.errors import Invalid, SynclineError
 from syncline.reconciler.status import source_failed
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Git servers that are asked at the same time.
 AT_ONCE: Final = 16
 
-#: Makes a declared source one that can be followed; `Invalid` for one that can't.
+#: Makes a declared source one that can be followed; raises for one that can't: `Invalid` where its declaration is why.
 Open = Callable[[str, SourceSpec], Source]
 
 
@@ -95,9 +95,10 @@ class Followers:
         declared = {m.key.name: m for m in applied.desired.of_kind("Source") if not applied.objects[m.key].source}
         digests = {name: manifest.digest for name, manifest in declared.items()}
         for name, digest in self._declared.items():
-            if digests.get(name) != digest and (follower := self._known.pop(name, None)) is not None:
-                follower.close()
-                del self._standings[name]
+            if digests.get(name) != digest:
+                self._standings.pop(name, None)  # also of one that couldn't be opened, and has no follower
+                if (follower := self._known.pop(name, None)) is not None:
+                    follower.close()
         for name, manifest in declared.items():
             if self._declared.get(name) == digests[name]:
                 continue
@@ -109,6 +110,8 @@ class Followers:
                 self._standings[name] = Standing(problem=f"{error.code} {error.message}")
                 self._tell(f"{name}: {error.code} {error.message}")
                 source_failed(facilities.store, "", error, after=None, source=name)
+                if not isinstance(error, Invalid):
+                    digests[name] = ""  # so that it is opened again once something else was applied
         self._declared = digests
 
     def _follower(self, name: str, source: Source) -> Follower:

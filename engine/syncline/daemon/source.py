@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from syncline.daemon.access import Access
 from syncline.daemon.authors import answer, question
 from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
+from syncline.daemon.own_disk import own_disk
 from syncline.daemon.refusal import refusal
 from syncline.manifests.repository import AUTHOR, TRAILER, trailer
 from syncline.model.errors import Again, Invalid, Stalled
@@ -31,6 +32,8 @@ from syncline.model.errors import Again, Invalid, Stalled
 TIMEOUT: Final = 120.0
 #: Most files of a snapshot, bytes of all of them, and bytes of one.
 MAX_FILES, MAX_BYTES, MAX_FILE = 20_000, 256 * 1024 * 1024, 16 * 1024 * 1024
+#: Most bytes of a file's name and of its path, as file systems have it, and most folders that are in each other.
+MAX_NAME, MAX_PATH, MAX_DEPTH = 255, 2_048, 64
 #: Most bytes of a pack that is fetched, and of the list of a snapshot's files.
 MAX_PACK, MAX_LIST = 1024 * 1024 * 1024, 16 * 1024 * 1024
 #: Packs of the mirror before they are made one; each fetch of something new adds one.
@@ -108,7 +111,8 @@ class Snapshot:
 class SourceRepository:
     """A mirror of a source, in a folder of its own. Used by one process at a time.
 
-    `timeout` is in seconds, for each command of git.
+    `timeout` is in seconds, for each command of git. Each method raises `Again` or `Stalled` (SYN748) where files can't
+    be kept on this machine.
 
     Example: `repository = SourceRepository(source, home); tree = repository.snapshot(repository.head())`.
     """
@@ -138,6 +142,7 @@ class SourceRepository:
         """Its URL, as people may see it."""
         return _shown(self._source.url)
 
+    @own_disk()
     def head(self, stop: Stop | None = None) -> str:
         """
         Fetches, and gives the commit that the source means now. `stop` ends that from another thread, with `Again`.
@@ -175,6 +180,7 @@ class SourceRepository:
         GitCommand(self._mirror, self._timeout, stop=stop).run(*tidy, "gc", "--auto", "--quiet")
         return self._out("rev-parse", "--verify", "refs/followed^{commit}").decode().strip()
 
+    @own_disk()
     def check_history(self, applied: str, new: str) -> None:
         """`Stalled` (SYN663) unless the new commit comes after the one that is applied, or is asked for by its id."""
         if self._source.commit:
@@ -187,6 +193,7 @@ class SourceRepository:
                 "`syncline apply` once in a clone of the new history.",
             )
 
+    @own_disk()
     def snapshot(self, commit: str) -> Snapshot:
         """
         The files of a commit, checked and taken out; those of before are kept for a while.
@@ -208,17 +215,20 @@ class SourceRepository:
         self._clean(root)
         return Snapshot(commit, root)
 
+    @own_disk()
     def back_to(self, applied: str, commit: str) -> str:
         """The commit whose positions are gone back to, as the newest commit after the applied one says; '' for none."""
         if not applied or self._source.commit or self._git("merge-base", "--is-ancestor", applied, commit).status:
             return ""  # what was applied may be of another history, or of a commit that was never pushed
         return trailer(self._out("log", TRAILER, f"{applied}..{commit}", "--").decode("utf-8", "replace"))
 
+    @own_disk()
     def author(self, commit: str) -> tuple[str, str]:
         """Whose commit it is (`Name <address>`) and its first line."""
         name, _, subject = self._out("log", "-1", AUTHOR, commit, "--").decode("utf-8", "replace").partition("\0")
         return name, subject.strip()
 
+    @own_disk()
     def authors(self, base: str, commit: str) -> frozenset[str]:
         """
         Who made the commits after a base up to this one: addresses in lower case, and of signed commits the signers and
@@ -360,6 +370,10 @@ def _wrong(path: str, mode: str, kind: str) -> str:
         return "begins with `-`, as options of commands do"
     if "\\" in path or "\ufffd" in path or not path.isprintable():
         return "has characters that file names may not have"
+    if any(len(part.encode()) > MAX_NAME for part in parts) or len(path.encode()) > MAX_PATH:
+        return f"is too long: at most {MAX_NAME} bytes for a name, and {MAX_PATH:,} for a path"
+    if len(parts) > MAX_DEPTH:
+        return f"is in more than {MAX_DEPTH - 1} folders"
     return ""
 
 

@@ -7,7 +7,7 @@ import pytest
 from syncline.daemon.declared import open_source
 from syncline.kinds.source import SourceSpec
 from syncline.manifests.load import load_text
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, Stalled
 from tests import repository
 
 HEAD = "apiVersion: syncline/v1\nkind: Source\nmetadata: {name: team}\nspec:\n  url: /srv/a.git\n"
@@ -68,3 +68,13 @@ def test_a_declared_source_that_can_not_be_followed(tmp_path, url, more, code):
     with pytest.raises(Invalid) as caught:
         open_source(settings, "team", manifest.spec)
     assert caught.value.code == code
+
+
+def test_a_declared_source_whose_folder_can_not_be_made(tmp_path):
+    """A folder that can't be written is trouble of this source, with a code."""
+    settings = repository.write(tmp_path, {})
+    settings.home.mkdir(exist_ok=True)
+    (settings.home / "sources").write_text("in the way")
+    with pytest.raises(Stalled) as caught:
+        open_source(settings, "team", spec("  declares: {}\n  allowedSigners: [ann@example.com ssh-ed25519 AAAA]\n"))
+    assert caught.value.code == "SYN748"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import os
+import resource
 import shlex
 import socket
 import stat
@@ -17,6 +19,7 @@ import pytest
 from syncline.daemon import source as module
 from syncline.daemon.access import Access
 from syncline.daemon.gitcommand import GitCommand
+from syncline.daemon.own_disk import own_disk
 from syncline.daemon.source import GitSource, SourceRepository
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.secrets.contract import Context, Reference
@@ -281,6 +284,8 @@ def test_many_fetches_do_not_leave_many_packs(upstream, follow, monkeypatch):
         ("100644", "GIT~1", "no path"),
         ("100644", "a\x1b[31m", "characters"),
         ("100644", "a\u202eb", "characters"),
+        ("100644", "a" * 256, "too long"),
+        ("100644", "\u00e9" * 128, "too long"),
     ],
 )
 def test_hostile_entries_are_refused(upstream, follow, mode, name, why):
@@ -313,6 +318,65 @@ def test_folders_that_differ_in_case_or_form_only_are_refused(upstream, follow):
         with pytest.raises(Invalid, match="is the same as"):
             repository.snapshot(commit)
         upstream.git("rm", "-r", "--quiet", ".")
+
+
+@pytest.mark.parametrize(("name", "depth", "why"), [("a", 65, "more than 63 folders"), ("a" * 200, 11, "too long")])
+def test_paths_that_no_disk_holds_are_refused(upstream, follow, name, depth, why):
+    """Folders in folders without end, and paths that are too long as a whole, are refused before any is made."""
+    entry, mode = upstream.git("hash-object", "-w", "--stdin", feed="x"), "100644 blob"
+    for _ in range(depth):
+        entry = upstream.git("mktree", feed=f"{mode} {entry}\t{name}\n")
+        mode = "040000 tree"
+    commit = upstream.git("commit-tree", entry, "-m", "deep")
+    upstream.git("update-ref", "refs/heads/main", commit)
+    repository = follow()
+    repository.head()
+    with pytest.raises(Invalid, match=why) as caught:
+        repository.snapshot(commit)
+    assert caught.value.code == "SYN665"
+    assert not any(repository._trees.iterdir())
+
+
+def test_the_longest_names_are_taken_out(upstream, follow):
+    """A name of 255 bytes, in as many folders as may be, is a file like others."""
+    name = "/".join(["d"] * (module.MAX_DEPTH - 1) + ["a" * 255])
+    commit = upstream.commit({name: "a: 1\n"})
+    repository = follow()
+    repository.head()
+    assert (repository.snapshot(commit).root / name).read_text() == "a: 1\n"
+
+
+def test_a_disk_that_fails_is_trouble_of_the_source(upstream, follow):
+    """Files that can't be written are told with a code, and nothing half written stays; later they are taken out."""
+    commit = upstream.commit({"a.yaml": "a" * 100_000})
+    repository = follow()
+    repository.head()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(Stalled, match="can't be kept on this machine: File too large") as caught:
+            repository.snapshot(commit)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.code == "SYN748"
+    assert not any(repository._trees.iterdir())
+    assert len(files(repository.snapshot(commit).root)["a.yaml"]) == 100_000
+
+
+def test_a_fetch_into_a_folder_that_is_none_is_trouble_of_the_source(upstream, follow, tmp_path):
+    """Where the mirror's folder can't be made, the fetch ends with a code, which is no defect."""
+    upstream.commit({"a.yaml": "a: 1\n"})
+    (tmp_path / "home").write_text("in the way")
+    with pytest.raises(Stalled) as caught:
+        follow().head()
+    assert caught.value.code == "SYN748"
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, Again), (errno.EMFILE, Again), (errno.EACCES, Stalled)])
+def test_what_may_pass_of_a_disk_is_tried_again(number, kind):
+    """A full disk may have room later; rights that are missing are for a person."""
+    with pytest.raises(kind), own_disk():
+        raise OSError(number, os.strerror(number), "/secret/path")
 
 
 def test_a_tree_that_unfolds_without_end_is_refused(upstream, follow):

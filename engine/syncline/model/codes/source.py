@@ -39,7 +39,7 @@ CODES: tuple[Code, ...] = (
         "SYN665",
         "refused tree",
         "A commit holds what is not taken out of a repository: links, submodules, names that could reach elsewhere or "
-        "that are the same where case doesn't count, or too much.",
+        "that are the same where case doesn't count, or too much or too long.",
         "Remove it, or follow a folder without it. Nothing of the commit is applied.",
     ),
     Code(
@@ -113,5 +113,12 @@ CODES: tuple[Code, ...] = (
         "objects without a source",
         "A Source is no longer declared, and objects that came from it are applied. Nothing retires them.",
         "Remove them in that source first, or let another source declare them: it gets them.",
+    ),
+    Code(
+        "SYN748",
+        "source's files can't be kept",
+        "The daemon can't keep the files of a source on its own machine: the disk is full or fails, a limit is "
+        "reached, or its account has no right to its folder. Other sources, and what was applied, go on.",
+        "Make room, or give the daemon's account its folder back. The source is looked at again by itself.",
     ),
 )
