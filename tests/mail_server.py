@@ -24,12 +24,23 @@ USER, PASSWORD = "syncline", "correct horse"
 
 @dataclass
 class MailServer:
-    """A running server; `mails` are what it took. `answers` are sent instead of taking a mail, one after another."""
+    """
+    A running server; `mails` are what it took. `answers` are sent instead of taking a mail, one after another;
+    `refused` are answers to addresses.
+    """
 
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     secured: list[bool] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        del server, session, options
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         del server

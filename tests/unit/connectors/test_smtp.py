@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from syncline.manifests.catalog import catalog
 from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.model.notice import NOTICES, Phase
 from syncline.model.secret import Secret
+from syncline.notify.sender import CLAIMED
 from syncline.sdk.clients import Network
 from syncline.sdk.http import Egress
 from syncline.sdk.notice import Notice
@@ -163,3 +166,83 @@ def test_a_server_that_trickles_is_left(root, monkeypatch):
         threading.Thread(target=trickle, daemon=True).start()
         with pytest.raises(Again, match="can't be reached"):
             MailNotifier(instance(root, listening.getsockname()[1], "none", password="")).send(OPEN)
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_a_server_that_trickles_under_tls_is_left(root, authority, monkeypatch, tls):
+    """The bound holds for the encrypted session too, whose answer of many lines never ends."""
+    monkeypatch.setattr(sessions, "WHOLE", 1.5)
+    certificate = authority.issue("localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    secured = threading.Event()
+
+    def trickle(listening: socket.socket) -> None:
+        plain, _ = listening.accept()
+        if tls == "starttls":
+            for answer in (b"220 here\r\n", b"250-here\r\n250 STARTTLS\r\n", b"220 go\r\n"):
+                plain.sendall(answer)
+                if not answer.endswith(b"go\r\n"):
+                    plain.recv(1000)
+        with context.wrap_socket(plain, server_side=True) as taken:
+            secured.set()
+            line = b"250-more\r\n" if tls == "starttls" else b"220-more\r\n"
+            try:
+                for _ in range(300):
+                    taken.sendall(line)
+                    time.sleep(0.05)
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=trickle, args=[listening], daemon=True).start()
+        began = time.monotonic()
+        with pytest.raises(Again, match="can't be reached"):
+            MailNotifier(instance(root, listening.getsockname()[1], tls)).send(OPEN)
+    assert secured.is_set()
+    assert time.monotonic() - began < 8
+
+
+def test_the_bound_begins_before_the_lookup(root, monkeypatch):
+    """A lookup that took all the time leaves none to send in: an attempt ends before another may be made."""
+    assert sessions.WHOLE + sessions.TIMEOUT < CLAIMED
+    monkeypatch.setattr(sessions, "WHOLE", 0.2)
+
+    def slow(host: str, timeout: float) -> tuple[str, ...]:
+        del host, timeout
+        time.sleep(0.3)
+        return ("127.0.0.1",)
+
+    monkeypatch.setattr(sessions, "Lookups", lambda: slow)
+    with mail_server() as server, pytest.raises(Again, match="can't be reached"):
+        MailNotifier(instance(root, server.port, "none", password="")).send(OPEN)
+    assert server.mails == []
+
+
+def test_a_host_of_many_addresses_has_time_to_greet(root, monkeypatch):
+    """What is shared among the addresses is the time to connect, and not that for answers."""
+    monkeypatch.setattr(sessions, "TIMEOUT", 4.0)
+    monkeypatch.setattr(sessions, "Lookups", lambda: lambda *_: ("127.0.0.1",) * 4)
+
+    def greet(listening: socket.socket) -> None:
+        with listening.accept()[0] as taken:
+            time.sleep(1.5)
+            taken.sendall(b"220 here\r\n")
+            while taken.recv(1000):
+                taken.sendall(b"554 no mail here\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=greet, args=[listening], daemon=True).start()
+        with pytest.raises(Stalled, match="554 no mail here"):
+            MailNotifier(instance(root, listening.getsockname()[1], "none", password="")).send(OPEN)
+
+
+def test_an_address_that_is_refused_is_told(root):
+    """The others get the mail once; that it failed for one is said, with the server's answer, and for good."""
+    with mail_server() as server:
+        server.refused = {"b@example.com": "550 no such user"}
+        with pytest.raises(Invalid, match="b@example.com: 550 no such user") as raised:
+            MailNotifier(instance(root, server.port, "none", password="")).send(OPEN)
+    assert raised.value.code == "SYN738"
+    assert "ops@example.com" not in raised.value.message
+    assert len(server.mails) == 1

@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from email.utils import format_datetime, getaddresses, parseaddr
 from typing import TYPE_CHECKING
 
-from syncline.connectors.smtp.session import session
-from syncline.model.errors import Stalled
+from syncline.connectors.smtp.session import said, session
+from syncline.model.errors import Invalid, Stalled
 
 if TYPE_CHECKING:
     from syncline.sdk.notice import Notice
@@ -29,7 +29,15 @@ class MailNotifier:
     def send(self, notice: Notice) -> str:
         message = mail(notice, str(self._instance.config["from"]))
         with session(self._instance) as smtp:
-            smtp.send_message(message)
+            refused = smtp.send_message(message)
+        if refused:
+            # The others have it: sent again, it would come to them twice.
+            told = "; ".join(f"{address}: {said(*answer)}" for address, answer in refused.items())
+            raise Invalid(
+                f"the mail server took the message, but not for {told}",
+                code="SYN738",
+                help="Look at the addresses of the subscription. The others got the message; it isn't sent again.",
+            )
         return notice.ref or str(message["Message-ID"])
 
     def close(self) -> None:

@@ -27,7 +27,7 @@ from syncline.sdk.reached import Reached
 if TYPE_CHECKING:
     from syncline.sdk.source import Instance
 
-#: Seconds for one answer of the server, and for a whole session.
+#: Seconds for one answer of the server, and for a whole session with the lookup: less than an attempt is claimed for.
 TIMEOUT: Final = 20.0
 WHOLE: Final = 60.0
 #: Addresses of a host that are tried, one after another.
@@ -84,12 +84,16 @@ def session(instance: Instance) -> Iterator[smtplib.SMTP]:
     """
     settings = Settings.of(instance)
     with _translated(settings):
+        end = time.monotonic() + WHOLE
         sock = _connected(instance, settings)
-        # However slowly answers trickle, the session ends.
-        timer = threading.Timer(WHOLE, _cut, [sock])
+        # However slowly answers trickle, the session ends. TLS takes the socket itself away, but not its duplicate.
+        handle = sock.dup()
+        timer = threading.Timer(max(0.0, end - time.monotonic()), _cut, [handle])
         timer.daemon = True
         timer.start()
         try:
+            if time.monotonic() >= end:
+                raise TimeoutError
             smtp = _Smtp(_secured(sock, settings) if settings.tls == "implicit" else sock, settings.host)
             try:
                 smtp.connect(settings.host, settings.port)
@@ -106,6 +110,7 @@ def session(instance: Instance) -> Iterator[smtplib.SMTP]:
                 smtp.close()
         finally:
             timer.cancel()
+            handle.close()
             sock.close()
 
 
@@ -129,10 +134,13 @@ def _connected(instance: Instance, settings: Settings) -> socket.socket:
     instance.network.egress.declaring([settings.host]).check(settings.host, found)
     for index, address in enumerate(found):
         try:
-            return socket.create_connection((address, settings.port), TIMEOUT / len(found))
+            sock = socket.create_connection((address, settings.port), TIMEOUT / len(found))
         except OSError:
             if index == len(found) - 1:
                 raise
+        else:
+            sock.settimeout(TIMEOUT)  # the shorter one was for connecting
+            return sock
     raise socket.gaierror(socket.EAI_NONAME, "no address")
 
 
@@ -141,13 +149,12 @@ def _context(settings: Settings) -> ssl.SSLContext:
 
 
 def _secured(sock: socket.socket, settings: Settings) -> socket.socket:
-    sock.settimeout(TIMEOUT)
     return _context(settings).wrap_socket(sock, server_hostname=settings.host)
 
 
 def _cut(sock: socket.socket) -> None:
     with suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -159,7 +166,7 @@ def _translated(settings: Settings) -> Iterator[None]:
     except smtplib.SMTPAuthenticationError as error:
         help_ = "Look at the AuthConfig: user name and password, or an app password where one is demanded."
         raise Stalled(
-            f"{at}: the login is refused ({_said(error.smtp_code, error.smtp_error)})", code="SYN401", help=help_
+            f"{at}: the login is refused ({said(error.smtp_code, error.smtp_error)})", code="SYN401", help=help_
         ) from error
     except smtplib.SMTPNotSupportedError as error:
         raise Stalled(f"{at}: {error}", code="SYN736", help=_HELP) from error
@@ -174,17 +181,18 @@ def _translated(settings: Settings) -> Iterator[None]:
     except ssl.SSLError as error:
         raise Stalled(f"{at}: no TLS: {error.reason}", code="SYN736", help=_HELP) from error
     except (smtplib.SMTPException, OSError) as error:
-        said = getattr(error, "strerror", None) or type(error).__name__
-        raise Again(f"{at} can't be reached: {said}", code="SYN736", help=_HELP) from error
+        why = getattr(error, "strerror", None) or type(error).__name__
+        raise Again(f"{at} can't be reached: {why}", code="SYN736", help=_HELP) from error
 
 
 def _refused(what: str, code: int, text: Any) -> Again | Stalled:
-    said = f"{what}: the server answers {_said(code, text)}"
+    told = f"{what}: the server answers {said(code, text)}"
     if 500 <= code < 600:
-        return Stalled(said, code="SYN738", help="Look at the addresses of the subscription, and at `from`.")
-    return Again(said, code="SYN736", help=_HELP)
+        return Stalled(told, code="SYN738", help="Look at the addresses of the subscription, and at `from`.")
+    return Again(told, code="SYN736", help=_HELP)
 
 
-def _said(code: int, text: Any) -> str:
+def said(code: int, text: Any) -> str:
+    """What a server answered, in one line."""
     shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
     return f"{code} {' '.join(shown.split())[:200]}"
