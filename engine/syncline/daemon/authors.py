@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from syncline.reconciler.approvals import FOLDER
 
-#: For each commit: address of the author, who signed it by the file of allowed signers, and with which key.
-_FORMAT = "%x00%ae%x1f%GS%x1f%GF"
-_UNSIGNED = "%x00%ae%x1f%x1f"
+#: For each commit: addresses of the author and of the committer, who signed it by the file of allowed signers, and with
+#: which key.
+_FORMAT = "%x00%ae%x1f%ce%x1f%GS%x1f%GF"
+_UNSIGNED = "%x00%ae%x1f%ce%x1f%x1f"
 
 
 def question(commits: str, prefix: str, *, signed: bool) -> list[str]:
@@ -38,6 +39,6 @@ def answer(output: bytes) -> frozenset[str]:
         about, _, files = record.partition("\n")
         if not files.strip():
             continue  # a merge that only joins
-        address, signer, key = (*about.split("\x1f"), "", "")[:3]
-        found |= {address.strip().casefold(), signer.strip().casefold(), key.strip()}
+        author, committer, signer, key = (*about.split("\x1f"), "", "", "")[:4]
+        found |= {author.strip().casefold(), committer.strip().casefold(), signer.strip().casefold(), key.strip()}
     return frozenset(found - {""})

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from syncline.audit import canonical_json
-from syncline.model.change import Action, Change, EffectKind
+from syncline.model.change import Action, Change, Effect, EffectKind
 from syncline.model.key import ObjectKey
 from syncline.model.plan import Plan
-from syncline.model.step import PutObject
+from syncline.model.step import PutObject, RestoreCursor
 
 #: Which changes need an approval: those that can't be undone or open something up, or every one.
 Required = Literal["risky", "always"]
@@ -68,17 +68,24 @@ class Act:
 def acts_of(plan: Plan) -> tuple[Act, ...]:
     """What a plan does to each object, in the order of keys."""
     digests = {step.key: step.digest for step in plan.steps if isinstance(step, PutObject)}
-    return tuple(_act(change, digests.get(change.key, "")) for change in sorted(plan.changes, key=lambda c: c.key))
+    restored = {str(step.key): step.revision for step in plan.steps if isinstance(step, RestoreCursor)}
+    ordered = sorted(plan.changes, key=lambda c: c.key)
+    return tuple(_act(change, digests.get(change.key, ""), restored) for change in ordered)
 
 
-def _act(change: Change, declaration: str) -> Act:
+def _act(change: Change, declaration: str, restored: Mapping[str, str]) -> Act:
     effects = frozenset(
-        (str(e.kind), e.subject, "" if e.basis == "state" else e.message)
-        for e in change.effects
-        if e.kind not in _ESTIMATES
+        (str(e.kind), e.subject, _said(e, restored)) for e in change.effects if e.kind not in _ESTIMATES
     )
     previous = str(change.previous) if change.previous is not None else ""
     return Act(change.key, change.action.name, previous, declaration, effects)
+
+
+def _said(effect: Effect, restored: Mapping[str, str]) -> str:
+    """What of an effect's message is approved: how much was read since isn't, and which commit it goes back to is."""
+    if effect.kind is EffectKind.cursor_restored:
+        return f"its position goes back to where it was under {restored.get(effect.subject, '')}"
+    return "" if effect.basis == "state" else effect.message
 
 
 def needs_approval(change: Change, required: Required) -> bool:

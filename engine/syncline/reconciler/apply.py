@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from syncline.manifests.flow import flows
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import resolve
 from syncline.model.diagnostic import Diagnostic, has_errors
@@ -118,7 +119,9 @@ def check_owned(plan: Plan, objects: Mapping[ObjectKey, AppliedObject], desired:
     found = list(owners.findings(put))
     for step in plan.steps:
         key = step.previous if isinstance(step, MoveObject) else step.key
-        if isinstance(step, DeleteObject | MoveObject) and not owners.owns(key):
+        if isinstance(step, PutObject) or owners.owns(key):
+            continue
+        if isinstance(step, DeleteObject | MoveObject) or key not in _changed(objects, desired):
             found.append(Diagnostic("SYN744", f"{key} is another source's", subject=str(key)))
     if found:
         raise Invalid(
@@ -127,6 +130,13 @@ def check_owned(plan: Plan, objects: Mapping[ObjectKey, AppliedObject], desired:
             diagnostics=found,
             help="Plan again, and look at which source declares it.",
         )
+
+
+def _changed(objects: Mapping[ObjectKey, AppliedObject], desired: Desired) -> set[ObjectKey]:
+    """The flows that are others afterwards, such as by an integration of another source: their positions may move."""
+    before = resolve([from_document(known.document) for known in objects.values()]).desired
+    now = {flow.key: flow for flow in flows(desired)}
+    return {flow.key for flow in flows(before) if now.get(flow.key) != flow}
 
 
 @contextmanager

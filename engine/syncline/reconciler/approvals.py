@@ -9,6 +9,7 @@ object once.
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,16 +31,27 @@ if TYPE_CHECKING:
 FOLDER: Final = "approvals"
 #: Bytes that an approval and a signature may have, and how many approvals are looked at.
 _MOST, _MOST_SIGNATURE, _MANY = 16 * 1024 * 1024, 16 * 1024, 10_000
+#: Signatures that ssh-keygen is asked about for one plan, beside those known to be nobody's: what anybody may put into
+#: the tree can't hold up the daemon.
+_CHECKS: Final = 200
+_TOO_MANY: Final = f"there are more than {_CHECKS} signatures to check: remove approvals that nobody needs"
+#: How many signatures of nobody are remembered.
+_REMEMBERED: Final = 100_000
 _NAME: Final = re.compile(r"[0-9a-f]{64}\.json")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What the operator demands: for which changes, of how many people of those in a file of SSH's allowed signers."""
+    """
+    What the operator demands: for which changes, of how many people of those in a file of SSH's allowed signers.
+
+    `nobody` has the digests of signatures that were found to be nobody's, with what they were checked against.
+    """
 
     approvers: Path
     required: Required = "risky"
     count: int = 1
+    nobody: set[str] = field(default_factory=set, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +74,8 @@ class Gate:
     root: Path
     authors: Callable[[str], frozenset[str]]
     _signers: dict[str, tuple[Signer, ...]] = field(default_factory=dict)
+    _checks: int = 0
+    _cut: bool = False
 
     def judge(self, plan: Plan, reader: StateReader) -> Judged:
         """Decides every change. `Stalled` (SYN724) where signatures can't be checked."""
@@ -74,7 +88,9 @@ class Gate:
         found = [a for a in approvals_in(self.root) if any(a.act(key) for key in needing)]
         used = reader.approval_uses([a.id for a in found])
         authors = self.authors(base) if found else frozenset()
-        problems = {a.id: self._problem(a, plan, reader, authors, now) for a in found}
+        problems = {a.id: _unfit(a, plan, reader, now) for a in found}
+        signed: dict[str, str] = {}
+        self._checks, self._cut = 0, False
         blocked: dict[ObjectKey, Waiting] = {}
         allowed: dict[str, list[ObjectKey]] = {}
         for act in acts_of(plan):
@@ -84,7 +100,13 @@ class Gate:
             for approval in found:
                 by = used.get((approval.id, act.key), "")
                 spent = f"it was used by {by[:12] or 'an apply'} already" if by and by != revision else ""
-                if why.allows(approval, problems[approval.id] or spent):
+                problem = problems[approval.id] or spent
+                # Last of all: it takes a process for each signature.
+                if not problem and why.covers(approval):
+                    if approval.id not in signed:
+                        signed[approval.id] = self._unsigned(approval, authors, now)
+                    problem = signed[approval.id]
+                if why.allows(approval, problem):
                     allowed.setdefault(approval.id, []).append(act.key)
                     break
             else:
@@ -96,16 +118,9 @@ class Gate:
         )
         return Judged(blocked, uses, base)
 
-    def _problem(self, approval: Approval, plan: Plan, reader: StateReader, authors: frozenset[str], now: str) -> str:
-        """Why an approval doesn't count at all; '' where it does."""
-        if approval.environment != plan.basis.environment:
-            return f"it is for the environment {approval.environment or 'none'!r}"
-        # What was approved before there was a state may begin one.
-        if approval.lineage != reader.lineage and (approval.lineage or reader.serial()):
-            return "it was made on another state"
-        if approval.expires <= now:
-            return f"it expired at {approval.expires}"
-        signers = tuple(_signers(self.root, approval, self.rule.approvers))
+    def _unsigned(self, approval: Approval, authors: frozenset[str], now: str) -> str:
+        """Whose signatures an approval lacks; '' where it has them."""
+        signers = tuple(self._found(approval, now))
         mine = [s for s in signers if authors & {n.casefold() for n in s.names} or s.key in authors]
         others = tuple(s for s in signers if s not in mine)
         self._signers[approval.id] = others
@@ -115,7 +130,43 @@ class Gate:
             return ""
         if mine:
             return f"{mine[0].names[0]} is an author of what is approved"
+        if self._cut:
+            return _TOO_MANY
         return f"{count} of {self.rule.count} approvers signed it"
+
+    def _found(self, approval: Approval, now: str) -> Iterator[Signer]:
+        """Who signed an approval, of those who may; within the bounds of what is looked at."""
+        nobody = self.rule.nobody
+        about = (approval.id.encode(), _bounded(self.rule.approvers, _MOST), now[:13].encode())
+        for path in sorted((self.root / FOLDER).glob(f"{approval.effects}.*.sig"))[:50]:
+            signature = _bounded(path, _MOST_SIGNATURE)
+            if not signature:
+                continue
+            # By the hour, since keys may be listed for a time; who signed is asked each time.
+            known = hashlib.sha256(b"\0".join((*about, signature))).hexdigest()
+            if known in nobody:
+                continue
+            if self._checks >= _CHECKS:
+                self._cut = True
+                return
+            self._checks += 1
+            found = signed_by(approval.text, path, self.rule.approvers)
+            if found is not None:
+                yield found
+                continue
+            if len(nobody) >= _REMEMBERED:
+                nobody.clear()
+            nobody.add(known)
+
+
+def _unfit(approval: Approval, plan: Plan, reader: StateReader, now: str) -> str:
+    """Why an approval doesn't count, whoever signed it; '' where it does."""
+    if approval.environment != plan.basis.environment:
+        return f"it is for the environment {approval.environment or 'none'!r}"
+    # What was approved before there was a state may begin one.
+    if approval.lineage != reader.lineage and (approval.lineage or reader.serial()):
+        return "it was made on another state"
+    return f"it expired at {approval.expires}" if approval.expires <= now else ""
 
 
 def _names(signers: tuple[Signer, ...]) -> tuple[str, ...]:
@@ -131,6 +182,11 @@ class _Refusals:
     _rank: int = 0
     _why: str = ""
 
+    def covers(self, approval: Approval) -> bool:
+        """Whether the act is among what was approved."""
+        approved = approval.act(self.act.key)
+        return approved is not None and not self.act.beyond(approved)
+
     def allows(self, approval: Approval, problem: str) -> bool:
         """Whether an approval allows the act."""
         approved = approval.act(self.act.key)
@@ -139,7 +195,7 @@ class _Refusals:
         beyond = self.act.beyond(approved)
         name = f"approval {approval.effects[:12]}"
         if problem and not beyond:
-            self._note(3, f"{name} doesn't count: {problem}")
+            self._note(4 if problem == _TOO_MANY else 3, f"{name} doesn't count: {problem}")
         elif beyond:
             self._note(1 if problem else 2, f"{name} doesn't cover it: {beyond}")
         return not problem and not beyond
@@ -152,7 +208,7 @@ class _Refusals:
         """What the change waits for."""
         people = "a person" if self.count == 1 else f"{self.count} people"
         why = self._why or f"no approval of {people} is there"
-        code = {0: "SYN720", 1: "SYN721", 2: "SYN721", 3: "SYN722"}[self._rank]
+        code = {0: "SYN720", 1: "SYN721", 2: "SYN721", 3: "SYN722", 4: "SYN722"}[self._rank]
         return Waiting(
             f"{self.act.key} needs approval to {self.act.action}, and {why}",
             code=code,
@@ -173,15 +229,6 @@ def approvals_in(root: Path) -> Iterator[Approval]:
             continue
         if f"{approval.effects}.json" == name:
             yield approval
-
-
-def _signers(root: Path, approval: Approval, approvers: Path) -> Iterator[Signer]:
-    for path in sorted((root / FOLDER).glob(f"{approval.effects}.*.sig"))[:50]:
-        if path.is_symlink() or not 0 < path.stat().st_size <= _MOST_SIGNATURE:
-            continue
-        found = signed_by(approval.text, path, approvers)
-        if found is not None:
-            yield found
 
 
 def _bounded(path: Path, most: int) -> bytes:

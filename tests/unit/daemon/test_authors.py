@@ -18,7 +18,8 @@ class Repository(Upstream):
     def authors(self, home, base, commit, **source):
         repository = SourceRepository(GitSource(str(self.path), **source), home)
         repository.head()
-        return {name.partition("@")[0] for name in repository.authors(base, commit)}
+        # All commits here are committed by one and the same.
+        return {name.partition("@")[0] for name in repository.authors(base, commit)} - {"a"}
 
 
 @pytest.fixture
@@ -81,6 +82,16 @@ def test_merges(repository, tmp_path):
 
     assert repository.authors(tmp_path / "home", base, joined) == {"ada", "bob"}
     assert repository.authors(tmp_path / "home", base, evil) == {"ada", "bob", "eve"}
+
+
+def test_who_committed_a_change_is_an_author_of_it(repository, tmp_path):
+    """Whoever put a change there, under the name of somebody else, counts too."""
+    base = repository.by("dev", {"a.yaml": "1"})
+    head = repository.by("bob", {"a.yaml": "2"})
+    source = SourceRepository(GitSource(str(repository.path)), tmp_path / "home")
+    source.head()
+
+    assert source.authors(base, head) == {"bob@example.com", "a@example.com"}
 
 
 def test_who_signed_a_commit_is_an_author_of_it(repository, tmp_path):

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from syncline.model.change import Effect, EffectKind
 from syncline.model.key import ObjectKey
+from syncline.model.step import RestoreCursor
 from syncline.planner.approval import acts_of, approval_of, effects_digest, needs_approval, parse
 from tests.repository import CUSTOMERS, edited
 from tests.unit.planner.states import applied, planned
@@ -82,6 +84,22 @@ def test_what_is_beyond_an_approval():
     assert "cursor-reset of acme/Import/customers" in moved.beyond(replace(moved, effects=frozenset()))
     assert gone.beyond(moved) == "delete instead of replace"
     assert replace(moved, declaration="00").beyond(moved) == "it is declared differently"
+
+
+def test_an_approval_of_going_back_is_of_one_commit():
+    """Going back to the position under another commit is beyond it, and another digest; how much was read since isn't."""
+    plan = planned(PLAIN, applied(CUSTOMERS, read={FLOW: 12}))
+
+    def back(commit, read="9 records"):
+        effect = Effect(EffectKind.cursor_restored, str(FLOW), f"since then it read {read}", "state")
+        changes = tuple(replace(c, effects=(*c.effects, effect)) for c in plan.changes)
+        return replace(plan, changes=changes, steps=(RestoreCursor(FLOW, commit), *plan.steps))
+
+    (one,), (same,), (other,) = acts_of(back("1" * 40)), acts_of(back("1" * 40, "99 records")), acts_of(back("2" * 40))
+
+    assert same.beyond(one) == ""
+    assert other.beyond(one) == f"its position goes back to where it was under {'2' * 40}"
+    assert effects_digest(back("1" * 40)) != effects_digest(back("2" * 40))
 
 
 def test_what_is_risky():

@@ -12,6 +12,7 @@ from syncline.manifests.repository import Revision
 from syncline.model.errors import Denied, Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
+from syncline.model.step import ResetCursor, RestoreCursor
 from syncline.planner.serialize import dumps, loads
 from syncline.reconciler.apply import apply_plan
 from tests import repository
@@ -205,6 +206,22 @@ def test_a_plan_of_a_source_says_so_and_can_not_be_passed_off(sources):
         sources.take(passed_off)
     assert caught.value.code == "SYN744"
     assert sources.take(plan).keys() == {"acme/Mapping/other"}
+
+
+@pytest.mark.parametrize("step", [ResetCursor(IMPORT, "because"), RestoreCursor(IMPORT, "1" * 40)])
+def test_positions_of_other_sources_stay(sources, step):
+    """A plan that says something else is refused; one that changes what the flow reads from resets it as it must."""
+    sources.apply("team", FLOW)
+    with open_facilities(sources.settings) as facilities:
+        facilities.store.put_cursor(IMPORT, "7")
+    elsewhere = {**FIRST, "files.yaml": repository.FILES.replace("{root: data}", "{root: other}")}
+    plan = sources.plan("", elsewhere)
+    assert any(isinstance(s, ResetCursor) and s.key == IMPORT for s in plan.steps)
+    harmless = sources.plan("", {**FIRST, "other.yaml": OTHER})
+    with pytest.raises(Invalid) as caught:
+        sources.take(replace(harmless, steps=(step, *harmless.steps)))
+    assert caught.value.code == "SYN744"
+    sources.take(sources.plan("", elsewhere))
 
 
 def test_what_was_wrong_before_is_nobody_elses_fault(sources):

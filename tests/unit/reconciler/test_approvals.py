@@ -1,0 +1,70 @@
+"""Which approvals count: junk beside them neither takes the time of the daemon nor hides them for good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from syncline.model.key import ObjectKey
+from syncline.planner.approval import approval_of
+from syncline.reconciler.approvals import FOLDER, Gate, Rule
+from syncline.reconciler.sshsig import sign
+from syncline.state.empty import EmptyState
+from tests.people import allowing, person
+from tests.repository import CUSTOMERS, edited
+from tests.unit.planner.states import applied, planned
+
+FLOW = ObjectKey("acme", "Import", "customers")
+PLAN = planned(
+    edited("import.yaml", "to: warehouse/customers", "to: warehouse/people"), applied(CUSTOMERS, read={FLOW: 12})
+)
+APPROVAL = replace(approval_of(PLAN, "2026-01-01T00:00:00Z", "2126-01-01T00:00:00Z"), lineage="", serial=0)
+ACT = APPROVAL.acts[0]
+
+
+def put(root, approval, signatures):
+    folder = root / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / f"{approval.effects}.json").write_bytes(approval.text)
+    for name, signature in signatures.items():
+        (folder / f"{approval.effects}.{name}.sig").write_bytes(signature)
+
+
+@pytest.fixture
+def ada(tmp_path):
+    return person(tmp_path / "keys", "ada")
+
+
+def judged(root, rule):
+    gate = Gate(rule, root, lambda base: frozenset())  # noqa: ARG005
+    return gate, gate.judge(PLAN, EmptyState())
+
+
+def test_an_approval_among_junk_is_found_in_the_end(tmp_path, ada):
+    """Of a heap of junk 200 signatures are checked at a time and remembered, and the good one has its turn."""
+    rule = Rule(allowing(tmp_path / "approvers", ada))
+    others = [replace(APPROVAL, acts=(ACT, replace(ACT, key=ObjectKey("acme", "Import", f"x{n}")))) for n in range(12)]
+    last = max([APPROVAL, *others], key=lambda a: a.effects)
+    for one in {APPROVAL, *others} - {last}:
+        put(tmp_path, one, {f"{n:04}": b"junk %d" % n for n in range(20)})
+    put(tmp_path, last, {"0": sign(last.text, ada.key)})
+
+    _, first = judged(tmp_path, rule)
+    _, second = judged(tmp_path, rule)
+
+    assert "more than 200 signatures to check" in first.blocked[FLOW].message
+    assert not second.blocked
+    assert second.uses[0].approval == last.id
+    assert second.uses[0].signers == ("ada@example.com",)
+
+
+def test_signatures_of_what_does_not_cover_the_change_are_not_checked(tmp_path, ada):
+    """An approval of something else only says so, signed or not."""
+    rule = Rule(allowing(tmp_path / "approvers", ada))
+    put(tmp_path, replace(APPROVAL, acts=(replace(ACT, declaration="00"),)), {"0": b"junk"})
+    gate, found = judged(tmp_path, rule)
+
+    assert found.blocked[FLOW].code == "SYN721"
+    assert gate._checks == 0
+    assert not rule.nobody
