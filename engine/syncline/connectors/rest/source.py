@@ -78,7 +78,9 @@ class RestSource:
             if gathered.anything:
                 yield gathered.batch(after)
             raise
-        if gathered.rows or gathered.malformed or gathered.skipped or gathered.unsure or after != position:
+        # That something was passed over tells of rows that are absent, which only a full read can.
+        unsure = gathered.unsure and not self._request.incremental
+        if gathered.rows or gathered.malformed or gathered.skipped or unsure or after != position:
             yield gathered.batch(after)
 
     def close(self) -> None:
