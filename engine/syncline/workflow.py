@@ -8,24 +8,20 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncline.manifests.bumps import side_by_side, since
-from syncline.manifests.expressions import check_expressions
-from syncline.manifests.load import load_tree
-from syncline.manifests.overlay import declared, read_overlays
-from syncline.manifests.resolve import resolve
-from syncline.manifests.subscriptions import check_subscriptions
 from syncline.manifests.text import nearest
-from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
-from syncline.planner.compiled import CompiledFlow, Flows, compile_flows, source_schema
-from syncline.planner.known import Judged, Known, Tested
+from syncline.planner.compiled import CompiledFlow
+from syncline.validation import Validation as Validation
+from syncline.validation import beside, check_policy, refuse
+from syncline.validation import validate as validate
+from syncline.validation import validate_beside as validate_beside
+from syncline.validation import validate_each as validate_each
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,212 +36,20 @@ if TYPE_CHECKING:
     from syncline.executor.recorder import Recorder
     from syncline.executor.work import RunResult
     from syncline.manifests.commits import Made
-    from syncline.manifests.desired import Desired
-    from syncline.manifests.load import LoadResult
     from syncline.manifests.repository import Revision
-    from syncline.model.change import Change
     from syncline.model.condition import Status
     from syncline.model.event import Event
     from syncline.model.key import ObjectKey
-    from syncline.model.plan import Plan, PolicyResult
+    from syncline.model.plan import Plan
     from syncline.model.rehearsal import Rehearsal
     from syncline.model.run import Reject
     from syncline.planner.approval import Approval
+    from syncline.planner.known import Known
     from syncline.planner.observed import Observed
-    from syncline.planner.ownership import Ownership
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
     from syncline.state.store import AppliedObject, AppliedRevision, RunRecord, StateReader
-
-
-@dataclass(frozen=True, slots=True)
-class Validation:
-    """What is declared, and every finding about it, policy included; `formerly` is its environment's old name, and
-    `known` what was wrong with other sources' objects before: it isn't among the findings.
-    """
-
-    files: tuple[str, ...]
-    desired: Desired
-    flows: Flows
-    diagnostics: tuple[Diagnostic, ...]
-    policy: tuple[PolicyResult, ...]
-    formerly: str = ""
-    known: frozenset[tuple[str, str, str]] = frozenset()
-
-    @property
-    def ok(self) -> bool:
-        """Whether it may be planned: no finding is an error."""
-        return not has_errors(self.diagnostics)
-
-
-def validate(
-    settings: Settings, *, mapping_tests: bool = True, base: str = "", known: Known | None = None
-) -> Validation:
-    """
-    Loads, resolves and compiles what the environment of the settings declares, runs the mappings' own tests, and checks
-    policy.
-
-    With `base`, a Git revision, connectors that changed since then must have another version, raised far enough. With
-    `known`, which the caller keeps, only what changed since the last time is found out anew; without a `base`.
-    """
-    loaded = declared(settings.root, settings.environment, None if known is None else known.files)
-    if known is not None:
-        return _decided(settings, known.of(loaded) or _judged_anew(loaded, known))
-    return _validated(settings, loaded, mapping_tests=mapping_tests, base=base)
-
-
-def validate_beside(
-    settings: Settings, source: str = "", *, state: StateReader | None = None, base: str = ""
-) -> Validation:
-    """As `validate`, of the tree of a source beside what is applied of others: by a state, or by what stands for it."""
-    from syncline.state.open import open_reader
-
-    with ExitStack() as stack:
-        reader = state or stack.enter_context(closing(open_reader(settings.state_url)))
-        applied = {known.key: known for known in reader.objects()}
-    return _beside(settings, None, applied, source, None, base=base)[0]
-
-
-def validate_each(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> dict[str, Validation]:
-    """As `validate`, in each environment of the repository; under the name '' where it declares none."""
-    overlays = read_overlays(settings.root)
-    if overlays is None:
-        loaded = {"": load_tree(settings.root)}
-    else:
-        loaded = {name: overlays.render(name) for name in overlays.environments.names or ("",)}
-    return {name: _validated(settings, tree, mapping_tests=mapping_tests, base=base) for name, tree in loaded.items()}
-
-
-def _validated(
-    settings: Settings,
-    loaded: LoadResult,
-    *,
-    mapping_tests: bool,
-    base: str,
-    owners: Ownership | None = None,
-    known: Known | None = None,
-) -> Validation:
-    """With `owners`, together with what is applied of other sources."""
-    judged = _judged(loaded, owners)
-    found = list(judged.findings)
-    if base:
-        from syncline.manifests.revisions import connectors_at
-
-        found += since(connectors_at(settings.root, base), judged.desired)
-    if mapping_tests and not has_errors(found):
-        passed, wrong = _mapping_tests(judged, known.passed if known is not None else frozenset())
-        found += wrong
-        if known is not None:
-            known.passed = passed
-    return _decided(settings, replace(judged, findings=tuple(found)))
-
-
-def _judged_anew(loaded: LoadResult, known: Known) -> Judged:
-    """What there is to find out about what was loaded, and isn't known yet."""
-    judged, passed = _judged(loaded), known.passed
-    if not has_errors(judged.findings):
-        passed, found = _mapping_tests(judged, known.passed)
-        judged = replace(judged, findings=(*judged.findings, *found))
-    known.keep(judged, passed)
-    return judged
-
-
-def _judged(loaded: LoadResult, owners: Ownership | None = None) -> Judged:
-    mine = {*(manifest.key for manifest in loaded.manifests), *loaded.broken}
-    others = owners.others(mine) if owners is not None else []
-    resolved = resolve([*loaded.manifests, *others], loaded.broken)
-    flows = compile_flows(resolved.desired)
-    found = [*loaded.diagnostics, *resolved.diagnostics, *check_expressions(resolved.desired)]
-    found += _mapping_findings(resolved.desired, flows)
-    found += side_by_side(resolved.desired)
-    found += _condition_findings(resolved.desired)
-    found += check_subscriptions(resolved.desired)
-    if owners is not None:
-        found += [*owners.findings(loaded.manifests), *owners.left()]
-    return Judged(loaded, resolved.desired, flows, tuple(found))
-
-
-def _decided(settings: Settings, judged: Judged) -> Validation:
-    """With what policy says of it today."""
-    loaded = judged.loaded
-    results = _check_policy(settings.root, judged.desired, judged.flows)
-    found = [*judged.findings, *(result.diagnostic for result in results if result.diagnostic is not None)]
-    found = [_traced(d, loaded) for d in found]
-    unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
-    return Validation(loaded.files, judged.desired, judged.flows, unique, results, loaded.formerly)
-
-
-def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
-    """With where the variables at its place are given; not of a credential, which nobody may see."""
-    given = loaded.given.get(finding.place) if finding.place and finding.code != "SYN210" else None
-    return replace(finding, related=(*finding.related, *given)) if given else finding
-
-
-def _condition_findings(desired: Desired) -> list[Diagnostic]:
-    if not any(desired.of_kind("Schedule")) and not any(desired.of_kind("Subscription")):
-        return []
-    from syncline.policy.conditions import check_conditions
-
-    return check_conditions(desired)
-
-
-def _mapping_findings(desired: Desired, flows: Flows) -> list[Diagnostic]:
-    """Findings of every mapping: against the sources it is used with, or alone when it isn't used."""
-    from syncline.mapping.compile import compile_mapping
-
-    used = {item.flow.mapping.key for item in flows.values()}
-    found = [d for item in flows.values() for d in item.compiled.diagnostics]
-    for manifest in desired.of_kind("Mapping"):
-        if manifest.key not in used:
-            found += compile_mapping(manifest, None).diagnostics
-    return found
-
-
-def _mapping_tests(judged: Judged, passed: frozenset[Tested]) -> tuple[frozenset[Tested], list[Diagnostic]]:
-    """Runs the own tests of the mappings that were loaded, but for those that passed before: which pass, and what was
-    found.
-    """
-    from syncline.kinds.mapping import MappingSpec
-
-    sources = {item.flow.mapping.key: source_schema(item.flow.source) for item in judged.flows.values()}
-    found: list[Diagnostic] = []
-    passing: set[Tested] = set()
-    mine = {manifest.key for manifest in judged.loaded.manifests}
-    for manifest in judged.desired.of_kind("Mapping"):
-        if not isinstance(manifest.spec, MappingSpec) or not manifest.spec.tests or manifest.key not in mine:
-            continue
-        from syncline.mapping.tests import run_tests
-
-        tested = manifest.digest, sources.get(manifest.key)
-        wrong = [] if tested in passed else run_tests(manifest, tested[1])
-        found += wrong
-        if not wrong:
-            passing.add(tested)
-    return frozenset(passing), found
-
-
-def _check_policy(
-    root: Path, desired: Desired, flows: Flows, changes: tuple[Change, ...] = ()
-) -> tuple[PolicyResult, ...]:
-    from syncline.policy.check import check
-    from syncline.policy.facts import facts
-    from syncline.policy.rule import Subjects
-
-    found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return check(Subjects(desired, found, changes, dt.datetime.now(dt.UTC).date(), root))
-
-
-def _refuse(validation: Validation) -> None:
-    if validation.ok:
-        return
-    from syncline.model.errors import Denied
-
-    errors = tuple(d for d in validation.diagnostics if d.severity == "error")
-    policy = tuple(d for d in errors if d.code.startswith("SYN5"))
-    if len(policy) == len(errors):
-        raise Denied("policy denies what is declared", diagnostics=validation.diagnostics)
-    raise Invalid("the configuration is not valid", diagnostics=validation.diagnostics)
 
 
 def plan(
@@ -291,19 +95,17 @@ def plan(
             # What is retired is nobody's, and may come back where it was.
             others = {key for key, known in observed.objects.items() if known.source != source}
             observed = replace(observed, kept={key: at for key, at in observed.kept.items() if key not in others})
-        validation, taken = _beside(settings, validation, observed.objects, source, known)
-        _refuse(validation)
+        validation, taken = beside(settings, validation, observed.objects, source, known)
+        refuse(validation)
         unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
             key: manifest.digest for key, manifest in validation.desired.objects.items()
         }
         before = validation if unchanged else read_applied(reader)
         changes = changes_of(validation.desired, observed, before.flows, validation.flows, before.desired, taken)
         results = (
-            _check_policy(settings.root, validation.desired, validation.flows, changes)
-            if changes
-            else validation.policy
+            check_policy(settings.root, validation.desired, validation.flows, changes) if changes else validation.policy
         )
-        results = tuple(r for r in results if r.diagnostic is None or _said(r.diagnostic) not in validation.known)
+        results = tuple(r for r in results if r.diagnostic is None or validation.blames(r.diagnostic))
         made = make_plan(
             validation.desired,
             observed,
@@ -323,45 +125,6 @@ def plan(
         if data and made.can_apply:
             made = replace(made, data=tuple(_rehearsed(settings, validation, made, observed, reader, data)))
     return made
-
-
-def _beside(
-    settings: Settings,
-    validation: Validation | None,
-    applied: Mapping[ObjectKey, AppliedObject],
-    source: str,
-    known: Known | None,
-    base: str = "",
-) -> tuple[Validation, Mapping[ObjectKey, str]]:
-    """What the tree of a source declares, beside what is applied of others; which objects it takes over, and whose."""
-    from syncline.planner.ownership import Ownership
-
-    if not source and not any(one.source or key.kind == "Source" for key, one in applied.items()):
-        found = validation or validate(settings, base=base, known=known)
-        if not any(found.desired.of_kind("Source")):
-            return found, {}
-    loaded = declared(settings.root, settings.environment, None if known is None else known.files)
-    owners = Ownership.of(source, loaded.manifests, applied)
-    found = _validated(settings, loaded, mapping_tests=True, base=base, owners=owners, known=known)
-    if not found.ok and (before := _wrong_before(settings, applied, source)):
-        found = replace(found, diagnostics=tuple(d for d in found.diagnostics if _said(d) not in before), known=before)
-    return found, owners.taken([manifest.key for manifest in loaded.manifests])
-
-
-def _wrong_before(
-    settings: Settings, applied: Mapping[ObjectKey, AppliedObject], source: str
-) -> frozenset[tuple[str, str, str]]:
-    """What is wrong with other sources' objects as they are applied: no commit of this one can be blamed for that."""
-    from syncline.manifests.load import LoadResult, from_document
-
-    manifests = tuple(from_document(one.document) for one in applied.values())
-    found = _validated(settings, LoadResult(manifests), mapping_tests=False, base="").diagnostics
-    others = {str(key) for key, one in applied.items() if one.source != source}
-    return frozenset(_said(d) for d in found if d.subject in others)
-
-
-def _said(finding: Diagnostic) -> tuple[str, str, str]:
-    return finding.code, finding.message, finding.subject
 
 
 def _rehearsed(
@@ -442,7 +205,7 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     from syncline.executor.preview import preview_flow
 
     validation = validate(settings, mapping_tests=False)
-    _refuse(validation)
+    refuse(validation)
     found = preview_flow(validation.desired, validation.flows, key, settings, resolver(settings), limit)
     _records_read(settings, key, found.counts.read, found.secrets)
     return found
@@ -461,7 +224,7 @@ def examine(
     from syncline.state.open import open_reader
 
     validation = validate(settings, mapping_tests=False)
-    _refuse(validation)
+    refuse(validation)
     with closing(open_reader(settings.state_url)) as reader:
         examiner = Examiner(
             validation.desired, validation.flows, settings, resolver(settings), reader, share, values=values
