@@ -308,11 +308,6 @@ def applied_object(row: Row[Any]) -> AppliedObject:
     )
 
 
-def _applied_revision(row: Row[Any]) -> AppliedRevision:
-    author = Author(row.author, row.subject)
-    return AppliedRevision(row.id, row.finished, row.revision, row.plan, author, row.serial, row.objects, row.source)
-
-
 def _run(row: Row[Any]) -> RunRecord:
     return RunRecord(
         id=row.id,
