@@ -28,20 +28,20 @@ if TYPE_CHECKING:
 
     from syncline.executor.drift import FlowDrift
     from syncline.executor.engine import Engine
-    from syncline.executor.examine import Examination
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.executor.preview import Preview
     from syncline.executor.progress import Progress
     from syncline.executor.recorder import Recorder
+    from syncline.executor.rehearse import Rehearsal
     from syncline.executor.work import RunResult
     from syncline.manifests.commits import Made
     from syncline.manifests.repository import Revision
     from syncline.model.condition import Status
     from syncline.model.event import Event
+    from syncline.model.forecast import Forecast
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan
-    from syncline.model.rehearsal import Rehearsal
     from syncline.model.run import Reject
     from syncline.planner.approval import Approval
     from syncline.planner.known import Known
@@ -69,7 +69,7 @@ def plan(
     `source` is the source that the tree is of, '' for the first: what is applied of others stays as it is, and what
     they declare can be referred to. `known` is as in `validate`.
 
-    With `data`, flows that are new or change are rehearsed on up to so many records each: their systems are contacted,
+    With `data`, flows that are new or change are tried on up to so many records each: their systems are contacted,
     with credentials, unless policy or a guard stops the plan.
 
     `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit. `state` is read
@@ -123,24 +123,24 @@ def plan(
         check_environment(basis, observed.environment)
         made = replace(made, basis=basis)
         if data and made.can_apply:
-            made = replace(made, data=tuple(_rehearsed(settings, validation, made, observed, reader, data)))
+            made = replace(made, data=tuple(_forecasts(settings, validation, made, observed, reader, data)))
     return made
 
 
-def _rehearsed(
+def _forecasts(
     settings: Settings, validation: Validation, made: Plan, observed: Observed, reader: StateReader, limit: int
-) -> Iterator[Rehearsal]:
-    """Rehearsals of the flows that a plan changes. Where there is an audit log, it says that records were read."""
+) -> Iterator[Forecast]:
+    """Forecasts of the flows that a plan changes. Where there is an audit log, it says that records were read."""
+    from syncline.executor.forecast import Forecaster
     from syncline.executor.instance import resolver
-    from syncline.executor.rehearse import Rehearser
     from syncline.planner.effects import changed_flows
 
     former = {change.key: change.previous for change in made.changes if change.previous is not None}
-    rehearser = Rehearser(
+    forecaster = Forecaster(
         validation.desired, validation.flows, settings, resolver(settings), reader, observed, former, limit
     )
     for key in changed_flows(made.changes, validation.flows):
-        found, secrets = rehearser.rehearse(key)
+        found, secrets = forecaster.forecast(key)
         _records_read(settings, key, found.counts.read, secrets)
         yield found
 
@@ -211,25 +211,25 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
     return found
 
 
-def examine(
+def rehearse(
     settings: Settings, key: ObjectKey, *, progress: Progress, share: float = 1.0, values: bool = False
-) -> Examination:
+) -> Rehearsal:
     """
     A whole run of a *declared* flow without writing: what it would do, what it would reject, how good the data is.
 
     `share` of the records is looked at. Where there is an audit log, it says that records were read.
     """
-    from syncline.executor.examine import Examiner
     from syncline.executor.instance import resolver
+    from syncline.executor.rehearse import Rehearser
     from syncline.state.open import open_reader
 
     validation = validate(settings, mapping_tests=False)
     refuse(validation)
     with closing(open_reader(settings.state_url)) as reader:
-        examiner = Examiner(
+        rehearser = Rehearser(
             validation.desired, validation.flows, settings, resolver(settings), reader, share, values=values
         )
-        found = examiner.examine(key, progress)
+        found = rehearser.rehearse(key, progress)
     _records_read(settings, key, found.counts.read, found.secrets)
     return found
 

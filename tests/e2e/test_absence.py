@@ -259,7 +259,7 @@ def test_an_answer_that_is_passed_over_may_have_had_records(house, tickets, do, 
     build(house.root, texts)
     told = [one.counts.absent for one in workflow.plan(house, data=1000).data]
     workflow.apply(house)
-    told.append(workflow.examine(house, KEY, progress=Silent()).counts.absent)
+    told.append(workflow.rehearse(house, KEY, progress=Silent()).counts.absent)
     found = run(house)
     assert found.receipt is not None
     assert [*told, found.record.counts.absent] == [absent] * 3

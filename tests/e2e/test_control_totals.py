@@ -52,7 +52,7 @@ def test_other_totals_put_nothing_in_place(tmp_path, write, kind, control):
     """A replaced table stays as it was, and what is validated first writes nothing; a rehearsal says so before."""
     scenario = Scenario(write, kind=kind)
     settings = house(tmp_path, scenario, control)
-    told = workflow.examine(settings, scenario.key, progress=Silent())
+    told = workflow.rehearse(settings, scenario.key, progress=Silent())
     assert told.refused.startswith("SYN717")
     workflow.apply(settings)
     with pytest.raises(Denied) as caught:

@@ -1,223 +1,145 @@
-"""`plan --data`: what is told of rows before a run is what the run then does, and looking changes nothing."""
+"""`syncline rehearse`: what is told of a whole run before it is what the run then does, and nothing is written."""
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
+import re
 
 import pytest
 
 from syncline import workflow
-from syncline.cli.output.paint import Paint
-from syncline.cli.output.plan_markdown import render_plan as markdown
-from syncline.cli.output.plan_text import render_plan as text
+from syncline.cli.main import main
+from syncline.executor.opening import Opener
 from syncline.executor.progress import Silent
-from syncline.model.key import ObjectKey
-from syncline.planner.serialize import dumps, loads
-from tests.api_server import Reply, api_server
-from tests.e2e.api import helpdesk
-from tests.e2e.house import Scenario, audit_events, build, customers
+from tests.e2e.house import FLOW, Scenario, audit_events, build, customers
 
-FLOW = ObjectKey("acme", "Sync", "customers")
-TICKETS = ObjectKey("acme", "Sync", "tickets")
-CLASSED = "{to: email, from: email, class: pii.email, check: {format: email}}"
+#: Small enough that the house's files are read in several batches.
+BYTES = 512
 
 
-def house(root, rows=40, **kind):
-    """A house whose sync is declared and not applied."""
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch):
+    """Batches of a few rows, so that keys come again in other batches."""
+    made = Opener.__init__
+
+    def init(self, *args, **how):
+        made(self, *args, **how)
+        self.batch_bytes = BYTES
+
+    monkeypatch.setattr(Opener, "__init__", init)
+
+
+def rehearsed(settings, **how):
+    return workflow.rehearse(settings, FLOW, progress=Silent(), **how)
+
+
+def again(told, receipt):
+    """How many rows the receipt has as updated, unchanged or inserted that were told of as coming again."""
+    names = ("read", "written", "rejected", "skipped", "deleted")
+    assert [getattr(told.counts, name) for name in names] == [getattr(receipt.counts, name) for name in names]
+    kinds = ("inserted", "updated", "unchanged")
+    more = [getattr(receipt.counts, kind) - getattr(told.counts, kind) for kind in kinds]
+    assert min(more) >= 0
+    return sum(more)
+
+
+def house(root, scenario, rows=60, **changes):
     customers(root, rows)
-    return build(root, Scenario(**{"write": "upsert", **kind}).texts)
-
-
-def rehearsed(settings, limit):
-    (found,) = workflow.plan(settings, data=limit).data
-    return found
+    texts = scenario.texts
+    return build(root, {name: changes.get(name.partition(".")[0], str)(text) for name, text in texts.items()})
 
 
 @pytest.mark.parametrize("write", ["upsert", "append", "replace"])
 @pytest.mark.parametrize("destination", ["sqlite", "parquet"])
 def test_the_run_does_what_was_told(tmp_path, write, destination):
-    """Over everything the rehearsal is exact: its counts are those of the run's receipt."""
+    """Its counts are those of the run's receipt, also over rows that are there already, but for keys that come again."""
     if (write, destination) == ("upsert", "parquet"):
         pytest.skip("files can't be upserted")
-    settings = house(tmp_path, write=write, destination=destination)
-    told = rehearsed(settings, 1000)
-    workflow.apply(settings)
-    receipt = workflow.run(settings, FLOW, progress=Silent()).receipt
-
-    assert told.exact
-    assert told.compared
-    assert told.counts == receipt.counts
-
-
-def test_a_changed_flow_is_compared_with_the_rows_that_are_there(tmp_path):
-    """After a change of the mapping, the counts of what is inserted, updated and unchanged are those of the next run."""
-    settings = house(tmp_path)
-    workflow.apply(settings)
-    workflow.run(settings, FLOW, progress=Silent())
-    customers(tmp_path, 45)
-    mapping = tmp_path / "mapping.yaml"
-    mapping.write_text(mapping.read_text().replace("{to: name, from: name}", "{to: name, from: \"name || 'x'\"}"))
-
-    told = rehearsed(settings, 1000)
-    workflow.apply(settings)
-    receipt = workflow.run(settings, FLOW, progress=Silent()).receipt
-
-    assert told.counts == receipt.counts
-    assert told.counts.unchanged
-    assert told.counts.inserted
-
-
-def test_a_sample_says_so_and_estimates_the_whole(tmp_path):
-    """The first ten of two thousand: sampled, with about how many there are, within a tenth."""
-    told = rehearsed(house(tmp_path, 2000), 10)
-
-    assert not told.exact
-    assert told.counts.read == 10
-    assert 1800 < told.total < 2200
-
-
-def test_looking_changes_nothing(tmp_path):
-    """No database, folder or key is made, and nothing is applied."""
-    settings = house(tmp_path)
-    before = sorted(path.name for path in tmp_path.iterdir())
-    workflow.plan(settings, data=10)
-
-    assert sorted(path.name for path in tmp_path.iterdir()) == before
-
-
-def test_values_of_records_are_not_told(tmp_path):
-    """Rejected are counted with up to three reasons: place, field and rule, and no value, in any form of the plan."""
-    texts = Scenario("upsert").texts
-    customers(tmp_path, 40)
-    mapping = texts["mapping.yaml"].replace("{to: email, from: email, check: {format: email}}", CLASSED)
-    settings = build(tmp_path, {**texts, "mapping.yaml": mapping})
-    made = workflow.plan(settings, data=1000)
-    (told,) = made.data
-
-    assert told.counts.rejected > 3
-    assert [(r.place, r.field, r.rule) for r in told.reasons] == [
-        ("customers.csv:8", "email", "format"),
-        ("customers.csv:12", "balance", "type"),
-        ("customers.csv:15", "email", "format"),
-    ]
-    for shown in (dumps(made), markdown(made), text(made, Paint())):
-        assert "nowhere" not in shown
-        assert "1,000" not in shown
-
-
-def test_it_survives_being_saved(tmp_path):
-    """A saved plan reads back with its rehearsals."""
-    made = workflow.plan(house(tmp_path), data=10)
-
-    assert loads(dumps(made)) == made
-    assert json.loads(dumps(made))["data"][0]["object"] == "acme/Sync/customers"
-
-
-def test_without_it_nothing_is_contacted(tmp_path):
-    """A plan that isn't asked for data has none, and the source may be gone."""
-    settings = house(tmp_path)
-    (tmp_path / "data" / "customers.csv").unlink()
-
-    assert workflow.plan(settings).data == ()
-    assert "data" not in json.loads(dumps(workflow.plan(settings)))
-
-
-def test_a_source_that_does_not_answer_is_told_of_and_the_plan_stands(tmp_path):
-    """What can't be tried has its reason in place of figures."""
-    settings = house(tmp_path)
-    (tmp_path / "data" / "customers.csv").unlink()
-
-    assert rehearsed(settings, 10).problem.startswith("SYN450 no file matches")
-
-
-def tickets(asked):
-    """Three pages of ten."""
-    page = int(asked.query.get("cursor", 0))
-    records = [{"id": page * 10 + n, "title": "t", "hours": 1} for n in range(1, 11)]
-    return Reply({"data": records, "next": str(page + 1) if page < 2 else None})
-
-
-def test_requests_are_counted_against_the_limit(tmp_path):
-    """All of an API is read within three requests, of two a minute: a minute in all."""
-    with api_server(tickets) as api:
-        texts = helpdesk(api.url)
-        connector = texts["connector.yaml"].replace("    retry:", "    limits: [{rate: 100/s}]\n    retry:")
-        settings = build(tmp_path, {**texts, "connector.yaml": connector})
-        whole = rehearsed(settings, 100)
-        part = rehearsed(settings, 10)
-
-    assert (whole.exact, whole.requests_needed, whole.limit, whole.seconds_needed) == (True, 3, "100/s", 0.0)
-    assert (part.exact, part.counts.read, part.total, part.requests_needed) == (False, 10, None, None)
-    assert part.requests < 3
-
-
-def test_an_incremental_flow_is_tried_from_its_position(tmp_path):
-    """A change that keeps the position reads on from it, as the next run will; a change that voids it, from the start."""
-
-    def after(asked):
-        known = int(asked.query.get("after", 0) or 0)
-        records = [{"id": n, "title": "t", "hours": 1} for n in range(1, 31) if n > known]
-        return Reply({"data": records, "next": None})
-
-    with api_server(after) as api:
-        settings = build(tmp_path, helpdesk(api.url, read="incremental"))
+    settings = house(tmp_path, Scenario(write, destination))
+    for rows in (40, 45):
+        customers(tmp_path, rows)
+        told = rehearsed(settings)
+        assert told.seen == told.counts.read
         workflow.apply(settings)
-        workflow.run(settings, TICKETS, progress=Silent())
-        sync = tmp_path / "sync.yaml"
-        written = sync.read_text()
-        sync.write_text(written.replace("check: {maxLength: 100}", "check: {maxLength: 99}"))
-        kept = rehearsed(settings, 100)
-        sync.write_text(written.replace("to: warehouse/tickets", "to: warehouse/others"))
-        moved = rehearsed(settings, 100)
+        receipt = workflow.run(settings, FLOW, progress=Silent()).receipt
+        assert told.counts.written == receipt.counts.written
+        if not told.compared:
+            assert told.note
+        elif write == "replace":  # a receipt has all of its rows as inserted
+            assert told.counts.inserted + told.counts.updated + told.counts.unchanged <= receipt.counts.inserted
+        else:
+            assert again(told, receipt) <= told.duplicates
+        assert told.rejects.count == receipt.counts.rejected
 
-    assert (kept.resumed, kept.counts.read, kept.exact) == (True, 0, True)
-    assert (moved.resumed, moved.counts.read, moved.counts.inserted) == (False, 30, 30)
 
-
-def test_there_is_evidence_of_the_reading(tmp_path):
-    """Where there is an audit log, it says of which flow records were read."""
-    settings = house(tmp_path)
+def test_keys_that_come_again_are_counted(tmp_path):
+    """Whether in one batch or in different ones; only the last of each counts as written anew."""
+    settings = house(tmp_path, Scenario("upsert"))
+    lines = [f"{n},Ada {n},ada{n}@example.com,{n}.50,1990-01-01" for n in range(20)]
+    again_there = [lines[0], *lines[:10]]
+    file = tmp_path / "data" / "customers.csv"
+    file.write_text("\n".join(["id,name,email,balance,born", *lines, *again_there]) + "\n", encoding="utf-8")
+    told = rehearsed(settings)
     workflow.apply(settings)
-    mapping = tmp_path / "mapping.yaml"
-    mapping.write_text(mapping.read_text().replace("{to: name, from: name}", "{to: name, from: \"name || 'x'\"}"))
-    workflow.plan(settings, data=10)
-
-    found = [json.dumps(event) for event in audit_events(settings) if "run.preview" in json.dumps(event)]
-    assert len(found) == 1
-    assert '"read": 10' in found[0]
+    receipt = workflow.run(settings, FLOW, progress=Silent()).receipt
+    assert again(told, receipt) <= told.duplicates
+    assert told.duplicates == 11
+    assert told.counts.inserted == receipt.counts.inserted == 20
 
 
-def test_the_table_has_no_trace_of_a_comparison(tmp_path):
-    """A temporary table stays out of the database file."""
-    settings = house(tmp_path)
+def test_nothing_is_written(tmp_path):
+    """Neither a table nor a run nor an object of the state; the log says that records were read."""
+    settings = house(tmp_path, Scenario("upsert"))
     workflow.apply(settings)
-    workflow.run(settings, FLOW, progress=Silent())
-    mapping = tmp_path / "mapping.yaml"
-    mapping.write_text(mapping.read_text().replace("{to: name, from: name}", "{to: name, from: \"name || 'x'\"}"))
-    workflow.plan(settings, data=10)
-
-    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database:
-        assert not database.execute("SELECT 1 FROM sqlite_schema WHERE name LIKE '%stage%'").fetchall()
+    rehearsed(settings)
+    assert not (tmp_path / "warehouse.db").exists()
+    assert workflow.runs(settings, None, 10) == ()
+    assert "run.preview" in json.dumps(audit_events(settings)[-1])
 
 
-def test_rows_that_a_read_lacks_are_told(tmp_path):
-    """Where all of it was read and has its key, their number is that of the run; else that it isn't known."""
-    texts = Scenario("upsert", absent="delete").texts
-    for line in (", check: {format: email}", ', type: "decimal(12,2)"'):
-        texts["mapping.yaml"] = texts["mapping.yaml"].replace(line, "")
-    customers(tmp_path, 50, malformed=False)
-    settings = build(tmp_path, texts)
-    workflow.apply(settings)
-    workflow.run(settings, FLOW, progress=Silent())
-    customers(tmp_path, 40, malformed=False)
-    build(tmp_path, {**texts, "mapping.yaml": texts["mapping.yaml"].replace("from: name", "from: upper(name)")})
+def test_a_guard_that_would_refuse_is_told(tmp_path):
+    """With what it would say; the exit code is that of a refusal."""
+    house(
+        tmp_path,
+        Scenario("upsert"),
+        sync=lambda text: text.replace("write: upsert", "write: upsert, guards: {maxRejects: 1}"),
+    )
+    assert main(["--root", str(tmp_path), "rehearse", "Sync/customers"]) == 3
 
-    part, told = rehearsed(settings, 10), rehearsed(settings, 1000)
-    assert part.counts.absent == 0
-    assert "rows that the read lacks" in part.note
-    assert told.counts.absent == 10
-    assert "10 to delete" in text(workflow.plan(settings, data=1000), Paint())
-    workflow.apply(settings)
-    assert workflow.run(settings, FLOW, progress=Silent()).record.counts == told.counts
+
+def test_quality_is_told_by_field(tmp_path):
+    """How complete and valid each field is, how many of its values are distinct and alike, and the newest date."""
+    settings = house(tmp_path, Scenario("upsert"), 100)
+    told = rehearsed(settings)
+    quality = {one.field: one for one in told.quality}
+    assert list(quality) == ["id", "name", "email", "balance", "born"]
+    rejected = {broken.field: broken.count for broken in told.rejects.broken}
+    for name, one in quality.items():
+        assert one.validity == pytest.approx(1 - rejected.get(name, 0) / told.counts.read)
+    assert quality["id"].distinct == pytest.approx(1, abs=0.05)
+    assert quality["born"].newest
+    assert 0 < told.score <= 100
+
+
+def test_a_sample_looks_at_some_batches_of_the_whole(tmp_path):
+    """About as many records as asked for, spread over the file; it says of how many."""
+    settings = house(tmp_path, Scenario("upsert"), 20_000)
+    told = rehearsed(settings, share=0.3)
+    assert told.seen == 20_002
+    assert 0.2 < told.counts.read / told.seen < 0.6
+    assert told.refused == ""
+
+
+def test_the_page_needs_nothing_else(tmp_path, capsys):
+    """No script, nothing from elsewhere, no value of a record; as data it has the same figures."""
+    house(tmp_path, Scenario("upsert"))
+    page = tmp_path / "page.html"
+    assert main(["--root", str(tmp_path), "rehearse", "Sync/customers", "-o", "html", "--out", str(page)]) == 4
+    text = page.read_text(encoding="utf-8")
+    assert "Quality by field" in text
+    assert not re.search(r"<script|https?://|src=|@import|url\(", text)
+    capsys.readouterr()
+    main(["--root", str(tmp_path), "rehearse", "Sync/customers", "-o", "json"])
+    data = json.loads(capsys.readouterr().out)
+    assert data["version"] == "syncline/rehearsal/v1"
+    assert data["counts"]["read"] == 62

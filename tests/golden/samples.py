@@ -6,11 +6,14 @@ from dataclasses import replace
 
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.verify import Finding, Verification
+from syncline.executor.quality import Quality
+from syncline.executor.rehearse import Rehearsal
+from syncline.executor.report import summarise
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
+from syncline.model.forecast import Forecast, Reason
 from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
-from syncline.model.rehearsal import Reason, Rehearsal
 from syncline.model.run import Counts, Receipt, Reject, RunState
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
 from syncline.state.store import RunRecord
@@ -144,10 +147,10 @@ PLAN = Plan(
         ),
     ),
 )
-REHEARSED = replace(
+FORECAST = replace(
     PLAN,
     data=(
-        Rehearsal(
+        Forecast(
             key("acme/Sync/tickets"),
             counts=Counts(read=1000, written=982, rejected=18, inserted=812, updated=120, unchanged=50),
             compared=True,
@@ -161,7 +164,7 @@ REHEARSED = replace(
                 Reason("tickets#40", "", "parse", "it can't be read as declared"),
             ),
         ),
-        Rehearsal(
+        Forecast(
             key("acme/Sync/orders"),
             exact=True,
             resumed=True,
@@ -169,7 +172,7 @@ REHEARSED = replace(
             note="which rows are there is known only by writing",
             total=1,
         ),
-        Rehearsal(key("acme/Sync/contacts"), problem="SYN450 no file matches 'contacts*.csv'"),
+        Forecast(key("acme/Sync/contacts"), problem="SYN450 no file matches 'contacts*.csv'"),
     ),
 )
 DENIED = Plan(
@@ -289,4 +292,23 @@ EVENTS = (
             "unmapped": {"object": "acme/Sync/tickets", "details": {"rules": ["residency", "owned"], "read": 20}},
         },
     ),
+)
+REHEARSED = Rehearsal(
+    key("acme/Import/people"),
+    counts=Counts(read=1200, written=1197, rejected=3, inserted=700, updated=97, unchanged=400),
+    seen=1200,
+    duplicates=4,
+    compared=True,
+    note="",
+    rejects=summarise(REJECTS),
+    quality=(
+        Quality("email", 0.98, 0.995, 0.9, 0.97, "aaa@aaa.aa"),
+        Quality("born", 1.0, 1.0, newest="2026-03-01"),
+        Quality("<nobody>", None, None),
+    ),
+    refused="SYN701 3 of 1,200 records are rejected, more than maxRejects 0.1% allows",
+    resumed=True,
+)
+SAMPLED = replace(
+    REHEARSED, seen=120_000, compared=False, note="which rows are there is known only by writing", refused=""
 )

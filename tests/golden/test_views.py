@@ -16,6 +16,7 @@ from syncline.cli.output import (
     plan_markdown,
     plan_text,
     receipt_text,
+    rehearsal,
     runs,
     statuses,
 )
@@ -63,8 +64,8 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "plan-denied.txt": lambda folder: plan_text.render_plan(samples.DENIED, PLAIN, sources(folder)),
     "plan-empty.txt": lambda folder: plan_text.render_plan(samples.EMPTY, PLAIN, sources(folder)),
     "plan.md": lambda _: plan_markdown.render_plan(samples.PLAN),
-    "plan-data.txt": lambda folder: plan_text.render_plan(samples.REHEARSED, PLAIN, sources(folder)),
-    "plan-data.md": lambda _: plan_markdown.render_plan(samples.REHEARSED),
+    "plan-data.txt": lambda folder: plan_text.render_plan(samples.FORECAST, PLAIN, sources(folder)),
+    "plan-data.md": lambda _: plan_markdown.render_plan(samples.FORECAST),
     "plan-denied.md": lambda _: plan_markdown.render_plan(samples.DENIED),
     "comment.md": lambda folder: comment.render_comment("eu/prod", samples.PLAN, (), (), 3, sources(folder)),
     "comment-invalid.md": lambda folder: comment.render_comment(
@@ -76,6 +77,9 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "run-interrupted.txt": lambda _: runs.render_run(samples.RUNS[1], PLAIN),
     "rejects.txt": lambda _: runs.render_rejects(samples.RUNS[0], samples.REJECTS, PLAIN),
     "run-report.html": lambda _: run_report.render_report(samples.RUNS[0], summarise(samples.REJECTS)),
+    "rehearsal.txt": lambda _: rehearsal.render_rehearsal(samples.REHEARSED, PLAIN),
+    "rehearsal-sampled.txt": lambda _: rehearsal.render_rehearsal(samples.SAMPLED, PLAIN, values=True),
+    "rehearsal.html": lambda _: rehearsal.render_rehearsal_page(samples.REHEARSED, values=False),
     "status.txt": lambda _: statuses.render_statuses(standing.STATUSES, (standing.SOURCE,), standing.NOW, PLAIN),
     "status-colour.txt": lambda _: statuses.render_statuses(
         standing.STATUSES, (standing.SOURCE,), standing.NOW, COLOURED

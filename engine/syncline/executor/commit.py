@@ -247,7 +247,7 @@ def keep_rejects(facilities: Facilities, key: ObjectKey, after: Checkpoint, prep
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class FirstPass:
     """The sink of `validate: before-commit`: it counts, and keeps rejects; whoever goes on drops them again."""
 
     facilities: Facilities

@@ -100,7 +100,7 @@ def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
 
 @dataclass(slots=True)
 class Preparer:
-    """Compiled columns and what the writer (None: a rehearsal) demands of rows.
+    """Compiled columns and what the writer (None: a rehearsal, a forecast or a first pass) demands of rows.
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read

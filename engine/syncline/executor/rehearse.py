@@ -1,242 +1,234 @@
-"""Rehearsals of declared flows: what their next runs would do, tried on their first records. Nothing is written.
+"""Rehearsing a declared flow: everything its next run would read is read, mapped and compared; nothing is written.
 
-A rehearsal reads from where the run would begin, maps as it would, and asks the destination which rows are there.
+Unlike a forecast for a plan (`forecast.py`), it reads to the end, in batches and bounded memory: keys are remembered
+by 64-bit hashes. It tells which rules break and where, which keys come more than once, how good each field is, and
+whether a guard would stop the run.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-import polars as pl
-
-from syncline.executor.absence import absence_of, unsure_of
+from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
+from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.control import added, check_control
+from syncline.executor.guard import check_deletes, check_rejects, check_rows, max_shrink
 from syncline.executor.opening import Opener, bind_columns, hash_key_in
 from syncline.executor.prepare import Prepared, Preparer
-from syncline.executor.preview import first
+from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.quality import Quality, QualityMeter
+from syncline.executor.report import Summary, summarise
+from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.kinds.sync import SyncSpec
-from syncline.model.errors import SynclineError
-from syncline.model.rehearsal import Reason, Rehearsal
-from syncline.model.run import Counts
-from syncline.planner.pace import budget
-from syncline.sdk.comparison import Compared, Proposed
+from syncline.model.errors import Denied, SynclineError
+from syncline.model.run import Counts, Reject
+from syncline.sdk.comparison import Proposed
 from syncline.sdk.destination import Target
-from syncline.sdk.source import BATCH_ROWS, Measured
+from syncline.sdk.source import Measured
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from syncline.executor.instance import Resolve
+    from syncline.kinds.sync import Guards
     from syncline.manifests.desired import Desired
     from syncline.model.key import ObjectKey
-    from syncline.model.run import Reject
-    from syncline.planner.compiled import CompiledFlow, Flows
-    from syncline.planner.observed import Observed
-    from syncline.sdk.source import Source
+    from syncline.planner.compiled import Flows
+    from syncline.sdk.batch import Batch
     from syncline.settings import Settings
     from syncline.state.store import StateReader
 
-#: Reasons of rejects that are told.
-_REASONS: Final = 3
-#: No name that a column can have.
-_GONE: Final = "=gone"
+#: Batches where only a share is looked at: whole batches are, spread evenly.
+_SAMPLED_ROWS, _SAMPLED_BYTES = 5_000, 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """
+    What the next run of a flow would do. `counts` are of the records looked at, of `seen` that were read: all of them
+    unless it was sampled. `duplicates` are records whose key comes more than once, but for one of each key: those of
+    one batch count as skipped, as in a run, and those of others as written, but neither as inserted nor as updated.
+
+    `compared` is False where only writing tells which rows are there: then `written` isn't divided; `note` says why.
+    `refused` is what a guard would stop the run with.
+    """
+
+    key: ObjectKey
+    counts: Counts
+    seen: int
+    duplicates: int
+    compared: bool
+    note: str
+    rejects: Summary
+    quality: tuple[Quality, ...]
+    refused: str = ""
+    resumed: bool = False
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> float | None:
+        """The mean of the fields' scores, from 0 to 100."""
+        scores = [quality.score for quality in self.quality if quality.score is not None]
+        return sum(scores) / len(scores) if scores else None
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearser:
-    """
-    Tries declared flows on up to `limit` records each. `reader` says where their runs would begin, `observed` what runs
-    counted; `former` are names that moved flows had. `anew`: from the start, wherever they are.
-    """
+    """Rehearses declared flows; `share` of the records is looked at (1: all). `reader` says where runs would begin."""
 
     desired: Desired
     flows: Flows
     settings: Settings
     resolve: Resolve
     reader: StateReader
-    observed: Observed
-    former: Mapping[ObjectKey, ObjectKey]
-    limit: int
-    anew: bool = False
+    share: float = 1.0
+    values: bool = False
 
-    def rehearse(self, key: ObjectKey) -> tuple[Rehearsal, tuple[str, ...]]:
-        """One flow, and the names of the secrets that it used. What keeps it from being tried is told in the result."""
-        item = self.flows[key]
+    def rehearse(self, key: ObjectKey, progress: Progress) -> Rehearsal:
+        """One flow. Raises what would keep its run from reading; a destination that can't be asked is noted."""
         applied = Applied(0, "", "", {}, self.desired, self.flows)
-        rows = min(self.limit, BATCH_ROWS)
-        opener = Opener(item, applied, self.settings, self.resolve, strict=False, batch_rows=rows)
-        try:
-            found = self._tried(item, opener)
-        except SynclineError as error:
-            found = Rehearsal(key, problem=f"{error.code} {error.message}")
-        return found, tuple(opener.secrets.names)
-
-    def _tried(self, item: CompiledFlow, opener: Opener) -> Rehearsal:
-        key = item.flow.key
-        before = self.former.get(key, key)
-        saved = self.reader.cursor(before)
-        start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=self.anew)
+        item = applied.flow(key)
+        opener = Opener(item, applied, self.settings, self.resolve, strict=False)
+        if self.share < 1:
+            opener.batch_rows, opener.batch_bytes = _SAMPLED_ROWS, _SAMPLED_BYTES
+        start = start_of(str(key), item.flow, self.reader.cursor(key), (), self.reader, full_refresh=False)
+        spec, began = item.flow.spec, time.perf_counter()
+        progress.started(RunInfo("", str(key), spec.source, spec.to, dry=True))
         with closing(opener.source()) as source:
-            part = self._read(item, source, start.position)
-            total = self._total(item, part, source, before)
-        found = Rehearsal(
-            key,
-            exact=part.whole,
+            columns = bind_columns(item, source, hash_key_in(self.settings.keys))
+            tombstones = tombstones_of(item.flow, columns)
+            schema = replace(columns.target, key=item.flow.target_key)
+            if tombstones is not None:
+                schema = tombstones.target(schema)
+            target = Target(str(key), "", item.flow.target.stream, schema, item.flow.spec.write)
+            sweeps = isinstance(spec, SyncSpec) and spec.absent == "delete"
+            keyed = item.flow.spec.write != "append" and bool(schema.key)
+            seen = _Rehearsed(
+                opener, target, sweeps=sweeps, keyed=keyed, mark=tombstones.mark if tombstones is not None else ""
+            )
+            control = item.flow.spec.guards.control
+            preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control)
+            total = source.total_bytes if isinstance(source, Measured) else None
+
+            def rejects() -> Iterator[Reject]:
+                size = 0
+                for batch in self._chosen(source.read(start.position), seen):
+                    prepared = preparer.prepare(batch)
+                    seen.take(prepared)
+                    size += batch.size
+                    progress.advanced(seen.counts, size / total if total else None)
+                    yield from prepared.rejects
+
+            summary = summarise(rejects(), values=self.values)
+            seen.duplicates += preparer.duplicates
+        progress.finished(seen.counts, time.perf_counter() - began)
+        found = seen.rehearsal(key, summary)
+        return replace(
+            found,
+            refused=_refused(spec.guards, seen, found.counts) if self.share >= 1 else "",
             resumed=start.position is not None,
-            counts=part.counts,
-            total=total,
-            reasons=tuple(_reason(r, item) for r in part.rejects[:_REASONS]),
+            secrets=tuple(opener.secrets.names),
         )
-        return _compared(_paced(found, item, opener), opener, part)
 
-    def _read(self, item: CompiledFlow, source: Source, position: dict[str, object] | None) -> _Part:
-        columns = bind_columns(item, source, hash_key_in(self.settings.keys))
-        tombstones = tombstones_of(item.flow, columns)
-        schema = replace(columns.target, key=item.flow.target_key)
-        if tombstones is not None:
-            schema = tombstones.target(schema)
-        spec = item.flow.spec
-        target = Target(str(item.flow.key), "", item.flow.target.stream, schema, spec.write)
-        keyed = spec.write != "append" and bool(schema.key)
-        preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
-        part = _Part(target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
-        part.sweeps = absence_of(item.flow, columns) is not None
-        for batch in source.read(position):
-            room = self.limit - part.counts.read
-            if room <= 0 and batch.read:
-                return part
-            part.unsure = part.unsure or bool(unsure_of(batch))
-            some = first(batch, room)
-            part.take(preparer.prepare(some), round(batch.size * some.read / max(batch.read, 1)))
-            if batch.frame.height > room:
-                return part
-        part.whole = True
-        return part
-
-    def _total(self, item: CompiledFlow, part: _Part, source: Source, before: ObjectKey) -> int | None:
-        """About how many records the whole run reads; None where nothing tells it."""
-        if part.whole:
-            return part.counts.read
-        spec = item.flow.spec
-        size = source.total_bytes if isinstance(source, Measured) else None
-        if size and part.size:
-            return max(part.counts.read, round(part.counts.read * size / part.size))
-        if isinstance(spec, SyncSpec) and spec.read == "incremental":
-            return None  # what runs read past a position says nothing of what there is
-        known = self.observed.last_read.get(before)
-        return max(part.counts.read, known) if known else None
+    def _chosen(self, batches: Iterator[Batch], seen: _Rehearsed) -> Iterator[Batch]:
+        """The batches that are looked at: the first, and then as many as the share asks for, spread evenly."""
+        due = 1.0
+        for batch in batches:
+            seen.read += batch.read
+            seen.unsure = seen.unsure or bool(unsure_of(batch))
+            if due >= 1:
+                due -= 1
+                yield batch
+            due += self.share
 
 
 @dataclass(slots=True)
-class _Part:
-    """What was read and mapped of a flow; `whole`: there was no more. `size` is in bytes of the source.
+class _Rehearsed:
+    """What was found so far."""
 
-    `unsure`: what the read lacks may be there, so that a run which `sweeps` deletes none of it.
-    """
-
+    opener: Opener
     target: Target
     keyed: bool
     mark: str
+    read: int = 0
+    counts: Counts = field(default_factory=Counts)
+    duplicates: int = 0
+    note: str = ""
+    there: int | None = None
     sweeps: bool = False
     unsure: bool = False
-    whole: bool = False
-    counts: Counts = field(default_factory=Counts)
-    size: int = 0
-    rejects: list[Reject] = field(default_factory=list)
-    frames: list[pl.DataFrame] = field(default_factory=list)
+    compared: bool = True
+    matched: int = 0
+    sums: dict[str, str] = field(default_factory=dict)
+    keys: SeenKeys = field(init=False)
+    meter: QualityMeter = field(init=False)
 
-    def take(self, prepared: Prepared, size: int) -> None:
+    def __post_init__(self) -> None:
+        self.keys = SeenKeys(self.target.schema.key)
+        self.meter = QualityMeter(self.target.schema)
+
+    def take(self, prepared: Prepared) -> None:
+        """A batch: its rows are compared with those of batches before it, and with the destination's."""
         self.counts += prepared.counts
-        self.size += size
-        self.rejects += prepared.rejects[:_REASONS]
-        if prepared.frame.height:
-            self.frames.append(prepared.frame.with_columns(pl.lit(value=False).alias(_GONE)))
-        if prepared.gone is not None:
-            self.frames.append(prepared.gone.with_columns(pl.lit(value=True).alias(_GONE)))
+        self.sums = added(self.sums, prepared.sums)
+        self.meter.take(prepared.frame, prepared.rejects, prepared.counts.read)
+        frame = prepared.frame.filter(self.keys.fresh(prepared.frame)) if self.keyed else prepared.frame
+        self.duplicates += prepared.frame.height - frame.height
+        self._compare(frame, prepared.gone)
 
-    def proposed(self) -> tuple[Proposed, int]:
-        """All rows and keys, of which the last word on each key counts; and how many words were not the last."""
-        schema = self.target.schema
-        if not self.frames:
-            from syncline.sdk.frame import target_frame_schema
+    def _compare(self, frame: pl.DataFrame, gone: pl.DataFrame | None) -> None:
+        if not self.compared:
+            return
+        try:
+            found = self.opener.compare(Proposed(self.target, frame, gone, self.mark))
+        except SynclineError as error:
+            self.compared, self.note = False, f"{error.code} {error.message}"
+            return
+        if found is None:
+            self.compared, self.note = False, "which rows are there is known only by writing"
+            return
+        self.there = found.there
+        self.matched += found.updated + found.unchanged
+        deleted = found.deleted if self.target.mode != "replace" else 0
+        self.counts = replace(
+            self.counts,
+            inserted=self.counts.inserted + found.inserted,
+            updated=self.counts.updated + found.updated,
+            unchanged=self.counts.unchanged + found.unchanged,
+            deleted=self.counts.deleted + deleted,
+        )
 
-            return Proposed(self.target, pl.DataFrame(schema=target_frame_schema(schema))), 0
-        every = pl.concat(self.frames, how="diagonal")
-        last = every.unique(subset=list(schema.key), keep="last", maintain_order=True) if self.keyed else every
-        gone = last.filter(_GONE).select(schema.key) if self.keyed else None
-        rows = last.filter(~pl.col(_GONE)).select(schema.names)
-        return Proposed(self.target, rows, gone, self.mark), every.height - last.height
-
-
-def _reason(reject: Reject, item: CompiledFlow) -> Reason:
-    """Why, without anything that may be a value: a parser's words may quote one, and the path of a request have one."""
-    place = reject.place
-    if item.flow.source.runtime == "rest":
-        place = f"{item.flow.source.stream}#{place.rpartition('#')[2]}"
-    message = "it can't be read as declared" if reject.rule == "parse" else reject.message
-    return Reason(place, reject.field, reject.rule, message)
-
-
-def _paced(found: Rehearsal, item: CompiledFlow, opener: Opener) -> Rehearsal:
-    """With the requests that were made, and what the whole run takes."""
-    requests = round(opener.counted().get("requests", 0))
-    limit = budget(item.flow.source)
-    needed = None
-    if requests and found.total is not None:
-        needed = requests if found.exact else math.ceil(requests * found.total / max(found.counts.read, 1))
-    return replace(
-        found,
-        requests=requests,
-        requests_needed=needed,
-        seconds_needed=limit.shortest(needed) if limit is not None and needed is not None else None,
-        limit=limit.text if limit is not None else "",
-    )
+    def rehearsal(self, key: ObjectKey, summary: Summary) -> Rehearsal:
+        """All of it."""
+        counts = self.counts
+        if self.compared and self.target.mode == "replace" and self.read == counts.read:
+            counts = replace(counts, deleted=max((self.there or 0) - self.matched, 0))
+        # Of what is rejected, a run notes the key where it can be read: whether its row stays isn't known here.
+        if self.compared and self.sweeps and not self.unsure and not counts.rejected and self.read == counts.read:
+            counts = replace(counts, absent=max((self.there or 0) - self.matched, 0))
+        if not self.compared:
+            counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
+        return Rehearsal(key, counts, self.read, self.duplicates, self.compared, self.note, summary, self.meter.found())
 
 
-def _absent(found: Rehearsal, there: Compared, part: _Part) -> int | None:
-    """How many rows go for being absent; None unless everything was read and the key of all of it is known."""
-    if not part.sweeps or part.unsure:
-        return 0
-    if not found.exact or part.counts.rejected:
-        return None
-    return there.there - there.updated - there.unchanged - there.deleted
-
-
-def _compared(found: Rehearsal, opener: Opener, part: _Part) -> Rehearsal:
-    """With what a write of the rows would do, where the destination can tell."""
-    proposed, earlier = part.proposed()
+def _refused(guards: Guards, seen: _Rehearsed, counts: Counts) -> str:
+    """What a guard would stop the run with; empty where none would, as far as it can be told without writing."""
+    there = seen.there or 0
     try:
-        there = opener.compare(proposed)
-    except SynclineError as error:
-        return replace(found, note=f"{error.code} {error.message}")
-    if there is None:
-        return replace(found, note="which rows are there is known only by writing")
-    # Of a table that is replaced, what goes is known only when everything was read.
-    deleted = there.deleted if part.target.mode != "replace" or found.exact else 0
-    keys = proposed.gone.height if proposed.gone is not None else 0
-    absent = _absent(found, there, part)
-    counts = replace(
-        found.counts,
-        inserted=there.inserted,
-        updated=there.updated + earlier,
-        unchanged=there.unchanged + (keys - there.deleted if keys else 0),
-        deleted=deleted,
-        absent=absent or 0,
-    )
-    note = f"all {there.there:,} rows are replaced" if part.target.mode == "replace" and not found.exact else ""
-    if absent is None:
-        note = "rows that the read lacks are deleted at the end, and how many isn't known before"
-    return replace(found, counts=counts, compared=True, note=_foreign(opener, there) or note)
-
-
-def _foreign(opener: Opener, there: Compared) -> str:
-    """What becomes of a table that others filled, before the first run; '' for any other."""
-    flow = opener.item.flow
-    if not there.owner.foreign or not there.owner.known:
-        return ""
-    rows = f"the table is there with {there.owner.rows:,} rows, and no flow of ours made it"
-    return f"{rows}: it is adopted" if flow.spec.existing == "adopt" else f"{rows}: the run stops (SYN751)"
+        check_rejects(guards, counts)
+        check_rows(guards, counts)
+        check_control(guards, Checkpoint("", "", "", counts=counts, sums=seen.sums))
+        if seen.target.mode != "replace":
+            check_deletes(guards, counts.deleted + counts.absent, lambda: there)
+        elif (allowed := max_shrink(guards)) is not None and there - counts.written > there * allowed:
+            return f"SYN487 the table would shrink from {there:,} rows to {counts.written:,}"
+    except Denied as error:
+        return f"{error.code} {error.message}"
+    return ""

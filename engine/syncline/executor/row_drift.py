@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncline.executor.drift import ROWS, Finding, FlowDrift
-from syncline.executor.rehearse import Rehearser
+from syncline.executor.forecast import Forecaster
 from syncline.model.errors import Waiting
 from syncline.model.event import Action
 from syncline.planner.observed import Observed
@@ -28,12 +28,12 @@ def with_rows(engine: Engine, found: FlowDrift, limit: int) -> FlowDrift:
     facilities, applied = engine.facilities, engine.applied()
     store = facilities.store
     observed = Observed(store.lineage, applied.serial, applied.objects)
-    rehearser = Rehearser(
+    forecaster = Forecaster(
         applied.desired, applied.flows, facilities.settings, engine.resolve, store, observed, {}, limit, anew=True
     )
     try:
         with store.lease(f"run/{found.key}", ""):
-            tried, secrets = rehearser.rehearse(found.key)
+            tried, secrets = forecaster.forecast(found.key)
     except Waiting:
         return replace(found, rows="not compared: a run is under way")
     recorder = facilities.recorder

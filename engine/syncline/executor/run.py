@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from syncline.executor.absence import absence_of
 from syncline.executor.adopting import take_over
 from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.commit import Committer, Rehearsal
+from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, confirmed, differences
 from syncline.executor.credentials import note_credential
 from syncline.executor.guard import check_rows, enough_rows, max_shrink
@@ -282,8 +282,8 @@ class Run:
         total = source.total_bytes if offers(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
-            rehearsing = Preparer(columns, target, unique, None, strict=True, control=guards.control)
-            self._rehearse(source.read(start.position), rehearsing, start, total)
+            preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control)
+            self._first_pass(source.read(start.position), preparer, start, total)
         self.progress.phase("loading")
         into = Target(
             self.work.name,
@@ -363,7 +363,7 @@ class Run:
         spec = self.flow.spec
         return isinstance(spec, ImportSpec) and spec.validate_first == "before-commit" and not self.work.parent
 
-    def _rehearse(self, batches: Iterable[Batch], preparer: Preparer, start: Checkpoint, total: int | None) -> None:
+    def _first_pass(self, batches: Iterable[Batch], preparer: Preparer, start: Checkpoint, total: int | None) -> None:
         """Reads and maps everything, writes nothing; the guards decide."""
         serial = Serial()
         try:
@@ -371,7 +371,7 @@ class Run:
                 end = load(
                     incoming,
                     preparer,
-                    Rehearsal(self.facilities, self.flow.key),
+                    FirstPass(self.facilities, self.flow.key),
                     serial,
                     start,
                     self.guards,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic, has_errors
-from syncline.model.rehearsal import Rehearsal
+from syncline.model.forecast import Forecast
 from syncline.model.step import Step
 
 
@@ -49,7 +49,7 @@ class PolicyResult:
 class Plan:
     """Changes in the order shown, the steps in the order applied, and the policy's decisions.
 
-    `data` are rehearsals of the flows that change, where they were asked for: what is there, not what is declared.
+    `data` are forecasts of the flows that change, where they were asked for: what is there, not what is declared.
     """
 
     basis: Basis
@@ -58,7 +58,7 @@ class Plan:
     policy: tuple[PolicyResult, ...] = ()
     findings: tuple[Diagnostic, ...] = ()
     summary: Mapping[str, int] = field(default_factory=dict)
-    data: tuple[Rehearsal, ...] = ()
+    data: tuple[Forecast, ...] = ()
 
     @property
     def empty(self) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.errors import Invalid
+from syncline.model.forecast import Forecast, Reason
 from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
-from syncline.model.rehearsal import Reason, Rehearsal
 from syncline.model.run import Counts
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 from syncline.planner.approval import effects_digest
@@ -70,7 +70,7 @@ def _diagnostic(found: Diagnostic) -> dict[str, Any]:
     return {**asdict(found), "severity": str(found.severity)}
 
 
-def _rehearsal(found: Rehearsal) -> dict[str, Any]:
+def _forecast(found: Forecast) -> dict[str, Any]:
     return {**{name: value for name, value in asdict(found).items() if name != "key"}, "object": str(found.key)}
 
 
@@ -90,7 +90,7 @@ def _head(plan: Plan) -> dict[str, Any]:
 
 def _lists(plan: Plan) -> dict[str, Iterator[dict[str, Any]]]:
     """The lists of a plan, each item made when it is asked for."""
-    data = {"data": map(_rehearsal, plan.data)} if plan.data else {}  # only of plans that looked at data
+    data = {"data": map(_forecast, plan.data)} if plan.data else {}  # only of plans that looked at data
     return {
         **data,
         "changes": map(_change, plan.changes),
@@ -181,10 +181,10 @@ def _read_change(data: Any) -> Change:
     )
 
 
-def _read_rehearsal(data: Any) -> Rehearsal:
+def _read_forecast(data: Any) -> Forecast:
     plain = {name: value for name, value in data.items() if name != "object"}
     counts, reasons = Counts(**plain.pop("counts")), tuple(Reason(**r) for r in plain.pop("reasons"))
-    return Rehearsal(_key(data["object"]), counts=counts, reasons=reasons, **plain)
+    return Forecast(_key(data["object"]), counts=counts, reasons=reasons, **plain)
 
 
 def loads(text: str) -> Plan:
@@ -213,7 +213,7 @@ def loads(text: str) -> Plan:
             ),
             findings=tuple(_read_diagnostic(d) for d in data["findings"]),
             summary=data["summary"],
-            data=tuple(_read_rehearsal(r) for r in data.get("data", ())),
+            data=tuple(_read_forecast(r) for r in data.get("data", ())),
         )
         stated = data["digest"]
     except (KeyError, TypeError, ValueError) as error:

@@ -52,20 +52,20 @@ def rehearse(app: App, name: str, tenant: str, form: str, out: Path | None, *, s
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline import workflow
     from syncline.cli.commands.run import declared, watching
-    from syncline.cli.output.examination import examination_data, render_examination, render_examination_page
     from syncline.cli.output.jsontext import to_json
+    from syncline.cli.output.rehearsal import rehearsal_data, render_rehearsal, render_rehearsal_page
 
     settings = app.settings()
     key = declared(settings, name, tenant)
     with watching(app) as progress:
-        found = workflow.examine(settings, key, progress=progress, share=sample, values=values)
+        found = workflow.rehearse(settings, key, progress=progress, share=sample, values=values)
     match form:
         case "json":
-            text = to_json(examination_data(found))
+            text = to_json(rehearsal_data(found))
         case "html":
-            text = render_examination_page(found, values=values)
+            text = render_rehearsal_page(found, values=values)
         case _:
-            text = render_examination(found, app.paint, values=values)
+            text = render_rehearsal(found, app.paint, values=values)
     if out is not None:
         write_file(out, text, private=True)
         app.note(f"Written to {out}.")

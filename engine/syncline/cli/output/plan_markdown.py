@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from syncline.cli.output.forecasts import basis, outcome, reasons, work
 from syncline.cli.output.markdown import at, code, escape
 from syncline.cli.output.plan_text import counts, revision, verdict
-from syncline.cli.output.rehearsed import basis, outcome, reasons, work
 from syncline.cli.output.text import cut, plural
 from syncline.model.change import Action, Change
 from syncline.model.plan import Plan, PolicyResult

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.findings_text import render_text
+from syncline.cli.output.forecasts import render_data
 from syncline.cli.output.paint import Paint
-from syncline.cli.output.rehearsed import render_data
 from syncline.cli.output.text import cut, pad, plural, visible, width
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Severity

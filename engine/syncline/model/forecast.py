@@ -1,4 +1,4 @@
-"""A rehearsal of a flow: its first records were read, mapped and compared with the destination; nothing was written."""
+"""A forecast of a flow: its first records were read, mapped and compared with the destination; nothing was written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsal:
+class Forecast:
     """
     What the next run of a flow would do, as far as it was tried.
 

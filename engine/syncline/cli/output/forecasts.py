@@ -1,4 +1,4 @@
-"""Rehearsals of flows in words, shared by the plan as text and as Markdown: what their next runs would do to rows."""
+"""Forecasts in words, shared by the plan as text and as Markdown: what the next runs of flows would do to rows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.text import number, plural, visible
-from syncline.model.rehearsal import Rehearsal
+from syncline.model.forecast import Forecast
 from syncline.planner.pace import lasting
 
 
-def basis(found: Rehearsal) -> str:
+def basis(found: Forecast) -> str:
     """`exact: 12 records`, or `sampled: the first 100 of about 1,200 records`."""
     where = " past its position" if found.resumed else ""
     read = plural(found.counts.read, "record")
@@ -20,7 +20,7 @@ def basis(found: Rehearsal) -> str:
     return f"sampled: the first {number(found.counts.read)}{of} records{where}"
 
 
-def outcome(found: Rehearsal) -> str:
+def outcome(found: Forecast) -> str:
     """`3 to insert, 1 to update, 8 unchanged, 0 to delete, 2 rejected`; what wasn't compared is to be written."""
     counts = found.counts
     parts = [f"{number(counts.written)} to write"]
@@ -37,7 +37,7 @@ def outcome(found: Rehearsal) -> str:
     return ", ".join(parts) + (f"; {found.note}" if found.note else "")
 
 
-def work(found: Rehearsal) -> str:
+def work(found: Forecast) -> str:
     """`about 12 requests, at most 100/min: less than a minute`; empty where no API is asked."""
     if not found.requests:
         return ""
@@ -49,12 +49,12 @@ def work(found: Rehearsal) -> str:
     return f"{about}{plural(found.requests_needed, 'request')}{bound}{takes}"
 
 
-def reasons(found: Rehearsal) -> list[str]:
+def reasons(found: Forecast) -> list[str]:
     """Why the first of the rejected would be."""
     return [f"{r.place}: {r.message} ({r.field + ': ' if r.field else ''}{r.rule})" for r in found.reasons]
 
 
-def render_data(data: tuple[Rehearsal, ...], paint: Paint) -> Iterator[str]:
+def render_data(data: tuple[Forecast, ...], paint: Paint) -> Iterator[str]:
     """The section of a plan as text."""
     if not data:
         return

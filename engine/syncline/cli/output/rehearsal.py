@@ -1,4 +1,4 @@
-"""An examination of a flow: as text, as plain data, and as a page of HTML that needs nothing else."""
+"""A rehearsal of a flow: as text, as plain data, and as a page of HTML that needs nothing else."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from syncline.cli.output.text import number, plural, visible
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
-    from syncline.executor.examine import Examination
     from syncline.executor.quality import Quality
+    from syncline.executor.rehearse import Rehearsal
 
 VERSION = "syncline/rehearsal/v1"
 
 
-def examination_data(found: Examination) -> dict[str, Any]:
-    """The examination as plain data; shares are from 0 to 1, scores from 0 to 100."""
+def rehearsal_data(found: Rehearsal) -> dict[str, Any]:
+    """The rehearsal as plain data; shares are from 0 to 1, scores from 0 to 100."""
     fields = [{**asdict(quality), "score": quality.score} for quality in found.quality]
     plain = {name: value for name, value in asdict(found).items() if name != "secrets"}
     return {"version": VERSION} | plain | {"key": str(found.key), "quality": fields, "score": found.score}
 
 
-def render_examination(found: Examination, paint: Paint, *, values: bool = False) -> str:
-    """The examination as text; `values`: rejects show values, and not only their shape."""
+def render_rehearsal(found: Rehearsal, paint: Paint, *, values: bool = False) -> str:
+    """The rehearsal as text; `values`: rejects show values, and not only their shape."""
     return "\n".join(_lines(found, paint, values=values))
 
 
-def render_examination_page(found: Examination, *, values: bool) -> str:
-    """The examination as HTML."""
+def render_rehearsal_page(found: Rehearsal, *, values: bool) -> str:
+    """The rehearsal as HTML."""
     return render_page(
-        "examination.html",
+        "rehearsal.html",
         object=visible(str(found.key)),
         title=_title(found),
         refused=visible(found.refused),
@@ -47,7 +47,7 @@ def render_examination_page(found: Examination, *, values: bool) -> str:
     )
 
 
-def _lines(found: Examination, paint: Paint, *, values: bool) -> Iterator[str]:
+def _lines(found: Rehearsal, paint: Paint, *, values: bool) -> Iterator[str]:
     yield f"{paint.bold(visible(str(found.key)))}: {_title(found)}. Nothing was written."
     if found.refused:
         yield paint.red(f"The run would be refused: {visible(found.refused)}")
@@ -78,14 +78,14 @@ def _lines(found: Examination, paint: Paint, *, values: bool) -> Iterator[str]:
         yield render_table(head, rejects, paint, right=frozenset({2}), cells=40)
 
 
-def _title(found: Examination) -> str:
+def _title(found: Rehearsal) -> str:
     past = " past its position" if found.resumed else ""
     if found.counts.read == found.seen:
         return f"all {plural(found.seen, 'record')}{past} were read"
     return f"{number(found.counts.read)} of {plural(found.seen, 'record')}{past} were looked at"
 
 
-def _tiles(found: Examination) -> list[dict[str, str]]:
+def _tiles(found: Rehearsal) -> list[dict[str, str]]:
     counts = found.counts
     kinds = {"inserted": "to insert", "updated": "to update", "unchanged": "unchanged", "deleted": "to delete"}
     written = ", ".join(f"{number(n)} {words}" for kind, words in kinds.items() if (n := getattr(counts, kind)))
@@ -101,7 +101,7 @@ def _tiles(found: Examination) -> list[dict[str, str]]:
     return [{"name": name, "value": value, "note": note} for name, value, note in figures]
 
 
-def _notes(found: Examination) -> list[tuple[str, str]]:
+def _notes(found: Rehearsal) -> list[tuple[str, str]]:
     return [("compared", f"no: {found.note}")] if not found.compared else []
 
 

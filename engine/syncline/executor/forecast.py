@@ -1,0 +1,242 @@
+"""What the next runs of declared flows would do, told for a plan from their first records. Nothing is written.
+
+A forecast reads from where the run would begin, maps as it would, and asks the destination which rows are there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from syncline.executor.absence import absence_of, unsure_of
+from syncline.executor.applied import Applied
+from syncline.executor.opening import Opener, bind_columns, hash_key_in
+from syncline.executor.prepare import Prepared, Preparer
+from syncline.executor.preview import first
+from syncline.executor.start import start_of
+from syncline.executor.tombstones import tombstones_of
+from syncline.kinds.sync import SyncSpec
+from syncline.model.errors import SynclineError
+from syncline.model.forecast import Forecast, Reason
+from syncline.model.run import Counts
+from syncline.planner.pace import budget
+from syncline.sdk.comparison import Compared, Proposed
+from syncline.sdk.destination import Target
+from syncline.sdk.source import BATCH_ROWS, Measured
+
+if TYPE_CHECKING:
+    from syncline.executor.instance import Resolve
+    from syncline.manifests.desired import Desired
+    from syncline.model.key import ObjectKey
+    from syncline.model.run import Reject
+    from syncline.planner.compiled import CompiledFlow, Flows
+    from syncline.planner.observed import Observed
+    from syncline.sdk.source import Source
+    from syncline.settings import Settings
+    from syncline.state.store import StateReader
+
+#: Reasons of rejects that are told.
+_REASONS: Final = 3
+#: No name that a column can have.
+_GONE: Final = "=gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecaster:
+    """
+    Tries declared flows on up to `limit` records each. `reader` says where their runs would begin, `observed` what runs
+    counted; `former` are names that moved flows had. `anew`: from the start, wherever they are.
+    """
+
+    desired: Desired
+    flows: Flows
+    settings: Settings
+    resolve: Resolve
+    reader: StateReader
+    observed: Observed
+    former: Mapping[ObjectKey, ObjectKey]
+    limit: int
+    anew: bool = False
+
+    def forecast(self, key: ObjectKey) -> tuple[Forecast, tuple[str, ...]]:
+        """One flow, and the names of the secrets that it used. What keeps it from being tried is told in the result."""
+        item = self.flows[key]
+        applied = Applied(0, "", "", {}, self.desired, self.flows)
+        rows = min(self.limit, BATCH_ROWS)
+        opener = Opener(item, applied, self.settings, self.resolve, strict=False, batch_rows=rows)
+        try:
+            found = self._tried(item, opener)
+        except SynclineError as error:
+            found = Forecast(key, problem=f"{error.code} {error.message}")
+        return found, tuple(opener.secrets.names)
+
+    def _tried(self, item: CompiledFlow, opener: Opener) -> Forecast:
+        key = item.flow.key
+        before = self.former.get(key, key)
+        saved = self.reader.cursor(before)
+        start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=self.anew)
+        with closing(opener.source()) as source:
+            part = self._read(item, source, start.position)
+            total = self._total(item, part, source, before)
+        found = Forecast(
+            key,
+            exact=part.whole,
+            resumed=start.position is not None,
+            counts=part.counts,
+            total=total,
+            reasons=tuple(_reason(r, item) for r in part.rejects[:_REASONS]),
+        )
+        return _compared(_paced(found, item, opener), opener, part)
+
+    def _read(self, item: CompiledFlow, source: Source, position: dict[str, object] | None) -> _Part:
+        columns = bind_columns(item, source, hash_key_in(self.settings.keys))
+        tombstones = tombstones_of(item.flow, columns)
+        schema = replace(columns.target, key=item.flow.target_key)
+        if tombstones is not None:
+            schema = tombstones.target(schema)
+        spec = item.flow.spec
+        target = Target(str(item.flow.key), "", item.flow.target.stream, schema, spec.write)
+        keyed = spec.write != "append" and bool(schema.key)
+        preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
+        part = _Part(target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
+        part.sweeps = absence_of(item.flow, columns) is not None
+        for batch in source.read(position):
+            room = self.limit - part.counts.read
+            if room <= 0 and batch.read:
+                return part
+            part.unsure = part.unsure or bool(unsure_of(batch))
+            some = first(batch, room)
+            part.take(preparer.prepare(some), round(batch.size * some.read / max(batch.read, 1)))
+            if batch.frame.height > room:
+                return part
+        part.whole = True
+        return part
+
+    def _total(self, item: CompiledFlow, part: _Part, source: Source, before: ObjectKey) -> int | None:
+        """About how many records the whole run reads; None where nothing tells it."""
+        if part.whole:
+            return part.counts.read
+        spec = item.flow.spec
+        size = source.total_bytes if isinstance(source, Measured) else None
+        if size and part.size:
+            return max(part.counts.read, round(part.counts.read * size / part.size))
+        if isinstance(spec, SyncSpec) and spec.read == "incremental":
+            return None  # what runs read past a position says nothing of what there is
+        known = self.observed.last_read.get(before)
+        return max(part.counts.read, known) if known else None
+
+
+@dataclass(slots=True)
+class _Part:
+    """What was read and mapped of a flow; `whole`: there was no more. `size` is in bytes of the source.
+
+    `unsure`: what the read lacks may be there, so that a run which `sweeps` deletes none of it.
+    """
+
+    target: Target
+    keyed: bool
+    mark: str
+    sweeps: bool = False
+    unsure: bool = False
+    whole: bool = False
+    counts: Counts = field(default_factory=Counts)
+    size: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    frames: list[pl.DataFrame] = field(default_factory=list)
+
+    def take(self, prepared: Prepared, size: int) -> None:
+        self.counts += prepared.counts
+        self.size += size
+        self.rejects += prepared.rejects[:_REASONS]
+        if prepared.frame.height:
+            self.frames.append(prepared.frame.with_columns(pl.lit(value=False).alias(_GONE)))
+        if prepared.gone is not None:
+            self.frames.append(prepared.gone.with_columns(pl.lit(value=True).alias(_GONE)))
+
+    def proposed(self) -> tuple[Proposed, int]:
+        """All rows and keys, of which the last word on each key counts; and how many words were not the last."""
+        schema = self.target.schema
+        if not self.frames:
+            from syncline.sdk.frame import target_frame_schema
+
+            return Proposed(self.target, pl.DataFrame(schema=target_frame_schema(schema))), 0
+        every = pl.concat(self.frames, how="diagonal")
+        last = every.unique(subset=list(schema.key), keep="last", maintain_order=True) if self.keyed else every
+        gone = last.filter(_GONE).select(schema.key) if self.keyed else None
+        rows = last.filter(~pl.col(_GONE)).select(schema.names)
+        return Proposed(self.target, rows, gone, self.mark), every.height - last.height
+
+
+def _reason(reject: Reject, item: CompiledFlow) -> Reason:
+    """Why, without anything that may be a value: a parser's words may quote one, and the path of a request have one."""
+    place = reject.place
+    if item.flow.source.runtime == "rest":
+        place = f"{item.flow.source.stream}#{place.rpartition('#')[2]}"
+    message = "it can't be read as declared" if reject.rule == "parse" else reject.message
+    return Reason(place, reject.field, reject.rule, message)
+
+
+def _paced(found: Forecast, item: CompiledFlow, opener: Opener) -> Forecast:
+    """With the requests that were made, and what the whole run takes."""
+    requests = round(opener.counted().get("requests", 0))
+    limit = budget(item.flow.source)
+    needed = None
+    if requests and found.total is not None:
+        needed = requests if found.exact else math.ceil(requests * found.total / max(found.counts.read, 1))
+    return replace(
+        found,
+        requests=requests,
+        requests_needed=needed,
+        seconds_needed=limit.shortest(needed) if limit is not None and needed is not None else None,
+        limit=limit.text if limit is not None else "",
+    )
+
+
+def _absent(found: Forecast, there: Compared, part: _Part) -> int | None:
+    """How many rows go for being absent; None unless everything was read and the key of all of it is known."""
+    if not part.sweeps or part.unsure:
+        return 0
+    if not found.exact or part.counts.rejected:
+        return None
+    return there.there - there.updated - there.unchanged - there.deleted
+
+
+def _compared(found: Forecast, opener: Opener, part: _Part) -> Forecast:
+    """With what a write of the rows would do, where the destination can tell."""
+    proposed, earlier = part.proposed()
+    try:
+        there = opener.compare(proposed)
+    except SynclineError as error:
+        return replace(found, note=f"{error.code} {error.message}")
+    if there is None:
+        return replace(found, note="which rows are there is known only by writing")
+    # Of a table that is replaced, what goes is known only when everything was read.
+    deleted = there.deleted if part.target.mode != "replace" or found.exact else 0
+    keys = proposed.gone.height if proposed.gone is not None else 0
+    absent = _absent(found, there, part)
+    counts = replace(
+        found.counts,
+        inserted=there.inserted,
+        updated=there.updated + earlier,
+        unchanged=there.unchanged + (keys - there.deleted if keys else 0),
+        deleted=deleted,
+        absent=absent or 0,
+    )
+    note = f"all {there.there:,} rows are replaced" if part.target.mode == "replace" and not found.exact else ""
+    if absent is None:
+        note = "rows that the read lacks are deleted at the end, and how many isn't known before"
+    return replace(found, counts=counts, compared=True, note=_foreign(opener, there) or note)
+
+
+def _foreign(opener: Opener, there: Compared) -> str:
+    """What becomes of a table that others filled, before the first run; '' for any other."""
+    flow = opener.item.flow
+    if not there.owner.foreign or not there.owner.known:
+        return ""
+    rows = f"the table is there with {there.owner.rows:,} rows, and no flow of ours made it"
+    return f"{rows}: it is adopted" if flow.spec.existing == "adopt" else f"{rows}: the run stops (SYN751)"
