@@ -28,6 +28,10 @@ class Database(Protocol):
         """The prefix of table names: the quoted schema with a dot, or nothing."""
 
     @property
+    def locking(self) -> str:
+        """What a SELECT ends with that locks its rows until the transaction ends; empty where the transaction does."""
+
+    @property
     def name_bytes(self) -> int:
         """Length that names may have, in bytes of UTF-8."""
 
@@ -44,6 +48,9 @@ class Database(Protocol):
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Runs a statement with parameters `$1`, `$2`…; its rows, if it has any."""
+
+    def or_set(self, key: str, *names: str) -> str:
+        """The end of an INSERT that sets these columns where the key is there already, or leaves the row alone."""
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """
@@ -75,6 +82,9 @@ class Database(Protocol):
     def render(self, frame: pl.DataFrame, schema: Schema) -> Rendered:
         """Makes rows ready for `append` and `merge`, without the database; in any thread."""
 
+    def drop(self, table: str) -> None:
+        """Drops a table where it is there, when the transaction is committed at the latest."""
+
     def append(self, table: str, rows: Rendered, schema: Schema) -> int:
         """Inserts all rows; the number of them."""
 
@@ -101,6 +111,9 @@ class Database(Protocol):
 
     def swap(self, table: str, shadow: str) -> None:
         """Puts a table in the place of another, which is dropped."""
+
+    def mend(self, table: str, shadow: str) -> None:
+        """Undoes a `swap` whose transaction didn't commit, where the database doesn't do so itself."""
 
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values of the schema's types that can't be held; `keyed`: nor may its key be null."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.ledger import Ledger
-from syncline.connectors.sql.names import SEEN, SHADOW, check_names, quoted
+from syncline.connectors.sql.names import SEEN, SHADOW, check_names
 from syncline.connectors.sql.observe import observe, owner
 from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import Table, keyed, missing
@@ -156,8 +156,9 @@ class SqlDestination:
             self._ledger.ensure()
             table = self._database.inspect(target.stream)
             if table is None:
-                self._database.create(target.stream, target.schema, keyed=keyed(target))
+                # Before the table: where making one commits, a kill in between leaves no table that isn't noted.
                 self._ledger.own(target.stream, target.flow)
+                self._database.create(target.stream, target.schema, keyed=keyed(target))
             elif absent := missing(table, target, self._database.holds):
                 self._database.add(target.stream, absent)
             found = self._database.inspect(target.stream)
@@ -175,6 +176,8 @@ class SqlDestination:
             begun = saved is not None and saved[0] == target.run
             if begun and holder is None:
                 return True
+            if begun and holder == (target.flow, target.run):
+                self._database.mend(target.stream, shadow)
             existing = self._database.inspect(shadow)
             if begun and holder == (target.flow, target.run):
                 if existing is not None and not missing(existing, target, self._database.holds):
@@ -183,7 +186,7 @@ class SqlDestination:
             else:
                 lost = False
             if existing is not None:
-                self._database.execute(f"DROP TABLE {self._database.place}{quoted(shadow)}")
+                self._database.drop(shadow)
             if holder is not None:
                 # The checkpoint speaks of rows that are now gone: whoever continued after it would lose them.
                 self._ledger.delete(*holder)

@@ -13,9 +13,14 @@ from __future__ import annotations
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.names import quoted
 from syncline.model.errors import Denied
+from syncline.model.schema import INTEGER, DataType, Field, Schema
 from syncline.sdk.destination import Fence
 
 TABLE = "_syncline_fences"
+
+_COLUMNS = Schema(
+    (Field("flow", DataType("string")), Field("lineage", DataType("string")), Field("token", INTEGER)), ("flow",)
+)
 
 
 class Fences:
@@ -33,40 +38,44 @@ class Fences:
 
     def ensure(self) -> None:
         """Makes the table where it is missing."""
-        self._database.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._table} (flow text NOT NULL PRIMARY KEY, lineage text NOT NULL,"
-            " token bigint NOT NULL)"
-        )
+        if not self._database.exists(TABLE):
+            self._database.create(TABLE, _COLUMNS, keyed=True)
 
     def claim(self, flow: str, fence: Fence, *, anew: bool) -> None:
         """Takes a flow; refused (`Denied`) where it was taken by a later token of the same state, unless `anew`."""
-        newer = "" if anew else " WHERE f.lineage <> excluded.lineage OR f.token <= excluded.token"
-        taken = self._database.execute(
-            f"INSERT INTO {self._table} AS f (flow, lineage, token) VALUES ($1, $2, $3) ON CONFLICT (flow)"
-            f" DO UPDATE SET lineage = excluded.lineage, token = excluded.token{newer} RETURNING token",
+        self._database.execute(
+            f"INSERT INTO {self._table} (flow, lineage, token) VALUES ($1, $2, $3) {self._database.or_set('flow')}",
             (flow, fence.lineage, fence.token),
         )
-        if not taken:
+        lineage, token = self._held(flow)[0]
+        if not anew and lineage == fence.lineage and token > fence.token:
             raise Denied(
                 f"a later run has taken {flow} at its destination: this one has the token {fence.token}",
                 code="SYN681",
                 help="If another process runs the flow now, nothing is to be done. If the state was restored from a"
                 " backup, it is older than the data: run the flow with --full-refresh.",
             )
+        self._database.execute(
+            f"UPDATE {self._table} SET lineage = $1, token = $2 WHERE flow = $3", (fence.lineage, fence.token, flow)
+        )
 
     def check(self, flow: str, fence: Fence) -> None:
         """Refuses (`Denied`) what is written without the flow; nobody else can take it until the transaction ends."""
-        # An update that changes nothing locks the row in both databases, and returns it.
-        held = self._database.execute(
-            f"UPDATE {self._table} SET token = token WHERE flow = $1 AND lineage = $2 AND token = $3 RETURNING token",
-            (flow, fence.lineage, fence.token),
-        )
-        if not held:
+        if (fence.lineage, fence.token) not in self._held(flow):
             raise Denied(
                 f"a later run has taken {flow} at its destination",
                 code="SYN680",
                 help="Nothing of this batch was written. The later run goes on after the last commit.",
             )
+
+    def _held(self, flow: str) -> list[tuple[str, int]]:
+        """Who has a flow, locked until the transaction ends."""
+        return [
+            (str(lineage), int(token))
+            for lineage, token in self._database.execute(
+                f"SELECT lineage, token FROM {self._table} WHERE flow = $1{self._database.locking}", (flow,)
+            )
+        ]
 
     def retire(self, flow: str) -> None:
         """Refuses whoever has a flow: it goes on under another name."""

@@ -14,11 +14,19 @@ from datetime import UTC, datetime
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.names import quoted
 from syncline.model.errors import Waiting
+from syncline.model.schema import DataType, Field, Schema
 
 CHECKPOINTS = "_syncline_checkpoints"
 REPLACING = "_syncline_replacing"
 TABLES = "_syncline_tables"
 _ANY = "*"  # no name of a table that a stream can have
+
+#: Their columns, all text, the first of which is the key; in the order in which they are made.
+_MADE = {
+    TABLES: ("table_name", "flow", "since"),
+    CHECKPOINTS: ("flow", "run", "checkpoint", "updated"),
+    REPLACING: ("table_name", "flow", "run"),
+}
 
 
 class Ledger:
@@ -32,25 +40,17 @@ class Ledger:
         self._ready = False
 
     def ready(self) -> bool:
-        """Whether the tables are there. The second is made last."""
+        """Whether the tables are there. This one is made last."""
         self._ready = self._ready or self._database.exists(REPLACING)
         return self._ready
 
     def ensure(self) -> None:
         """Makes the tables where they are missing."""
         older = self._database.exists(CHECKPOINTS) and not self._database.exists(TABLES)
-        self._database.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._checkpoints} (flow text NOT NULL PRIMARY KEY, run text NOT NULL,"
-            " checkpoint text NOT NULL, updated text NOT NULL)"
-        )
-        self._database.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._replacing} (table_name text NOT NULL PRIMARY KEY, flow text NOT NULL,"
-            " run text NOT NULL)"
-        )
-        self._database.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._tables} (table_name text NOT NULL PRIMARY KEY, flow text NOT NULL,"
-            " since text NOT NULL)"
-        )
+        for table, names in _MADE.items():
+            if not self._database.exists(table):
+                fields = tuple(Field(name, DataType("string")) for name in names)
+                self._database.create(table, Schema(fields, names[:1]), keyed=True)
         if older:
             self.own(_ANY, "")
 
@@ -58,7 +58,7 @@ class Ledger:
         """Notes that a table is ours, by the flow that made it or took it over."""
         self._database.execute(
             f"INSERT INTO {self._tables} (table_name, flow, since) VALUES ($1, $2, $3)"
-            " ON CONFLICT (table_name) DO NOTHING",
+            f" {self._database.or_set('table_name')}",
             (self._fold(table), flow, datetime.now(UTC).isoformat(timespec="microseconds")),
         )
 
@@ -86,8 +86,7 @@ class Ledger:
         """Sets the checkpoint of a flow."""
         self._database.execute(
             f"INSERT INTO {self._checkpoints} (flow, run, checkpoint, updated) VALUES ($1, $2, $3, $4)"
-            " ON CONFLICT (flow) DO UPDATE"
-            " SET run = excluded.run, checkpoint = excluded.checkpoint, updated = excluded.updated",
+            f" {self._database.or_set('flow', 'run', 'checkpoint', 'updated')}",
             (flow, run, checkpoint, datetime.now(UTC).isoformat(timespec="microseconds")),
         )
 
@@ -108,18 +107,16 @@ class Ledger:
 
     def replacer(self, table: str) -> tuple[str, str] | None:
         """Flow and run that gather the new content of a table, locked until the transaction ends."""
-        # An update that changes nothing locks the row in both databases, and returns it.
         rows = self._database.execute(
-            f"UPDATE {self._replacing} SET run = run WHERE table_name = $1 RETURNING flow, run",
-            (table,),
+            f"SELECT flow, run FROM {self._replacing} WHERE table_name = $1{self._database.locking}", (table,)
         )
         return (rows[0][0], rows[0][1]) if rows else None
 
     def claim(self, table: str, flow: str, run: str) -> None:
         """Notes that this run gathers the new content of a table from now on."""
         self._database.execute(
-            f"INSERT INTO {self._replacing} (table_name, flow, run) VALUES ($1, $2, $3) ON CONFLICT (table_name)"
-            " DO UPDATE SET flow = excluded.flow, run = excluded.run",
+            f"INSERT INTO {self._replacing} (table_name, flow, run) VALUES ($1, $2, $3)"
+            f" {self._database.or_set('table_name', 'flow', 'run')}",
             (table, flow, run),
         )
 

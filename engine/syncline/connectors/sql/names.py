@@ -28,6 +28,12 @@ def columns(names: Iterable[str], prefix: str = "") -> str:
     return ", ".join(prefix + quoted(name) for name in names)
 
 
+def on_conflict(key: str, names: Iterable[str]) -> str:
+    """The end of an INSERT that sets columns of a row whose key is there; without any, leaves it alone."""
+    assignments = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in names)
+    return f"ON CONFLICT ({quoted(key)}) DO " + (f"UPDATE SET {assignments}" if assignments else "NOTHING")
+
+
 def matching(place: str, stage: str, schema: Schema, differs: str, absent: Collection[str], mark: str) -> str:
     """
     A query that counts the rows of a stage whose key is in a table, and those of them in which a value differs.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
 from syncline.connectors.sql.limits import Limits, beyond
-from syncline.connectors.sql.names import columns, matching, quoted
+from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
 from syncline.connectors.sql.postgresql_errors import refused, translated
 from syncline.connectors.sql.settings import PostgresSettings
 from syncline.connectors.sql.table import Column, Table
@@ -80,6 +80,7 @@ WHERE n.nspname = $1 AND c.relname = $2
 class PostgresDatabase:
     """A connection to a database, and the schema in it that tables are written to."""
 
+    locking = " FOR UPDATE"
     name_bytes = types.NAME_BYTES
     folds = False
     system_columns = types.SYSTEM_COLUMNS
@@ -102,6 +103,10 @@ class PostgresDatabase:
         with _errors():
             cursor = self._connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
+
+    def or_set(self, key: str, *names: str) -> str:
+        """The end of an upsert."""
+        return on_conflict(key, names)
 
     def copy(self, statement: str, parts: Iterable[bytes]) -> int:
         """Runs COPY … FROM STDIN; the number of rows. The server works on a part while the next one is made."""
@@ -168,6 +173,10 @@ class PostgresDatabase:
         """Adds columns."""
         parts = ", ".join(f"ADD COLUMN {_declaration(field)}" for field in fields)
         self.execute(f"ALTER TABLE {self.place}{quoted(table)} {parts}")
+
+    def drop(self, table: str) -> None:
+        """Drops a table."""
+        self.execute(f"DROP TABLE IF EXISTS {self.place}{quoted(table)}")
 
     def render(self, frame: pl.DataFrame, schema: Schema) -> Rendered:
         """Rows as COPY's text."""
@@ -245,6 +254,9 @@ class PostgresDatabase:
         for definition, name in made:
             if (before := names.pop(definition, name)) != name:
                 self.execute(f"ALTER INDEX {self.place}{quoted(name)} RENAME TO {quoted(before)}")
+
+    def mend(self, table: str, shadow: str) -> None:
+        """Nothing: names change with the transaction."""
 
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""

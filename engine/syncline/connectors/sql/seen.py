@@ -44,7 +44,7 @@ class Seen:
 
     def drop(self) -> None:
         """Takes it away, inside a transaction."""
-        self._database.execute(f"DROP TABLE IF EXISTS {self._keys}")
+        self._database.drop(self._name)
 
     def add(self, keys: pl.DataFrame) -> None:
         """Notes keys, which have no null, for `keep`."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import sqlite_types as types
 from syncline.connectors.sql.limits import Limits
-from syncline.connectors.sql.names import columns, matching, quoted
+from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
 from syncline.connectors.sql.settings import SqliteSettings
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
@@ -48,6 +48,7 @@ class SqliteDatabase:
     """A connection to a database file. Its folder and the file are made where they are missing."""
 
     place = ""
+    locking = ""
     name_bytes = 128
     folds = True
     system_columns: frozenset[str] = frozenset()
@@ -80,6 +81,10 @@ class SqliteDatabase:
         with _errors():
             named = {str(number): value for number, value in enumerate(parameters, 1)}
             return self._connection.execute(statement, named).fetchall()
+
+    def or_set(self, key: str, *names: str) -> str:
+        """The end of an upsert."""
+        return on_conflict(key, names)
 
     def execute_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Runs a statement with `?` once a row; the number of rows that it changed."""
@@ -168,6 +173,10 @@ class SqliteDatabase:
             self.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {types.declaration(field)}")
         self._note(table, fields)
 
+    def drop(self, table: str) -> None:
+        """Drops a table."""
+        self.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
+
     def render(self, frame: pl.DataFrame, schema: Schema) -> Rendered:
         """Nothing to do ahead: rows become Python's values while they are inserted."""
         del schema
@@ -247,6 +256,9 @@ class SqliteDatabase:
         self.execute(f"ALTER TABLE {quoted(shadow)} RENAME TO {quoted(table)}")
         for (statement,) in indexes:
             self.execute(statement)
+
+    def mend(self, table: str, shadow: str) -> None:
+        """Nothing: names change with the transaction."""
 
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""

@@ -128,6 +128,7 @@ class SqlWriter:
             return
         with self._database.transaction():
             if replaces:
+                self._database.lock_tables()
                 self._hold()
                 self._guard()
                 self._database.swap(self._target.stream, self._table)
