@@ -1,8 +1,8 @@
 """Which batches of an upsert go straight into their table, without a staging table and a merge.
 
-That takes half of the server's time, and it works as long as no key of a batch is in the table: from the first batch on
-if the table is empty, and after a batch of which every row was new. The first key that is there after all ends it, at the
-price of that one batch: the server finds it, whoever wrote it.
+That takes half of the server's time, and works as long as no key of a batch is in the table: from the first batch on
+if the table is empty, and after a batch of which every row was new. The first key that is there after all ends it, at
+the price of that one batch: the server finds it, whoever wrote it.
 """
 
 from __future__ import annotations
