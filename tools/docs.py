@@ -9,6 +9,7 @@ import argparse
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
@@ -21,10 +22,13 @@ from syncline import settings
 from syncline.cli.exit import MEANINGS
 from syncline.cli.main import cli
 from syncline.kinds import KINDS
+from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.manifests import fields
+from syncline.manifests.catalog import catalog
 from syncline.manifests.envelope import Metadata
 from syncline.model.codes import CODES, Code
 from syncline.model.kind import Kind
+from syncline.model.manifest import Manifest
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -61,7 +65,8 @@ def pages() -> dict[str, str]:
         "codes.md": codes(),
         "kinds/metadata.md": metadata(),
     }
-    return found | {f"kinds/{kind.name.lower()}.md": kind_page(kind) for kind in KINDS}
+    found |= {f"kinds/{kind.name.lower()}.md": kind_page(kind) for kind in KINDS}
+    return found | {f"policies/{pack.key.name}.md": pack_page(pack) for pack in packs()}
 
 
 def page(title: str, *parts: str) -> str:
@@ -275,11 +280,56 @@ def metadata() -> str:
     return page("The envelope", intro, form, *model_sections([Metadata]))
 
 
+# --- Policy packs ----------------------------------------------------------------------------------------------------
+
+
+def packs() -> list[Manifest]:
+    """The shipped policy packs, by name."""
+    return [manifest for key, manifest in sorted(catalog().items()) if key.kind == "Policy"]
+
+
+def pack_page(pack: Manifest) -> str:
+    """A pack: what it is for, its rules at a glance, and each with its clause, condition, remedy and tests."""
+    spec = pack.spec
+    assert isinstance(spec, PolicySpec)
+    glance = table(
+        ("rule", "about", "severity", "clause"),
+        [
+            (f"[{rule.name}](#{rule.name})", " ".join((rule.on, *rule.kinds)), rule.severity, cell(rule.clause))
+            for rule in spec.rules
+        ],
+    )
+    taken = f"A tenant takes it in with `policies: [{pack.key.name}]`."
+    return page(spec.title, spec.description, taken, glance, *map(pack_rule, spec.rules))
+
+
+def pack_rule(rule: PolicyRule) -> str:
+    """A rule of a pack."""
+    word, condition = ("deny", rule.deny) if rule.deny is not None else ("require", rule.require or "")
+    wrapped = textwrap.fill(condition, 100, break_long_words=False, break_on_hyphens=False)
+    cases = [
+        (word, f"`{cell(yaml(case))}`")
+        for word, some in (("allows", rule.tests.allow), ("denies", rule.tests.deny))
+        for case in some
+    ]
+    clause = f" ({rule.clause})" if rule.clause else ""
+    parts = [
+        f"## {rule.name}\n\n{sentence(rule.message)}{clause}",
+        f"**What to do.** {sentence(rule.help)}" if rule.help else "",
+        f"`{word}`:\n\n```text\n{wrapped}\n```",
+        table(("it", "for example"), cases),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
 def index() -> str:
     """The list of pages."""
     kinds = [(f"[{k.name}](kinds/{k.name.lower()}.md)", cell(k.summary)) for k in KINDS]
     others = "- [Command line](cli.md)\n- [Exit codes](exit-codes.md)\n- [Codes of findings and errors](codes.md)"
-    return page("Reference", others, "## Kinds of manifests", table(("kind", "declares"), kinds))
+    rows = [(f"[{p.key.name}](policies/{p.key.name}.md)", cell(getattr(p.spec, "title", ""))) for p in packs()]
+    shipped = table(("pack", "about"), rows)
+    kinds_table = table(("kind", "declares"), kinds)
+    return page("Reference", others, "## Kinds of manifests", kinds_table, "## Policy packs", shipped)
 
 
 # --- Writing ---------------------------------------------------------------------------------------------------------

@@ -164,7 +164,7 @@ def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
 
 
 def _condition_findings(desired: Desired) -> list[Diagnostic]:
-    if not any(desired.of_kind("Schedule")) and not any(desired.of_kind("Subscription")):
+    if not any(any(desired.of_kind(kind)) for kind in ("Schedule", "Subscription", "Policy")):
         return []
     from syncline.policy.conditions import check_conditions
 

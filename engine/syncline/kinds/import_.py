@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Identifier, Name, Spec
 from syncline.kinds.drift import DRIFT, Drift
+from syncline.kinds.handling import Use
 from syncline.kinds.sync import (
     EXISTING,
     FROM,
@@ -17,6 +18,7 @@ from syncline.kinds.sync import (
     PROGRESS_DEADLINE,
     SUSPEND,
     TO,
+    USE,
     WRITE,
     Endpoint,
     Guards,
@@ -61,6 +63,7 @@ class ImportSpec(Spec):
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
     existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
+    use: Annotated[Use, Field(description=USE)] = Use.model_construct()
     rollback: Annotated[
         Rollback | None,
         Field(

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.auth import Reference as Value
 from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName
+from syncline.kinds.handling import Handling
 from syncline.kinds.stream import FileStream
 from syncline.kinds.tenant import HostPattern
 from syncline.model.kind import Kind, Reference
@@ -99,6 +100,9 @@ class IntegrationSpec(Spec):
             description="Region that its data is in, such as eu-west: policy judges by it, and it picks an endpoint."
         ),
     ] = ""
+    handling: Annotated[
+        Handling, Field(description="What its system does with data, as declared; policy judges by it.")
+    ] = Handling.model_construct()
     endpoints: Annotated[
         tuple[Endpoint, ...], Field(description="Base URLs by region, for HTTP APIs; `region` picks one of several.")
     ] = ()

@@ -5,10 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
 from syncline.kinds.base import Cel, Glob, Name, Spec
 from syncline.model.kind import Kind, Reference
+
+
+class RuleTests(Spec):
+    """
+    What a rule allows and denies. Each is a subject as the rule sees it (`object`, `flow` or `change`), of which only
+    what matters is written: the rest is as in `syncline policy explain --subjects`.
+    """
+
+    allow: Annotated[tuple[dict[str, JsonValue], ...], Field(description="Subjects that the rule must allow.")] = ()
+    deny: Annotated[
+        tuple[dict[str, JsonValue], ...], Field(description="Subjects that it must find a violation of.")
+    ] = ()
 
 
 class PolicyRule(Spec):
@@ -28,13 +40,17 @@ class PolicyRule(Spec):
     require: Annotated[
         Cel | None, Field(description="CEL condition that is violated when it is false, or can't be evaluated.")
     ] = None
-    message: Annotated[str, Field(min_length=1, description="Why, and what to do instead; shown with a violation.")]
+    message: Annotated[str, Field(min_length=1, description="What must be, in a sentence; shown with a violation.")]
+    help: Annotated[str, Field(description="What to do about a violation; shown with it. Absent: the message.")] = ""
     severity: Annotated[
         Literal["error", "warning"], Field(description="An error denies the plan or run; a warning is only shown.")
     ] = "error"
     clause: Annotated[
         str, Field(description="Clause that it serves, such as GDPR Art. 44; shown with a violation.")
     ] = ""
+    tests: Annotated[
+        RuleTests, Field(description="What it allows and denies; `validate` and `syncline policy test` try it.")
+    ] = RuleTests.model_construct()
 
 
 class PolicyException(Spec):
@@ -62,6 +78,7 @@ class PolicySpec(Spec):
     """Rules that bind the tenants that name it, or every tenant when it is shared."""
 
     title: Annotated[str, Field(description="Name for people; it has no effect.")] = ""
+    description: Annotated[str, Field(description="What it is for, for people; it has no effect.")] = ""
     packs: Annotated[
         tuple[Name, ...], Field(description="Other policies whose rules and exceptions bind whomever this one binds.")
     ] = ()

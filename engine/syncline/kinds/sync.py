@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Form, Identifier, Name, Share, Spec
 from syncline.kinds.drift import DRIFT, Drift
+from syncline.kinds.handling import Use
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk/tickets`: a stream of an integration.
@@ -37,6 +38,7 @@ EXISTING: Final = (
     "What the first run does with a table that is there already, has rows, and that no flow made: refuse leaves it "
     "alone and fails, adopt writes to it as it is, if it fits."
 )
+USE: Final = "What its records are used for, and what allows it; policy judges by it."
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 
 
@@ -129,6 +131,7 @@ class SyncSpec(Spec):
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
     existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
+    use: Annotated[Use, Field(description=USE)] = Use.model_construct()
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 

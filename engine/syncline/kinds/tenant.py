@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Duration, Form, Glob, Name, Rate, Spec
 from syncline.kinds.drift import Drift
+from syncline.kinds.handling import Purpose, Transfer
 from syncline.model.kind import Kind, Reference
 
 #: `api.example.com`, `*.corp.example`, `10.20.0.0/16`, `fd12:3456::/32`.
@@ -33,6 +34,10 @@ class Residency(Spec):
         tuple[Protection, ...],
         Field(description="Protections under which they may flow anywhere; a dropped field always may."),
     ] = ("drop",)
+    transfers: Annotated[
+        tuple[Transfer, ...],
+        Field(description="What flows may rest a transfer to other regions on, in `use.transfer`; empty: nothing."),
+    ] = ()
 
 
 class ClassRule(Spec):
@@ -136,6 +141,13 @@ class TenantSpec(Spec):
     classes: Annotated[
         tuple[ClassRule, ...], Field(description="Integrations that classes of data may, or may not, flow to.")
     ] = ()
+    purposes: Annotated[
+        dict[Name, Purpose],
+        Field(
+            description="Purposes that data with a class may be used for, by name; every flow of such data names one "
+            "then. Empty: purposes aren't checked."
+        ),
+    ] = {}
     quotas: Annotated[
         Quotas, Field(description="Upper bounds for everything it runs; what each field says is enforced.")
     ] = Quotas.model_construct()

@@ -212,6 +212,22 @@ def _path(expression: Expression, base: tuple[str, ...]) -> tuple[str, ...] | No
             return None
 
 
+def leaves_out(condition: Expression, field: str) -> bool:
+    """
+    Whether a condition is never true of a record whose boolean `field` is true, by how it is written: `!field` or
+    `field == `false``, alone or with others by `&&`. Other forms may leave it out as well; this can't be told of them.
+    """
+    match condition:
+        case And(left=left, right=right):
+            return leaves_out(left, field) or leaves_out(right, field)
+        case Not(of=of):
+            return _path(of, ()) == tuple(field.split("."))
+        case Compare(operator="eq", left=left, right=Literal(value=False)):
+            return _path(left, ()) == tuple(field.split("."))
+        case _:
+            return False
+
+
 _REFUSED = {
     "multi_select_dict": ("building an object", "Write one target field for each of its values."),
     "value_projection": ("values of unknown keys (*)", "Name the fields that are wanted."),

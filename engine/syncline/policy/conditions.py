@@ -1,4 +1,4 @@
-"""Conditions over events, compiled at validate time and tried on an example of the event that they are about."""
+"""Conditions, tried at validate time: filters on an example of the event they are about, rules by their own tests."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from syncline.model.diagnostic import Diagnostic
 from syncline.model.notice import NOTICES
 from syncline.model.trigger import EXAMPLES
 from syncline.policy.cel import ERRORS, Condition
+from syncline.policy.tests import try_policy
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
@@ -19,9 +20,14 @@ if TYPE_CHECKING:
 
 
 def check_conditions(desired: Desired) -> list[Diagnostic]:
-    """A finding (SYN696, SYN730) for each filter that isn't CEL, or isn't true or false of an event that it is for."""
+    """
+    A finding (SYN696, SYN730) for each filter that isn't CEL, or isn't true or false of an event that it is for; one
+    (SYN690) for each test of a rule that fails.
+    """
     found = [finding for manifest in desired.of_kind("Schedule") for finding in _schedule(manifest)]
-    return [*found, *(finding for manifest in desired.of_kind("Subscription") for finding in _subscription(manifest))]
+    found += [finding for manifest in desired.of_kind("Subscription") for finding in _subscription(manifest)]
+    tried = (case for manifest in desired.of_kind("Policy") for case in try_policy(manifest))
+    return [*found, *(case.finding for case in tried if case.problem)]
 
 
 def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:

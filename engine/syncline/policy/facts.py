@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from syncline.manifests.flow import Flow
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.sync import SyncSpec
+from syncline.manifests.flow import Flow, Side
 from syncline.mapping.compile import Compiled, FieldFlow, protection_of
+from syncline.mapping.expression import leaves_out
+from syncline.model import units
 from syncline.model.key import ObjectKey
-from syncline.policy.rule import FlowFact
+from syncline.policy.rule import End, FlowFact, Terms
 
 
 def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
@@ -16,6 +20,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
     source, target = flow.source, flow.target
     known = _classes_of_sources(compiled)
     declared = {field.name: field.classes for field in target.schema.fields} if target.schema else {}
+    origin, destination, terms = _end(source), _end(target), _terms(flow, compiled)
     flow_place = flow.manifest.place_of("spec", "to")
     target_place = target.integration.place_of("spec", "region")
     return tuple(
@@ -23,11 +28,10 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
             flow=flow.key,
             tenant=flow.key.tenant,
             source=item.source,
-            source_integration=source.integration.key.name,
-            source_region=source.region,
             target=item.target,
-            target_integration=target.integration.key.name,
-            target_region=target.region,
+            origin=origin,
+            destination=destination,
+            terms=terms,
             classes=tuple(sorted({*item.classes, *known.get(item.source, ()), *declared.get(item.target, ())})),
             protection=item.protection,
             flow_place=flow_place,
@@ -36,6 +40,37 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
             target_place=target_place,
         )
         for item in (*compiled.flows, *_constants(compiled))
+    )
+
+
+def _end(side: Side) -> End:
+    spec = side.integration.spec
+    assert isinstance(spec, IntegrationSpec)
+    handling = spec.handling
+    return End(
+        integration=side.integration.key.name,
+        connector=side.connector.key.base,
+        region=side.region,
+        stream=side.stream,
+        party=handling.party or "",
+        agreement=handling.agreement,
+        encrypted=handling.encrypted,
+        retention=units.duration(handling.retention) if handling.retention else 0.0,
+    )
+
+
+def _terms(flow: Flow, compiled: Compiled) -> Terms:
+    use = flow.spec.use
+    return Terms(
+        purpose=use.purpose or "",
+        basis=use.basis or "",
+        condition=use.condition or "",
+        transfer=use.transfer or "",
+        opt_out=use.opt_out or "",
+        honoured=bool(use.opt_out) and compiled.where is not None and leaves_out(compiled.where, use.opt_out or ""),
+        write=flow.spec.write,
+        deletes=flow.spec.deletes if isinstance(flow.spec, SyncSpec) else "ignore",
+        absent=flow.spec.absent if isinstance(flow.spec, SyncSpec) else "keep",
     )
 
 

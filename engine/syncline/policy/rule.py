@@ -22,11 +22,48 @@ from syncline.policy.locations import REPOSITORY
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """
+    One end of a flow: where data is, and what is declared of how it is handled there.
+
+    `party`, `agreement` and `region` are '' where undeclared, `encrypted` None, `retention` (seconds) 0.
+    """
+
+    integration: str
+    connector: str
+    region: str
+    stream: str
+    party: str = ""
+    agreement: str = ""
+    encrypted: bool | None = None
+    retention: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """
+    What a flow declares of the use of its records; '' where it doesn't. `opt_out` is the field that says who opted out,
+    `honoured` whether the mapping leaves these records out. `write`, `deletes` and `absent` are as the flow has them.
+    """
+
+    purpose: str = ""
+    basis: str = ""
+    condition: str = ""
+    transfer: str = ""
+    opt_out: str = ""
+    honoured: bool = False
+    write: str = ""
+    deletes: str = "ignore"
+    absent: str = "keep"
+
+
+@dataclass(frozen=True, slots=True)
 class FlowFact:
     """One field on its way: from which source field in which region, to which target field in which region.
 
     `classes` are all that bind it, sorted: those of every source field that its target's value is made of, and the
     target's declared one. `protection` is '' for plain, else `drop`, `mask` or `hash`. `source` is '' for a constant.
+    `origin` and `destination` are the two ends, `terms` what the flow declares of the use of its records.
     `source_place` is where the source integration is declared, `mapping_place` the mapping's field and `target_place`
     the target integration.
     """
@@ -34,11 +71,10 @@ class FlowFact:
     flow: ObjectKey
     tenant: str
     source: str
-    source_integration: str
-    source_region: str
     target: str
-    target_integration: str
-    target_region: str
+    origin: End
+    destination: End
+    terms: Terms
     classes: tuple[str, ...]
     protection: str
     flow_place: Place
@@ -46,13 +82,23 @@ class FlowFact:
     mapping_place: Place
     target_place: Place
 
+    @property
+    def target_integration(self) -> str:
+        """The integration that receives it."""
+        return self.destination.integration
+
+    @property
+    def target_region(self) -> str:
+        """The region that receives it; '' where undeclared."""
+        return self.destination.region
+
     def matching(self, patterns: Iterable[str]) -> str:
         """Those of its classes that a pattern matches, for people; '' when none does."""
         return ", ".join(name for name in self.classes if matches(patterns, name))
 
     def describe(self) -> str:
         """`contact.email → warehouse.customers.email`, as people name it."""
-        return f"{self.source_integration}.{self.source or 'constant'} → {self.target_integration}.{self.target}"
+        return f"{self.origin.integration}.{self.source or 'constant'} → {self.target_integration}.{self.target}"
 
 
 @dataclass(frozen=True)

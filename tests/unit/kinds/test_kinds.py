@@ -19,6 +19,7 @@ SHARED_MODULES = {
     "carrying",
     "content",
     "drift",
+    "handling",
     "job",
     "reading",
     "request",

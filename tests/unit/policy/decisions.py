@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 TODAY = dt.date(2026, 6, 1)
 
 
-def decide(texts: Mapping[str, str], today: dt.date = TODAY) -> tuple[PolicyResult, ...]:
-    """Decisions about everything that the texts declare."""
+def subjects(texts: Mapping[str, str], today: dt.date = TODAY) -> Subjects:
+    """What rules see of everything that the texts declare."""
     declared = desired(texts)
     flows = compile_flows(declared)
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return check(Subjects(declared, found, (), today))
+    return Subjects(declared, found, (), today)
+
+
+def decide(texts: Mapping[str, str], today: dt.date = TODAY) -> tuple[PolicyResult, ...]:
+    """Decisions about everything that the texts declare."""
+    return check(subjects(texts, today))
 
 
 def denied(texts: Mapping[str, str], today: dt.date = TODAY) -> list[str]:

@@ -92,4 +92,29 @@ CODES: tuple[Code, ...] = (
         bad="connector: helpdesk@^1",
         good="connector: helpdesk@^2",
     ),
+    Code(
+        "SYN513",
+        "data beyond its purpose",
+        "The tenant declares purposes, and a flow of classified data names none of them, or carries data that its "
+        "purpose doesn't need.",
+        "Name the purpose in spec.use.purpose, and drop the fields that it doesn't need.",
+        bad="- {to: birthday, from: birthday, class: pii.birthday}",
+        good="- {to: birthday, from: birthday, class: pii.birthday, protect: drop}",
+    ),
+    Code(
+        "SYN514",
+        "data kept too long",
+        "The destination declares that it keeps records longer than the purpose of the flow needs them, or doesn't "
+        "declare for how long.",
+        "Have the destination delete records in time, and declare that.",
+        good="handling: {retention: 365d}",
+    ),
+    Code(
+        "SYN515",
+        "opt-out passed over",
+        "A flow declares the field by which people opt out, and its mapping isn't seen to leave these records out.",
+        "Leave them out by the mapping's `where`, written as `!field` or ``field == `false` ``.",
+        bad="where: status == 'active'",
+        good="where: status == 'active' && !do_not_sell",
+    ),
 )

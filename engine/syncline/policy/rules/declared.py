@@ -17,6 +17,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 from syncline.policy.cel import ERRORS, Condition
 from syncline.policy.rule import FlowFact, Rule, Subjects, Violation
+from syncline.policy.subjects import change_values, flow_values, object_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +58,12 @@ def bound_policies(subjects: Subjects) -> Iterator[tuple[str | None, Manifest]]:
 
 
 def _manifest_subject(manifest: Manifest) -> _Subject:
-    values = {
-        "object": {
-            "kind": manifest.key.kind,
-            "name": manifest.key.base,
-            "tenant": manifest.key.tenant,
-            "labels": dict(manifest.labels),
-            "annotations": dict(manifest.annotations),
-            "spec": manifest.source.get("spec", {}),
-        }
-    }
+    values = {"object": object_values(manifest)}
     return _Subject(manifest.key, manifest.place, values, manifest.key.kind)
 
 
 def _flow_subject(fact: FlowFact) -> _Subject:
-    values = {
-        "flow": {
-            "kind": fact.flow.kind,
-            "name": fact.flow.name,
-            "tenant": fact.tenant,
-            "source": {"integration": fact.source_integration, "region": fact.source_region, "field": fact.source},
-            "target": {"integration": fact.target_integration, "region": fact.target_region, "field": fact.target},
-            "class": fact.classes[0] if fact.classes else "",
-            "classes": list(fact.classes),
-            "protection": fact.protection,
-        }
-    }
-    return _Subject(fact.flow, fact.mapping_place, values, fact.flow.kind)
+    return _Subject(fact.flow, fact.mapping_place, {"flow": flow_values(fact)}, fact.flow.kind)
 
 
 def _subjects(subjects: Subjects, on: str) -> Iterator[_Subject]:
@@ -93,20 +73,16 @@ def _subjects(subjects: Subjects, on: str) -> Iterator[_Subject]:
         yield from (_flow_subject(f) for facts in subjects.facts.values() for f in facts)
     else:
         for change in subjects.changes:
-            values = {
-                "change": {
-                    "action": change.action.name,
-                    "kind": change.key.kind,
-                    "name": change.key.base,
-                    "tenant": change.key.tenant,
-                    "fields": [f.path for f in change.fields],
-                    "effects": [str(e.kind) for e in change.effects],
-                }
-            }
-            yield _Subject(change.key, change.place, values, change.key.kind)
+            yield _Subject(change.key, change.place, {"change": change_values(change)}, change.key.kind)
 
 
-def _violates(condition: Condition, rule: PolicyRule, values: Mapping[str, Any]) -> tuple[bool, str]:
+def condition_of(rule: PolicyRule) -> Condition:
+    """The condition of a rule; ValueError where it isn't CEL."""
+    return Condition(rule.deny if rule.deny is not None else rule.require or "")
+
+
+def violates(condition: Condition, rule: PolicyRule, values: Mapping[str, Any]) -> tuple[bool, str]:
+    """Whether a subject breaks a rule, and why it counts as broken where that isn't what the condition says."""
     try:
         result = condition(values)
     except ERRORS as error:
@@ -122,7 +98,7 @@ def _apply(
     place = policy.place_of("spec", "rules", index)
     name = f"{policy.key.name}/{rule.name}"
     try:
-        condition = Condition(rule.deny if rule.deny is not None else rule.require or "")
+        condition = condition_of(rule)
     except ValueError as error:
         yield Violation(
             name, "SYN511", policy.key, f"rule {name} is not valid CEL: {error}", place, owner=policy.key.tenant
@@ -132,7 +108,7 @@ def _apply(
         owner = subject.key.name if subject.kind == "Tenant" else subject.key.tenant
         if (tenant is not None and owner != tenant) or (rule.kinds and subject.kind not in rule.kinds):
             continue
-        violated, why = _violates(condition, rule, subject.values)
+        violated, why = violates(condition, rule, subject.values)
         if violated:
             yield Violation(
                 rule=name,
@@ -142,7 +118,7 @@ def _apply(
                 place=subject.place or place,
                 related=(Related(place, f"the rule{f' ({rule.clause})' if rule.clause else ''}"),),
                 severity=Severity(rule.severity),
-                help=rule.message,
+                help=rule.help or rule.message,
                 owner=policy.key.tenant,
             )
 

@@ -51,7 +51,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
             for fact in facts:
                 if not fact.matching(rule.classes):
                     continue
-                if fact.protection == "drop" or fact.protection in rule.unless:
+                if fact.protection == "drop" or fact.protection in rule.unless or fact.terms.transfer in rule.transfers:
                     continue
                 if not matches(rule.regions, fact.target_region):
                     yield _violation(fact, tenant, index, rule)

@@ -1,0 +1,17 @@
+"""Codes of findings about tests of policy rules, and about policy inside a run (SYN690 to SYN694)."""
+
+from __future__ import annotations
+
+from syncline.model.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "SYN690",
+        "test of a rule fails",
+        "A rule of a Policy doesn't do what one of its own tests says: it allows what it should find, or the other way "
+        "round; or the test has something that no such subject has.",
+        "Correct the condition, or the test. `syncline policy test` runs all of them.",
+        bad="tests: {deny: [{target: {regoin: us-east}}]}",
+        good="tests: {deny: [{target: {region: us-east}}]}",
+    ),
+)
