@@ -12,17 +12,19 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from syncline import workflow
 from syncline.audit.journal import Journal
-from syncline.daemon import loop
+from syncline.daemon import loop, notifier
 from syncline.daemon.workers import Start, Workers
 from syncline.executor import opening
 from syncline.executor.engine import Engine
 from syncline.executor.inspect import Inspector
+from syncline.manifests import load
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, SynclineError
 from syncline.reconciler.apply import apply_plan
@@ -40,6 +42,7 @@ from tests.simulation.primitives import Event
 from tests.simulation.substitutes import patched, substituted
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from sqlalchemy import Engine as DatabaseEngine
 
     from syncline.manifests.flow import Side
@@ -76,6 +79,8 @@ CONVERGES = 3_600.0
 
 #: Engines by file, with all statements that they have composed: composing those costs more than running them.
 _ENGINES: dict[Path, DatabaseEngine] = {}
+#: What files declare, for all processes and seeds: trees lie in folders that are named by what is in them.
+_loaded = lru_cache(maxsize=128)(load._load_file)
 
 
 @dataclass
@@ -122,6 +127,7 @@ class World:
         self.settings: Settings = read_settings(self.folder, {"SYNCLINE_ACTOR": "simulation"})
         self.operator = Process("operator", 1)
         self.store: SqlStore
+        self.reader: Connection  # what everybody reads by: of all processes one does something at a time
 
     # --- time
 
@@ -151,8 +157,10 @@ class World:
         with ExitStack() as stack:
             stack.enter_context(substituted(self.kernel, self.wall, random.Random(self.seed + 2)))
             stack.enter_context(patched(*self._patches()))
-            self.store = SqlStore(databases.open_sqlite(self.settings.home / "state.db"))
-            stack.callback(_ENGINES[self.settings.home / "state.db"].dispose)
+            database = databases.open_sqlite(self.settings.home / "state.db")
+            stack.callback(database.engine.dispose)
+            self.reader = stack.enter_context(database.engine.connect())
+            self.store = SqlStore(database)
             stack.callback(self._end)
             flows = {name: (name, "") for name in self.application.records}
             self.remote.push(Declared(flows, ("steady", "patient")), "")
@@ -431,7 +439,7 @@ class World:
 
     def _patches(self) -> list[tuple[Any, str, Any]]:
         world, kernel = self, self.kernel
-        write, read, opened = Database.write, Database.read, databases.open_sqlite
+        write, opened = Database.write, databases.open_sqlite
         append, publish = Journal.append, Journal.publish
         run, offer, engine_run, put = Workers._run, Workers.offer, Engine.run, SqlStore.put_object
 
@@ -455,8 +463,8 @@ class World:
         def reading(database: Database) -> Iterator[Any]:
             kernel.point("read of the state")
             reach()
-            with read(database) as connection, kernel.atomic():
-                yield connection
+            with database.translated(), kernel.atomic():
+                yield world.reader
 
         def open_sqlite(path: Path) -> Database:
             if path not in _ENGINES:
@@ -546,6 +554,7 @@ class World:
             (SqlStore, "_put_cursor", putting_cursor),
             (Database, "write", writing),
             (Database, "read", reading),
+            (load, "_load_file", lambda root, name, _: _loaded(root, name, None)),
             (databases, "open_sqlite", open_sqlite),
             (databases, "open_sqlite_reader", open_sqlite),
             (Database, "close", close),
@@ -560,6 +569,7 @@ class World:
             (Engine, "run", ran),
             (SqlStore, "put_object", put_object),
             (loop, "TICK", TICK),
+            (notifier, "TICK", TICK),
             (loop, "STAND_BY", STAND_BY),
         ]
 

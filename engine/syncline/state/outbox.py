@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 
 from syncline.model.key import ObjectKey
 from syncline.model.notice import Phase
@@ -32,6 +32,19 @@ MAX_ERROR = 1_000
 
 _OUTBOX, _POSITIONS, _EVENTS = tables.outbox, tables.subscriptions, tables.events
 _PENDING = str(MessageState.pending)
+# What is asked at each look; made once, as composing a statement costs more than running it.
+_LAST_EVENT = select(func.max(_EVENTS.c.number))
+_FIRST_OF_EACH = (
+    select(func.min(_OUTBOX.c.number))
+    .where(_OUTBOX.c.due != "")
+    .group_by(_OUTBOX.c.tenant, _OUTBOX.c.kind, _OUTBOX.c.name)
+)
+_DUE = (
+    select(_OUTBOX)
+    .where(_OUTBOX.c.number.in_(_FIRST_OF_EACH), _OUTBOX.c.due <= bindparam("now"))
+    .order_by(_OUTBOX.c.due)
+    .limit(bindparam("limit"))
+)
 
 
 class SqlOutbox:
@@ -52,7 +65,7 @@ class SqlOutbox:
 
     def last_event(self) -> int:
         with self._database.read() as connection:
-            return int(connection.execute(select(func.max(_EVENTS.c.number))).scalar() or 0)
+            return int(connection.execute(_LAST_EVENT).scalar() or 0)
 
     def first_event(self, key: ObjectKey) -> int:
         query = select(func.max(_EVENTS.c.number)).where(is_key(_EVENTS, key), _EVENTS.c.reason == "Applied")
@@ -94,11 +107,8 @@ class SqlOutbox:
             connection.execute(update(_OUTBOX).where(mine).values(_over(MessageState.dropped)))
 
     def due(self, now: str, limit: int) -> tuple[Message, ...]:
-        first = select(func.min(_OUTBOX.c.number)).where(_OUTBOX.c.due != "")
-        first = first.group_by(_OUTBOX.c.tenant, _OUTBOX.c.kind, _OUTBOX.c.name)
-        query = select(_OUTBOX).where(_OUTBOX.c.number.in_(first), _OUTBOX.c.due <= now).order_by(_OUTBOX.c.due)
         with self._database.read() as connection:
-            return tuple(map(_message, connection.execute(query.limit(limit))))
+            return tuple(map(_message, connection.execute(_DUE, {"now": now, "limit": limit})))
 
     def hurry(self) -> None:
         with self._database.write() as connection:

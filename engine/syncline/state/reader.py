@@ -12,7 +12,7 @@ from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.state import credentials, outbox, positions, statuses, tables, tokens
-from syncline.state.rows import is_key, key_columns, storable
+from syncline.state.rows import key_columns, of_object, storable
 from syncline.state.store import (
     AppliedObject,
     AppliedRevision,
@@ -29,7 +29,7 @@ from syncline.state.store import (
 )
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Row, Table
+    from sqlalchemy import Row
 
     from syncline.model.condition import Occurrence, Status
     from syncline.model.outbox import Message
@@ -47,12 +47,8 @@ REJECTS_PAGE = 16
 HOUR = timedelta(hours=1)
 
 
-def of_object(table: Table) -> tuple[ColumnElement[bool], ...]:
-    """The conditions that a row is of the object whose `key_columns` are given when the statement is run."""
-    return tuple(table.c[name] == bindparam(name) for name in ("tenant", "kind", "name"))
-
-
-# What a run of a flow asks. These are made once: composing a statement costs more than running it.
+# What a run of a flow, a look of a daemon and a plan ask. These are made once: composing a statement costs more than
+# running it.
 _SERIAL = select(tables.meta.c.serial)
 _CURSOR = select(tables.cursors.c.checkpoint).where(*of_object(tables.cursors))
 _RUN = select(tables.runs).where(tables.runs.c.id == bindparam("run"))
@@ -69,6 +65,36 @@ _OPEN_RUNS = (
     select(tables.runs)
     .where(tables.runs.c.id.in_(_NEWEST_RUNS), _OPEN)
     .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
+)
+_OBJECTS = select(tables.objects).order_by(tables.objects.c.tenant, tables.objects.c.kind, tables.objects.c.name)
+_OBJECT = select(tables.objects).where(*of_object(tables.objects))
+_NEWEST_FIRST = select(tables.runs).order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
+_NEWEST = _NEWEST_FIRST.where(*of_object(tables.runs)).limit(bindparam("limit"))
+_PERIODS = (
+    select(tables.metrics.c.period)
+    .where(*of_object(tables.metrics))
+    .distinct()
+    .order_by(tables.metrics.c.period.desc())
+    .limit(bindparam("limit"))
+)
+_METRICS = (
+    select(tables.metrics.c.period, tables.metrics.c.counter, tables.metrics.c.value)
+    .where(*of_object(tables.metrics), tables.metrics.c.period.in_(_PERIODS))
+    .order_by(tables.metrics.c.period.desc(), tables.metrics.c.counter)
+)
+_ENVIRONMENT = select(tables.applies.c.environment).order_by(tables.applies.c.number.desc()).limit(1)
+_LAST_FINISHED = (
+    select(tables.applies.c.revision, tables.applies.c.plan)
+    .where(tables.applies.c.finished != "")
+    .order_by(tables.applies.c.number.desc())
+    .limit(1)
+)
+_LAST_FINISHED_OF = _LAST_FINISHED.where(tables.applies.c.source == bindparam("source"))
+_UNFINISHED = (
+    select(tables.steps)
+    .join(tables.applies, tables.applies.c.id == tables.steps.c.apply)
+    .where(tables.applies.c.finished == "")
+    .order_by(tables.steps.c.index)
 )
 
 
@@ -89,16 +115,13 @@ class SqlReader:
             return int(connection.execute(_SERIAL).scalar_one())
 
     def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
-        objects = tables.objects
-        query = select(objects).order_by(objects.c.tenant, objects.c.kind, objects.c.name)
-        if tenant is not None:
-            query = query.where(objects.c.tenant == tenant)
+        query = _OBJECTS if tenant is None else _OBJECTS.where(tables.objects.c.tenant == tenant)
         with self._database.read() as connection:
             return tuple(applied_object(row) for row in connection.execute(query))
 
     def object(self, key: ObjectKey) -> AppliedObject | None:
         with self._database.read() as connection:
-            row = connection.execute(select(tables.objects).where(is_key(tables.objects, key))).first()
+            row = connection.execute(_OBJECT, key_columns(key)).first()
         return None if row is None else applied_object(row)
 
     def cursor(self, key: ObjectKey) -> str | None:
@@ -111,12 +134,10 @@ class SqlReader:
         return dict(sorted((_key(row), row.checkpoint) for row in rows))
 
     def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
-        runs = tables.runs
-        query = select(runs).order_by(runs.c.started.desc(), runs.c.id.desc()).limit(limit)
-        if key is not None:
-            query = query.where(is_key(runs, key))
         with self._database.read() as connection:
-            return tuple(_run(row) for row in connection.execute(query))
+            if key is None:
+                return tuple(_run(row) for row in connection.execute(_NEWEST_FIRST.limit(limit)))
+            return tuple(_run(row) for row in connection.execute(_NEWEST, key_columns(key) | {"limit": limit}))
 
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
         with self._database.read() as connection:
@@ -166,28 +187,18 @@ class SqlReader:
         return tuple(LogLine(r.run, r.time, r.level, r.message, r.operation, r.details) for r in rows)
 
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
-        metrics = tables.metrics
-        mine = is_key(metrics, key)
-        periods = select(metrics.c.period).where(mine).distinct().order_by(metrics.c.period.desc()).limit(limit)
-        query = select(metrics.c.period, metrics.c.counter, metrics.c.value).where(mine, metrics.c.period.in_(periods))
         values: dict[str, dict[str, float]] = {}
         with self._database.read() as connection:
-            for row in connection.execute(query.order_by(metrics.c.period.desc(), metrics.c.counter)):
+            for row in connection.execute(_METRICS, key_columns(key) | {"limit": limit}):
                 values.setdefault(row.period, {})[row.counter] = row.value
         return tuple(MetricsPeriod(key, start, _hour_after(start), counters) for start, counters in values.items())
 
     def applied_under(self, source: str | None = None) -> tuple[str, str]:
-        applies = tables.applies
-        query = (
-            select(applies.c.revision, applies.c.plan)
-            .where(applies.c.finished != "")
-            .order_by(applies.c.number.desc())
-            .limit(1)
-        )
-        if source is not None:
-            query = query.where(applies.c.source == source)
         with self._database.read() as connection:
-            row = connection.execute(query).first()
+            if source is None:
+                row = connection.execute(_LAST_FINISHED).first()
+            else:
+                row = connection.execute(_LAST_FINISHED_OF, {"source": source}).first()
         return (row.revision, row.plan) if row else ("", "")
 
     def applied_before(self, revision: str, source: str = "") -> str:
@@ -218,10 +229,8 @@ class SqlReader:
         )
 
     def environment(self) -> str:
-        applies = tables.applies
         with self._database.read() as connection:
-            query = select(applies.c.environment).order_by(applies.c.number.desc()).limit(1)
-            return connection.execute(query).scalar() or ""
+            return connection.execute(_ENVIRONMENT).scalar() or ""
 
     def approval_base(self, source: str) -> str:
         bases = tables.approval_bases
@@ -237,15 +246,8 @@ class SqlReader:
             return {(row.approval, _key(row)): row.revision for row in connection.execute(query)}
 
     def unfinished_apply(self) -> tuple[JournalEntry, ...]:
-        applies, steps = tables.applies, tables.steps
-        query = (
-            select(steps)
-            .join(applies, applies.c.id == steps.c.apply)
-            .where(applies.c.finished == "")
-            .order_by(steps.c.index)
-        )
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(_UNFINISHED).all()
         return tuple(JournalEntry(*row) for row in rows)
 
     def statuses(self, keys: Sequence[ObjectKey] | None = None) -> dict[ObjectKey, Status]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import bindparam
+
 from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
@@ -14,6 +16,11 @@ if TYPE_CHECKING:
 def is_key(table: Table, key: ObjectKey) -> ColumnElement[bool]:
     """The condition that a row is of one object."""
     return (table.c.tenant == key.tenant) & (table.c.kind == key.kind) & (table.c.name == key.name)
+
+
+def of_object(table: Table) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a row is of the object whose `key_columns` are given when the statement is run."""
+    return tuple(table.c[name] == bindparam(name) for name in ("tenant", "kind", "name"))
 
 
 def key_columns(key: ObjectKey) -> dict[str, str]:

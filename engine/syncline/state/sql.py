@@ -28,7 +28,7 @@ from syncline.state.budgets import SqlBudgets
 from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
 from syncline.state.reader import SqlReader, run_columns
-from syncline.state.rows import is_key, key_columns, now, storable
+from syncline.state.rows import is_key, key_columns, now, of_object, storable
 from syncline.state.store import (
     AppliedObject,
     ApprovalUse,
@@ -66,6 +66,23 @@ _LOCKED_STATE = select(tables.runs.c.state).where(_MINE).with_for_update()
 _CHANGE_RUN = update(tables.runs).where(_MINE)
 _DROP_REJECTS = delete(tables.rejects).where(
     tables.rejects.c.run == bindparam("of"), tables.rejects.c.sequence >= bindparam("first")
+)
+
+# What each step of an apply does.
+_THIS_STEP = (tables.steps.c.apply == bindparam("of"), tables.steps.c.index == bindparam("at"))
+_STEP = (
+    select(tables.steps.c.done, tables.applies.c.finished, tables.applies.c.revision)
+    .join(tables.applies, tables.applies.c.id == tables.steps.c.apply)
+    .where(*_THIS_STEP)
+)
+_STEP_DONE = update(tables.steps).where(*_THIS_STEP).values(done=True)
+_RISE = update(tables.meta).values(serial=tables.meta.c.serial + 1)
+_OBJECT = select(tables.objects.c.digest, tables.objects.c.generation, tables.objects.c.source).where(
+    *of_object(tables.objects)
+)
+_NEW_OBJECT = insert(tables.objects)
+_CHANGE_OBJECT = update(tables.objects).where(
+    *(tables.objects.c[name] == bindparam(f"its_{name}") for name in ("tenant", "kind", "name"))
 )
 
 
@@ -152,10 +169,10 @@ class SqlStore(SqlReader):
 
     def put_object(self, lease: Lease, apply: str, index: int, applied: AppliedObject) -> None:
         def change(connection: Connection) -> bool:
-            mine = is_key(tables.objects, applied.key)
-            before = connection.execute(select(tables.objects).where(mine)).first()
+            key = key_columns(applied.key)
+            before = connection.execute(_OBJECT, key).first()
             changed = before is None or before.digest != applied.digest
-            values = key_columns(applied.key) | {
+            values = {
                 "digest": applied.digest,
                 "document": applied.document,
                 "place": applied.place,
@@ -166,9 +183,9 @@ class SqlStore(SqlReader):
                 "source": applied.source,
             }
             if before is None:
-                connection.execute(insert(tables.objects).values(values))
+                connection.execute(_NEW_OBJECT, key | values)
             else:
-                connection.execute(update(tables.objects).where(mine).values(values))
+                connection.execute(_CHANGE_OBJECT, {f"its_{name}": value for name, value in key.items()} | values)
             return changed or bool(before and before.source != applied.source)
 
         self._take(
@@ -268,15 +285,10 @@ class SqlStore(SqlReader):
         self, lease: Lease, apply: str, index: int, change: Callable[[Connection], bool], told: Occurrence
     ) -> None:
         """Makes the change of a step (True: the serial rises), tells of it and marks it done, all once."""
-        steps, applies = tables.steps, tables.applies
-        mine = (steps.c.apply == apply) & (steps.c.index == index)
+        mine = {"of": apply, "at": index}
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
-            found = connection.execute(
-                select(steps.c.done, applies.c.finished, applies.c.revision)
-                .join(applies, applies.c.id == steps.c.apply)
-                .where(mine)
-            ).first()
+            found = connection.execute(_STEP, mine).first()
             if found is None:
                 raise Bug(f"apply {apply} has no step {index}")
             if found.done:
@@ -284,9 +296,9 @@ class SqlStore(SqlReader):
             if found.finished:
                 raise Bug(f"apply {apply} ended before its step {index}")
             if change(connection):
-                connection.execute(update(tables.meta).values(serial=tables.meta.c.serial + 1))
+                connection.execute(_RISE)
             statuses.tell(connection, replace(told, revision=found.revision))
-            connection.execute(update(steps).where(mine).values(done=True))
+            connection.execute(_STEP_DONE, mine)
 
     def change_statuses(self, keys: Sequence[ObjectKey] | None, make: StatusChange) -> None:
         statuses.change(self._database, keys, make)

@@ -40,7 +40,13 @@ _TROUBLE = (
     (ConditionType.rotation_due, Truth.true),
 )
 _STATUSES, _EVENTS = tables.statuses, tables.events
+# Made once, as those below: composing a statement costs more than running it.
 _INSERT_EVENT = insert(_EVENTS)
+_DUE = (
+    select(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
+    .where(_STATUSES.c.retry != "", _STATUSES.c.retry <= bindparam("now"))
+    .order_by(_STATUSES.c.retry)
+)
 
 
 def read(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: bool = False) -> dict[ObjectKey, Status]:
@@ -58,10 +64,8 @@ def read(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: bool
 
 def due(database: Database, now: str) -> tuple[ObjectKey, ...]:
     """Objects whose next attempt is due, the longest overdue first."""
-    columns = _STATUSES.c
-    query = select(columns.tenant, columns.kind, columns.name).where(columns.retry != "", columns.retry <= now)
     with database.read() as connection:
-        rows = connection.execute(query.order_by(columns.retry)).all()
+        rows = connection.execute(_DUE, {"now": now}).all()
     return tuple(ObjectKey(*row) for row in rows)
 
 
