@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
     from syncline.planner.ownership import Ownership
+    from syncline.policy.rule import Subjects
     from syncline.settings import Settings
     from syncline.state.store import AppliedObject, StateReader
 
@@ -211,11 +212,17 @@ def check_policy(
 ) -> tuple[PolicyResult, ...]:
     """What policy says of declared flows, and of changes, today."""
     from syncline.policy.check import check
+
+    return check(policy_subjects(root, desired, flows, changes))
+
+
+def policy_subjects(root: Path, desired: Desired, flows: Flows, changes: tuple[Change, ...] = ()) -> Subjects:
+    """What policy looks at, today."""
     from syncline.policy.facts import facts
     from syncline.policy.rule import Subjects
 
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return check(Subjects(desired, found, changes, dt.datetime.now(dt.UTC).date(), root))
+    return Subjects(desired, found, changes, dt.datetime.now(dt.UTC).date(), root)
 
 
 def refuse(validation: Validation) -> None:

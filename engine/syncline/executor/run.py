@@ -126,6 +126,7 @@ class Run:
             at="run",
             rules=sorted({r.rule for r in denied or results}),
             decisions=len(results),
+            excepted=[f"{r.rule} {r.object}" for r in results if r.verdict == "excepted"][:50],
         )
         if denied:
             recorder.record([event])

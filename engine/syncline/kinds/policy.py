@@ -14,7 +14,7 @@ from syncline.model.kind import Kind, Reference
 class RuleTests(Spec):
     """
     What a rule allows and denies. Each is a subject as the rule sees it (`object`, `flow` or `change`), of which only
-    what matters is written: the rest is as in `syncline policy explain --subjects`.
+    what matters is written: the rest is as in the example that `syncline policy explain` shows of a rule.
     """
 
     allow: Annotated[tuple[dict[str, JsonValue], ...], Field(description="Subjects that the rule must allow.")] = ()

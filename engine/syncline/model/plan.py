@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal
 
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic, has_errors
@@ -34,6 +35,10 @@ class Basis:
     source: str = ""
 
 
+#: What the decision that a flow passed is called, where rules have their names.
+FLOWS: Final = "flows"
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyResult:
     """One decision of one rule about one object; `allowed` False denies. The diagnostic carries rule and places."""
@@ -43,6 +48,15 @@ class PolicyResult:
     allowed: bool
     message: str
     diagnostic: Diagnostic | None = None
+
+    @property
+    def verdict(self) -> Literal["passed", "warned", "excepted", "denied"]:
+        """What was decided: that a flow passed, that a rule only warns, is suspended by an exception, or denies."""
+        if not self.allowed:
+            return "denied"
+        if self.diagnostic is not None:
+            return "warned"
+        return "passed" if self.rule == FLOWS else "excepted"
 
 
 @dataclass(frozen=True, slots=True)

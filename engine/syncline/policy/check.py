@@ -9,7 +9,7 @@ from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import Flow, Side
 from syncline.model.diagnostic import Diagnostic, Severity
 from syncline.model.key import ObjectKey
-from syncline.model.plan import PolicyResult
+from syncline.model.plan import FLOWS, PolicyResult
 from syncline.policy.exceptions import exceptions, without_effect
 from syncline.policy.rule import Subjects, Violation
 from syncline.policy.rules import RULES
@@ -54,7 +54,7 @@ def check(subjects: Subjects) -> tuple[PolicyResult, ...]:
         if str(key) not in broken:
             classified = sorted({name for f in facts for name in f.classes})
             what = f"{len(facts)} field flows" + (f", of class {', '.join(classified)}" if classified else "")
-            results.append(PolicyResult("flows", str(key), allowed=True, message=what))
+            results.append(PolicyResult(FLOWS, str(key), allowed=True, message=what))
     return tuple(sorted(results, key=lambda r: (r.object, r.rule, r.message)))
 
 
@@ -64,24 +64,29 @@ def concerning(results: tuple[PolicyResult, ...], flow: Flow) -> tuple[PolicyRes
 
     Policies are those of its tenant and the shared ones, which deny everything when they can't be evaluated.
     """
-    mine = {str(flow.key), str(flow.mapping.key)}
-    return _concerning(results, mine, flow.key.tenant, (flow.source, flow.target))
+    return _concerning(results, set(map(str, objects_of(flow))), flow.key.tenant)
+
+
+def objects_of(flow: Flow) -> set[ObjectKey]:
+    """A flow and what it stands on: its tenant, its mapping, and what it reads and writes with."""
+    ends = (key for side in (flow.source, flow.target) for key in _objects_of(side))
+    return {flow.key, flow.mapping.key, ObjectKey("", "Tenant", flow.key.tenant), *ends}
 
 
 def concerning_side(results: tuple[PolicyResult, ...], side: Side, tenant: str) -> tuple[PolicyResult, ...]:
     """The decisions that bear on an integration that a tenant uses by itself, without a flow."""
-    return _concerning(results, set(), tenant, (side,))
+    return _concerning(results, {str(key) for key in (ObjectKey("", "Tenant", tenant), *_objects_of(side))}, tenant)
 
 
-def _concerning(
-    results: tuple[PolicyResult, ...], mine: set[str], tenant: str, sides: tuple[Side, ...]
-) -> tuple[PolicyResult, ...]:
-    mine = {*mine, str(ObjectKey("", "Tenant", tenant))}
-    for side in sides:
-        mine |= {str(side.integration.key), str(side.connector.key)}
-        auth = side.integration.spec.auth if isinstance(side.integration.spec, IntegrationSpec) else None
-        if auth:  # its own, or a shared one of that name
-            mine |= {str(ObjectKey(owner, "AuthConfig", auth)) for owner in ("", side.integration.key.tenant)}
+def _objects_of(side: Side) -> set[ObjectKey]:
+    found = {side.integration.key, side.connector.key}
+    auth = side.integration.spec.auth if isinstance(side.integration.spec, IntegrationSpec) else None
+    if auth:  # its own, or a shared one of that name
+        found |= {ObjectKey(owner, "AuthConfig", auth) for owner in ("", side.integration.key.tenant)}
+    return found
+
+
+def _concerning(results: tuple[PolicyResult, ...], mine: set[str], tenant: str) -> tuple[PolicyResult, ...]:
     policies = ("Policy/", f"{tenant}/Policy/")
     return tuple(result for result in results if result.object in mine or result.object.startswith(policies))
 

@@ -345,6 +345,7 @@ def apply_plan(
                     plan=digest,
                     decisions=len(policy),
                     denied=[f"{r.rule} {r.object}" for r in denied][:50],
+                    excepted=[f"{r.rule} {r.object}" for r in policy if r.verdict == "excepted"][:50],
                 ),
             ]
         )

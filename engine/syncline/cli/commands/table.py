@@ -14,6 +14,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_AUTHOR, "fmt", "syncline.cli.commands.fmt:fmt"),
     Entry(_AUTHOR, "explain", "syncline.cli.commands.explain:explain"),
     Entry(_AUTHOR, "schema", "syncline.cli.commands.schema:schema"),
+    Entry(_AUTHOR, "policy", "syncline.cli.commands.policy:policy"),
     Entry(_AUTHOR, "connector", "syncline.cli.commands.connector:connector"),
     Entry(_CHANGE, "plan", "syncline.cli.commands.plan:plan"),
     Entry(_CHANGE, "ci", "syncline.cli.commands.ci:ci"),

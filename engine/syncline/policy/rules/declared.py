@@ -22,10 +22,13 @@ from syncline.policy.subjects import change_values, flow_values, object_values
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
+    """What a condition is evaluated on; `name` is what people call it, where that isn't its key."""
+
     key: ObjectKey
     place: Place | None
     values: Mapping[str, Any]
     kind: str
+    name: str = ""
 
 
 def bound_policies(subjects: Subjects) -> Iterator[tuple[str | None, Manifest]]:
@@ -63,7 +66,7 @@ def _manifest_subject(manifest: Manifest) -> _Subject:
 
 
 def _flow_subject(fact: FlowFact) -> _Subject:
-    return _Subject(fact.flow, fact.mapping_place, {"flow": flow_values(fact)}, fact.flow.kind)
+    return _Subject(fact.flow, fact.mapping_place, {"flow": flow_values(fact)}, fact.flow.kind, fact.describe())
 
 
 def _subjects(subjects: Subjects, on: str) -> Iterator[_Subject]:
@@ -114,7 +117,7 @@ def _apply(
                 rule=name,
                 code="SYN510",
                 subject=subject.key,
-                message=f"{subject.key} breaks {name}: {rule.message}{why}",
+                message=f"{subject.name or subject.key} breaks {name}: {rule.message}{why}",
                 place=subject.place or place,
                 related=(Related(place, f"the rule{f' ({rule.clause})' if rule.clause else ''}"),),
                 severity=Severity(rule.severity),
