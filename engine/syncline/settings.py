@@ -9,7 +9,8 @@
 `SYNCLINE_ENVIRONMENT` is the environment, of a repository that declares several; `--environment` wins over it.
 `SYNCLINE_REDIS` is the URL of a Redis server (`redis://…`) that keeps the budgets of requests which processes share;
 without it, the state does. `SYNCLINE_EGRESS_PRIVATE` lists private networks and hosts, with commas between, that every
-flow may reach, as if each tenant named them in `spec.egress.private`; by default there are none.
+flow may reach, as if each tenant named them in `spec.egress.private`; by default there are none. `SYNCLINE_WITNESSES`
+is the file that says which witnesses have to cosign the audit log; by default `witnesses.policy` in the root.
 
 `SYNCLINE_PROXY=environment` has the usual variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply to every
 integration that declares no proxy itself; without it they are ignored, since the manifests are the truth. With
@@ -26,6 +27,7 @@ from pathlib import Path
 from syncline.model.errors import Invalid
 
 HOME = ".syncline"
+WITNESSES = "witnesses.policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class Settings:
     redis: str = field(default="", repr=False)  # it may hold a password
     proxy: str = ""
     proxy_lookup: str = "here"
+
+    @property
+    def witnesses(self) -> Path:
+        """The witness policy (C2SP tlog-policy); a file that may not be there."""
+        return self.root / (self.environ.get("SYNCLINE_WITNESSES") or WITNESSES)
 
     @property
     def audit(self) -> Path:

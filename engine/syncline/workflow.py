@@ -26,6 +26,7 @@ from syncline.validation import validate_each as validate_each
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from syncline.audit.checkpoint import Checkpoint
     from syncline.executor.drift import FlowDrift
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
@@ -427,6 +428,19 @@ def dropped_columns(found: FlowDrift) -> tuple[str, ...]:
     """Columns that somebody dropped."""
     gone = [finding.place.split(" ", 1) for finding in found.acted if finding.lost]
     return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")
+
+
+def resume_audit(settings: Settings, reason: str) -> Checkpoint:
+    """Goes on with a log that is older than the state, and says so in it. See `executor.audit_head.resume`."""
+    from syncline.audit.log import AuditLog
+    from syncline.audit.signer import FileSigner
+    from syncline.executor.audit_head import resume
+    from syncline.executor.facilities import SIGNER
+    from syncline.state.open import open_store
+
+    with closing(open_store(settings.state_url)) as store:
+        key = FileSigner.load(settings.keys / SIGNER)
+        return resume(store, AuditLog.open(settings.audit, key, key.verifier.name), settings.actor, reason)
 
 
 def audit_exported(settings: Settings, what: str) -> None:

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from syncline.audit import tiles
+from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.log import AuditLog
 from syncline.audit.malformed import Malformed
 from syncline.audit.waiting import lock
@@ -68,20 +69,25 @@ class Journal:
         except FileNotFoundError:
             return 0
 
-    def publish(self) -> None:
-        """Takes everything into the log, under one checkpoint, and empties the journal. `Stalled` for a damaged one."""
+    def publish(self) -> Checkpoint | None:
+        """
+        Takes everything into the log, under one checkpoint, and empties the journal; what the log is then, None where
+        there was nothing. `Stalled` for a damaged journal.
+        """
         if not self.pending():
-            return
+            return None
         with self._locked():
             first, entries = self._read()
-            known = self._log.checkpoint()[0].size - first
+            head = self._log.checkpoint()[0]
+            known = head.size - first
             if not 0 <= known <= len(entries):
                 raise self._damaged(f"it begins with entry {first}, and the log has {first + known}")
             # Those that the log knows were published by somebody who died before emptying the journal.
             if fresh := entries[known:]:
-                self._log.append_entries(fresh)
+                head = self._log.append_entries(fresh).checkpoint
             os.ftruncate(self._descriptor, 0)
             self._end = -1
+            return head
 
     def close(self) -> None:
         """Closes the file; what is in it stays for the next `publish`."""

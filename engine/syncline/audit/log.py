@@ -21,10 +21,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeAlias
 
-from syncline.audit import canonical_json, tiles, tree
+from syncline.audit import canonical_json, durable, tiles, tree
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit.checkpoint import Checkpoint
-from syncline.audit.fetch import DirectoryFetcher, fetch_tile, read_entries
+from syncline.audit.fetch import DirectoryFetcher, fetch_tile, node_reader, read_entries
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import Signer
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
@@ -33,7 +33,6 @@ from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import Event, to_ocsf
 
 _LOCK = ".lock"
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _Node: TypeAlias = tuple[int, int]  # level and index of a perfect node
 
@@ -142,6 +141,17 @@ class AuditLog:
                 self._drop_partials(tile)
         return Receipt(start, size, head, note)
 
+    def root_at(self, size: int) -> bytes:
+        """The root of the first `size` entries, from the tiles; `Stalled` where these lack something."""
+        try:
+            return tree.range_hash((0, size), node_reader(self._reader, self.checkpoint()[0].size))
+        except (FileNotFoundError, Malformed) as error:
+            raise Stalled(
+                f"the audit log in {self._directory} can't give its root at {size} entries: {error}",
+                code="SYN902",
+                help="Run `syncline audit verify` to see what is wrong; restore the directory from a backup.",
+            ) from None
+
     def read(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """Yield the entries `[start, end)` that the checkpoint covers, without verifying them (see `verify.py`)."""
         size = self.checkpoint()[0].size
@@ -229,18 +239,15 @@ class AuditLog:
         """Put a tile or bundle on disk. It is a draft until a checkpoint covers it, so it needs no other name first."""
         path = self._prefix + path
         try:
-            descriptor = os.open(path, _NEW_FILE, 0o644)
+            descriptor = os.open(path, durable.NEW_FILE, 0o644)
         except FileNotFoundError:
             self._make_folder(Path(path).parent)
-            descriptor = os.open(path, _NEW_FILE, 0o644)
-        _fill(descriptor, data)
+            descriptor = os.open(path, durable.NEW_FILE, 0o644)
+        durable.fill(descriptor, data)
 
     def _write_checkpoint(self, note: bytes) -> None:
         """Put a checkpoint in place of the last one; its content is on disk before its name is."""
-        draft = f"{self._prefix}.{tiles.CHECKPOINT}.new"  # readers pass over names with a dot
-        _fill(os.open(draft, _NEW_FILE, 0o644), note)
-        Path(draft).rename(self._prefix + tiles.CHECKPOINT)
-        self._sync_folder("")
+        durable.replace(self._directory, tiles.CHECKPOINT, note)
 
     def _make_folder(self, folder: Path) -> None:
         """Make a folder with the folders above it, each name on disk."""
@@ -251,11 +258,7 @@ class AuditLog:
         self._sync_folder(str(folder.parent.relative_to(self._directory)))
 
     def _sync_folder(self, path: str) -> None:
-        descriptor = os.open(self._prefix + path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        durable.sync_folder(self._prefix + path)
 
     def _drop_drafts(self, size: int) -> None:
         """Remove what a writer that died left beyond the checkpoint, which a later one might seem to cover."""
@@ -284,17 +287,6 @@ class AuditLog:
             for partial in folder.iterdir():
                 partial.unlink(missing_ok=True)
             folder.rmdir()
-
-
-def _fill(descriptor: int, data: bytes) -> None:
-    """Write the whole of a file to disk and close it."""
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _names(folder: str) -> list[str]:

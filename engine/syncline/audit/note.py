@@ -15,7 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol, Self
 
 from syncline.audit.malformed import Malformed
 
@@ -53,7 +53,12 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key with its name; as text `name+8 hex digits+base64(0x01 || key)`."""
+    """A public key with its name; as text `name+8 hex digits+base64(type || key)`.
+
+    `KIND` is the type of its signatures: 0x01, Ed25519 of the text. Other types are subclasses.
+    """
+
+    KIND: ClassVar[int] = ED25519
 
     name: str
     public: bytes
@@ -70,19 +75,19 @@ class VerifierKey:
     @property
     def key_id(self) -> bytes:
         """The first four bytes of SHA-256(name, newline, type, key)."""
-        return hashlib.sha256(self.name.encode() + b"\n" + bytes([ED25519]) + self.public).digest()[:4]
+        return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.KIND]) + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.key_id.hex()}+{_encode(bytes([ED25519]) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{encode(bytes([self.KIND]) + self.public)}"
 
     @classmethod
-    def parse(cls, text: str) -> VerifierKey:
+    def parse(cls, text: str) -> Self:
         """Read the text form; `Malformed` for any other, or when its key ID does not belong to its key."""
         name, _, rest = text.partition("+")
         key_id, _, encoded = rest.partition("+")
-        data = _decode(encoded)
-        if data[:1] != bytes([ED25519]):
-            raise Malformed("only Ed25519 verifier keys (type 1) are supported")
+        data = decode(encoded)
+        if data[:1] != bytes([cls.KIND]):
+            raise Malformed(f"only verifier keys of type {cls.KIND} (Ed25519) are supported here")
         key = cls(name, data[1:])
         if str(key) != text:
             raise Malformed(f"the key ID {key_id!r} of verifier key {name!r} does not belong to its key")
@@ -108,6 +113,11 @@ class Signature:
     key_id: bytes
     value: bytes
 
+    @property
+    def line(self) -> str:
+        """The line, with its newline."""
+        return f"— {self.name} {encode(self.key_id + self.value)}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -121,10 +131,7 @@ def sign(text: str, signers: Iterable[Signer]) -> bytes:
     """Return the note over `text` (which ends in a newline) with one signature line a signer."""
     _check_text(text)
     message = text.encode()
-    lines = []
-    for signer in signers:
-        verifier = signer.verifier
-        lines.append(f"— {verifier.name} {_encode(verifier.key_id + signer.sign(message))}\n")
+    lines = [Signature(signer.verifier.name, signer.verifier.key_id, signer.sign(message)).line for signer in signers]
     return (text + "\n" + "".join(lines)).encode()
 
 
@@ -141,7 +148,7 @@ def parse(data: bytes, most: int = MAX_NOTE) -> Note:
         raise Malformed("a note needs a text, a blank line and lines of signatures")
     text += "\n"
     _check_text(text)
-    return Note(text, tuple(_signature(line) for line in block[:-1].split("\n")))
+    return Note(text, tuple(signature_of(line) for line in block[:-1].split("\n")))
 
 
 def verify(data: bytes, keys: Sequence[VerifierKey], most: int = MAX_NOTE) -> Note:
@@ -171,27 +178,29 @@ def _check_text(text: str) -> None:
         raise Malformed("the text of a note must end in a newline and hold no control characters")
 
 
-def _signature(line: str) -> Signature:
+def signature_of(line: str) -> Signature:
+    """Read one signature line, without its newline."""
     dash, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
     if dash != "—" or not is_key_name(name):
         raise Malformed(f"{line[:80]!r} is not a signature line")
-    data = _decode(encoded)
+    data = decode(encoded)
     if len(data) < 5:
         raise Malformed(f"the signature of {name} is too short")
     return Signature(name, data[:4], data[4:])
 
 
-def _encode(data: bytes) -> str:
+def encode(data: bytes) -> str:
+    """Bytes as base64."""
     return base64.b64encode(data).decode()
 
 
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
     """Decode base64 in canonical form only: Python alone would accept stray bits in the last character."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise Malformed(f"{text[:80]!r} is not base64") from None
-    if _encode(data) != text:
+    if encode(data) != text:
         raise Malformed(f"{text[:80]!r} is not base64 in canonical form")
     return data

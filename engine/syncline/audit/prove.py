@@ -11,6 +11,7 @@ from typing import Final
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
+from syncline.audit.add_checkpoint import Submission
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.fetch import Fetcher, node_reader, read_entries
 from syncline.audit.malformed import Malformed
@@ -83,6 +84,40 @@ def verify_entry(data: bytes, entry: bytes, origin: str | None, keys: Sequence[V
     head = checkpoints.verify(proof.note, origin, keys)
     if not tree.verify_inclusion(proof.index, head.size, tree.leaf_hash(entry), proof.steps, head.root):
         raise Malformed(f"the entry is not number {proof.index} of the log of {head.size} entries")
+    return head
+
+
+def prove_consistency(fetcher: Fetcher, key: VerifierKey, old: Checkpoint) -> tuple[Checkpoint, Submission]:
+    """The checkpoint of now, and the proof that it continues an earlier one, in the form in which witnesses take it.
+
+    Raises Invalid where it doesn't.
+    """
+    data = fetcher.fetch(tiles.CHECKPOINT)
+    head = checkpoints.verify(data, key.name, [key])
+    steps = [] if old.size in {0, head.size} else prove_history(fetcher, old, head) if old.size < head.size else []
+    proof = Submission(old.size, tuple(steps), data)
+    verify_history(proof, old, key)
+    return head, proof
+
+
+def verify_history(proof: Submission, old: Checkpoint, key: VerifierKey) -> Checkpoint:
+    """The checkpoint that a proof shows to continue `old`; Invalid says what is wrong with it."""
+    try:
+        head = checkpoints.verify(proof.note, old.origin, [key])
+    except Malformed as error:
+        raise Invalid(f"the checkpoint isn't the log's: {error}", code="SYN910") from None
+    if proof.old != old.size:
+        raise Invalid(f"the proof is for {proof.old:,} entries, and the checkpoint has {old.size:,}", code="SYN910")
+    if old.size > head.size:
+        raise Invalid(f"the log has {head.size:,} entries, and had {old.size:,}: it went back", code="SYN910")
+    same = old.size == head.size
+    holds = (
+        not proof.steps and (old.root == head.root if same else old.root == tree.EMPTY_ROOT)
+        if same or not old.size
+        else tree.verify_consistency(old.size, head.size, old.root, head.root, proof.steps)
+    )
+    if not holds:
+        raise Invalid(f"{head.size:,} entries don't continue the checkpoint of {old.size:,}", code="SYN910")
     return head
 
 

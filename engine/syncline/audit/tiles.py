@@ -28,6 +28,9 @@ MAX_ENTRY: Final = 65_535
 
 CHECKPOINT: Final = "checkpoint"
 
+COSIGNED: Final = "cosigned"
+"""The newest checkpoint that witnesses were asked to cosign, with what they signed; often older than the log is."""
+
 _PATH = re.compile(r"tile/(entries|0|[1-9][0-9]?)((?:/x[0-9]{3})*/[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 

@@ -18,10 +18,12 @@ from dataclasses import dataclass
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
 from syncline.audit.checkpoint import Checkpoint
+from syncline.audit.cosigning import verify_cosigned
 from syncline.audit.fetch import Fetcher, fetch_tile
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import VerifierKey
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
+from syncline.audit.witness_policy import WitnessPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +36,20 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Cosigned:
+    """Up to how many entries the log is cosigned as demanded, and by which witnesses of the policy."""
+
+    size: int
+    witnesses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What verification found. `checkpoint` is None when it can't be trusted, and then nothing else was looked at."""
 
     checkpoint: Checkpoint | None
     findings: tuple[Finding, ...] = ()
+    cosigned: Cosigned | None = None
 
     @property
     def ok(self) -> bool:
@@ -51,8 +62,17 @@ class Verification:
         return min((finding.entry for finding in self.findings if finding.entry is not None), default=None)
 
 
-def verify(fetcher: Fetcher, origin: str, keys: Sequence[VerifierKey], since: Checkpoint | None = None) -> Verification:
-    """Verify a log against a trusted key, and that it continues an earlier checkpoint when one is given."""
+def verify(
+    fetcher: Fetcher,
+    origin: str,
+    keys: Sequence[VerifierKey],
+    since: Checkpoint | None = None,
+    policy: WitnessPolicy | None = None,
+) -> Verification:
+    """Verify a log against a trusted key, and that it continues an earlier checkpoint when one is given.
+
+    With a policy, the cosigned checkpoint beside it must have the cosignatures that it demands, and be continued.
+    """
     try:
         head = checkpoints.verify(fetcher.fetch(tiles.CHECKPOINT), origin, keys)
     except (OSError, Malformed) as error:
@@ -62,7 +82,9 @@ def verify(fetcher: Fetcher, origin: str, keys: Sequence[VerifierKey], since: Ch
     log.check_entries()
     log.check_leftovers()
     log.check_history(since)
-    return Verification(head, tuple(sorted(log.findings, key=lambda f: (f.entry is None, f.entry or 0, f.file))))
+    cosigned = log.check_cosigned(keys, policy)
+    found = tuple(sorted(log.findings, key=lambda f: (f.entry is None, f.entry or 0, f.file)))
+    return Verification(head, found, cosigned)
 
 
 class _Log:
@@ -182,7 +204,7 @@ class _Log:
     def check_leftovers(self) -> None:
         """Check partial tiles of earlier checkpoints, and report files that are no part of a log."""
         for path in self.fetcher.paths():
-            if path == tiles.CHECKPOINT or path in self.wrong:
+            if path in {tiles.CHECKPOINT, tiles.COSIGNED} or path in self.wrong:
                 continue
             try:
                 tile = Tile.parse(path)
@@ -205,14 +227,33 @@ class _Log:
             at = next(i for i, (x, y) in enumerate(itertools.zip_longest(found, right)) if x != y)
             self.report(tile.path, f"entry {first + at} is not what was signed", first + min(at, tile.width - 1))
 
-    def check_history(self, since: Checkpoint | None) -> None:
+    def check_history(self, since: Checkpoint | None, file: str = tiles.CHECKPOINT) -> None:
         """Report when the log does not continue an earlier checkpoint."""
         if since is None:
             return
         if since.size > self.head.size:
-            self.report(tiles.CHECKPOINT, f"the log has {self.head.size} entries, but had {since.size} before")
+            self.report(file, f"the log has {self.head.size} entries, but had {since.size} before")
         elif since.origin != self.head.origin or _root(self.trusted, since.size) != since.root:
-            self.report(tiles.CHECKPOINT, f"the log does not continue the checkpoint of {since.size} entries")
+            self.report(file, f"the log does not continue the checkpoint of {since.size} entries")
+
+    def check_cosigned(self, keys: Sequence[VerifierKey], policy: WitnessPolicy | None) -> Cosigned | None:
+        """Report when the cosigned checkpoint isn't what this log was, or lacks what the policy demands of it."""
+        try:
+            data = self.fetcher.fetch(tiles.COSIGNED)
+        except FileNotFoundError:
+            if policy is not None and not policy.met(()):
+                self.report(tiles.COSIGNED, f"no witness has cosigned the log; the policy demands {policy.demand()}")
+            return None
+        try:
+            since = checkpoints.verify(data, self.head.origin, keys)
+            self.check_history(since, tiles.COSIGNED)
+            if policy is None:
+                return None
+            _, present = verify_cosigned(data, keys, policy)
+            return Cosigned(since.size, tuple(witness.name for witness in present))
+        except (OSError, Malformed) as error:
+            self.report(tiles.COSIGNED, _reason(error))
+            return None
 
 
 def _root(levels: Sequence[Sequence[bytes]], size: int) -> bytes:

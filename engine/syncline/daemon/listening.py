@@ -32,11 +32,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer: a status, a document that is sent as JSON, and further headers."""
+    """An answer: a status, a document that is sent as JSON, and further headers. `body` is sent instead, as `kind`."""
 
     status: int
     document: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    kind: str = "application/json"
 
 
 def address(text: str) -> tuple[str, int]:
@@ -141,9 +143,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(self.asked(Asked("POST", self.path, self.headers, body)))
 
     def _send(self, reply: Reply) -> None:
-        body = json.dumps(reply.document).encode()
+        body = json.dumps(reply.document).encode() if reply.body is None else reply.body
         self.send_response(reply.status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", reply.kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")
         for name, value in reply.headers.items():

@@ -23,6 +23,7 @@ from syncline.daemon.followers import Followers
 from syncline.daemon.looks import Looks
 from syncline.daemon.notifier import notifying
 from syncline.daemon.starts import Starter
+from syncline.daemon.witnesses import witnessing
 from syncline.model.errors import Again, Waiting
 
 if TYPE_CHECKING:
@@ -181,7 +182,11 @@ class Daemon:
             approvals=self._approvals,
         )
         try:
-            with self._requests(engine, stop), notifying(engine, facilities.store, self._tell, stop):
+            with (
+                self._requests(engine, stop),
+                notifying(engine, facilities.store, self._tell, stop),
+                witnessing(self._settings, self._tell, stop),
+            ):
                 while not stop.is_set():
                     if not store.holds(lease):
                         self._tell("the lease ran out before it could be renewed: another daemon may work now")

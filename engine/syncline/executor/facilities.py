@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
+from syncline.executor.audit_head import check_head, noting
 from syncline.executor.recorder import Recorder
 from syncline.executor.tokens import Vault
 from syncline.model.event import Action
@@ -69,7 +70,9 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
     try:
         origin = audit_origin(store.lineage)
         key, made = signer(settings.keys, origin)
-        with closing(Recorder(AuditLog.open(settings.audit, key, origin), settings.actor)) as recorder:
+        log = AuditLog.open(settings.audit, key, origin)
+        check_head(store, log)
+        with closing(Recorder(log, settings.actor, noting(store))) as recorder:
             if made:
                 recorder.record([recorder.event(Action.key_create, purpose="audit", verifier=str(key.verifier))])
             with Keep() as keep:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from syncline.audit.checkpoint import Checkpoint
     from syncline.model.key import ObjectKey
 
 #: Seconds that events may be in the journal only.
@@ -39,22 +40,30 @@ class _Waiting:
     error: BaseException | None = None
 
 
+def unnoted(head: Checkpoint) -> None:
+    """Has nobody note how large the log is."""
+    del head
+
+
 class Recorder:
     """
     Makes audit events of this actor and records them. Durable when `record` returns. Safe for threads; `close` it.
+
+    `published` is told what the log is after each publication.
 
     What several threads bring while the journal is being written is appended together by the next of them (group
     commit): many flows that run at once share the cost of making evidence durable.
     """
 
-    def __init__(self, log: AuditLog, actor: str) -> None:
+    def __init__(self, log: AuditLog, actor: str, published: Callable[[Checkpoint], None] = unnoted) -> None:
         self._actor = actor
+        self._published = published
         self._journal = Journal(log)
         self._writing = threading.Lock()
         self._queue: deque[_Waiting] = deque()
         self._publisher: threading.Thread | None = None
         self._closing = threading.Event()
-        self._journal.publish()  # what a process that was killed left
+        self._take()  # what a process that was killed left
 
     def event(
         self,
@@ -94,7 +103,7 @@ class Recorder:
             self._publisher.join()
         with self._writing:
             try:
-                self._journal.publish()
+                self._take()
             finally:
                 self._journal.close()
 
@@ -102,13 +111,19 @@ class Recorder:
         error: BaseException | None = None
         try:
             if self._journal.pending() > PUBLISH_BYTES:
-                self._journal.publish()
+                self._take()
             self._journal.append([entry for waiting in batch for entry in waiting.entries])
             self._publish_soon()
         except BaseException as failed:
             error = failed
         for waiting in batch:
             waiting.done, waiting.error = True, error
+
+    def _take(self) -> None:
+        """Takes the journal into the log. That nobody could note how large it is by now doesn't undo it."""
+        if (head := self._journal.publish()) is not None:
+            with suppress(SynclineError):
+                self._published(head)
 
     def _publish_soon(self) -> None:
         if self._publisher is None or not self._publisher.is_alive():
@@ -122,7 +137,7 @@ class Recorder:
                 # A disk that is full now may not be so later; `close` and a long journal raise what it is.
                 with suppress(SynclineError, OSError):
                     if self._journal.pending():
-                        self._journal.publish()
+                        self._take()
                         continue
                 self._publisher = None
                 return

@@ -50,6 +50,7 @@ class Action(StrEnum):
     secret_use = "secret.use"  # noqa: S105 - the name of an action
     key_create = "key.create"
     audit_export = "audit.export"
+    audit_resume = "audit.resume"
     snapshot_export = "snapshot.export"
     notification_send = "notification.send"
     approval_sign = "approval.sign"
@@ -143,6 +144,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.secret_use: _Class(*_API, 2, "Read"),
     Action.key_create: _Class(*_API, 1, "Create"),
     Action.audit_export: _Class(*_API, 2, "Read"),
+    Action.audit_resume: _Class(*_API, 99, "Resume"),
     Action.snapshot_export: _Class(*_API, 2, "Read"),
     Action.notification_send: _Class(*_API, 1, "Create"),
     Action.approval_sign: _Class(*_API, 99, "Approve"),

@@ -106,6 +106,22 @@ class SqlStore(SqlReader):
         self._renewals.close()
         super().close()
 
+    # --- Evidence -----------------------------------------------------------------------------------------------------
+
+    def audit_head(self) -> tuple[int, str]:
+        heads = tables.audit_heads
+        with self._database.read() as connection:
+            row = connection.execute(select(heads.c.size, heads.c.root)).first()
+            return (int(row.size), str(row.root)) if row is not None else (0, "")
+
+    def note_audit_head(self, size: int, root: str, *, anew: bool = False) -> None:
+        heads = tables.audit_heads
+        new = self._database.insert(heads).values(id=1, size=size, root=root)
+        larger = None if anew else heads.c.size < new.excluded.size
+        changed = {"size": new.excluded.size, "root": new.excluded.root}
+        with self._database.write() as connection:
+            connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changed, where=larger))
+
     # --- Applies ------------------------------------------------------------------------------------------------------
 
     def lease(self, name: str, holder: str = "", ttl: float = 30.0) -> AbstractContextManager[Lease]:

@@ -312,6 +312,12 @@ class StateStore(StateReader, Protocol):
         `ttl` seconds, or at once where its process is known to be gone.
         """
 
+    def audit_head(self) -> tuple[int, str]:
+        """The largest size of the audit log that was noted, and its root in hex; (0, '') where none was."""
+
+    def note_audit_head(self, size: int, root: str, *, anew: bool = False) -> None:
+        """Notes how large the audit log is; a smaller size changes nothing, unless the log begins `anew` from there."""
+
     def holds(self, lease: Lease) -> bool:
         """Whether nobody else can have a lease of ours yet: it was renewed in time. Asks nobody."""
 

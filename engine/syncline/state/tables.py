@@ -50,6 +50,15 @@ meta = Table(
     Column("serial", COUNT, nullable=False),
 )
 
+# At most one row: how much of the audit log this state has seen.
+audit_heads = Table(
+    "audit_heads",
+    metadata,
+    Column("id", COUNT, primary_key=True, autoincrement=False),
+    Column("size", COUNT, nullable=False),
+    Column("root", NAME, nullable=False),
+)
+
 objects = Table(
     "objects",
     metadata,

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from syncline.cli.commands.serve import _stopping
+from syncline.cli.commands.stopping import stopping
 
 
 def given_back(number, handler):
@@ -24,7 +24,7 @@ def test_a_signal_sets_the_event_and_wakes():
     """SIGTERM is heard by a thread, which sets the event; the handlers of before are back at the end."""
     awake = threading.Event()
     before = signal.getsignal(signal.SIGTERM)
-    with _stopping(awake.set) as stop:
+    with stopping(awake.set) as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop.wait(30)
         assert awake.wait(30)
@@ -35,7 +35,7 @@ def test_a_signal_sets_the_event_and_wakes():
 
 def test_a_signal_while_the_events_lock_is_held_does_not_hang():
     """The main thread may be just inside the event: a handler that set it would wait for itself for ever."""
-    with _stopping(lambda: None) as stop:
+    with stopping(lambda: None) as stop:
         with vars(stop)["_cond"]:  # as in the middle of `wait` or `set`
             os.kill(os.getpid(), signal.SIGTERM)
             signal.getsignal(signal.SIGTERM)  # a step of the main thread, before which the handler has run
@@ -46,7 +46,7 @@ def test_a_second_signal_is_as_elsewhere():
     """Who asks twice doesn't want to wait: the second SIGINT is Ctrl-C as everywhere."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        with _stopping(lambda: None) as stop:
+        with stopping(lambda: None) as stop:
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.wait(30)
             given_back(signal.SIGINT, signal.default_int_handler)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,14 +14,10 @@ from syncline.cli.commands.approvals import approvals
 from syncline.cli.commands.follows import Follow, follows
 from syncline.cli.commands.listens import Listen, listens, probes, webhook
 from syncline.cli.commands.options import environment
+from syncline.cli.commands.stopping import stopping
 from syncline.cli.exit import Exit
 
-#: What no signal has as its number: nothing more is to be heard.
-_OVER = b"\0"
-
 if TYPE_CHECKING:
-    from types import FrameType
-
     from syncline.model.key import ObjectKey
     from syncline.reconciler.approvals import Rule
 
@@ -114,7 +106,7 @@ def serve(  # noqa: PLR0913 - the options of the command
         approvals=rule,
     )
     with (
-        _stopping(daemon.wake) as stop,
+        stopping(daemon.wake) as stop,
         probes(listen, daemon, tell),
         webhook(listen, daemon, settings, tell),
     ):
@@ -128,42 +120,3 @@ def _flow(name: str, keys: Iterable[ObjectKey], tenant: str) -> ObjectKey:
     from syncline.cli.names import FLOWS, find_object
 
     return find_object(name, keys, kinds=FLOWS, tenant=tenant)
-
-
-@contextmanager
-def _stopping(wake: Callable[[], None]) -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set, which also wake; a second one ends the process as they do elsewhere.
-
-    A handler runs between any two steps of the main thread, which may hold the very lock that an event is set under. So
-    the handler only gives the signal back, and a thread that hears of it through a pipe sets the event.
-    """
-    stop = threading.Event()
-    heard, told = os.pipe()
-    os.set_blocking(told, False)
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        del frame
-        signal.signal(number, before[signal.Signals(number)])
-
-    def hear() -> None:
-        while (said := os.read(heard, 1)) != _OVER:
-            if said[0] in before:
-                stop.set()
-                wake()
-
-    thread = threading.Thread(target=hear, name="syncline-signals", daemon=True)
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    earlier = signal.set_wakeup_fd(told)
-    thread.start()
-    try:
-        for number in before:
-            signal.signal(number, ask)
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(earlier)
-        os.write(told, _OVER)
-        thread.join()
-        os.close(heard)
-        os.close(told)

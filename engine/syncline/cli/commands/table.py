@@ -36,5 +36,6 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_LOOK, "drift", "syncline.cli.commands.drift:drift"),
     Entry(_LOOK, "lineage", "syncline.cli.commands.lineage:lineage"),
     Entry(_LOOK, "audit", "syncline.cli.commands.audit:audit"),
+    Entry(_LOOK, "witness", "syncline.cli.commands.witness:witness"),
     Entry(_LOOK, "doctor", "syncline.cli.commands.doctor:doctor"),
 )

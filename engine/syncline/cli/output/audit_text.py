@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, plural, visible
+from syncline.model.event import rfc3339
 
 if TYPE_CHECKING:
-    from syncline.audit.verify import Verification
+    from syncline.audit.cosigning import Cosigned as WhatWitnessesSaid
+    from syncline.audit.verify import Cosigned, Verification
+    from syncline.audit.witness_policy import WitnessPolicy
 
 VERSION = "syncline/verification/v1"
 _HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -61,9 +65,35 @@ def verification_data(found: Verification, key: str) -> dict[str, Any]:
         "origin": head.origin if head else None,
         "size": head.size if head else None,
         "root": base64.b64encode(head.root).decode() if head else None,
+        "cosigned": {"size": found.cosigned.size, "witnesses": list(found.cosigned.witnesses)}
+        if found.cosigned
+        else None,
         "firstBadEntry": found.first_bad_entry,
         "findings": [{"file": f.file, "entry": f.entry, "message": f.message} for f in found.findings],
     }
+
+
+def _cosigned(cosigned: Cosigned, size: int) -> str:
+    names = ", ".join(map(visible, cosigned.witnesses))
+    if cosigned.size == size:
+        return f"by {names}"
+    return f"up to {plural(cosigned.size, 'entry', 'entries')} by {names}; {number(size - cosigned.size)} more not yet"
+
+
+def render_cosigned(found: WhatWitnessesSaid, policy: WitnessPolicy, paint: Paint) -> str:
+    """What each witness said, and whether that is as much as the policy demands."""
+    rows = [
+        (
+            visible(asked.witness.name),
+            paint.green("cosigned") if asked.time is not None else paint.red("not cosigned"),
+            rfc3339(dt.datetime.fromtimestamp(asked.time, dt.UTC))[:19] if asked.time is not None else "",
+            visible(asked.problem),
+        )
+        for asked in found.asked
+    ]
+    head = f"{plural(found.checkpoint.size, 'entry', 'entries')}, {policy.demand()} demanded: "
+    head += paint.green("met") if found.met else paint.red("not met")
+    return f"{head}\n\n{render_table(('WITNESS', 'ANSWER', 'TIME (UTC)', 'PROBLEM'), rows, paint, cells=64)}"
 
 
 def render_verification(found: Verification, key: str, paint: Paint, *, since: int | None = None) -> str:
@@ -92,6 +122,8 @@ def render_verification(found: Verification, key: str, paint: Paint, *, since: i
         lines.append(
             f"  checked     {checked}" + (f", and that it continues {since:,} entries" if since is not None else "")
         )
+        if found.cosigned is not None and head is not None:
+            lines.append(f"  cosigned    {_cosigned(found.cosigned, head.size)}")
     elif found.findings:
         lines += ["", *(f"  {paint.red('✗')} {visible(f.file)}: {visible(f.message)}" for f in found.findings)]
     return "\n".join(lines) + "\n"

@@ -36,6 +36,39 @@ CODES: tuple[Code, ...] = (
         "Make room or repair the disk and run the command again: the log goes on from its last checkpoint.",
     ),
     Code(
+        "SYN906",
+        "witness policy cannot be used",
+        "The file that says which witnesses have to cosign the audit log isn't there, or isn't a policy as C2SP "
+        "tlog-policy has it.",
+        "Correct the line that is named. `syncline witness key` prints the line of a witness.",
+    ),
+    Code(
+        "SYN907",
+        "a witness has seen another log",
+        "A witness refuses to cosign: what it has seen of this log is longer, or isn't continued by what is here. The "
+        "log was replaced, restored from a backup, or signed twice.",
+        "Find out which copy is the true one before anything else is done. `syncline audit verify` looks at this one.",
+    ),
+    Code(
+        "SYN908",
+        "not cosigned by enough witnesses",
+        "Fewer witnesses than the policy demands could be reached. What is recorded is signed, and not yet cosigned.",
+        "Try again later; a daemon does so by itself.",
+    ),
+    Code(
+        "SYN909",
+        "audit log is older than the state",
+        "The state has seen more of the audit log than there is, or another one: the log was restored from a backup, "
+        "or replaced. Nothing is done on top of evidence that is missing.",
+        "Restore the newest copy of the log. Where there is none, `syncline audit resume --reason` says so in the log.",
+    ),
+    Code(
+        "SYN910",
+        "log does not continue a checkpoint",
+        "What was proved or checked isn't the continuation of an earlier checkpoint: the log went back, or was forked.",
+        "Keep both checkpoints: together they show it to anybody who has the log's public key.",
+    ),
+    Code(
         "SYN999",
         "defect in Syncline",
         "A promise of Syncline's own code is broken.",

@@ -1,0 +1,84 @@
+"""The audit log of a home, as its commands open it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncline.model.errors import Invalid
+
+if TYPE_CHECKING:
+    from syncline.audit.checkpoint import Checkpoint
+    from syncline.audit.fetch import DirectoryFetcher
+    from syncline.audit.note import VerifierKey
+    from syncline.audit.witness_policy import WitnessPolicy
+    from syncline.settings import Settings
+
+
+def no_log(settings: Settings) -> Invalid:
+    """What says that there is no log yet."""
+    return Invalid(
+        f"there is no audit log in {settings.audit} yet",
+        code="SYN904",
+        help="It begins with the first apply. SYNCLINE_HOME says where to look.",
+    )
+
+
+def open_log(settings: Settings, key_text: str | None) -> tuple[DirectoryFetcher, VerifierKey]:
+    """The log to read, and the key to trust: as given, else the public half of the key that signs here."""
+    from syncline.audit.fetch import DirectoryFetcher
+    from syncline.audit.note import VerifierKey
+    from syncline.executor.facilities import SIGNER
+
+    if not settings.audit.is_dir():
+        raise no_log(settings)
+    if key_text is not None:
+        try:
+            return DirectoryFetcher(settings.audit), VerifierKey.parse(key_text)
+        except ValueError as error:
+            raise click.BadParameter(str(error), param_hint="--key") from None
+    from syncline.audit.signer import FileSigner
+    from syncline.executor.recorder import publish_pending
+
+    publish_pending(settings.audit, settings.keys / SIGNER)
+    return DirectoryFetcher(settings.audit), FileSigner.load(settings.keys / SIGNER).verifier
+
+
+def entries_of(settings: Settings) -> Iterator[bytes]:
+    """All entries in order, not verified."""
+    from syncline.audit import tiles
+    from syncline.audit.checkpoint import Checkpoint
+    from syncline.audit.fetch import fetch_tile
+
+    fetcher, _ = open_log(settings, None)
+    note = fetcher.fetch(tiles.CHECKPOINT)
+    head = Checkpoint.parse(note.decode().rpartition("\n\n")[0] + "\n")
+    for tile in tiles.tiles_at(tiles.ENTRIES, head.size):
+        yield from tiles.decode_bundle(fetch_tile(fetcher, tile)[1])
+
+
+def kept_checkpoint(path: Path, key: VerifierKey, hint: str = "--since") -> Checkpoint:
+    """A checkpoint of this log that somebody kept, verified."""
+    from syncline.audit import checkpoint as checkpoints
+
+    try:
+        return checkpoints.verify(path.read_bytes(), key.name, [key])
+    except ValueError as error:
+        raise click.BadParameter(f"{path} is no checkpoint of this log: {error}", param_hint=hint) from None
+
+
+def witness_policy(settings: Settings, path: Path | None) -> WitnessPolicy | None:
+    """The witness policy of a file, else the one that is declared, if any."""
+    from syncline.audit.malformed import Malformed
+    from syncline.audit.witness_policy import parse
+    from syncline.executor.witnessing import read_policy
+
+    if path is None:
+        return read_policy(settings)
+    try:
+        return parse(path.read_bytes())
+    except Malformed as error:
+        raise Invalid(f"{path}: {error}", code="SYN906", help="See https://c2sp.org/tlog-policy.") from None
