@@ -100,10 +100,10 @@ def stored(settings: Settings) -> tuple[Stored, ...]:
 def _stored(settings: Settings, token: SealedToken) -> Stored:
     from syncline.executor.tokens import opened
     from syncline.model.errors import SynclineError
-    from syncline.secrets.envelope import KeyRing
+    from syncline.secrets.ring import KeyRing
 
     try:
-        renewable: bool | None = opened(KeyRing.open(settings.keys), token).refresh is not None
+        renewable: bool | None = opened(KeyRing.open(settings.keys, settings.environ), token).refresh is not None
     except SynclineError:  # its key isn't here
         renewable = None
     return Stored(token.key.tenant, token.key.name, token.expires, token.changed, renewable)

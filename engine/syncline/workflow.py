@@ -284,13 +284,13 @@ def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunReco
 def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
     """Rejects of a run, decrypted, in the order in which they were read; the audit log says that they were."""
     from syncline.executor.rejects import rejects_of
-    from syncline.secrets.envelope import KeyRing
+    from syncline.secrets.ring import KeyRing
     from syncline.state.open import open_reader
 
     record = find_run(settings, run_id)
     _note(settings, lambda r: r.event(Action.reject_read, key=record.key, run=record.id))
     with closing(open_reader(settings.state_url)) as reader:
-        yield from rejects_of(reader, KeyRing.open(settings.keys), record.key, record.id)
+        yield from rejects_of(reader, KeyRing.open(settings.keys, settings.environ), record.key, record.id)
 
 
 def objects(settings: Settings) -> tuple[AppliedObject, ...]:

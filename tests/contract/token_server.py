@@ -19,7 +19,7 @@ from syncline.sdk.auth.client_authentication import ClientAuthentication
 from syncline.sdk.auth.oauth2 import OAuth2
 from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Egress, HttpTransport, Request
-from syncline.secrets.envelope import KeyRing
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
 from tests.api_server import ApiServer, Reply, api_server
 

@@ -14,7 +14,7 @@ from syncline.executor.progress import Silent
 from syncline.executor.rejects import unseal
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
-from syncline.secrets.envelope import KeyRing
+from syncline.secrets.ring import KeyRing
 from tests.e2e.house import Scenario, audit_events, build, customers
 from tests.look import Look
 

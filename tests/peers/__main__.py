@@ -24,12 +24,14 @@ from tests.peers.systems import (
     moto,
     mountebank,
     oidc,
+    openbao,
     postgraphile,
     proxies,
     redmine,
     rt,
     scim2,
     seaweedfs,
+    softhsm,
     wiremock,
     zabbix,
 )
@@ -42,6 +44,7 @@ DEBIAN = (
     *proxies.PACKAGES,
     *redmine.PACKAGES,
     *rt.PACKAGES,
+    *softhsm.PACKAGES,
     *zabbix.PACKAGES,
 )
 INSTALLS: dict[str, Callable[[], object]] = {
@@ -52,6 +55,7 @@ INSTALLS: dict[str, Callable[[], object]] = {
     "kinto": kinto.install,
     "mountebank": mountebank.install,
     "oidc-provider": oidc.install,
+    "openbao": openbao.install,
     "postgraphile": postgraphile.install,
     "scim2-server": scim2.install,
     "seaweedfs": seaweedfs.install,

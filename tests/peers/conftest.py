@@ -24,12 +24,14 @@ import tests.peers.systems.kinto as kinto_system
 import tests.peers.systems.moto as moto_system
 import tests.peers.systems.mountebank as mountebank_system
 import tests.peers.systems.oidc as oidc_system
+import tests.peers.systems.openbao as openbao_system
 import tests.peers.systems.postgraphile as postgraphile_system
 import tests.peers.systems.proxies as proxies_system
 import tests.peers.systems.redmine as redmine_system
 import tests.peers.systems.rt as rt_system
 import tests.peers.systems.scim2 as scim2_system
 import tests.peers.systems.seaweedfs as seaweedfs_system
+import tests.peers.systems.softhsm as softhsm_system
 import tests.peers.systems.wiremock as wiremock_system
 import tests.peers.systems.zabbix as zabbix_system
 from tests.peers.house import Warehouse
@@ -76,6 +78,14 @@ def git_ssh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[git_system.Git
 
 
 @pytest.fixture(scope="session")
+def hsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[softhsm_system.SoftHsm]:
+    """A PKCS#11 module; this process is told of it, since a module reads its configuration when it is loaded."""
+    with softhsm_system.softhsm(tmp_path_factory.mktemp("softhsm")) as system, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOFTHSM2_CONF", str(system.config))
+        yield system
+
+
+@pytest.fixture(scope="session")
 def icinga2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[icinga2_system.Icinga2]:
     """A monitoring API over TLS whose client is known by a certificate."""
     with icinga2_system.icinga2(tmp_path_factory.mktemp("icinga2")) as system:
@@ -114,6 +124,13 @@ def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oidc_system.Oidc]
 def oidc_mtls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oidc_system.OidcMtls]:
     """An authorization server that knows its client by a certificate."""
     with oidc_system.oidc_mtls(tmp_path_factory.mktemp("oidc_mtls")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openbao_system.OpenBao]:
+    """A server of Vault's API, over TLS."""
+    with openbao_system.openbao(tmp_path_factory.mktemp("openbao")) as system:
         yield system
 
 

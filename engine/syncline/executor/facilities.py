@@ -15,7 +15,7 @@ from syncline.executor.tokens import Vault
 from syncline.model.event import Action
 from syncline.sdk.clients import Clients
 from syncline.sdk.keep import Keep
-from syncline.secrets.envelope import KeyRing
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
                 recorder.record([recorder.event(Action.key_create, purpose="audit", verifier=str(key.verifier))])
             with Keep() as keep:
                 keep.share(Clients(budgets=_budgets(settings, store)))
-                keys = KeyRing.open(settings.keys)
+                keys = KeyRing.open(settings.keys, settings.environ)
                 keep.share(Vault.over(store, keys))
                 yield Facilities(settings, store, recorder, keys, keep)
     finally:

@@ -15,7 +15,7 @@ import polars as pl
 
 from syncline.executor.absence import absence_of, unsure_of
 from syncline.executor.applied import Applied
-from syncline.executor.opening import Opener, bind_columns, hash_key_in
+from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.preview import first
 from syncline.executor.start import start_of
@@ -94,7 +94,7 @@ class Forecaster:
         return _compared(_paced(found, item, opener), opener, part)
 
     def _read(self, item: CompiledFlow, source: Source, position: dict[str, object] | None) -> _Part:
-        columns = bind_columns(item, source, hash_key_in(self.settings.keys))
+        columns = bind_columns(item, source, hash_key_of(self.settings))
         tombstones = tombstones_of(item.flow, columns)
         schema = replace(columns.target, key=item.flow.target_key)
         if tombstones is not None:

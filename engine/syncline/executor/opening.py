@@ -19,7 +19,6 @@ from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from syncline.connectors.runtime import Runtime
     from syncline.executor.applied import Applied
@@ -137,11 +136,11 @@ class Opener:
         return opens(instance)
 
 
-def hash_key_in(keys: Path) -> Callable[[str], bytes]:
-    """The tenants' keys for hashes in a folder of keys, which is opened, or made, at first use."""
-    from syncline.secrets.envelope import KeyRing
+def hash_key_of(settings: Settings) -> Callable[[str], bytes]:
+    """The tenants' keys for hashes, from the folder of keys, which is opened, or made, at first use."""
+    from syncline.secrets.ring import KeyRing
 
-    return lambda tenant: KeyRing.open(keys).tenant_hash_key(tenant)
+    return lambda tenant: KeyRing.open(settings.keys, settings.environ).tenant_hash_key(tenant)
 
 
 def _deletes(item: CompiledFlow) -> bool:

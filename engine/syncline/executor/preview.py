@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.executor.applied import Applied
-from syncline.executor.opening import Opener, bind_columns, hash_key_in
+from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Preparer, place_order
 from syncline.executor.rejects import shown
 from syncline.executor.tombstones import tombstones_of
@@ -68,7 +68,7 @@ def preview_flow(
     rejects: list[Reject] = []
     counts = Counts()
     try:
-        columns = bind_columns(item, source, hash_key_in(settings.keys))
+        columns = bind_columns(item, source, hash_key_of(settings))
         preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None)
         preparer.tombstones = tombstones_of(item.flow, columns)
         for batch in source.read(None):

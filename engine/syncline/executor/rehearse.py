@@ -18,7 +18,7 @@ from syncline.executor.applied import Applied
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import added, check_control
 from syncline.executor.guard import check_deletes, check_rejects, check_rows, max_shrink
-from syncline.executor.opening import Opener, bind_columns, hash_key_in
+from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.quality import Quality, QualityMeter
@@ -102,7 +102,7 @@ class Rehearser:
         spec, began = item.flow.spec, time.perf_counter()
         progress.started(RunInfo("", str(key), spec.source, spec.to, dry=True))
         with closing(opener.source()) as source:
-            columns = bind_columns(item, source, hash_key_in(self.settings.keys))
+            columns = bind_columns(item, source, hash_key_of(self.settings))
             tombstones = tombstones_of(item.flow, columns)
             schema = replace(columns.target, key=item.flow.target_key)
             if tombstones is not None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from syncline.model.errors import SynclineError
     from syncline.model.key import ObjectKey
     from syncline.model.sample import Sample
-    from syncline.secrets.envelope import KeyRing
+    from syncline.secrets.ring import KeyRing
     from syncline.state.store import StateReader
 
 #: The sequence that a run's sample is kept under. Batches count from 1, so that it stays while a run is continued.

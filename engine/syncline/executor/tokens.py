@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncline.sdk.auth.tokens import Kept, Token, turn
-from syncline.secrets.envelope import KeyRing
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
 from syncline.state.store import TokenKey
 
@@ -39,7 +39,9 @@ class Vault:
     @classmethod
     def opening(cls, settings: Settings) -> Vault:
         """Opens the state for each use, and nothing until then: for who may not need a token at all."""
-        return cls(lambda: closing(open_store(settings.state_url)), lambda: KeyRing.open(settings.keys))
+        return cls(
+            lambda: closing(open_store(settings.state_url)), lambda: KeyRing.open(settings.keys, settings.environ)
+        )
 
     def tokens(self, tenant: str, name: str, basis: str) -> SealedTokens:
         """The store of the token of an AuthConfig, for what `basis` is a digest of."""

@@ -49,6 +49,8 @@ class Action(StrEnum):
     auth_logout = "auth.logout"
     secret_use = "secret.use"  # noqa: S105 - the name of an action
     key_create = "key.create"
+    key_rotate = "key.rotate"
+    key_destroy = "key.destroy"
     audit_export = "audit.export"
     audit_resume = "audit.resume"
     snapshot_export = "snapshot.export"
@@ -143,6 +145,8 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.auth_logout: _Class(*_API, 4, "Delete"),
     Action.secret_use: _Class(*_API, 2, "Read"),
     Action.key_create: _Class(*_API, 1, "Create"),
+    Action.key_rotate: _Class(*_API, 3, "Update"),
+    Action.key_destroy: _Class(*_API, 4, "Delete"),
     Action.audit_export: _Class(*_API, 2, "Read"),
     Action.audit_resume: _Class(*_API, 99, "Resume"),
     Action.snapshot_export: _Class(*_API, 2, "Read"),

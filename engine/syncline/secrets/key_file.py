@@ -1,4 +1,4 @@
-"""Files that hold keys: mode 0600, whole or absent, never replaced."""
+"""Files that hold keys: mode 0600, whole or absent at any moment."""
 
 from __future__ import annotations
 
@@ -28,14 +28,8 @@ def read(path: Path) -> bytes | None:
 
 def create(path: Path, data: bytes) -> bytes:
     """Put a new key file in place and return what is there then: another process may have been first."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    draft = _draft(path, data)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
         os.link(draft, path)  # fails when the name is taken, where a rename would replace
         _sync(path.parent)
     except FileExistsError:
@@ -43,6 +37,24 @@ def create(path: Path, data: bytes) -> bytes:
     finally:
         draft.unlink()
     return data
+
+
+def replace(path: Path, data: bytes) -> None:
+    """Put a key file in place of the one that is there, which is whole until then; on disk when this returns."""
+    _draft(path, data).rename(path)
+    _sync(path.parent)
+
+
+def _draft(path: Path, data: bytes) -> Path:
+    """The data, on disk, beside where it belongs."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
 
 
 def destroy(path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid, Stalled
-from syncline.secrets.envelope import KeyRing
+from syncline.secrets.ring import KeyRing
 
 
 @pytest.fixture
@@ -71,11 +71,63 @@ def test_destroying_a_key_erases_what_it_sealed(ring: KeyRing, tmp_path: Path):
     assert ring.destroy("acme")
     assert not ring.exists("acme")
     assert not ring.destroy("acme")
-    with pytest.raises(Stalled, match="destroyed or replaced"):
+    with pytest.raises(Stalled, match="was destroyed on 20") as caught:
         KeyRing.open(tmp_path / "keys").unseal("acme", blob, "p")
+    assert caught.value.code == "SYN823"
     assert ring.unseal("beta", other, "p") == b"y"
     assert ring.tenant_hash_key("acme") != hash_key
     assert wrapped[4:] not in (tmp_path / "keys/tenants/acme.key").read_bytes()
+
+
+def test_every_byte_of_an_envelope_counts(ring: KeyRing):
+    """Each byte of a blob in turn, with one bit of it changed, keeps it from being opened, and the message says why."""
+    blob = ring.seal("acme", b"plain", "runs/1")
+
+    for at in range(len(blob)):
+        changed = blob[:at] + bytes([blob[at] ^ 1]) + blob[at + 1 :]
+        with pytest.raises(Stalled, match="not sealed data|key that sealed it is not here|was changed") as caught:
+            ring.unseal("acme", changed, "runs/1")
+        assert caught.value.code == "SYN806"
+
+
+def test_every_byte_of_a_wrapped_key_counts(ring: KeyRing, tmp_path: Path):
+    """The same of the files of a tenant's and of a person's key: nothing is sealed or opened with a changed one."""
+    ring.seal("acme", b"x", "p")
+    ring.envelope("acme", "person 1")
+    for path in (tmp_path / "keys").rglob("*.key"):
+        good = path.read_bytes()
+        for at in range(len(good)):
+            path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+            with pytest.raises(Stalled, match="damaged") as caught:
+                KeyRing.open(tmp_path / "keys").envelope("acme", "person 1")
+            assert caught.value.code == "SYN805"
+        path.write_bytes(good)
+    assert KeyRing.open(tmp_path / "keys").envelope("acme", "person 1")
+
+
+def test_destroying_a_persons_key_erases_what_is_theirs(ring: KeyRing, tmp_path: Path):
+    """What was sealed for one person goes with their key, or with the tenant's; others' stays; no file tells a name."""
+    person, other = ring.envelope("acme", "anna@example.com"), ring.envelope("acme", "ben@example.com")
+    blobs = person.seal(b"a", "p"), other.seal(b"b", "p"), ring.seal("acme", b"c", "p")
+    saved = {path: path.read_bytes() for path in (tmp_path / "keys/subjects").rglob("*.key")}
+
+    assert ring.exists("acme", "anna@example.com")
+    assert ring.destroy("acme", "anna@example.com")
+    assert not ring.exists("acme", "anna@example.com")
+    with pytest.raises(Stalled, match="was destroyed on 20"):
+        ring.envelope("acme", "anna@example.com").open(blobs[0], "p")
+    assert ring.envelope("acme", "ben@example.com").open(blobs[1], "p") == b"b"
+    assert ring.unseal("acme", blobs[2], "p") == b"c"
+    assert not any("anna" in str(path) for path in (tmp_path / "keys").rglob("*"))
+    assert b"anna" not in b"".join(p.read_bytes() for p in (tmp_path / "keys").rglob("*") if p.is_file())
+
+    ring.destroy("acme")
+    for path, data in saved.items():  # as from a backup of these files
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        path.chmod(0o600)
+    with pytest.raises(Stalled):
+        KeyRing.open(tmp_path / "keys").envelope("acme", "ben@example.com").open(blobs[1], "p")
 
 
 def test_the_hash_key_of_a_tenant_is_stable_and_its_own(ring: KeyRing, tmp_path: Path):

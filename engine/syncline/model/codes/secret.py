@@ -43,4 +43,37 @@ CODES: tuple[Code, ...] = (
         "Encrypted data was changed, was moved to another place, or its key was destroyed.",
         "Restore the data from a backup; data of a key that was destroyed on purpose is erased.",
     ),
+    Code(
+        "SYN820",
+        "secret store can't be reached",
+        "Vault, or another store of secrets or keys, doesn't answer, is sealed or in standby.",
+        "Nothing is lost: what needs it is tried again. See that it runs and that its address is right.",
+    ),
+    Code(
+        "SYN821",
+        "HSM can't be used",
+        "A token of PKCS#11 is gone, its PIN is wrong or locked, or it lacks a key. Without it nothing is signed or "
+        "opened, so nothing is applied or run.",
+        "Connect the token, or set SYNCLINE_PKCS11_MODULE and SYNCLINE_PKCS11_PIN; `syncline doctor` tries it.",
+    ),
+    Code(
+        "SYN822",
+        "secret store refuses",
+        "Vault, or another store of secrets or keys, refuses who we are or what we ask for, or isn't configured.",
+        "Give the role or token a policy that allows it, or set the variables that name the store.",
+    ),
+    Code(
+        "SYN823",
+        "key was destroyed",
+        "What is asked for was encrypted with a data key that was destroyed on purpose: it is erased, in backups too.",
+        "Nothing brings it back.",
+    ),
+    Code(
+        "SYN824",
+        "key can't be rotated",
+        "The place for the new key-encryption key isn't one, or there is no key yet.",
+        "Give file, vault:MOUNT/KEY or pkcs11:TOKEN.",
+        bad="syncline keys rotate --to vault",
+        good="syncline keys rotate --to vault:transit/syncline",
+    ),
 )

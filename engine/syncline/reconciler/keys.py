@@ -1,0 +1,76 @@
+"""Keys at rest, as people care for them: what there is, rotation, destruction; each with evidence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncline.executor.facilities import open_facilities
+from syncline.model.event import Action
+from syncline.secrets import ring_file
+from syncline.secrets.kek import Where
+from syncline.secrets.rewrap import Rotated, rotate
+
+if TYPE_CHECKING:
+    from syncline.secrets.ring_file import Entry
+    from syncline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A tenant's data key ('' for what is shared), the ID of the key that wraps it, and how many persons have one."""
+
+    tenant: str
+    kek: str
+    persons: int
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What is in a folder of keys, without values. Several key-encryption keys: a rotation isn't finished."""
+
+    keks: tuple[Entry, ...]
+    data: tuple[DataKey, ...]
+
+
+def list_keys(settings: Settings) -> Keys:
+    """What there is. Nothing is unwrapped, and nothing is made."""
+    from syncline.secrets.ring import KeyRing
+
+    if not ring_file.read(settings.keys):
+        return Keys((), ())
+    ring = KeyRing(Where(settings.keys, settings.environ))
+    return Keys(ring_file.read(settings.keys), tuple(DataKey(*found) for found in ring.tenants()))
+
+
+def rotate_keys(settings: Settings, to: str) -> Rotated:
+    """A new key-encryption key takes over, as `rewrap.rotate` says; the log tells when it began and ended."""
+    with open_facilities(settings) as facilities:
+        recorder = facilities.recorder
+        recorder.record([recorder.event(Action.key_rotate, purpose="kek", phase="begin", to=to)])
+        done = rotate(Where(settings.keys, settings.environ), to)
+        recorder.record(
+            [
+                recorder.event(
+                    Action.key_rotate,
+                    purpose="kek",
+                    phase="end",
+                    kek=done.entry.id,
+                    place=done.entry.place,
+                    former=done.former,
+                    keys=done.count,
+                )
+            ]
+        )
+        return done
+
+
+def destroy_key(settings: Settings, tenant: str, subject: str = "") -> bool:
+    """Destroys a data key for good; whether there was one. The log names the tenant, and never a person."""
+    with open_facilities(settings) as facilities:
+        if not facilities.keys.exists(tenant, subject):
+            return False
+        recorder = facilities.recorder
+        kind = "subject" if subject else "tenant"
+        recorder.record([recorder.event(Action.key_destroy, purpose="data", kind=kind, owner=tenant)])
+        return facilities.keys.destroy(tenant, subject)

@@ -1,0 +1,74 @@
+"""Key-encryption keys: where they are kept, and the list of such places.
+
+A key-encryption key wraps data keys and nothing else, so that replacing it touches a few small files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Final, Protocol
+
+from syncline.model.errors import Invalid
+from syncline.secrets.kek_file import FileKek
+from syncline.secrets.kek_pkcs11 import Pkcs11Kek
+from syncline.secrets.kek_vault import VaultKek
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The folder of keys, and the environment, which says how to reach other places. It may hold secrets: not shown."""
+
+    folder: Path
+    environ: Mapping[str, str] = field(repr=False)
+
+
+class Kek(Protocol):
+    """A key-encryption key, in use."""
+
+    def wrap(self, key: bytes, about: bytes) -> bytes:
+        """The key, encrypted and bound to what it is about."""
+        ...
+
+    def unwrap(self, wrapped: bytes, about: bytes) -> bytes:
+        """The key again; ValueError where it was changed, is about something else, or was wrapped by another."""
+        ...
+
+
+class KekPlace(Protocol):
+    """Where key-encryption keys can be. What can't be reached is `Again`, what a person must mend is `Stalled`."""
+
+    name: ClassVar[str]
+
+    @classmethod
+    def open(cls, where: Where, at: str) -> Kek:
+        """The key at this place; it has to be there."""
+        ...
+
+    @classmethod
+    def make(cls, where: Where, wanted: str, id: str) -> str:  # noqa: A002 - the field's word
+        """Makes the new key of this ID, and returns where it is. Made again after a kill, it does no harm."""
+        ...
+
+    @classmethod
+    def destroy(cls, where: Where, at: str) -> str:
+        """Destroys a key that wraps nothing any more; what remains for a person to do, '' for nothing."""
+        ...
+
+
+PLACES: Final[tuple[type[KekPlace], ...]] = (FileKek, VaultKek, Pkcs11Kek)
+
+
+def place_of(text: str) -> tuple[type[KekPlace], str]:
+    """A place as it is written, `file`, `vault:transit/syncline`, `pkcs11:TOKEN`, and what is behind the colon."""
+    name, _, at = text.partition(":")
+    for place in PLACES:
+        if place.name == name:
+            return place, at
+    known = ", ".join(place.name for place in PLACES)
+    raise Invalid(
+        f"{name!r} is no place for a key-encryption key",
+        code="SYN824",
+        help=f"Places are {known}: file, vault:MOUNT/KEY, pkcs11:TOKEN.",
+    )

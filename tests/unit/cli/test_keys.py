@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from syncline.cli.main import main
+from syncline.secrets.ring import KeyRing
+from tests.docs.house import house
+from tests.e2e.house import audit_events
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """A house whose flow was applied; the command line is in it."""
+    monkeypatch.chdir(tmp_path)
+    return house(tmp_path)
+
+
+def listed(capsys) -> dict:
+    capsys.readouterr()
+    assert main(["keys", "list", "-o", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_rotation_leaves_evidence(settings, capsys):
+    """The new key wraps, the list says so, and the log has its beginning and its end by name."""
+    KeyRing.open(settings.keys).seal("acme", b"x", "p")
+    before = listed(capsys)
+    assert main(["keys", "rotate"]) == 0
+    after = listed(capsys)
+
+    assert [kek["place"] for kek in before["keks"]] == ["file:kek"]
+    assert len(after["keks"]) == 1
+    assert {key["kek"] for key in after["data"]} == {after["keks"][0]["id"]} != {before["keks"][0]["id"]}
+    rotations = [e for e in audit_events(settings) if e["metadata"]["event_code"] == "key.rotate"]
+    assert [e["unmapped"]["details"]["phase"] for e in rotations] == ["begin", "end"]
+    assert main(["audit", "verify"]) == 0
+
+
+def test_a_key_is_destroyed_only_on_purpose(settings, capsys):
+    """Without --yes nothing happens; with it the key is gone, once, and the log says so."""
+    KeyRing.open(settings.keys).seal("acme", b"x", "p")
+    assert main(["keys", "destroy", "acme"]) == 2
+    assert [key["tenant"] for key in listed(capsys)["data"]] == ["acme"]
+    assert main(["keys", "destroy", "acme", "--yes"]) == 0
+    assert listed(capsys)["data"] == []
+    assert main(["keys", "destroy", "acme", "--yes"]) == 0
+    assert "has no data key" in capsys.readouterr().out
+    assert sum(e["metadata"]["event_code"] == "key.destroy" for e in audit_events(settings)) == 1
+
+
+def test_a_place_that_cannot_be_is_a_finding(settings, capsys):
+    """No traceback: the code, and which places there are."""
+    assert main(["keys", "rotate", "--to", "clouds"]) == 1
+    said = capsys.readouterr().err
+    assert "SYN824" in said
+    assert "pkcs11:TOKEN" in said
+    assert len(listed(capsys)["keks"]) == 1
