@@ -19,7 +19,17 @@ from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event
-from syncline.sdk.destination import Deleting, Removal, Removing, Rendered, Rendering, Sending, Sweeping, Written
+from syncline.sdk.destination import (
+    Deleting,
+    Foreseeing,
+    Removal,
+    Removing,
+    Rendered,
+    Rendering,
+    Sending,
+    Sweeping,
+    Written,
+)
 from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
@@ -89,6 +99,11 @@ class Committer:
             self._ended = text
         self.tell(after, rejected=len(prepared.rejects))
         return after
+
+    def foresee(self, prepared: Prepared) -> None:
+        """Lets the writer begin with a batch before its turn, where it can."""
+        if prepared.rendered is not None and prepared.gone is None and offers(self.writer, Foreseeing):
+            self.writer.foresee(prepared.rendered)
 
     def _send(self, writer: Sending, prepared: Prepared, before: Checkpoint) -> Checkpoint:
         """The same where there are no transactions: what was refused is known before the checkpoint moves."""
@@ -265,6 +280,9 @@ class FirstPass:
         )
         keep_rejects(self.facilities, self.key, after, prepared)
         return after
+
+    def foresee(self, prepared: Prepared) -> None:
+        """Nothing can be done ahead."""
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """As if it were committed."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
@@ -19,7 +20,6 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from syncline.executor.guard import check_rejects, may_judge
 from syncline.executor.halt import HEARD_WITHIN, Halt
-from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.threads import borrow
 from syncline.model.errors import Again, Denied, SynclineError
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from syncline.executor.checkpoint import Checkpoint
+    from syncline.executor.in_order import InOrder
+    from syncline.executor.prepare import Prepared
     from syncline.kinds.sync import Guards
     from syncline.model.run import Counts
     from syncline.sdk.batch import Batch
@@ -45,6 +47,9 @@ class Sink(Protocol):
 
     def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         """Makes a batch durable, rejects first, and returns the checkpoint after it. `last`: nothing comes after it."""
+
+    def foresee(self, prepared: Prepared) -> None:
+        """Hears of a batch before its turn, from another thread: nothing of it may last before it is committed."""
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """Keeps the rejects of a batch that a guard refuses: they say why."""
@@ -227,17 +232,18 @@ def _look(started: Future[T], seconds: float) -> None:
 
 
 def load(
-    incoming: ReadAhead,
-    preparer: Preparer,
+    incoming: InOrder,
     sink: Sink,
     serial: Serial,
     start: Checkpoint,
     guards: Guards,
     advanced: Callable[[Counts, int], None],
+    ahead: int = 0,
 ) -> Checkpoint:
     """
     Moves all batches and returns the checkpoint after the last. `advanced` gets cumulative counts and bytes read.
     The last one is told to the sink as such where that is known without waiting, so that its commit can end the run.
+    Up to `ahead` batches wait for the commit of the one before them, of which the sink hears.
 
     Guards are checked on what would be committed, before it is, and on what is known by then where the source waits for
     the commit; rows that a destination refuses when they are sent to
@@ -246,39 +252,44 @@ def load(
     """
     counts, done, size = start.counts, start, 0
     late = 0  # rows refused when they were sent
-    pending: tuple[Future[Checkpoint], Counts] | None = None
+    commits = _Commits(sink, serial, start)
+    pending: deque[tuple[Future[Checkpoint], Counts, int]] = deque()
     held: list[Prepared] = []  # too few records yet to judge by: committed once they may be, or with the last
 
-    def settle() -> None:
-        nonlocal done, late, pending
-        if pending is not None:
-            (waited, expected), pending = pending, None
-            before, done = done, serial.result(waited)
+    def settle(most: int = 0) -> None:
+        nonlocal done, late
+        while len(pending) > most:
+            waited, expected, upto = pending.popleft()
+            try:
+                before, done = done, serial.result(waited)
+            except BaseException:
+                pending.clear()  # none of them is begun
+                raise
             late += done.counts.rejected - before.counts.rejected - expected.rejected
-            advanced(done.counts, size)
+            advanced(done.counts, upto)
 
     def judged() -> Counts:
         return replace(counts, written=counts.written - late, rejected=counts.rejected + late)
 
     def release(*, last: bool) -> None:
-        nonlocal pending, size
+        nonlocal size
         try:
             check_rejects(guards, judged())
         except Denied:
             settle()
-            for ahead, prepared in enumerate(held):
-                serial.call(_setting_aside(sink, prepared, replace(done, sequence=done.sequence + ahead)))
+            for further, prepared in enumerate(held):
+                serial.call(_setting_aside(sink, prepared, replace(done, sequence=done.sequence + further)))
             raise
         for number, prepared in enumerate(held, 1):
-            settle()
+            sink.foresee(prepared)
+            settle(ahead)
             size += prepared.size
             final = last and number == len(held)
-            pending = serial.start(_committing(sink, prepared, done, last=final)), prepared.counts
+            pending.append((commits.start(prepared, last=final), prepared.counts, size))
         held.clear()
 
     try:
-        for batch in incoming:
-            prepared = preparer.prepare(batch)
+        for batch, prepared in incoming:
             counts = counts + prepared.counts
             held.append(prepared)
             if batch.settle or may_judge(guards, counts):
@@ -304,5 +315,22 @@ def _setting_aside(sink: Sink, prepared: Prepared, before: Checkpoint) -> Callab
     return lambda: sink.set_aside(prepared, before)
 
 
-def _committing(sink: Sink, prepared: Prepared, before: Checkpoint, *, last: bool) -> Callable[[], Checkpoint]:
-    return lambda: sink.commit(prepared, before, last=last)
+class _Commits:
+    """Commits in the destination's thread, each after the one before it; after one that failed, there are no others."""
+
+    def __init__(self, sink: Sink, serial: Serial, start: Checkpoint) -> None:
+        self._sink = sink
+        self._serial = serial
+        self._after = start
+        self._failed = False
+
+    def start(self, prepared: Prepared, *, last: bool) -> Future[Checkpoint]:
+        """Commits a batch, later; gives the checkpoint after it."""
+        return self._serial.start(lambda: self._commit(prepared, last=last))
+
+    def _commit(self, prepared: Prepared, *, last: bool) -> Checkpoint:
+        if not self._failed:
+            self._failed = True
+            self._after = self._sink.commit(prepared, self._after, last=last)
+            self._failed = False
+        return self._after

@@ -6,6 +6,7 @@ finished at the destination, and told in the state and the audit log. `engine.py
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -18,6 +19,7 @@ from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, confirmed, differences
 from syncline.executor.credentials import note_credential
 from syncline.executor.guard import check_rows, enough_rows, max_shrink
+from syncline.executor.in_order import InOrder
 from syncline.executor.outcome import Outcome, outcome
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
@@ -47,6 +49,10 @@ if TYPE_CHECKING:
     from syncline.sdk.batch import Batch
     from syncline.sdk.destination import Destination
     from syncline.sdk.source import Source
+
+
+#: Parts of an import that are worked on at the same time, unless it says how many. Each takes up to 100 MB.
+MOST_PARTITIONS = 4
 
 
 def _terms(item: CompiledFlow, work: Work) -> tuple[WriteMode, Guards]:
@@ -294,6 +300,7 @@ class Run:
             self.mode,
             max_shrink(guards),
             sweeps=absence is not None,
+            ahead=self._partitions() if self._partitions() > 1 else 0,
         )
 
         def advanced(counts: Counts, size: int) -> None:
@@ -331,7 +338,8 @@ class Run:
                     control=guards.control,
                     absence=absence,
                 )
-                end = load(incoming, preparer, committer, serial, start, guards, advanced)
+                ready = InOrder(incoming, preparer, self._partitions())
+                end = load(ready, committer, serial, start, guards, advanced, into.ahead)
                 check_rows(guards, end.counts)
                 check_control(guards, end)
                 self.progress.phase("finishing")
@@ -347,6 +355,13 @@ class Run:
     def _patience(self) -> Patience:
         """How long there may be no progress. What an API answers counts, even where no batch came of it yet."""
         return Patience(units.duration(self.flow.spec.progress_deadline), lambda: self.opener.metrics["answers"])
+
+    def _partitions(self) -> int:
+        """How many parts of an import are worked on at the same time."""
+        spec = self.flow.spec
+        if not isinstance(spec, ImportSpec):
+            return 1
+        return spec.partitions or min(len(os.sched_getaffinity(0)), MOST_PARTITIONS)
 
     def _may_end(self, end: Checkpoint) -> bool:
         """
@@ -370,8 +385,7 @@ class Run:
         try:
             with read_ahead(batches, self._patience(), self.work.halt) as incoming:
                 end = load(
-                    incoming,
-                    preparer,
+                    InOrder(incoming, preparer, self._partitions()),
                     FirstPass(self.facilities, self.flow.key),
                     serial,
                     start,

@@ -61,8 +61,6 @@ def _import(spec: ImportSpec) -> Iterator[Feature]:
     yield from _guards(spec)
     if spec.rollback is not None:
         yield Feature(("spec", "rollback"), "undoing an import", "Take a backup before it.", wrong=True)
-    if spec.partitions is not None:
-        yield Feature(("spec", "partitions"), "working on partitions at the same time", "The files are read in order.")
 
 
 def _tenant(spec: TenantSpec) -> Iterator[Feature]:

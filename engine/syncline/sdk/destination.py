@@ -25,7 +25,8 @@ class Target:
 
     `schema.key` is the key of an upsert. `run` identifies the run whose batches belong together. `max_shrink` bounds
     how much smaller a replaced table may get, as a fraction (None: unbounded). `sweeps`: the run will delete the rows
-    that it doesn't come to, see `Sweeping`.
+    that it doesn't come to, see `Sweeping`. `ahead` is how many batches may be sent before their turn: see
+    `Foreseeing`.
 
     >>> from syncline.model.schema import INTEGER, Field
     >>> target = Target("acme/Sync/orders", "run1", "orders", Schema((Field("id", INTEGER),), ("id",)), "upsert")
@@ -41,6 +42,7 @@ class Target:
     max_shrink: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     sweeps: bool = False
+    ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,19 @@ class Rendering(Protocol):
 
     def write_rendered(self, rendered: Rendered, checkpoint: str) -> Written:
         """Writes it; see `Writer.write`."""
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """
+    What a writer may offer besides: working on batches before their turn, of which nothing is seen until it comes.
+
+    Example: `writer.foresee(rendered)` for each batch, in order, while `writer.write_rendered` still writes earlier
+    ones in another thread.
+    """
+
+    def foresee(self, rendered: Rendered) -> None:
+        """What `write_rendered` will be given later; each is foreseen, or none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from syncline.connectors.sql.limits import Limits
 from syncline.connectors.sql.table import Table
@@ -123,3 +123,17 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Closes the connection."""
+
+
+@runtime_checkable
+class Branching(Protocol):
+    """What a database may offer besides: writing to one table over several connections at once."""
+
+    def apart(self, table: str, key: Sequence[str]) -> bool:
+        """
+        Whether rows of other keys have nothing to do with each other, so that none ever waits for, or needs, one that
+        isn't committed: no other unique key, reference, exclusion, trigger or rule, and texts are equal by their bytes.
+        """
+
+    def another(self) -> Database:
+        """Another connection to the same place; `Again` where the server has none to give."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.ahead import Ahead
+from syncline.connectors.sql.database import Branching, Database
 from syncline.connectors.sql.fences import Fences
+from syncline.connectors.sql.lane import Lane
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SEEN, SHADOW, check_names
 from syncline.connectors.sql.observe import observe, owner
@@ -13,6 +15,7 @@ from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.destination import Fence, Target
 from syncline.sdk.observation import Observation
+from syncline.sdk.offers import offers
 from syncline.sdk.table_owner import TableOwner
 
 
@@ -24,6 +27,7 @@ class SqlDestination:
         self._ledger = Ledger(database)
         self._fences = Fences(database)
         self._held: dict[str, Fence] = {}
+        self._ahead: Ahead | None = None
         self._unclaimed: dict[str, bool] = {}  # flows, and whether they are taken anew
 
     def fence(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
@@ -77,7 +81,8 @@ class SqlDestination:
         if target.sweeps:
             self._begin_sweeping(target)
         finished = self._begin_replacing(target) if target.mode == "replace" else False
-        return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished)
+        self._ahead = self._lanes(target)
+        return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished, ahead=self._ahead)
 
     def owner(self, stream: str) -> TableOwner:
         """Whose a table is; see `Owning`."""
@@ -98,10 +103,24 @@ class SqlDestination:
     def cut(self) -> None:
         """Cuts the connection off, from any thread: whatever waits for the database raises."""
         self._database.cut()
+        if self._ahead is not None:
+            self._ahead.cut()
 
     def close(self) -> None:
-        """Closes the connection; an open transaction is rolled back by the database."""
+        """Closes the connections; an open transaction is rolled back by the database."""
+        if self._ahead is not None:
+            self._ahead.close()
         self._database.close()
+
+    def _lanes(self, target: Target) -> Ahead | None:
+        """Connections over which batches are sent before their turn, where the table allows that."""
+        database, upserts = self._database, target.mode == "upsert" and not target.sweeps
+        if not target.ahead or not upserts or not offers(database, Branching):
+            return None
+        if not database.apart(target.stream, target.schema.key):
+            return None
+        held = self._held.get(target.flow)
+        return Ahead([Lane(database.another, target, held) for _ in range(target.ahead)], target.schema.key)
 
     def _claim(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
         if not self._fences.ready():

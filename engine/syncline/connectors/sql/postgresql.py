@@ -79,6 +79,17 @@ WHERE n.nspname = $1 AND c.relname = $2
 """
 
 
+#: Foreign keys, to and from a table, are triggers of it.
+_APART = """
+SELECT c.relkind = 'r' AND NOT (c.relhastriggers OR c.relhasrules OR c.relrowsecurity)
+  AND 1 = (SELECT pg_catalog.count(*) FROM pg_catalog.pg_index i
+           WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion))
+  AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation
+                  WHERE a.attrelid = c.oid AND a.attname = ANY ($2::text[]) AND NOT l.collisdeterministic)
+FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1)
+"""
+
+
 class PostgresDatabase:
     """A connection to a database, and the schema in it that tables are written to."""
 
@@ -87,12 +98,13 @@ class PostgresDatabase:
     folds = False
     system_columns = types.SYSTEM_COLUMNS
 
-    def __init__(self, settings: PostgresSettings, keep: Keep | None = None) -> None:
+    def __init__(self, settings: PostgresSettings, keep: Keep | None = None, straight: Straight | None = None) -> None:
+        self._settings = settings
         self._schema = settings.schema
         self.place = quoted(settings.schema) + "."
         self._keep = keep
         self._making: list[str] = []
-        self._straight = Straight()
+        self._straight = straight or Straight()
         self._keep_as = _identity(settings)
         self._session = (keep and _kept(keep, self._keep_as)) or _Session(_connect(settings))
         self._connection = self._session.connection
@@ -263,6 +275,15 @@ class PostgresDatabase:
 
     def mend(self, table: str, shadow: str) -> None:
         """Nothing: names change with the transaction."""
+
+    def apart(self, table: str, key: Sequence[str]) -> bool:
+        """Whether rows have nothing to do with each other; see `Branching`."""
+        rows = self.execute(_APART, (self.place + quoted(table), list(key)))
+        return bool(rows and rows[0][0])
+
+    def another(self) -> PostgresDatabase:
+        """Another connection to the same place."""
+        return PostgresDatabase(self._settings, self._keep, self._straight)
 
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from syncline.connectors.sql.ahead import Ahead
+
 
 class SqlWriter:
     """
@@ -31,7 +33,14 @@ class SqlWriter:
     """
 
     def __init__(
-        self, database: Database, ledger: Ledger, target: Target, check: Callable[[str], None], *, finished: bool
+        self,
+        database: Database,
+        ledger: Ledger,
+        target: Target,
+        check: Callable[[str], None],
+        *,
+        finished: bool,
+        ahead: Ahead | None = None,
     ) -> None:
         self._check = check
         self._database = database
@@ -42,6 +51,7 @@ class SqlWriter:
         self._frame_schema = target_frame_schema(target.schema)
         self._limits = database.limits(target.schema, keyed=keyed(target))
         self._saved: str | None = None
+        self._ahead = ahead
         self._seen = Seen(database, target) if target.sweeps else None
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
@@ -59,6 +69,18 @@ class SqlWriter:
         """Writes a batch that is ready, and its checkpoint."""
         if self._finished:
             raise Bug(f"run {self._target.run} has already replaced table {self._target.stream!r}")
+        if self._ahead is None:
+            return self._write(rendered, checkpoint)
+        written = self._ahead.write(rendered, checkpoint, lambda: self._write(rendered, checkpoint))
+        self._saved = checkpoint
+        return written
+
+    def foresee(self, rendered: Rendered) -> None:
+        """Sends a batch before its turn, where that can be; see `Foreseeing`."""
+        if self._ahead is not None:
+            self._ahead.send(rendered)
+
+    def _write(self, rendered: Rendered, checkpoint: str) -> Written:
         written, superseded, frame = Written(0), 0, rendered.frame
         if self._target.mode == "replace" and keyed(self._target):
             # Only an upsert is promised keys that are unique inside the frame. The last one wins, as between frames.
@@ -138,7 +160,9 @@ class SqlWriter:
         self._finished = self._target.mode == "replace"
 
     def abort(self) -> None:
-        """Nothing is uncommitted between writes. What a replacing run gathered waits for a run of the same id."""
+        """Gives up what was sent ahead. What a replacing run gathered waits for a run of the same id."""
+        if self._ahead is not None:
+            self._ahead.give_up()
 
     def _save(self, checkpoint: str) -> None:
         if self._seen is not None:
