@@ -238,12 +238,12 @@ def load(
     start: Checkpoint,
     guards: Guards,
     advanced: Callable[[Counts, int], None],
-    ahead: int = 0,
+    at_once: int = 1,
 ) -> Checkpoint:
     """
     Moves all batches and returns the checkpoint after the last. `advanced` gets cumulative counts and bytes read.
     The last one is told to the sink as such where that is known without waiting, so that its commit can end the run.
-    Up to `ahead` batches wait for the commit of the one before them, of which the sink hears.
+    Up to `at_once` are on their way to the sink, which commits one after the other and hears of each before its turn.
 
     Guards are checked on what would be committed, before it is, and on what is known by then where the source waits for
     the commit; rows that a destination refuses when they are sent to
@@ -282,7 +282,7 @@ def load(
             raise
         for number, prepared in enumerate(held, 1):
             sink.foresee(prepared)
-            settle(ahead)
+            settle(at_once - 1)
             size += prepared.size
             final = last and number == len(held)
             pending.append((commits.start(prepared, last=final), prepared.counts, size))

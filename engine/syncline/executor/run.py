@@ -339,7 +339,7 @@ class Run:
                     absence=absence,
                 )
                 ready = InOrder(incoming, preparer, self._partitions())
-                end = load(ready, committer, serial, start, guards, advanced, into.ahead)
+                end = load(ready, committer, serial, start, guards, advanced, self._partitions())
                 check_rows(guards, end.counts)
                 check_control(guards, end)
                 self.progress.phase("finishing")

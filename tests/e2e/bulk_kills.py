@@ -1,0 +1,265 @@
+"""
+Kills an import into PostgreSQL at random times and has the next run go on, in real processes, until it ends.
+
+    python -m tests.e2e.bulk_kills URL [--rows 1000000] [--points 200] [--batch 8388608] [--partitions 2] [--seed 1]
+
+Prints a JSON line for an unbroken run, then one for each point: what came of it, how many attempts it took, how many
+batches were read again after the kill, and the seconds of all attempts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from syncline import workflow
+from syncline.executor.engine import Engine
+from syncline.executor.facilities import open_facilities
+from syncline.executor.instance import resolver
+from syncline.executor.opening import Opener
+from syncline.executor.progress import Silent
+from syncline.executor.work import Work
+from syncline.reconciler.apply import apply_plan
+from tests.e2e import house
+from tests.look import Look
+
+if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
+    from syncline.executor.instance import Resolve
+    from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.batch import Batch, Position
+    from syncline.sdk.keep import Keep
+    from syncline.sdk.source import Source
+    from syncline.settings import Settings
+
+#: A customer comes again this many records later, every so often: in another batch, and with another balance.
+_AGAIN_AFTER, _AGAIN_EVERY = 5_000, 997
+
+
+@dataclass(frozen=True)
+class Bulk:
+    """What is imported, and how."""
+
+    root: str
+    url: str
+    schema: str
+    rows: int
+    batch: int
+    partitions: int
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.root)
+
+    @property
+    def settings(self) -> Settings:
+        return house.settings_of(self.folder)
+
+    @property
+    def scenario(self) -> house.Scenario:
+        return house.Scenario("upsert", self.url, self.schema, kind="Import")
+
+    @property
+    def log(self) -> Path:
+        """Sizes of the batches that were read, a line each."""
+        return self.folder / "read.log"
+
+
+def build(bulk: Bulk) -> None:
+    """Its files and manifests: rejects, quotes that span lines, and customers who come again."""
+    texts = bulk.scenario.texts
+    flow = texts["sync.yaml"].replace("validate: before-commit", f"partitions: {bulk.partitions}")
+    house.build(bulk.folder, {**texts, "sync.yaml": flow})
+    path = bulk.folder / "data" / "customers.csv"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w") as file:
+        file.write("id,name,email,balance,born\n")
+        for n in range(1, bulk.rows + 1):
+            again = n > _AGAIN_AFTER and n % _AGAIN_EVERY == 0
+            number = n - _AGAIN_AFTER if again else n
+            email = "nowhere" if n % 101 == 0 else f"c{n}@example.com"
+            name = f'"Name\n""{n}"", and more"' if n % 13 == 0 else f"Name {n} of the house"
+            file.write(f"{number},{name},{email},{n}.{n % 100:02d},19{n % 90 + 10}-02-{n % 28 + 1:02d}\n")
+
+
+def reset(bulk: Bulk) -> None:
+    """An applied configuration and an empty database."""
+    with psycopg.connect(bulk.url, autocommit=True) as connection:
+        connection.execute(f"DROP SCHEMA IF EXISTS {bulk.schema} CASCADE")
+    subprocess.run(["rm", "-rf", str(bulk.settings.home)], check=True)
+    bulk.log.write_text("")
+    plan = workflow.plan(bulk.settings)
+    with open_facilities(bulk.settings) as facilities:
+        apply_plan(facilities, plan, lambda _: None)
+
+
+class _Logged:
+    """A source that writes down the size of each batch when it was read."""
+
+    def __init__(self, source: Source, log: Path) -> None:
+        self._source = source
+        self._log = os.open(log, os.O_WRONLY | os.O_APPEND)
+        self.schema = source.schema
+
+    def read(self, position: Position | None) -> Iterator[Batch]:
+        for batch in self._source.read(position):
+            os.write(self._log, b"%d\n" % batch.size)
+            yield batch
+
+    def close(self) -> None:
+        self._source.close()
+        os.close(self._log)
+
+
+def run(bulk: Bulk) -> None:
+    """One attempt, in this process."""
+
+    def opener(
+        item: CompiledFlow, applied: Applied, settings: Settings, resolve: Resolve, keep: Keep | None = None
+    ) -> Opener:
+        return Opener(item, applied, settings, resolve, keep, batch_bytes=bulk.batch)
+
+    with open_facilities(bulk.settings) as facilities:
+        engine = Engine(facilities, resolver(bulk.settings), opener)
+        engine.run(Work(bulk.scenario.key, open_source=lambda made: _Logged(made.source(), bulk.log)), Silent())
+
+
+def attempt(bulk: Bulk, after: float | None) -> tuple[bool, float]:
+    """One attempt in a process of its own, killed after so many seconds of its work; whether it was, and its time."""
+    spec = json.dumps(asdict(bulk))
+    command = [sys.executable, "-m", "tests.e2e.bulk_kills", "--child", spec]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # it has loaded, and begins
+        began = time.perf_counter()
+        if after is not None:
+            try:
+                child.wait(after)
+            except subprocess.TimeoutExpired:
+                child.send_signal(signal.SIGKILL)
+        status = child.wait()
+        took = time.perf_counter() - began
+    if status not in {0, -signal.SIGKILL}:
+        raise SystemExit(f"an attempt ended by itself: {status}")
+    return status != 0, took
+
+
+def ended(bulk: Bulk) -> bool:
+    """Whether a run that was killed had ended already: then the next would be another one."""
+    runs = Look(bulk.settings.state_url).runs(bulk.scenario.key)
+    return bool(runs) and runs[0].receipt is not None
+
+
+def outcome(bulk: Bulk) -> dict[str, Any]:
+    """The table, the last run and its rejects, as plain data that is the same however often it was killed."""
+    reader = Look(bulk.settings.state_url)
+    last, *others = reader.runs(bulk.scenario.key)
+    receipt = last.receipt or {}
+    rejects = [(r.place, r.field, r.rule, r.value) for r in workflow.rejects(bulk.settings, last.id)]
+    with psycopg.connect(bulk.url) as connection:
+        table = connection.execute(
+            f"SELECT count(*), md5(string_agg(md5(t::text), '' ORDER BY id)) FROM {bulk.schema}.customers AS t"
+        ).fetchone()
+    return {
+        "table": table,
+        "runs": 1 + len(others),
+        "state": str(last.state),
+        "totals": {name: receipt["counts"].get(name) for name in ("read", "written", "rejected", "skipped")},
+        "digests": [receipt["read_digest"], receipt["written_digest"]],
+        "batches": receipt["batches"],
+        "rejects": [len(rejects), hash_of(rejects)],
+        "audit": house.audit_ok(bulk.settings),
+        "accounted": house.accounted(bulk.settings, bulk.scenario),
+    }
+
+
+def hash_of(rejects: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(rejects).encode()).hexdigest()
+
+
+def batches_read(bulk: Bulk) -> int:
+    return len(bulk.log.read_text().splitlines())
+
+
+def kills(bulk: Bulk, points: int, seed: int, most: int = 3) -> Iterator[dict[str, Any]]:
+    """An unbroken run's outcome, then that of each point: killed up to `most` times, at times up to an unbroken one's."""
+    chance = random.Random(seed)
+    build(bulk)
+    reset(bulk)
+    _, whole = attempt(bulk, None)
+    unbroken = outcome(bulk)
+    yield {"seconds": whole, "outcome": unbroken, "read": batches_read(bulk)}
+    for _ in range(points):
+        reset(bulk)
+        killed, took = attempt(bulk, chance.uniform(0, whole))
+        attempts, seconds = 1, took
+        while killed and not ended(bulk):
+            again = chance.uniform(0, whole) if attempts < most and chance.random() < 1 / 4 else None
+            killed, took = attempt(bulk, again)
+            attempts, seconds = attempts + 1, seconds + took
+        yield {
+            "seconds": seconds,
+            "attempts": attempts,
+            "again": batches_read(bulk) - unbroken["batches"],
+            "outcome": outcome(bulk),
+        }
+
+
+@contextmanager
+def bulk_at(url: str, root: Path, **how: int) -> Iterator[Bulk]:
+    """A bulk in a folder and a schema of its own, which is dropped at the end."""
+    bulk = Bulk(str(root), url, f"bulk_{os.getpid()}", **how)
+    try:
+        yield bulk
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {bulk.schema} CASCADE")
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("url")
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument("--points", type=int, default=200)
+    arguments.add_argument("--batch", type=int, default=8 * 1024 * 1024)
+    arguments.add_argument("--partitions", type=int, default=2)
+    arguments.add_argument("--seed", type=int, default=1)
+    asked = arguments.parse_args()
+    how = {"rows": asked.rows, "batch": asked.batch, "partitions": asked.partitions}
+    with tempfile.TemporaryDirectory() as folder, bulk_at(asked.url, Path(folder), **how) as bulk:
+        unbroken, *points = map(tell, kills(bulk, asked.points, asked.seed))
+    wrong = sum(line["outcome"] != unbroken["outcome"] for line in points)
+    longer = sum(line["seconds"] for line in points) / unbroken["seconds"] / len(points)
+    tell({"points": len(points), "wrong": wrong, "again": max(line["again"] for line in points), "longer": longer})
+    sys.exit(bool(wrong))
+
+
+def tell(found: dict[str, Any]) -> dict[str, Any]:
+    """Prints a line of JSON."""
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
+    return found
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--child":
+        asked = Bulk(**json.loads(sys.argv[2]))
+        tell({})
+        run(asked)
+    else:
+        main()
