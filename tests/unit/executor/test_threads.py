@@ -61,6 +61,7 @@ def test_a_thread_is_lent_again_only_after_its_last_work():
 def test_only_some_idle_threads_are_kept(monkeypatch):
     """Threads beyond the bound end when they are given back."""
     monkeypatch.setattr(threads, "KEPT", 1)
+    monkeypatch.setattr(threads, "_idle", [])
     lent = [borrow(f"thread-{number}") for number in range(3)]
     for thread in lent:
         thread.give_back()
