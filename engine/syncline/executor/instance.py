@@ -119,7 +119,9 @@ def _network(side: Side, spec: IntegrationSpec, desired: Desired, settings: Sett
     tenant = secret.tenant
     owner = side.integration.key.tenant
     account = f"{owner or '-'}/{spec.limits.account or side.integration.key.name}"
-    proxies = proxies_of(spec.proxy, settings, secret) if side.runtime == "rest" else ()
+    connector = side.connector.spec
+    web = isinstance(connector, ConnectorSpec) and connector.http is not None
+    proxies = proxies_of(spec.proxy, settings, secret) if web else ()
     return network_of(account, desired, settings, tenant, proxies)
 
 

@@ -145,14 +145,16 @@ def format_by_name(name: str) -> FileFormat | None:
     return _ENDINGS.get(path.suffix.lower())
 
 
+#: A glob over names of files.
+Pattern = Annotated[str, Field(min_length=1)]
+
+
 class FileStream(Spec):
-    """Records in files: a glob under the integration's root."""
+    """Records in files: globs under the integration's root."""
 
     files: Annotated[
-        str,
-        Field(
-            min_length=1, description="Glob under the integration's root, read in the order of names: customers-*.csv."
-        ),
+        Pattern | Annotated[tuple[Pattern, ...], Field(min_length=1)],
+        Field(description="Glob under the integration's root, or a list: customers-*.csv, read in the order of names."),
     ]
     format: Annotated[
         FileFormat | None,
@@ -182,6 +184,11 @@ class FileStream(Spec):
             "of fixed width stay text. Absent: what the files themselves say.",
         ),
     ] = None
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Its globs."""
+        return (self.files,) if isinstance(self.files, str) else self.files
 
 
 class RestStream(Request):

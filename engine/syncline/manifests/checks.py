@@ -239,14 +239,15 @@ def _endpoints(spec: IntegrationSpec) -> Iterator[Problem]:
 
 def _file_stream(stream: FileStream, path: Path) -> Iterator[Problem]:
     schema = stream.record_schema
-    if stream.files.startswith("/") or ".." in stream.files.split("/"):
-        yield Problem(
-            "SYN205",
-            (*path, "files"),
-            f"{stream.files!r} leaves the integration's root",
-            expected="a glob under the root: customers-*.csv",
-            help="Set `root` in the integration's config instead.",
-        )
+    for pattern in stream.patterns:
+        if pattern.startswith("/") or ".." in pattern.split("/"):
+            yield Problem(
+                "SYN205",
+                (*path, "files"),
+                f"{pattern!r} leaves the integration's root",
+                expected="a glob under the root: customers-*.csv",
+                help="Set `root` in the integration's config instead.",
+            )
     if schema is not None:
         yield from _schema(schema.properties, schema.required, (*path, "schema"))
         yield from _known(stream.key, schema.properties, (*path, "key"), "field of the schema")

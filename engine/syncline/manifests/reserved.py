@@ -26,8 +26,8 @@ def reserved_settings(spec: IntegrationSpec, connector: ConnectorSpec) -> Iterat
     if isinstance(value, str) and names_reserved(value):
         yield _problem(("spec", "config", name), value)
     for stream, files in spec.streams.items():
-        if names_reserved(files.files):
-            yield _problem(("spec", "streams", stream, "files"), files.files)
+        for pattern in filter(names_reserved, files.patterns):
+            yield _problem(("spec", "streams", stream, "files"), pattern)
 
 
 def reserved_secrets(manifest: Manifest) -> Iterator[Problem]:

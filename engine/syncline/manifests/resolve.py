@@ -214,11 +214,11 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
     yield from check_config(spec.config, connector.config, name)
     yield from reserved_settings(spec, connector)
     yield from _auth(spec, connector, name, desired.find(tenant, "AuthConfig", spec.auth) if spec.auth else None)
-    if spec.proxy is not None and connector.runtime != "rest":
+    if spec.proxy is not None and connector.http is None:
         yield Problem(
             "SYN271",
             ("spec", "proxy"),
-            f"an HTTP proxy leads to HTTP APIs only; the connector {name!r} has the runtime {connector.runtime}",
+            f"an HTTP proxy leads to what is asked over HTTP only; the connector {name!r} isn't: it declares no http",
             help="Remove it: this system is reached directly.",
             at_key=True,
         )

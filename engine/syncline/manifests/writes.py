@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import MappingSpec
 from syncline.kinds.request import METHODS
 from syncline.kinds.stream import RestStream, misfit
@@ -57,6 +58,14 @@ def writes(flow: Flow) -> Iterator[Problem]:
             ("spec", "to"),
             f"{flow.target.integration.key.name!r} carries messages of subscriptions, and takes no records",
             help="Write to an integration of another connector.",
+        )
+    spec = flow.target.integration.spec
+    if flow.target.runtime == "file" and isinstance(spec, IntegrationSpec) and "://" in str(spec.config.get("root")):
+        yield Problem(
+            "SYN561",
+            ("spec", "to"),
+            f"files of {flow.target.integration.key.name!r} are on a server, and are only read from there",
+            help="Write to a folder with the connector file, or to a database.",
         )
     if flow.target.runtime != "rest":
         return

@@ -34,7 +34,7 @@ Flows = Mapping[ObjectKey, CompiledFlow]
 
 def file_format(stream: FileStream) -> str:
     """As declared, else by the ending of the files; empty where neither says it."""
-    return stream.format or format_by_name(stream.files) or ""
+    return stream.format or next(filter(None, map(format_by_name, stream.patterns)), None) or ""
 
 
 def source_schema(side: Side) -> Schema | None:

@@ -54,7 +54,9 @@ def hosts(side: Side) -> tuple[str, ...]:
     urls: list[str] = []
     if isinstance(spec, IntegrationSpec):
         urls += [endpoint.url for endpoint in spec.endpoints]
-        urls += [value for value in spec.config.values() if isinstance(value, str) and "://" in value]
+        # A bucket is no host: what it is asked of is.
+        texts = [value for value in spec.config.values() if isinstance(value, str) and not value.startswith("s3://")]
+        urls += [value for value in texts if "://" in value]
         if isinstance(connector, ConnectorSpec) and connector.http is not None:
             config = spec.config
 

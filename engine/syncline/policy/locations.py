@@ -40,6 +40,9 @@ def location_of(spec: IntegrationSpec, connector: ConnectorSpec, root: PurePath 
     """
     config = settings_of(spec, connector)
     match connector.runtime, config:
+        case "file", {"root": str(url)} if "://" in url:
+            scheme, _, rest = url.partition("://")
+            return Location((scheme, *filter(None, rest.split("/"))), url, ("spec", "config", "root"))
         case "file", {"root": str(path)}:
             return Location(_steps(root, path), path, ("spec", "config", "root"))
         case "file", _:

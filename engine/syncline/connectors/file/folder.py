@@ -12,12 +12,21 @@ from syncline.model.errors import Invalid, Stalled
 from syncline.model.reserved import HELP, is_reserved
 from syncline.sdk.source import Instance
 
-#: Most files that one stream may consist of: their names are part of every checkpoint.
-MAX_FILES = 10_000
+
+def remote_root(instance: Instance) -> str:
+    """The URL that an integration's root is; empty where it is a folder."""
+    root = str(instance.config.get("root", "."))
+    return root if "://" in root else ""
 
 
 def declared_root(instance: Instance) -> Path:
-    """The resolved root of an integration, which may not exist; Invalid when it is reserved."""
+    """The resolved root of an integration, which may not exist; Invalid when it is reserved, or no folder."""
+    if remote := remote_root(instance):
+        raise Invalid(
+            f"{instance.name}: nothing can be written to {remote}",
+            code="SYN561",
+            help="Files are only read from servers. Write to a folder, or to a database.",
+        )
     repository = instance.root.resolve()
     root = (repository / str(instance.config.get("root", "."))).resolve()
     if is_reserved(root, repository, instance.home):
@@ -48,8 +57,8 @@ def root_of(instance: Instance) -> Path:
 def matching(root: Path, pattern: str, home: Path | None = None) -> tuple[str, ...]:
     """Names of the files under the root that a pattern matches: relative, `/` between folders, sorted by code point.
 
-    Files whose name starts with a dot are left out, as a shell does. Invalid when there are none, when the pattern is
-    absolute or climbs, or when a match leads out of the root.
+    Files whose name starts with a dot are left out, as a shell does. Invalid when the pattern is
+    absolute or climbs, or when a match leads out of the root; none at all is for the caller to judge.
     """
     parts = pattern.replace("\\", "/").split("/")
     if pattern.startswith(("/", "~")) or ".." in parts or "\0" in pattern or Path(pattern).drive:
@@ -73,18 +82,6 @@ def matching(root: Path, pattern: str, home: Path | None = None) -> tuple[str, .
             continue
         locate(root, name, home)
         names.append(name)
-    if not names:
-        raise Invalid(
-            f"no file matches {pattern!r} in {root}",
-            code="SYN450",
-            help="Check the pattern, config.root, and whether the files have arrived.",
-        )
-    if len(names) > MAX_FILES:
-        raise Invalid(
-            f"{pattern!r} matches {len(names):,} files; a stream has at most {MAX_FILES:,}",
-            code="SYN450",
-            help="Narrow the pattern, or move files away once they are loaded.",
-        )
     return tuple(sorted(names))
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
-from syncline.connectors.file.folder import locate
+from syncline.connectors.file.places.place import Place
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import PACKED, Packing
 from syncline.model.errors import Invalid, Stalled
@@ -45,12 +45,12 @@ class Found:
     member: str = ""
 
 
-def members(root: Path, names: tuple[str, ...], home: Path | None, packing: Packing) -> tuple[Found, ...]:
+def members(place: Place, names: tuple[str, ...], packing: Packing) -> tuple[Found, ...]:
     """The files of a stream, in the order of names: those of archives, in their order, as `archive.zip/name`."""
     found: list[Found] = []
     for name in names:
         if packing == "zip" or (packing == "auto" and PurePosixPath(name).suffix.lower() == ".zip"):
-            found += _archived(root, name, home)
+            found += _archived(place, name)
         else:
             found.append(Found(name, name))
     if not found:
@@ -61,16 +61,14 @@ def members(root: Path, names: tuple[str, ...], home: Path | None, packing: Pack
 
 
 @contextmanager
-def opened(
-    root: Path, found: Found, home: Path | None, packing: Packing
-) -> Iterator[tuple[OpenFile, Callable[[], OpenFile]]]:
+def opened(place: Place, found: Found, packing: Packing) -> Iterator[tuple[OpenFile, Callable[[], OpenFile]]]:
     """A file as it lies there, and what gives its content: unpacked when it is asked for first."""
-    file = OpenFile.open(locate(root, found.file, home), found.name)
+    file = place.open(found.file, found.name)
     content: list[OpenFile] = []
 
     def unpacked() -> OpenFile:
         if not content:
-            content.append(_unpacked(file, found, home, way(found, packing)))
+            content.append(_unpacked(file, found, place.spool, way(found, packing)))
         return content[0]
 
     try:
@@ -80,8 +78,8 @@ def opened(
             one.handle.close()
 
 
-def _archived(root: Path, name: str, home: Path | None) -> Iterator[Found]:
-    file = OpenFile.open(locate(root, name, home), name)
+def _archived(place: Place, name: str) -> Iterator[Found]:
+    file = place.open(name, name)
     with file.handle, _damage(name), zipfile.ZipFile(file.handle) as archive:
         entries = [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
         check_entries(entries, MAX_MEMBERS, what=name)
@@ -97,12 +95,12 @@ def way(found: Found, packing: Packing) -> Packing:
     return PACKED.get(PurePosixPath(found.file).suffix.lower(), "none")
 
 
-def _unpacked(file: OpenFile, found: Found, home: Path | None, packing: Packing) -> OpenFile:
+def _unpacked(file: OpenFile, found: Found, folder: Path | None, packing: Packing) -> OpenFile:
     if packing == "none":
         return file
     if not file.size:
         raise _damaged(found.name, "it is empty, which nothing packed is")
-    spool = tempfile.TemporaryFile(dir=home if home is not None and home.is_dir() else None)  # noqa: SIM115 - it is returned
+    spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is returned
     try:
         with _damage(found.name), _reading(file, found, packing) as reading:
             size = _copy(reading, spool, file.size, found.name)

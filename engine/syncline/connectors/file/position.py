@@ -4,7 +4,8 @@
      "done": {"a.csv": {"size": 4096, "mtime": 1700000000000000000, "digest": "3c…", "at": {…}}}}
 
 `file` is the one being read, `at` what its format needs to continue, `mark` a digest that recognises the `upto` bytes
-already read. `done` are files read to their end; `digest` is of their whole content, for incremental reads.
+already read. `done` are files read to their end; `digest` is of their whole content, for incremental reads, or
+`version` what their server calls it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.batch import Position
@@ -31,6 +32,7 @@ class Done:
     mtime: int
     digest: str = ""
     at: Mapping[str, int] = field(default_factory=dict)
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,9 @@ class Progress:
     def to_json(self) -> Position:
         """Plain data, for a batch's position."""
         done = {
-            n: {"size": d.size, "mtime": d.mtime, "digest": d.digest, "at": dict(d.at)} for n, d in self.done.items()
+            n: {"size": d.size, "mtime": d.mtime, "digest": d.digest, "at": dict(d.at)}
+            | ({"version": d.version} if d.version else {})
+            for n, d in self.done.items()
         }
         if not self.file:
             return {"done": done}
@@ -58,7 +62,7 @@ class Progress:
         try:
             found = dict(position or {})
             done = {
-                str(n): Done(int(d["size"]), int(d["mtime"]), d["digest"], d["at"])
+                str(n): Done(int(d["size"]), int(d["mtime"]), d["digest"], d["at"], d.get("version", ""))
                 for n, d in found.pop("done", {}).items()
             }
             return cls(done=done, **found)
@@ -70,14 +74,30 @@ class Progress:
             ) from None
 
 
+class Content(Protocol):
+    """The bytes of a file that isn't on a disk of this machine."""
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Exactly these bytes of it, as it was when it was opened; raises `changed` when it is another by now."""
+
+    def finished(self) -> None:
+        """Raises `changed` for a file that was overwritten while it was read."""
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFile:
-    """A file being read, as it was when it was opened: bytes that are added later are not part of it."""
+    """A file being read, as it was when it was opened: bytes that are added later are not part of it.
+
+    `far` is its content, where that isn't on a disk of this machine. `version` is what its server calls the content,
+    such as an ETag: as long as it is the same, so is every byte. Empty where nobody knows.
+    """
 
     name: str
     handle: BinaryIO
     size: int
     mtime: int
+    version: str = ""
+    far: Content | None = None
 
     @classmethod
     def open(cls, path: Path, name: str) -> OpenFile:
@@ -93,6 +113,10 @@ class OpenFile:
 
     def read(self, offset: int, count: int) -> bytes:
         """Exactly `count` bytes from an offset; Invalid when the file has become shorter."""
+        if self.far is not None:
+            if offset + count > self.size:
+                raise changed(self.name, "it became shorter while it was read")
+            return self.far.read(offset, count) if count else b""
         pieces = []
         while count:
             piece = os.pread(self.handle.fileno(), count, offset)
@@ -105,6 +129,8 @@ class OpenFile:
 
     def mark(self, upto: int) -> str:
         """A digest that recognises the first `upto` bytes: of their first and last 64 KiB."""
+        if self.version:
+            return hashlib.sha256(b"%d:%s" % (upto, self.version.encode())).hexdigest()[:32]
         first = min(SAMPLE, upto)
         last = min(SAMPLE, upto - first)
         sample = hashlib.sha256(b"%d:" % upto)
@@ -121,6 +147,9 @@ class OpenFile:
 
     def finished(self) -> None:
         """Refuses a file that was overwritten while it was read; one that only grew is fine."""
+        if self.far is not None:
+            self.far.finished()
+            return
         stat = os.fstat(self.handle.fileno())
         if stat.st_size < self.size or (stat.st_size == self.size and stat.st_mtime_ns != self.mtime):
             raise changed(self.name, "it was overwritten while it was read")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from syncline.connectors.file.folder import root_of
+from syncline.connectors.file.folder import remote_root, root_of
 from syncline.connectors.runtime import Runtime
 from syncline.model.errors import Stalled
 from syncline.sdk.comparison import Compared, Proposed
@@ -29,7 +29,11 @@ def open_destination(instance: Instance) -> Destination:
 
 
 def check(instance: Instance) -> Reached:
-    """Whether the root is there and can be read; what it returns says whether it can be written, too."""
+    """Whether the root is there and can be read; what it returns of a folder says whether it can be written, too."""
+    if remote_root(instance):
+        from syncline.connectors.file.places.choose import check as look
+
+        return look(instance)
     began = time.perf_counter()
     root = root_of(instance)
     if not os.access(root, os.R_OK | os.X_OK):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import assert_never
 
-from syncline.connectors.file.folder import locate, matching, root_of
 from syncline.connectors.file.packed import Found, members, opened, way
 from syncline.connectors.file.piece import Format, Piece
+from syncline.connectors.file.places.choose import place_of
+from syncline.connectors.file.places.place import Place
 from syncline.connectors.file.position import Done, OpenFile, Progress
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.stream import FileFormat, FileStream, Packing, format_by_name
@@ -29,7 +30,7 @@ class FileSource:
     def __init__(
         self,
         instance: Instance,
-        root: Path,
+        place: Place,
         files: tuple[Found, ...],
         form: Format,
         packing: Packing,
@@ -37,7 +38,7 @@ class FileSource:
         incremental: bool,
     ) -> None:
         self._instance = instance
-        self._root = root
+        self._place = place
         self._files = {found.name: found for found in files}
         self._format = form
         self._packing = packing
@@ -54,10 +55,8 @@ class FileSource:
         """Bytes of all files; None where one is packed, or can't be looked at."""
         if any(way(found, self._packing) != "none" for found in self._files.values()):
             return None
-        try:
-            return sum(locate(self._root, name, self._instance.home).stat().st_size for name in self._files)
-        except OSError:
-            return None
+        sizes = [self._place.size(name) for name in self._files]
+        return None if None in sizes else sum(filter(None, sizes))
 
     def read(self, position: Position | None) -> Iterator[Batch]:
         """Yields batches of about `batch_bytes`; see `Source.read`."""
@@ -70,7 +69,7 @@ class FileSource:
             )
         rest = [name for name in self._files if name != progress.file]
         for name in [progress.file, *rest] if progress.file else rest:
-            with opened(self._root, self._files[name], self._instance.home, self._packing) as (file, content):
+            with opened(self._place, self._files[name], self._packing) as (file, content):
                 for piece in self._pieces(file, content, progress):
                     progress = self._after(file, content(), piece, progress)
                     self._instance.count("bytes", piece.size)
@@ -93,7 +92,7 @@ class FileSource:
             return self._format.read(content(), {})
         if not self._incremental or self._same(file, done):
             return iter(())
-        grown = done.at and file.size > done.size and file.digest(done.size) == done.digest
+        grown = done.at and not file.version and file.size > done.size and file.digest(done.size) == done.digest
         return self._format.read(content(), done.at if grown else {})
 
     def _after(self, file: OpenFile, content: OpenFile, piece: Piece, progress: Progress) -> Progress:
@@ -101,9 +100,9 @@ class FileSource:
         if not piece.last:
             return Progress(progress.done, file.name, piece.at, piece.upto, content.mark(piece.upto))
         file.finished()
-        digest = self._digest(file) if self._incremental else ""
+        digest = self._digest(file) if self._incremental and not file.version else ""
         grows = piece.growable and digest and content is file
-        done = Done(file.size, file.mtime, digest, piece.at if grows else {})
+        done = Done(file.size, file.mtime, digest, piece.at if grows else {}, file.version)
         return Progress({**progress.done, file.name: done})
 
     def _digest(self, file: OpenFile) -> str:
@@ -114,13 +113,16 @@ class FileSource:
         return self._digests[known]
 
     def _same(self, file: OpenFile, done: Done) -> bool:
-        """Whether a file has the content that was read: at once if size and time are the same, else by its digest."""
+        """Whether a file has the content that was read: by its version, or its size and time, else by its digest."""
+        if file.version or done.version:
+            return file.version == done.version
         if file.size != done.size:
             return False
         return file.mtime == done.mtime or self._digest(file) == done.digest
 
     def close(self) -> None:
-        """Nothing is held between reads."""
+        """Releases what its place holds."""
+        self._place.close()
 
 
 def open_source(instance: Instance, request: SourceRequest) -> FileSource:
@@ -134,17 +136,21 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
             code="SYN461",
             help=f"Its streams are: {known}. Add it under spec.streams of the Integration.",
         )
-    root = root_of(instance)
-    files = members(root, matching(root, stream.files, instance.home), instance.home, stream.packing)
+    place = place_of(instance)
+    try:
+        files = members(place, place.matching(stream.patterns), stream.packing)
 
-    def contents() -> Generator[OpenFile]:
-        for found in files:
-            with opened(root, found, instance.home, stream.packing) as (_, content):
-                yield content()
+        def contents() -> Generator[OpenFile]:
+            for found in files:
+                with opened(place, found, stream.packing) as (_, content):
+                    yield content()
 
-    with closing(contents()) as opening:
-        form = _format(stream, request, tuple(found.name for found in files), opening)
-    return FileSource(instance, root, files, form, stream.packing, incremental=request.incremental)
+        with closing(contents()) as opening:
+            form = _format(stream, request, tuple(found.name for found in files), opening)
+    except BaseException:
+        place.close()
+        raise
+    return FileSource(instance, place, files, form, stream.packing, incremental=request.incremental)
 
 
 def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
@@ -156,7 +162,7 @@ def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
         return known
     found = ", ".join(sorted({PurePosixPath(name).suffix.lower() or "none" for name in names}))
     raise Invalid(
-        f"the files that {stream.files!r} matches don't end in one known format's ending: {found}",
+        f"the files that {', '.join(map(repr, stream.patterns))} match don't end as one known format: {found}",
         code="SYN459",
         help="Declare the stream's format: csv, jsonl, json, parquet, excel or fixed.",
     )

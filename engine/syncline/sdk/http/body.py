@@ -28,16 +28,18 @@ class Cut(http.client.IncompleteRead):
         self.response = response
 
 
-def read_response(answer: http.client.HTTPResponse, max_body: int) -> Response:
+def read_response(answer: http.client.HTTPResponse, max_body: int, *, unpack: bool = True) -> Response:
     """
-    The whole response. Raises `Invalid` (SYN407) for too large a body, `TransportError` for a damaged one, `Cut`.
+    The whole response, its body unpacked unless it is wanted as it is sent.
+
+    Raises `Invalid` (SYN407) for too large a body, `TransportError` for a damaged one, `Cut`.
 
     Example: `read_response(connection.getresponse(), max_body=1 << 20)`, of a connection of `http.client`.
     """
     length = answer.length
     if length is not None and length > max_body:
         raise _too_large(max_body)
-    encoding = (answer.getheader("Content-Encoding") or "identity").lower()
+    encoding = ((unpack and answer.getheader("Content-Encoding")) or "identity").lower()
     if encoding not in {"identity", "gzip", "x-gzip"}:
         raise TransportError(f"unknown Content-Encoding {encoding[:40]!a}", "connection", permanent=True)
     headers: dict[str, str] = {}

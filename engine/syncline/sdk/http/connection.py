@@ -50,6 +50,7 @@ class Connection:
         self._prefix = prefix
         self._more = more
         self._deadline = 0.0
+        self._unpacks = True
         self._sock = sock
         self._raw = http.client.HTTPConnection(origin.host, origin.port)
         self._raw.default_port = 443 if origin.scheme == "https" else 80
@@ -62,6 +63,7 @@ class Connection:
     def put(self, request: Request, parts: SplitResult, deadline: float) -> None:
         """Sends a request; the answer is to be complete by `deadline` (monotonic)."""
         self._deadline = deadline
+        self._unpacks = not request.raw
         self._sock.settimeout(self._remaining())
         target = self._prefix + (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"Accept-Encoding": "gzip", **request.headers, **self._more}
@@ -80,7 +82,7 @@ class Connection:
         self.reusable = False
         answer = self._raw.getresponse()
         try:
-            response = read_response(answer, max_body)
+            response = read_response(answer, max_body, unpack=self._unpacks)
         except BaseException:
             answer.close()  # it holds the socket open
             raise

@@ -11,6 +11,8 @@ from typing import Literal, Protocol
 class Request:
     """A request with an absolute URL. Its `repr` shows neither query nor headers, where secrets may be.
 
+    `raw` asks for the answer's body as it is sent: whatever Content-Encoding says, it isn't unpacked.
+
     >>> Request("GET", "https://api.example.com/tickets?token=t0k3n").with_headers(Accept="text/csv")
     Request(GET https://api.example.com/tickets)
     """
@@ -19,6 +21,7 @@ class Request:
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    raw: bool = False
 
     def __repr__(self) -> str:
         return f"Request({self.method} {self.url.partition('?')[0]})"

@@ -1,0 +1,42 @@
+"""Which place an integration's root is: a URL's scheme says it, and a path is a folder of this machine."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from syncline.connectors.file.folder import remote_root, root_of
+from syncline.connectors.file.places.local import Local
+from syncline.model.errors import Invalid
+from syncline.sdk.reached import Reached
+
+if TYPE_CHECKING:
+    from syncline.connectors.file.places.place import Place
+    from syncline.sdk.source import Instance
+
+
+def place_of(instance: Instance) -> Place:
+    """The place of an integration's files. Stalled for a folder that isn't there; servers aren't asked yet."""
+    root = remote_root(instance)
+    match root.partition("://")[0]:
+        case "":
+            return Local(root_of(instance), instance.home)
+        case "s3":
+            from syncline.connectors.file.places.s3 import S3
+
+            return S3(instance, root)
+        case other:
+            raise Invalid(
+                f"{instance.name}: files can't be read from {other}://",
+                code="SYN560",
+                help="config.root is a folder, or s3://BUCKET/PREFIX with the connector s3.",
+            )
+
+
+def check(instance: Instance) -> Reached:
+    """Whether a server with files answers, and lets these credentials in. Raises what a run would."""
+    began = time.perf_counter()
+    with closing(place_of(instance)) as place:
+        asked = place.check()
+    return Reached(asked, remote_root(instance), time.perf_counter() - began)

@@ -1,0 +1,47 @@
+"""A folder of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from syncline.connectors.file.folder import locate, matching
+from syncline.connectors.file.places.place import bounded
+from syncline.connectors.file.position import OpenFile
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The files below `root`. `home` is Syncline's own folder, which is never entered, and where files are unpacked."""
+
+    root: Path
+    home: Path | None = None
+
+    @property
+    def spool(self) -> Path | None:
+        """Syncline's own folder, where there is one."""
+        return self.home if self.home is not None and self.home.is_dir() else None
+
+    def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
+        """See `Place`. Raises what `folder.matching` does."""
+        names = [name for pattern in patterns for name in matching(self.root, pattern, self.home)]
+        return bounded(names, patterns, str(self.root))
+
+    def open(self, name: str, shown: str) -> OpenFile:
+        """See `Place`; Stalled (SYN452) for a file that may not be read."""
+        return OpenFile.open(locate(self.root, name, self.home), shown)
+
+    def size(self, name: str) -> int | None:
+        """See `Place`."""
+        try:
+            return locate(self.root, name, self.home).stat().st_size
+        except OSError:
+            return None
+
+    def check(self) -> str:
+        """See `Place`."""
+        return str(self.root)
+
+    def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,104 @@
+"""Objects of S3, and of what speaks its protocol: listed (ListObjectsV2), and read in ranges, by signed requests.
+
+A bucket is addressed by the path (`https://s3.eu-west-1.amazonaws.com/bucket/key`), which all of them understand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from syncline import __version__
+from syncline.connectors.file.places.patterns import literal_start, matcher
+from syncline.connectors.file.places.place import bounded
+from syncline.connectors.file.places.web import Web
+from syncline.connectors.rest.content import read_nothing
+from syncline.model.errors import Invalid
+from syncline.sdk.http import Request, with_query
+from syncline.sdk.xml_document import xml_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syncline.connectors.file.position import OpenFile
+    from syncline.sdk.http import Transport
+    from syncline.sdk.source import Instance
+
+#: Most objects that are looked at to find those of a stream.
+_MOST_LISTED = 1_000_000
+_LISTED = [("ListBucketResult", "Contents")]
+
+
+class S3:
+    """The objects below `s3://bucket/prefix`."""
+
+    def __init__(self, instance: Instance, root: str, transport: Transport | None = None) -> None:
+        parts = urlsplit(root)
+        self._root = root
+        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
+        self._web = Web(instance, transport)
+        self._bucket = f"{self._web.base}/{quote(parts.netloc)}"
+        self._sizes: dict[str, int] = {}
+        self.spool: Path | None = instance.home if instance.home is not None and instance.home.is_dir() else None
+
+    def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
+        """See `Place`. Objects whose names end in `/` stand for folders and are left out."""
+        self._sizes = {}
+        for pattern in patterns:
+            matches = matcher(pattern)
+            self._sizes |= {name: size for name, size in self._listed(literal_start(pattern)) if matches(name)}
+        return bounded(list(self._sizes), patterns, self._root)
+
+    def open(self, name: str, shown: str) -> OpenFile:
+        """See `Place`."""
+        return self._web.open(f"{self._bucket}/{quote(self._prefix + name, safe='/~-._')}", shown)
+
+    def size(self, name: str) -> int | None:
+        """See `Place`."""
+        return self._sizes.get(name)
+
+    def close(self) -> None:
+        """See `Place`."""
+        self._web.close()
+
+    def check(self) -> str:
+        """See `Place`: asks for one object of the list."""
+        request = self._request({"max-keys": "1", "prefix": self._prefix})
+        self._page(request)
+        return self._web.client.place(request)
+
+    def _listed(self, start: str) -> Iterator[tuple[str, int]]:
+        """Names below the prefix that begin with a text, and sizes."""
+        query, seen = {"max-keys": "1000"}, 0
+        while True:
+            page = self._page(self._request({**query, "prefix": self._prefix + start}))
+            for entry in page["Contents"]:
+                seen += 1
+                key = entry["Key"]
+                if not key.endswith("/"):
+                    yield key[len(self._prefix) :], int(entry["Size"])
+            if page.get("IsTruncated") != "true":
+                return
+            if seen >= _MOST_LISTED:
+                raise Invalid(
+                    f"{self._root}/{start} has more than {_MOST_LISTED:,} objects",
+                    code="SYN450",
+                    help="Narrow the pattern: what stands before its first wildcard is asked for only.",
+                )
+            query["continuation-token"] = page["NextContinuationToken"]
+
+    def _request(self, query: dict[str, str]) -> Request:
+        url = with_query(self._bucket, {"list-type": "2", **query})
+        return Request("GET", url, {"User-Agent": f"syncline/{__version__}", "Accept": "application/xml"})
+
+    def _page(self, request: Request) -> dict[str, Any]:
+        answer = self._web.client.fetch(request, reading=read_nothing)
+        page = xml_document(answer.body, answer.headers.get("content-type", ""), _LISTED).get("ListBucketResult")
+        if not isinstance(page, dict):
+            raise Invalid(
+                f"{self._root}: the server's answer is no list of objects",
+                code="SYN410",
+                help="Check the endpoint: it must speak the protocol of S3, with buckets in the path.",
+            )
+        return page

@@ -1,0 +1,23 @@
+"""Codes of findings about where files are, and about what was found out about them (SYN56x, SYN57x)."""
+
+from __future__ import annotations
+
+from syncline.model.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "SYN560",
+        "no place for files",
+        "The root of a file integration is a URL of a scheme that files aren't read from, or its connector doesn't "
+        "know the scheme.",
+        "Use a folder with the connector `file`, or `s3://BUCKET/PREFIX` with the connector `s3`.",
+        bad="spec: {connector: file@^1, config: {root: ftp://files.example.com/out}}",
+        good="spec: {connector: s3@^1, config: {root: s3://acme-exports/crm}}",
+    ),
+    Code(
+        "SYN561",
+        "files can't be written there",
+        "A flow writes to an integration whose files are on a server. They are only read from there.",
+        "Write to a folder with the connector `file`, or to a database.",
+    ),
+)

@@ -1,0 +1,123 @@
+"""Files on servers: patterns mean what they do in a folder, ranges are exact, and every answer is of one version."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+
+import pytest
+
+from syncline.connectors.file.places.patterns import matcher
+from syncline.connectors.file.places.ranges import Ranges, handle
+from syncline.connectors.file.places.web import Web
+from syncline.model.errors import Again, Invalid
+from tests.api_server import api_server
+from tests.file_servers import Files, instance
+
+NAMES = [
+    "a.csv", "b.csv", "ab.csv", ".hidden.csv", "x/a.csv", "x/y/a.csv", "x/.h/a.csv", "x/b[1].csv", "2026/q1/a-1.csv",
+    "2026/q1/a-2.csv.gz", "2026/q2/é.csv",
+]  # fmt: skip
+PATTERNS = [
+    "*.csv", "?.csv", "[ab].csv", "[!b].csv", "**/*.csv", "x/**/*.csv", "x/*", "*/*/a-?.csv*", "x/b[[]1].csv",
+    "2026/q[12]/*", "a.csv", "./a.csv", "none-*",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_patterns_match_what_they_do_in_a_folder(pattern, tmp_path):
+    """A pattern over listed names finds those that the same pattern finds on a disk, hidden ones aside."""
+    for name in NAMES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x")
+    there = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob(pattern) if path.is_file()}
+    there = {name for name in there if not any(part.startswith(".") for part in name.split("/"))}
+    assert {name for name in NAMES if matcher(pattern)(name)} == there
+
+
+@pytest.mark.parametrize("pattern", ["/a.csv", "../a.csv", "x/../a.csv"])
+def test_patterns_do_not_climb(pattern):
+    """A pattern that leaves the root is refused, as in a folder."""
+    with pytest.raises(Invalid, match="leaves the root"):
+        matcher(pattern)
+
+
+def test_ranges_give_exactly_what_is_asked_for():
+    """Whatever is asked for in whatever order, the bytes are right, and never more than the file is fetched."""
+    data = random.Random(3).randbytes(20_000_000)
+    asked = []
+
+    def fetch(offset, count):
+        assert 0 <= offset <= offset + count <= len(data)
+        asked.append(count)
+        return data[offset : offset + count]
+
+    chance = random.Random(4)
+    ranges = Ranges(fetch, len(data), data[:1000])
+    for _ in range(200):
+        offset = chance.randrange(len(data))
+        count = min(chance.choice([1, 100, 70_000, 9_000_000]), len(data) - offset)
+        assert ranges.read(offset, count) == data[offset : offset + count]
+    asked.clear()
+    with handle(Ranges(fetch, len(data)).read, len(data)) as file:
+        assert file.read() == data
+    assert sum(asked) == len(data)
+
+
+@pytest.mark.parametrize(
+    "gives", [("ranges", "etag"), ("ranges",), ("etag",), ("nothing",), ("ranges", "etag", "encoding")]
+)
+def test_files_are_read_from_any_server(gives):
+    """With ranges or without, with ETags or without, empty or not: the bytes are those that lie there."""
+    data = random.Random(5).randbytes(3_000_000)
+    files = {"/a.bin": data, "/empty.bin": b""}
+    with (
+        api_server(Files(files, *gives)) as server,
+        closing(Web(instance("s3", "s3://unused", endpoint=server.url))) as web,
+    ):
+        for path, expected in files.items():
+            file = web.open(server.url + path, path)
+            assert (file.size, file.read(0, file.size), file.digest(file.size) != "") == (len(expected), expected, True)
+            assert file.handle.read() == expected
+            file.handle.close()
+            assert web.open(server.url + path, path).version == file.version != ""
+
+
+def test_a_file_that_changes_between_two_ranges_is_refused():
+    """The second range of another version isn't put behind the first."""
+    files = {"/a.bin": b"a" * 3_000_000}
+    with api_server(Files(files)) as server, closing(Web(instance("s3", "s3://unused", endpoint=server.url))) as web:
+        file = web.open(f"{server.url}/a.bin", "a.bin")
+        assert file.read(0, 10) == b"a" * 10
+        files["/a.bin"] = b"b" * 3_000_000
+        with pytest.raises(Invalid) as caught:
+            file.read(2_000_000, 10)
+        assert caught.value.code == "SYN455"
+
+
+def test_what_is_not_there_and_what_is_too_large_without_ranges_is_told():
+    """No such file is SYN450. A server without ranges gives no more than `http.maxBody`."""
+    with (
+        api_server(Files({"/big.bin": bytes(65 << 20)}, "etag")) as server,
+        closing(Web(instance("s3", "s3://unused", endpoint=server.url))) as web,
+    ):
+        for name, code in (("none", "SYN450"), ("big.bin", "SYN407")):
+            with pytest.raises(Invalid) as caught:
+                web.open(f"{server.url}/{name}", name)
+            assert caught.value.code == code
+
+
+def test_a_server_that_answers_with_other_bytes_is_not_believed():
+    """A range that begins elsewhere than was asked for is refused, though its length and version are right."""
+    good = Files({"/a.bin": bytes(3_000_000)})
+
+    def shifted(asked):
+        reply = good(asked)
+        if "bytes=0-" not in asked.headers["range"]:
+            reply.headers["Content-Range"] = "bytes 7-7/3000000"
+        return reply
+
+    with api_server(shifted) as server, closing(Web(instance("s3", "s3://unused", endpoint=server.url))) as web:
+        file = web.open(f"{server.url}/a.bin", "a.bin")
+        with pytest.raises(Again, match="other bytes"):
+            file.read(2_000_000, 10)
