@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.model.errors import Again, Stalled
+from syncline.model.errors import Again, Invalid, Stalled
+from syncline.model.secret import Secret
+from syncline.secrets.contract import Context, Reference
 from syncline.secrets.kek import Where
+from syncline.secrets.provider import resolve
 from syncline.secrets.rewrap import rotate, unfinished
 from syncline.secrets.ring import KeyRing
+from syncline.secrets.vault_client import VaultClient
+from syncline.secrets.window import accepted, finish, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.peers.systems.openbao import OpenBao
+
+CANARY = "canary-11f3"
 
 
 def test_the_key_encryption_key_is_in_transit(openbao: OpenBao, tmp_path: Path):
@@ -93,3 +101,100 @@ def test_a_rotation_to_where_we_may_not_go_changes_nothing(openbao: OpenBao, tmp
 
     assert not unfinished(folder)
     assert KeyRing.open(folder).unseal("acme", blob, "p") == b"x"
+
+
+# --- the provider ----------------------------------------------------------------------------------------------------
+
+
+def test_a_field_of_a_kv_secret_is_read(openbao: OpenBao, tmp_path: Path):
+    """By path, or without one where there is one field; what isn't there, or isn't ours, says so and shows no value."""
+    openbao.ask("POST", "secret/data/acme/crm", {"data": {"token": CANARY, "db": {"password": "p"}}})
+    openbao.ask("POST", "secret/data/acme/one", {"data": {"only": CANARY}})
+    openbao.ask("POST", "secret/data/beta/crm", {"data": {"token": CANARY}})
+    where = Context(tmp_path, openbao.role("reader"))
+
+    assert resolve(Reference("vault", "secret/acme/crm", "token"), where).reveal() == CANARY
+    assert resolve(Reference("vault", "secret/acme/crm", "db.password"), where).reveal() == "p"
+    assert resolve(Reference("vault", "secret/acme/one"), where).reveal() == CANARY
+    for reference, code in (
+        (Reference("vault", "secret/acme/nothing", "token"), "SYN801"),
+        (Reference("vault", "secret/acme/crm", "tokens"), "SYN801"),
+        (Reference("vault", "secret/acme/crm"), "SYN801"),
+        (Reference("vault", "secret/beta/crm", "token"), "SYN822"),
+    ):
+        with pytest.raises(Stalled) as caught:
+            resolve(reference, where)
+        assert caught.value.code == code
+        assert CANARY not in str(caught.value)
+    with pytest.raises(Invalid):
+        resolve(Reference("vault", "secret"), where)
+
+
+def test_one_login_serves_many_secrets(openbao: OpenBao, tmp_path: Path):
+    """Providers are made for each use, and share the login while somebody keeps the sessions: a secret id for one use
+    is enough.
+    """
+    openbao.ask("POST", "secret/data/acme/many", {"data": {"a": "1", "b": "2"}})
+    where = Context(tmp_path, openbao.role("once", secret_id_num_uses=1))
+
+    assert [resolve(Reference("vault", "secret/acme/many", name), where).reveal() for name in "ab"] == ["1", "2"]
+    with pytest.raises(Stalled) as caught:
+        resolve(Reference("vault", "secret/acme/many", "a"), replace_sessions(where))
+    assert caught.value.code == "SYN822"
+
+
+def test_a_token_is_renewed_while_it_may_be(openbao: OpenBao):
+    """Read every second for longer than the token lives, it is renewed in time; one that ends says so."""
+    openbao.ask("POST", "secret/data/acme/lease", {"data": {"a": "1"}})
+    environ, _ = openbao.token_for(ttl="3s", explicit_max_ttl="8s", renewable=True)
+    client = VaultClient.of(environ)
+    begun = time.monotonic()
+    while time.monotonic() - begun < 6:
+        assert client.get("secret/data/acme/lease")["data"] == {"a": "1"}
+        time.sleep(0.5)
+    time.sleep(4)
+    with pytest.raises(Stalled) as caught:
+        client.get("secret/data/acme/lease")
+    assert caught.value.code == "SYN822"
+
+
+def test_a_role_logs_in_again(openbao: OpenBao):
+    """Whether its token ended or was revoked at the server, the next read goes through."""
+    openbao.ask("POST", "secret/data/acme/again", {"data": {"a": "1"}})
+    client = VaultClient.of(openbao.role("again", token_ttl="2s", token_max_ttl="3s"))
+    assert client.get("secret/data/acme/again")["data"] == {"a": "1"}
+    time.sleep(3.5)
+    assert client.get("secret/data/acme/again")["data"] == {"a": "1"}
+
+    assert client._lease is not None
+    openbao.ask("POST", "auth/token/revoke", {"token": client._lease.token.reveal()})
+
+    assert client.get("secret/data/acme/again")["data"] == {"a": "1"}
+
+
+def test_a_secret_is_replaced_with_a_window(openbao: OpenBao, tmp_path: Path):
+    """Other fields stay as they are; both values count until the end."""
+    openbao.ask("POST", "secret/data/acme/window", {"data": {"token": "one", "url": "u"}})
+    where = Context(tmp_path, openbao.role("writer"))
+    reference = Reference("vault", "secret/acme/window", "token")
+
+    assert replace(reference, Secret("two"), where)
+    assert [secret.reveal() for secret in accepted(reference, where)] == ["two", "one"]
+    assert finish(reference, where)
+    assert openbao.ask("GET", "secret/data/acme/window")["data"]["data"] == {"token": "two", "url": "u"}
+
+
+def test_a_server_that_is_sealed_is_tried_again(openbao: OpenBao, tmp_path: Path, tmp_path_factory):
+    """A sealed server is a passing trouble, and the message says so."""
+    from tests.peers.systems.openbao import openbao as another
+
+    with another(tmp_path_factory.mktemp("sealed")) as server:
+        where = Context(tmp_path, server.role("sealed"))
+        server.ask("PUT", "sys/seal")
+        with pytest.raises(Again, match="sealed") as caught:
+            resolve(Reference("vault", "secret/acme/crm", "token"), where)
+    assert caught.value.code == "SYN820"
+
+
+def replace_sessions(where: Context) -> Context:
+    return Context(where.root, where.environ)

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline.model.errors import Stalled
+from syncline.model.secret import Secret
+from syncline.secrets.contract import Context, Reference
 from syncline.secrets.kek import Where
+from syncline.secrets.provider import resolve
 from syncline.secrets.rewrap import rotate
 from syncline.secrets.ring import KeyRing
+from syncline.secrets.window import accepted, finish, replace
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,3 +66,20 @@ def test_without_the_token_nothing_is_sealed(hsm: SoftHsm, tmp_path: Path):
     assert caught.value.code == "SYN821"
     assert hsm.pin not in str(caught.value)
     assert KeyRing.open(folder, hsm.environ).unseal("acme", blob, "p") == b"plain"
+
+
+def test_a_secret_is_kept_in_the_token(hsm: SoftHsm, tmp_path: Path):
+    """Written as a private object, read, replaced with a window, and gone when it is finished."""
+    hsm.token("secrets")
+    where, reference = Context(tmp_path, hsm.environ), Reference("pkcs11", "secrets/crm")
+    with pytest.raises(Stalled) as caught:
+        resolve(reference, where)
+    assert caught.value.code == "SYN801"
+
+    replace(reference, Secret("one"), where)
+    replace(reference, Secret('{"a": "two"}'), where)
+
+    assert [secret.reveal() for secret in accepted(reference, where)] == ['{"a": "two"}', "one"]
+    assert resolve(Reference("pkcs11", "secrets/crm", "a"), where).reveal() == "two"
+    assert finish(reference, where)
+    assert len(accepted(reference, where)) == 1

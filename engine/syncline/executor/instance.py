@@ -26,7 +26,7 @@ from syncline.sdk.clients import Network
 from syncline.sdk.http import Egress
 from syncline.sdk.limits import Rule
 from syncline.sdk.source import Config, Credentials, Instance, plain
-from syncline.secrets.contract import Context, Reference
+from syncline.secrets.contract import Context, Reference, Sessions
 from syncline.secrets.provider import resolve
 
 if TYPE_CHECKING:
@@ -45,13 +45,18 @@ Resolve = Callable[[SecretRef, str], "Secret"]
 
 def resolver(settings: Settings) -> Resolve:
     """Resolves references with the secret providers, from this repository and environment."""
+    sessions = Sessions()
 
     def value(ref: SecretRef, tenant: str) -> Secret:
         key = ref.secret_ref
-        context = Context(settings.root, settings.environ, tenant, settings.home)
-        return resolve(Reference(key.provider, key.key, key.path), context)
+        return resolve(Reference(key.provider, key.key, key.path), secret_context(settings, tenant, sessions))
 
     return value
+
+
+def secret_context(settings: Settings, tenant: str, sessions: Sessions) -> Context:
+    """What providers may look at for a tenant."""
+    return Context(settings.root, settings.environ, tenant, settings.home, sessions)
 
 
 @dataclass(slots=True)

@@ -97,7 +97,7 @@ class SecretKey(Spec):
         str,
         Field(
             pattern=r"^[a-z0-9-]+$",
-            description="Secret provider: env (a variable), file (a file's content) or sops (an encrypted file).",
+            description="Secret provider: env, file, sops, vault, aws, keyring, exec or pkcs11.",
         ),
     ]
     key: Annotated[

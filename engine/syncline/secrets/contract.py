@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
@@ -40,6 +41,23 @@ class Reference:
         return cls(provider, key, path)
 
 
+T = TypeVar("T")
+
+
+class Sessions:
+    """Where we are logged in, for as long as somebody resolves secrets: logins, and never values. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[type[Any], Any] = {}
+
+    def of(self, kind: type[T], make: Callable[[], T]) -> T:
+        """The session of this type, made at first use."""
+        with self._lock:
+            found: T = self._open.get(kind) or self._open.setdefault(kind, make())
+            return found
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What providers may look at: the repository's root, the environment, and for whom.
@@ -52,6 +70,7 @@ class Context:
     environ: Mapping[str, str] = field(repr=False)
     tenant: str = ""
     home: Path | None = None
+    sessions: Sessions = field(default_factory=Sessions, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,4 +104,16 @@ class SecretProvider(Protocol):
 
     def check(self, reference: Reference) -> Problem | None:
         """Say what would keep `get` from working, as far as that can be known without reading the value."""
+        ...
+
+
+class SecretWriter(SecretProvider, Protocol):
+    """A provider that secrets can be written to as well."""
+
+    def put(self, reference: Reference, value: Secret) -> None:
+        """Put a value in place, whole or not at all; raises as `get`."""
+        ...
+
+    def delete(self, reference: Reference) -> None:
+        """Remove a value; nothing where there is none."""
         ...

@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 
 from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
+from syncline.secrets import key_file
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
 from syncline.secrets.parts import parse_json, pick
 
@@ -47,6 +48,34 @@ class FileProvider:
         if isinstance(found, Problem):
             raise Unavailable(reference, found)
         return found
+
+    def put(self, reference: Reference, value: Secret) -> None:
+        """Put a file of mode 0600 in place of the one that is there. Its folder must be there."""
+        key_file.replace(self._place(reference), value.reveal().encode())
+
+    def delete(self, reference: Reference) -> None:
+        """Overwrite and remove the file."""
+        path = self._place(reference)
+        if path.exists():
+            key_file.destroy(path)
+
+    def _place(self, reference: Reference) -> Path:
+        """Where a file may be written; raises Unavailable for what may not be read there either."""
+        problem = None if not reference.path else Problem("SYN828", "a part of a document can't be written alone")
+        if problem is None and (not reference.key or "\0" in reference.key):
+            problem = Problem("SYN804", "a key must be the path of a file")
+        path = self._root / reference.key
+        folder = path.parent.resolve()
+        if problem is None and not folder.is_dir():
+            problem = Problem("SYN802", f"there is no folder {folder}", "Make it first.")
+        inside = Path(reference.key).is_absolute() or folder.is_relative_to(self._root.resolve())
+        if problem is None and (not inside or path.is_symlink()):
+            problem = Problem("SYN802", f"{path} leads elsewhere", "Refer to the file itself.")
+        if problem is None and is_reserved(folder / path.name, self._root.resolve(), self._home):
+            problem = Problem("SYN218", f"{path} is in a reserved folder", "Refer to a file outside of it.")
+        if problem is not None:
+            raise Unavailable(reference, problem)
+        return folder / path.name
 
     def _open(self, reference: Reference) -> int | Problem:
         """Return a descriptor of the file when it is safe. What was checked is what is read."""

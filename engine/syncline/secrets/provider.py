@@ -8,12 +8,26 @@ from typing import Final
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
 from syncline.model.secret import Secret
-from syncline.secrets.contract import Context, Problem, Reference, SecretProvider
+from syncline.secrets.aws import AwsProvider
+from syncline.secrets.command import CommandProvider
+from syncline.secrets.contract import Context, Problem, Reference, SecretProvider, SecretWriter
 from syncline.secrets.env import EnvProvider
 from syncline.secrets.file import FileProvider
+from syncline.secrets.keyring import KeyringProvider
+from syncline.secrets.pkcs11 import Pkcs11Provider
 from syncline.secrets.sops_file import SopsProvider
+from syncline.secrets.vault import VaultProvider
 
-PROVIDERS: Final[tuple[type[SecretProvider], ...]] = (EnvProvider, FileProvider, SopsProvider)
+#: Those that can be written to, too.
+_WRITERS: Final[tuple[type[SecretWriter], ...]] = (
+    FileProvider,
+    VaultProvider,
+    AwsProvider,
+    KeyringProvider,
+    Pkcs11Provider,
+)
+PROVIDERS: Final[tuple[type[SecretProvider], ...]] = (EnvProvider, SopsProvider, CommandProvider, *_WRITERS)
+WRITABLE: Final = frozenset(provider.name for provider in _WRITERS)
 
 
 def resolve(reference: Reference, context: Context) -> Secret:
@@ -27,6 +41,22 @@ def resolve(reference: Reference, context: Context) -> Secret:
     if problem is not None and problem.code == "SYN804":
         raise _invalid(reference, problem)
     return provider.get(reference)
+
+
+def writer(reference: Reference, context: Context) -> SecretWriter:
+    """The provider of a reference, to write to; raises Invalid (SYN828) for one that can only be read."""
+    _provider(reference, context)  # refuses what is none
+    for provider in _WRITERS:
+        if provider.name == reference.provider:
+            made = provider(context)
+            problem = made.check(reference)
+            if problem is not None and problem.code == "SYN804":
+                raise _invalid(reference, problem)
+            return made
+    problem = Problem(
+        "SYN828", f"{reference.provider} can't be written to", f"Those are {', '.join(sorted(WRITABLE))}."
+    )
+    raise _invalid(reference, problem)
 
 
 def check(reference: Reference, context: Context) -> Problem | None:

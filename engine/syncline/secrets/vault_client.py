@@ -185,14 +185,15 @@ def unfit(environ: Mapping[str, str]) -> str:
         host = parts.hostname or ""
     except ValueError:
         return "VAULT_ADDR is not a URL"
-    if not (host and (parts.scheme == "https" or (parts.scheme == "http" and _here(host)))):
+    if not (host and (parts.scheme == "https" or (parts.scheme == "http" and is_here(host)))):
         return "VAULT_ADDR must be an https URL (http only on this machine)"
     if not (environ.get("VAULT_TOKEN") or environ.get("VAULT_ROLE_ID")):
         return "neither VAULT_TOKEN nor VAULT_ROLE_ID is set"
     return ""
 
 
-def _here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 # Not the extra `server`, which brings what all of its services need.
-PACKAGES = ("moto[s3]==5.2.5", "flask==3.1.2", "flask-cors==6.0.1", "boto3==1.44.8")
+PACKAGES = ("moto[s3,secretsmanager]==5.2.5", "flask==3.1.2", "flask-cors==6.0.1", "boto3==1.44.8")
 
 # Before the check of signatures is switched on: a user who may do everything, and a key of theirs.
 USER = """\

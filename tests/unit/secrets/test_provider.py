@@ -42,8 +42,9 @@ def write(path: Path, text: str, mode: int = 0o600) -> Path:
 
 
 def test_the_providers_are_a_list_that_can_be_read():
-    """There are three, each with its name."""
-    assert [provider.name for provider in PROVIDERS] == ["env", "file", "sops"]
+    """There are eight, each with its name."""
+    names = ["env", "sops", "exec", "file", "vault", "aws", "keyring", "pkcs11"]
+    assert [provider.name for provider in PROVIDERS] == names
 
 
 def test_an_unknown_provider_is_invalid_with_a_suggestion(tmp_path: Path):

@@ -76,13 +76,14 @@ def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[
     from syncline.daemon.listening import address, listening
     from syncline.daemon.webhook import MAX_BODY, PATH, Webhook, strong
     from syncline.secrets.contract import Context, Reference
-    from syncline.secrets.provider import resolve
+    from syncline.secrets.window import accepted
 
     references = [Reference.parse(name) for name in listen.secrets]
     context = Context(settings.root, settings.environ, home=settings.home)
 
     def secrets() -> list[Secret]:
-        return [strong(resolve(reference, context), str(reference)) for reference in references]
+        values = [(value, str(reference)) for reference in references for value in accepted(reference, context)]
+        return [strong(value, name) for value, name in values]
 
     secrets()  # says at once what is wrong with them
     host, port = address(listen.hook)

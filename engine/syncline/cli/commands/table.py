@@ -22,6 +22,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_CHANGE, "apply", "syncline.cli.commands.apply:apply"),
     Entry(_CHANGE, "snapshot", "syncline.cli.commands.snapshot:snapshot"),
     Entry(_CHANGE, "rollback", "syncline.cli.commands.rollback:rollback"),
+    Entry(_RUN, "secrets", "syncline.cli.commands.secrets:secrets"),
     Entry(_RUN, "keys", "syncline.cli.commands.keys:keys"),
     Entry(_RUN, "auth", "syncline.cli.commands.auth:auth"),
     Entry(_RUN, "rehearse", "syncline.cli.commands.rehearse:rehearse"),

@@ -1,0 +1,88 @@
+"""The secrets that manifests refer to: which there are, whether they can be had, how they are put in place."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from syncline.executor.instance import secret_context
+from syncline.model.errors import SynclineError
+from syncline.model.secret import Secret
+from syncline.reconciler.needs import reference, secret_refs
+from syncline.secrets import window
+from syncline.secrets.contract import Sessions
+from syncline.secrets.provider import resolve, writer
+
+if TYPE_CHECKING:
+    from syncline.manifests.desired import Desired
+    from syncline.secrets.contract import Reference
+    from syncline.settings import Settings
+
+#: Bytes of randomness in a value that is made here.
+RANDOM = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A secret as a tenant ('' for what is shared) refers to it, and the objects that do."""
+
+    reference: Reference
+    tenant: str
+    objects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What came of resolving a secret: nothing wrong, or why it can't be had. Never its value."""
+
+    use: Use
+    ok: bool
+    code: str = ""
+    message: str = ""
+    help: str = ""
+
+
+def uses(desired: Desired) -> tuple[Use, ...]:
+    """Every secret that is referred to, by tenant and name."""
+    found: dict[tuple[str, Reference], list[str]] = {}
+    for key, manifest in desired.objects.items():
+        for ref in secret_refs(manifest.spec):
+            found.setdefault((key.tenant, reference(ref)), []).append(str(key))
+    return tuple(
+        Use(ref, tenant, tuple(dict.fromkeys(objects)))
+        for (tenant, ref), objects in sorted(found.items(), key=lambda item: (item[0][0], str(item[0][1])))
+    )
+
+
+def check_secrets(settings: Settings, desired: Desired) -> Iterator[Looked]:
+    """Resolves every secret that is referred to, as a run would."""
+    sessions = Sessions()
+    for use in uses(desired):
+        try:
+            resolve(use.reference, secret_context(settings, use.tenant, sessions))
+            yield Looked(use, ok=True)
+        except SynclineError as error:
+            yield Looked(use, ok=False, code=error.code, message=error.message, help=error.help)
+
+
+def set_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> None:
+    """Puts a value in place, whatever was there. `Invalid` (SYN828) where the provider can't be written to."""
+    context = secret_context(settings, tenant, Sessions())
+    writer(ref, context).put(ref, value)
+
+
+def rotate_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> bool:
+    """Puts a new value in place and keeps the former one for a window; whether there was one."""
+    return window.replace(ref, value, secret_context(settings, tenant, Sessions()))
+
+
+def finish_rotation(settings: Settings, ref: Reference, tenant: str) -> bool:
+    """Ends the window of a rotation; whether there was one."""
+    return window.finish(ref, secret_context(settings, tenant, Sessions()))
+
+
+def random_secret() -> Secret:
+    """A new value that can't be guessed: 64 hex digits."""
+    return Secret(secrets.token_hex(RANDOM))
