@@ -2,7 +2,8 @@
 
     python benchmarks/repositories.py FOLDER CSV POSTGRES_URL API_URL
 
-W1 is a bulk import of a CSV of 1,000,000 rows and 20 columns, with casts, lookups and checks, into PostgreSQL by key.
+W1 is a bulk import of a CSV of 1,000,000 rows and 20 columns, with casts, lookups and checks, into PostgreSQL by key;
+`again` is the same of files that changed.
 W2 is an API sync of 2,000 pages of 100 nested records by cursor; `child` is its variant of one request for the detail
 of each of 2,000 parents. W3 is 200 tiny syncs.
 """
@@ -229,12 +230,15 @@ _W2_STREAM = W2[W2.index("    items:\n") : W2.index("        properties:\n")]
 
 
 def write(folder: Path, csv: Path, postgres: str, api: str) -> None:
-    """One repository a workload, each with its own schema in PostgreSQL: bench_w1, bench_w2, bench_child, bench_w3."""
+    """One repository a workload, each with its own schema in PostgreSQL: `bench_` and its name."""
     parts = urlsplit(postgres)
     url = f"postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
     streams = "".join(W3_STREAM % {"n": n, "record": RECORD} for n in range(1, TINY + 1))
     bodies = {
         "w1": W1 % {"folder": csv.parent, "file": csv.name},
+        "again": (W1 % {"folder": csv.parent, "file": csv.name}).replace(
+            "write: upsert", "read: changed, write: upsert"
+        ),
         "w2": W2 % {"record": RECORD, "api": api},
         "child": (W2 % {"record": RECORD, "api": api}).replace(_W2_STREAM, CHILD_STREAMS),
         "w3": W3_HEAD % {"streams": streams, "api": api} + "".join(W3_SYNC % {"n": n} for n in range(1, TINY + 1)),

@@ -20,7 +20,6 @@ from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.preview import first
 from syncline.executor.start import start_of
 from syncline.executor.tombstones import tombstones_of
-from syncline.kinds.sync import SyncSpec
 from syncline.model.errors import SynclineError
 from syncline.model.forecast import Forecast, Reason
 from syncline.model.run import Counts
@@ -121,11 +120,10 @@ class Forecaster:
         """About how many records the whole run reads; None where nothing tells it."""
         if part.whole:
             return part.counts.read
-        spec = item.flow.spec
         size = source.total_bytes if isinstance(source, Measured) else None
         if size and part.size:
             return max(part.counts.read, round(part.counts.read * size / part.size))
-        if isinstance(spec, SyncSpec) and spec.read == "incremental":
+        if item.flow.reads_on:
             return None  # what runs read past a position says nothing of what there is
         known = self.observed.last_read.get(before)
         return max(part.counts.read, known) if known else None

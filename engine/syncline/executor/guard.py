@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncline.kinds.import_ import ImportSpec
 from syncline.model.errors import Denied
 from syncline.model.units import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from syncline.executor.checkpoint import Checkpoint
     from syncline.kinds.sync import Guards
+    from syncline.manifests.flow import Flow
     from syncline.model.run import Counts
 
 
@@ -81,3 +84,9 @@ def max_shrink(guards: Guards) -> float | None:
         return None if guards.min_rows == 0 else EMPTIED
     percent = Share.parse(guards.max_shrink).percent
     return None if percent is None else percent / 100
+
+
+def unchanged(flow: Flow, end: Checkpoint) -> bool:
+    """Whether an import had nothing to read, since no file has changed: guards have nothing to say of that."""
+    reads_changed = isinstance(flow.spec, ImportSpec) and flow.reads_on
+    return reads_changed and end.before is not None and not end.counts.read

@@ -101,7 +101,7 @@ class Opener:
                 stream=flow.source.stream,
                 schema=flow.source.schema,
                 paths=tuple(paths),
-                incremental=isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental",
+                incremental=flow.reads_on,
                 tombstones=_deletes(self.item),
                 batch_bytes=self.batch_bytes,
                 batch_rows=self.batch_rows,

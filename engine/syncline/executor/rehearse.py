@@ -17,7 +17,7 @@ from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import added, check_control
-from syncline.executor.guard import check_deletes, check_rejects, check_rows, max_shrink
+from syncline.executor.guard import check_deletes, check_rejects, check_rows, max_shrink, unchanged
 from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
@@ -130,9 +130,10 @@ class Rehearser:
             seen.duplicates += preparer.duplicates
         progress.finished(seen.counts, time.perf_counter() - began)
         found = seen.rehearsal(key, summary)
+        judged = self.share >= 1 and not unchanged(item.flow, replace(start, counts=found.counts))
         return replace(
             found,
-            refused=_refused(spec.guards, seen, found.counts) if self.share >= 1 else "",
+            refused=_refused(spec.guards, seen, found.counts) if judged else "",
             resumed=start.position is not None,
             secrets=tuple(opener.secrets.names),
         )

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from syncline.executor.correction import PARSE, read_correction
 from syncline.executor.rejects import unseal
 from syncline.executor.work import Work
-from syncline.kinds.sync import SyncSpec
 from syncline.mapping.records import Misplaced, frame_of_json
 from syncline.model.errors import Invalid
 from syncline.model.run import PAGE, RunState
@@ -111,10 +110,10 @@ def _check_current(engine: Engine, record: RunRecord, *, overwrite: bool) -> Non
         ),
         None,
     )
-    spec = engine.applied().flow(record.key).flow.spec
-    if later is None or spec.write == "append":
+    flow = engine.applied().flow(record.key).flow
+    if later is None or flow.spec.write == "append":
         return
-    if not (isinstance(spec, SyncSpec) and spec.read == "incremental"):
+    if not flow.reads_on:
         raise Invalid(
             f"run {later.id} has read {record.key} again since run {record.id}",
             code="SYN711",

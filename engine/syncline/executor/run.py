@@ -18,7 +18,7 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, confirmed, differences
 from syncline.executor.credentials import note_credential
-from syncline.executor.guard import check_rows, enough_rows, max_shrink
+from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.in_order import InOrder
 from syncline.executor.outcome import Outcome, outcome
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
+    from syncline.manifests.flow import Flow
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch
     from syncline.sdk.destination import Destination
@@ -340,8 +341,9 @@ class Run:
                 )
                 ready = InOrder(incoming, preparer, self._partitions())
                 end = load(ready, committer, serial, start, guards, advanced, self._partitions())
-                check_rows(guards, end.counts)
-                check_control(guards, end)
+                if not unchanged(self.flow, end):
+                    check_rows(guards, end.counts)
+                    check_control(guards, end)
                 self.progress.phase("finishing")
                 done = serial.call(lambda: committer.finish(end))
             except BaseException:
@@ -392,8 +394,9 @@ class Run:
                     self.guards,
                     lambda counts, size: self.progress.advanced(counts, size / total if total else None),
                 )
-            check_rows(self.guards, end.counts)
-            check_control(self.guards, end)
+            if not unchanged(self.flow, end):
+                check_rows(self.guards, end.counts)
+                check_control(self.guards, end)
             serial.call(lambda: self.facilities.store.drop_rejects(start.run, 1))
         finally:
             serial.close()
@@ -423,6 +426,7 @@ class Run:
             notes=(
                 *_untold(done.counts),
                 *_unswept(done),
+                *_unread(self.flow, done),
                 *confirmed(self.guards, done),
                 *done.told(),
                 *self.opener.notices,
@@ -506,6 +510,11 @@ class Run:
         facilities.store.put_rejects(seal_sample(facilities.keys, key, run, error, error.sample))
         digest = error.sample.sha256
         return [facilities.recorder.event(Action.run_reject, key=key, run=run, sequence=0, count=0, sample=digest)]
+
+
+def _unread(flow: Flow, done: Checkpoint) -> tuple[str, ...]:
+    """A note where there was nothing to read."""
+    return ("no file has changed since the run before: nothing was read",) if unchanged(flow, done) else ()
 
 
 def _unswept(done: Checkpoint) -> tuple[str, ...]:

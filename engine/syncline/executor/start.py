@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import Checkpoint
-from syncline.kinds.sync import SyncSpec
+from syncline.kinds.import_ import ImportSpec
 from syncline.model.event import rfc3339
 from syncline.model.run import TRANSITIONS
 from syncline.planner.position import position_digest
@@ -72,7 +72,8 @@ def start_of(
       incremental, a retry), and else from the start, so that it accounts for everything;
     - an unfinished run whose mapping has changed since: as if it had ended for good, so that no run mixes two mappings;
     - a run that finished at the destination and was killed before it could say so: the same run, `done`;
-    - a finished run: a new run, past its cursor for an incremental sync and for a retry, else from the start.
+    - a finished run: a new run, past its cursor for an incremental sync, for an import that reads what changed under
+      the same mapping, and for a retry, else from the start.
 
     A new run takes over the id of one that was stopped before its first commit.
     """
@@ -91,7 +92,12 @@ def start_of(
     same = previous.done or previous.mapping == flow.mapping.digest
     if same and (TRANSITIONS[state] if state is not None else not previous.done):
         return replace(previous, resumed=previous.resumed + 1)
-    keeps_cursor = retry or (isinstance(flow.spec, SyncSpec) and flow.spec.read == "incremental")
+    keeps_cursor = retry or (flow.reads_on and not (_remaps(flow) and previous.mapping != flow.mapping.digest))
     if not previous.done and flow.spec.write == "append":
         return onwards
     return onwards if keeps_cursor and (previous.done or flow.spec.write != "replace") else fresh
+
+
+def _remaps(flow: Flow) -> bool:
+    """Whether another mapping has everything be read again: files are there, and rows are replaced by key."""
+    return isinstance(flow.spec, ImportSpec) and flow.spec.write == "upsert"

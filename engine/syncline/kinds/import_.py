@@ -41,6 +41,13 @@ class ImportSpec(Spec):
     source: Annotated[Endpoint, Field(alias="from", description=FROM)]
     mapping: Annotated[Name, Field(description=MAPPING)]
     to: Annotated[Endpoint, Field(description=TO)]
+    read: Annotated[
+        Literal["full", "changed"],
+        Field(
+            description="full reads every file in every run; changed those that are new, or have other content, since "
+            "the last one. After a change of the mapping an upsert reads all of them."
+        ),
+    ] = "full"
     write: Annotated[WriteMode, Field(description=WRITE)] = "upsert"
     key: Annotated[tuple[Identifier, ...], Field(description=KEY)] = ()
     validate_first: Annotated[

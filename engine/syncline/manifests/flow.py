@@ -57,6 +57,11 @@ class Flow:
     mapping: Manifest
     target_key: tuple[str, ...]
 
+    @property
+    def reads_on(self) -> bool:
+        """Whether its runs read only what came, or changed, since the one before."""
+        return self.spec.read in {"incremental", "changed"}
+
 
 #: Sides by the tenant that names them and how: many flows share theirs.
 _Sides = dict[tuple[str, str], Side | None]

@@ -322,9 +322,12 @@ def _no_stream(side: Side) -> Problem:
 
 
 def _read_mode(flow: Flow) -> Iterator[Problem]:
-    if not isinstance(flow.spec, SyncSpec) or flow.spec.read != "incremental" or flow.source.declaration is None:
+    if not flow.reads_on or flow.source.declaration is None:
         return
-    if not _incremental(flow.source.declaration):
+    if isinstance(flow.spec, ImportSpec):
+        if not isinstance(flow.source.declaration, FileStream):
+            yield Problem("SYN231", ("spec", "read"), "only of files it is known whether they changed", expected="full")
+    elif not _incremental(flow.source.declaration):
         yield Problem(
             "SYN231",
             ("spec", "read"),
@@ -337,7 +340,7 @@ def _read_mode(flow: Flow) -> Iterator[Problem]:
         yield Problem(
             "SYN231",
             ("spec", "write"),
-            "an incremental read with write: replace would keep only what changed",
+            f"read: {flow.spec.read} with write: replace would keep only what changed",
             expected="upsert or append",
             suggestion="upsert",
         )

@@ -188,7 +188,7 @@ def _reset(before: Flow, after: Flow, observed: Observed, parts: tuple[str, ...]
     yield Effect(EffectKind.cursor_reset, str(after.key), what, "state", reversible=False)
     if before.key in observed.last_read:
         rows = observed.last_read[before.key]
-        past = isinstance(before.spec, SyncSpec) and before.spec.read == "incremental"
+        past = before.reads_on
         read = f"its last run read {rows:,} records" + (" past its position" if past else "")
         yield Effect(EffectKind.rows_reread, str(after.key), f"the next run reads from the start ({read})", "state")
         takes, basis = ("", "") if past else needed(after, rows, observed.counters.get(before.key, {}))

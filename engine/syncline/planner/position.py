@@ -16,9 +16,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.stream import FileStream, RestStream
-from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def position_basis(flow: Flow) -> dict[str, Any]:
         "source": {**_side(flow.source), "declaration": _declaration(flow.source)},
         "target": _side(flow.target),
         "key": list(flow.target_key),
-        "read": flow.spec.read if isinstance(flow.spec, SyncSpec) else "import",
+        "read": "import" if isinstance(flow.spec, ImportSpec) and flow.spec.read == "full" else flow.spec.read,
         "write": "replace" if flow.spec.write == "replace" else "keep",
     }
 
