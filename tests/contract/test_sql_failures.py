@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -15,6 +17,7 @@ import pytest
 from syncline.connectors.sql.runtime import check
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
+from syncline.sdk.destination import Fence
 from syncline.sdk.keep import Keep
 from syncline.sdk.source import Credentials
 from tests.contract.sql_places import FLOW, Place, frame_of, postgres_place, schema_of, sqlite_place, target_of
@@ -155,6 +158,21 @@ class TestPostgresql:
 
         assert caught.value.code == "SYN488"
         assert writer.write(ROW, "1").inserted == 1
+
+    def test_tables_that_another_one_made_meanwhile(self, server: Place):
+        """Of two runs that find none of our tables and wait for each other, the second finds those of the first."""
+        first, second = server.open(), server.open()
+        first.open(target_of(ORDERS))
+        with ThreadPoolExecutor(1) as pool:
+            with first._database.transaction():
+                first._database.lock_tables()
+                claiming = pool.submit(second.fence, FLOW, Fence("state", 1))
+                while not server.execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+                    time.sleep(0.01)
+                first._fences.ensure()
+            claiming.result()
+
+        assert second.open(target_of(ORDERS)).write(ROW, "1").inserted == 1
 
     def test_a_constraint_of_others(self, server: Place):
         """A row that breaks a constraint is refused by the constraint's name, without its values."""

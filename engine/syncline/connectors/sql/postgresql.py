@@ -79,6 +79,11 @@ WHERE n.nspname = $1 AND c.relname = $2
 """
 
 
+_EXISTS = """
+SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND c.relname = $2
+"""
+
 #: Foreign keys, to and from a table, are triggers of it.
 _APART = """
 SELECT c.relkind = 'r' AND NOT (c.relhastriggers OR c.relhasrules OR c.relrowsecurity)
@@ -147,8 +152,8 @@ class PostgresDatabase:
         self.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (f"syncline:{self._schema}",))
 
     def exists(self, table: str) -> bool:
-        """Whether there is a relation of that name in the schema."""
-        return bool(self.execute("SELECT to_regclass($1) IS NOT NULL", (self.place + quoted(table),))[0][0])
+        """Whether there is a relation of that name in the schema, as of now: `to_regclass` may answer from a cache."""
+        return bool(self.execute(_EXISTS, (self._schema, table)))
 
     def inspect(self, table: str) -> Table | None:
         """Columns and unique keys, in one query."""
