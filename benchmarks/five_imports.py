@@ -1,4 +1,4 @@
-"""Five bulk imports in one engine, in a row and then at once, as a daemon runs them: who waits for whom?
+"""Five bulk imports in one engine, in a row and then at once, as a daemon runs them.
 
     python benchmarks/five_imports.py FOLDER CSV POSTGRES_URL [ROWS]
 
@@ -88,9 +88,10 @@ if __name__ == "__main__":
         with workflow.engine(settings) as engine:
             seconds, ends, least = timed(engine, tuple(engine.applied().flows), at_once)
         after = resource.getrusage(resource.RUSAGE_SELF)
+        processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         print(
             f"{IMPORTS} imports of {rows:,} records, {at_once} at a time: {seconds:.1f} s, processor "
-            f"{after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime:.1f} s, {after.ru_maxrss // 1024} MB; "
+            f"{processor:.1f} s, {after.ru_maxrss // 1024} MB; "
             f"ended after {', '.join(f'{end:.1f}' for end in ends)} s; the last had {least:,} when the first ended",
             flush=True,
         )
