@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from syncline.kinds.base import DataClass, Form, Identifier, Jmespath, Spec, Template
+from syncline.kinds.base import DataClass, Form, Identifier, Jmespath, Name, Spec, Template
 from syncline.model.kind import Kind
 from syncline.model.schema import DataType
 
@@ -145,6 +145,14 @@ class MappingSpec(Spec):
         tuple[Identifier, ...],
         Field(description="Target fields that identify a record, never null; write: upsert finds rows by them."),
     ] = ()
+    subject: Annotated[
+        dict[Name, Identifier],
+        Field(
+            description="Whose record it is: by what kind of person, the target field that tells which one. `syncline "
+            "privacy` finds a person's rows by it.",
+            examples=[{"customer": "email"}],
+        ),
+    ] = {}
     where: Annotated[
         Jmespath | None,
         Field(description="Condition over the source record; records for which it isn't true are skipped."),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -118,6 +120,24 @@ class Access(Spec):
     ] = ()
 
 
+class Hold(Spec):
+    """A legal hold: what these flows wrote of anybody isn't erased while it lasts."""
+
+    flows: Annotated[
+        tuple[Glob, ...],
+        Field(min_length=1, description="Syncs and imports, as Kind/name with '*' for any text: Import/claims-*."),
+    ]
+    reason: Annotated[str, Field(min_length=1, description="Why, such as the proceedings that it is for.")]
+    owner: Annotated[str, Field(min_length=1, description="Who answers for it.")]
+    until: Annotated[
+        dt.date | None, Field(strict=False, description="Last day (UTC) of the hold; without one, until it is removed.")
+    ] = None
+
+    def covers(self, flow: str, today: dt.date) -> bool:
+        """Whether it holds a flow, as `Kind/name`, on a day."""
+        return (self.until is None or self.until >= today) and any(fnmatchcase(flow, glob) for glob in self.flows)
+
+
 class Keys(Spec):
     """The tenant's data-encryption keys. This version doesn't replace them by age."""
 
@@ -160,6 +180,9 @@ class TenantSpec(Spec):
     keys: Annotated[
         Keys, Field(description="Age of its data-encryption keys. This version doesn't replace them by age.")
     ] = Keys.model_construct()
+    holds: Annotated[
+        tuple[Hold, ...], Field(description="Legal holds: what `syncline privacy erase` leaves, and certifies as held.")
+    ] = ()
     drift: Annotated[
         Drift,
         Field(description="What is done where destinations of its flows aren't as runs left them; a flow may differ."),

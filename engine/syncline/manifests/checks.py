@@ -264,6 +264,11 @@ def _mapping(spec: MappingSpec) -> Iterator[Problem]:
     yield from _known(spec.key, names, (*SPEC, "key"), "target field")
     for position, field in enumerate(spec.fields):
         yield from _mapped_field(field, (*fields, position))
+    for kind, name in spec.subject.items():
+        if name not in names:
+            message = f"the mapping has no target field {name!r}"
+            place = (*SPEC, "subject", kind)
+            yield Problem("SYN213", place, message, expected=listed(names), suggestion=nearest(name, names))
     for position, test in enumerate(spec.tests):
         yield from _mapping_test(test, names, (*SPEC, "tests", position))
 

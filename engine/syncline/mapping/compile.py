@@ -6,6 +6,7 @@ findings of a mapping are returned together; the fields that have none are compi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -22,6 +23,8 @@ from syncline.model.diagnostic import Diagnostic, Place, Severity
 from syncline.model.manifest import Manifest, Path
 from syncline.model.schema import STRING, DataType, Field, Schema
 
+#: Types of target fields by which a person may be told.
+_TELLING = frozenset({"string", "integer", "int32"})
 Protection = Literal["", "drop", "mask", "hash"]
 
 
@@ -131,6 +134,7 @@ class _Compiler:
             data_class = field.data_class or next((c for flow in arriving for c in flow.classes), "")
             target.append(Field(field.to, written, nullable=not self._required(field), data_class=data_class))
         self._names()
+        self._subjects(compiled)
         return Compiled(
             self._manifest,
             spec,
@@ -141,6 +145,22 @@ class _Compiler:
             tuple(flows),
             tuple(sorted(self._findings, key=Diagnostic.sort_key)),
         )
+
+    def _subjects(self, compiled: Sequence[CompiledField]) -> None:
+        """A person is told by one source field, and by a value that is written and can be looked for."""
+        for kind, name in self._spec.subject.items():
+            field = next((f for f in compiled if f.name == name), None)
+            if field is None:
+                continue  # no field, or one with findings of its own
+            why = ""
+            if field.protection in {"drop", "mask"}:
+                why = "its value is never written"
+            elif field.target.type.name not in _TELLING:
+                why = f"nothing is looked for by a {field.target.type}"
+            elif field.lookup is not None or field.expression is None or len(set(reads(field.expression))) != 1:
+                why = "it isn't taken from one source field"
+            if why:
+                self._add("SYN840", f"{name} can't tell a {kind}: {why}", ("spec", "subject", kind))
 
     def _required(self, field: MappedField) -> bool:
         # A key identifies a record: one without it could be neither updated nor found again.

@@ -57,6 +57,9 @@ class Action(StrEnum):
     notification_send = "notification.send"
     approval_sign = "approval.sign"
     approval_use = "approval.use"
+    privacy_export = "privacy.export"
+    privacy_erase = "privacy.erase"
+    privacy_acknowledge = "privacy.acknowledge"
 
 
 class EventOutcome(StrEnum):
@@ -153,6 +156,9 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.notification_send: _Class(*_API, 1, "Create"),
     Action.approval_sign: _Class(*_API, 99, "Approve"),
     Action.approval_use: _Class(*_API, 99, "Decide"),
+    Action.privacy_export: _Class(*_API, 2, "Read"),
+    Action.privacy_erase: _Class(*_API, 4, "Delete"),
+    Action.privacy_acknowledge: _Class(*_API, 99, "Acknowledge"),
 }
 
 # Outcome to (severity_id, severity, status_id, status).

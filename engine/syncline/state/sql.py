@@ -25,6 +25,7 @@ from syncline.model.run import TRANSITIONS, RunState
 from syncline.state import credentials, ledger, positions, statuses, tables, tokens
 from syncline.state import lease as leases
 from syncline.state.budgets import SqlBudgets
+from syncline.state.erasures import SqlErasures
 from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
 from syncline.state.reader import SqlReader, run_columns
@@ -380,6 +381,9 @@ class SqlStore(SqlReader):
 
     def ledger(self, tenant: str, integration: str) -> SqlLedger:
         return SqlLedger(self._database, tenant, integration)
+
+    def erasures(self) -> SqlErasures:
+        return SqlErasures(self._database)
 
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._database)

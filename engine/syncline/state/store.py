@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 
 from syncline.model.budget import Budgets
 from syncline.model.condition import Occurrence, Status
+from syncline.model.erasure import Erasures
 from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
 from syncline.model.outbox import Message, Outbox
@@ -429,6 +430,9 @@ class StateStore(StateReader, Protocol):
 
     def ledger(self, tenant: str, integration: str) -> Ledger:
         """What is remembered of a tenant's writes to an integration that has no transactions."""
+
+    def erasures(self) -> Erasures:
+        """Requests to erase a person."""
 
     def outbox(self) -> Outbox:
         """Messages of subscriptions, and how far each subscription is."""

@@ -329,3 +329,30 @@ outbox = Table(
     Index("outbox_by_object", "tenant", "kind", "name", "number"),
     Index("outbox_by_due", "due"),
 )
+
+# Requests to erase a person, who is a keyed hash here (see `erasures.py`); `finished` is empty while a place is left.
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("subject", NAME, nullable=False),
+    Column("begun", NAME, nullable=False),
+    Column("finished", NAME, nullable=False),
+    Index("erasures_by_subject", "tenant", "subject"),
+)
+
+# What became of a request at the destination of each flow.
+erasure_places = Table(
+    "erasure_places",
+    metadata,
+    Column("request", NAME, ForeignKey("erasures.id", ondelete="CASCADE"), primary_key=True),
+    *_key(),
+    Column("destination", NAME, nullable=False),
+    Column("field", NAME, nullable=False),
+    Column("state", NAME, nullable=False),
+    Column("rows", COUNT, nullable=False),
+    Column("rejects", COUNT, nullable=False),
+    Column("message", Text, nullable=False),
+)

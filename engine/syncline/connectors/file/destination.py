@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from syncline.connectors.file import subjects
 from syncline.connectors.file.fences import Fences
 from syncline.connectors.file.folder import declared_root, locate, root_of
 from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, usable
@@ -139,6 +140,18 @@ class FileDestination:
             if not name.startswith((".", "_syncline", "part-"))  # a part that isn't listed is a killed run's
         ]
         return Observation(tuple(found), empty=not listing.rows)
+
+    def find(self, stream: str, column: str, value: str | int) -> list[dict[str, Any]]:
+        """The rows in which a column has a value; see `SubjectRows`."""
+        return subjects.find(Folder(locate(self._root, stream, self._home)), column, value)
+
+    def erase(self, flow: str, stream: str, column: str, value: str | int) -> int:
+        """Deletes them; see `SubjectRows`."""
+        folder = Folder(locate(self._root, stream, self._home))
+        if folder.load() is None:
+            return 0
+        with self._fences.held(flow), folder.locked():
+            return subjects.erase(folder, column, value)
 
     def close(self) -> None:
         """Nothing is held between writes."""

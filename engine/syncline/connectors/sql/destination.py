@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from syncline.connectors.sql import subjects
 from syncline.connectors.sql.ahead import Ahead
 from syncline.connectors.sql.database import Branching, Database
 from syncline.connectors.sql.fences import Fences
@@ -99,6 +102,17 @@ class SqlDestination:
     def observe(self, target: Target) -> Observation:
         """How the table differs from the declared one; see `Observing`."""
         return observe(self._database, target)
+
+    def find(self, stream: str, column: str, value: str | int) -> list[dict[str, Any]]:
+        """The rows in which a column has a value; see `SubjectRows`."""
+        return subjects.find(self._database, stream, column, value)
+
+    def erase(self, flow: str, stream: str, column: str, value: str | int) -> int:
+        """Deletes them; see `SubjectRows`."""
+        with self._database.transaction():
+            count = subjects.erase(self._database, stream, column, value)
+            self._check_fence(flow)
+        return count
 
     def cut(self) -> None:
         """Cuts the connection off, from any thread: whatever waits for the database raises."""

@@ -1,0 +1,269 @@
+"""Erasing a person, and exporting what there is of one: place after place, so that a kill anywhere is gone on from.
+
+A place is noted with what was found before anything is deleted, and as erased when nothing is left; the same request
+again takes up the places that are open. No run of a flow is under way meanwhile. What a request did is certified by a
+signed note, whose digest is in the audit log.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from syncline.audit import canonical_json, note
+from syncline.audit.signer import FileSigner
+from syncline.executor.rejects import shown
+from syncline.executor.start import new_run_id
+from syncline.executor.subjects import (
+    erase_rejects,
+    erase_rows,
+    places_of,
+    rejects_about,
+    rows_of,
+    subject_hash,
+)
+from syncline.kinds.tenant import Hold, TenantSpec
+from syncline.model.erasure import SETTLED, Erasure, ErasurePlace
+from syncline.model.errors import Invalid, SynclineError
+from syncline.model.event import Action, EventOutcome, rfc3339
+from syncline.model.key import ObjectKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from syncline.executor.engine import Engine
+    from syncline.executor.facilities import Facilities
+    from syncline.executor.subjects import Place
+    from syncline.model.subject import Subject
+
+#: The certificates' key, in the folder of keys.
+SIGNER: Final = "privacy.pem"
+_BY_HAND: Final = "this destination can't be searched: find the person there by hand, and acknowledge it"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What there is of a person at one place: rows as they are, and records that runs set aside."""
+
+    key: ObjectKey
+    to: str
+    field: str
+    rows: tuple[dict[str, Any], ...]
+    rejects: tuple[str, ...]
+    problem: str = ""
+
+
+def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
+    """Everything that there is of a person, by flow; evidence says that it was taken, with how many rows."""
+    found = tuple(_held(engine, place, subject) for place in places_of(engine, tenant, subject.kind))
+    recorder, who = engine.facilities.recorder, subject_hash(engine.facilities.keys, tenant, subject)
+    recorder.record(
+        [
+            recorder.event(
+                Action.privacy_export,
+                key=held.key,
+                subject=who,
+                kind=subject.kind,
+                rows=len(held.rows),
+                rejects=len(held.rejects),
+            )
+            for held in found
+        ]
+    )
+    return found
+
+
+def _held(engine: Engine, place: Place, subject: Subject) -> Held:
+    rows, problem = None, ""
+    try:
+        rows = rows_of(engine, place, subject)
+        problem = "" if rows is not None else "this destination can't be searched"
+    except SynclineError as error:
+        problem = f"{error.code} {error.message}"
+    rejects = tuple(shown(reject).record for _, about in rejects_about(engine, place, subject) for reject in about)
+    return Held(place.key, place.to, place.field, tuple(rows or ()), rejects, problem)
+
+
+def expect(engine: Engine, tenant: str, subject: Subject, today: dt.date) -> Erasure:
+    """What a request would find now; nothing is changed or kept."""
+    holds = _holds(engine, tenant)
+    who = subject_hash(engine.facilities.keys, tenant, subject)
+    places = tuple(_found(engine, place, subject, holds, today) for place in places_of(engine, tenant, subject.kind))
+    return Erasure("", tenant, subject.kind, who, rfc3339(), places=places)
+
+
+def erase(
+    engine: Engine, tenant: str, subject: Subject, today: dt.date, told: Callable[[ErasurePlace], None]
+) -> Erasure:
+    """
+    Erases a person at every place that can do it and that no hold covers; goes on with a request that was not finished.
+
+    What keeps a place from it is noted there, and the others are done all the same.
+    """
+    facilities = engine.facilities
+    book, who = facilities.store.erasures(), subject_hash(facilities.keys, tenant, subject)
+    places = places_of(engine, tenant, subject.kind)
+    request = book.unfinished(tenant, who)
+    if request is None:
+        request = Erasure(new_run_id(), tenant, subject.kind, who, rfc3339())
+        book.put(request)
+    before = {place.key: place for place in request.places}
+    holds = _holds(engine, tenant)
+    for place in places:
+        known = before.get(place.key)
+        if known is not None and known.state in SETTLED - {"held"}:
+            continue
+        done = _erased(engine, request, place, subject, (holds, today), known)
+        before[place.key] = done
+        told(done)
+    return _settled(facilities, replace(request, places=tuple(before[key] for key in sorted(before))))
+
+
+def acknowledge(facilities: Facilities, request: str, key: ObjectKey, by: str, message: str) -> Erasure:
+    """Notes that somebody did by hand what a request left open at a place; `Invalid` (SYN844) where nothing is."""
+    found = find(facilities, request)
+    place = next((place for place in found.places if place.key == key), None)
+    if place is None or place.state in SETTLED:
+        raise Invalid(
+            f"request {request} has nothing open at {key}",
+            code="SYN844",
+            help="`syncline privacy show REQUEST` lists its places.",
+        )
+    done = replace(place, state="acknowledged", message=f"{by}: {message}")
+    event = facilities.recorder.event(Action.privacy_acknowledge, key=key, request=request, by=by, reason=message)
+    facilities.recorder.record([event])
+    places = tuple(done if p.key == key else p for p in found.places)
+    return _settled(facilities, replace(found, places=places))
+
+
+def find(facilities: Facilities, request: str) -> Erasure:
+    """A request by its id; `Invalid` (SYN844) where there is none."""
+    found = facilities.store.erasures().find(request)
+    if found is None:
+        raise Invalid(f"there is no request {request!r}", code="SYN844", help="`syncline privacy list` shows them.")
+    return found
+
+
+def certificate(facilities: Facilities, request: Erasure) -> bytes:
+    """A signed note (C2SP signed-note) of what became of a request; it has no personal data."""
+    return note.sign(_text(request), [certificate_signer(facilities)])
+
+
+def certificate_signer(facilities: Facilities) -> FileSigner:
+    """The key that signs certificates of this state, made at first use."""
+    path = facilities.settings.keys / SIGNER
+    made = not path.exists()
+    key = FileSigner.open(path, f"syncline/{facilities.store.lineage}/privacy")
+    if made:
+        event = facilities.recorder.event(Action.key_create, purpose="privacy", verifier=str(key.verifier))
+        facilities.recorder.record([event])
+    return key
+
+
+def read_certificate(data: bytes, key: str) -> dict[str, Any]:
+    """What a certificate says; `Invalid` (SYN845) where the key (a C2SP verifier key) didn't sign it."""
+    try:
+        text = note.verify(data, [note.VerifierKey.parse(key)]).text
+        found = json.loads(text)
+        if not isinstance(found, dict) or found.get("type") != "syncline/erasure/v1":
+            raise ValueError("it certifies something else")
+    except ValueError as error:
+        raise Invalid(
+            f"this is no certificate that the key signed: {error}",
+            code="SYN845",
+            help="`syncline privacy key` prints the key of the state that issued it.",
+        ) from None
+    return found
+
+
+def _text(request: Erasure) -> str:
+    return canonical_json.dumps(request.to_json()).decode() + "\n"
+
+
+def _holds(engine: Engine, tenant: str) -> tuple[Hold, ...]:
+    found = engine.applied().desired.objects.get(ObjectKey("", "Tenant", tenant))
+    return found.spec.holds if found is not None and isinstance(found.spec, TenantSpec) else ()
+
+
+def _held_by(holds: Iterable[Hold], key: ObjectKey, today: dt.date) -> Iterator[str]:
+    for hold in holds:
+        if hold.covers(f"{key.kind}/{key.name}", today):
+            end = f", until {hold.until}" if hold.until else ""
+            yield f"{hold.reason} ({hold.owner}{end})"
+
+
+def _found(engine: Engine, place: Place, subject: Subject, holds: tuple[Hold, ...], today: dt.date) -> ErasurePlace:
+    """A place as it is before anything is done there."""
+    held = _held(engine, place, subject)
+    about = ErasurePlace(place.key, place.to, place.field, "begun", len(held.rows), len(held.rejects))
+    if reasons := list(_held_by(holds, place.key, today)):
+        return replace(about, state="held", message="; ".join(reasons))
+    if held.problem:
+        by_hand = held.problem.startswith("this destination")
+        return replace(about, state="open" if by_hand else "failed", message=_BY_HAND if by_hand else held.problem)
+    return about
+
+
+def _erased(
+    engine: Engine,
+    request: Erasure,
+    place: Place,
+    subject: Subject,
+    holds: tuple[tuple[Hold, ...], dt.date],
+    known: ErasurePlace | None,
+) -> ErasurePlace:
+    facilities = engine.facilities
+    book = facilities.store.erasures()
+    try:
+        with facilities.store.lease(f"run/{place.key}", "") as lease:
+            found = _found(engine, place, subject, *holds)
+            if known is not None:
+                found = replace(found, rows=max(found.rows, known.rows), rejects=max(found.rejects, known.rejects))
+            book.put(replace(request, places=(found,)))  # durable before anything goes
+            if found.state != "held":
+                erase_rejects(engine, place, subject)
+            if found.state == "begun":
+                left = erase_rows(engine, place, subject, lease)
+                message = f"{left:,} rows came again while they were deleted" if left else ""
+                found = replace(found, state="failed" if left else "erased", message=message)
+    except SynclineError as error:
+        base = known or ErasurePlace(place.key, place.to, place.field, "failed")
+        found = replace(base, state="failed", message=f"{error.code} {error.message}")
+    outcome = {"failed": EventOutcome.failure, "held": EventOutcome.denied}.get(found.state, EventOutcome.success)
+    event = facilities.recorder.event(
+        Action.privacy_erase,
+        outcome=outcome,
+        key=place.key,
+        request=request.id,
+        subject=request.subject,
+        state=found.state,
+        rows=found.rows,
+        rejects=found.rejects,
+    )
+    facilities.recorder.record([event])
+    book.put(replace(request, places=(found,)))
+    return found
+
+
+def _settled(facilities: Facilities, request: Erasure) -> Erasure:
+    """The request as it stands now, kept; the log has the digest of the certificate of one that is complete."""
+    if request.complete:
+        request = replace(request, finished=rfc3339())
+        digest = hashlib.sha256(_text(request).encode()).hexdigest()
+        recorder = facilities.recorder
+        recorder.record(
+            [
+                recorder.event(
+                    Action.privacy_erase,
+                    key=ObjectKey("", "Tenant", request.tenant),
+                    request=request.id,
+                    subject=request.subject,
+                    certificate=digest,
+                )
+            ]
+        )
+    facilities.store.erasures().put(request)
+    return request

@@ -1,0 +1,195 @@
+"""Where a person is: the destinations of flows that say by which field a person is told, and what runs set aside.
+
+A mapping declares the field under `subject`. The person's value is mapped as a run would map it, so that what is
+lower-cased or hashed on its way is found as it was written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from syncline.executor.rejects import seal, unseal
+from syncline.mapping.columns import bind
+from syncline.mapping.expression import reads
+from syncline.mapping.protect import keyed_hash
+from syncline.mapping.records import Misplaced, frame_of, inferred
+from syncline.model.errors import Invalid
+from syncline.model.event import Action
+from syncline.model.run import PAGE
+from syncline.planner.compiled import source_schema
+from syncline.sdk.destination import Fence, Fencing
+from syncline.sdk.offers import offers
+from syncline.sdk.subject_rows import SubjectRows
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine
+    from syncline.model.key import ObjectKey
+    from syncline.model.run import Reject
+    from syncline.model.subject import Subject
+    from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.destination import Destination
+    from syncline.secrets.ring import KeyRing
+    from syncline.state.store import Lease, SealedRejects
+
+#: Runs of a flow whose rejects are looked through.
+_RUNS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A flow that may have written a person, and the field that tells it; `to` names its destination for people."""
+
+    item: CompiledFlow
+    field: str
+
+    @property
+    def key(self) -> ObjectKey:
+        """The flow."""
+        return self.item.flow.key
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The source field that it is taken from; `validate` sees to it that there is one, and no other."""
+        field = next(f for f in self.item.compiled.fields if f.name == self.field)
+        assert field.expression is not None
+        (path,) = set(reads(field.expression))
+        return path
+
+    @property
+    def stream(self) -> str:
+        """The table that it is written to."""
+        return self.item.flow.target.stream
+
+    @property
+    def to(self) -> str:
+        """Where it writes."""
+        return self.item.flow.spec.to
+
+
+def places_of(engine: Engine, tenant: str, kind: str) -> tuple[Place, ...]:
+    """Applied flows of a tenant whose mapping tells such persons; `Invalid` (SYN842) where there is none."""
+    found: list[Place] = []
+    known: set[str] = set()
+    for key, item in engine.applied().flows.items():
+        if key.tenant != tenant:
+            continue
+        known |= item.compiled.spec.subject.keys()
+        if field := item.compiled.spec.subject.get(kind):
+            found.append(Place(item, field))
+    if not found:
+        raise Invalid(
+            f"no applied flow of tenant {tenant!r} tells a {kind!r} by any field",
+            code="SYN842",
+            help=f"Declared are: {', '.join(sorted(known))}."
+            if known
+            else "Declare under `subject` of a mapping which target field tells a person.",
+        )
+    return tuple(found)
+
+
+def subject_hash(keys: KeyRing, tenant: str, subject: Subject) -> str:
+    """The person as evidence knows it: a keyed hash, which nobody can make, or guess from, without the tenant's key."""
+    return keyed_hash(f"subject\0{subject.kind}\0{subject.value}", keys.tenant_hash_key(tenant))
+
+
+def value_at(place: Place, subject: Subject, keys: KeyRing) -> str | int | None:
+    """The person's value as the flow writes it; None where the flow would never write such a value."""
+    item = place.item
+    schema = source_schema(item.flow.source)
+    for value in _spellings(subject.value):
+        record: Any = value
+        for name in reversed(place.path):
+            record = {name: record}
+        shape = schema or inferred([record], item.compiled.reads)
+        try:
+            frame = frame_of([record], shape)
+        except Misplaced:
+            continue  # the source has a number there
+        columns = bind(item.compiled, shape, keys.tenant_hash_key(place.key.tenant)).of_fields((place.field,))
+        mapped = columns.apply(frame)
+        if mapped.frame.height:
+            found: str | int | None = mapped.frame[place.field][0]
+            return found
+    return None
+
+
+def _spellings(text: str) -> Iterator[str | int]:
+    yield text
+    if text.isascii() and text.removeprefix("-").isdigit() and str(int(text)) == text:
+        yield int(text)
+
+
+def rows_of(engine: Engine, place: Place, subject: Subject) -> list[dict[str, Any]] | None:
+    """The person's rows at a destination; None where it can't be searched."""
+    with _opened(engine, place) as destination:
+        if not offers(destination, SubjectRows):
+            return None
+        value = value_at(place, subject, engine.facilities.keys)
+        return [] if value is None else destination.find(place.stream, place.field, value)
+
+
+def erase_rows(engine: Engine, place: Place, subject: Subject, lease: Lease) -> int:
+    """Deletes the person's rows, and gives how many are left."""
+    with _opened(engine, place) as destination:
+        value = value_at(place, subject, engine.facilities.keys)
+        if value is None or not offers(destination, SubjectRows):
+            return 0
+        name, rows = str(place.key), destination
+        if offers(destination, Fencing):
+            destination.fence(name, Fence(engine.facilities.store.lineage, lease.token))
+        rows.erase(name, place.stream, place.field, value)
+        return len(rows.find(place.stream, place.field, value))
+
+
+@contextmanager
+def _opened(engine: Engine, place: Place) -> Iterator[Destination]:
+    """The destination of a flow, and evidence of the secrets that it was opened with."""
+    facilities = engine.facilities
+    opener = engine.opener(place.item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
+    opener.ledgers = facilities.store.ledger
+    try:
+        with closing(opener.destination()) as destination:
+            yield destination
+    finally:
+        recorder = facilities.recorder
+        recorder.record(
+            [recorder.event(Action.secret_use, key=place.key, secret=name) for name in opener.secrets.names]
+        )
+
+
+def rejects_about(engine: Engine, place: Place, subject: Subject) -> Iterator[tuple[SealedRejects, list[Reject]]]:
+    """Batches of rejects of a flow's runs that are about the person, and which ones of each."""
+    store, keys = engine.facilities.store, engine.facilities.keys
+    for run in store.runs(place.key, _RUNS):
+        for sealed in store.rejects(run.id):
+            about = [r for r in unseal(keys, place.key, sealed) if _about(r, place.path, subject.value)]
+            if about:
+                yield sealed, about
+
+
+def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
+    """Takes the person's records out of what runs of a flow set aside."""
+    store, keys = engine.facilities.store, engine.facilities.keys
+    for sealed, about in list(rejects_about(engine, place, subject)):
+        left = [reject for reject in unseal(keys, place.key, sealed) if reject not in about]
+        again = seal(keys, place.key, sealed.run, sealed.sequence, left)
+        store.put_rejects(replace(again, retried=sealed.retried))
+
+
+def _about(reject: Reject, path: tuple[str, ...], value: str) -> bool:
+    """Whether a record that was set aside has the value at the path; one that can't be read, anywhere as a word."""
+    try:
+        found = json.loads(reject.record, parse_int=str, parse_float=str) if reject.rule != PAGE else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        word = rf"(?<!\w){re.escape(value)}(?!\w)"
+        return re.search(word, reject.record, re.IGNORECASE) is not None
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return isinstance(found, str) and found.casefold() == value.casefold()

@@ -1,0 +1,50 @@
+"""Codes of requests about a person's data (SYN840 to SYN849)."""
+
+from __future__ import annotations
+
+from syncline.model.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "SYN840",
+        "a field that tells nobody",
+        "A person is found at a destination by the value of one target field. It has to be written as a text or a "
+        "whole number, from one source field: what is dropped or masked can't be found again, and of what is put "
+        "together nobody can say which part is the person's. A keyed hash can.",
+        "Name another target field, or protect this one by {hash: tenant}.",
+        bad="spec: {key: [id], subject: {customer: email}, fields: [{to: id, from: id}, {to: email, from: email, "
+        "protect: mask}]}",
+        good="spec: {key: [id], subject: {customer: email}, fields: [{to: id, from: id}, {to: email, from: email, "
+        "protect: {hash: tenant}}]}",
+    ),
+    Code(
+        "SYN841",
+        "not a subject",
+        "A person is given as a kind of person and the value that tells which one: customer=ada@example.com.",
+        "Use a name that a mapping has under `subject`. The value may come from standard input: --subject -.",
+    ),
+    Code(
+        "SYN842",
+        "nobody is told there",
+        "No applied mapping of the tenant says by which field such a person is found, so nothing can be looked for.",
+        "Declare `subject` in the mappings of the tenant's flows, and apply.",
+    ),
+    Code(
+        "SYN843",
+        "a person with too many rows",
+        "The field has this one value in more rows than a person can have: it is a default, or tells a group.",
+        "Declare a field under `subject` that tells people apart.",
+    ),
+    Code(
+        "SYN844",
+        "no such request",
+        "There is no request of that id, or it has nothing open at that place.",
+        "`syncline privacy list` shows requests, `syncline privacy show REQUEST` their places.",
+    ),
+    Code(
+        "SYN845",
+        "not a certificate",
+        "The file isn't a certificate, was changed, or was signed by another key.",
+        "Ask whoever issued it for the file and for what `syncline privacy key` prints.",
+    ),
+)

@@ -1,0 +1,103 @@
+"""A person's data: what there is of it, erasing it, and the certificate that it was done.
+
+    mappings' subjects → destinations and rejects → request → certificate → evidence
+
+Nothing is declared here and nothing that is declared changes: whose requests these are is no business of Git, which
+forgets nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from syncline import workflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from syncline.executor.erasure import Held
+    from syncline.model.erasure import Erasure, ErasurePlace
+    from syncline.model.key import ObjectKey
+    from syncline.model.subject import Subject
+    from syncline.settings import Settings
+
+
+def export(settings: Settings, tenant: str, subject: Subject) -> tuple[Held, ...]:
+    """Everything that a tenant's flows hold of a person, by flow; `Invalid` (SYN842) where none tells persons."""
+    from syncline.executor.erasure import export as exported
+
+    with workflow.engine(settings) as engine:
+        return exported(engine, tenant, subject)
+
+
+def expect(settings: Settings, tenant: str, subject: Subject) -> Erasure:
+    """What erasing a person would find; nothing is changed."""
+    from syncline.executor.erasure import expect as expected
+
+    with workflow.engine(settings) as engine:
+        return expected(engine, tenant, subject, _today())
+
+
+def erase(settings: Settings, tenant: str, subject: Subject, told: Callable[[ErasurePlace], None]) -> Erasure:
+    """Erases a person, or goes on with it; what kept places from it is told in the result."""
+    from syncline.executor.erasure import erase as erased
+
+    with workflow.engine(settings) as engine:
+        return erased(engine, tenant, subject, _today(), told)
+
+
+def listed(settings: Settings, tenant: str, limit: int) -> tuple[Erasure, ...]:
+    """Requests of a tenant (all, for an empty name), newest first."""
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        return facilities.store.erasures().listed(tenant, limit)
+
+
+def find(settings: Settings, request: str) -> Erasure:
+    """A request by its id; `Invalid` (SYN844) where there is none."""
+    from syncline.executor.erasure import find as found
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        return found(facilities, request)
+
+
+def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, message: str) -> Erasure:
+    """Notes that somebody did by hand what a request left open at a flow's destination."""
+    from syncline.executor.erasure import acknowledge as acknowledged
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        return acknowledged(facilities, request, key, by, message)
+
+
+def certificate(settings: Settings, request: str) -> bytes:
+    """The signed certificate of a request as it stands now."""
+    from syncline.executor.erasure import certificate as certified
+    from syncline.executor.erasure import find as found
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        return certified(facilities, found(facilities, request))
+
+
+def certificate_key(settings: Settings) -> str:
+    """The public key of this state's certificates, as C2SP signed-note writes verifier keys."""
+    from syncline.executor.erasure import certificate_signer
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        return str(certificate_signer(facilities).verifier)
+
+
+def verify(data: bytes, key: str) -> dict[str, Any]:
+    """What a certificate says; `Invalid` (SYN845) where the key didn't sign it. Needs no state."""
+    from syncline.executor.erasure import read_certificate
+
+    return read_certificate(data, key)
+
+
+def _today() -> dt.date:
+    return dt.datetime.now(dt.UTC).date()

@@ -1,0 +1,26 @@
+"""What a destination shows and deletes of one person: the rows in which a column has a value."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+#: Rows of a person that are shown; a person with more is none.
+MOST_ROWS = 100_000
+
+
+@runtime_checkable
+class SubjectRows(Protocol):
+    """
+    What a destination may offer besides: finding and deleting the rows of a stream in which a column has a value.
+
+    What a run keeps beside the stream, such as a table that is to take its place, belongs to it. A stream or a column
+    that isn't there has no such rows.
+
+    Example: `destination.erase("acme/Sync/people", "people", "email", "ada@example.com")` gives 1.
+    """
+
+    def find(self, stream: str, column: str, value: str | int) -> list[dict[str, Any]]:
+        """The rows as they are, with all columns; `Invalid` (SYN843) past `MOST_ROWS`."""
+
+    def erase(self, flow: str, stream: str, column: str, value: str | int) -> int:
+        """Deletes them for good, all or none, as the flow; the number of them."""

@@ -1,0 +1,117 @@
+"""Finding and deleting the rows of one person, at every destination that can be searched."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from syncline.connectors.file.destination import FileDestination
+from syncline.model.errors import Denied, Invalid
+from syncline.sdk.destination import Fence
+from syncline.sdk.offers import offers
+from syncline.sdk.subject_rows import SubjectRows
+from tests.contract import file_places
+from tests.contract.sql_places import FLOW, frame_of, postgres_place, schema_of, sqlite_place, target_of
+
+PEOPLE = schema_of({"id": "integer", "email": "string", "score": "decimal(9,2)"}, "id")
+ROWS = ((1, "ada@example.com", "1.10"), (2, None, None), (3, "bob@example.com", "2.20"), (4, "ada@example.com", ""))
+
+
+def frame(*rows):
+    return frame_of(PEOPLE, *[(n, email, score or None) for n, email, score in rows])
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """A database of each kind."""
+    if request.param == "sqlite":
+        found = sqlite_place(tmp_path)
+    else:
+        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    yield found
+    found.close()
+
+
+class TestDatabases:
+    def test_rows_are_found_and_deleted_by_value(self, place):
+        """Rows with the value go, with whatever other columns there are; nulls and other rows stay."""
+        destination = place.open()
+        assert offers(place.open(), SubjectRows)
+        assert destination.find("orders", "email", "ada@example.com") == []
+        destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+        place.execute(f"ALTER TABLE {'orders'} ADD COLUMN note text")
+        found = destination.find("orders", "email", "ada@example.com")
+        assert sorted(row["id"] for row in found) == [1, 4]
+        assert set(found[0]) == {"id", "email", "score", "note"}
+        assert destination.find("orders", "mail", "ada@example.com") == []
+        assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 2
+        assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 0
+        assert destination.erase(FLOW, "orders", "id", 2) == 1
+        assert [row["id"] for row in destination.find("orders", "email", "bob@example.com")] == [3]
+        assert destination.checkpoint(FLOW) == "c1"
+
+    def test_a_replacement_under_way_loses_them_too(self, place):
+        """What a killed run had gathered for the table's place would bring the person back."""
+        destination = place.open()
+        destination.open(target_of(PEOPLE, mode="replace")).write(frame(*ROWS), "c1")
+        assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 2
+        destination.open(target_of(PEOPLE, mode="replace")).finish("c2")
+        assert destination.find("orders", "email", "ada@example.com") == []
+        assert len(destination.find("orders", "email", "bob@example.com")) == 1
+
+    def test_a_run_that_was_followed_deletes_nothing(self, place):
+        """With an older token the delete is refused, and rows stay."""
+        first, second = place.open(), place.open()
+        first.fence(FLOW, Fence("l", 1))
+        first.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+        second.fence(FLOW, Fence("l", 2))
+        with pytest.raises(Denied):
+            first.erase(FLOW, "orders", "email", "ada@example.com")
+        assert len(second.find("orders", "email", "ada@example.com")) == 2
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl", "csv"])
+class TestFiles:
+    def test_parts_are_written_again_without_them(self, tmp_path, form):
+        """Other rows of a part keep every character, a part with nothing else goes, and the checkpoint stays."""
+        destination = file_places.destination(tmp_path, format=form)
+        assert isinstance(destination, FileDestination)
+        assert isinstance(destination, SubjectRows)
+        assert destination.find("orders", "email", "ada@example.com") == []
+        assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 0
+        writer = destination.open(target_of(PEOPLE, mode="append"))
+        writer.write(frame(*ROWS), "c1")
+        writer.write(frame(ROWS[0]), "c2")
+        before = file_places.parts(tmp_path, "orders")
+        assert len(destination.find("orders", "email", "ada@example.com")) == 3
+        assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 3
+        assert destination.find("orders", "email", "ada@example.com") == []
+        kept = file_places.rows(tmp_path, "orders", PEOPLE).to_dicts()
+        assert [(row["id"], row["email"]) for row in kept] == [(2, None), (3, "bob@example.com")]
+        assert not any(path.exists() for path in before)
+        assert len(file_places.parts(tmp_path, "orders")) == 1
+        assert destination.checkpoint(FLOW) == "c2"
+        destination.open(target_of(PEOPLE, mode="append")).write(frame(ROWS[2]), "c3")
+        assert file_places.rows(tmp_path, "orders", PEOPLE).height == 3
+
+    def test_a_replacement_under_way_loses_them_too(self, tmp_path, form):
+        """Parts that wait for the swap are looked through as well."""
+        destination = file_places.destination(tmp_path, format=form)
+        assert isinstance(destination, FileDestination)
+        destination.open(target_of(PEOPLE, mode="replace")).write(frame(*ROWS), "c1")
+        assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 2
+        destination.open(target_of(PEOPLE, mode="replace")).finish("c2")
+        assert file_places.rows(tmp_path, "orders", PEOPLE)["id"].to_list() == [2, 3]
+
+
+def test_a_csv_that_somebody_changed_is_left_alone(tmp_path):
+    """A part that isn't as it was written can't be written again exactly, so it is told instead."""
+    destination = file_places.destination(tmp_path, format="csv")
+    assert isinstance(destination, FileDestination)
+    destination.open(target_of(PEOPLE, mode="append")).write(frame(*ROWS), "c1")
+    (path,) = file_places.parts(tmp_path, "orders")
+    path.write_text(path.read_text().replace("bob@example.com", '"bob@example.com"'))
+    with pytest.raises(Invalid, match="isn't as it was written"):
+        destination.erase(FLOW, "orders", "email", "ada@example.com")
+    assert len(list(csv.reader(path.read_text().splitlines()))) == 5

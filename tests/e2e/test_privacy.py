@@ -1,0 +1,265 @@
+"""A person's data: found where flows wrote it, exported, erased with a certificate; holds, kills and what is by hand."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+from syncline import privacy, workflow
+from syncline.cli.main import cli
+from syncline.executor.progress import Silent
+from syncline.model.errors import Invalid
+from syncline.model.subject import Subject
+from tests.api_server import api_server
+from tests.e2e import house, writing
+from tests.writing_api import Contacts
+
+ADA = Subject("customer", "Ada@example.com")
+DATA = """\
+id,name,email,balance,born
+1,Ada,Ada@example.com,1.00,1990-01-01
+2,Bob,bob@example.com,2.00,1991-01-01
+3,Ada again,ada@example.com,"1,000",1990-01-01
+4,Eve,eve@example.com,"1,000",1992-01-01
+"""
+MAPPING = house.MAPPING.replace("spec:\n  key: [id]", "spec:\n  key: [id]\n  subject: {customer: email}").replace(
+    "from: email,", "from: lower(email),"
+)
+HASHED = """\
+---
+apiVersion: syncline/v1
+kind: Mapping
+metadata: {name: visitor, tenant: acme}
+spec:
+  key: [id]
+  subject: {customer: who}
+  fields:
+  - {to: id, from: id, type: integer}
+  - {to: who, from: lower(email), protect: {hash: tenant}}
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: visitors, tenant: acme}
+spec: {from: crm/customers, mapping: visitor, to: warehouse/visitors, read: full, write: upsert}
+"""
+
+
+def lived_in(root, scenario, tenant=house.TENANT):
+    """A house whose flows have run over the four customers, one of them twice there and one of those rejected."""
+    texts = scenario.texts | {"mapping.yaml": MAPPING + HASHED, "tenant.yaml": tenant}
+    settings = house.build(root, texts)
+    (root / "data").mkdir()
+    (root / "data" / "customers.csv").write_text(DATA)
+    workflow.apply(settings)
+    for applied in workflow.objects(settings):
+        if applied.key.kind in {"Sync", "Import"}:
+            workflow.run(settings, applied.key, progress=Silent())
+    return settings
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def scenario(request):
+    """Where customers are written to."""
+    if request.param == "sqlite":
+        return house.Scenario("upsert")
+    return house.Scenario("upsert", request.getfixturevalue("postgres_url"), "privacy")
+
+
+def emails(settings, scenario):
+    return sorted(str(row[2]) for row in house.rows(settings.root, scenario))
+
+
+def rejects(settings):
+    return [reject.record for run in workflow.runs(settings, None, 20) for reject in workflow.rejects(settings, run.id)]
+
+
+def test_a_person_is_found_as_written(tmp_path, scenario):
+    """An export finds rows whatever the mapping did to the value, a keyed hash included, and records set aside."""
+    settings = lived_in(tmp_path, scenario)
+    found = {held.key.name: held for held in privacy.export(settings, "acme", ADA)}
+    customers, visitors = found["customers"], found["visitors"]
+    assert [row["id"] for row in customers.rows] == [1]
+    assert [json.loads(record)["id"] for record in customers.rejects] == ["3"]
+    assert sorted(row["id"] for row in visitors.rows) == [1, 3]
+    assert (customers.problem, visitors.problem) == ("", "")
+    event = [e for e in house.audit_events(settings) if e["metadata"]["event_code"] == "privacy.export"]
+    assert len(event) == 2
+    assert "ada@" not in json.dumps(event).lower()
+
+
+def test_a_person_is_erased_and_nobody_else(tmp_path, scenario):
+    """Rows, hashed rows and rejects of the person are gone, those of others stay, and the certificate verifies."""
+    settings = lived_in(tmp_path, scenario)
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert done.complete
+    assert [(p.key.name, p.state, p.rows, p.rejects) for p in done.places] == [
+        ("customers", "erased", 1, 1),
+        ("visitors", "erased", 2, 0),
+    ]
+    assert emails(settings, scenario) == ["bob@example.com"]
+    assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
+    assert all(not held.rows and not held.rejects for held in privacy.export(settings, "acme", ADA))
+
+    data, key = privacy.certificate(settings, done.id), privacy.certificate_key(settings)
+    assert "ada@" not in data.decode().lower()
+    assert privacy.verify(data, key)["places"][0]["rows"] == 1
+    for at in range(0, len(data), 7):
+        broken = bytearray(data)
+        broken[at] ^= 1
+        with pytest.raises(Invalid, match="SYN845|certificate"):
+            privacy.verify(bytes(broken), key)
+    told = [e for e in house.audit_events(settings) if e["metadata"]["event_code"] == "privacy.erase"]
+    assert len(told) == 3
+    assert house.audit_ok(settings)
+
+
+def test_a_hold_keeps_what_it_covers(tmp_path):
+    """What a legal hold covers stays, is certified as held, and goes once the hold has ended."""
+    hold = "{flows: [Sync/vis*], reason: case 7, owner: legal, until: 2999-01-01}"
+    scenario = house.Scenario("upsert")
+    settings = lived_in(tmp_path, scenario, house.TENANT.replace("spec: {", f"spec: {{holds: [{hold}], "))
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert [(p.state, p.rows, p.message) for p in done.places] == [
+        ("erased", 1, ""),
+        ("held", 2, "case 7 (legal, until 2999-01-01)"),
+    ]
+    (tmp_path / "tenant.yaml").write_text(house.TENANT)
+    workflow.apply(settings)
+    again = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert again.id != done.id
+    assert [(p.state, p.rows) for p in again.places] == [("erased", 0), ("erased", 2)]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from syncline import privacy
+from syncline.executor import erasure
+from syncline.model.subject import Subject
+from tests.e2e import house
+
+real, at = erasure.erase_rows, sys.argv[2]
+
+def killed(*args):
+    if at == "after the rows":
+        real(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(erasure, "erase_rejects" if at == "before the rejects" else "erase_rows", killed)
+privacy.erase(house.settings_of(Path(sys.argv[1])), "acme", Subject("customer", "Ada@example.com"), lambda _: None)
+"""
+
+
+@pytest.mark.parametrize("at", ["before the rejects", "before the rows", "after the rows"])
+def test_an_erasure_that_was_killed_is_gone_on_with(tmp_path, at):
+    """Killed before, between and after its deletes, the same request goes on and still knows how much it found."""
+    scenario = house.Scenario("upsert")
+    settings = lived_in(tmp_path, scenario)
+    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
+    assert child.returncode == -signal.SIGKILL
+    (open_,) = privacy.listed(settings, "acme", 5)
+    assert not open_.complete
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert (done.id, done.complete) == (open_.id, True)
+    assert [(p.state, p.rows, p.rejects) for p in done.places] == [("erased", 1, 1), ("erased", 2, 0)]
+    assert emails(settings, scenario) == ["bob@example.com"]
+
+
+def test_a_destination_that_cannot_be_reached_stays_open(tmp_path):
+    """One place that fails is told, the others are done, and the same command finishes it later."""
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        connection.execute("CREATE TABLE letters (who INTEGER REFERENCES customers (id))")
+        connection.execute("CREATE TRIGGER kept BEFORE DELETE ON customers BEGIN SELECT RAISE(ABORT, 'no'); END")
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert [p.state for p in done.places] == ["failed", "erased"]
+    assert done.places[0].message
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        connection.execute("DROP TRIGGER kept")
+    again = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert (again.id, again.complete) == (done.id, True)
+
+
+def test_what_cannot_be_searched_is_acknowledged(tmp_path):
+    """A destination that offers no search is left open by name, and closed by who did it by hand."""
+    with api_server(Contacts(unique="id").handle) as server:
+        settings = house.build(tmp_path, writing.repository(server.url, "put") | {"mapping.yaml": MAPPING})
+        (tmp_path / "data").mkdir()
+        (tmp_path / "data" / "customers.csv").write_text(DATA)
+        workflow.apply(settings)
+        workflow.run(settings, house.FLOW, progress=Silent())
+        done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert [(p.key, p.state, p.rejects) for p in done.places] == [(house.FLOW, "open", 1)]
+    assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
+    with pytest.raises(Invalid, match="nothing open"):
+        privacy.acknowledge(settings, done.id, replace(house.FLOW, name="other"), "Eva", "done")
+    closed = privacy.acknowledge(settings, done.id, house.FLOW, "Eva", "deleted in the CRM")
+    assert (closed.complete, closed.places[0].message) == (True, "Eva: deleted in the CRM")
+    assert privacy.find(settings, done.id) == closed
+
+
+@pytest.mark.parametrize("form", ["parquet", "jsonl"])
+def test_a_person_is_erased_from_files(tmp_path, form):
+    """Parts that have rows of the person are written again without them; the run after it goes on as ever."""
+    scenario = house.Scenario("append", form)
+    settings = house.build(tmp_path, scenario.texts | {"mapping.yaml": MAPPING})
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "customers.csv").write_text(DATA)
+    workflow.apply(settings)
+    workflow.run(settings, scenario.key, progress=Silent())
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert [(p.state, p.rows, p.rejects) for p in done.places] == [("erased", 1, 1)]
+    kept = [str(row) for row in house.rows(tmp_path, scenario) or ()]
+    assert (len(kept), "bob@example.com" in kept[0]) == (1, True)
+    assert not any(b"ada@" in path.read_bytes().lower() for path in (tmp_path / "lake").rglob("part-*.jsonl"))
+    workflow.run(settings, scenario.key, progress=Silent())
+
+
+def test_the_command_line(tmp_path):
+    """Nothing goes without --yes; the person's value may come from standard input; the exit code tells."""
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    environ = {"SYNCLINE_ACTOR": "tests"}
+
+    def run(*args, text=None):
+        return CliRunner().invoke(cli, ["--root", str(tmp_path), "privacy", *args], input=text, env=environ)
+
+    shown = run("erase", "--tenant", "acme", "--subject", "-", text="customer=ada@example.com\n")
+    assert shown.exit_code == 0
+    assert "Nothing was erased" in shown.output
+    assert len(privacy.export(settings, "acme", ADA)[0].rows) == 1
+    done = run(
+        "erase",
+        "--tenant",
+        "acme",
+        "--subject",
+        "customer=ada@example.com",
+        "--yes",
+        "--certificate",
+        str(tmp_path / "c"),
+    )
+    assert done.exit_code == 0, done.output
+    key = run("key").output.strip()
+    assert json.loads(run("verify", str(tmp_path / "c"), "--key", key).output)["complete"] is True
+    assert "complete" in run("list").output
+    assert run("export", "--tenant", "acme", "--subject", "customer").exit_code == 1
+    assert "SYN842" in run("export", "--tenant", "acme", "--subject", "patient=7").output
+
+
+def test_validate_refuses_a_field_that_tells_nobody(tmp_path):
+    """A subject's field that is masked, dropped, missing or put together is an error at its line."""
+    texts = house.Scenario("upsert").texts
+    for change, code in (
+        (("subject: {customer: email}", "subject: {customer: mail}"), "SYN213"),
+        (("check: {format: email}", "protect: mask"), "SYN840"),
+        (("from: lower(email)", 'template: "{{ email }} {{ name }}"'), "SYN840"),
+    ):
+        settings = house.build(tmp_path, texts | {"mapping.yaml": MAPPING.replace(*change)})
+        assert [d.code for d in workflow.validate(settings).diagnostics] == [code], change
