@@ -62,6 +62,7 @@ class Discovered:
     differences: tuple[Difference, ...] = ()
     additions: dict[str, Any] | None = None
     error: SynclineError | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check(settings: Settings, validation: Validation, key: ObjectKey) -> Checked:
@@ -129,6 +130,7 @@ def _discovered(inspector: Inspector, validation: Validation, stream: str, limit
         seen,
         compare(declared, seen, texts=records.texts),
         additions(declared, seen, key),
+        notes=records.notes,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.source import Instance, SourceRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from syncline.model.schema import Schema
@@ -56,6 +58,12 @@ def source(
     request = SourceRequest("s", schema, paths, incremental, batch_rows=rows, batch_bytes=block)
     assert RUNTIME.open_source
     return RUNTIME.open_source(opened, request)
+
+
+def opened(made: Instance, notice: Callable[[str], None]) -> Source:
+    """Opens the stream `s` of an instance; what it tells goes to `notice`."""
+    assert RUNTIME.open_source
+    return RUNTIME.open_source(replace(made, notice=notice), SourceRequest("s", None, ()))
 
 
 def destination(root: Path, **config: str) -> Destination:

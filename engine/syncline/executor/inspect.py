@@ -6,7 +6,7 @@ It runs what is declared, applied or not, with the instances, secrets and connec
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.registry import runtime
@@ -34,7 +34,7 @@ SAMPLE_BYTES = 1024 * 1024
 class Records:
     """The first records of a stream, as read: plain values, the place of each, and what could not be parsed.
 
-    `texts`: the format has no types, so every value is text.
+    `texts`: the format has no types, so every value is text. `notes` are what was found out of how it is written.
     """
 
     stream: str
@@ -42,6 +42,7 @@ class Records:
     places: tuple[str, ...]
     malformed: tuple[Malformed, ...] = ()
     texts: bool = False
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class Inspector:
     resolve: Resolve
     secrets: SecretUses = field(init=False)
     instance: Instance | None = None
+    notices: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.secrets = SecretUses(self.resolve, self.side.integration.key.tenant)
@@ -61,7 +63,9 @@ class Inspector:
     def open(self) -> Instance:
         """The instance; `Stalled` when a secret can't be read."""
         if self.instance is None:
-            self.instance = instance_of(self.side, self.desired, self.settings, self.secrets, _uncounted)
+            self.instance = instance_of(
+                self.side, self.desired, self.settings, self.secrets, _uncounted, notice=self.notices.append
+            )
         return self.instance
 
     def check(self) -> Reached:
@@ -86,9 +90,11 @@ class Inspector:
             raise self._unknown(stream)
         texts = isinstance(side.declaration, FileStream) and file_format(side.declaration) in TEXTS
         schema = self._schema(side, whole=whole)
+        self.notices.clear()
         source = opens(self.open(), SourceRequest(stream, schema, (), batch_rows=limit, batch_bytes=SAMPLE_BYTES))
         try:
-            return self._read(stream, source.read(None), limit, texts=texts)
+            records = self._read(stream, source.read(None), limit, texts=texts)
+            return replace(records, notes=tuple(self.notices))
         finally:
             source.close()
 

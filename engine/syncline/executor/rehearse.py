@@ -57,7 +57,7 @@ class Rehearsal:
     one batch count as skipped, as in a run, and those of others as written, but neither as inserted nor as updated.
 
     `compared` is False where only writing tells which rows are there: then `written` isn't divided; `note` says why.
-    `refused` is what a guard would stop the run with.
+    `refused` is what a guard would stop the run with; `notes` are what connectors told.
     """
 
     key: ObjectKey
@@ -71,6 +71,7 @@ class Rehearsal:
     refused: str = ""
     resumed: bool = False
     secrets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def score(self) -> float | None:
@@ -136,6 +137,7 @@ class Rehearser:
             refused=_refused(spec.guards, seen, found.counts) if judged else "",
             resumed=start.position is not None,
             secrets=tuple(opener.secrets.names),
+            notes=tuple(opener.notices),
         )
 
     def _chosen(self, batches: Iterator[Batch], seen: _Rehearsed) -> Iterator[Batch]:

@@ -62,25 +62,48 @@ class RecordSchema(Spec):
     ] = ()
 
 
-class Csv(Spec):
-    """The dialect of a CSV file (RFC 4180 by default)."""
+class _Dialect(Spec):
+    """What dialects of CSV have in common."""
 
-    delimiter: Annotated[
-        str, Field(min_length=1, max_length=1, description="ASCII character between the columns of a line.")
-    ] = ","
     quote: Annotated[
         str,
         Field(min_length=1, max_length=1, description="ASCII character around texts; doubled, it stands for itself."),
     ] = '"'
-    encoding: Annotated[
-        Literal["utf-8", "latin-1", "windows-1252"],
-        Field(description="Encoding of the text; a record that isn't in it is rejected."),
-    ] = "utf-8"
     header: Annotated[bool, Field(description="Whether the first line names the columns.")] = True
     columns: Annotated[
         tuple[str, ...], Field(description="Names of the columns in their order, when there is no header.")
     ] = ()
     nulls: Annotated[tuple[str, ...], Field(description="Texts that mean null where they aren't quoted.")] = ("",)
+
+
+class Csv(_Dialect):
+    """The dialect of CSV (RFC 4180 by default)."""
+
+    delimiter: Annotated[
+        str, Field(min_length=1, max_length=1, description="ASCII character between the columns of a line.")
+    ] = ","
+    encoding: Annotated[
+        Literal["utf-8", "latin-1", "windows-1252"],
+        Field(description="Encoding of the text; a record that isn't in it is rejected."),
+    ] = "utf-8"
+
+
+class FileCsv(_Dialect):
+    """The dialect of a CSV file (RFC 4180 by default). What is `auto` is found out from the first file of a read."""
+
+    delimiter: Annotated[
+        Literal["auto"] | Annotated[str, Field(min_length=1, max_length=1)],
+        Field(
+            description="ASCII character between the columns of a line; auto finds out which of , ; | and tab it is."
+        ),
+    ] = ","
+    encoding: Annotated[
+        Literal["auto", "utf-8", "latin-1", "windows-1252"],
+        Field(
+            description="Encoding of the text; a record that isn't in it is rejected. auto finds out whether it is "
+            "utf-8 or windows-1252."
+        ),
+    ] = "utf-8"
 
 
 class Excel(Spec):
@@ -167,7 +190,7 @@ class FileStream(Spec):
             "archive are read, in its order; declare their format."
         ),
     ] = "auto"
-    csv: Annotated[Csv, Field(description="Dialect, where the format is csv.")] = Csv.model_construct()
+    csv: Annotated[FileCsv, Field(description="Dialect, where the format is csv.")] = FileCsv.model_construct()
     excel: Annotated[Excel, Field(description="Where the table is, where the format is excel.")] = (
         Excel.model_construct()
     )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.ranges import Ranges, handle
 from syncline.connectors.file.places.web import Web
-from syncline.model.errors import Again, Invalid
+from syncline.model.errors import Again, Denied, Invalid
+from syncline.model.secret import Secret
+from syncline.sdk import conformance
+from syncline.sdk.http import Egress
+from syncline.sdk.source import Credentials
 from tests.api_server import api_server
-from tests.file_servers import Files, instance
+from tests.file_servers import Files, instance, source
 
 NAMES = [
     "a.csv", "b.csv", "ab.csv", ".hidden.csv", "x/a.csv", "x/y/a.csv", "x/.h/a.csv", "x/b[1].csv", "2026/q1/a-1.csv",
@@ -121,3 +127,42 @@ def test_a_server_that_answers_with_other_bytes_is_not_believed():
         file = web.open(f"{server.url}/a.bin", "a.bin")
         with pytest.raises(Again, match="other bytes"):
             file.read(2_000_000, 10)
+
+
+@pytest.mark.parametrize("check", conformance.SOURCE_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("gives", [("ranges", "etag"), ("nothing",)])
+def test_files_of_a_web_server_keep_the_promises_of_sources(check, gives):
+    """Declared by their names, with a query and without, plain and packed, they pass every check of the suite."""
+    text = {n: f"id,text\n{''.join(f'{n + i},é{i}{chr(10)}' for i in range(30))}".encode() for n in (0, 50, 100)}
+    files = {"/x/a b.csv": text[0], "/x/export": text[50], "/x/c.csv.gz": gzip.compress(text[100])}
+    stream = {"files": ["a b.csv", "export?year=2026", "c.csv.gz"], "format": "csv"}
+    with api_server(Files(files, *gives)) as server:
+        made = instance("web-files", f"{server.url}/x/", {"s": stream})
+        check(lambda: source(made, block=64))
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("*.csv", "SYN450"), ("../a.csv", "SYN451"), ("x/%2e%2e/a.csv", "SYN451"), ("/a.csv", "SYN451")]
+)
+def test_names_of_a_web_server_are_names(name, code):
+    """A pattern, which no web server can answer, and a name that leaves the root, are refused before it is asked."""
+    with api_server(Files({})) as server:
+        with pytest.raises(Invalid) as caught:
+            source(instance("web-files", server.url, {"s": {"files": name}}))
+        assert (caught.value.code, server.asked) == (code, [])
+
+
+def test_a_web_server_is_asked_with_credentials_and_reached_within_bounds():
+    """A bearer token goes with each range; an address that a tenant may not reach isn't asked."""
+    files = Files({"/a.csv": b"id\n1\n"})
+    with api_server(files) as server:
+        made = instance(
+            "web-files", server.url, {"s": {"files": "a.csv"}}, Credentials("bearer", {}, {"token": Secret("t0k")})
+        )
+        assert conformance.read(lambda: source(made))[0].frame.rows() == [("1",)]
+        assert {asked.headers["authorization"] for asked in server.asked} == {"Bearer t0k"}
+        count = len(server.asked)
+        tenant = replace(made, network=replace(made.network, egress=Egress(literals=False)))
+        with pytest.raises(Denied):
+            source(tenant)
+        assert len(server.asked) == count

@@ -36,6 +36,7 @@ def discovery_data(key: ObjectKey, found: Sequence[Discovered]) -> dict[str, Any
                 "records": item.seen.of if item.seen else 0,
                 "fields": [_field_data(name, seen) for name, seen in _fields(item.seen)],
                 "differences": [{"what": d.what, "field": d.field, "message": d.message} for d in item.differences],
+                "notes": list(item.notes),
                 "add": item.additions or {},
                 "error": {"code": item.error.code, "message": item.error.message} if item.error else None,
             }
@@ -71,6 +72,7 @@ def _stream(key: ObjectKey, item: Discovered, paint: Paint) -> Iterator[str]:
         return
     fields = list(_fields(seen))
     yield f"{name}: {plural(seen.of, 'record')}, {plural(len(fields), 'field')}"
+    yield from map(visible, item.notes)
     yield ""
     rows = [(path, _type(found), found.format, _empty(found), _declared(item, path)) for path, found in fields]
     head = ("FIELD", "TYPE", "FORMAT", "NULL", "DECLARED")

@@ -102,7 +102,8 @@ def _tiles(found: Rehearsal) -> list[dict[str, str]]:
 
 
 def _notes(found: Rehearsal) -> list[tuple[str, str]]:
-    return [("compared", f"no: {found.note}")] if not found.compared else []
+    compared = [("compared", f"no: {found.note}")] if not found.compared else []
+    return [*compared, *(("note", text) for text in found.notes)]
 
 
 def _shown(quality: Quality) -> dict[str, str]:

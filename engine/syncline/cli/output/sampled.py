@@ -24,6 +24,7 @@ def sample_data(key: ObjectKey, found: Sampled) -> dict[str, Any]:
         "version": VERSION,
         "object": str(key),
         "stream": records.stream,
+        "notes": list(records.notes),
         "masked": [] if found.shown else sorted(found.classes),
         "records": [
             {"place": place, "record": plain(row)} for place, row in zip(records.places, records.rows, strict=True)
@@ -45,7 +46,7 @@ def render_sample(key: ObjectKey, found: Sampled, paint: Paint, width: int = 120
         what = ", ".join(f"{visible(path)} ({name})" for path, name in sorted(found.classes.items()))
         head += f"; {'in the clear' if found.shown else 'masked'}: {what}"
     columns = tuple(dict.fromkeys(name for row in records.rows for name in row))
-    parts = [head + "\n"]
+    parts = ["".join(f"{line}\n" for line in (head, *map(visible, records.notes)))]
     if records.rows:
         parts.append(render_rows(columns, records.rows, paint, width))
     if records.malformed:

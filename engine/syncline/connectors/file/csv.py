@@ -7,12 +7,13 @@ that aren't text in the declared encoding, and NUL. Such records are set aside a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from syncline.connectors.file.blocks import MAX_RECORD, Block, blocks
+from syncline.connectors.file.detection import resolved
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
-from syncline.kinds.stream import Csv, text_schema
+from syncline.kinds.stream import FileCsv, text_schema
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote
@@ -23,12 +24,22 @@ MAX_HEADER = 1024 * 1024
 
 
 class CsvFormat:
-    """CSV in one dialect. The columns are those of the first file with a header; every other file must have them too.
+    """CSV in one dialect; `notice` is told what was found out of it.
+
+    The columns are those of the first file with a header; every other file must have them too.
 
     With a declared schema, columns that it doesn't list are not read.
     """
 
-    def __init__(self, options: Csv, declared: Schema | None, files: Iterator[OpenFile], block: int) -> None:
+    def __init__(
+        self,
+        declared_options: FileCsv,
+        declared: Schema | None,
+        files: Iterator[OpenFile],
+        block: int,
+        notice: Callable[[str], None],
+    ) -> None:
+        options, files = resolved(declared_options, files, notice)
         self._options = options
         self._text = CsvText(options.delimiter, options.quote, options.encoding, options.nulls)
         self._block = block

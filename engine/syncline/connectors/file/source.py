@@ -146,7 +146,7 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
                     yield content()
 
         with closing(contents()) as opening:
-            form = _format(stream, request, tuple(found.name for found in files), opening)
+            form = _format(stream, request, tuple(found.name for found in files), opening, instance.notice)
     except BaseException:
         place.close()
         raise
@@ -168,12 +168,18 @@ def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
     )
 
 
-def _format(stream: FileStream, request: SourceRequest, names: tuple[str, ...], files: Iterator[OpenFile]) -> Format:
+def _format(
+    stream: FileStream,
+    request: SourceRequest,
+    names: tuple[str, ...],
+    files: Iterator[OpenFile],
+    notice: Callable[[str], None],
+) -> Format:
     match format_of(stream, names):
         case "csv":
             from syncline.connectors.file.csv import CsvFormat
 
-            return CsvFormat(stream.csv, request.schema, files, request.batch_bytes)
+            return CsvFormat(stream.csv, request.schema, files, request.batch_bytes, notice)
         case "jsonl":
             from syncline.connectors.file.jsonl import JsonlFormat
 

@@ -10,7 +10,7 @@ CODES: tuple[Code, ...] = (
         "no place for files",
         "The root of a file integration is a URL of a scheme that files aren't read from, or its connector doesn't "
         "know the scheme.",
-        "Use a folder with the connector `file`, or `s3://BUCKET/PREFIX` with the connector `s3`.",
+        "Use a folder with the connector `file`, `s3://BUCKET/PREFIX` with `s3`, `https://HOST/PATH` with `web-files`.",
         bad="spec: {connector: file@^1, config: {root: ftp://files.example.com/out}}",
         good="spec: {connector: s3@^1, config: {root: s3://acme-exports/crm}}",
     ),
@@ -19,5 +19,14 @@ CODES: tuple[Code, ...] = (
         "files can't be written there",
         "A flow writes to an integration whose files are on a server. They are only read from there.",
         "Write to a folder with the connector `file`, or to a database.",
+    ),
+    Code(
+        "SYN562",
+        "dialect not sure",
+        "A CSV stream leaves its encoding or its delimiter to be found out (`auto`), and its first file doesn't tell "
+        "with enough certainty: there are too few characters that tell, or what there is fits several.",
+        "Declare what is missing. `syncline connector sample` shows records as they are read with it.",
+        bad="csv: {encoding: auto}",
+        good="csv: {encoding: windows-1252}",
     ),
 )

@@ -26,11 +26,15 @@ def place_of(instance: Instance) -> Place:
             from syncline.connectors.file.places.s3 import S3
 
             return S3(instance, root)
+        case "https" | "http":
+            from syncline.connectors.file.places.http import Http
+
+            return Http(instance, root)
         case other:
             raise Invalid(
                 f"{instance.name}: files can't be read from {other}://",
                 code="SYN560",
-                help="config.root is a folder, or s3://BUCKET/PREFIX with the connector s3.",
+                help="config.root is a folder, s3://BUCKET/PREFIX, https://HOST/PATH or sftp://HOST/PATH.",
             )
 
 

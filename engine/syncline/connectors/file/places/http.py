@@ -1,0 +1,73 @@
+"""Files of a web server, each named by its URL below the root: a web server can't be asked which files it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from syncline.connectors.file.places.place import bounded
+from syncline.connectors.file.places.web import Web
+from syncline.connectors.rest.content import read_nothing
+from syncline.model.errors import Invalid
+from syncline.sdk.http import Request
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syncline.connectors.file.position import OpenFile
+    from syncline.sdk.http import Transport
+    from syncline.sdk.source import Instance
+
+#: What stays as it is written in a name: all that a URL's path and query may have (RFC 3986, sections 3.3 and 3.4).
+_SAFE = "/%?=&~-._+,:;@!$'()"
+
+
+class Http:
+    """The files below a URL. Names are as they are in it: percent-encoded where they must be, with a query or not."""
+
+    def __init__(self, instance: Instance, root: str, transport: Transport | None = None) -> None:
+        self._root = root
+        self._web = Web(instance, transport)
+        self.spool: Path | None = instance.home if instance.home is not None and instance.home.is_dir() else None
+
+    def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
+        """See `Place`. Invalid (SYN450) for names with wildcards, (SYN451) for what leaves the root."""
+        for name in patterns:
+            path = name.partition("?")[0]
+            if "*" in name or "[" in name:
+                raise Invalid(
+                    f"{name!r} has a wildcard, and a web server can't be asked which files it has",
+                    code="SYN450",
+                    help="List the files' names: files: [2026-01.csv, 2026-02.csv].",
+                )
+            if path.startswith("/") or ".." in path.replace("%2E", ".").replace("%2e", ".").split("/"):
+                raise Invalid(
+                    f"{name!r} leaves the root",
+                    code="SYN451",
+                    help="Write names relative to config.root, without '..'.",
+                )
+        return bounded(patterns, patterns, self._root)
+
+    def open(self, name: str, shown: str) -> OpenFile:
+        """See `Place`."""
+        return self._web.open(f"{self._web.base}/{quote(name, safe=_SAFE)}", shown)
+
+    def size(self, name: str) -> int | None:
+        """Not known before a file is opened."""
+        del name
+        return None
+
+    def check(self) -> str:
+        """See `Place`: asks for the root. That there is nothing is an answer, too; that nobody is let in, isn't."""
+        request = Request("GET", f"{self._web.base}/", {"Range": "bytes=0-0"}, raw=True)
+        try:
+            self._web.client.fetch(request, reading=read_nothing)
+        except Invalid as error:
+            if error.code != "SYN405":
+                raise
+        return self._web.client.place(request)
+
+    def close(self) -> None:
+        """See `Place`."""
+        self._web.close()
