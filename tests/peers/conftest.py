@@ -31,6 +31,7 @@ import tests.peers.systems.redmine as redmine_system
 import tests.peers.systems.rt as rt_system
 import tests.peers.systems.scim2 as scim2_system
 import tests.peers.systems.seaweedfs as seaweedfs_system
+import tests.peers.systems.sftp as sftp_system
 import tests.peers.systems.softhsm as softhsm_system
 import tests.peers.systems.wiremock as wiremock_system
 import tests.peers.systems.zabbix as zabbix_system
@@ -159,6 +160,13 @@ def scim2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scim2_system.Sci
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs_system.SeaweedFs]:
     """An S3 that checks every signature."""
     with seaweedfs_system.seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sftp_system.SftpServer]:
+    """Files over SSH, with keys."""
+    with sftp_system.sftp(tmp_path_factory.mktemp("sftp")) as system:
         yield system
 
 

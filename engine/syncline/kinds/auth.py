@@ -173,6 +173,17 @@ class MtlsAuth(_Auth):
     type: Annotated[Literal["mtls"], Field(description=_TYPE)]
 
 
+class SshAuth(_Auth):
+    """A key pair for SSH (RFC 4252), as for SFTP; with a password alone, `basic` is used."""
+
+    type: Annotated[Literal["ssh"], Field(description=_TYPE)]
+    username: Annotated[Reference, Field(description="User name: text, or a reference where it is secret too.")]
+    private_key: Annotated[
+        SecretRef, Field(description="The private key, as a reference: the text of the file that ssh-keygen writes.")
+    ]
+    passphrase: Annotated[SecretRef | None, Field(description="What the private key is sealed with, if it is.")] = None
+
+
 Auth = Annotated[
     ApiKeyAuth
     | BasicAuth
@@ -184,7 +195,8 @@ Auth = Annotated[
     | HmacAuth
     | HttpSignatureAuth
     | JwtAuth
-    | MtlsAuth,
+    | MtlsAuth
+    | SshAuth,
     Field(discriminator="type"),
 ]
 
@@ -261,6 +273,7 @@ _MODELS: dict[str, type[Spec]] = {
     "http_signature": HttpSignatureAuth,
     "jwt": JwtAuth,
     "mtls": MtlsAuth,
+    "ssh": SshAuth,
 }
 
 

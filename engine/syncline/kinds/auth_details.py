@@ -14,7 +14,7 @@ from syncline.kinds.base import Duration, Identifier, Jmespath, Spec, Template
 
 AuthType = Literal[
     "api_key", "basic", "bearer", "oauth2", "oauth1", "session", "aws_sigv4", "hmac", "http_signature", "jwt", "mtls",
-    "none",
+    "ssh", "none",
 ]  # fmt: skip
 
 #: Algorithms of JSON Web Signatures that are emitted (RFC 7518, RFC 8037; Ed25519 is EdDSA's name of RFC 9864).

@@ -21,6 +21,7 @@ from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.model.notice import NOTICES, Phase
 from syncline.model.secret import Secret
 from syncline.notify.sender import CLAIMED
+from syncline.sdk import dial
 from syncline.sdk.clients import Network
 from syncline.sdk.http import Egress
 from syncline.sdk.notice import Notice
@@ -213,7 +214,7 @@ def test_the_bound_begins_before_the_lookup(root, monkeypatch):
         time.sleep(0.3)
         return ("127.0.0.1",)
 
-    monkeypatch.setattr(sessions, "Lookups", lambda: slow)
+    monkeypatch.setattr(dial, "Lookups", lambda: slow)
     with mail_server() as server, pytest.raises(Again, match="can't be reached"):
         MailNotifier(instance(root, server.port, "none", password="")).send(OPEN)
     assert server.mails == []
@@ -222,7 +223,7 @@ def test_the_bound_begins_before_the_lookup(root, monkeypatch):
 def test_a_host_of_many_addresses_has_time_to_greet(root, monkeypatch):
     """What is shared among the addresses is the time to connect, and not that for answers."""
     monkeypatch.setattr(sessions, "TIMEOUT", 4.0)
-    monkeypatch.setattr(sessions, "Lookups", lambda: lambda *_: ("127.0.0.1",) * 4)
+    monkeypatch.setattr(dial, "Lookups", lambda: lambda *_: ("127.0.0.1",) * 4)
 
     def greet(listening: socket.socket) -> None:
         with listening.accept()[0] as taken:

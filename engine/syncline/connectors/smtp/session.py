@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syncline.model.errors import Again, Stalled
 from syncline.model.secret import Secret
-from syncline.sdk.clients import Clients
-from syncline.sdk.http import Lookups, Spoken, Tls, context_of
+from syncline.sdk.dial import dialled
+from syncline.sdk.http import Spoken, Tls, context_of
 from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.http.tls import spoken
 from syncline.sdk.reached import Reached
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 #: Seconds for one answer of the server, and for a whole session with the lookup: less than an attempt is claimed for.
 TIMEOUT: Final = 20.0
 WHOLE: Final = 60.0
-#: Addresses of a host that are tried, one after another.
-_ADDRESSES: Final = 4
 _HELP: Final = "Look at host, port and tls of the integration, and at the server's log."
 
 
@@ -85,7 +83,7 @@ def session(instance: Instance) -> Iterator[smtplib.SMTP]:
     settings = Settings.of(instance)
     with _translated(settings):
         end = time.monotonic() + WHOLE
-        sock = _connected(instance, settings)
+        sock = dialled(instance, settings.host, settings.port, TIMEOUT)
         # However slowly answers trickle, the session ends. TLS takes the socket itself away, but not its duplicate.
         handle = sock.dup()
         timer = threading.Timer(max(0.0, end - time.monotonic()), _cut, [handle])
@@ -124,24 +122,6 @@ def check(instance: Instance) -> Reached:
     place = f"{settings.host}:{settings.port}: takes mail"
     identity = settings.username if settings.password is not None else ""
     return Reached(place, "SMTP", time.perf_counter() - began, identity=identity, tls=tls)
-
-
-def _connected(instance: Instance, settings: Settings) -> socket.socket:
-    """A socket to the first address that accepts, all of them checked before."""
-    clients = instance.keep.shared(Clients) if instance.keep is not None else None
-    lookup = clients.lookup if clients is not None else Lookups()
-    found = lookup(settings.host, TIMEOUT)[:_ADDRESSES]
-    instance.network.egress.declaring([settings.host]).check(settings.host, found)
-    for index, address in enumerate(found):
-        try:
-            sock = socket.create_connection((address, settings.port), TIMEOUT / len(found))
-        except OSError:
-            if index == len(found) - 1:
-                raise
-        else:
-            sock.settimeout(TIMEOUT)  # the shorter one was for connecting
-            return sock
-    raise socket.gaierror(socket.EAI_NONAME, "no address")
 
 
 def _context(settings: Settings) -> ssl.SSLContext:

@@ -10,7 +10,8 @@ CODES: tuple[Code, ...] = (
         "no place for files",
         "The root of a file integration is a URL of a scheme that files aren't read from, or its connector doesn't "
         "know the scheme.",
-        "Use a folder with the connector `file`, `s3://BUCKET/PREFIX` with `s3`, `https://HOST/PATH` with `web-files`.",
+        "Use a folder with the connector `file`, `s3://BUCKET/PREFIX` with `s3`, `https://HOST/PATH` with `web-files`, "
+        "`sftp://HOST/PATH` with `sftp`.",
         bad="spec: {connector: file@^1, config: {root: ftp://files.example.com/out}}",
         good="spec: {connector: s3@^1, config: {root: s3://acme-exports/crm}}",
     ),
@@ -28,5 +29,19 @@ CODES: tuple[Code, ...] = (
         "Declare what is missing. `syncline connector sample` shows records as they are read with it.",
         bad="csv: {encoding: auto}",
         good="csv: {encoding: windows-1252}",
+    ),
+    Code(
+        "SYN563",
+        "not the host key it should be",
+        "An SFTP server shows a key that `config.hostKeys` doesn't have. Somebody may stand between, or the server was "
+        "set up anew. Nothing was sent to it.",
+        "Compare the fingerprint with what the server's operator tells, and put the key into `config.hostKeys`.",
+    ),
+    Code(
+        "SYN564",
+        "unusable SSH key",
+        "A private key can't be read as one, or its passphrase is wrong; or `config.hostKeys` has a line that is none.",
+        "A private key is the text of the file that ssh-keygen writes, and a host key a line such as "
+        "`ssh-ed25519 AAAAC3…`, as `ssh-keyscan` shows it behind the name.",
     ),
 )

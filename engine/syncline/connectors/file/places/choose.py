@@ -30,6 +30,10 @@ def place_of(instance: Instance) -> Place:
             from syncline.connectors.file.places.http import Http
 
             return Http(instance, root)
+        case "sftp":
+            from syncline.connectors.file.places.sftp import Sftp
+
+            return Sftp(instance, root)
         case other:
             raise Invalid(
                 f"{instance.name}: files can't be read from {other}://",

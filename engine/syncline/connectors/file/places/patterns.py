@@ -20,6 +20,15 @@ def literal_start(pattern: str) -> str:
     return _WILD.split(pattern, maxsplit=1)[0]
 
 
+def is_literal(pattern: str) -> bool:
+    """Whether a pattern names one thing.
+
+    >>> is_literal("orders.csv"), is_literal("orders-?.csv")
+    (True, False)
+    """
+    return _WILD.search(pattern) is None
+
+
 def matcher(pattern: str) -> Callable[[str], bool]:
     """
     Whether a name is one that a pattern matches: `*`, `?` and `[abc]` within a name, `**` alone for folders at any
