@@ -108,6 +108,16 @@ def fixed_source(root: Path) -> OpenSource:
     return lambda: file_places.source(root, "*.txt", block=40, format="fixed", fixed=layout)
 
 
+def xml_source(root: Path) -> OpenSource:
+    for name, start in (("a.xml", 0), ("b.xml", 50)):
+        items = [
+            f"<o><id>{start + i}</id><price>{i / 8}</price><lines><sku>x</sku><n>{i}</n></lines></o>" for i in range(30)
+        ]
+        items.insert(7, "<o><id>none</id></o>")
+        (root / name).write_text(f"<data><meta n='31'/><orders>{''.join(items)}</orders></data>")
+    return lambda: file_places.source(root, "*.xml", ORDERS, rows=4, block=500, records="data.orders.o[]")
+
+
 SOURCES: tuple[Callable[[Path], OpenSource], ...] = (
     csv_source,
     jsonl_source,
@@ -116,6 +126,7 @@ SOURCES: tuple[Callable[[Path], OpenSource], ...] = (
     json_source,
     excel_source,
     fixed_source,
+    xml_source,
 )
 
 

@@ -142,7 +142,7 @@ Packing = Literal["auto", "none", "gzip", "zstd", "zip"]
 #: Endings of packed files.
 PACKED: Mapping[str, Packing] = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd", ".zip": "zip"}
 
-FileFormat = Literal["csv", "jsonl", "json", "parquet", "excel", "fixed"]
+FileFormat = Literal["csv", "jsonl", "json", "parquet", "excel", "fixed", "xml"]
 _ENDINGS: Mapping[str, FileFormat] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
@@ -150,6 +150,7 @@ _ENDINGS: Mapping[str, FileFormat] = {
     ".json": "json",
     ".parquet": "parquet",
     ".xlsx": "excel",
+    ".xml": "xml",
 }
 #: Formats whose values are all text, whatever a schema says of their type; and those that name their own columns.
 TEXTS: frozenset[str] = frozenset({"csv", "excel", "fixed"})
@@ -196,7 +197,11 @@ class FileStream(Spec):
     )
     fixed: Annotated[Fixed | None, Field(description="Layout of a line, where the format is fixed.")] = None
     records: Annotated[
-        Jmespath, Field(description="Where the records are in a document, where the format is json: data[].")
+        Jmespath,
+        Field(
+            description="Where the records are in a document, where the format is json: data[]. In XML, the path of "
+            "their elements: catalog.item[]."
+        ),
     ] = "@"
     key: Annotated[tuple[str, ...], Field(description=_KEY)] = ()
     record_schema: Annotated[

@@ -42,7 +42,7 @@ def xml_document(
     {'a': {'b': ['8']}}
     """
     charset = _CHARSET.search(content_type)
-    builder = _Builder(frozenset(lists), max_nodes)
+    builder = Builder(frozenset(lists), max_nodes)
     try:
         parser = expat.ParserCreate(charset[1] if charset else None, namespace_separator=" ")
         builder.attach(parser)
@@ -66,8 +66,13 @@ def list_path(expression: str) -> Path | None:
     return tuple(name.strip('"') for name in re.findall(r'"[^"]+"|[\w-]+', match[1])) if match else None
 
 
-class _Builder:
-    """Builds objects while expat reads."""
+class Builder:
+    """Builds objects while expat reads.
+
+    >>> builder = Builder(frozenset(), MAX_NODES)
+    >>> builder.start("a", {}), builder.text("8"), builder.end("a"), builder.done, builder.document
+    (None, None, None, True, {'a': '8'})
+    """
 
     def __init__(self, lists: frozenset[Path], max_nodes: int) -> None:
         self.document: dict[str, Any] = {}
@@ -76,12 +81,18 @@ class _Builder:
         self._path: list[str] = []
         self._open: list[tuple[dict[str, Any], list[str], bool]] = []
 
+    @property
+    def done(self) -> bool:
+        """Whether every element that began has ended."""
+        return not self._open
+
     def attach(self, parser: expat.XMLParserType) -> None:
+        """Has a parser tell it what it reads."""
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = self._doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
+        parser.StartElementHandler = self.start
+        parser.EndElementHandler = self.end
+        parser.CharacterDataHandler = self.text
 
     def _doctype(self, *_: object) -> None:
         raise Invalid(
@@ -90,7 +101,8 @@ class _Builder:
             help="Entities that it may define can read files or exhaust memory, so none of the answer was used.",
         )
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        """An element begins. Raises `Invalid` (SYN493, SYN412) for what is past the bounds or ambiguous."""
         self._left -= 1 + len(attributes)
         if self._left < 0:
             raise Invalid("the answer has too many elements", code="SYN493", help="Ask for smaller pages.")
@@ -106,10 +118,12 @@ class _Builder:
         self._path.append(name.rpartition(" ")[2])
         self._open.append((found, [], nil))
 
-    def _text(self, text: str) -> None:
+    def text(self, text: str) -> None:
+        """Text of the element that is open."""
         self._open[-1][1].append(text)
 
-    def _end(self, _: str) -> None:
+    def end(self, _: str) -> None:
+        """The element that is open ends."""
         found, texts, nil = self._open.pop()
         path = tuple(self._path)
         name = self._path.pop()

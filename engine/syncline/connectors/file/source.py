@@ -164,7 +164,7 @@ def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:
     raise Invalid(
         f"the files that {', '.join(map(repr, stream.patterns))} match don't end as one known format: {found}",
         code="SYN459",
-        help="Declare the stream's format: csv, jsonl, json, parquet, excel or fixed.",
+        help="Declare the stream's format: csv, jsonl, json, parquet, excel, fixed or xml.",
     )
 
 
@@ -200,5 +200,9 @@ def _format(
             from syncline.connectors.file.fixed import FixedFormat
 
             return FixedFormat(stream.fixed, request.schema, request.batch_bytes)
+        case "xml":
+            from syncline.connectors.file.xml import XmlFormat
+
+            return XmlFormat(stream.records, request)
         case other:
             assert_never(other)

@@ -44,4 +44,19 @@ CODES: tuple[Code, ...] = (
         "A private key is the text of the file that ssh-keygen writes, and a host key a line such as "
         "`ssh-ed25519 AAAAC3…`, as `ssh-keyscan` shows it behind the name.",
     ),
+    Code(
+        "SYN565",
+        "no XML",
+        "A file isn't well-formed XML: it is damaged, cut on its way, or something else. A run keeps what it committed "
+        "of it before; the rest isn't read.",
+        "Get the file anew. A run goes on where it was.",
+    ),
+    Code(
+        "SYN566",
+        "no path of records",
+        "`records` of a stream of XML is no plain path of elements, or no file has the element that it leads through.",
+        "Write the names of the elements from the root to a record, without namespace prefixes: `catalog.item[]`.",
+        bad='records: "@"',
+        good='records: "catalog.item[]"',
+    ),
 )
