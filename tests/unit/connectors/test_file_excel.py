@@ -7,8 +7,9 @@ import zipfile
 import openpyxl
 import pytest
 
-from syncline.connectors.file.excel import _text
+from syncline.connectors.file.worksheet import open_book, text_of
 from syncline.model.errors import Invalid
+from syncline.sdk import conformance
 from tests.contract.file_places import source
 
 
@@ -59,7 +60,7 @@ def test_cells_are_the_text_of_their_value(tmp_path):
 )
 def test_durations_are_iso_8601(value, text):
     """Hours past 24, and times before zero, as a worksheet counts them."""
-    assert _text(value) == text
+    assert text_of(value) == text
 
 
 def test_a_worksheet_has_so_many_rows_at_most(tmp_path, monkeypatch):
@@ -129,3 +130,65 @@ def test_a_bomb_is_not_unpacked(tmp_path):
     with pytest.raises(Invalid) as caught:
         read(tmp_path)
     assert caught.value.code == "SYN492"
+
+
+SHEET = """\
+<?xml version="1.0" encoding="UTF-8"?>
+<x:worksheet xmlns:x="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><x:sheetData>
+<x:row r="1"><x:c r="A1" t="inlineStr"><x:is><x:t>id</x:t></x:is></x:c><x:c t="inlineStr"><x:is><x:r><x:t>te</x:t></x:r><x:r><x:t>xt</x:t></x:r></x:is></x:c></x:row>
+<x:row r="3"><x:c r="A3"><x:f>1+1</x:f><x:v>2</x:v></x:c><x:c r="B3" t="str"><x:f>A3&amp;"x"</x:f><x:v>2x</x:v></x:c></x:row>
+<x:row><x:c r="B4" t="inlineStr"><x:is><x:t>\u65e5\u672c</x:t><x:rPh sb="0" eb="2"><x:t>\u306b\u307b\u3093</x:t></x:rPh></x:is></x:c></x:row>
+<x:row r="7"><x:c r="A7"><x:v>1234567890123456789012</x:v></x:c><x:c r="B7" t="b"><x:v>1</x:v></x:c></x:row>
+<x:row r="8"><x:c r="A8"><x:v>1.5E-7</x:v></x:c><x:c r="B8" t="d"><x:v>2026-01-02T03:04:05Z</x:v></x:c></x:row>
+</x:sheetData></x:worksheet>
+"""
+
+
+def with_sheet(path, text):
+    """A workbook whose worksheet is this text."""
+    book = openpyxl.Workbook()
+    book.save(path.with_suffix(".tmp"))
+    with zipfile.ZipFile(path.with_suffix(".tmp")) as old, zipfile.ZipFile(path, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, text if name == "xl/worksheets/sheet1.xml" else old.read(name))
+
+
+def test_other_writers_sheets_are_read_as_openpyxl_reads_them(tmp_path):
+    """Prefixes, cells and rows without references, gaps, rich and phonetic text, formulas, long numbers, ISO dates."""
+    with_sheet(tmp_path / "a.xlsx", SHEET)
+    (batch,) = conformance.read(lambda: source(tmp_path, "*.xlsx"))
+    assert batch.frame.rows() == [
+        ("2", "2x"),
+        (None, "\u65e5\u672c"),
+        ("1234567890123456789012", "true"),
+        ("1.5e-07", "2026-01-02T03:04:05"),
+    ]
+    assert batch.places(range(4)) == [f"a.xlsx!Sheet#{number}" for number in (3, 4, 7, 8)]
+    book = openpyxl.load_workbook(tmp_path / "a.xlsx", read_only=True, data_only=True)
+    sheet = book.worksheets[0]
+    sheet.reset_dimensions()
+    theirs = [[text_of(cell.value) for cell in row] for row in sheet.iter_rows()]
+    book.close()
+    with (tmp_path / "a.xlsx").open("rb") as file:
+        ours = open_book(file)
+        assert [row.texts for row in ours.rows("Sheet")] == theirs
+        ours.archive.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("<x:worksheet ", '<!DOCTYPE x [<!ENTITY a "ha">]><x:worksheet '),
+        ('<x:row r="3">', '<x:row r="1">'),
+        ('r="A3"', 'r="XFE3"'),
+        ('r="A3"', 'r="?"'),
+        ("<x:v>2</x:v>", "<x:v>two</x:v>"),
+    ],
+)
+def test_a_worksheet_that_is_none_is_refused(tmp_path, old, new):
+    """Document types, rows and cells that are nowhere or twice, and numbers that are none, end in one error."""
+    assert old in SHEET
+    with_sheet(tmp_path / "a.xlsx", SHEET.replace(old, new, 1))
+    with pytest.raises(Invalid) as caught:
+        conformance.read(lambda: source(tmp_path, "*.xlsx"))
+    assert caught.value.code == "SYN715"

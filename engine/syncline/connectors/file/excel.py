@@ -7,34 +7,29 @@ is set aside. Empty rows are none. A workbook is read from its start each time, 
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from itertools import islice
-from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from syncline.connectors.file.blocks import spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
+from syncline.connectors.file.worksheet import MAX_COLUMNS, Book, Row, open_book
 from syncline.kinds.stream import Excel, text_schema
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
 from syncline.sdk.csv_text import checked_columns
 
-if TYPE_CHECKING:
-    from openpyxl.cell.read_only import ReadOnlyCell
-    from openpyxl.workbook.workbook import Workbook
-
 #: How large a workbook may be unpacked, in bytes, and how many times its size: a sheet has 1,048,576 rows at most.
 MAX_BYTES, MAX_RATIO = 4 * 1024**3, 500
 #: How large its table of texts may be, which is in memory as a whole; and how many rows a worksheet has (ECMA-376).
 MAX_TEXTS, MAX_ROWS = 256 * 1024**2, 1_048_576
-_Row = tuple["ReadOnlyCell", ...]
 
 
 class ExcelFormat:
@@ -45,7 +40,7 @@ class ExcelFormat:
         self._rows = rows
         self._first = next(files)
         with _opened(self._first) as book:
-            self._columns = self._header(self._first.name, self._sheet(book, self._first.name))[0]
+            self._columns = self._header(self._first.name, book, self._sheet(book, self._first.name))[0]
         if declared and (missing := [name for name in declared.names if name not in self._columns]):
             raise Invalid(
                 f"{self._first.name} has no column {', '.join(map(repr, missing))}",
@@ -60,7 +55,7 @@ class ExcelFormat:
         whole = bytes.fromhex(file.digest(file.size))
         with _opened(file) as book:
             sheet = self._sheet(book, file.name)
-            columns, rows = self._header(file.name, sheet)
+            columns, rows = self._header(file.name, book, sheet)
             if set(columns) != set(self._columns):
                 lacks = ", ".join(repr(c) for c in self._columns if c not in columns) or "nothing"
                 raise Invalid(
@@ -68,7 +63,7 @@ class ExcelFormat:
                     code="SYN454",
                     help="Files of one stream have the same columns.",
                 )
-            place = f"{file.name}!{sheet.title}"
+            place = f"{file.name}!{sheet}"
             done = at.get("row", self._options.header)
             rows = islice(rows, done - self._options.header, None)
             ahead = list(islice(rows, self._rows))
@@ -85,7 +80,7 @@ class ExcelFormat:
         file: OpenFile,
         place: str,
         columns: Sequence[str],
-        rows: Sequence[_Row],
+        rows: Sequence[Row],
         before: int,
         *,
         last: bool,
@@ -95,15 +90,14 @@ class ExcelFormat:
         numbers: list[int] = []
         malformed: list[Malformed] = []
         for number, row in enumerate(rows, before + 1):
-            values = [_text(cell.value) for cell in row]
-            if not any(value is not None for value in values):
+            if not row.texts:
                 continue
-            if why := _wrong(row, len(columns)):
-                raw = ",".join(value or "" for value in values)
+            if (row.errors or len(row.texts) > len(columns)) and (why := _wrong(row, len(columns), number)):
+                raw = ",".join(text or "" for text in row.texts)
                 malformed.append(Malformed(f"{place}#{number}", why, raw))
             else:
                 numbers.append(number)
-                good.append([*values, *[None] * (len(columns) - len(values))])
+                good.append([*row.texts, *[None] * (len(columns) - len(row.texts))])
         cells = list(zip(*good, strict=True)) if good else [()] * len(columns)
         frame = pl.DataFrame(
             [pl.Series(name, cells[columns.index(name)], dtype=pl.String) for name in self.schema.names]
@@ -119,34 +113,32 @@ class ExcelFormat:
             last=last,
         )
 
-    def _sheet(self, book: Workbook, name: str) -> Any:
-        titles = [sheet.title for sheet in book.worksheets]
+    def _sheet(self, book: Book, name: str) -> str:
+        titles = list(book.sheets)
         wanted = self._options.sheet or (titles[0] if titles else "")
         if wanted not in titles:
             found = ", ".join(map(repr, titles)) or "none"
             raise Invalid(f"{name} has no worksheet {wanted!r}", code="SYN461", help=f"Its worksheets are: {found}.")
-        sheet: Any = book[wanted]
-        sheet.reset_dimensions()  # many programs write wrong ones, and cells beyond them would be lost
-        return sheet
+        return wanted
 
-    def _header(self, name: str, sheet: Any) -> tuple[tuple[str, ...], Iterator[_Row]]:
-        rows = _rows(name, sheet)
-        header = next(islice(rows, self._options.header - 1, None), ())
-        texts = [_text(cell.value) or "" for cell in header]
+    def _header(self, name: str, book: Book, title: str) -> tuple[tuple[str, ...], Iterator[Row]]:
+        rows = _rows(name, book, title)
+        header = next(islice(rows, self._options.header - 1, None), Row())
+        texts = [text or "" for text in header.texts]
         while texts and not texts[-1]:
             texts.pop()
         if not texts:
             raise Invalid(
-                f"{name}: row {self._options.header} of worksheet {sheet.title!r} is empty: its columns are unknown",
+                f"{name}: row {self._options.header} of worksheet {title!r} is empty: its columns are unknown",
                 code="SYN453",
                 help="Say in excel.header which row names the columns.",
             )
-        return checked_columns(texts, f"{name}!{sheet.title}"), rows
+        return checked_columns(texts, f"{name}!{title}"), rows
 
 
-def _rows(name: str, sheet: Any) -> Iterator[_Row]:
+def _rows(name: str, book: Book, title: str) -> Iterator[Row]:
     """The rows of a worksheet; damage in it comes to light while they are read."""
-    rows: Iterator[_Row] = sheet.iter_rows()
+    rows = book.rows(title)
     for _ in range(MAX_ROWS):
         try:
             row = next(rows)
@@ -155,44 +147,18 @@ def _rows(name: str, sheet: Any) -> Iterator[_Row]:
         except Exception as error:  # whatever the library's parts raise for what they can't read
             raise _damaged(name, error) from None
         yield row
-    raise _damaged(name, ValueError(f"worksheet {sheet.title!r} has more than {MAX_ROWS:,} rows"))
+    raise _damaged(name, ValueError(f"worksheet {title!r} has more than {MAX_ROWS:,} rows"))
 
 
-def _wrong(row: _Row, width: int) -> str:
+def _wrong(row: Row, width: int, number: int) -> str:
     """What keeps a row from being a record."""
-    for column, cell in enumerate(row):
-        if cell.value is None:
-            continue
-        if cell.data_type == "e":
-            return f"cell {_letters(column)}{cell.row} is the error {cell.value}"
-        if column >= width:
-            return f"cell {_letters(column)}{cell.row} is beside the table, which has {width} columns"
+    beside = next((column for column, text in enumerate(row.texts[width:], width) if text is not None), MAX_COLUMNS)
+    error = min(row.errors, default=MAX_COLUMNS)
+    if error <= beside and error < MAX_COLUMNS:
+        return f"cell {_letters(error)}{number} is the error {row.errors[error]}"
+    if beside < MAX_COLUMNS:
+        return f"cell {_letters(beside)}{number} is beside the table, which has {width} columns"
     return ""
-
-
-def _text(value: Any) -> str | None:
-    match value:
-        case None | "":
-            return None
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-        case dt.datetime() | dt.date() | dt.time():
-            return value.isoformat()
-        case dt.timedelta():
-            return _duration(value)
-        case _:
-            return str(value)
-
-
-def _duration(value: dt.timedelta) -> str:
-    """A duration as ISO 8601, in hours: worksheets count past 24 of them."""
-    seconds = abs(value).total_seconds()
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    sign = "-" if value < dt.timedelta(0) else ""
-    return f"{sign}PT{hours}H{minutes}M{int(rest) if rest.is_integer() else rest}S"
 
 
 def _letters(column: int) -> str:
@@ -205,16 +171,14 @@ def _letters(column: int) -> str:
 
 
 @contextmanager
-def _opened(file: OpenFile) -> Iterator[Workbook]:
+def _opened(file: OpenFile) -> Iterator[Book]:
     """A workbook, checked for being one and for how large it gets, before any of it is unpacked."""
-    try:
-        import openpyxl
-    except ImportError:
+    if find_spec("openpyxl") is None:
         raise Stalled(
             "reading Excel needs the package openpyxl, which isn't installed",
             code="SYN716",
             help="Install syncline with it: pip install 'syncline[excel]'.",
-        ) from None
+        )
     file.handle.seek(0)
     try:
         with zipfile.ZipFile(file.handle) as archive:
@@ -226,7 +190,7 @@ def _opened(file: OpenFile) -> Iterator[Workbook]:
                 code="SYN492",
                 help="It looks like a bomb, and was not unpacked. If it is none, export it as CSV.",
             )
-        book = openpyxl.load_workbook(file.handle, read_only=True, data_only=True, keep_links=False)
+        book = open_book(file.handle)
     except SynclineError:
         raise
     except Exception as error:  # whatever the library's parts raise for what they can't read
@@ -234,7 +198,7 @@ def _opened(file: OpenFile) -> Iterator[Workbook]:
     try:
         yield book
     finally:
-        book.close()
+        book.archive.close()
 
 
 def _damaged(name: str, error: Exception) -> Invalid:
