@@ -6,11 +6,12 @@ finished at the destination, and told in the state and the audit log. `engine.py
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import polars as pl
 
 from syncline.executor.absence import absence_of
 from syncline.executor.adopting import take_over
@@ -363,7 +364,7 @@ class Run:
         spec = self.flow.spec
         if not isinstance(spec, ImportSpec):
             return 1
-        return spec.partitions or min(len(os.sched_getaffinity(0)), MOST_PARTITIONS)
+        return spec.partitions or min(pl.thread_pool_size(), MOST_PARTITIONS)
 
     def _may_end(self, end: Checkpoint) -> bool:
         """
