@@ -16,6 +16,8 @@ from syncline.sdk.offers import offers
 if TYPE_CHECKING:
     import polars as pl
 
+    from syncline.sdk.reversal import Keeping
+
 WriteMode = Literal["append", "upsert", "replace"]
 
 
@@ -26,7 +28,7 @@ class Target:
     `schema.key` is the key of an upsert. `run` identifies the run whose batches belong together. `max_shrink` bounds
     how much smaller a replaced table may get, as a fraction (None: unbounded). `sweeps`: the run will delete the rows
     that it doesn't come to, see `Sweeping`. `ahead` is how many batches may be sent before their turn: see
-    `Foreseeing`.
+    `Foreseeing`. `keeping`: what it writes can be undone later, see `Reversing`.
 
     >>> from syncline.model.schema import INTEGER, Field
     >>> target = Target("acme/Sync/orders", "run1", "orders", Schema((Field("id", INTEGER),), ("id",)), "upsert")
@@ -43,6 +45,7 @@ class Target:
     labels: Mapping[str, str] = field(default_factory=dict)
     sweeps: bool = False
     ahead: int = 0
+    keeping: Keeping | None = None
 
 
 @dataclass(frozen=True, slots=True)

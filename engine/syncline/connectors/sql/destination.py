@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from syncline.connectors.sql import subjects
 from syncline.connectors.sql.ahead import Ahead
 from syncline.connectors.sql.database import Branching, Database
 from syncline.connectors.sql.fences import Fences
+from syncline.connectors.sql.images import Images
 from syncline.connectors.sql.lane import Lane
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SEEN, SHADOW, check_names
 from syncline.connectors.sql.observe import observe, owner
 from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import Table, keyed, missing
+from syncline.connectors.sql.undoing import undo
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.destination import Fence, Target
 from syncline.sdk.observation import Observation
 from syncline.sdk.offers import offers
+from syncline.sdk.reversal import Kept, Undoing, Undone
 from syncline.sdk.table_owner import TableOwner
 
 
@@ -83,6 +87,8 @@ class SqlDestination:
             self._claim_first(target.flow)
         if target.sweeps:
             self._begin_sweeping(target)
+        if target.keeping is not None:
+            self._begin_keeping(target)
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         self._ahead = self._lanes(target)
         return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished, ahead=self._ahead)
@@ -114,6 +120,23 @@ class SqlDestination:
             self._check_fence(flow)
         return count
 
+    def kept(self, run: str) -> Kept | None:
+        """What is kept of a run; see `Reversing`."""
+        return Images(self._database).of(run)
+
+    def undo(self, undoing: Undoing) -> Undone:
+        """Takes a run's writes back; see `Reversing`."""
+        return undo(self._database, self._ledger, lambda: self._check_fence(undoing.flow), undoing)
+
+    def expire(self, now: datetime) -> int:
+        """Removes what is kept of runs whose time is over; see `Reversing`."""
+        images = Images(self._database)
+        if runs := images.expired(now):
+            with self._database.transaction():
+                for run in runs:
+                    images.drop(run)
+        return len(runs)
+
     def cut(self) -> None:
         """Cuts the connection off, from any thread: whatever waits for the database raises."""
         self._database.cut()
@@ -128,7 +151,8 @@ class SqlDestination:
 
     def _lanes(self, target: Target) -> Ahead | None:
         """Connections over which batches are sent before their turn, where the table allows that."""
-        database, upserts = self._database, target.mode == "upsert" and not target.sweeps
+        # What is kept to undo a batch says what its rows were when their turn came.
+        database, upserts = self._database, target.mode == "upsert" and not (target.sweeps or target.keeping)
         if not target.ahead or not upserts or not offers(database, Branching):
             return None
         if not database.apart(target.stream, target.schema.key):
@@ -228,6 +252,17 @@ class SqlDestination:
         if lost:
             raise _lost(target, "rows")
         return False
+
+    def _begin_keeping(self, target: Target) -> None:
+        """Makes the table for what is kept; takes the time to remove what is over."""
+        images = Images(self._database)
+        if target.mode != "upsert":
+            raise Invalid(f"writes by {target.mode} can't be undone", code="SYN760", help="Use write: upsert.")
+        if not images.ready():
+            with self._database.transaction():
+                self._database.lock_tables()
+                images.ensure()
+        self.expire(datetime.now(UTC))
 
     def _begin_sweeping(self, target: Target) -> None:
         """Continues or begins the table of the keys that the run comes to."""

@@ -40,12 +40,13 @@ if TYPE_CHECKING:
 #: libpq's status of a connection in which nothing is open (`PQTRANS_IDLE`).
 _IDLE = 0
 
-#: Dates are understood and printed as ISO 8601 in UTC; names are looked up nowhere but in the catalogue, so that all of
-#: ours are qualified; a lock is waited for, but not for ever. Statements of a transaction follow each other at once:
-#: where one doesn't, its process is stopped, and what it has locked is given to others.
+#: Dates are understood and printed as ISO 8601 in UTC, numbers with all of their digits; names are looked up nowhere
+#: but in the catalogue, so that all of ours are qualified. Statements over a batch are over before compiling them pays:
+#: with it, joining one took five times as long. A lock is waited for, but not for ever. Statements of a transaction
+#: follow each other at once: where one doesn't, its process is stopped, and what it has locked is given to others.
 _SESSION = (
-    "-c timezone=UTC -c datestyle=ISO,YMD -c search_path=pg_catalog,pg_temp -c lock_timeout=60s"
-    " -c idle_in_transaction_session_timeout=30s"
+    "-c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1 -c bytea_output=hex -c jit=off"
+    " -c search_path=pg_catalog,pg_temp -c lock_timeout=60s -c idle_in_transaction_session_timeout=30s"
     " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
 )
 
@@ -133,6 +134,11 @@ class PostgresDatabase:
         with _errors():
             return self._copy(statement, parts)
 
+    def copy_out(self, query: str) -> bytes:
+        """Runs COPY (query) TO STDOUT in its text format: a line a row, whatever is in its values."""
+        with _errors(), self._connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT".encode()) as copy:
+            return b"".join(copy)
+
     @contextmanager
     def transaction(self, *, durable: bool = True) -> Iterator[None]:
         """A transaction. If the connection dies in COMMIT, that is `Again`, and its outcome unknown."""
@@ -216,7 +222,7 @@ class PostgresDatabase:
             if (written := self._copied(table, rows, schema)) is not None:
                 return written
             self._straight.refused(table)
-        stage, given = self._staged("stage", rows, schema)
+        stage, given = self.staged("stage", rows, schema)
         ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), stage, schema))
         written = Written(inserted, updated, given - inserted - updated)
         self._straight.merged(table, given, written)
@@ -224,7 +230,7 @@ class PostgresDatabase:
 
     def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
         """Copies keys into a staging table of their own, and deletes their rows, or marks those that aren't yet."""
-        stage, _ = self._staged("gone", keys, schema)
+        stage, _ = self.staged("gone", keys, schema)
         place, same = self.place + quoted(table), f"({columns(schema.names, 't.')}) = ({columns(schema.names, 's.')})"
         removing = f"DELETE FROM {place} AS t USING pg_temp.{stage} AS s WHERE {same}"
         if mark:
@@ -247,7 +253,7 @@ class PostgresDatabase:
     ) -> tuple[int, int]:
         """Copies rows into a staging table, and joins it."""
         with self.transaction(durable=False):
-            stage, _ = self._staged("look", rows, schema)
+            stage, _ = self.staged("look", rows, schema)
             query = matching(self.place + quoted(table), f"pg_temp.{stage}", schema, "IS DISTINCT FROM", absent, mark)
             ((matched, differing),) = self.execute(query)
             return matched, differing
@@ -325,7 +331,7 @@ class PostgresDatabase:
         self.execute("RELEASE SAVEPOINT straight")
         return Written(inserted, unchanged=rows.frame.height - inserted)
 
-    def _staged(self, use: str, rows: Rendered, schema: Schema) -> tuple[str, int]:
+    def staged(self, use: str, rows: Rendered, schema: Schema) -> tuple[str, int]:
         """Copies rows into a staging table of this transaction, one for each use; its name, and how many they are."""
         declarations = ", ".join(_declaration(field) for field in schema.fields)
         stage = f"syncline_{use}_{hashlib.sha256(declarations.encode()).hexdigest()[:16]}"
@@ -436,6 +442,14 @@ def _copying(place: str, schema: Schema) -> str:
 
 def _merge(place: str, stage: str, schema: Schema) -> str:
     """Inserts or updates, and counts both: a row that was inserted has no deleting transaction (`xmax`)."""
+    return (
+        f"WITH merged AS ({upsert(place, stage, schema)} RETURNING (t.xmax = 0) AS fresh)"
+        " SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
+    )
+
+
+def upsert(place: str, stage: str, schema: Schema) -> str:
+    """Inserts the rows of a stage, or updates those that are there as `t` where a value differs."""
     names, key = schema.names, schema.key
     others = [name for name in names if name not in key]
     if others:
@@ -445,10 +459,8 @@ def _merge(place: str, stage: str, schema: Schema) -> str:
     else:
         conflict = "DO NOTHING"
     return (
-        f"WITH merged AS (INSERT INTO {place} AS t ({columns(names)})"
+        f"INSERT INTO {place} AS t ({columns(names)})"
         f" SELECT {columns(names)} FROM pg_temp.{stage} ON CONFLICT ({columns(key)}) {conflict}"
-        " RETURNING (t.xmax = 0) AS fresh)"
-        " SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh) FROM merged"
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -222,19 +222,32 @@ class SqliteDatabase:
         self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
     ) -> tuple[int, int]:
         """Puts rows into a temporary table in memory, and joins it."""
-        self.execute("PRAGMA temp_store = MEMORY")
-        declared = ", ".join(types.declaration(field) for field in schema.fields)
-        marks = ", ".join("?" * len(schema.fields))
+        self.keep_aside_in_memory()
         self.execute("BEGIN")
         try:
-            self.execute(f"CREATE TEMP TABLE {_STAGE} ({declared}) STRICT")
-            for part in _parts(rows.frame, schema):
-                self.execute_many(f"INSERT INTO temp.{_STAGE} VALUES ({marks})", part)
+            self.stage(_STAGE, rows, schema)
             query = matching(f"main.{quoted(table)}", f"temp.{_STAGE}", schema, "IS NOT", absent, mark)
             ((matched, differing),) = self.execute(query)
             return matched, differing
         finally:
             self.execute("ROLLBACK")
+
+    def keep_aside_in_memory(self) -> None:
+        """Has temporary tables be made in memory, outside of a transaction: on a disk their rows would be in clear."""
+        self.execute("PRAGMA temp_store = MEMORY")
+
+    def stage(self, name: str, rows: Rendered, schema: Schema) -> None:
+        """Puts rows into a temporary table that isn't there yet."""
+        declared = ", ".join(types.declaration(field) for field in schema.fields)
+        marks = ", ".join("?" * len(schema.fields))
+        self.execute(f"CREATE TEMP TABLE {name} ({declared}) STRICT")
+        for part in _parts(rows.frame, schema):
+            self.execute_many(f"INSERT INTO temp.{name} VALUES ({marks})", part)
+
+    def define(self, name: str, function: Callable[..., bytes]) -> None:
+        """Gives SQL a function that gives the same for the same."""
+        with _errors():
+            self._connection.create_function(name, -1, function, deterministic=True)
 
     def clone(self, table: str, shadow: str) -> None:
         """Creates an empty table by the statement that created another, under the new name."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, quoted
+from syncline.connectors.sql.reversal import Noting
 from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import keyed
 from syncline.model.errors import Bug, Denied
@@ -53,6 +54,7 @@ class SqlWriter:
         self._saved: str | None = None
         self._ahead = ahead
         self._seen = Seen(database, target) if target.sweeps else None
+        self._noting = Noting(database, target) if target.keeping is not None else None
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
         """Writes a batch and its checkpoint; see `Writer.write`."""
@@ -90,7 +92,9 @@ class SqlWriter:
                 rendered = self._database.render(unique, self._target.schema)
         with self._database.transaction():
             self._hold()
-            if frame.height and keyed(self._target):
+            if self._noting is not None:
+                written = self._noting.merge(rendered)
+            elif frame.height and keyed(self._target):
                 written = self._database.merge(self._table, rendered, self._target.schema)
             elif frame.height:
                 written = Written(self._database.append(self._table, rendered, self._target.schema))

@@ -1,0 +1,50 @@
+"""Codes of undoing what an import wrote (SYN76x)."""
+
+from __future__ import annotations
+
+from syncline.model.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "SYN760",
+        "import that can't be undone",
+        "With `rollback`, an import keeps what undoing it needs, in the transactions that write its rows. That needs "
+        "write: upsert by a key, and PostgreSQL or SQLite as destination.",
+        "Use write: upsert and such a database, or leave `rollback` out and take a backup before the import.",
+        bad="write: replace\nrollback: {window: 7d}",
+        good="write: upsert\nrollback: {window: 7d}",
+    ),
+    Code(
+        "SYN761",
+        "run that can't be undone",
+        "Nothing is kept of the run: its import didn't declare `rollback` when it ran, its window is over, it was "
+        "undone already, or it is itself one that undid another.",
+        "`syncline runs list` shows which runs there are. What is over can be brought back from a backup only.",
+    ),
+    Code(
+        "SYN762",
+        "run that others were made after",
+        "A later run of the same import has written since, and may have confirmed rows that undoing this one would "
+        "take away.",
+        "Undo the later run first: runs of an import are undone newest first.",
+    ),
+    Code(
+        "SYN763",
+        "half of a rollback",
+        "Undoing a run was begun and stopped. Until it is finished, the import doesn't run: it could write what is "
+        "taken away then.",
+        "Go on with `syncline runs rollback RUN --yes`; it repeats what isn't done.",
+    ),
+    Code(
+        "SYN764",
+        "table that was changed since",
+        "The table, or a column of it that a row had a value in, is gone. What was there can't be brought back.",
+        "Add the column again and try once more, or restore a backup.",
+    ),
+    Code(
+        "SYN765",
+        "run that was undone",
+        "What the run wrote was taken back, so it isn't continued, and what it rejected isn't retried.",
+        "Run the import again: it reads from the start.",
+    ),
+)

@@ -1,0 +1,243 @@
+"""Undoing what a run wrote, in SQLite and PostgreSQL: rows come back as they were, others' writes stay."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from syncline.connectors.sql.images import TABLE
+from syncline.model.errors import Invalid
+from syncline.sdk.conformance_destination import EVERY_TYPE, sample
+from syncline.sdk.destination import Written
+from syncline.sdk.reversal import Keeping, Undoing, Undone
+from syncline.secrets.ring import KeyRing
+from tests.contract.sql_places import FLOW, frame_of, postgres_place, schema_of, sqlite_place, target_of
+
+PLAIN = schema_of({"shop": "string", "id": "integer", "title": "string", "price": "decimal(12,2)"}, "shop", "id")
+KEYS = schema_of({"shop": "string", "id": "integer"}, "shop", "id")
+WEEK = 7 * 86_400.0
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """A database of each kind."""
+    if request.param == "sqlite":
+        found = sqlite_place(tmp_path)
+    else:
+        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """A tenant's envelope."""
+    return KeyRing.open(tmp_path / "keys").envelope("acme")
+
+
+def load(place, keys, run, *batches, schema=PLAIN, seconds=WEEK):
+    """A run of batches whose writes are kept."""
+    destination = place.open()
+    writer = destination.open(target_of(schema, run=run, keeping=Keeping(seconds, keys.seal)))
+    written = [writer.write(frame, f"{run}/{n}") for n, frame in enumerate(batches, 1)]
+    writer.finish(f"{run}/end")
+    destination.close()
+    return written
+
+
+def rows(*given, schema=PLAIN):
+    return frame_of(schema, *given)
+
+
+def there(place):
+    """The rows, in one order."""
+    return sorted(place.read("orders", PLAIN), key=repr)
+
+
+def undo(place, keys, run, *, dry=False, by="undo-1"):
+    undoing = Undoing(FLOW, run, by, keys.open, lambda found: f"{by}: {found.deleted}", lambda _: None, dry)
+    return place.open().undo(undoing)
+
+
+def test_what_was_inserted_goes_and_what_was_updated_is_as_before(place, keys):
+    """Rows that a run left as they were aren't touched either way; its checkpoint is replaced."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1), ("a", 2, "two", 2), ("a", 3, "three", None)))
+    before = there(place)
+    written = load(place, keys, "run-2", rows(("a", 1, "ONE", 1), ("a", 2, "two", 2)), rows(("b", 9, "new", 9)))
+    assert written == [Written(0, 1, 1), Written(1)]
+    kept = place.open().kept("run-2")
+    assert (kept.table, kept.inserted, kept.updated) == ("orders", 1, 1)
+    assert undo(place, keys, "run-2") == Undone(deleted=1, restored=1)
+    assert there(place) == before
+    assert place.open().checkpoint(FLOW) == "undo-1: 1"
+    assert place.open().kept("run-2") is None
+    assert undo(place, keys, "run-1") == Undone(deleted=3)
+    assert there(place) == []
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(place, keys):
+    """Its figures are those of the undoing itself; rows, checkpoint and images stay."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    load(place, keys, "run-2", rows(("a", 1, "ONE", 1), ("a", 2, "two", 2)))
+    before = there(place)
+    assert undo(place, keys, "run-2", dry=True) == Undone(deleted=1, restored=1)
+    assert there(place) == before
+    assert place.open().checkpoint(FLOW) == "run-2/end"
+    assert undo(place, keys, "run-2") == Undone(deleted=1, restored=1)
+
+
+def test_every_type_comes_back_exactly(place, keys):
+    """Values of every type, at their edges, are restored bit by bit."""
+    load(place, keys, "run-1", sample(range(6)), schema=EVERY_TYPE)
+    before = place.execute("SELECT * FROM orders ORDER BY id")
+    changed = sample(range(6)).with_columns(sample([n + 1 for n in range(6)]).drop("id"))
+    assert load(place, keys, "run-2", changed, schema=EVERY_TYPE) == [Written(0, 6)]
+    assert place.execute("SELECT * FROM orders ORDER BY id") != before
+    assert undo(place, keys, "run-2") == Undone(restored=6)
+    assert place.execute("SELECT * FROM orders ORDER BY id") == before
+
+
+def test_texts_that_look_like_marks_are_values(place, keys):
+    """Tabs, ends of lines, backslashes and quotes in keys and values change neither counts nor rows."""
+    odd = [("x\tt\n", 1, "\\N", 1), ("\\.\n", 2, 'q"\r\n\tf\n', 2), ("", 3, "", None)]
+    load(place, keys, "run-1", rows(*odd))
+    before = there(place)
+    assert load(place, keys, "run-2", rows(*((a, b, c + "\tt\n", d) for a, b, c, d in odd))) == [Written(0, 3)]
+    assert undo(place, keys, "run-2") == Undone(restored=3)
+    assert there(place) == before
+
+
+def test_what_others_wrote_since_stays(place, keys):
+    """A row that was changed, or deleted, after the run is left alone and told; the others are undone."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1), ("a", 2, "two", 2), ("a", 3, "three", 3)))
+    load(
+        place,
+        keys,
+        "run-2",
+        rows(*(("a", n, "changed", n) for n in (1, 2, 3)), *(("b", n, "new", n) for n in (1, 2, 3))),
+    )
+    place.execute("UPDATE orders SET title = 'mine' WHERE id = 1")
+    place.execute("DELETE FROM orders WHERE id = 2")
+    assert undo(place, keys, "run-2") == Undone(deleted=1, restored=1, touched=2, gone=2)
+    assert sorted(row[:3] for row in there(place)) == [
+        ("a", 1, "mine"), ("a", 3, "three"), ("b", 1, "mine"),
+    ]  # fmt: skip
+
+
+def test_columns_of_others_count_too(place, keys):
+    """A column that no mapping has is a part of the row: what somebody put there isn't deleted."""
+    load(place, keys, "run-0", rows())
+    place.execute("ALTER TABLE orders ADD COLUMN note text")
+    load(place, keys, "run-1", rows(("a", 1, "one", 1), ("a", 2, "two", 2)))
+    place.execute("ALTER TABLE orders ADD COLUMN later text")
+    place.execute("UPDATE orders SET note = 'called' WHERE id = 1")
+    assert undo(place, keys, "run-1", dry=True) == Undone(deleted=1, touched=1)
+    place.execute("UPDATE orders SET later = 'visited' WHERE id = 2")
+    assert undo(place, keys, "run-1") == Undone(touched=2)
+
+
+def test_a_row_that_came_twice_goes_back_to_the_first(place, keys):
+    """A run that inserted a row and updated it later takes both back, newest first."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    load(place, keys, "run-2", rows(("b", 1, "x", 1), ("a", 1, "x", 1)), rows(("b", 1, "y", 1), ("a", 1, "y", 1)))
+    assert undo(place, keys, "run-2") == Undone(deleted=1, restored=3)
+    assert [row[:3] for row in there(place)] == [("a", 1, "one")]
+
+
+def test_a_row_that_is_left_is_left_for_good(place, keys):
+    """A later write that brought a row back to what an earlier batch had written isn't undone by that batch."""
+    load(place, keys, "run-1", rows(("a", 1, "x", 1)), rows(("a", 1, "y", 1)))
+    place.execute("UPDATE orders SET title = 'x'")
+    assert undo(place, keys, "run-1") == Undone(touched=2)
+    assert [row[:3] for row in there(place)] == [("a", 1, "x")]
+
+
+def test_tables_of_keys_alone_are_undone_too(place, keys):
+    """Where the key is all that a row has, nothing is updated and what was inserted goes."""
+    load(place, keys, "run-1", rows(("a", 1), schema=KEYS), schema=KEYS)
+    assert load(place, keys, "run-2", rows(("a", 1), ("a", 2), schema=KEYS), schema=KEYS) == [Written(1, 0, 1)]
+    assert undo(place, keys, "run-2") == Undone(deleted=1)
+    assert place.read("orders", KEYS) == [("a", 1)]
+
+
+def test_wide_tables_are_undone_too(place, keys):
+    """More columns than a function of SQLite takes make a digest too."""
+    wide = schema_of({"id": "integer"} | {f"c{n}": "string" for n in range(150)}, "id")
+    load(place, keys, "run-1", rows((1, *("x",) * 150), schema=wide), schema=wide)
+    load(place, keys, "run-2", rows((1, *("x",) * 149, "y"), schema=wide), schema=wide)
+    assert undo(place, keys, "run-2") == Undone(restored=1)
+
+
+def test_what_is_kept_is_sealed(place, keys):
+    """No value stands in the table of images in clear, and another tenant's key opens none."""
+    load(place, keys, "run-1", rows(("secret-shop", 1, "very private", 1)))
+    load(place, keys, "run-2", rows(("secret-shop", 1, "changed", 1)))
+    for (image,) in place.execute(f"SELECT image FROM {TABLE}"):
+        assert bytes(image).startswith(b"SYE1")
+    text = repr(place.execute(f"SELECT * FROM {TABLE}"))
+    assert "private" not in text
+    assert "secret-shop" not in text
+    other = KeyRing.open(place.instance.root / "keys").envelope("umbrella")
+    with pytest.raises(Exception, match="cannot be opened"):
+        undo(place, other, "run-2")
+    assert undo(place, keys, "run-2") == Undone(restored=1)
+
+
+def test_a_batch_that_fails_keeps_nothing(place, keys):
+    """Images are committed with the rows, or not at all."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    destination = place.open()
+    writer = destination.open(target_of(PLAIN, run="run-2", keeping=Keeping(WEEK, keys.seal)))
+    place.execute("ALTER TABLE _syncline_checkpoints RENAME TO elsewhere")
+    with pytest.raises(Exception, match="_syncline_checkpoints"):
+        writer.write(rows(("a", 1, "ONE", 1), ("a", 2, "two", 2)), "c")
+    destination.close()
+    assert place.open().kept("run-2") is None
+    assert [row[2] for row in there(place)] == ["one"]
+
+
+def test_a_run_without_changes_is_known(place, keys):
+    """Of a run that changed nothing it is kept that there is nothing to undo."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    load(place, keys, "run-2", rows(("a", 1, "one", 1)))
+    assert place.open().kept("run-2").inserted == 0
+    assert undo(place, keys, "run-2") == Undone()
+
+
+def test_images_expire_by_run(place, keys):
+    """What is over goes when anything is opened to be kept next, a whole run at a time."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)), seconds=0)
+    load(place, keys, "run-2", rows(("a", 2, "two", 2)))
+    assert place.open().kept("run-1") is None
+    assert place.open().expire(datetime.now(UTC)) == 0
+    assert place.open().expire(datetime.now(UTC) + timedelta(days=8)) == 1
+    assert place.open().kept("run-2") is None
+    with pytest.raises(Invalid, match="nothing is kept of run run-2") as caught:
+        undo(place, keys, "run-2")
+    assert caught.value.code == "SYN761"
+
+
+def test_a_column_that_is_gone_is_named(place, keys):
+    """What a row had in a column that was dropped can't be brought back, so nothing is undone."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    place.execute("ALTER TABLE orders DROP COLUMN price")
+    with pytest.raises(Invalid, match="column 'price' of table 'orders' is gone") as caught:
+        undo(place, keys, "run-1")
+    assert caught.value.code == "SYN764"
+    assert len(place.execute("SELECT * FROM orders")) == 1
+
+
+def test_rows_of_postgresql_are_compared_as_triggers_left_them(place, keys):
+    """A trigger that changes what a run writes is no later write."""
+    if place.dialect == "sqlite":
+        pytest.skip("a trigger of SQLite can't change the row that is being written")
+    load(place, keys, "run-0", rows())
+    place.execute(
+        "CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.title := upper(NEW.title); RETURN NEW; END $$"
+    )
+    place.execute("CREATE TRIGGER loud BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION loud()")
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    assert [row[2] for row in there(place)] == ["ONE"]
+    assert undo(place, keys, "run-1") == Undone(deleted=1)
