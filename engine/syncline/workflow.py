@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from syncline.executor.progress import Progress
     from syncline.executor.recorder import Recorder
     from syncline.executor.rehearse import Rehearsal
+    from syncline.executor.undo import UndoPlan
     from syncline.executor.work import RunResult
     from syncline.manifests.commits import Made
     from syncline.manifests.repository import Revision
@@ -260,6 +261,22 @@ def retry(
         result = running.run(work, progress)
         running.facilities.store.mark_retried(record.id, result.record.id)
         return result
+
+
+def plan_undo(settings: Settings, run_id: str) -> UndoPlan:
+    """What undoing a run would do; found by doing it and taking that back, so that nothing is changed."""
+    from syncline.executor.undo import plan_undo as look
+
+    with engine(settings) as running:
+        return look(running, run_id)
+
+
+def undo(settings: Settings, run_id: str, *, progress: Progress) -> RunResult:
+    """Takes back what a run of an import wrote; a run of its own. See `executor.undo.undo_run` for what it raises."""
+    from syncline.executor.undo import undo_run
+
+    with engine(settings) as running:
+        return undo_run(running, run_id, progress)
 
 
 def find_run(settings: Settings, run_id: str) -> RunRecord:

@@ -18,7 +18,8 @@ from syncline.model.errors import Invalid
 from syncline.model.run import Counts
 
 _VERSION = 1
-_START = "0" * 64
+#: The digest of a chain that nothing was added to.
+START = "0" * 64
 #: Notes that a checkpoint holds at most: it is written with every batch.
 MAX_NOTES = 10
 
@@ -43,8 +44,8 @@ class Checkpoint:
     position: dict[str, Any] | None = None
     before: dict[str, Any] | None = None
     counts: Counts = Counts()
-    read_digest: str = _START
-    written_digest: str = _START
+    read_digest: str = START
+    written_digest: str = START
     done: bool = False
     mapping: str = ""
     resumed: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Literal
 
 from syncline.executor.checkpoint import Checkpoint
@@ -19,6 +20,7 @@ from syncline.model.condition import SOURCE_CHANGED
 from syncline.model.errors import SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
 from syncline.model.key import ObjectKey
+from syncline.model.run import UNDOING
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Target
 from syncline.sdk.observation import Difference, Observation, Observing
@@ -164,6 +166,8 @@ def _content(
     if not isinstance(destination, Observing):
         return ()
     seen: Observation = destination.observe(target)
+    # What was undone is gone by right.
+    runs = tuple(takewhile(lambda run: run.trigger != UNDOING, runs))
     if known_gone := not any(run.counts.written for run in runs):
         # Nothing was written that could be gone: the table may never have been made.
         seen = replace(seen, differences=tuple(d for d in seen.differences if d.change != "gone"))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.correction import PARSE, read_correction
 from syncline.executor.rejects import unseal
+from syncline.executor.undone import LOOKED_AT, undone
 from syncline.executor.work import Work
 from syncline.mapping.records import Misplaced, frame_of_json
 from syncline.model.errors import Invalid
@@ -144,6 +145,12 @@ def retry_work(
             f"run {record.id} failed: what it rejected was not the last word",
             code="SYN708",
             help=f"Run {record.key} again once the mapping or the source is right.",
+        )
+    if by := undone(facilities.store.runs(record.key, LOOKED_AT)).get(record.id):
+        raise Invalid(
+            f"run {record.id} was undone by run {by}: what it rejected isn't retried",
+            code="SYN765",
+            help=f"Run the import again: `syncline run {record.key}`.",
         )
     sealed = tuple(facilities.store.rejects(record.id))
     done = next((s.retried for s in sealed if s.retried), "")

@@ -38,6 +38,7 @@ from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
 from syncline.sdk.destination import Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
 from syncline.sdk.offers import offers
+from syncline.sdk.reversal import Keeping, Reversing
 from syncline.sdk.source import Measured
 from syncline.state.store import Lease, RunRecord
 
@@ -303,6 +304,7 @@ class Run:
             max_shrink(guards),
             sweeps=absence is not None,
             ahead=self._partitions() if self._partitions() > 1 else 0,
+            keeping=self._keeping(destination),
         )
 
         def advanced(counts: Counts, size: int) -> None:
@@ -377,6 +379,19 @@ class Run:
 
     def _sweeps(self) -> bool:
         return isinstance(self.flow.spec, SyncSpec) and self.flow.spec.absent == "delete" and not self.work.parent
+
+    def _keeping(self, destination: Destination) -> Keeping | None:
+        """How what it writes is kept so that it can be undone, where that is declared."""
+        spec = self.flow.spec
+        if not isinstance(spec, ImportSpec) or spec.rollback is None:
+            return None
+        if not offers(destination, Reversing):
+            raise Invalid(
+                f"what is written to {spec.to} can't be undone",
+                code="SYN760",
+                help="Leave rollback out, or write to PostgreSQL or SQLite.",
+            )
+        return Keeping(units.duration(spec.rollback.window), self.facilities.keys.envelope(self.flow.key.tenant).seal)
 
     def _validates_first(self) -> bool:
         spec = self.flow.spec

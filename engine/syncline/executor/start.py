@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.undone import refuse_halfway
 from syncline.kinds.import_ import ImportSpec
 from syncline.model.event import rfc3339
 from syncline.model.run import TRANSITIONS
@@ -39,8 +40,11 @@ def left_open(reader: StateReader, key: ObjectKey, parent: str) -> tuple[RunReco
     Runs that no process works on any more and that didn't end, newest first; of the retries of `parent` if it is given.
 
     Only who holds the lease of the work can say so: a run of the same work that is open then was killed or stopped.
+    `Stalled` (SYN763) where one of them undoes a run: it is to be finished first.
     """
-    return tuple(r for r in reader.open_runs(key, _LOOKED_AT) if r.parent == parent)
+    found = reader.open_runs(key, _LOOKED_AT)
+    refuse_halfway(found)
+    return tuple(r for r in found if r.parent == parent)
 
 
 def forgotten(saved: str | None, copy: str | None, reader: StateReader) -> bool:

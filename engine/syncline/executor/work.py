@@ -24,6 +24,11 @@ class RunResult:
     receipt: Receipt | None
 
 
+def work_name(key: ObjectKey, parent: str) -> str:
+    """What the checkpoint of a flow is kept under, or that of a retry of one of its runs."""
+    return f"{key}/retry/{parent}" if parent else str(key)
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """
@@ -46,4 +51,4 @@ class Work:
     @property
     def name(self) -> str:
         """What its checkpoint is kept under."""
-        return f"{self.key}/retry/{self.parent}" if self.parent else str(self.key)
+        return work_name(self.key, self.parent)

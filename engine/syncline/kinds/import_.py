@@ -30,9 +30,11 @@ from syncline.model.kind import Kind, Reference
 
 
 class Rollback(Spec):
-    """For how long an import can be undone. This version doesn't execute it."""
+    """For how long a run can be undone. What that needs is kept until then, encrypted, beside the rows."""
 
-    window: Annotated[Duration, Field(description="Time after the import in which it can be undone, such as 7d.")]
+    window: Annotated[
+        Duration, Field(description="Time after a run's last write in which it can be undone, such as 7d.")
+    ]
 
 
 class ImportSpec(Spec):
@@ -75,7 +77,8 @@ class ImportSpec(Spec):
     rollback: Annotated[
         Rollback | None,
         Field(
-            description="For how long it can be undone. This version doesn't execute it: an import with it can't run."
+            description="For how long what a run wrote can be undone: `syncline runs rollback`. Needs write: upsert, "
+            "and PostgreSQL or SQLite."
         ),
     ] = None
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None

@@ -59,8 +59,6 @@ def _sync(spec: SyncSpec) -> Iterator[Feature]:
 
 def _import(spec: ImportSpec) -> Iterator[Feature]:
     yield from _guards(spec)
-    if spec.rollback is not None:
-        yield Feature(("spec", "rollback"), "undoing an import", "Take a backup before it.", wrong=True)
 
 
 def _tenant(spec: TenantSpec) -> Iterator[Feature]:

@@ -29,6 +29,7 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
+from syncline.manifests.rollback import rollback
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.writes import writes
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
@@ -306,6 +307,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
     yield from control(flow)
     yield from reactions(flow)
     yield from absent(flow)
+    yield from rollback(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
 

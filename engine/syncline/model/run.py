@@ -132,6 +132,9 @@ class Receipt:
 _RECEIPT = tuple(field.name for field in fields(Receipt))
 
 
+#: What started a run that undoes another, which is its parent.
+UNDOING: Final = "rollback"
+
 #: The rule of a reject that is a sample of an answer, which is no record: no count has it, and it can't be retried.
 PAGE: Final = "page"
 

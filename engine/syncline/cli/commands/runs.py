@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 _HEAD = ("place", "field", "rule", "value", "message", "record")
 
 
-@click.group(short_help="List runs and their rejects, and retry them.")
+@click.group(short_help="List runs and their rejects, retry and undo them.")
 def runs() -> None:
-    """List runs, show their receipts and reports, list or export what they rejected, and try it again."""
+    """List runs, show their receipts and reports, list or export what they rejected, try it again, undo an import."""
 
 
 @runs.command("list", short_help="List runs, newest first.")
@@ -156,6 +156,34 @@ def retry(app: App, run_id: str, form: str, corrected: Path | None, *, overwrite
             settings, run_id, progress=progress, overwrite_newer=overwrite_newer, corrected=corrected
         )
     return finish(app, settings, result, form)
+
+
+@runs.command(short_help="Undo what a run of an import wrote.")
+@click.argument("run_id", metavar="RUN")
+@click.option("--yes", is_flag=True, help="Do it; without this, it is only said what it would do.")
+@output("text", "json", help="How to write the plan, or the receipt; progress goes to standard error.")
+@pass_app
+def rollback(app: App, run_id: str, form: str, *, yes: bool) -> Exit:
+    """Take back what a run of an import wrote: rows that it inserted go, rows that it updated are as they were before.
+
+    That is for imports that declare `rollback`, within its window, newest run first. Rows that were written to since
+    stay as they are, and are counted. It is one transaction, and a run of its own: if it is stopped, nothing is done
+    yet, or all; the same command ends it. To bring the configuration back, see `syncline rollback`.
+    """
+    from syncline import workflow
+
+    settings = app.settings()
+    if yes:
+        from syncline.cli.commands.run import finish, watching
+
+        with watching(app) as progress:
+            result = workflow.undo(settings, run_id, progress=progress)
+        return finish(app, settings, result, form)
+    from syncline.cli.output.undo import render_undo_plan, undo_plan_data
+
+    plan = workflow.plan_undo(settings, run_id)
+    app.say(to_json(undo_plan_data(plan)) if form == "json" else render_undo_plan(plan, app.paint))
+    return Exit.ok
 
 
 def _deliver(app: App, parts: Iterator[str], out: Path | None) -> Exit:

@@ -1,0 +1,168 @@
+"""Undoing an import: planned, done once, refused where it would do harm, and made whole after a kill."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from contextlib import closing
+
+import pytest
+
+from syncline import workflow
+from syncline.executor.progress import Silent
+from syncline.model.errors import Invalid, Stalled
+from syncline.model.run import RunState
+from syncline.sdk.reversal import Undone
+from tests.e2e.house import Scenario, audit_events, audit_ok, build, customers, rows
+
+SCENARIO = Scenario("upsert", kind="Import")
+
+
+def declared(scenario, window="7d"):
+    """The manifests of an import that can be undone."""
+    texts = dict(scenario.texts)
+    texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert", f"write: upsert, rollback: {{window: {window}}}")
+    return texts
+
+
+def house(root, scenario=SCENARIO, window="7d"):
+    settings = build(root, declared(scenario, window))
+    customers(root, 40)
+    workflow.apply(settings)
+    return settings
+
+
+def table(root, scenario=SCENARIO):
+    """The rows of the table, in one order."""
+    return sorted(rows(root, scenario) or (), key=str)
+
+
+def run(settings):
+    return workflow.run(settings, SCENARIO.key, progress=Silent())
+
+
+def undo(settings, run_id):
+    return workflow.undo(settings, run_id, progress=Silent())
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def scenario(request):
+    """The import, into a database of each kind."""
+    if request.param == "sqlite":
+        return SCENARIO
+    url = request.getfixturevalue("postgres_url")
+    return Scenario("upsert", url, f"undo_{os.getpid()}", kind="Import")
+
+
+def test_an_import_is_undone_to_the_row(tmp_path, scenario):
+    """The plan says what the rollback then does; rows are as before the import, and it reads all of it again."""
+    settings = house(tmp_path, scenario)
+    first = run(settings)
+    before = table(tmp_path, scenario)
+    customers(tmp_path, 50, 2)
+    second = run(settings)
+    counts = second.receipt.counts
+    assert counts.inserted
+    assert counts.updated
+    plan = workflow.plan_undo(settings, second.record.id)
+    assert plan.found == Undone(deleted=counts.inserted, restored=counts.updated)
+    assert table(tmp_path, scenario) != before
+    result = undo(settings, second.record.id)
+    assert result.record.state is RunState.succeeded
+    assert result.record.trigger == "rollback"
+    assert (result.receipt.counts.deleted, result.receipt.counts.updated) == (counts.inserted, counts.updated)
+    assert table(tmp_path, scenario) == before
+    assert undo(settings, first.record.id).receipt.counts.deleted == first.receipt.counts.inserted
+    assert rows(tmp_path, scenario) == []
+    assert run(settings).receipt.counts.read == counts.read
+    assert audit_ok(settings)
+    told = [
+        event
+        for event in audit_events(settings)
+        if event.get("undoes") == second.record.id or second.record.id in str(event)
+    ]
+    assert told
+
+
+def test_what_others_wrote_is_told_and_stays(tmp_path):
+    """A row that somebody changed after the import is in the plan, on the receipt, and left alone."""
+    settings = house(tmp_path)
+    result = run(settings)
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        connection.execute("UPDATE customers SET name = 'mine' WHERE id = 1")
+        connection.execute("DELETE FROM customers WHERE id = 2")
+        connection.commit()
+    assert workflow.plan_undo(settings, result.record.id).found == Undone(
+        deleted=result.receipt.counts.inserted - 2, touched=1, gone=1
+    )
+    receipt = undo(settings, result.record.id).receipt
+    assert receipt.counts.skipped == 2
+    assert "left as they are, since they were written to later: 1 rows" in receipt.notes
+    assert [row[:2] for row in rows(tmp_path, SCENARIO)] == [[1, "mine"]]
+
+
+def refused(code, call, *given):
+    with pytest.raises((Invalid, Stalled)) as caught:
+        call(*given)
+    assert caught.value.code == code
+    return caught.value
+
+
+def test_runs_are_undone_newest_first_and_once(tmp_path):
+    """An older run isn't undone under a newer one, none twice, and no rollback is undone."""
+    settings = house(tmp_path)
+    first, second = run(settings), run(settings)
+    assert second.record.id in refused("SYN762", workflow.plan_undo, settings, first.record.id).message
+    undone = undo(settings, second.record.id)
+    assert undone.receipt.counts.read == 0
+    refused("SYN761", undo, settings, second.record.id)
+    refused("SYN761", undo, settings, undone.record.id)
+    undo(settings, first.record.id)
+    assert rows(tmp_path, SCENARIO) == []
+    assert run(settings).receipt.counts.inserted == first.receipt.counts.inserted
+
+
+def test_only_what_was_kept_is_undone(tmp_path):
+    """An import that didn't declare it, or whose window is over, can't be undone, and the error says so."""
+    settings = house(tmp_path, window="1s")
+    result = run(settings)
+    time.sleep(1.1)
+    refused("SYN761", workflow.plan_undo, settings, result.record.id)
+    build(tmp_path, dict(SCENARIO.texts))
+    workflow.apply(settings)
+    customers(tmp_path, 50, 2)
+    result = run(settings)
+    refused("SYN761", workflow.plan_undo, settings, result.record.id)
+
+
+def test_a_retry_is_undone_and_can_be_made_again(tmp_path):
+    """What a retry wrote goes, and the rejects can be retried once more; those of an undone import can't."""
+    settings = house(tmp_path)
+    result = run(settings)
+    texts = declared(SCENARIO)
+    texts["mapping.yaml"] = texts["mapping.yaml"].replace(", check: {format: email}", "")
+    build(tmp_path, texts)
+    workflow.apply(settings)
+    before = len(table(tmp_path))
+    retry = workflow.retry(settings, result.record.id, progress=Silent())
+    assert retry.receipt.counts.inserted
+    refused("SYN762", undo, settings, result.record.id)
+    undo(settings, retry.record.id)
+    assert len(table(tmp_path)) == before
+    again = workflow.retry(settings, result.record.id, progress=Silent())
+    assert again.receipt.counts.inserted == retry.receipt.counts.inserted
+    undo(settings, again.record.id)
+    undo(settings, result.record.id)
+    with pytest.raises(Invalid) as caught:
+        workflow.retry(settings, result.record.id, progress=Silent())
+    assert caught.value.code == "SYN765"
+
+
+def test_rows_that_were_undone_are_no_drift(tmp_path):
+    """That the rows of an import are gone after it was undone is nobody's doing who shouldn't."""
+    settings = house(tmp_path)
+    undo(settings, run(settings).record.id)
+    (found,) = workflow.drift(settings, [SCENARIO.key])
+    assert not found.drifted
+    assert not found.unknown
