@@ -13,6 +13,7 @@ from syncline.connectors.file.folder import locate  # noqa: F401 - the folder's 
 from syncline.connectors.file.listing import Folder
 from syncline.executor.opening import Opener
 from syncline.sdk.destination import Fencing, Removing, Sending
+from syncline.sdk.reversal import Reversing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,6 +169,9 @@ class FusedDestination:
         self.move = fuse.around("destination.move", destination.move)
         if isinstance(destination, Fencing):
             self.fence = fuse.around("destination.fence", destination.fence)
+        if isinstance(destination, Reversing):
+            self.kept, self.expire = destination.kept, destination.expire
+            self.undo = fuse.around("destination.undo", destination.undo)
 
     def open(self, target: Target) -> FusedWriter:
         writer = self._fuse.around("destination.open", self._destination.open)(target)
@@ -200,7 +204,7 @@ class FusedOpener(Opener):
             # After the request and before anybody knows its answer: its effect is there, and nobody has heard of it.
             client.fetch = self.fuse.around("client.fetch", client.fetch)
         elif self.deep and database is not None:
-            for name in {"execute", "execute_many", "append", "merge", "swap"} & set(dir(database)):
+            for name in {"execute", "execute_many", "append", "copy_out", "merge", "swap"} & set(dir(database)):
                 setattr(database, name, self._inside(name, getattr(database, name)))
         elif self.deep:
             for name in ("add", "save", "settle"):

@@ -98,7 +98,7 @@ def test_what_others_wrote_is_told_and_stays(tmp_path):
     )
     receipt = undo(settings, result.record.id).receipt
     assert receipt.counts.skipped == 2
-    assert "left as they are, since they were written to later: 1 rows" in receipt.notes
+    assert "left as they are, since they were written to later: 1 row" in receipt.notes
     assert [row[:2] for row in rows(tmp_path, SCENARIO)] == [[1, "mine"]]
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.verify import Finding, Verification
 from syncline.executor.quality import Quality
 from syncline.executor.rehearse import Rehearsal
 from syncline.executor.report import summarise
+from syncline.executor.undo import UndoPlan
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.forecast import Forecast, Reason
@@ -16,6 +18,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.model.run import Counts, Receipt, Reject, RunState
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
+from syncline.sdk.reversal import Kept, Undone
 from syncline.state.store import RunRecord
 
 SYNC = """\
@@ -262,6 +265,30 @@ RUNS = (
         error="helpdesk can't be reached: connection refused",
         error_code="SYN700",
         parent=RECEIPT.run,
+    ),
+)
+
+UNDO = UndoPlan(
+    RUNS[0],
+    RECEIPT.destination,
+    Kept("customers", 98_000, 900, datetime(2026, 12, 2, 10, 0, 12, tzinfo=UTC)),
+    Undone(deleted=97_990, restored=897, touched=12, gone=1),
+)
+UNDO_STOPPED = replace(UNDO, record=RUNS[1], found=Undone(deleted=20))
+UNDONE = replace(
+    RECEIPT,
+    run="01K8Z5T7QA",
+    state=RunState.succeeded,
+    counts=Counts(read=98_900, written=98_887, skipped=13, updated=897, deleted=97_990),
+    cursor_after=None,
+    read_digest="0" * 64,
+    written_digest="0" * 64,
+    batches=0,
+    resumed=0,
+    notes=(
+        f"what run {RECEIPT.run} wrote was taken back",
+        "left as they are, since they were written to later: 12 rows",
+        "gone already: 1 row",
     ),
 )
 

@@ -19,10 +19,12 @@ from syncline.cli.output import (
     rehearsal,
     runs,
     statuses,
+    undo,
 )
 from syncline.cli.output import report as run_report
 from syncline.cli.output.error import render_error
 from syncline.cli.output.excerpt import Sources
+from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.paint import Paint
 from syncline.executor.report import summarise
 from syncline.model.errors import Denied, Waiting
@@ -50,6 +52,10 @@ def report(form: findings.Format, paint: Paint = PLAIN) -> Callable[[Path], str]
 
 
 VIEWS: dict[str, Callable[[Path], str]] = {
+    "undo-plan.txt": lambda _: undo.render_undo_plan(samples.UNDO, PLAIN),
+    "undo-plan-stopped.txt": lambda _: undo.render_undo_plan(samples.UNDO_STOPPED, PLAIN),
+    "undo-plan.json": lambda _: to_json(undo.undo_plan_data(samples.UNDO)),
+    "undo-receipt.txt": lambda _: receipt_text.render_receipt(samples.UNDONE, PLAIN),
     "findings.txt": report("text"),
     "findings-colour.txt": report("text", COLOURED),
     "findings-concise.txt": report("concise"),

@@ -391,7 +391,11 @@ def _counts(found: Undone) -> Counts:
 def _notes(found: Undone) -> tuple[str, ...]:
     notes = []
     if found.touched:
-        notes.append(f"left as they are, since they were written to later: {found.touched:,} rows")
+        notes.append(f"left as they are, since they were written to later: {_rows(found.touched)}")
     if found.gone:
-        notes.append(f"gone already: {found.gone:,} rows")
+        notes.append(f"gone already: {_rows(found.gone)}")
     return tuple(notes)
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row" if count == 1 else f"{count:,} rows"

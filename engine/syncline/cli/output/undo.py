@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.paint import Paint
-from syncline.cli.output.text import number, pad, plural, visible
+from syncline.cli.output.text import number, pad, visible
 from syncline.executor.start import is_final
 
 if TYPE_CHECKING:
@@ -32,10 +32,10 @@ def render_undo_plan(plan: UndoPlan, paint: Paint) -> str:
     """A plan: what would become of the rows, until when it can be done, and how."""
     record, found = plan.record, plan.found
     figures = [
-        ("deleted", found.deleted, "that it had inserted", False),
-        ("restored", found.restored, "that it had updated, as they were before", False),
-        ("kept", found.touched, "that were written to since, and stay as they are", True),
-        ("gone", found.gone, "that were deleted since", True),
+        ("deleted", found.deleted, "inserted by the run", False),
+        ("restored", found.restored, "updated by the run, back to what they were before", False),
+        ("left", found.touched, "written to since: they stay as they are", True),
+        ("gone", found.gone, "deleted since", True),
     ]
     figures = [figure for figure in figures if figure[1] or not figure[3]]
     size = max(len(number(count)) for _, count, _, _ in figures)
@@ -43,8 +43,7 @@ def render_undo_plan(plan: UndoPlan, paint: Paint) -> str:
     lines = [title, ""]
     for name, count, what, warns in figures:
         shown = number(count).rjust(size)
-        rows = plural(count, "row").rpartition(" ")[2]
-        lines.append(f"  {pad(name, 9)} {paint.yellow(shown) if warns else shown}  {rows} {what}")
+        lines.append(f"  {pad(name, 9)} {paint.yellow(shown) if warns else shown}  {what}")
     lines += ["", f"  {pad('until', 9)} {plan.kept.until:%Y-%m-%d %H:%M} UTC"]
     if record.parent:
         lines.append(f"  {pad('after', 9)} what run {visible(record.parent)} rejected can be retried again")
