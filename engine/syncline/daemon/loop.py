@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from syncline import workflow
 from syncline.daemon.attempts import Attempts
 from syncline.daemon.declared import open_source
+from syncline.daemon.expiry import Expiry
 from syncline.daemon.follower import Source, Standing
 from syncline.daemon.followers import Followers
 from syncline.daemon.looks import Looks
@@ -169,6 +170,7 @@ class Daemon:
         starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
         attempts = Attempts(engine, facilities.store, self._tell, starter.again)
         looks = Looks(engine, facilities.store, self._tell)
+        expiry = Expiry(engine, self._tell)
         self._watched = None
         self.status.sources.clear()  # somebody else may have led
         self._followers = followers = Followers(
@@ -196,6 +198,7 @@ class Daemon:
                     starter.tick(_now())
                     attempts.tick(_now())
                     looks.tick()
+                    expiry.tick()
                     self._rest()
                 if not starter.drain(DRAIN):
                     self._tell("runs that had not ended go on from their last commit when they are started again")

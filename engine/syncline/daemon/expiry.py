@@ -1,0 +1,51 @@
+"""Has what was kept to undo imports be removed when its window is over, whether or not anything runs by then."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from syncline.executor.expire import expire, keeping
+from syncline.model.errors import SynclineError
+
+if TYPE_CHECKING:
+    from syncline.executor.engine import Engine
+
+#: Seconds between one and the next; the first is soon after a daemon begins to work.
+EVERY: Final = 3_600.0
+
+
+class Expiry:
+    """Used by one thread. One pass at a time is under way, in a thread of its own: a database may be slow to answer."""
+
+    def __init__(
+        self, engine: Engine, tell: Callable[[str], None], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._engine = engine
+        self._tell = tell
+        self._monotonic = monotonic
+        self._due = monotonic()
+        self._pass: threading.Thread | None = None
+
+    def tick(self) -> None:
+        """Begins a pass, if one is due and none is under way."""
+        if self._monotonic() < self._due or (self._pass is not None and self._pass.is_alive()):
+            return
+        self._due = self._monotonic() + EVERY
+        if keeping(self._engine.applied()):
+            # One that is cut off when the process ends is made again by the next.
+            self._pass = threading.Thread(target=self._expire, name="syncline-expiry", daemon=True)
+            self._pass.start()
+
+    def _expire(self) -> None:
+        for key in keeping(self._engine.applied()):
+            try:
+                if removed := expire(self._engine, key):
+                    runs = "1 run" if removed == 1 else f"{removed:,} runs"
+                    self._tell(f"{key}: the window of {runs} is over, and what was kept to undo them is removed")
+            except SynclineError as error:
+                self._tell(f"{key}: {error.code} {error.message}")
+            except Exception as error:  # a defect ends this, and nothing else
+                self._tell(f"{key}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")

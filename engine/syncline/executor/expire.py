@@ -1,0 +1,41 @@
+"""Removing what was kept to undo imports, once nobody may undo them any more."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from syncline.kinds.import_ import ImportSpec
+from syncline.model.event import Action
+from syncline.sdk.offers import offers
+from syncline.sdk.reversal import Reversing
+
+if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
+    from syncline.executor.engine import Engine
+    from syncline.model.key import ObjectKey
+
+
+def keeping(applied: Applied) -> tuple[ObjectKey, ...]:
+    """One import for each integration that has what is kept: removing there isn't asked of each of them."""
+    found: dict[ObjectKey, ObjectKey] = {}
+    for key, item in sorted(applied.flows.items()):
+        spec = item.flow.spec
+        if isinstance(spec, ImportSpec) and spec.rollback is not None:
+            found.setdefault(item.flow.target.integration.key, key)
+    return tuple(found.values())
+
+
+def expire(engine: Engine, key: ObjectKey) -> int:
+    """Removes, at an import's destination, what is kept of runs whose window is over; the number of runs."""
+    facilities, applied = engine.facilities, engine.applied()
+    item = applied.flow(key)
+    if not all(result.allowed for result in engine.decide(item, applied)):
+        return 0
+    opener = engine.opener(item, applied, facilities.settings, engine.resolve, facilities.keep)
+    with closing(opener.destination()) as destination:
+        removed = destination.expire(datetime.now(UTC)) if offers(destination, Reversing) else 0
+    recorder = facilities.recorder
+    recorder.record([recorder.event(Action.secret_use, key=key, secret=name) for name in opener.secrets.names])
+    return removed

@@ -1,0 +1,66 @@
+"""What was kept to undo imports goes when its window is over, also where nothing runs any more."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+
+from syncline import workflow
+from syncline.daemon.expiry import EVERY, Expiry
+from syncline.executor.expire import keeping
+from syncline.executor.progress import Silent
+from tests.e2e.test_undoing import SCENARIO, house
+
+
+class Clock:
+    """A clock that is set."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def kept(root):
+    with closing(sqlite3.connect(root / "warehouse.db")) as connection:
+        return connection.execute("SELECT count(*) FROM _syncline_images").fetchone()[0]
+
+
+def waited(condition):
+    for _ in range(200):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_what_is_over_is_removed_once_an_hour(tmp_path):
+    """The first pass is at once, the next an hour later; nothing is removed before its time."""
+    settings = house(tmp_path, window="2s")
+    workflow.run(settings, SCENARIO.key, progress=Silent())
+    clock, told = Clock(), []
+    with workflow.engine(settings) as engine:
+        assert keeping(engine.applied()) == (SCENARIO.key,)
+        expiry = Expiry(engine, told.append, clock)
+        expiry.tick()
+        time.sleep(2.1)
+        expiry.tick()
+        assert kept(tmp_path)
+        clock.now = EVERY
+        expiry.tick()
+        assert waited(lambda: told)
+    assert told == ["acme/Import/customers: the window of 1 run is over, and what was kept to undo them is removed"]
+    assert kept(tmp_path) == 0
+
+
+def test_a_database_that_is_broken_is_told(tmp_path):
+    """Trouble of one database is said, by its code, and ends nothing else."""
+    settings = house(tmp_path)
+    workflow.run(settings, SCENARIO.key, progress=Silent())
+    (tmp_path / "warehouse.db").write_bytes(b"no database at all" * 100)
+    told = []
+    with workflow.engine(settings) as engine:
+        Expiry(engine, told.append).tick()
+        assert waited(lambda: told)
+    assert told[0].startswith("acme/Import/customers: SYN490")
