@@ -39,7 +39,7 @@ def test_what_is_over_is_removed_once_an_hour(tmp_path):
     """The first pass is at once, the next an hour later; nothing is removed before its time."""
     settings = house(tmp_path, window="2s")
     workflow.run(settings, SCENARIO.key, progress=Silent())
-    clock, told = Clock(), []
+    clock, told = Clock(), list[str]()
     with workflow.engine(settings) as engine:
         assert keeping(engine.applied()) == (SCENARIO.key,)
         expiry = Expiry(engine, told.append, clock)
@@ -59,7 +59,7 @@ def test_a_database_that_is_broken_is_told(tmp_path):
     settings = house(tmp_path)
     workflow.run(settings, SCENARIO.key, progress=Silent())
     (tmp_path / "warehouse.db").write_bytes(b"no database at all" * 100)
-    told = []
+    told: list[str] = []
     with workflow.engine(settings) as engine:
         Expiry(engine, told.append).tick()
         assert waited(lambda: told)

@@ -1,14 +1,14 @@
 """Packed files (gzip, zstd, zip): unpacked, within bounds, into a file without a name, and then read like any other.
 
 Positions count unpacked bytes. A run that goes on unpacks anew; what is compared to know a file again is the packed
-one. The unpacked copy has no name from its first byte on, so that nothing of it stays behind, whatever happens.
+one. The unpacked copy has no name from its first byte on, and is sealed with a key that is in memory only, so that
+nothing of it stays behind, whatever happens.
 """
 
 from __future__ import annotations
 
 import gzip
 import io
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,6 +19,7 @@ from typing import BinaryIO, Protocol
 
 from syncline.connectors.file.places.place import Place
 from syncline.connectors.file.position import OpenFile
+from syncline.connectors.file.spool import Spool, Spooled
 from syncline.kinds.stream import PACKED, Packing
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.inflate import check_entries
@@ -100,14 +101,14 @@ def _unpacked(file: OpenFile, found: Found, folder: Path | None, packing: Packin
         return file
     if not file.size:
         raise _damaged(found.name, "it is empty, which nothing packed is")
-    spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is returned
+    spool = Spool(folder)
     try:
         with _damage(found.name), _reading(file, found, packing) as reading:
             size = _copy(reading, spool, file.size, found.name)
     except BaseException:
         spool.close()
         raise
-    return OpenFile(found.name, spool, size, file.mtime)
+    return OpenFile(found.name, io.BufferedReader(spool), size, file.mtime, far=Spooled(spool))
 
 
 @contextmanager
@@ -142,7 +143,7 @@ class _Borrowed(io.RawIOBase):
         return self._file.read(size)
 
 
-def _copy(reading: _Reading, spool: BinaryIO, packed: int, name: str) -> int:
+def _copy(reading: _Reading, spool: Spool, packed: int, name: str) -> int:
     size = 0
     while piece := reading.read(_STEP):
         size += len(piece)
@@ -157,13 +158,13 @@ def _copy(reading: _Reading, spool: BinaryIO, packed: int, name: str) -> int:
     return size
 
 
-def _written(spool: BinaryIO, piece: bytes, name: str) -> None:
+def _written(spool: Spool, piece: bytes, name: str) -> None:
     """Writes a piece; without one, all that is still on its way."""
     try:
         if piece:
             spool.write(piece)
         else:
-            spool.flush()
+            spool.seal()
     except OSError as error:
         raise Stalled(
             f"{name} can't be unpacked: {error.strerror}", code="SYN452", help="Make space on the disk of the home."
