@@ -209,6 +209,8 @@ RECEIPT = Receipt(
     source="legacy-crm/customers",
     destination="warehouse/customers",
     notes=("the source has a column that nothing reads: fax",),
+    files={"customers.csv": "5b" * 32},
+    rows=1_203_456,
 )
 CLEAN = Receipt(
     run="01K8Z5T7Q3",
@@ -285,6 +287,8 @@ UNDONE = replace(
     written_digest="0" * 64,
     batches=0,
     resumed=0,
+    files={},
+    rows=None,
     notes=(
         f"what run {RECEIPT.run} wrote was taken back",
         "left as they are, since they were written to later: 12 rows",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import Resolve, SecretUses, instance_of
 from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.stream import RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
@@ -103,6 +104,7 @@ class Opener:
                 paths=tuple(paths),
                 incremental=flow.reads_on,
                 tombstones=_deletes(self.item),
+                digests=isinstance(flow.spec, ImportSpec),
                 batch_bytes=self.batch_bytes,
                 batch_rows=self.batch_rows,
                 needed=_needed(self.item) if self.strict else None,

@@ -33,17 +33,17 @@ from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards, SyncSpec
 from syncline.model import units
 from syncline.model.errors import Denied, Invalid, SynclineError
-from syncline.model.event import Action, Event, EventOutcome, rfc3339
+from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
 from syncline.policy.check import diagnostics
-from syncline.sdk.destination import Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
+from syncline.sdk.destination import Counting, Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Reversing
-from syncline.sdk.source import Measured
+from syncline.sdk.source import Digesting, Measured
 from syncline.state.store import Lease, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
@@ -56,6 +56,10 @@ if TYPE_CHECKING:
 
 #: Parts of an import that are worked on at the same time, unless it says how many. Each takes up to 100 MB.
 MOST_PARTITIONS = 4
+
+
+#: Digests of files in an event at most; the receipt has all of them.
+_MOST_DIGESTS = 20
 
 
 def _terms(item: CompiledFlow, work: Work) -> tuple[WriteMode, Guards]:
@@ -355,7 +359,8 @@ class Run:
                 serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
                 raise
         self.complete, self.record = True, replace(self.record, counts=done.counts)
-        return self._finish(committer, start, done)
+        files, rows = self._accounted(serial, source, destination, done)
+        return self._finish(committer, start, done, files, rows)
 
     def _patience(self) -> Patience:
         """How long there may be no progress. What an API answers counts, even where no batch came of it yet."""
@@ -417,7 +422,19 @@ class Run:
         finally:
             serial.close()
 
-    def _finish(self, committer: Committer, start: Checkpoint, done: Checkpoint) -> RunResult:
+    def _accounted(
+        self, serial: Serial, source: Source, destination: Destination, done: Checkpoint
+    ) -> tuple[Mapping[str, str], int | None]:
+        """Of an import: the digests of what was read, and how many rows are at the destination, asked of it."""
+        if not isinstance(self.flow.spec, ImportSpec) or self.work.parent:
+            return {}, None
+        files = source.digests(done.position) if offers(source, Digesting) else {}
+        stream = self.flow.target.stream
+        return files, serial.call(lambda: destination.count(stream)) if offers(destination, Counting) else None
+
+    def _finish(
+        self, committer: Committer, start: Checkpoint, done: Checkpoint, files: Mapping[str, str], rows: int | None
+    ) -> RunResult:
         event = "finish-with-rejects" if done.counts.rejected else "succeed"
         state = next_state(self.record.state, event)
         seconds = time.perf_counter() - self.clock
@@ -447,6 +464,8 @@ class Run:
                 *done.told(),
                 *self.opener.notices,
             ),
+            files=files,
+            rows=rows,
         )
         store, recorder = self.facilities.store, self.facilities.recorder
         finish = recorder.event(
@@ -464,7 +483,7 @@ class Run:
             plan=receipt.plan,
             **{name: count for name in ("deleted", "absent") if (count := getattr(done.counts, name))},
         )
-        recorder.record([*committer.take_events(), finish])
+        recorder.record([*committer.take_events(), _accounting(finish, receipt)])
         self.record = replace(
             self.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
         )
@@ -531,6 +550,14 @@ class Run:
 def _unread(flow: Flow, done: Checkpoint) -> tuple[str, ...]:
     """A note where there was nothing to read."""
     return ("no file has changed since the run before: nothing was read",) if unchanged(flow, done) else ()
+
+
+def _accounting(event: Event, receipt: Receipt) -> Event:
+    """The event with what ties the source's files to the destination's rows."""
+    told: dict[str, Detail] = {} if receipt.rows is None else {"rows": receipt.rows}
+    if receipt.files:
+        told["files"] = sorted(receipt.files.values())[:_MOST_DIGESTS]
+    return replace(event, details={**event.details, **told}) if told else event
 
 
 def _unswept(done: Checkpoint) -> tuple[str, ...]:

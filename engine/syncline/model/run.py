@@ -88,7 +88,8 @@ class Receipt:
 
     `read_digest` and `written_digest` are hex SHA-256 chains over the batches: d₀ = 32 zero bytes, dₙ = SHA-256(dₙ₋₁ ‖
     SHA-256(batch bytes)), of what was read and of what was sent to the destination. `revision` is the commit and
-    `plan` the digest of the plan that it ran under.
+    `plan` the digest of the plan that it ran under. Of an import, `files` has the SHA-256 of each file that was read to
+    its end, in hex, and `rows` how many rows the table had afterwards, by a query (None where it wasn't asked).
     Times are RFC 3339 UTC; durations are in seconds.
     """
 
@@ -110,6 +111,8 @@ class Receipt:
     source: str = ""
     destination: str = ""
     notes: tuple[str, ...] = field(default=())
+    files: Mapping[str, str] = field(default_factory=dict)
+    rows: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses a receipt whose records don't add up."""
@@ -120,7 +123,12 @@ class Receipt:
     def to_json(self) -> dict[str, Any]:
         """Plain data, for state, audit and `-o json`."""
         plain = {name: getattr(self, name) for name in _RECEIPT}
-        return plain | {"counts": self.counts.to_json(), "state": str(self.state), "notes": list(self.notes)}
+        return plain | {
+            "counts": self.counts.to_json(),
+            "state": str(self.state),
+            "notes": list(self.notes),
+            "files": dict(self.files),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Receipt:

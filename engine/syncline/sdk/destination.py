@@ -337,6 +337,18 @@ class Fencing(Protocol):
 
 
 @runtime_checkable
+class Counting(Protocol):
+    """
+    What a destination may offer besides: how many rows a table has.
+
+    Example: what an import's receipt says: `destination.count("orders")` is 98,900.
+    """
+
+    def count(self, stream: str) -> int:
+        """The rows that are there, by whoever, asked of the system itself."""
+
+
+@runtime_checkable
 class Restoring(Protocol):
     """
     What a destination may offer besides: taking a flow back to an earlier checkpoint, without touching its rows.

@@ -93,6 +93,7 @@ class SourceRequest:
     key, cursor), enough to read a stream without a schema. `incremental` asks to read past the cursor only. `needed`
     are the fields that the mapping can't do without: a source that sees its schema break stops; None: it goes on.
     `tombstones` asks for deleted records too: their field `TOMBSTONE` is true (or the text of it, without a schema).
+    `digests` asks for those of what is read whole: see `Digesting`.
 
     >>> SourceRequest("tickets", schema=None, paths=("id", "requester.email"), incremental=True).batch_rows
     50000
@@ -106,6 +107,7 @@ class SourceRequest:
     batch_rows: int = BATCH_ROWS
     batch_bytes: int = BATCH_BYTES
     needed: tuple[str, ...] | None = None
+    digests: bool = False
 
 
 class Source(Protocol):
@@ -148,6 +150,17 @@ class Measured(Protocol):
     @property
     def total_bytes(self) -> int | None:
         """Bytes that a read from the start would read; None where it can't be known."""
+
+
+@runtime_checkable
+class Digesting(Protocol):
+    """A source that can say what it read whole, so that others can tell whether they have the same.
+
+    Example: after a run of which that was asked, `source.digests(position)["crm.csv"]` is what `sha256sum` prints.
+    """
+
+    def digests(self, position: Position | None) -> Mapping[str, str]:
+        """SHA-256, in hex, of what was read to its end when the source stood there, by its name."""
 
 
 def plain(config: Config) -> dict[str, Any]:

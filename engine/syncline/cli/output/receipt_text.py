@@ -84,6 +84,11 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
         ("digests", f"read {receipt.read_digest[:12]}, written {receipt.written_digest[:12]}, over {batches}"),
         ("under", f"revision {visible(receipt.revision[:12]) or 'none'}, plan {receipt.plan[:12] or 'none'}"),
     ]
+    facts += [("file", f"{visible(name)}, SHA-256 {digest}") for name, digest in list(receipt.files.items())[:_TOP]]
+    if len(receipt.files) > _TOP:
+        facts.append(("", f"… and {plural(len(receipt.files) - _TOP, 'more file')}"))
+    if receipt.rows is not None:
+        facts.append(("then", f"{plural(receipt.rows, 'row')} in the table"))
     if receipt.resumed:
         facts.append(("resumed", plural(receipt.resumed, "time")))
     return [(name, text) for name, text in facts if text]

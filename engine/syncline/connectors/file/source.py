@@ -36,6 +36,7 @@ class FileSource:
         packing: Packing,
         *,
         incremental: bool,
+        digests: bool = False,
     ) -> None:
         self._instance = instance
         self._place = place
@@ -44,6 +45,7 @@ class FileSource:
         self._packing = packing
         self._digests: dict[tuple[str, int, int], str] = {}
         self._incremental = incremental
+        self._digested = digests or incremental
 
     @property
     def schema(self) -> Schema:
@@ -100,8 +102,8 @@ class FileSource:
         if not piece.last:
             return Progress(progress.done, file.name, piece.at, piece.upto, content.mark(piece.upto))
         file.finished()
-        digest = self._digest(file) if self._incremental and not file.version else ""
-        grows = piece.growable and digest and content is file
+        digest = self._digest(file) if self._digested and not file.version else ""
+        grows = self._incremental and piece.growable and digest and content is file
         done = Done(file.size, file.mtime, digest, piece.at if grows else {}, file.version)
         return Progress({**progress.done, file.name: done})
 
@@ -111,6 +113,10 @@ class FileSource:
         if known not in self._digests:
             self._digests = {known: file.digest(file.size)}
         return self._digests[known]
+
+    def digests(self, position: Position | None) -> dict[str, str]:
+        """Of files that were read to their end, where it was asked for; see `Digesting`."""
+        return {name: done.digest for name, done in Progress.from_json(position).done.items() if done.digest}
 
     def _same(self, file: OpenFile, done: Done) -> bool:
         """Whether a file has the content that was read: by its version, or its size and time, else by its digest."""
@@ -150,7 +156,9 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
     except BaseException:
         place.close()
         raise
-    return FileSource(instance, place, files, form, stream.packing, incremental=request.incremental)
+    return FileSource(
+        instance, place, files, form, stream.packing, incremental=request.incremental, digests=request.digests
+    )
 
 
 def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:

@@ -12,7 +12,7 @@ from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.images import Images
 from syncline.connectors.sql.lane import Lane
 from syncline.connectors.sql.ledger import Ledger
-from syncline.connectors.sql.names import SEEN, SHADOW, check_names
+from syncline.connectors.sql.names import SEEN, SHADOW, check_names, quoted
 from syncline.connectors.sql.observe import observe, owner
 from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import Table, keyed, missing
@@ -119,6 +119,11 @@ class SqlDestination:
             count = subjects.erase(self._database, stream, column, value)
             self._check_fence(flow)
         return count
+
+    def count(self, stream: str) -> int:
+        """The rows of a table; see `Counting`."""
+        ((rows,),) = self._database.execute(f"SELECT count(*) FROM {self._database.place}{quoted(stream)}")
+        return int(rows)
 
     def kept(self, run: str) -> Kept | None:
         """What is kept of a run; see `Reversing`."""
