@@ -450,13 +450,12 @@ def dropped_columns(found: FlowDrift) -> tuple[str, ...]:
 def resume_audit(settings: Settings, reason: str) -> Checkpoint:
     """Goes on with a log that is older than the state, and says so in it. See `executor.audit_head.resume`."""
     from syncline.audit.log import AuditLog
-    from syncline.audit.signer import FileSigner
+    from syncline.audit.log_signer import load_signer
     from syncline.executor.audit_head import resume
-    from syncline.executor.facilities import SIGNER
     from syncline.state.open import open_store
 
     with closing(open_store(settings.state_url)) as store:
-        key = FileSigner.load(settings.keys / SIGNER)
+        key = load_signer(settings)
         return resume(store, AuditLog.open(settings.audit, key, key.verifier.name), settings.actor, reason)
 
 

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.log_signer import load_signer, log_verifier
 from syncline.audit.verify import verify
 from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.facilities import SIGNER, audit_origin, signer
+from syncline.executor.facilities import audit_origin
 from syncline.model.key import ObjectKey
 from syncline.settings import Settings, read_settings
 from tests import repository
@@ -252,11 +253,10 @@ def _tally(url: str) -> dict[str, int]:
 
 def audit_ok(settings: Settings) -> bool:
     """Whether the audit log verifies."""
-    if not (settings.keys / SIGNER).exists():
+    if not settings.audit.exists():
         return True
     origin = audit_origin(Look(settings.state_url).lineage)
-    key, _ = signer(settings.keys, origin)
-    return verify(DirectoryFetcher(settings.audit), origin, [key.verifier]).ok
+    return verify(DirectoryFetcher(settings.audit), origin, [log_verifier(settings)]).ok
 
 
 def audit_events(settings: Settings) -> list[dict[str, Any]]:
@@ -264,8 +264,7 @@ def audit_events(settings: Settings) -> list[dict[str, Any]]:
     from syncline.audit.log import AuditLog
 
     origin = audit_origin(Look(settings.state_url).lineage)
-    key, _ = signer(settings.keys, origin)
-    return [json.loads(entry) for entry in AuditLog.open(settings.audit, key, origin).read()]
+    return [json.loads(entry) for entry in AuditLog.open(settings.audit, load_signer(settings), origin).read()]
 
 
 def accounted(settings: Settings, scenario: Scenario) -> bool:

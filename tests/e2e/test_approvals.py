@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from syncline import workflow
-from syncline.executor.facilities import SIGNER
+from syncline.audit.log_signer import load_signer
 from syncline.executor.progress import Silent
 from syncline.executor.recorder import publish_pending
 from syncline.model.key import ObjectKey
@@ -118,7 +118,7 @@ def used(house):
 
 def events(house):
     """All evidence, also what a daemon that was killed left in its journal."""
-    publish_pending(house.settings.audit, house.settings.keys / SIGNER)
+    publish_pending(house.settings.audit, lambda: load_signer(house.settings))
     return audit_events(house.settings)
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import zipfile
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
-from syncline.model.errors import Stalled
+from syncline.audit.log_signer import open_signer
+from syncline.audit.note import EcdsaKey, read_verifier
+from syncline.cli.main import main
+from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.secrets.contract import Context, Reference
 from syncline.secrets.kek import Where
@@ -14,10 +22,13 @@ from syncline.secrets.provider import resolve
 from syncline.secrets.rewrap import rotate
 from syncline.secrets.ring import KeyRing
 from syncline.secrets.window import accepted, finish, replace
+from syncline.settings import read_settings
+from tests.docs.house import house
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from syncline.settings import Settings
     from tests.peers.systems.softhsm import SoftHsm
 
 
@@ -83,3 +94,106 @@ def test_a_secret_is_kept_in_the_token(hsm: SoftHsm, tmp_path: Path):
     assert resolve(Reference("pkcs11", "secrets/crm", "a"), where).reveal() == "two"
     assert finish(reference, where)
     assert len(accepted(reference, where)) == 1
+
+
+# --- the audit log's key ----------------------------------------------------------------------------------------------
+
+FLOW = "acme/Import/customers"
+
+
+@pytest.fixture(params=["ed25519", "p256"])
+def signing(request: pytest.FixtureRequest, hsm: SoftHsm, tmp_path: Path, monkeypatch) -> Settings:
+    """A repository, not applied yet, whose audit log is to be signed in a token of this algorithm."""
+    label = f"audit-{request.param}-{uuid4().hex[:8]}"
+    hsm.token(label)
+    house(tmp_path, applied=False)
+    for name, value in {**hsm.environ, "SYNCLINE_AUDIT_SIGNER": f"pkcs11:{label}/{request.param}"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    return read_settings(tmp_path, {**hsm.environ})
+
+
+def test_the_log_is_signed_in_the_token(signing: Settings, tmp_path: Path, capsys, request):
+    """No key is in a file; the log verifies here and, as a bundle, by the verifier that knows nothing of Syncline."""
+    assert main(["apply", "--yes"]) == 0
+    assert main(["run", FLOW]) == 0
+    assert not (signing.keys / "audit.pem").exists()
+    assert "PRIVATE" not in (signing.keys / "audit.hsm.json").read_text()
+    capsys.readouterr()
+    assert main(["audit", "verify", "-o", "json"]) == 0
+    key = json.loads(capsys.readouterr().out)["key"]
+    assert isinstance(read_verifier(key), EcdsaKey) == ("p256" in request.node.name)
+
+    assert main(["audit", "export", "--out", "bundle.zip"]) == 0
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
+        bundle.extractall(tmp_path / "bundle")
+    script = next((tmp_path / "bundle").rglob("verify.py"))
+    command = [sys.executable, str(script), str(script.parent), "--key", key]
+    assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 0
+    checkpoint = next((tmp_path / "bundle").rglob("checkpoint"))
+    text = checkpoint.read_text()
+    checkpoint.write_text(text[:-8] + ("A" if text[-8] != "A" else "B") + text[-7:])
+    assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 1
+
+
+def test_without_the_token_nothing_is_done(signing: Settings, hsm: SoftHsm, capsys):
+    """Pulled out, neither an apply nor a run begins; put back, both go on, and the log is whole."""
+    assert main(["apply", "--yes"]) == 0
+    assert main(["run", FLOW]) == 0
+    before = runs(capsys)
+
+    hsm.pull()
+    try:
+        codes = [main(["run", FLOW]), main(["apply", "--yes"]), main(["audit", "verify"])]
+        said = capsys.readouterr().err
+        assert runs(capsys) == before
+    finally:
+        hsm.plug()
+
+    assert codes[:2] == [1, 1]
+    assert codes[2] == 0  # whoever reads needs no token
+    assert "SYN821" in said
+    assert hsm.pin not in said
+    assert main(["run", FLOW]) == 0
+    assert len(runs(capsys)) == len(before) + 1
+    assert main(["audit", "verify"]) == 0
+
+
+def runs(capsys) -> list:
+    capsys.readouterr()
+    assert main(["runs", "list", "-o", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_another_key_cannot_go_on_with_a_log(signing: Settings, hsm: SoftHsm, monkeypatch, capsys):
+    """A token that was made anew under the same label has another key, or none: refused, and nothing is signed by it."""
+    assert main(["apply", "--yes"]) == 0
+    pointer = signing.keys / "audit.hsm.json"
+    found = json.loads(pointer.read_text())
+    hsm.token("other")
+    pointer.write_text(json.dumps({**found, "token": "other"}))
+
+    assert main(["run", FLOW]) == 1
+
+    assert "SYN821" in capsys.readouterr().err
+
+
+def test_a_log_that_a_file_signs_stays_so(hsm: SoftHsm, tmp_path: Path, monkeypatch, capsys):
+    """Asking for a token afterwards is refused: a log is signed by one key for life."""
+    house(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name, value in {**hsm.environ, "SYNCLINE_AUDIT_SIGNER": "pkcs11:any/p256"}.items():
+        monkeypatch.setenv(name, value)
+
+    assert main(["run", FLOW]) == 1
+    assert "one key for life" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["hsm", "pkcs11:", "pkcs11:token/rsa", "file:audit.pem"])
+def test_a_place_that_is_none_is_refused(tmp_path: Path, place: str):
+    """Misspelt, no key is made anywhere."""
+    settings = read_settings(tmp_path, {"SYNCLINE_AUDIT_SIGNER": place})
+    with pytest.raises(Invalid) as caught:
+        open_signer(settings, "syncline/test")
+    assert caught.value.code == "SYN830"
+    assert not settings.keys.exists()

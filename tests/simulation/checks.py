@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
-from syncline.executor.facilities import audit_origin, signer
+from syncline.executor.facilities import audit_origin
 from syncline.model.condition import ConditionType, Truth
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS
@@ -225,6 +226,6 @@ def _evidence(world: World) -> None:
     settings = world.settings
     world.kernel.run(world.kernel.now + 5)
     origin = audit_origin(world.store.lineage)
-    key, _ = signer(settings.keys, origin)
+    key = load_signer(settings)
     found = verify(DirectoryFetcher(settings.audit), origin, [key.verifier])
     hold(found.ok, f"the audit log doesn't verify: {found}")

@@ -20,6 +20,7 @@ from typing import ClassVar, Final, Protocol, Self
 from syncline.audit.malformed import Malformed
 
 ED25519: Final = 0x01
+ECDSA: Final = 0x02
 MAX_NOTE: Final = 1_000_000
 """Longest note that is read, in bytes."""
 
@@ -39,7 +40,7 @@ _LOW_ORDER_Y: Final = frozenset(
 
 
 class Signer(Protocol):
-    """Who signs: a key in a file today, in an HSM later."""
+    """Who signs: a key in a file, or in an HSM."""
 
     @property
     def verifier(self) -> VerifierKey:
@@ -47,7 +48,7 @@ class Signer(Protocol):
         ...
 
     def sign(self, message: bytes) -> bytes:
-        """Return the 64-byte Ed25519 signature of `message`; raises Stalled when the key cannot be used."""
+        """Return the signature of `message`; raises Stalled when the key cannot be used."""
         ...
 
 
@@ -103,6 +104,57 @@ class VerifierKey:
         except (InvalidSignature, ValueError):
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class EcdsaKey(VerifierKey):
+    """A public key on P-256, as its DER (SPKI). A signature of it is ECDSA of the text's SHA-256, in DER.
+
+    HSMs have it more often than Ed25519. Its key ID is that of the key alone, as the format says.
+    """
+
+    KIND: ClassVar[int] = ECDSA
+
+    def __post_init__(self) -> None:
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
+
+        if not is_key_name(self.name):
+            raise Malformed(f"{self.name!r} is not a key name: it must have no spaces, controls or plus signs")
+        try:
+            key = load_der_public_key(self.public)
+        except ValueError:
+            key = None
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise Malformed("not a public key on P-256 in DER")
+        if key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != self.public:
+            raise Malformed("not a public key on P-256 in canonical form")
+
+    @property
+    def key_id(self) -> bytes:
+        """The first four bytes of SHA-256(key)."""
+        return hashlib.sha256(self.public).digest()[:4]
+
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` is this key's signature of `message`."""
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+        key = load_der_public_key(self.public)
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+        try:
+            key.verify(signature, message, ec.ECDSA(SHA256()))
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+def read_verifier(text: str) -> VerifierKey:
+    """A log's public key in its text form, Ed25519 or ECDSA; `Malformed` for any other."""
+    kind = decode(text.partition("+")[2].partition("+")[2])[:1]
+    return EcdsaKey.parse(text) if kind == bytes([ECDSA]) else VerifierKey.parse(text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,10 @@ import sys
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 
 class Refused(Exception):
@@ -40,12 +43,24 @@ def root(hashes: list[bytes]) -> bytes:
 
 
 def read_key(text: str) -> tuple[str, bytes, bytes]:
-    """Split a verifier key into name, key ID and public key."""
+    """Split a verifier key into name, key ID and public key (with its type before it)."""
     name, key_id, encoded = text.strip().split("+", 2)
     data = base64.b64decode(encoded, validate=True)
-    if data[0] != 1 or hashlib.sha256(name.encode() + b"\n" + data).hexdigest()[:8] != key_id:
-        raise Refused("the verifier key is damaged or not Ed25519")
-    return name, bytes.fromhex(key_id), data[1:]
+    named = {1: name.encode() + b"\n" + data, 2: data[1:]}.get(data[0])
+    if named is None or hashlib.sha256(named).hexdigest()[:8] != key_id:
+        raise Refused("the verifier key is damaged, or neither Ed25519 nor ECDSA")
+    return name, bytes.fromhex(key_id), data
+
+
+def check_signature(public: bytes, signature: bytes, message: bytes) -> None:
+    """Check a signature of the public key's type: 1 is Ed25519, 2 ECDSA with SHA-256."""
+    if public[0] == 1:
+        Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, message)
+        return
+    key = load_der_public_key(public[1:])
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Refused("the verifier key is not on P-256")
+    key.verify(signature, message, ec.ECDSA(SHA256()))
 
 
 def read_checkpoint(data: bytes, key: tuple[str, bytes, bytes]) -> tuple[int, bytes]:
@@ -61,7 +76,7 @@ def read_checkpoint(data: bytes, key: tuple[str, bytes, bytes]) -> tuple[int, by
         if base64.b64encode(raw).decode() != encoded:
             raise Refused("the signature line of the checkpoint is not in canonical form")
         try:
-            Ed25519PublicKey.from_public_bytes(public).verify(raw[4:], text.encode())
+            check_signature(public, raw[4:], text.encode())
         except InvalidSignature:
             raise Refused("the signature of the checkpoint does not verify") from None
         origin, size, digest = text.split("\n")[:3]

@@ -1,16 +1,15 @@
 """A signing key in a file: a PKCS#8 PEM of mode 0600 whose first line is a comment with the key's name.
 
-Whoever keeps the key elsewhere (an HSM) implements `note.Signer`.
+`hsm_signer.py` has keys in an HSM.
 """
 
 from __future__ import annotations
 
-import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncline.audit.key_text import place_key, read_key_file
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import VerifierKey
 from syncline.model.errors import Stalled
@@ -43,22 +42,7 @@ class FileSigner:
         pem = private.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written aside and linked, so that a key file is whole or absent, and two creators cannot both win.
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(_NAME + name.encode() + b"\n" + pem)
-                file.flush()
-                os.fsync(file.fileno())
-            os.link(draft, path)
-        except FileExistsError:
-            raise Stalled(
-                f"{path} already exists", code="SYN901", help="Keep the key: a log is signed by one key for life."
-            ) from None
-        finally:
-            draft.unlink()
+        place_key(path, _NAME + name.encode() + b"\n" + pem)
         return cls(verifier, private)
 
     @classmethod
@@ -67,18 +51,7 @@ class FileSigner:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-        try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                data = file.read(10_000)
-        except OSError as error:
-            raise Stalled(f"the signing key {path} cannot be read: {error.strerror}", code="SYN901") from None
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise Stalled(
-                f"the signing key {path} is open to others (mode {mode & 0o777:04o})",
-                code="SYN901",
-                help=f"chmod 600 {path}",
-            )
+        data = read_key_file(path)
         first, _, pem = data.partition(b"\n")
         try:
             private = load_pem_private_key(pem, password=None)

@@ -19,7 +19,7 @@ from typing import Final
 
 from syncline.audit.cosignature import CosignerKey
 from syncline.audit.malformed import Malformed
-from syncline.audit.note import VerifierKey
+from syncline.audit.note import VerifierKey, read_verifier
 
 _NONE: Final = "none"
 _COUNT = re.compile(r"[1-9][0-9]{0,3}")
@@ -111,7 +111,7 @@ class _Reader:
     def take(self, words: list[str]) -> None:
         match words:
             case ["log", key, *url] if len(url) <= 1:
-                self._log(VerifierKey.parse(key))
+                self._log(read_verifier(key))
             case ["witness", name, key, *url] if len(url) <= 1:
                 self._witness(Witness(name, CosignerKey.parse(key), "".join(url).rstrip("/")))
             case ["group", name, least, *members] if members:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.audit.log import AuditLog
-from syncline.audit.signer import FileSigner
+from syncline.audit.log_signer import open_signer
 from syncline.executor.audit_head import check_head, noting
 from syncline.executor.recorder import Recorder
 from syncline.executor.tokens import Vault
@@ -19,13 +19,9 @@ from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syncline.model.budget import Budgets
     from syncline.settings import Settings
     from syncline.state.store import StateStore
-
-SIGNER = "audit.pem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +38,6 @@ class Facilities:
 def audit_origin(lineage: str) -> str:
     """The log's origin (C2SP tlog-checkpoint): one log for each state lineage."""
     return f"syncline/{lineage}"
-
-
-def signer(keys: Path, origin: str) -> tuple[FileSigner, bool]:
-    """The audit signer of this home, made at first use; and whether it was made now."""
-    path = keys / SIGNER
-    if path.exists():
-        return FileSigner.load(path), False
-    return FileSigner.create(path, origin), True
 
 
 def _budgets(settings: Settings, store: StateStore) -> Budgets:
@@ -69,7 +57,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
     store = open_store(settings.state_url)
     try:
         origin = audit_origin(store.lineage)
-        key, made = signer(settings.keys, origin)
+        key, made = open_signer(settings, origin)
         log = AuditLog.open(settings.audit, key, origin)
         check_head(store, log)
         with closing(Recorder(log, settings.actor, noting(store))) as recorder:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from syncline.audit.journal import NAME, Journal
 from syncline.audit.log import AuditLog, encode_event
-from syncline.audit.signer import FileSigner
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.audit.checkpoint import Checkpoint
+    from syncline.audit.note import Signer
     from syncline.model.key import ObjectKey
 
 #: Seconds that events may be in the journal only.
@@ -63,6 +63,7 @@ class Recorder:
         self._queue: deque[_Waiting] = deque()
         self._publisher: threading.Thread | None = None
         self._closing = threading.Event()
+        self._unsigned = False  # the key couldn't be used: nothing is recorded before it can
         self._take()  # what a process that was killed left
 
     def event(
@@ -110,8 +111,9 @@ class Recorder:
     def _append(self, batch: Sequence[_Waiting]) -> None:
         error: BaseException | None = None
         try:
-            if self._journal.pending() > PUBLISH_BYTES:
+            if self._unsigned or self._journal.pending() > PUBLISH_BYTES:
                 self._take()
+                self._unsigned = False
             self._journal.append([entry for waiting in batch for entry in waiting.entries])
             self._publish_soon()
         except BaseException as failed:
@@ -135,19 +137,23 @@ class Recorder:
         while not self._closing.wait(PUBLISH_EVERY):
             with self._writing:
                 # A disk that is full now may not be so later; `close` and a long journal raise what it is.
-                with suppress(SynclineError, OSError):
+                try:
                     if self._journal.pending():
                         self._take()
                         continue
+                except SynclineError as error:
+                    self._unsigned = error.code == "SYN821"
+                except OSError:
+                    pass
                 self._publisher = None
                 return
 
 
-def publish_pending(audit: Path, key: Path) -> None:
+def publish_pending(audit: Path, signer: Callable[[], Signer]) -> None:
     """Takes into the log what a process that was killed left in its journal; a log without any isn't even opened."""
     journal = audit / NAME
     if not journal.exists() or not journal.stat().st_size:
         return
-    signer = FileSigner.load(key)
-    with closing(Journal(AuditLog.open(audit, signer, signer.verifier.name))) as left:
+    key = signer()
+    with closing(Journal(AuditLog.open(audit, key, key.verifier.name))) as left:
         left.publish()

@@ -12,10 +12,9 @@ from syncline.audit import checkpoint as checkpoints
 from syncline.audit import cosigning, tiles, witness_policy
 from syncline.audit.cosigning import Cosigned, Post, Unreachable, verify_cosigned
 from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.log_signer import log_verifier
 from syncline.audit.malformed import Malformed
-from syncline.audit.signer import FileSigner
 from syncline.audit.witness_policy import WitnessPolicy
-from syncline.executor.facilities import SIGNER
 from syncline.executor.proxies import environment_proxies
 from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.sdk.clock import SystemClock
@@ -48,7 +47,7 @@ def read_policy(settings: Settings) -> WitnessPolicy | None:
 
 def log_key(settings: Settings) -> VerifierKey:
     """The public half of the key that signs this home's log."""
-    return FileSigner.load(settings.keys / SIGNER).verifier
+    return log_verifier(settings)
 
 
 def cosigned_newest(settings: Settings, policy: WitnessPolicy) -> bool:

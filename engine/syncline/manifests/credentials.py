@@ -13,7 +13,7 @@ from typing import Final
 from syncline.manifests.node import Node, walk
 from syncline.model.manifest import Path
 
-_FORMS: Final = {
+FORMS: Final = {
     "a private key": r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----",
     "an age identity": r"AGE-SECRET-KEY-1[0-9A-Z]{20,}",
     "a GitHub token": r"gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}",
@@ -25,17 +25,28 @@ _FORMS: Final = {
     "an npm token": r"npm_[A-Za-z0-9]{30,}",
     "a SendGrid key": r"SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}",
     "a JSON Web Token": r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "a Vault token": r"\bhv[sb]\.[A-Za-z0-9_-]{24,}",
+    "a Slack webhook": r"hooks\.slack\.com/services/T[A-Z0-9]{6,}/B[A-Z0-9]{6,}/[A-Za-z0-9]{16,}",
+    "a PyPI token": r"pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{40,}",
+    "an Azure storage key": r"AccountKey=[A-Za-z0-9+/]{86}==",
+    "a HubSpot token": r"\bpat-(?:na|eu)[0-9]-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+    "a Shopify token": r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}\b",
+    "an Atlassian token": r"\bATATT3[A-Za-z0-9_=-]{60,}",
+    "a DigitalOcean token": r"\bdo[opr]_v1_[0-9a-f]{64}\b",
+    "a Databricks token": r"\bdapi[0-9a-f]{32}\b",
+    "a Linear key": r"\blin_api_[A-Za-z0-9]{40}\b",
     "a URL with a password": r"[a-z][a-z0-9+.-]*://[^/?#\s:@]*:[^/?#\s@{]+@",
 }
-_ANY_FORM = re.compile("|".join(_FORMS.values()))
-_FORM = {what: re.compile(form) for what, form in _FORMS.items()}
+_ANY_FORM = re.compile("|".join(FORMS.values()))
+_FORM = {what: re.compile(form) for what, form in FORMS.items()}
 _NAME = re.compile(
     r"(?i)(?:^|[a-z0-9_.-])?(?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization)$"
 )
 # A text that holds none of these has neither sign. Finding substrings takes a twentieth of the expressions' time.
 _FORM_HINTS: Final = (
     "-----BEGIN", "AGE-SECRET-KEY", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk_",
-    "rk_", "AKIA", "ASIA", "AIza", "npm_", "SG.", "eyJ", "://", "\\",
+    "rk_", "AKIA", "ASIA", "AIza", "npm_", "SG.", "eyJ", "://", "\\", "hvs.",
+    "hvb.", "hooks.slack", "pypi-", "AccountKey", "pat-", "shp", "ATATT3", "_v1_", "dapi", "lin_api_",
 )  # fmt: skip
 _NAME_HINTS: Final = ("passw", "passphrase", "secret", "token", "key", "authorization")
 _KEY_ALONE = re.compile(r"(?<![-_a-z])key\b|secretref|keys\b")
@@ -58,6 +69,16 @@ def form_of(text: str) -> str:
     if not any(hint in text for hint in _FORM_HINTS) or not _ANY_FORM.search(text):
         return ""
     return next(what for what, form in _FORM.items() if form.search(text))
+
+
+def form_at(text: str) -> tuple[str, int, int] | None:
+    """Which credential's form something in a text has, in words, and from where to where; None for none."""
+    if not any(hint in text for hint in _FORM_HINTS):
+        return None
+    for what, form in _FORM.items():
+        if found := form.search(text):
+            return what, found.start(), found.end()
+    return None
 
 
 def names_one(name: str) -> bool:

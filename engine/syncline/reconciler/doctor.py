@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.audit.fetch import DirectoryFetcher
-from syncline.audit.signer import FileSigner
+from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
-from syncline.executor.facilities import SIGNER
 from syncline.executor.proxies import environment_proxies, unheeded
 from syncline.model.errors import SynclineError
 from syncline.reconciler.needs import secret_problem, secret_refs
@@ -127,7 +126,7 @@ def _audit(settings: Settings) -> Iterator[Finding]:
     if not settings.audit.is_dir():
         yield Finding("audit log", ok=None, message="begins with the first apply")
         return
-    key = FileSigner.load(settings.keys / SIGNER).verifier
+    key = load_signer(settings).verifier
     found = verify(DirectoryFetcher(settings.audit), key.name, [key])
     size = found.checkpoint.size if found.checkpoint else 0
     first = found.findings[0].message if found.findings else f"{size:,} entries verify"

@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import base64
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import note, tree
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.malformed import Malformed
-from syncline.audit.note import VerifierKey
+from syncline.audit.note import EcdsaKey, VerifierKey
 from syncline.audit.signer import FileSigner
 
 # The example of the Go package golang.org/x/mod/sumdb/note, which the format comes from.
@@ -155,3 +160,41 @@ def test_a_checkpoint_belongs_to_one_log(signer: FileSigner):
     assert checkpoints.verify(signed, "other", [signer.verifier]).extensions == ("extension",)
     with pytest.raises(Malformed, match="not of 'mine'"):
         checkpoints.verify(signed, "mine", [signer.verifier])
+
+
+def _ecdsa(name: str = "example.com/hsm") -> tuple[EcdsaKey, ec.EllipticCurvePrivateKey]:
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return EcdsaKey(name, public), private
+
+
+def test_an_ecdsa_key_verifies_its_signatures_only():
+    """Of the text that was signed, by that key; in text form it reads back as what it is, and its ID is of the key alone."""
+    key, private = _ecdsa()
+    other, _ = _ecdsa()
+    signature = private.sign(b"text", ec.ECDSA(SHA256()))
+
+    assert key.verifies(b"text", signature)
+    assert not key.verifies(b"texts", signature)
+    assert not other.verifies(b"text", signature)
+    assert note.read_verifier(str(key)) == key
+    assert key.key_id == sha256(key.public).digest()[:4] == EcdsaKey("another", key.public).key_id
+    for at in range(len(signature)):
+        assert not key.verifies(b"text", signature[:at] + bytes([signature[at] ^ 1]) + signature[at + 1 :])
+
+
+def test_only_p256_in_canonical_form_is_an_ecdsa_key():
+    """Other curves, other kinds of keys, and points in another form are refused."""
+    p384 = ec.generate_private_key(ec.SECP384R1()).public_key()
+    p256 = ec.generate_private_key(ec.SECP256R1()).public_key()
+    ed = Ed25519PrivateKey.generate().public_key()
+    spki = PublicFormat.SubjectPublicKeyInfo
+    for public in (
+        p384.public_bytes(Encoding.DER, spki),
+        ed.public_bytes(Encoding.DER, spki),
+        p256.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+        p256.public_bytes(Encoding.DER, spki)[:-1],
+        b"",
+    ):
+        with pytest.raises(Malformed):
+            EcdsaKey("k", public)

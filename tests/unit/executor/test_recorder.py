@@ -118,7 +118,7 @@ def test_what_a_killed_process_recorded_is_published_by_the_next(recorder, log, 
         recorder.record([recorder.event(Action.plan, number=number)])
     assert log.checkpoint()[0].size == 0
 
-    publish_pending(log.directory, tmp_path / "key.pem")
+    publish_pending(log.directory, lambda: FileSigner.load(tmp_path / "key.pem"))
     Recorder(log, "next").close()
 
     assert log.checkpoint()[0].size == 3
@@ -132,3 +132,41 @@ def test_a_long_journal_is_published_before_it_grows(recorder, log, monkeypatch)
 
     assert recorder._journal.pending() < 3_000
     assert log.checkpoint()[0].size > 0
+
+
+class Unplugged:
+    """A signer that may be out of reach, as one in an HSM."""
+
+    def __init__(self, signer: FileSigner) -> None:
+        self.verifier = signer.verifier
+        self.there = True
+        self._signer = signer
+
+    def sign(self, message: bytes) -> bytes:
+        if not self.there:
+            raise Stalled("the token isn't there", code="SYN821")
+        return self._signer.sign(message)
+
+
+def test_once_the_key_is_out_of_reach_nothing_is_recorded(tmp_path, monkeypatch):
+    """From the first signature that fails, evidence is refused, so that whoever needs it stops; once it is back, what
+    was recorded before is signed and recording goes on.
+    """
+    monkeypatch.setattr(recorders, "PUBLISH_EVERY", 0.05)
+    key = Unplugged(FileSigner.create(tmp_path / "key.pem", ORIGIN))
+    log = AuditLog.open(tmp_path / "log", key, ORIGIN)
+    recorder = Recorder(log, "tests")
+    key.there = False
+    recorder.record([recorder.event(Action.plan)])
+    until = time.monotonic() + 120
+    while recorder._publisher is not None and time.monotonic() < until:
+        time.sleep(0.01)
+
+    with pytest.raises(Stalled) as caught:
+        recorder.record([recorder.event(Action.plan)])
+    assert caught.value.code == "SYN821"
+
+    key.there = True
+    recorder.record([recorder.event(Action.plan)])
+    recorder.close()
+    assert log.checkpoint()[0].size == 2

@@ -30,21 +30,20 @@ def no_log(settings: Settings) -> Invalid:
 def open_log(settings: Settings, key_text: str | None) -> tuple[DirectoryFetcher, VerifierKey]:
     """The log to read, and the key to trust: as given, else the public half of the key that signs here."""
     from syncline.audit.fetch import DirectoryFetcher
-    from syncline.audit.note import VerifierKey
-    from syncline.executor.facilities import SIGNER
+    from syncline.audit.note import read_verifier
 
     if not settings.audit.is_dir():
         raise no_log(settings)
     if key_text is not None:
         try:
-            return DirectoryFetcher(settings.audit), VerifierKey.parse(key_text)
+            return DirectoryFetcher(settings.audit), read_verifier(key_text)
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="--key") from None
-    from syncline.audit.signer import FileSigner
+    from syncline.audit.log_signer import load_signer, log_verifier
     from syncline.executor.recorder import publish_pending
 
-    publish_pending(settings.audit, settings.keys / SIGNER)
-    return DirectoryFetcher(settings.audit), FileSigner.load(settings.keys / SIGNER).verifier
+    publish_pending(settings.audit, lambda: load_signer(settings))
+    return DirectoryFetcher(settings.audit), log_verifier(settings)
 
 
 def entries_of(settings: Settings) -> Iterator[bytes]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +12,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit
+from syncline.cli.output.findings import FORMATS, Format, Report, relocate, render
 from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.text import visible
 from syncline.model.secret import Secret
@@ -119,6 +122,34 @@ def rotate(app: App, reference: str, tenant: str, *, generate: bool, finish: boo
     else:
         app.say(f"{ref} is in place; there was none before.")
     return Exit.ok
+
+
+@secrets.command(short_help="Look for secrets in committed files.")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--staged", is_flag=True, help="What is staged for the next commit, as a hook wants it.")
+@output(*FORMATS, help="How to write the findings.")
+@pass_app
+def scan(app: App, files: tuple[Path, ...], form: Format, *, staged: bool) -> Exit:
+    """Look for secrets in FILES, or in all files of the repository that Git has: known forms of tokens and keys, and
+    random values of what is named like a secret. No value is shown.
+
+    A line that says `syncline:allow-secret` is passed over. Exit code 1 when something is found.
+    """
+    from syncline.cli.output.excerpt import Sources
+    from syncline.manifests import leaks
+
+    root = app.settings().root
+    if staged:
+        names: tuple[str, ...] = leaks.to_be_committed(root)
+    else:
+        names = tuple(os.path.relpath(file, root) for file in files) or leaks.tracked(root)
+    found = leaks.scan(root, names, staged=staged)
+    if found or form not in {"text", "concise"}:
+        shown = Report(names, 0, relocate(found, os.path.relpath(root)))
+        app.say(render(shown, form, sources=Sources(root), paint=app.paint, limit=app.columns))
+    else:
+        app.say(f"No secret was found in {len(names):,} files.")
+    return Exit.failed if found else Exit.ok
 
 
 def _reference(text: str) -> Reference:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
 
     PATH is a configuration repository (instead of --root), or a file whose findings alone are shown. A repository with
     environments is checked in each of them, unless one is named. All findings are
-    shown at once, each with its place and a code that `syncline explain` explains. Nothing is contacted or changed.
+    shown at once, each with its place and a code that `syncline explain` explains. Secrets in other files that Git has
+    are findings as well (SYN831). Nothing is contacted or changed.
 
     With --base, the version of a connector that changed since a Git revision, such as origin/main, must have been
     raised as its changes demand (SYN260): breaking, additive or a fix, as `syncline connector diff` tells them apart.
@@ -48,12 +50,23 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     else:
         found = workflow.validate_each(settings, mapping_tests=not skip_tests, base=base)
     report = _report(found, settings.root, file)
+    if file is None:
+        report = _with_leaks(report, settings.root)
     here = relocate(report.findings, os.path.relpath(settings.root))
     from syncline.cli.output.excerpt import Sources
 
     shown = Report(report.files, report.objects, here)
     app.say(render(shown, form, sources=Sources(settings.root, base=Path()), paint=app.paint, limit=app.columns))
     return exit_code(here) if report.files else Exit.failed
+
+
+def _with_leaks(report: Report, root: Path) -> Report:
+    """With secrets that were written into files which Git has and which are no manifests."""
+    from syncline.manifests import leaks
+
+    known = set(report.files)
+    found = leaks.scan(root, [name for name in leaks.tracked(root) if name not in known])
+    return replace(report, findings=(*report.findings, *found)) if found else report
 
 
 def _report(found: dict[str, Validation], root: Path, file: Path | None) -> Report:

@@ -114,9 +114,10 @@ def _signer(folder: Path, name: str | None) -> FileSigner:
 
 
 def _log_key(text: str) -> VerifierKey:
-    from syncline.audit.note import VerifierKey
+
+    from syncline.audit.note import read_verifier
 
     try:
-        return VerifierKey.parse(text)
+        return read_verifier(text)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--log") from None

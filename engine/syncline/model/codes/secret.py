@@ -108,4 +108,26 @@ CODES: tuple[Code, ...] = (
         "A secret was replaced, and its former value still counts: another replacement would forget that one.",
         "End the window with `syncline secrets rotate REFERENCE --finish`, once nobody uses the former value.",
     ),
+    Code(
+        "SYN830",
+        "not a place for a signing key",
+        "SYNCLINE_AUDIT_SIGNER names no token and algorithm that the audit log's key can be made in.",
+        "Give pkcs11:TOKEN/ed25519 or pkcs11:TOKEN/p256, before the first apply.",
+        bad="SYNCLINE_AUDIT_SIGNER=hsm",
+        good="SYNCLINE_AUDIT_SIGNER=pkcs11:syncline/p256",
+    ),
+    Code(
+        "SYN831",
+        "secret in a committed file",
+        "A file that Git has holds what looks like a secret: it has the form of one, or is the random value of what is "
+        "named like one. It isn't shown here.",
+        "Put it into a secret provider, and change it: removing it from Git is not enough. Mark a line that holds none "
+        "with `syncline:allow-secret`.",
+    ),
+    Code(
+        "SYN832",
+        "no files to scan",
+        "Staged files were to be looked through for secrets, and the folder is in no Git repository.",
+        "Name the files, or run it in a repository.",
+    ),
 )

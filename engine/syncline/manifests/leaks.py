@@ -1,0 +1,150 @@
+"""Secrets that were written into committed files: by their form, or by a name and the randomness of what it is given.
+
+Manifests are looked through when they are loaded (`credentials.py`); this is for every other text that Git has. What it
+finds is shown nowhere: a finding has a place and says what it looks like.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from syncline.manifests.credentials import form_at, scrub
+from syncline.manifests.repository import git, run_git
+from syncline.model.diagnostic import Diagnostic, Place, Severity
+from syncline.model.errors import Invalid
+
+#: A line that says so is passed over; it shows in a review.
+ALLOWED: Final = "syncline:allow-secret"
+#: Larger files are data, not text that somebody wrote.
+MAX_SIZE: Final = 1_000_000
+_LONGEST_LINE: Final = 5_000
+#: Bits a character, above which a text of that kind is random: keys have 3 and more (hexadecimal), 4 and more (base64).
+_HEX_BITS: Final = 3.0
+_BITS: Final = 3.6
+_SHORTEST: Final = 16
+
+_HEX = re.compile(r"[0-9a-fA-F]+")
+_ASSIGNED = re.compile(
+    r"(?i)(?<![a-z])((?:[a-z0-9]+[-_.])*(?:api[-_]?key|access[-_]?key|secret[-_]?key|private[-_]?key|auth[-_]?token|"
+    r"access[-_]?token|client[-_]?secret|signing[-_]?key|passphrase|password|passwd|secret|token))"
+    r"[\"']?\s*(?::=|=>|[:=])\s*"
+    r"(?:\"(?P<double>[^\"\s]{16,512})\"|'(?P<single>[^'\s]{16,512})'|(?P<bare>[A-Za-z0-9_+/=.~-]{16,512})(?=$|[\s,;#}]))"
+)
+_HINTS: Final = ("key", "token", "secret", "passw", "passphrase")
+#: What examples and templates are written with.
+_PLACEHOLDER = re.compile(
+    r"(?i)example|placeholder|change[-_]?me|dummy|sample|your[-_]|xxxx|\*\*\*|\.\.\.|…|redacted|<|\$\{|\$\(|\{\{|%\(|canary|"
+    r"^[a-z]+$|^[a-z]+([-_.][a-z]+)+$|^(0x)?0+$|^[a-z_.]+\(|://"
+)
+#: Files that others make, and that are full of digests.
+_MADE: Final = frozenset({
+    "package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "poetry.lock", "uv.lock", "Cargo.lock",
+    "go.sum", "Gemfile.lock", "composer.lock",
+})  # fmt: skip
+_SEALED: Final = "ENC[AES256_GCM,"
+
+
+def scan(root: Path, files: Sequence[str], *, staged: bool = False) -> tuple[Diagnostic, ...]:
+    """
+    What looks like a secret in these files of the folder, as they are on disk, or as they are staged for a commit.
+
+    Files that aren't text, are larger than 1 MB, or are made by package managers are passed over.
+    """
+    found: list[Diagnostic] = []
+    for file in files:
+        if PurePosixPath(file).name in _MADE:
+            continue
+        data = _staged(root, file) if staged else _content(root / file)
+        if data is None or len(data) > MAX_SIZE or b"\0" in data[:8_000]:
+            continue
+        found += scan_text(file, data.decode("utf-8", errors="replace"))
+    return tuple(found)
+
+
+def scan_text(file: str, text: str) -> Iterator[Diagnostic]:
+    """What looks like a secret in a text, line by line."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if ALLOWED in line or _SEALED in line or len(line) > _LONGEST_LINE:
+            continue
+        form = form_at(line)
+        if form is not None:
+            what, start, end = form
+            if _meant(what, line, start, end):
+                yield _finding(file, number, line, (start, end), f"this looks like {what}")
+            continue
+        lower = line.lower()
+        for match in _ASSIGNED.finditer(line) if any(hint in lower for hint in _HINTS) else ():
+            value = match["double"] or match["single"] or match["bare"]
+            if _random(value):
+                at = match.start(match.lastgroup or 0)
+                what = f"the value of {match[1][:60]!r} looks like a secret"
+                yield _finding(file, number, line, (at, at + len(value)), what)
+                break
+
+
+def tracked(root: Path) -> tuple[str, ...]:
+    """The files of the folder that Git has, relative to it; none outside Git."""
+    said = git(root, "ls-files", "-z", "--cached", "--", ".")
+    return tuple(filter(None, (said or "").split("\0")))
+
+
+def to_be_committed(root: Path) -> tuple[str, ...]:
+    """The files that are staged, relative to the folder. `Invalid` (SYN832) outside Git."""
+    said = git(root, "diff", "--cached", "--name-only", "--relative", "-z", "--diff-filter=ACMR", "--", ".")
+    if said is None:
+        raise Invalid(f"{root} is in no Git repository", code="SYN832", help="Name the files to be looked through.")
+    return tuple(filter(None, said.split("\0")))
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        if path.is_symlink() or not path.is_file():
+            return None
+        with path.open("rb") as opened:
+            return opened.read(MAX_SIZE + 1)
+    except OSError:
+        return None
+
+
+def _staged(root: Path, file: str) -> bytes | None:
+    done = run_git(root, "show", f":./{file}")
+    return done.stdout if done.returncode == 0 else None
+
+
+def _meant(what: str, line: str, start: int, end: int) -> bool:
+    """Whether a form is one in earnest: a URL's password isn't a word of an example, a key's first line isn't all."""
+    if what == "a private key":
+        return line[end : end + 1] not in {'"', "'", "`"}
+    if what != "a URL with a password":
+        return True
+    password = line[start:end].rpartition(":")[2].rstrip("@")
+    return len(password) >= 8 and not _PLACEHOLDER.search(password) and any(c.isdigit() for c in password)
+
+
+def _random(value: str) -> bool:
+    """Whether a value is as irregular as a key, and is no placeholder, name or path."""
+    if len(value) < _SHORTEST or _PLACEHOLDER.search(value) or value.count("/") > len(value) / 8:
+        return False
+    if not (any(c.isdigit() for c in value) and any(c.isalpha() for c in value)):
+        return False
+    counts = Counter(value)
+    bits = -sum(n / len(value) * math.log2(n / len(value)) for n in counts.values())
+    return bits >= (_HEX_BITS if _HEX.fullmatch(value) else _BITS)
+
+
+def _finding(file: str, number: int, line: str, where: tuple[int, int], message: str) -> Diagnostic:
+    start, end = where
+    return Diagnostic(
+        "SYN831",
+        message,
+        Place(file, number, start + 1, number, end + 1),
+        Severity.error,
+        excerpt=scrub(line[:start] + "*" * (end - start) + line[end:]),
+        help="Put it into a secret provider, and change it: whoever reads the history has it. "
+        f"If it is none, say so on its line: {ALLOWED}",
+    )

@@ -1,0 +1,135 @@
+"""The scanner of committed files. Secrets in here are put together, so that no file of this repository holds one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from syncline.cli.main import main
+from syncline.manifests.leaks import MAX_SIZE, scan, scan_text, tracked
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BODY = "q8Zr2Lw0Xv5Tn7Bk3Jd9"
+SECRETS = {
+    "GitHub": "ghp_" + BODY * 2,
+    "GitLab": "glpat-" + BODY,
+    "Slack": "xox" + "b-123456789012-" + BODY,
+    "Slack webhook": "https://hooks.slack.com/services/T0" + "AAAAAA1/B0AAAAAA1/" + BODY,
+    "Stripe": "sk_" + "live_" + BODY,
+    "AWS": "AKI" + "AQ8ZR2LW0XV5TN7BK",
+    "Google": "AIz" + "a" + BODY + "q8Zr2Lw0Xv5Tn7B",
+    "Vault": "hvs." + BODY * 2,
+    "private key": "-----BEGIN RSA " + "PRIVATE KEY-----",
+    "age": "AGE-SECRET-" + "KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQ",
+    "Azure": "AccountKey=" + "Ab3" * 28 + "xy==",
+    "database URL": "postgres://app:" + BODY + "@db.internal/app",
+    "assigned": f'PASSWORD = "{BODY}"',
+    "environment": f"export API_TOKEN={BODY}",
+    "JSON": json.dumps({"client_secret": BODY}),
+    "hexadecimal": "signing_key: 9f86d081884c7d65" + "9a2feaa0c55ad015",
+    "base64": "secret-key = '" + "Zm9vYmFyYmF6MTIzNDU2Nzg5MA9x" + "'",
+}
+HARMLESS = (
+    'token = os.environ["HELPDESK_TOKEN"]',
+    "token: {secretRef: {provider: env, key: HELPDESK_TOKEN}}",
+    "password: correct-horse-battery-staple",
+    'password = "changeme-changeme-1"',
+    "API_TOKEN=${API_TOKEN_FROM_THE_VAULT_1}",
+    "API_TOKEN=<your token goes here 123>",
+    'SECRET_KEY = "your-secret-key-123456"',
+    "secret: arn:aws:secretsmanager:eu-west-1:123456789012:secret:acme/crm",
+    "tokens: 4096",
+    "token_url: https://login.example.com/oauth2/token",
+    "client_secret = settings.clients.helpdesk.secret1",
+    "sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    "commit: 55ca6286e3e4f4fba5d0448333fa99fc5a404a73",
+    "--hash=sha256:be4a0b195f149690c166e850609a477c532ddbfbaed96a404d4e43f8d5e2689f",
+    "password=ENC[AES256_GCM,data:Zm9vYmFyMTIzNDU2,iv:abc,tag:def,type:str]",
+    "postgres://app:password@db.example.com/app",
+    "postgres://app:${DB_PASSWORD}@db/app",
+    "The token is kept in /run/secrets/helpdesk/token-2026.",
+    "def token(self, reference: Reference) -> Secret:",
+    "secret = secrets.token_hex(32)",
+    "passphrase = getpass.getpass('Passphrase1: ')",
+    "token=0000000000000000000000",
+    "password: ********************1a",
+)
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_found_and_not_shown(name: str):
+    """Known forms, and random values of what is named like a secret: its line, its column, and not a part of it."""
+    text = f"first line\n  {SECRETS[name]} # end\n"
+
+    found = list(scan_text("config.env", text))
+
+    assert [(d.code, d.place.line) for d in found] == [("SYN831", 2)]
+    shown = f"{found[0]}"
+    assert BODY not in shown
+    assert SECRETS[name] not in shown
+
+
+@pytest.mark.parametrize("line", HARMLESS)
+def test_what_is_no_secret_is_left_alone(line: str):
+    """References, placeholders, names, addresses, digests and code that reads a secret."""
+    assert list(scan_text("file", line)) == []
+
+
+def test_a_line_may_say_that_it_holds_none():
+    """The mark is on the line itself, where a review sees it."""
+    assert not list(scan_text("file", f"{SECRETS['assigned']}  # syncline:allow-secret"))
+    assert list(scan_text("file", f"# syncline:allow-secret\n{SECRETS['assigned']}"))
+
+
+def test_this_project_raises_no_false_alarm():
+    """All of this project's own code, documents and examples: a thousand files, and not one finding."""
+    from tests.docs.blocks import ROOT
+
+    files = [file for file in tracked(ROOT) if not file.startswith("tests/")]  # whose examples of secrets are meant
+    if not files:
+        pytest.skip("not a Git checkout")
+    assert [f"{d.place} {d.message}" for d in scan(ROOT, files)] == []
+
+
+def test_what_is_no_text_is_passed_over(tmp_path: Path):
+    """Binary files, large ones, links, lock files and what isn't there."""
+    line = SECRETS["GitHub"]
+    (tmp_path / "binary").write_bytes(b"\0" + line.encode())
+    (tmp_path / "large").write_text(line + " " * MAX_SIZE)
+    (tmp_path / "poetry.lock").write_text(line)
+    (tmp_path / "text").write_text(line)
+    (tmp_path / "link").symlink_to("text")
+
+    found = scan(tmp_path, ["binary", "large", "poetry.lock", "link", "absent", "text"])
+
+    assert [d.place.file for d in found] == ["text"]
+
+
+def git(root: Path, *args: str) -> None:
+    subprocess.run(["git", "-C", str(root), *args], check=True, capture_output=True)
+
+
+def test_a_hook_looks_at_what_is_staged(tmp_path: Path, monkeypatch, capsys):
+    """What the commit will hold counts, not what is on disk; `validate` finds what is committed, and no value is shown."""
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "-q")
+    (tmp_path / "app.env").write_text(f"{SECRETS['environment']}\n")
+    assert main(["secrets", "scan", "--staged"]) == 0
+    git(tmp_path, "add", "app.env")
+    (tmp_path / "app.env").write_text("clean\n")
+
+    assert main(["secrets", "scan", "--staged"]) == 1
+    assert main(["secrets", "scan"]) == 0
+    (tmp_path / "app.env").write_text(f"{SECRETS['environment']}\n")
+    assert main(["secrets", "scan"]) == 1
+    assert main(["secrets", "scan", "app.env"]) == 1
+    assert main(["validate"]) == 1
+
+    said = capsys.readouterr()
+    assert said.out.count("error[SYN831]") == 4
+    assert BODY not in said.out + said.err
