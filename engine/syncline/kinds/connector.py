@@ -126,6 +126,14 @@ class Tls(Spec):
             description="File of the repository with the only authorities to trust, in PEM form, for a private one.",
         ),
     ] = ""
+    pins: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^sha256/[A-Za-z0-9+/]{43}=$")], ...],
+        Field(
+            max_length=8,
+            description="The only keys that the server's certificate may have: sha256/ and the base64 of its SPKI's "
+            "digest. Absent: any that an authority vouches for. Give the next one too, before it is used.",
+        ),
+    ] = ()
 
 
 class Http(Spec):

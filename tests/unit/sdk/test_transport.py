@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import ssl
+import subprocess
 import threading
 import time
 import tracemalloc
@@ -12,7 +13,7 @@ import pytest
 
 from syncline.model.errors import Invalid
 from syncline.sdk.clock import SystemClock
-from syncline.sdk.http import Egress, HttpTransport, Lookups, Request, Tls, TransportError
+from syncline.sdk.http import Egress, HttpTransport, Lookups, Request, Tls, TransportError, pin_of
 from tests.api_server import Reply, api_server
 from tests.unit.sdk.test_http import certificate, server_context
 
@@ -131,6 +132,40 @@ def test_tls_1_2_must_be_declared(tmp_path):
         strict.close()
         declared.close()
     assert (caught.value.permanent, caught.value.code) == (True, "SYN468")
+
+
+def test_a_pinned_key_is_the_only_one(tmp_path):
+    """A server that an authority vouches for and that has another key gets not a byte; one of several pins is enough."""
+    pem = certificate(tmp_path)
+    ca = pem.read_text().partition("-----BEGIN PRIVATE")[0]
+    own, other = pin_of(ssl.PEM_cert_to_DER_cert(ca)), "sha256/" + "A" * 43 + "="
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        return Reply({})
+
+    with api_server(answer, server_context(pem)) as api:
+        right, wrong = transport(tls=Tls(ca=ca, pins=(other, own))), transport(tls=Tls(ca=ca, pins=(other,)))
+        assert right.send(Request("GET", api.url), 60.0).status == 200
+        with pytest.raises(TransportError, match="isn't one that is pinned") as caught:
+            wrong.send(Request("GET", api.url), 60.0)
+        right.close()
+        wrong.close()
+    assert (caught.value.permanent, caught.value.code, caught.value.unsent) == (True, "SYN833", True)
+    assert len(asked) == 1
+
+
+def test_a_pin_is_what_openssl_prints(tmp_path):
+    """The pin of a certificate is the digest that the page on limits has openssl compute."""
+    pem = certificate(tmp_path)
+    command = (
+        f"openssl x509 -in {pem} -pubkey -noout | openssl pkey -pubin -outform der"
+        " | openssl dgst -sha256 -binary | base64 | sed 's,^,sha256/,'"
+    )
+    said = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, check=True).stdout.strip()
+
+    assert pin_of(ssl.PEM_cert_to_DER_cert(pem.read_text().partition("-----BEGIN PRIVATE")[0])) == said
 
 
 def test_a_client_certificate_is_presented(tmp_path):

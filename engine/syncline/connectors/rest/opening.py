@@ -67,6 +67,7 @@ def open_transport(instance: Instance, http: Http, clock: Clock, clients: Client
         read_authorities(instance.root, http.tls.ca, f"{instance.name}: http.tls.ca"),
         certificate.reveal() if certificate is not None else "",
         secrets.get("certificate_key"),
+        http.tls.pins,
     )
     return HttpTransport(
         clock,

@@ -130,4 +130,13 @@ CODES: tuple[Code, ...] = (
         "Staged files were to be looked through for secrets, and the folder is in no Git repository.",
         "Name the files, or run it in a repository.",
     ),
+    Code(
+        "SYN833",
+        "server's key isn't pinned",
+        "A server's certificate is issued by an authority that is trusted, and its key is none of http.tls.pins. "
+        "Nothing was sent.",
+        "Ask the vendor whether the key was changed. If it was, add its pin; else somebody is in between.",
+        bad='tls: {pins: ["sha256/an old one"]}',
+        good='tls: {pins: ["sha256/the present one", "sha256/the next one"]}',
+    ),
 )

@@ -14,7 +14,7 @@ from syncline.sdk.http.lookup import Lookup, Lookups
 from syncline.sdk.http.message import Request, Response, Transport, TransportError
 from syncline.sdk.http.pool import Pool
 from syncline.sdk.http.proxy import Proxy
-from syncline.sdk.http.tls import Spoken, Tls, context_of
+from syncline.sdk.http.tls import Spoken, Tls, context_of, pin_of
 from syncline.sdk.http.transport import HttpTransport
 from syncline.sdk.http.url import (
     Origin,
@@ -43,6 +43,7 @@ __all__ = [
     "checked_url",
     "context_of",
     "origin_of",
+    "pin_of",
     "same_origin",
     "shown_url",
     "with_query",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
+import hashlib
 import os
 import ssl
 import tempfile
@@ -19,20 +21,22 @@ from syncline.model.secret import Secret
 @dataclass(frozen=True, slots=True)
 class Tls:
     """How connections are secured: the oldest version spoken, the only authorities trusted (PEM; empty: the machine's),
-    and the client's own certificate (PEM, with its chain) and key, for servers that ask for one.
+    the client's own certificate (PEM, with its chain) and key, for servers that ask for one, and the only keys that the
+    server's certificate may have (`sha256/…`, see `pin_of`; empty: any).
 
     Two are equal, and may share connections, if their versions, authorities and certificates are.
 
     >>> Tls().minimum
     '1.3'
     >>> Tls(key=Secret("-----BEGIN PRIVATE KEY-----"))
-    Tls(minimum='1.3', ca='', chain='')
+    Tls(minimum='1.3', ca='', chain='', pins=())
     """
 
     minimum: Literal["1.2", "1.3"] = "1.3"
     ca: str = ""
     chain: str = ""
     key: Secret | None = field(default=None, compare=False, repr=False)
+    pins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,19 @@ def spoken(sock: ssl.SSLSocket) -> Spoken:
     names = {name: value for part in certificate.get("issuer", ()) for name, value in part}
     issuer = str(names.get("organizationName") or names.get("commonName") or "")
     return Spoken(sock.version() or "", cipher[0] if cipher else "", issuer, day)
+
+
+def pin_of(certificate: bytes) -> str:
+    """The pin of a certificate's key: `sha256/` and the base64 of the SHA-256 of its SPKI (RFC 7469), from DER.
+
+    A certificate that is renewed with the same key keeps it. Example: `pin_of(sock.getpeercert(binary_form=True))`.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from cryptography.x509 import load_der_x509_certificate
+
+    key = load_der_x509_certificate(certificate).public_key()
+    digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    return "sha256/" + base64.b64encode(digest).decode()
 
 
 @lru_cache(maxsize=512)

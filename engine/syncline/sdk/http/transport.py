@@ -26,7 +26,7 @@ from syncline.sdk.http.lookup import Lookup, Lookups
 from syncline.sdk.http.message import Request, Response, TransportError
 from syncline.sdk.http.pool import Pool
 from syncline.sdk.http.proxy import Proxy, place_of
-from syncline.sdk.http.tls import Spoken, Tls, context_of, spoken
+from syncline.sdk.http.tls import Spoken, Tls, context_of, pin_of, spoken
 from syncline.sdk.http.url import Origin, checked_url, origin_of
 
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
@@ -192,6 +192,7 @@ class HttpTransport:
                 sock.settimeout(self._left(deadline))
                 context = self._context or context_of(self._tls)
                 sock = secured = context.wrap_socket(sock, server_hostname=origin.host)
+                _check_pins(secured, self._tls.pins, origin)
                 self.spoken = spoken(secured)
         except BaseException:
             sock.close()
@@ -296,6 +297,20 @@ _TLS_REFUSED = {
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
 }
+
+
+def _check_pins(sock: ssl.SSLSocket, pins: tuple[str, ...], origin: Origin) -> None:
+    """Refuses a server whose certificate was issued rightly, and has a key that isn't expected."""
+    found = pin_of(sock.getpeercert(binary_form=True) or b"") if pins else ""
+    if found not in pins and pins:
+        raise TransportError(
+            f"the certificate of {origin.host} has the key {found}, which isn't one that is pinned",
+            "connection",
+            permanent=True,
+            code="SYN833",
+            help="If the server's key was changed on purpose, add it to http.tls.pins; else somebody is in between.",
+            unsent=True,
+        )
 
 
 def _told(
