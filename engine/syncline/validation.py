@@ -153,6 +153,7 @@ def _decided(settings: Settings, judged: Judged) -> Validation:
     loaded = judged.loaded
     results = check_policy(settings.root, judged.desired, judged.flows)
     found = [*judged.findings, *(result.diagnostic for result in results if result.diagnostic is not None)]
+    found += _endings(judged.desired)
     found = [_traced(d, loaded) for d in found]
     unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
     return Validation(loaded.files, judged.desired, judged.flows, unique, results, loaded.formerly)
@@ -162,6 +163,15 @@ def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
     """With where the variables at its place are given; not of a credential, which nobody may see."""
     given = loaded.given.get(finding.place) if finding.place and finding.code != "SYN210" else None
     return replace(finding, related=(*finding.related, *given)) if given else finding
+
+
+def _endings(desired: Desired) -> tuple[Diagnostic, ...]:
+    """Credentials that end soon, by what is declared of them."""
+    if not any(desired.of_kind("AuthConfig")):
+        return ()
+    from syncline.reconciler.rotation import endings
+
+    return endings(desired, dt.datetime.now(dt.UTC))
 
 
 def _condition_findings(desired: Desired) -> list[Diagnostic]:

@@ -30,10 +30,16 @@ _TYPE = "Way of authenticating; it decides which other fields there are."
 
 
 class Rotation(Spec):
-    """When a credential is to be replaced. Its age counts from when it was first seen, unless a date is given."""
+    """When a credential is to be replaced: at an age, which counts from when it was first seen unless a date is given,
+    or before the day on which it ends.
+    """
 
-    every: Annotated[Duration, Field(description="Age at which it is to be replaced, such as 90d.")]
-    warn: Annotated[Duration, Field(description="How long before that age it is reminded of.")] = "14d"
+    every: Annotated[Duration | None, Field(description="Age at which it is to be replaced, such as 90d.")] = None
+    expires: Annotated[
+        dt.date | None,
+        Field(description="Day on which it ends, as its issuer says; validate warns of it without any state."),
+    ] = None
+    warn: Annotated[Duration, Field(description="How long before that age or day it is reminded of.")] = "14d"
     since: Annotated[
         dt.date | None,
         Field(

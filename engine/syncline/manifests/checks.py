@@ -62,7 +62,10 @@ def check(kind: str, spec: BaseModel) -> Iterator[Problem]:
 def _auth(spec: AuthConfigSpec) -> Iterator[Problem]:
     yield from auth_expressions.problems(spec.root, SPEC)
     rotation = spec.root.rotation
-    if rotation is not None and units.duration(rotation.warn) >= units.duration(rotation.every):
+    if rotation is not None and rotation.every is None and rotation.expires is None:
+        message = "neither an age nor an end is given, so there is nothing to remind of"
+        yield Problem("SYN273", (*SPEC, "rotation"), message, help="Give every, such as 90d, or expires, a day.")
+    elif rotation is not None and rotation.every and units.duration(rotation.warn) >= units.duration(rotation.every):
         message = f"the reminder would begin {rotation.warn} before an age of {rotation.every}, and never end"
         yield Problem("SYN273", (*SPEC, "rotation"), message, help="Give a warn that is shorter than every.")
 

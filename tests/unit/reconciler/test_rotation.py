@@ -49,13 +49,43 @@ def days(count):
 )
 def test_the_age_of_a_credential(since, seen, expected):
     """It counts from when the value was first seen, or from the date that is declared until a replacement is seen."""
-    found = reminder(Rotation.model_construct(every="90d", warn="14d", since=since), seen, NOW)
+    found = reminder(Rotation.model_construct(every="90d", warn="14d", since=since, expires=None), seen, NOW)
     assert (found.reason if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("expires", "every", "seen", "expected"),
+    [
+        (dt.date(2027, 3, 1), None, None, "NotDue"),
+        (dt.date(2026, 12, 1), None, None, "DueSoon"),
+        (dt.date(2026, 11, 26), None, None, "Overdue"),
+        (dt.date(2026, 12, 1), None, SeenCredential("b", days(1), replaced=True), "DueSoon"),
+        (dt.date(2027, 3, 1), "90d", SeenCredential("a", days(80)), "DueSoon"),
+        (dt.date(2026, 12, 1), "90d", SeenCredential("a", days(1)), "DueSoon"),
+    ],
+)
+def test_the_end_of_a_credential(expires, every, seen, expected):
+    """A day on which it ends counts by itself, and beside an age whichever comes first."""
+    found = reminder(Rotation.model_construct(every=every, expires=expires, warn="14d", since=None), seen, NOW)
+    assert found.reason == expected
+
+
+def test_validate_warns_of_a_credential_that_ends(tmp_path):
+    """Without any state, by the manifest alone; a plan says it once."""
+    soon = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=3)
+    auth = f"{{type: bearer, rotation: {{expires: {soon}}}, token: {{secretRef: {{provider: env, key: TOKEN}}}}}}"
+    repository.write(tmp_path, helpdesk("http://127.0.0.1:1", auth=auth))
+    settings = read_settings(tmp_path, {"TOKEN": CANARY})
+
+    found = [d for d in workflow.validate(settings).diagnostics if d.code == "SYN274"]
+
+    assert [(d.severity, f"it ends on {soon}" in d.message) for d in found] == [("warning", True)]
+    assert sum(d.code == "SYN274" for d in workflow.plan(settings).findings) == 1
 
 
 def test_it_is_looked_at_again_before_anything_changes():
     """The next look is a day ahead, or when the reminder begins or the time is over, whichever comes first."""
-    rotation = Rotation.model_construct(every="90d", warn="14d", since=None)
+    rotation = Rotation.model_construct(every="90d", warn="14d", since=None, expires=None)
     for age, expected in ((10, 24.0), (75.5, 12.0), (80, 24.0), (89.75, 6.0), (200, 24.0)):
         found = reminder(rotation, SeenCredential("a", days(age)), NOW)
         assert (found.next_look(NOW) - NOW).total_seconds() / 3600 == expected

@@ -33,8 +33,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN273",
         "reminder before the credential",
-        "A credential is to be reminded of for longer than it may be used, so that the reminder would never end.",
-        "Give a `warn` that is shorter than `every`.",
+        "A credential is to be reminded of for longer than it may be used, so that the reminder would never end, or "
+        "neither its age nor its end is given.",
+        "Give a `warn` that is shorter than `every`, and `every` or `expires`.",
         bad="rotation: {every: 7d}",
         good="rotation: {every: 7d, warn: 2d}",
     ),
