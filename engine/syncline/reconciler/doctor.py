@@ -17,8 +17,11 @@ from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
 from syncline.executor.proxies import environment_proxies, unheeded
 from syncline.model.errors import SynclineError
+from syncline.reconciler.keys import list_keys
 from syncline.reconciler.needs import secret_problem, secret_refs
 from syncline.reconciler.rotation import reminders
+from syncline.secrets.kek import Where
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_reader
 
 if TYPE_CHECKING:
@@ -120,6 +123,14 @@ def _keys(settings: Settings) -> Iterator[Finding]:
     ]
     what = f"{', '.join(open_to_others)} can be read by others" if open_to_others else "readable by their owner only"
     yield Finding("keys", not open_to_others, what, f"chmod -R go= {settings.keys}")
+    found = list_keys(settings)
+    if not found.keks:
+        return
+    KeyRing(Where(settings.keys, settings.environ)).current()
+    if len(found.keks) > 1:
+        yield Finding("key ring", ok=False, message="a rotation isn't finished", help="Run `syncline keys rotate`.")
+    else:
+        yield Finding("key ring", ok=True, message=f"{found.keks[0].place} wraps {len(found.data)} data keys")
 
 
 def _audit(settings: Settings) -> Iterator[Finding]:

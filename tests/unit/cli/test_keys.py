@@ -57,3 +57,17 @@ def test_a_place_that_cannot_be_is_a_finding(settings, capsys):
     assert "SYN824" in said
     assert "pkcs11:TOKEN" in said
     assert len(listed(capsys)["keks"]) == 1
+
+
+def test_doctor_tells_of_the_ring(settings, capsys):
+    """Where the key is that wraps; and, while a rotation isn't finished, what to do."""
+    capsys.readouterr()
+    assert main(["doctor"]) == 0
+    assert "file:kek wraps 0 data keys" in capsys.readouterr().out
+    KeyRing.open(settings.keys).seal("acme", b"x", "p")
+    path = settings.keys / "tenants" / "acme.key"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    assert main(["keys", "rotate"]) == 1
+    capsys.readouterr()
+    assert main(["doctor"]) == 1
+    assert "a rotation isn't finished" in capsys.readouterr().out

@@ -157,6 +157,39 @@ def test_a_changed_file_is_refused(generated: Path, identity: list[Secret], chan
     assert "adm" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["enc.yaml", "enc.json"])
+def test_no_changed_byte_gives_another_value(generated: Path, identity: list[Secret], name: str):
+    """Each byte of a file in turn, with one bit of it changed: it is refused with a reason, or every value is as it was.
+
+    Two things SOPS itself doesn't authenticate: names of values in the clear, and whether nothing is '' or null.
+    """
+    good, is_json = (generated / name).read_bytes(), name.endswith("json")
+    values = _leaves(reveal(sops.decrypt(good, identity, is_json=is_json)))
+    reasons = []
+    for at in range(len(good)):
+        changed = good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]
+        try:
+            found = sops.decrypt(changed, identity, is_json=is_json)
+        except SopsError as error:
+            reasons.append(str(error))
+        else:
+            assert _leaves(reveal(found)) == values, f"byte {at}"
+
+    assert len(reasons) > len(good) / 2
+    assert all(reasons)
+
+
+def _leaves(tree) -> list[str | None]:
+    """The values of a tree, in order, '' as null."""
+    match tree:
+        case dict():
+            return [leaf for item in tree.values() for leaf in _leaves(item)]
+        case list():
+            return [leaf for item in tree for leaf in _leaves(item)]
+        case _:
+            return [tree or None]
+
+
 @pytest.mark.parametrize("text", ["{", '{"a": 1, "a": 1}', "[]", '{"a": NaN, "sops": {}}', "[" * 100_000, "\udcff"])
 def test_other_json_is_refused(text: str):
     """Broken, duplicate, endless or non-standard JSON is a SopsError."""
