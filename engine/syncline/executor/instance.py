@@ -6,7 +6,7 @@ The only place where secret values enter the program. Every use is noted, for th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +21,14 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.tenant import TenantSpec
 from syncline.model import units
-from syncline.model.errors import Bug
+from syncline.model.errors import Bug, Invalid, Stalled
 from syncline.sdk.clients import Network
 from syncline.sdk.http import Egress
 from syncline.sdk.limits import Rule
 from syncline.sdk.source import Config, Credentials, Instance, plain
 from syncline.secrets.contract import Context, Reference, Sessions
 from syncline.secrets.provider import resolve
+from syncline.secrets.window import former
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
@@ -97,6 +98,23 @@ def credentials_of(auth: Auth, offer: AuthOffer | None, config: Config, secret: 
     for name in TEMPLATES & settings.keys():
         settings[name] = _filled(settings[name], variables)
     return Credentials(auth.type, settings, secrets)
+
+
+def former_secrets(auth: Auth, secret: SecretUses) -> dict[str, Secret]:
+    """The values of an AuthConfig that were replaced and still count, by the names of their fields."""
+    found: dict[str, Secret] = {}
+    for name in type(auth).model_fields:
+        ref = getattr(auth, name)
+        if not isinstance(ref, SecretRef):
+            continue
+        at = ref.secret_ref
+        try:
+            beside = former(Reference(at.provider, at.key, at.path))
+            key = {"provider": beside.provider, "key": beside.key, "path": beside.path}
+            found[name] = secret(SecretRef.model_validate({"secretRef": key}))
+        except (Invalid, Stalled):  # there is none, or can't be
+            continue
+    return found
 
 
 def _filled(value: Any, variables: Mapping[str, Any]) -> Any:
@@ -170,6 +188,8 @@ def instance_of(
             raise Bug(msg)
         auth = declared.spec.root
         credentials = credentials_of(auth, offer_of(connector.auth, auth.type), config, secret)
+        if auth.rotation is not None and auth.rotation.fallback:
+            credentials = replace(credentials, former=former_secrets(auth, secret))
         if auth.rotation is not None and declared.key.tenant == secret.tenant:
             secret.aged[declared.key] = credentials.secrets
         vault = (keep.shared(Vault) if keep is not None else None) or Vault.opening(settings)

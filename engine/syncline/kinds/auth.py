@@ -40,6 +40,13 @@ class Rotation(Spec):
         Field(description="Day on which it ends, as its issuer says; validate warns of it without any state."),
     ] = None
     warn: Annotated[Duration, Field(description="How long before that age or day it is reminded of.")] = "14d"
+    fallback: Annotated[
+        bool,
+        Field(
+            description="Whether the former value, which `syncline secrets rotate` keeps for a while, is tried where "
+            "the new one is refused: of api_key, basic and bearer."
+        ),
+    ] = False
     since: Annotated[
         dt.date | None,
         Field(

@@ -35,6 +35,7 @@ Config = Mapping[str, str | int | float | bool | Secret]
 class Credentials:
     """Resolved authentication: `type` as in AuthConfig (`none`, `api_key`, `basic`, `bearer`, `oauth2`, …), its plain
     settings (header name, user name, URLs) and its secrets (`value`, `password`, `token`), by their names in Python.
+    `former` are values that were replaced, and may be tried where the new ones are refused.
 
     >>> Credentials("bearer", secrets={"token": Secret("t0k3n")})
     Credentials(type='bearer', settings={}, secrets={'token': Secret(***)})
@@ -43,6 +44,7 @@ class Credentials:
     type: str = "none"
     settings: Mapping[str, Any] = field(default_factory=dict)
     secrets: Mapping[str, Secret] = field(default_factory=dict)
+    former: Mapping[str, Secret] = field(default_factory=dict, repr=False)
 
 
 def _silent(name: str, value: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from syncline.connectors.rest.requests import base_url, connector_of
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from syncline.sdk.http import Transport
 
 
-def scheme_of(instance: Instance) -> Scheme | Granted:
-    """How the instance's requests are authenticated. Raises `Invalid` and `Stalled`, as `sdk.auth.schemes.scheme`."""
+#: Ways that send the same with each request, so that another value is all that differs.
+_CONSTANT = frozenset({"api_key", "basic", "bearer"})
+
+
+def scheme_of(instance: Instance, *, former: bool = False) -> Scheme | Granted:
+    """How the instance's requests are authenticated, or were. Raises as `sdk.auth.schemes.scheme`."""
     _, http = connector_of(instance)
     more = {"base_url": base_url(instance, http), "config": plain(instance.config)}
     credentials = instance.credentials
-    return scheme(Credentials(credentials.type, {**credentials.settings, **more}, credentials.secrets))
+    secrets = {**credentials.secrets, **credentials.former} if former else credentials.secrets
+    return scheme(Credentials(credentials.type, {**credentials.settings, **more}, secrets))
 
 
 def open_authenticator(instance: Instance, transport: Transport, clock: Clock) -> Authenticator:
@@ -31,7 +36,10 @@ def open_authenticator(instance: Instance, transport: Transport, clock: Clock) -
     made = scheme_of(instance)
     basis = getattr(made, "basis", "")
     store = instance.tokens(basis) if basis and instance.tokens is not None else None
-    return Authenticator(made, clock, transport, store)
+    before = None
+    if instance.credentials.former and instance.credentials.type in _CONSTANT:
+        before = cast("Scheme", scheme_of(instance, former=True))
+    return Authenticator(made, clock, transport, store, former=before)
 
 
 def hosts_of(credentials: Credentials) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncline.model.errors import Again, Stalled, SynclineError
 from syncline.sdk.auth.clock import Time
@@ -47,7 +47,7 @@ class Signed(NamedTuple):
 
 
 class Authenticator:
-    """Authenticates by a scheme. Safe for threads.
+    """Authenticates by a scheme, or, once its values are refused, by the `former` ones. Safe for threads.
 
     >>> from syncline.model.secret import Secret
     >>> from syncline.sdk.auth.bearer import Bearer
@@ -64,8 +64,12 @@ class Authenticator:
         clock: Clock,
         transport: Transport | None = None,
         store: TokenStore | None = None,
+        *,
+        former: Scheme | None = None,
     ) -> None:
         self._scheme = scheme
+        self._former = former
+        self._signing: tuple[Any, int] = (scheme, 0)
         self._clock = clock
         self._time = Time(clock.now)
         self._granted = None if hasattr(scheme, "sign") else _Grants(scheme, clock, self._time, transport, store)
@@ -80,12 +84,14 @@ class Authenticator:
     @property
     def hidden(self) -> tuple[Secret, ...]:
         """The secrets to mask in what is shown, those of the current token included."""
-        return self._scheme.hidden + (self._granted.hidden if self._granted else ())
+        former = self._former.hidden if self._former is not None else ()
+        return self._scheme.hidden + former + (self._granted.hidden if self._granted else ())
 
     def apply(self, request: Request) -> Signed:
         """The request with its credentials, for one attempt. Raises `Stalled` or `Again` where there are none."""
         if self._granted is None:
-            return Signed(self._scheme.sign(request, self._time()), 0)  # type: ignore[union-attr]  # it has `sign`
+            scheme, version = self._signing
+            return Signed(scheme.sign(request, self._time()), version)
         return self._granted.apply(request)
 
     def renew(self, version: int, response: Response, *, ended: bool = True) -> bool:
@@ -97,6 +103,10 @@ class Authenticator:
         """
         if self._granted is not None:
             return self._granted.renew(version, response, ended=ended)
+        if self._former is not None and ended:
+            if version == 0:
+                self._signing = (self._former, 1)
+            return version == 0
         return self.fresh and self._time.learn(response)
 
 
