@@ -164,6 +164,8 @@ def test_the_job_for_gitlab_plans(checkout, state, tmp_path):
         ("syncline-validate", "write: upsert", "write: upserts", 1),
         ("syncline-validate", "write: upsert", "write: upsert", 0),
         ("syncline-fmt", "  mapping: customer", "  mapping:    customer", 0),
+        ("syncline-secrets", "write: upsert", "write: upsert", 0),
+        ("syncline-secrets", "write: upsert", "write: upsert\n  # password: q8Zr2Lw0" + "Xv5Tn7Bk3Jd9", 1),
     ],
 )
 def test_hooks_of_pre_commit_run(tmp_path, hook, before, after, code):
