@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Duration, Form, Glob, Name, Rate, Spec
+from syncline.kinds.base import Duration, Form, Glob, Name, Rate, Share, Spec
 from syncline.kinds.drift import Drift
 from syncline.kinds.handling import Purpose, Transfer
 from syncline.model.kind import Kind, Reference
@@ -183,6 +183,14 @@ class TenantSpec(Spec):
     holds: Annotated[
         tuple[Hold, ...], Field(description="Legal holds: what `syncline privacy erase` leaves, and certifies as held.")
     ] = ()
+    max_deletes: Annotated[
+        Share | None,
+        Field(
+            description="Most of its objects that one commit may retire: a share of those applied, or a count. What was "
+            "applied before counts, so that no commit raises it for itself. Absent: many are refused by their share of "
+            "everything that is applied."
+        ),
+    ] = None
     drift: Annotated[
         Drift,
         Field(description="What is done where destinations of its flows aren't as runs left them; a flow may differ."),

@@ -6,9 +6,12 @@ import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from syncline.kinds.tenant import TenantSpec
+from syncline.manifests.load import from_document
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic, Place, Related
 from syncline.model.key import ObjectKey
+from syncline.model.units import Share
 from syncline.planner.diff import previous_key
 from syncline.planner.observed import Observed
 
@@ -31,7 +34,10 @@ def guard_findings(
     if not allow_deletes:
         found += _whole_tenants(deleted, observed)
         # A version that another one takes the place of is no loss.
-        found += _many({k for k in deleted if not _superseded(k, desired)}, observed)
+        lost = {k for k in deleted if not _superseded(k, desired)}
+        bounds = dict(_bounds(desired, observed))
+        found += _too_many(lost, bounds, observed)
+        found += _many({k for k in lost if k.tenant not in bounds}, observed)
     return tuple(found)
 
 
@@ -103,6 +109,41 @@ def _whole_tenants(deleted: set[ObjectKey], observed: Observed) -> Iterator[Diag
             place=_place(applied.place) if applied else None,
             subject=tenant,
             help="If it is meant, plan and apply with --allow-deletes; else look at the folder and the last merge.",
+        )
+
+
+def _bounds(desired: Desired, observed: Observed) -> Iterator[tuple[str, Share]]:
+    """
+    Which share of its objects a tenant says that one commit may retire: as it was applied, so that a commit that
+    retires more can't allow it to itself; as it is declared, of a tenant whose applied declaration says nothing.
+    """
+    tenants = {m.key: m for m in desired.of_kind("Tenant")}
+    tenants |= {key: from_document(o.document) for key, o in observed.objects.items() if key.kind == "Tenant"}
+    for key, manifest in tenants.items():
+        declared = desired.objects.get(key, manifest)
+        for spec in (manifest.spec, declared.spec):
+            if isinstance(spec, TenantSpec) and spec.max_deletes is not None:
+                yield key.name, Share.parse(spec.max_deletes)
+                break
+
+
+def _too_many(deleted: set[ObjectKey], bounds: dict[str, Share], observed: Observed) -> Iterator[Diagnostic]:
+    """Tenants that lose more objects than they say that one commit may retire."""
+    for tenant, bound in sorted(bounds.items()):
+        own = [key for key in observed.objects if key.tenant == tenant]
+        gone = sum(key in deleted for key in own)
+        if not bound.exceeded(gone, len(own)):
+            continue
+        applied = observed.objects.get(_tenant_key(tenant))
+        yield Diagnostic(
+            code="SYN780",
+            message=f"the plan retires {gone} of {len(own)} objects of the tenant {tenant}, more than its maxDeletes "
+            f"{bound} allows",
+            place=_place(applied.place) if applied else None,
+            subject=tenant,
+            expected=f"at most {bound}",
+            help="If it is meant, retire them in several commits, raise maxDeletes by a commit before, or plan and apply "
+            "with --allow-deletes; else look at the folder and the last merge.",
         )
 
 

@@ -90,3 +90,42 @@ def test_a_tenant_without_objects_is_retired_by_name() -> None:
     texts = {**CUSTOMERS, "idle.yaml": TENANT.replace("acme", "idle")}
 
     assert codes(planned(CUSTOMERS, applied(texts))) == ["SYN624"]
+
+
+def bounded(share: str, *names: str) -> dict[str, str]:
+    """A tenant that says how many of its objects one commit may retire, with these flows besides the repository's."""
+    tenant = TENANT.replace("spec:\n", f"spec:\n  maxDeletes: {share}\n")
+    return {**CUSTOMERS, "tenant.yaml": tenant, **{f"{name}.yaml": flow(name) for name in names}}
+
+
+def test_a_tenant_bounds_what_one_commit_may_retire() -> None:
+    """More than `maxDeletes` is refused where the default wouldn't be, and asked for passes; as much as it is passes."""
+    texts = bounded("20%", "a", "b", "c", "d", "e", "f")  # ten objects, with those of the repository
+    state = applied(texts)
+
+    refused = planned(without(texts, "a.yaml", "b.yaml", "c.yaml"), state)
+
+    assert codes(refused) == ["SYN780"]
+    assert not refused.can_apply
+    assert refused.findings[0].message == (
+        "the plan retires 3 of 10 objects of the tenant acme, more than its maxDeletes 20% allows"
+    )
+    assert codes(planned(without(texts, "a.yaml"), state)) == []
+    assert planned(without(texts, "a.yaml", "b.yaml", "c.yaml"), state, allow_deletes=True).can_apply
+
+
+def test_a_commit_does_not_raise_its_own_bound() -> None:
+    """The bound that was applied counts for a commit that raises, or drops, it and retires more."""
+    before, names = bounded("1", "a", "b"), ("a.yaml", "b.yaml")
+
+    assert codes(planned(without(bounded("100%", "a", "b"), *names), applied(before))) == ["SYN780"]
+    assert codes(planned(CUSTOMERS, applied(before))) == ["SYN780"]
+    assert codes(planned(bounded("100%", "a", "b"), applied(before))) == []
+    assert codes(planned(without(bounded("100%", "a", "b"), *names), applied(bounded("100%", "a", "b")))) == []
+
+
+def test_a_bound_takes_the_place_of_the_default() -> None:
+    """A tenant may also say that one commit may retire much of it; others are still bound by the default."""
+    texts = bounded("100%", "a", "b", "c", "d")
+
+    assert codes(planned(without(texts, "a.yaml", "b.yaml", "c.yaml", "d.yaml"), applied(texts))) == []
