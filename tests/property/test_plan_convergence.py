@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,7 +125,7 @@ def apply(store: StateStore, made: Plan, name: str, steps: int | None = None) ->
     with store.lease("apply") as lease:
         store.begin_apply(lease, name, "p", "r", [json.dumps(step_data(s)) for s in made.steps])
         for index, step in enumerate(made.steps[:steps]):
-            take(store, lease, name, index, step, made, "p")
+            take(store, lease, name, index, step, made, "p", lambda key: pytest.fail(f"drops the table of {key}"))
         if steps is None:
             store.finish_apply(lease, name)
 

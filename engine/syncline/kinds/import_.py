@@ -10,6 +10,7 @@ from syncline.kinds.base import Duration, Identifier, Name, Spec
 from syncline.kinds.drift import DRIFT, Drift
 from syncline.kinds.handling import Use
 from syncline.kinds.sync import (
+    DELETION,
     EXISTING,
     FROM,
     GUARDS,
@@ -72,6 +73,7 @@ class ImportSpec(Spec):
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
     existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
+    deletion: Annotated[Literal["retain", "delete"], Field(description=DELETION)] = "retain"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     use: Annotated[Use, Field(description=USE)] = Use.model_construct()
     rollback: Annotated[

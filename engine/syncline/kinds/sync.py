@@ -39,6 +39,10 @@ EXISTING: Final = (
     "alone and fails, adopt writes to it as it is, if it fits."
 )
 USE: Final = "What its records are used for, and what allows it; policy judges by it."
+DELETION: Final = (
+    "What becomes of the table when this is retired, that is, no longer declared: retain leaves it with its rows; "
+    "delete drops it in a database, where a flow of Syncline made it and no other one writes to it."
+)
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 
 
@@ -130,6 +134,7 @@ class SyncSpec(Spec):
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
     progress_deadline: Annotated[Duration, Field(description=PROGRESS_DEADLINE)] = "10m"
     existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
+    deletion: Annotated[Literal["retain", "delete"], Field(description=DELETION)] = "retain"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     use: Annotated[Use, Field(description=USE)] = Use.model_construct()
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None

@@ -186,9 +186,9 @@ class TenantSpec(Spec):
     max_deletes: Annotated[
         Share | None,
         Field(
-            description="Most of its objects that one commit may retire: a share of those applied, or a count. What was "
-            "applied before counts, so that no commit raises it for itself. Absent: many are refused by their share of "
-            "everything that is applied."
+            description="Most of its objects that one commit may retire: a share of those applied, or a count. What "
+            "was applied before counts, so that no commit raises it for itself. Absent: many are refused by their "
+            "share of everything that is applied."
         ),
     ] = None
     drift: Annotated[

@@ -50,6 +50,26 @@ def absent(flow: Flow) -> Iterator[Problem]:
         )
 
 
+def retirement(flow: Flow) -> Iterator[Problem]:
+    """Findings about a flow whose table is to be dropped with it, and can't, or isn't its own."""
+    spec, runtime = flow.spec, flow.target.runtime
+    if spec.deletion == "retain":
+        return
+    hindrance = ""
+    if runtime != "sql":
+        hindrance = f"this version drops tables of databases, and nothing by {runtime}"
+    elif spec.existing == "adopt":
+        hindrance = "existing: adopt takes over a table that may have rows of others"
+    if hindrance:
+        yield Problem(
+            "SYN781",
+            ("spec", "deletion"),
+            f"deletion: delete can't run: {hindrance}",
+            expected="deletion: retain",
+            at_key=False,
+        )
+
+
 def _not_whole(flow: Flow, spec: SyncSpec) -> Iterator[tuple[str, str]]:
     if spec.read != "full":
         yield f"read: {spec.read} doesn't read everything, so what it lacks isn't gone", "Use read: full."

@@ -22,7 +22,7 @@ from syncline.manifests.catalog import catalog as shipped
 from syncline.manifests.chains import check_chains
 from syncline.manifests.config import check_config
 from syncline.manifests.control import control
-from syncline.manifests.deletes import absent, deletes
+from syncline.manifests.deletes import absent, deletes, retirement
 from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
@@ -304,6 +304,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
         yield _no_stream(source)
     yield from writes(flow)
     yield from deletes(flow)
+    yield from retirement(flow)
     yield from control(flow)
     yield from reactions(flow)
     yield from absent(flow)

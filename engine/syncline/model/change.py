@@ -24,6 +24,7 @@ class Action(Enum):
 class EffectKind(StrEnum):
     """Kinds of effects on data and the outside, from the most to the least consequential."""
 
+    table_dropped = "table-dropped"
     columns_dropped = "columns-dropped"
     cursor_reset = "cursor-reset"
     cursor_restored = "cursor-restored"

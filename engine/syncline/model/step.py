@@ -62,8 +62,19 @@ class RestoreCursor:
 
 
 @dataclass(frozen=True, slots=True)
+class DropTable:
+    """Drops the table of a flow that is about to be retired, at its destination, where a flow made it."""
+
+    key: ObjectKey
+
+    def describe(self) -> str:
+        """One line for people."""
+        return f"drop the table of {self.key}"
+
+
+@dataclass(frozen=True, slots=True)
 class DeleteObject:
-    """Retires an applied object. Its runs and receipts stay; data at the destination stays."""
+    """Retires an applied object. Its runs and receipts stay; so does data at the destination, see `DropTable`."""
 
     key: ObjectKey
 
@@ -72,4 +83,4 @@ class DeleteObject:
         return f"retire {self.key}"
 
 
-Step = PutObject | MoveObject | ResetCursor | RestoreCursor | DeleteObject
+Step = PutObject | MoveObject | ResetCursor | RestoreCursor | DropTable | DeleteObject

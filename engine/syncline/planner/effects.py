@@ -17,6 +17,7 @@ from syncline.model.key import ObjectKey
 from syncline.planner.compiled import Flows
 from syncline.planner.flow_effects import flow_effects, hosts
 from syncline.planner.observed import Observed
+from syncline.planner.retirement import dropped_tables
 from syncline.planner.subscription_effects import subscription_effects, told_hosts
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def with_effects(
         cause = next((c for c in (moved.get(c, c) for c in causes) if c in position_of), None)
         if cause is not None:
             effects.setdefault(position_of[cause], []).extend(flow_effects(old, new, observed, known))
+    for key, effect in dropped_tables({k: item for k, item in pairs.items() if k not in after}, after):
+        if key in position_of:
+            effects.setdefault(position_of[key], []).append(effect)
     told = known | (told_hosts(former) if former is not None else frozenset())
     for index, effect in subscription_effects(desired, position_of, told):
         effects.setdefault(index, []).append(effect)

@@ -82,6 +82,8 @@ def table_of(flow: Flow) -> str:
 
 def _retired(flow: Flow, observed: Observed) -> Iterator[Effect]:
     rows = f"it no longer runs; rows in {table_of(flow)} stay"
+    if flow.spec.deletion == "delete":
+        rows += " where another flow writes to it"
     if flow.key not in observed.cursors:
         yield Effect(EffectKind.runs_changed, str(flow.key), rows)
         return

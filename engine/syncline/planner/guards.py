@@ -142,8 +142,8 @@ def _too_many(deleted: set[ObjectKey], bounds: dict[str, Share], observed: Obser
             place=_place(applied.place) if applied else None,
             subject=tenant,
             expected=f"at most {bound}",
-            help="If it is meant, retire them in several commits, raise maxDeletes by a commit before, or plan and apply "
-            "with --allow-deletes; else look at the folder and the last merge.",
+            help="If it is meant, retire them in several commits, raise maxDeletes by a commit before, or plan and "
+            "apply with --allow-deletes; else look at the folder and the last merge.",
         )
 
 

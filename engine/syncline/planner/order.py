@@ -3,7 +3,8 @@
 Positions are reset first, under the name that a moved flow had: once a part of what makes them void is recorded, or
 moved to where the rest doesn't find it yet, no plan would know of it. Moves are next; none of them touches a name that
 another one does, so that they have no order. Declarations follow by phase of their kind, then key; deletes are last and
-in reverse, so that nothing loses what it refers to.
+in reverse, so that nothing loses what it refers to. A table is dropped before its flow is forgotten: what a kill leaves
+is a flow whose table is gone, which is retired again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.desired import Desired
 from syncline.manifests.load import to_document
 from syncline.model.change import Action, Change, EffectKind
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
+from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 
 
 def _phase(change: Change) -> tuple[int, str]:
@@ -37,5 +38,9 @@ def steps(changes: tuple[Change, ...], desired: Desired, back_to: str = "") -> t
         manifest = desired.objects[change.key]
         found.append(PutObject(change.key, manifest.digest, to_document(manifest), str(manifest.place)))
     gone = sorted((c for c in changes if c.action is Action.delete), key=_phase, reverse=True)
-    found.extend(DeleteObject(change.key) for change in gone)
+    dropped = {e.subject for c in gone for e in c.effects if e.kind is EffectKind.table_dropped}
+    for change in gone:
+        if str(change.key) in dropped:
+            found.append(DropTable(change.key))
+        found.append(DeleteObject(change.key))
     return tuple(found)

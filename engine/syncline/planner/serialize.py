@@ -15,7 +15,7 @@ from syncline.model.forecast import Forecast, Reason
 from syncline.model.key import ObjectKey
 from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.model.run import Counts
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
+from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 from syncline.planner.approval import effects_digest
 
 VERSION = "syncline/plan/v1"
@@ -62,6 +62,8 @@ def step_data(step: Step) -> dict[str, Any]:
             return {"step": "reset-cursor", "object": str(key), "reason": reason}
         case RestoreCursor(key, revision):
             return {"step": "restore-cursor", "object": str(key), "revision": revision}
+        case DropTable(key):
+            return {"step": "drop-table", "object": str(key)}
         case DeleteObject(key):
             return {"step": "delete", "object": str(key)}
 
@@ -162,6 +164,8 @@ def _read_step(data: Any) -> Step:
             return ResetCursor(_key(data["object"]), data["reason"])
         case "restore-cursor":
             return RestoreCursor(_key(data["object"]), data["revision"])
+        case "drop-table":
+            return DropTable(_key(data["object"]))
         case "delete":
             return DeleteObject(_key(data["object"]))
         case other:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.dropping import Dropping
 from syncline.manifests.flow import flows
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import resolve
@@ -23,7 +24,7 @@ from syncline.model.errors import Denied, Invalid, Waiting
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor
+from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor
 from syncline.planner.compiled import compile_flows
 from syncline.planner.ownership import Ownership, shown
 from syncline.planner.serialize import digest as plan_digest
@@ -121,7 +122,7 @@ def check_owned(plan: Plan, objects: Mapping[ObjectKey, AppliedObject], desired:
         key = step.previous if isinstance(step, MoveObject) else step.key
         if isinstance(step, PutObject) or owners.owns(key):
             continue
-        if isinstance(step, DeleteObject | MoveObject) or key not in _changed(objects, desired):
+        if isinstance(step, DropTable | DeleteObject | MoveObject) or key not in _changed(objects, desired):
             found.append(Diagnostic("SYN744", f"{key} is another source's", subject=str(key)))
     if found:
         raise Invalid(
@@ -154,7 +155,7 @@ def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[dict[ObjectKey, Wai
         match step:
             case MoveObject(key, previous):
                 touched |= {key, previous}
-            case DeleteObject(key) | ResetCursor(key, _) | RestoreCursor(key, _):
+            case DropTable(key) | DeleteObject(key) | ResetCursor(key, _) | RestoreCursor(key, _):
                 touched.add(key)
             case PutObject():
                 pass
@@ -184,7 +185,7 @@ def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> Resolved:
                 documents.pop(previous, None)
             case DeleteObject(key):
                 documents.pop(key, None)
-            case ResetCursor() | RestoreCursor():
+            case ResetCursor() | RestoreCursor() | DropTable():
                 pass
     return resolve([from_document(document) for document in documents.values()])
 
@@ -307,6 +308,7 @@ def apply_plan(
         judged = gate.judge(plan, store) if gate is not None else Judged()
         blocked = {**(_not_due(plan, store) if patient else {}), **judged.blocked, **running}
         objects = {known.key: known for known in store.objects()}
+        dropping = Dropping.of(facilities, plan)
         part, held = _possible(plan, objects, blocked, today)
         desired = after(part, objects).desired
         check_owned(part, objects, desired)
@@ -362,7 +364,7 @@ def apply_plan(
         store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment, source)
         events: list[Event] = []
         for index, step in enumerate(part.steps):
-            take(store, lease, name, index, step, plan, digest)
+            take(store, lease, name, index, step, plan, digest, dropping.drop)
             line = step.describe()
             events.append(
                 recorder.event(Action.apply_step, key=step.key, apply=name, index=index, plan=digest, step=line[:500])

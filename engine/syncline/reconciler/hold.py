@@ -16,7 +16,7 @@ from syncline.manifests.load import from_document
 from syncline.model.change import POSITIONS
 from syncline.model.errors import Waiting
 from syncline.model.key import ObjectKey
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
+from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 
 if TYPE_CHECKING:
     from syncline.model.plan import Plan
@@ -78,7 +78,7 @@ def _keys(step: Step) -> tuple[ObjectKey, ...]:
     match step:
         case MoveObject(key, previous):
             return key, previous
-        case PutObject() | ResetCursor() | RestoreCursor() | DeleteObject():
+        case PutObject() | ResetCursor() | RestoreCursor() | DropTable() | DeleteObject():
             return (step.key,)
 
 

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
 from syncline.model.event import rfc3339
-from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
+from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 from syncline.state.store import AppliedObject, Lease, StateStore
 
 if TYPE_CHECKING:
+    from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan
 
 
-def take(store: StateStore, lease: Lease, apply: str, index: int, step: Step, plan: Plan, digest: str) -> None:
-    """Takes one step of a plan; durable when it returns."""
+def take(
+    store: StateStore,
+    lease: Lease,
+    apply: str,
+    index: int,
+    step: Step,
+    plan: Plan,
+    digest: str,
+    drop: Callable[[ObjectKey], None],
+) -> None:
+    """Takes one step of a plan; durable when it returns. `drop` drops the table of a flow at its destination."""
     match step:
         case PutObject(key, object_digest, document, place):
             before = store.object(key)
@@ -36,6 +47,9 @@ def take(store: StateStore, lease: Lease, apply: str, index: int, step: Step, pl
             store.reset_cursor(lease, apply, index, key)
         case RestoreCursor(key, revision):
             store.restore_cursor(lease, apply, index, key, revision)
+        case DropTable(key):
+            drop(key)
+            store.note_dropped(lease, apply, index, key)
         case DeleteObject(key):
             store.delete_object(lease, apply, index, key)
         case _:

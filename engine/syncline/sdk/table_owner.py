@@ -40,5 +40,12 @@ class Owning(Protocol):
     def owner(self, stream: str) -> TableOwner:
         """Whose a table is; one that isn't there has no rows. Nothing is changed."""
 
+    def drop(self, stream: str, flow: str) -> bool:
+        """
+        Drops a table that is ours, with all that is kept of the flow, so that whoever still writes it is refused.
+
+        Whether there was one; a table that isn't ours, or isn't there, is left as it is. Durable when it returns.
+        """
+
     def adopt(self, stream: str, flow: str) -> None:
         """Writes down that a table is ours from now on; durable when it returns."""

@@ -248,6 +248,10 @@ class SqlStore(SqlReader):
 
         self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Retired"))
 
+    def note_dropped(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
+        told = Occurrence(key, Mood.warning, "TableDropped", "the table was dropped with all its rows")
+        self._take(lease, apply, index, lambda _: False, told)
+
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
             connection.execute(delete(tables.cursors).where(is_key(tables.cursors, key)))

@@ -361,6 +361,9 @@ class StateStore(StateReader, Protocol):
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         """Removes an object and its cursor; its runs stay. Marks the step done."""
 
+    def note_dropped(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
+        """Tells that the table of a flow was dropped, and marks the step done. The serial stays as it is."""
+
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         """Forgets a cursor and marks the step done."""
 

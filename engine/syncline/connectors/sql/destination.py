@@ -105,6 +105,22 @@ class SqlDestination:
             self._ledger.ensure()
             self._ledger.own(stream, flow)
 
+    def drop(self, stream: str, flow: str) -> bool:
+        """Drops a table that is ours; see `Owning`."""
+        ours, _ = self._ledger.owns(stream)
+        if not ours:
+            return False
+        with self._database.transaction():
+            self._database.lock_tables()
+            found = [name for name in (stream, stream + SHADOW, stream + SEEN) if self._database.exists(name)]
+            for name in found:
+                self._database.drop(name)
+            self._ledger.disown(stream)
+            self._ledger.release(stream)
+            self._ledger.delete(flow)
+            self._fences.retire(flow)
+        return stream in found
+
     def observe(self, target: Target) -> Observation:
         """How the table differs from the declared one; see `Observing`."""
         return observe(self._database, target)

@@ -62,6 +62,10 @@ class Ledger:
             (self._fold(table), flow, datetime.now(UTC).isoformat(timespec="microseconds")),
         )
 
+    def disown(self, table: str) -> None:
+        """Notes that a table is ours no more."""
+        self._database.execute(f"DELETE FROM {self._tables} WHERE table_name = $1", (self._fold(table),))
+
     def owns(self, table: str) -> tuple[bool, bool]:
         """Whether a table is ours, and whether that would be known."""
         if not self._database.exists(TABLES):

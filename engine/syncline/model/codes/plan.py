@@ -93,14 +93,6 @@ CODES: tuple[Code, ...] = (
         "Look at what the plan deletes; if it is meant, plan and apply with --allow-deletes.",
     ),
     Code(
-        "SYN780",
-        "more deletes than the tenant allows",
-        "The plan retires a larger part of a tenant's objects than its maxDeletes allows. What was applied before counts: "
-        "a commit can't raise the bound for what it retires itself.",
-        "Look at what the plan deletes. If it is meant: retire them in several commits, raise maxDeletes by a commit of its "
-        "own before, or plan and apply with --allow-deletes.",
-    ),
-    Code(
         "SYN630",
         "not applied",
         "Only what was applied runs: a declaration in the working tree has no effect until then.",
