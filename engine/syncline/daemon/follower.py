@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from syncline import workflow
 from syncline.daemon.fetching import Fetching
 from syncline.daemon.gitcommand import Stop
+from syncline.daemon.own_disk import WORK, own_disk
 from syncline.executor.facilities import Facilities
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
@@ -167,7 +168,8 @@ class Follower:
             commit = found
             held = 0.0
             if commit != self._settled:
-                held = self._bring(facilities, commit)
+                with own_disk(WORK):
+                    held = self._bring(facilities, commit)
             elif self.standing.problem:
                 self.standing.problem = ""
                 source_well(facilities.store, commit, self.name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -23,9 +24,10 @@ from syncline.daemon.follower import Source, Standing
 from syncline.daemon.followers import Followers
 from syncline.daemon.looks import Looks
 from syncline.daemon.notifier import notifying
+from syncline.daemon.own_disk import WORK, own_disk
 from syncline.daemon.starts import Starter
 from syncline.daemon.witnesses import witnessing
-from syncline.model.errors import Again, Waiting
+from syncline.model.errors import Again, Stalled, Waiting
 
 if TYPE_CHECKING:
     from syncline.daemon.publish import Publisher
@@ -42,6 +44,9 @@ DRAIN = 4.0
 LEASE = 3.0
 #: Seconds between looks of one that stands by.
 STAND_BY = 0.2
+#: Seconds before what keeps it from working is tried again: at first, and at most.
+PAUSE = 1.0
+MAX_PAUSE = 30.0
 
 
 @dataclass(slots=True)
@@ -146,20 +151,38 @@ class Daemon:
         self._awake.set()
 
     def serve(self, stop: threading.Event) -> None:
-        """Works until `stop` is set, then lets runs end for a moment."""
-        with workflow.engine(self._settings) as engine:
-            while not stop.is_set():
-                try:
-                    with engine.facilities.store.lease("daemon", ttl=self._lease) as lease:
-                        self._lead(engine, lease, stop)
-                except Waiting as error:
-                    self._watched = self._watched or _now()
-                    self._say(f"{error.on} works; this daemon stands by")
-                    stop.wait(STAND_BY)
-                except Again as error:
-                    self._watched = None
-                    self._say(f"{error.code} {error.message}")
-                    stop.wait(error.after or 1.0)
+        """
+        Works until `stop` is set, then lets runs end for a moment.
+
+        A state that is out of reach or can't be used, and a disk that is full or fails, end nothing: it is told, and
+        tried again after longer and longer waits, from the beginning. Raises what waiting doesn't mend.
+        """
+        pause = 0.0
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                with own_disk(WORK), workflow.engine(self._settings) as engine:
+                    self._take_turns(engine, stop)
+            except (Again, Stalled) as error:
+                self._watched = None
+                self._say(f"{error.code} {error.message}; it is tried again")
+                pause = PAUSE if time.monotonic() - began > MAX_PAUSE else min(max(2 * pause, PAUSE), MAX_PAUSE)
+                stop.wait(pause)
+
+    def _take_turns(self, engine: Engine, stop: threading.Event) -> None:
+        """Works while it has the lease, and stands by while another daemon has it."""
+        while not stop.is_set():
+            try:
+                with engine.facilities.store.lease("daemon", ttl=self._lease) as lease:
+                    self._lead(engine, lease, stop)
+            except Waiting as error:
+                self._watched = self._watched or _now()
+                self._say(f"{error.on} works; this daemon stands by")
+                stop.wait(STAND_BY)
+            except Again as error:
+                self._watched = None
+                self._say(f"{error.code} {error.message}")
+                stop.wait(error.after or PAUSE)
 
     def _lead(self, engine: Engine, lease: Lease, stop: threading.Event) -> None:
         self.status.leading = True

@@ -121,4 +121,11 @@ CODES: tuple[Code, ...] = (
         "reached, or its account has no right to its folder. Other sources, and what was applied, go on.",
         "Make room, or give the daemon's account its folder back. The source is looked at again by itself.",
     ),
+    Code(
+        "SYN782",
+        "the daemon can't use its files",
+        "The daemon can't read or write what it needs to work: its disk is full or fails, a limit is reached, or its "
+        "account has no right to its home. It doesn't end: what was applied stays applied.",
+        "Make room, or give the daemon's account its folders back. It goes on by itself, after half a minute at most.",
+    ),
 )
