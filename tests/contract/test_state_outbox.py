@@ -55,7 +55,8 @@ def test_of_each_subscription_the_oldest_is_due(store):
     assert [m.id for m in box.due(AT, 10)] == ["n1", "m2"]
     assert (box.ref(OPS, "t1"), box.ref(OPS, "t2"), box.ref(NEAR, "t1")) == ("1764.1", "", "")
     assert not box.claim("m1", AT)
-    box.failed("m2", "refused\0", "SYN738", "")
+    box.failed("m2", "refused\0", "SYN738", "", "<m2@example.com>")
+    assert box.ref(OPS, SECOND.thread) == "<m2@example.com>"
     assert states(store, OPS) == [("m1", MessageState.sent, 1), ("m2", MessageState.failed, 0)]
     assert [m.id for m in box.due(AT, 10)] == ["n1"]
 

@@ -334,6 +334,27 @@ def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch,
     assert "R0UT1NGKEY" not in log
 
 
+@pytest.mark.slow
+def test_mail_that_one_address_refused_keeps_its_thread(root, remote, monkeypatch):
+    """Where the first mail of an incident came to one of two, its recovery comes to that one as a reply."""
+    with mail_server() as mails:
+        mails.refused = {"gone@example.com": "550 no such user"}
+        manifests = CHANNELS[CHANNELS.index("apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: mail") :]
+        mail, _, rest = manifests.partition("---\n")
+        mail = mail.replace("PORT", str(mails.port)).replace("ca: CA", "tls: none")
+        told = rest[rest.rindex("apiVersion") :].replace("channel: ops@", 'channel: "gone@example.com, ops@')
+        told = told.replace("ops@example.com}", 'ops@example.com"}')
+        texts = {**Scenario("upsert").texts, "lake.yaml": LAKE, "channels.yaml": f"{mail}---\n{told}"}
+        remote.push(texts)
+        with serving(root, remote) as daemon:
+            until(lambda: mails.mails, lambda: "\n".join(daemon.said))
+            remote.push({name: text for name, text in texts.items() if name != "lake.yaml"})
+            until(lambda: len(mails.mails) > 1, lambda: "\n".join(daemon.said))
+
+    first, last = mails.mails
+    assert (last["In-Reply-To"], last["Subject"]) == (first["Message-ID"], f"Re: {first['Subject']}")
+
+
 API = """\
 apiVersion: syncline/v1
 kind: Connector

@@ -97,8 +97,8 @@ class Outbox(Protocol):
     def sent(self, id: str, ref: str) -> None:  # noqa: A002 - likewise
         """It has arrived."""
 
-    def failed(self, id: str, error: str, code: str, again: str) -> None:  # noqa: A002 - likewise
-        """An attempt failed; the next one is due `again`, '' for none."""
+    def failed(self, id: str, error: str, code: str, again: str, ref: str = "") -> None:  # noqa: A002 - likewise
+        """An attempt failed; the next one is due `again`, '' for none. `ref` is kept where it came to some."""
 
     def ref(self, key: ObjectKey, thread: str) -> str:
         """What the other system calls a thread; '' where nothing of it has arrived."""

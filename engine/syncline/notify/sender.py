@@ -22,6 +22,7 @@ from syncline.model.event import Action, EventOutcome
 from syncline.notify.channels import notice_of, open_channel
 from syncline.notify.events import time_of
 from syncline.reconciler.status import after_delivery
+from syncline.sdk.notice import PartlyArrived
 from syncline.sdk.retry import RetryPolicy
 
 if TYPE_CHECKING:
@@ -162,7 +163,9 @@ class Sender:
         if not isinstance(error, Invalid) and not old:
             asked = error.after if isinstance(error, Again) else None
             again = time_of(now + max(1.0, BACKOFF.backoff(attempt, random.random(), asked)))  # noqa: S311 - a wait
-        self._outbox.failed(message.id, error.message, error.code, again)
+        # Where it came to some, what follows goes on in their thread.
+        ref = error.ref if isinstance(error, PartlyArrived) else ""
+        self._outbox.failed(message.id, error.message, error.code, again, ref)
         passing = isinstance(error, Again | Waiting)
         if not passing or attempt >= TOLD_AFTER or not again:
             after_delivery(self._store, applied, message.key, error)

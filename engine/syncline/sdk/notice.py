@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from syncline.model.errors import Invalid
 from syncline.model.notice import Phase
 
 
@@ -31,6 +32,18 @@ class Notice:
     ref: str = ""
 
 
+class PartlyArrived(Invalid):
+    """A message came to some of those it is for, and is refused for good for the others. `ref` is as `send` gives it.
+
+    >>> PartlyArrived("not for b@example.com", code="SYN738", ref="<m1@example.com>").ref
+    '<m1@example.com>'
+    """
+
+    def __init__(self, message: str, *, code: str, ref: str, help: str = "") -> None:  # noqa: A002 - the field's word
+        super().__init__(message, code=code, help=help)
+        self.ref = ref
+
+
 class Notifier(Protocol):
     """Sends messages through one system. Used by one thread; `close` it.
 
@@ -54,7 +67,8 @@ class Notifier(Protocol):
         Sends a message; what the system calls its thread, or '' where it doesn't say.
 
         Sent again under the same id, it arrives once where the system can tell. Raises `Again` for what may pass,
-        `Stalled` and `Denied` for what a person has to change, and `Invalid` where this message is refused for good.
+        `Stalled` and `Denied` for what a person has to change, and `Invalid` where this message is refused for good;
+        `PartlyArrived` where only some got it.
         """
 
     def close(self) -> None:

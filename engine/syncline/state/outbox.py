@@ -130,9 +130,9 @@ class SqlOutbox:
         with self._database.write() as connection:
             connection.execute(update(_OUTBOX).where(_OUTBOX.c.id == id).values(over))
 
-    def failed(self, id: str, error: str, code: str, again: str) -> None:  # noqa: A002 - likewise
+    def failed(self, id: str, error: str, code: str, again: str, ref: str = "") -> None:  # noqa: A002 - likewise
         values: dict[str, Any] = {"due": again} if again else _over(MessageState.failed)
-        values |= {"error": storable(error[:MAX_ERROR]), "error_code": code}
+        values |= {"error": storable(error[:MAX_ERROR]), "error_code": code, "ref": storable(ref)}
         mine = (_OUTBOX.c.id == id) & (_OUTBOX.c.state == _PENDING)
         with self._database.write() as connection:
             connection.execute(update(_OUTBOX).where(mine).values(values))

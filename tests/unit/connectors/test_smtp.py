@@ -24,7 +24,7 @@ from syncline.notify.sender import CLAIMED
 from syncline.sdk import dial
 from syncline.sdk.clients import Network
 from syncline.sdk.http import Egress
-from syncline.sdk.notice import Notice
+from syncline.sdk.notice import Notice, PartlyArrived
 from syncline.sdk.source import Credentials, Instance
 from tests.mail_server import PASSWORD, USER, mail_server
 from tests.peers.pki import Authority
@@ -242,8 +242,9 @@ def test_an_address_that_is_refused_is_told(root):
     """The others get the mail once; that it failed for one is said, with the server's answer, and for good."""
     with mail_server() as server:
         server.refused = {"b@example.com": "550 no such user"}
-        with pytest.raises(Invalid, match="b@example.com: 550 no such user") as raised:
+        with pytest.raises(PartlyArrived, match="b@example.com: 550 no such user") as raised:
             MailNotifier(instance(root, server.port, "none", password="")).send(OPEN)
     assert raised.value.code == "SYN738"
     assert "ops@example.com" not in raised.value.message
+    assert raised.value.ref == server.mails[0]["Message-ID"]
     assert len(server.mails) == 1

@@ -10,7 +10,8 @@ from email.utils import format_datetime, getaddresses, parseaddr
 from typing import TYPE_CHECKING
 
 from syncline.connectors.smtp.session import said, session
-from syncline.model.errors import Invalid, Stalled
+from syncline.model.errors import Stalled
+from syncline.sdk.notice import PartlyArrived
 
 if TYPE_CHECKING:
     from syncline.sdk.notice import Notice
@@ -30,15 +31,17 @@ class MailNotifier:
         message = mail(notice, str(self._instance.config["from"]))
         with session(self._instance) as smtp:
             refused = smtp.send_message(message)
+        ref = notice.ref or str(message["Message-ID"])
         if refused:
             # The others have it: sent again, it would come to them twice.
             told = "; ".join(f"{address}: {said(*answer)}" for address, answer in refused.items())
-            raise Invalid(
+            raise PartlyArrived(
                 f"the mail server took the message, but not for {told}",
                 code="SYN738",
+                ref=ref,
                 help="Look at the addresses of the subscription. The others got the message; it isn't sent again.",
             )
-        return notice.ref or str(message["Message-ID"])
+        return ref
 
     def close(self) -> None:
         """Nothing is held."""
