@@ -122,6 +122,18 @@ def events(house):
     return audit_events(house.settings)
 
 
+@pytest.mark.slow
+def test_approvers_without_signers_are_warned_of(house, tmp_path):
+    """Whoever serves with approvers alone is told that authors can make up who they are; with signers, nobody is."""
+    with house.daemon() as daemon:
+        daemon.says("warning: who made a change is known by addresses that anybody can make up")
+    signers = allowing(tmp_path / "signers", *house.people.values())
+    with house.daemon("--allowed-signers", str(signers)) as daemon:
+        daemon.says("this daemon works from now on")
+        assert not any("warning:" in line for line in daemon.said)
+
+
+@pytest.mark.slow
 def test_a_risky_change_waits_for_an_approval_and_the_rest_does_not(house):
     """What resets a position is held and says so; what is harmless in the same commit is applied. The approval lets it go."""
     commit = house.commit({**ELSEWHERE, "spare.yaml": SPARE.replace("NAME", "one")})

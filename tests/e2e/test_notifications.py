@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from syncline.model.condition import ConditionType
 from syncline.model.key import ObjectKey
 from syncline.model.secret import Secret
 from syncline.sdk.standard_webhooks import signed
+from syncline.state.open import open_reader
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.house import Scenario, audit_ok, customers, settings_of
 from tests.e2e.test_serve import Remote, serving, until
@@ -334,17 +338,28 @@ def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch,
     assert "R0UT1NGKEY" not in log
 
 
+def mail_to(port: int, channel: str = "ops@example.com") -> str:
+    """A mail server without TLS, and a subscription that sends through it."""
+    return f"""\
+apiVersion: syncline/v1
+kind: Integration
+metadata: {{name: mail, tenant: acme}}
+spec: {{connector: smtp@^1, config: {{host: localhost, port: {port}, from: alerts@example.com, tls: none}}}}
+---
+apiVersion: syncline/v1
+kind: Subscription
+metadata: {{name: mail, tenant: acme}}
+spec: {{on: [incident], wait: 1s, do: {{notify: {{integration: mail, channel: "{channel}"}}}}}}
+"""
+
+
 @pytest.mark.slow
 def test_mail_that_one_address_refused_keeps_its_thread(root, remote, monkeypatch):
     """Where the first mail of an incident came to one of two, its recovery comes to that one as a reply."""
     with mail_server() as mails:
         mails.refused = {"gone@example.com": "550 no such user"}
-        manifests = CHANNELS[CHANNELS.index("apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: mail") :]
-        mail, _, rest = manifests.partition("---\n")
-        mail = mail.replace("PORT", str(mails.port)).replace("ca: CA", "tls: none")
-        told = rest[rest.rindex("apiVersion") :].replace("channel: ops@", 'channel: "gone@example.com, ops@')
-        told = told.replace("ops@example.com}", 'ops@example.com"}')
-        texts = {**Scenario("upsert").texts, "lake.yaml": LAKE, "channels.yaml": f"{mail}---\n{told}"}
+        told = mail_to(mails.port, "gone@example.com, ops@example.com")
+        texts = {**Scenario("upsert").texts, "lake.yaml": LAKE, "channels.yaml": told}
         remote.push(texts)
         with serving(root, remote) as daemon:
             until(lambda: mails.mails, lambda: "\n".join(daemon.said))
@@ -353,6 +368,24 @@ def test_mail_that_one_address_refused_keeps_its_thread(root, remote, monkeypatc
 
     first, last = mails.mails
     assert (last["In-Reply-To"], last["Subject"]) == (first["Message-ID"], f"Re: {first['Subject']}")
+
+
+def ready(root, name: str) -> str:
+    """Whether an integration is ready, and why it is or isn't."""
+    with closing(open_reader(settings_of(root).state_url)) as reader:
+        status = reader.statuses().get(ObjectKey("acme", "Integration", name))
+    condition = status and status.condition(ConditionType.ready)
+    return f"{condition.status}: {condition.message}" if condition else ""
+
+
+@pytest.mark.slow
+def test_an_integration_that_only_tells_is_looked_at_too(root, remote):
+    """A mail server that doesn't answer is known before the first incident, though no flow uses it."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    remote.push({**Scenario("upsert").texts, "mail.yaml": mail_to(port)})
+    with serving(root, remote) as daemon:
+        until(lambda: ready(root, "mail").startswith("False"), lambda: f"{ready(root, 'mail')} {daemon.said}")
 
 
 API = """\

@@ -5,7 +5,7 @@ what is under way ends an attempt as well.
 
 What is due is in the state, so that a daemon that takes over goes on where the one before it was. A look informs and
 never forbids: a start that a schedule declares isn't kept back because of one. Only integrations that an allowed flow
-uses are contacted.
+uses, or that a subscription sends through, are contacted.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from syncline.executor.instance import SecretUses
 from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.schedule import ScheduleSpec, flows_of
 from syncline.manifests.flow import side_of
+from syncline.manifests.subscriptions import carriers
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
@@ -112,9 +113,9 @@ class Attempts:
         after_check(self._store, applied, key, error)
 
     def _reached(self, applied: Applied, key: ObjectKey) -> SynclineError | None:
-        """Why a system doesn't answer; None where it does, and where no allowed flow uses it."""
+        """Why a system doesn't answer; None where it does, and where nobody who may use it does."""
         side = side_of(applied.desired, applied.desired.objects[key], "")
-        if side is None or not any(self._allowed(applied, item, key) for item in applied.flows.values()):
+        if side is None or not self._used(applied, key):
             return None
         engine, recorder = self._engine, self._engine.facilities.recorder
         inspector = Inspector(side, applied.desired, engine.facilities.settings, engine.resolve)
@@ -145,6 +146,10 @@ class Attempts:
         recorder.record([recorder.event(Action.secret_use, key=key, secret=name) for name in uses.names])
         note_credential(facilities, key, found)
         return None
+
+    def _used(self, applied: Applied, key: ObjectKey) -> bool:
+        flows = (self._allowed(applied, item, key) for item in applied.flows.values())
+        return any(flows) or key in carriers(applied.desired)
 
     def _allowed(self, applied: Applied, item: CompiledFlow, key: ObjectKey) -> bool:
         sides = {item.flow.source.integration.key, item.flow.target.integration.key}

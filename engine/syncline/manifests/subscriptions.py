@@ -17,6 +17,7 @@ from syncline.sdk.template import Template, TemplateError, compile_template
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Side
+    from syncline.model.key import ObjectKey
     from syncline.model.manifest import Manifest
 
 #: Runtimes whose integrations all carry messages.
@@ -26,6 +27,18 @@ _CARRYING = frozenset({"smtp"})
 def check_subscriptions(desired: Desired) -> list[Diagnostic]:
     """Findings (SYN731, SYN732) of every subscription that sends messages through an integration."""
     return [finding for manifest in desired.of_kind("Subscription") for finding in _findings(desired, manifest)]
+
+
+def carriers(desired: Desired) -> frozenset[ObjectKey]:
+    """The integrations that subscriptions send messages through."""
+    found = set()
+    for manifest in desired.of_kind("Subscription"):
+        spec = manifest.spec
+        if isinstance(spec, SubscriptionSpec) and spec.do.notify is not None:
+            integration = desired.find(manifest.key.tenant, "Integration", spec.do.notify.integration)
+            if integration is not None:
+                found.add(integration.key)
+    return frozenset(found)
 
 
 def carries(side: Side) -> bool:

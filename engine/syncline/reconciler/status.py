@@ -74,7 +74,8 @@ def after_apply(
     """
     declarations = {one.key: (one.generation, one.revision) for one in store.objects()}  # not all of their documents
     graph = needs(desired)
-    used = all_below((key for key in desired.objects if key.kind in {"Sync", "Import"}), graph)
+    users = (key for key in desired.objects if key.kind in {"Sync", "Import", "Subscription"})
+    used = all_below(users, graph)
     now, chance = _now(), random.random()  # noqa: S311 - so that objects aren't tried at the same moment
     ages = _ages(store, desired, now)
 
