@@ -40,8 +40,8 @@ EXISTING: Final = (
 )
 USE: Final = "What its records are used for, and what allows it; policy judges by it."
 DELETION: Final = (
-    "What becomes of the table when this is retired, that is, no longer declared: retain leaves it with its rows; "
-    "delete drops it in a database, where a flow of Syncline made it and no other one writes to it."
+    "What becomes of the table when this is no longer declared: retain leaves it with its rows; delete drops it in a "
+    "database, where a flow made it and no other one writes to it."
 )
 SUSPEND: Final = "Keeps it from running, with a reason, until it is removed or its last day is over."
 

@@ -187,8 +187,7 @@ class TenantSpec(Spec):
         Share | None,
         Field(
             description="Most of its objects that one commit may retire: a share of those applied, or a count. What "
-            "was applied before counts, so that no commit raises it for itself. Absent: many are refused by their "
-            "share of everything that is applied."
+            "was applied before counts. Absent: what holds for all that is applied."
         ),
     ] = None
     drift: Annotated[
