@@ -5,7 +5,8 @@ the schedule's `concurrency`: it is passed over (forbid), it follows that run (a
 it (replace). One start of a schedule waits for a flow at most: it takes up all that there is by then.
 
 Flows that failed last time have a lane of their own: they take a quarter of the threads at most, so that those which
-wait for a system that is down, and are many, don't keep the others waiting.
+wait for a system that is down, and are many, don't keep the others waiting. A run that comes upon such a system waits
+for it only where the lane has room for it; else it ends, and is tried again later, as what fails is.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from syncline.executor.halt import Halt
@@ -91,7 +93,7 @@ class Workers:
         self._mine: dict[ObjectKey, deque[str]] = {}  # the last runs of ours, by flow
         self._todo: deque[tuple[float, Start]] = deque()  # with when it is given up, 0.0 for what wasn't tried yet
         self._failed: set[ObjectKey] = set()  # flows that failed last time
-        self._lane = 0  # of those, under way
+        self._lane: set[ObjectKey] = set()  # of those, and of flows that wait for a system that fails, under way
         self._draining = self._closed = False
         for _ in range(at_once):
             # A run that is cut off when the process ends is as one that was killed: the next one goes on where it was.
@@ -170,28 +172,43 @@ class Workers:
 
     def _work(self) -> None:
         while (item := self._next()) is not None:
-            given_up, start, failed = item
+            given_up, start = item
             try:
                 self._do(start, given_up)
             finally:
                 with self._idle:
-                    self._lane -= failed
+                    self._lane.discard(start.flow)
                     self._idle.notify_all()
 
-    def _next(self) -> tuple[float, Start, bool] | None:
-        """The next start to be done, when it is given up, and whether it is one of the lane; None at the end."""
+    def _patience(self, flow: ObjectKey) -> bool:
+        """Whether a run may wait for a system that fails: in the lane, or alone."""
+        with self._idle:
+            if flow not in self._lane:
+                if not self._room or (self._at_once == 1 and self._todo):
+                    return False
+                self._lane.add(flow)
+            return True
+
+    @property
+    def _room(self) -> bool:
+        """Whether there is room in the lane."""
+        return len(self._lane) < max(1, self._at_once // 4)
+
+    def _next(self) -> tuple[float, Start] | None:
+        """The next start to be done, and when it is given up; None at the end."""
         with self._idle:
             while not self._closed:
                 # With one thread only, those that failed come after all others.
                 lanes = [False, True] if self._at_once == 1 else [None]
-                room = self._draining or self._lane < max(1, self._at_once // 4)
+                room = self._draining or self._room
                 for lane in lanes:
                     for item in self._todo:
                         failed = item[1].flow in self._failed
                         if (lane is None or lane is failed) and (room or not failed):
                             self._todo.remove(item)
-                            self._lane += failed
-                            return *item, failed
+                            if failed:
+                                self._lane.add(item[1].flow)
+                            return item
                 self._idle.wait()
             return None
 
@@ -249,7 +266,9 @@ class Workers:
                 raise KeyboardInterrupt
             if halt.asked:
                 return f"{flow}: {start.shown} is replaced by a later one"
-            result = self._engine.run(Work(flow, trigger=start.trigger, halt=halt), Silent())
+            result = self._engine.run(
+                Work(flow, trigger=start.trigger, halt=halt, patience=partial(self._patience, flow)), Silent()
+            )
         except Waiting as error:
             if time.monotonic() < given_up:
                 raise

@@ -16,7 +16,7 @@ from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import Current, Get
 from syncline.model.errors import Invalid
-from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest
+from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest, patient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from syncline.sdk.destination import Destination
     from syncline.sdk.keep import Keep
     from syncline.sdk.ledger import Ledger
-    from syncline.sdk.source import Source
+    from syncline.sdk.source import Instance, Source
     from syncline.settings import Settings
 
 
@@ -49,7 +49,7 @@ class Opener:
     """Opens the ends of one flow; notes the secrets it used and counts what connectors count.
 
     `strict`: a source whose schema breaks ends what reads it. `ledgers` gives what is remembered of a tenant's writes
-    to an integration that has no transactions.
+    to an integration that has no transactions. `patience` is asked before a system that fails is waited for.
     """
 
     item: CompiledFlow
@@ -61,6 +61,7 @@ class Opener:
     batch_rows: int = BATCH_ROWS
     strict: bool = True
     ledgers: Callable[[str, str], Ledger] | None = None
+    patience: Callable[[], bool] = patient
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
@@ -78,6 +79,12 @@ class Opener:
             if text not in self.notices and len(self.notices) < _MOST_NOTICES:
                 self.notices.append(text)
 
+    def _instance(self, side: Side) -> Instance:
+        found = instance_of(
+            side, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
+        )
+        return replace(found, patience=self.patience)
+
     def counted(self) -> dict[str, float]:
         """What connectors counted so far."""
         with self._counting:
@@ -91,9 +98,7 @@ class Opener:
             raise Invalid(
                 f"{flow.source.connector.key} can't be read from", code="SYN703", help="Use it as a destination."
             )
-        instance = instance_of(
-            flow.source, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
-        )
+        instance = self._instance(flow.source)
         cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
         paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor and cursor.field else ())))
         return opens(
@@ -117,9 +122,7 @@ class Opener:
         compares = _runtime(flow.target).compare
         if compares is None:
             return None
-        instance = instance_of(
-            flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
-        )
+        instance = self._instance(flow.target)
         return compares(instance, proposed)
 
     def destination(self) -> Destination:
@@ -130,9 +133,7 @@ class Opener:
             raise Invalid(
                 f"{flow.target.connector.key} can't be written to", code="SYN703", help="Choose another destination."
             )
-        instance = instance_of(
-            flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
-        )
+        instance = self._instance(flow.target)
         if self.ledgers is not None and not _runtime(flow.target).transactional:
             instance = replace(instance, ledger=self.ledgers(flow.key.tenant, flow.target.integration.key.name))
         return opens(instance)

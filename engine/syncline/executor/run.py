@@ -89,6 +89,7 @@ class Run:
         settings = self.facilities.settings
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
         self.opener.ledgers = self.facilities.store.ledger
+        self.opener.patience = work.patience
         self.complete = False  # everything is at the destination, and what is left is to tell
         self.clock = time.perf_counter()
         revision, plan = applied.under(work.key)

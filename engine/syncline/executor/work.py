@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from syncline.executor.halt import Halt
 from syncline.executor.opening import Opener
 from syncline.model.run import Receipt
+from syncline.sdk.source import patient
 from syncline.state.store import RunRecord
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Work:
 
     A retry (`parent` is the run that it retries) moves other batches to the same table, under a name of its own, so
     that the flow's cursor stays put. `halt` is how whoever starts it may have it end early. `asked` is who asked for
-    it, where that is somebody else than who runs it; `corrected` the SHA-256 of the file that corrects what is retried.
+    it, where that is somebody else than who runs it; `patience` is asked before a system that fails is waited for:
+    without it, the run ends with `Again`. `corrected` the SHA-256 of the file that corrects what is retried.
     """
 
     key: ObjectKey
@@ -47,6 +49,7 @@ class Work:
     asked: str = ""
     corrected: str = ""
     halt: Halt = field(default_factory=Halt, compare=False)
+    patience: Callable[[], bool] = field(default=patient, compare=False)
 
     @property
     def name(self) -> str:

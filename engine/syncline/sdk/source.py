@@ -51,6 +51,15 @@ def _silent(name: str, value: float) -> None:
     del name, value
 
 
+def patient() -> bool:
+    """A system that fails is waited for.
+
+    >>> patient()
+    True
+    """
+    return True
+
+
 def _unheard(text: str) -> None:
     del text
 
@@ -60,7 +69,8 @@ class Instance:
     """One integration, ready to be opened: where it is, how to authenticate, what it may use.
 
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
-    `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`). `keep`
+    `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`).
+    `patience()` is asked before a wait for a system that fails: whether to wait and ask it again, or to give up. `keep`
     may hold idle connections of earlier uses; `network` is what an HTTP client may reach and use. `home` is the
     resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a destination without
     transactions keeps its checkpoints; None for sources. `tokens(basis)` keeps the token that the servers of its
@@ -80,6 +90,7 @@ class Instance:
     region: str = ""
     count: Callable[[str, float], None] = _silent
     notice: Callable[[str], None] = _unheard
+    patience: Callable[[], bool] = patient
     keep: Keep | None = None
     network: Network = Network()  # noqa: RUF009 - a frozen value
     tokens: Callable[[str], TokenStore] | None = None

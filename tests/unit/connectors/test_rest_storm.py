@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 
@@ -82,6 +83,33 @@ def test_refusals_open_no_breaker():
 
     assert len(rows(read(source(instance(TEXT), transport=FunctionTransport(send), clock=clock)))) == 1
     assert sum(clock.slept) < 60
+
+
+def _always(said, request):
+    del request
+    return said
+
+
+def test_whoever_lacks_the_patience_waits_for_no_host_that_fails():
+    """An error of the host is raised at once, and one that its breaker holds back; what only slows us down is waited for."""
+    for status, asked in ((503, 1), (429, 4)):
+        clock, said = FakeClock(), answer({}, status)
+        transport = FunctionTransport(partial(_always, said))
+        made = replace(instance(TEXT), patience=lambda: False)
+        with pytest.raises(Again):
+            read(source(made, transport=transport, clock=clock))
+        assert len(transport.sent) == asked
+
+    clock = FakeClock()
+    with Keep() as keep:
+        keep.share(Clients(clock))
+        made = replace(instance(TEXT), keep=keep, patience=lambda: False)
+        for code in ("SYN403", "SYN403", "SYN403", "SYN465"):
+            transport = FunctionTransport(lambda _: answer({}, 503))
+            with pytest.raises(Again) as caught:
+                read(source(made, transport=transport, clock=clock))
+            assert caught.value.code == code
+    assert clock.slept == []
 
 
 FORMS = {

@@ -191,7 +191,9 @@ def test_patience_begins_with_the_first_try(runs, said, monkeypatch):
 
 
 class Fleet:
-    """An engine of many flows; those that fail do so only when they are let go."""
+    """An engine of many flows; those that fail do so only when they are let go, or have to ask whether they may wait."""
+
+    asks = False
 
     def __init__(self):
         self.well, self.hanging = [], 0
@@ -203,6 +205,8 @@ class Fleet:
         if not work.key.name.startswith("bad"):
             self.well.append(work.key.name)
             return SimpleNamespace(record=SimpleNamespace(id="1", counts=Counts()))
+        if self.asks and not work.patience():
+            raise Again("503", code="SYN703")
         with self.lock:
             self.hanging += 1
         while not self.go.wait(0.01):
@@ -236,6 +240,27 @@ def test_flows_that_fail_keep_no_others_waiting(said, at_once, most):
     assert len(ended) == 40
     fleet.go.set()
     until(lambda: len(ended) == 50)
+    made.close()
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(4, 1), (8, 2), (1, 0)])
+def test_the_first_failure_keeps_no_others_waiting_either(said, at_once, most):
+    """Of flows that were never seen to fail a quarter waits for their system; the others end and are tried again later."""
+    fleet: Any = Fleet()
+    fleet.asks = True
+    ended: list[Start] = []
+    made = Workers(fleet, NOBODY, at_once, said.append, ended.append)
+    names = [name for n in range(10) for name in (f"bad-{n}", f"well-{2 * n}", f"well-{2 * n + 1}")]
+    with made._idle:  # nothing is begun before all of them are there
+        for name in names:
+            made.offer(Start(ONE, ObjectKey("acme", "Sync", name), NOW, NOW), "forbid")
+
+    until(lambda: len(fleet.well) == 20)
+    until(lambda: fleet.hanging == most)
+    until(lambda: len(ended) == 30 - most)
+    fleet.go.set()
+    until(lambda: len(ended) == 30)
+    assert made._lane == set()
     made.close()
 
 

@@ -7,6 +7,7 @@ URL or value that outlives an attempt.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from syncline.connectors.rest.content import UNREADABLE
 from syncline.connectors.rest.judge import Answer, Judge, Judging, Reading, Refused, Retry, Verdict, read_json
@@ -23,6 +24,9 @@ from syncline.sdk.http import Request, TransportError, origin_of, shown_url, wit
 from syncline.sdk.meter import Meter
 from syncline.sdk.retry import MAX_WAIT, RetryPolicy
 
+#: The code of what a circuit breaker holds back.
+OPEN: Final = "SYN465"
+
 
 class Client:
     """Talks to one API. Several threads may use it at once; `close` it."""
@@ -36,12 +40,14 @@ class Client:
         *,
         chance: Callable[[], float],
         meter: Meter,
+        patience: Callable[[], bool],
     ) -> None:
         self._auth = auth
         self._sender = sender
         self._clock = clock
         self._chance = chance
         self._meter = meter
+        self._patience = patience
         self._policy = RetryPolicy(
             on=frozenset(http.retry.on),
             attempts=http.retry.attempts,
@@ -104,9 +110,13 @@ class Client:
         self._sender.close()
 
     def _pause(self, request: Request, retry: Retry, attempt: int) -> None:
-        """Waits before another attempt; raises when there is none, or when the server asks for too long a wait."""
+        """
+        Waits before another attempt. Raises when there is none, when the server asks for too long a wait, and where
+        nobody has the patience to wait for one that fails; a server that only slows us down is waited for.
+        """
         wait = self._policy.backoff(attempt, self._chance(), at_least=retry.wait)
-        if attempt >= self._policy.attempts or wait > MAX_WAIT:
+        fails = not retry.throttled or retry.error.code == OPEN
+        if attempt >= self._policy.attempts or wait > MAX_WAIT or (fails and not self._patience()):
             retry.error.after = retry.wait
             raise retry.error
         self._meter.retried(origin_of(request.url).host)
@@ -117,7 +127,7 @@ class Client:
         try:
             response, url, version = self._sender.send(request)
         except Open as error:
-            again = Again(str(error), code="SYN465", help="It is asked again once its circuit breaker lets it.")
+            again = Again(str(error), code=OPEN, help="It is asked again once its circuit breaker lets it.")
             return Retry(again, error.after, throttled=True)  # nothing was sent
         except TransportError as error:
             return self._lost(request, error)

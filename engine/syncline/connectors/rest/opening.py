@@ -43,7 +43,7 @@ def open_client(
         meter=meter,
         release=_nothing if shared is not None else clients.close,
     )
-    return Client(http, auth, sender, clock, chance=chance, meter=meter)
+    return Client(http, auth, sender, clock, chance=chance, meter=meter, patience=instance.patience)
 
 
 def once(instance: Instance) -> Instance:
