@@ -18,12 +18,13 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from syncline.daemon.scheduled import schedules
 from syncline.daemon.timetable import suspended, within
 from syncline.executor.credentials import note_credential, secrets_of
 from syncline.executor.inspect import Inspector
 from syncline.executor.instance import SecretUses
 from syncline.kinds.auth import AuthConfigSpec
-from syncline.kinds.schedule import ScheduleSpec, flows_of
+from syncline.kinds.schedule import flows_of
 from syncline.manifests.flow import side_of
 from syncline.manifests.subscriptions import carriers
 from syncline.model.errors import SynclineError
@@ -159,9 +160,7 @@ class Attempts:
 def _scheduled(applied: Applied, now: dt.datetime) -> set[ObjectKey]:
     """The flows that schedules may start now."""
     found: set[ObjectKey] = set()
-    for manifest in applied.desired.of_kind("Schedule"):
-        spec = manifest.spec
-        assert isinstance(spec, ScheduleSpec)
+    for key, spec in schedules(applied.desired):
         if not suspended(spec.suspend, now) and within(spec.windows, now.astimezone(ZoneInfo(spec.time_zone))):
-            found |= set(flows_of(manifest.key.tenant, spec.run))
+            found |= set(flows_of(key.tenant, spec.run))
     return found

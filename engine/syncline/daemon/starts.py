@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncline.daemon.events import Look
+from syncline.daemon.scheduled import schedules
 from syncline.daemon.timetable import Timetable, suspended, within
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
 from syncline.kinds.schedule import OnEvent, ScheduleSpec, flows_of
@@ -51,12 +52,10 @@ class Starter:
         """Starts everything that is due."""
         self._workers.tick()
         applied = self._engine.applied()
-        schedules = applied.desired.of_kind("Schedule")
+        found = tuple(schedules(applied.desired))
         with self._lock:  # one that comes again by the name of one that is gone begins anew
-            self._dealt = {m.key: self._dealt[m.key] for m in schedules if m.key in self._dealt}
-        for manifest in schedules:
-            key, spec = manifest.key, manifest.spec
-            assert isinstance(spec, ScheduleSpec)
+            self._dealt = {key: self._dealt[key] for key, _ in found if key in self._dealt}
+        for key, spec in found:
             since = dt.datetime.fromisoformat(applied.objects[key].applied)
             if spec.on is not None:
                 self._by_event(key, spec, spec.on, since, now)

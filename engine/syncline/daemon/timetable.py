@@ -22,7 +22,7 @@ from syncline.model import units
 
 if TYPE_CHECKING:
     from syncline.kinds.schedule import ScheduleSpec, Window, Windows
-    from syncline.kinds.sync import Suspend
+    from syncline.kinds.suspend import Suspend
 
 #: Instants outside of windows that are passed over in search of one inside: two months of minutes.
 _PASSED_OVER = 90_000
@@ -137,7 +137,7 @@ class Timetable:
 
 def suspended(suspend: Suspend | None, now: dt.datetime) -> bool:
     """Whether it is kept from starting anything now: until the end of a day in UTC, or until that is removed."""
-    return suspend is not None and (suspend.until is None or suspend.until >= now.astimezone(dt.UTC).date())
+    return suspend is not None and suspend.holds(now.astimezone(dt.UTC).date())
 
 
 def within(windows: Windows, local: dt.datetime) -> bool:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from syncline.executor.admission import TURN
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
@@ -270,7 +271,7 @@ class Workers:
                 Work(flow, trigger=start.trigger, halt=halt, patience=partial(self._patience, flow)), Silent()
             )
         except Waiting as error:
-            if time.monotonic() < given_up:
+            if time.monotonic() < given_up or error.code == TURN:
                 raise
             return f"{flow}: {error.message}, so {start.shown} is passed over"
         except SynclineError as error:

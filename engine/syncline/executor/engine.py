@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from syncline.executor.admission import admitted, tenant_spec
 from syncline.executor.applied import Applied, read_applied
 from syncline.executor.opening import Opener, bind_columns
 from syncline.executor.outcome import outcome
@@ -80,20 +81,23 @@ class Engine:
             applied = self.applied()
             item = applied.flow(work.key)
             suspend = item.flow.spec.suspend
-            if suspend is not None and (suspend.until is None or suspend.until >= dt.datetime.now(dt.UTC).date()):
+            if suspend is not None and suspend.holds(dt.datetime.now(dt.UTC).date()):
                 raise Stalled(
                     f"{work.key} is suspended: {suspend.reason}",
                     code="SYN707",
                     help="Remove spec.suspend and apply, or wait for its end.",
                 )
-            run = Run(self, lease, work, applied, item, progress)
-            try:
-                result = run.execute()
-            except Exception as error:  # not a signal: that says nothing about the flow
-                self._tell(run, outcome(error).error)
-                raise
-            self._tell(run, None)
-            return result
+            with admitted(self.facilities.store, tenant_spec(applied.desired, work.key.tenant), work.key):
+                return self._executed(Run(self, lease, work, applied, item, progress))
+
+    def _executed(self, run: Run) -> RunResult:
+        try:
+            result = run.execute()
+        except Exception as error:  # not a signal: that says nothing about the flow
+            self._tell(run, outcome(error).error)
+            raise
+        self._tell(run, None)
+        return result
 
     def _tell(self, run: Run, error: SynclineError | None) -> None:
         """Tells how a run ended. Should that fail, neither an error nor a result is hidden: the next run tells anew."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from syncline.executor.absence import absence_of
+from syncline.executor.admission import DailyRows, tenant_spec
 from syncline.executor.adopting import take_over
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
@@ -312,8 +313,12 @@ class Run:
             keeping=self._keeping(destination),
         )
 
+        tenant = tenant_spec(self.applied.desired, self.flow.key.tenant)
+        daily = DailyRows.of(self.facilities.store, tenant, self.flow.key)
+
         def advanced(counts: Counts, size: int) -> None:
             self.progress.advanced(counts, size / total if total else None)
+            daily.advance(counts.written - start.counts.written)
 
         # One that was killed between its end and telling it has nothing left to read.
         with read_ahead(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from syncline.kinds.base import Duration, Identifier, Name, Spec
 from syncline.kinds.drift import DRIFT, Drift
 from syncline.kinds.handling import Use
+from syncline.kinds.suspend import Suspend
 from syncline.kinds.sync import (
     DELETION,
     EXISTING,
@@ -23,7 +24,6 @@ from syncline.kinds.sync import (
     WRITE,
     Endpoint,
     Guards,
-    Suspend,
     WriteMode,
     flow_references,
 )

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Cel, Duration, Form, Spec
-from syncline.kinds.sync import Suspend
+from syncline.kinds.suspend import Suspend
 from syncline.model.key import ObjectKey
 from syncline.model.kind import Kind, Reference
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field
@@ -10,6 +9,7 @@ from pydantic import BaseModel, Field
 from syncline.kinds.base import Duration, Form, Identifier, Name, Share, Spec
 from syncline.kinds.drift import DRIFT, Drift
 from syncline.kinds.handling import Use
+from syncline.kinds.suspend import Suspend
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk/tickets`: a stream of an integration.
@@ -88,16 +88,6 @@ class Guards(Spec):
             description="Control totals; a run that comes to others fails at its end: before the swap of a replaced "
             "table, before the first write of an import with validate: before-commit."
         ),
-    ] = None
-
-
-class Suspend(Spec):
-    """Keeps it from running, with a reason."""
-
-    reason: Annotated[str, Field(min_length=1, description="Why; shown to whoever starts it.")]
-    until: Annotated[
-        dt.date | None,
-        Field(strict=False, description="Last day (UTC) on which it counts; absent: until it is removed."),
     ] = None
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from syncline.kinds.base import Duration, Form, Glob, Name, Rate, Share, Spec
 from syncline.kinds.drift import Drift
 from syncline.kinds.handling import Purpose, Transfer
+from syncline.kinds.suspend import Suspend
 from syncline.model.kind import Kind, Reference
 
 #: `api.example.com`, `*.corp.example`, `10.20.0.0/16`, `fd12:3456::/32`.
@@ -72,10 +73,11 @@ class Quotas(Spec):
         ),
     ] = None
     concurrent_runs: Annotated[
-        int | None, Field(ge=1, description="Most runs at the same time. This version doesn't enforce it.")
+        int | None, Field(ge=1, description="Most runs at the same time; others wait for their turn.")
     ] = None
     rows_per_day: Annotated[
-        int | None, Field(ge=1, description="Most rows written in a day. This version doesn't enforce it.")
+        int | None,
+        Field(ge=1, description="Most rows written in a day (UTC), give or take a batch; runs go on the day after."),
     ] = None
     spool: Annotated[
         str | None,
@@ -151,6 +153,9 @@ class TenantSpec(Spec):
 
     title: Annotated[str, Field(description="Name for people; it has no effect.")] = ""
     owner: Annotated[str, Field(description="Who answers for it, for people; it has no effect.")] = ""
+    suspend: Annotated[
+        Suspend | None, Field(description="Keeps all of its flows from running, with a reason; absent: they run.")
+    ] = None
     regions: Annotated[
         tuple[Glob, ...], Field(description="Regions that its integrations may be in, such as eu-*; empty: any.")
     ] = ()

@@ -252,5 +252,4 @@ class Dispatcher:
 def suspended(subscription: Subscription, now: float) -> bool:
     """Whether it is to be quiet."""
     suspend = subscription.spec.suspend
-    today = dt.datetime.fromtimestamp(now, dt.UTC).date()
-    return suspend is not None and (suspend.until is None or suspend.until >= today)
+    return suspend is not None and suspend.holds(dt.datetime.fromtimestamp(now, dt.UTC).date())

@@ -102,7 +102,7 @@ def suspension(status: Status, spec: BaseModel, at: Moment) -> Status:
     if not isinstance(spec, SyncSpec | ImportSpec | ScheduleSpec | SubscriptionSpec):
         return status
     suspend = spec.suspend
-    if suspend is None or (suspend.until is not None and suspend.until < at.now.date()):
+    if suspend is None or not suspend.holds(at.now.date()):
         return status.with_(at.no(ConditionType.suspended, "NotSuspended"))
     until = f" until {suspend.until}" if suspend.until else ""
     return status.with_(at.yes(ConditionType.suspended, "Declared", f"{suspend.reason}{until}"))

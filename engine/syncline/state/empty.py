@@ -109,6 +109,9 @@ class EmptyState:
     ) -> tuple[Occurrence, ...]:
         return ()
 
+    def rows_since(self, tenant: str, hour: str) -> int:  # noqa: ARG002 - the protocol's
+        return 0
+
     def messages(
         self,
         key: ObjectKey | None = None,  # noqa: ARG002 - the protocol's

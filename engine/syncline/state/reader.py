@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
@@ -185,6 +185,14 @@ class SqlReader:
         with self._database.read() as connection:
             rows = connection.execute(select(lines).where(lines.c.run == run_id).order_by(lines.c.number)).all()
         return tuple(LogLine(r.run, r.time, r.level, r.message, r.operation, r.details) for r in rows)
+
+    def rows_since(self, tenant: str, hour: str) -> int:
+        metrics = tables.metrics
+        mine = (metrics.c.tenant == tenant, metrics.c.counter == "written", metrics.c.period >= hour)
+        with self._database.read() as connection:
+            return int(
+                connection.execute(select(func.coalesce(func.sum(metrics.c.value), 0)).where(*mine)).scalar_one()
+            )
 
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         values: dict[str, dict[str, float]] = {}

@@ -242,6 +242,9 @@ class StateReader(Protocol):
     def logs(self, run_id: str) -> tuple[LogLine, ...]:
         """What was logged in a run, in order."""
 
+    def rows_since(self, tenant: str, hour: str) -> int:
+        """How many rows a tenant's runs wrote that ended in that hour (its begin, RFC 3339 UTC) or later."""
+
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         """Counters of an object by the hour, newest first; a week of them unless told otherwise."""
 

@@ -27,6 +27,7 @@ from syncline.model.codes import (
     source,
     status,
     takeover,
+    tenant,
     write,
 )
 from syncline.model.codes.code import Code
@@ -52,6 +53,7 @@ _AREAS = (
     takeover,
     drift,
     approval,
+    tenant,
     run,
     rollback,
     notify,

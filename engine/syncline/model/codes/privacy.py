@@ -1,4 +1,4 @@
-"""Codes of requests about a person's data (SYN840 to SYN849)."""
+"""Codes of requests about a person's data (SYN840 to SYN845)."""
 
 from __future__ import annotations
 

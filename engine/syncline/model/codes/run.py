@@ -50,7 +50,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN707",
         "suspended",
-        "The sync or import is suspended in its manifest, with a reason.",
+        "The sync or import is suspended in its manifest, or its tenant is, with a reason.",
         "Remove spec.suspend and apply, or wait for its end.",
     ),
     Code(
