@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.servers import postgres_database, postgres_server, shared_folder
+from tests.servers import mariadb_server, postgres_database, postgres_server, shared_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,3 +38,9 @@ def postgres_url(postgres_server_url: str) -> Iterator[str]:
     """The URL (`postgresql://…`) of a database that only this test process uses, empty at its start."""
     with postgres_database(postgres_server_url) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_server_url() -> str:
+    """The URL (`mariadb://user:password@host:port`) of a MariaDB server; skips where there is none."""
+    return mariadb_server()

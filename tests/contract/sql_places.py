@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import polars as pl
 import psycopg
+import pymysql
 from pydantic import BaseModel
 
 from syncline.connectors.sql.destination import SqlDestination
@@ -27,6 +28,8 @@ from syncline.sdk.source import Credentials, Instance
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 FLOW = "acme/Sync/orders"
 
@@ -44,7 +47,9 @@ class Place:
 
     @property
     def dialect(self) -> str:
-        return "sqlite" if "path" in self.instance.config else "postgresql"
+        if "path" in self.instance.config:
+            return "sqlite"
+        return "mariadb" if self.url.startswith("mariadb:") else "postgresql"
 
     def open(self) -> SqlDestination:
         """A destination, closed at the end of the test if the test doesn't."""
@@ -54,10 +59,14 @@ class Place:
     def execute(self, statement: str, *parameters: Any) -> list[tuple]:
         """Runs a statement with `?` for parameters over a connection of its own, in the schema of the test."""
         if self.dialect == "sqlite":
-            with closing(sqlite3.connect(self.instance.root / str(self.instance.config["path"]))) as connection:
-                rows = connection.execute(statement, parameters).fetchall()
-                connection.commit()
+            with closing(sqlite3.connect(self.instance.root / str(self.instance.config["path"]))) as file:
+                rows = file.execute(statement, parameters).fetchall()
+                file.commit()
                 return rows
+        if self.dialect == "mariadb":
+            with _mariadb(self.url, self.login) as server, server.cursor() as found:
+                found.execute(statement.replace("?", "%s") if parameters else statement, parameters or None)
+                return list(found.fetchall()) if found.description else []
         options = f"-c search_path={self.instance.config['schema']} -c timezone=UTC"
         with psycopg.connect(self.url, autocommit=True, options=options, **self.login) as connection:
             cursor = connection.execute(statement.replace("?", "%s") if parameters else statement, parameters or None)
@@ -73,6 +82,8 @@ class Place:
         """Names of the tables that are there."""
         if self.dialect == "sqlite":
             return {name for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if self.dialect == "mariadb":
+            return {name for (name,) in self.execute("SHOW TABLES")}
         found = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", self.instance.config["schema"])
         return {name for (name,) in found}
 
@@ -93,19 +104,27 @@ class Place:
             for table in self.tables():
                 self.execute(f"DROP TABLE {quoted(table)}")
 
+    def text(self, name: str) -> str:
+        """A column's value as text, in an expression."""
+        return f"CAST({quoted(name)} AS {'char' if self.dialect == 'mariadb' else 'text'})"
+
     def close(self) -> None:
         for destination in self.opened:
             destination.close()
         if self.dialect == "postgresql":
             self.clear()
+        if self.dialect == "mariadb":
+            self.execute(f"DROP DATABASE {quoted(urlsplit(self.url).path[1:])}")
 
     def _value(self, value: Any, data_type: DataType) -> Any:
         if value is None:
             return None
         if data_type.name == "json":
-            return json.loads(value) if isinstance(value, str) and self.dialect == "sqlite" else value
+            return json.loads(value) if isinstance(value, str) and self.dialect != "postgresql" else value
         if self.dialect == "postgresql":
             return value
+        if self.dialect == "mariadb":
+            return _of_mariadb(value, data_type)
         match data_type.name:
             case "decimal":
                 return Decimal(value)
@@ -123,6 +142,61 @@ class Place:
                 return bool(value)
             case _:
                 return value
+
+
+def _of_mariadb(value: Any, data_type: DataType) -> Any:
+    match data_type.name:
+        case "boolean":
+            assert value in {0, 1}
+            return bool(value)
+        case "time":
+            return (datetime(1, 1, 1, tzinfo=UTC) + value).time()
+        case "timestamp":
+            return value.replace(tzinfo=UTC)
+        case _:
+            return value
+
+
+def _mariadb(url: str, login: dict[str, Any]) -> Any:
+    parts = urlsplit(url)
+    return pymysql.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        database=parts.path[1:] or None,
+        user=login["user"],
+        password=login["password"],
+        charset="utf8mb4",
+        autocommit=True,
+        ssl_disabled=True,
+        init_command="SET sql_mode = 'ANSI_QUOTES,STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES', time_zone = '+00:00'",
+    )
+
+
+#: Every database that is written to.
+DIALECTS = ("sqlite", "postgresql", "mariadb")
+
+
+def place_of(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Place:
+    """A database of a dialect, of its own."""
+    match dialect:
+        case "sqlite":
+            return sqlite_place(folder)
+        case "mariadb":
+            return mariadb_place(request.getfixturevalue("mariadb_server_url"), folder)
+        case _:
+            return postgres_place(request.getfixturevalue("postgres_url"), folder)
+
+
+def mariadb_place(url: str, folder: Path) -> Place:
+    """A database of its own at the server of a URL."""
+    parts = urlsplit(url)
+    login = Credentials("basic", {"username": parts.username or "root"}, {"password": Secret(parts.password or "")})
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"/t_{uuid4().hex[:12]}")
+    place = Place(Instance("server", Spec(), Spec(), {"url": urlunsplit(plain)}, folder, login))
+    with _mariadb(urlunsplit(plain._replace(path="")), place.login) as connection, connection.cursor() as cursor:
+        # Of a character set that texts don't have, so that ours is seen to be asked for.
+        cursor.execute(f"CREATE DATABASE {quoted(plain.path[1:])} CHARACTER SET latin1")
+    return place
 
 
 def sqlite_place(folder: Path) -> Place:

@@ -13,18 +13,15 @@ from syncline.connectors.sql.runtime import open_database
 from syncline.model.errors import Invalid
 from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.table_owner import TableOwner
-from tests.contract.sql_places import frame_of, postgres_place, schema_of, sqlite_place, target_of
+from tests.contract.sql_places import DIALECTS, frame_of, place_of, schema_of, target_of
 
 ORDERS = schema_of({"id": "integer", "title": "string", "total": "decimal(12,2)", "at": "timestamp"}, "id")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request, tmp_path):
     """A database of each kind, with nothing in it."""
-    if request.param == "sqlite":
-        found = sqlite_place(tmp_path)
-    else:
-        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    found = place_of(request.param, request, tmp_path)
     yield found
     found.close()
 

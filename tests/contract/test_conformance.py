@@ -19,7 +19,7 @@ from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.ledger import Ledger, MemoryLedger
 from syncline.state.open import open_store
 from tests.contract import file_places, rest_places
-from tests.contract.sql_places import Place, postgres_place, sqlite_place
+from tests.contract.sql_places import DIALECTS, Place, place_of
 from tests.writing_api import Contacts
 
 
@@ -38,13 +38,10 @@ def test_file_destinations_keep_their_promises(check, form, tmp_path: Path):
     check(file_case(tmp_path, form))
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A database of its own, of each dialect."""
-    if request.param == "sqlite":
-        made = sqlite_place(tmp_path)
-    else:
-        made = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    made = place_of(request.param, request, tmp_path)
     yield made
     made.close()
 
@@ -56,7 +53,7 @@ def sql_case(place: Place) -> DestinationCase:
         found = [list(row) for row in place.read(stream, schema)]
         for index, name in enumerate(schema.names):
             if schema.fields[index].type.name == "json":
-                texts = place.execute(f'SELECT CAST("{name}" AS text) FROM "{stream}" ORDER BY "{schema.names[0]}"')
+                texts = place.execute(f'SELECT {place.text(name)} FROM "{stream}" ORDER BY "{schema.names[0]}"')
                 for row, (text,) in zip(found, texts, strict=True):
                     row[index] = text
         return pl.DataFrame(found, schema=target_frame_schema(schema), orient="row")

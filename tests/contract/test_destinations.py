@@ -1,4 +1,4 @@
-"""The contract of SQL destinations, the same for SQLite and PostgreSQL."""
+"""The contract of SQL destinations, the same for every database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from syncline.connectors.sql.runtime import check
 from syncline.model.errors import Again, Bug, Denied, Invalid, Waiting
 from syncline.sdk.destination import Refusal, Written, refusals
-from tests.contract.sql_places import FLOW, Place, frame_of, postgres_place, schema_of, sqlite_place, target_of
+from tests.contract.sql_places import DIALECTS, FLOW, Place, frame_of, place_of, schema_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,13 +42,10 @@ EVERY_TYPE = schema_of(
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A database of its own, of each dialect."""
-    if request.param == "sqlite":
-        made = sqlite_place(tmp_path)
-    else:
-        made = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    made = place_of(request.param, request, tmp_path)
     yield made
     made.close()
 
@@ -287,8 +284,9 @@ class TestTables:
     def test_a_table_of_others(self, place: Place):
         """A table that someone else made is used if it fits, by a unique index as well as by a primary key."""
         place.open().open(target_of(ORDERS, stream="first"))
-        integer = "bigint" if place.dialect == "postgresql" else "integer"
-        place.execute(f"CREATE TABLE orders (id {integer}, name text, extra text DEFAULT 'd')")
+        integer = "integer" if place.dialect == "sqlite" else "bigint"
+        text = "longtext CHARACTER SET utf8mb4" if place.dialect == "mariadb" else "text"
+        place.execute(f"CREATE TABLE orders (id {integer}, name {text}, extra {text} DEFAULT 'd')")
         place.execute("CREATE UNIQUE INDEX by_id ON orders (id)")
         place.open().open(target_of(ORDERS)).write(rows(1), "1")
 
@@ -329,13 +327,15 @@ class TestReplace:
     def test_the_key_is_kept(self, place: Place):
         """A replaced table still has its primary key and its indexes, so that upserts into it go on."""
         self.replaced(place, rows(1))
-        place.execute("CREATE INDEX by_name ON orders (name)")
+        place.execute(f"CREATE INDEX by_name ON orders (name{'(20)' if place.dialect == 'mariadb' else ''})")
         for run in ("run-2", "run-3"):
             self.replaced(place, rows(1, 2), run=run)
 
         assert place.open().open(target_of(ORDERS)).write(rows(2, 3), "x") == Written(1, 0, 1)
         if place.dialect == "sqlite":
             assert place.execute("SELECT 1 FROM sqlite_schema WHERE name = 'by_name'") == [(1,)]
+        elif place.dialect == "mariadb":
+            assert [row[2] for row in place.execute("SHOW INDEX FROM orders")] == ["PRIMARY", "by_name"]
         else:
             (found,) = place.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'orders'")
             assert found == (2,)
@@ -486,7 +486,7 @@ def drive(place: Place, target: Target, batches: list[pl.DataFrame], kill: int =
 
         return wrapped
 
-    for name in ("execute", "execute_many", "copy"):
+    for name in ("execute", "execute_many", "copy", "_run"):
         if hasattr(database, name):
             setattr(database, name, mortal(getattr(database, name)))
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from syncline.model.errors import Again, Denied
 from syncline.sdk.destination import Fence, Removal, Rendered
-from tests.contract.sql_places import FLOW, Place, frame_of, postgres_place, schema_of, sqlite_place, target_of
+from tests.contract.sql_places import DIALECTS, FLOW, Place, frame_of, place_of, schema_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +26,10 @@ ORDERS = schema_of({"id": "integer", "total": "decimal(14,2)"}, "id")
 FIRST, SECOND = Fence("state", 1), Fence("state", 3)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A database of its own, of each dialect."""
-    sqlite = request.param == "sqlite"
-    made = sqlite_place(tmp_path) if sqlite else postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    made = place_of(request.param, request, tmp_path)
     yield made
     made.close()
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import pytest
 
 from syncline.sdk.observation import Observing
-from tests.contract.sql_places import frame_of, postgres_place, schema_of, sqlite_place, target_of
+from tests.contract.sql_places import DIALECTS, frame_of, place_of, schema_of, target_of
 
 ORDERS = schema_of({"id": "integer", "title": "string"}, "id")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request, tmp_path):
     """A database of each kind, with a table of one row."""
-    if request.param == "sqlite":
-        found = sqlite_place(tmp_path)
-    else:
-        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    found = place_of(request.param, request, tmp_path)
     destination = found.open()
     destination.open(target_of(ORDERS)).write(frame_of(ORDERS, (1, "one")), "c1")
     destination.close()

@@ -6,20 +6,17 @@ import pytest
 
 from syncline.model.errors import Denied
 from syncline.sdk.destination import Removal, Written
-from tests.contract.sql_places import FLOW, frame_of, postgres_place, schema_of, sqlite_place, target_of
+from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of, target_of
 
 PLAIN = schema_of({"shop": "string", "id": "integer", "title": "string"}, "shop", "id")
 MARKED = schema_of({"shop": "string", "id": "integer", "title": "string", "deleted_at": "timestamp"}, "shop", "id")
 KEYS = schema_of({"shop": "string", "id": "integer"}, "shop", "id")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request, tmp_path):
     """A database of each kind."""
-    if request.param == "sqlite":
-        found = sqlite_place(tmp_path)
-    else:
-        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    found = place_of(request.param, request, tmp_path)
     yield found
     found.close()
 

@@ -11,7 +11,7 @@ from syncline.model.errors import Denied
 from syncline.model.key import ObjectKey
 from syncline.sdk.destination import Fence, Restoring
 from syncline.state.store import RESTORED
-from tests.contract.sql_places import FLOW, frame_of, postgres_place, schema_of, sqlite_place, target_of
+from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of, target_of
 from tests.contract.state_places import ORDERS, RUN
 
 SCHEMA = schema_of({"id": "integer", "title": "string"}, "id")
@@ -94,13 +94,10 @@ class TestState:
 
 
 class TestDestination:
-    @pytest.fixture(params=["sqlite", "postgresql"])
+    @pytest.fixture(params=DIALECTS)
     def place(self, request, tmp_path):
         """A database of each kind."""
-        if request.param == "sqlite":
-            found = sqlite_place(tmp_path)
-        else:
-            found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+        found = place_of(request.param, request, tmp_path)
         yield found
         found.close()
 

@@ -6,7 +6,7 @@ import pytest
 
 from syncline.model.errors import Again, Bug, Denied
 from syncline.sdk.destination import Removal, Target
-from tests.contract.sql_places import FLOW, frame_of, postgres_place, schema_of, sqlite_place
+from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of
 
 ORDERS = schema_of({"shop": "string", "id": "integer", "at": "timestamp", "title": "string"}, "shop", "id", "at")
 KEYS = schema_of({"shop": "string", "id": "integer", "at": "timestamp"}, "shop", "id", "at")
@@ -14,13 +14,10 @@ T1, T2 = "2026-01-01T00:00:00.000001+00:00", "2026-01-01T00:00:00.000002+00:00"
 SEEN = "orders__syncline_seen"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request, tmp_path):
     """A database of each kind, with three orders of an earlier run."""
-    if request.param == "sqlite":
-        found = sqlite_place(tmp_path)
-    else:
-        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    found = place_of(request.param, request, tmp_path)
     writer = found.open().open(target("r0", sweeps=False))
     writer.write(rows(("a", 1, T1, "one"), ("a", 1, T2, "two"), ("b", 1, T1, "other")), "before")
     yield found

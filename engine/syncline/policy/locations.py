@@ -6,7 +6,6 @@ server knows are not told here. Names that differ in case only count as one, as 
 
 from __future__ import annotations
 
-import ipaddress
 import posixpath
 import re
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec
+from syncline.model.hosts import is_local
 from syncline.model.manifest import Path
 
 #: What relative paths start from where nobody says which folder the repository is in.
@@ -49,6 +49,9 @@ def location_of(spec: IntegrationSpec, connector: ConnectorSpec, root: PurePath 
             return Location(_steps(root, "."), ".", ("spec", "config"))
         case "sql", {"path": str(path)}:
             return Location(_steps(root, path), path, ("spec", "config", "path"))
+        case "sql", {"url": str(url)} if url.startswith("mariadb:"):
+            found = _mariadb(url)
+            return Location(found, found[-1], ("spec", "config", "url")) if found else None
         case "sql", {"url": str(url)}:
             schema = str(config.get("schema", "public"))
             found = _database(url)
@@ -63,16 +66,6 @@ def settings_of(spec: IntegrationSpec, connector: ConnectorSpec) -> Mapping[str,
     properties = connector.config.properties.items()
     defaults = {name: p.default for name, p in properties if isinstance(p.default, str | int | float | bool)}
     return {**defaults, **spec.config}
-
-
-def is_local(host: str) -> bool:
-    """Whether a host is this machine: by name, by address, or by the path of a socket."""
-    if host in {"", "localhost"} or host.startswith("/"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def servers(url: str) -> tuple[tuple[str, str], ...]:
@@ -114,3 +107,12 @@ def _database(url: str) -> tuple[str, ...] | None:
     named = parse_qs(parts.query).get("dbname") or [unquote(parts.path).strip("/")]
     hosts = (f"{'localhost' if is_local(host) else host}:{port}" for host, port in found)
     return ("postgresql", ",".join(hosts), named[-1])
+
+
+def _mariadb(url: str) -> tuple[str, ...] | None:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 3306
+    except ValueError:
+        return None
+    return ("mariadb", f"{'localhost' if is_local(host) else host}:{port}", unquote(parts.path).strip("/"))

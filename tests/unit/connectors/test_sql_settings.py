@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
+from syncline.connectors.sql.settings import MariadbSettings, PostgresSettings, SqliteSettings, settings
 from syncline.model.errors import Invalid
 from syncline.model.secret import Secret
 from syncline.sdk.source import Credentials, Instance
@@ -32,6 +32,23 @@ def test_url_is_postgresql():
     assert settings(instance({"url": URL, "schema": "CRM"})) == PostgresSettings(URL, "CRM")
 
 
+@pytest.mark.parametrize(
+    ("config", "tls"),
+    [
+        ({"url": "mariadb://db.example/lake"}, True),
+        ({"url": "mariadb://db.example/lake", "tls": "off"}, False),
+        ({"url": "mariadb://127.0.0.1/lake"}, False),
+        ({"url": "mariadb://localhost/lake", "tls": "verify"}, True),
+    ],
+)
+def test_mariadb_over_tls(config: dict, tls: bool):
+    """MariaDB on another machine is spoken to over TLS unless somebody says otherwise; on this one if asked to."""
+    found = settings(instance(config))
+
+    assert isinstance(found, MariadbSettings)
+    assert (found.port, found.database, found.tls) == (3306, "lake", tls)
+
+
 @pytest.mark.parametrize("user", [{"settings": {"username": "etl"}}, {"secrets": {"username": Secret("etl")}}])
 def test_credentials(user: dict):
     """User and password come from an AuthConfig of type basic; the user may be a secret as well."""
@@ -51,6 +68,8 @@ def test_credentials(user: dict):
         ({"path": "../other/a.db"}, "leads out"),
         ({"path": "/etc/passwd"}, "leads out"),
         ({"url": "mysql://db/x"}, "scheme 'mysql'"),
+        ({"url": "mariadb://db"}, "not one of MariaDB"),
+        ({"url": "mariadb://etl:geheim@db/x"}, "holds a user"),
         ({"url": "postgresql://etl:geheim@db/x"}, "holds a user"),
         ({"url": "postgresql://db/x?password=geheim"}, "holds a user"),
         ({"url": URL, "schema": "pg_catalog"}, "`schema`"),

@@ -1,10 +1,10 @@
-"""Types and names of the two databases."""
+"""Types and names of the databases."""
 
 from __future__ import annotations
 
 import pytest
 
-from syncline.connectors.sql import postgresql_types, sqlite_types
+from syncline.connectors.sql import mariadb_types, postgresql_types, sqlite_types
 from syncline.connectors.sql.names import check_names, quoted
 from syncline.model.errors import Invalid
 from syncline.model.schema import TYPE_NAMES, DataType
@@ -19,6 +19,7 @@ def test_a_new_column_holds_its_type(text: str):
 
     assert postgresql_types.holds(postgresql_types.column_type(declared), declared)
     assert sqlite_types.holds(text, declared)
+    assert mariadb_types.holds(mariadb_types.column_type(declared), declared)
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,34 @@ def test_all_names_are_reported():
         check_names("t", ["", "a\0", "b" * 64], limit=63)
 
     assert [finding.code for finding in caught.value.diagnostics] == ["SYN483"] * 3
+
+
+@pytest.mark.parametrize(
+    ("column", "declared", "expected"),
+    [
+        (("bigint(20)", None, "", 0), "integer", True),
+        (("bigint(20) unsigned", None, "", 0), "integer", False),
+        (("int(11)", None, "", 0), "integer", False),
+        (("decimal(14,4)", None, "", 0), "decimal(14,2)", False),
+        (("decimal(19,0)", None, "", 0), "integer", True),
+        (("tinyint(1)", None, "", 0), "boolean", True),
+        (("tinyint(4)", None, "", 0), "boolean", False),
+        (("longtext", "utf8mb4_general_ci", "", 0), "string", True),
+        (("longtext", "latin1_swedish_ci", "", 0), "string", False),
+        (("longtext", "utf8mb4_nopad_bin", "JSON", 0), "string", False),
+        (("longtext", "utf8mb4_nopad_bin", "", 0), "json", True),
+        (("text", "utf8mb4_nopad_bin", "", 0), "string", False),
+        (("varchar(700)", "utf8mb4_nopad_bin", "", 1), "string", True),
+        (("varchar(350)", "utf8mb4_nopad_bin", "", 2), "string", True),
+        (("varchar(350)", "utf8mb4_nopad_bin", "", 1), "string", False),
+        (("varchar(700)", "utf8mb4_nopad_bin", "", 0), "string", False),
+        (("varchar(700)", "utf8mb4_general_ci", "", 1), "string", False),
+        (("datetime(6)", None, "UTC", 0), "timestamp", True),
+        (("datetime(6)", None, "UTC", 0), "datetime", False),
+        (("datetime", None, "", 0), "datetime", False),
+        (("timestamp(6)", None, "", 0), "timestamp", False),
+    ],
+)
+def test_mariadb_holds(column: tuple, declared: str, expected: bool):
+    """A column holds a type only if every value of it stays as it is, and is compared by its characters in a key."""
+    assert mariadb_types.holds(mariadb_types.shown(*column), DataType.parse(declared)) is expected

@@ -6,12 +6,13 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
+from syncline.connectors.sql.settings import MariadbSettings, PostgresSettings, SqliteSettings, settings
 from syncline.model.errors import Stalled
 from syncline.sdk.http import Spoken
 from syncline.sdk.reached import Reached
 
 if TYPE_CHECKING:
+    from syncline.connectors.sql.mariadb import MariadbDatabase
     from syncline.connectors.sql.postgresql import PostgresDatabase
     from syncline.sdk.source import Instance
 
@@ -30,6 +31,15 @@ def check(instance: Instance) -> Reached:
                 return _postgresql(database, found, began)
             finally:
                 database.close()
+        case MariadbSettings() as found:
+            from syncline.connectors.sql.mariadb import MariadbDatabase
+
+            began = time.perf_counter()
+            server = MariadbDatabase(found)
+            try:
+                return _mariadb(server, found, began)
+            finally:
+                server.close()
 
 
 def _sqlite(found: SqliteSettings) -> Reached:
@@ -68,3 +78,12 @@ def _postgresql(database: PostgresDatabase, found: PostgresSettings, began: floa
         identity=user,
         tls=Spoken(str(tls[0][0]), str(tls[0][1])) if tls else None,
     )
+
+
+def _mariadb(database: MariadbDatabase, found: MariadbSettings, began: float) -> Reached:
+    version = database.version()
+    ((user,),) = database.execute("SELECT current_user()")
+    spoken = dict(database.execute("SHOW SESSION STATUS WHERE variable_name IN ('Ssl_version', 'Ssl_cipher')"))
+    place = f"database {found.database}, at {found.host}:{found.port}"
+    tls = Spoken(spoken["Ssl_version"], spoken["Ssl_cipher"]) if spoken.get("Ssl_version") else None
+    return Reached(place, version, time.perf_counter() - began, identity=user, tls=tls)

@@ -38,14 +38,14 @@ def matching(place: str, stage: str, schema: Schema, differs: str, absent: Colle
     """
     A query that counts the rows of a stage whose key is in a table, and those of them in which a value differs.
 
-    `differs` is the operator that is true of two values, nulls included, that aren't the same.
+    `differs` has two `{}` for two values, and is true where these, nulls included, aren't the same.
     """
     same = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in schema.key)
     if mark:
         same += f" AND t.{quoted(mark)} IS NULL"
     others = [name for name in schema.names if name not in schema.key]
     unequal = [
-        f"s.{quoted(name)} IS NOT NULL" if name in absent else f"t.{quoted(name)} {differs} s.{quoted(name)}"
+        f"s.{quoted(name)} IS NOT NULL" if name in absent else differs.format(f"t.{quoted(name)}", f"s.{quoted(name)}")
         for name in others
     ]
     changed = f"CASE WHEN {' OR '.join(unequal)} THEN 1 END" if unequal else "NULL"

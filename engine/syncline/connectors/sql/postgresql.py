@@ -254,7 +254,8 @@ class PostgresDatabase:
         """Copies rows into a staging table, and joins it."""
         with self.transaction(durable=False):
             stage, _ = self.staged("look", rows, schema)
-            query = matching(self.place + quoted(table), f"pg_temp.{stage}", schema, "IS DISTINCT FROM", absent, mark)
+            place, differs = self.place + quoted(table), "{} IS DISTINCT FROM {}"
+            query = matching(place, f"pg_temp.{stage}", schema, differs, absent, mark)
             ((matched, differing),) = self.execute(query)
             return matched, differing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncline.connectors.runtime import Runtime
-from syncline.connectors.sql.settings import PostgresSettings, SqliteSettings, settings
+from syncline.connectors.sql.settings import MariadbSettings, PostgresSettings, SqliteSettings, settings
 from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance
@@ -26,6 +26,10 @@ def open_database(instance: Instance) -> Database:
             from syncline.connectors.sql.postgresql import PostgresDatabase
 
             return PostgresDatabase(found, instance.keep)
+        case MariadbSettings() as found:
+            from syncline.connectors.sql.mariadb import MariadbDatabase
+
+            return MariadbDatabase(found)
 
 
 def open_destination(instance: Instance) -> Destination:

@@ -1,14 +1,19 @@
-"""Which database an integration means, from its configuration: `path` is SQLite, `url` PostgreSQL."""
+"""
+Which database an integration means, from its configuration: a `path` is a file of SQLite or, where `engine` says so, of
+DuckDB; a `url` is a server of PostgreSQL or MariaDB, as its scheme says.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from syncline.model.errors import Invalid
+from syncline.model.hosts import is_local
 from syncline.model.reserved import HELP, is_reserved
 from syncline.model.secret import Secret
+from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.source import Instance
 
 
@@ -29,7 +34,20 @@ class PostgresSettings:
     password: Secret | None = None
 
 
-Settings = SqliteSettings | PostgresSettings
+@dataclass(frozen=True, slots=True)
+class MariadbSettings:
+    """A server and a database. With `tls`, nothing is said in the clear; `ca` has the only authorities (PEM)."""
+
+    host: str
+    port: int
+    database: str
+    user: str = ""
+    password: Secret | None = None
+    tls: bool = True
+    ca: str = ""
+
+
+Settings = SqliteSettings | PostgresSettings | MariadbSettings
 
 
 def settings(instance: Instance) -> Settings:
@@ -37,17 +55,19 @@ def settings(instance: Instance) -> Settings:
     Reads the configuration of an instance.
 
     `path` is relative to the instance's root, stays inside it, and out of reserved folders. `url` is
-    `postgresql://host:port/database`, with libpq's parameters (`?sslmode=verify-full&sslrootcert=…`) but without user
-    and password: those come from an AuthConfig of type `basic`. Anything else is `Invalid`.
+    `postgresql://host:port/database`, with libpq's parameters (`?sslmode=verify-full&sslrootcert=…`), or
+    `mariadb://host:port/database`, without user and password: those come from an AuthConfig of type `basic`. MariaDB is
+    spoken to over TLS unless `tls` is `off`, or it is on this machine and `tls` isn't `verify`. Anything else is
+    `Invalid`.
     """
     config = instance.config
     match config.get("path"), config.get("url"):
         case str(path), None:
             return SqliteSettings(_inside(instance, path))
         case None, str(url):
-            return _postgres(instance, url)
+            return _server(instance, url)
         case _:
-            raise _invalid(f"{instance.name}: a database needs either `path` (SQLite) or `url` (PostgreSQL)")
+            raise _invalid(f"{instance.name}: a database needs either `path` (of its file) or `url` (of its server)")
 
 
 def _inside(instance: Instance, path: str) -> Path:
@@ -62,29 +82,44 @@ def _inside(instance: Instance, path: str) -> Path:
     return found
 
 
-def _postgres(instance: Instance, url: str) -> PostgresSettings:
+def _server(instance: Instance, url: str) -> PostgresSettings | MariadbSettings:
     try:
         parts = urlsplit(url)
         credentials = parts.username is not None or parts.password is not None
+        port = parts.port
     except ValueError:
         raise _invalid("`url` is not a URL") from None
-    if parts.scheme not in {"postgresql", "postgres"}:
-        raise _invalid(f"`url` has the scheme {parts.scheme!r}", "Use postgresql://host:port/database.")
+    if parts.scheme not in {"postgresql", "postgres", "mariadb"}:
+        raise _invalid(
+            f"`url` has the scheme {parts.scheme!r}", "Use postgresql://host:port/database, or mariadb:// likewise."
+        )
     if credentials or "password=" in parts.query or "user=" in parts.query:
         raise _invalid("`url` holds a user or a password", "Put them into an AuthConfig of type basic.")
+    user, password = _login(instance)
+    if parts.scheme == "mariadb":
+        database = unquote(parts.path.strip("/"))
+        if not parts.hostname or not database or "/" in database or parts.query:
+            raise _invalid("`url` is not one of MariaDB", "Use mariadb://host:port/database.")
+        tls = str(instance.config.get("tls") or ("off" if is_local(parts.hostname) else "verify"))
+        ca = read_authorities(instance.root, str(instance.config.get("ca", "")), "`ca`")
+        return MariadbSettings(parts.hostname, port or 3306, database, user, password, tls != "off", ca)
     schema = instance.config.get("schema", "public")
     if not isinstance(schema, str) or not schema or schema.startswith("pg_"):
         raise _invalid("`schema` is not a name of a schema that can be written to")
+    return PostgresSettings(url, schema, user, password)
+
+
+def _login(instance: Instance) -> tuple[str, Secret | None]:
     match instance.credentials.type:
         case "none":
-            return PostgresSettings(url, schema)
+            return "", None
         case "basic":
             user = instance.credentials.settings.get("username", "")
             if not user and (secret := instance.credentials.secrets.get("username")) is not None:
                 user = secret.reveal()
-            return PostgresSettings(url, schema, user, instance.credentials.secrets.get("password"))
+            return user, instance.credentials.secrets.get("password")
         case other:
-            raise _invalid(f"PostgreSQL can't use an AuthConfig of type {other}", "Use type basic.")
+            raise _invalid(f"a database can't use an AuthConfig of type {other}", "Use type basic.")
 
 
 def _invalid(message: str, help: str = "") -> Invalid:  # noqa: A002 - the field's word

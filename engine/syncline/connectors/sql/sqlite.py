@@ -226,7 +226,7 @@ class SqliteDatabase:
         self.execute("BEGIN")
         try:
             self.stage(_STAGE, rows, schema)
-            query = matching(f"main.{quoted(table)}", f"temp.{_STAGE}", schema, "IS NOT", absent, mark)
+            query = matching(f"main.{quoted(table)}", f"temp.{_STAGE}", schema, "{} IS NOT {}", absent, mark)
             ((matched, differing),) = self.execute(query)
             return matched, differing
         finally:

@@ -261,8 +261,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN716",
         "library not installed",
-        "A file format needs a library that the base installation leaves out.",
-        "Install it as the message says: pip install 'syncline[excel]'.",
+        "A file format or a database needs a library that the base installation leaves out.",
+        "Install it as the message says, such as pip install 'syncline[excel]'.",
     ),
     Code(
         "SYN460",
@@ -412,7 +412,7 @@ CODES: tuple[Code, ...] = (
         "SYN481",
         "unusable setting of a database",
         "An integration of the `sql` runtime has a path, URL or schema that can't be used.",
-        "Give `path` for SQLite, or `url` without user and password for PostgreSQL.",
+        "Give `path` for SQLite or DuckDB, or `url` without user and password for PostgreSQL or MariaDB.",
         bad="config: {url: postgresql://etl:secret@db.example:5432/warehouse}",
         good="auth: warehouse-login\nconfig: {url: postgresql://db.example:5432/warehouse, schema: crm}",
     ),
@@ -467,7 +467,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN490",
         "damaged database file",
-        "The file isn't a SQLite database, or is damaged.",
+        "The file isn't a database of SQLite or DuckDB, or is damaged.",
         "Correct `path`, or restore the file from a backup.",
     ),
     Code(

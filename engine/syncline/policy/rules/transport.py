@@ -14,8 +14,9 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.model.diagnostic import Place, Related, Severity
+from syncline.model.hosts import is_local
 from syncline.model.manifest import Manifest
-from syncline.policy.locations import is_local, servers, settings_of
+from syncline.policy.locations import servers, settings_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
 _SETTING = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -84,8 +85,15 @@ def _violation(manifest: Manifest, host: str, place: Place, expected: str, sever
 
 
 def _database(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpec) -> Iterator[Violation]:
-    url = settings_of(spec, connector).get("url")
+    settings = settings_of(spec, connector)
+    url = settings.get("url")
     if connector.runtime != "sql" or not isinstance(url, str):
+        return
+    if url.startswith("mariadb:"):
+        # Over TLS to other machines, unless somebody has said otherwise.
+        host = next((host for host, _ in servers(url)), "")
+        if settings.get("tls") == "off" and not is_local(host):
+            yield _violation(manifest, host, manifest.place_of("spec", "config", "tls"), "tls: verify", Severity.error)
         return
     other = next((host for host, _ in servers(url) if not is_local(host)), "")
     mode = (parse_qs(urlsplit(url).query).get("sslmode") or [""])[-1] if other else ""
@@ -119,7 +127,7 @@ def _mail(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpec) -
 
 
 def check(subjects: Subjects) -> Iterator[Violation]:
-    """What is on another machine and reached without TLS: by HTTP, webhooks included, or PostgreSQL's protocol."""
+    """What is on another machine and reached without TLS: by HTTP, webhooks included, or the protocol of a database."""
     yield from _webhooks(subjects)
     for manifest in subjects.desired.of_kind("Integration"):
         spec = manifest.spec
