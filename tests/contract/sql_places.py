@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import duckdb
 import polars as pl
 import psycopg
 import pymysql
@@ -48,7 +49,7 @@ class Place:
     @property
     def dialect(self) -> str:
         if "path" in self.instance.config:
-            return "sqlite"
+            return str(self.instance.config.get("engine", "sqlite"))
         return "mariadb" if self.url.startswith("mariadb:") else "postgresql"
 
     def open(self) -> SqlDestination:
@@ -59,10 +60,12 @@ class Place:
     def execute(self, statement: str, *parameters: Any) -> list[tuple]:
         """Runs a statement with `?` for parameters over a connection of its own, in the schema of the test."""
         if self.dialect == "sqlite":
-            with closing(sqlite3.connect(self.instance.root / str(self.instance.config["path"]))) as file:
+            with closing(sqlite3.connect(self.file)) as file:
                 rows = file.execute(statement, parameters).fetchall()
                 file.commit()
                 return rows
+        if self.dialect == "duckdb":
+            return _of_duckdb(self.file, statement, parameters)
         if self.dialect == "mariadb":
             with _mariadb(self.url, self.login) as server, server.cursor() as found:
                 found.execute(statement.replace("?", "%s") if parameters else statement, parameters or None)
@@ -82,10 +85,14 @@ class Place:
         """Names of the tables that are there."""
         if self.dialect == "sqlite":
             return {name for (name,) in self.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if self.dialect == "mariadb":
+        if self.dialect in {"mariadb", "duckdb"}:
             return {name for (name,) in self.execute("SHOW TABLES")}
         found = self.execute("SELECT tablename FROM pg_tables WHERE schemaname = ?", self.instance.config["schema"])
         return {name for (name,) in found}
+
+    @property
+    def file(self) -> Path:
+        return self.instance.root / str(self.instance.config["path"])
 
     @property
     def url(self) -> str:
@@ -121,7 +128,7 @@ class Place:
             return None
         if data_type.name == "json":
             return json.loads(value) if isinstance(value, str) and self.dialect != "postgresql" else value
-        if self.dialect == "postgresql":
+        if self.dialect in {"postgresql", "duckdb"}:
             return value
         if self.dialect == "mariadb":
             return _of_mariadb(value, data_type)
@@ -142,6 +149,17 @@ class Place:
                 return bool(value)
             case _:
                 return value
+
+
+def _of_duckdb(path: Path, statement: str, parameters: tuple[Any, ...]) -> list[tuple]:
+    with closing(duckdb.connect(path)) as file:
+        file.execute("SET TimeZone = 'UTC'")
+        if not statement.startswith("SELECT"):
+            return file.execute(statement, list(parameters) or None).fetchall()
+        # As columns: instants as Python's own need another library.
+        frame = pl.from_arrow(file.sql(statement, params=list(parameters) or None).to_arrow_table())
+        assert isinstance(frame, pl.DataFrame)
+        return frame.rows()
 
 
 def _of_mariadb(value: Any, data_type: DataType) -> Any:
@@ -173,7 +191,7 @@ def _mariadb(url: str, login: dict[str, Any]) -> Any:
 
 
 #: Every database that is written to.
-DIALECTS = ("sqlite", "postgresql", "mariadb")
+DIALECTS = ("sqlite", "postgresql", "mariadb", "duckdb")
 
 
 def place_of(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Place:
@@ -181,6 +199,8 @@ def place_of(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Plac
     match dialect:
         case "sqlite":
             return sqlite_place(folder)
+        case "duckdb":
+            return duckdb_place(folder)
         case "mariadb":
             return mariadb_place(request.getfixturevalue("mariadb_server_url"), folder)
         case _:
@@ -202,6 +222,11 @@ def mariadb_place(url: str, folder: Path) -> Place:
 def sqlite_place(folder: Path) -> Place:
     """A database file in a folder that isn't there yet."""
     return Place(Instance("local", Spec(), Spec(), {"path": "data/warehouse.db"}, folder))
+
+
+def duckdb_place(folder: Path) -> Place:
+    """A database file in a folder that isn't there yet."""
+    return Place(Instance("local", Spec(), Spec(), {"path": "data/warehouse.duckdb", "engine": "duckdb"}, folder))
 
 
 def postgres_place(url: str, folder: Path) -> Place:

@@ -334,6 +334,8 @@ class TestReplace:
         assert place.open().open(target_of(ORDERS)).write(rows(2, 3), "x") == Written(1, 0, 1)
         if place.dialect == "sqlite":
             assert place.execute("SELECT 1 FROM sqlite_schema WHERE name = 'by_name'") == [(1,)]
+        elif place.dialect == "duckdb":
+            assert place.execute("SELECT index_name FROM duckdb_indexes()") == [("by_name",)]
         elif place.dialect == "mariadb":
             assert [row[2] for row in place.execute("SHOW INDEX FROM orders")] == ["PRIMARY", "by_name"]
         else:

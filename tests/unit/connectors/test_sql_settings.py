@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from syncline.connectors.sql.settings import MariadbSettings, PostgresSettings, SqliteSettings, settings
+from syncline.connectors.sql.settings import DuckdbSettings, MariadbSettings, PostgresSettings, SqliteSettings, settings
 from syncline.model.errors import Invalid
 from syncline.model.secret import Secret
 from syncline.sdk.source import Credentials, Instance
@@ -24,6 +24,13 @@ def test_path_is_sqlite(tmp_path: Path):
     found = settings(instance({"path": "a/b.db"}, root=tmp_path))
 
     assert found == SqliteSettings(tmp_path.resolve() / "a/b.db")
+
+
+def test_a_path_of_duckdb(tmp_path: Path):
+    """A path is a DuckDB file where the connector says so."""
+    found = settings(instance({"path": "a/b.db", "engine": "duckdb"}, root=tmp_path))
+
+    assert found == DuckdbSettings(tmp_path.resolve() / "a/b.db")
 
 
 def test_url_is_postgresql():

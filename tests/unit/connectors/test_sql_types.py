@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.connectors.sql import mariadb_types, postgresql_types, sqlite_types
+from syncline.connectors.sql import duckdb_types, mariadb_types, postgresql_types, sqlite_types
 from syncline.connectors.sql.names import check_names, quoted
 from syncline.model.errors import Invalid
 from syncline.model.schema import TYPE_NAMES, DataType
@@ -20,6 +20,7 @@ def test_a_new_column_holds_its_type(text: str):
     assert postgresql_types.holds(postgresql_types.column_type(declared), declared)
     assert sqlite_types.holds(text, declared)
     assert mariadb_types.holds(mariadb_types.column_type(declared), declared)
+    assert duckdb_types.holds(duckdb_types.column_type(declared), declared)
 
 
 @pytest.mark.parametrize(

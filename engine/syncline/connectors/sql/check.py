@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.settings import MariadbSettings, PostgresSettings, SqliteSettings, settings
+from syncline.connectors.sql.settings import DuckdbSettings, MariadbSettings, PostgresSettings, SqliteSettings, settings
 from syncline.model.errors import Stalled
 from syncline.sdk.http import Spoken
 from syncline.sdk.reached import Reached
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def check(instance: Instance) -> Reached:
     """What the database of an instance is. Raises what a run would: `Again`, `Stalled` or `Invalid`."""
     match settings(instance):
-        case SqliteSettings() as found:
-            return _sqlite(found)
+        case SqliteSettings() | DuckdbSettings() as found:
+            return _file(instance, found)
         case PostgresSettings() as found:
             from syncline.connectors.sql.postgresql import PostgresDatabase
 
@@ -42,19 +42,20 @@ def check(instance: Instance) -> Reached:
                 server.close()
 
 
-def _sqlite(found: SqliteSettings) -> Reached:
+def _file(instance: Instance, found: SqliteSettings | DuckdbSettings) -> Reached:
     """A file that isn't there yet is made by the first run, not by a check."""
     path, began = found.path, time.perf_counter()
+    system = "SQLite" if isinstance(found, SqliteSettings) else "DuckDB"
     if not path.exists():
         parent = next(p for p in path.parents if p.exists())
         if not os.access(parent, os.W_OK | os.X_OK):
             raise Stalled(
                 f"{path} isn't there, and {parent} can't be written", code="SYN452", help="Give Syncline access to it."
             )
-        return Reached(f"{path}: not there yet; the first run makes it", "SQLite", time.perf_counter() - began)
-    from syncline.connectors.sql.sqlite import SqliteDatabase
+        return Reached(f"{path}: not there yet; the first run makes it", system, time.perf_counter() - began)
+    from syncline.connectors.sql.runtime import open_database
 
-    database = SqliteDatabase(found)
+    database = open_database(instance)
     try:
         version = database.version()
     finally:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import quoted
 from syncline.connectors.sql.observe import owner
-from syncline.connectors.sql.settings import SqliteSettings, settings
+from syncline.connectors.sql.settings import DuckdbSettings, SqliteSettings, settings
 from syncline.connectors.sql.table import keyed, missing
 from syncline.model.schema import Schema
 from syncline.sdk.comparison import Compared, Proposed
@@ -24,7 +24,7 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     from syncline.connectors.sql.runtime import open_database
 
     found = settings(instance)
-    if isinstance(found, SqliteSettings) and not found.path.exists():
+    if isinstance(found, SqliteSettings | DuckdbSettings) and not found.path.exists():
         return Compared(inserted=proposed.frame.height)
     with closing(open_database(instance)) as database:
         whose = owner(database, Ledger(database), proposed.target.stream)

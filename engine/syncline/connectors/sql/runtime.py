@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncline.connectors.runtime import Runtime
-from syncline.connectors.sql.settings import MariadbSettings, PostgresSettings, SqliteSettings, settings
+from syncline.connectors.sql.settings import DuckdbSettings, MariadbSettings, PostgresSettings, SqliteSettings, settings
 from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance
@@ -22,6 +22,10 @@ def open_database(instance: Instance) -> Database:
             from syncline.connectors.sql.sqlite import SqliteDatabase
 
             return SqliteDatabase(found)
+        case DuckdbSettings() as found:
+            from syncline.connectors.sql.duckdb import DuckdbDatabase
+
+            return DuckdbDatabase(found)
         case PostgresSettings() as found:
             from syncline.connectors.sql.postgresql import PostgresDatabase
 

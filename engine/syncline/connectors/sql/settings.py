@@ -25,6 +25,13 @@ class SqliteSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class DuckdbSettings:
+    """A database file of DuckDB. Its folder is made when it is opened."""
+
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
 class PostgresSettings:
     """A server, a database and a schema. `url` holds no credentials; `user` empty leaves the choice to libpq."""
 
@@ -47,7 +54,7 @@ class MariadbSettings:
     ca: str = ""
 
 
-Settings = SqliteSettings | PostgresSettings | MariadbSettings
+Settings = SqliteSettings | DuckdbSettings | PostgresSettings | MariadbSettings
 
 
 def settings(instance: Instance) -> Settings:
@@ -63,7 +70,8 @@ def settings(instance: Instance) -> Settings:
     config = instance.config
     match config.get("path"), config.get("url"):
         case str(path), None:
-            return SqliteSettings(_inside(instance, path))
+            file = _inside(instance, path)
+            return DuckdbSettings(file) if config.get("engine") == "duckdb" else SqliteSettings(file)
         case None, str(url):
             return _server(instance, url)
         case _:
