@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import Resolve, SecretUses, instance_of
 from syncline.kinds.stream import SELF_DESCRIBING, TEXTS, FileStream
+from syncline.kinds.table import TableStream
 from syncline.manifests.flow import Side, side_of
 from syncline.model.errors import Invalid
 from syncline.planner.compiled import file_format
@@ -100,8 +101,10 @@ class Inspector:
 
     @staticmethod
     def _schema(side: Side, *, whole: bool) -> Schema | None:
-        """Files that describe themselves are read as they are; others whole, unless by their schema."""
-        if isinstance(side.declaration, FileStream) and file_format(side.declaration) in SELF_DESCRIBING:
+        """Tables, and files that describe themselves, are read as they are; others whole, unless by their schema."""
+        found = side.declaration
+        files = isinstance(found, FileStream) and file_format(found) in SELF_DESCRIBING
+        if files or isinstance(found, TableStream):
             return None if whole else side.schema
         return WHOLE if whole or side.schema is None else side.schema
 

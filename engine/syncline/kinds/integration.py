@@ -10,6 +10,7 @@ from syncline.kinds.auth import Reference as Value
 from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName
 from syncline.kinds.handling import Handling
 from syncline.kinds.stream import FileStream
+from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import HostPattern
 from syncline.model.kind import Kind, Reference
 
@@ -114,6 +115,10 @@ class IntegrationSpec(Spec):
     ] = None
     streams: Annotated[
         dict[StreamName, FileStream], Field(description="Streams of files by name, for the runtime file only.")
+    ] = {}
+    tables: Annotated[
+        dict[StreamName, TableStream],
+        Field(description="Tables and queries that are read, by the stream's name; for the runtime sql only."),
     ] = {}
 
 

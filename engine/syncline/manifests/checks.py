@@ -26,6 +26,7 @@ from syncline.kinds.source import SourceSpec
 from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
+from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import TenantSpec
 from syncline.kinds.write import VERBS
 from syncline.manifests import auth_expressions, cron, versions
@@ -222,6 +223,8 @@ def _integration(spec: IntegrationSpec) -> Iterator[Problem]:
     yield from _endpoints(spec)
     for name, stream in spec.streams.items():
         yield from _file_stream(stream, (*SPEC, "streams", name))
+    for name, table in spec.tables.items():
+        yield from _table_stream(table, (*SPEC, "tables", name))
 
 
 def _endpoints(spec: IntegrationSpec) -> Iterator[Problem]:
@@ -258,6 +261,16 @@ def _file_stream(stream: FileStream, path: Path) -> Iterator[Problem]:
         yield Problem(
             "SYN202", (*path, "csv", "columns"), "a file without a header needs the field 'columns'", expected="names"
         )
+
+
+def _table_stream(stream: TableStream, path: Path) -> Iterator[Problem]:
+    given = [name for name in ("table", "query") if getattr(stream, name)]
+    if len(given) != 1:
+        yield _choice(given, ("table", "query"), path, "a stream of a database")
+    if stream.query and not stream.key:
+        yield Problem("SYN202", (*path, "key"), "a query needs the field 'key'", expected="columns that identify a row")
+    if (schema := stream.record_schema) is not None:
+        yield from _schema(schema.properties, schema.required, (*path, "schema"))
 
 
 def _mapping(spec: MappingSpec) -> Iterator[Problem]:

@@ -11,6 +11,7 @@ from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
 from syncline.kinds.stream import FileStream, RestStream, logical_schema, stream_schema
 from syncline.kinds.sync import SyncSpec, endpoint
+from syncline.kinds.table import TableStream
 from syncline.manifests.desired import Desired
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
@@ -26,7 +27,7 @@ class Side:
     integration: Manifest
     connector: Manifest
     stream: str
-    declaration: RestStream | FileStream | None
+    declaration: RestStream | FileStream | TableStream | None
     schema: Schema | None
     region: str
     auth: Manifest | None = None
@@ -119,8 +120,10 @@ def side_of(desired: Desired, integration: Manifest, stream: str) -> Side | None
     return Side(integration, connector, stream, declaration, schema, _region(integration.spec), auth)
 
 
-def _streams(integration: IntegrationSpec, connector: ConnectorSpec) -> Mapping[str, RestStream | FileStream]:
-    return {**connector.streams, **integration.streams}
+def _streams(
+    integration: IntegrationSpec, connector: ConnectorSpec
+) -> Mapping[str, RestStream | FileStream | TableStream]:
+    return {**connector.streams, **(integration.tables if connector.runtime == "sql" else integration.streams)}
 
 
 def _region(spec: IntegrationSpec) -> str:

@@ -17,6 +17,7 @@ from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
 from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
+from syncline.kinds.table import TableStream
 from syncline.manifests import versions
 from syncline.manifests.catalog import catalog as shipped
 from syncline.manifests.chains import check_chains
@@ -40,7 +41,7 @@ from syncline.model.manifest import Manifest
 __all__ = ["Desired", "Resolved", "resolve"]
 
 #: Runtimes that can be read from in this version; all can be written to.
-READABLE = frozenset({"file", "rest"})
+READABLE = frozenset({"file", "rest", "sql"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,8 +350,10 @@ def _read_mode(flow: Flow) -> Iterator[Problem]:
         )
 
 
-def _incremental(declaration: RestStream | FileStream) -> bool:
+def _incremental(declaration: RestStream | FileStream | TableStream) -> bool:
     """Whether a stream can be read past a position of its own, or of the parents that it is read for."""
+    if isinstance(declaration, TableStream):
+        return declaration.cursor is not None
     if not isinstance(declaration, RestStream):
         return False
     return declaration.cursor is not None or any(item.changed for item in declaration.read_for)

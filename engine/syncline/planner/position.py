@@ -19,6 +19,7 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.stream import FileStream, RestStream
+from syncline.kinds.table import TableStream
 from syncline.manifests.flow import Flow, Side
 
 if TYPE_CHECKING:
@@ -73,6 +74,9 @@ def _declaration(side: Side) -> Any:
         case FileStream() as files:
             later = files.model_dump(mode="json", include=_LATER_OF_FILES, exclude_defaults=True)
             return files.model_dump(mode="json", include={"files", "format", "csv"}) | later
+        case TableStream() as table:
+            cursor = table.cursor.field if table.cursor else ""
+            return {**table.model_dump(mode="json", include={"table", "query", "key"}), "cursor": cursor}
         case RestStream() as stream:
             return {**_stream(stream, connector, (side.stream,)), "url": _url(side, connector)}
 

@@ -353,7 +353,7 @@ FLOWS = {
         [("SYN231", "write")],
     ),
     "to an API": ("from: crm/customers, mapping: customer, to: desk/users", [("SYN520", "to")]),
-    "from a database": ("from: warehouse/x, mapping: customer, to: crm/x", [("SYN234", "from")]),
+    "from a database": ("from: warehouse/x, mapping: customer, to: crm/x", [("SYN224", "from")]),
     "child stream": ("from: desk/comments, mapping: customer, to: warehouse/x", []),
     "own key": ("from: crm/customers, mapping: customer, to: warehouse/x, key: [idd]", [("SYN213", "key")]),
     "dropped key": ("from: crm/customers, mapping: customer, to: warehouse/x, key: [gone]", [("SYN213", "key")]),

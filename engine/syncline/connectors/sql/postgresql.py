@@ -125,6 +125,17 @@ class PostgresDatabase:
             cursor = self._connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
+    def describe(self, query: str) -> list[tuple[str, str]]:
+        """The columns of a query with their types, as `format_type` spells them. No row of it is read."""
+        with _errors():
+            cursor = self._connection.execute(f"SELECT * FROM ({query}) AS q LIMIT 0".encode())
+            found = cursor.pgresult
+            assert found is not None
+            types = [(found.ftype(i), found.fmod(i)) for i in range(found.nfields)]
+        names = [column.name for column in cursor.description or ()]
+        spelled = [self.execute("SELECT format_type($1::oid, $2::integer)", pair)[0][0] for pair in types]
+        return list(zip(names, spelled, strict=True))
+
     def or_set(self, key: str, *names: str) -> str:
         """The end of an upsert."""
         return on_conflict(key, names)

@@ -8,10 +8,11 @@ from syncline.connectors.runtime import Runtime
 from syncline.connectors.sql.settings import DuckdbSettings, MariadbSettings, PostgresSettings, SqliteSettings, settings
 from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.reached import Reached
-from syncline.sdk.source import Instance
+from syncline.sdk.source import Instance, Source, SourceRequest
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.database import Database
+    from syncline.connectors.sql.reading import Reading
     from syncline.sdk.destination import Destination
 
 
@@ -36,6 +37,34 @@ def open_database(instance: Instance) -> Database:
             return MariadbDatabase(found)
 
 
+def open_reading(instance: Instance) -> Reading:
+    """Connects to the database that an instance configures, to read only."""
+    match settings(instance):
+        case SqliteSettings() as found:
+            from syncline.connectors.sql.sqlite_reading import SqliteReading
+
+            return SqliteReading(found)
+        case DuckdbSettings() as found:
+            from syncline.connectors.sql.duckdb_reading import DuckdbReading
+
+            return DuckdbReading(found)
+        case PostgresSettings() as found:
+            from syncline.connectors.sql.postgresql_reading import PostgresReading
+
+            return PostgresReading(found)
+        case MariadbSettings() as found:
+            from syncline.connectors.sql.mariadb_reading import MariadbReading
+
+            return MariadbReading(found)
+
+
+def open_source(instance: Instance, request: SourceRequest) -> Source:
+    """Opens a table or a query for reading."""
+    from syncline.connectors.sql import source
+
+    return source.open_source(instance, request)
+
+
 def open_destination(instance: Instance) -> Destination:
     """Connects to a database to write to it."""
     from syncline.connectors.sql.destination import SqlDestination
@@ -57,4 +86,4 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     return look(instance, proposed)
 
 
-RUNTIME = Runtime(name="sql", open_source=None, open_destination=open_destination, check=check, compare=compare)
+RUNTIME = Runtime(name="sql", open_source=open_source, open_destination=open_destination, check=check, compare=compare)

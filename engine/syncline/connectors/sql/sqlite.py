@@ -34,7 +34,8 @@ _BUSY = 30.0
 
 _PART_ROWS = 10_000
 
-_COLUMNS = "_syncline_columns"
+#: Our table of what columns mean.
+NOTES = "_syncline_columns"
 _STAGE = "_syncline_stage"
 
 #: How SQLite keeps the statement that made a table: these words, then the name in any of its four ways to quote.
@@ -59,7 +60,7 @@ class SqliteDatabase:
             create_private(settings.path)  # the files beside it (WAL) get the same permissions
         except OSError as error:
             raise Stalled(f"SQLite: {settings.path.name} can't be made: {error.strerror}", code="SYN482") from None
-        with _errors():
+        with errors():
             self._connection = sqlite3.connect(
                 settings.path, timeout=_BUSY, isolation_level=None, check_same_thread=False
             )
@@ -78,7 +79,7 @@ class SqliteDatabase:
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Runs a statement. `$1` is to SQLite the name of a parameter."""
-        with _errors():
+        with errors():
             named = {str(number): value for number, value in enumerate(parameters, 1)}
             return self._connection.execute(statement, named).fetchall()
 
@@ -88,7 +89,7 @@ class SqliteDatabase:
 
     def execute_many(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> int:
         """Runs a statement with `?` once a row; the number of rows that it changed."""
-        with _errors():
+        with errors():
             return self._connection.executemany(statement, rows).rowcount
 
     @contextmanager
@@ -154,7 +155,7 @@ class SqliteDatabase:
     def prepare(self) -> None:
         """Makes the table of types."""
         self.execute(
-            f"CREATE TABLE IF NOT EXISTS {_COLUMNS} (table_name TEXT NOT NULL, column_name TEXT NOT NULL,"
+            f"CREATE TABLE IF NOT EXISTS {NOTES} (table_name TEXT NOT NULL, column_name TEXT NOT NULL,"
             " type TEXT NOT NULL, PRIMARY KEY (table_name, column_name)) STRICT, WITHOUT ROWID"
         )
 
@@ -285,13 +286,13 @@ class SqliteDatabase:
         self._connection.close()
 
     def _noted(self, table: str) -> dict[str, str]:
-        if not self.exists(_COLUMNS):
+        if not self.exists(NOTES):
             return {}
-        return dict(self.execute(f"SELECT column_name, type FROM {_COLUMNS} WHERE table_name = $1", (table.lower(),)))
+        return dict(self.execute(f"SELECT column_name, type FROM {NOTES} WHERE table_name = $1", (table.lower(),)))
 
     def _note(self, table: str, fields: Sequence[Field]) -> None:
         self.execute_many(
-            f"INSERT OR REPLACE INTO {_COLUMNS} VALUES (?, ?, ?)",
+            f"INSERT OR REPLACE INTO {NOTES} VALUES (?, ?, ?)",
             [(table.lower(), field.name, str(field.type)) for field in fields],
         )
 
@@ -308,7 +309,7 @@ def _insert(table: str, schema: Schema) -> str:
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def errors() -> Iterator[None]:
     """SQLite's errors as ours, by primary result code ("Result and Error Codes" of its documentation)."""
     try:
         yield

@@ -403,6 +403,27 @@ CODES: tuple[Code, ...] = (
         good="a: {get: /a}\nb: {for: {each: a, as: a}}",
     ),
     Code(
+        "SYN546",
+        "no such table stream",
+        "The integration doesn't declare a stream of this name, or its table or a column of it isn't there.",
+        "Add it under `spec.tables` of the Integration, or correct the name.",
+    ),
+    Code(
+        "SYN547",
+        "table can't be read in order",
+        "Rows are read in the order of a key, so that a run can go on where it was. The key is missing, names two rows "
+        "or is null, or the cursor is.",
+        "Declare `key` with columns that identify a row; where they may be null, read a query that replaces null.",
+        bad="tables: {orders: {query: SELECT * FROM orders_by_day}}",
+        good="tables: {orders: {query: SELECT * FROM orders_by_day, key: [day, shop]}}",
+    ),
+    Code(
+        "SYN548",
+        "column can't be read as declared",
+        "A column's type has no counterpart, or isn't the one that the stream's schema declares.",
+        "Correct the declared schema, leave the column out of it, or read a query that converts it.",
+    ),
+    Code(
         "SYN480",
         "database can't be reached",
         "The database server doesn't answer, or the connection to it was lost. Nothing is half-written.",

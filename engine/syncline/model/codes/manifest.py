@@ -369,7 +369,7 @@ _SCHEMA: tuple[Code, ...] = (
         "SYN234",
         "wrong direction",
         "This version can't read from, or write to, this kind of system.",
-        "Use an integration whose runtime can: files and APIs are read, databases and files are written.",
+        "Use an integration whose runtime can: mail takes messages only.",
     ),
     Code(
         "SYN235",
