@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.audit.checkpoint import Checkpoint
+    from syncline.executor.comparer import Comparison
     from syncline.executor.drift import FlowDrift
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
@@ -233,6 +234,23 @@ def rehearse(
         )
         found = rehearser.rehearse(key, progress)
     _records_read(settings, key, found.counts.read, found.secrets)
+    return found
+
+
+def compare(settings: Settings, key: ObjectKey, *, progress: Progress, limit: int = 100) -> Comparison:
+    """
+    What a *declared* flow's source has against what is at its destination, by key and field; nothing is written.
+
+    At most `limit` rows of each kind are listed. Where there is an audit log, it says that records were read.
+    """
+    from syncline.executor.comparer import Comparer
+    from syncline.executor.instance import resolver
+
+    validation = validate(settings, mapping_tests=False)
+    refuse(validation)
+    comparer = Comparer(validation.desired, validation.flows, settings, resolver(settings), limit)
+    found = comparer.compare(key, progress)
+    _records_read(settings, key, found.records, found.secrets)
     return found
 
 

@@ -8,9 +8,11 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import polars as pl
 import pytest
 
-from syncline.connectors.sql.runtime import open_source
+from syncline.connectors.sql.runtime import open_rows, open_source
+from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, Fingerprints
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.schema import Field, Schema
@@ -107,6 +109,24 @@ class TestValues:
         assert all((one and json.loads(one)) == (other and json.loads(other)) for one, other in texts)
         assert batch.malformed == ()
 
+    def test_rows_are_recognised(self, place: Place):
+        """What a flow has written is the same when it is read back, whatever form the database keeps it in."""
+        frame = sample(range(6))
+        destination = place.open()
+        destination.open(target_of(EVERY_TYPE, stream="t")).write(frame, "1")
+        destination.close()
+        place.opened.clear()
+        opened = open_rows(place.instance, "t", EVERY_TYPE.names, EVERY_TYPE.key)
+        with Fingerprints(EVERY_TYPE) as rows:
+            for batch in opened.read(None):
+                rows.note(batch.frame)
+            other = frame.with_columns(name=pl.lit("other"))
+            assert rows.meet(frame) == [(SAME, ())] * 6
+            assert rows.meet(other.head(1)) == [(DIFFERENT, (0,))]
+            assert rows.meet(sample([9])) == [(MISSING, ())]
+            assert rows.counts() == {SAME: 5, DIFFERENT: 1, MISSING: 1}
+        opened.close()
+
     def test_as_declared(self, place: Place):
         """With a schema, its columns are read as it declares them: digits, ISO 8601 texts, JSON."""
         schema = schema_of({"id": "integer", "total": "decimal(14,2)", "at": "timestamp", "day": "date"}, "id")
@@ -188,6 +208,17 @@ class TestValues:
 
         assert batch.frame.rows() == [(2, 7, 0.1, "9223372036854775807", "1.5")]
         assert [(bad.place, bad.field) for bad in batch.malformed] == [("s#1", "n")]
+
+    @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+    def test_bytes_among_texts_of_sqlite(self, place: Place):
+        """Bytes in a column of texts end the read with an error that says so."""
+        fill(place, VISITS, stream="other")
+        place.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, x TEXT)")
+        place.execute("INSERT INTO t VALUES (1, 'a'), (2, x'ff00')")
+        with pytest.raises(Invalid) as caught:
+            found(place, {"table": "t"})
+
+        assert caught.value.code == "SYN548"
 
 
 class TestOrder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 
 from syncline import workflow
 from syncline.executor.progress import Silent
+from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.sdk.failing_destination import FailingDestination
 from tests.e2e.api import syncline
@@ -20,7 +22,7 @@ from tests.e2e.house import build
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syncline.model.receipt import Receipt
+    from syncline.model.run import Receipt
     from syncline.settings import Settings
 
 TEXTS = {
@@ -177,3 +179,79 @@ def test_a_run_that_fails_goes_on(settings: Settings, tmp_path: Path, monkeypatc
     assert receipt.counts.read == ROWS
     assert receipt.counts.inserted == 195  # the first batch of 100, with two rejects, was there already
     assert len(written(tmp_path, "customers")) == ROWS - ROWS // 40
+
+
+class TestComparing:
+    def compared(self, settings: Settings, name: str = "once", **more):
+        return workflow.compare(settings, ObjectKey("acme", "Import", name), progress=Silent(), **more)
+
+    def test_what_a_run_left(self, settings: Settings):
+        """After a run nothing differs; before it, every row is missing, or there is no table."""
+        workflow.apply(settings)
+        run(settings, "Import", "once")
+        found = self.compared(settings)
+
+        assert found.equal
+        assert (found.records, found.rejected, found.rows, found.same) == (ROWS, 7, 293, 293)
+
+    def test_what_somebody_changed(self, settings: Settings, tmp_path: Path):
+        """Rows that are gone, changed or besides are told by key, with the fields, and without a value."""
+        workflow.apply(settings)
+        run(settings, "Import", "once")
+        with closing(duckdb.connect(tmp_path / "lake.duckdb")) as connection:
+            connection.execute("DELETE FROM imported WHERE id IN (1, 2)")
+            connection.execute("UPDATE imported SET name = 'geheim', balance = NULL WHERE id = 7")
+            connection.execute("INSERT INTO imported VALUES (1000, 'geheim', 1)")
+        found = self.compared(settings, limit=1)
+
+        assert not found.equal
+        assert (found.missing, found.extra, found.different, found.same) == (2, 1, 1, 290)
+        assert found.fields == {"balance": 1, "name": 1}
+        assert [(row.kind, row.key, row.fields) for row in found.listed] == [
+            ("missing", {"id": "1"}, ()),
+            ("extra", {"id": "1000"}, ()),
+            ("different", {"id": "7"}, ("name", "balance")),
+        ]
+        assert "geheim" not in repr(found)
+
+    def test_from_the_command_line(self, settings: Settings, tmp_path: Path):
+        """The text says what differs, JSON all of it; the exit code is 10 only if it is asked for."""
+        workflow.apply(settings)
+        run(settings, "Import", "once")
+        same = syncline(tmp_path, "compare", "Import/once", "--exit-code")
+        with closing(duckdb.connect(tmp_path / "lake.duckdb")) as connection:
+            connection.execute("DELETE FROM imported WHERE id = 9")
+        text = syncline(tmp_path, "compare", "Import/once")
+        data = syncline(tmp_path, "compare", "Import/once", "-o", "json", "--exit-code")
+
+        assert (same.returncode, text.returncode, data.returncode) == (0, 0, 10), (
+            same.stderr + text.stderr + data.stderr
+        )
+        assert "no difference" in same.stdout
+        assert "missing  id=9" in text.stdout
+        assert json.loads(data.stdout)["listed"] == [{"kind": "missing", "key": {"id": "9"}, "fields": []}]
+
+    def test_keys_that_are_classified(self, tmp_path: Path):
+        """A key that is personal data isn't shown."""
+        legacy(tmp_path).close()
+        text = TEXTS["all.yaml"].replace("key: [id]\n  fields", "key: [name]\n  fields")
+        settings = build(tmp_path, {"all.yaml": text})
+        workflow.apply(settings)
+        run(settings, "Import", "once")
+        with closing(duckdb.connect(tmp_path / "lake.duckdb")) as connection:
+            connection.execute("DELETE FROM imported WHERE id = 9")
+        (row,) = self.compared(settings).listed
+
+        assert (row.kind, row.key) == ("missing", {"name": "***"})
+
+    def test_rows_without_a_key(self, tmp_path: Path):
+        """A log that is appended to can't be compared, and the error says why."""
+        legacy(tmp_path).close()
+        settings = build(
+            tmp_path,
+            {"all.yaml": TEXTS["all.yaml"].replace("lake/imported, write: upsert", "lake/imported, write: append")},
+        )
+        with pytest.raises(Invalid) as caught:
+            self.compared(settings)
+
+        assert caught.value.code == "SYN549"

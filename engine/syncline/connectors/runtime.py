@@ -11,6 +11,9 @@ from syncline.sdk.notice import Notifier
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
 
+#: Opens what is at a destination: a stream, the columns to read of it, and its key.
+OpenRows = Callable[[Instance, str, tuple[str, ...], tuple[str, ...]], Source]
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
@@ -19,6 +22,7 @@ class Runtime:
     `check` raises when the system can't be reached or refuses the credentials, and returns what it found.
     `transactional`: what is written there appears together with its checkpoint. Where it isn't so, a destination is
     given a ledger. `compare` says what a write would do; None where that can't be known without writing.
+    `open_rows` reads what is at a destination; None where only writing tells.
     `open_notifier` raises `Invalid` (SYN731) for an instance that can't carry messages.
     """
 
@@ -29,3 +33,4 @@ class Runtime:
     transactional: bool = True
     compare: Compare | None = None
     open_notifier: Callable[[Instance], Notifier] | None = None
+    open_rows: OpenRows | None = None

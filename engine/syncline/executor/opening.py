@@ -125,6 +125,21 @@ class Opener:
         instance = self._instance(flow.target)
         return compares(instance, proposed)
 
+    def rows(self, names: tuple[str, ...], key: tuple[str, ...]) -> Source:
+        """What is at the destination: these columns, of the rows that the key tells apart."""
+        flow = self.item.flow
+        opens = _runtime(flow.target).open_rows
+        if opens is None:
+            raise Invalid(
+                f"rows of {flow.target.integration.key.name} can't be read back to be compared",
+                code="SYN549",
+                help="`syncline rehearse` tells what a run would do to them, where that can be known.",
+            )
+        instance = instance_of(
+            flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
+        )
+        return opens(instance, flow.target.stream, names, key)
+
     def destination(self) -> Destination:
         """The destination, open. Call it in the thread that will use it."""
         flow = self.item.flow

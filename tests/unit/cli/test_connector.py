@@ -266,10 +266,10 @@ def test_sample_table(desk, shell):
 
 
 def test_sample_of_what_isnt_declared(desk, shell):
-    """A stream that there isn't is a mistake with a suggestion; a database can't be read from."""
+    """A stream that there isn't is a mistake with a suggestion; so is a table."""
     assert "did you mean tickets?" in shell("connector", "sample", "desk", "tikets").err
     ended = shell("connector", "sample", "warehouse", "tasks")
-    assert (ended.code, "SYN703" in ended.err) == (1, True)
+    assert (ended.code, "SYN224" in ended.err) == (1, True)
     assert shell("connector", "check", "dusk").err.startswith("error[SYN650]: there is no Integration 'dusk'")
 
 

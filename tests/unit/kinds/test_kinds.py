@@ -25,6 +25,7 @@ SHARED_MODULES = {
     "request",
     "rule",
     "stream",
+    "table",
     "write",
 }
 

@@ -37,6 +37,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_LOOK, "history", "syncline.cli.commands.history:history"),
     Entry(_LOOK, "schedules", "syncline.cli.commands.schedules:schedules"),
     Entry(_LOOK, "drift", "syncline.cli.commands.drift:drift"),
+    Entry(_LOOK, "compare", "syncline.cli.commands.compare:compare"),
     Entry(_LOOK, "lineage", "syncline.cli.commands.lineage:lineage"),
     Entry(_LOOK, "audit", "syncline.cli.commands.audit:audit"),
     Entry(_LOOK, "witness", "syncline.cli.commands.witness:witness"),

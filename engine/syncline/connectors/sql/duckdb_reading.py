@@ -1,4 +1,4 @@
-"""Reading from DuckDB: one transaction, on a file that is opened for reading only where no run of ours writes to it."""
+"""Reading from DuckDB: one transaction. The file is opened as for writing, since a flow may write to it besides."""
 
 from __future__ import annotations
 

@@ -65,6 +65,13 @@ def open_source(instance: Instance, request: SourceRequest) -> Source:
     return source.open_source(instance, request)
 
 
+def open_rows(instance: Instance, stream: str, names: tuple[str, ...], key: tuple[str, ...]) -> Source:
+    """Opens a table that is written to, for reading."""
+    from syncline.connectors.sql import source
+
+    return source.open_rows(instance, stream, names, key)
+
+
 def open_destination(instance: Instance) -> Destination:
     """Connects to a database to write to it."""
     from syncline.connectors.sql.destination import SqlDestination
@@ -86,4 +93,11 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     return look(instance, proposed)
 
 
-RUNTIME = Runtime(name="sql", open_source=open_source, open_destination=open_destination, check=check, compare=compare)
+RUNTIME = Runtime(
+    name="sql",
+    open_source=open_source,
+    open_destination=open_destination,
+    check=check,
+    compare=compare,
+    open_rows=open_rows,
+)

@@ -72,16 +72,16 @@ class SqlSource:
         self._refuse_nulls()
         rows = min(_FIRST_ROWS, self._request.batch_rows)
         while found := self._fetch(where, parameters, rows + 1):
-            kept, marks = found[:rows], self._marks(found)
-            self._refuse_repeated(marks)
-            last = len(found) <= rows
-            batch = self._batch(kept, done, self._position(marks[len(kept) - 1], done + len(kept), last=last))
+            self._refuse_repeated(found)
+            kept, last = found[:rows], len(found) <= rows
+            marks = self._marks(kept[-1])
+            batch = self._batch(kept, done, self._position(marks, done + len(kept), last=last))
             done += len(kept)
             self._count("bytes", batch.size)
             yield batch
             if last:
                 return
-            where, parameters = self._after(marks[rows - 1])
+            where, parameters = self._after(marks)
             average = max(1, batch.size // len(kept))
             rows = max(1, min(self._request.batch_rows, self._request.batch_bytes // average))
 
@@ -128,9 +128,8 @@ class SqlSource:
         statement = f"SELECT {values} FROM {relation.sql} AS t {where} ORDER BY {order} LIMIT {rows}"
         return self._reading.fetch(statement, parameters)
 
-    def _marks(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[str, ...]]:
-        begin = len(self._relation.columns)
-        return [tuple(mark(value) for value in row[begin:]) for row in rows]
+    def _marks(self, row: tuple[Any, ...]) -> list[str]:
+        return [mark(value) for value in row[len(self._relation.columns) :]]
 
     def _refuse_nulls(self) -> None:
         columns = self._relation.nullable
@@ -145,8 +144,9 @@ class SqlSource:
                 help="Read a query that gives such rows a value, such as coalesce(updated_at, created_at).",
             )
 
-    def _refuse_repeated(self, marks: Sequence[tuple[str, ...]]) -> None:
-        if any(one == other for one, other in pairwise(marks)):
+    def _refuse_repeated(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        begin = len(self._relation.columns)
+        if any(one[begin:] == other[begin:] for one, other in pairwise(rows)):
             names = ", ".join(column.name for column in self._relation.order)
             raise Invalid(
                 f"{self._relation.name} has several rows with the same {names}",
@@ -156,11 +156,7 @@ class SqlSource:
 
     def _batch(self, rows: Sequence[tuple[Any, ...]], done: int, position: Position) -> Batch:
         columns = self._relation.columns
-        raw = pl.DataFrame(
-            [row[: len(columns)] for row in rows],
-            schema={column.name: raw_dtype(column, self._reading.native) for column in columns},
-            orient="row",
-        )
+        raw = self._raw(rows)
         bad: dict[int, str] = {}
         series = []
         for column in columns:
@@ -177,6 +173,18 @@ class SqlSource:
         malformed = tuple(self._malformed(raw, row, name, done) for row, name in sorted(bad.items()))
         spans = tuple(_spans(self._relation.name, done, len(rows), sorted(bad)))
         return Batch(frame, spans, position, malformed, hashlib.sha256(data).digest(), int(raw.estimated_size()))
+
+    def _raw(self, rows: Sequence[tuple[Any, ...]]) -> pl.DataFrame:
+        columns = self._relation.columns
+        schema = {column.name: raw_dtype(column, self._reading.native) for column in columns}
+        try:
+            return pl.DataFrame([row[: len(columns)] for row in rows], schema=schema, orient="row")
+        except (TypeError, pl.exceptions.PolarsError):
+            raise Invalid(
+                f"{self._relation.name} has bytes among texts, or texts among bytes, in one column",
+                code="SYN548",
+                help="Read a query that converts it, such as CAST(x AS BLOB).",
+            ) from None
 
     def _malformed(self, raw: pl.DataFrame, row: int, name: str, done: int) -> Malformed:
         column = next(column for column in self._relation.columns if column.name == name)
@@ -205,6 +213,22 @@ def open_source(instance: Instance, request: SourceRequest) -> SqlSource:
     reading = open_reading(instance)
     try:
         return SqlSource(reading, _relation(reading, stream, request), request, instance)
+    except BaseException:
+        reading.close()
+        raise
+
+
+def open_rows(instance: Instance, table: str, names: tuple[str, ...], key: tuple[str, ...]) -> SqlSource:
+    """Opens a table with these columns, in the order of this key."""
+    from syncline.connectors.sql.runtime import open_reading
+
+    request = SourceRequest(table, None, names)
+    reading = open_reading(instance)
+    try:
+        relation = _relation(reading, TableStream(table=table, key=key), request)
+        for name in names:
+            _column({column.name: column for column in relation.columns}, name, table)
+        return SqlSource(reading, relation, request, instance)
     except BaseException:
         reading.close()
         raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.sql.names import quoted
 from syncline.connectors.sql.reading import Readable
 from syncline.connectors.sql.sqlite import NOTES, errors
-from syncline.model.errors import Invalid, Stalled
+from syncline.model.errors import Stalled
 from syncline.model.schema import DataType
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ class SqliteReading:
 
     def keys(self, table: str) -> tuple[tuple[str, ...], ...]:
         """The primary key, and unique indexes over columns that are never null."""
-        rows = self._run('SELECT name, pk, "notnull" FROM pragma_table_info(?) ORDER BY pk', (table,))
-        primary = tuple(name for name, pk, _ in rows if pk)
+        rows = self._run('SELECT name, pk, "notnull", upper(type) FROM pragma_table_info(?) ORDER BY pk', (table,))
+        primary = tuple(name for name, pk, *_ in rows if pk)
         rowid = len(primary) == 1  # an INTEGER PRIMARY KEY is never null, others may be
-        full = {name for name, pk, required in rows if required or (pk and rowid and _integer(table, name, self))}
+        full = {name for name, pk, required, type_ in rows if required or (pk and rowid and type_ == "INTEGER")}
         found = [primary] if primary and set(primary) <= full else []
         for (index,) in self._run('SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial', (table,)):
             names = tuple(str(name) for (name,) in self._run("SELECT name FROM pragma_index_info(?)", (index,)))
@@ -92,11 +92,6 @@ class SqliteReading:
             return self._connection.execute(statement, parameters).fetchall()
 
 
-def _integer(table: str, column: str, reading: SqliteReading) -> bool:
-    found = reading._run("SELECT upper(type) FROM pragma_table_info(?) WHERE name = ?", (table, column))  # noqa: SLF001
-    return found == [("INTEGER",)]
-
-
 def _text(value: Any) -> Any:
     return value if value is None or isinstance(value, str | bytes) else repr(value)
 
@@ -118,8 +113,3 @@ def _readable(name: str, noted: str, declared: str) -> Readable:
     else:
         data_type = DataType("string")
     return Readable(name, declared or "of no type", data_type, value, value)
-
-
-def mixed(column: str) -> Invalid:
-    """The error for bytes among texts."""
-    return Invalid(f"column {column!r} has bytes among its texts", code="SYN548", help="Read a query that converts it.")

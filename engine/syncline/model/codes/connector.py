@@ -424,6 +424,12 @@ CODES: tuple[Code, ...] = (
         "Correct the declared schema, leave the column out of it, or read a query that converts it.",
     ),
     Code(
+        "SYN549",
+        "rows can't be compared",
+        "Rows are compared by key with those of a database: this flow's have none, or its destination isn't one.",
+        "Compare a flow that upserts, or replaces rows with a key, in a database.",
+    ),
+    Code(
         "SYN480",
         "database can't be reached",
         "The database server doesn't answer, or the connection to it was lost. Nothing is half-written.",

@@ -1,0 +1,186 @@
+"""Comparing what a flow's source has, through its mapping, with what is at its destination: by key, field by field.
+
+The destination is read first and kept as hashes (`fingerprints.py`), then the source. Rows that are there and no record
+makes are found again by a second look at the destination, and only if there are any. Nothing is written.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from syncline.executor.applied import Applied
+from syncline.executor.classified import MASK
+from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, THERE, Fingerprints
+from syncline.executor.opening import Opener, bind_columns, hash_key_of
+from syncline.executor.prepare import Preparer
+from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.tombstones import tombstones_of
+from syncline.model.errors import Invalid
+from syncline.model.run import Counts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncline.executor.instance import Resolve
+    from syncline.manifests.desired import Desired
+    from syncline.model.key import ObjectKey
+    from syncline.model.schema import Schema
+    from syncline.planner.compiled import Flows
+    from syncline.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Unequal:
+    """A row that isn't as it should be: `missing`, `extra` or `different`; `key` by field, classified values masked;
+    `fields` that differ.
+    """
+
+    kind: str
+    key: dict[str, str]
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """
+    What was found. `records` were read at the source, `rejected` of them can't be rows; `rows` are at the destination.
+    `fields` counts the rows in which each differs. `listed` has some of the rows, of each kind.
+    """
+
+    key: ObjectKey
+    records: int
+    rejected: int
+    rows: int
+    same: int
+    missing: int
+    extra: int
+    different: int
+    fields: dict[str, int]
+    listed: tuple[Unequal, ...]
+    secrets: tuple[str, ...] = ()
+
+    @property
+    def equal(self) -> bool:
+        """Whether every row is as it should be."""
+        return not (self.missing or self.extra or self.different)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparer:
+    """Compares declared flows; at most `limit` rows of each kind are listed."""
+
+    desired: Desired
+    flows: Flows
+    settings: Settings
+    resolve: Resolve
+    limit: int = 100
+
+    def compare(self, key: ObjectKey, progress: Progress) -> Comparison:
+        """One flow. `Invalid` (SYN549) for one without a key, and for a destination that can't be read."""
+        applied = Applied(0, "", "", {}, self.desired, self.flows)
+        item = applied.flow(key)
+        flow = item.flow
+        if flow.spec.write == "append" or not flow.target_key:
+            raise Invalid(
+                f"{key} writes rows without a key, so that none can be found again",
+                code="SYN549",
+                help="Rows of an upsert or of a replace with a key can be compared.",
+            )
+        opener = Opener(item, applied, self.settings, self.resolve, strict=False)
+        began = time.perf_counter()
+        progress.started(RunInfo("", str(key), flow.spec.source, flow.spec.to, dry=True))
+        with closing(opener.source()) as source:
+            columns = bind_columns(item, source, hash_key_of(self.settings))
+            tombstones = tombstones_of(flow, columns)
+            mark = tombstones.mark if tombstones is not None else ""
+            schema = replace(columns.target, key=flow.target_key)
+            target = schema if tombstones is None else tombstones.target(schema)
+            preparer = Preparer(columns, target, unique=True, writer=None, tombstones=tombstones)
+            with Fingerprints(schema) as rows:
+                there = 0
+                for frame in _rows(opener, schema, mark):
+                    rows.note(frame)
+                    there += frame.height
+                seen = _Seen(schema, rows.fields, self.limit)
+                for batch in source.read(None):
+                    prepared = preparer.prepare(batch)
+                    seen.counts += prepared.counts
+                    if prepared.frame.height:
+                        seen.take(prepared.frame, rows.meet(prepared.frame))
+                    progress.advanced(seen.counts, None)
+                states = rows.counts()
+                if extra := states.get(THERE, 0):
+                    seen.take_extra(rows, _rows(opener, schema, mark))
+        progress.finished(seen.counts, time.perf_counter() - began)
+        return Comparison(
+            key,
+            seen.counts.read,
+            seen.counts.rejected,
+            there,
+            states.get(SAME, 0),
+            states.get(MISSING, 0),
+            extra,
+            states.get(DIFFERENT, 0),
+            dict(sorted(seen.fields.items())),
+            seen.listed(),
+            tuple(opener.secrets.names),
+        )
+
+
+def _rows(opener: Opener, schema: Schema, mark: str) -> Iterator[pl.DataFrame]:
+    """The rows at the destination, without those that are marked as deleted."""
+    names = (*schema.names, mark) if mark else schema.names
+    with closing(opener.rows(names, schema.key)) as source:
+        for batch in source.read(None):
+            frame = batch.frame
+            yield frame.filter(pl.col(mark).is_null()).select(schema.names) if mark else frame
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was found so far; of rows, as many as are listed."""
+
+    schema: Schema
+    names: tuple[str, ...]
+    limit: int
+    counts: Counts = field(default_factory=Counts)
+    fields: Counter[str] = field(default_factory=Counter)
+    missing: list[Unequal] = field(default_factory=list)
+    different: list[Unequal] = field(default_factory=list)
+    extra: list[Unequal] = field(default_factory=list)
+
+    def take(self, frame: pl.DataFrame, met: list[tuple[int, tuple[int, ...]]]) -> None:
+        """Rows that should be there, and what became of them."""
+        for row, (state, unequal) in enumerate(met):
+            names = tuple(self.names[i] for i in unequal)
+            self.fields.update(names)
+            if state == MISSING and len(self.missing) < self.limit:
+                self.missing.append(self._unequal("missing", frame, row))
+            elif state == DIFFERENT and len(self.different) < self.limit:
+                self.different.append(self._unequal("different", frame, row, names))
+
+    def take_extra(self, rows: Fingerprints, frames: Iterator[pl.DataFrame]) -> None:
+        """Looks for rows that are there and should not be, until enough are found."""
+        for frame in frames:
+            for row in rows.unmet(frame)[: self.limit - len(self.extra)]:
+                self.extra.append(self._unequal("extra", frame, row))
+            if len(self.extra) >= self.limit:
+                return
+
+    def listed(self) -> tuple[Unequal, ...]:
+        """The rows to list."""
+        return (*self.missing, *self.extra, *self.different)
+
+    def _unequal(self, kind: str, frame: pl.DataFrame, row: int, names: tuple[str, ...] = ()) -> Unequal:
+        key: dict[str, str] = {}
+        for name in self.schema.key:
+            declared = self.schema.get(name)
+            value: Any = frame[name][row]
+            key[name] = MASK if declared is not None and declared.classes else str(value)
+        return Unequal(kind, key, names)
