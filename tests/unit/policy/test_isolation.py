@@ -107,10 +107,19 @@ def test_this_machine_has_many_names(url: str) -> None:
     assert servers("postgresql://h/x?host=a,b&port=7") == (("a", "7"), ("b", "7"))
 
 
-def location(url: str) -> Location:
-    """The location of a PostgreSQL database."""
-    spec = IntegrationSpec.model_validate({"connector": "postgresql", "config": {"url": url}})
-    connector = catalog()[ObjectKey("", "Connector", "postgresql@1.0.0")].spec
+def test_databases_of_mariadb_are_places() -> None:
+    """A database of MariaDB is one place by whatever name and port it is reached, and another one than its neighbours."""
+    first = location("mariadb://localhost:3306/lake", "mariadb")
+
+    assert first.steps == location("mariadb://127.0.0.1/lake", "mariadb").steps
+    assert first.steps != location("mariadb://localhost/other", "mariadb").steps
+    assert first.steps != location("mariadb://db.example.com/lake", "mariadb").steps
+
+
+def location(url: str, name: str = "postgresql") -> Location:
+    """The location of a database."""
+    spec = IntegrationSpec.model_validate({"connector": name, "config": {"url": url}})
+    connector = catalog()[ObjectKey("", "Connector", f"{name}@1.0.0")].spec
     assert isinstance(connector, ConnectorSpec)
     found = location_of(spec, connector)
     assert found is not None

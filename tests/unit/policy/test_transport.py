@@ -93,6 +93,23 @@ def test_databases_are_reached_over_tls(url: str, severities: list[str]) -> None
     assert [d.severity for d in found] == severities
 
 
+@pytest.mark.parametrize(
+    ("config", "severities"),
+    [
+        ("url: 'mariadb://db.example.com/lake'", []),
+        ("url: 'mariadb://db.example.com/lake', tls: verify", []),
+        ("url: 'mariadb://db.example.com/lake', tls: 'off'", ["error"]),
+        ("url: 'mariadb://127.0.0.1/lake', tls: 'off'", []),
+    ],
+)
+def test_mariadb_is_reached_over_tls(config: str, severities: list[str]) -> None:
+    """TLS is what MariaDB is spoken to over unless it is switched off, which is denied for another machine."""
+    text = DATABASE.format(url="URL").replace('url: "URL"', config).replace("postgresql@^1", "mariadb@^1")
+    found = diagnostics(decide({**CUSTOMERS, "lake.yaml": text}))
+
+    assert [d.severity for d in found] == severities
+
+
 OAUTH = """\
 apiVersion: syncline/v1
 kind: AuthConfig
