@@ -12,7 +12,7 @@ from syncline.sdk.destination import Fence
 from syncline.sdk.offers import offers
 from syncline.sdk.subject_rows import SubjectRows
 from tests.contract import file_places
-from tests.contract.sql_places import FLOW, frame_of, postgres_place, schema_of, sqlite_place, target_of
+from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of, target_of
 
 PEOPLE = schema_of({"id": "integer", "email": "string", "score": "decimal(9,2)"}, "id")
 ROWS = ((1, "ada@example.com", "1.10"), (2, None, None), (3, "bob@example.com", "2.20"), (4, "ada@example.com", ""))
@@ -22,13 +22,10 @@ def frame(*rows):
     return frame_of(PEOPLE, *[(n, email, score or None) for n, email, score in rows])
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DIALECTS)
 def place(request, tmp_path):
     """A database of each kind."""
-    if request.param == "sqlite":
-        found = sqlite_place(tmp_path)
-    else:
-        found = postgres_place(request.getfixturevalue("postgres_url"), tmp_path)
+    found = place_of(request.param, request, tmp_path)
     yield found
     found.close()
 

@@ -247,7 +247,7 @@ class SqliteDatabase:
 
     def define(self, name: str, function: Callable[..., bytes]) -> None:
         """Gives SQL a function that gives the same for the same."""
-        with _errors():
+        with errors():
             self._connection.create_function(name, -1, function, deterministic=True)
 
     def clone(self, table: str, shadow: str) -> None:
