@@ -11,6 +11,7 @@ import pytest
 from syncline.model.errors import Again
 from syncline.model.schema import Schema
 from syncline.sdk import conformance_destination as conformance
+from syncline.sdk import conformance_reversal
 from syncline.sdk.conformance import Broken
 from syncline.sdk.conformance_destination import DestinationCase
 from syncline.sdk.destination import Target
@@ -65,6 +66,18 @@ def sql_case(place: Place) -> DestinationCase:
 def test_sql_destinations_keep_their_promises(check, place: Place):
     """SQLite and PostgreSQL pass every check of the shipped suite."""
     check(sql_case(place))
+
+
+@pytest.mark.parametrize("check", conformance_reversal.REVERSAL_CHECKS, ids=lambda check: check.__name__)
+def test_sql_destinations_undo_runs(check, place: Place):
+    """SQLite and PostgreSQL pass every check of undoing."""
+    check(sql_case(place))
+
+
+def test_a_destination_that_cannot_undo_is_found(tmp_path: Path):
+    """Folders of files don't offer it, and the check says so."""
+    with pytest.raises(Broken, match="doesn't offer"):
+        conformance_reversal.keeps_for_so_long(file_case(tmp_path, "jsonl"))
 
 
 @pytest.fixture

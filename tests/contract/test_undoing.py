@@ -228,6 +228,15 @@ def test_a_column_that_is_gone_is_named(place, keys):
     assert len(place.execute("SELECT * FROM orders")) == 1
 
 
+def test_who_is_erased_is_not_kept(place, keys):
+    """Erasing a person's rows takes what is kept of their table along: images hold what they were before."""
+    load(place, keys, "run-1", rows(("a", 1, "ada", 1)))
+    load(place, keys, "run-2", rows(("a", 1, "Ada", 1)))
+    place.open().erase(FLOW, "orders", "title", "Ada")
+    assert place.open().kept("run-2") is None
+    assert place.execute(f"SELECT * FROM {TABLE}") == []
+
+
 def test_rows_of_postgresql_are_compared_as_triggers_left_them(place, keys):
     """A trigger that changes what a run writes is no later write."""
     if place.dialect == "sqlite":

@@ -113,10 +113,10 @@ def _target(mode: WriteMode, run: str = "run1", schema: Schema = EVERY_TYPE, str
 
 
 def _rows(case: DestinationCase, schema: Schema = EVERY_TYPE, stream: str = _STREAM) -> list[tuple[Any, ...]]:
-    return _comparable(case.rows(stream, schema), schema)
+    return comparable(case.rows(stream, schema), schema)
 
 
-def _comparable(frame: pl.DataFrame, schema: Schema = EVERY_TYPE) -> list[tuple[Any, ...]]:
+def comparable(frame: pl.DataFrame, schema: Schema = EVERY_TYPE) -> list[tuple[Any, ...]]:
     """Rows in one order, with the meaning of JSON text: databases may keep it in another form, with all digits."""
     json_columns = [index for index, field in enumerate(schema.fields) if field.type.name == "json"]
     found = []
@@ -155,7 +155,7 @@ def _checkpoint(case: DestinationCase, flow: str = _FLOW) -> str | None:
 
 
 def _expect(case: DestinationCase, ids: Sequence[int], checkpoint: str | None, when: str) -> None:
-    expected = _comparable(sample(ids))
+    expected = comparable(sample(ids))
     found = _rows(case)
     require(found == expected, f"{when}: rows are {found!r}; expected {expected!r}")
     saved = _checkpoint(case)
@@ -186,7 +186,7 @@ def keeps_every_value(case: DestinationCase) -> None:
         finally:
             destination.close()
         found = _rows(case, stream=f"{_STREAM}_{mode}")
-        expected = _comparable(sample(range(6)))
+        expected = comparable(sample(range(6)))
         require(found == expected, f"{mode}: {found!r} came back of {expected!r}")
 
 
@@ -363,7 +363,7 @@ def a_lost_answer_has_one_effect(case: DestinationCase) -> None:
                     again.close()
             expected += 3
             found = _rows(case, stream=stream)
-            wanted = _comparable(sample([10 * n + i for n in range(1, effect + 1) for i in range(3)]))
+            wanted = comparable(sample([10 * n + i for n in range(1, effect + 1) for i in range(3)]))
             require(found == wanted, f"{mode}: after effect {effect} was lost, rows are {found!r}; expected {wanted!r}")
             require(_checkpoint(case) == checkpoint, f"{mode}: the checkpoint is {_checkpoint(case)!r}")
 

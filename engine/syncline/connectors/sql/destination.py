@@ -130,9 +130,10 @@ class SqlDestination:
         return subjects.find(self._database, stream, column, value)
 
     def erase(self, flow: str, stream: str, column: str, value: str | int) -> int:
-        """Deletes them; see `SubjectRows`."""
+        """Deletes them; see `SubjectRows`. What they were before, which undoing would need, goes with them."""
         with self._database.transaction():
             count = subjects.erase(self._database, stream, column, value)
+            Images(self._database).drop_table(stream)
             self._check_fence(flow)
         return count
 

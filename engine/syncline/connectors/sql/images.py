@@ -116,6 +116,11 @@ class Images:
         """Removes what is kept of a run, inside a transaction."""
         self._database.execute(f"DELETE FROM {self._table} WHERE run = $1", (run,))
 
+    def drop_table(self, table: str) -> None:
+        """Removes what is kept of a table's rows, inside a transaction."""
+        if self.ready():
+            self._database.execute(f"DELETE FROM {self._table} WHERE table_name = $1", (table,))
+
     def expired(self, now: datetime) -> list[str]:
         """Runs whose time is over."""
         if not self.ready():
