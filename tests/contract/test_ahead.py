@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import polars as pl
+import psycopg
 import pytest
 
 from syncline.connectors.sql.straight import WORTHWHILE
-from syncline.model.errors import Denied
+from syncline.model.errors import Again, Denied
 from syncline.sdk.destination import Fence, Written
 from tests.contract.sql_places import FLOW, Place, postgres_place, schema_of, target_of
 
@@ -188,4 +190,24 @@ def test_a_run_that_was_followed(server: Place):
         writer.write_rendered(rendered, "1")
 
     assert caught.value.code == "SYN680"
+    assert names(server) == []
+
+
+def test_what_waits_is_cut_off(server: Place):
+    """A run without patience left is not held up by what it sent ahead, which waits for another one's lock."""
+    server.open().open(target_of(ORDERS))
+    destination = server.open()
+    writer = destination.open(target_of(ORDERS, ahead=2))
+    options = f"-c search_path={server.instance.config['schema']}"
+    with psycopg.connect(server.url, options=options, **server.login) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("LOCK TABLE orders")
+        (rendered,) = foreseen(writer, numbered(0))
+        writing = pool.submit(writer.write_rendered, rendered, "1")
+        blocked = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE NOT granted AND relname = 'orders'"
+        while not server.execute(blocked)[0][0]:
+            time.sleep(0.02)
+        destination.cut()
+
+        with pytest.raises(Again):
+            writing.result(timeout=30)
     assert names(server) == []
