@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic.alias_generators import to_camel
-
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.tenant import TenantSpec
@@ -62,10 +60,8 @@ def _import(spec: ImportSpec) -> Iterator[Feature]:
 
 
 def _tenant(spec: TenantSpec) -> Iterator[Feature]:
-    for quota in sorted(spec.quotas.model_fields_set - {"requests"}):
-        yield Feature(
-            ("spec", "quotas", to_camel(quota)), f"the quota {to_camel(quota)}", "Nothing is refused by it yet."
-        )
+    if spec.quotas.spool is not None:
+        yield Feature(("spec", "quotas", "spool"), "the quota spool", "Nothing is refused by it yet.")
     for field in ("access", "keys"):
         if field in spec.model_fields_set:
             yield Feature(("spec", field), f"enforcing {field}", "Nothing is refused because of it yet.")

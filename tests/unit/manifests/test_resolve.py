@@ -401,11 +401,11 @@ def test_upsert_needs_a_key():
 def test_features_without_effect():
     """What the language has and this version leaves out is a warning that names it."""
     found = resolved(
-        BASE.replace("spec: {}", "spec: {quotas: {concurrentRuns: 2}}"),
+        BASE.replace("spec: {}", "spec: {quotas: {concurrentRuns: 2, spool: 10Gi}}"),
     ).diagnostics
 
     assert [(d.code, d.severity, d.message) for d in found] == [
-        ("SYN241", Severity.warning, "this version doesn't execute the quota concurrentRuns, so it has no effect"),
+        ("SYN241", Severity.warning, "this version doesn't execute the quota spool, so it has no effect"),
     ]
 
 
