@@ -23,6 +23,7 @@ import tests.peers.systems.icinga2 as icinga2_system
 import tests.peers.systems.kinto as kinto_system
 import tests.peers.systems.moto as moto_system
 import tests.peers.systems.mountebank as mountebank_system
+import tests.peers.systems.nginx as nginx_system
 import tests.peers.systems.oidc as oidc_system
 import tests.peers.systems.openbao as openbao_system
 import tests.peers.systems.postgraphile as postgraphile_system
@@ -111,6 +112,13 @@ def mountebank(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mountebank_
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto_system.Aws]:
     """Amazon's APIs, which refuse what isn't signed."""
     with moto_system.moto(tmp_path_factory.mktemp("moto")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nginx_system.FileServer]:
+    """Files over HTTP, with ranges, behind a password."""
+    with nginx_system.nginx(tmp_path_factory.mktemp("nginx")) as system:
         yield system
 
 

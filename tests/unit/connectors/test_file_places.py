@@ -12,13 +12,16 @@ import pytest
 from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.ranges import Ranges, handle
 from syncline.connectors.file.places.web import Web
+from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Again, Denied, Invalid
 from syncline.model.secret import Secret
+from syncline.policy.locations import location_of
 from syncline.sdk import conformance
 from syncline.sdk.http import Egress
 from syncline.sdk.source import Credentials
 from tests.api_server import api_server
-from tests.file_servers import Files, instance, source
+from tests.contract import file_places
+from tests.file_servers import Files, instance, shipped, source
 
 NAMES = [
     "a.csv", "b.csv", "ab.csv", ".hidden.csv", "x/a.csv", "x/y/a.csv", "x/.h/a.csv", "x/b[1].csv", "2026/q1/a-1.csv",
@@ -166,3 +169,28 @@ def test_a_web_server_is_asked_with_credentials_and_reached_within_bounds():
         with pytest.raises(Denied):
             source(tenant)
         assert len(server.asked) == count
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/x", "https://files.example.com", "ftp://files.example.com"])
+def test_a_connector_that_does_not_know_a_scheme_says_which_does(root, tmp_path):
+    """`file` with the root of a server, and a scheme that none reads, end in SYN560 before anything is asked."""
+    local = file_places.instance(tmp_path, {"s": {"files": "*.csv"}})
+    made = replace(local, config={"root": root})
+    with pytest.raises(Invalid) as caught:
+        file_places.opened(made, print)
+    assert caught.value.code == "SYN560"
+
+
+@pytest.mark.parametrize(
+    ("connector", "root", "steps"),
+    [
+        ("s3", "s3://acme-exports/crm/", ("s3", "acme-exports", "crm")),
+        ("sftp", "sftp://files.example.com:2222/out", ("sftp", "files.example.com:2222", "out")),
+    ],
+)
+def test_policy_knows_where_files_on_servers_are(connector, root, steps):
+    """A root is a place that policy compares: by server, bucket and folders."""
+    spec = IntegrationSpec(connector=connector, config={"root": root})
+    found = location_of(spec, shipped(connector))
+    assert found is not None
+    assert (found.steps, found.shown) == (steps, root)

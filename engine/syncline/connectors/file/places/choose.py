@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,21 @@ if TYPE_CHECKING:
     from syncline.sdk.source import Instance
 
 
+#: The connectors of the catalogue that say how servers of a scheme are asked over HTTP.
+_CONNECTORS: Mapping[str, str] = {"s3": "s3", "https": "web-files", "http": "web-files"}
+
+
 def place_of(instance: Instance) -> Place:
     """The place of an integration's files. Stalled for a folder that isn't there; servers aren't asked yet."""
     root = remote_root(instance)
-    match root.partition("://")[0]:
+    scheme = root.partition("://")[0]
+    if scheme in _CONNECTORS and getattr(instance.connector, "http", None) is None:
+        raise Invalid(
+            f"{instance.name}: its connector can't read files from {scheme}://",
+            code="SYN560",
+            help=f"Use the connector {_CONNECTORS[scheme]}, which says how such a server is asked.",
+        )
+    match scheme:
         case "":
             return Local(root_of(instance), instance.home)
         case "s3":

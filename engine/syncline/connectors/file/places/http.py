@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 from syncline.connectors.file.places.place import bounded
 from syncline.connectors.file.places.web import Web
-from syncline.connectors.rest.content import read_nothing
+from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid
-from syncline.sdk.http import Request
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +27,8 @@ class Http:
 
     def __init__(self, instance: Instance, root: str, transport: Transport | None = None) -> None:
         self._root = root
+        streams = instance.integration.streams if isinstance(instance.integration, IntegrationSpec) else {}
+        self._names = [name for stream in streams.values() for name in stream.patterns]
         self._web = Web(instance, transport)
         self.spool: Path | None = instance.home if instance.home is not None and instance.home.is_dir() else None
 
@@ -59,14 +60,16 @@ class Http:
         return None
 
     def check(self) -> str:
-        """See `Place`: asks for the root. That there is nothing is an answer, too; that nobody is let in, isn't."""
-        request = Request("GET", f"{self._web.base}/", {"Range": "bytes=0-0"}, raw=True)
-        try:
-            self._web.client.fetch(request, reading=read_nothing)
-        except Invalid as error:
-            if error.code != "SYN405":
-                raise
-        return self._web.client.place(request)
+        """See `Place`: asks for the first file of a stream, since a folder may be nobody's to look at."""
+        if not self._names:
+            raise Invalid(
+                f"{self._root}: no stream names a file to ask for",
+                code="SYN450",
+                help="Declare a stream: streams: {accounts: {files: accounts.csv}}.",
+            )
+        name = self.matching(self._names[:1])[0]
+        self.open(name, name).handle.close()
+        return f"{self._root.rstrip('/')}/{name}"
 
     def close(self) -> None:
         """See `Place`."""
