@@ -465,6 +465,14 @@ def dropped_columns(found: FlowDrift) -> tuple[str, ...]:
     return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")
 
 
+def attest(settings: Settings, record: RunRecord, *, bundle: bool = True) -> bytes:
+    """Attests a run, as a Sigstore bundle or as a DSSE envelope. See `evidence.attesting.attest`."""
+    from syncline.evidence.attesting import attest as signed
+
+    envelope, whole = signed(settings, record)
+    return whole if bundle else envelope.encode()
+
+
 def resume_audit(settings: Settings, reason: str) -> Checkpoint:
     """Goes on with a log that is older than the state, and says so in it. See `executor.audit_head.resume`."""
     from syncline.audit.log import AuditLog

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from syncline.audit import canonical_json, durable, tiles, tree
 from syncline.audit import checkpoint as checkpoints
@@ -61,9 +61,12 @@ class _Tip:
     bundle: bytes
 
 
-def encode_event(event: Event) -> bytes:
-    """The entry for an event: its OCSF form as RFC 8785 JSON, at most 65,535 bytes (else Invalid)."""
-    entry = canonical_json.dumps(to_ocsf(event))
+def encode_event(event: Event, more: Mapping[str, Any] = MappingProxyType({})) -> bytes:
+    """The entry for an event: its OCSF form as RFC 8785 JSON, at most 65,535 bytes (else Invalid).
+
+    `more` has members for readers of other formats.
+    """
+    entry = canonical_json.dumps({**to_ocsf(event), **more})
     if len(entry) > tiles.MAX_ENTRY:
         raise Invalid(
             f"an audit event of {event.action.value} has {len(entry)} bytes, more than {tiles.MAX_ENTRY}", code="SYN903"

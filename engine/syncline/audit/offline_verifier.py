@@ -1,11 +1,18 @@
-"""Verify an evidence bundle of Syncline's audit log, with nothing of Syncline: Python 3.9+ and `cryptography` only.
+"""Verify evidence of Syncline's audit log, with nothing of Syncline: Python 3.9+ and `cryptography` only.
 
-    python verify.py [FOLDER] [--key 'name+hash+key']
+    python verify.py [FOLDER] [--key KEY] [--witnesses FILE] [--since CHECKPOINT]
+    python verify.py FILE --key KEY [--since CHECKPOINT]
 
 FOLDER is the unpacked bundle (default: where this file lies). The key in the bundle proves nothing about who wrote it:
 compare it with the one you were given by another way, or pass that one. Exit status: 0 verified, 1 not, 2 usage.
 
-The formats are C2SP signed-note, tlog-checkpoint, tlog-tiles and tlog-proof, over the hashes of RFC 6962.
+What is checked: the signature of the checkpoint; all entries and hashes against its root; proofs of single entries;
+cosignatures, against the policy that you pass or that lies in the folder; that the log continues a checkpoint that you
+kept; attestations of runs; and, where there is `evidence.dsse.json`, that every file is the one that was signed.
+FILE is an attestation (*.sigstore.json, *.dsse.json) or a proof (*.consistency, for which --since is needed).
+
+The formats are C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof, tlog-cosignature, tlog-witness and
+tlog-policy, over the hashes of RFC 6962; DSSE, in-toto Statement v1, and Sigstore bundle v0.3.
 """
 
 from __future__ import annotations
@@ -13,18 +20,23 @@ from __future__ import annotations
 import argparse
 import base64
 import hashlib
+import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+IN_TOTO = "application/vnd.in-toto+json"
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 
 
 class Refused(Exception):
     """The evidence does not hold; the message says where."""
+
+
+# --- hashes (RFC 6962) and proofs (RFC 9162) -------------------------------------------------------------------------
 
 
 def leaf(data: bytes) -> bytes:
@@ -42,48 +54,116 @@ def root(hashes: list[bytes]) -> bytes:
     return hashes[0] if hashes else hashlib.sha256(b"").digest()
 
 
-def read_key(text: str) -> tuple[str, bytes, bytes]:
-    """Split a verifier key into name, key ID and public key (with its type before it)."""
-    name, key_id, encoded = text.strip().split("+", 2)
-    data = base64.b64decode(encoded, validate=True)
-    named = {1: name.encode() + b"\n" + data, 2: data[1:]}.get(data[0])
-    if named is None or hashlib.sha256(named).hexdigest()[:8] != key_id:
-        raise Refused("the verifier key is damaged, or neither Ed25519 nor ECDSA")
-    return name, bytes.fromhex(key_id), data
+def included(index: int, size: int, result: bytes, steps: list[bytes], want: bytes) -> bool:
+    """Whether the steps lead from a leaf hash to the root that is wanted."""
+    at, last = index, size - 1
+    for step in steps:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            result = node(step, result)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            result = node(result, step)
+        at, last = at >> 1, last >> 1
+    return 0 <= index < size and last == 0 and result == want
 
 
-def check_signature(public: bytes, signature: bytes, message: bytes) -> None:
-    """Check a signature of the public key's type: 1 is Ed25519, 2 ECDSA with SHA-256."""
-    if public[0] == 1:
-        Ed25519PublicKey.from_public_bytes(public[1:]).verify(signature, message)
-        return
-    key = load_der_public_key(public[1:])
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise Refused("the verifier key is not on P-256")
-    key.verify(signature, message, ec.ECDSA(SHA256()))
+def continues(old: tuple[int, bytes], new: tuple[int, bytes], steps: list[bytes]) -> bool:
+    """Whether the steps show that the tree of the new size and root begins with the old one."""
+    (size, want), (larger, now) = old, new
+    if size in {0, larger} or size > larger:
+        return not steps and (want == now if size == larger else size == 0 and want == root([]))
+    at, last = size - 1, larger - 1
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    if at:
+        if not steps:
+            return False
+        first, steps = steps[0], steps[1:]
+    else:
+        first = want
+    inner = outer = first
+    for step in steps:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            inner, outer = node(step, inner), node(step, outer)
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        else:
+            outer = node(outer, step)
+        at, last = at >> 1, last >> 1
+    return last == 0 and inner == want and outer == now
 
 
-def read_checkpoint(data: bytes, key: tuple[str, bytes, bytes]) -> tuple[int, bytes]:
-    """Check a checkpoint's signature; return tree size and root."""
-    name, key_id, public = key
-    text, _, block = data.decode().rpartition("\n\n")
-    text += "\n"
-    for line in block.splitlines():
-        dash, signer, encoded = line.split(" ")
-        raw = base64.b64decode(encoded, validate=True)
-        if (dash, signer, raw[:4]) != ("\u2014", name, key_id):
-            continue
-        if base64.b64encode(raw).decode() != encoded:
-            raise Refused("the signature line of the checkpoint is not in canonical form")
+# --- keys, notes and checkpoints -------------------------------------------------------------------------------------
+
+
+def base64_of(text: str) -> bytes:
+    """Decode base64 in its one canonical form."""
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise Refused(f"{text[:40]!r} is not base64 in canonical form")
+    return raw
+
+
+class Key:
+    """A verifier key of a log (type 1) or of a witness (type 4)."""
+
+    def __init__(self, text: str, kind: int) -> None:
+        self.text = text.strip()
+        self.name, key_id, encoded = self.text.split("+", 2)
+        data = base64_of(encoded)
+        if data[:1] != bytes([kind]) or hashlib.sha256(self.name.encode() + b"\n" + data).hexdigest()[:8] != key_id:
+            raise Refused("the verifier key is damaged or not Ed25519")
+        self.kind, self.key_id, self.public = kind, bytes.fromhex(key_id), data[1:]
+        self.log_id = hashlib.sha256(self.name.encode() + b"\n" + data).digest()
+        self.hint = f"{self.name}+{key_id}"
+
+    def signed(self, message: bytes, signature: bytes) -> bool:
+        if self.kind == 4:
+            time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
+            message = b"cosignature/v1\ntime %d\n" % time + message
         try:
-            check_signature(public, raw[4:], text.encode())
+            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
         except InvalidSignature:
-            raise Refused("the signature of the checkpoint does not verify") from None
-        origin, size, digest = text.split("\n")[:3]
-        if origin != name:
-            raise Refused(f"this is a checkpoint of {origin!r}, not of {name!r}")
-        return int(size), base64.b64decode(digest, validate=True)
-    raise Refused(f"the checkpoint has no signature by {name}")
+            return False
+        return True
+
+
+def signers(data: bytes, keys: list[Key]) -> tuple[str, list[Key]]:
+    """The text of a note, and which of these keys signed it; a wrong signature of one of them is refused."""
+    text, blank, block = data.decode().rpartition("\n\n")
+    if not blank or not block.endswith("\n"):
+        raise Refused("the checkpoint is not a signed note")
+    text, found = text + "\n", []
+    for line in block[:-1].split("\n"):
+        dash, name, encoded = line.split(" ")
+        raw = base64_of(encoded)
+        if dash != "\u2014":
+            raise Refused("the checkpoint has a line that is no signature")
+        for key in keys:
+            if (key.name, key.key_id) == (name, raw[:4]):
+                if not key.signed(text.encode(), raw[4:]):
+                    raise Refused(f"the signature of the checkpoint by {name} does not verify")
+                found.append(key)
+    return text, found
+
+
+def read_checkpoint(data: bytes, key: Key) -> tuple[int, bytes]:
+    """Check a checkpoint's signature; return tree size and root."""
+    text, found = signers(data, [key])
+    if not found:
+        raise Refused(f"the checkpoint has no signature by {key.name}")
+    origin, size, digest = text.split("\n")[:3]
+    if origin != key.name:
+        raise Refused(f"this is a checkpoint of {origin!r}, not of {key.name!r}")
+    return int(size), base64_of(digest)
+
+
+# --- the log ---------------------------------------------------------------------------------------------------------
 
 
 def tile_path(level: str, index: int, width: int) -> str:
@@ -119,36 +199,189 @@ def check_tiles(folder: Path, leaves: list[bytes]) -> None:
             path = tile_path(str(level), start // 256, len(part))
             data = (folder / path).read_bytes()
             if data != b"".join(part):
-                at = next(i for i, one in enumerate(part) if data[i * 32 : i * 32 + 32] != one)
+                at = next((i for i, one in enumerate(part) if data[i * 32 : i * 32 + 32] != one), len(part))
                 where = f"entry {start + at} does not match its tile" if level == 0 else f"hash {at} is wrong"
                 raise Refused(f"{where} ({path})")
         hashes = [root(hashes[i : i + 256]) for i in range(0, len(hashes) - 255, 256)]
         level += 1
 
 
-def check_proof(data: bytes, leaves: list[bytes], key: tuple[str, bytes, bytes]) -> None:
+def check_proof(data: bytes, leaves: list[bytes], key: Key) -> None:
     """Verify a tlog-proof of an entry."""
     head, _, checkpoint = data.partition(b"\n\n")
-    lines = [line for line in head.decode().split("\n")[1:] if not line.startswith("extra ")]
-    index = int(lines[0].split(" ")[1])
+    first, *lines = head.decode().split("\n")
+    lines = [line for line in lines if not line.startswith("extra ")]
+    word, number = lines[0].split(" ")
+    if (first, word) != ("c2sp.org/tlog-proof@v1", "index"):
+        raise Refused("this is no tlog-proof")
     size, want = read_checkpoint(checkpoint, key)
-    at, last, result = index, size - 1, leaves[index]
-    for line in lines[1:]:
-        step = base64.b64decode(line, validate=True)
-        if at & 1 or at == last:
-            result = node(step, result)
-            while not at & 1 and at:
-                at, last = at >> 1, last >> 1
-        else:
-            result = node(result, step)
-        at, last = at >> 1, last >> 1
-    if last or result != want or index >= size:
+    index = int(number)
+    if index >= len(leaves) or not included(index, size, leaves[index], [base64_of(s) for s in lines[1:]], want):
         raise Refused(f"the proof of entry {index} does not hold")
 
 
-def verify(folder: Path, key_text: str) -> str:
+def check_consistency(data: bytes, old: tuple[int, bytes], key: Key) -> str:
+    """Verify a proof that a checkpoint continues an earlier one (the body of a request to a witness)."""
+    head, _, checkpoint = data.partition(b"\n\n")
+    first, *lines = head.decode().split("\n")
+    new = read_checkpoint(checkpoint, key)
+    if first != f"old {old[0]}" or not continues(old, new, [base64_of(line) for line in lines]):
+        raise Refused(f"{new[0]} entries are not proved to continue the checkpoint of {old[0]}")
+    return f"verified: {new[0]} entries continue the checkpoint of {old[0]}, signed by {key.name}"
+
+
+def check_history(old: tuple[int, bytes], leaves: list[bytes], what: str) -> None:
+    if old[0] > len(leaves):
+        raise Refused(f"the log has {len(leaves)} entries, and {what} is of {old[0]}: it went back, or was cut")
+    if root(leaves[: old[0]]) != old[1]:
+        raise Refused(f"the log does not continue {what} of {old[0]} entries: it was forked")
+
+
+# --- witnesses -------------------------------------------------------------------------------------------------------
+
+
+class Policy:
+    """Which witnesses must have cosigned (tlog-policy)."""
+
+    def __init__(self, text: str) -> None:
+        self.witnesses: dict[str, Key] = {}
+        self.groups: dict[str, tuple[int, list[str]]] = {}
+        self.quorum = ""
+        for line in text.split("\n"):
+            words = line.split()
+            if not words or words[0].startswith("#") or words[0] == "log":
+                continue
+            if words[0] == "witness":
+                self.witnesses[words[1]] = Key(words[2], 4)
+            elif words[0] == "group":
+                count = {"any": 1, "all": len(words) - 3}.get(words[2]) or int(words[2])
+                self.groups[words[1]] = (count, words[3:])
+            elif words[0] == "quorum":
+                self.quorum = words[1]
+            else:
+                raise Refused(f"{line[:80]!r} is no line of a witness policy")
+
+    def met(self, names: list[str]) -> bool:
+        def counts(name: str) -> bool:
+            least, members = self.groups.get(name, (0, []))
+            return sum(map(counts, members)) >= least if name in self.groups else name in names
+
+        return self.quorum == "none" or counts(self.quorum)
+
+
+def check_cosigned(folder: Path, policy: Policy, leaves: list[bytes], key: Key) -> str:
+    path = folder / "cosigned"
+    if not path.exists():
+        if policy.met([]):
+            return ""
+        raise Refused("no witness has cosigned the log, and the policy demands it")
+    data = path.read_bytes()
+    size, want = read_checkpoint(data, key)
+    check_history((size, want), leaves, "the cosigned checkpoint")
+    _, found = signers(data, list(policy.witnesses.values()))
+    names = [name for name, witness in policy.witnesses.items() if witness in found]
+    if not policy.met(names):
+        raise Refused(f"the log is cosigned by {', '.join(names) or 'nobody'}, and the policy demands {policy.quorum}")
+    return f"cosigned up to entry {size - 1} by {', '.join(names)}"
+
+
+# --- attestations ----------------------------------------------------------------------------------------------------
+
+
+def canonical(value: object) -> bytes:
+    """JSON as RFC 8785 has it, for values without fractions whose names are ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def opened(envelope: dict[str, Any], key: Key) -> bytes:
+    """The payload of a DSSE envelope that this key signed."""
+    payload = base64_of(envelope["payload"])
+    ((signature),) = envelope["signatures"]
+    kind = envelope["payloadType"]
+    if set(envelope) != {"payload", "payloadType", "signatures"} or set(signature) != {"keyid", "sig"}:
+        raise Refused("the envelope has members that it should not have")
+    message = b"DSSEv1 %d %s %d %s" % (len(kind.encode()), kind.encode(), len(payload), payload)
+    if kind != IN_TOTO or signature["keyid"] != key.hint or not key.signed(message, base64_of(signature["sig"])):
+        raise Refused("the signature of the envelope does not verify")
+    return payload
+
+
+def check_bundle(found: dict[str, Any], key: Key) -> bytes:
+    """The payload of a Sigstore bundle whose log entry is proved; everything else in it must be as it follows."""
+    envelope = found["dsseEnvelope"]
+    payload = opened(envelope, key)
+    (entry,) = found["verificationMaterial"]["tlogEntries"]
+    proof, body = entry["inclusionProof"], base64_of(entry["canonicalizedBody"])
+    size, want = read_checkpoint(proof["checkpoint"]["envelope"].encode(), key)
+    index, steps = int(entry["logIndex"]), [base64_of(step) for step in proof["hashes"]]
+    if not included(index, size, leaf(body), steps, want):
+        raise Refused("the entry of the log is not proved")
+    public = base64.b64encode(bytes.fromhex("302a300506032b6570032100") + key.public)
+    pem = b"-----BEGIN PUBLIC KEY-----\n" + public + b"\n-----END PUBLIC KEY-----\n"
+    about = {
+        "envelopeHash": {"algorithm": "sha256", "value": hashlib.sha256(canonical(envelope)).hexdigest()},
+        "payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()},
+        "signatures": [
+            {"signature": envelope["signatures"][0]["sig"], "verifier": base64.b64encode(pem).decode()},
+        ],
+    }
+    if json.loads(body).get("spec") != about:
+        raise Refused("the entry of the log is about another envelope")
+    kind = {"kind": "dsse", "version": "0.0.1"}
+    right = {
+        "logIndex": str(index),
+        "logId": {"keyId": base64.b64encode(key.log_id).decode()},
+        "kindVersion": kind,
+        "integratedTime": "0",
+        "inclusionProof": {
+            "logIndex": str(index),
+            "rootHash": base64.b64encode(want).decode(),
+            "treeSize": str(size),
+            "hashes": proof["hashes"],
+            "checkpoint": {"envelope": proof["checkpoint"]["envelope"]},
+        },
+        "canonicalizedBody": entry["canonicalizedBody"],
+    }
+    material = {"publicKey": {"hint": key.hint}, "tlogEntries": [right]}
+    if found != {"mediaType": BUNDLE, "verificationMaterial": material, "dsseEnvelope": envelope}:
+        raise Refused("the bundle has members that do not follow from what is signed")
+    return payload
+
+
+def check_attestation(data: bytes, key: Key, leaves: list[bytes] | None = None) -> dict[str, Any]:
+    """The statement of an attestation. With the log's leaves, the entries that it names must be these."""
+    found = json.loads(data)
+    if canonical(found) != data:
+        raise Refused("the attestation is not JSON in canonical form")
+    payload = check_bundle(found, key) if "mediaType" in found else opened(found, key)
+    statement: dict[str, Any] = json.loads(payload)
+    if statement.get("_type") != "https://in-toto.io/Statement/v1":
+        raise Refused("the envelope holds no in-toto Statement")
+    if leaves is not None:
+        for one in statement["predicate"].get("log", {}).get("entries", []):
+            if one["index"] >= len(leaves) or leaves[one["index"]].hex() != one["leafHash"]:
+                raise Refused(f"entry {one['index']}, which the attestation names, is another one in the log")
+    return statement
+
+
+def check_files(folder: Path, key: Key) -> int:
+    """Hold every file of a folder against the list of them that was signed."""
+    statement = check_attestation((folder / "evidence.dsse.json").read_bytes(), key)
+    listed = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
+    there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"evidence.dsse.json"}
+    for name in sorted(there ^ set(listed)):
+        raise Refused(f"{name} is {'missing' if name in listed else 'a file that was not signed'}")
+    for name, digest in listed.items():
+        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+            raise Refused(f"{name} is not the file that was signed")
+    return len(listed)
+
+
+# --- all of it -------------------------------------------------------------------------------------------------------
+
+
+def verify(folder: Path, key: Key, policy: Policy | None, since: tuple[int, bytes] | None) -> str:
     """Verify a bundle; returns a sentence about it, or raises `Refused`."""
-    key = read_key(key_text)
     size, want = read_checkpoint((folder / "checkpoint").read_bytes(), key)
     entries = read_entries(folder, size)
     leaves = [leaf(entry) for entry in entries]
@@ -160,25 +393,60 @@ def verify(folder: Path, key_text: str) -> str:
     proofs = sorted((folder / "proofs").glob("*.tlog-proof"))
     for path in proofs:
         check_proof(path.read_bytes(), leaves, key)
-    return f"verified: {size} entries and {len(proofs)} proofs, signed by {key[0]}"
+    attestations = sorted((folder / "attestations").glob("*.json"))
+    for path in attestations:
+        check_attestation(path.read_bytes(), key, leaves)
+    said = [f"verified: {size} entries and {len(proofs)} proofs, signed by {key.name}"]
+    if attestations:
+        said.append(f"{len(attestations)} attestations of runs")
+    if (folder / "evidence.dsse.json").exists():
+        said.append(f"{check_files(folder, key)} files as they were signed")
+    if since is not None:
+        check_history(since, leaves, "the checkpoint that you kept,")
+        said.append(f"continues the checkpoint of {since[0]} entries")
+    if policy is not None and (cosigned := check_cosigned(folder, policy, leaves, key)):
+        said.append(cosigned)
+    return "\n".join(said)
+
+
+def verify_file(path: Path, key: Key, since: tuple[int, bytes] | None) -> str:
+    """Verify one file that stands alone."""
+    if path.name.endswith(".consistency"):
+        if since is None:
+            raise Refused("a proof of consistency needs --since: the earlier checkpoint")
+        return check_consistency(path.read_bytes(), since, key)
+    statement = check_attestation(path.read_bytes(), key)
+    about = statement["predicate"]
+    what = f"run {about['run']} of {about['object']}" if "run" in about else statement["predicateType"]
+    return f"verified: attestation of {what}, signed by {key.name}"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Verify an evidence bundle of Syncline's audit log.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser = argparse.ArgumentParser(description="Verify evidence of Syncline's audit log.")
+    parser.add_argument("path", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument(
         "--key", help="the log's verifier key, from a source you trust (default: log.pub in the bundle)"
     )
+    parser.add_argument("--witnesses", type=Path, help="the policy that says who must have cosigned the log")
+    parser.add_argument("--since", type=Path, help="a checkpoint that you kept, which the log must continue")
     options = parser.parse_args()
+    path, policy = options.path, options.witnesses
     try:
-        text = verify(options.folder, options.key or (options.folder / "log.pub").read_text())
+        key = Key(options.key or ((path if path.is_dir() else path.parent) / "log.pub").read_text(), 1)
+        since = read_checkpoint(options.since.read_bytes(), key) if options.since else None
+        if path.is_dir():
+            if policy is None and (path / "witnesses.policy").exists():
+                policy = path / "witnesses.policy"
+            said = verify(path, key, Policy(policy.read_text()) if policy else None, since)
+        else:
+            said = verify_file(path, key, since)
     except Refused as error:
         print(f"NOT VERIFIED: {error}", file=sys.stderr)  # noqa: T201 - a script
         return 1
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         print(f"NOT VERIFIED: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a script
         return 1
-    print(text)  # noqa: T201 - a script
+    print(said)  # noqa: T201 - a script
     return 0
 
 

@@ -87,7 +87,11 @@ class Recorder:
 
     def record(self, events: Sequence[Event]) -> None:
         """Records events, all or none; raises what kept them from being durable."""
-        mine = _Waiting([encode_event(event) for event in events])
+        self.append([encode_event(event) for event in events])
+
+    def append(self, entries: Sequence[bytes]) -> None:
+        """Records entries as `encode_event` gives them, all or none; raises what kept them from being durable."""
+        mine = _Waiting(entries)
         if not mine.entries:
             return
         self._queue.append(mine)

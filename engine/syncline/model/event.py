@@ -42,6 +42,7 @@ class Action(StrEnum):
     run_reject = "run.reject"
     reject_read = "reject.read"
     run_preview = "run.preview"
+    run_attest = "run.attest"
     connector_check = "connector.check"
     connector_read = "connector.read"
     drift_observe = "drift.observe"
@@ -141,6 +142,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.run_reject: _Class(*_API, 99, "Reject"),
     Action.reject_read: _Class(*_API, 2, "Read"),
     Action.run_preview: _Class(*_API, 2, "Read"),
+    Action.run_attest: _Class(*_API, 99, "Attest"),
     Action.connector_check: _Class(*_API, 2, "Read"),
     Action.connector_read: _Class(*_API, 2, "Read"),
     Action.drift_observe: _Class(*_API, 2, "Read"),

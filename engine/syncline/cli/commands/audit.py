@@ -11,6 +11,8 @@ _ENTRIES = (
     Entry("Commands", "verify", "syncline.cli.commands.audit_read:verify"),
     Entry("Commands", "prove", "syncline.cli.commands.audit_prove:prove"),
     Entry("Commands", "consistency", "syncline.cli.commands.audit_prove:consistency"),
+    Entry("Commands", "attest", "syncline.cli.commands.audit_attest:attest"),
+    Entry("Commands", "key", "syncline.cli.commands.audit_attest:key"),
     Entry("Commands", "export", "syncline.cli.commands.audit_export:export"),
     Entry("Commands", "cosign", "syncline.cli.commands.audit_cosign:cosign"),
     Entry("Commands", "resume", "syncline.cli.commands.audit_cosign:resume"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from syncline.cli.app import App, pass_app
-from syncline.cli.commands.audit_log import open_log
+from syncline.cli.commands.audit_log import open_log, witness_policy
 from syncline.cli.commands.options import write_file
 from syncline.cli.exit import Exit
 
@@ -33,7 +33,8 @@ def export(app: App, out: Path, proofs: tuple[int, ...]) -> Exit:
     settings = app.settings()
     fetcher, key = open_log(settings, None)
     buffer = io.BytesIO()
-    head = bundle(fetcher, key, buffer, proofs)
+    policy = settings.witnesses.read_bytes() if witness_policy(settings, None) is not None else None
+    head = bundle(fetcher, key, buffer, proofs, policy)
     write_file(out, buffer.getvalue(), private=True)
     workflow.audit_exported(settings, f"{head.size} entries")
     app.say(f"{app.paint.green('Exported')} {head.size:,} entries to {out}. Verify it with the verify.py inside.")

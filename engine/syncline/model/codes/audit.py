@@ -69,6 +69,18 @@ CODES: tuple[Code, ...] = (
         "Keep both checkpoints: together they show it to anybody who has the log's public key.",
     ),
     Code(
+        "SYN911",
+        "no evidence of such a run",
+        "The audit log has no end of this run: it is under way, or was another log's.",
+        "`syncline runs list` shows the runs; one is attested when it has ended.",
+    ),
+    Code(
+        "SYN912",
+        "no evidence of such a time",
+        "What is asked for isn't a framework that is known, or a span of time.",
+        "`syncline evidence frameworks` lists them; give --from and --to as days (2026-11-01), the earlier first.",
+    ),
+    Code(
         "SYN999",
         "defect in Syncline",
         "A promise of Syncline's own code is broken.",

@@ -1,0 +1,1 @@
+"""Evidence for outsiders: attestations, control maps and packs."""

@@ -1,0 +1,86 @@
+"""Attests a run: a signed in-toto Statement of what the log says of it, noted in the log, as a Sigstore bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from syncline.audit import attestation, dsse, sigstore
+from syncline.audit import checkpoint as checkpoints
+from syncline.audit.attestation import Logged
+from syncline.audit.dsse import Envelope
+from syncline.audit.fetch import DirectoryFetcher, Fetcher, read_entries
+from syncline.audit.log import encode_event
+from syncline.audit.prove import prove_entry
+from syncline.audit.signer import FileSigner
+from syncline.executor.facilities import SIGNER, open_facilities
+from syncline.model.errors import Bug
+from syncline.model.event import Action, digest, from_ocsf
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncline.audit.note import VerifierKey
+    from syncline.settings import Settings
+    from syncline.state.store import RunRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """A signed envelope, and the entry of the log that notes it."""
+
+    envelope: Envelope
+    entry: bytes
+
+
+def attest(settings: Settings, record: RunRecord) -> tuple[Envelope, bytes]:
+    """Attests one run; the envelope and its bundle. `Invalid` (SYN911) where the log doesn't tell of its end."""
+    key = FileSigner.load(settings.keys / SIGNER)
+    destination = str((record.receipt or {}).get("destination") or record.key)
+    with open_facilities(settings) as facilities:
+        made = envelope_of_run(DirectoryFetcher(settings.audit), key, record.id, destination)
+        event = facilities.recorder.event(
+            Action.run_attest, key=record.key, run=record.id, statement=digest(made.payload)
+        )
+        noted = Attested(made, encode_event(event, sigstore.rekor_body(made, key.verifier)))
+        facilities.recorder.append([noted.entry])
+    return made, bundle_of(DirectoryFetcher(settings.audit), key.verifier, noted)
+
+
+def envelope_of_run(fetcher: Fetcher, key: FileSigner, run: str, destination: str) -> Envelope:
+    """The signed statement about a run, from the log; notes nothing."""
+    found = attestation.entries_of_run(_entries_about(fetcher, key.verifier, run), run)
+    made = attestation.statement(found, run, key.verifier.name, destination)
+    return dsse.sign(attestation.PAYLOAD, attestation.encode(made), key)
+
+
+def bundle_of(fetcher: Fetcher, key: VerifierKey, noted: Attested) -> bytes:
+    """The bundle of an envelope that the log notes, with the proof that it does."""
+    head = checkpoints.verify(fetcher.fetch("checkpoint"), key.name, [key])
+    index = next((i for i, entry in _numbered(fetcher, head.size) if entry == noted.entry), None)
+    if index is None:
+        raise Bug("the log lacks an attestation that was just recorded")
+    entry, proof = prove_entry(fetcher, index)
+    proved = checkpoints.verify(proof.note, key.name, [key])
+    return sigstore.encode(sigstore.bundle(noted.envelope, key, entry, proof, proved.size, proved.root))
+
+
+def logged(index: int, entry: bytes) -> Logged:
+    """An entry with its event."""
+    event: Mapping[str, Any] = json.loads(entry)
+    return Logged(index, entry, from_ocsf(event))
+
+
+def _entries_about(fetcher: Fetcher, key: VerifierKey, run: str) -> Iterator[Logged]:
+    """Entries that may be about a run. Others aren't even parsed: a log may have millions."""
+    size = checkpoints.verify(fetcher.fetch("checkpoint"), key.name, [key]).size
+    words = (run.encode(), Action.policy_decision.value.encode())
+    for index, entry in _numbered(fetcher, size):
+        if any(word in entry for word in words):
+            yield logged(index, entry)
+
+
+def _numbered(fetcher: Fetcher, size: int) -> Iterator[tuple[int, bytes]]:
+    return enumerate(read_entries(fetcher, size))
