@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.audit.checkpoint import Checkpoint
+    from syncline.evidence.collect import Report, Span
+    from syncline.evidence.pack import Pack
     from syncline.executor.comparer import Comparison
     from syncline.executor.drift import FlowDrift
     from syncline.executor.engine import Engine
@@ -463,6 +465,14 @@ def dropped_columns(found: FlowDrift) -> tuple[str, ...]:
     """Columns that somebody dropped."""
     gone = [finding.place.split(" ", 1) for finding in found.acted if finding.lost]
     return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")
+
+
+def make_evidence(settings: Settings, name: str, span: Span, render: Callable[[Report], str]) -> Pack:
+    """Makes a pack of evidence for a framework. See `evidence.pack.make_pack`; `Invalid` (SYN912) for no framework."""
+    from syncline.evidence.frameworks import framework
+    from syncline.evidence.pack import make_pack
+
+    return make_pack(settings, framework(name), span, render)
 
 
 def attest(settings: Settings, record: RunRecord, *, bundle: bool = True) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,16 +37,24 @@ class Attested:
 
 def attest(settings: Settings, record: RunRecord) -> tuple[Envelope, bytes]:
     """Attests one run; the envelope and its bundle. `Invalid` (SYN911) where the log doesn't tell of its end."""
-    key = FileSigner.load(settings.keys / SIGNER)
-    destination = str((record.receipt or {}).get("destination") or record.key)
+    (made,) = attest_each(settings, [record])
+    return made
+
+
+def attest_each(settings: Settings, records: Sequence[RunRecord]) -> list[tuple[Envelope, bytes]]:
+    """Attests runs, all noted in the log together."""
+    key, fetcher = FileSigner.load(settings.keys / SIGNER), DirectoryFetcher(settings.audit)
+    noted = []
     with open_facilities(settings) as facilities:
-        made = envelope_of_run(DirectoryFetcher(settings.audit), key, record.id, destination)
-        event = facilities.recorder.event(
-            Action.run_attest, key=record.key, run=record.id, statement=digest(made.payload)
-        )
-        noted = Attested(made, encode_event(event, sigstore.rekor_body(made, key.verifier)))
-        facilities.recorder.append([noted.entry])
-    return made, bundle_of(DirectoryFetcher(settings.audit), key.verifier, noted)
+        for record in records:
+            destination = str((record.receipt or {}).get("destination") or record.key)
+            made = envelope_of_run(fetcher, key, record.id, destination)
+            event = facilities.recorder.event(
+                Action.run_attest, key=record.key, run=record.id, statement=digest(made.payload)
+            )
+            noted.append(Attested(made, encode_event(event, sigstore.rekor_body(made, key.verifier))))
+        facilities.recorder.append([one.entry for one in noted])
+    return [(one.envelope, bundle_of(fetcher, key.verifier, one)) for one in noted]
 
 
 def envelope_of_run(fetcher: Fetcher, key: FileSigner, run: str, destination: str) -> Envelope:
