@@ -8,7 +8,7 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -465,6 +465,13 @@ def dropped_columns(found: FlowDrift) -> tuple[str, ...]:
     """Columns that somebody dropped."""
     gone = [finding.place.split(" ", 1) for finding in found.acted if finding.lost]
     return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")
+
+
+def prove_record(settings: Settings, record: RunRecord, row: Mapping[str, object]) -> bytes:
+    """Proves that a row was among those that a run wrote. See `evidence.recorded.prove_record`."""
+    from syncline.evidence.recorded import prove_record as proof
+
+    return proof(settings, record, row)
 
 
 def make_evidence(settings: Settings, name: str, span: Span, render: Callable[[Report], str]) -> Pack:

@@ -11,6 +11,7 @@ import pytest
 from syncline.cli.output import (
     audit_text,
     comment,
+    compliance,
     explained,
     findings,
     plan_markdown,
@@ -28,7 +29,7 @@ from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.paint import Paint
 from syncline.executor.report import summarise
 from syncline.model.errors import Denied, Waiting
-from tests.golden import samples, standing
+from tests.golden import samples, standing, witnessed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +98,9 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "audit.txt": lambda _: audit_text.render_entries(samples.EVENTS, PLAIN),
     "audit-verified.txt": lambda _: audit_text.render_verification(samples.GOOD_LOG, samples.KEY, PLAIN, since=1_000),
     "audit-damaged.txt": lambda _: audit_text.render_verification(samples.BAD_LOG, samples.KEY, PLAIN),
+    "cosigned.txt": lambda _: audit_text.render_cosigned(witnessed.COSIGNED, witnessed.POLICY, PLAIN),
+    "evidence.txt": lambda _: compliance.render_pack(witnessed.EVIDENCE, "soc2.zip", PLAIN),
+    "evidence.html": lambda _: compliance.render_compliance(witnessed.EVIDENCE),
     "error-denied.txt": lambda folder: render_error(
         Denied("policy denies what is declared", help="Correct what the findings name."),
         (samples.LEAK,),

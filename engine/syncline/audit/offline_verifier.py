@@ -9,7 +9,8 @@ compare it with the one you were given by another way, or pass that one. Exit st
 What is checked: the signature of the checkpoint; all entries and hashes against its root; proofs of single entries;
 cosignatures, against the policy that you pass or that lies in the folder; that the log continues a checkpoint that you
 kept; attestations of runs; and, where there is `evidence.dsse.json`, that every file is the one that was signed.
-FILE is an attestation (*.sigstore.json, *.dsse.json) or a proof (*.consistency, for which --since is needed).
+FILE is an attestation (*.sigstore.json, *.dsse.json) or a proof: that a run wrote a record (*.record.json), or that
+the log continues a checkpoint (*.consistency, for which --since is needed).
 
 The formats are C2SP signed-note, tlog-checkpoint, tlog-tiles, tlog-proof, tlog-cosignature, tlog-witness and
 tlog-policy, over the hashes of RFC 6962; DSSE, in-toto Statement v1, and Sigstore bundle v0.3.
@@ -26,7 +27,10 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 IN_TOTO = "application/vnd.in-toto+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -110,16 +114,18 @@ def base64_of(text: str) -> bytes:
 
 
 class Key:
-    """A verifier key of a log (type 1) or of a witness (type 4)."""
+    """A verifier key: of a log (type 1 is Ed25519, 2 is ECDSA on P-256 with SHA-256) or of a witness (type 4)."""
 
-    def __init__(self, text: str, kind: int) -> None:
+    def __init__(self, text: str, kinds: tuple[int, ...] = (1, 2)) -> None:
         self.text = text.strip()
         self.name, key_id, encoded = self.text.split("+", 2)
         data = base64_of(encoded)
-        if data[:1] != bytes([kind]) or hashlib.sha256(self.name.encode() + b"\n" + data).hexdigest()[:8] != key_id:
-            raise Refused("the verifier key is damaged or not Ed25519")
-        self.kind, self.key_id, self.public = kind, bytes.fromhex(key_id), data[1:]
-        self.log_id = hashlib.sha256(self.name.encode() + b"\n" + data).digest()
+        self.kind, self.public = data[0], data[1:]
+        named = self.public if self.kind == 2 else self.name.encode() + b"\n" + data
+        self.log_id = hashlib.sha256(named).digest()
+        self.key_id = self.log_id[:4]
+        if self.kind not in kinds or self.key_id.hex() != key_id:
+            raise Refused("the verifier key is damaged, or neither Ed25519 nor ECDSA")
         self.hint = f"{self.name}+{key_id}"
 
     def signed(self, message: bytes, signature: bytes) -> bool:
@@ -127,10 +133,22 @@ class Key:
             time, signature = int.from_bytes(signature[:8], "big"), signature[8:]
             message = b"cosignature/v1\ntime %d\n" % time + message
         try:
-            Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
+            if self.kind == 2:
+                key = load_der_public_key(self.public)
+                if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+                    raise Refused("the verifier key is not on P-256")
+                key.verify(signature, message, ec.ECDSA(SHA256()))
+            else:
+                Ed25519PublicKey.from_public_bytes(self.public).verify(signature, message)
         except InvalidSignature:
             return False
         return True
+
+    def pem(self) -> str:
+        der = self.public if self.kind == 2 else bytes.fromhex("302a300506032b6570032100") + self.public
+        text = base64.b64encode(der).decode()
+        lines = [text[i : i + 64] for i in range(0, len(text), 64)]
+        return "\n".join(["-----BEGIN PUBLIC KEY-----", *lines, "-----END PUBLIC KEY-----", ""])
 
 
 def signers(data: bytes, keys: list[Key]) -> tuple[str, list[Key]]:
@@ -252,7 +270,7 @@ class Policy:
             if not words or words[0].startswith("#") or words[0] == "log":
                 continue
             if words[0] == "witness":
-                self.witnesses[words[1]] = Key(words[2], 4)
+                self.witnesses[words[1]] = Key(words[2], (4,))
             elif words[0] == "group":
                 count = {"any": 1, "all": len(words) - 3}.get(words[2]) or int(words[2])
                 self.groups[words[1]] = (count, words[3:])
@@ -316,13 +334,11 @@ def check_bundle(found: dict[str, Any], key: Key) -> bytes:
     index, steps = int(entry["logIndex"]), [base64_of(step) for step in proof["hashes"]]
     if not included(index, size, leaf(body), steps, want):
         raise Refused("the entry of the log is not proved")
-    public = base64.b64encode(bytes.fromhex("302a300506032b6570032100") + key.public)
-    pem = b"-----BEGIN PUBLIC KEY-----\n" + public + b"\n-----END PUBLIC KEY-----\n"
     about = {
         "envelopeHash": {"algorithm": "sha256", "value": hashlib.sha256(canonical(envelope)).hexdigest()},
         "payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()},
         "signatures": [
-            {"signature": envelope["signatures"][0]["sig"], "verifier": base64.b64encode(pem).decode()},
+            {"signature": envelope["signatures"][0]["sig"], "verifier": base64.b64encode(key.pem().encode()).decode()},
         ],
     }
     if json.loads(body).get("spec") != about:
@@ -377,6 +393,53 @@ def check_files(folder: Path, key: Key) -> int:
     return len(listed)
 
 
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+def climb(index: int, size: int, result: bytes, steps: list[bytes]) -> bytes:
+    """The root that the steps lead to from a leaf hash at an index."""
+    low, high, sides = 0, size, []
+    while high - low > 1:
+        middle = low + (1 << ((high - low - 1).bit_length() - 1))
+        sides.append(index >= middle)
+        low, high = (middle, high) if index >= middle else (low, middle)
+    if not 0 <= index < size or len(sides) != len(steps):
+        raise Refused("the proof does not fit the record's place")
+    for step in steps:
+        result = node(step, result) if sides.pop() else node(result, step)
+    return result
+
+
+def check_record(data: bytes, key: Key) -> dict[str, Any]:
+    """The event of the run that a proof shows to have written its record."""
+    found = json.loads(data)
+    if canonical(found) != data:
+        raise Refused("the proof is not JSON in canonical form")
+    row = hashlib.blake2b(found["record"].encode(), key=bytes.fromhex(found["nonce"]), digest_size=32).digest()
+    batch = climb(found["row"], found["rows"], leaf(row), [bytes.fromhex(step) for step in found["steps"]])
+    batch = leaf(found["rows"].to_bytes(8, "big") + batch)
+    run = climb(found["batch"], found["batches"], batch, [bytes.fromhex(step) for step in found["batchSteps"]])
+    run = leaf(found["batches"].to_bytes(8, "big") + run)
+    entry = base64_of(found["entry"])
+    event: dict[str, Any] = json.loads(entry)
+    details = event["unmapped"]["details"]
+    told = (event["metadata"]["event_code"], details["run"], details["records_root"])
+    if run.hex() != found["root"] or told != ("run.finish", found["run"], found["root"]):
+        raise Refused("the record is not proved to be one of those that the run wrote")
+    head, _, checkpoint = base64_of(found["proof"]).partition(b"\n\n")
+    first, place, *steps = head.decode().split("\n")
+    size, want = read_checkpoint(checkpoint, key)
+    index, hashes = int(place.split(" ")[1]), [base64_of(step) for step in steps]
+    if first != "c2sp.org/tlog-proof@v1" or place != f"index {index}":
+        raise Refused("the proof of the entry is no tlog-proof")
+    if not included(index, size, leaf(entry), hashes, want):
+        raise Refused("the entry of the run is not proved to be in the log")
+    members = {"version", "run", "record", "nonce", "row", "rows", "steps", "batch", "batches", "batchSteps", "root"}
+    if set(found) != members | {"entry", "proof"} or found["version"] != "syncline/record-proof/v1":
+        raise Refused("the proof has members that it should not have")
+    return event
+
+
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
@@ -415,6 +478,10 @@ def verify_file(path: Path, key: Key, since: tuple[int, bytes] | None) -> str:
         if since is None:
             raise Refused("a proof of consistency needs --since: the earlier checkpoint")
         return check_consistency(path.read_bytes(), since, key)
+    if path.name.endswith(".record.json"):
+        event = check_record(path.read_bytes(), key)
+        run, about = event["unmapped"]["details"]["run"], event["unmapped"]["object"]
+        return f"verified: run {run} of {about}, ended {event['time_dt']}, wrote this record; signed by {key.name}"
     statement = check_attestation(path.read_bytes(), key)
     about = statement["predicate"]
     what = f"run {about['run']} of {about['object']}" if "run" in about else statement["predicateType"]
@@ -432,7 +499,7 @@ def main() -> int:
     options = parser.parse_args()
     path, policy = options.path, options.witnesses
     try:
-        key = Key(options.key or ((path if path.is_dir() else path.parent) / "log.pub").read_text(), 1)
+        key = Key(options.key or ((path if path.is_dir() else path.parent) / "log.pub").read_text())
         since = read_checkpoint(options.since.read_bytes(), key) if options.since else None
         if path.is_dir():
             if policy is None and (path / "witnesses.policy").exists():

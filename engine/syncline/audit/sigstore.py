@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
 from syncline.audit import canonical_json
 from syncline.audit.dsse import Envelope, key_id
-from syncline.audit.note import ED25519, VerifierKey
+from syncline.audit.note import EcdsaKey, VerifierKey
 from syncline.audit.prove import Proof
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
@@ -72,7 +73,7 @@ def trusted_root(key: VerifierKey) -> dict[str, Any]:
     instance = {
         "baseUrl": key.name,
         "hashAlgorithm": "SHA2_256",
-        "publicKey": {"rawBytes": _encode(spki(key)), "keyDetails": "PKIX_ED25519", "validFor": {"start": _BEGINNING}},
+        "publicKey": {"rawBytes": _encode(spki(key)), "keyDetails": _details(key), "validFor": {"start": _BEGINNING}},
         "logId": {"keyId": _encode(log_id(key))},
     }
     return {
@@ -89,17 +90,23 @@ _BEGINNING: Final = "2020-01-01T00:00:00Z"
 
 def log_id(key: VerifierKey) -> bytes:
     """The log's ID, whose first four bytes are the key ID of the log's signed notes."""
-    return hashlib.sha256(key.name.encode() + b"\n" + bytes([ED25519]) + key.public).digest()
+    named = b"" if isinstance(key, EcdsaKey) else key.name.encode() + b"\n" + bytes([key.KIND])
+    return hashlib.sha256(named + key.public).digest()
 
 
 def spki(key: VerifierKey) -> bytes:
-    """A key as SubjectPublicKeyInfo (RFC 8410), DER."""
-    return bytes.fromhex("302a300506032b6570032100") + key.public
+    """A key as SubjectPublicKeyInfo (RFC 5480, RFC 8410), DER."""
+    return key.public if isinstance(key, EcdsaKey) else bytes.fromhex("302a300506032b6570032100") + key.public
 
 
 def pem(key: VerifierKey) -> bytes:
     """A key as PEM."""
-    return b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(spki(key)) + b"\n-----END PUBLIC KEY-----\n"
+    lines = "\n".join(textwrap.wrap(_encode(spki(key)), 64))
+    return f"-----BEGIN PUBLIC KEY-----\n{lines}\n-----END PUBLIC KEY-----\n".encode()
+
+
+def _details(key: VerifierKey) -> str:
+    return "PKIX_ECDSA_P256_SHA_256" if isinstance(key, EcdsaKey) else "PKIX_ED25519"
 
 
 def _encode(data: bytes) -> str:

@@ -7,22 +7,22 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from syncline.audit import attestation, dsse, sigstore
+from syncline.audit import attestation, dsse, sigstore, tiles
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit.attestation import Logged
 from syncline.audit.dsse import Envelope
 from syncline.audit.fetch import DirectoryFetcher, Fetcher, read_entries
 from syncline.audit.log import encode_event
+from syncline.audit.log_signer import load_signer
 from syncline.audit.prove import prove_entry
-from syncline.audit.signer import FileSigner
-from syncline.executor.facilities import SIGNER, open_facilities
+from syncline.executor.facilities import open_facilities
 from syncline.model.errors import Bug
 from syncline.model.event import Action, digest, from_ocsf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from syncline.audit.note import VerifierKey
+    from syncline.audit.note import Signer, VerifierKey
     from syncline.settings import Settings
     from syncline.state.store import RunRecord
 
@@ -43,7 +43,7 @@ def attest(settings: Settings, record: RunRecord) -> tuple[Envelope, bytes]:
 
 def attest_each(settings: Settings, records: Sequence[RunRecord]) -> list[tuple[Envelope, bytes]]:
     """Attests runs, all noted in the log together."""
-    key, fetcher = FileSigner.load(settings.keys / SIGNER), DirectoryFetcher(settings.audit)
+    key, fetcher = load_signer(settings), DirectoryFetcher(settings.audit)
     noted = []
     with open_facilities(settings) as facilities:
         for record in records:
@@ -57,16 +57,17 @@ def attest_each(settings: Settings, records: Sequence[RunRecord]) -> list[tuple[
     return [(one.envelope, bundle_of(fetcher, key.verifier, one)) for one in noted]
 
 
-def envelope_of_run(fetcher: Fetcher, key: FileSigner, run: str, destination: str) -> Envelope:
+def envelope_of_run(fetcher: Fetcher, key: Signer, run: str, destination: str) -> Envelope:
     """The signed statement about a run, from the log; notes nothing."""
-    found = attestation.entries_of_run(_entries_about(fetcher, key.verifier, run), run)
+    size = checkpoints.verify(fetcher.fetch(tiles.CHECKPOINT), key.verifier.name, [key.verifier]).size
+    found = attestation.entries_of_run(entries_about(fetcher, size, run), run)
     made = attestation.statement(found, run, key.verifier.name, destination)
     return dsse.sign(attestation.PAYLOAD, attestation.encode(made), key)
 
 
 def bundle_of(fetcher: Fetcher, key: VerifierKey, noted: Attested) -> bytes:
     """The bundle of an envelope that the log notes, with the proof that it does."""
-    head = checkpoints.verify(fetcher.fetch("checkpoint"), key.name, [key])
+    head = checkpoints.verify(fetcher.fetch(tiles.CHECKPOINT), key.name, [key])
     index = next((i for i, entry in _numbered(fetcher, head.size) if entry == noted.entry), None)
     if index is None:
         raise Bug("the log lacks an attestation that was just recorded")
@@ -81,9 +82,8 @@ def logged(index: int, entry: bytes) -> Logged:
     return Logged(index, entry, from_ocsf(event))
 
 
-def _entries_about(fetcher: Fetcher, key: VerifierKey, run: str) -> Iterator[Logged]:
+def entries_about(fetcher: Fetcher, size: int, run: str) -> Iterator[Logged]:
     """Entries that may be about a run. Others aren't even parsed: a log may have millions."""
-    size = checkpoints.verify(fetcher.fetch("checkpoint"), key.name, [key]).size
     words = (run.encode(), Action.policy_decision.value.encode())
     for index, entry in _numbered(fetcher, size):
         if any(word in entry for word in words):

@@ -17,16 +17,17 @@ from syncline.audit import attestation, dsse
 from syncline.audit.attestation import STATEMENT
 from syncline.audit.export import files_of, head_of, write_zip
 from syncline.audit.fetch import DirectoryFetcher
-from syncline.audit.signer import FileSigner
+from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
 from syncline.evidence import attesting, oscal
 from syncline.evidence.collect import Report, collect
-from syncline.executor.facilities import SIGNER, open_facilities
+from syncline.executor.facilities import open_facilities
 from syncline.executor.witnessing import read_policy
 from syncline.model.event import Action, rfc3339
 
 if TYPE_CHECKING:
     from syncline.audit.checkpoint import Checkpoint
+    from syncline.audit.note import Signer
     from syncline.evidence.collect import Span
     from syncline.evidence.framework import Framework
     from syncline.settings import Settings
@@ -74,7 +75,7 @@ def make_pack(settings: Settings, framework: Framework, span: Span, render: Call
 
     A log that doesn't verify is packed all the same, and the report says so: evidence of damage is evidence.
     """
-    key, fetcher = FileSigner.load(settings.keys / SIGNER), DirectoryFetcher(settings.audit)
+    key, fetcher = load_signer(settings), DirectoryFetcher(settings.audit)
     attestations = _attested(settings, framework, span)
     head = head_of(fetcher)
     report = _report(settings, key, head, framework, span)
@@ -101,7 +102,7 @@ def _attested(settings: Settings, framework: Framework, span: Span) -> dict[str,
     return {record.id: bundle for record, (_, bundle) in zip(records, made, strict=True)}
 
 
-def _report(settings: Settings, key: FileSigner, head: Checkpoint, framework: Framework, span: Span) -> Report:
+def _report(settings: Settings, key: Signer, head: Checkpoint, framework: Framework, span: Span) -> Report:
     fetcher, name = DirectoryFetcher(settings.audit), key.verifier.name
     found = collect(fetcher, head.size, framework, span)
     return Report(
@@ -152,7 +153,7 @@ def control_map(report: Report) -> dict[str, Any]:
     }
 
 
-def _signed(report: Report, key: FileSigner, members: dict[str, bytes]) -> bytes:
+def _signed(report: Report, key: Signer, members: dict[str, bytes]) -> bytes:
     statement = {
         "_type": STATEMENT,
         "subject": [

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from syncline.audit.records import run_key
 from syncline.executor.absence import absence_of
 from syncline.executor.admission import DailyRows, tenant_spec
 from syncline.executor.adopting import take_over
@@ -26,6 +27,7 @@ from syncline.executor.outcome import Outcome, outcome
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.provable import Provable, folder_of, refuse_sending, root_of
 from syncline.executor.rejects import seal_sample
 from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
 from syncline.executor.tombstones import tombstones_of
@@ -48,10 +50,11 @@ if TYPE_CHECKING:
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
+    from syncline.executor.pipeline import Sink
     from syncline.manifests.flow import Flow
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch
-    from syncline.sdk.destination import Destination
+    from syncline.sdk.destination import Destination, Writer
     from syncline.sdk.source import Source
 
 
@@ -340,6 +343,7 @@ class Run:
             )
             if start.sequence:
                 committer.tell(start)
+            sink = self._sink(committer, writer, start.run)
             try:
                 strict = not self.work.parent
                 preparer = Preparer(
@@ -353,7 +357,7 @@ class Run:
                     absence=absence,
                 )
                 ready = InOrder(incoming, preparer, self._partitions())
-                end = load(ready, committer, serial, start, guards, advanced, self._partitions())
+                end = load(ready, sink, serial, start, guards, advanced, self._partitions())
                 if not unchanged(self.flow, end):
                     check_rows(guards, end.counts)
                     check_control(guards, end)
@@ -367,6 +371,15 @@ class Run:
         self.complete, self.record = True, replace(self.record, counts=done.counts)
         files, rows = self._accounted(serial, source, destination, done)
         return self._finish(committer, start, done, files, rows)
+
+    def _sink(self, committer: Committer, writer: Writer, run: str) -> Sink:
+        """Where batches go: to the committer, past a note of each row where the flow's records are to be provable."""
+        if self.flow.spec.evidence != "records":
+            return committer
+        if offers(writer, Sending):
+            raise refuse_sending(self.flow.key)
+        key = run_key(self.facilities.keys.tenant_hash_key(self.flow.key.tenant), run)
+        return Provable(committer, folder_of(self.facilities.settings, run), key)
 
     def _patience(self) -> Patience:
         """How long there may be no progress. What an API answers counts, even where no batch came of it yet."""
@@ -489,6 +502,7 @@ class Run:
             plan=receipt.plan,
             **{name: count for name in ("deleted", "absent") if (count := getattr(done.counts, name))},
         )
+        finish = replace(finish, details={**finish.details, **self._records(done)})
         recorder.record([*committer.take_events(), _accounting(finish, receipt)])
         self.record = replace(
             self.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
@@ -500,6 +514,13 @@ class Run:
         )
         self.progress.finished(done.counts, seconds)
         return RunResult(self.record, receipt)
+
+    def _records(self, done: Checkpoint) -> dict[str, str]:
+        """The root of the rows that were written, where they are to be provable and all of them are noted here."""
+        if self.flow.spec.evidence != "records":
+            return {}
+        root = root_of(folder_of(self.facilities.settings, done.run), done.sequence)
+        return {"records_root": root} if root else {}
 
     def _stopped(self, error: BaseException) -> None:
         """Records how it ended. A failure to record is noted on the error and doesn't hide it."""

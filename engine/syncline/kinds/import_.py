@@ -12,6 +12,7 @@ from syncline.kinds.handling import Use
 from syncline.kinds.suspend import Suspend
 from syncline.kinds.sync import (
     DELETION,
+    EVIDENCE,
     EXISTING,
     FROM,
     GUARDS,
@@ -75,6 +76,7 @@ class ImportSpec(Spec):
     existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
     deletion: Annotated[Literal["retain", "delete"], Field(description=DELETION)] = "retain"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
+    evidence: Annotated[Literal["digests", "records"], Field(description=EVIDENCE)] = "digests"
     use: Annotated[Use, Field(description=USE)] = Use.model_construct()
     rollback: Annotated[
         Rollback | None,

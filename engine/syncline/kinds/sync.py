@@ -38,6 +38,10 @@ EXISTING: Final = (
     "What the first run does with a table that is there already, has rows, and that no flow made: refuse leaves it "
     "alone and fails, adopt writes to it as it is, if it fits."
 )
+EVIDENCE: Final = (
+    "What the audit log can prove of a run. digests: how many records, and the digest of all. records: besides, that a "
+    "single record was written, without showing others (not into APIs)."
+)
 USE: Final = "What its records are used for, and what allows it; policy judges by it."
 DELETION: Final = (
     "What becomes of the table when this is no longer declared: retain leaves it with its rows; delete drops it in a "
@@ -126,6 +130,7 @@ class SyncSpec(Spec):
     existing: Annotated[Literal["refuse", "adopt"], Field(description=EXISTING)] = "refuse"
     deletion: Annotated[Literal["retain", "delete"], Field(description=DELETION)] = "retain"
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
+    evidence: Annotated[Literal["digests", "records"], Field(description=EVIDENCE)] = "digests"
     use: Annotated[Use, Field(description=USE)] = Use.model_construct()
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 

@@ -10,6 +10,7 @@ _ENTRIES = (
     Entry("Commands", "show", "syncline.cli.commands.audit_read:show"),
     Entry("Commands", "verify", "syncline.cli.commands.audit_read:verify"),
     Entry("Commands", "prove", "syncline.cli.commands.audit_prove:prove"),
+    Entry("Commands", "prove-record", "syncline.cli.commands.audit_prove:prove_record"),
     Entry("Commands", "consistency", "syncline.cli.commands.audit_prove:consistency"),
     Entry("Commands", "attest", "syncline.cli.commands.audit_attest:attest"),
     Entry("Commands", "key", "syncline.cli.commands.audit_attest:key"),

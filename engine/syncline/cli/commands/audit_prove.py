@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TextIO
 
 import click
 
@@ -27,6 +29,36 @@ def prove(app: App, index: int, out: Path | None) -> Exit:
     else:
         write_file(out, proof.encode())
         app.note(f"Proof of entry {index} written to {out}.")
+    return Exit.ok
+
+
+@click.command("prove-record", short_help="Prove that a run wrote a record.")
+@click.argument("run", metavar="RUN")
+@click.argument("record", type=click.File(encoding="utf-8"), metavar="FILE")
+@out("Write the proof to a file (by convention *.record.json), instead of standard output.")
+@pass_app
+def prove_record(app: App, run: str, record: TextIO, out: Path | None) -> Exit:
+    """Write a proof that the record in FILE (JSON, - for standard input) was among those that RUN wrote.
+
+    The record is the row as it was written: all of its columns, dates and decimals as texts. The proof shows nothing of
+    other records. The flow needs `evidence: records`.
+    """
+    from syncline import workflow
+
+    settings = app.settings()
+    try:
+        row = json.load(record)
+    except ValueError as error:
+        raise click.BadParameter(f"not JSON: {error}", param_hint="FILE") from None
+    if not isinstance(row, dict):
+        raise click.BadParameter("give one record, as a JSON object", param_hint="FILE")
+    found = workflow.find_run(settings, run)
+    proof = workflow.prove_record(settings, found, row)
+    if out is None:
+        app.say(proof.decode())
+    else:
+        write_file(out, proof, private=True)
+        app.note(f"Proof that run {found.id} wrote this record written to {out}.")
     return Exit.ok
 
 

@@ -86,7 +86,9 @@ def render_cosigned(found: WhatWitnessesSaid, policy: WitnessPolicy, paint: Pain
         (
             visible(asked.witness.name),
             paint.green("cosigned") if asked.time is not None else paint.red("not cosigned"),
-            rfc3339(dt.datetime.fromtimestamp(asked.time, dt.UTC))[:19] if asked.time is not None else "",
+            rfc3339(dt.datetime.fromtimestamp(asked.time, dt.UTC))[:19].replace("T", " ")
+            if asked.time is not None
+            else "",
             visible(asked.problem),
         )
         for asked in found.asked

@@ -81,6 +81,13 @@ CODES: tuple[Code, ...] = (
         "`syncline evidence frameworks` lists them; give --from and --to as days (2026-11-01), the earlier first.",
     ),
     Code(
+        "SYN913",
+        "records cannot be proved",
+        "The rows of this run aren't noted, so that none can be proved to be among them, or the record isn't one of "
+        "them.",
+        "Declare evidence: records of the flow; it holds for runs from then on, into databases and files.",
+    ),
+    Code(
         "SYN999",
         "defect in Syncline",
         "A promise of Syncline's own code is broken.",
