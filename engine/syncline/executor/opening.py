@@ -15,6 +15,7 @@ from syncline.kinds.stream import RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import Current, Get
+from syncline.mapping.protection import KEYED
 from syncline.model.errors import Invalid
 from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest, patient
 
@@ -185,7 +186,7 @@ def _needed(item: CompiledFlow) -> tuple[str, ...]:
 def bind_columns(item: CompiledFlow, source: Source, hash_key: Callable[[str], bytes]) -> Columns:
     """The flow's mapping bound to the schema that the source turned out to have; `Invalid` with every misfit.
 
-    `hash_key` gives a tenant's key for hashes; it is asked only where something is hashed.
+    `hash_key` gives a tenant's key for protection; it is asked only where something is protected with one.
     """
-    hashes = any(f.protection == "hash" for f in item.compiled.flows)
-    return bind(item.compiled, source.schema, hash_key(item.flow.key.tenant) if hashes else None)
+    keyed = any(f.protection in KEYED for f in item.compiled.fields)
+    return bind(item.compiled, source.schema, hash_key(item.flow.key.tenant) if keyed else None)

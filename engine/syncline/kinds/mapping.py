@@ -66,6 +66,65 @@ class Hash(Spec):
     hash: Annotated[Literal["tenant"], Field(description="Whose key it is: one for each tenant, and no other choice.")]
 
 
+class Tokenize(Spec):
+    """A token (AES-SIV), stable inside the tenant; `syncline reveal` turns it back with the tenant's key."""
+
+    tokenize: Annotated[
+        Literal["tenant"], Field(description="Whose key it is: one for each tenant, and no other choice.")
+    ]
+
+
+class Preserve(Spec):
+    """
+    Encryption that keeps the format (FF1, NIST SP 800-38G), by a key of the tenant: a number of 16 digits becomes
+    another one. Stable inside the tenant; `syncline reveal` turns it back.
+    """
+
+    preserve: Annotated[
+        Literal["digits", "alphanumeric"],
+        Field(
+            description="Which characters are encrypted, while others stay: digits, of which there must be six, or "
+            "ASCII letters and digits, of which there must be four. A record with fewer is rejected."
+        ),
+    ]
+
+
+class Generalization(Spec):
+    """How a value is made coarser; exactly one of date, prefix and bucket."""
+
+    date: Annotated[
+        Literal["year", "month"] | None,
+        Field(description="What is left of a date or timestamp, as text: 1984, 1984-03."),
+    ] = None
+    prefix: Annotated[
+        int | None,
+        Field(ge=1, le=64, description="First characters that are left of a text; one that has no more shows nothing."),
+    ] = None
+    bucket: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=1_000_000_000,
+            description="Width of the buckets of a number, which becomes the lower bound of its.",
+        ),
+    ] = None
+    top: Annotated[
+        int | None, Field(description="With bucket: the lower bound of the topmost one, which has all that is above.")
+    ] = None
+
+
+class Generalize(Spec):
+    """Makes a value coarser, so that fewer people are told apart by it."""
+
+    generalize: Annotated[
+        Generalization,
+        Field(description="How: {date: year}, {prefix: 3} or {bucket: 10}."),
+    ]
+
+
+Protect = Literal["drop", "mask"] | Mask | Hash | Tokenize | Preserve | Generalize
+
+
 class MappedField(Spec):
     """One target field: exactly one of `from`, `const` and `template` says where it comes from.
 
@@ -115,10 +174,10 @@ class MappedField(Spec):
         Field(alias="class", description="Class of the data in it, added to those of the source fields that it reads."),
     ] = None
     protect: Annotated[
-        Literal["drop", "mask"] | Mask | Hash | None,
+        Protect | None,
         Field(
-            description="Done last: drop never writes it, mask writes ***, {mask: {keep: 4}} leaves the end, "
-            "{hash: tenant} writes a keyed hash that still joins."
+            description="Done last: drop never writes it; mask writes ***; {hash: tenant} and {tokenize: tenant} still "
+            "join; {preserve: digits} keeps the format; {generalize: {date: year}} says less."
         ),
     ] = None
     description: Annotated[str, Field(description="What the field means, for people; it has no effect.")] = ""

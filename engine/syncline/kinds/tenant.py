@@ -21,7 +21,7 @@ HostPattern = Annotated[
     Form("A host name, with '*' for any text, an address or a network: 10.20.0.0/16."),
 ]
 #: How a field can be protected on its way; `drop` never leaves the pipeline at all.
-Protection = Literal["drop", "mask", "hash"]
+Protection = Literal["drop", "mask", "hash", "tokenize", "preserve", "generalize"]
 
 
 class Residency(Spec):

@@ -13,10 +13,12 @@ from typing import Any
 
 import polars as pl
 
-from syncline.mapping import casts, jsontext, protect
+from syncline.mapping import casts, jsontext
 from syncline.mapping.checks import Rule
 from syncline.mapping.compile import Compiled, CompiledField, compile_mapping
 from syncline.mapping.lower import Column, Lowering, as_text
+from syncline.mapping.protect import protected
+from syncline.mapping.protection import KEYED
 from syncline.mapping.types import scalar
 from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Invalid
@@ -82,7 +84,7 @@ class _Bound:
 def bind(compiled: Compiled, source: Schema, hash_key: bytes | None) -> Columns:
     """Binds a mapping to a source's real schema. Invalid lists what doesn't fit it.
 
-    `hash_key` is the tenant's key for `protect: {hash: tenant}`; Invalid when it is missing and needed.
+    `hash_key` is the tenant's key for what is protected with one; Invalid when it is missing and needed.
     """
     # Compiled again over the columns that are really there: what was open before is known now.
     again = compile_mapping(compiled.manifest, Schema(source.fields, source.key))
@@ -93,8 +95,8 @@ def bind(compiled: Compiled, source: Schema, hash_key: bytes | None) -> Columns:
             code=first.code,
             diagnostics=again.diagnostics,
         )
-    if hash_key is None and any(f.protection == "hash" for f in again.fields):
-        raise Invalid(f"{compiled.manifest.key} hashes fields, and the tenant has no hash key", code="SYN317")
+    if hash_key is None and any(f.protection in KEYED for f in again.fields):
+        raise Invalid(f"{compiled.manifest.key} protects fields with a key, and the tenant has none", code="SYN317")
     lowering = Lowering(source)
     where = lowering.truth(again.where) if again.where is not None else None
     where_faults, lowering.faults = tuple(lowering.faults), []
@@ -278,16 +280,8 @@ class Columns:
         kept: list[pl.Series] = []
         for bound in self.fields:
             series, data_type = target[bound.field.name], bound.field.target.type
-            match bound.field.protection:
-                case "drop":
-                    continue
-                case "mask":
-                    series = protect.masked(series, data_type, bound.field.keep)
-                case "hash":
-                    series = protect.hashed(series, data_type, self.hash_key or b"")
-                case "":
-                    pass
-            kept.append(series)
+            if bound.field.protection != "drop":
+                kept.append(protected(series, data_type, bound.field.protect, self.hash_key or b""))
         return pl.DataFrame(kept, schema=target_frame_schema(self.target)) if kept else target.select()
 
     def _rejects(
@@ -325,7 +319,7 @@ def satisfied(values: pl.Expr, rule: Rule, dtype: pl.DataType) -> pl.Expr:
             return values.str.len_chars() >= pl.lit(rule.argument)
         case "maxLength":
             return values.str.len_chars() <= pl.lit(rule.argument)
-        case "pattern":
+        case "pattern" | "protect":
             return values.str.contains(rule.argument)
         case "format" if isinstance(rule.argument, str):
             return values.str.contains(rule.argument)

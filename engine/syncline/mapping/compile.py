@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
-from syncline.kinds.mapping import Hash, MappedField, MappingSpec, Mask
+from syncline.kinds.mapping import MappedField, MappingSpec, Protect
 from syncline.mapping import exact
 from syncline.mapping.checks import BadCheck, Rule, rules, typed
 from syncline.mapping.exact import Target
 from syncline.mapping.expression import Expression, parse, reads
+from syncline.mapping.protection import Protection, protection_of, rules_of, unfit, written_type
 from syncline.mapping.refused import Refused
 from syncline.mapping.targets import BadTarget, target_of
 from syncline.mapping.template import parse_template
@@ -25,7 +26,6 @@ from syncline.model.schema import STRING, DataType, Field, Schema
 
 #: Types of target fields by which a person may be told.
 _TELLING = frozenset({"string", "integer", "int32"})
-Protection = Literal["", "drop", "mask", "hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ class CompiledField:
     """A target field, ready to be bound; `index` is its position in the manifest.
 
     `expression` is None for a constant; `const`, `default` and the values of `lookup` are typed as the target is.
+    `protect` is how it is protected, as declared, and `protection` what that is called.
     """
 
     name: str
@@ -75,7 +76,7 @@ class CompiledField:
     required: bool = False
     rules: tuple[Rule, ...] = ()
     protection: Protection = ""
-    keep: int = 0
+    protect: Protect | None = None
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -130,7 +131,7 @@ class _Compiler:
             flows += arriving
             if found.protection == "drop":
                 continue
-            written = STRING if found.protection in {"mask", "hash"} else data_type
+            written = written_type(field.protect, data_type)
             data_class = field.data_class or next((c for flow in arriving for c in flow.classes), "")
             target.append(Field(field.to, written, nullable=not self._required(field), data_class=data_class))
         self._names()
@@ -206,7 +207,8 @@ class _Compiler:
             found_rules = rules(field.check, target)
         except BadCheck as bad:
             self._add("SYN308", f"check of {field.to}: {bad.message}", (*path, "check", bad.part))
-        protection, keep = _protection(field)
+        if why := unfit(field.protect, target.type):
+            self._add("SYN810", f"{field.to} can't be protected so: {why}", (*path, "protect"))
         if len(self._findings) > before:
             return None
         return CompiledField(
@@ -218,9 +220,9 @@ class _Compiler:
             default,
             lookup,
             self._required(field),
-            found_rules,
-            protection,
-            keep,
+            (*found_rules, *rules_of(field.protect)),
+            protection_of(field),
+            field.protect,
         )
 
     def _target(self, path: Path, field: MappedField) -> Target | None:
@@ -377,23 +379,6 @@ def inside(place: Place, text: str, at: int) -> Place:
     if at <= 0 or place.end_line not in {0, place.line} or quotes not in {0, 2} or "\n" in text:
         return place
     return replace(place, column=place.column + at + quotes // 2)
-
-
-def protection_of(field: MappedField) -> Protection:
-    """How a field is protected; '' when it isn't."""
-    return _protection(field)[0]
-
-
-def _protection(field: MappedField) -> tuple[Protection, int]:
-    match field.protect:
-        case None:
-            return "", 0
-        case "drop" | "mask":
-            return field.protect, 0
-        case Mask(mask=mask):
-            return "mask", mask.get("keep", 0)
-        case Hash():
-            return "hash", 0
 
 
 def _closest(name: str, names: set[str]) -> str:

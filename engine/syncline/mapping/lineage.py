@@ -7,13 +7,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from typing import Final
 
 from syncline.mapping.compile import Compiled, FieldFlow
+from syncline.mapping.protection import Protection
 
 #: Colour of a line by the first word of its class: on white they all have a contrast of 4.5 or more.
 COLOURS = {"pii": "#b4233c", "phi": "#7a3e9d", "pci": "#b45309", "secret": "#9f1239"}
 _OTHER_CLASS, _NO_CLASS = "#1d5fa8", "#8b95a1"
 
+#: What becomes of a value on its way.
+_HOW: Final[dict[Protection, str]] = {
+    "": "reaches",
+    "drop": "is dropped before",
+    "mask": "reaches, masked,",
+    "hash": "reaches, hashed,",
+    "tokenize": "reaches, as a token,",
+    "preserve": "reaches, encrypted,",
+    "generalize": "reaches, generalised,",
+}
 _ROW, _BOX, _TOP, _GAP, _CHARACTER, _PAD = 34, 26, 64, 260, 7.3, 12
 
 
@@ -167,8 +179,8 @@ def _box(node: _Node, *, dropped: bool) -> list[str]:
 
 
 def _sentence(flow: FieldFlow) -> str:
-    how = {"": "reaches", "drop": "is dropped before", "mask": "reaches, masked,", "hash": "reaches, hashed,"}
-    return f"{_label(flow.source, flow.source_class)} {how[flow.protection]} {_label(flow.target, flow.target_class)}"
+    how = _HOW[flow.protection]
+    return f"{_label(flow.source, flow.source_class)} {how} {_label(flow.target, flow.target_class)}"
 
 
 def _colour(flow: FieldFlow) -> str:

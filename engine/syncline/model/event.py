@@ -61,6 +61,7 @@ class Action(StrEnum):
     privacy_export = "privacy.export"
     privacy_erase = "privacy.erase"
     privacy_acknowledge = "privacy.acknowledge"
+    value_reveal = "value.reveal"
 
 
 class EventOutcome(StrEnum):
@@ -161,6 +162,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.privacy_export: _Class(*_API, 2, "Read"),
     Action.privacy_erase: _Class(*_API, 4, "Delete"),
     Action.privacy_acknowledge: _Class(*_API, 99, "Acknowledge"),
+    Action.value_reveal: _Class(*_API, 2, "Read"),
 }
 
 # Outcome to (severity_id, severity, status_id, status).

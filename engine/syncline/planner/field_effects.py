@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from syncline.mapping.protection import words
 from syncline.model.change import Effect, EffectKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncline.kinds.mapping import MappedField
-    from syncline.mapping.compile import Compiled, CompiledField
+    from syncline.mapping.compile import Compiled
     from syncline.planner.compiled import CompiledFlow
 
 #: What makes a value, and what it is checked for. Its type is a column's business, its class policy's.
@@ -63,7 +64,7 @@ def protection_effects(before: Compiled, after: Compiled, table: str) -> Iterato
         known = old.get(field.name)
         if known is None or "drop" in (known.protection, field.protection):
             continue
-        was, now = _form(known), _form(field)
+        was, now = words(known.protect), words(field.protect)
         if was != now:
             what = f"{field.name} of {table} is written {now} instead of {was}; rows written before keep it {was}"
             stays = "" if field.protection else ", and what is written in the clear can't be taken back"
@@ -102,18 +103,6 @@ def _fields(compiled: Compiled) -> Mapping[str, MappedField]:
 
 def _differ(old: MappedField, new: MappedField, parts: tuple[str, ...]) -> bool:
     return any(getattr(old, part) != getattr(new, part) for part in parts)
-
-
-def _form(field: CompiledField) -> str:
-    match field.protection:
-        case "mask":
-            return f"masked but for its last {field.keep}" if field.keep else "masked"
-        case "hash":
-            return "hashed"
-        case "drop":
-            return "not at all"
-        case "":
-            return "in the clear"
 
 
 def _plain(compiled: Compiled) -> dict[str, list[str]]:

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
-from syncline.mapping.compile import Compiled, FieldFlow, protection_of
+from syncline.mapping.compile import Compiled, FieldFlow
 from syncline.mapping.expression import leaves_out
+from syncline.mapping.protection import protection_of
 from syncline.model import units
 from syncline.model.key import ObjectKey
 from syncline.policy.rule import End, FlowFact, Terms

@@ -62,7 +62,7 @@ class FlowFact:
     """One field on its way: from which source field in which region, to which target field in which region.
 
     `classes` are all that bind it, sorted: those of every source field that its target's value is made of, and the
-    target's declared one. `protection` is '' for plain, else `drop`, `mask` or `hash`. `source` is '' for a constant.
+    target's declared one. `protection` is '' for plain, else as a mapping calls it. `source` is '' for a constant.
     `origin` and `destination` are the two ends, `terms` what the flow declares of the use of its records.
     `source_place` is where the source integration is declared, `mapping_place` the mapping's field and `target_place`
     the target integration.

@@ -212,7 +212,7 @@ def test_binding_names_missing_columns_and_missing_keys():
     with pytest.raises(Invalid) as caught:
         bind(compiled("fields: [{to: a, from: emial}]"), schema(email="string"), None)
     assert (caught.value.diagnostics[0].code, caught.value.diagnostics[0].suggestion) == ("SYN303", "email")
-    with pytest.raises(Invalid, match="no hash key"):
+    with pytest.raises(Invalid, match="protects fields with a key"):
         bind(compiled("fields: [{to: a, from: a, protect: {hash: tenant}}]"), schema(a="string"), None)
     with pytest.raises(Invalid, match="a boolean can't become date"):
         bind(compiled("fields: [{to: a, from: a, type: date}]"), schema(a="boolean"), None)

@@ -39,6 +39,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_LOOK, "drift", "syncline.cli.commands.drift:drift"),
     Entry(_LOOK, "compare", "syncline.cli.commands.compare:compare"),
     Entry(_LOOK, "lineage", "syncline.cli.commands.lineage:lineage"),
+    Entry(_LOOK, "reveal", "syncline.cli.commands.reveal:reveal"),
     Entry(_LOOK, "audit", "syncline.cli.commands.audit:audit"),
     Entry(_LOOK, "evidence", "syncline.cli.commands.evidence:evidence"),
     Entry(_LOOK, "witness", "syncline.cli.commands.witness:witness"),

@@ -17,6 +17,7 @@ from syncline.model.codes import (
     plan,
     policy,
     privacy,
+    protection,
     retirement,
     review,
     rollback,
@@ -58,6 +59,7 @@ _AREAS = (
     rollback,
     notify,
     secret,
+    protection,
     audit,
 )
 

@@ -122,8 +122,8 @@ CODES: tuple[Code, ...] = (
     ),
     Code(
         "SYN317",
-        "no hash key",
-        "A field is protected by a hash, and the tenant has no key to hash with.",
+        "no key to protect with",
+        "A field is protected by a hash, a token or encryption in its format, and the tenant has no key for that.",
         "Name the key in the tenant's spec.",
     ),
 )

@@ -10,7 +10,14 @@ from syncline.model.manifest import Manifest
 from syncline.policy.rule import FlowFact, Rule, Subjects, Violation, matches
 
 #: How a protection is written in a mapping.
-_WRITTEN = {"drop": "protect: drop", "mask": "protect: mask", "hash": "protect: {hash: tenant}"}
+_WRITTEN = {
+    "drop": "protect: drop",
+    "mask": "protect: mask",
+    "hash": "protect: {hash: tenant}",
+    "tokenize": "protect: {tokenize: tenant}",
+    "preserve": "protect: {preserve: digits}",
+    "generalize": "protect: {generalize: …}",
+}
 
 
 def _accepted(unless: tuple[str, ...]) -> str:
