@@ -175,7 +175,7 @@ def _endings(desired: Desired) -> tuple[Diagnostic, ...]:
 
 
 def _condition_findings(desired: Desired) -> list[Diagnostic]:
-    if not any(any(desired.of_kind(kind)) for kind in ("Schedule", "Subscription", "Policy")):
+    if not any(any(desired.of_kind(kind)) for kind in ("Schedule", "Subscription", "Policy", "Tenant")):
         return []
     from syncline.policy.conditions import check_conditions
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from syncline.executor.absence import Absence, Sight
     from syncline.executor.tombstones import Tombstones
+    from syncline.executor.watch import Watch
     from syncline.kinds.sync import Control
     from syncline.mapping.columns import Columns, Rejected
     from syncline.model.schema import Schema
@@ -104,7 +105,7 @@ class Preparer:
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read
-    lacks is deleted.
+    lacks is deleted. `watch`: policy for what turns up in the rows.
     """
 
     columns: Columns
@@ -116,14 +117,17 @@ class Preparer:
     duplicates: int = 0
     control: Control | None = None
     absence: Absence | None = None
+    watch: Watch | None = None
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._sends = offers(self.writer, Sending)
 
     def prepare(self, batch: Batch) -> Prepared:
-        """One batch; deterministic. `Invalid` (SYN425) where it is strict."""
+        """One batch; deterministic. `Invalid` (SYN425) where it is strict, `Denied` (SYN516) by what is watched for."""
         prepared = self._whole(batch) if self.tombstones is None else self._divided(batch, self.tombstones)
+        if self.watch is not None:
+            self.watch.batch(prepared.frame)
         if self.control is None:
             return prepared
         return replace(prepared, sums=sums_of(prepared.frame, self.control))

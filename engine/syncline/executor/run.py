@@ -31,6 +31,7 @@ from syncline.executor.provable import Provable, folder_of, refuse_sending, root
 from syncline.executor.rejects import seal_sample
 from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
 from syncline.executor.tombstones import tombstones_of
+from syncline.executor.watch import Watched
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards, SyncSpec
@@ -46,7 +47,7 @@ from syncline.sdk.source import Digesting, Measured
 from syncline.state.store import Lease, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
@@ -291,6 +292,8 @@ class Run:
 
     def _move(self, serial: Serial, source: Source, destination: Destination, start: Checkpoint) -> RunResult:
         columns = self.engine.columns(self.item, source)
+        watch = self.engine.watch(self.item, self.applied)
+        watch.source(columns)
         tombstones = tombstones_of(self.flow, columns)
         target = replace(columns.target, key=self.flow.target_key)
         if tombstones is not None:
@@ -301,7 +304,7 @@ class Run:
         total = source.total_bytes if offers(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
-            preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control)
+            preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control, watch=watch)
             self._first_pass(source.read(start.position), preparer, start, total)
         self.progress.phase("loading")
         into = Target(
@@ -355,6 +358,7 @@ class Run:
                     tombstones=tombstones,
                     control=guards.control,
                     absence=absence,
+                    watch=watch,
                 )
                 ready = InOrder(incoming, preparer, self._partitions())
                 end = load(ready, sink, serial, start, guards, advanced, self._partitions())
@@ -369,6 +373,7 @@ class Run:
                 serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
                 raise
         self.complete, self.record = True, replace(self.record, counts=done.counts)
+        self.opener.notices += watch.notes
         files, rows = self._accounted(serial, source, destination, done)
         return self._finish(committer, start, done, files, rows)
 
@@ -558,11 +563,23 @@ class Run:
             state=str(self.record.state),
             code=ended.error.code,
         )
-        events: list[Event] = []
+        events = list(self._decided(ended.error))
         try:
-            events = self._kept_sample(ended.error)
+            events += self._kept_sample(ended.error)
         finally:
             recorder.record([*events, finish])
+
+    def _decided(self, error: SynclineError) -> Iterator[Event]:
+        """What policy decided of a batch, where that ended the run."""
+        if isinstance(error, Watched):
+            yield self.facilities.recorder.event(
+                Action.policy_decision,
+                outcome=EventOutcome.denied,
+                key=self.flow.key,
+                at="batch",
+                run=self.record.id,
+                rules=error.rules,
+            )
 
     def _kept_sample(self, error: SynclineError) -> list[Event]:
         """Keeps a sample of the answer that ended the run, sealed; the event that says so."""

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Duration, Form, Glob, Name, Rate, Share, Spec
+from syncline.kinds.base import DataClass, Duration, Form, Glob, Name, Rate, Share, Spec
 from syncline.kinds.drift import Drift
 from syncline.kinds.handling import Purpose, Transfer
 from syncline.kinds.suspend import Suspend
@@ -60,6 +60,26 @@ class ClassRule(Spec):
         tuple[Protection, ...],
         Field(description="Protections under which the rule doesn't apply; nor does it to a dropped field."),
     ] = ("drop",)
+
+
+class Detect(Spec):
+    """
+    A class of data that values show; exactly one of `form` and `pattern` says how. In a field that nothing declares to
+    be of the class, and that is written in the clear, it counts as declared once it is found: policy is asked again,
+    and what it denies ends the run before the batch is written.
+    """
+
+    data_class: Annotated[DataClass, Field(alias="class", description="Class that is found: pci.pan.")]
+    form: Annotated[
+        Literal["email", "card", "iban"] | None,
+        Field(description="Found anywhere in a text: e-mail addresses, and card numbers and IBANs by check digits."),
+    ] = None
+    pattern: Annotated[
+        str | None, Field(description="Regular expression (RE2) that a whole value matches: 'E[0-9]{6}'.")
+    ] = None
+    at_least: Annotated[
+        Share, Field(description="Fewest values of a field in a batch that count: a count, or a share of them.")
+    ] = "1"
 
 
 class Quotas(Spec):
@@ -173,6 +193,10 @@ class TenantSpec(Spec):
             "then. Empty: purposes aren't checked."
         ),
     ] = {}
+    detect: Annotated[
+        tuple[Detect, ...],
+        Field(description="Classes that runs look for in values of fields that nobody classified or protected."),
+    ] = ()
     quotas: Annotated[
         Quotas, Field(description="Upper bounds for everything it runs; what each field says is enforced.")
     ] = Quotas.model_construct()

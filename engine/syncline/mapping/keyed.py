@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 _SALT = b"syncline/protect/v1"
+#: What tokens begin with.
+_MARK = "tok_"
 
 
 def keyed_hash(text: str, key: bytes) -> str:
@@ -30,8 +32,10 @@ def derived(key: bytes, purpose: str, size: int) -> bytes:
 
 class Tokens:
     """
-    Reversible tokens: AES-SIV (RFC 5297, 512-bit key), in base64url. A text has one token for each tenant, so that
-    joins still work; who lacks the key can neither read nor make one.
+    Reversible tokens: AES-SIV (RFC 5297, 512-bit key), in base64url after `tok_`, so that none begins with a sign that
+    a shell or a spreadsheet takes for something else.
+
+    A text has one token for each tenant, so that joins still work; who lacks the key can neither read nor make one.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -43,14 +47,17 @@ class Tokens:
         """The token of a text."""
         # AES-SIV takes no empty text: a mark before it, which leaves room for another form as well.
         sealed = self._siv.encrypt(b"\1" + text.encode(), None)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return _MARK + base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def reveal(self, token: str) -> str:
         """The text of a token; ValueError where it isn't one of this key's."""
         from cryptography.exceptions import InvalidTag
 
+        mark, text = token[: len(_MARK)], token[len(_MARK) :]
         try:
-            padded = token.encode("ascii") + b"=" * (-len(token) % 4)
+            if mark != _MARK:
+                raise ValueError(mark)
+            padded = text.encode("ascii") + b"=" * (-len(text) % 4)
             sealed = base64.b64decode(padded, b"-_", validate=True)
             return self._siv.decrypt(sealed, None).removeprefix(b"\1").decode()
         except (InvalidTag, ValueError, OverflowError):

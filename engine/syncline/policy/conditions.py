@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.kinds.subscription import SubscriptionSpec
+from syncline.kinds.tenant import TenantSpec
 from syncline.manifests.text import nearest
+from syncline.mapping.regex import BadPattern, columnar
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.notice import NOTICES
 from syncline.model.trigger import EXAMPLES
@@ -22,12 +24,34 @@ if TYPE_CHECKING:
 def check_conditions(desired: Desired) -> list[Diagnostic]:
     """
     A finding (SYN696, SYN730) for each filter that isn't CEL, or isn't true or false of an event that it is for; one
-    (SYN690) for each test of a rule that fails.
+    (SYN690, SYN691) for each test of a rule that fails, and each detection that can't be used.
     """
     found = [finding for manifest in desired.of_kind("Schedule") for finding in _schedule(manifest)]
     found += [finding for manifest in desired.of_kind("Subscription") for finding in _subscription(manifest)]
+    found += [finding for manifest in desired.of_kind("Tenant") for finding in _detections(manifest)]
     tried = (case for manifest in desired.of_kind("Policy") for case in try_policy(manifest))
     return [*found, *(case.finding for case in tried if case.problem)]
+
+
+def _detections(manifest: Manifest) -> Iterator[Diagnostic]:
+    spec = manifest.spec
+    for index, detect in enumerate(spec.detect if isinstance(spec, TenantSpec) else ()):
+        wrong = ""
+        if (detect.form is None) == (detect.pattern is None):
+            wrong = "has not exactly one of form and pattern"
+        elif detect.pattern is not None:
+            try:
+                columnar(detect.pattern)
+            except BadPattern as bad:
+                wrong = str(bad)
+        if wrong:
+            place = manifest.place_of("spec", "detect", index)
+            yield Diagnostic(
+                code="SYN691",
+                message=f"detection of {detect.data_class} {wrong}",
+                place=place,
+                subject=str(manifest.key),
+            )
 
 
 def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:

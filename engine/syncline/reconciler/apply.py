@@ -38,6 +38,8 @@ from syncline.reconciler.status import after_apply, waits_for
 from syncline.reconciler.steps import take
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syncline.executor.facilities import Facilities
     from syncline.manifests.desired import Desired
     from syncline.manifests.resolve import Resolved
@@ -190,15 +192,19 @@ def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> Resolved:
     return resolve([from_document(document) for document in documents.values()])
 
 
-def check_policy(desired: Desired, plan: Plan, today: dt.date) -> tuple[PolicyResult, ...]:
-    """Evaluates policy again on what would be there after the plan: a saved plan can't carry its own permission."""
+def check_policy(desired: Desired, plan: Plan, today: dt.date, root: Path) -> tuple[PolicyResult, ...]:
+    """
+    Evaluates policy again on what would be there after the plan: a saved plan can't carry its own permission.
+
+    `root` is the folder that relative paths start from.
+    """
     flows = compile_flows(desired)
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return check(Subjects(desired, found, plan.changes, today))
+    return check(Subjects(desired, found, plan.changes, today, root))
 
 
 def _possible(
-    plan: Plan, applied: Mapping[ObjectKey, AppliedObject], blocked: Held, today: dt.date
+    plan: Plan, applied: Mapping[ObjectKey, AppliedObject], blocked: Held, today: dt.date, root: Path
 ) -> tuple[Plan, dict[ObjectKey, Waiting]]:
     """
     What of a plan can be applied now, and what is held back.
@@ -208,7 +214,7 @@ def _possible(
     part, held = without(plan, blocked, applied)
     if held and part.steps:
         result = after(part, applied)
-        denied = any(not r.allowed for r in check_policy(result.desired, part, today))
+        denied = any(not r.allowed for r in check_policy(result.desired, part, today, root))
         if denied or has_errors(result.diagnostics):
             first = next(iter(held.values()))
             held = {change.key: held.get(change.key, first) for change in plan.changes} | held
@@ -217,7 +223,7 @@ def _possible(
 
 
 def _blamed(
-    denied: tuple[PolicyResult, ...], plan: Plan, applied: Mapping[ObjectKey, AppliedObject], today: dt.date
+    denied: tuple[PolicyResult, ...], plan: Plan, applied: Mapping[ObjectKey, AppliedObject], today: dt.date, root: Path
 ) -> tuple[PolicyResult, ...]:
     """Without what policy denies of other sources' objects already as they are, such as after an exception has ended:
     this plan isn't to blame for that.
@@ -226,7 +232,9 @@ def _blamed(
     if not any(result.object in others for result in denied):
         return denied
     desired = resolve([from_document(known.document) for known in applied.values()]).desired
-    before = {(r.rule, r.object) for r in check_policy(desired, replace(plan, changes=()), today) if not r.allowed}
+    before = {
+        (r.rule, r.object) for r in check_policy(desired, replace(plan, changes=()), today, root) if not r.allowed
+    }
     return tuple(r for r in denied if r.object not in others or (r.rule, r.object) not in before)
 
 
@@ -304,12 +312,12 @@ def apply_plan(
         check_fresh(plan, store)
         check_moves(plan, store)
         digest = plan_digest(plan)
-        today = dt.datetime.now(dt.UTC).date()
+        today, root = dt.datetime.now(dt.UTC).date(), facilities.settings.root
         judged = gate.judge(plan, store) if gate is not None else Judged()
         blocked = {**(_not_due(plan, store) if patient else {}), **judged.blocked, **running}
         objects = {known.key: known for known in store.objects()}
         dropping = Dropping.of(facilities, plan)
-        part, held = _possible(plan, objects, blocked, today)
+        part, held = _possible(plan, objects, blocked, today, root)
         desired = after(part, objects).desired
         check_owned(part, objects, desired)
         source = plan.basis.source
@@ -320,10 +328,10 @@ def apply_plan(
             if not patient:
                 raise next(iter(held.values()))
             return Applied(plan, digest, "", store.serial(), 0, held)
-        policy = check_policy(desired, part, today)
+        policy = check_policy(desired, part, today, root)
         denied = tuple(r for r in policy if not r.allowed)
         if denied:
-            denied = _blamed(denied, part, objects, today)
+            denied = _blamed(denied, part, objects, today, root)
         revision, before = plan.basis.revision, plan.basis.serial
         counts = json.dumps(dict(plan.summary), sort_keys=True)
         recorder.record(

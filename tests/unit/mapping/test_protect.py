@@ -47,6 +47,7 @@ def test_a_token_is_stable_inside_a_tenant_and_read_with_its_key_only() -> None:
     assert (first == again, null) == (True, None)
     assert other != first
     assert "anna" not in first
+    assert first.startswith("tok_")
     assert revealed(first, "token", KEY) == "anna@example.com"
     assert revealed(empty, "token", KEY) == ""
     with pytest.raises(ValueError, match="it isn't a token of this tenant's key"):

@@ -117,4 +117,14 @@ CODES: tuple[Code, ...] = (
         bad="where: status == 'active'",
         good="where: status == 'active' && !do_not_sell",
     ),
+    Code(
+        "SYN516",
+        "classified data found in a run",
+        "A source said only when it was open that a field is classified, or values showed it by their form "
+        "(`detect` of the Tenant), and policy denies that it is written where the run writes. Nothing of the batch was "
+        "written; what was committed before stays.",
+        "Classify the field in the mapping and protect it, or drop it.",
+        bad="- {to: note, from: note}",
+        good="- {to: note, from: note, class: pci.pan, protect: drop}",
+    ),
 )

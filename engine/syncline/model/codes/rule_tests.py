@@ -14,4 +14,13 @@ CODES: tuple[Code, ...] = (
         bad="tests: {deny: [{target: {regoin: us-east}}]}",
         good="tests: {deny: [{target: {region: us-east}}]}",
     ),
+    Code(
+        "SYN691",
+        "detection that can't be used",
+        "An entry of a tenant's `detect` has both a form and a pattern, or neither, or its pattern isn't a regular "
+        "expression.",
+        "Give exactly one of form and pattern; patterns are RE2.",
+        bad="- {class: pci.pan}",
+        good="- {class: pci.pan, form: card}",
+    ),
 )

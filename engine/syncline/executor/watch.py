@@ -1,0 +1,116 @@
+"""Policy inside a run: what turns up at run time is judged by the evaluator before it is written.
+
+A source may say of a field that it is classified only once it is open, and values may show what nobody declared. Either
+way policy is asked again, with the class that was found; what it denies ends the run before the batch is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from syncline.kinds.tenant import Detect, TenantSpec
+from syncline.mapping.detect import found
+from syncline.model.errors import Denied
+from syncline.model.units import Share
+from syncline.policy.check import check, concerning, diagnostics
+from syncline.policy.facts import facts_of
+from syncline.policy.rule import FlowFact, Subjects
+
+if TYPE_CHECKING:
+    from syncline.manifests.desired import Desired
+    from syncline.manifests.flow import Flow
+    from syncline.mapping.columns import Columns
+    from syncline.model.key import ObjectKey
+    from syncline.model.plan import PolicyResult
+
+#: What policy is asked: `Subjects` with these facts of the flow.
+Asked = Callable[[tuple[FlowFact, ...]], Subjects]
+
+
+class Watched(Denied):
+    """Policy denies what turned up in a run, by these rules."""
+
+    def __init__(self, message: str, results: Sequence[PolicyResult]) -> None:
+        super().__init__(
+            message,
+            code="SYN516",
+            diagnostics=diagnostics(tuple(results)),
+            help="Nothing of the batch was written. Classify the field in the mapping and protect it, or drop it.",
+        )
+        self.rules = tuple(sorted({result.rule for result in results}))
+
+
+@dataclass(slots=True)
+class Watch:
+    """
+    Watches the batches of one run. `facts` are those that were judged last; `notes` tell what was found and allowed.
+
+    Not for several threads at once.
+    """
+
+    flow: Flow
+    asked: Asked
+    facts: tuple[FlowFact, ...]
+    detects: tuple[Detect, ...]
+    notes: list[str] = field(default_factory=list)
+    _seen: set[tuple[str, str]] = field(default_factory=set)
+
+    def source(self, columns: Columns) -> None:
+        """`Denied` where the source, now that it is open, says of fields that they are of classes that may not flow."""
+        now = facts_of(self.flow, columns.compiled)
+        if [(f.source, f.target, f.classes) for f in now] == [(f.source, f.target, f.classes) for f in self.facts]:
+            return
+        self._judge(now, "what its source declares now that it is open")
+
+    def batch(self, frame: pl.DataFrame) -> None:
+        """`Denied` where values of fields in the clear show a class that nobody declared, and that may not flow."""
+        for name, detect in self._open(frame):
+            series = frame[name]
+            count = found(series, detect)
+            if not count or not _enough(detect, count, series.len() - series.null_count()):
+                continue
+            self._seen.add((name, detect.data_class))
+            what = f"{count:,} values of {name} that look like {detect.data_class}, which nothing declares"
+            now = tuple(_of_class(fact, detect.data_class) if fact.target == name else fact for fact in self.facts)
+            self._judge(now, what)
+            self.notes.append(f"policy allowed {what}")
+
+    def _open(self, frame: pl.DataFrame) -> Iterator[tuple[str, Detect]]:
+        """Fields in the clear with what is still looked for in them."""
+        if not self.detects:
+            return
+        known: dict[str, set[str]] = {}
+        for fact in self.facts:
+            if not fact.protection:
+                known.setdefault(fact.target, set()).update(fact.classes)
+        for name, dtype in frame.schema.items():
+            if name in known and (dtype == pl.String or dtype.is_integer()):
+                for detect in self.detects:
+                    if detect.data_class not in known[name] and (name, detect.data_class) not in self._seen:
+                        yield name, detect
+
+    def _judge(self, now: tuple[FlowFact, ...], what: str) -> None:
+        self.facts = now
+        results = concerning(check(self.asked(now)), self.flow)
+        denied = tuple(result for result in results if not result.allowed)
+        if denied:
+            raise Watched(f"policy denies {self.flow.key}, by {what}: {denied[0].message}", denied)
+
+
+def _of_class(fact: FlowFact, name: str) -> FlowFact:
+    return replace(fact, classes=tuple(sorted({*fact.classes, name})))
+
+
+def _enough(detect: Detect, count: int, values: int) -> bool:
+    share = Share.parse(detect.at_least)
+    return count * 100 >= share.percent * values if share.percent is not None else count >= (share.count or 1)
+
+
+def detects_of(desired: Desired, key: ObjectKey) -> tuple[Detect, ...]:
+    """What the tenant of a flow has looked for."""
+    tenant = desired.find("", "Tenant", key.tenant)
+    return tenant.spec.detect if tenant is not None and isinstance(tenant.spec, TenantSpec) else ()

@@ -1,0 +1,69 @@
+"""Finding classified data by its form: what is one, what only looks like one, and in which columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from syncline.kinds.tenant import Detect
+from syncline.mapping.detect import found
+
+
+def count(values: list[Any], **how: str) -> int:
+    """How many values have what is looked for."""
+    return found(pl.Series("v", values), Detect.model_validate({"class": "pii.x", **how}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "4111111111111111",
+        "4111 1111 1111 1111",
+        "Card: 5500-0000-0000-0004.",
+        "378282246310005 (amex)",
+        "6011111111111117",
+    ],
+)
+def test_card_numbers_are_found_wherever_they_are(text: str) -> None:
+    """Numbers of schemes by ISO/IEC 7812, with and without separators, inside other text."""
+    assert count([text], form="card") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["4111111111111112", "1234567812345670", "411111111111", "2222222222222222", "x4111111111111111x", ""]
+)
+def test_other_numbers_are_no_card_numbers(text: str) -> None:
+    """A wrong check digit, another beginning, too few digits, one digit throughout, part of a longer word."""
+    assert count([text], form="card") == 0
+
+
+def test_a_column_of_integers_may_hold_card_numbers() -> None:
+    """Whoever keeps card numbers as numbers is found as well."""
+    assert count([4111111111111111, 17, None], form="card") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("DE89370400440532013000", 1),
+        ("pay to GB82 WEST 1234 5698 7654 32 now", 1),
+        ("DE89370400440532013001", 0),
+        ("DE89", 0),
+    ],
+)
+def test_ibans_are_found_by_their_check_digits(text: str, found: int) -> None:
+    """ISO 13616, electronic and printed form."""
+    assert count([text], form="iban") == found
+
+
+@pytest.mark.parametrize(("text", "found"), [("write to Anna.B@mail.example.com!", 1), ("a@b", 0), ("@home", 0)])
+def test_addresses_are_found_inside_text(text: str, found: int) -> None:
+    """An e-mail address in a note counts."""
+    assert count([text, None], form="email") == found
+
+
+def test_a_pattern_matches_whole_values() -> None:
+    """A tenant's own form of identifiers."""
+    assert count(["E123456", "xE123456", "E12345"], pattern="E[0-9]{6}") == 1
