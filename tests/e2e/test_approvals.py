@@ -340,3 +340,27 @@ def test_ci_shows_the_effects_that_are_approved(house):
     )  # fmt: skip
     assert done.returncode == 3
     assert "SYN721" in done.stderr
+
+
+#: What the house declares, with a tenant that demands two approvals.
+DEMANDING = {
+    **UPSERT.texts,
+    "tenant.yaml": UPSERT.texts["tenant.yaml"].replace("spec: {", "spec: {changes: {approvals: {count: 2}}, "),
+}
+
+
+def test_a_tenant_demands_the_approval_of_two_where_the_operator_wants_one(house):
+    """What is applied of the tenant decides, also of a commit that takes the demand away: one signature doesn't do."""
+    house.commit(DEMANDING)
+    workflow.apply(replace(house.settings, root=house.remote.work))
+    house.commit(ELSEWHERE)
+    with house.daemon() as daemon:
+        daemon.says("no approval of 2 people is there")
+        house.approve("ada")
+        daemon.says("1 of 2 approvers signed it")
+        assert declared(house) == "warehouse/customers"
+        approved = house.approve("bob")
+        daemon.says(f"{approved[:12]} is applied: ")
+
+    assert declared(house) == "warehouse/people"
+    assert used(house)[0]["signers"] == ["ada@example.com", "bob@example.com"]

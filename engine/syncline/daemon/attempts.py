@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncline.daemon.scheduled import schedules
-from syncline.daemon.timetable import suspended, within
+from syncline.daemon.timetable import suspended
 from syncline.executor.credentials import note_credential, secrets_of
 from syncline.executor.inspect import Inspector
 from syncline.executor.instance import SecretUses
 from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.schedule import flows_of
+from syncline.kinds.window import within
 from syncline.manifests.flow import side_of
 from syncline.manifests.subscriptions import carriers
 from syncline.model.errors import SynclineError

@@ -194,9 +194,7 @@ class Follower:
         head = Revision(commit, dirty=False, back_to=back_to)
         plan = workflow.plan(settings, head=head, source=self.name, known=self._known)
         author = Author(*self.source.author(commit))
-        gate = None
-        if self._approvals is not None:
-            gate = Gate(self._approvals, tree.root, lambda base: self.source.authors(base, commit))
+        gate = Gate(self._approvals, tree.root, lambda base: self.source.authors(base, commit))
         applied = apply_plan(
             facilities,
             plan,

@@ -18,9 +18,10 @@ from zoneinfo import ZoneInfo
 
 from syncline.daemon.events import Look
 from syncline.daemon.scheduled import schedules
-from syncline.daemon.timetable import Timetable, suspended, within
+from syncline.daemon.timetable import Timetable, suspended
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
 from syncline.kinds.schedule import OnEvent, ScheduleSpec, flows_of
+from syncline.kinds.window import within
 from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,10 +18,11 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
+from syncline.kinds.window import within
 from syncline.model import units
 
 if TYPE_CHECKING:
-    from syncline.kinds.schedule import ScheduleSpec, Window, Windows
+    from syncline.kinds.schedule import ScheduleSpec
     from syncline.kinds.suspend import Suspend
 
 #: Instants outside of windows that are passed over in search of one inside: two months of minutes.
@@ -30,7 +31,6 @@ _PASSED_OVER = 90_000
 MAX_MISSED = 1_000
 _MINUTE, _INSTANT = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -138,24 +138,6 @@ class Timetable:
 def suspended(suspend: Suspend | None, now: dt.datetime) -> bool:
     """Whether it is kept from starting anything now: until the end of a day in UTC, or until that is removed."""
     return suspend is not None and suspend.holds(now.astimezone(dt.UTC).date())
-
-
-def within(windows: Windows, local: dt.datetime) -> bool:
-    """Whether a run may start at a local time: in an allowed window, if there are any, and in no denied one."""
-    return (not windows.allow or _in_any(windows.allow, local)) and not _in_any(windows.deny, local)
-
-
-def _in_any(windows: Sequence[Window], local: dt.datetime) -> bool:
-    return any(_in(window, local) for window in windows)
-
-
-def _in(window: Window, local: dt.datetime) -> bool:
-    time, today, yesterday = f"{local:%H:%M}", _DAYS[local.weekday()], _DAYS[local.weekday() - 1]
-    begins_today = not window.days or today in window.days
-    if window.start < window.end:
-        return begins_today and window.start <= time < window.end
-    over_midnight = not window.days or yesterday in window.days
-    return (begins_today and time >= window.start) or (over_midnight and time < window.end)
 
 
 def next_starts(name: str, spec: ScheduleSpec, after: dt.datetime, count: int) -> list[Fire]:

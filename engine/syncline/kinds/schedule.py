@@ -9,38 +9,11 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Cel, Duration, Form, Spec
 from syncline.kinds.suspend import Suspend
+from syncline.kinds.window import Windows
 from syncline.model.key import ObjectKey
 from syncline.model.kind import Kind, Reference
 
 RunRef = Annotated[str, Field(pattern=r"^(Sync|Import)/[a-z0-9][-a-z0-9]*$"), Form("Sync/NAME or Import/NAME.")]
-
-
-class Window(Spec):
-    """A span of the week in which it may, or may not, start."""
-
-    days: Annotated[
-        tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...],
-        Field(description="Days on which it begins; empty: every day."),
-    ] = ()
-    start: Annotated[
-        str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Time at which it begins, as HH:MM in `timeZone`.")
-    ]
-    end: Annotated[
-        str,
-        Field(
-            pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
-            description="Time at which it ends, as HH:MM; on the next day if it is before `start`.",
-        ),
-    ]
-
-
-class Windows(Spec):
-    """When runs may start; a denied window wins."""
-
-    allow: Annotated[tuple[Window, ...], Field(description="Spans in which runs may start; empty: at any time.")] = ()
-    deny: Annotated[
-        tuple[Window, ...], Field(description="Spans in which no run starts, even inside an allowed one.")
-    ] = ()
 
 
 class OnEvent(Spec):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import DataClass, Duration, Form, Glob, Name, Rate, Share, Spec
+from syncline.kinds.changes import Changes
 from syncline.kinds.drift import Drift
 from syncline.kinds.handling import Purpose, Transfer
 from syncline.kinds.suspend import Suspend
@@ -219,6 +220,9 @@ class TenantSpec(Spec):
             "was applied before counts. Absent: what holds for all that is applied."
         ),
     ] = None
+    changes: Annotated[
+        Changes, Field(description="Approvals that changes need, and when they may be applied, by a daemon.")
+    ] = Changes.model_construct()
     drift: Annotated[
         Drift,
         Field(description="What is done where destinations of its flows aren't as runs left them; a flow may differ."),

@@ -21,13 +21,14 @@ from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
 from syncline.kinds.reading import Page
-from syncline.kinds.schedule import OnEvent, ScheduleSpec, Windows
+from syncline.kinds.schedule import OnEvent, ScheduleSpec
 from syncline.kinds.source import SourceSpec
 from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import TenantSpec
+from syncline.kinds.window import Windows
 from syncline.kinds.write import VERBS
 from syncline.manifests import auth_expressions, cron, versions
 from syncline.manifests.content import check_content, pages_by_connection
@@ -90,6 +91,8 @@ def _tenant(spec: TenantSpec) -> Iterator[Problem]:
                 "the rule neither allows nor denies an integration",
                 expected="allow or deny",
             )
+    yield from _zone(spec.changes.time_zone, (*SPEC, "changes", "timeZone"))
+    yield from _windows(spec.changes.windows, (*SPEC, "changes", "windows"))
     yield from _looks(spec.drift)
 
 
@@ -356,7 +359,7 @@ def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
         yield from _on_event(spec.on)
     yield from _zone(spec.time_zone, (*SPEC, "timeZone"))
     yield from _repeated(list(spec.run), (*SPEC, "run"), "", "run")
-    yield from _windows(spec.windows)
+    yield from _windows(spec.windows, (*SPEC, "windows"))
 
 
 def _on_event(on: OnEvent) -> Iterator[Problem]:
@@ -370,11 +373,11 @@ def _on_event(on: OnEvent) -> Iterator[Problem]:
     yield from _repeated(list(on.of), (*path, "of"), "", "flow")
 
 
-def _windows(windows: Windows) -> Iterator[Problem]:
+def _windows(windows: Windows, path: Path) -> Iterator[Problem]:
     for part in ("allow", "deny"):
         for position, window in enumerate(getattr(windows, part)):
             if window.start == window.end:
-                yield Problem("SYN205", (*SPEC, "windows", part, position, "end"), "the window has no length")
+                yield Problem("SYN205", (*path, part, position, "end"), "the window has no length")
 
 
 def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:

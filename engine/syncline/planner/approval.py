@@ -11,16 +11,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from syncline.audit import canonical_json
+from syncline.kinds.changes import Required
 from syncline.model.change import Action, Change, Effect, EffectKind
 from syncline.model.key import ObjectKey
 from syncline.model.plan import Plan
 from syncline.model.step import PutObject, RestoreCursor
-
-#: Which changes need an approval: those that can't be undone or open something up, or every one.
-Required = Literal["risky", "always"]
 
 VERSION: Final = "syncline/approval/v1"
 _EFFECTS: Final = "syncline/effects/v1"

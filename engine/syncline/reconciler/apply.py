@@ -26,6 +26,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS
 from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor
 from syncline.planner.compiled import compile_flows
+from syncline.planner.demands import Demands, demands_of
 from syncline.planner.ownership import Ownership, shown
 from syncline.planner.serialize import digest as plan_digest
 from syncline.planner.serialize import step_data
@@ -238,6 +239,11 @@ def _blamed(
     return tuple(r for r in denied if r.object not in others or (r.rule, r.object) not in before)
 
 
+def _demands(applied: Mapping[ObjectKey, AppliedObject]) -> Demands:
+    """What the tenants that are applied demand of changes: what a commit says of that counts once it is applied."""
+    return demands_of(from_document(one.document) for key, one in applied.items() if key.kind == "Tenant")
+
+
 def _not_due(plan: Plan, store: StateStore) -> dict[ObjectKey, Waiting]:
     """Objects that an earlier apply of the same commit held back, and whose next attempt isn't due yet."""
     now = rfc3339()
@@ -313,10 +319,10 @@ def apply_plan(
         check_moves(plan, store)
         digest = plan_digest(plan)
         today, root = dt.datetime.now(dt.UTC).date(), facilities.settings.root
-        judged = gate.judge(plan, store) if gate is not None else Judged()
-        blocked = {**(_not_due(plan, store) if patient else {}), **judged.blocked, **running}
         objects = {known.key: known for known in store.objects()}
         dropping = Dropping.of(facilities, plan)
+        judged = gate.judge(plan, store, _demands(objects)) if gate is not None else Judged()
+        blocked = {**(_not_due(plan, store) if patient else {}), **judged.blocked, **running}
         part, held = _possible(plan, objects, blocked, today, root)
         desired = after(part, objects).desired
         check_owned(part, objects, desired)

@@ -16,13 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from syncline.kinds.changes import Required
 from syncline.model.errors import Waiting
 from syncline.model.event import rfc3339
-from syncline.planner.approval import Act, Approval, Required, acts_of, approval_of, needs_approval, parse
+from syncline.planner.approval import Act, Approval, acts_of, approval_of, needs_approval, parse
+from syncline.planner.demands import Demands
 from syncline.reconciler.sshsig import Signer, key_of, sign, signed_by
 from syncline.state.store import ApprovalUse
 
 if TYPE_CHECKING:
+    from syncline.model.change import Change
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan
     from syncline.state.store import StateReader
@@ -68,44 +71,53 @@ class Judged:
 
 @dataclass(slots=True)
 class Gate:
-    """Judges plans of one commit by a rule. `root` is its tree; `authors(base)` are who made the commits since then."""
+    """
+    Judges plans of one commit by what the operator demands (`rule`; None for nothing, and then nobody may approve) and
+    what tenants do. `root` is its tree; `authors(base)` are who made the commits since then.
+    """
 
-    rule: Rule
+    rule: Rule | None
     root: Path
     authors: Callable[[str], frozenset[str]]
     _signers: dict[str, tuple[Signer, ...]] = field(default_factory=dict)
     _checks: int = 0
     _cut: bool = False
 
-    def judge(self, plan: Plan, reader: StateReader) -> Judged:
-        """Decides every change. `Stalled` (SYN724) where signatures can't be checked."""
+    def judge(self, plan: Plan, reader: StateReader, demands: Demands | None = None) -> Judged:
+        """Decides every change; `demands` are those of the tenants that are applied.
+
+        `Stalled` (SYN724) where signatures can't be checked.
+        """
         before, _ = reader.applied_under(plan.basis.source)
         base = reader.approval_base(plan.basis.source) or before
-        needing = {c.key for c in plan.changes if needs_approval(c, self.rule.required)}
+        demands = demands or Demands()
+        closed = dict(_closed(plan, demands))
+        needing = {c.key: n for c in plan.changes if (n := self._approvers(c, demands))}
         if not needing:
-            return Judged({}, (), base)
+            return Judged(closed, (), base)
         now, revision = rfc3339(), plan.basis.revision
         found = [a for a in approvals_in(self.root) if any(a.act(key) for key in needing)]
         used = reader.approval_uses([a.id for a in found])
         authors = self.authors(base) if found else frozenset()
         problems = {a.id: _unfit(a, plan, reader, now) for a in found}
-        signed: dict[str, str] = {}
+        signed: dict[tuple[str, int], str] = {}
         self._checks, self._cut = 0, False
         blocked: dict[ObjectKey, Waiting] = {}
         allowed: dict[str, list[ObjectKey]] = {}
         for act in acts_of(plan):
             if act.key not in needing:
                 continue
-            why = _Refusals(act, self.rule.count)
+            count = needing[act.key]
+            why = _Refusals(act, count, unknown=self.rule is None)
             for approval in found:
                 by = used.get((approval.id, act.key), "")
                 spent = f"it was used by {by[:12] or 'an apply'} already" if by and by != revision else ""
                 problem = problems[approval.id] or spent
                 # Last of all: it takes a process for each signature.
                 if not problem and why.covers(approval):
-                    if approval.id not in signed:
-                        signed[approval.id] = self._unsigned(approval, authors, now)
-                    problem = signed[approval.id]
+                    if (approval.id, count) not in signed:
+                        signed[approval.id, count] = self._unsigned(approval, authors, now, count)
+                    problem = signed[approval.id, count]
                 if why.allows(approval, problem):
                     allowed.setdefault(approval.id, []).append(act.key)
                     break
@@ -116,28 +128,35 @@ class Gate:
             for a in found
             if a.id in allowed
         )
-        return Judged(blocked, uses, base)
+        return Judged({**blocked, **closed}, uses, base)
 
-    def _unsigned(self, approval: Approval, authors: frozenset[str], now: str) -> str:
-        """Whose signatures an approval lacks; '' where it has them."""
-        signers = tuple(self._found(approval, now))
+    def _approvers(self, change: Change, demands: Demands) -> int:
+        """How many people must approve a change, by the operator and by tenants; 0 for none."""
+        rule = self.rule
+        mine = rule.count if rule is not None and needs_approval(change, rule.required) else 0
+        return max(mine, demands.approvers(change))
+
+    def _unsigned(self, approval: Approval, authors: frozenset[str], now: str, wanted: int) -> str:
+        """Whose signatures an approval lacks; '' where it has as many as are wanted."""
+        rule = self.rule
+        signers = tuple(self._found(approval, now, rule)) if rule is not None else ()
         mine = [s for s in signers if authors & {n.casefold() for n in s.names} or s.key in authors]
         others = tuple(s for s in signers if s not in mine)
         self._signers[approval.id] = others
         # Neither two keys of a person nor two names for a key make two people.
         count = min(len({s.key for s in others}), len(_names(others)))
-        if count >= self.rule.count:
+        if count >= wanted:
             return ""
         if mine:
             return f"{mine[0].names[0]} is an author of what is approved"
         if self._cut:
             return _TOO_MANY
-        return f"{count} of {self.rule.count} approvers signed it"
+        return f"{count} of {wanted} approvers signed it"
 
-    def _found(self, approval: Approval, now: str) -> Iterator[Signer]:
+    def _found(self, approval: Approval, now: str, rule: Rule) -> Iterator[Signer]:
         """Who signed an approval, of those who may; within the bounds of what is looked at."""
-        nobody = self.rule.nobody
-        about = (approval.id.encode(), _bounded(self.rule.approvers, _MOST), now[:13].encode())
+        nobody = rule.nobody
+        about = (approval.id.encode(), _bounded(rule.approvers, _MOST), now[:13].encode())
         for path in sorted((self.root / FOLDER).glob(f"{approval.effects}.*.sig"))[:50]:
             signature = _bounded(path, _MOST_SIGNATURE)
             if not signature:
@@ -150,13 +169,29 @@ class Gate:
                 self._cut = True
                 return
             self._checks += 1
-            found = signed_by(approval.text, path, self.rule.approvers)
+            found = signed_by(approval.text, path, rule.approvers)
             if found is not None:
                 yield found
                 continue
             if len(nobody) >= _REMEMBERED:
                 nobody.clear()
             nobody.add(known)
+
+
+def _closed(plan: Plan, demands: Demands) -> Iterator[tuple[ObjectKey, Waiting]]:
+    """Changes that may not be applied now, by the windows of a tenant."""
+    now = dt.datetime.now(dt.UTC)
+    for change in plan.changes:
+        if tenant := demands.closed(change, now):
+            yield (
+                change.key,
+                Waiting(
+                    f"{change.key} may not change now: tenant {tenant} has windows for changes",
+                    code="SYN692",
+                    help="It is applied when the next window begins. `syncline apply` doesn't wait.",
+                    on="window",
+                ),
+            )
 
 
 def _unfit(approval: Approval, plan: Plan, reader: StateReader, now: str) -> str:
@@ -175,10 +210,11 @@ def _names(signers: tuple[Signer, ...]) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Refusals:
-    """Why no approval allows an act: the one that comes nearest is told."""
+    """Why no approval allows an act: the one that comes nearest is told. `unknown`: nobody knows who may approve."""
 
     act: Act
     count: int
+    unknown: bool = False
     _rank: int = 0
     _why: str = ""
 
@@ -208,6 +244,8 @@ class _Refusals:
         """What the change waits for."""
         people = "a person" if self.count == 1 else f"{self.count} people"
         why = self._why or f"no approval of {people} is there"
+        if self.unknown:
+            why = f"the tenant demands that of {people}; nobody told the daemon who may approve (serve --approvers)"
         code = {0: "SYN720", 1: "SYN721", 2: "SYN721", 3: "SYN722", 4: "SYN722"}[self._rank]
         return Waiting(
             f"{self.act.key} needs approval to {self.act.action}, and {why}",

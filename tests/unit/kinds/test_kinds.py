@@ -17,6 +17,7 @@ SHARED_MODULES = {
     "auth_details",
     "base",
     "carrying",
+    "changes",
     "content",
     "drift",
     "handling",
@@ -27,6 +28,7 @@ SHARED_MODULES = {
     "stream",
     "table",
     "write",
+    "window",
 }
 
 

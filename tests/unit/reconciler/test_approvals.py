@@ -8,11 +8,12 @@ import pytest
 
 from syncline.model.key import ObjectKey
 from syncline.planner.approval import approval_of
+from syncline.planner.demands import demands_of
 from syncline.reconciler.approvals import FOLDER, Gate, Rule
 from syncline.reconciler.sshsig import sign
 from syncline.state.empty import EmptyState
 from tests.people import allowing, person
-from tests.repository import CUSTOMERS, edited
+from tests.repository import CUSTOMERS, desired, edited
 from tests.unit.planner.states import applied, planned
 
 FLOW = ObjectKey("acme", "Import", "customers")
@@ -68,3 +69,46 @@ def test_signatures_of_what_does_not_cover_the_change_are_not_checked(tmp_path, 
     assert found.blocked[FLOW].code == "SYN721"
     assert gate._checks == 0
     assert not rule.nobody
+
+
+def demanding(changes):
+    """What the tenant acme demands, as it is applied."""
+    texts = edited("tenant.yaml", "spec:\n", f"spec:\n  changes: {changes}\n")
+    return demands_of(desired(texts).of_kind("Tenant"))
+
+
+def test_a_tenant_demands_more_people_than_the_operator(tmp_path, ada):
+    """One approver is enough for the operator and not for the tenant; two are."""
+    grace = person(tmp_path / "keys", "grace")
+    rule = Rule(allowing(tmp_path / "approvers", ada, grace))
+    put(tmp_path, APPROVAL, {"0": sign(APPROVAL.text, ada.key)})
+    two = demanding("{approvals: {count: 2}}")
+
+    one = Gate(rule, tmp_path, lambda base: frozenset()).judge(PLAN, EmptyState(), two)  # noqa: ARG005
+    put(tmp_path, APPROVAL, {"1": sign(APPROVAL.text, grace.key)})
+    both = Gate(rule, tmp_path, lambda base: frozenset()).judge(PLAN, EmptyState(), two)  # noqa: ARG005
+
+    assert "1 of 2 approvers signed it" in one.blocked[FLOW].message
+    assert not both.blocked
+    assert both.uses[0].signers == ("ada@example.com", "grace@example.com")
+
+
+def test_what_a_tenant_demands_waits_where_nobody_knows_the_approvers(tmp_path):
+    """A daemon without a file of approvers holds back what a tenant wants approved, and says why; nothing else."""
+    gate = Gate(None, tmp_path, lambda base: frozenset())  # noqa: ARG005
+
+    held = gate.judge(PLAN, EmptyState(), demanding("{approvals: {count: 2}}"))
+
+    assert held.blocked[FLOW].code == "SYN720"
+    assert "nobody told the daemon who may approve" in held.blocked[FLOW].message
+    assert not gate.judge(PLAN, EmptyState(), demanding("{}")).blocked
+
+
+def test_a_change_outside_the_windows_waits_for_them_approved_or_not(tmp_path):
+    """Windows hold back what no approval is needed for as well."""
+    gate = Gate(None, tmp_path, lambda base: frozenset())  # noqa: ARG005
+    never = demanding("{windows: {deny: [{start: '00:00', end: '12:00'}, {start: '12:00', end: '00:00'}]}}")
+
+    assert {key: waiting.code for key, waiting in gate.judge(PLAN, EmptyState(), never).blocked.items()} == {
+        FLOW: "SYN692"
+    }

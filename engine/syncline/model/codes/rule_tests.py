@@ -1,4 +1,4 @@
-"""Codes of findings about tests of policy rules, and about policy inside a run (SYN690 to SYN694)."""
+"""Codes of findings about tests of rules, detections, and windows of changes (SYN690 to SYN694)."""
 
 from __future__ import annotations
 
@@ -22,5 +22,12 @@ CODES: tuple[Code, ...] = (
         "Give exactly one of form and pattern; patterns are RE2.",
         bad="- {class: pci.pan}",
         good="- {class: pci.pan, form: card}",
+    ),
+    Code(
+        "SYN692",
+        "waits for a window",
+        "The tenant lists spans of the week in which changes may be applied (`changes.windows`), and it isn't one of "
+        "them now. What has to do with the change waits as well; everything else is applied.",
+        "Nothing: it is applied when the next window begins. What can't wait is applied with `syncline apply`.",
     ),
 )

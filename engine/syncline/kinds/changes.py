@@ -1,0 +1,42 @@
+"""When and by whose approval what a tenant declares may change."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from syncline.kinds.base import Spec
+from syncline.kinds.window import Windows
+
+#: Which changes need an approval: those that can't be undone or open something up, or every one.
+Required = Literal["risky", "always"]
+
+
+class Approvals(Spec):
+    """Whose approval a change needs before a daemon applies it, besides what its operator demands."""
+
+    required: Annotated[
+        Required,
+        Field(description="Which changes: risky ones, that can't be undone or open something up, or always."),
+    ] = "risky"
+    count: Annotated[
+        int, Field(ge=1, le=10, description="How many people must have approved, none of them an author of the change.")
+    ] = 2
+
+
+class Changes(Spec):
+    """
+    What holds for changes of what the tenant declares, and of what is shared by tenants. A daemon goes by what is
+    applied: a commit that loosens it is judged by what it was. `syncline apply` doesn't ask.
+    """
+
+    approvals: Annotated[
+        Approvals | None, Field(description="Approvals that changes need. Absent: those that the operator demands.")
+    ] = None
+    windows: Annotated[
+        Windows, Field(description="Spans of the week in which changes may, or may not, be applied; others wait.")
+    ] = Windows.model_construct()
+    time_zone: Annotated[
+        str, Field(description="IANA time zone that the windows are read in, such as Europe/Berlin.")
+    ] = "UTC"
