@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import polars as pl
 import pytest
 
 from syncline import workflow
@@ -142,3 +143,15 @@ def test_a_class_that_the_source_declares_when_it_is_open_is_judged(tmp_path: Pa
 def test_without_detection_values_are_not_looked_at(tmp_path: Path) -> None:
     """A tenant that declares nothing pays nothing, and keeps what it has."""
     assert ran(home(tmp_path, CUSTOMERS, ["4111111111111111"])).receipt.counts.written == 1
+
+
+def test_what_one_batch_was_denied_all_are(tmp_path: Path) -> None:
+    """Batches are mapped side by side: one that was denied first doesn't let another with the same class through."""
+    settings = home(tmp_path, CARDS, ["Anna"])
+    with workflow.engine(settings) as engine:
+        item = engine.applied().flow(FLOW)
+        watch = engine.watch(item, engine.applied())
+        frame = pl.DataFrame({"id": [1], "name": ["4111111111111111"], "email": ["a@b.example"]})
+        for _ in range(3):
+            with pytest.raises(Denied):
+                watch.batch(frame)

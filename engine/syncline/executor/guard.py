@@ -44,6 +44,16 @@ def check_rejects(guards: Guards, counts: Counts) -> None:
         )
 
 
+def check_volume(guards: Guards, counts: Counts) -> None:
+    """Denied when a run would write more rows than `maxRows`."""
+    if guards.max_rows is not None and counts.written > guards.max_rows:
+        raise Denied(
+            f"the run would write {counts.written:,} rows, more than maxRows {guards.max_rows:,}",
+            code="SYN518",
+            help="Look whether the source sends what it should; if so, raise guards.maxRows and run again.",
+        )
+
+
 def check_deletes(guards: Guards, deleted: int, there: Callable[[], int]) -> None:
     """Denied when a run would delete more rows than `maxDeletes` allows, of those `there` without its deletes."""
     if guards.max_deletes is None or not deleted:

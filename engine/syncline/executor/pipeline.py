@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from syncline.executor.guard import check_rejects, may_judge
+from syncline.executor.guard import check_rejects, check_volume, may_judge
 from syncline.executor.halt import HEARD_WITHIN, Halt
 from syncline.executor.threads import borrow
 from syncline.model.errors import Again, Denied, SynclineError
@@ -275,6 +275,7 @@ def load(
         nonlocal size
         try:
             check_rejects(guards, judged())
+            check_volume(guards, judged())
         except Denied:
             settle()
             for further, prepared in enumerate(held):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from syncline.executor.absence import Absence, Sight
+    from syncline.executor.anonymity import Groups
     from syncline.executor.tombstones import Tombstones
     from syncline.executor.watch import Watch
     from syncline.kinds.sync import Control
@@ -105,7 +106,7 @@ class Preparer:
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read
-    lacks is deleted. `watch`: policy for what turns up in the rows.
+    lacks is deleted. `watch`: policy for what turns up in the rows; `groups` counts rows that are alike.
     """
 
     columns: Columns
@@ -118,6 +119,7 @@ class Preparer:
     control: Control | None = None
     absence: Absence | None = None
     watch: Watch | None = None
+    groups: Groups | None = None
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -128,6 +130,8 @@ class Preparer:
         prepared = self._whole(batch) if self.tombstones is None else self._divided(batch, self.tombstones)
         if self.watch is not None:
             self.watch.batch(prepared.frame)
+        if self.groups is not None:
+            self.groups.add(prepared.frame)
         if self.control is None:
             return prepared
         return replace(prepared, sums=sums_of(prepared.frame, self.control))

@@ -17,7 +17,7 @@ from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import added, check_control
-from syncline.executor.guard import check_deletes, check_rejects, check_rows, max_shrink, unchanged
+from syncline.executor.guard import check_deletes, check_rejects, check_rows, check_volume, max_shrink, unchanged
 from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
@@ -226,6 +226,7 @@ def _refused(guards: Guards, seen: _Rehearsed, counts: Counts) -> str:
     there = seen.there or 0
     try:
         check_rejects(guards, counts)
+        check_volume(guards, counts)
         check_rows(guards, counts)
         check_control(guards, Checkpoint("", "", "", counts=counts, sums=seen.sums))
         if seen.target.mode != "replace":

@@ -17,6 +17,7 @@ from syncline.audit.records import run_key
 from syncline.executor.absence import absence_of
 from syncline.executor.admission import DailyRows, tenant_spec
 from syncline.executor.adopting import take_over
+from syncline.executor.anonymity import Groups
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, confirmed, differences
@@ -305,6 +306,7 @@ class Run:
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
             preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control, watch=watch)
+            preparer.groups = Groups(guards.anonymity) if guards.anonymity is not None else None
             self._first_pass(source.read(start.position), preparer, start, total)
         self.progress.phase("loading")
         into = Target(
@@ -442,6 +444,8 @@ class Run:
             if not unchanged(self.flow, end):
                 check_rows(self.guards, end.counts)
                 check_control(self.guards, end)
+            if preparer.groups is not None:
+                preparer.groups.check()
             serial.call(lambda: self.facilities.store.drop_rejects(start.run, 1))
         finally:
             serial.close()

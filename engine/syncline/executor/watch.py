@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -49,7 +50,7 @@ class Watch:
     """
     Watches the batches of one run. `facts` are those that were judged last; `notes` tell what was found and allowed.
 
-    Not for several threads at once.
+    Batches may be watched by several threads at once. What one of them is denied, the others are as well.
     """
 
     flow: Flow
@@ -58,6 +59,7 @@ class Watch:
     detects: tuple[Detect, ...]
     notes: list[str] = field(default_factory=list)
     _seen: set[tuple[str, str]] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
 
     def source(self, columns: Columns) -> None:
         """`Denied` where the source, now that it is open, says of fields that they are of classes that may not flow."""
@@ -73,11 +75,13 @@ class Watch:
             count = found(series, detect)
             if not count or not _enough(detect, count, series.len() - series.null_count()):
                 continue
-            self._seen.add((name, detect.data_class))
             what = f"{count:,} values of {name} that look like {detect.data_class}, which nothing declares"
-            now = tuple(_of_class(fact, detect.data_class) if fact.target == name else fact for fact in self.facts)
-            self._judge(now, what)
-            self.notes.append(f"policy allowed {what}")
+            with self._lock:
+                if (name, detect.data_class) not in self._seen:
+                    now = (_of_class(fact, detect.data_class) if fact.target == name else fact for fact in self.facts)
+                    self._judge(tuple(now), what)
+                    self._seen.add((name, detect.data_class))
+                    self.notes.append(f"policy allowed {what}")
 
     def _open(self, frame: pl.DataFrame) -> Iterator[tuple[str, Detect]]:
         """Fields in the clear with what is still looked for in them."""
@@ -94,11 +98,11 @@ class Watch:
                         yield name, detect
 
     def _judge(self, now: tuple[FlowFact, ...], what: str) -> None:
-        self.facts = now
         results = concerning(check(self.asked(now)), self.flow)
         denied = tuple(result for result in results if not result.allowed)
         if denied:
             raise Watched(f"policy denies {self.flow.key}, by {what}: {denied[0].message}", denied)
+        self.facts = now  # only what was allowed: of what was denied every batch is to be judged
 
 
 def _of_class(fact: FlowFact, name: str) -> FlowFact:

@@ -33,7 +33,7 @@ PROGRESS_DEADLINE: Final = (
     "Longest time without a record, or an answer of an API to go on with, and longest time that a destination may take "
     "for one batch, after which a run is ended; the next one continues where it stopped."
 )
-GUARDS: Final = "Bounds past which a run stops: too many rejects, too many lost rows, too few rows."
+GUARDS: Final = "Bounds past which a run stops: too many rejects, lost rows or rows, too few rows, other totals."
 EXISTING: Final = (
     "What the first run does with a table that is there already, has rows, and that no flow made: refuse leaves it "
     "alone and fails, adopt writes to it as it is, if it fits."
@@ -62,8 +62,18 @@ class Control(Spec):
     ] = {}
 
 
+class Anonymity(Spec):
+    """A floor of k-anonymity: each row of a run is alike with others in the fields by which people are told apart."""
+
+    fields: Annotated[
+        tuple[Identifier, ...],
+        Field(min_length=1, description="Target fields that tell people apart together, such as born, zip and sex."),
+    ]
+    k: Annotated[int, Field(ge=2, le=10_000, description="Fewest rows of the run that have the same values in them.")]
+
+
 class Guards(Spec):
-    """Bounds past which a run stops: rejects, deletes, lost rows, too few rows, control totals."""
+    """Bounds past which a run stops: rejects, deletes, rows lost, too few or too many, control totals, anonymity."""
 
     max_rejects: Annotated[
         Share | None,
@@ -85,6 +95,16 @@ class Guards(Spec):
     ] = None
     min_rows: Annotated[
         int | None, Field(ge=0, description="Fewest rows that a run must write; with fewer it fails at its end.")
+    ] = None
+    max_rows: Annotated[
+        int | None, Field(ge=1, description="Most rows that a run may write; a batch with more is not committed.")
+    ] = None
+    anonymity: Annotated[
+        Anonymity | None,
+        Field(
+            description="How many rows of an import with validate: before-commit must be alike; otherwise nothing "
+            "of it is written."
+        ),
     ] = None
     control: Annotated[
         Control | None,

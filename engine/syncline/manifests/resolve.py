@@ -19,6 +19,7 @@ from syncline.kinds.stream import FileStream, RestStream
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
 from syncline.manifests import versions
+from syncline.manifests.anonymity import anonymity
 from syncline.manifests.catalog import catalog as shipped
 from syncline.manifests.chains import check_chains
 from syncline.manifests.config import check_config
@@ -307,6 +308,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
     yield from deletes(flow)
     yield from retirement(flow)
     yield from control(flow)
+    yield from anonymity(flow)
     yield from reactions(flow)
     yield from absent(flow)
     yield from rollback(flow)

@@ -71,6 +71,7 @@ def _terms(flow: Flow, compiled: Compiled) -> Terms:
         honoured=bool(use.opt_out) and compiled.where is not None and leaves_out(compiled.where, use.opt_out or ""),
         write=flow.spec.write,
         deletes=flow.spec.deletes if isinstance(flow.spec, SyncSpec) else "ignore",
+        k=flow.spec.guards.anonymity.k if flow.spec.guards.anonymity is not None else 0,
         absent=flow.spec.absent if isinstance(flow.spec, SyncSpec) else "keep",
     )
 

@@ -43,7 +43,8 @@ class End:
 class Terms:
     """
     What a flow declares of the use of its records; '' where it doesn't. `opt_out` is the field that says who opted out,
-    `honoured` whether the mapping leaves these records out. `write`, `deletes` and `absent` are as the flow has them.
+    `honoured` whether the mapping leaves these records out. `write`, `deletes` and `absent` are as the flow has them,
+    `k` is its floor of anonymity, 0 for none.
     """
 
     purpose: str = ""
@@ -55,6 +56,7 @@ class Terms:
     write: str = ""
     deletes: str = "ignore"
     absent: str = "keep"
+    k: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ def flow_values(fact: FlowFact) -> dict[str, Any]:
         "write": terms.write,
         "deletes": terms.deletes,
         "absent": terms.absent,
+        "k": terms.k,
     }
 
 
@@ -119,6 +120,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "write": "upsert",
             "deletes": "hard",
             "absent": "keep",
+            "k": 0,
         },
         "change": {
             "action": "update",

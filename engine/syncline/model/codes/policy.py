@@ -127,4 +127,21 @@ CODES: tuple[Code, ...] = (
         bad="- {to: note, from: note}",
         good="- {to: note, from: note, class: pci.pan, protect: drop}",
     ),
+    Code(
+        "SYN517",
+        "rows that aren't anonymous enough",
+        "Fewer rows of an import are alike in the fields of `guards.anonymity` than it asks for, so that people could "
+        "be told apart; nothing was written. Or the guard can't be held: the flow isn't an import with `validate: "
+        "before-commit`, or doesn't write such a field.",
+        "Generalise the fields further, drop one, or leave out rare records by the mapping's `where`.",
+        good="guards: {anonymity: {fields: [born, zip], k: 5}}",
+    ),
+    Code(
+        "SYN518",
+        "more rows than a run may write",
+        "A run would write more rows than `guards.maxRows`. The batch that would exceed it isn't committed; what was "
+        "committed before stays.",
+        "Look whether the source sends what it should; if so, raise the bound.",
+        good="guards: {maxRows: 100000}",
+    ),
 )

@@ -1,0 +1,36 @@
+"""What a floor of k-anonymity demands of a flow: that all is looked at first, and that its fields are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from syncline.kinds.import_ import ImportSpec
+from syncline.kinds.mapping import MappingSpec
+from syncline.manifests.findings import Problem
+from syncline.manifests.flow import Flow
+from syncline.manifests.text import listed, nearest
+
+
+def anonymity(flow: Flow) -> Iterator[Problem]:
+    """Findings about a floor that can't be held."""
+    wanted, mapping = flow.spec.guards.anonymity, flow.mapping.spec
+    if wanted is None or not isinstance(mapping, MappingSpec):
+        return
+    path = ("spec", "guards", "anonymity")
+    if not isinstance(flow.spec, ImportSpec) or flow.spec.validate_first != "before-commit":
+        yield Problem(
+            "SYN517",
+            path,
+            "how many records are alike is known only once all are read",
+            expected="an Import with validate: before-commit",
+        )
+    written = [field.to for field in mapping.fields if field.protect != "drop"]
+    for position, name in enumerate(wanted.fields):
+        if name not in written:
+            yield Problem(
+                "SYN517",
+                (*path, "fields", position),
+                f"the mapping {flow.mapping.key.name!r} writes no field {name!r}",
+                expected=f"one of {listed(written)}",
+                suggestion=nearest(name, written),
+            )
