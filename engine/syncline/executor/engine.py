@@ -17,7 +17,7 @@ from syncline.executor.watch import Watch, detects_of
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Stalled, SynclineError
 from syncline.policy.check import check, concerning
-from syncline.policy.facts import facts
+from syncline.policy.facts import facts, facts_of
 from syncline.policy.rule import Subjects
 from syncline.state.store import RunRecord
 
@@ -123,14 +123,13 @@ class Engine:
 
     def watch(self, item: CompiledFlow, applied: Applied) -> Watch:
         """Policy for what turns up inside a run of a flow: asked again, today, with the facts that were found."""
-        every, root = self._facts(applied), self.facilities.settings.root
-        today = dt.datetime.now(dt.UTC).date()
-        key = item.flow.key
+        root, key = self.facilities.settings.root, item.flow.key
 
         def asked(now: tuple[FlowFact, ...]) -> Subjects:
-            return Subjects(applied.desired, {**every, key: now}, (), today, root)
+            today = dt.datetime.now(dt.UTC).date()
+            return Subjects(applied.desired, {**self._facts(applied), key: now}, (), today, root)
 
-        return Watch(item.flow, asked, every[key], detects_of(applied.desired, key))
+        return Watch(item.flow, asked, facts_of(item.flow, item.compiled), detects_of(applied.desired, key))
 
     def _facts(self, applied: Applied) -> dict[ObjectKey, tuple[FlowFact, ...]]:
         return facts({key: (other.flow, other.compiled) for key, other in applied.flows.items()})

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.executor.rejects import seal, unseal
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import reads
-from syncline.mapping.protect import keyed_hash
+from syncline.mapping.keyed import keyed_hash
 from syncline.mapping.records import Misplaced, frame_of, inferred
 from syncline.model.errors import Invalid
 from syncline.model.event import Action

@@ -154,7 +154,7 @@ class _Compiler:
             if field is None:
                 continue  # no field, or one with findings of its own
             why = ""
-            if field.protection in {"drop", "mask"}:
+            if field.protection in {"drop", "mask", "generalize"}:
                 why = "its value is never written"
             elif field.target.type.name not in _TELLING:
                 why = f"nothing is looked for by a {field.target.type}"

@@ -28,6 +28,7 @@ SHARED_MODULES = {
     "stream",
     "table",
     "write",
+    "suspend",
     "window",
 }
 
