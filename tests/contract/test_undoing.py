@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from syncline.connectors.sql.images import TABLE
-from syncline.model.errors import Invalid
+from syncline.model.errors import Again, Invalid
 from syncline.sdk.conformance_destination import EVERY_TYPE, sample
 from syncline.sdk.destination import Written
 from syncline.sdk.reversal import Keeping, Undoing, Undone
@@ -226,6 +226,32 @@ def test_a_column_that_is_gone_is_named(place, keys):
         undo(place, keys, "run-1")
     assert caught.value.code == "SYN764"
     assert len(place.execute("SELECT * FROM orders")) == 1
+
+
+def test_a_write_that_comes_in_between_has_the_batch_tried_again(place, keys):
+    """A row that others insert between the look and the merge would be kept wrongly: nothing is written then."""
+    if place.dialect == "sqlite":
+        pytest.skip("nobody else writes to SQLite while a batch is written")
+    load(place, keys, "run-0", rows())
+    destination = place.open()
+    writer = destination.open(target_of(PLAIN, run="run-1", keeping=Keeping(WEEK, keys.seal)))
+    copy_out, looks = destination._database.copy_out, list[str]()
+
+    def meanwhile(query):
+        found = copy_out(query)
+        if not looks:
+            place.execute("INSERT INTO orders VALUES ('a', 1, 'theirs', 1)")
+        looks.append(query)
+        return found
+
+    destination._database.copy_out = meanwhile
+    with pytest.raises(Again):
+        writer.write(rows(("a", 1, "ours", 1), ("a", 2, "ours", 2)), "c")
+    assert [row[:3] for row in there(place)] == [("a", 1, "theirs")]
+    assert place.open().kept("run-1") is None
+    assert writer.write(rows(("a", 1, "ours", 1), ("a", 2, "ours", 2)), "c") == Written(1, 1)
+    assert undo(place, keys, "run-1") == Undone(deleted=1, restored=1)
+    assert [row[:3] for row in there(place)] == [("a", 1, "theirs")]
 
 
 def test_who_is_erased_is_not_kept(place, keys):

@@ -6,14 +6,18 @@ import os
 import sqlite3
 import time
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from syncline import workflow
+from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, Stalled
+from syncline.model.event import rfc3339
 from syncline.model.run import RunState
 from syncline.sdk.reversal import Undone
+from syncline.state.store import RunRecord
 from tests.e2e.house import Scenario, audit_events, audit_ok, build, customers, rows
 
 SCENARIO = Scenario("upsert", kind="Import")
@@ -124,6 +128,21 @@ def test_runs_are_undone_newest_first_and_once(tmp_path):
     undo(settings, first.record.id)
     assert table(tmp_path) == []
     assert run(settings).receipt.counts.inserted > first.receipt.counts.inserted
+
+
+def test_half_of_a_rollback_keeps_the_import_from_running(tmp_path):
+    """While a rollback is begun and not ended, the import is refused and told how to go on; then it runs again."""
+    settings = house(tmp_path)
+    result = run(settings)
+    begun = RunRecord("20990101T000000-aaaaaa", SCENARIO.key, RunState.pending, "rollback", "", "", rfc3339())
+    begun = replace(begun, parent=result.record.id)
+    with open_facilities(settings) as facilities:
+        for state in (RunState.pending, RunState.running, RunState.interrupted):
+            facilities.store.put_run(replace(begun, state=state))
+    stopped = refused("SYN763", run, settings)
+    assert f"syncline runs rollback {result.record.id} --yes" in stopped.help
+    assert undo(settings, result.record.id).record.id == begun.id
+    assert run(settings).receipt.counts.inserted == result.receipt.counts.inserted
 
 
 def test_only_what_was_kept_is_undone(tmp_path):

@@ -100,8 +100,9 @@ class KeptPosition:
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """A run. `trigger` is `manual`, `schedule`, `event`, `drift` (it heals) or `retry`; `parent` the run that a retry
-    retries. Times are RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it is final.
+    """A run. `trigger` is `manual`, `schedule`, `event`, `drift` (it heals), `retry` or `rollback`; `parent` the run
+    that is retried or undone. Times are RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it
+    is final.
     """
 
     id: str
