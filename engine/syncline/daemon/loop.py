@@ -23,6 +23,7 @@ from syncline.daemon.expiry import Expiry
 from syncline.daemon.follower import Source, Standing
 from syncline.daemon.followers import Followers
 from syncline.daemon.looks import Looks
+from syncline.daemon.memory import few_pools, give_back
 from syncline.daemon.notifier import notifying
 from syncline.daemon.own_disk import WORK, own_disk
 from syncline.daemon.starts import Starter
@@ -32,6 +33,7 @@ from syncline.model.errors import Again, Stalled, Waiting
 if TYPE_CHECKING:
     from syncline.daemon.publish import Publisher
     from syncline.executor.engine import Engine
+    from syncline.executor.facilities import Facilities
     from syncline.reconciler.approvals import Rule
     from syncline.settings import Settings
     from syncline.state.store import Lease
@@ -157,6 +159,7 @@ class Daemon:
         A state that is out of reach or can't be used, and a disk that is full or fails, end nothing: it is told, and
         tried again after longer and longer waits, from the beginning. Raises what waiting doesn't mend.
         """
+        few_pools()
         pause = 0.0
         while not stop.is_set():
             began = time.monotonic()
@@ -216,8 +219,8 @@ class Daemon:
                     if not store.holds(lease):
                         self._tell("the lease ran out before it could be renewed: another daemon may work now")
                         return
-                    if followers.look(facilities, engine.applied()) and self._publisher is not None:
-                        self._publisher.publish(facilities)
+                    if followers.look(facilities, engine.applied()):
+                        self._looked(facilities)
                     starter.tick(_now())
                     attempts.tick(_now())
                     looks.tick()
@@ -232,6 +235,12 @@ class Daemon:
             attempts.close()
             looks.close()
             self.status.leading = False
+
+    def _looked(self, facilities: Facilities) -> None:
+        """After a look at a source: what it left behind is given back, and snapshots follow."""
+        give_back()
+        if self._publisher is not None:
+            self._publisher.publish(facilities)
 
     def _rest(self) -> None:
         """Waits for the next tick, or for what comes before it."""

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql
 
 BUSY_SECONDS = 10.0
+#: Pages that a connection to SQLite keeps, in KiB: there are a dozen, and the system keeps the file's pages as well.
+PAGES_KIB = 512
 CONNECT_SECONDS = 10
 
 #: What libpq is told. A server that falls silent is given up within fifteen seconds, so that who waits for it goes on.
@@ -156,6 +158,7 @@ def open_sqlite(path: Path, clock: Callable[[], float] = time.time) -> Database:
         try:
             _use_wal(connection)
             connection.execute("PRAGMA foreign_keys=ON")
+            connection.execute(f"PRAGMA cache_size=-{PAGES_KIB}")
         except BaseException:
             connection.close()
             raise

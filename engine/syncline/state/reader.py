@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, func, or_, select
@@ -304,17 +305,17 @@ def run_columns(run: RunRecord) -> dict[str, Any]:
 
 
 def applied_object(row: Row[Any]) -> AppliedObject:
-    """A row of `objects`."""
+    """A row of `objects`. Thousands are of one commit: its texts are there once."""
     return AppliedObject(
         _key(row),
         row.digest,
         row.document,
         row.place,
-        row.revision,
-        row.plan,
+        intern(row.revision),
+        intern(row.plan),
         row.generation,
-        row.applied,
-        row.source,
+        intern(row.applied),
+        intern(row.source),
     )
 
 

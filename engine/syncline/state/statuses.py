@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Text, bindparam, cast, delete, insert, or_, select
@@ -205,8 +206,16 @@ def _columns(status: Status) -> dict[str, Any]:
 
 
 def _status(row: Row[Any]) -> Status:
+    # Of thousands of objects most say the same, of one commit and one moment: each text is there once.
     conditions = tuple(
-        Condition(ConditionType(c["type"]), Truth(c["status"]), c["reason"], c["message"], c["revision"], c["changed"])
+        Condition(
+            ConditionType(c["type"]),
+            Truth(c["status"]),
+            intern(c["reason"]),
+            intern(c["message"]),
+            intern(c["revision"]),
+            intern(c["changed"]),
+        )
         for c in row.conditions
     )
     return Status(ObjectKey(row.tenant, row.kind, row.name), conditions, row.generation, row.attempts, row.retry)
