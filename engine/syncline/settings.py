@@ -12,6 +12,10 @@ without it, the state does. `SYNCLINE_EGRESS_PRIVATE` lists private networks and
 flow may reach, as if each tenant named them in `spec.egress.private`; by default there are none. `SYNCLINE_WITNESSES`
 is the file that says which witnesses have to cosign the audit log; by default `witnesses.policy` in the root.
 
+Places of keys and secrets have variables of their own, under the names that their owners gave them: `hsm.py`
+(`SYNCLINE_PKCS11_MODULE`, `SYNCLINE_PKCS11_PIN`), `audit/log_signer.py` (`SYNCLINE_AUDIT_SIGNER`),
+`secrets/vault_client.py` (`VAULT_…`), `secrets/aws.py` (`AWS_…`), `secrets/command.py` (`SYNCLINE_SECRET_COMMANDS`).
+
 `SYNCLINE_PROXY=environment` has the usual variables `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` apply to every
 integration that declares no proxy itself; without it they are ignored, since the manifests are the truth. With
 `SYNCLINE_PROXY_LOOKUP=proxy` that proxy is told names, and looks them up; by default it is told checked addresses.

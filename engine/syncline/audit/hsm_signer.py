@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline import hsm
-from syncline.audit.key_text import place_key, read_key_file
+from syncline.audit.key_file import place_key, read_key_file
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import EcdsaKey, VerifierKey, read_verifier
 from syncline.model.errors import Invalid, Stalled

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncline.audit.key_text import place_key, read_key_file
+from syncline.audit.key_file import place_key, read_key_file
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import VerifierKey
 from syncline.model.errors import Stalled
