@@ -207,12 +207,19 @@ def place_of(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Plac
             return postgres_place(request.getfixturevalue("postgres_url"), folder)
 
 
-def mariadb_place(url: str, folder: Path) -> Place:
-    """A database of its own at the server of a URL."""
+def mariadb_instance(url: str, folder: Path) -> Instance:
+    """An integration of the database of a URL, which may hold user and password."""
     parts = urlsplit(url)
     login = Credentials("basic", {"username": parts.username or "root"}, {"password": Secret(parts.password or "")})
-    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"/t_{uuid4().hex[:12]}")
-    place = Place(Instance("server", Spec(), Spec(), {"url": urlunsplit(plain)}, folder, login))
+    plain = parts._replace(netloc=parts.netloc.rpartition("@")[2])
+    return Instance("server", Spec(), Spec(), {"url": urlunsplit(plain)}, folder, login)
+
+
+def mariadb_place(url: str, folder: Path) -> Place:
+    """A database of its own at the server of a URL."""
+    named = urlsplit(url)._replace(path=f"/t_{uuid4().hex[:12]}")
+    place = Place(mariadb_instance(urlunsplit(named), folder))
+    plain = urlsplit(place.url)
     with _mariadb(urlunsplit(plain._replace(path="")), place.login) as connection, connection.cursor() as cursor:
         # Of a character set that texts don't have, so that ours is seen to be asked for.
         cursor.execute(f"CREATE DATABASE {quoted(plain.path[1:])} CHARACTER SET latin1")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -16,11 +18,14 @@ from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.sdk.destination import Fence, Refusal, Written, refusals
 from syncline.sdk.source import Credentials
+from tests.contract.mariadb_run import BATCHES, rows
 from tests.contract.sql_places import FLOW, Place, frame_of, mariadb_place, schema_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from syncline.sdk.destination import WriteMode
 
 ORDERS = schema_of({"id": "integer", "name": "string", "total": "decimal(14,2)"}, "id")
 ROW = frame_of(ORDERS, (1, "secret-value", Decimal(1)))
@@ -167,6 +172,35 @@ class TestReplacing:
         assert [row[0] for row in server.read("orders", ORDERS)] == [1]
         assert "orders__syncline_new" in server.tables()
         assert "orders__syncline_old" not in server.tables()
+
+
+class TestKilling:
+    @pytest.mark.parametrize("mode", ["upsert", "replace"])
+    def test_kill_9_at_any_time(self, server: Place, mariadb_server_url: str, mode: WriteMode):
+        """A run that is killed at any time and continued, each time, leaves the rows of one that wasn't; nothing is beside."""
+        server.open().open(target_of(ORDERS)).write(ROW, "before")
+        url = urlsplit(mariadb_server_url)._replace(path=urlsplit(server.url).path).geturl()
+        command = [sys.executable, "-m", "tests.contract.mariadb_run", url, mode, "run-2"]
+        kills, delay = 0, 0.0
+        while True:
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+                assert process.stdout.readline() == "begun\n"
+                try:
+                    out, _ = process.communicate(timeout=delay)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    kills, delay = kills + 1, delay + 0.03
+                    continue
+            assert out == "done\n"
+            break
+
+        expected = {n: (n, f"run-2 {n}", batch) for batch in range(BATCHES) for n, _, batch in rows("run-2", batch)}
+        if mode == "upsert":
+            expected.setdefault(1, (1, "secret-value", 1))
+        assert kills >= 3
+        assert server.read("orders", ORDERS) == [expected[n] for n in sorted(expected)]
+        assert server.open().checkpoint(FLOW) == "run-2/end"
+        assert "orders__syncline_new" not in server.tables()
 
 
 class TestFailing:
