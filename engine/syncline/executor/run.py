@@ -1,7 +1,7 @@
 """One run, from its start to its receipt.
 
 It is checked by policy, continued from the destination's checkpoint where one is unfinished, moved by `pipeline.load`,
-finished at the destination, and told in the state and the audit log. `engine.py` begins it, under a lease.
+finished at the destination, and told in the state and the audit log (`ending.py`). `engine.py` begins it under a lease.
 """
 
 from __future__ import annotations
@@ -20,26 +20,24 @@ from syncline.executor.adopting import take_over
 from syncline.executor.anonymity import Groups
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
-from syncline.executor.control import check_control, confirmed, differences
+from syncline.executor.control import check_control, differences
 from syncline.executor.credentials import note_credential
+from syncline.executor.ending import finish, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.in_order import InOrder
-from syncline.executor.outcome import Outcome, outcome
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
-from syncline.executor.provable import Provable, folder_of, refuse_sending, root_of
-from syncline.executor.rejects import seal_sample
-from syncline.executor.start import forgotten, is_final, left_open, new_run_id, start_of
+from syncline.executor.provable import Provable, folder_of, refuse_sending
+from syncline.executor.start import forgotten, left_open, new_run_id, start_of
 from syncline.executor.tombstones import tombstones_of
-from syncline.executor.watch import Watched
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards, SyncSpec
 from syncline.model import units
-from syncline.model.errors import Denied, Invalid, SynclineError
-from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
-from syncline.model.run import Counts, Receipt, RunState, next_state
+from syncline.model.errors import Denied, Invalid
+from syncline.model.event import Action, Event, EventOutcome, rfc3339
+from syncline.model.run import Counts, RunState, next_state
 from syncline.policy.check import diagnostics
 from syncline.sdk.destination import Counting, Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
 from syncline.sdk.offers import offers
@@ -48,12 +46,11 @@ from syncline.sdk.source import Digesting, Measured
 from syncline.state.store import Lease, RunRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.executor.pipeline import Sink
-    from syncline.manifests.flow import Flow
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch
     from syncline.sdk.destination import Destination, Writer
@@ -62,10 +59,6 @@ if TYPE_CHECKING:
 
 #: Parts of an import that are worked on at the same time, unless it says how many. Each takes up to 100 MB.
 MOST_PARTITIONS = 4
-
-
-#: Digests of files in an event at most; the receipt has all of them.
-_MOST_DIGESTS = 20
 
 
 def _terms(item: CompiledFlow, work: Work) -> tuple[WriteMode, Guards]:
@@ -132,7 +125,7 @@ class Run:
                 self._record_start(start, events)
                 return self._move(serial, source, destination, start)
             except BaseException as error:
-                self._stopped(error)
+                stopped(self, error)
                 raise
 
     def _allow(self) -> list[Event]:
@@ -377,7 +370,7 @@ class Run:
         self.complete, self.record = True, replace(self.record, counts=done.counts)
         self.opener.notices += watch.notes
         files, rows = self._accounted(serial, source, destination, done)
-        return self._finish(committer, start, done, files, rows)
+        return finish(self, committer, start, done, files, rows)
 
     def _sink(self, committer: Committer, writer: Writer, run: str) -> Sink:
         """Where batches go: to the committer, past a note of each row where the flow's records are to be provable."""
@@ -459,163 +452,3 @@ class Run:
         files = source.digests(done.position) if offers(source, Digesting) else {}
         stream = self.flow.target.stream
         return files, serial.call(lambda: destination.count(stream)) if offers(destination, Counting) else None
-
-    def _finish(
-        self, committer: Committer, start: Checkpoint, done: Checkpoint, files: Mapping[str, str], rows: int | None
-    ) -> RunResult:
-        event = "finish-with-rejects" if done.counts.rejected else "succeed"
-        state = next_state(self.record.state, event)
-        seconds = time.perf_counter() - self.clock
-        receipt = Receipt(
-            run=done.run,
-            object=str(self.flow.key),
-            state=state,
-            counts=done.counts,
-            cursor_before=done.before,
-            cursor_after=done.position,
-            read_digest=done.read_digest,
-            written_digest=done.written_digest,
-            started=done.started,
-            finished=rfc3339(),
-            seconds=round(seconds, 3),
-            revision=self.record.revision,
-            plan=self.record.plan,
-            batches=done.sequence,
-            resumed=start.resumed,
-            source=self.flow.spec.source,
-            destination=self.flow.spec.to,
-            notes=(
-                *_untold(done.counts),
-                *_unswept(done),
-                *_unread(self.flow, done),
-                *confirmed(self.guards, done),
-                *done.told(),
-                *self.opener.notices,
-            ),
-            files=files,
-            rows=rows,
-        )
-        store, recorder = self.facilities.store, self.facilities.recorder
-        finish = recorder.event(
-            Action.run_finish,
-            key=self.flow.key,
-            run=done.run,
-            state=str(state),
-            read=done.counts.read,
-            written=done.counts.written,
-            rejected=done.counts.rejected,
-            skipped=done.counts.skipped,
-            read_digest=done.read_digest,
-            written_digest=done.written_digest,
-            revision=receipt.revision,
-            plan=receipt.plan,
-            **{name: count for name in ("deleted", "absent") if (count := getattr(done.counts, name))},
-        )
-        finish = replace(finish, details={**finish.details, **self._records(done)})
-        recorder.record([*committer.take_events(), _accounting(finish, receipt)])
-        self.record = replace(
-            self.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
-        )
-        store.finish_run(
-            self.record,
-            None if self.work.parent else done.dumps(),
-            {"runs": 1, "read": done.counts.read, "written": done.counts.written, **self.opener.counted()},
-        )
-        self.progress.finished(done.counts, seconds)
-        return RunResult(self.record, receipt)
-
-    def _records(self, done: Checkpoint) -> dict[str, str]:
-        """The root of the rows that were written, where they are to be provable and all of them are noted here."""
-        if self.flow.spec.evidence != "records":
-            return {}
-        root = root_of(folder_of(self.facilities.settings, done.run), done.sequence)
-        return {"records_root": root} if root else {}
-
-    def _stopped(self, error: BaseException) -> None:
-        """Records how it ended. A failure to record is noted on the error and doesn't hide it."""
-        try:
-            self._record_end(outcome(error), denied=isinstance(error, Denied))
-        except Exception as second:
-            error.add_note(f"Recording how the run ended failed as well: {second}")
-        finally:
-            self.progress.finished(self.record.counts, time.perf_counter() - self.clock)
-
-    def _record_end(self, ended: Outcome, *, denied: bool) -> None:
-        store, recorder = self.facilities.store, self.facilities.recorder
-        if is_final(self.record):
-            return  # it had ended; showing it failed
-        if self.record.state is RunState.pending:
-            store.put_run(self.record)
-        event = "fail" if self.record.state is RunState.pending else ended.event
-        if self.complete:
-            event = "interrupt"  # the next run has only to tell: one that began anew would append every row again
-        self.record = replace(
-            self.record,
-            state=next_state(self.record.state, event),
-            finished=rfc3339(),
-            error=ended.message,
-            error_code=ended.error.code,
-        )
-        store.put_run(self.record)
-        # What its clients counted matters most where it failed: how often they tried, and whether a breaker opened.
-        store.add_metrics(self.flow.key, {"errors": 1, **self.opener.counted()})
-        finish = recorder.event(
-            Action.run_finish,
-            outcome=EventOutcome.denied if denied else EventOutcome.failure,
-            key=self.flow.key,
-            run=self.record.id,
-            state=str(self.record.state),
-            code=ended.error.code,
-        )
-        events = list(self._decided(ended.error))
-        try:
-            events += self._kept_sample(ended.error)
-        finally:
-            recorder.record([*events, finish])
-
-    def _decided(self, error: SynclineError) -> Iterator[Event]:
-        """What policy decided of a batch, where that ended the run."""
-        if isinstance(error, Watched):
-            yield self.facilities.recorder.event(
-                Action.policy_decision,
-                outcome=EventOutcome.denied,
-                key=self.flow.key,
-                at="batch",
-                run=self.record.id,
-                rules=error.rules,
-            )
-
-    def _kept_sample(self, error: SynclineError) -> list[Event]:
-        """Keeps a sample of the answer that ended the run, sealed; the event that says so."""
-        if error.sample is None:
-            return []
-        facilities, key, run = self.facilities, self.flow.key, self.record.id
-        facilities.store.put_rejects(seal_sample(facilities.keys, key, run, error, error.sample))
-        digest = error.sample.sha256
-        return [facilities.recorder.event(Action.run_reject, key=key, run=run, sequence=0, count=0, sample=digest)]
-
-
-def _unread(flow: Flow, done: Checkpoint) -> tuple[str, ...]:
-    """A note where there was nothing to read."""
-    return ("no file has changed since the run before: nothing was read",) if unchanged(flow, done) else ()
-
-
-def _accounting(event: Event, receipt: Receipt) -> Event:
-    """The event with what ties the source's files to the destination's rows."""
-    told: dict[str, Detail] = {} if receipt.rows is None else {"rows": receipt.rows}
-    if receipt.files:
-        told["files"] = sorted(receipt.files.values())[:_MOST_DIGESTS]
-    return replace(event, details={**event.details, **told}) if told else event
-
-
-def _unswept(done: Checkpoint) -> tuple[str, ...]:
-    """A note where rows that the read lacks may be there all the same at the source."""
-    return (f"no row was deleted for being absent: {done.unsure}",) if done.unsure else ()
-
-
-def _untold(counts: Counts) -> tuple[str, ...]:
-    """A note where a kill came between a commit and its outcome: no row is lost by it, only what became of some."""
-    unknown = counts.written - counts.inserted - counts.updated - counts.unchanged - counts.deleted
-    if not unknown:
-        return ()
-    return (f"of {unknown:,} rows it isn't known whether they were inserted, updated or unchanged: the run was killed",)

@@ -19,6 +19,7 @@ T = TypeVar("T")
 KEPT = 16
 
 _idle: list[Thread] = []
+_giving_back = threading.Lock()
 
 
 class Thread:
@@ -44,10 +45,11 @@ class Thread:
         self._thread.name = name
 
     def _rest(self) -> None:
-        if len(_idle) < KEPT:
-            _idle.append(self)
-        else:
-            self._work.put(None)
+        with _giving_back:
+            if len(_idle) < KEPT:
+                _idle.append(self)
+                return
+        self._work.put(None)
 
     def _go_on(self) -> None:
         while (item := self._work.get()) is not None:

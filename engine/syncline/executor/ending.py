@@ -1,0 +1,197 @@
+"""How a run ends: with its receipt, or with why it didn't, in the state and the audit log."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncline.executor.control import confirmed
+from syncline.executor.guard import unchanged
+from syncline.executor.outcome import Outcome, outcome
+from syncline.executor.provable import folder_of, root_of
+from syncline.executor.rejects import seal_sample
+from syncline.executor.start import is_final
+from syncline.executor.watch import Watched
+from syncline.executor.work import RunResult
+from syncline.model.errors import Denied, SynclineError
+from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
+from syncline.model.run import Counts, Receipt, RunState, next_state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from syncline.executor.checkpoint import Checkpoint
+    from syncline.executor.commit import Committer
+    from syncline.executor.run import Run
+    from syncline.manifests.flow import Flow
+
+#: Digests of files in an event at most; the receipt has all of them.
+_MOST_DIGESTS = 20
+
+
+def finish(
+    run: Run, committer: Committer, start: Checkpoint, done: Checkpoint, files: Mapping[str, str], rows: int | None
+) -> RunResult:
+    """Ends a run that moved everything: the receipt, its evidence, and the state's record, in this order."""
+    event = "finish-with-rejects" if done.counts.rejected else "succeed"
+    state = next_state(run.record.state, event)
+    seconds = time.perf_counter() - run.clock
+    receipt = Receipt(
+        run=done.run,
+        object=str(run.flow.key),
+        state=state,
+        counts=done.counts,
+        cursor_before=done.before,
+        cursor_after=done.position,
+        read_digest=done.read_digest,
+        written_digest=done.written_digest,
+        started=done.started,
+        finished=rfc3339(),
+        seconds=round(seconds, 3),
+        revision=run.record.revision,
+        plan=run.record.plan,
+        batches=done.sequence,
+        resumed=start.resumed,
+        source=run.flow.spec.source,
+        destination=run.flow.spec.to,
+        notes=(
+            *_untold(done.counts),
+            *_unswept(done),
+            *_unread(run.flow, done),
+            *confirmed(run.guards, done),
+            *done.told(),
+            *run.opener.notices,
+        ),
+        files=files,
+        rows=rows,
+    )
+    store, recorder = run.facilities.store, run.facilities.recorder
+    finish = recorder.event(
+        Action.run_finish,
+        key=run.flow.key,
+        run=done.run,
+        state=str(state),
+        read=done.counts.read,
+        written=done.counts.written,
+        rejected=done.counts.rejected,
+        skipped=done.counts.skipped,
+        read_digest=done.read_digest,
+        written_digest=done.written_digest,
+        revision=receipt.revision,
+        plan=receipt.plan,
+        **{name: count for name in ("deleted", "absent") if (count := getattr(done.counts, name))},
+    )
+    finish = replace(finish, details={**finish.details, **_records(run, done)})
+    recorder.record([*committer.take_events(), _accounting(finish, receipt)])
+    run.record = replace(
+        run.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
+    )
+    store.finish_run(
+        run.record,
+        None if run.work.parent else done.dumps(),
+        {"runs": 1, "read": done.counts.read, "written": done.counts.written, **run.opener.counted()},
+    )
+    run.progress.finished(done.counts, seconds)
+    return RunResult(run.record, receipt)
+
+
+def _records(run: Run, done: Checkpoint) -> dict[str, str]:
+    """The root of the rows that were written, where they are to be provable and all of them are noted here."""
+    if run.flow.spec.evidence != "records":
+        return {}
+    root = root_of(folder_of(run.facilities.settings, done.run), done.sequence)
+    return {"records_root": root} if root else {}
+
+
+def stopped(run: Run, error: BaseException) -> None:
+    """Records how it ended. A failure to record is noted on the error and doesn't hide it."""
+    try:
+        _record_end(run, outcome(error), denied=isinstance(error, Denied))
+    except Exception as second:
+        error.add_note(f"Recording how the run ended failed as well: {second}")
+    finally:
+        run.progress.finished(run.record.counts, time.perf_counter() - run.clock)
+
+
+def _record_end(run: Run, ended: Outcome, *, denied: bool) -> None:
+    store, recorder = run.facilities.store, run.facilities.recorder
+    if is_final(run.record):
+        return  # it had ended; showing it failed
+    if run.record.state is RunState.pending:
+        store.put_run(run.record)
+    event = "fail" if run.record.state is RunState.pending else ended.event
+    if run.complete:
+        event = "interrupt"  # the next run has only to tell: one that began anew would append every row again
+    run.record = replace(
+        run.record,
+        state=next_state(run.record.state, event),
+        finished=rfc3339(),
+        error=ended.message,
+        error_code=ended.error.code,
+    )
+    store.put_run(run.record)
+    # What its clients counted matters most where it failed: how often they tried, and whether a breaker opened.
+    store.add_metrics(run.flow.key, {"errors": 1, **run.opener.counted()})
+    finish = recorder.event(
+        Action.run_finish,
+        outcome=EventOutcome.denied if denied else EventOutcome.failure,
+        key=run.flow.key,
+        run=run.record.id,
+        state=str(run.record.state),
+        code=ended.error.code,
+    )
+    events = list(_decided(run, ended.error))
+    try:
+        events += _kept_sample(run, ended.error)
+    finally:
+        recorder.record([*events, finish])
+
+
+def _decided(run: Run, error: SynclineError) -> Iterator[Event]:
+    """What policy decided of a batch, where that ended the run."""
+    if isinstance(error, Watched):
+        yield run.facilities.recorder.event(
+            Action.policy_decision,
+            outcome=EventOutcome.denied,
+            key=run.flow.key,
+            at="batch",
+            run=run.record.id,
+            rules=error.rules,
+        )
+
+
+def _kept_sample(run: Run, error: SynclineError) -> list[Event]:
+    """Keeps a sample of the answer that ended the run, sealed; the event that says so."""
+    if error.sample is None:
+        return []
+    facilities, key, name = run.facilities, run.flow.key, run.record.id
+    facilities.store.put_rejects(seal_sample(facilities.keys, key, name, error, error.sample))
+    digest = error.sample.sha256
+    return [facilities.recorder.event(Action.run_reject, key=key, run=name, sequence=0, count=0, sample=digest)]
+
+
+def _unread(flow: Flow, done: Checkpoint) -> tuple[str, ...]:
+    """A note where there was nothing to read."""
+    return ("no file has changed since the run before: nothing was read",) if unchanged(flow, done) else ()
+
+
+def _accounting(event: Event, receipt: Receipt) -> Event:
+    """The event with what ties the source's files to the destination's rows."""
+    told: dict[str, Detail] = {} if receipt.rows is None else {"rows": receipt.rows}
+    if receipt.files:
+        told["files"] = sorted(receipt.files.values())[:_MOST_DIGESTS]
+    return replace(event, details={**event.details, **told}) if told else event
+
+
+def _unswept(done: Checkpoint) -> tuple[str, ...]:
+    """A note where rows that the read lacks may be there all the same at the source."""
+    return (f"no row was deleted for being absent: {done.unsure}",) if done.unsure else ()
+
+
+def _untold(counts: Counts) -> tuple[str, ...]:
+    """A note where a kill came between a commit and its outcome: no row is lost by it, only what became of some."""
+    unknown = counts.written - counts.inserted - counts.updated - counts.unchanged - counts.deleted
+    if not unknown:
+        return ()
+    return (f"of {unknown:,} rows it isn't known whether they were inserted, updated or unchanged: the run was killed",)
