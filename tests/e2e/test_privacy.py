@@ -15,8 +15,11 @@ from click.testing import CliRunner
 
 from syncline import privacy, workflow
 from syncline.cli.main import cli
+from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.rejects import seal
 from syncline.model.errors import Invalid
+from syncline.model.run import Reject
 from syncline.model.subject import Subject
 from tests.api_server import api_server
 from tests.e2e import house, writing
@@ -156,6 +159,39 @@ def killed(*args):
 setattr(erasure, "erase_rejects" if at == "before the rejects" else "erase_rows", killed)
 privacy.erase(house.settings_of(Path(sys.argv[1])), "acme", Subject("customer", "Ada@example.com"), lambda _: None)
 """
+
+
+def test_a_hold_covers_what_others_wrote_to_the_table(tmp_path):
+    """Two flows write one table, and one of them is held: nothing is erased there by way of the other."""
+    hold = "{flows: [Sync/copies], reason: case 7, owner: legal}"
+    copies = """
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: copies, tenant: acme}
+spec: {from: crm/customers, mapping: customer, to: warehouse/customers, read: full, write: upsert}
+"""
+    settings = lived_in(
+        tmp_path, house.Scenario("upsert"), house.TENANT.replace("spec: {", f"spec: {{holds: [{hold}], ") + copies
+    )
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert {p.key.name: p.state for p in done.places} == {"copies": "held", "customers": "held", "visitors": "erased"}
+    assert emails(settings, house.Scenario("upsert")) == ["ada@example.com", "bob@example.com"]
+
+
+def test_rejects_without_the_field_are_searched_for_the_value(tmp_path):
+    """A record whose field has another name, or that can't be read, is the person's where it names the value."""
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    (run,) = workflow.runs(settings, house.FLOW, 5)
+    strangers = ["x ada@example.community y", '{"mail": "eve@example.com"}']
+    mine = ['{"mail": "ADA@example.com"}', "7,Ada,ada@example.com,"]
+    with open_facilities(settings) as facilities:
+        kept = [Reject("p", "", "parse", "", "", record) for record in (*mine, *strangers)]
+        facilities.store.put_rejects(seal(facilities.keys, house.FLOW, run.id, 7, kept))
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert done.places[0].rejects == 3
+    left = rejects(settings)
+    assert [record for record in left if record in strangers + mine] == strangers
 
 
 @pytest.mark.parametrize("at", ["before the rejects", "before the rows", "after the rows"])

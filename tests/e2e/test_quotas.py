@@ -109,10 +109,16 @@ def test_a_long_run_goes_on_the_day_after(tmp_path):
         attempt()
     (stopped,) = Look(settings.state_url).runs(house.FLOW)
     assert (str(stopped.state), 8 < stopped.counts.written < 40) == ("Interrupted", True)
+    with pytest.raises(Again, match="8 rows of today"):
+        attempt()
+    (again,) = Look(settings.state_url).runs(house.FLOW)
+    assert (again.counts.read, again.counts.written) == (stopped.counts.read, stopped.counts.written)
+    assert Look(settings.state_url).rows_since("acme", "2026-01-01T00:00:00Z") == stopped.counts.written
     (tmp_path / "tenant.yaml").write_text(house.TENANT)
     workflow.apply(settings)
     done = attempt()
     assert done.record.id == stopped.id
+    assert Look(settings.state_url).rows_since("acme", "2026-01-01T00:00:00Z") == done.record.counts.written
     assert len({row[0] for row in house.rows(tmp_path, SCENARIO) or ()}) == done.record.counts.written
 
 

@@ -1,7 +1,8 @@
 """Whether a tenant's flow may run now: not while the tenant is suspended, and within its quotas.
 
 So many runs at the same time are so many leases of the state, which whoever dies gives back. Rows of a day are those of
-runs that ended in it, as the counters have them, and the run's own: with several at once, a little more may be written.
+runs that ended or were stopped in it, as the counters have them, and the run's own: with several at once, a little more
+may be written.
 """
 
 from __future__ import annotations

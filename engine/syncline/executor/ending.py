@@ -90,7 +90,7 @@ def finish(
     store.finish_run(
         run.record,
         None if run.work.parent else done.dumps(),
-        {"runs": 1, "read": done.counts.read, "written": done.counts.written, **run.opener.counted()},
+        {"runs": 1, **moved(run.counted, done.counts), **run.opener.counted()},
     )
     run.progress.finished(done.counts, seconds)
     return RunResult(run.record, receipt)
@@ -102,6 +102,12 @@ def _records(run: Run, done: Checkpoint) -> dict[str, str]:
         return {}
     root = root_of(folder_of(run.facilities.settings, done.run), done.sequence)
     return {"records_root": root} if root else {}
+
+
+def moved(before: Counts, after: Counts) -> dict[str, float]:
+    """The records of a part of a run, as counters; what was counted once isn't again."""
+    found = {"read": after.read - before.read, "written": after.written - before.written}
+    return {name: float(count) for name, count in found.items() if count > 0}
 
 
 def stopped(run: Run, error: BaseException) -> None:
@@ -132,7 +138,8 @@ def _record_end(run: Run, ended: Outcome, *, denied: bool) -> None:
     )
     store.put_run(run.record)
     # What its clients counted matters most where it failed: how often they tried, and whether a breaker opened.
-    store.add_metrics(run.flow.key, {"errors": 1, **run.opener.counted()})
+    counters = {"errors": 1, **moved(run.counted, run.record.counts), **run.opener.counted()}
+    store.add_metrics(run.flow.key, counters)
     finish = recorder.event(
         Action.run_finish,
         outcome=EventOutcome.denied if denied else EventOutcome.failure,

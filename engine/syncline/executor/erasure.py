@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syncline.audit import canonical_json, note
 from syncline.audit.signer import FileSigner
+from syncline.executor.admission import tenant_spec
 from syncline.executor.rejects import shown
 from syncline.executor.start import new_run_id
 from syncline.executor.subjects import (
@@ -25,14 +26,14 @@ from syncline.executor.subjects import (
     rows_of,
     subject_hash,
 )
-from syncline.kinds.tenant import Hold, TenantSpec
 from syncline.model.erasure import SETTLED, Erasure, ErasurePlace
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
+from syncline.policy.locations import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
@@ -54,6 +55,7 @@ class Held:
     rows: tuple[dict[str, Any], ...]
     rejects: tuple[str, ...]
     problem: str = ""
+    searchable: bool = True
 
 
 def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
@@ -77,21 +79,21 @@ def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
 
 
 def _held(engine: Engine, place: Place, subject: Subject) -> Held:
-    rows, problem = None, ""
+    rows: list[dict[str, Any]] | None = []
+    problem = ""
     try:
         rows = rows_of(engine, place, subject)
         problem = "" if rows is not None else "this destination can't be searched"
     except SynclineError as error:
         problem = f"{error.code} {error.message}"
     rejects = tuple(shown(reject).record for _, about in rejects_about(engine, place, subject) for reject in about)
-    return Held(place.key, place.to, place.field, tuple(rows or ()), rejects, problem)
+    return Held(place.key, place.to, place.field, tuple(rows or ()), rejects, problem, rows is not None)
 
 
 def expect(engine: Engine, tenant: str, subject: Subject, today: dt.date) -> Erasure:
     """What a request would find now; nothing is changed or kept."""
-    holds = _holds(engine, tenant)
     who = subject_hash(engine.facilities.keys, tenant, subject)
-    places = tuple(_found(engine, place, subject, holds, today) for place in places_of(engine, tenant, subject.kind))
+    places = tuple(_found(engine, place, subject, today) for place in places_of(engine, tenant, subject.kind))
     return Erasure("", tenant, subject.kind, who, rfc3339(), places=places)
 
 
@@ -111,12 +113,11 @@ def erase(
         request = Erasure(new_run_id(), tenant, subject.kind, who, rfc3339())
         book.put(request)
     before = {place.key: place for place in request.places}
-    holds = _holds(engine, tenant)
     for place in places:
         known = before.get(place.key)
         if known is not None and known.state in SETTLED - {"held"}:
             continue
-        done = _erased(engine, request, place, subject, (holds, today), known)
+        done = _erased(engine, request, place, subject, today, known)
         before[place.key] = done
         told(done)
     return _settled(facilities, replace(request, places=tuple(before[key] for key in sorted(before))))
@@ -183,28 +184,26 @@ def _text(request: Erasure) -> str:
     return canonical_json.dumps(request.to_json()).decode() + "\n"
 
 
-def _holds(engine: Engine, tenant: str) -> tuple[Hold, ...]:
-    found = engine.applied().desired.objects.get(ObjectKey("", "Tenant", tenant))
-    return found.spec.holds if found is not None and isinstance(found.spec, TenantSpec) else ()
-
-
-def _held_by(holds: Iterable[Hold], key: ObjectKey, today: dt.date) -> Iterator[str]:
-    for hold in holds:
-        if hold.covers(f"{key.kind}/{key.name}", today):
+def _held_by(engine: Engine, place: Place, today: dt.date) -> Iterator[str]:
+    """Why nothing is erased at a place: the holds over its flow, and over others that write to the same table."""
+    applied, root = engine.applied(), engine.facilities.settings.root
+    table = table_of(place.item.flow, root)
+    sharing = [key for key, item in applied.flows.items() if table_of(item.flow, root) == table]
+    for hold in tenant_spec(applied.desired, place.key.tenant).holds:
+        if any(hold.covers(f"{key.kind}/{key.name}", today) for key in sharing):
             end = f", until {hold.until}" if hold.until else ""
             yield f"{hold.reason} ({hold.owner}{end})"
 
 
-def _found(engine: Engine, place: Place, subject: Subject, holds: tuple[Hold, ...], today: dt.date) -> ErasurePlace:
+def _found(engine: Engine, place: Place, subject: Subject, today: dt.date) -> ErasurePlace:
     """A place as it is before anything is done there."""
     held = _held(engine, place, subject)
     about = ErasurePlace(place.key, place.to, place.field, "begun", len(held.rows), len(held.rejects))
-    if reasons := list(_held_by(holds, place.key, today)):
+    if reasons := list(_held_by(engine, place, today)):
         return replace(about, state="held", message="; ".join(reasons))
-    if held.problem:
-        by_hand = held.problem.startswith("this destination")
-        return replace(about, state="open" if by_hand else "failed", message=_BY_HAND if by_hand else held.problem)
-    return about
+    if not held.searchable:
+        return replace(about, state="open", message=_BY_HAND)
+    return replace(about, state="failed", message=held.problem) if held.problem else about
 
 
 def _erased(
@@ -212,14 +211,14 @@ def _erased(
     request: Erasure,
     place: Place,
     subject: Subject,
-    holds: tuple[tuple[Hold, ...], dt.date],
+    today: dt.date,
     known: ErasurePlace | None,
 ) -> ErasurePlace:
     facilities = engine.facilities
     book = facilities.store.erasures()
     try:
         with facilities.store.lease(f"run/{place.key}", "") as lease:
-            found = _found(engine, place, subject, *holds)
+            found = _found(engine, place, subject, today)
             if known is not None:
                 found = replace(found, rows=max(found.rows, known.rows), rejects=max(found.rejects, known.rejects))
             book.put(replace(request, places=(found,)))  # durable before anything goes

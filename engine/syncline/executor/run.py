@@ -22,7 +22,7 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
 from syncline.executor.credentials import note_credential
-from syncline.executor.ending import finish, stopped
+from syncline.executor.ending import finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.in_order import InOrder
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
@@ -89,6 +89,7 @@ class Run:
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
         self.opener.ledgers = self.facilities.store.ledger
         self.opener.patience = work.patience
+        self.counted = Counts()  # what the counters have of it
         self.complete = False  # everything is at the destination, and what is left is to tell
         self.clock = time.perf_counter()
         revision, plan = applied.under(work.key)
@@ -220,8 +221,10 @@ class Run:
                 before = replace(before, state=next_state(before.state, "interrupt"))
                 store.put_run(before)
             store.drop_rejects(start.run, start.sequence + 1)
+            store.add_metrics(self.flow.key, moved(before.counts, start.counts))  # by one that was killed
         else:
             before = replace(self.record, id=start.run)
+        self.counted = start.counts
         self.record = replace(
             before,
             state=next_state(before.state, "start"),

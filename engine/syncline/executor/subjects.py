@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -97,31 +97,41 @@ def subject_hash(keys: KeyRing, tenant: str, subject: Subject) -> str:
     return keyed_hash(f"subject\0{subject.kind}\0{subject.value}", keys.tenant_hash_key(tenant))
 
 
-def value_at(place: Place, subject: Subject, keys: KeyRing) -> str | int | None:
-    """The person's value as the flow writes it; None where the flow would never write such a value."""
+def values_at(place: Place, texts: Sequence[str], keys: KeyRing) -> list[str | int | None]:
+    """What the flow would write of each of these source values; None where it would never write such a one."""
     item = place.item
     schema = source_schema(item.flow.source)
-    for value in _spellings(subject.value):
-        record: Any = value
-        for name in reversed(place.path):
-            record = {name: record}
-        shape = schema or inferred([record], item.compiled.reads)
+    found: list[str | int | None] = [None] * len(texts)
+    for spelled in ([*texts], [_number(text) for text in texts]):
+        records = [_record(place.path, value) for value in spelled]
+        shape = schema or inferred(records, item.compiled.reads)
         try:
-            frame = frame_of([record], shape)
+            frame = frame_of(records, shape)
         except Misplaced:
-            continue  # the source has a number there
+            continue  # the source has numbers there
         columns = bind(item.compiled, shape, keys.tenant_hash_key(place.key.tenant)).of_fields((place.field,))
         mapped = columns.apply(frame)
-        if mapped.frame.height:
-            found: str | int | None = mapped.frame[place.field][0]
-            return found
-    return None
+        rows = mapped.rows.to_list() if mapped.rows is not None else range(len(texts))
+        for row, value in zip(rows, mapped.frame[place.field].to_list(), strict=True):
+            found[row] = value
+        break
+    return found
 
 
-def _spellings(text: str) -> Iterator[str | int]:
-    yield text
-    if text.isascii() and text.removeprefix("-").isdigit() and str(int(text)) == text:
-        yield int(text)
+def value_at(place: Place, subject: Subject, keys: KeyRing) -> str | int | None:
+    """The person's value as the flow writes it; None where the flow would never write such a value."""
+    return values_at(place, [subject.value], keys)[0]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+
+
+def _record(path: tuple[str, ...], value: str | int | None) -> dict[str, Any]:
+    record: Any = value
+    for name in reversed(path):
+        record = {name: record}
+    return dict(record)
 
 
 def rows_of(engine: Engine, place: Place, subject: Subject) -> list[dict[str, Any]] | None:
@@ -165,9 +175,17 @@ def _opened(engine: Engine, place: Place) -> Iterator[Destination]:
 def rejects_about(engine: Engine, place: Place, subject: Subject) -> Iterator[tuple[SealedRejects, list[Reject]]]:
     """Batches of rejects of a flow's runs that are about the person, and which ones of each."""
     store, keys = engine.facilities.store, engine.facilities.keys
+    person = value_at(place, subject, keys)
     for run in store.runs(place.key, _RUNS):
         for sealed in store.rejects(run.id):
-            about = [r for r in unseal(keys, place.key, sealed) if _about(r, place.path, subject.value)]
+            rejects = unseal(keys, place.key, sealed)
+            texts = [_field_of(reject, place.path) for reject in rejects]
+            written = values_at(place, [text or "" for text in texts], keys)
+            about = []
+            for reject, text, value in zip(rejects, texts, written, strict=True):
+                same = text == subject.value or (value is not None and value == person)
+                if same if text else _names(reject, subject.value):
+                    about.append(reject)
             if about:
                 yield sealed, about
 
@@ -181,15 +199,17 @@ def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
         store.put_rejects(replace(again, retried=sealed.retried))
 
 
-def _about(reject: Reject, path: tuple[str, ...], value: str) -> bool:
-    """Whether a record that was set aside has the value at the path; one that can't be read, anywhere as a word."""
+def _field_of(reject: Reject, path: tuple[str, ...]) -> str:
+    """The text of a field of a record that was set aside; '' where it has none, or can't be read."""
     try:
         found = json.loads(reject.record, parse_int=str, parse_float=str) if reject.rule != PAGE else None
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        word = rf"(?<!\w){re.escape(value)}(?!\w)"
-        return re.search(word, reject.record, re.IGNORECASE) is not None
+        return ""
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None
-    return isinstance(found, str) and found.casefold() == value.casefold()
+    return found if isinstance(found, str) else ""
+
+
+def _names(reject: Reject, value: str) -> bool:
+    """Whether the value stands in a record as a word: where the field isn't known, anything of it may be the person."""
+    return re.search(rf"(?<!\w){re.escape(value)}(?!\w)", reject.record, re.IGNORECASE) is not None

@@ -11,13 +11,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec
 from syncline.model.hosts import is_local
 from syncline.model.manifest import Path
+
+if TYPE_CHECKING:
+    from syncline.manifests.flow import Flow
 
 #: What relative paths start from where nobody says which folder the repository is in.
 REPOSITORY: Final = PurePosixPath("/repository")
@@ -30,6 +33,16 @@ class Location:
     steps: tuple[str, ...]
     shown: str
     path: Path
+
+
+def table_of(flow: Flow, root: PurePath = REPOSITORY) -> tuple[str, ...]:
+    """The table or folder that a flow writes to: equal for flows of a tenant that write to one."""
+    integration, connector = flow.target.integration, flow.target.connector.spec
+    assert isinstance(integration.spec, IntegrationSpec)
+    assert isinstance(connector, ConnectorSpec)
+    location = location_of(integration.spec, connector, root)
+    steps = location.steps if location else (str(integration.key),)
+    return (flow.key.tenant, *steps, flow.target.stream.casefold())
 
 
 def location_of(spec: IntegrationSpec, connector: ConnectorSpec, root: PurePath = REPOSITORY) -> Location | None:

@@ -49,7 +49,7 @@ def export(app: App, tenant: str, text: str, form: str, out: Path | None) -> Exi
     found = page.export(app.settings(), tenant, _subject(text))
     shown = to_json([held_data(held) for held in found]) if form == "json" else render_held(found, app.paint)
     if out is not None:
-        write_file(out, shown)
+        write_file(out, shown, private=True)
         app.note(f"Written to {out}.")
     else:
         app.say(shown)
@@ -80,6 +80,8 @@ def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None,
     from syncline.cli.output.privacy import render_expected, render_place, render_request
 
     settings, subject = app.settings(), _subject(text)
+    if certificate is not None and not certificate.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder for {certificate}", param_hint="--certificate")
     if not yes:
         expected = page.expect(settings, tenant, subject)
         app.say(to_json(expected.to_json()) if form == "json" else render_expected(expected, app.paint))
@@ -88,7 +90,7 @@ def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None,
     done = page.erase(settings, tenant, subject, lambda place: app.note(render_place(place, app.paint_errors)))
     app.say(to_json(done.to_json()) if form == "json" else render_request(done, app.paint))
     if certificate is not None:
-        certificate.write_bytes(page.certificate(settings, done.id))
+        write_file(certificate, page.certificate(settings, done.id))
         app.note(f"Certificate written to {certificate}. `syncline privacy key` shows the key that verifies it.")
     return Exit.ok if done.complete else Exit.failed
 
@@ -153,7 +155,7 @@ def certificate(app: App, request: str, out: Path) -> Exit:
     """Write the signed certificate of a request as it stands. It has no personal data, and may be handed on."""
     from syncline import privacy as page
 
-    out.write_bytes(page.certificate(app.settings(), request))
+    write_file(out, page.certificate(app.settings(), request))
     app.say(f"{app.paint.green('Written')} to {out}. `syncline privacy key` shows the key that verifies it.")
     return Exit.ok
 

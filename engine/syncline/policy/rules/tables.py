@@ -9,22 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from syncline.kinds.connector import ConnectorSpec
-from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow
 from syncline.model.diagnostic import Related
-from syncline.policy.locations import location_of
+from syncline.policy.locations import table_of
 from syncline.policy.rule import Rule, Subjects, Violation
-
-
-def _table(flow: Flow, subjects: Subjects) -> tuple[str, ...]:
-    integration, connector = flow.target.integration, flow.target.connector.spec
-    assert isinstance(integration.spec, IntegrationSpec)
-    assert isinstance(connector, ConnectorSpec)
-    location = location_of(integration.spec, connector, subjects.root)
-    steps = location.steps if location else (str(integration.key),)
-    return (flow.key.tenant, *steps, flow.target.stream.casefold())
 
 
 def _manner(flow: Flow) -> tuple[str, frozenset[str]]:
@@ -46,7 +35,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
     """Every flow that writes to a table which another flow of its tenant replaces, or writes in another way."""
     tables: dict[tuple[str, ...], list[Flow]] = defaultdict(list)
     for flow in subjects.flows:
-        tables[_table(flow, subjects)].append(flow)
+        tables[table_of(flow, subjects.root)].append(flow)
     for flows in tables.values():
         for flow in flows:
             manner = _manner(flow)
