@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from syncline.connectors.sql import duckdb
-from syncline.connectors.sql.runtime import check
+from syncline.connectors.sql.runtime import check, open_reading
 from syncline.model.errors import Again, Invalid, Stalled
 from tests.contract.sql_places import FLOW, Place, duckdb_place, frame_of, schema_of, target_of
 
@@ -56,6 +57,37 @@ def test_what_is_no_database(file: Place):
 
     assert caught.value.code == "SYN490"
     assert file.file.read_text().startswith("id,name")
+
+
+def test_a_path_with_lock_in_its_name(file: Place, monkeypatch: pytest.MonkeyPatch):
+    """Only the library's own word for a file in use is waited for, whatever the file is called."""
+    monkeypatch.setattr(duckdb, "_BUSY", 0.3)
+    (file.file.parent / "blocks.duckdb").mkdir(parents=True)
+    with pytest.raises(Stalled) as caught:
+        check(replace(file.instance, config={"path": "data/blocks.duckdb", "engine": "duckdb"}))
+
+    assert caught.value.code == "SYN482"
+
+
+def test_files_beside_the_database(file: Place, tmp_path: Path):
+    """A query reads no other file of the machine and writes none, and can't allow it to itself."""
+    file.open().open(target_of(ORDERS)).write(ROW, "1")
+    (tmp_path / "secret.txt").write_text("geheim")
+    reading = open_reading(file.instance)
+    try:
+        for statement in (
+            f"SELECT content FROM read_text('{tmp_path}/secret.txt')",
+            f"COPY orders TO '{tmp_path}/out.csv'",
+            f"ATTACH '{tmp_path}/other.duckdb'",
+            "SET enable_external_access = true",
+        ):
+            with pytest.raises((Stalled, Invalid)) as caught:
+                reading.fetch(statement, ())
+            assert "geheim" not in str(caught.value)
+    finally:
+        reading.close()
+
+    assert {path.name for path in tmp_path.iterdir()} == {"secret.txt", "data"}
 
 
 def test_a_file_that_is_not_there_yet(file: Place):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import polars as pl
 import pytest
 
-from syncline.connectors.sql.runtime import open_rows, open_source
+from syncline.connectors.sql.runtime import open_reading, open_rows, open_source
 from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, Fingerprints
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, Stalled
@@ -299,6 +299,39 @@ class TestIncremental:
         rows, _ = found(place, stream, position, incremental=True)
 
         assert [row[1] for row in rows] == [3, 2]
+
+
+class TestOneStatement:
+    @pytest.mark.parametrize("close", [") AS t", ") AS t) AS q"])
+    def test_a_query_that_ends_its_parenthesis(self, place: Place, close: str):
+        """A query that brings a second statement along is refused when its columns are asked for, and changes nothing."""
+        visits(place, 1, 2)
+        opened = "SELECT * FROM (" * close.count(")")
+        query = f"SELECT * FROM visits{close}; DELETE FROM visits; {opened}SELECT * FROM visits"
+        with pytest.raises((Invalid, Stalled)):
+            source(place, {"query": query, "key": ["shop", "number"]})
+
+        assert len(place.read("visits", VISITS)) == 2
+
+    def test_rows_are_of_one_statement(self, place: Place):
+        """A second statement can't end the transaction that doesn't write, with parameters or without."""
+        visits(place, 1, 2)
+        reading = open_reading(place.instance)
+        try:
+            reading.begin()
+            with pytest.raises(Invalid) as caught:
+                reading.fetch("SELECT 1; COMMIT; DELETE FROM visits", ())
+        finally:
+            reading.close()
+
+        assert caught.value.code == "SYN550"
+        assert len(place.read("visits", VISITS)) == 2
+
+    def test_a_query_that_the_database_does_not_understand(self, place: Place):
+        """A slip in a query is an error about the query, or the database's own words."""
+        visits(place, 1)
+        with pytest.raises((Invalid, Stalled), match="(?i)syntax"):
+            source(place, {"query": "SELEC * FROM visits", "key": ["number"]})
 
 
 def test_a_stream_that_is_not_declared(place: Place):

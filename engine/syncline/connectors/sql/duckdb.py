@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncline.connectors.sql import duckdb_types as types
 from syncline.connectors.sql.limits import Limits
 from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
+from syncline.connectors.sql.reading import no_query
 from syncline.connectors.sql.settings import DuckdbSettings
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 #: Seconds to wait for another process to give the file up, and between two looks.
 _BUSY, _LOOK = 30.0, 0.1
+
+#: What the library says of a file that another process has.
+_HELD = "Could not set lock"
 
 #: What a batch is called while it is looked at.
 _STAGE = "_syncline_stage"
@@ -66,6 +70,7 @@ class DuckdbDatabase:
         self._path = settings.path
         self._connection = _connect(settings.path)
         self.execute("SET TimeZone = 'UTC'")
+        self.execute("SET enable_external_access = false")  # or a query could read and write any file, or load code
 
     def version(self) -> str:
         """Name and version of the library."""
@@ -75,6 +80,13 @@ class DuckdbDatabase:
         """Runs a statement."""
         with _errors():
             return self._connection.execute(statement, list(parameters) or None).fetchall()
+
+    def execute_one(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Runs a statement of a person, which might be several."""
+        with _errors():
+            if len(self._connection.extract_statements(statement)) != 1:
+                raise no_query("DuckDB: the query is more than one statement")
+        return self.execute(statement, parameters)
 
     def or_set(self, key: str, *names: str) -> str:
         """The end of an upsert."""
@@ -284,7 +296,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         try:
             connection = duckdb.connect(path)
         except duckdb.IOException as error:
-            if "lock" in str(error) and time.monotonic() < deadline:
+            if _HELD in str(error) and time.monotonic() < deadline:
                 time.sleep(_LOOK)
                 continue
             raise _unopened(path, str(error)) from None
@@ -297,7 +309,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _unopened(path: Path, message: str) -> SynclineError:
-    if "lock" in message:
+    if _HELD in message:
         return Again(
             f"DuckDB: another process has {path.name}", code="SYN488", help="One process has a file at a time."
         )
@@ -333,6 +345,9 @@ def _errors() -> Iterator[None]:
         ) from None
     except duckdb.DependencyException as error:
         raise Invalid(f"DuckDB: {error}", code="SYN486", help="Drop what depends on it, or don't replace.") from None
+    except duckdb.ParserException as error:
+        first = str(error).partition("\n")[0]
+        raise no_query(f"DuckDB: {first}") from None
     except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
         first = str(error).partition("\n")[0]
         raise Stalled(

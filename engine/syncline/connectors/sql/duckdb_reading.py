@@ -60,7 +60,7 @@ class DuckdbReading:
         """The columns of a query."""
         del table, exact
         return tuple(
-            _readable(str(name), str(type_)) for name, type_, *_ in self._database.execute(f"DESCRIBE {query}")
+            _readable(str(name), str(type_)) for name, type_, *_ in self._database.execute_one(f"DESCRIBE {query}")
         )
 
     def keys(self, table: str) -> tuple[tuple[str, ...], ...]:
@@ -73,7 +73,7 @@ class DuckdbReading:
 
     def fetch(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        return self._database.execute(statement, parameters)
+        return self._database.execute_one(statement, parameters)
 
     def parameter(self, column: Readable, number: int) -> str:
         """A parameter of the column's type, which comes as text but for bytes."""

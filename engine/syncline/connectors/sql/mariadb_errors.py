@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from syncline.connectors.sql.reading import no_query
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 
 #: The connection is lost or was never there; the server stops, or has no slot; somebody ended the connection.
@@ -24,6 +25,9 @@ _VALUES = {1118, 1139, 1264, 1265, 1292, 1366, 1367, 1406, 1411, 1690, 1977}
 
 #: A key, a null, a foreign key or a check stands against it.
 _CONSTRAINTS = {1022, 1048, 1062, 1169, 1216, 1217, 1364, 1451, 1452, 1557, 1586, 1761, 1762, 4025}
+
+#: Of what a person wrote, and of several statements: the driver doesn't ask the server to take those.
+_SYNTAX = 1064
 
 _NAMES = {1059, 1102, 1103, 1166}
 
@@ -63,6 +67,8 @@ def translated(number: int, message: str) -> SynclineError:
             code="SYN486",
             help="Check values in the mapping, so that such rows become rejects, or change the constraint.",
         )
+    if number == _SYNTAX:
+        return no_query(f"MariaDB: {message}")
     if number in _NAMES:
         return Invalid(f"MariaDB can't hold a name (error {number})", code="SYN483", help="Choose another name.")
     return Stalled(f"MariaDB: {message} (error {number})", code="SYN491")

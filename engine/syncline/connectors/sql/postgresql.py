@@ -126,15 +126,27 @@ class PostgresDatabase:
             return cursor.fetchall() if cursor.description else []
 
     def describe(self, query: str) -> list[tuple[str, str]]:
-        """The columns of a query with their types, as `format_type` spells them. No row of it is read."""
+        """The columns of a query with their types, as `format_type` spells them. Nothing of it is run."""
+        from psycopg.errors import error_from_result
+        from psycopg.pq import ExecStatus
+
+        server = self._connection.pgconn
         with _errors():
-            cursor = self._connection.execute(f"SELECT * FROM ({query}) AS q LIMIT 0".encode())
-            found = cursor.pgresult
-            assert found is not None
-            types = [(found.ftype(i), found.fmod(i)) for i in range(found.nfields)]
-        names = [column.name for column in cursor.description or ()]
-        spelled = [self.execute("SELECT format_type($1::oid, $2::integer)", pair)[0][0] for pair in types]
-        return list(zip(names, spelled, strict=True))
+            for answer in (server.prepare(b"", query.encode()), server.describe_prepared(b"")):
+                if answer.status != ExecStatus.COMMAND_OK:
+                    raise error_from_result(answer)
+        return [
+            (
+                (answer.fname(i) or b"").decode(),
+                self.execute("SELECT format_type($1::oid, $2::integer)", (answer.ftype(i), answer.fmod(i)))[0][0],
+            )
+            for i in range(answer.nfields)
+        ]
+
+    def execute_one(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Runs a statement of a person: prepared, since what is sent to be run at once may be several."""
+        with _errors():
+            return self._connection.execute(statement.encode(), parameters or None, prepare=True).fetchall()
 
     def or_set(self, key: str, *names: str) -> str:
         """The end of an upsert."""

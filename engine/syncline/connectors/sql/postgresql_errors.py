@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from syncline.connectors.sql.reading import no_query
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def translated(error: psycopg.Error) -> SynclineError:
             return Invalid(f"PostgreSQL: {message}", code="SYN486", help="Drop what depends on it, or don't replace.")
         case _ if state in _REFUSED:
             return Stalled(f"PostgreSQL: {message}", code="SYN482", help="Grant what is missing, or use another user.")
+        case _ if state == "42601":  # syntax, or several statements: only a declared query may have them
+            return no_query(f"PostgreSQL: {message}")
         case "":
             # Without a state the connection is lost, or was never there.
             return Again(f"PostgreSQL: {message}", code="SYN480")

@@ -71,7 +71,7 @@ class PostgresReading:
 
     def fetch(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The rows of a query."""
-        return self._database.execute(statement, parameters)
+        return self._database.execute_one(statement, parameters)
 
     def parameter(self, column: Readable, number: int) -> str:
         """A parameter, which comes as text, of the column's type."""

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from syncline.model.errors import Invalid
 from syncline.model.schema import DataType
+
+
+def no_query(message: str) -> Invalid:
+    """For SQL of a person that isn't one statement: a second one could do anything, such as end the transaction."""
+    return Invalid(message, code="SYN550", help="Declare one SELECT as the query, without a semicolon.")
 
 
 @dataclass(frozen=True, slots=True)

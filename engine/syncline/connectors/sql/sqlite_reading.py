@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.names import quoted
-from syncline.connectors.sql.reading import Readable
+from syncline.connectors.sql.reading import Readable, no_query
 from syncline.connectors.sql.sqlite import NOTES, errors
 from syncline.model.errors import Stalled
 from syncline.model.schema import DataType
@@ -89,7 +89,13 @@ class SqliteReading:
 
     def _run(self, statement: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         with errors():
-            return self._connection.execute(statement, parameters).fetchall()
+            try:
+                return self._connection.execute(statement, parameters).fetchall()
+            except (
+                sqlite3.Warning,
+                sqlite3.ProgrammingError,
+            ) as error:  # several statements: until Python 3.12 a warning
+                raise no_query(f"SQLite: {error}") from None
 
 
 def _text(value: Any) -> Any:

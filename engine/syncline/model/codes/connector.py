@@ -430,6 +430,15 @@ CODES: tuple[Code, ...] = (
         "Compare a flow that upserts, or replaces rows with a key, in a database.",
     ),
     Code(
+        "SYN550",
+        "query isn't one SELECT",
+        "A declared query is several statements, or the database doesn't understand it. None of it was run: a reading "
+        "never writes.",
+        "Declare one SELECT that can stand in parentheses, without a semicolon at its end.",
+        bad="tables: {orders: {query: SELECT * FROM orders; DELETE FROM orders, key: [id]}}",
+        good="tables: {orders: {query: SELECT * FROM orders, key: [id]}}",
+    ),
+    Code(
         "SYN480",
         "database can't be reached",
         "The database server doesn't answer, or the connection to it was lost. Nothing is half-written.",
