@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+from syncline.model.errors import Invalid
+
 #: Rows of a person that are shown; a person with more is none.
 MOST_ROWS = 100_000
+
+
+def too_many(column: str, stream: str) -> Invalid:
+    """For a value that more rows than `MOST_ROWS` have."""
+    return Invalid(
+        f"{column} of {stream} has one value in more than {MOST_ROWS:,} rows, which no person has",
+        code="SYN843",
+        help="Declare a field under `subject` that tells people apart.",
+    )
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ import polars as pl
 
 from syncline.connectors.file.listing import NEXT, Folder, Listing, Part, usable
 from syncline.model.errors import Invalid
-from syncline.sdk.subject_rows import MOST_ROWS
+from syncline.sdk.subject_rows import MOST_ROWS, too_many
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,7 @@ def find(folder: Folder, column: str, value: str | int) -> list[dict[str, Any]]:
     for _, part, path in _parts(folder, listing) if listing else ():
         found += _divided(path, part, column, value).found
         if len(found) > MOST_ROWS:
-            raise Invalid(
-                f"{column} of {folder.path.name} has one value in more than {MOST_ROWS:,} rows, which no person has",
-                code="SYN843",
-                help="Declare a field under `subject` that tells people apart.",
-            )
+            raise too_many(column, folder.path.name)
     return found
 
 

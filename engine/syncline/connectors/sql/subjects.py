@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.names import SEEN, SHADOW, columns, quoted
-from syncline.model.errors import Invalid
-from syncline.sdk.subject_rows import MOST_ROWS
+from syncline.sdk.subject_rows import MOST_ROWS, too_many
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.database import Database
@@ -28,11 +27,7 @@ def find(database: Database, stream: str, column: str, value: str | int) -> list
         )
         found += [dict(zip(names, row, strict=True)) for row in rows]
         if len(found) > MOST_ROWS:
-            raise Invalid(
-                f"{column} of {stream} has one value in more than {MOST_ROWS:,} rows, which no person has",
-                code="SYN843",
-                help="Declare a field under `subject` that tells people apart.",
-            )
+            raise too_many(column, stream)
     return found
 
 
