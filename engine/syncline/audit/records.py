@@ -43,9 +43,9 @@ def leaves(records: Iterable[bytes], key: bytes, batch: int) -> list[bytes]:
     return [_leaf(record, nonce) for record, nonce in zip(records, _nonces(key, batch), strict=False)]
 
 
-def root(batches: Sequence[Sequence[bytes]]) -> bytes:
-    """What a run states of its records, from the leaf hashes of its batches."""
-    return _sized(len(batches), tree.root_of(_batches(batches)))
+def root(batches: Iterable[Sequence[bytes]]) -> bytes:
+    """What a run states of its records, from the leaf hashes of its batches, of which one is looked at at a time."""
+    return _root([_batch(leaf_hashes) for leaf_hashes in batches])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +80,31 @@ class RecordProof:
         }
 
 
-def prove(run: str, record: bytes, key: bytes, batches: Sequence[Sequence[bytes]]) -> RecordProof:
-    """The proof for a record, from the leaf hashes of all batches; `Malformed` where no row of them is this record."""
-    own = run_key(key, run)
+def prove(run: str, record: bytes, key: bytes, batches: Iterable[Sequence[bytes]]) -> RecordProof:
+    """
+    The proof for a record, from the leaf hashes of all batches, of which one is looked at at a time; `Malformed` where
+    no row of them is this record.
+    """
+    own, hashes, found = run_key(key, run), list[bytes](), None
     for number, batch in enumerate(batches):
-        for row, (nonce, leaf) in enumerate(zip(_nonces(own, number), batch, strict=False)):
-            if _leaf(record, nonce) != leaf:
-                continue
-            hashes = _batches(batches)
-            return RecordProof(
-                run,
-                record,
-                nonce,
-                row,
-                len(batch),
-                tuple(tree.prove_inclusion(row, len(batch), tree.nodes_of(batch))),
-                number,
-                len(batches),
-                tuple(tree.prove_inclusion(number, len(batches), tree.nodes_of(hashes))),
-                root(batches),
-            )
-    raise Malformed(f"no row of run {run} is this record")
+        hashes.append(_batch(batch))
+        if found is None and (place := _place_of(record, own, number, batch)) is not None:
+            row, nonce = place
+            steps = tuple(tree.prove_inclusion(row, len(batch), tree.nodes_of(batch)))
+            found = number, row, nonce, len(batch), steps
+    if found is None:
+        raise Malformed(f"no row of run {run} is this record")
+    number, row, nonce, rows, steps = found
+    above = tuple(tree.prove_inclusion(number, len(hashes), tree.nodes_of(hashes)))
+    return RecordProof(run, record, nonce, row, rows, steps, number, len(hashes), above, _root(hashes))
+
+
+def _place_of(record: bytes, key: bytes, number: int, batch: Sequence[bytes]) -> tuple[int, bytes] | None:
+    """The first row of a batch that is this record, and its nonce."""
+    for row, (nonce, leaf) in enumerate(zip(_nonces(key, number), batch, strict=False)):
+        if _leaf(record, nonce) == leaf:
+            return row, nonce
+    return None
 
 
 def holds(proof: RecordProof) -> bool:
@@ -123,9 +127,13 @@ def _climb(index: int, size: int, leaf: bytes, steps: Sequence[bytes]) -> bytes 
     return leaf
 
 
-def _batches(batches: Sequence[Sequence[bytes]]) -> list[bytes]:
-    """The leaf hashes of the run's tree."""
-    return [_sized(len(leaf_hashes), tree.root_of(leaf_hashes)) for leaf_hashes in batches]
+def _batch(leaf_hashes: Sequence[bytes]) -> bytes:
+    """A leaf hash of the run's tree."""
+    return _sized(len(leaf_hashes), tree.root_of(leaf_hashes))
+
+
+def _root(hashes: Sequence[bytes]) -> bytes:
+    return _sized(len(hashes), tree.root_of(hashes))
 
 
 def _sized(size: int, hashed: bytes) -> bytes:

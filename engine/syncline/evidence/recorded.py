@@ -46,7 +46,9 @@ def prove_record(settings: Settings, record: RunRecord, row: Mapping[str, object
         raise Invalid(f"what run {record.id} noted of its rows isn't in {settings.home}", code="SYN913") from None
     except Malformed as error:
         raise Invalid(
-            str(error), code="SYN913", help="Give every column as it was written, dates and decimals as texts."
+            str(error),
+            code="SYN913",
+            help="Give every column as it was written: dates and decimals as texts, bytes in hex.",
         ) from None
     if proof.root.hex() != end.event.details["records_root"]:
         raise Invalid(f"what is noted of the rows of run {record.id} isn't what the log states", code="SYN913")

@@ -259,14 +259,25 @@ def load(
     def settle(most: int = 0) -> None:
         nonlocal done, late
         while len(pending) > most:
-            waited, expected, upto = pending.popleft()
+            waited, expected, upto = pending[0]  # it stays there while it is waited for: that can be interrupted
             try:
                 before, done = done, serial.result(waited)
-            except BaseException:
+            except Exception:
                 pending.clear()  # none of them is begun
                 raise
+            pending.popleft()
             late += done.counts.rejected - before.counts.rejected - expected.rejected
-            advanced(done.counts, upto)
+            try:
+                advanced(done.counts, upto)
+            except Exception:
+                drain()
+                raise
+
+    def drain() -> None:
+        """Waits for what is started, whatever becomes of it."""
+        while pending:
+            with suppress(Exception):
+                serial.result(pending.popleft()[0])
 
     def judged() -> Counts:
         return replace(counts, written=counts.written - late, rejected=counts.rejected + late)

@@ -17,6 +17,8 @@ from syncline.model.errors import Invalid
 from syncline.sdk.whole_file import write_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.pipeline import Sink
     from syncline.executor.prepare import Prepared
@@ -56,9 +58,15 @@ def lines(frame: pl.DataFrame) -> list[bytes]:
     """Each row as `records.canonical` has it, made by columns: names in order, values as texts."""
     if not frame.height:
         return []
-    texts = [pl.col(name).cast(pl.String) for name in sorted(frame.columns)]
+    texts = [_text(name, frame.schema[name]) for name in sorted(frame.columns)]
     encoded = frame.select(pl.struct(texts).struct.json_encode().alias("row")).to_series()
     return [line.encode() for line in encoded.to_list()]
+
+
+def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """A column as texts: bytes, which may be no text, in hex."""
+    column = pl.col(name)
+    return column.bin.encode("hex") if dtype == pl.Binary else column.cast(pl.String)
 
 
 def root_of(folder: Path, batches: int) -> str:
@@ -69,9 +77,10 @@ def root_of(folder: Path, batches: int) -> str:
         return ""
 
 
-def read(folder: Path, batches: int) -> list[list[bytes]]:
-    """The leaf hashes of all batches; FileNotFoundError where some aren't here."""
-    return [tiles.split_hashes((folder / str(number)).read_bytes()) for number in range(batches)]
+def read(folder: Path, batches: int) -> Iterator[list[bytes]]:
+    """The leaf hashes of one batch after another; FileNotFoundError where some aren't here."""
+    for number in range(batches):
+        yield tiles.split_hashes((folder / str(number)).read_bytes())
 
 
 def refuse_sending(key: object) -> Invalid:

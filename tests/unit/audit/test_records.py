@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syncline.audit import records, tree
 from syncline.audit.malformed import Malformed
@@ -73,3 +76,12 @@ def test_equal_records_cannot_be_told():
 
     assert len(set(found)) == 7
     assert tree.leaf_hash(hashlib.blake2b(b"x", digest_size=32).digest()) not in found
+
+
+@given(st.lists(st.integers(0, 20), max_size=20))
+def test_the_root_is_that_of_the_trees_batch_by_batch(sizes: list[int]):
+    """Batches that come one after another have the root that RFC 6962 gives the trees of all of them."""
+    _, leaves = _tree(*sizes)
+    sized = [tree.leaf_hash(struct.pack(">Q", len(batch)) + tree.root_of(batch)) for batch in leaves]
+
+    assert records.root(iter(leaves)) == tree.leaf_hash(struct.pack(">Q", len(leaves)) + tree.root_of(sized))

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import signal
 import threading
 import time
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from syncline.executor import pipeline
+from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.halt import Halt
-from syncline.executor.pipeline import Patience, Serial, read_ahead
+from syncline.executor.pipeline import Patience, Serial, load, read_ahead
+from syncline.kinds.sync import Guards
 from syncline.model.errors import Again, Stalled
+from syncline.model.run import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -216,3 +221,67 @@ def test_a_source_that_waits_for_a_commit_can_be_stopped():
         next(iter(incoming))
     assert time.monotonic() - began < pipeline.STOP_SECONDS
     assert asked == [1]
+
+
+class Slow:
+    """A sink whose commits take a while."""
+
+    def __init__(self) -> None:
+        self.committed: list[int] = []
+
+    def commit(self, prepared: Any, before: Checkpoint, *, last: bool) -> Checkpoint:
+        time.sleep(0.02)
+        after = before.advance(position=None, counts=prepared.counts, read=b"", written=b"")
+        self.committed.append(after.sequence)
+        return after
+
+    def foresee(self, prepared: Any) -> None: ...
+
+    def set_aside(self, prepared: Any, before: Checkpoint) -> None: ...
+
+
+class Prepared(list[tuple[Any, Any]]):
+    """Batches that are ready."""
+
+    def __init__(self, count: int) -> None:
+        prepared = SimpleNamespace(counts=Counts(1, 1), size=1)
+        super().__init__((SimpleNamespace(settle=False), prepared) for _ in range(count))
+
+    def ended(self) -> bool:
+        return False
+
+
+def test_where_hearing_of_a_commit_ends_the_run_nothing_is_under_way_after_it():
+    """A quota, which refuses each commit from one on, is raised after all that was started is committed."""
+    sink, serial = Slow(), Serial()
+
+    def advanced(counts: Counts, size: int) -> None:
+        if counts.written >= 2:
+            raise Again("enough")
+
+    with pytest.raises(Again, match="enough"):
+        load(Prepared(20), sink, serial, Checkpoint("f", "r", "b"), Guards(), advanced, 4)  # type: ignore[arg-type]  # likewise
+    then = list(sink.committed)
+    serial.close()
+    assert then == sink.committed == [1, 2, 3, 4, 5]
+
+
+def test_an_interrupt_comes_after_the_commits_that_are_under_way():
+    """Ctrl-C while a commit is waited for: it, and those that were started after it, are over when it is raised."""
+    serial, before = Serial(), signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    class Interrupted(Slow):
+        def commit(self, prepared: Any, before: Checkpoint, *, last: bool) -> Checkpoint:
+            if before.sequence == 1:
+                time.sleep(0.1)  # by now it is waited for
+                signal.raise_signal(signal.SIGINT)
+                time.sleep(0.1)
+            return super().commit(prepared, before, last=last)
+
+    sink = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        load(Prepared(20), sink, serial, Checkpoint("f", "r", "b"), Guards(), lambda *_: None, 4)  # type: ignore[arg-type]  # likewise
+    signal.signal(signal.SIGINT, before)
+    then = list(sink.committed)
+    serial.close()
+    assert then == sink.committed == [1, 2, 3, 4, 5]
