@@ -11,6 +11,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from syncline.connectors.file.places.choose import place_of
 from syncline.connectors.file.runtime import RUNTIME
 from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.model.secret import Secret
@@ -60,6 +61,33 @@ def test_patterns_find_what_they_do_on_a_disk(server):
     (server.files / "out.csv").symlink_to(server.folder / "authorized_keys")
     with pytest.raises(Invalid) as caught:
         source(opened(server, files="*.csv"))
+    assert caught.value.code == "SYN451"
+
+
+@pytest.mark.parametrize("files", ["link/a.csv", "x/../link/a.csv", "link/*.csv", "*/a.csv", "**/a.csv", "l?nk/a.csv"])
+def test_links_to_folders_are_not_followed(server, files):
+    """A folder that is a link isn't looked into, whether a pattern names it or finds it: nothing outside is listed."""
+    (server.folder / "outside").mkdir(exist_ok=True)
+    (server.folder / "outside" / "a.csv").write_bytes(b"id\n1\n")
+    (server.files / "x").mkdir()
+    (server.files / "link").symlink_to(server.folder / "outside")
+    with pytest.raises(Invalid) as caught:
+        source(opened(server, files=files))
+    assert caught.value.code == ("SYN451" if ".." in files else "SYN450")
+
+
+def test_a_folder_that_becomes_a_link_is_not_read_through(server):
+    """A file is looked for anew when it is opened: one that lies outside by then is SYN451, and not a byte is read."""
+    (server.folder / "outside").mkdir(exist_ok=True)
+    (server.folder / "outside" / "a.csv").write_bytes(b"id\n1\n")
+    (server.files / "x").mkdir()
+    (server.files / "x" / "a.csv").write_bytes(b"id\n1\n")
+    with closing(place_of(opened(server, files="x/a.csv"))) as place:
+        (name,) = place.matching(["x/a.csv"])
+        shutil.rmtree(server.files / "x")
+        (server.files / "x").symlink_to(server.folder / "outside")
+        with pytest.raises(Invalid) as caught:
+            place.open(name, name)
     assert caught.value.code == "SYN451"
 
 

@@ -136,10 +136,7 @@ class Opener:
                 code="SYN549",
                 help="`syncline rehearse` tells what a run would do to them, where that can be known.",
             )
-        instance = instance_of(
-            flow.target, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
-        )
-        return opens(instance, flow.target.stream, names, key)
+        return opens(self._instance(flow.target), flow.target.stream, names, key)
 
     def destination(self) -> Destination:
         """The destination, open. Call it in the thread that will use it."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from syncline.connectors.file.places import s3
 from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.ranges import Ranges, handle
 from syncline.connectors.file.places.web import Web
@@ -19,7 +20,7 @@ from syncline.policy.locations import location_of
 from syncline.sdk import conformance
 from syncline.sdk.http import Egress
 from syncline.sdk.source import Credentials
-from tests.api_server import api_server
+from tests.api_server import Reply, api_server
 from tests.contract import file_places
 from tests.file_servers import Files, instance, shipped, source
 
@@ -145,7 +146,18 @@ def test_files_of_a_web_server_keep_the_promises_of_sources(check, gives):
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("*.csv", "SYN450"), ("../a.csv", "SYN451"), ("x/%2e%2e/a.csv", "SYN451"), ("/a.csv", "SYN451")]
+    ("name", "code"),
+    [
+        ("*.csv", "SYN450"),
+        ("../a.csv", "SYN451"),
+        ("x/%2e%2e/a.csv", "SYN451"),
+        ("/a.csv", "SYN451"),
+        ("..%2f..%2fx", "SYN451"),
+        ("x%5C..%5Ca.csv", "SYN451"),
+        ("..%252fa.csv", "SYN451"),
+        ("x\\..\\a.csv", "SYN451"),
+        ("x/..;v=1/a.csv", "SYN451"),
+    ],
 )
 def test_names_of_a_web_server_are_names(name, code):
     """A pattern, which no web server can answer, and a name that leaves the root, are refused before it is asked."""
@@ -169,6 +181,55 @@ def test_a_web_server_is_asked_with_credentials_and_reached_within_bounds():
         with pytest.raises(Denied):
             source(tenant)
         assert len(server.asked) == count
+
+
+def test_dots_in_the_names_of_a_web_server_are_no_climbing():
+    """Dots within a name, and whatever stands in a query, are asked for as they are written."""
+    with api_server(Files({"/a..b.csv": b"id\n1\n", "/export": b"id\n2\n"})) as server:
+        made = instance("web-files", server.url, {"s": {"files": ["a..b.csv", "export?of=..%2Fx"], "format": "csv"}})
+        batches = conformance.read(lambda: source(made))
+    assert [batch.frame.rows() for batch in batches] == [[("1",)], [("2",)]]
+
+
+_ENTRY = "<Contents><Key>x/a.csv</Key><Size>5</Size></Contents>"
+_MORE = "<IsTruncated>true</IsTruncated>"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<Contents><Size>5</Size></Contents>",
+        "<Contents><Key>x/a.csv</Key></Contents>",
+        "<Contents><Key>x/a.csv</Key><Size>large</Size></Contents>",
+        "<Contents><Key>elsewhere/a.csv</Key><Size>5</Size></Contents>",
+        "<Contents>a.csv</Contents>",
+        f"{_ENTRY}{_MORE}",
+        f"{_MORE}<NextContinuationToken>t</NextContinuationToken>",
+        f"{_ENTRY}{_MORE}<NextContinuationToken>t</NextContinuationToken>",
+    ],
+)
+def test_a_server_that_lists_its_objects_wrongly_is_told(page):
+    """A list without a key, a size or where it goes on, or one that repeats itself, is SYN410 after two pages at most."""
+    body = f"<ListBucketResult>{page}</ListBucketResult>".encode()
+    with api_server(lambda _: Reply(body, content_type="application/xml")) as server:
+        with pytest.raises(Invalid) as caught:
+            source(instance("s3", "s3://bucket/x", {"s": {"files": "*.csv"}}, endpoint=server.url))
+        assert (caught.value.code, len(server.asked) <= 2) == ("SYN410", True)
+
+
+def test_pages_without_objects_do_not_go_on_for_ever(monkeypatch):
+    """A server whose every page is empty, and names another one, is left: a page counts as a hundred objects."""
+    monkeypatch.setattr(s3, "_MOST_LISTED", 1_000)
+
+    def empty(asked):
+        token = int(asked.query.get("continuation-token", "0")) + 1
+        page = f"<ListBucketResult>{_MORE}<NextContinuationToken>{token}</NextContinuationToken></ListBucketResult>"
+        return Reply(page.encode(), content_type="application/xml")
+
+    with api_server(empty) as server:
+        with pytest.raises(Invalid) as caught:
+            source(instance("s3", "s3://bucket/x", {"s": {"files": "*.csv"}}, endpoint=server.url))
+        assert (caught.value.code, len(server.asked)) == ("SYN450", 10)
 
 
 @pytest.mark.parametrize("root", ["s3://bucket/x", "https://files.example.com", "ftp://files.example.com"])

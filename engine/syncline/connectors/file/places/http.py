@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from syncline.connectors.file.places.place import bounded
+from syncline.connectors.file.places.place import bounded, spool_of
 from syncline.connectors.file.places.web import Web
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syncline.connectors.file.position import OpenFile
     from syncline.sdk.http import Transport
     from syncline.sdk.source import Instance
 
 #: What stays as it is written in a name: all that a URL's path and query may have (RFC 3986, sections 3.3 and 3.4).
 _SAFE = "/%?=&~-._+,:;@!$'()"
+
+#: A path that may lead out of the root for one server or another: one that encodes dots and separators, even twice, or
+#: that climbs, by a backslash as well, or with a parameter behind the dots.
+_CLIMBS = re.compile(r"%(25)*(2e|2f|5c)|^[/\\]|(^|[/\\])\.\.($|[/\\;])", re.IGNORECASE)
 
 
 class Http:
@@ -30,23 +33,22 @@ class Http:
         streams = instance.integration.streams if isinstance(instance.integration, IntegrationSpec) else {}
         self._names = [name for stream in streams.values() for name in stream.patterns]
         self._web = Web(instance, transport)
-        self.spool: Path | None = instance.home if instance.home is not None and instance.home.is_dir() else None
+        self.spool = spool_of(instance.home)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Invalid (SYN450) for names with wildcards, (SYN451) for what leaves the root."""
         for name in patterns:
-            path = name.partition("?")[0]
             if "*" in name or "[" in name:
                 raise Invalid(
                     f"{name!r} has a wildcard, and a web server can't be asked which files it has",
                     code="SYN450",
                     help="List the files' names: files: [2026-01.csv, 2026-02.csv].",
                 )
-            if path.startswith("/") or ".." in path.replace("%2E", ".").replace("%2e", ".").split("/"):
+            if _CLIMBS.search(name.partition("?")[0]):
                 raise Invalid(
                     f"{name!r} leaves the root",
                     code="SYN451",
-                    help="Write names relative to config.root, without '..'.",
+                    help="Write names relative to config.root, without '..' and without encoded dots and slashes.",
                 )
         return bounded(patterns, patterns, self._root)
 

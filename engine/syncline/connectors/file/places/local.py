@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncline.connectors.file.folder import locate, matching
-from syncline.connectors.file.places.place import bounded
+from syncline.connectors.file.places.place import bounded, spool_of
 from syncline.connectors.file.position import OpenFile
 
 
@@ -21,7 +21,7 @@ class Local:
     @property
     def spool(self) -> Path | None:
         """Syncline's own folder, where there is one."""
-        return self.home if self.home is not None and self.home.is_dir() else None
+        return spool_of(self.home)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Raises what `folder.matching` does."""

@@ -36,6 +36,11 @@ class Place(Protocol):
         """Releases connections."""
 
 
+def spool_of(home: Path | None) -> Path | None:
+    """The `spool` of a place, where Syncline's own folder is `home`: None where there is none yet."""
+    return home if home is not None and home.is_dir() else None
+
+
 def bounded(names: Sequence[str], patterns: Sequence[str], where: str) -> tuple[str, ...]:
     """The names, sorted, each once; Invalid (SYN450) for none of them, and for more than a stream may have."""
     shown = ", ".join(map(repr, patterns))

@@ -5,13 +5,14 @@ A bucket is addressed by the path (`https://s3.eu-west-1.amazonaws.com/bucket/ke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from syncline import __version__
 from syncline.connectors.file.places.patterns import literal_start, matcher
-from syncline.connectors.file.places.place import bounded
+from syncline.connectors.file.places.place import bounded, spool_of
 from syncline.connectors.file.places.web import Web
 from syncline.connectors.rest.content import read_nothing
 from syncline.model.errors import Invalid
@@ -19,15 +20,16 @@ from syncline.sdk.http import Request, with_query
 from syncline.sdk.xml_document import xml_document
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from syncline.connectors.file.position import OpenFile
     from syncline.sdk.http import Transport
     from syncline.sdk.source import Instance
 
 #: Most objects that are looked at to find those of a stream.
 _MOST_LISTED = 1_000_000
+#: What each page counts for at least, so that a server that gives empty ones for ever is left as well.
+_LEAST_LISTED = 100
 _LISTED = [("ListBucketResult", "Contents")]
+_SIZE = re.compile(r"[0-9]{1,19}")
 
 
 class S3:
@@ -40,7 +42,7 @@ class S3:
         self._web = Web(instance, transport)
         self._bucket = f"{self._web.base}/{quote(parts.netloc)}"
         self._sizes: dict[str, int] = {}
-        self.spool: Path | None = instance.home if instance.home is not None and instance.home.is_dir() else None
+        self.spool = spool_of(instance.home)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Objects whose names end in `/` stand for folders and are left out."""
@@ -74,19 +76,29 @@ class S3:
         while True:
             page = self._page(self._request({**query, "prefix": self._prefix + start}))
             for entry in page["Contents"]:
-                seen += 1
-                key = entry["Key"]
+                key, size = self._object(entry)
                 if not key.endswith("/"):
-                    yield key[len(self._prefix) :], int(entry["Size"])
+                    yield key[len(self._prefix) :], size
             if page.get("IsTruncated") != "true":
                 return
+            seen += max(len(page["Contents"]), _LEAST_LISTED)
             if seen >= _MOST_LISTED:
                 raise Invalid(
                     f"{self._root}/{start} has more than {_MOST_LISTED:,} objects",
                     code="SYN450",
                     help="Narrow the pattern: what stands before its first wildcard is asked for only.",
                 )
-            query["continuation-token"] = page["NextContinuationToken"]
+            token = page.get("NextContinuationToken")
+            if not isinstance(token, str) or not token or token == query.get("continuation-token"):
+                raise self._broken("a page of its list says that more follow, and not where")
+            query["continuation-token"] = token
+
+    def _object(self, entry: object) -> tuple[str, int]:
+        """The key and the size of an entry of a list."""
+        match entry:
+            case {"Key": str(key), "Size": str(size)} if key.startswith(self._prefix) and _SIZE.fullmatch(size):
+                return key, int(size)
+        raise self._broken("an entry of its list has no key below the prefix, or no size")
 
     def _request(self, query: dict[str, str]) -> Request:
         url = with_query(self._bucket, {"list-type": "2", **query})
@@ -96,9 +108,12 @@ class S3:
         answer = self._web.client.fetch(request, reading=read_nothing)
         page = xml_document(answer.body, answer.headers.get("content-type", ""), _LISTED).get("ListBucketResult")
         if not isinstance(page, dict):
-            raise Invalid(
-                f"{self._root}: the server's answer is no list of objects",
-                code="SYN410",
-                help="Check the endpoint: it must speak the protocol of S3, with buckets in the path.",
-            )
+            raise self._broken("the answer is no list of objects")
         return page
+
+    def _broken(self, why: str) -> Invalid:
+        return Invalid(
+            f"{self._root}: the server doesn't list its objects as S3 does: {why}",
+            code="SYN410",
+            help="Check the endpoint: it must speak the protocol of S3, with buckets in the path.",
+        )

@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from syncline.connectors.file.places.patterns import is_literal, matcher
-from syncline.connectors.file.places.place import bounded
+from syncline.connectors.file.places.place import bounded, spool_of
 from syncline.connectors.file.places.ranges import Ranges, handle
 from syncline.connectors.file.places.ssh import TIMEOUT, connected
 from syncline.connectors.file.position import OpenFile, changed
 from syncline.model.errors import Again, Invalid, Stalled
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import paramiko
 
     from syncline.sdk.source import Instance
@@ -49,7 +47,7 @@ class Sftp:
         self._open: tuple[paramiko.Transport, paramiko.SFTPClient] | None = None
         self._sizes: dict[str, int] = {}
         self._listed = 0
-        self.spool: Path | None = instance.home if instance.home is not None and instance.home.is_dir() else None
+        self.spool = spool_of(instance.home)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Links to files below the root count; links to folders aren't followed."""
@@ -64,7 +62,7 @@ class Sftp:
     def open(self, name: str, shown: str) -> OpenFile:
         """See `Place`."""
         with self.telling(shown):
-            file = self._client.open(self._path(name), "rb")
+            file = self._client.open(self._inside(name), "rb")
             there = file.stat()
             size, time = there.st_size or 0, there.st_mtime or 0
             content = _Content(self, shown, file, size, time)
@@ -110,7 +108,8 @@ class Sftp:
         elif not rest:
             yield from self._files(folder, part)
         elif is_literal(part):
-            yield from self._found(f"{folder}{part}/", rest)
+            if self._is_folder(f"{folder}{part}"):
+                yield from self._found(f"{folder}{part}/", rest)
         else:
             for name in self._folders(folder, part):
                 yield from self._found(f"{folder}{name}/", rest)
@@ -127,6 +126,12 @@ class Sftp:
     def _folders(self, folder: str, pattern: str) -> list[str]:
         entries = self._entries(folder)
         return [name for name, entry in entries if stat.S_ISDIR(entry.st_mode or 0) and fnmatchcase(name, pattern)]
+
+    def _is_folder(self, name: str) -> bool:
+        try:
+            return stat.S_ISDIR(self._client.lstat(self._path(name)).st_mode or 0)
+        except FileNotFoundError:
+            return False
 
     def _entries(self, folder: str) -> list[tuple[str, Any]]:
         """What a folder has, but for what is hidden; nothing where it isn't there."""
@@ -148,17 +153,21 @@ class Sftp:
     def _linked(self, name: str) -> Any:
         """What a link leads to; None where that is nothing, Invalid where it leads out of the root."""
         try:
-            target = self._client.normalize(self._path(name))
-            root = self._client.normalize(self._folder).rstrip("/")
-            if not target.startswith(f"{root}/"):
-                raise Invalid(
-                    f"{name!r} leads out of the root",
-                    code="SYN451",
-                    help="A symbolic link may only point to a file below config.root.",
-                )
-            return self._client.stat(target)
+            return self._client.stat(self._inside(name))
         except FileNotFoundError:
             return None
+
+    def _inside(self, name: str) -> str:
+        """The path of a name without links; Invalid where it leads out of the root."""
+        target = self._client.normalize(self._path(name))
+        root = self._client.normalize(self._folder).rstrip("/")
+        if not target.startswith(f"{root}/"):
+            raise Invalid(
+                f"{name!r} leads out of the root",
+                code="SYN451",
+                help="A symbolic link may only point to a file below config.root.",
+            )
+        return target
 
     @contextmanager
     def telling(self, name: str) -> Iterator[None]:

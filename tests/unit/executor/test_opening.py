@@ -1,0 +1,41 @@
+"""What both ends of a flow are opened with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from syncline.executor import opening
+from syncline.executor.applied import Applied
+from syncline.executor.opening import Opener
+from syncline.model.key import ObjectKey
+from syncline.planner.compiled import compile_flows
+from syncline.settings import read_settings
+from tests.repository import CUSTOMERS, desired
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+    from syncline.sdk.source import Instance
+
+
+def test_rows_are_read_back_with_the_patience_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading what is at a destination waits for a system that fails as long as all else that the opener opens."""
+    found = desired(CUSTOMERS)
+    applied = Applied(1, "r", "p", {}, found, compile_flows(found))
+    item = applied.flow(ObjectKey.parse("acme/Import/customers"))
+    resolve: Any = None
+    opened: list[Instance] = []
+
+    def open_rows(instance: Instance, *_: object) -> Any:
+        opened.append(instance)
+
+    runtime = replace(opening._runtime(item.flow.target), open_rows=open_rows)
+    monkeypatch.setattr(opening, "_runtime", lambda _: runtime)
+    opener = Opener(item, applied, read_settings(tmp_path, {}), resolve, patience=lambda: False)
+
+    opener.rows(("id",), ("id",))
+
+    assert [instance.patience() for instance in opened] == [False]
