@@ -11,7 +11,7 @@ from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.secrets.contract import Context, Reference
 from syncline.secrets.kek import Where
-from syncline.secrets.provider import resolve
+from syncline.secrets.provider import resolve, writer
 from syncline.secrets.rewrap import rotate, unfinished
 from syncline.secrets.ring import KeyRing
 from syncline.secrets.vault_client import VaultClient
@@ -198,3 +198,18 @@ def test_a_server_that_is_sealed_is_tried_again(openbao: OpenBao, tmp_path: Path
 
 def replace_sessions(where: Context) -> Context:
     return Context(where.root, where.environ)
+
+
+def test_an_only_field_without_a_name_is_not_replaced(openbao: OpenBao, tmp_path: Path):
+    """It is refused, the secret stays as it was and can be read; set, it is replaced at once."""
+    openbao.ask("POST", "secret/data/acme/only", {"data": {"token": "old"}})
+    where = Context(tmp_path, openbao.role("only"))
+    reference = Reference("vault", "secret/acme/only")
+
+    with pytest.raises(Invalid) as caught:
+        replace(reference, Secret("new"), where)
+
+    assert caught.value.code == "SYN828"
+    assert [secret.reveal() for secret in accepted(reference, where)] == ["old"]
+    writer(reference, where).put(reference, Secret("new"))
+    assert openbao.ask("GET", "secret/data/acme/only")["data"]["data"] == {"token": "new"}

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncline.model.errors import Again, Stalled
+from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
+from syncline.secrets.aws import AwsProvider
 from syncline.secrets.contract import Context, Reference
-from syncline.secrets.provider import resolve
+from syncline.secrets.provider import resolve, writer
 from syncline.secrets.window import accepted, finish, replace
 
 if TYPE_CHECKING:
@@ -65,3 +66,44 @@ def test_what_is_refused_says_why(moto: Aws, tmp_path: Path, change: dict[str, s
 
     assert caught.value.code == code
     assert moto.secret_key not in str(caught.value)
+
+
+def test_a_window_that_has_ended_is_over(moto: Aws, tmp_path: Path):
+    """The former value is gone at once: the present one counts alone, and the next window can begin."""
+    where = Context(tmp_path, environ(moto))
+    reference = Reference("aws", "acme/window")
+    for value in ("one", "two"):
+        replace(reference, Secret(value), where)
+    assert finish(reference, where)
+
+    assert [secret.reveal() for secret in accepted(reference, where)] == ["two"]
+    assert not finish(reference, where)
+    assert replace(reference, Secret("three"), where)
+    assert [secret.reveal() for secret in accepted(reference, where)] == ["three", "two"]
+
+
+def test_a_secret_that_waits_for_its_deletion_is_none(moto: Aws, tmp_path: Path):
+    """Deleted by others, with the service's recovery window, it counts as absent. Writing it again is a unit test's: moto
+    takes values for what is deleted, which the service doesn't.
+    """
+    where = Context(tmp_path, environ(moto))
+    reference = Reference("aws", "acme/waits")
+    for value in ("one", "two"):
+        replace(reference, Secret(value), where)
+    AwsProvider(where)._ask(reference, "DeleteSecret", {"SecretId": "acme/waits.former"})
+
+    assert [secret.reveal() for secret in accepted(reference, where)] == ["two"]
+    assert not finish(reference, where)
+
+
+def test_a_part_of_a_secret_is_not_written(moto: Aws, tmp_path: Path):
+    """The document stays whole."""
+    where = Context(tmp_path, environ(moto))
+    whole, part = Reference("aws", "acme/whole"), Reference("aws", "acme/whole", "token")
+    replace(whole, Secret('{"token": "one", "url": "u"}'), where)
+
+    with pytest.raises(Invalid) as caught:
+        writer(part, where)
+
+    assert caught.value.code == "SYN828"
+    assert resolve(whole, where).reveal() == '{"token": "one", "url": "u"}'

@@ -131,8 +131,8 @@ def _generate(session: pkcs11.Session, label: str, algorithm: str, name: str) ->
 
 def _octets(data: bytes) -> bytes:
     """A point, which tokens give as it is or as a DER octet string."""
+    if len(data) in {32, 65}:  # first: such a point may begin as an octet string does
+        return data
     if data[:1] == b"\x04" and len(data) > 2 and data[1] == len(data) - 2:
         return data[2:]
-    if len(data) in {32, 65}:
-        return data
     raise Malformed("the token gave no point of a known form")

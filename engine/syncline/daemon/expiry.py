@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from syncline.executor.expire import expire, keeping
@@ -40,12 +41,19 @@ class Expiry:
             self._pass.start()
 
     def _expire(self) -> None:
-        for key in keeping(self._engine.applied()):
-            try:
-                if removed := expire(self._engine, key):
-                    runs = "1 run" if removed == 1 else f"{removed:,} runs"
-                    self._tell(f"{key}: the window of {runs} is over, and what was kept to undo them is removed")
-            except SynclineError as error:
-                self._tell(f"{key}: {error.code} {error.message}")
-            except Exception as error:  # a defect ends this, and nothing else
-                self._tell(f"{key}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")
+        with self._telling("what was kept to undo imports"):
+            for key in keeping(self._engine.applied()):
+                with self._telling(str(key)):
+                    if removed := expire(self._engine, key):
+                        runs = "1 run" if removed == 1 else f"{removed:,} runs"
+                        self._tell(f"{key}: the window of {runs} is over, and what was kept to undo them is removed")
+
+    @contextmanager
+    def _telling(self, subject: str) -> Iterator[None]:
+        """Says what goes wrong with a subject, which ends that alone."""
+        try:
+            yield
+        except SynclineError as error:
+            self._tell(f"{subject}: {error.code} {error.message}")
+        except Exception as error:  # a defect ends this, and nothing else
+            self._tell(f"{subject}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")

@@ -7,6 +7,7 @@ finds is shown nowhere: a finding has a place and says what it looks like.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -88,14 +89,17 @@ def scan_text(file: str, text: str) -> Iterator[Diagnostic]:
 
 
 def tracked(root: Path) -> tuple[str, ...]:
-    """The files of the folder that Git has, relative to it; none outside Git."""
-    said = git(root, "ls-files", "-z", "--cached", "--", ".")
-    return tuple(filter(None, (said or "").split("\0")))
+    """The files of the folder that Git has, relative to it. `Invalid` (SYN832) outside Git."""
+    return _names(root, git(root, "ls-files", "-z", "--cached", "--", "."))
 
 
 def to_be_committed(root: Path) -> tuple[str, ...]:
     """The files that are staged, relative to the folder. `Invalid` (SYN832) outside Git."""
-    said = git(root, "diff", "--cached", "--name-only", "--relative", "-z", "--diff-filter=ACMR", "--", ".")
+    asked = ("diff", "--cached", "--name-only", "--relative", "-z", "--diff-filter=ACMR", "--", ".")
+    return _names(root, git(root, *asked, **_index()))
+
+
+def _names(root: Path, said: str | None) -> tuple[str, ...]:
     if said is None:
         raise Invalid(f"{root} is in no Git repository", code="SYN832", help="Name the files to be looked through.")
     return tuple(filter(None, said.split("\0")))
@@ -112,8 +116,14 @@ def _content(path: Path) -> bytes | None:
 
 
 def _staged(root: Path, file: str) -> bytes | None:
-    done = run_git(root, "show", f":./{file}")
+    done = run_git(root, "show", f":./{file}", keep=(), **_index())
     return done.stdout if done.returncode == 0 else None
+
+
+def _index() -> dict[str, str]:
+    """The index that is committed: `git commit -a` and `git commit PATH` give a hook another than the repository's."""
+    named = os.environ.get("GIT_INDEX_FILE")
+    return {"GIT_INDEX_FILE": str(Path(named).absolute())} if named else {}
 
 
 def _meant(what: str, line: str, start: int, end: int) -> bool:

@@ -85,10 +85,10 @@ def trailer(said: str) -> str:
     return next((line for line in said.split() if _COMMIT.fullmatch(line)), "")
 
 
-def git(root: Path, *arguments: str) -> str | None:
+def git(root: Path, *arguments: str, **environ: str) -> str | None:
     """Standard output of a git command in the folder; None when it fails or there is no git."""
     try:
-        done = run_git(root, *arguments)
+        done = run_git(root, *arguments, keep=(), **environ)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else None

@@ -68,18 +68,18 @@ class AwsProvider:
         return found
 
     def put(self, reference: Reference, value: Secret) -> None:
-        """Make it the secret's current value, and the secret where there is none."""
+        """Make it the secret's current value, and the secret where there is none, or it is marked for deletion."""
+        at = {"SecretId": reference.key}
         body = {"SecretString": value.reveal(), "ClientRequestToken": str(uuid.uuid4())}
-        try:
-            self._ask(reference, "PutSecretValue", {"SecretId": reference.key, **body})
-        except Unavailable as error:
-            if error.code != "SYN801":
-                raise
-            self._ask(reference, "CreateSecret", {"Name": reference.key, **body})
+        if self._found(reference, "PutSecretValue", {**at, **body}):
+            return
+        if not self._found(reference, "CreateSecret", {"Name": reference.key, **body}):
+            self._ask(reference, "RestoreSecret", at)
+            self._ask(reference, "PutSecretValue", {**at, **body})
 
     def delete(self, reference: Reference) -> None:
-        """Have the secret deleted, which the service does after its own recovery window."""
-        self._ask(reference, "DeleteSecret", {"SecretId": reference.key})
+        """Have the secret deleted at once: one that waits for its deletion would keep its name from being used."""
+        self._ask(reference, "DeleteSecret", {"SecretId": reference.key, "ForceDeleteWithoutRecovery": True})
 
     # --- one exchange
 
@@ -91,6 +91,16 @@ class AwsProvider:
     def _endpoint(self) -> str:
         given = self._environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or self._environ.get("AWS_ENDPOINT_URL")
         return (given or f"https://secretsmanager.{self._region}.amazonaws.com").rstrip("/")
+
+    def _found(self, reference: Reference, action: str, body: Mapping[str, Any]) -> bool:
+        """Whether it was done; not where the secret isn't there, or is marked for deletion."""
+        try:
+            self._ask(reference, action, body)
+        except Unavailable as error:
+            if error.code != "SYN801":
+                raise
+            return False
+        return True
 
     def _ask(self, reference: Reference, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if problem := self.check(reference):
@@ -114,7 +124,8 @@ class AwsProvider:
         kind = str(answer.get("__type", "")).rpartition("#")[2]
         if response.status >= 500 or kind == "ThrottlingException":
             raise Again(f"secret {reference}: the service can't answer now ({kind or response.status})", code="SYN820")
-        raise Unavailable(reference, _refusal(kind, response.status))
+        said = str(answer.get("message") or answer.get("Message") or "")
+        raise Unavailable(reference, _refusal(kind, said, response.status))
 
     def _signer(self) -> SigV4:
         token = self._environ.get("AWS_SESSION_TOKEN")
@@ -127,7 +138,9 @@ class AwsProvider:
         )
 
 
-def _refusal(kind: str, status: int) -> Problem:
+def _refusal(kind: str, said: str, status: int) -> Problem:
     if kind == "ResourceNotFoundException":
         return Problem("SYN801", "there is no such secret")
+    if kind == "InvalidRequestException" and "delet" in said:  # no kind of its own, and several wordings
+        return Problem("SYN801", "it is marked for deletion", "Restore it, or put a value in place.")
     return Problem("SYN822", f"the service refuses: {kind or f'HTTP {status}'}", "Allow this key what it asks for.")

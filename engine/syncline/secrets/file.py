@@ -61,8 +61,8 @@ class FileProvider:
 
     def _place(self, reference: Reference) -> Path:
         """Where a file may be written; raises Unavailable for what may not be read there either."""
-        problem = None if not reference.path else Problem("SYN828", "a part of a document can't be written alone")
-        if problem is None and (not reference.key or "\0" in reference.key):
+        problem = None
+        if not reference.key or "\0" in reference.key:
             problem = Problem("SYN804", "a key must be the path of a file")
         path = self._root / reference.key
         folder = path.parent.resolve()

@@ -44,7 +44,7 @@ def resolve(reference: Reference, context: Context) -> Secret:
 
 
 def writer(reference: Reference, context: Context) -> SecretWriter:
-    """The provider of a reference, to write to; raises Invalid (SYN828) for one that can only be read."""
+    """The provider of a reference, to write to; raises Invalid (SYN828) for one that can only be read, or a part."""
     _provider(reference, context)  # refuses what is none
     for provider in _WRITERS:
         if provider.name == reference.provider:
@@ -52,6 +52,9 @@ def writer(reference: Reference, context: Context) -> SecretWriter:
             problem = made.check(reference)
             if problem is not None and problem.code == "SYN804":
                 raise _invalid(reference, problem)
+            if reference.path if provider is not VaultProvider else "." in reference.path:
+                part = Problem("SYN828", "a part of a document can't be written alone", "Write the whole of it.")
+                raise _invalid(reference, part)
             return made
     problem = Problem(
         "SYN828", f"{reference.provider} can't be written to", f"Those are {', '.join(sorted(WRITABLE))}."

@@ -111,7 +111,7 @@ class VaultClient:
         if lease.renewable:
             try:
                 answer = self._send("POST", "auth/token/renew-self", {}, lease.token)
-                renewed = self._lease_of(answer["auth"], lease.token)
+                renewed = self._lease_of(_part(answer, "auth"), lease.token)
                 if renewed.ends is None or renewed.ends > (lease.ends or 0):
                     return renewed
             except SynclineError:
@@ -123,17 +123,19 @@ class VaultClient:
     def _login(self) -> Lease:
         mount = self.environ.get("VAULT_APPROLE_MOUNT") or "approle"
         body = {"role_id": self.environ["VAULT_ROLE_ID"], "secret_id": self.environ.get("VAULT_SECRET_ID", "")}
-        return self._lease_of(self._send("POST", f"auth/{mount}/login", body, None)["auth"])
+        return self._lease_of(_part(self._send("POST", f"auth/{mount}/login", body, None), "auth"))
 
     def _given(self) -> Lease:
         token = Secret(self.environ["VAULT_TOKEN"])
-        found = self._send("GET", "auth/token/lookup-self", None, token)["data"]
+        found = _part(self._send("GET", "auth/token/lookup-self", None, token), "data")
         seconds, renewable = float(found.get("ttl") or 0), bool(found.get("renewable"))
         return Lease(token, self.clock.monotonic() + seconds if seconds else None, seconds, renewable)
 
     def _lease_of(self, auth: Mapping[str, Any], token: Secret | None = None) -> Lease:
         seconds = float(auth.get("lease_duration") or 0)
         ends = self.clock.monotonic() + seconds if seconds else None
+        if token is None and not auth.get("client_token"):
+            raise _another()
         return Lease(token or Secret(str(auth["client_token"])), ends, seconds, bool(auth.get("renewable")))
 
     # --- one exchange
@@ -160,10 +162,8 @@ class VaultClient:
             raise Refused(method, path, response.status, _reason(response.body) or "no reason is given")
         try:
             return dict(json.loads(response.body or b"{}"))
-        except ValueError:
-            raise Stalled(
-                "what answers at VAULT_ADDR isn't Vault", code="SYN822", help="Is VAULT_ADDR right?"
-            ) from None
+        except (ValueError, TypeError):
+            raise _another() from None
 
     def _authorities(self) -> str:
         file = self.environ.get("VAULT_CACERT")
@@ -198,6 +198,18 @@ def is_here(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _part(answer: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part that every such answer of Vault has."""
+    found = answer.get(name)
+    if not isinstance(found, dict):
+        raise _another()
+    return found
+
+
+def _another() -> Stalled:
+    return Stalled("what answers at VAULT_ADDR isn't Vault", code="SYN822", help="Is VAULT_ADDR right?")
 
 
 def _reason(body: bytes) -> str:

@@ -14,9 +14,15 @@ from syncline.secrets.provider import WRITABLE, resolve, writer
 
 
 def former(reference: Reference) -> Reference:
-    """Where the former value of a secret is kept during a window."""
+    """Where the former value of a secret is kept during a window; `Invalid` (SYN828) where none can be kept."""
     if reference.provider == "vault":
-        return Reference("vault", reference.key, f"{reference.path or 'value'}_former")
+        if not reference.path:  # beside an only field, another would leave it unclear which is meant
+            raise Invalid(
+                f"secret {reference}: it doesn't say which field is replaced",
+                code="SYN828",
+                help=f"Name the field, here and where it is referred to: {reference}#FIELD.",
+            )
+        return Reference("vault", reference.key, f"{reference.path}_former")
     if reference.path:
         raise Invalid(
             f"secret {reference}: a part of a document can't be replaced alone",
@@ -57,11 +63,16 @@ def finish(reference: Reference, context: Context) -> bool:
 
 
 def accepted(reference: Reference, context: Context) -> tuple[Secret, ...]:
-    """The values that count: the one in place, and during a window the former one."""
+    """The values that count: the one in place, and during a window the former one, if we may read it."""
     now = resolve(reference, context)
-    if reference.provider not in WRITABLE or (reference.path and reference.provider != "vault"):
+    if reference.provider not in WRITABLE or bool(reference.path) != (reference.provider == "vault"):
         return (now,)
-    before = _there(former(reference), context)
+    try:
+        before = _there(former(reference), context)
+    except Stalled as error:
+        if error.code != "SYN822":
+            raise
+        before = None
     return (now,) if before is None else (now, before)
 
 

@@ -71,3 +71,10 @@ def test_doctor_tells_of_the_ring(settings, capsys):
     capsys.readouterr()
     assert main(["doctor"]) == 1
     assert "a rotation isn't finished" in capsys.readouterr().out
+
+
+def test_the_shared_key_is_not_destroyed(settings, capsys):
+    """An empty tenant, as of an unset variable in a script, is a mistake of usage, and the key stays."""
+    KeyRing.open(settings.keys).seal("", b"x", "p")
+    assert main(["keys", "destroy", "", "--yes"]) == 2
+    assert [key["tenant"] for key in listed(capsys)["data"]] == [""]

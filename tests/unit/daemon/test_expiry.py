@@ -64,3 +64,20 @@ def test_a_database_that_is_broken_is_told(tmp_path):
         Expiry(engine, told.append).tick()
         assert waited(lambda: told)
     assert told[0].startswith("acme/Import/customers: SYN490")
+
+
+def test_a_state_that_is_down_is_told(tmp_path, monkeypatch):
+    """Gone between the daemon's look and the pass: it is said by its code, and no traceback ends the thread."""
+    settings = house(tmp_path)
+    told, traces = list[str](), list[object]()
+    monkeypatch.setattr("threading.excepthook", traces.append)
+    with workflow.engine(settings) as engine:
+        expiry = Expiry(engine, told.append)
+        engine.facilities.store.close()
+        for path in tmp_path.rglob("state.db*"):
+            path.unlink()
+            path.mkdir()
+        expiry._expire()
+    assert len(told) == 1
+    assert told[0].startswith("what was kept to undo imports: SYN")
+    assert not traces

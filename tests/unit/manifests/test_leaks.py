@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -133,3 +134,43 @@ def test_a_hook_looks_at_what_is_staged(tmp_path: Path, monkeypatch, capsys):
     said = capsys.readouterr()
     assert said.out.count("error[SYN831]") == 4
     assert BODY not in said.out + said.err
+
+
+@pytest.mark.parametrize("arguments", [("-a",), ("app.env",)])
+def test_a_hook_sees_what_is_committed_without_being_staged_first(tmp_path: Path, arguments: tuple[str, ...]):
+    """`git commit -a` and `git commit PATH` have an index of their own, which the hook looks at: the commit fails."""
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "config", "user.name", "tests")
+    git(tmp_path, "config", "user.email", "tests@example.com")
+    (tmp_path / "app.env").write_text("clean\n")
+    git(tmp_path, "add", "app.env")
+    git(tmp_path, "commit", "-qm", "one")
+    hook = tmp_path / ".git/hooks/pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\nexec {sys.executable} -m syncline secrets scan --staged\n")
+    hook.chmod(0o755)
+    (tmp_path / "app.env").write_text(f"{SECRETS['environment']}\n")
+
+    done = subprocess.run(
+        ["git", "-C", str(tmp_path), "commit", "-qm", "two", *arguments], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "SYN831" in done.stdout + done.stderr
+    (tmp_path / "app.env").write_text("also clean\n")
+    git(tmp_path, "commit", "-qm", "two", *arguments)
+
+
+def test_a_scan_of_nothing_is_no_success(tmp_path: Path, monkeypatch, capsys):
+    """Outside Git, of a file that isn't there, of a folder, or of two choices at once: an error, and what to do."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "app.env").write_text("clean\n")
+
+    assert main(["secrets", "scan"]) == 1
+    assert "SYN832" in capsys.readouterr().err
+    assert main(["secrets", "scan", "nofile.yaml"]) == 2
+    assert main(["secrets", "scan", "."]) == 2
+    assert main(["secrets", "scan", "app.env", "--staged"]) == 2
+    capsys.readouterr()
+    assert main(["secrets", "scan", "app.env"]) == 0
+    assert capsys.readouterr().out == "No secret was found in 1 file.\n"

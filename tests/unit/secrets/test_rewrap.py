@@ -177,3 +177,19 @@ def test_a_kill_at_any_point_loses_nothing(tmp_path: Path):
 
     assert isinstance(points, int), points
     assert points >= 50
+
+
+def test_a_rotation_leaves_the_files_of_others_alone(tmp_path: Path):
+    """It destroys what a kill left of its own, and no draft of the log's signing key, which is in the same folder."""
+    folder = tmp_path / "keys"
+    blobs = sealed(folder)
+    ours = [folder / name for name in (".kek.0a", ".ring.json.0a", "tenants/.acme.key.0a")]
+    others = [folder / name for name in (".audit.pem.123", ".gitignore", "tenants/.nfs01")]
+    for path in (*ours, *others):
+        path.write_bytes(b"draft")
+
+    rotate(Where(folder, {}))
+
+    assert not [path for path in ours if path.exists()]
+    assert {path.read_bytes() for path in others} == {b"draft"}
+    assert opens(folder, blobs)

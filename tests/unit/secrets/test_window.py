@@ -108,3 +108,26 @@ def test_what_can_only_be_read_is_refused(tmp_path: Path):
         with pytest.raises((Invalid, Stalled)) as caught:
             replace(reference, Secret("new"), context)
         assert caught.value.code in {"SYN828", "SYN801"}
+
+
+def test_a_field_of_vault_is_named_to_be_replaced(tmp_path: Path):
+    """Beside an only field without a name, a former value would make it unclear which one is meant: it is refused."""
+    with pytest.raises(Invalid, match="which field") as caught:
+        former(Reference("vault", "secret/acme/crm"))
+    assert caught.value.code == "SYN828"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        Reference("aws", "acme/crm", "token"),
+        Reference("pkcs11", "syncline/crm", "token"),
+        Reference("file", "token", "token"),
+        Reference("vault", "secret/acme/crm", "db.password"),
+    ],
+)
+def test_a_part_of_a_document_is_not_written(tmp_path: Path, reference: Reference):
+    """Where a value is one document, writing a part would replace the whole: refused before anything is asked."""
+    with pytest.raises(Invalid) as caught:
+        writer(reference, Context(tmp_path, {}))
+    assert caught.value.code == "SYN828"

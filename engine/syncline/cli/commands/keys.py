@@ -73,6 +73,8 @@ def destroy(app: App, tenant: str, *, yes: bool) -> Exit:
     """
     from syncline.reconciler.keys import destroy_key
 
+    if not tenant:
+        raise click.UsageError("TENANT is empty. The key of what is shared can't be destroyed.")
     if not yes:
         raise click.UsageError(f"This erases what is sealed for {tenant}, for good. Add --yes to do it.")
     there = destroy_key(app.settings(), tenant)

@@ -125,7 +125,7 @@ def rotate(app: App, reference: str, tenant: str, *, generate: bool, finish: boo
 
 
 @secrets.command(short_help="Look for secrets in committed files.")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--staged", is_flag=True, help="What is staged for the next commit, as a hook wants it.")
 @output(*FORMATS, help="How to write the findings.")
 @pass_app
@@ -138,6 +138,8 @@ def scan(app: App, files: tuple[Path, ...], form: Format, *, staged: bool) -> Ex
     from syncline.cli.output.excerpt import Sources
     from syncline.manifests import leaks
 
+    if files and staged:
+        raise click.UsageError("Give FILES, or --staged for those of the next commit, and not both.")
     root = app.settings().root
     if staged:
         names: tuple[str, ...] = leaks.to_be_committed(root)
@@ -148,7 +150,7 @@ def scan(app: App, files: tuple[Path, ...], form: Format, *, staged: bool) -> Ex
         shown = Report(names, 0, relocate(found, os.path.relpath(root)))
         app.say(render(shown, form, sources=Sources(root), paint=app.paint, limit=app.columns))
     else:
-        app.say(f"No secret was found in {len(names):,} files.")
+        app.say(f"No secret was found in {'1 file' if len(names) == 1 else f'{len(names):,} files'}.")
     return Exit.failed if found else Exit.ok
 
 

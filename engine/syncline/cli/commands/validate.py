@@ -13,6 +13,7 @@ from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.output.findings import FORMATS, Format, Report, relocate, render
+from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
     from syncline.workflow import Validation
@@ -65,7 +66,11 @@ def _with_leaks(report: Report, root: Path) -> Report:
     from syncline.manifests import leaks
 
     known = set(report.files)
-    found = leaks.scan(root, [name for name in leaks.tracked(root) if name not in known])
+    try:
+        names = leaks.tracked(root)
+    except Invalid:  # outside Git nothing is committed
+        return report
+    found = leaks.scan(root, [name for name in names if name not in known])
     return replace(report, findings=(*report.findings, *found)) if found else report
 
 

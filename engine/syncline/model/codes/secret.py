@@ -99,8 +99,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN828",
         "secret can't be written",
-        "The provider of a secret can only be read, or the reference is to a part of a document.",
-        "Change it where it is kept, or use file, vault, aws, keyring or pkcs11.",
+        "The provider of a secret can only be read, or the reference is to a part of a document, or names no "
+        "field in Vault.",
+        "Change it where it is kept, or use file, vault, aws, keyring or pkcs11; in Vault name the field.",
     ),
     Code(
         "SYN829",
@@ -127,7 +128,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN832",
         "no files to scan",
-        "Staged files were to be looked through for secrets, and the folder is in no Git repository.",
+        "The files that Git has, or those that are staged, were to be looked through for secrets, and the folder is in "
+        "no Git repository.",
         "Name the files, or run it in a repository.",
     ),
     Code(
