@@ -301,6 +301,23 @@ class TestIncremental:
         assert [row[1] for row in rows] == [3, 2]
 
 
+class TestDollars:
+    def test_what_only_looks_like_a_parameter(self, place: Place):
+        """Dollars, percent signs and quotes in a query's literals, names and comments are the query's own."""
+        fill(place, VISITS, ("a", 1, T[1], "US$1 100%"), ("a", 2, T[2], "US$1 50%"), ("b", 3, T[3], "it's US$9"))
+        query = """
+            SELECT shop, number, note AS price$1, 'US$5' AS "$2" -- it's 5 % of $3
+            FROM visits WHERE note LIKE 'US$1%' OR /* isn't $4 */ note = 'it''s US$9'
+        """
+        rows, _ = found(place, {"query": query, "key": ["shop", "number"]}, rows=1)
+
+        assert [row[1:] for row in rows] == [
+            (1, "US$1 100%", "US$5"),
+            (2, "US$1 50%", "US$5"),
+            (3, "it's US$9", "US$5"),
+        ]
+
+
 class TestOneStatement:
     @pytest.mark.parametrize("close", [") AS t", ") AS t) AS q"])
     def test_a_query_that_ends_its_parenthesis(self, place: Place, close: str):

@@ -71,7 +71,10 @@ SELECT constraint_name, table_name FROM information_schema.referential_constrain
 WHERE constraint_schema = database() AND referenced_table_name = $1 AND table_name <> $1
 """
 
-_PARAMETER = re.compile(r"%|\$(\d+)")
+#: A parameter, after all that only looks like one: literals, quoted names, comments, and names such as `price$1`.
+_PARAMETER = re.compile(
+    r"""'[^']*'|"[^"]*"|`[^`]*`|--\s[^\n]*|\#[^\n]*|/\*.*?\*/|%|(?<![\w$])\$(\d+)(?![\w$])""", re.DOTALL
+)
 _DUPLICATES = re.compile(r"Duplicates: (\d+)")
 
 
@@ -405,7 +408,7 @@ def _filled(statement: str, parameters: Sequence[Any]) -> tuple[str, tuple[Any, 
 
     def mark(found: re.Match[str]) -> str:
         if found[1] is None:
-            return "%%"
+            return found[0].replace("%", "%%")
         given.append(parameters[int(found[1]) - 1])
         return "%s"
 
