@@ -174,6 +174,45 @@ class TestReplacing:
         assert "orders__syncline_old" not in server.tables()
 
 
+class TestLeftovers:
+    """`orders__syncline_old` is what a run leaves that is killed between its commit and its last drop."""
+
+    def test_rows_of_a_person(self, server: Place):
+        """They are found there and deleted there."""
+        destination = server.open()
+        destination.open(target_of(ORDERS)).write(ROW, "1")
+        server.execute("CREATE TABLE orders__syncline_old AS SELECT * FROM orders")
+
+        assert len(destination.find("orders", "name", "secret-value")) == 2
+        assert destination.erase(FLOW, "orders", "name", "secret-value") == 2
+        assert server.execute("SELECT * FROM orders__syncline_old") == []
+
+    def test_a_table_that_is_dropped(self, server: Place):
+        """It goes with the table."""
+        destination = server.open()
+        destination.open(target_of(ORDERS)).write(ROW, "1")
+        server.execute("CREATE TABLE orders__syncline_old AS SELECT * FROM orders")
+
+        assert destination.drop("orders", FLOW)
+        assert not [name for name in server.tables() if name.startswith("orders")]
+
+    def test_a_table_that_can_not_be_dropped(self, server: Place):
+        """What a foreign key holds is an error that says so, what is beside it goes, and another try is possible."""
+        destination = server.open()
+        destination.open(target_of(ORDERS)).write(ROW, "1")
+        server.execute("CREATE TABLE orders__syncline_old AS SELECT * FROM orders")
+        server.execute("CREATE TABLE items (id bigint, FOREIGN KEY of_order (id) REFERENCES orders (id))")
+        with pytest.raises(Stalled, match="'orders' can't be dropped") as caught:
+            destination.drop("orders", FLOW)
+
+        assert caught.value.code == "SYN486"
+        assert "orders__syncline_old" not in server.tables()
+        assert destination.checkpoint(FLOW) == "1"
+        server.execute("DROP TABLE items")
+        assert destination.drop("orders", FLOW)
+        assert "orders" not in server.tables()
+
+
 class TestKilling:
     @pytest.mark.parametrize("mode", ["upsert", "replace"])
     def test_kill_9_at_any_time(self, server: Place, mariadb_server_url: str, mode: WriteMode):

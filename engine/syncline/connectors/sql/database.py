@@ -43,6 +43,10 @@ class Database(Protocol):
     def system_columns(self) -> frozenset[str]:
         """Column names that the system keeps for itself."""
 
+    @property
+    def leftovers(self) -> tuple[str, ...]:
+        """Suffixes of tables that a kill in a `swap` may leave beside a table, with the rows that it had."""
+
     def version(self) -> str:
         """Name and version of the system, for people."""
 

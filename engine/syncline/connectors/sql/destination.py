@@ -12,13 +12,13 @@ from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.images import Images
 from syncline.connectors.sql.lane import Lane
 from syncline.connectors.sql.ledger import Ledger
-from syncline.connectors.sql.names import SEEN, SHADOW, check_names, quoted
+from syncline.connectors.sql.names import SEEN, SHADOW, check_names, family, quoted
 from syncline.connectors.sql.observe import observe, owner
 from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import Table, keyed, missing
 from syncline.connectors.sql.undoing import undo
 from syncline.connectors.sql.writer import SqlWriter
-from syncline.model.errors import Again, Invalid
+from syncline.model.errors import Again, Invalid, Stalled
 from syncline.sdk.destination import Fence, Target
 from syncline.sdk.observation import Observation
 from syncline.sdk.offers import offers
@@ -112,9 +112,18 @@ class SqlDestination:
             return False
         with self._database.transaction():
             self._database.lock_tables()
-            found = [name for name in (stream, stream + SHADOW, stream + SEEN) if self._database.exists(name)]
+            found = self._beside(stream)
             for name in found:
                 self._database.drop(name)
+        # Only what is gone is given up: where a table is dropped after the commit, that may fail.
+        with self._database.transaction():
+            self._database.lock_tables()
+            if left := self._beside(stream):
+                raise Stalled(
+                    f"table {left[0]!r} can't be dropped",
+                    code="SYN486",
+                    help="Drop what depends on it, such as a foreign key, or end what locks it, and apply again.",
+                )
             self._ledger.disown(stream)
             self._ledger.release(stream)
             self._ledger.delete(flow)
@@ -170,6 +179,10 @@ class SqlDestination:
         if self._ahead is not None:
             self._ahead.close()
         self._database.close()
+
+    def _beside(self, stream: str) -> list[str]:
+        """The tables of a stream that are there: its own, and what runs leave beside it."""
+        return [name for name in family(stream, self._database.leftovers) if self._database.exists(name)]
 
     def _lanes(self, target: Target) -> Ahead | None:
         """Connections over which batches are sent before their turn, where the table allows that."""

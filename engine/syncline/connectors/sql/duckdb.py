@@ -65,6 +65,7 @@ class DuckdbDatabase:
     name_bytes = 128
     folds = True
     system_columns = frozenset({"rowid"})
+    leftovers = ()
 
     def __init__(self, settings: DuckdbSettings) -> None:
         self._path = settings.path

@@ -86,6 +86,7 @@ class MariadbDatabase:
     name_bytes = types.NAME_BYTES
     folds = True
     system_columns: frozenset[str] = frozenset()
+    leftovers = (_OLD,)
 
     def __init__(self, settings: MariadbSettings) -> None:
         self._settings = settings
@@ -144,8 +145,8 @@ class MariadbDatabase:
             raise
         finally:
             self._open = False
-            with suppress(SynclineError):  # a table that stays is dropped when its name is next needed
-                for table in self._dropping:
+            for table in self._dropping:
+                with suppress(SynclineError):  # a table that stays is dropped when its name is next needed
                     self.execute(f"DROP TABLE IF EXISTS {quoted(table)}")
             self._unlock()
 

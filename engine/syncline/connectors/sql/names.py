@@ -18,6 +18,11 @@ SHADOW = "__syncline_new"
 SEEN = "__syncline_seen"
 
 
+def family(table: str, leftovers: Iterable[str]) -> tuple[str, ...]:
+    """The names of a table and of what may be beside it, the suffixes of the database's own `leftovers` included."""
+    return tuple(table + suffix for suffix in ("", SHADOW, SEEN, *leftovers))
+
+
 def quoted(name: str) -> str:
     """An identifier, exactly as it is, reserved words and mixed case included."""
     return '"' + name.replace('"', '""') + '"'

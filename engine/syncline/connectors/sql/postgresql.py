@@ -103,6 +103,7 @@ class PostgresDatabase:
     name_bytes = types.NAME_BYTES
     folds = False
     system_columns = types.SYSTEM_COLUMNS
+    leftovers = ()
 
     def __init__(self, settings: PostgresSettings, keep: Keep | None = None, straight: Straight | None = None) -> None:
         self._settings = settings

@@ -53,6 +53,7 @@ class SqliteDatabase:
     name_bytes = 128
     folds = True
     system_columns: frozenset[str] = frozenset()
+    leftovers = ()
 
     def __init__(self, settings: SqliteSettings) -> None:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.sql.names import SEEN, SHADOW, columns, quoted
+from syncline.connectors.sql.names import SEEN, columns, family, quoted
 from syncline.sdk.subject_rows import MOST_ROWS, too_many
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def find(database: Database, stream: str, column: str, value: str | int) -> list[dict[str, Any]]:
-    """See `SubjectRows.find`. Rows of a table that is to replace this one come after its own."""
+    """See `SubjectRows.find`. Rows of tables beside it, such as one that is to replace it, come last."""
     found: list[dict[str, Any]] = []
     for table, name in _tables(database, stream, column):
         if table.name.endswith(SEEN):
@@ -32,7 +32,7 @@ def find(database: Database, stream: str, column: str, value: str | int) -> list
 
 
 def erase(database: Database, stream: str, column: str, value: str | int) -> int:
-    """Deletes the rows of a person, inside a transaction; the number of them, in the table itself and its successor."""
+    """Deletes the rows of a person, inside a transaction; the number of them, copies beside the table included."""
     count = 0
     for table, name in _tables(database, stream, column):
         place = database.place + quoted(table.name)
@@ -43,7 +43,7 @@ def erase(database: Database, stream: str, column: str, value: str | int) -> int
 
 def _tables(database: Database, stream: str, column: str) -> Iterator[tuple[Table, str]]:
     """The tables of a stream that have the column, and its name there."""
-    for name in (stream, stream + SHADOW, stream + SEEN):
+    for name in family(stream, database.leftovers):
         table = database.inspect(name)
         found = table.get(column) if table is not None else None
         if table is not None and found is not None:
