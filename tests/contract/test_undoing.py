@@ -55,9 +55,13 @@ def there(place):
     return sorted(place.read("orders", PLAIN), key=repr)
 
 
-def undo(place, keys, run, *, dry=False, by="undo-1"):
-    undoing = Undoing(FLOW, run, by, keys.open, lambda found: f"{by}: {found.deleted}", lambda _: None, dry)
-    return place.open().undo(undoing)
+def undo(place, keys, run, *, dry=False, by="undo-1", batches=None):
+    destination = place.open()
+    if batches is None:
+        kept = destination.kept(run)
+        batches = kept.batches if kept is not None else 0
+    undoing = Undoing(FLOW, run, batches, by, keys.open, lambda found: f"{by}: {found.deleted}", lambda _: None, dry)
+    return destination.undo(undoing)
 
 
 def test_what_was_inserted_goes_and_what_was_updated_is_as_before(place, keys):
@@ -67,7 +71,7 @@ def test_what_was_inserted_goes_and_what_was_updated_is_as_before(place, keys):
     written = load(place, keys, "run-2", rows(("a", 1, "ONE", 1), ("a", 2, "two", 2)), rows(("b", 9, "new", 9)))
     assert written == [Written(0, 1, 1), Written(1)]
     kept = place.open().kept("run-2")
-    assert (kept.table, kept.inserted, kept.updated) == ("orders", 1, 1)
+    assert (kept.table, kept.inserted, kept.updated, kept.batches) == ("orders", 1, 1, 2)
     assert undo(place, keys, "run-2") == Undone(deleted=1, restored=1)
     assert there(place) == before
     assert place.open().checkpoint(FLOW) == "undo-1: 1"
@@ -216,6 +220,22 @@ def test_images_expire_by_run(place, keys):
     with pytest.raises(Invalid, match="nothing is kept of run run-2") as caught:
         undo(place, keys, "run-2")
     assert caught.value.code == "SYN761"
+
+
+def test_half_of_a_run_is_not_undone(place, keys):
+    """Where images of a run went while it was under way, its later ones are kept and nothing is taken back."""
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    place.open().erase(FLOW, "orders", "title", "nobody")
+    load(place, keys, "run-1", rows(("a", 2, "two", 2)), rows(("a", 2, "two", 2)))
+    before = there(place)
+    assert place.open().kept("run-1").batches == 2
+    for dry in (True, False):
+        with pytest.raises(Invalid, match="2 batches are kept, and 3 were written") as caught:
+            undo(place, keys, "run-1", dry=dry, batches=3)
+        assert caught.value.code == "SYN761"
+    assert there(place) == before
+    assert place.open().checkpoint(FLOW) == "run-1/end"
+    assert undo(place, keys, "run-1") == Undone(deleted=1)
 
 
 def test_a_column_that_is_gone_is_named(place, keys):

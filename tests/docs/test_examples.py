@@ -16,8 +16,11 @@ from syncline import sdk
 from syncline.sdk import conformance, conformance_destination
 from syncline.sdk.conformance import SOURCE_CHECKS
 from syncline.sdk.conformance_destination import DESTINATION_CHECKS
+from syncline.sdk.conformance_partitions import PARTITION_CHECKS
+from syncline.sdk.conformance_reversal import REVERSAL_CHECKS
 from tests.docs.blocks import ROOT
 
+CHECKS = (*SOURCE_CHECKS, *DESTINATION_CHECKS, *PARTITION_CHECKS, *REVERSAL_CHECKS)
 SDK = sorted(module.name for module in pkgutil.walk_packages(sdk.__path__, "syncline.sdk."))
 
 
@@ -32,7 +35,7 @@ def with_examples() -> list[str]:
 def public(module: ModuleType) -> Iterator[tuple[str, Any]]:
     """The classes and functions that a module defines for others, but the checks: its docstring shows those."""
     for name, value in vars(module).items():
-        if name.startswith("_") or value in (*SOURCE_CHECKS, *DESTINATION_CHECKS):
+        if name.startswith("_") or value in CHECKS:
             continue
         if (inspect.isclass(value) or inspect.isfunction(value)) and value.__module__ == module.__name__:
             yield name, value

@@ -273,7 +273,7 @@ RUNS = (
 UNDO = UndoPlan(
     RUNS[0],
     RECEIPT.destination,
-    Kept("customers", 98_000, 900, datetime(2026, 12, 2, 10, 0, 12, tzinfo=UTC)),
+    Kept("customers", 98_000, 900, datetime(2026, 12, 2, 10, 0, 12, tzinfo=UTC), 12),
     Undone(deleted=97_990, restored=897, touched=12, gone=1),
 )
 UNDO_STOPPED = replace(UNDO, record=RUNS[1], found=Undone(deleted=20))

@@ -10,12 +10,12 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import START, Checkpoint
 from syncline.executor.outcome import outcome
 from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.reversible import kept_of
 from syncline.executor.start import is_final, new_run_id
 from syncline.executor.undone import LOOKED_AT, undone
 from syncline.executor.work import RunResult, work_name
@@ -103,8 +103,8 @@ class _Undo:
         recorder, key = self._facilities.recorder, self._undone.key
         self._allow()
         with closing(self._opener.destination()) as destination:
-            kept = self._kept(destination)
-            found = _reversing(destination).undo(self._undoing(lambda _: None, dry=True))
+            kept = kept_of(_reversing(destination), self._undone, self._saved(destination))
+            found = _reversing(destination).undo(self._undoing(kept, lambda _: None, dry=True))
         looked = recorder.event(
             Action.run_preview,
             key=key,
@@ -125,10 +125,12 @@ class _Undo:
                 if offers(destination, Fencing):
                     store = self._facilities.store
                     destination.fence(self._name, Fence(store.lineage, self._lease.token))
-                done = self._done(destination)
-                kept = None if done is not None else self._kept(destination)
-                self._begin(events, progress)
-                if done is None:
+                done = self._saved(destination)
+                if done is not None and done.run == self._run.id:  # it has committed, and was killed
+                    self._begin(events, progress)
+                else:
+                    kept = kept_of(_reversing(destination), self._undone, done)
+                    self._begin(events, progress)
                     progress.phase("undoing")
                     done = self._move(destination, kept, progress)
             return self._finish(done, progress, time.perf_counter() - clock)
@@ -165,23 +167,6 @@ class _Undo:
         """The run that was to undo this one, and was stopped."""
         runs = self._facilities.store.open_runs(self._undone.key, LOOKED_AT)
         return next((run for run in runs if run.trigger == UNDOING and run.parent == self._undone.id), None)
-
-    def _kept(self, destination: Destination) -> Kept:
-        record = self._undone
-        kept = _reversing(destination).kept(record.id)
-        if kept is None:
-            raise Invalid(
-                f"nothing is kept of run {record.id} of {record.key}, so it can't be undone",
-                code="SYN761",
-                help="An import keeps what undoing it needs where it declares rollback: {window: 7d}, for that long.",
-            )
-        if kept.until < datetime.now(UTC):
-            raise Invalid(
-                f"run {record.id} could be undone until {kept.until:%Y-%m-%d %H:%M} UTC",
-                code="SYN761",
-                help="What was there before it can be brought back from a backup only.",
-            )
-        return kept
 
     def _allow(self) -> list[Event]:
         """Policy decides as for any other run."""
@@ -244,28 +229,26 @@ class _Undo:
             )
         )
 
-    def _done(self, destination: Destination) -> Checkpoint | None:
-        """The checkpoint that says that the destination has committed, where it has."""
+    def _saved(self, destination: Destination) -> Checkpoint | None:
+        """The flow's checkpoint: this run's own says that the destination has committed."""
         saved = destination.checkpoint(self._name)
-        if saved is None:
-            return None
-        found = Checkpoint.loads(saved)
-        return found if found.run == self._run.id else None
+        return None if saved is None else Checkpoint.loads(saved)
 
-    def _move(self, destination: Destination, kept: Kept | None, progress: Progress) -> Checkpoint:
-        total = (kept.inserted + kept.updated) if kept is not None else 0
+    def _move(self, destination: Destination, kept: Kept, progress: Progress) -> Checkpoint:
+        total = kept.inserted + kept.updated
 
         def advanced(looked_at: int) -> None:
             progress.advanced(Counts(read=looked_at), looked_at / total if total else None)
 
-        found = _reversing(destination).undo(self._undoing(advanced))
+        found = _reversing(destination).undo(self._undoing(kept, advanced))
         return self._checkpoint(found)
 
-    def _undoing(self, advanced: Callable[[int], None], *, dry: bool = False) -> Undoing:
+    def _undoing(self, kept: Kept, advanced: Callable[[int], None], *, dry: bool = False) -> Undoing:
         opens = self._facilities.keys.envelope(self._undone.key.tenant).open
         return Undoing(
             self._name,
             self._undone.id,
+            kept.batches,
             self._run.id,
             opens,
             lambda found: self._checkpoint(found).dumps(),

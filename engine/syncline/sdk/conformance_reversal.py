@@ -57,12 +57,16 @@ def _load(case: DestinationCase, run: str, *frames: pl.DataFrame, seconds: float
         destination.close()
 
 
-def _undo(case: DestinationCase, run: str, *, dry: bool = False) -> Undone:
+def _undo(case: DestinationCase, run: str, *, more: int = 0, dry: bool = False) -> Undone:
+    """Undoes a run, of which `more` batches were committed than are kept."""
     destination = case.open()
     try:
         looked_at: list[int] = []
-        undoing = Undoing(_FLOW, run, "undo", _opened, lambda _: "undone", looked_at.append, dry=dry)
-        return _reversing(destination).undo(undoing)
+        reversing = _reversing(destination)
+        kept = reversing.kept(run)
+        batches = kept.batches if kept is not None else 0
+        undoing = Undoing(_FLOW, run, batches + more, "undo", _opened, lambda _: "undone", looked_at.append, dry=dry)
+        return reversing.undo(undoing)
     finally:
         destination.close()
 
@@ -113,6 +117,18 @@ def a_dry_run_changes_nothing(case: DestinationCase) -> None:
     _expect(case, sample([]), "after undoing")
 
 
+def undoes_whole_runs_only(case: DestinationCase) -> None:
+    """A run of which a batch isn't kept stays as it is."""
+    _load(case, "run1", sample([1]), sample([2, 3]))
+    try:
+        _undo(case, "run1", more=1)
+    except Invalid:
+        _expect(case, sample([1, 2, 3]), "after an undo of a run that is kept in part")
+    else:
+        raise Broken("a run of which a batch isn't kept was undone")
+    require(_undo(case, "run1") == Undone(deleted=3), "a refused undo took away what is kept")
+
+
 def leaves_what_was_written_since(case: DestinationCase) -> None:
     """A row that a later write changed stays as it is, and is counted as touched."""
     _load(case, "run1", sample([1, 2, 3]))
@@ -145,6 +161,7 @@ def keeps_for_so_long(case: DestinationCase) -> None:
 REVERSAL_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     takes_back_what_a_run_wrote,
     a_dry_run_changes_nothing,
+    undoes_whole_runs_only,
     leaves_what_was_written_since,
     keeps_for_so_long,
 )

@@ -27,9 +27,10 @@ class Keeping:
 @dataclass(frozen=True, slots=True)
 class Kept:
     """
-    What is kept of a run: the table that it wrote, how many rows it inserted and updated, and until when.
+    What is kept of a run: the table that it wrote, how many rows it inserted and updated, until when, and of how many
+    of its batches. Those of fewer than it committed aren't the whole run.
 
-    >>> Kept("customers", 990, 10, datetime(2026, 12, 1)).inserted
+    >>> Kept("customers", 990, 10, datetime(2026, 12, 1), 2).inserted
     990
     """
 
@@ -37,6 +38,7 @@ class Kept:
     inserted: int
     updated: int
     until: datetime
+    batches: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +69,18 @@ class Undone:
 @dataclass(frozen=True, slots=True)
 class Undoing:
     """
-    What to undo: the writes of `run`, which had the flow's checkpoint under the name `flow`.
+    What to undo: the `batches` that `run` committed, which had the flow's checkpoint under the name `flow`.
 
     `by` is the run that undoes it, and `checkpoint` makes the text of the flow's checkpoint afterwards. `open` reads
     what was sealed. `advanced` is told how many writes were looked at. `dry`: all is done, and taken back.
 
-    >>> Undoing("acme/Import/customers", "run-1", "run-2", bytes, str, print).dry
+    >>> Undoing("acme/Import/customers", "run-1", 2, "run-2", bytes, str, print).dry
     False
     """
 
     flow: str
     run: str
+    batches: int
     by: str
     open: Crypt
     checkpoint: Callable[[Undone], str]
@@ -104,7 +107,8 @@ class Reversing(Protocol):
         Takes a run's writes back, newest first, in one transaction: who reads sees all of it, or nothing.
 
         A row that isn't as the run left it stays. With it goes what was kept of the run, and the flow's checkpoint is
-        the one that `checkpoint` makes. `Invalid` (SYN764) where a column is gone that a row had.
+        the one that `checkpoint` makes. `Invalid` where other than all batches of the run are kept (SYN761), or a
+        column is gone that a row had (SYN764); nothing is changed then.
         """
 
     def expire(self, now: datetime) -> int:

@@ -11,7 +11,11 @@ MOST_ROWS = 100_000
 
 
 def too_many(column: str, stream: str) -> Invalid:
-    """For a value that more rows than `MOST_ROWS` have."""
+    """
+    For a value that more rows than `MOST_ROWS` have.
+
+    Example: `raise too_many(column, stream)`.
+    """
     return Invalid(
         f"{column} of {stream} has one value in more than {MOST_ROWS:,} rows, which no person has",
         code="SYN843",

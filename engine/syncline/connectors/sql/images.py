@@ -93,12 +93,19 @@ class Images:
         if not self.ready():
             return None
         rows = self._database.execute(
-            f"SELECT min(table_name), coalesce(sum(inserted), 0), coalesce(sum(updated), 0), max(until)"
+            f"SELECT min(table_name), coalesce(sum(inserted), 0), coalesce(sum(updated), 0), max(until), count(*)"
             f" FROM {self._table} WHERE run = $1",
             (run,),
         )
-        table, inserted, updated, until = rows[0]
-        return None if table is None else Kept(table, int(inserted), int(updated), datetime.fromisoformat(until))
+        table, inserted, updated, until, batches = rows[0]
+        if table is None:
+            return None
+        return Kept(table, int(inserted), int(updated), datetime.fromisoformat(until), int(batches))
+
+    def hold(self, run: str) -> int:
+        """How many batches of a run are kept; nobody removes one of them until the transaction ends."""
+        locking = self._database.locking
+        return len(self._database.execute(f"SELECT id FROM {self._table} WHERE run = $1{locking}", (run,)))
 
     def read(self, run: str, unseal: Crypt) -> Iterator[Image]:
         """The images of a run, newest first, of which one is in memory at a time."""

@@ -31,6 +31,11 @@ def undo(database: Database, ledger: Ledger, check: Callable[[], None], undoing:
     try:
         with database.transaction():
             reversal.begin()
+            if (held := images.hold(undoing.run)) != undoing.batches:
+                raise Invalid(
+                    f"of run {undoing.run}, {held:,} batches are kept, and {undoing.batches:,} were written",
+                    code="SYN761",
+                )
             for image in images.read(undoing.run, undoing.open):
                 found += reversal.undo(image)
                 undoing.advanced(found.deleted + found.restored + found.touched + found.gone)

@@ -17,8 +17,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN761",
         "run that can't be undone",
-        "Nothing is kept of the run: its import didn't declare `rollback` when it ran, its window is over, it was "
-        "undone already, or it is itself one that undid another.",
+        "Of the run nothing is kept, or only a part: its import didn't declare `rollback` when it began, its window is "
+        "over or was while it paused, somebody was erased from its table, it was undone already, or it is itself one "
+        "that undid another.",
         "`syncline runs list` shows which runs there are. What is over can be brought back from a backup only.",
     ),
     Code(
