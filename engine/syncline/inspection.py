@@ -235,7 +235,10 @@ def _record(
     with open_facilities(settings) as facilities:
         recorder = facilities.recorder
         recorder.record(
-            [recorder.event(action, outcome=outcome, key=key, **details) for action, outcome, details in events]
+            [
+                recorder.event(action, outcome=outcome, key=key, tenant=key.tenant, **details)
+                for action, outcome, details in events
+            ]
         )
 
 

@@ -72,15 +72,16 @@ class Recorder:
         *,
         outcome: EventOutcome = EventOutcome.success,
         key: ObjectKey | None = None,
+        tenant: str = "",
         **details: Detail,
     ) -> Event:
-        """An event that happens now, about an object."""
+        """An event that happens now, about an object, or about what a tenant has that is no object."""
         return Event(
             time=rfc3339(),
             actor=self._actor,
             action=action,
             outcome=outcome,
-            tenant=(key.tenant or None) if key else None,
+            tenant=(key.tenant if key else tenant) or None,
             object=str(key) if key else None,
             details=details,
         )

@@ -49,6 +49,8 @@ class Action(StrEnum):
     auth_login = "auth.login"
     auth_logout = "auth.logout"
     secret_use = "secret.use"  # noqa: S105 - the name of an action
+    secret_set = "secret.set"  # noqa: S105
+    secret_rotate = "secret.rotate"  # noqa: S105
     key_create = "key.create"
     key_rotate = "key.rotate"
     key_destroy = "key.destroy"
@@ -150,6 +152,8 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.auth_login: _Class(*_API, 3, "Update"),
     Action.auth_logout: _Class(*_API, 4, "Delete"),
     Action.secret_use: _Class(*_API, 2, "Read"),
+    Action.secret_set: _Class(*_API, 3, "Update"),
+    Action.secret_rotate: _Class(*_API, 3, "Update"),
     Action.key_create: _Class(*_API, 1, "Create"),
     Action.key_rotate: _Class(*_API, 3, "Update"),
     Action.key_destroy: _Class(*_API, 4, "Delete"),

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from syncline.executor.facilities import open_facilities
 from syncline.executor.instance import secret_context
 from syncline.model.errors import SynclineError
+from syncline.model.event import Action, EventOutcome
+from syncline.model.key import ObjectKey
 from syncline.model.secret import Secret
 from syncline.reconciler.needs import reference, secret_refs
 from syncline.secrets import window
@@ -57,9 +61,19 @@ def uses(desired: Desired) -> tuple[Use, ...]:
 
 
 def check_secrets(settings: Settings, desired: Desired) -> Iterator[Looked]:
-    """Resolves every secret that is referred to, as a run would."""
-    sessions = Sessions()
-    for use in uses(desired):
+    """Resolves every secret that is referred to, as a run would; the log tells of their use before."""
+    sessions, found = Sessions(), uses(desired)
+    if found:
+        with open_facilities(settings) as facilities:
+            recorder = facilities.recorder
+            recorder.record(
+                [
+                    recorder.event(Action.secret_use, key=ObjectKey.parse(name), secret=str(use.reference))
+                    for use in found
+                    for name in use.objects
+                ]
+            )
+    for use in found:
         try:
             resolve(use.reference, secret_context(settings, use.tenant, sessions))
             yield Looked(use, ok=True)
@@ -69,18 +83,42 @@ def check_secrets(settings: Settings, desired: Desired) -> Iterator[Looked]:
 
 def set_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> None:
     """Puts a value in place, whatever was there. `Invalid` (SYN828) where the provider can't be written to."""
-    context = secret_context(settings, tenant, Sessions())
-    writer(ref, context).put(ref, value)
+    provider = writer(ref, secret_context(settings, tenant, Sessions()))
+    with _evidence(settings, Action.secret_set, ref, tenant, "set"):
+        provider.put(ref, value)
 
 
 def rotate_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> bool:
     """Puts a new value in place and keeps the former one for a window; whether there was one."""
-    return window.replace(ref, value, secret_context(settings, tenant, Sessions()))
+    with _evidence(settings, Action.secret_rotate, ref, tenant, "replace"):
+        return window.replace(ref, value, secret_context(settings, tenant, Sessions()))
 
 
 def finish_rotation(settings: Settings, ref: Reference, tenant: str) -> bool:
     """Ends the window of a rotation; whether there was one."""
-    return window.finish(ref, secret_context(settings, tenant, Sessions()))
+    with _evidence(settings, Action.secret_rotate, ref, tenant, "finish"):
+        return window.finish(ref, secret_context(settings, tenant, Sessions()))
+
+
+@contextmanager
+def _evidence(settings: Settings, action: Action, ref: Reference, tenant: str, step: str) -> Iterator[None]:
+    """The log tells when a change of a secret begins, and how it ended. Nothing is changed that it can't tell of."""
+    with open_facilities(settings) as facilities:
+        recorder = facilities.recorder
+
+        def tell(phase: str, outcome: EventOutcome = EventOutcome.success, code: str = "") -> None:
+            about = recorder.event(
+                action, outcome=outcome, tenant=tenant, secret=str(ref), step=step, phase=phase, code=code
+            )
+            recorder.record([about])
+
+        tell("begin")
+        try:
+            yield
+        except SynclineError as error:
+            tell("end", EventOutcome.failure, error.code)
+            raise
+        tell("end")
 
 
 def random_secret() -> Secret:

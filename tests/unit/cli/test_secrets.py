@@ -9,6 +9,7 @@ from syncline.cli.main import main
 from tests import repository
 from tests.docs.house import house
 from tests.e2e.api import helpdesk
+from tests.e2e.house import audit_events, settings_of
 
 CANARY = "canary-5d20"
 
@@ -68,3 +69,34 @@ def test_a_house_without_secrets_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     house(tmp_path, applied=False)
     assert said(capsys, "check")[0] == 0
+
+
+def test_each_change_and_use_leaves_evidence(root, capsys):
+    """Set, replaced, ended, refused, checked: the log has reference, tenant, beginning and outcome, and no value."""
+    assert said(capsys, "set", "file:keys/token", "--tenant", "acme", "--generate")[0] == 0
+    old = (root / "keys/token").read_text()
+    assert said(capsys, "rotate", "file:keys/token", "--tenant", "acme", "--generate")[0] == 0
+    assert said(capsys, "rotate", "file:keys/token", "--tenant", "acme", "--generate")[0] == 1
+    assert said(capsys, "rotate", "file:keys/token", "--tenant", "acme", "--finish")[0] == 0
+    assert said(capsys, "check")[0] == 0
+
+    events = [e for e in audit_events(settings_of(root)) if e["metadata"]["event_code"].startswith("secret.")]
+    details = [e["unmapped"]["details"] for e in events]
+    assert {e["metadata"]["tenant_uid"] for e in events} == {"acme"}
+    assert {d["secret"] for d in details} == {"file:keys/token"}
+    told = [
+        (e["metadata"]["event_code"], d.get("step"), d.get("phase"), d.get("code"))
+        for e, d in zip(events, details, strict=True)
+    ]
+    assert told == [
+        ("secret.set", "set", "begin", ""),
+        ("secret.set", "set", "end", ""),
+        ("secret.rotate", "replace", "begin", ""),
+        ("secret.rotate", "replace", "end", ""),
+        ("secret.rotate", "replace", "begin", ""),
+        ("secret.rotate", "replace", "end", "SYN829"),
+        ("secret.rotate", "finish", "begin", ""),
+        ("secret.rotate", "finish", "end", ""),
+        ("secret.use", None, None, None),
+    ]
+    assert old not in json.dumps(events)
