@@ -53,6 +53,11 @@ class Checkpoint:
         return found
 
 
+def unverified(data: bytes) -> Checkpoint:
+    """The checkpoint that a note holds, whoever signed it."""
+    return Checkpoint.parse(data.decode().rpartition("\n\n")[0] + "\n")
+
+
 def sign(checkpoint: Checkpoint, signers: Iterable[note.Signer]) -> bytes:
     """Return the signed note of a checkpoint."""
     return note.sign(checkpoint.text, signers)

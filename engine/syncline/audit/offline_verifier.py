@@ -261,23 +261,38 @@ def check_history(old: tuple[int, bytes], leaves: list[bytes], what: str) -> Non
 class Policy:
     """Which witnesses must have cosigned (tlog-policy)."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, log: Key) -> None:
         self.witnesses: dict[str, Key] = {}
         self.groups: dict[str, tuple[int, list[str]]] = {}
         self.quorum = ""
+        logs: list[str] = []
         for line in text.split("\n"):
             words = line.split()
-            if not words or words[0].startswith("#") or words[0] == "log":
-                continue
-            if words[0] == "witness":
-                self.witnesses[words[1]] = Key(words[2], (4,))
-            elif words[0] == "group":
-                count = {"any": 1, "all": len(words) - 3}.get(words[2]) or int(words[2])
-                self.groups[words[1]] = (count, words[3:])
-            elif words[0] == "quorum":
-                self.quorum = words[1]
-            else:
-                raise Refused(f"{line[:80]!r} is no line of a witness policy")
+            if words and not words[0].startswith("#") and not self.took(words, logs):
+                raise Refused(f"{line[:80]!r} is no line that this witness policy can have")
+        if not self.quorum:
+            raise Refused("the witness policy has no quorum")
+        if logs and log.text not in logs:
+            raise Refused(f"the witness policy is about other logs than that of {log.name}")
+
+    def took(self, words: list[str], logs: list[str]) -> bool:
+        """Whether a line is right; no witness counts twice, and no name stands for two."""
+        (what, name), known = words[:2], {"none", *self.witnesses, *self.groups}
+        if what == "log":
+            logs.append(name)
+            return True
+        if what == "quorum":
+            first, self.quorum = not self.quorum, name
+            return first and name in known
+        if what == "witness":
+            key, others = Key(words[2], (4,)), [other.public for other in self.witnesses.values()]
+            self.witnesses[name] = key
+            return key.public not in others and name not in known
+        members, used = words[3:], {one for _, group in self.groups.values() for one in group}
+        least = {"any": 1, "all": len(members)}.get(words[2]) or int(words[2])
+        self.groups[name] = (least, members)
+        free = set(members) & known - used - {"none"}
+        return what == "group" and name not in known and 1 <= least <= len(members) == len(free)
 
     def met(self, names: list[str]) -> bool:
         def counts(name: str) -> bool:
@@ -478,6 +493,8 @@ def verify_file(path: Path, key: Key, since: tuple[int, bytes] | None) -> str:
         if since is None:
             raise Refused("a proof of consistency needs --since: the earlier checkpoint")
         return check_consistency(path.read_bytes(), since, key)
+    if since is not None:
+        raise Refused("--since is for a folder or a proof of consistency")
     if path.name.endswith(".record.json"):
         event = check_record(path.read_bytes(), key)
         run, about = event["unmapped"]["details"]["run"], event["unmapped"]["object"]
@@ -504,7 +521,9 @@ def main() -> int:
         if path.is_dir():
             if policy is None and (path / "witnesses.policy").exists():
                 policy = path / "witnesses.policy"
-            said = verify(path, key, Policy(policy.read_text()) if policy else None, since)
+            said = verify(path, key, Policy(policy.read_text(), key) if policy else None, since)
+        elif policy is not None:
+            raise Refused("--witnesses is for a folder: a single file has no cosigned checkpoint")
         else:
             said = verify_file(path, key, since)
     except Refused as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from syncline.audit.add_checkpoint import Submission
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.fetch import Fetcher, node_reader, read_entries
 from syncline.audit.malformed import Malformed
-from syncline.audit.note import VerifierKey
+from syncline.audit.note import VerifierKey, decode
 from syncline.model.errors import Invalid
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
@@ -51,11 +50,11 @@ class Proof:
             raise Malformed("a proof must be ASCII before its checkpoint") from None
         if header != HEADER or not blank:
             raise Malformed(f"a proof begins with {HEADER!r} and ends in a checkpoint")
-        extra = _decode(lines.pop(0).removeprefix("extra ")) if lines and lines[0].startswith("extra ") else None
+        extra = decode(lines.pop(0).removeprefix("extra ")) if lines and lines[0].startswith("extra ") else None
         found = _INDEX.fullmatch(lines.pop(0)) if lines else None
         if found is None:
             raise Malformed("a proof needs a line with its index")
-        steps = tuple(_decode(line) for line in lines)
+        steps = tuple(decode(line) for line in lines)
         if len(steps) > _MAX_STEPS or any(len(step) != tree.HASH_SIZE for step in steps):
             raise Malformed(f"a proof has at most {_MAX_STEPS} hashes of 32 bytes")
         return cls(int(found[1]), steps, note, extra)
@@ -68,7 +67,7 @@ def prove_entry(fetcher: Fetcher, index: int) -> tuple[bytes, Proof]:
     """
     note = fetcher.fetch(tiles.CHECKPOINT)
     # What is wrong in the log makes a proof that does not verify; who proves need not be trusted.
-    size = Checkpoint.parse(note.decode().rpartition("\n\n")[0] + "\n").size
+    size = checkpoints.unverified(note).size
     if not 0 <= index < size:
         raise Invalid(f"the log has no entry {index}: its entries are numbered from 0 to {size - 1}", code="SYN904")
     entry = next(read_entries(fetcher, size, index, index + 1), None)
@@ -124,13 +123,3 @@ def verify_history(proof: Submission, old: Checkpoint, key: VerifierKey) -> Chec
 def prove_history(fetcher: Fetcher, old: Checkpoint, new: Checkpoint) -> list[bytes]:
     """Return the hashes that prove that `new` continues `old` (for `tree.verify_consistency`)."""
     return tree.prove_consistency(old.size, new.size, node_reader(fetcher, new.size))
-
-
-def _decode(text: str) -> bytes:
-    try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Malformed(f"{text[:80]!r} is not base64") from None
-    if base64.b64encode(data).decode() != text:
-        raise Malformed(f"{text[:80]!r} is not base64 in canonical form")
-    return data

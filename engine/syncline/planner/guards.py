@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from syncline.kinds.tenant import TenantSpec
@@ -17,6 +17,7 @@ from syncline.planner.observed import Observed
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
+    from syncline.model.manifest import Manifest
     from syncline.state.store import AppliedObject
 
 #: More deletes than both look like an accident: a wrong folder, a bad merge.
@@ -35,9 +36,11 @@ def guard_findings(
         found += _whole_tenants(deleted, observed)
         # A version that another one takes the place of is no loss.
         lost = {k for k in deleted if not _superseded(k, desired)}
-        bounds = dict(_bounds(desired, observed))
-        found += _too_many(lost, bounds, observed)
-        found += _many({k for k in lost if k.tenant not in bounds}, observed)
+        # The applied bound counts, so that a commit can't allow itself more; one that is new lifts no default yet.
+        declared = _bounds(desired.of_kind("Tenant"))
+        applied = _bounds(from_document(o.document) for key, o in observed.objects.items() if key.kind == "Tenant")
+        found += _too_many(lost, declared | applied, observed)
+        found += _many({k for k in lost if k.tenant not in applied}, observed)
     return tuple(found)
 
 
@@ -112,19 +115,13 @@ def _whole_tenants(deleted: set[ObjectKey], observed: Observed) -> Iterator[Diag
         )
 
 
-def _bounds(desired: Desired, observed: Observed) -> Iterator[tuple[str, Share]]:
-    """
-    Which share of its objects a tenant says that one commit may retire: as it was applied, so that a commit that
-    retires more can't allow it to itself; as it is declared, of a tenant whose applied declaration says nothing.
-    """
-    tenants = {m.key: m for m in desired.of_kind("Tenant")}
-    tenants |= {key: from_document(o.document) for key, o in observed.objects.items() if key.kind == "Tenant"}
-    for key, manifest in tenants.items():
-        declared = desired.objects.get(key, manifest)
-        for spec in (manifest.spec, declared.spec):
-            if isinstance(spec, TenantSpec) and spec.max_deletes is not None:
-                yield key.name, Share.parse(spec.max_deletes)
-                break
+def _bounds(tenants: Iterable[Manifest]) -> dict[str, Share]:
+    """Which share of its objects each tenant says that one commit may retire."""
+    return {
+        manifest.key.name: Share.parse(manifest.spec.max_deletes)
+        for manifest in tenants
+        if isinstance(manifest.spec, TenantSpec) and manifest.spec.max_deletes is not None
+    }
 
 
 def _too_many(deleted: set[ObjectKey], bounds: dict[str, Share], observed: Observed) -> Iterator[Diagnostic]:

@@ -124,6 +124,15 @@ def test_a_commit_does_not_raise_its_own_bound() -> None:
     assert codes(planned(without(bounded("100%", "a", "b"), *names), applied(bounded("100%", "a", "b")))) == []
 
 
+def test_a_commit_does_not_lift_the_default_by_a_first_bound_of_its_own() -> None:
+    """Where no bound was applied, the default holds for the commit that declares one and retires much."""
+    names = ("a.yaml", "b.yaml", "c.yaml", "d.yaml")
+    before = {**bounded("100%", "a", "b", "c", "d"), "tenant.yaml": TENANT}
+
+    assert codes(planned(without(bounded("100%", "a", "b", "c", "d"), *names), applied(before))) == ["SYN620"]
+    assert codes(planned(without(bounded("1", "a", "b", "c", "d"), *names[:2]), applied(before))) == ["SYN780"]
+
+
 def test_a_bound_takes_the_place_of_the_default() -> None:
     """A tenant may also say that one commit may retire much of it; others are still bound by the default."""
     texts = bounded("100%", "a", "b", "c", "d")

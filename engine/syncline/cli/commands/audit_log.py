@@ -48,15 +48,11 @@ def open_log(settings: Settings, key_text: str | None) -> tuple[DirectoryFetcher
 
 def entries_of(settings: Settings) -> Iterator[bytes]:
     """All entries in order, not verified."""
-    from syncline.audit import tiles
-    from syncline.audit.checkpoint import Checkpoint
-    from syncline.audit.fetch import fetch_tile
+    from syncline.audit.export import head_of
+    from syncline.audit.fetch import read_entries
 
     fetcher, _ = open_log(settings, None)
-    note = fetcher.fetch(tiles.CHECKPOINT)
-    head = Checkpoint.parse(note.decode().rpartition("\n\n")[0] + "\n")
-    for tile in tiles.tiles_at(tiles.ENTRIES, head.size):
-        yield from tiles.decode_bundle(fetch_tile(fetcher, tile)[1])
+    return read_entries(fetcher, head_of(fetcher).size)
 
 
 def kept_checkpoint(path: Path, key: VerifierKey, hint: str = "--since") -> Checkpoint:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.audit_log import no_log
 from syncline.cli.commands.options import output, write_file
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
@@ -50,7 +51,8 @@ def export(app: App, name: str, first: dt.datetime, last: dt.datetime, out: Path
     from syncline.cli.output.compliance import render_compliance, render_pack
 
     settings = app.settings()
-    _log_there(settings.audit)
+    if not settings.audit.is_dir():
+        raise no_log(settings)
     pack = workflow.make_evidence(settings, name, _span(first, last), render_compliance)
     write_file(out, pack.data, private=True)
     if page is not None:
@@ -77,8 +79,3 @@ def _span(first: dt.datetime, last: dt.datetime) -> Span:
     if last < first:
         raise Invalid(f"{last.date()} is before {first.date()}", code="SYN912", help="Give the earlier day first.")
     return Span(first.date(), last.date())
-
-
-def _log_there(audit: Path) -> None:
-    if not audit.is_dir():
-        raise Invalid(f"there is no audit log in {audit} yet", code="SYN904", help="It begins with the first apply.")
