@@ -140,6 +140,15 @@ def test_a_class_that_the_source_declares_when_it_is_open_is_judged(tmp_path: Pa
             watch.source(bind(item.compiled, Schema(told), None))
 
 
+def test_a_rehearsal_is_denied_what_its_run_would_be(tmp_path: Path) -> None:
+    """What is declared and not yet applied is watched as a run is, so that nobody learns it only afterwards."""
+    settings = home(tmp_path, CARDS, ["Anna", "4111 1111 1111 1111"])
+    with pytest.raises(Denied, match="pci.pan") as caught:
+        workflow.rehearse(settings, FLOW, progress=Silent())
+
+    assert caught.value.code == "SYN516"
+
+
 def test_without_detection_values_are_not_looked_at(tmp_path: Path) -> None:
     """A tenant that declares nothing pays nothing, and keeps what it has."""
     assert ran(home(tmp_path, CUSTOMERS, ["4111111111111111"])).receipt.counts.written == 1

@@ -13,11 +13,10 @@ from syncline.executor.opening import Opener, bind_columns
 from syncline.executor.outcome import outcome
 from syncline.executor.progress import Progress
 from syncline.executor.run import Run
-from syncline.executor.watch import Watch, detects_of
+from syncline.executor.watch import Watch, facts_in, watch_of
 from syncline.executor.work import RunResult, Work
 from syncline.model.errors import Stalled, SynclineError
 from syncline.policy.check import check, concerning
-from syncline.policy.facts import facts, facts_of
 from syncline.policy.rule import Subjects
 from syncline.state.store import RunRecord
 
@@ -25,11 +24,9 @@ if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
     from syncline.mapping.columns import Columns
-    from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
     from syncline.model.schema import Schema
     from syncline.planner.compiled import CompiledFlow
-    from syncline.policy.rule import FlowFact
     from syncline.sdk.keep import Keep
     from syncline.sdk.source import Source
     from syncline.settings import Settings
@@ -116,23 +113,14 @@ class Engine:
         root = self.facilities.settings.root
         decided = self._decided
         if decided is None or decided[:2] != (today, applied.serial):
-            subjects = Subjects(applied.desired, self._facts(applied), (), today, root)
+            subjects = Subjects(applied.desired, facts_in(applied), (), today, root)
             decided = (today, applied.serial, check(subjects))
             self._decided = decided
         return concerning(decided[2], item.flow)
 
     def watch(self, item: CompiledFlow, applied: Applied) -> Watch:
         """Policy for what turns up inside a run of a flow: asked again, today, with the facts that were found."""
-        root, key = self.facilities.settings.root, item.flow.key
-
-        def asked(now: tuple[FlowFact, ...]) -> Subjects:
-            today = dt.datetime.now(dt.UTC).date()
-            return Subjects(applied.desired, {**self._facts(applied), key: now}, (), today, root)
-
-        return Watch(item.flow, asked, facts_of(item.flow, item.compiled), detects_of(applied.desired, key))
-
-    def _facts(self, applied: Applied) -> dict[ObjectKey, tuple[FlowFact, ...]]:
-        return facts({key: (other.flow, other.compiled) for key, other in applied.flows.items()})
+        return watch_of(item, applied, self.facilities.settings.root)
 
     def columns(self, item: CompiledFlow, source: Source) -> Columns:
         """The flow's mapping bound to what the source turned out to be. Kept: flows often share both."""

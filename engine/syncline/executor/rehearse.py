@@ -26,6 +26,7 @@ from syncline.executor.report import Summary, summarise
 from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
 from syncline.executor.tombstones import tombstones_of
+from syncline.executor.watch import watch_of
 from syncline.kinds.sync import SyncSpec
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.run import Counts, Reject
@@ -93,7 +94,10 @@ class Rehearser:
     values: bool = False
 
     def rehearse(self, key: ObjectKey, progress: Progress) -> Rehearsal:
-        """One flow. Raises what would keep its run from reading; a destination that can't be asked is noted."""
+        """
+        One flow. Raises what would keep its run from reading, and `Denied` (SYN516) for what policy would end it with;
+        a destination that can't be asked is noted.
+        """
         applied = Applied(0, "", "", {}, self.desired, self.flows)
         item = applied.flow(key)
         opener = Opener(item, applied, self.settings, self.resolve, strict=False)
@@ -104,6 +108,8 @@ class Rehearser:
         progress.started(RunInfo("", str(key), spec.source, spec.to, dry=True))
         with closing(opener.source()) as source:
             columns = bind_columns(item, source, hash_key_of(self.settings))
+            watch = watch_of(item, applied, self.settings.root)
+            watch.source(columns)
             tombstones = tombstones_of(item.flow, columns)
             schema = replace(columns.target, key=item.flow.target_key)
             if tombstones is not None:
@@ -115,7 +121,9 @@ class Rehearser:
                 opener, target, sweeps=sweeps, keyed=keyed, mark=tombstones.mark if tombstones is not None else ""
             )
             control = item.flow.spec.guards.control
-            preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control)
+            preparer = Preparer(
+                columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control, watch=watch
+            )
             total = source.total_bytes if isinstance(source, Measured) else None
 
             def rejects() -> Iterator[Reject]:
@@ -137,7 +145,7 @@ class Rehearser:
             refused=_refused(spec.guards, seen, found.counts) if judged else "",
             resumed=start.position is not None,
             secrets=tuple(opener.secrets.names),
-            notes=tuple(opener.notices),
+            notes=(*opener.notices, *watch.notes),
         )
 
     def _chosen(self, batches: Iterator[Batch], seen: _Rehearsed) -> Iterator[Batch]:

@@ -6,6 +6,7 @@ way policy is asked again, with the class that was found; what it denies ends th
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
@@ -18,15 +19,19 @@ from syncline.mapping.detect import found
 from syncline.model.errors import Denied
 from syncline.model.units import Share
 from syncline.policy.check import check, concerning, diagnostics
-from syncline.policy.facts import facts_of
+from syncline.policy.facts import facts, facts_of
 from syncline.policy.rule import FlowFact, Subjects
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from syncline.executor.applied import Applied
     from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Flow
     from syncline.mapping.columns import Columns
     from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
+    from syncline.planner.compiled import CompiledFlow
 
 #: What policy is asked: `Subjects` with these facts of the flow.
 Asked = Callable[[tuple[FlowFact, ...]], Subjects]
@@ -112,6 +117,21 @@ def _of_class(fact: FlowFact, name: str) -> FlowFact:
 def _enough(detect: Detect, count: int, values: int) -> bool:
     share = Share.parse(detect.at_least)
     return count * 100 >= share.percent * values if share.percent is not None else count >= (share.count or 1)
+
+
+def watch_of(item: CompiledFlow, applied: Applied, root: Path) -> Watch:
+    """Policy for what turns up as a flow is read: asked again, today, with the facts that were found."""
+    key = item.flow.key
+
+    def asked(now: tuple[FlowFact, ...]) -> Subjects:
+        return Subjects(applied.desired, {**facts_in(applied), key: now}, (), dt.datetime.now(dt.UTC).date(), root)
+
+    return Watch(item.flow, asked, facts_of(item.flow, item.compiled), detects_of(applied.desired, key))
+
+
+def facts_in(applied: Applied) -> dict[ObjectKey, tuple[FlowFact, ...]]:
+    """What policy judges of every flow that is applied."""
+    return facts({key: (other.flow, other.compiled) for key, other in applied.flows.items()})
 
 
 def detects_of(desired: Desired, key: ObjectKey) -> tuple[Detect, ...]:

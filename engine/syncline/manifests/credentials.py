@@ -1,7 +1,8 @@
 """Credentials that were written where a reference belongs. What it finds is shown in no message and no excerpt.
 
 Two signs: the form of a value (a token's prefix, a private key, a URL with a password), anywhere in a manifest; and a
-literal under a name such as `password`, in a spec. It isn't a scanner of entropy: a digest or an id is no finding.
+literal under a name such as `password`, or behind it in a URL's query, in a spec. It isn't a scanner of entropy: a
+digest or an id is no finding.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ _FORM = {what: re.compile(form) for what, form in FORMS.items()}
 _NAME = re.compile(
     r"(?i)(?:^|[a-z0-9_.-])?(?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization)$"
 )
+#: A parameter of a query, as in `export?token=…`: names of files are kept in positions, and URLs are shown.
+_PARAMETER = re.compile(r"[?&]([\w.-]+)=[^&#\s]{4,}")
 # A text that holds none of these has neither sign. Finding substrings takes a twentieth of the expressions' time.
 _FORM_HINTS: Final = (
     "-----BEGIN", "AGE-SECRET-KEY", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "sk_",
@@ -107,11 +110,14 @@ def _looks_like(path: Path, value: str) -> str:
     if form := form_of(value):
         return form
     name = path[-1] if path else ""
-    if path[:1] != ("spec",) or not isinstance(name, str) or "{{" in value or len(value) < 4:
+    if path[:1] != ("spec",) or "{{" in value or len(value) < 4:
         return ""
     # A mapping's tests hold sample records; a reference's own fields name a secret without being it; a lookup is data.
     if path[1:2] == ("tests",) or "secretRef" in path or "lookup" in path or path[-2:] == ("properties", name):
         return ""
+    for parameter in _PARAMETER.findall(value):
+        if names_one(parameter):
+            return f"the parameter {parameter!r} of a query"
     if path[-2:] == ("take", name):  # where a login's answer has it
         return ""
-    return f"the value of {name!r}" if names_one(name) else ""
+    return f"the value of {name!r}" if isinstance(name, str) and names_one(name) else ""

@@ -292,6 +292,27 @@ def test_credentials_are_found_and_not_shown(secret, quoted):
     assert "hunter2pass" not in repr(result)
 
 
+@pytest.mark.parametrize("name", ["export?year=2026&access_token=abcd-1234", "https://example.com/x?api_key=abcd-1234"])
+def test_a_credential_in_a_query_is_found_and_not_shown(name):
+    """A file's name is kept in positions: one whose query has a credential is an error, in a list or alone."""
+    content = f"""\
+apiVersion: syncline/v1
+kind: Integration
+metadata: {{name: crm, tenant: acme}}
+spec:
+  connector: web-files@^1
+  config: {{root: "https://example.com"}}
+  streams:
+    a: {{files: ["a.csv", "{name}"], format: csv}}
+    b: {{files: "{name}", format: csv}}
+    c: {{files: "export?year=2026&token=", format: csv}}
+"""
+    result = load_text(content, "a.yaml")
+
+    assert [(d.code, d.place.line) for d in result.diagnostics] == [("SYN210", 8), ("SYN210", 9)]
+    assert "abcd-1234" not in repr(result.diagnostics)
+
+
 def test_private_key_in_a_block():
     """A private key over several lines is found at its value."""
     content = TENANT.replace(
