@@ -33,7 +33,7 @@ def right(lines: list[dict[str, Any]], *, soft: bool = False) -> None:
     assert found["totals"]["rejected"] == 2
 
 
-@pytest.mark.parametrize(("deletes", "stride", "first"), [("hard", 29, 10), ("soft", 47, 30)])
+@pytest.mark.parametrize(("deletes", "stride", "first"), [("hard", 29, 15), ("soft", 47, 30)])
 @pytest.mark.slow
 def test_deletes_in_a_table_are_made_once(tmp_path, feed, deletes, stride, first):
     """A sample of points, inside transactions too: rows, marks and counts are those of a run that wasn't killed."""

@@ -294,7 +294,9 @@ class Vendors:
         self.pagerduty: list[dict[str, Any]] = []
 
     def answer(self, asked: Asked) -> Reply:
-        body = json.loads(asked.body)
+        body = json.loads(asked.body or b"{}")
+        if asked.path == "/api/auth.test" and asked.headers.get("authorization") == "Bearer xoxb-1":
+            return Reply({"ok": True, "user": "syncline"})
         if asked.path == "/v2/enqueue" and body.get("routing_key") == "R0UT1NGKEY":
             self.pagerduty.append(body)
             return Reply({"status": "success", "message": "Event processed", "dedup_key": body["dedup_key"]}, 202)

@@ -24,6 +24,7 @@ from syncline.executor.credentials import note_credential, secrets_of
 from syncline.executor.inspect import Inspector
 from syncline.executor.instance import SecretUses
 from syncline.kinds.auth import AuthConfigSpec
+from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.schedule import flows_of
 from syncline.kinds.window import within
 from syncline.manifests.flow import side_of
@@ -38,6 +39,7 @@ from syncline.reconciler.status import after_check, secrets_error
 if TYPE_CHECKING:
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
+    from syncline.manifests.flow import Side
     from syncline.planner.compiled import CompiledFlow
     from syncline.state.store import StateStore
 
@@ -117,7 +119,7 @@ class Attempts:
     def _reached(self, applied: Applied, key: ObjectKey) -> SynclineError | None:
         """Why a system doesn't answer; None where it does, and where nobody who may use it does."""
         side = side_of(applied.desired, applied.desired.objects[key], "")
-        if side is None or not self._used(applied, key):
+        if side is None or not _tells(side) or not self._used(applied, key):
             return None
         engine, recorder = self._engine, self._engine.facilities.recorder
         inspector = Inspector(side, applied.desired, engine.facilities.settings, engine.resolve)
@@ -156,6 +158,13 @@ class Attempts:
     def _allowed(self, applied: Applied, item: CompiledFlow, key: ObjectKey) -> bool:
         sides = {item.flow.source.integration.key, item.flow.target.integration.key}
         return key in sides and all(result.allowed for result in self._engine.decide(item, applied))
+
+
+def _tells(side: Side) -> bool:
+    """Whether a system can be asked how it is: an API that only takes messages has nothing to be asked for."""
+    spec = side.connector.spec
+    assert isinstance(spec, ConnectorSpec)
+    return side.runtime != "rest" or spec.check is not None or bool(spec.streams)
 
 
 def _scheduled(applied: Applied, now: dt.datetime) -> set[ObjectKey]:
