@@ -245,3 +245,24 @@ def elsewhere(store: SqlStore) -> None:
         connection.execute(
             update(tables.leases).where(tables.leases.c.name == "apply").values(process="elsewhere 1 b n 1")
         )
+
+
+def test_a_session_that_falls_silent_in_a_transaction_is_ended(postgres_server_url, monkeypatch):
+    """Whoever was cut off in the middle of a transaction keeps others from its rows for so long at most."""
+    from sqlalchemy import text
+
+    from syncline.model.errors import Again
+    from syncline.state import database
+
+    monkeypatch.setattr(database, "SILENT_SECONDS", 1)
+    opened = database.open_postgresql(postgres_server_url, "public")
+
+    def silent() -> None:
+        with opened.write() as connection:
+            connection.execute(text("SELECT 1"))
+            time.sleep(2.5)
+            connection.execute(text("SELECT 1"))
+
+    with pytest.raises(Again):
+        silent()
+    opened.close()

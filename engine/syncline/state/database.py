@@ -23,10 +23,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, exc, make_url, text
+from sqlalchemy import Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import QueuePool
 
@@ -50,6 +50,10 @@ _NETWORK = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
+
+#: Seconds after which the server ends a session that fell silent in a transaction, whose locks others wait for: its
+#: machine was cut off, and the server can't know. No transaction of ours waits for anything but the server.
+SILENT_SECONDS = 20
 
 # Connections beyond one a thread are never needed at once; a pool that runs dry says so instead of waiting for ever.
 POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
@@ -206,8 +210,15 @@ def open_postgresql(url: str, schema: str) -> Database:
         execution_options={"schema_translate_map": {None: schema}},
         **POOL,
     )
+    event.listen(engine, "connect", _bounded)
     shown = parsed.set(drivername="postgresql", password=None, query={}).render_as_string()
     return Database(engine, shown, schema)
+
+
+def _bounded(connection: Any, record: object) -> None:
+    del record
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'")
+    connection.commit()
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
