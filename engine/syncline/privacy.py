@@ -85,11 +85,11 @@ def certificate(settings: Settings, request: str) -> bytes:
 
 def certificate_key(settings: Settings) -> str:
     """The public key of this state's certificates, as C2SP signed-note writes verifier keys."""
-    from syncline.executor.erasure import certificate_signer
-    from syncline.executor.facilities import open_facilities
+    from syncline.executor.erasure import PURPOSE
+    from syncline.executor.facilities import open_facilities, signer_for
 
     with open_facilities(settings) as facilities:
-        return str(certificate_signer(facilities).verifier)
+        return str(signer_for(facilities, PURPOSE).verifier)
 
 
 def verify(data: bytes, key: str) -> dict[str, Any]:

@@ -420,11 +420,11 @@ def export_snapshot(settings: Settings) -> bytes:
 
 def snapshot_key(settings: Settings) -> str:
     """The public key of this state's snapshots, which is made at first use."""
-    from syncline.executor.facilities import open_facilities
-    from syncline.reconciler.signed import snapshot_signer
+    from syncline.executor.facilities import open_facilities, signer_for
+    from syncline.reconciler.signed import PURPOSE
 
     with open_facilities(settings) as facilities:
-        return str(snapshot_signer(facilities).verifier)
+        return str(signer_for(facilities, PURPOSE).verifier)
 
 
 def drift(settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0) -> tuple[FlowDrift, ...]:

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.audit import canonical_json, note
-from syncline.audit.signer import FileSigner
 from syncline.executor.admission import tenant_spec
+from syncline.executor.facilities import signer_for
 from syncline.executor.rejects import shown
 from syncline.executor.start import new_run_id
 from syncline.executor.subjects import (
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from syncline.executor.subjects import Place
     from syncline.model.subject import Subject
 
-#: The certificates' key, in the folder of keys.
-SIGNER: Final = "privacy.pem"
+#: What the key that signs certificates is for.
+PURPOSE: Final = "privacy"
 _BY_HAND: Final = "this destination can't be searched: find the person there by hand, and acknowledge it"
 
 
@@ -150,18 +150,7 @@ def find(facilities: Facilities, request: str) -> Erasure:
 
 def certificate(facilities: Facilities, request: Erasure) -> bytes:
     """A signed note (C2SP signed-note) of what became of a request; it has no personal data."""
-    return note.sign(_text(request), [certificate_signer(facilities)])
-
-
-def certificate_signer(facilities: Facilities) -> FileSigner:
-    """The key that signs certificates of this state, made at first use."""
-    path = facilities.settings.keys / SIGNER
-    made = not path.exists()
-    key = FileSigner.open(path, f"syncline/{facilities.store.lineage}/privacy")
-    if made:
-        event = facilities.recorder.event(Action.key_create, purpose="privacy", verifier=str(key.verifier))
-        facilities.recorder.record([event])
-    return key
+    return note.sign(_text(request), [signer_for(facilities, PURPOSE)])
 
 
 def read_certificate(data: bytes, key: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from syncline.audit.log import AuditLog
 from syncline.audit.log_signer import open_signer
+from syncline.audit.signer import FileSigner
 from syncline.executor.audit_head import check_head, noting
 from syncline.executor.recorder import Recorder
 from syncline.executor.tokens import Vault
@@ -38,6 +39,17 @@ class Facilities:
 def audit_origin(lineage: str) -> str:
     """The log's origin (C2SP tlog-checkpoint): one log for each state lineage."""
     return f"syncline/{lineage}"
+
+
+def signer_for(facilities: Facilities, purpose: str) -> FileSigner:
+    """A key that signs for one purpose only, such as `snapshot`: in `PURPOSE.pem`, made at first use, with evidence."""
+    path = facilities.settings.keys / f"{purpose}.pem"
+    made = not path.exists()
+    key = FileSigner.open(path, f"syncline/{facilities.store.lineage}/{purpose}")
+    if made:
+        event = facilities.recorder.event(Action.key_create, purpose=purpose, verifier=str(key.verifier))
+        facilities.recorder.record([event])
+    return key
 
 
 def _budgets(settings: Settings, store: StateStore) -> Budgets:

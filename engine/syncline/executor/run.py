@@ -25,6 +25,7 @@ from syncline.executor.credentials import note_credential
 from syncline.executor.ending import finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.in_order import InOrder
+from syncline.executor.permission import permitted
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
@@ -35,10 +36,9 @@ from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards, SyncSpec
 from syncline.model import units
-from syncline.model.errors import Denied, Invalid
+from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, RunState, next_state
-from syncline.policy.check import diagnostics
 from syncline.sdk.destination import Counting, Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Reversing
@@ -109,7 +109,8 @@ class Run:
         with ExitStack() as stack:
             stack.callback(serial.close)
             try:
-                events = self._allow()
+                results = self.engine.decide(self.item, self.applied)
+                events = [permitted(self.facilities.recorder, self.flow.key, results, "run")]
                 destination = serial.call(self.opener.destination)
                 stack.callback(serial.call, destination.close)
                 if offers(destination, Cutting):
@@ -128,28 +129,6 @@ class Run:
             except BaseException as error:
                 stopped(self, error)
                 raise
-
-    def _allow(self) -> list[Event]:
-        recorder = self.facilities.recorder
-        results = self.engine.decide(self.item, self.applied)
-        denied = [r for r in results if not r.allowed]
-        event = recorder.event(
-            Action.policy_decision,
-            outcome=EventOutcome.denied if denied else EventOutcome.success,
-            key=self.flow.key,
-            at="run",
-            rules=sorted({r.rule for r in denied or results}),
-            decisions=len(results),
-            excepted=[f"{r.rule} {r.object}" for r in results if r.verdict == "excepted"][:50],
-        )
-        if denied:
-            recorder.record([event])
-            raise Denied(
-                f"policy denies {self.flow.key}: {denied[0].message}",
-                diagnostics=diagnostics(tuple(denied)),
-                help="Correct what the findings name and apply it.",
-            )
-        return [event]
 
     def _taken(self, destination: Destination, copy: str | None) -> str | None:
         """Takes the flow at its destination, by the token of our lease: nobody who had it before writes any more.

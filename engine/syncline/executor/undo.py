@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import START, Checkpoint
 from syncline.executor.outcome import outcome
+from syncline.executor.permission import permitted
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.reversible import kept_of
 from syncline.executor.start import is_final, new_run_id
 from syncline.executor.undone import LOOKED_AT, undone
 from syncline.executor.work import RunResult, work_name
-from syncline.model.errors import Denied, Invalid, SynclineError
+from syncline.model.errors import Invalid, SynclineError
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import UNDOING, Counts, Receipt, RunState, next_state
 from syncline.planner.position import position_digest
-from syncline.policy.check import diagnostics
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Kept, Reversing, Undoing, Undone
@@ -101,7 +101,7 @@ class _Undo:
     def plan(self) -> UndoPlan:
         self._check()
         recorder, key = self._facilities.recorder, self._undone.key
-        self._allow()
+        self._permitted()
         with closing(self._opener.destination()) as destination:
             kept = kept_of(_reversing(destination), self._undone, self._saved(destination))
             found = _reversing(destination).undo(self._undoing(kept, lambda _: None, dry=True))
@@ -120,7 +120,7 @@ class _Undo:
         clock = time.perf_counter()
         self._check()
         try:
-            events = self._allow()
+            events = [self._permitted()]
             with closing(self._opener.destination()) as destination:
                 if offers(destination, Fencing):
                     store = self._facilities.store
@@ -168,23 +168,10 @@ class _Undo:
         runs = self._facilities.store.open_runs(self._undone.key, LOOKED_AT)
         return next((run for run in runs if run.trigger == UNDOING and run.parent == self._undone.id), None)
 
-    def _allow(self) -> list[Event]:
+    def _permitted(self) -> Event:
         """Policy decides as for any other run."""
-        recorder, key = self._facilities.recorder, self._undone.key
         results = self._engine.decide(self._item, self._engine.applied())
-        denied = [result for result in results if not result.allowed]
-        event = recorder.event(
-            Action.policy_decision,
-            outcome=EventOutcome.denied if denied else EventOutcome.success,
-            key=key,
-            at=UNDOING,
-            rules=sorted({result.rule for result in denied or results}),
-            decisions=len(results),
-        )
-        if denied:
-            recorder.record([event])
-            raise Denied(f"policy denies {key}: {denied[0].message}", diagnostics=diagnostics(tuple(denied)))
-        return [event]
+        return permitted(self._facilities.recorder, self._undone.key, results, UNDOING)
 
     # --- Doing it -----------------------------------------------------------------------------------------------------
 

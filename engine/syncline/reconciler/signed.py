@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline import __version__
 from syncline.audit import note
-from syncline.audit.signer import FileSigner
+from syncline.executor.facilities import signer_for
 from syncline.manifests.credentials import form_of
 from syncline.manifests.load import from_document
 from syncline.model.diagnostic import Diagnostic, Severity
@@ -23,23 +23,12 @@ from syncline.reconciler.snapshot import Snapshot, parse, take
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
 
-#: The key's file in the folder of keys.
-SIGNER: Final = "snapshot.pem"
+#: What the key that signs snapshots is for.
+PURPOSE: Final = "snapshot"
 #: Longest snapshot that is written or read, in bytes: about 50,000 objects.
 MAX_BYTES: Final = 64 * 1024 * 1024
 #: Hours after which a snapshot is told to be old. A daemon renews its own each hour.
 MAX_AGE: Final = 24.0
-
-
-def snapshot_signer(facilities: Facilities) -> FileSigner:
-    """The key that signs this state's snapshots, made at first use."""
-    path = facilities.settings.keys / SIGNER
-    made = not path.exists()
-    key = FileSigner.open(path, f"syncline/{facilities.store.lineage}/snapshot")
-    if made:
-        event = facilities.recorder.event(Action.key_create, purpose="snapshot", verifier=str(key.verifier))
-        facilities.recorder.record([event])
-    return key
 
 
 def export(facilities: Facilities, now: dt.datetime | None = None) -> bytes:
@@ -57,7 +46,7 @@ def export(facilities: Facilities, now: dt.datetime | None = None) -> bytes:
                 code="SYN321",
                 help="Replace the value by a secretRef, apply that, and consider it known to whoever reads Git.",
             )
-    data = note.sign(snapshot.text, [snapshot_signer(facilities)])
+    data = note.sign(snapshot.text, [signer_for(facilities, PURPOSE)])
     if len(data) > MAX_BYTES:
         raise Stalled(f"a snapshot of {len(data):,} bytes is longer than {MAX_BYTES:,}", code="SYN321")
     event = facilities.recorder.event(Action.snapshot_export, serial=snapshot.serial, objects=len(snapshot.objects))
