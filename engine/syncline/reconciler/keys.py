@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """A tenant's data key ('' for what is shared), the ID of the key that wraps it, and how many persons have one."""
+    """A tenant's data key ('' for what is shared), and the ID of the key that wraps it."""
 
     tenant: str
     kek: str
-    persons: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +64,11 @@ def rotate_keys(settings: Settings, to: str) -> Rotated:
         return done
 
 
-def destroy_key(settings: Settings, tenant: str, subject: str = "") -> bool:
-    """Destroys a data key for good; whether there was one. The log names the tenant, and never a person."""
+def destroy_key(settings: Settings, tenant: str) -> bool:
+    """Destroys a tenant's data key for good; whether there was one. The log names the tenant."""
     with open_facilities(settings) as facilities:
-        if not facilities.keys.exists(tenant, subject):
+        if not facilities.keys.exists(tenant):
             return False
         recorder = facilities.recorder
-        kind = "subject" if subject else "tenant"
-        recorder.record([recorder.event(Action.key_destroy, purpose="data", kind=kind, owner=tenant)])
-        return facilities.keys.destroy(tenant, subject)
+        recorder.record([recorder.event(Action.key_destroy, purpose="data", kind="tenant", owner=tenant)])
+        return facilities.keys.destroy(tenant)

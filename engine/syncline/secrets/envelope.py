@@ -2,7 +2,7 @@
 
     keys/kek                     the first key-encryption key; `ring_file.py` tells of those that follow it
     keys/tenants/NAME.key        the tenant's data key, wrapped; destroying it makes what was sealed with it unreadable
-    keys/subjects/NAME/….key     data keys of persons, wrapped by the tenant's; their names are keyed hashes
+    keys/subjects/NAME/….key     data keys of persons, wrapped by the tenant's, under keyed hashes; nothing uses one yet
     keys/destroyed/ID            when the data key of that ID was destroyed
 
 A sealed blob is `SYE1`, the data key's ID (8 bytes), a nonce (12), ciphertext and tag. What it belongs to (a path such

@@ -93,13 +93,12 @@ class KeyRing:
         """The key-encryption key that wraps now, open."""
         return self._kek(self._entries()[-1])
 
-    def tenants(self) -> Iterator[tuple[str, str, int]]:
-        """Whose data keys there are ('' for what is shared), which key wraps each, and how many persons have one."""
+    def tenants(self) -> Iterator[tuple[str, str]]:
+        """Whose data keys there are ('' for what is shared), and which key wraps each."""
         folder = self._where.folder
         for path in sorted(folder.glob("tenants/*.key")):
             wrapped = Wrapped.parse(key_file.read(path) or b"")
-            persons = sum(1 for _ in (folder / "subjects" / path.stem).glob("*.key"))
-            yield "" if path.stem == _SHARED else path.stem, wrapped.kek if wrapped else "", persons
+            yield "" if path.stem == _SHARED else path.stem, wrapped.kek if wrapped else ""
 
     def destroy(self, tenant: str, subject: str = "") -> bool:
         """Destroy a data key for good: what it sealed is erased, and a tenant's hashes can't be made again.

@@ -46,12 +46,12 @@ def test_a_rotation_wraps_keys_anew_and_rewrites_no_data(tmp_path: Path):
     assert opens(folder, blobs)
     assert ring.unseal("acme", blobs["acme"], "p") == b"plain"
     assert ring.tenant_hash_key("acme") == hashes
-    assert {kek for _, kek, _ in ring.tenants()} == {done.entry.id}
+    assert {kek for _, kek in ring.tenants()} == {done.entry.id}
     assert not (folder / "kek").exists()
     assert old not in b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     assert {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()} == {0o600}
     assert ring.seal("new", b"x", "p")
-    assert {kek for _, kek, _ in ring.tenants()} == {done.entry.id}
+    assert {kek for _, kek in ring.tenants()} == {done.entry.id}
     assert rotate(Where(folder, {})).entry.id != done.entry.id
     assert opens(folder, blobs)
 

@@ -92,9 +92,9 @@ def _text(app: App, found: Keys) -> str:
         state[-1] = "being made"
     rows = [[e.id, e.place, e.made, s] for e, s in zip(found.keks, state, strict=True)]
     text = render_table(["KEY-ENCRYPTION KEY", "PLACE", "MADE", "STATE"], rows, app.paint)
-    rows = [[key.tenant or "(shared)", key.kek, str(key.persons)] for key in found.data]
+    rows = [[key.tenant or "(shared)", key.kek] for key in found.data]
     if rows:
-        text += "\n\n" + render_table(["DATA KEY OF", "WRAPPED BY", "PERSONS"], rows, app.paint)
+        text += "\n\n" + render_table(["DATA KEY OF", "WRAPPED BY"], rows, app.paint)
     if len(found.keks) > 1:
         text += "\n\nA rotation isn't finished: `syncline keys rotate` goes on with it."
     return text
