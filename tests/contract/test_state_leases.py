@@ -266,3 +266,29 @@ def test_a_session_that_falls_silent_in_a_transaction_is_ended(postgres_server_u
     with pytest.raises(Again):
         silent()
     opened.close()
+
+
+def test_who_waits_for_a_silent_session_of_ours_ends_it(postgres_server_url, monkeypatch):
+    """A row that a silent transaction holds is waited for so long and no longer; the next try has it."""
+    from sqlalchemy import text
+
+    from syncline.model.errors import Again
+    from syncline.state import database
+    from tests.servers import postgres_database
+
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
+    with postgres_database(postgres_server_url) as url:
+        cut_off, other = database.open_postgresql(url, "public"), database.open_postgresql(url, "public")
+        with other.write() as connection:
+            connection.execute(text("CREATE TABLE held AS SELECT 1 AS number"))
+        silent = cut_off.engine.connect()
+        silent.execute(text("UPDATE held SET number = 2"))
+
+        with pytest.raises(Again), other.write() as connection:
+            connection.execute(text("UPDATE held SET number = 3"))
+        with other.write() as connection:
+            connection.execute(text("UPDATE held SET number = 3"))
+        silent.invalidate()
+        silent.close()
+        cut_off.close()
+        other.close()

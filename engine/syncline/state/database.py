@@ -21,7 +21,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -54,6 +54,15 @@ _NETWORK = {
 #: Seconds after which the server ends a session that fell silent in a transaction, whose locks others wait for: its
 #: machine was cut off, and the server can't know. No transaction of ours waits for anything but the server.
 SILENT_SECONDS = 20
+#: Seconds for which a statement waits for a row that another session holds, as on SQLite; who waited in vain ends the
+#: sessions of ours that have been silent for half of that, since a server under load was seen to miss its own time.
+LOCK_SECONDS = BUSY_SECONDS
+_END_SILENT = text(
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'syncline'"
+    " AND usename = current_user AND datname = current_database() AND state LIKE 'idle in transaction%'"
+    " AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
+)
+_LOCK_NOT_AVAILABLE = "55P03"
 
 # Connections beyond one a thread are never needed at once; a pool that runs dry says so instead of waiting for ever.
 POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
@@ -136,12 +145,19 @@ class Database:
         """Closes the pool's connections."""
         self.engine.dispose()
 
+    def _end_silent(self) -> None:
+        """Ends sessions of ours, here or on machines that were cut off, that hold locks and have fallen silent."""
+        with suppress(exc.DBAPIError, exc.TimeoutError), self._reading.connect() as connection:
+            connection.execute(_END_SILENT, {"seconds": LOCK_SECONDS / 2})
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turns the driver's errors into ours, without the values that a statement had."""
         try:
             yield
         except exc.DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+                self._end_silent()
             raise _ours(error, self.name) from error
         except exc.TimeoutError as error:
             raise Again(f"no connection to {self.name} became free", code="SYN615", help=_UNREACHABLE_HELP) from error
@@ -217,7 +233,9 @@ def open_postgresql(url: str, schema: str) -> Database:
 
 def _bounded(connection: Any, record: object) -> None:
     del record
-    connection.execute(f"SET idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'")
+    connection.execute(
+        f"SET idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s'"
+    )
     connection.commit()
 
 

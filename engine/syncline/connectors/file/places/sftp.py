@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import stat
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 #: Most entries of folders that are looked at to find the files of a stream.
 _MOST_LISTED: Final = 1_000_000
-#: Requests of 32 KiB that are under way at once: two megabytes, so that a round trip isn't waited for each time.
-_AHEAD: Final = 64
+#: Bytes that are asked for at once, in requests of 32 KiB, so that a round trip isn't waited for each time. (With a
+#: limit of its own the library waits for ever where a request fails.)
+_WINDOW: Final = 2 << 20
 
 
 class Sftp:
@@ -206,8 +208,10 @@ class _Content:
 
     def fetch(self, offset: int, count: int) -> bytes:
         """Exactly these bytes, asked for in parts that are under way together."""
+        end = offset + count
         with self.place.telling(self.name):
-            data = b"".join(self.file.readv([(offset, count)], _AHEAD))
+            windows = [(start, min(_WINDOW, end - start)) for start in range(offset, end, _WINDOW)]
+            data = b"".join(part for window in windows for part in self.file.readv([window]))
         if len(data) != count:
             raise changed(self.name, "it became shorter while it was read")
         return data
@@ -221,7 +225,10 @@ class _Content:
             raise changed(self.name, "it was overwritten while it was read")
 
     def close(self) -> None:
-        """Closes it."""
+        """Closes it, once the library's threads have sent what they had to: they would fail, seen by nobody."""
+        for thread in threading.enumerate():
+            if "_prefetch_thread" in thread.name:
+                thread.join(TIMEOUT)
         self.file.close()
 
 
