@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.audit import attestation, dsse, sigstore, tiles
@@ -17,7 +17,8 @@ from syncline.audit.log_signer import load_signer
 from syncline.audit.prove import prove_entry
 from syncline.executor.facilities import open_facilities
 from syncline.model.errors import Bug
-from syncline.model.event import Action, digest, from_ocsf
+from syncline.model.event import Action, Detail, EventOutcome, digest, from_ocsf
+from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,25 @@ def attest_each(settings: Settings, records: Sequence[RunRecord]) -> list[tuple[
             noted.append(Attested(made, encode_event(event, sigstore.rekor_body(made, key.verifier))))
         facilities.recorder.append([one.entry for one in noted])
     return [(one.envelope, bundle_of(fetcher, key.verifier, one)) for one in noted]
+
+
+def attest_statement(
+    settings: Settings,
+    statement: Mapping[str, Any],
+    action: Action,
+    tenant: str,
+    outcome: EventOutcome,
+    details: Mapping[str, Detail],
+) -> bytes:
+    """Signs a statement about a tenant, which the log notes with its digest; its bundle, with the proof of that."""
+    key, fetcher = load_signer(settings), DirectoryFetcher(settings.audit)
+    made = dsse.sign(attestation.PAYLOAD, attestation.encode(statement), key)
+    with open_facilities(settings) as facilities:
+        event = facilities.recorder.event(action, outcome=outcome, key=ObjectKey("", "Tenant", tenant))
+        event = replace(event, tenant=tenant, details={"statement": digest(made.payload), **details})
+        noted = Attested(made, encode_event(event, sigstore.rekor_body(made, key.verifier)))
+        facilities.recorder.append([noted.entry])
+    return bundle_of(fetcher, key.verifier, noted)
 
 
 def envelope_of_run(fetcher: Fetcher, key: Signer, run: str, destination: str) -> Envelope:

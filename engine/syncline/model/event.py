@@ -64,6 +64,9 @@ class Action(StrEnum):
     privacy_erase = "privacy.erase"
     privacy_acknowledge = "privacy.acknowledge"
     value_reveal = "value.reveal"
+    tenant_certify = "tenant.certify"
+    tenant_export = "tenant.export"
+    tenant_delete = "tenant.delete"
 
 
 class EventOutcome(StrEnum):
@@ -167,6 +170,9 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.privacy_erase: _Class(*_API, 4, "Delete"),
     Action.privacy_acknowledge: _Class(*_API, 99, "Acknowledge"),
     Action.value_reveal: _Class(*_API, 2, "Read"),
+    Action.tenant_certify: _Class(*_API, 99, "Certify"),
+    Action.tenant_export: _Class(*_API, 2, "Read"),
+    Action.tenant_delete: _Class(*_API, 4, "Delete"),
 }
 
 # Outcome to (severity_id, severity, status_id, status).

@@ -10,9 +10,7 @@ from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
-from syncline.cli.output.text import pad, visible, width
-
-_NAMES = 13  # cells; longer names push their messages to the right
+from syncline.cli.output.looked import render_finding
 
 
 @click.command(short_help="Check this machine and this repository.")
@@ -33,12 +31,7 @@ def doctor(app: App, form: str) -> Exit:
         failed = failed or finding.ok is False
         findings.append(finding)
         if form == "text":
-            paint = app.paint
-            sign = {True: paint.green("✓"), False: paint.red("✗"), None: paint.yellow("?")}[finding.ok]
-            name = visible(finding.name)
-            app.say(f"{sign} {pad(name, max(_NAMES, width(name)))}  {visible(finding.message)}")
-            if finding.help and finding.ok is not True:
-                app.say(f"  {' ' * max(_NAMES, width(name))}  {paint.cyan(visible(finding.help))}")
+            app.say(render_finding(finding, app.paint))
     if form == "json":
         app.say(to_json([asdict(f) for f in findings]))
     return Exit.failed if failed else Exit.ok

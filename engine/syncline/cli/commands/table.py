@@ -29,6 +29,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_RUN, "run", "syncline.cli.commands.run:run"),
     Entry(_RUN, "serve", "syncline.cli.commands.serve:serve"),
     Entry(_RUN, "runs", "syncline.cli.commands.runs:runs"),
+    Entry(_RUN, "tenant", "syncline.cli.commands.tenant:tenant"),
     Entry(_RUN, "privacy", "syncline.cli.commands.privacy:privacy"),
     Entry(_LOOK, "get", "syncline.cli.commands.get:get"),
     Entry(_LOOK, "status", "syncline.cli.commands.status:status"),

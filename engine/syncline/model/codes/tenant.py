@@ -1,4 +1,4 @@
-"""Codes of what a tenant's quotas allow (SYN846 to SYN849)."""
+"""Codes of what a tenant's quotas allow (SYN846 to SYN849), and of its life and access (SYN860 to SYN869)."""
 
 from __future__ import annotations
 
@@ -18,5 +18,11 @@ CODES: tuple[Code, ...] = (
         "Runs of the tenant have written as many rows today (UTC) as its quota allows (spec.quotas.rowsPerDay). The "
         "run was stopped after a commit, and goes on from there tomorrow.",
         "Wait, or raise the quota.",
+    ),
+    Code(
+        "SYN860",
+        "no such tenant",
+        "A command names a tenant that isn't declared, or a name that no tenant can have.",
+        "Correct the name, or declare the tenant: `syncline tenant scaffold` writes a manifest to begin with.",
     ),
 )
