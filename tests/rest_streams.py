@@ -100,11 +100,12 @@ def source(
     paths: tuple[str, ...] = (),
     incremental: bool = False,
     batch_rows: int = 50_000,
+    trial: bool = False,
     **parts: Any,
 ) -> RestSource:
     """A stream of an instance, opened; waits for nothing unless a clock is given."""
     schema = stream_schema(made.connector.streams, stream)  # type: ignore[attr-defined]  # a rest connector
-    request = SourceRequest(stream, schema, paths, incremental=incremental, batch_rows=batch_rows)
+    request = SourceRequest(stream, schema, paths, incremental=incremental, batch_rows=batch_rows, trial=trial)
     return RestSource(made, request, **{"clock": FakeClock(), "chance": lambda: 1.0, **parts})
 
 

@@ -50,7 +50,8 @@ class Unequal:
 class Comparison:
     """
     What was found. `records` were read at the source, `rejected` of them can't be rows; `rows` are at the destination.
-    `fields` counts the rows in which each differs. `listed` has some of the rows, of each kind.
+    `fields` counts the rows in which each differs. `listed` has some of the rows, of each kind. `notes` are what
+    connectors told.
     """
 
     key: ObjectKey
@@ -64,6 +65,7 @@ class Comparison:
     fields: dict[str, int]
     listed: tuple[Unequal, ...]
     secrets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -92,7 +94,7 @@ class Comparer:
                 code="SYN549",
                 help="Rows of an upsert or of a replace with a key can be compared.",
             )
-        opener = Opener(item, applied, self.settings, self.resolve, strict=False)
+        opener = Opener(item, applied, self.settings, self.resolve, strict=False, trial=True)
         began = time.perf_counter()
         progress.started(RunInfo("", str(key), flow.spec.source, flow.spec.to, dry=True))
         with closing(opener.source()) as source:
@@ -130,6 +132,7 @@ class Comparer:
             dict(sorted(seen.fields.items())),
             seen.listed(),
             tuple(opener.secrets.names),
+            tuple(opener.notices),
         )
 
 

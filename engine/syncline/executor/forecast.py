@@ -67,12 +67,12 @@ class Forecaster:
         item = self.flows[key]
         applied = Applied(0, "", "", {}, self.desired, self.flows)
         rows = min(self.limit, BATCH_ROWS)
-        opener = Opener(item, applied, self.settings, self.resolve, strict=False, batch_rows=rows)
+        opener = Opener(item, applied, self.settings, self.resolve, strict=False, trial=True, batch_rows=rows)
         try:
             found = self._tried(item, opener)
         except SynclineError as error:
             found = Forecast(key, problem=f"{error.code} {error.message}")
-        return found, tuple(opener.secrets.names)
+        return replace(found, notes=tuple(opener.notices)), tuple(opener.secrets.names)
 
     def _tried(self, item: CompiledFlow, opener: Opener) -> Forecast:
         key = item.flow.key

@@ -6,6 +6,7 @@ It runs what is declared, applied or not, with the instances, secrets and connec
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +93,10 @@ class Inspector:
         texts = isinstance(side.declaration, FileStream) and file_format(side.declaration) in TEXTS
         schema = self._schema(side, whole=whole)
         self.notices.clear()
-        source = opens(self.open(), SourceRequest(stream, schema, (), batch_rows=limit, batch_bytes=SAMPLE_BYTES))
-        try:
+        request = SourceRequest(stream, schema, (), batch_rows=limit, batch_bytes=SAMPLE_BYTES, trial=True)
+        with closing(opens(self.open(), request)) as source:
             records = self._read(stream, source.read(None), limit, texts=texts)
-            return replace(records, notes=tuple(self.notices))
-        finally:
-            source.close()
+        return replace(records, notes=tuple(self.notices))
 
     @staticmethod
     def _schema(side: Side, *, whole: bool) -> Schema | None:

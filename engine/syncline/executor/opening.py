@@ -49,8 +49,9 @@ def _runtime(side: Side) -> Runtime:
 class Opener:
     """Opens the ends of one flow; notes the secrets it used and counts what connectors count.
 
-    `strict`: a source whose schema breaks ends what reads it. `ledgers` gives what is remembered of a tenant's writes
-    to an integration that has no transactions. `patience` is asked before a system that fails is waited for.
+    `strict`: a source whose schema breaks ends what reads it. `trial`: nothing of what is read is kept. `ledgers` gives
+    what is remembered of a tenant's writes to an integration that has no transactions. `patience` is asked before a
+    system that fails is waited for.
     """
 
     item: CompiledFlow
@@ -61,6 +62,7 @@ class Opener:
     batch_bytes: int = BATCH_BYTES
     batch_rows: int = BATCH_ROWS
     strict: bool = True
+    trial: bool = False
     ledgers: Callable[[str, str], Ledger] | None = None
     patience: Callable[[], bool] = patient
     secrets: SecretUses = field(init=False)
@@ -114,6 +116,7 @@ class Opener:
                 batch_bytes=self.batch_bytes,
                 batch_rows=self.batch_rows,
                 needed=_needed(self.item) if self.strict else None,
+                trial=self.trial,
             ),
         )
 

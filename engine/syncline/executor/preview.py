@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a run would write first: rows as plain values, rejects with their reasons, the counts, and the
-    names of the secrets that were used.
+    names of the secrets that were used. `notes` are what connectors told.
     """
 
     columns: tuple[str, ...]
@@ -34,6 +34,7 @@ class Preview:
     rejects: tuple[Reject, ...]
     counts: Counts
     secrets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def first(batch: Batch, limit: int) -> Batch:
@@ -62,7 +63,7 @@ def preview_flow(
     applied = Applied(0, "", "", {}, desired, flows)
     item = applied.flow(key)
     # What doesn't fit is what it shows.
-    opener = Opener(item, applied, settings, resolve, strict=False, batch_rows=min(limit, BATCH_ROWS))
+    opener = Opener(item, applied, settings, resolve, strict=False, trial=True, batch_rows=min(limit, BATCH_ROWS))
     source = opener.source()
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
@@ -80,4 +81,5 @@ def preview_flow(
                 break
     finally:
         source.close()
-    return Preview(item.target.names, tuple(rows), tuple(rejects), counts, tuple(opener.secrets.names))
+    used, notes = tuple(opener.secrets.names), tuple(opener.notices)
+    return Preview(item.target.names, tuple(rows), tuple(rejects), counts, used, notes)

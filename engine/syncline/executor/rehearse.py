@@ -100,7 +100,7 @@ class Rehearser:
         """
         applied = Applied(0, "", "", {}, self.desired, self.flows)
         item = applied.flow(key)
-        opener = Opener(item, applied, self.settings, self.resolve, strict=False)
+        opener = Opener(item, applied, self.settings, self.resolve, strict=False, trial=True)
         if self.share < 1:
             opener.batch_rows, opener.batch_bytes = _SAMPLED_ROWS, _SAMPLED_BYTES
         start = start_of(str(key), item.flow, self.reader.cursor(key), (), self.reader, full_refresh=False)

@@ -188,7 +188,8 @@ def _read_change(data: Any) -> Change:
 def _read_forecast(data: Any) -> Forecast:
     plain = {name: value for name, value in data.items() if name != "object"}
     counts, reasons = Counts(**plain.pop("counts")), tuple(Reason(**r) for r in plain.pop("reasons"))
-    return Forecast(_key(data["object"]), counts=counts, reasons=reasons, **plain)
+    notes = tuple(plain.pop("notes"))
+    return Forecast(_key(data["object"]), counts=counts, reasons=reasons, notes=notes, **plain)
 
 
 def loads(text: str) -> Plan:

@@ -106,7 +106,8 @@ class SourceRequest:
     key, cursor), enough to read a stream without a schema. `incremental` asks to read past the cursor only. `needed`
     are the fields that the mapping can't do without: a source that sees its schema break stops; None: it goes on.
     `tombstones` asks for deleted records too: their field `TOMBSTONE` is true (or the text of it, without a schema).
-    `digests` asks for those of what is read whole: see `Digesting`.
+    `digests` asks for those of what is read whole: see `Digesting`. `trial`: no position of it is kept, so what the
+    source has the system make for it is taken away again by `close`, and what a kept position stands for is left alone.
 
     >>> SourceRequest("tickets", schema=None, paths=("id", "requester.email"), incremental=True).batch_rows
     50000
@@ -121,6 +122,7 @@ class SourceRequest:
     batch_bytes: int = BATCH_BYTES
     needed: tuple[str, ...] | None = None
     digests: bool = False
+    trial: bool = False
 
 
 class Source(Protocol):

@@ -652,3 +652,36 @@ def test_a_file_may_be_redirected_to_a_declared_host(location, code):
         assert [row["n"] for row in rows(read(opened))] == [0, 1]
         assert "Authorization" not in transport.sent[-1].headers
     assert {urlsplit(r.url).hostname for r in transport.sent} <= {"api.example", "files.store.example"}
+
+
+def test_a_trial_reads_the_job_of_a_position_and_leaves_it_there():
+    """A job that a kept position knows is a run's: a trial reads its records and doesn't delete it."""
+    api = Exports()
+    position = next(iter(opened(api).read(None))).position
+    assert position["job"]["id"] == "j1"
+    api.log.clear()
+    tried = opened(api, trial=True)
+    assert [row["id"] for row in rows(list(tried.read(position)))] == [1, 2, 11, 12]
+    tried.close()
+    assert "j1" in api.jobs
+    assert not [line for line in api.log if line.startswith(("POST", "DELETE"))]
+
+
+def test_a_trial_leaves_what_a_run_is_to_delete():
+    """A job whose records are kept is deleted by the run that knows of it, not by a trial from its position."""
+    api = Exports()
+    api.jobs["j9"] = 0
+    tried = opened(api, trial=True)
+    assert rows(list(tried.read({"v": 1, "done": True, "delete": {"id": "j9"}}))) == []
+    tried.close()
+    assert api.log == []
+
+
+def test_a_trial_that_is_left_early_deletes_its_job():
+    """Whoever looks at some records only closes the source, which deletes the job."""
+    api = Exports()
+    tried = opened(api, trial=True)
+    next(iter(tried.read(None)))
+    assert list(api.jobs) == ["j1"]
+    tried.close()
+    assert api.jobs == {}

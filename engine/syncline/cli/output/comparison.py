@@ -34,6 +34,7 @@ def render_comparison(found: Comparison, paint: Paint) -> str:
         ("different", found.different, _fields(found)),
     )
     lines += [f"  {name:<10} {number(value):>12}  {paint.dim(visible(note))}".rstrip() for name, value, note in tiles]
+    lines += [f"  {visible(note)}" for note in found.notes]
     if found.listed:
         rows = [
             (row.kind, ", ".join(f"{name}={value}" for name, value in row.key.items()), ", ".join(row.fields))

@@ -62,6 +62,7 @@ def render_data(data: tuple[Forecast, ...], paint: Paint) -> Iterator[str]:
     for found in data:
         if found.problem:
             yield f"  {visible(str(found.key))}  {paint.red('not tried: ' + visible(found.problem))}"
+            yield from _notes(found, paint)
             continue
         yield f"  {visible(str(found.key))}  {paint.dim(basis(found))}"
         yield f"      {visible(outcome(found))}"
@@ -69,4 +70,9 @@ def render_data(data: tuple[Forecast, ...], paint: Paint) -> Iterator[str]:
             yield from (f"      {paint.red('!')} {visible(line)}" for line in reasons(found))
         if takes := work(found):
             yield f"      {paint.dim('·')} {visible(takes)}"
+        yield from _notes(found, paint)
     yield ""
+
+
+def _notes(found: Forecast, paint: Paint) -> Iterator[str]:
+    yield from (f"      {paint.dim('·')} {visible(note)}" for note in found.notes)

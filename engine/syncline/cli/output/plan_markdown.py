@@ -89,6 +89,11 @@ def _data(plan: Plan) -> Iterator[str]:
         yield "\n**Would be rejected**\n"
         yield from (f"- {code(str(found.key))}: {escape(line)}" for found, line in rejected[:_LASTING])
         yield from _left(len(rejected) - _LASTING, "more")
+    notes = [(found, note) for found in plan.data for note in found.notes]
+    if notes:
+        yield "\n**Told by connectors**\n"
+        yield from (f"- {code(str(found.key))}: {escape(note)}" for found, note in notes[:_LASTING])
+        yield from _left(len(notes) - _LASTING, "more")
 
 
 def render_plan(plan: Plan, *, most: int = 60_000) -> str:

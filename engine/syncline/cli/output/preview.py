@@ -47,6 +47,7 @@ def preview_data(key: ObjectKey, preview: Preview) -> dict[str, Any]:
         "columns": list(preview.columns),
         "rows": [plain(row) for row in preview.rows],
         "rejects": [asdict(reject) for reject in preview.rejects],
+        "notes": list(preview.notes),
     }
 
 
@@ -80,6 +81,7 @@ def render_preview(key: ObjectKey, preview: Preview, paint: Paint, width: int = 
     would = f"{number(counts.read)} read, {number(counts.written)} would be written"
     others = f"{number(counts.rejected)} rejected, {number(counts.skipped)} skipped"
     parts = [f"{paint.bold(f'Dry run of {visible(str(key))}:')} {would}, {others}. Nothing was written.\n"]
+    parts[0] += "".join(f"{visible(note)}\n" for note in preview.notes)
     if preview.rows:
         parts.append(render_rows(preview.columns, preview.rows, paint, width))
     if preview.rejects:

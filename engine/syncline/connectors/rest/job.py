@@ -4,12 +4,15 @@ The job's id is in the position from its creation on, so that no run creates a s
 requests to create read `job.key`, that key is in the position before the first of them, and they are repeated with it.
 Its deletion comes after its records are kept, and stands in the position until it was tried. A job that is gone, or has
 failed, or takes too long is forgotten, and a new one is created; records of it that were kept are then read again.
+
+A trial, of which nothing is kept, deletes the jobs that it created, and leaves those alone that a position knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -22,6 +25,7 @@ from syncline.connectors.rest.passes import PageRead, Pass
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.rules import compile_rules, for_people, loose
 from syncline.connectors.rest.tree import Step, Use
+from syncline.connectors.rest.trial import whole
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, SynclineError
@@ -162,7 +166,8 @@ class JobReading:
         """What is read from a position on, in order; a job's creation is a step, too."""
         position = dict(position or {})
         if (leftover := position.pop("delete", None)) is not None:
-            self._delete(leftover if isinstance(leftover, dict) else {"id": leftover})  # text: an earlier version's
+            if self.use.trial is None:
+                self._delete(leftover if isinstance(leftover, dict) else {"id": leftover})  # text: an earlier version's
             if "pass" not in position:
                 yield Step(position, last=True)
                 return
@@ -170,6 +175,8 @@ class JobReading:
         if leftover is not None:
             yield Step(progress.position())
         job: dict[str, Any] | None = position.get("job")
+        if self.use.trial is not None and job is not None:
+            job = {**job, "lent": True} if "id" in job else None
         fresh, renewed = False, False
         reading = _Download(self.listing, self.pages, progress, self.use.now, slots=self.use.slots)
         while not progress.ended:
@@ -177,7 +184,7 @@ class JobReading:
                 job = {"key": uuid4().hex}
                 yield Step(_with(progress, job=job), keep=True)
             if job is None or "id" not in job:
-                job, fresh = self._create(progress, job), True
+                job, fresh = self._created(progress, job), True
                 yield Step(_with(progress, job=job), keep=True)
             try:
                 answer = self._done(job, fresh=fresh)
@@ -198,6 +205,16 @@ class JobReading:
             yield Step(progress.position(), last=progress.ended)
 
     # --- the four requests
+
+    def _created(self, progress: Progress, keyed: Mapping[str, Any] | None) -> dict[str, Any]:
+        trial = self.use.trial
+        if trial is None:
+            return self._create(progress, keyed)
+
+        def made(job: dict[str, Any]) -> None:
+            trial.made(job["id"], partial(self._gone, job) if self.plan.delete is not None else None)
+
+        return whole(lambda: self._create(progress, keyed), made)
 
     def _create(self, progress: Progress, keyed: Mapping[str, Any] | None) -> dict[str, Any]:
         bounds = progress.bounds()
@@ -280,13 +297,20 @@ class JobReading:
 
     def _delete(self, job: Mapping[str, Any]) -> None:
         """Tries to delete a job. That it isn't gone harms nothing that was read."""
-        if self.plan.delete is None:
+        if self.plan.delete is None or "lent" in job:
             return
+        if self._gone(job) and self.use.trial is not None:
+            self.use.trial.gone(job["id"])
+
+    def _gone(self, job: Mapping[str, Any]) -> bool:
+        """Asks for a job to be deleted; whether that was accepted."""
+        assert self.plan.delete is not None
         request = self.plan.delete.build(self._variables({}, job), {})
         try:
-            self._asked(request, _Told())
+            self._asked(request, _Polled())
         except SynclineError:
-            return
+            return False
+        return True
 
     def _asked(self, request: Request, reading: Reading, *, repeat: bool = True) -> Answer:
         try:

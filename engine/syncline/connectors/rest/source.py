@@ -17,6 +17,7 @@ from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.passes import Pass
 from syncline.connectors.rest.requests import connector_of
 from syncline.connectors.rest.tree import Step, Use
+from syncline.connectors.rest.trial import Trial
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema
@@ -50,7 +51,16 @@ class RestSource:
         self._open = partial(open_client, transport=transport, clock=self._clock, chance=chance)
         self._anonymous: Client | None = None
         self._bare = replace(instance, credentials=Credentials())
-        use = Use(self._client, self._clock.now, slots, self._clock.sleep, self._without_credentials, instance.notice)
+        self._trial = Trial(instance.notice) if request.trial else None
+        use = Use(
+            self._client,
+            self._clock.now,
+            slots,
+            self._clock.sleep,
+            self._without_credentials,
+            instance.notice,
+            self._trial,
+        )
         compiled = Compiler(instance, spec, http, plain(instance.config), width).compile(request, use)
         self._reading, self._schema, self._fans = compiled.reading, compiled.schema, compiled.fans
 
@@ -86,9 +96,13 @@ class RestSource:
     def close(self) -> None:
         for fan in self._fans:
             fan.close()
-        self._client.close()
-        if self._anonymous is not None:
-            self._anonymous.close()
+        try:
+            if self._trial is not None:
+                self._trial.close()
+        finally:
+            self._client.close()
+            if self._anonymous is not None:
+                self._anonymous.close()
 
     def first_page(self) -> str:
         """Asks for the first page and says where it was; for a connector that declares no check."""

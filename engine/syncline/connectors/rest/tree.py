@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.listing import Listing
     from syncline.connectors.rest.partition import Parents, Values
+    from syncline.connectors.rest.trial import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Reading(Protocol):
 @dataclass(frozen=True, slots=True)
 class Use:
     """What passes run with: the API's client, the time, a bound of requests under way; waiting, and a client for files
-    at other hosts, which has no credentials.
+    at other hosts, which has no credentials. `trial`: where nothing of what is read is kept, what was made for it.
     """
 
     client: Fetcher
@@ -74,6 +75,7 @@ class Use:
     sleep: Callable[[float], None]
     anonymous: Callable[[], Fetcher]
     notice: Callable[[str], None] = unheard
+    trial: Trial | None = None
 
 
 @dataclass(frozen=True, slots=True)

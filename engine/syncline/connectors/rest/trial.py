@@ -1,0 +1,87 @@
+"""Reads of which nothing is kept: jobs that were created for them are deleted when they end, however they do.
+
+A read that is kept has its job in its position, so that a later one goes on with it. Of a trial there is no position:
+what it doesn't delete itself would stay at the API for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from threading import Thread
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+#: Jobs that are told of by name, where they stay.
+_SHOWN: Final = 5
+
+
+@dataclass(slots=True)
+class Trial:
+    """
+    The jobs of a trial that are there, by what deletes each; None where it can't be deleted.
+
+    >>> told = []
+    >>> trial = Trial(told.append)
+    >>> trial.made("e1", None)
+    >>> trial.close()
+    >>> told
+    ['a job was created at the API for this, and stays there: e1 (the connector declares no job.delete)']
+    """
+
+    notice: Callable[[str], None]
+    _there: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    _kept: list[str] = field(default_factory=list)
+
+    def made(self, job: str, delete: Callable[[], bool] | None) -> None:
+        """A job was created. `delete` tries to delete it, and says whether it is gone."""
+        if delete is None:
+            self._kept.append(job)
+        else:
+            self._there[job] = delete
+
+    def gone(self, job: str) -> None:
+        """A job was deleted in the course of the read."""
+        self._there.pop(job, None)
+
+    def close(self) -> None:
+        """Deletes what is there, and tells of what stays."""
+        left = [job for job in list(self._there) if not self._there.pop(job)()]
+        self._tell(left, "deleting failed")
+        self._tell(self._kept, "the connector declares no job.delete")
+        self._kept = []
+
+    def _tell(self, jobs: list[str], why: str) -> None:
+        if not jobs:
+            return
+        names = ", ".join(job[:80] for job in jobs[:_SHOWN]) + (", …" if len(jobs) > _SHOWN else "")
+        one = len(jobs) == 1
+        what = "a job was created at the API for this, and stays" if one else f"{len(jobs)} jobs were created, and stay"
+        self.notice(f"{what} there: {names} ({why})")
+
+
+def whole(call: Callable[[], T], then: Callable[[T], None]) -> T:
+    """
+    What a call gives, told to `then` in any case: an interrupt waits for the answer of what was already asked for.
+
+    A second interrupt doesn't.
+    """
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    Thread(target=run, name="syncline-trial", daemon=True).start()
+    try:
+        found = answer.result()
+    except KeyboardInterrupt:
+        if answer.exception() is None:
+            then(answer.result())
+        raise
+    then(found)
+    return found
