@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from syncline.model.erasure import Erasure, ErasurePlace
     from syncline.model.key import ObjectKey
     from syncline.model.subject import Subject
+    from syncline.model.suppression import Suppression
     from syncline.settings import Settings
 
 
@@ -71,6 +72,23 @@ def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, messa
 
     with open_facilities(settings) as facilities:
         return acknowledged(facilities, request, key, by, message)
+
+
+def suppressions(settings: Settings, tenant: str, limit: int) -> tuple[Suppression, ...]:
+    """Who isn't to come back to a tenant (all, for an empty name), newest first; those that were lifted as well."""
+    from syncline.executor.facilities import open_facilities
+
+    with open_facilities(settings) as facilities:
+        return facilities.store.suppressions().listed(tenant, limit)
+
+
+def lift(settings: Settings, request: str, by: str, reason: str) -> Suppression:
+    """Lets who was erased by a request come back; `Invalid` (SYN850) where nobody is suppressed by it."""
+    from syncline.executor.facilities import open_facilities
+    from syncline.executor.suppress import lift as lifted
+
+    with open_facilities(settings) as facilities:
+        return lifted(facilities, request, by, reason)
 
 
 def certificate(settings: Settings, request: str) -> bytes:

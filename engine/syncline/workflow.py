@@ -247,11 +247,13 @@ def compare(settings: Settings, key: ObjectKey, *, progress: Progress, limit: in
     """
     from syncline.executor.comparer import Comparer
     from syncline.executor.instance import resolver
+    from syncline.state.open import open_reader
 
     validation = validate(settings, mapping_tests=False)
     refuse(validation)
-    comparer = Comparer(validation.desired, validation.flows, settings, resolver(settings), limit)
-    found = comparer.compare(key, progress)
+    with closing(open_reader(settings.state_url)) as reader:
+        comparer = Comparer(validation.desired, validation.flows, settings, resolver(settings), reader, limit)
+        found = comparer.compare(key, progress)
     _records_read(settings, key, found.records, found.secrets)
     return found
 

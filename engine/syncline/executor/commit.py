@@ -136,9 +136,10 @@ class Committer:
 
     def _without(self, prepared: Prepared, late: tuple[Reject, ...], sent: Sent) -> Prepared:
         """The batch without the rows that were refused: neither counts nor sums have them."""
-        refused = {refusal.row for refusal in sent.refused}
-        kept = [row for row in range(prepared.frame.height) if row not in refused]
-        return replace(with_late(prepared, late), sums=sums_of(prepared.frame[kept], self.guards.control))
+        less = sums_of(prepared.frame[sorted({refusal.row for refusal in sent.refused})], self.guards.control)
+        return replace(
+            with_late(prepared, late), sums={name: prepared.sums[name] - sum_ for name, sum_ in less.items()}
+        )
 
     def _send_deletes(self, prepared: Prepared, keys: pl.DataFrame) -> tuple[Prepared, Written]:
         """Deletes where there are no transactions: again after a kill, which has no second effect."""

@@ -17,9 +17,10 @@ import polars as pl
 from syncline.executor.applied import Applied
 from syncline.executor.classified import MASK
 from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, THERE, Fingerprints
-from syncline.executor.opening import Opener, bind_columns, hash_key_of
+from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from syncline.model.schema import Schema
     from syncline.planner.compiled import Flows
     from syncline.settings import Settings
+    from syncline.state.store import StateReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Comparer:
     flows: Flows
     settings: Settings
     resolve: Resolve
+    reader: StateReader
     limit: int = 100
 
     def compare(self, key: ObjectKey, progress: Progress) -> Comparison:
@@ -104,6 +107,9 @@ class Comparer:
             schema = replace(columns.target, key=flow.target_key)
             target = schema if tombstones is None else tombstones.target(schema)
             preparer = Preparer(columns, target, unique=True, writer=None, tombstones=tombstones)
+            preparer.suppressor = suppressor_of(
+                self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
+            )
             with Fingerprints(schema) as rows:
                 there = 0
                 for frame in _rows(opener, schema, mark):

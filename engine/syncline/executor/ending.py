@@ -57,6 +57,7 @@ def finish(
         destination=run.flow.spec.to,
         notes=(
             *_untold(done.counts),
+            *_suppressed(done.counts),
             *_unswept(done),
             *_unread(run.flow, done),
             *confirmed(run.guards, done),
@@ -80,7 +81,7 @@ def finish(
         written_digest=done.written_digest,
         revision=receipt.revision,
         plan=receipt.plan,
-        **{name: count for name in ("deleted", "absent") if (count := getattr(done.counts, name))},
+        **{name: count for name in ("deleted", "absent", "suppressed") if (count := getattr(done.counts, name))},
     )
     finish = replace(finish, details={**finish.details, **_records(run, done)})
     recorder.record([*committer.take_events(), _accounting(finish, receipt)])
@@ -170,12 +171,20 @@ def _decided(run: Run, error: SynclineError) -> Iterator[Event]:
 
 def _kept_sample(run: Run, error: SynclineError) -> list[Event]:
     """Keeps a sample of the answer that ended the run, sealed; the event that says so."""
-    if error.sample is None:
-        return []
+    if error.sample is None or (run.suppressor is not None and run.suppressor.names(error.sample.body)):
+        return []  # nothing is kept of people who were erased
     facilities, key, name = run.facilities, run.flow.key, run.record.id
     facilities.store.put_rejects(seal_sample(facilities.keys, key, name, error, error.sample))
     digest = error.sample.sha256
     return [facilities.recorder.event(Action.run_reject, key=key, run=name, sequence=0, count=0, sample=digest)]
+
+
+def _suppressed(counts: Counts) -> tuple[str, ...]:
+    """A note where records were set aside because of whom they are about."""
+    if not counts.suppressed:
+        return ()
+    records = "1 record is" if counts.suppressed == 1 else f"{counts.suppressed:,} records are"
+    return (f"{records} about people who were erased, and set aside: `syncline privacy suppressions` lists why",)
 
 
 def _unread(flow: Flow, done: Checkpoint) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.audit import canonical_json, note
-from syncline.executor.admission import tenant_spec
 from syncline.executor.facilities import signer_for
+from syncline.executor.holds import holds_over
+from syncline.executor.holds import told as told_hold
 from syncline.executor.rejects import shown
 from syncline.executor.start import new_run_id
 from syncline.executor.subjects import (
@@ -26,14 +27,14 @@ from syncline.executor.subjects import (
     rows_of,
     subject_hash,
 )
+from syncline.executor.suppress import suppress
 from syncline.model.erasure import SETTLED, Erasure, ErasurePlace
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
-from syncline.policy.locations import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
@@ -102,6 +103,7 @@ def erase(
 ) -> Erasure:
     """
     Erases a person at every place that can do it and that no hold covers; goes on with a request that was not finished.
+    Runs that begin from now on set aside what sources still have.
 
     What keeps a place from it is noted there, and the others are done all the same.
     """
@@ -112,6 +114,7 @@ def erase(
     if request is None:
         request = Erasure(new_run_id(), tenant, subject.kind, who, rfc3339())
         book.put(request)
+    suppress(facilities, request, places, subject)
     before = {place.key: place for place in request.places}
     for place in places:
         known = before.get(place.key)
@@ -173,23 +176,13 @@ def _text(request: Erasure) -> str:
     return canonical_json.dumps(request.to_json()).decode() + "\n"
 
 
-def _held_by(engine: Engine, place: Place, today: dt.date) -> Iterator[str]:
-    """Why nothing is erased at a place: the holds over its flow, and over others that write to the same table."""
-    applied, root = engine.applied(), engine.facilities.settings.root
-    table = table_of(place.item.flow, root)
-    sharing = [key for key, item in applied.flows.items() if table_of(item.flow, root) == table]
-    for hold in tenant_spec(applied.desired, place.key.tenant).holds:
-        if any(hold.covers(f"{key.kind}/{key.name}", today) for key in sharing):
-            end = f", until {hold.until}" if hold.until else ""
-            yield f"{hold.reason} ({hold.owner}{end})"
-
-
 def _found(engine: Engine, place: Place, subject: Subject, today: dt.date) -> ErasurePlace:
     """A place as it is before anything is done there."""
     held = _held(engine, place, subject)
     about = ErasurePlace(place.key, place.to, place.field, "begun", len(held.rows), len(held.rejects))
-    if reasons := list(_held_by(engine, place, today)):
-        return replace(about, state="held", message="; ".join(reasons))
+    holds = holds_over(engine.applied(), place.item, engine.facilities.settings.root, today)
+    if reasons := "; ".join(map(told_hold, holds)):
+        return replace(about, state="held", message=reasons)
     if not held.searchable:
         return replace(about, state="open", message=_BY_HAND)
     return replace(about, state="failed", message=held.problem) if held.problem else about

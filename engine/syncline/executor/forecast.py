@@ -15,10 +15,11 @@ import polars as pl
 
 from syncline.executor.absence import absence_of, unsure_of
 from syncline.executor.applied import Applied
-from syncline.executor.opening import Opener, bind_columns, hash_key_of
+from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.preview import first
 from syncline.executor.start import start_of
+from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.model.errors import SynclineError
 from syncline.model.forecast import Forecast, Reason
@@ -102,6 +103,10 @@ class Forecaster:
         target = Target(str(item.flow.key), "", item.flow.target.stream, schema, spec.write)
         keyed = spec.write != "append" and bool(schema.key)
         preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
+        applied = Applied(0, "", "", {}, self.desired, self.flows)
+        preparer.suppressor = suppressor_of(
+            self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
+        )
         part = _Part(target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
         part.sweeps = absence_of(item.flow, columns) is not None
         for batch in source.read(position):

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from syncline.sdk.keep import Keep
     from syncline.sdk.ledger import Ledger
     from syncline.sdk.source import Instance, Source
+    from syncline.secrets.ring import KeyRing
     from syncline.settings import Settings
 
 
@@ -157,9 +158,15 @@ class Opener:
 
 def hash_key_of(settings: Settings) -> Callable[[str], bytes]:
     """The tenants' keys for hashes, from the folder of keys, which is opened, or made, at first use."""
+    ring = ring_of(settings)
+    return lambda tenant: ring().tenant_hash_key(tenant)
+
+
+def ring_of(settings: Settings) -> Callable[[], KeyRing]:
+    """The key ring of the folder of keys, which is opened, or made, when it is asked for."""
     from syncline.secrets.ring import KeyRing
 
-    return lambda tenant: KeyRing.open(settings.keys, settings.environ).tenant_hash_key(tenant)
+    return lambda: KeyRing.open(settings.keys, settings.environ)
 
 
 def _deletes(item: CompiledFlow) -> bool:

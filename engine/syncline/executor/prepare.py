@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from syncline.executor.control import sums_of
+from syncline.executor.suppressor import Taken
 from syncline.executor.whole_pages import check_pages
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, Reject
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 
     from syncline.executor.absence import Absence, Sight
     from syncline.executor.anonymity import Groups
+    from syncline.executor.suppressor import Suppressor
     from syncline.executor.tombstones import Tombstones
     from syncline.executor.watch import Watch
     from syncline.kinds.sync import Control
-    from syncline.mapping.columns import Columns, Rejected
+    from syncline.mapping.columns import Columns, Mapped, Rejected
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
     from syncline.sdk.destination import Refusal, Rendered, Writer
@@ -106,7 +108,8 @@ class Preparer:
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read
-    lacks is deleted. `watch`: policy for what turns up in the rows; `groups` counts rows that are alike.
+    lacks is deleted. `watch`: policy for what turns up in the rows; `groups` counts rows that are alike. `suppressor`:
+    some people aren't to come back.
     """
 
     columns: Columns
@@ -120,6 +123,7 @@ class Preparer:
     absence: Absence | None = None
     watch: Watch | None = None
     groups: Groups | None = None
+    suppressor: Suppressor | None = None
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,19 +131,36 @@ class Preparer:
 
     def prepare(self, batch: Batch) -> Prepared:
         """One batch; deterministic. `Invalid` (SYN425) where it is strict, `Denied` (SYN516) by what is watched for."""
-        prepared = self._whole(batch) if self.tombstones is None else self._divided(batch, self.tombstones)
+        taken = self._mapped(batch)
+        if self.tombstones is None:
+            prepared = self._whole(taken.batch, taken.mapped)
+        else:
+            prepared = self._divided(taken.batch, taken.mapped, self.tombstones)
+        if taken.count:
+            prepared = replace(prepared, counts=replace(prepared.counts, suppressed=taken.count))
         if self.watch is not None:
             self.watch.batch(prepared.frame)
         if self.groups is not None:
             self.groups.add(prepared.frame)
         if self.control is None:
             return prepared
-        return replace(prepared, sums=sums_of(prepared.frame, self.control))
+        sums = sums_of(prepared.frame, self.control)
+        if taken.frame is not None:  # the totals that came with the data have them
+            sums = {name: sums[name] + more for name, more in sums_of(taken.frame, self.control).items()}
+        return replace(prepared, sums=sums)
 
-    def _whole(self, batch: Batch) -> Prepared:
-        mapped = self.columns.apply(batch.frame)
+    def _mapped(self, batch: Batch) -> Taken:
+        """A batch and what is mapped of it, without people who aren't to come back."""
+        if self.tombstones is None:
+            mapped, dead = self.columns.apply(batch.frame), None
+        else:
+            mapped = self.tombstones.apply(self.columns, batch.frame)
+            dead = self.tombstones.dead(mapped.frame)
         if self.strict:
             check_pages(batch, mapped.rejects)
+        return Taken(batch, mapped) if self.suppressor is None else self.suppressor.take(batch, mapped, dead)
+
+    def _whole(self, batch: Batch, mapped: Mapped) -> Prepared:
         frame, rejected = mapped.frame, list(mapped.rejects)
         rows = mapped.rows
         if self.unique:
@@ -185,11 +206,8 @@ class Preparer:
             sight=sight,
         )
 
-    def _divided(self, batch: Batch, tombstones: Tombstones) -> Prepared:
+    def _divided(self, batch: Batch, mapped: Mapped, tombstones: Tombstones) -> Prepared:
         """A batch in which the last word on a key may be that its row is to be deleted."""
-        mapped = tombstones.apply(self.columns, batch.frame)
-        if self.strict:
-            check_pages(batch, mapped.rejects)
         rejected = list(mapped.rejects)
         frame, rows = self._without_null_keys(batch, mapped.frame, mapped.rows, rejected)
         if self.writer is not None and frame.height:

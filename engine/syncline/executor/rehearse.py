@@ -18,13 +18,14 @@ from syncline.executor.applied import Applied
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import added, check_control
 from syncline.executor.guard import check_deletes, check_rejects, check_rows, check_volume, max_shrink, unchanged
-from syncline.executor.opening import Opener, bind_columns, hash_key_of
+from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.quality import Quality, QualityMeter
 from syncline.executor.report import Summary, summarise
 from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
+from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.watch import watch_of
 from syncline.kinds.sync import SyncSpec
@@ -123,6 +124,9 @@ class Rehearser:
             control = item.flow.spec.guards.control
             preparer = Preparer(
                 columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control, watch=watch
+            )
+            preparer.suppressor = suppressor_of(
+                self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
             )
             total = source.total_bytes if isinstance(source, Measured) else None
 

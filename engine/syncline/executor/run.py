@@ -31,6 +31,7 @@ from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.provable import Provable, folder_of, refuse_sending
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of
+from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.executor.pipeline import Sink
+    from syncline.executor.suppressor import Suppressor
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.batch import Batch
     from syncline.sdk.destination import Destination, Writer
@@ -90,6 +92,7 @@ class Run:
         self.opener.ledgers = self.facilities.store.ledger
         self.opener.patience = work.patience
         self.counted = Counts()  # what the counters have of it
+        self.suppressor: Suppressor | None = None  # who isn't to come back
         self.complete = False  # everything is at the destination, and what is left is to tell
         self.clock = time.perf_counter()
         revision, plan = applied.under(work.key)
@@ -276,12 +279,17 @@ class Run:
             target = tombstones.target(target)
         absence = absence_of(self.flow, columns) if not (self.work.parent or start.done) else None
         unique = self.mode != "append" and bool(target.key)
+        facilities = self.facilities
+        self.suppressor = suppressor_of(
+            facilities.store, lambda: facilities.keys, self.applied, self.item, columns, facilities.settings.root
+        )
         guards = self.guards
         total = source.total_bytes if offers(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
             preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control, watch=watch)
             preparer.groups = Groups(guards.anonymity) if guards.anonymity is not None else None
+            preparer.suppressor = self.suppressor
             self._first_pass(source.read(start.position), preparer, start, total)
         self.progress.phase("loading")
         into = Target(
@@ -336,6 +344,7 @@ class Run:
                     control=guards.control,
                     absence=absence,
                     watch=watch,
+                    suppressor=self.suppressor,
                 )
                 ready = InOrder(incoming, preparer, self._partitions())
                 end = load(ready, sink, serial, start, guards, advanced, self._partitions())

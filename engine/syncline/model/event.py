@@ -63,6 +63,8 @@ class Action(StrEnum):
     privacy_export = "privacy.export"
     privacy_erase = "privacy.erase"
     privacy_acknowledge = "privacy.acknowledge"
+    privacy_suppress = "privacy.suppress"
+    privacy_lift = "privacy.lift"
     value_reveal = "value.reveal"
     tenant_certify = "tenant.certify"
     tenant_export = "tenant.export"
@@ -169,6 +171,8 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.privacy_export: _Class(*_API, 2, "Read"),
     Action.privacy_erase: _Class(*_API, 4, "Delete"),
     Action.privacy_acknowledge: _Class(*_API, 99, "Acknowledge"),
+    Action.privacy_suppress: _Class(*_API, 99, "Suppress"),
+    Action.privacy_lift: _Class(*_API, 99, "Lift"),
     Action.value_reveal: _Class(*_API, 2, "Read"),
     Action.tenant_certify: _Class(*_API, 99, "Certify"),
     Action.tenant_export: _Class(*_API, 2, "Read"),

@@ -54,7 +54,8 @@ class Counts:
     """Records, cumulative over a run. `skipped` were not written on purpose (filtered, or older duplicates).
 
     `written` are inserted, updated, unchanged and deleted; a tombstone whose row isn't there left it unchanged.
-    `absent` are rows that were deleted because no record of the read has their key.
+    `absent` are rows that were deleted because no record of the read has their key. `suppressed` is how
+    many of those that are skipped are about people who were erased.
     """
 
     read: int = 0
@@ -66,6 +67,7 @@ class Counts:
     unchanged: int = 0
     deleted: int = 0
     absent: int = 0
+    suppressed: int = 0
 
     def balanced(self) -> bool:
         """Whether every record read is accounted for."""

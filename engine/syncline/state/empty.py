@@ -11,6 +11,7 @@ from syncline.model.condition import Occurrence, Status
 from syncline.model.key import ObjectKey
 from syncline.model.outbox import Message
 from syncline.model.run import RunState
+from syncline.model.suppression import Suppression
 from syncline.state.store import (
     AppliedObject,
     AppliedRevision,
@@ -128,6 +129,9 @@ class EmptyState:
 
     def credentials(self) -> dict[ObjectKey, SeenCredential]:
         return {}
+
+    def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:  # noqa: ARG002 - the protocol's
+        return ()
 
     def close(self) -> None:
         """Nothing to release."""

@@ -28,12 +28,14 @@ from syncline.state.store import (
     SeenCredential,
     TokenKey,
 )
+from syncline.state.suppressions import SqlSuppressions
 
 if TYPE_CHECKING:
     from sqlalchemy import Row
 
     from syncline.model.condition import Occurrence, Status
     from syncline.model.outbox import Message
+    from syncline.model.suppression import Suppression
     from syncline.state.database import Database
 
 #: The fewest characters of a run's id that may stand for it.
@@ -282,6 +284,9 @@ class SqlReader:
 
     def credentials(self) -> dict[ObjectKey, SeenCredential]:
         return credentials.read_all(self._database)
+
+    def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:
+        return SqlSuppressions(self._database).active(tenant, kinds)
 
     def close(self) -> None:
         self._database.close()

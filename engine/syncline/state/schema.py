@@ -17,7 +17,22 @@ if TYPE_CHECKING:
     from syncline.state.database import Database
 
 #: Every revision in `migrations/versions`, oldest first.
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0010", "0008", "0012", "0011", "0009", "0017", "0019")
+REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0010",
+    "0008",
+    "0012",
+    "0011",
+    "0009",
+    "0017",
+    "0019",
+    "0020",
+)
 HEAD = REVISIONS[-1]
 
 SCRIPTS = Path(__file__).parent / "migrations"

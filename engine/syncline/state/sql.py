@@ -41,6 +41,7 @@ from syncline.state.store import (
     StatusChange,
     TokenKey,
 )
+from syncline.state.suppressions import SqlSuppressions
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -388,6 +389,9 @@ class SqlStore(SqlReader):
 
     def erasures(self) -> SqlErasures:
         return SqlErasures(self._database)
+
+    def suppressions(self) -> SqlSuppressions:
+        return SqlSuppressions(self._database)
 
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._database)

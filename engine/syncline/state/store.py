@@ -22,6 +22,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
 from syncline.model.outbox import Message, Outbox
 from syncline.model.run import Counts, RunState
+from syncline.model.suppression import Suppression, Suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +304,9 @@ class StateReader(Protocol):
     def credentials(self) -> dict[ObjectKey, SeenCredential]:
         """Since when credentials are what they are, by their AuthConfigs; of those that were seen."""
 
+    def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:
+        """Who of these kinds of people isn't to come back."""
+
     def close(self) -> None:
         """Releases connections."""
 
@@ -440,6 +444,9 @@ class StateStore(StateReader, Protocol):
 
     def erasures(self) -> Erasures:
         """Requests to erase a person."""
+
+    def suppressions(self) -> Suppressions:
+        """Who isn't to come back."""
 
     def outbox(self) -> Outbox:
         """Messages of subscriptions, and how far each subscription is."""

@@ -356,3 +356,19 @@ erasure_places = Table(
     Column("rejects", COUNT, nullable=False),
     Column("message", Text, nullable=False),
 )
+
+# Who isn't to come back (see `suppressions.py`), by the request that erased them; `sealed` is null once it is lifted.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("subject", NAME, nullable=False),
+    Column("since", NAME, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("lifted", NAME, nullable=False),
+    Column("lifted_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("suppressions_by_kind", "tenant", "kind", "lifted"),
+)

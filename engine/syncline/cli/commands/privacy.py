@@ -74,7 +74,7 @@ def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None,
     Legal holds of the tenant are respected. A destination that can't be searched is left open: whoever erases the
     person there says so with `syncline privacy acknowledge`. The same command goes on where it was stopped.
 
-    What the source still has comes again with a run that reads it: have the person erased there first.
+    What the source still has doesn't come again: runs set it aside until the suppression is lifted.
     """
     from syncline import privacy as page
     from syncline.cli.output.privacy import render_expected, render_place, render_request
@@ -142,6 +142,40 @@ def acknowledge(app: App, request: str, flow: str, by: str, message: str) -> Exi
     found = page.find(settings, request)
     key = find_object(flow, [place.key for place in found.places], kinds=FLOWS)
     app.say(render_request(page.acknowledge(settings, request, key, by, message), app.paint))
+    return Exit.ok
+
+
+@privacy.command(short_help="List who isn't to come back.")
+@click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="How many at most."
+)
+@output("text", "json")
+@pass_app
+def suppressions(app: App, tenant: str, limit: int, form: str) -> Exit:
+    """List people who were erased and whose records runs set aside, newest first, and suppressions that were lifted."""
+    from syncline import privacy as page
+    from syncline.cli.output.privacy import render_suppressions
+
+    found = page.suppressions(app.settings(), tenant, limit)
+    app.say(to_json([one.to_json() for one in found]) if form == "json" else render_suppressions(found, app.paint))
+    return Exit.ok
+
+
+@privacy.command(short_help="Let somebody come back.")
+@click.argument("request", metavar="REQUEST")
+@click.option("--by", required=True, metavar="NAME", help="Who decided it.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it must not name the person.")
+@pass_app
+def lift(app: App, request: str, by: str, reason: str) -> Exit:
+    """Lift the suppression of a request: runs write the person's records again, such as of a customer who returned.
+
+    Syncs that read on don't go back for what they passed over; `syncline run FLOW --full-refresh` does.
+    """
+    from syncline import privacy as page
+
+    done = page.lift(app.settings(), request, by, reason)
+    app.say(f"{app.paint.green('Lifted')}: who was erased by request {done.id} may come back.")
     return Exit.ok
 
 

@@ -12,6 +12,7 @@ from syncline.cli.output.text import number, plural, visible
 if TYPE_CHECKING:
     from syncline.executor.erasure import Held
     from syncline.model.erasure import Erasure, ErasurePlace
+    from syncline.model.suppression import Suppression
 
 _HEAD = ("FLOW", "DESTINATION", "BY", "ROWS", "REJECTS", "")
 
@@ -100,3 +101,21 @@ def render_requests(requests: Sequence[Erasure], paint: Paint) -> str:
         for r in requests
     ]
     return render_table(head, rows, paint, right=frozenset({4}))
+
+
+def render_suppressions(found: Sequence[Suppression], paint: Paint) -> str:
+    """A table of who isn't to come back."""
+    if not found:
+        return "Nobody is suppressed.\n"
+    head = ("REQUEST", "TENANT", "SUBJECT", "SINCE (UTC)", "")
+    rows = [
+        (
+            one.id,
+            one.tenant,
+            f"{one.kind} {one.subject[:12]}…",
+            one.since[:19].replace("T", " "),
+            f"lifted {one.lifted[:10]} by {one.by}: {one.reason}" if one.lifted else "suppressed",
+        )
+        for one in found
+    ]
+    return render_table(head, rows, paint, cells=80)

@@ -70,7 +70,7 @@ def _figures(receipt: Receipt) -> list[tuple[str, str, str]]:
         ("read", number(counts.read), rate),
         ("written", number(counts.written), ", ".join(kinds)),
         ("rejected", number(counts.rejected), ""),
-        ("skipped", number(counts.skipped), ""),
+        ("skipped", number(counts.skipped), f"{number(counts.suppressed)} suppressed" if counts.suppressed else ""),
         *([("absent", number(counts.absent), "rows deleted")] if counts.absent else []),
     ]
 

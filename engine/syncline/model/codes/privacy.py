@@ -1,4 +1,4 @@
-"""Codes of requests about a person's data (SYN840 to SYN845)."""
+"""Codes of requests about a person's data (SYN840 to SYN845, and from SYN850 on)."""
 
 from __future__ import annotations
 
@@ -46,5 +46,12 @@ CODES: tuple[Code, ...] = (
         "not a certificate",
         "The file isn't a certificate, was changed, or was signed by another key.",
         "Ask whoever issued it for the file and for what `syncline privacy key` prints.",
+    ),
+    Code(
+        "SYN850",
+        "nobody is suppressed by it",
+        "No suppression goes by the id of that request, or it was lifted already. Who was erased twice goes by the "
+        "first request that wasn't lifted.",
+        "`syncline privacy suppressions` lists who isn't to come back, and by which request.",
     ),
 )
