@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from syncline.executor.progress import Progress
     from syncline.executor.recorder import Recorder
     from syncline.executor.rehearse import Rehearsal
+    from syncline.executor.signer_rotation import SignerRotated
     from syncline.executor.undo import UndoPlan
     from syncline.executor.work import RunResult
     from syncline.manifests.commits import Made
@@ -502,6 +503,13 @@ def resume_audit(settings: Settings, reason: str) -> Checkpoint:
     with closing(open_store(settings.state_url)) as store:
         key = load_signer(settings)
         return resume(store, AuditLog.open(settings.audit, key, key.verifier.name), settings.actor, reason)
+
+
+def rotate_audit_key(settings: Settings, to: str = "") -> SignerRotated:
+    """Has another key sign the audit log. See `executor.signer_rotation.rotate_signer`."""
+    from syncline.executor.signer_rotation import rotate_signer
+
+    return rotate_signer(settings, to)
 
 
 def audit_exported(settings: Settings, what: str) -> None:

@@ -74,7 +74,7 @@ def test_no_byte_of_a_proof_can_change(home):
     """Each flipped byte of a proof is refused by the script."""
     record = workflow.run(home, FLOW, progress=Silent()).record
     proof = workflow.prove_record(home, record, row(home, 5))
-    key = offline_verifier.Key(str(FileSigner.load(home.keys / "audit.pem").verifier))
+    key = offline_verifier.Keys(offline_verifier.Key(str(FileSigner.load(home.keys / "audit.pem").verifier)), [])
     assert offline_verifier.check_record(proof, key)
 
     for at in range(len(proof)):

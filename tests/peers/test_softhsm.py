@@ -165,6 +165,51 @@ def runs(capsys) -> list:
     return json.loads(capsys.readouterr().out)
 
 
+def test_the_key_of_the_log_is_changed_in_the_token_and_out_of_it(
+    signing: Settings, hsm: SoftHsm, monkeypatch, tmp_path: Path, capsys
+):
+    """
+    To another algorithm, to the same again, into a file and back: the log verifies with the first key, and of a key
+    that was changed nothing is left in the token.
+    """
+    assert main(["apply", "--yes"]) == 0
+    capsys.readouterr()
+    assert main(["audit", "key"]) == 0
+    first = capsys.readouterr().out.strip()
+    token = json.loads((signing.keys / "audit.hsm.json").read_text())["token"]
+    other = "pkcs11:{}/{}".format(token, "ed25519" if "p256" in token else "p256")
+
+    for place in (other, ""):
+        former = json.loads((signing.keys / "audit.hsm.json").read_text())["key"]
+        assert main(["audit", "rotate", *(["--to", place] if place else [])]) == 0
+        assert labels(hsm, token) == {json.loads((signing.keys / "audit.hsm.json").read_text())["key"]} != {former}
+    monkeypatch.delenv("SYNCLINE_AUDIT_SIGNER")
+    for place in ("file", other):
+        assert main(["audit", "rotate", "--to", place]) == 0
+        assert (signing.keys / "audit.pem").exists() == (place == "file")
+        assert len(labels(hsm, token)) == (place != "file")
+    assert main(["run", FLOW]) == 0
+
+    assert main(["audit", "verify", "--key", first]) == 0
+    assert main(["audit", "export", "--out", "bundle.zip"]) == 0
+    with zipfile.ZipFile(tmp_path / "bundle.zip") as bundle:
+        bundle.extractall(tmp_path / "bundle")
+    command = [sys.executable, str(tmp_path / "bundle" / "verify.py"), "--key", first]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "5 keys one after the other" in done.stdout) == (0, True)
+
+
+def labels(hsm: SoftHsm, token: str) -> set[str]:
+    """The keys that are in a token."""
+    from pkcs11 import Attribute
+
+    from syncline import hsm as tokens
+
+    return tokens.token(token, hsm.environ).use(
+        lambda session: {found[Attribute.LABEL] for found in session.get_objects()}
+    )
+
+
 def test_another_key_cannot_go_on_with_a_log(signing: Settings, hsm: SoftHsm, monkeypatch, capsys):
     """A token that was made anew under the same label has another key, or none: refused, and nothing is signed by it."""
     assert main(["apply", "--yes"]) == 0
@@ -179,14 +224,14 @@ def test_another_key_cannot_go_on_with_a_log(signing: Settings, hsm: SoftHsm, mo
 
 
 def test_a_log_that_a_file_signs_stays_so(hsm: SoftHsm, tmp_path: Path, monkeypatch, capsys):
-    """Asking for a token afterwards is refused: a log is signed by one key for life."""
+    """Asking for a token afterwards is refused: only a rotation changes the key."""
     house(tmp_path)
     monkeypatch.chdir(tmp_path)
     for name, value in {**hsm.environ, "SYNCLINE_AUDIT_SIGNER": "pkcs11:any/p256"}.items():
         monkeypatch.setenv(name, value)
 
     assert main(["run", FLOW]) == 1
-    assert "one key for life" in capsys.readouterr().err
+    assert "syncline audit rotate" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["hsm", "pkcs11:", "pkcs11:token/rsa", "file:audit.pem"])

@@ -55,7 +55,11 @@ class Checkpoint:
 
 def unverified(data: bytes) -> Checkpoint:
     """The checkpoint that a note holds, whoever signed it."""
-    return Checkpoint.parse(data.decode().rpartition("\n\n")[0] + "\n")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(f"a checkpoint must be UTF-8: {error.reason} at byte {error.start}") from None
+    return Checkpoint.parse(text.rpartition("\n\n")[0] + "\n")
 
 
 def sign(checkpoint: Checkpoint, signers: Iterable[note.Signer]) -> bytes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from syncline.audit import checkpoint as checkpoints
-from syncline.audit import cosignature, durable, note, tiles
+from syncline.audit import cosignature, durable, key_change, note, tiles
 from syncline.audit.add_checkpoint import PATH, Submission
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.fetch import Fetcher
@@ -27,6 +27,8 @@ Post = Callable[[str, bytes], tuple[int, bytes]]
 
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,19})\n")
 _MAX_LINES: Final = 16 * 1024
+#: What a witness answers where the checkpoint isn't signed by a key that it knows (C2SP tlog-witness).
+_FORBIDDEN: Final = 403
 
 
 class Unreachable(Exception):
@@ -35,12 +37,16 @@ class Unreachable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What came of asking one witness. `refused`: it has seen another log than this one."""
+    """
+    What came of asking one witness. `refused`: it has seen another log than this one; `unknown`: it doesn't know the
+    key that signs it.
+    """
 
     witness: Witness
     time: int | None = None
     problem: str = ""
     refused: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +63,15 @@ def cosign(fetcher: Fetcher, key: VerifierKey, policy: WitnessPolicy, post: Post
     """Asks every witness of a policy that has a URL to cosign the log's checkpoint as it is now; changes nothing."""
     data = fetcher.fetch(tiles.CHECKPOINT)
     head = checkpoints.verify(data, key.name, [key])
-    known = _sizes(fetcher, key, policy)
+    known = _sizes(fetcher, policy)
     asked, lines = [], []
     for witness in policy.witnesses:
         if not witness.url:
             continue
         try:
             found, block = _ask(fetcher, data, head, witness, known.get(witness.key.name, 0), post)
+            if found.unknown and _tell_of_changes(fetcher, key, witness, post):
+                found, block = _ask(fetcher, data, head, witness, 0, post)
         except Unreachable as error:
             found, block = Asked(witness, problem=str(error)), ""
         asked.append(found)
@@ -78,10 +86,25 @@ def keep(directory: Path, cosigned: Cosigned) -> None:
     durable.replace(directory, tiles.COSIGNED, cosigned.note)
 
 
-def _sizes(fetcher: Fetcher, key: VerifierKey, policy: WitnessPolicy) -> dict[str, int]:
+def _tell_of_changes(fetcher: Fetcher, key: VerifierKey, witness: Witness, post: Post) -> bool:
+    """
+    Has a witness that doesn't know the log's key cosign the changes of it, each of which it takes by the former key;
+    whether it took one.
+    """
+    took = False
+    try:
+        changes = key_change.history_of(fetcher, [key]).changes
+    except Malformed:
+        return False
+    for change in changes:
+        took |= _ask(fetcher, change.note, change.head, witness, 0, post)[0].time is not None
+    return took
+
+
+def _sizes(fetcher: Fetcher, policy: WitnessPolicy) -> dict[str, int]:
     """The sizes that witnesses have cosigned as far as it is known here: a guess that saves a question."""
     try:
-        found = note.verify(fetcher.fetch(tiles.COSIGNED), [key])
+        found = note.parse(fetcher.fetch(tiles.COSIGNED))
         size = Checkpoint.parse(found.text).size
         return {one.key.name: size for one in cosignature.cosignatures(found, policy.keys)}
     except (OSError, Malformed):
@@ -104,7 +127,9 @@ def _ask(fetcher: Fetcher, data: bytes, head: Checkpoint, witness: Witness, old:
     why = body[:200].decode(errors="replace").strip() or "no reason given"
     if status in {409, 422}:
         return _refused(witness, f"it refuses ({status}): {why}"), ""
-    return Asked(witness, problem=f"it answers {status}: {why}"), ""
+    if status == _FORBIDDEN:
+        why += " (it has to be told the key that signs this log now)"
+    return Asked(witness, problem=f"it answers {status}: {why}", unknown=status == _FORBIDDEN), ""
 
 
 def _steps(fetcher: Fetcher, old: int, head: Checkpoint) -> tuple[bytes, ...]:

@@ -84,6 +84,31 @@ def verifier_in(path: Path) -> VerifierKey:
     return _read(path)[0]
 
 
+def place_in(path: Path) -> str:
+    """Where another key would be made like the one that a file names."""
+    verifier, token, _ = _read(path)
+    return f"pkcs11:{token}/{'p256' if isinstance(verifier, EcdsaKey) else 'ed25519'}"
+
+
+def destroy_key(path: Path, environ: Mapping[str, str]) -> None:
+    """
+    Destroys the key that a file names, in its token; `Stalled` (SYN821) where the token can't be used. A file that is
+    damaged names none.
+    """
+    try:
+        _, token, label = _read(path)
+    except Stalled:
+        return
+
+    def destroy(session: pkcs11.Session) -> None:
+        from pkcs11 import Attribute
+
+        for found in list(session.get_objects({Attribute.LABEL: label})):
+            found.destroy()
+
+    hsm.token(token, environ).use(destroy)
+
+
 def _read(path: Path) -> tuple[VerifierKey, str, str]:
     try:
         found = json.loads(read_key_file(path))

@@ -77,17 +77,27 @@ class Journal:
         if not self.pending():
             return None
         with self._locked():
-            first, entries = self._read()
-            head = self._log.checkpoint()[0]
-            known = head.size - first
-            if not 0 <= known <= len(entries):
-                raise self._damaged(f"it begins with entry {first}, and the log has {first + known}")
-            # Those that the log knows were published by somebody who died before emptying the journal.
-            if fresh := entries[known:]:
-                head = self._log.append_entries(fresh).checkpoint
-            os.ftruncate(self._descriptor, 0)
-            self._end = -1
-            return head
+            return self._publish()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Publishes everything, and keeps others from appending and publishing while the log itself is changed."""
+        with self._locked():
+            self._publish()
+            yield
+
+    def _publish(self) -> Checkpoint:
+        first, entries = self._read()
+        head = self._log.checkpoint()[0]
+        known = head.size - first
+        if not 0 <= known <= len(entries):
+            raise self._damaged(f"it begins with entry {first}, and the log has {first + known}")
+        # Those that the log knows were published by somebody who died before emptying the journal.
+        if fresh := entries[known:]:
+            head = self._log.append_entries(fresh).checkpoint
+        os.ftruncate(self._descriptor, 0)
+        self._end = -1
+        return head
 
     def close(self) -> None:
         """Closes the file; what is in it stays for the next `publish`."""

@@ -26,7 +26,9 @@ def place_key(path: Path, data: bytes) -> None:
         os.link(draft, path)
     except FileExistsError:
         raise Stalled(
-            f"{path} already exists", code="SYN901", help="Keep the key: a log is signed by one key for life."
+            f"{path} already exists",
+            code="SYN901",
+            help="Keep the key: what it signed is evidence. `syncline audit rotate` replaces it.",
         ) from None
     finally:
         draft.unlink()

@@ -14,17 +14,18 @@ descriptor that failed. The order in `_commit` makes this true; `test_log.py` di
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from syncline.audit import canonical_json, durable, tiles, tree
+from syncline.audit import canonical_json, durable, key_change, tiles, tree
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.fetch import DirectoryFetcher, fetch_tile, node_reader, read_entries
+from syncline.audit.key_change import KeyChange
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import Signer
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
@@ -77,19 +78,28 @@ def encode_event(event: Event, more: Mapping[str, Any] = MappingProxyType({})) -
 class AuditLog:
     """A log open for appending. Threads and processes may each open the same directory."""
 
-    def __init__(self, directory: Path, signer: Signer, origin: str) -> None:
+    def __init__(
+        self, directory: Path, signer: Signer, origin: str, renewed: Callable[[], Signer] | None = None
+    ) -> None:
         self._directory = directory
         self._prefix = f"{directory}/"  # paths are joined as text, which takes a tenth of what pathlib does
         self._reader = DirectoryFetcher(directory)
         self._signer = signer
+        self._renewed = renewed
         self._origin = origin
         self._tip: _Tip | None = None
 
     @classmethod
-    def open(cls, directory: Path, signer: Signer, origin: str) -> AuditLog:
-        """Open the log, starting it when the directory is empty; Stalled when its tip is damaged or another's."""
+    def open(
+        cls, directory: Path, signer: Signer, origin: str, renewed: Callable[[], Signer] | None = None
+    ) -> AuditLog:
+        """
+        Open the log, starting it when the directory is empty; Stalled when its tip is damaged or another's.
+
+        `renewed` gives the key that signs by now, where another process has changed it.
+        """
         directory.mkdir(parents=True, exist_ok=True)
-        log = cls(directory, signer, origin)
+        log = cls(directory, signer, origin, renewed)
         with log._locked():
             log._refresh()
         return log
@@ -102,7 +112,14 @@ class AuditLog:
     def checkpoint(self) -> tuple[Checkpoint, bytes]:
         """The checkpoint on disk now, and its signed note."""
         note = self._reader.fetch(tiles.CHECKPOINT)
-        return self._verified(note), note
+        try:
+            return self._verified(note), note
+        except Stalled:
+            # Another thread may have taken up another key between the two.
+            again = self._reader.fetch(tiles.CHECKPOINT)
+            if again == note:
+                raise
+            return self._verified(again), again
 
     def append(self, events: Sequence[Event]) -> Receipt:
         """Append a batch of events; durable when this returns."""
@@ -114,18 +131,32 @@ class AuditLog:
             tip = self._refresh()
             if not entries:
                 return Receipt(tip.checkpoint.size, tip.checkpoint.size, tip.checkpoint, tip.note)
-            # From here on the cached tip is unsure: should anything raise, the next append reads it anew.
-            self._tip = None
-            try:
-                return self._commit(tip, entries)
-            except OSError as error:
-                raise Stalled(
-                    f"the audit log in {self._directory} cannot be written: {error.strerror or error}",
-                    code="SYN905",
-                    help="Make room or repair the disk; the log goes on from its last checkpoint.",
-                ) from error
+            return self._write(tip, entries, self._signer)
 
-    def _commit(self, tip: _Tip, entries: Sequence[bytes]) -> Receipt:
+    def change_signer(self, signer: Signer, entry: Callable[[KeyChange], bytes]) -> Receipt:
+        """
+        Have another key sign from now on. The first thing that it signs is the entry that tells of the change, which
+        `entry` makes of it; the former key has signed that too. Durable when this returns; before, nothing has changed.
+        """
+        with self._locked():
+            tip = self._refresh()
+            receipt = self._write(tip, [entry(key_change.sign(tip.checkpoint, self._signer, signer))], signer)
+            self._signer = signer
+            return receipt
+
+    def _write(self, tip: _Tip, entries: Sequence[bytes], signer: Signer) -> Receipt:
+        # From here on the cached tip is unsure: should anything raise, the next append reads it anew.
+        self._tip = None
+        try:
+            return self._commit(tip, entries, signer)
+        except OSError as error:
+            raise Stalled(
+                f"the audit log in {self._directory} cannot be written: {error.strerror or error}",
+                code="SYN905",
+                help="Make room or repair the disk; the log goes on from its last checkpoint.",
+            ) from error
+
+    def _commit(self, tip: _Tip, entries: Sequence[bytes], signer: Signer) -> Receipt:
         """Write entries and tiles, then the checkpoint that makes them count."""
         start, size = tip.checkpoint.size, tip.checkpoint.size + len(entries)
         self._drop_drafts(start)
@@ -136,7 +167,7 @@ class AuditLog:
             self._sync_folder(folder)
         peaks = _peaks(batch.edge, size, tip.peaks)
         head = Checkpoint(self._origin, size, _root(peaks, size))
-        note = checkpoints.sign(head, [self._signer])
+        note = checkpoints.sign(head, [signer])
         self._write_checkpoint(note)
         self._tip = _Tip(note, head, batch.edge, peaks, batch.bundle)
         for tile, _ in batch.files:
@@ -208,12 +239,19 @@ class AuditLog:
 
     def _verified(self, note: bytes) -> Checkpoint:
         try:
-            return checkpoints.verify(note, self._origin, [self._signer.verifier])
+            try:
+                return checkpoints.verify(note, self._origin, [self._signer.verifier])
+            except Malformed:
+                if self._renewed is None:
+                    raise
+                # Another process may have changed the key.
+                self._signer = self._renewed()
+                return checkpoints.verify(note, self._origin, [self._signer.verifier])
         except Malformed as error:
             raise Stalled(
                 f"the checkpoint of the audit log in {self._directory} is not valid: {error}",
                 code="SYN902",
-                help="Use the key the log was started with, or restore the directory from a backup.",
+                help="Use the key that signs this log, or restore the directory from a backup.",
             ) from None
 
     # --- files -------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Verify evidence of Syncline's audit log, with nothing of Syncline: Python 3.9+ and `cryptography` only.
 
     python verify.py [FOLDER] [--key KEY] [--witnesses FILE] [--since CHECKPOINT]
-    python verify.py FILE --key KEY [--since CHECKPOINT]
+    python verify.py FILE --key KEY [--changes FILE] [--since CHECKPOINT]
 
 FOLDER is the unpacked bundle (default: where this file lies). The key in the bundle proves nothing about who wrote it:
 compare it with the one you were given by another way, or pass that one. Exit status: 0 verified, 1 not, 2 usage.
@@ -9,6 +9,8 @@ compare it with the one you were given by another way, or pass that one. Exit st
 What is checked: the signature of the checkpoint; all entries and hashes against its root; proofs of single entries;
 cosignatures, against the policy that you pass or that lies in the folder; that the log continues a checkpoint that you
 kept; attestations of runs; and, where there is `evidence.dsse.json`, that every file is the one that was signed.
+The key may be any that signed the log: each change of it, which an entry tells of, must be signed by the former key.
+For a single file, --changes has them, as `syncline audit key -o changes` prints them.
 FILE is an attestation (*.sigstore.json, *.dsse.json) or a proof: that a run wrote a record (*.record.json), or that
 the log continues a checkpoint (*.consistency, for which --since is needed).
 
@@ -22,6 +24,7 @@ import argparse
 import base64
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 IN_TOTO = "application/vnd.in-toto+json"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+KEY_CHANGE = "syncline/key-change/v1"
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 
 
 class Refused(Exception):
@@ -154,7 +159,7 @@ class Key:
 def signers(data: bytes, keys: list[Key]) -> tuple[str, list[Key]]:
     """The text of a note, and which of these keys signed it; a wrong signature of one of them is refused."""
     text, blank, block = data.decode().rpartition("\n\n")
-    if not blank or not block.endswith("\n"):
+    if not blank or not block.endswith("\n") or CONTROL.search(text + block):
         raise Refused("the checkpoint is not a signed note")
     text, found = text + "\n", []
     for line in block[:-1].split("\n"):
@@ -170,15 +175,78 @@ def signers(data: bytes, keys: list[Key]) -> tuple[str, list[Key]]:
     return text, found
 
 
-def read_checkpoint(data: bytes, key: Key) -> tuple[int, bytes]:
+def head_of(text: str) -> tuple[str, int, bytes, list[str]]:
+    """Origin, size, root and extension lines of a checkpoint, in their one form."""
+    origin, number, digest, *more = text.rstrip("\n").split("\n")
+    size = int(number)
+    if str(size) != number or size < 0 or len(base64_of(digest)) != 32 or not all([origin, *more]):
+        raise Refused("the checkpoint is not written as it has to be")
+    if text != "\n".join([origin, number, digest, *more]) + "\n":
+        raise Refused("the checkpoint is not written as it has to be")
+    return origin, size, base64_of(digest), more
+
+
+class Keys:
+    """The keys that signed a log one after the other: the one that is trusted, and those that changes lead to."""
+
+    def __init__(self, trusted: Key, changes: list[bytes]) -> None:
+        self.keys: list[Key] = []
+        self.heads: list[tuple[int, bytes]] = []
+        for data in changes:
+            origin, size, digest, more = head_of(signers(data, [])[0])
+            word, former, following = more[0].split(" ") if len(more) == 1 else ("", "", "")
+            pair = [Key(former), Key(following)] if word == KEY_CHANGE else []
+            lines = data.decode().rpartition("\n\n")[2].count("\n")
+            if not pair or lines != 2 or len({key.text for key in signers(data, pair)[1]}) != 2:
+                raise Refused(f"the change of keys after {size} entries is not signed by both keys")
+            if {one.name for one in pair} != {origin} or pair[0].text == pair[1].text:
+                raise Refused(f"the change of keys after {size} entries is of another log")
+            if self.keys and (self.keys[-1].text != pair[0].text or self.heads[-1][0] >= size):
+                raise Refused(f"the change of keys after {size} entries is not made by the key that signed until then")
+            self.keys += pair if not self.keys else pair[1:]
+            self.heads.append((size, digest))
+        self.keys = self.keys or [trusted]
+        if trusted.text not in {key.text for key in self.keys}:
+            raise Refused(f"the keys that signed this log do not lead to the one that is trusted, {trusted.text}")
+
+    @property
+    def newest(self) -> Key:
+        return self.keys[-1]
+
+    def at(self, size: int) -> Key:
+        """The key that signs the log's checkpoint of this size."""
+        return self.keys[sum(changed < size for changed, _ in self.heads)]
+
+    def check(self, leaves: list[bytes]) -> None:
+        """Hold the changes against the entries that come before each."""
+        for size, want in self.heads:
+            if root(leaves[:size]) != want:
+                raise Refused(f"the change of keys after {size} entries is of another log")
+
+
+def changes_in(entries: list[bytes]) -> list[bytes]:
+    """The changes of keys that a log tells of."""
+    found = []
+    for index, entry in enumerate(entries):
+        event = json.loads(entry) if b"key.rotate" in entry else {}
+        if event and event["metadata"]["event_code"] == "key.rotate":
+            details = event["unmapped"]["details"]
+            if details.get("purpose") == "audit":
+                found.append(base64_of(details["change"]))
+                if head_of(signers(found[-1], [])[0])[1] != index:
+                    raise Refused(f"entry {index} tells of a change of keys that belongs elsewhere")
+    return found
+
+
+def read_checkpoint(data: bytes, keys: Keys) -> tuple[int, bytes]:
     """Check a checkpoint's signature; return tree size and root."""
-    text, found = signers(data, [key])
-    if not found:
-        raise Refused(f"the checkpoint has no signature by {key.name}")
-    origin, size, digest = text.split("\n")[:3]
+    origin, size, digest, _ = head_of(signers(data, [])[0])
+    key = keys.at(size)
+    if not signers(data, [key])[1]:
+        raise Refused(f"the checkpoint has no signature by {key.text if keys.heads else key.name}")
     if origin != key.name:
         raise Refused(f"this is a checkpoint of {origin!r}, not of {key.name!r}")
-    return int(size), base64_of(digest)
+    return size, digest
 
 
 # --- the log ---------------------------------------------------------------------------------------------------------
@@ -224,7 +292,7 @@ def check_tiles(folder: Path, leaves: list[bytes]) -> None:
         level += 1
 
 
-def check_proof(data: bytes, leaves: list[bytes], key: Key) -> None:
+def check_proof(data: bytes, leaves: list[bytes], keys: Keys) -> None:
     """Verify a tlog-proof of an entry."""
     head, _, checkpoint = data.partition(b"\n\n")
     first, *lines = head.decode().split("\n")
@@ -232,20 +300,20 @@ def check_proof(data: bytes, leaves: list[bytes], key: Key) -> None:
     word, number = lines[0].split(" ")
     if (first, word) != ("c2sp.org/tlog-proof@v1", "index"):
         raise Refused("this is no tlog-proof")
-    size, want = read_checkpoint(checkpoint, key)
+    size, want = read_checkpoint(checkpoint, keys)
     index = int(number)
     if index >= len(leaves) or not included(index, size, leaves[index], [base64_of(s) for s in lines[1:]], want):
         raise Refused(f"the proof of entry {index} does not hold")
 
 
-def check_consistency(data: bytes, old: tuple[int, bytes], key: Key) -> str:
+def check_consistency(data: bytes, old: tuple[int, bytes], keys: Keys) -> str:
     """Verify a proof that a checkpoint continues an earlier one (the body of a request to a witness)."""
     head, _, checkpoint = data.partition(b"\n\n")
     first, *lines = head.decode().split("\n")
-    new = read_checkpoint(checkpoint, key)
+    new = read_checkpoint(checkpoint, keys)
     if first != f"old {old[0]}" or not continues(old, new, [base64_of(line) for line in lines]):
         raise Refused(f"{new[0]} entries are not proved to continue the checkpoint of {old[0]}")
-    return f"verified: {new[0]} entries continue the checkpoint of {old[0]}, signed by {key.name}"
+    return f"verified: {new[0]} entries continue the checkpoint of {old[0]}, signed by {keys.newest.name}"
 
 
 def check_history(old: tuple[int, bytes], leaves: list[bytes], what: str) -> None:
@@ -261,26 +329,29 @@ def check_history(old: tuple[int, bytes], leaves: list[bytes], what: str) -> Non
 class Policy:
     """Which witnesses must have cosigned (tlog-policy)."""
 
-    def __init__(self, text: str, log: Key) -> None:
+    def __init__(self, text: str, log: Keys) -> None:
         self.witnesses: dict[str, Key] = {}
         self.groups: dict[str, tuple[int, list[str]]] = {}
         self.quorum = ""
         logs: list[str] = []
-        for line in text.split("\n"):
-            words = line.split()
-            if words and not words[0].startswith("#") and not self.took(words, logs):
+        for line in text.replace("\t", " ").split("\n"):
+            words = [word for word in line.split(" ") if word]
+            if not words or words[0].startswith("#"):
+                continue
+            if CONTROL.search(line) or "\x7f" in line or not self.took(words, logs):
                 raise Refused(f"{line[:80]!r} is no line that this witness policy can have")
         if not self.quorum:
             raise Refused("the witness policy has no quorum")
-        if logs and log.text not in logs:
-            raise Refused(f"the witness policy is about other logs than that of {log.name}")
+        if logs and not {key.text for key in log.keys} & set(logs):
+            raise Refused(f"the witness policy is about other logs than that of {log.newest.name}")
 
     def took(self, words: list[str], logs: list[str]) -> bool:
         """Whether a line is right; no witness counts twice, and no name stands for two."""
         (what, name), known = words[:2], {"none", *self.witnesses, *self.groups}
         if what == "log":
+            key, others = Key(name), [Key(other).public for other in logs]
             logs.append(name)
-            return True
+            return key.public not in others
         if what == "quorum":
             first, self.quorum = not self.quorum, name
             return first and name in known
@@ -302,14 +373,14 @@ class Policy:
         return self.quorum == "none" or counts(self.quorum)
 
 
-def check_cosigned(folder: Path, policy: Policy, leaves: list[bytes], key: Key) -> str:
+def check_cosigned(folder: Path, policy: Policy, leaves: list[bytes], keys: Keys) -> str:
     path = folder / "cosigned"
     if not path.exists():
         if policy.met([]):
             return ""
         raise Refused("no witness has cosigned the log, and the policy demands it")
     data = path.read_bytes()
-    size, want = read_checkpoint(data, key)
+    size, want = read_checkpoint(data, keys)
     check_history((size, want), leaves, "the cosigned checkpoint")
     _, found = signers(data, list(policy.witnesses.values()))
     names = [name for name, witness in policy.witnesses.items() if witness in found]
@@ -339,16 +410,19 @@ def opened(envelope: dict[str, Any], key: Key) -> bytes:
     return payload
 
 
-def check_bundle(found: dict[str, Any], key: Key) -> bytes:
+def check_bundle(found: dict[str, Any], keys: Keys, leaves: list[bytes] | None) -> bytes:
     """The payload of a Sigstore bundle whose log entry is proved; everything else in it must be as it follows."""
-    envelope = found["dsseEnvelope"]
-    payload = opened(envelope, key)
     (entry,) = found["verificationMaterial"]["tlogEntries"]
+    # Who signed it is the one who signed the log when it was noted there.
+    envelope, key = found["dsseEnvelope"], keys.at(int(entry["logIndex"]) + 1)
+    payload = opened(envelope, key)
     proof, body = entry["inclusionProof"], base64_of(entry["canonicalizedBody"])
-    size, want = read_checkpoint(proof["checkpoint"]["envelope"].encode(), key)
+    size, want = read_checkpoint(proof["checkpoint"]["envelope"].encode(), keys)
     index, steps = int(entry["logIndex"]), [base64_of(step) for step in proof["hashes"]]
     if not included(index, size, leaf(body), steps, want):
         raise Refused("the entry of the log is not proved")
+    if leaves is not None and (index >= len(leaves) or leaves[index] != leaf(body)):
+        raise Refused(f"entry {index}, which notes the attestation, is another one in the log")
     about = {
         "envelopeHash": {"algorithm": "sha256", "value": hashlib.sha256(canonical(envelope)).hexdigest()},
         "payloadHash": {"algorithm": "sha256", "value": hashlib.sha256(payload).hexdigest()},
@@ -379,12 +453,12 @@ def check_bundle(found: dict[str, Any], key: Key) -> bytes:
     return payload
 
 
-def check_attestation(data: bytes, key: Key, leaves: list[bytes] | None = None) -> dict[str, Any]:
+def check_attestation(data: bytes, keys: Keys, leaves: list[bytes] | None = None) -> dict[str, Any]:
     """The statement of an attestation. With the log's leaves, the entries that it names must be these."""
     found = json.loads(data)
     if canonical(found) != data:
         raise Refused("the attestation is not JSON in canonical form")
-    payload = check_bundle(found, key) if "mediaType" in found else opened(found, key)
+    payload = check_bundle(found, keys, leaves) if "mediaType" in found else opened(found, keys.newest)
     statement: dict[str, Any] = json.loads(payload)
     if statement.get("_type") != "https://in-toto.io/Statement/v1":
         raise Refused("the envelope holds no in-toto Statement")
@@ -395,9 +469,9 @@ def check_attestation(data: bytes, key: Key, leaves: list[bytes] | None = None) 
     return statement
 
 
-def check_files(folder: Path, key: Key) -> int:
+def check_files(folder: Path, keys: Keys) -> int:
     """Hold every file of a folder against the list of them that was signed."""
-    statement = check_attestation((folder / "evidence.dsse.json").read_bytes(), key)
+    statement = check_attestation((folder / "evidence.dsse.json").read_bytes(), keys)
     listed = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"evidence.dsse.json"}
     for name in sorted(there ^ set(listed)):
@@ -425,7 +499,7 @@ def climb(index: int, size: int, result: bytes, steps: list[bytes]) -> bytes:
     return result
 
 
-def check_record(data: bytes, key: Key) -> dict[str, Any]:
+def check_record(data: bytes, keys: Keys) -> dict[str, Any]:
     """The event of the run that a proof shows to have written its record."""
     found = json.loads(data)
     if canonical(found) != data:
@@ -443,7 +517,7 @@ def check_record(data: bytes, key: Key) -> dict[str, Any]:
         raise Refused("the record is not proved to be one of those that the run wrote")
     head, _, checkpoint = base64_of(found["proof"]).partition(b"\n\n")
     first, place, *steps = head.decode().split("\n")
-    size, want = read_checkpoint(checkpoint, key)
+    size, want = read_checkpoint(checkpoint, keys)
     index, hashes = int(place.split(" ")[1]), [base64_of(step) for step in steps]
     if first != "c2sp.org/tlog-proof@v1" or place != f"index {index}":
         raise Refused("the proof of the entry is no tlog-proof")
@@ -458,51 +532,62 @@ def check_record(data: bytes, key: Key) -> dict[str, Any]:
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
-def verify(folder: Path, key: Key, policy: Policy | None, since: tuple[int, bytes] | None) -> str:
+def verify(folder: Path, trusted: Key, policy: Path | None, kept: Path | None) -> str:
     """Verify a bundle; returns a sentence about it, or raises `Refused`."""
-    size, want = read_checkpoint((folder / "checkpoint").read_bytes(), key)
-    entries = read_entries(folder, size)
+    checkpoint = (folder / "checkpoint").read_bytes()
+    entries = read_entries(folder, head_of(signers(checkpoint, [trusted])[0])[1])
     leaves = [leaf(entry) for entry in entries]
+    keys = Keys(trusted, changes_in(entries))
+    _, want = read_checkpoint(checkpoint, keys)
     check_tiles(folder, leaves)
+    keys.check(leaves)
     if root(leaves) != want:
         raise Refused("the entries do not give the root that was signed")
     if (folder / "entries.jsonl").read_bytes() != b"".join(entry + b"\n" for entry in entries):
         raise Refused("entries.jsonl is not the same as the entries of the log")
     proofs = sorted((folder / "proofs").glob("*.tlog-proof"))
     for path in proofs:
-        check_proof(path.read_bytes(), leaves, key)
+        check_proof(path.read_bytes(), leaves, keys)
     attestations = sorted((folder / "attestations").glob("*.json"))
     for path in attestations:
-        check_attestation(path.read_bytes(), key, leaves)
-    said = [f"verified: {size} entries and {len(proofs)} proofs, signed by {key.name}"]
+        check_attestation(path.read_bytes(), keys, leaves)
+    said = [f"verified: {len(entries)} entries and {len(proofs)} proofs, signed by {trusted.name}"]
+    if keys.heads:
+        said.append(f"{len(keys.keys)} keys one after the other, each named by the one before; now {keys.newest.hint}")
     if attestations:
         said.append(f"{len(attestations)} attestations of runs")
     if (folder / "evidence.dsse.json").exists():
-        said.append(f"{check_files(folder, key)} files as they were signed")
-    if since is not None:
+        said.append(f"{check_files(folder, keys)} files as they were signed")
+    if kept is not None:
+        since = read_checkpoint(kept.read_bytes(), keys)
         check_history(since, leaves, "the checkpoint that you kept,")
         said.append(f"continues the checkpoint of {since[0]} entries")
-    if policy is not None and (cosigned := check_cosigned(folder, policy, leaves, key)):
+    if policy is None and (folder / "witnesses.policy").exists():
+        policy = folder / "witnesses.policy"
+    if policy is not None and (
+        cosigned := check_cosigned(folder, Policy(policy.read_bytes().decode(), keys), leaves, keys)
+    ):
         said.append(cosigned)
     return "\n".join(said)
 
 
-def verify_file(path: Path, key: Key, since: tuple[int, bytes] | None) -> str:
+def verify_file(path: Path, keys: Keys, kept: Path | None) -> str:
     """Verify one file that stands alone."""
     if path.name.endswith(".consistency"):
-        if since is None:
+        if kept is None:
             raise Refused("a proof of consistency needs --since: the earlier checkpoint")
-        return check_consistency(path.read_bytes(), since, key)
-    if since is not None:
+        return check_consistency(path.read_bytes(), read_checkpoint(kept.read_bytes(), keys), keys)
+    if kept is not None:
         raise Refused("--since is for a folder or a proof of consistency")
     if path.name.endswith(".record.json"):
-        event = check_record(path.read_bytes(), key)
+        event = check_record(path.read_bytes(), keys)
         run, about = event["unmapped"]["details"]["run"], event["unmapped"]["object"]
-        return f"verified: run {run} of {about}, ended {event['time_dt']}, wrote this record; signed by {key.name}"
-    statement = check_attestation(path.read_bytes(), key)
+        by = keys.newest.name
+        return f"verified: run {run} of {about}, ended {event['time_dt']}, wrote this record; signed by {by}"
+    statement = check_attestation(path.read_bytes(), keys)
     about = statement["predicate"]
     what = f"run {about['run']} of {about['object']}" if "run" in about else statement["predicateType"]
-    return f"verified: attestation of {what}, signed by {key.name}"
+    return f"verified: attestation of {what}, signed by {keys.newest.name}"
 
 
 def main() -> int:
@@ -512,20 +597,21 @@ def main() -> int:
         "--key", help="the log's verifier key, from a source you trust (default: log.pub in the bundle)"
     )
     parser.add_argument("--witnesses", type=Path, help="the policy that says who must have cosigned the log")
+    parser.add_argument("--changes", type=Path, help="the changes of the log's key, for a file that stands alone")
     parser.add_argument("--since", type=Path, help="a checkpoint that you kept, which the log must continue")
     options = parser.parse_args()
-    path, policy = options.path, options.witnesses
+    path = options.path
     try:
         key = Key(options.key or ((path if path.is_dir() else path.parent) / "log.pub").read_text())
-        since = read_checkpoint(options.since.read_bytes(), key) if options.since else None
         if path.is_dir():
-            if policy is None and (path / "witnesses.policy").exists():
-                policy = path / "witnesses.policy"
-            said = verify(path, key, Policy(policy.read_text(), key) if policy else None, since)
-        elif policy is not None:
+            if options.changes is not None:
+                raise Refused("--changes is for a single file: a folder has them in its entries")
+            said = verify(path, key, options.witnesses, options.since)
+        elif options.witnesses is not None:
             raise Refused("--witnesses is for a folder: a single file has no cosigned checkpoint")
         else:
-            said = verify_file(path, key, since)
+            changes = json.loads(options.changes.read_bytes()) if options.changes else []
+            said = verify_file(path, Keys(key, [note.encode() for note in changes]), options.since)
     except Refused as error:
         print(f"NOT VERIFIED: {error}", file=sys.stderr)  # noqa: T201 - a script
         return 1

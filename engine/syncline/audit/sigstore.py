@@ -68,20 +68,23 @@ def encode(made: Mapping[str, Any]) -> bytes:
     return canonical_json.dumps(made)
 
 
-def trusted_root(key: VerifierKey) -> dict[str, Any]:
-    """What a verifier of bundles has to trust: the log with its key, in the form of Sigstore's trusted root (v0.1)."""
-    instance = {
+def trusted_root(*keys: VerifierKey) -> dict[str, Any]:
+    """What a verifier of bundles has to trust: the log with its keys, in the form of Sigstore's trusted root (v0.1)."""
+    return {
+        "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
+        "tlogs": [_instance(key) for key in keys],
+        "certificateAuthorities": [],
+        "ctlogs": [],
+        "timestampAuthorities": [],
+    }
+
+
+def _instance(key: VerifierKey) -> dict[str, Any]:
+    return {
         "baseUrl": key.name,
         "hashAlgorithm": "SHA2_256",
         "publicKey": {"rawBytes": _encode(spki(key)), "keyDetails": _details(key), "validFor": {"start": _BEGINNING}},
         "logId": {"keyId": _encode(log_id(key))},
-    }
-    return {
-        "mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-        "tlogs": [instance],
-        "certificateAuthorities": [],
-        "ctlogs": [],
-        "timestampAuthorities": [],
     }
 
 

@@ -11,15 +11,16 @@ full tile is right when it hashes to its parent's entry, and a log entry is righ
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from syncline.audit import checkpoint as checkpoints
-from syncline.audit import tiles, tree
+from syncline.audit import key_change, note, tiles, tree
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.cosigning import verify_cosigned
 from syncline.audit.fetch import Fetcher, fetch_tile
+from syncline.audit.key_change import KeyChange, KeyHistory
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import VerifierKey
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
@@ -71,20 +72,54 @@ def verify(
 ) -> Verification:
     """Verify a log against a trusted key, and that it continues an earlier checkpoint when one is given.
 
-    With a policy, the cosigned checkpoint beside it must have the cosignatures that it demands, and be continued.
+    The key may be one that others have followed, or that followed others: each change must be signed by the key that
+    signed until then. With a policy, the cosigned checkpoint beside it must have the cosignatures that it demands, and
+    be continued.
     """
     try:
-        head = checkpoints.verify(fetcher.fetch(tiles.CHECKPOINT), origin, keys)
+        opened = _open(fetcher, origin, keys)
     except (OSError, Malformed) as error:
         return Verification(None, (Finding(tiles.CHECKPOINT, _reason(error)),))
+    head, signers = opened.head, opened.signers
     log = _Log(fetcher, head)
+    if opened.problem:
+        log.report(tiles.CHECKPOINT, opened.problem)
     log.check_tree()
     log.check_entries()
     log.check_leftovers()
+    log.check_changes(signers.changes, opened.wrong)
     log.check_history(since)
-    cosigned = log.check_cosigned(keys, policy)
+    cosigned = log.check_cosigned(signers, policy)
     found = tuple(sorted(log.findings, key=lambda f: (f.entry is None, f.entry or 0, f.file)))
     return Verification(head, found, cosigned)
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A checkpoint that is signed, the keys of the log, and what is wrong with these: as a whole, and by entry."""
+
+    head: Checkpoint
+    signers: KeyHistory
+    wrong: Mapping[int, str]
+    problem: str = ""
+
+
+def _open(fetcher: Fetcher, origin: str, keys: Sequence[VerifierKey]) -> _Opened:
+    """The checkpoint, signed by a key that is trusted, or by the one that changes lead to from there."""
+    data = fetcher.fetch(tiles.CHECKPOINT)
+    signed = any(line.key_id in {key.key_id for key in keys} for line in note.parse(data).signatures)
+    head = checkpoints.verify(data, origin, keys) if signed else checkpoints.unverified(data)
+    # Of a size that nobody signed, entries are read as far as they go.
+    found = dict(key_change.changes_in(fetcher, head.size, throughout=signed))
+    changes = [change for change in found.values() if isinstance(change, KeyChange)]
+    wrong = {index: str(error) for index, error in found.items() if isinstance(error, Malformed)}
+    try:
+        signers = key_change.history(keys, changes)
+        return _Opened(signers.verify(data, origin), signers, wrong)
+    except Malformed as error:
+        if not signed:
+            raise
+        return _Opened(head, KeyHistory(tuple(keys)), wrong, str(error))
 
 
 class _Log:
@@ -227,6 +262,16 @@ class _Log:
             at = next(i for i, (x, y) in enumerate(itertools.zip_longest(found, right)) if x != y)
             self.report(tile.path, f"entry {first + at} is not what was signed", first + min(at, tile.width - 1))
 
+    def check_changes(self, changes: Sequence[KeyChange], wrong: Mapping[int, str]) -> None:
+        """Report a change of keys that isn't signed as it has to be, or is of another log than what comes before it."""
+        problems = dict(wrong)
+        for change in changes:
+            if change.head.origin != self.head.origin or _root(self.trusted, change.head.size) != change.head.root:
+                problems[change.head.size] = "this change of keys is of another log"
+        for index, problem in problems.items():
+            tile = Tile(ENTRIES, index // WIDTH, min(WIDTH, self.head.size - index // WIDTH * WIDTH))
+            self.report(tile.path, f"entry {index}: {problem}", index)
+
     def check_history(self, since: Checkpoint | None, file: str = tiles.CHECKPOINT) -> None:
         """Report when the log does not continue an earlier checkpoint."""
         if since is None:
@@ -236,7 +281,7 @@ class _Log:
         elif since.origin != self.head.origin or _root(self.trusted, since.size) != since.root:
             self.report(file, f"the log does not continue the checkpoint of {since.size} entries")
 
-    def check_cosigned(self, keys: Sequence[VerifierKey], policy: WitnessPolicy | None) -> Cosigned | None:
+    def check_cosigned(self, signers: KeyHistory, policy: WitnessPolicy | None) -> Cosigned | None:
         """Report when the cosigned checkpoint isn't what this log was, or lacks what the policy demands of it."""
         try:
             data = self.fetcher.fetch(tiles.COSIGNED)
@@ -245,11 +290,11 @@ class _Log:
                 self.report(tiles.COSIGNED, f"no witness has cosigned the log; the policy demands {policy.demand()}")
             return None
         try:
-            since = checkpoints.verify(data, self.head.origin, keys)
+            since = signers.verify(data, self.head.origin)
             self.check_history(since, tiles.COSIGNED)
             if policy is None:
                 return None
-            _, present = verify_cosigned(data, keys, policy)
+            _, present = verify_cosigned(data, signers.keys, policy)
             return Cosigned(since.size, tuple(witness.name for witness in present))
         except (OSError, Malformed) as error:
             self.report(tiles.COSIGNED, _reason(error))

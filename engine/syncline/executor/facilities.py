@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.audit.log import AuditLog
-from syncline.audit.log_signer import open_signer
+from syncline.audit.log_signer import load_signer, open_signer
 from syncline.audit.signer import FileSigner
 from syncline.executor.audit_head import check_head, noting
 from syncline.executor.recorder import Recorder
@@ -70,7 +70,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
     try:
         origin = audit_origin(store.lineage)
         key, made = open_signer(settings, origin)
-        log = AuditLog.open(settings.audit, key, origin)
+        log = AuditLog.open(settings.audit, key, origin, lambda: load_signer(settings))
         check_head(store, log)
         with closing(Recorder(log, settings.actor, noting(store))) as recorder:
             if made:

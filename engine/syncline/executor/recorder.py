@@ -10,7 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncline.audit.journal import NAME, Journal
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.audit.checkpoint import Checkpoint
+    from syncline.audit.key_change import KeyChange
     from syncline.audit.note import Signer
     from syncline.model.key import ObjectKey
 
@@ -58,6 +59,7 @@ class Recorder:
     def __init__(self, log: AuditLog, actor: str, published: Callable[[Checkpoint], None] = unnoted) -> None:
         self._actor = actor
         self._published = published
+        self._log = log
         self._journal = Journal(log)
         self._writing = threading.Lock()
         self._queue: deque[_Waiting] = deque()
@@ -101,6 +103,20 @@ class Recorder:
                 self._append([self._queue.popleft() for _ in range(len(self._queue))])
         if mine.error is not None:
             raise mine.error
+
+    def change_signer(self, signer: Signer) -> KeyChange:
+        """Has another key sign the log from now on, and records it by an entry that both keys vouch for."""
+        made: list[KeyChange] = []
+
+        def entry(change: KeyChange) -> bytes:
+            made.append(change)
+            return encode_event(replace(self.event(Action.key_rotate), details=change.details))
+
+        with self._writing, self._journal.alone():
+            head = self._log.change_signer(signer, entry).checkpoint
+        with suppress(SynclineError):
+            self._published(head)
+        return made[-1]
 
     def close(self) -> None:
         """Publishes what is recorded; raises what keeps it from being in the log."""

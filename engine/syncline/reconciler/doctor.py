@@ -16,6 +16,7 @@ from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
 from syncline.executor.proxies import environment_proxies, unheeded
+from syncline.executor.signer_rotation import unfinished
 from syncline.model.errors import SynclineError
 from syncline.reconciler.keys import list_keys
 from syncline.reconciler.needs import secret_problem, secret_refs
@@ -142,6 +143,9 @@ def _audit(settings: Settings) -> Iterator[Finding]:
     size = found.checkpoint.size if found.checkpoint else 0
     first = found.findings[0].message if found.findings else f"{size:,} entries verify"
     yield Finding("audit log", found.ok, first, "See `syncline audit verify`; restore the log from a backup.")
+    if unfinished(settings):
+        what = "a rotation of the key that signs the log isn't finished"
+        yield Finding("audit key", ok=False, message=what, help="Run `syncline audit rotate`.")
 
 
 def _credentials(settings: Settings, desired: Desired) -> Iterator[Finding]:

@@ -45,6 +45,12 @@ def replace(path: Path, data: bytes) -> None:
     _sync(path.parent)
 
 
+def move(path: Path, to: Path) -> None:
+    """Give a key file another name; on disk when this returns."""
+    path.rename(to)
+    _sync(to.parent)
+
+
 def _draft(path: Path, data: bytes) -> Path:
     """The data, on disk, beside where it belongs."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

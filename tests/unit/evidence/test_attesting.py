@@ -106,7 +106,7 @@ def test_the_offline_verifier_verifies_it_alone(house: Settings, run: str, tmp_p
 def test_no_byte_of_an_attestation_can_change(house: Settings, run: str, form: str):
     """Each flipped byte of a bundle and of an envelope is refused by the script, with its own kind of error."""
     script = runpy.run_path(offline_verifier.__file__)
-    key = script["Key"](_key(house))
+    key = script["Keys"](script["Key"](_key(house)), [])
     data = workflow.attest(house, workflow.find_run(house, run), bundle=form == "sigstore")
     assert script["check_attestation"](data, key)["predicate"]["run"] == run
 
@@ -118,7 +118,7 @@ def test_no_byte_of_an_attestation_can_change(house: Settings, run: str, form: s
 def test_another_runs_attestation_cannot_be_passed_off(house: Settings, run: str):
     """The envelope of one run with the log entry of another is refused."""
     script = runpy.run_path(offline_verifier.__file__)
-    key = script["Key"](_key(house))
+    key = script["Keys"](script["Key"](_key(house)), [])
     one = json.loads(_attest(house, run))
     workflow.run(house, FLOW, progress=Silent())
     other = json.loads(_attest(house, workflow.runs(house, FLOW, 1)[0].id))

@@ -201,7 +201,7 @@ def test_consistency_is_checked_without_the_log(house: Settings, tmp_path: Path)
     command = [sys.executable, "-I", offline_verifier.__file__, str(path), "--key", str(key), "--since", str(kept)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, f"continue the checkpoint of {old.size}" in done.stdout) == (0, True)
-    data, script_key = path.read_bytes(), offline_verifier.Key(str(key))
+    data, script_key = path.read_bytes(), offline_verifier.Keys(offline_verifier.Key(str(key)), [])
     for at in range(len(data)):
         changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         with pytest.raises((offline_verifier.Refused, ValueError, LookupError)):

@@ -16,6 +16,7 @@ _ENTRIES = (
     Entry("Commands", "key", "syncline.cli.commands.audit_attest:key"),
     Entry("Commands", "export", "syncline.cli.commands.audit_export:export"),
     Entry("Commands", "cosign", "syncline.cli.commands.audit_cosign:cosign"),
+    Entry("Commands", "rotate", "syncline.cli.commands.audit_rotate:rotate"),
     Entry("Commands", "resume", "syncline.cli.commands.audit_cosign:resume"),
 )
 

@@ -39,21 +39,32 @@ def attest(app: App, run: str, form: str, out: Path | None) -> Exit:
 
 
 @click.command(short_help="Show the log's public key.")
-@output("text", "pem", "trusted-root", help="A verifier key (C2SP signed-note), PEM, or Sigstore's trusted root.")
+@output(
+    "text",
+    "pem",
+    "trusted-root",
+    "changes",
+    help="A verifier key (C2SP signed-note), PEM, Sigstore's trusted root, or the changes of the key so far.",
+)
 @pass_app
 def key(app: App, form: str) -> Exit:
     """Print the public key of the log, for whoever verifies it.
 
-    They have to get it from you by another way than the evidence: a key that comes with it proves nothing.
+    They have to get it from you by another way than the evidence: a key that comes with it proves nothing. Whoever has
+    a former key needs no new one: each change of keys is signed by the former.
     """
     from syncline.audit import sigstore
+    from syncline.audit.key_change import history_of
 
-    _, found = open_log(app.settings(), None)
+    fetcher, found = open_log(app.settings(), None)
     match form:
         case "pem":
             app.say(sigstore.pem(found).decode())
         case "trusted-root":
-            app.say(to_json(sigstore.trusted_root(found)))
+            app.say(to_json(sigstore.trusted_root(*history_of(fetcher, [found]).keys)))
+        case "changes":
+            changes = history_of(fetcher, [found]).changes
+            app.say(to_json([change.note.decode() for change in changes]))
         case _:
             app.say(str(found))
     return Exit.ok

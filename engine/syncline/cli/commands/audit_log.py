@@ -12,7 +12,7 @@ from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
     from syncline.audit.checkpoint import Checkpoint
-    from syncline.audit.fetch import DirectoryFetcher
+    from syncline.audit.fetch import DirectoryFetcher, Fetcher
     from syncline.audit.note import VerifierKey
     from syncline.audit.witness_policy import WitnessPolicy
     from syncline.settings import Settings
@@ -55,12 +55,17 @@ def entries_of(settings: Settings) -> Iterator[bytes]:
     return read_entries(fetcher, head_of(fetcher).size)
 
 
-def kept_checkpoint(path: Path, key: VerifierKey, hint: str = "--since") -> Checkpoint:
-    """A checkpoint of this log that somebody kept, verified."""
+def kept_checkpoint(path: Path, fetcher: Fetcher, key: VerifierKey, hint: str = "--since") -> Checkpoint:
+    """A checkpoint of this log that somebody kept, verified: by the key that signed the log then."""
     from syncline.audit import checkpoint as checkpoints
+    from syncline.audit.key_change import history_of
 
+    data = path.read_bytes()
     try:
-        return checkpoints.verify(path.read_bytes(), key.name, [key])
+        try:
+            return checkpoints.verify(data, key.name, [key])
+        except ValueError:
+            return history_of(fetcher, [key]).verify(data, key.name)
     except ValueError as error:
         raise click.BadParameter(f"{path} is no checkpoint of this log: {error}", param_hint=hint) from None
 

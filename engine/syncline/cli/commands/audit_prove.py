@@ -75,7 +75,7 @@ def consistency(app: App, earlier: Path, out: Path | None) -> Exit:
     from syncline.audit.prove import prove_consistency
 
     fetcher, key = open_log(app.settings(), None)
-    old = kept_checkpoint(earlier, key, "CHECKPOINT")
+    old = kept_checkpoint(earlier, fetcher, key, "CHECKPOINT")
     head, proof = prove_consistency(fetcher, key, old)
     if out is None:
         app.say(proof.encode().decode())

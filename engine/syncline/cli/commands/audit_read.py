@@ -77,7 +77,7 @@ def verify(app: App, key_text: str | None, since: Path | None, witnesses: Path |
     settings = app.settings()
     fetcher, key = open_log(settings, key_text)
     policy = witness_policy(settings, witnesses)
-    earlier = kept_checkpoint(since, key) if since else None
+    earlier = kept_checkpoint(since, fetcher, key) if since else None
     found = verifying.verify(fetcher, key.name, [key], earlier, policy)
     if form == "json":
         app.say(to_json(verification_data(found, str(key))))

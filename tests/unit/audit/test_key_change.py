@@ -1,0 +1,274 @@
+"""Changes of the key that signs a log: each is signed by both keys, and whoever trusts one key finds the others."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from syncline.audit import checkpoint as checkpoints
+from syncline.audit import cosigning, key_change, witness_policy
+from syncline.audit.add_checkpoint import Submission
+from syncline.audit.canonical_json import dumps
+from syncline.audit.checkpoint import Checkpoint
+from syncline.audit.cosignature import cosigner
+from syncline.audit.export import export
+from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.key_change import KeyChange
+from syncline.audit.log import AuditLog
+from syncline.audit.malformed import Malformed
+from syncline.audit.prove import prove_consistency, prove_history
+from syncline.audit.signer import FileSigner
+from syncline.audit.verify import verify
+from syncline.audit.witness import Witness
+from syncline.model.errors import Stalled
+
+ORIGIN = "syncline.test/log"
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> list[FileSigner]:
+    """Three more keys of the same log."""
+    return [FileSigner.create(tmp_path / "keys" / f"other{n}", ORIGIN) for n in range(3)]
+
+
+def entry(change: KeyChange) -> bytes:
+    """The entry of a change, with what verifiers look at in it."""
+    return dumps({"metadata": {"event_code": "key.rotate"}, "unmapped": {"details": dict(change.details)}})
+
+
+def grow(log: AuditLog, count: int = 3) -> Checkpoint:
+    start = log.checkpoint()[0].size
+    return log.append_entries([b'{"entry":%d}' % (start + n) for n in range(count)]).checkpoint
+
+
+def ok(log: AuditLog, signer: FileSigner) -> bool:
+    return verify(DirectoryFetcher(log.directory), ORIGIN, [signer.verifier]).ok
+
+
+def unpacked(log: AuditLog, key: FileSigner, folder: Path) -> Path:
+    """An evidence bundle of the log, unpacked."""
+    path = folder.with_suffix(".zip")
+    with path.open("wb") as out:
+        export(DirectoryFetcher(log.directory), key.verifier, out, [0, 1])
+    with zipfile.ZipFile(path) as found:
+        found.extractall(folder)
+    return folder
+
+
+def script(path: Path, *arguments: str, verifier: Path | None = None) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-I", str(verifier or path / "verify.py"), str(path), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+
+
+def test_whoever_trusts_any_key_of_a_log_verifies_it(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """After two changes, both verifiers take the first key, the second and the third; a fourth is refused."""
+    grow(log)
+    log.change_signer(others[0], entry)
+    grow(log, 300)
+    log.change_signer(others[1], entry)
+    grow(log)
+
+    folder = unpacked(log, others[1], tmp_path / "bundle")
+    for key in (signer, *others[:2]):
+        assert ok(log, key)
+        done = script(folder, "--key", str(key.verifier))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "3 keys one after the other" in done.stdout
+    assert not ok(log, others[2])
+    assert script(folder, "--key", str(others[2].verifier)).returncode == 1
+
+
+def test_checkpoints_and_proofs_of_former_keys_still_count(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """A kept checkpoint and a consistency proof verify across a change, with the former key and with the new one."""
+    kept = tmp_path / "kept"
+    grow(log)
+    kept.write_bytes(log.checkpoint()[1])
+    change = log.change_signer(others[0], entry)
+    assert change.end == 4
+    grow(log)
+
+    fetcher = DirectoryFetcher(log.directory)
+    found = key_change.history_of(fetcher, [signer.verifier])
+    old = found.verify(kept.read_bytes(), ORIGIN)
+    assert verify(fetcher, ORIGIN, [others[0].verifier], old).ok
+    folder = unpacked(log, others[0], tmp_path / "bundle")
+    assert script(folder, "--key", str(signer.verifier), "--since", str(kept)).returncode == 0
+
+    proof, changes = tmp_path / "a.consistency", tmp_path / "changes.json"
+    proof.write_bytes(prove_consistency(fetcher, others[0].verifier, old)[1].encode())
+    changes.write_text(json.dumps([change.note.decode() for change in found.changes]))
+    more = ("--since", str(kept), "--changes", str(changes))
+    for key in (signer, others[0]):
+        done = script(proof, "--key", str(key.verifier), *more, verifier=folder / "verify.py")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert script(proof, "--key", str(signer.verifier), *more[:2], verifier=folder / "verify.py").returncode == 1
+
+
+def forged(log: AuditLog, signer: FileSigner, other: FileSigner, note: bytes) -> None:
+    """A change that isn't as it should be, in a log that goes on with the other key all the same."""
+    log.change_signer(other, lambda change: entry(replace(change, note=note)))
+
+
+def test_a_change_that_the_former_key_did_not_sign_is_refused(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """Signed by the next key alone, by a stranger, or twice by the next: both verifiers refuse, whichever is trusted."""
+    head = grow(log)
+    line = f"{key_change.PREFIX} {signer.verifier} {others[0].verifier}"
+    marked = Checkpoint(head.origin, head.size, head.root, (line,))
+    for number, signers in enumerate(([others[0]], [others[0], others[1]], [others[0], others[0]])):
+        copy = AuditLog(Path(shutil.copytree(log.directory, tmp_path / f"copy{number}")), signer, ORIGIN)
+        forged(copy, signer, others[0], checkpoints.sign(marked, signers))
+        grow(copy)
+        folder = unpacked(copy, others[0], tmp_path / f"bundle{number}")
+        for trusted in (signer, others[0]):
+            assert not ok(copy, trusted)
+            done = script(folder, "--key", str(trusted.verifier))
+            assert done.returncode == 1
+            assert done.stderr.startswith("NOT VERIFIED")
+
+
+def test_a_change_of_another_log_or_place_is_refused(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """A true change, moved to another place or into another history, is refused by both verifiers."""
+    grow(log)
+    true = key_change.sign(log.checkpoint()[0], signer, others[0]).note
+    for name, before in (("later", b'{"more":1}'), ("fork", None)):
+        copy = AuditLog.open(tmp_path / name, signer, ORIGIN)
+        copy.append_entries([*log.read(), before] if before else [b"x", b"y", b"z"])
+        forged(copy, signer, others[0], true)
+        folder = unpacked(copy, others[0], tmp_path / f"{name}.bundle")
+        for trusted in (signer, others[0]):
+            assert not ok(copy, trusted)
+            assert script(folder, "--key", str(trusted.verifier)).returncode == 1
+
+
+def test_a_former_key_signs_nothing_after_the_change(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """Whoever has the former key can't sign the log any more: a checkpoint by it is refused by both verifiers."""
+    grow(log)
+    log.change_signer(others[0], entry)
+    head = grow(log)
+
+    (log.directory / "checkpoint").write_bytes(checkpoints.sign(head, [signer]))
+
+    folder = unpacked(log, others[0], tmp_path / "bundle")
+    for trusted in (signer, others[0]):
+        assert not ok(log, trusted)
+        assert script(folder, "--key", str(trusted.verifier)).returncode == 1
+
+
+def test_no_byte_of_a_change_can_be_another(log: AuditLog, signer: FileSigner, others: list[FileSigner]):
+    """Each flipped byte of a change makes it none: it doesn't parse, or isn't signed by both."""
+    grow(log)
+    note = key_change.sign(log.checkpoint()[0], signer, others[0]).note
+    for at in range(len(note)):
+        changed = note[:at] + bytes([note[at] ^ 1]) + note[at + 1 :]
+        with pytest.raises(Malformed):
+            key_change.parse(changed)
+
+
+def test_an_open_log_takes_up_the_key_of_another_process(log: AuditLog, signer: FileSigner, others: list[FileSigner]):
+    """Whoever had the log open goes on with the new key when told how to find it, and stops when not."""
+    grow(log)
+    follows = AuditLog.open(log.directory, signer, ORIGIN, lambda: others[0])
+    stays = AuditLog.open(log.directory, signer, ORIGIN)
+
+    log.change_signer(others[0], entry)
+
+    assert grow(follows).size == 7
+    assert grow(log).size == 10
+    with pytest.raises(Stalled):
+        grow(stays)
+    assert ok(log, signer)
+
+
+class Asks:
+    """Posts to a witness in this process."""
+
+    def __init__(self, witness: Witness) -> None:
+        self.witness = witness
+
+    def __call__(self, url: str, body: bytes) -> tuple[int, bytes]:
+        found = self.witness.add_checkpoint(body)
+        return found.status, found.body
+
+
+def test_a_witness_follows_a_change_of_keys(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """
+    A witness that was told the first key takes the change, then the log under the next key; what the former key signs
+    from then on is refused, also by a witness that begins anew from its records.
+    """
+    own = FileSigner.create(tmp_path / "own", "witness.example/w1")
+
+    def witness() -> Asks:
+        return Asks(Witness(tmp_path / "seen", own, [signer.verifier]))
+
+    line = f"witness w1 {cosigner(own)} https://w1.example\nquorum w1\n"
+    policy, fetcher = witness_policy.parse(line.encode()), DirectoryFetcher(log.directory)
+    grow(log)
+    assert cosigning.cosign(fetcher, signer.verifier, policy, witness()).met
+    log.change_signer(others[0], entry)
+    grow(log)
+    log.change_signer(others[1], entry)
+    grow(log)
+
+    found = cosigning.cosign(fetcher, others[1].verifier, policy, witness())
+
+    assert found.met
+    cosigning.keep(log.directory, found)
+    assert verify(fetcher, ORIGIN, [signer.verifier], policy=policy).cosigned.size == log.checkpoint()[0].size
+    head = grow(log)
+    for former in (signer, others[0]):
+        steps = prove_history(fetcher, found.checkpoint, head)
+        body = Submission(found.checkpoint.size, tuple(steps), checkpoints.sign(head, [former])).encode()
+        assert witness()("", body)[0] == 403
+
+
+def test_a_witness_takes_no_change_that_the_former_key_did_not_sign(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """A stranger's change is refused (403), as is a second change from a key that was changed already."""
+    own = FileSigner.create(tmp_path / "own", "witness.example/w1")
+    witness = Witness(tmp_path / "seen", own, [signer.verifier])
+    head = grow(log)
+
+    strange = key_change.sign(head, others[1], others[2])
+    true, second = key_change.sign(head, signer, others[0]), key_change.sign(head, signer, others[1])
+
+    assert witness.add_checkpoint(Submission(0, (), strange.note).encode()).status == 403
+    assert witness.add_checkpoint(Submission(0, (), true.note).encode()).status == 200
+    again = Submission(head.size, (), second.note).encode()
+    assert witness.add_checkpoint(again).status == 403
+    assert witness.add_checkpoint(Submission(head.size, (), true.note).encode()).status == 200
+
+
+def test_a_damaged_record_of_keys_is_no_licence_to_take_the_former(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """A witness whose record of a log's keys is damaged cosigns nothing of that log."""
+    own = FileSigner.create(tmp_path / "own", "witness.example/w1")
+    witness = Witness(tmp_path / "seen", own, [signer.verifier])
+    head = grow(log)
+    note = key_change.sign(head, signer, others[0]).note
+    assert witness.add_checkpoint(Submission(0, (), note).encode()).status == 200
+    (record,) = (tmp_path / "seen").glob("*.keys")
+    record.write_bytes(base64.b64encode(note[:-9]) + b"\n")
+
+    assert witness.add_checkpoint(Submission(head.size, (), note).encode()).status == 500
