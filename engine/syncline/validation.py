@@ -18,6 +18,7 @@ from syncline.manifests.load import load_tree
 from syncline.manifests.overlay import declared, read_overlays
 from syncline.manifests.resolve import resolve
 from syncline.manifests.subscriptions import check_subscriptions
+from syncline.manifests.webhooks import check_webhooks
 from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Invalid
 from syncline.planner.compiled import Flows, compile_flows, source_schema
@@ -143,6 +144,7 @@ def _judged(loaded: LoadResult, owners: Ownership | None = None) -> Judged:
     found += side_by_side(resolved.desired)
     found += _condition_findings(resolved.desired)
     found += check_subscriptions(resolved.desired)
+    found += check_webhooks(resolved.desired)
     if owners is not None:
         found += [*owners.findings(loaded.manifests), *owners.left()]
     return Judged(loaded, resolved.desired, flows, tuple(found))

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from syncline.evidence.collect import Report, Span
     from syncline.evidence.pack import Pack
     from syncline.executor.comparer import Comparison
-    from syncline.executor.drift import FlowDrift
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
     from syncline.executor.instance import Resolve
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from syncline.manifests.commits import Made
     from syncline.manifests.repository import Revision
     from syncline.model.condition import Status
+    from syncline.model.drift import ObjectDrift
     from syncline.model.event import Event
     from syncline.model.forecast import Forecast
     from syncline.model.key import ObjectKey
@@ -430,21 +430,52 @@ def snapshot_key(settings: Settings) -> str:
         return str(signer_for(facilities, PURPOSE).verifier)
 
 
-def drift(settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0) -> tuple[FlowDrift, ...]:
+def drift(
+    settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0, heal: bool = False
+) -> tuple[ObjectDrift, ...]:
     """
-    What is really at the destinations of applied flows, against what their runs left there; conditions follow.
+    What is really there of applied objects (destinations of flows, webhooks, schedules, credentials, data keys),
+    against what was left there; conditions follow.
 
-    `rows`: so many records of each source are read besides, and compared with the rows one by one.
+    `rows`: so many records of each source are read besides, and compared with the rows one by one. `heal`: what can be
+    brought back is, by registering, by going on from now, or by runs that read everything again; then it is looked at
+    once more.
     """
+    from syncline.executor.drift import FlowDrift
     from syncline.executor.row_drift import with_rows
     from syncline.reconciler.look import look
 
     with engine(settings) as running:
-        found = tuple(look(running, running.facilities.store, key) for key in sorted(keys))
-        return tuple(with_rows(running, flow, rows) for flow in found) if rows else found
+        store = running.facilities.store
+        found: list[ObjectDrift] = []
+        for key in sorted(keys):
+            one = look(running, store, key, heal=heal or None)
+            if heal and isinstance(one, FlowDrift) and one.healable:
+                _heal(running, key)
+                one = look(running, store, key)
+            found.append(with_rows(running, one, rows) if rows and isinstance(one, FlowDrift) else one)
+        return tuple(found)
 
 
-def adopt(settings: Settings, found: FlowDrift, branch: str = "") -> tuple[Made, ObjectKey, tuple[str, ...]]:
+def _heal(running: Engine, key: ObjectKey) -> None:
+    from syncline.executor.progress import Silent
+    from syncline.executor.work import Work
+
+    running.run(Work(key, trigger="drift", full_refresh=True), Silent())
+
+
+def drifting(settings: Settings) -> tuple[ObjectKey, ...]:
+    """What is applied and can be looked at: flows, and what else `syncline drift` compares."""
+    from syncline.executor.applied import read_applied
+    from syncline.reconciler.look import looked_at
+    from syncline.state.open import open_reader
+
+    with closing(open_reader(settings.state_url)) as reader:
+        applied = read_applied(reader)
+        return tuple(sorted([*applied.flows, *looked_at(applied, reader)]))
+
+
+def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Made, ObjectKey, tuple[str, ...]]:
     """
     Makes a commit that declares a flow's destination as somebody left it: the commit, the mapping that it changes, and
     the columns that it gives up. `Invalid` (SYN752) where that isn't all that differs.
@@ -464,7 +495,7 @@ def adopt(settings: Settings, found: FlowDrift, branch: str = "") -> tuple[Made,
     return made, mapping, columns
 
 
-def dropped_columns(found: FlowDrift) -> tuple[str, ...]:
+def dropped_columns(found: ObjectDrift) -> tuple[str, ...]:
     """Columns that somebody dropped."""
     gone = [finding.place.split(" ", 1) for finding in found.acted if finding.lost]
     return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")

@@ -10,6 +10,7 @@ from syncline.sdk.destination import Destination
 from syncline.sdk.notice import Notifier
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
+from syncline.sdk.webhooks import Webhooks
 
 #: Opens what is at a destination: a stream, the columns to read of it, and its key.
 OpenRows = Callable[[Instance, str, tuple[str, ...], tuple[str, ...]], Source]
@@ -23,7 +24,8 @@ class Runtime:
     `transactional`: what is written there appears together with its checkpoint. Where it isn't so, a destination is
     given a ledger. `compare` says what a write would do; None where that can't be known without writing.
     `open_rows` reads what is at a destination; None where only writing tells.
-    `open_notifier` raises `Invalid` (SYN731) for an instance that can't carry messages.
+    `open_notifier` raises `Invalid` (SYN731) for an instance that can't carry messages, `open_webhooks` (SYN790) for
+    one where no webhooks can be registered.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Runtime:
     compare: Compare | None = None
     open_notifier: Callable[[Instance], Notifier] | None = None
     open_rows: OpenRows | None = None
+    open_webhooks: Callable[[Instance], Webhooks] | None = None

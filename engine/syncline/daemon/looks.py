@@ -1,12 +1,16 @@
-"""Looks at the destinations of flows at the intervals that are declared, and heals what is declared to be healed.
+"""Looks at what is really there at the intervals that are declared, and heals what is declared to be healed.
 
-When a flow is looked at next is kept by this process alone: a daemon that takes over looks at each flow soon, which
-costs a few statements and changes nothing. Healing is a run like any other, under the flow's lease, by policy and with
-its receipt: it reads everything again. What it doesn't bring back is reported until the next look.
+That is the destinations of flows, and what `reconciler/look.py` names besides. Webhooks that are declared anew are
+registered by a look, at once.
+
+When something is looked at next is kept by this process alone: a daemon that takes over looks at each soon, which costs
+a few statements or requests and changes nothing. Healing a flow is a run like any other, under the flow's lease, by
+policy and with its receipt: it reads everything again. What it doesn't bring back is reported until the next look.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import heapq
 import random
 import threading
@@ -15,15 +19,18 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
-from syncline.executor.drift import heals, terms_of
+from syncline.daemon.timetable import suspended
+from syncline.executor.admission import tenant_spec
+from syncline.executor.drift import FlowDrift, heals, terms_of
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model import units
 from syncline.model.errors import SynclineError
-from syncline.reconciler.look import look
+from syncline.reconciler.look import look, looked_at
 
 if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
     from syncline.state.store import StateStore
@@ -53,7 +60,9 @@ class Looks:
         self._serial = -1
         self._every: dict[ObjectKey, float] = {}
         self._due: list[tuple[float, ObjectKey]] = []  # a heap
+        self._seen: dict[ObjectKey, str] = {}  # digests of integrations that have webhooks
         self._busy: set[ObjectKey] = set()
+        self._unknown: dict[ObjectKey, str] = {}  # why something couldn't be looked at, as it was told last
         self._halt = Halt()  # of runs that heal
         self._todo: SimpleQueue[ObjectKey | None] = SimpleQueue()
         for _ in range(AT_ONCE):
@@ -66,7 +75,9 @@ class Looks:
         applied = self._engine.applied()
         if applied.serial != self._serial:
             self._serial = applied.serial
-            self._plan({key: terms_of(applied.desired, item.flow).every for key, item in applied.flows.items()}, now)
+            declared = {key: terms_of(applied.desired, item.flow).every for key, item in applied.flows.items()}
+            self._plan(declared | looked_at(applied, self._store), now)
+            self._webhooks_first(applied, now)
         while self._due and self._due[0][0] <= now:
             _, key = heapq.heappop(self._due)
             every = self._every[key]
@@ -91,6 +102,15 @@ class Looks:
         self._due = [(before.get(key, first[key]), key) for key in every]
         heapq.heapify(self._due)
 
+    def _webhooks_first(self, applied: Applied, now: float) -> None:
+        """Integrations that are declared otherwise than when they were looked at last, and have webhooks, are due."""
+        digests = {key: applied.objects[key].digest for key in self._every if key.kind == "Integration"}
+        fresh = {key for key, digest in digests.items() if self._seen.get(key) != digest}
+        self._seen = digests
+        if fresh:
+            self._due = [(now if key in fresh else at, key) for at, key in self._due]
+            heapq.heapify(self._due)
+
     def _work(self) -> None:
         while (key := self._todo.get()) is not None and not self._halt.interrupted:
             try:
@@ -107,16 +127,31 @@ class Looks:
     def _look(self, key: ObjectKey) -> None:
         applied = self._engine.applied()
         if key not in applied.flows:
+            self._look_besides(applied, key)
             return
         if any(run.trigger == HEALING for run in self._store.open_runs(key)):
             self._heal(Work(key, trigger=HEALING, halt=self._halt))  # what was interrupted goes on where it was
         found = look(self._engine, self._store, key)
+        assert isinstance(found, FlowDrift)
         if not heals(found, terms_of(applied.desired, applied.flows[key].flow)):
             return
         lost = ", ".join(finding.place for finding in found.acted)
         self._tell(f"{key}: {lost} at {found.to} is gone and is brought back")
         self._heal(Work(key, trigger=HEALING, full_refresh=True, halt=self._halt))
         look(self._engine, self._store, key)
+
+    def _look_besides(self, applied: Applied, key: ObjectKey) -> None:
+        """A look at what is no flow; it heals by itself."""
+        if key not in applied.objects:
+            return
+        suspend = tenant_spec(applied.desired, key.tenant).suspend
+        found = look(
+            self._engine, self._store, key, heal=None if suspended(suspend, dt.datetime.now(dt.UTC)) else False
+        )
+        if found.unknown != self._unknown.get(key, ""):
+            self._unknown[key] = found.unknown
+            if found.unknown:
+                self._tell(f"{key}: it couldn't be looked at: {found.unknown}")
 
     def _heal(self, work: Work) -> None:
         counts = self._engine.run(work, Silent()).record.counts

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from syncline.daemon.events import Look
 from syncline.daemon.scheduled import schedules
 from syncline.daemon.timetable import Timetable, suspended
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
+from syncline.executor.schedule_drift import position_finding, read_position
 from syncline.kinds.schedule import OnEvent, ScheduleSpec, flows_of
 from syncline.kinds.window import within
 from syncline.model.errors import SynclineError
@@ -30,6 +33,10 @@ if TYPE_CHECKING:
     from syncline.state.store import StateStore
 
 
+#: Seconds by which the clock may be set, or this process may wait, without the starts between counting as missed.
+JUMP: Final = 60.0
+
+
 class Starter:
     """The runs of all applied schedules, at most `at_once` at a time. Used by one thread; `tell` is called by any.
 
@@ -38,12 +45,20 @@ class Starter:
     """
 
     def __init__(
-        self, engine: Engine, watched: dt.datetime, at_once: int, tell: Tell, store: StateStore | None = None
+        self,
+        engine: Engine,
+        watched: dt.datetime,
+        at_once: int,
+        tell: Tell,
+        store: StateStore | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine = engine
         self._store = store or engine.facilities.store
         self._watched = watched
         self._tell = tell
+        self._monotonic = monotonic
+        self._ticked: tuple[dt.datetime, float] | None = None  # by both clocks
         self._dealt: dict[ObjectKey, str] = {}  # cursors, by schedule that is there
         self._lock = threading.Lock()
         self._open: dict[ObjectKey, int] = {}  # starts that are not over, by schedule
@@ -52,6 +67,7 @@ class Starter:
     def tick(self, now: dt.datetime) -> None:
         """Starts everything that is due."""
         self._workers.tick()
+        self._notice_jump(now)
         applied = self._engine.applied()
         found = tuple(schedules(applied.desired))
         with self._lock:  # one that comes again by the name of one that is gone begins anew
@@ -75,11 +91,26 @@ class Starter:
         """Waits for the runs that are under way; whether all of them ended in time."""
         return self._workers.drain(seconds)
 
+    def _notice_jump(self, now: dt.datetime) -> None:
+        """Where the clock went ahead without time going by, or the machine slept, nothing watched in between."""
+        before, self._ticked = self._ticked, (now, self._monotonic())
+        if before is None:
+            return
+        ahead = (now - before[0]).total_seconds() - (self._ticked[1] - before[1])
+        if ahead > JUMP:
+            self._watched = max(self._watched, now)
+            self._tell(f"the clock went ahead by {ahead:,.0f} s: schedules' catchUp decides about the starts between")
+        elif ahead < -JUMP:
+            self._tell(f"the clock went back by {-ahead:,.0f} s: what has started doesn't start again")
+
     def _by_time(self, key: ObjectKey, spec: ScheduleSpec, since: dt.datetime, now: dt.datetime) -> None:
         """Starts what is due after the last instant that was dealt with; of a new schedule, after it was applied."""
-        cursor = self._cursor(key)
+        cursor = self._cursor(key, now)
         if cursor is not None and not cursor.startswith("{"):  # else it was by event until now
-            since = dt.datetime.fromisoformat(cursor)
+            position = read_position(cursor)
+            if position is None:
+                return  # somebody changed it: a look tells of it, and heals it where that is declared
+            since = position
         for fire in Timetable(str(key), spec).due(since, self._watched, now):
             self._start(key, spec, fire.at.isoformat(), fire.at, fire.starts)
 
@@ -90,7 +121,7 @@ class Starter:
             return
         if not within(spec.windows, now.astimezone(ZoneInfo(spec.time_zone))):
             return
-        cursor = self._cursor(key)
+        cursor = self._cursor(key, now)
         found = Look(self._store, key, on, since, now).after(cursor)
         times = [at for at in found.times if spec.catch_up != "none" or at >= self._watched]
         if not times or suspended(spec.suspend, now):
@@ -103,9 +134,12 @@ class Starter:
         if begins <= now:
             self._start(key, spec, found.cursor, last, begins, trigger="event")
 
-    def _cursor(self, key: ObjectKey) -> str | None:
-        """How far a schedule has come."""
-        return self._dealt.get(key) or self._store.cursor(key)
+    def _cursor(self, key: ObjectKey, now: dt.datetime) -> str | None:
+        """How far a schedule has come. Where that is ahead of the clock, the state is asked: it may be healed."""
+        dealt = self._dealt.get(key)
+        if dealt is not None and (key in self._open or position_finding(dealt, now) is None):
+            return dealt
+        return self._store.cursor(key)
 
     def _start(
         self,

@@ -35,6 +35,10 @@ def secrets_of(auth: Auth, secret: SecretUses) -> dict[str, Secret]:
 
 def note_credential(facilities: Facilities, key: ObjectKey, secrets: Mapping[str, Secret]) -> None:
     """Notes that an AuthConfig's secrets are these now. Their digest tells nothing without the tenant's key."""
+    facilities.store.see_credential(key, digest_of(facilities, key, secrets), rfc3339())
+
+
+def digest_of(facilities: Facilities, key: ObjectKey, secrets: Mapping[str, Secret]) -> str:
+    """The digest of an AuthConfig's secrets that the state keeps of them."""
     text = json.dumps([[name, secrets[name].reveal()] for name in sorted(secrets)])
-    digest = hmac.new(facilities.keys.credential_key(key.tenant), text.encode(), hashlib.sha256).hexdigest()
-    facilities.store.see_credential(key, digest, rfc3339())
+    return hmac.new(facilities.keys.credential_key(key.tenant), text.encode(), hashlib.sha256).hexdigest()

@@ -1,8 +1,7 @@
 """Drift: what is really at a flow's destination against what its last run left there. Nothing is changed.
 
-A difference has a cause, which says whose move it is: an `actor` took away or altered what runs had written; the
-`contract` with the source is broken, as the last run found; `noise` is there besides, and hinders nobody. What is
-declared and not applied yet is no drift: that is what `plan` shows.
+An `actor` took away or altered what runs had written; the `contract` with the source is broken, as the last run found;
+`noise` is there besides (see `model/drift.py`). What is declared and not applied yet is no drift: `plan` shows that.
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import Checkpoint
 from syncline.kinds.drift import Drift, Reaction
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
 from syncline.kinds.tenant import TenantSpec
 from syncline.model.condition import SOURCE_CHANGED
+from syncline.model.drift import Finding, ObjectDrift, can_heal
 from syncline.model.errors import SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
 from syncline.model.key import ObjectKey
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from syncline.sdk.destination import Destination
     from syncline.state.store import RunRecord
 
-Cause = Literal["actor", "contract", "noise"]
 #: Finished runs that are looked at for one that wrote rows.
 _LOOKED_AT = 20
 #: The place of findings about the rows of a table.
@@ -41,46 +40,20 @@ ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One difference: whose doing, what differs, and how. `lost`: reading everything again would bring it back."""
-
-    cause: Cause
-    place: str
-    message: str
-    lost: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FlowDrift:
-    """What was found of a flow. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet.
+class FlowDrift(ObjectDrift):
+    """What was found of a flow, at its destination `to`.
 
     `appends`: reading everything again would write every row that is still there once more. `rows` is what there is to
     say of rows that were compared with the source, or weren't, where that was asked for.
     """
 
-    key: ObjectKey
-    to: str
-    findings: tuple[Finding, ...] = ()
-    unknown: str = ""
     appends: bool = False
     rows: str = ""
 
     @property
-    def drifted(self) -> bool:
-        """Whether something differs that matters."""
-        return any(finding.cause != "noise" for finding in self.findings)
-
-    @property
-    def acted(self) -> tuple[Finding, ...]:
-        """What somebody took away or altered."""
-        return tuple(finding for finding in self.findings if finding.cause == "actor")
-
-    @property
     def healable(self) -> bool:
         """Whether reading everything again would bring back all that differs."""
-        if self.unknown or self.appends or not self.acted:
-            return False
-        return all(finding.lost for finding in self.findings if finding.cause != "noise")
+        return not self.appends and can_heal(self)
 
 
 def terms_of(desired: Desired, flow: Flow) -> Drift:

@@ -13,6 +13,7 @@ from syncline.kinds.carrying import Carrying
 from syncline.kinds.request import Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
+from syncline.kinds.webhooks import Registering
 from syncline.model.kind import Kind
 
 
@@ -246,6 +247,10 @@ class ConnectorSpec(Spec):
     notify: Annotated[
         Carrying | None,
         Field(description="How messages are sent through an HTTP API. Absent: subscriptions can't notify through it."),
+    ] = None
+    webhooks: Annotated[
+        Registering | None,
+        Field(description="How webhooks are registered at an HTTP API. Absent: integrations can't declare any."),
     ] = None
     streams: Annotated[
         dict[StreamName, RestStream], Field(description="Streams of an HTTP API that flows can read, by name.")

@@ -39,3 +39,19 @@ class Drift(Spec):
         return Drift(
             every=self.every or default.every, tables=self.tables or default.tables, rows=self.rows or default.rows
         )
+
+
+class TenantDrift(Drift):
+    """What is done where things aren't as they were left: at destinations of a tenant's flows, and elsewhere."""
+
+    webhooks: Annotated[
+        Reaction | None,
+        Field(description="Reaction to webhooks that somebody deleted, changed or disabled; report where nobody says."),
+    ] = None
+    schedules: Annotated[
+        Reaction | None,
+        Field(
+            description="Reaction to a schedule whose position is ahead of the clock, or can't be read, so that it "
+            "starts nothing: report, or heal by going on from now."
+        ),
+    ] = None

@@ -12,6 +12,7 @@ from syncline.kinds.handling import Handling
 from syncline.kinds.stream import FileStream
 from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import HostPattern
+from syncline.kinds.webhooks import RemoteWebhook
 from syncline.model.kind import Kind, Reference
 
 #: `helpdesk`, `helpdesk@1.3.0`, `helpdesk@^1.3`, `helpdesk@~1.3.2`, `helpdesk@>=1.2 <2`.
@@ -119,6 +120,13 @@ class IntegrationSpec(Spec):
     tables: Annotated[
         dict[StreamName, TableStream],
         Field(description="Tables and queries that are read, by the stream's name; for the runtime sql only."),
+    ] = {}
+    webhooks: Annotated[
+        dict[Name, RemoteWebhook],
+        Field(
+            description="Webhooks that `syncline serve` registers at an HTTP API and keeps registered, by a name of "
+            "ours; one that is left out is deleted there."
+        ),
     ] = {}
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.base import DataClass, Duration, Form, Glob, Name, Rate, Share, Spec
 from syncline.kinds.changes import Changes
-from syncline.kinds.drift import Drift
+from syncline.kinds.drift import TenantDrift
 from syncline.kinds.handling import Purpose, Transfer
 from syncline.kinds.suspend import Suspend
 from syncline.model.kind import Kind, Reference
@@ -224,9 +224,12 @@ class TenantSpec(Spec):
         Changes, Field(description="Approvals that changes need, and when they may be applied, by a daemon.")
     ] = Changes.model_construct()
     drift: Annotated[
-        Drift,
-        Field(description="What is done where destinations of its flows aren't as runs left them; a flow may differ."),
-    ] = Drift.model_construct()
+        TenantDrift,
+        Field(
+            description="What is done where destinations of its flows aren't as runs left them, and webhooks and "
+            "schedules not as declared; a flow or a webhook may differ."
+        ),
+    ] = TenantDrift.model_construct()
     policies: Annotated[
         tuple[Name, ...], Field(description="Policies that bind it, besides the shared ones of the repository.")
     ] = ()

@@ -28,6 +28,7 @@ from syncline.kinds.subscription import SubscriptionSpec
 from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import TenantSpec
+from syncline.kinds.webhooks import REQUESTS
 from syncline.kinds.window import Windows
 from syncline.kinds.write import VERBS
 from syncline.manifests import auth_expressions, cron, versions
@@ -115,6 +116,9 @@ def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
         yield Problem("SYN202", (*SPEC, "http"), "a connector with the runtime rest needs the field 'http'")
     if spec.check is not None:
         yield from _exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
+    for name in REQUESTS if spec.webhooks is not None else ():
+        if (request := getattr(spec.webhooks, name)) is not None:
+            yield from _exactly_one(request, METHODS, (*SPEC, "webhooks", name), "a request")
     yield from check_content(spec)
     for index, offer in enumerate(spec.auth):
         if isinstance(offer, Spec):

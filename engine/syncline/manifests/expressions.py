@@ -13,6 +13,7 @@ from syncline.kinds.carrying import Say
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
+from syncline.kinds.webhooks import REQUESTS
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
 from syncline.manifests import auth_expressions
 from syncline.manifests.desired import Desired
@@ -52,6 +53,9 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
         yield from texts_of(spec.check, ("spec", "check"))
     for name, say in _says(spec):
         yield from texts_of(say, ("spec", "notify", name))
+    for name in REQUESTS if spec.webhooks is not None else ():
+        if (request := getattr(spec.webhooks, name)) is not None:
+            yield from texts_of(request, ("spec", "webhooks", name))
     for name, stream in spec.streams.items():
         path = ("spec", "streams", name)
         yield from texts_of(stream, path)
@@ -86,6 +90,9 @@ def _queries(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
     for name, say in _says(spec):
         if say.ref is not None:
             yield ("spec", "notify", name, "ref"), say.ref
+    for name in ("id", "url", "events", "active") if spec.webhooks is not None else ():
+        if (text := getattr(spec.webhooks, name)) is not None:
+            yield ("spec", "webhooks", name), text
     for name, stream in spec.streams.items():
         yield from _paging(stream, ("spec", "streams", name))
         yield from _content_queries(stream, ("spec", "streams", name))

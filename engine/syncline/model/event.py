@@ -46,6 +46,9 @@ class Action(StrEnum):
     connector_check = "connector.check"
     connector_read = "connector.read"
     drift_observe = "drift.observe"
+    drift_heal = "drift.heal"
+    webhook_register = "webhook.register"
+    webhook_delete = "webhook.delete"
     auth_login = "auth.login"
     auth_logout = "auth.logout"
     secret_use = "secret.use"  # noqa: S105 - the name of an action
@@ -154,6 +157,9 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.connector_check: _Class(*_API, 2, "Read"),
     Action.connector_read: _Class(*_API, 2, "Read"),
     Action.drift_observe: _Class(*_API, 2, "Read"),
+    Action.drift_heal: _Class(*_API, 3, "Update"),
+    Action.webhook_register: _Class(*_API, 3, "Update"),
+    Action.webhook_delete: _Class(*_API, 4, "Delete"),
     Action.auth_login: _Class(*_API, 3, "Update"),
     Action.auth_logout: _Class(*_API, 4, "Delete"),
     Action.secret_use: _Class(*_API, 2, "Read"),

@@ -1,34 +1,103 @@
-"""Looking at the destination of a flow, and saying in its conditions what was found."""
+"""Looking at what is really there, and saying in an object's conditions what was found.
+
+Looked at are the destinations of flows, the webhooks that integrations have at their systems, the positions of
+schedules, credentials whose age is watched, and tenants' data keys.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import datetime as dt
+from typing import TYPE_CHECKING, Final
 
-from syncline.executor.drift import FlowDrift, observe_flow
+from syncline.executor.admission import tenant_spec
+from syncline.executor.drift import observe_flow
+from syncline.executor.key_drift import observe_credential, observe_tenant_key
+from syncline.executor.schedule_drift import heal_schedule, observe_schedule
+from syncline.executor.webhooks import observe_webhooks, registered
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.schedule import ScheduleSpec
+from syncline.manifests.flow import side_of
+from syncline.manifests.webhooks import webhooks_of
+from syncline.model.drift import ObjectDrift
+from syncline.reconciler.rotation import rotation_of
 from syncline.reconciler.status import after_look
 
 if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
-    from syncline.state.store import StateStore
+    from syncline.model.manifest import Manifest
+    from syncline.state.store import StateReader, StateStore
 
 #: Findings that a condition names; the others are counted.
 _NAMED = 3
+#: Time between looks at webhooks where the tenant says nothing of it: they are declared, so that they are kept.
+WEBHOOKS_EVERY: Final = "1h"
 
 
-def look(engine: Engine, store: StateStore, key: ObjectKey) -> FlowDrift:
+def look(engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None = None) -> ObjectDrift:
     """
-    What differs at the destination of an applied flow; `store` keeps the condition. Nothing is changed there.
+    What differs of an applied object; `store` keeps the condition. Where it couldn't be looked at, what was said last
+    stays.
 
-    Where it couldn't be looked at, what was said last stays.
+    Changes nothing where `heal` is None. False: what is declared of webhooks is carried out, and what its declared
+    reaction says is healed, but for flows, which runs heal. True: so is all that can be.
     """
-    found = observe_flow(engine, key)
+    found = _observe(engine, store, key, heal=heal)
     if not found.unknown:
         after_look(store, engine.applied(), key, _summary(found))
     return found
 
 
-def _summary(found: FlowDrift) -> str:
+def looked_at(applied: Applied, store: StateReader) -> dict[ObjectKey, str | None]:
+    """What there is to look at beside flows, and how often the daemon does; None: only when somebody asks."""
+    found: dict[ObjectKey, str | None] = {}
+    for key, manifest in applied.desired.objects.items():
+        every = tenant_spec(applied.desired, key.name if key.kind == "Tenant" else key.tenant).drift.every
+        match key.kind:
+            case "Integration" if webhooks_of(manifest) or _left_over(applied, store, manifest):
+                found[key] = every or WEBHOOKS_EVERY
+            case "Schedule" if isinstance(manifest.spec, ScheduleSpec) and manifest.spec.on is None:
+                found[key] = every
+            case "AuthConfig" if rotation_of(manifest) is not None:
+                found[key] = every
+            case "Tenant":
+                found[key] = every
+            case _:
+                pass  # nothing of it is anywhere but here
+    return found
+
+
+def _observe(engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None) -> ObjectDrift:
+    match key.kind:
+        case "Integration":
+            return observe_webhooks(engine, store, key, heal=heal)
+        case "Schedule":
+            now = dt.datetime.now(dt.UTC)
+            found = observe_schedule(engine, key, now)
+            declared = tenant_spec(engine.applied().desired, key.tenant).drift.schedules == "heal"
+            if found.findings and (heal or (heal is not None and declared)):
+                heal_schedule(engine, store, key, now)
+                return observe_schedule(engine, key, now)
+            return found
+        case "AuthConfig":
+            return observe_credential(engine, key)
+        case "Tenant":
+            return observe_tenant_key(engine, key)
+        case _:
+            return observe_flow(engine, key)
+
+
+def _left_over(applied: Applied, store: StateReader, manifest: Manifest) -> bool:
+    """Whether webhooks may be registered that an integration doesn't declare any more."""
+    side = side_of(applied.desired, manifest, "")
+    connector = side.connector.spec if side is not None else None
+    if not isinstance(connector, ConnectorSpec) or connector.webhooks is None:
+        return False
+    return bool(registered(store.cursor(manifest.key)))
+
+
+def _summary(found: ObjectDrift) -> str:
     said = [f"{finding.place}: {finding.message}" for finding in found.acted]
     more = [f"{len(said) - _NAMED} more"] if len(said) > _NAMED else []
     return "; ".join([*said[:_NAMED], *more])

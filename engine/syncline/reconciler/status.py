@@ -352,6 +352,11 @@ def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status])
             yield Occurrence(key, Mood.normal, ready.reason, "the commit is applied", ready.revision)
 
 
+def _as_left(key: ObjectKey) -> str:
+    """What is told when nothing differs any more."""
+    return "its destination is as its runs left it" if key.kind in {"Sync", "Import"} else "all is as it was left"
+
+
 def _drifted(before: Status, after: Status) -> Iterator[Occurrence]:
     """What there is to tell where a destination began or ceased to differ, or differs in another way than before."""
     was, now = before.condition(ConditionType.drifted), after.condition(ConditionType.drifted)
@@ -360,7 +365,7 @@ def _drifted(before: Status, after: Status) -> Iterator[Occurrence]:
     if now.status is Truth.true:
         yield Occurrence(after.key, Mood.warning, "Drifted", now.message, now.revision)
     elif was is not None and was.status is Truth.true:
-        yield Occurrence(after.key, Mood.normal, "DriftGone", "its destination is as its runs left it", now.revision)
+        yield Occurrence(after.key, Mood.normal, "DriftGone", _as_left(after.key), now.revision)
 
 
 def _reminded(old: Status | None, status: Status) -> Iterator[Occurrence]:

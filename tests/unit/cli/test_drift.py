@@ -37,4 +37,4 @@ def test_what_a_person_sees(tmp_path, shell):
 def test_nothing_applied(tmp_path, shell):
     """Where nothing is applied there is nothing to look at."""
     found = shell("--root", str(tmp_path), "drift")
-    assert (found.code, found.out) == (0, "No sync or import is applied.\n")
+    assert (found.code, found.out) == (0, "Nothing that could be looked at is applied.\n")

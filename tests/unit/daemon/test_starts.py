@@ -10,7 +10,9 @@ import pytest
 
 from syncline import workflow
 from syncline.daemon import workers
+from syncline.daemon.scheduled import schedules
 from syncline.daemon.starts import Starter
+from syncline.daemon.timetable import Timetable
 from syncline.daemon.workers import Start
 from syncline.executor.engine import Engine
 from syncline.executor.halt import Halt
@@ -68,6 +70,11 @@ def settled(engine, instant):
         time.sleep(0.01)
 
 
+def besides(said):
+    """What was said, without what is said of a test's clock, which goes ahead of the machine's."""
+    return [line for line in said if not line.startswith("the clock ")]
+
+
 def test_a_start_runs_once_and_moves_the_cursor(engine):
     """What is due runs as `schedule`; looking again, also from another process, starts nothing until the next hour."""
     said: list[str] = []
@@ -82,7 +89,7 @@ def test_a_start_runs_once_and_moves_the_cursor(engine):
 
     (run,) = engine.facilities.store.runs()
     assert (run.key, run.trigger, run.counts.read) == (IMPORT, "schedule", 1)
-    assert said == ["acme/Import/customers: 1 read, 1 written, 0 rejected"]
+    assert besides(said) == ["acme/Import/customers: 1 read, 1 written, 0 rejected"]
 
 
 def test_a_start_that_did_not_end_comes_again(engine):
@@ -107,9 +114,43 @@ def test_a_flow_that_is_under_way_is_not_started_twice(engine):
     starter.tick(hour(engine, 2))
     starter.tick(hour(engine, 2) + dt.timedelta(minutes=1))
 
-    assert len(said) == 1
-    assert "still running" in said[0]
-    assert f"{hour(engine, 2):%H:%M}" in said[0]
+    (line,) = besides(said)
+    assert "still running" in line
+    assert f"{hour(engine, 2):%H:%M}" in line
+
+
+@pytest.mark.parametrize(("catch_up", "made"), [("none", 0), ("last", 1), ("all", 5)])
+def test_a_clock_that_goes_ahead(engine, tmp_path, catch_up, made):
+    """Starts that a clock passes over at once are as those that were missed: `catchUp` says which of them are made."""
+    texts = SCHEDULE.replace("every: 1h", f"every: 1h, concurrency: allow, catchUp: {catch_up}")
+    workflow.apply(repository.write(tmp_path, {**repository.CUSTOMERS, "schedule.yaml": texts}))
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 0, said.append, monotonic=lambda: 0.0)
+    starter.tick(first)
+    starter.tick(first + dt.timedelta(hours=5, minutes=30))
+    begun = [line for line in said if "passed over" not in line]
+    assert begun == ["the clock went ahead by 19,800 s: schedules' catchUp decides about the starts between"]
+    due = Timetable(str(HOURLY), dict(schedules(engine.applied().desired))[HOURLY]).due(
+        first, starter._watched, first + dt.timedelta(hours=5, minutes=30)
+    )
+    assert len(due) == made
+
+
+def test_a_clock_that_goes_back(engine):
+    """What has started doesn't start again while the clock goes through the same hours once more."""
+    said: list[str] = []
+    first = hour(engine, 1)
+    starter = Starter(engine, first, 2, said.append, monotonic=lambda: 0.0)
+    starter.tick(first)
+    settled(engine, first)
+    starter.tick(first - dt.timedelta(hours=2))
+    assert said[-1] == "the clock went back by 7,200 s: what has started doesn't start again"
+    for minutes in (60, 119, 120, 121):
+        starter.tick(first - dt.timedelta(hours=2) + dt.timedelta(minutes=minutes))
+    assert starter.drain(30)
+    assert len(engine.facilities.store.runs()) == 1
+    assert cursor(engine) == first
 
 
 def test_a_run_that_fails_is_told_of_and_is_over(engine, tmp_path):
@@ -242,7 +283,7 @@ def test_a_schedule_that_comes_again_begins_anew(engine, tmp_path):
         workflow.apply(repository.write(tmp_path, texts))
         starter.tick(first - dt.timedelta(seconds=1))
     assert cursor(engine) is None
-    assert starter._cursor(HOURLY) is None
+    assert starter._cursor(HOURLY, first) is None
     starter.close()
 
 

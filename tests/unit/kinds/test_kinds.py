@@ -27,6 +27,7 @@ SHARED_MODULES = {
     "rule",
     "stream",
     "table",
+    "webhooks",
     "write",
     "suspend",
     "window",

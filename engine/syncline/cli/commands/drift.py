@@ -12,10 +12,11 @@ from syncline.cli.exit import Exit
 from syncline.cli.output.jsontext import to_json
 
 if TYPE_CHECKING:
-    from syncline.executor.drift import FlowDrift
+    from syncline.model.drift import ObjectDrift
+    from syncline.model.key import ObjectKey
 
 
-@click.command(short_help="Compare destinations with what runs left there.")
+@click.command(short_help="Compare what is really there with what was left there.")
 @click.argument("name", required=False, metavar="[[TENANT/]KIND/NAME]")
 @click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
 @click.option(
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
 )
 @click.option("--adopt", is_flag=True, help="Make a commit that declares columns away that were dropped there.")
 @click.option("--branch", default="", metavar="NAME", help="Branch of that commit; adopt-NAME by default.")
+@click.option("--heal", is_flag=True, help="Bring back what can be, and look once more.")
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if something differs that matters.")
 @output("text", "json")
 @pass_app
-def drift(
+def drift(  # noqa: PLR0913 - one for each option
     app: App,
     name: str | None,
     tenant: str,
@@ -38,13 +40,20 @@ def drift(
     rows: int | None,
     adopt: bool,
     branch: str,
+    heal: bool,
     exit_code: bool,
 ) -> Exit:
-    """Look at the destination of each applied sync and import, or of one; nothing is changed there.
+    """Look at what is really there of all that is applied, or of one object; nothing is changed there.
 
-    What somebody took away or altered there is told with its cause: actor (tables, columns, rows or checkpoints that
-    are gone or no longer fit), contract (the last run found that the source isn't as declared) or noise (what is there
-    besides). The condition Drifted of each follows.
+    That is the destination of each sync and import, the webhooks that integrations have at their systems, the positions
+    of schedules, credentials whose age is watched, and the tenants' data keys. The condition Drifted of each follows.
+
+    What differs is told with its cause: intent (it is declared, and not carried out yet), actor (somebody took it away
+    or altered it), contract (the last run found that the source isn't as declared) or noise (what is there besides).
+
+    With --heal, what can be is brought back: a flow by a run that reads everything again, webhooks by registering them,
+    a schedule by going on from now. Webhooks that aren't registered yet are, and those that aren't declared any more
+    are deleted.
 
     With --rows, records are read from the start of each source, mapped and compared with the rows of their keys, one by
     one; nothing is written. Rows that differ were changed at the destination, or at the source since the last run.
@@ -55,28 +64,35 @@ def drift(
     Changes of manifests that aren't applied yet are for `syncline plan`.
     """
     from syncline import workflow
-    from syncline.cli.names import FLOWS, find_object
+    from syncline.cli.names import find_object
     from syncline.cli.output.drift import drift_data, render_drift
 
     if adopt and name is None:
         raise click.UsageError("--adopt needs the name of a sync or an import.")
     settings = app.settings()
-    keys = [o.key for o in workflow.objects(settings) if o.key.kind in FLOWS and tenant in {"", o.key.tenant}]
+    keys = [key for key in workflow.drifting(settings) if tenant in {"", key.tenant, _tenant_of(key)}]
     if name is not None:
-        keys = [find_object(name, keys, kinds=FLOWS, tenant=tenant)]
-    found = workflow.drift(settings, keys, rows=rows or 0) if keys else ()
+        keys = [find_object(name, keys, tenant=tenant)]
+    found = workflow.drift(settings, keys, rows=rows or 0, heal=heal) if keys else ()
+    if name is None:  # of tenants' keys there is nothing to say where they are as they should be
+        found = tuple(one for one in found if one.key.kind != "Tenant" or one.findings)
     if adopt:
         return _adopt(app, found, branch)
     if form == "json":
         app.say(to_json([drift_data(flow) for flow in found]))
     elif not found:
-        app.say("No sync or import is applied.")
+        app.say("Nothing that could be looked at is applied.")
     else:
         app.say(render_drift(found, app.paint))
     return Exit.changes if exit_code and any(flow.drifted for flow in found) else Exit.ok
 
 
-def _adopt(app: App, found: tuple[FlowDrift, ...], branch: str) -> Exit:
+def _tenant_of(key: ObjectKey) -> str:
+    """The tenant that an object is about."""
+    return key.name if key.kind == "Tenant" else key.tenant
+
+
+def _adopt(app: App, found: tuple[ObjectDrift, ...], branch: str) -> Exit:
     from syncline import workflow
     from syncline.cli.output.text import visible
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from syncline.sdk.notice import Notifier
     from syncline.sdk.reached import Reached
     from syncline.sdk.source import Instance, Source, SourceRequest
+    from syncline.sdk.webhooks import Webhooks
 
 
 def open_source(instance: Instance, request: SourceRequest) -> Source:
@@ -41,4 +42,19 @@ def open_notifier(instance: Instance) -> Notifier:
     return RestNotifier(instance)
 
 
-RUNTIME = Runtime("rest", open_source, open_destination, check, transactional=False, open_notifier=open_notifier)
+def open_webhooks(instance: Instance) -> Webhooks:
+    """Opens an API for webhooks; its connector declares `webhooks`."""
+    from syncline.connectors.rest.webhooks import RestWebhooks
+
+    return RestWebhooks(instance)
+
+
+RUNTIME = Runtime(
+    "rest",
+    open_source,
+    open_destination,
+    check,
+    transactional=False,
+    open_notifier=open_notifier,
+    open_webhooks=open_webhooks,
+)

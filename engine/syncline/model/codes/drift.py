@@ -1,4 +1,4 @@
-"""Codes of drift, of adopting what is there, and of going back to earlier positions (SYN750 to SYN759)."""
+"""Codes of drift, and of adopting what is there (SYN750 to SYN759), and of webhooks at systems (SYN790 to SYN798)."""
 
 from __future__ import annotations
 
@@ -30,5 +30,25 @@ CODES: tuple[Code, ...] = (
         "What somebody did at the destination can't be a change of a manifest. Only a dropped column can, by leaving "
         "out the field that is mapped to it, where the mapping is committed and has its fields one below the other.",
         "Change the manifest by hand, or bring back what is gone: `syncline run --full-refresh`.",
+    ),
+    Code(
+        "SYN790",
+        "webhooks that can't be registered",
+        "An integration declares webhooks that are to be registered at its system. How that is done is for its "
+        "connector to say, under `webhooks`, and this one doesn't, or it names a stream that isn't there.",
+        "Declare `webhooks` in the connector, or leave them out of the integration.",
+    ),
+    Code(
+        "SYN791",
+        "a webhook that was refused",
+        "The system refused to register, change or delete a webhook. What it says is in the message.",
+        "Look at the webhook's URL and events, and at what the credentials may do there. The next look tries again.",
+    ),
+    Code(
+        "SYN792",
+        "webhooks that can't be read",
+        "The stream that lists the webhooks of a system gives something that has no id or no URL, can't be read, or is "
+        "far too long. Without knowing what is there, nothing is registered, as it might be there already.",
+        "Look at `webhooks` of the connector: at its stream, and at the expressions id and url.",
     ),
 )

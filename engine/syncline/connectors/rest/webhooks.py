@@ -1,0 +1,131 @@
+"""Webhooks that are registered at an HTTP API, as its connector declares under `webhooks`."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from syncline.connectors.rest.opening import once, open_client
+from syncline.connectors.rest.requests import base_url, compile_request, connector_of
+from syncline.connectors.rest.source import RestSource
+from syncline.connectors.rest.write_judge import Judged, WriteJudge
+from syncline.kinds.webhooks import REQUESTS
+from syncline.model.errors import Invalid, Stalled, SynclineError
+from syncline.sdk.clock import Clock, SystemClock
+from syncline.sdk.source import Instance, SourceRequest, plain
+from syncline.sdk.webhooks import Wanted, Webhook
+from syncline.sdk.whole import COLUMN, WHOLE, as_record
+
+if TYPE_CHECKING:
+    from syncline.connectors.rest.requests import RequestPlan
+    from syncline.sdk.http import Transport
+
+#: Most webhooks of an account that are looked at.
+MOST: Final = 10_000
+_GONE: Final = frozenset({404, 410})
+
+
+class RestWebhooks:
+    """See `Webhooks`. Transport, clock and chance are parameters for tests: a real one of each by default.
+
+    A change is asked for once: what fails, the next look tries again.
+    """
+
+    def __init__(
+        self,
+        instance: Instance,
+        *,
+        transport: Transport | None = None,
+        clock: Clock | None = None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        import jmespath
+
+        spec, http = connector_of(instance)
+        if spec.webhooks is None:
+            raise Invalid(
+                f"no webhooks can be registered at {instance.name}",
+                code="SYN790",
+                help="Declare `webhooks` in its connector, or leave them out of the integration.",
+            )
+        self._declared = declared = spec.webhooks
+        self._instance = instance
+        self._transport, self._clock = transport, clock or SystemClock()
+        expressions = {name: getattr(declared, name) for name in ("id", "url", "events", "active")}
+        self._expressions = {name: jmespath.compile(text) for name, text in expressions.items() if text is not None}
+        base = base_url(instance, http)
+        self._plans: dict[str, RequestPlan] = {
+            name: compile_request(request, base, http, what=f"webhooks.{name}")
+            for name in REQUESTS
+            if (request := getattr(declared, name)) is not None
+        }
+        self._config = plain(instance.config)
+        self._client = open_client(once(instance), transport=transport, clock=self._clock, chance=chance)
+        self._judge = WriteJudge(http.errors, self._client.judge, self._client.hide)
+
+    def there(self) -> tuple[Webhook, ...]:
+        request = SourceRequest(self._declared.stream, WHOLE, ())
+        source = RestSource(self._instance, request, transport=self._transport, clock=self._clock)
+        try:
+            found: list[Webhook] = []
+            for batch in source.read(None):
+                found += [self._webhook(as_record(row[COLUMN])) for row in batch.frame.to_dicts()]
+                if batch.malformed or len(found) > MOST:
+                    raise self._unreadable("records that can't be read" if batch.malformed else f"more than {MOST:,}")
+            return tuple(found)
+        finally:
+            source.close()
+
+    def register(self, wanted: Wanted) -> None:
+        if wanted.id and "update" not in self._plans:
+            self.delete(wanted.id)
+            self._ask("create", wanted)
+        else:
+            self._ask("update" if wanted.id else "create", wanted)
+
+    def delete(self, id: str) -> None:  # noqa: A002 - the field's word
+        self._ask("delete", Wanted("", "", id=id))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _webhook(self, record: Any) -> Webhook:
+        found = {name: expression.search(record) for name, expression in self._expressions.items()}
+        id_, url, events = found["id"], found["url"], found.get("events")
+        if isinstance(id_, bool) or not isinstance(id_, str | int) or not isinstance(url, str):
+            raise self._unreadable("one without an id or a URL")
+        listed = tuple(e for e in events if isinstance(e, str)) if isinstance(events, list) else None
+        return Webhook(str(id_), url, listed, bool(found.get("active", True)))
+
+    def _unreadable(self, what: str) -> Invalid:
+        return Invalid(
+            f"{self._instance.name}: the stream {self._declared.stream} gives {what}",
+            code="SYN792",
+            help="Look at `webhooks` of the connector: at its stream, and at id and url.",
+        )
+
+    def _ask(self, name: str, wanted: Wanted) -> None:
+        """Sends one of the requests. What the answer says of the secret is said of nobody."""
+        secret = wanted.secret.reveal() if wanted.secret is not None else ""
+        about = {"name": wanted.name, "url": wanted.url, "events": list(wanted.events), "secret": secret}
+        variables: Mapping[str, Any] = {"config": self._config, "webhook": {**about, "id": wanted.id}}
+        request = self._plans[name].build(variables, {})
+        try:
+            # Where it isn't known what became of one, the next look finds it by its URL.
+            answer = self._client.fetch(request, judge=self._judge, repeat=False)
+        except SynclineError as error:
+            error.message = _hidden(error.message, secret)
+            error.args = (error.message,)
+            raise
+        assert isinstance(answer, Judged)
+        if answer.refused and not (name == "delete" and answer.status in _GONE):
+            raise Stalled(
+                _hidden(f"{self._client.place(request)}: {answer.refused}", secret),
+                code="SYN791",
+                help="Look at the webhook's events, and at what the credentials may do.",
+            )
+
+
+def _hidden(text: str, secret: str) -> str:
+    return text.replace(secret, "***") if secret else text

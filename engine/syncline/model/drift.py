@@ -1,0 +1,59 @@
+"""What a look at something found: each difference between what is there and what was left, with whose move it is.
+
+`intent`: it is declared, and not carried out yet. An `actor` took away or altered what had been left. The `contract`
+with a system is broken. `noise` is there besides, and hinders nobody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from syncline.model.key import ObjectKey
+
+Cause = Literal["intent", "actor", "contract", "noise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One difference: whose doing, what differs, and how. `lost`: healing would bring it back."""
+
+    cause: Cause
+    place: str
+    message: str
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDrift:
+    """What was found of an object. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet.
+
+    `to` is where that was, for people; '' where the object itself says so.
+    """
+
+    key: ObjectKey
+    to: str = ""
+    findings: tuple[Finding, ...] = ()
+    unknown: str = ""
+
+    @property
+    def drifted(self) -> bool:
+        """Whether something differs that matters."""
+        return any(finding.cause != "noise" for finding in self.findings)
+
+    @property
+    def acted(self) -> tuple[Finding, ...]:
+        """What somebody took away or altered."""
+        return tuple(finding for finding in self.findings if finding.cause == "actor")
+
+    @property
+    def healable(self) -> bool:
+        """Whether healing would bring back all that differs."""
+        return can_heal(self)
+
+
+def can_heal(found: ObjectDrift) -> bool:
+    """Whether somebody did something, and healing would bring back all that differs."""
+    if found.unknown or not found.acted:
+        return False
+    return all(finding.lost for finding in found.findings if finding.cause not in {"noise", "intent"})

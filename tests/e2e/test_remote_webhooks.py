@@ -1,0 +1,206 @@
+"""Webhooks at a system: registered as they are declared, looked at, and brought back where somebody changed them there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from syncline import workflow
+from syncline.model.condition import ConditionType, Truth
+from syncline.model.key import ObjectKey
+from tests.e2e.house import audit_events, audit_ok, build, settings_of
+from tests.e2e.test_serve import Remote, serving, until
+from tests.hook_server import TOKEN, forge, manifests
+from tests.look import Look
+
+FORGE = ObjectKey("acme", "Integration", "forge")
+URL = "https://syncline.example.com/hook"
+SECRET = "{secretRef: {provider: env, key: HOOK_SECRET}}"
+PUSH = f"{{push: {{url: '{URL}', events: [push], secret: {SECRET}}}}}"
+CANARY = "canary-0f2b7c-of-the-hook"
+
+
+@pytest.fixture
+def host(monkeypatch):
+    monkeypatch.setenv("FORGE_TOKEN", TOKEN)
+    monkeypatch.setenv("HOOK_SECRET", CANARY)
+    with forge() as found:
+        yield found
+
+
+def applied(root, texts):
+    settings = with_secret(build(root, texts), CANARY)
+    workflow.apply(settings)
+    return settings
+
+
+def with_secret(settings, secret):
+    return replace(settings, environ={**settings.environ, "FORGE_TOKEN": TOKEN, "HOOK_SECRET": secret})
+
+
+def found(settings, *, heal=False):
+    (one,) = workflow.drift(settings, [FORGE], heal=heal)
+    return one
+
+
+def findings(settings):
+    one = found(settings)
+    assert not one.unknown
+    return [(finding.cause, finding.place, finding.message) for finding in one.findings]
+
+
+def test_what_is_declared_is_registered_and_kept(host, tmp_path):
+    """A look alone changes nothing; healing registers, and then nothing differs. The system gets the secret, once."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    assert findings(settings) == [("intent", "webhook push", "it isn't registered yet")]
+    assert not host.changes()
+
+    assert not found(settings, heal=True).findings
+    assert host.changes() == ["POST /api/v1/repos/acme/flows/hooks"]
+    assert (host.hooks[1]["config"]["url"], host.hooks[1]["events"], host.secrets[1]) == (URL, ["push"], CANARY)
+    assert not found(settings, heal=True).findings
+    assert len(host.changes()) == 1
+    assert audit_ok(settings)
+    assert [e["metadata"]["event_code"] for e in audit_events(settings)].count("webhook.register") == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"active": False}, "it is disabled"),
+        ({"events": ["push", "issues"]}, "it is sent issues, push instead of push"),
+        (
+            {"config": {"url": "https://elsewhere.example/x?token=abc"}},
+            "it is sent to another URL, at elsewhere.example",
+        ),
+    ],
+)
+def test_what_somebody_changed_there(host, tmp_path, change, message):
+    """Disabled, of other events, sent elsewhere: an actor's doing, told without what may be secret, and undone."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    found(settings, heal=True)
+    host.change(1, change)
+
+    assert findings(settings) == [("actor", "webhook push", message)]
+    status = Look(settings.state_url).statuses([FORGE])[FORGE].condition(ConditionType.drifted)
+    assert status is not None
+    assert (status.status, status.message) == (Truth.true, f"webhook push: {message}")
+    assert not found(settings, heal=True).findings
+    assert (host.hooks[1]["active"], host.hooks[1]["events"], host.hooks[1]["config"]["url"]) == (True, ["push"], URL)
+    status = Look(settings.state_url).statuses([FORGE])[FORGE].condition(ConditionType.drifted)
+    assert status is not None
+    assert status.status is Truth.false
+
+
+def test_what_somebody_deleted_there_comes_back(host, tmp_path):
+    """A webhook that is gone is registered again, also where others' fill several pages; theirs are left alone."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    for number in range(3):
+        host.add({"events": ["push"], "active": True, "config": {"url": f"https://ci.example/{number}"}})
+    found(settings, heal=True)
+    del host.hooks[4]
+
+    assert findings(settings)[0] == ("actor", "webhook push", "it was deleted")
+    assert [f.cause for f in found(settings, heal=True).findings] == ["noise"] * 3
+    assert sorted(host.hooks) == [1, 2, 3, 5]
+
+
+def test_a_lost_answer_registers_nothing_twice(host, tmp_path):
+    """Where the answer to a registration is lost, the next look finds the webhook by its URL and takes it over."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    host.dies_after = "POST"
+    assert "SYN" in found(settings, heal=True).unknown
+    host.dies_after = ""
+
+    assert findings(settings) == [("intent", "webhook push", "it is there, and isn't taken over yet")]
+    assert not found(settings, heal=True).findings
+    assert list(host.hooks) == [1]
+
+
+def test_a_replaced_secret_is_sent_anew(host, tmp_path):
+    """The system shows no secrets; that the declared one is another than was registered is known all the same."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    found(settings, heal=True)
+    settings = with_secret(settings, "another-" + CANARY)
+
+    assert findings(settings) == [("intent", "webhook push", "its secret was replaced since it was registered")]
+    assert not found(settings, heal=True).findings
+    assert host.secrets == {1: "another-" + CANARY}
+
+
+def test_what_is_not_declared_any_more_is_deleted(host, tmp_path):
+    """One that is left out of the integration is deleted there, even where it was the last; one gone already is none."""
+    two = PUSH.replace("{push:", "{other: {url: 'https://syncline.example.com/other', events: [issues]}, push:")
+    settings = applied(tmp_path, manifests(host, two))
+    found(settings, heal=True)
+    assert len(host.hooks) == 2
+
+    settings = applied(tmp_path, manifests(host, PUSH))
+    assert findings(settings) == [("intent", "webhook other", "it isn't declared any more")]
+    assert not found(settings, heal=True).findings
+    assert [hook["config"]["url"] for hook in host.hooks.values()] == [URL]
+
+    settings = applied(tmp_path, manifests(host, "{}"))
+    assert FORGE in workflow.drifting(settings)
+    host.hooks.clear()
+    assert not found(settings, heal=True).findings
+    assert FORGE not in workflow.drifting(settings)
+
+
+def test_a_refusal_says_why_and_shows_no_secret(host, tmp_path):
+    """What the system answers is told, but for the secret, even where it repeats it; the state doesn't hold it either."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    host.refuses = "that secret is too short"
+    one = found(settings, heal=True)
+
+    assert one.unknown.startswith("SYN791 ")
+    assert "that secret is too short: ***" in one.unknown
+    host.refuses = ""
+    found(settings, heal=True)
+    kept = Look(settings.state_url).cursor(FORGE)
+    assert kept is not None
+    assert json.loads(kept)["webhooks"]["push"]["id"] == "1"
+    assert CANARY not in kept + json.dumps(audit_events(settings))
+
+
+def test_a_connector_that_registers_none(host, tmp_path):
+    """An integration that declares webhooks its connector can't register is refused when it is validated."""
+    texts = manifests(host, PUSH)
+    texts["forge.yaml"] = texts["forge.yaml"].replace("forge@^1", "other@^1")
+    texts["other.yaml"] = texts["connector.yaml"].partition("  webhooks:")[0].replace("name: forge", "name: other")
+    found = workflow.validate(build(tmp_path, texts))
+    assert [d.code for d in found.diagnostics] == ["SYN790"]
+
+    texts = manifests(host, PUSH)
+    texts["connector.yaml"] = texts["connector.yaml"].replace("stream: hooks", "stream: hoks")
+    (problem,) = workflow.validate(build(tmp_path, texts)).diagnostics
+    assert (problem.code, problem.suggestion) == ("SYN790", "hooks")
+
+
+@pytest.mark.slow
+def test_with_a_daemon(host, tmp_path):
+    """A commit that declares a webhook registers it at once; what is deleted there comes back once that is declared."""
+    remote, root = Remote(tmp_path), tmp_path / "home"
+    root.mkdir()
+    first = remote.push(manifests(host, PUSH, tenant="{every: 1s}"))
+    with serving(root, remote) as daemon:
+        daemon.says(f"{first[:12]} is applied")
+        state = settings_of(root).state_url
+        until(lambda: Look(state).cursor(FORGE), lambda: "\n".join(daemon.said))
+        assert len(host.hooks) == 1
+        host.hooks.clear()
+
+        def drifted() -> bool:
+            known = Look(state).statuses([FORGE]).get(FORGE)
+            condition = known.condition(ConditionType.drifted) if known else None
+            return condition is not None and condition.status is Truth.true
+
+        until(drifted, lambda: "\n".join(daemon.said))
+        assert not host.hooks
+        second = remote.push(manifests(host, PUSH, tenant="{every: 1s, webhooks: heal}"))
+        daemon.says(f"{second[:12]} is applied")
+        until(lambda: len(host.hooks) == 1 and not drifted(), lambda: "\n".join(daemon.said))
+    told = [event.reason for event in Look(state).events(FORGE) if event.reason in {"Drifted", "DriftGone"}]
+    assert sorted(told) == ["DriftGone", "Drifted"]
