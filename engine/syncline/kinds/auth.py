@@ -1,7 +1,5 @@
 """AuthConfig: how to authenticate, by secret references only."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Annotated, Any, Literal
 

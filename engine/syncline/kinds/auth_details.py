@@ -4,8 +4,6 @@ The same fields stand in an AuthConfig, which has the last word: what it sets it
 declares, else the default. Texts with `{{ config.NAME }}` are filled from the integration's settings.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue

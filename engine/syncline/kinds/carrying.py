@@ -1,7 +1,5 @@
 """How messages are sent through an HTTP API: what a Connector declares so that subscriptions can notify through it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """When and by whose approval what a tenant declares may change."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

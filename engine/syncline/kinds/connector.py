@@ -1,7 +1,5 @@
 """Connector: a type of system, versioned: its configuration, authentication, streams, limits, errors, checks."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Annotated, Literal
 

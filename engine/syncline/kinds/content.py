@@ -1,7 +1,5 @@
 """What the answers of a stream hold: their format, and the shape that their records get."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

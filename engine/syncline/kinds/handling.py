@@ -1,7 +1,5 @@
 """How data is handled: what a flow uses it for, what a system does with it, what a purpose needs of it."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Import: a bulk load of files: validate first, partitions, guards, rollback window."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field

@@ -1,7 +1,5 @@
 """Integration: an instance of a connector: version range, credentials, configuration, endpoints by region, limits."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field

@@ -1,7 +1,5 @@
 """Records that an API prepares first: a job is created, polled until it is done, downloaded and deleted."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

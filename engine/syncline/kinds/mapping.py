@@ -1,7 +1,5 @@
 """Mapping: source record to target record: fields, casts, lookups, checks, classification, protection, own tests."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue

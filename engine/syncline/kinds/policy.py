@@ -1,7 +1,5 @@
 """Policy: rules over manifests, plans and data flows, in CEL; packs compose; exceptions name an owner and expire."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Annotated, Literal
 

@@ -1,7 +1,5 @@
 """How a stream of an API is read: once or for each of something, page by page, and past a cursor."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """One HTTP request, as connectors declare it for streams, checks and writes."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue

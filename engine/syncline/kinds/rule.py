@@ -1,7 +1,5 @@
 """What answers of an API mean, beyond their status."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field

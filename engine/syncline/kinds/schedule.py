@@ -1,7 +1,5 @@
 """Schedule: cron, interval or event to syncs and imports: time zone, windows, jitter, concurrency policy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Annotated, Literal
 

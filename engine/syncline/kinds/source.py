@@ -1,7 +1,5 @@
 """Source: another Git repository that the daemon follows, and what may be declared there."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Subscription: what happens, and a filter, to a message through an integration or to a webhook."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field

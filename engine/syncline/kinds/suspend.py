@@ -1,7 +1,5 @@
 """Keeping something from running for a while: part of flows, schedules, subscriptions and tenants."""
 
-from __future__ import annotations
-
 import datetime as dt
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Sync: a source stream through a mapping to a destination stream: read and write modes, deletes, conflicts, guards."""
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, Field

@@ -1,7 +1,5 @@
 """Streams of a database: a table or a query, read in the order of a key."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Tenant: regions and residency, classes of data and where they may go, quotas, access, keys, binding policies."""
 
-from __future__ import annotations
-
 import datetime as dt
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal

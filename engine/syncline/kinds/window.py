@@ -1,7 +1,5 @@
 """Windows: spans of the week in which something may, or may not, start."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal

@@ -4,8 +4,6 @@ Templates of these requests read `config`, `record` (the columns of the row), `i
 record and its version, as far as they are known) and `idempotency_key` (the same for every attempt of one effect).
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue

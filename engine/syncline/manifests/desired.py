@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from syncline.manifests.shelf import Catalog
 from syncline.manifests.versions import includes, version
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
@@ -18,10 +19,10 @@ class Desired:
     """The declared objects in the order of their keys. Equal sets of declarations have equal digests."""
 
     objects: Mapping[ObjectKey, Manifest]
-    catalog: Mapping[ObjectKey, Manifest] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=lambda: Catalog({}))
 
     @classmethod
-    def of(cls, manifests: Iterable[Manifest], catalog: Mapping[ObjectKey, Manifest]) -> Desired:
+    def of(cls, manifests: Iterable[Manifest], catalog: Catalog) -> Desired:
         """The first manifest of each key, sorted."""
         objects: dict[ObjectKey, Manifest] = {}
         for manifest in manifests:
@@ -49,23 +50,23 @@ class Desired:
 
     def connectors(self, tenant: str, name: str) -> tuple[Manifest, ...]:
         """Every version of a connector that a tenant means by a name, lowest first: all its own, or all the shared."""
-        places = ((tenant, name, False), ("", name, False), ("", name, True))
-        return next((found for place in places if (found := self._connectors.get(place))), ())
+        own = self._connectors.get((tenant, name)) or self._connectors.get(("", name))
+        shipped = None if own else self.catalog.named("Connector", name)
+        return own or ((shipped,) if shipped else ())
 
     @cached_property
-    def _connectors(self) -> Mapping[tuple[str, str, bool], tuple[Manifest, ...]]:
-        """Versions of connectors by owner, name, and whether they are the catalogue's."""
-        grouped: dict[tuple[str, str, bool], list[Manifest]] = {}
-        for objects, shipped in ((self.objects, False), (self.catalog, True)):
-            for key, manifest in objects.items():
-                if key.kind == "Connector":
-                    grouped.setdefault((key.tenant, key.base, shipped), []).append(manifest)
+    def _connectors(self) -> Mapping[tuple[str, str], tuple[Manifest, ...]]:
+        """Declared versions of connectors by owner and name."""
+        grouped: dict[tuple[str, str], list[Manifest]] = {}
+        for key, manifest in self.objects.items():
+            if key.kind == "Connector":
+                grouped.setdefault((key.tenant, key.base), []).append(manifest)
         return {place: tuple(sorted(found, key=lambda m: version(m.key.version))) for place, found in grouped.items()}
 
     def visible(self, tenant: str, kind: str) -> Iterator[str]:
         """Names of a kind that a tenant may see: its own and the shared ones, without versions."""
-        for objects in (self.objects, self.catalog):
-            yield from (key.base for key in objects if key.kind == kind and key.tenant in {"", tenant})
+        yield from (key.base for key in self.objects if key.kind == kind and key.tenant in {"", tenant})
+        yield from self.catalog.names(kind)
 
     def of_kind(self, kind: str) -> tuple[Manifest, ...]:
         """Every declared object of a kind, in the order of keys."""

@@ -5,7 +5,7 @@ Pure, and independent of the order in which manifests come. A tenant's findings 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from syncline.kinds import KIND_BY_NAME
@@ -32,6 +32,7 @@ from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
 from syncline.manifests.rollback import rollback
+from syncline.manifests.shelf import Catalog
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.writes import writes
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
@@ -56,7 +57,7 @@ class Resolved:
 def resolve(
     manifests: Iterable[Manifest],
     broken: Collection[ObjectKey] = (),
-    catalog: Mapping[ObjectKey, Manifest] | None = None,
+    catalog: Catalog | None = None,
 ) -> Resolved:
     """Resolves what was loaded. `broken` is `LoadResult.broken`; `catalog` is the shipped one by default."""
     ordered = sorted(manifests, key=lambda m: (m.key, m.place))

@@ -6,6 +6,7 @@ import pytest
 
 from syncline.manifests.load import load_text
 from syncline.manifests.resolve import resolve
+from syncline.manifests.shelf import Catalog
 from syncline.policy.conditions import check_conditions
 
 HEAD = "apiVersion: syncline/v1\nkind: Schedule\nmetadata: {name: NAME, tenant: TENANT}\n"
@@ -24,7 +25,7 @@ def after(name, before, *following, tenant="acme"):
 def found(*texts):
     """Findings, but for those about flows and tenants that these tests don't declare."""
     loaded = load_text("---\n".join(texts), "a.yaml")
-    resolved = resolve(loaded.manifests, loaded.broken, {})
+    resolved = resolve(loaded.manifests, loaded.broken, Catalog({}))
     every = [*loaded.diagnostics, *resolved.diagnostics, *check_conditions(resolved.desired)]
     return [(d.code, d.message, d.suggestion) for d in every if d.code not in {"SYN221", "SYN222"}]
 

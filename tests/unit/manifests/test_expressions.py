@@ -8,6 +8,7 @@ from syncline.manifests.catalog import catalog
 from syncline.manifests.desired import Desired
 from syncline.manifests.expressions import check_expressions
 from syncline.manifests.load import load_text
+from syncline.manifests.shelf import Catalog
 
 CONNECTOR = """\
 apiVersion: syncline/v1
@@ -50,7 +51,7 @@ def findings(text: str) -> list[tuple[str, str]]:
     """Code and place of each finding."""
     loaded = load_text(text, "api.yaml")
     assert not loaded.diagnostics
-    return [(d.code, str(d.place)) for d in check_expressions(Desired.of(loaded.manifests, {}))]
+    return [(d.code, str(d.place)) for d in check_expressions(Desired.of(loaded.manifests, Catalog({})))]
 
 
 def test_valid_expressions_give_no_finding() -> None:
@@ -109,7 +110,7 @@ def test_a_secret_setting_is_in_no_template_of_a_request(before: str, after: str
 
 def test_the_catalogue_compiles() -> None:
     """Every shipped connector passes its own check."""
-    assert check_expressions(Desired.of(catalog().values(), {})) == []
+    assert check_expressions(Desired.of(catalog().values(), Catalog({}))) == []
 
 
 AUTH = """\

@@ -95,6 +95,8 @@ def test_catalog():
     runtimes = {key.base: m.spec.runtime for key, m in shipped.items() if isinstance(m.spec, ConnectorSpec)}
 
     assert all(key.tenant == "" for key in shipped)
+    assert set(shipped.names("Policy")) >= {"baseline", "gdpr", "hipaa"}
+    assert shipped.named("Connector", "nothing") is None
     assert runtimes.items() >= {"file": "file", "sqlite": "sql", "postgresql": "sql"}.items()
 
 
