@@ -230,3 +230,31 @@ def squid(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies_system.P
     """Another, with rules about ports."""
     with proxies_system.squid(tmp_path_factory.mktemp("squid")) as system:
         yield system
+
+
+@pytest.fixture(scope="session")
+def tinyproxy_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies_system.ProxySystem]:
+    """An HTTP proxy that is spoken to over TLS."""
+    with proxies_system.tinyproxy_tls(tmp_path_factory.mktemp("tinyproxy_tls")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def squid_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies_system.ProxySystem]:
+    """Another, which speaks TLS itself."""
+    with proxies_system.squid(tmp_path_factory.mktemp("squid_tls"), tls=True) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def microsocks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies_system.ProxySystem]:
+    """A SOCKS 5 server with a password."""
+    with proxies_system.microsocks(tmp_path_factory.mktemp("microsocks")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def dante(tmp_path_factory: pytest.TempPathFactory) -> Iterator[proxies_system.ProxySystem]:
+    """Another, with rules."""
+    with proxies_system.dante(tmp_path_factory.mktemp("dante")) as system:
+        yield system

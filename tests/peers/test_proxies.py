@@ -1,9 +1,10 @@
-"""tinyproxy and Squid between Syncline and an API: tunnels, whole URLs, credentials, refusals."""
+"""Proxies of others between Syncline and an API: tunnels, whole URLs, TLS inside TLS, SOCKS, credentials, refusals."""
 
 from __future__ import annotations
 
 import socket
 from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -20,14 +21,28 @@ AUTH = "{type: basic, username: syncline, password: {secretRef: {provider: env, 
 NEAR = Egress(private=("127.0.0.1",), literals=False)
 
 
-@pytest.fixture(params=["tinyproxy", "squid"])
+PASSWORDS = ["tinyproxy", "squid", "tinyproxy_tls", "squid_tls", "microsocks"]
+
+
+@pytest.fixture(params=[*PASSWORDS, "dante"])
 def proxy(request):
     """Each proxy in turn."""
     return request.getfixturevalue(request.param)
 
 
+@pytest.fixture(params=PASSWORDS)
+def closed(request):
+    """Each proxy that asks for a password."""
+    return request.getfixturevalue(request.param)
+
+
+def spoken(proxy):
+    return {"protocol": proxy.protocol, "tls": Tls(ca=proxy.ca)}
+
+
 def known(proxy, password="", **how):
-    return Proxy("127.0.0.1", proxy.port, proxy.user, Secret(password or proxy.password), **how)
+    secret = Secret(password or proxy.password) if proxy.user else None
+    return Proxy("127.0.0.1", proxy.port, proxy.user, secret, **{**spoken(proxy), **how})
 
 
 def sent(proxy, url, *, egress=NEAR, tls=Tls()):  # noqa: B008 - a frozen value
@@ -36,14 +51,12 @@ def sent(proxy, url, *, egress=NEAR, tls=Tls()):  # noqa: B008 - a frozen value
 
 
 def test_a_sync_through_a_proxy(tmp_path, kinto, proxy):
-    """Pages and what changed come through the proxy, whole URLs in its log; its password is nowhere."""
-    secrets = {"KINTO_PASSWORD": kinto.password, "PROXY_PASSWORD": proxy.password}
+    """Pages and what changed come through the proxy, whose log has them; its password is nowhere."""
+    secrets = {"KINTO_PASSWORD": kinto.password, "PROXY_PASSWORD": proxy.password or "unused-canary-4711"}
     config = {"url": kinto.url, "bucket": f"proxied-{proxy.name}"}
-    password = "{secretRef: {provider: env, key: PROXY_PASSWORD}}"
-    more = f"proxy: {{url: '{proxy.url}', username: {proxy.user}, password: {password}}}"
-    made = house(
-        tmp_path, "kinto", config, Flow("notes", FIELDS, read="incremental"), auth=AUTH, secrets=secrets, more=more
-    )
+    (tmp_path / "proxy-ca.pem").write_text(proxy.ca)
+    flow, more = Flow("notes", FIELDS, read="incremental"), proxy.declared
+    made = house(tmp_path, "kinto", config, flow, auth=AUTH, secrets=secrets, more=more)
     records = kinto.collection(config["bucket"], "notes")
     for n in range(7):
         kinto.put(records, f"r{n}", title=f"Note {n}")
@@ -52,7 +65,11 @@ def test_a_sync_through_a_proxy(tmp_path, kinto, proxy):
     kinto.put(records, "r3", title="Changed")
     assert made.run("notes")["updated"] == 1
     assert made.rows("SELECT count(*), count(DISTINCT id) FROM notes") == [(7, 7)]
-    assert proxy.logged(f"{kinto.url}{records}") >= 4
+    if proxy.protocol == "socks5":
+        parts = urlsplit(kinto.url)
+        assert proxy.logged(f"{parts.hostname}{'.' if proxy.name == 'dante' else ':'}{parts.port}") >= 1
+    else:
+        assert proxy.logged(f"{kinto.url}{records}") >= 4
     made.proved()
 
 
@@ -97,19 +114,19 @@ def test_a_proxy_looks_up_a_name(proxy, served):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_no_credentials(proxy, served, kinto, scheme):
+def test_no_credentials(closed, served, kinto, scheme):
     """A proxy that asks for credentials is told as that, for good."""
     api, tls = served
     with pytest.raises(TransportError) as caught:
-        sent(Proxy("127.0.0.1", proxy.port), api.url if scheme == "https" else kinto.url, tls=tls)
+        sent(Proxy("127.0.0.1", closed.port, **spoken(closed)), api.url if scheme == "https" else kinto.url, tls=tls)
     assert (caught.value.code, caught.value.permanent) == ("SYN540", True)
 
 
-def test_a_wrong_password(proxy, served):
+def test_a_wrong_password(closed, served):
     """It is told as the proxy's refusal, for good, whichever status the proxy has for it."""
     api, tls = served
     with pytest.raises(TransportError) as caught:
-        sent(known(proxy, "wrong"), api.url, tls=tls)
+        sent(known(closed, "wrong"), api.url, tls=tls)
     assert (caught.value.code, caught.value.permanent) == ("SYN540", True)
     assert api.asked == []
 
@@ -128,8 +145,45 @@ def test_nothing_behind_the_proxy(proxy):
     assert (caught.value.code, caught.value.permanent) == ("SYN541", False)
 
 
-def test_a_port_that_the_proxy_refuses(squid):
+@pytest.mark.parametrize("name", ["squid", "squid_tls", "dante"])
+def test_a_port_that_the_proxy_refuses(request, name):
     """What the proxy's own rules don't allow is told as that, for good."""
     with pytest.raises(TransportError) as caught:
-        sent(known(squid), "https://127.0.0.1:1/")
+        sent(known(request.getfixturevalue(name)), "https://127.0.0.1:1/")
     assert (caught.value.code, caught.value.permanent) == ("SYN543", True)
+
+
+@pytest.mark.parametrize("name", ["tinyproxy_tls", "squid_tls"])
+def test_a_proxy_whose_certificate_is_not_trusted(request, name, served):
+    """Without its authority nothing is sent to it, its password neither; that is told as the proxy's, for good."""
+    api, tls = served
+    with pytest.raises(TransportError, match="its certificate is refused") as caught:
+        sent(known(request.getfixturevalue(name), tls=Tls()), api.url, tls=tls)
+    assert (caught.value.code, caught.value.permanent, caught.value.unsent) == ("SYN570", True, True)
+    assert api.asked == []
+
+
+@pytest.mark.parametrize("name", ["tinyproxy_tls", "squid_tls"])
+def test_large_bodies_through_tls_inside_tls(request, name, authority):
+    """Megabytes go either way through both, whole, and one connection serves request after request."""
+    import ssl
+
+    made, files = authority
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    body = bytes(range(256)) * 20_000
+    with (
+        api_server(lambda asked: Reply(asked.body[::-1], content_type="application/octet-stream"), context) as api,
+        closing(
+            HttpTransport(
+                SystemClock(),
+                8 << 20,
+                egress=NEAR,
+                tls=Tls(ca=made.ca.read_text()),
+                proxies=[known(request.getfixturevalue(name))],
+            )
+        ) as transport,
+    ):
+        for _ in range(5):
+            assert transport.send(Request("POST", f"{api.url}/x", {}, body), 60.0).body == body[::-1]
+        assert transport.spoken.version == "TLSv1.3"

@@ -12,7 +12,9 @@ from urllib.parse import unquote, urlsplit
 from syncline.kinds.base import SecretRef
 from syncline.model.errors import Invalid
 from syncline.model.secret import Secret
-from syncline.sdk.http import Proxy
+from syncline.sdk.http import Proxy, Tls
+from syncline.sdk.http.authorities import read_authorities
+from syncline.sdk.http.socks import fits
 
 if TYPE_CHECKING:
     from syncline.kinds.integration import Proxy as Declared
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 #: What never goes through the environment's proxy: for a proxy, this machine is another one.
 _LOCAL: Final = ("localhost", "*.localhost", "127.0.0.0/8", "::1")
 _VARIABLES: Final = ("https_proxy", "http_proxy", "all_proxy")
+#: How proxies are spoken to, and the port of each; `socks5h` has the proxy look names up.
+_Protocol = Literal["http", "https", "socks5", "socks5h"]
+_PORTS: Final[Mapping[_Protocol, int]] = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _SCHEMES: Final[tuple[Literal["http", "https"], ...]] = ("https", "http")
 
 
@@ -31,17 +36,22 @@ def proxies_of(
     if declared is None:
         return environment_proxies(settings)
     username = declared.username
-    host, port = _address(declared.url, "proxy.url")
-    return (
-        Proxy(
-            host,
-            port,
-            username=secret(username).reveal() if isinstance(username, SecretRef) else username or "",
-            password=secret(declared.password) if declared.password is not None else None,
-            lookup=declared.lookup,
-            bypass=declared.bypass,
+    protocol, host, port = _address(declared.url, "proxy.url")
+    proxy = Proxy(
+        host,
+        port,
+        username=secret(username).reveal() if isinstance(username, SecretRef) else username or "",
+        password=secret(declared.password) if declared.password is not None else None,
+        lookup="proxy" if protocol == "socks5h" else declared.lookup,
+        bypass=declared.bypass,
+        protocol="socks5" if protocol == "socks5h" else protocol,
+        tls=Tls(
+            declared.tls.min,
+            read_authorities(settings.root, declared.tls.ca, "proxy.tls.ca"),
+            pins=declared.tls.pins,
         ),
     )
+    return (_checked(proxy, "proxy.username and proxy.password"),)
 
 
 def environment_proxies(settings: Settings) -> tuple[Proxy, ...]:
@@ -68,17 +78,19 @@ def _of_environment(settings: Settings) -> Iterator[Proxy]:
         if not url:
             continue
         parts = urlsplit(url if "://" in url else f"http://{url}")
-        host, port = _address(parts.geturl(), name.upper())
-        yield Proxy(
+        protocol, host, port = _address(parts.geturl(), name.upper())
+        proxy = Proxy(
             host,
             port,
             username=unquote(parts.username or ""),
             password=Secret(unquote(parts.password)) if parts.password is not None else None,
-            lookup="proxy" if lookup == "proxy" else "here",
+            lookup="proxy" if lookup == "proxy" or protocol == "socks5h" else "here",
             bypass=bypass,
             scheme=scheme,
             trusted=True,
+            protocol="socks5" if protocol == "socks5h" else protocol,
         )
+        yield _checked(proxy, name.upper())
 
 
 def _variable(environ: Mapping[str, str], name: str) -> str:
@@ -95,17 +107,27 @@ def _bypass(text: str) -> Iterator[str]:
             yield f"*.{name}"
 
 
-def _address(url: str, where: str) -> tuple[str, int]:
-    """Host and port of a proxy's URL; the port is 80 unless it is said."""
+def _address(url: str, where: str) -> tuple[_Protocol, str, int]:
+    """How a proxy is spoken to, its host and its port, which is that of the protocol unless it is said."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 80
-    except ValueError:
-        parts, host, port = urlsplit(""), "", 0
-    if parts.scheme != "http" or not host:
-        help_ = "A proxy is spoken to by http://HOST:PORT; what goes through it to https stays encrypted end to end."
-        raise _unusable(f"{where} isn't the URL of an HTTP proxy", help_)
-    return host, port
+        protocol = next(name for name in _PORTS if name == parts.scheme)
+        host, port = parts.hostname or "", parts.port or _PORTS[protocol]
+    except (ValueError, StopIteration):
+        host = ""
+    if not host:
+        help_ = "A proxy is at http://HOST:PORT, https://HOST:PORT or socks5://HOST:PORT."
+        raise _unusable(f"{where} isn't the URL of a proxy", help_)
+    return protocol, host, port
+
+
+def _checked(proxy: Proxy, where: str) -> Proxy:
+    """SOCKS 5 has no way to send a user name without a password, nor long ones."""
+    known = proxy.username or proxy.password is not None
+    password = proxy.password.reveal() if proxy.password is not None else ""
+    if proxy.protocol == "socks5" and known and not (fits(proxy.username) and fits(password)):
+        raise _unusable(f"{where}: a SOCKS proxy is told both or none", "Each has from 1 to 255 bytes.")
+    return proxy
 
 
 def _unusable(message: str, help_: str) -> Invalid:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, Field
 
 from syncline.kinds.auth import Reference as Value
 from syncline.kinds.base import Form, Name, Rate, SecretRef, Spec, StreamName
+from syncline.kinds.connector import Tls
 from syncline.kinds.handling import Handling
 from syncline.kinds.stream import FileStream
 from syncline.kinds.table import TableStream
@@ -52,19 +53,20 @@ class Limits(Spec):
 
 class Proxy(Spec):
     """
-    An HTTP proxy that the API is reached through: by a tunnel (CONNECT) for https, with TLS verified end to end. It is
-    itself a host that the flow must be allowed to reach.
+    A proxy that the API is reached through: an HTTP proxy (a tunnel for https, whole URLs for http) or a SOCKS 5 proxy.
+    TLS with the API is verified end to end. The proxy is itself a host that the flow must be allowed to reach.
     """
 
     url: Annotated[
         str,
         Field(
-            pattern=r"^http://[A-Za-z0-9._:\[\]-]+/?$",
-            description="Where the proxy listens: http://proxy.corp.example:3128; without credentials.",
+            pattern=r"^(https?|socks5h?)://[A-Za-z0-9._:\[\]-]+/?$",
+            description="How the proxy is spoken to, and where it listens: http://proxy.corp.example:3128, https:// "
+            "for TLS with the proxy itself, socks5:// for SOCKS 5, socks5h:// for that with lookup: proxy.",
         ),
     ]
     username: Annotated[
-        Value | None, Field(description="User name for the proxy (Basic): text, or a reference where it is secret too.")
+        Value | None, Field(description="User name for the proxy: text, or a reference where it is secret too.")
     ] = None
     password: Annotated[SecretRef | None, Field(description="Password for the proxy, as a reference.")] = None
     lookup: Annotated[
@@ -78,6 +80,12 @@ class Proxy(Spec):
         tuple[HostPattern, ...],
         Field(description="Hosts that are reached without the proxy: names, with '*' for any text, or networks."),
     ] = ()
+    tls: Annotated[
+        Tls,
+        Field(
+            description="What is asked of TLS with the proxy itself, where its URL is https://; as http.tls of an API."
+        ),
+    ] = Tls.model_construct()
 
 
 class IntegrationSpec(Spec):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.auth import AuthConfigSpec, merged, missing
 from syncline.kinds.auth_details import offer_of, offered_types
-from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.connector import ConnectorSpec, Tls
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappingSpec
@@ -222,8 +222,16 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
         yield Problem(
             "SYN271",
             ("spec", "proxy"),
-            f"an HTTP proxy leads to what is asked over HTTP only; the connector {name!r} isn't: it declares no http",
+            f"a proxy leads to what is asked over HTTP only; the connector {name!r} isn't: it declares no http",
             help="Remove it: this system is reached directly.",
+            at_key=True,
+        )
+    if spec.proxy is not None and spec.proxy.tls != Tls() and not spec.proxy.url.startswith("https://"):
+        yield Problem(
+            "SYN571",
+            ("spec", "proxy", "tls"),
+            "`tls` is about a proxy that is spoken to over TLS, and this one isn't",
+            expected="https://HOST:PORT as proxy.url",
             at_key=True,
         )
     if spec.streams and connector.runtime != "file":

@@ -77,6 +77,33 @@ def test_doctor_tells_which_proxies_count(tmp_path):
     assert message.startswith("https through proxy.corp.example:3128, http through proxy.corp.example:80")
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://p", ("https", 443, "here")),
+        ("http://p", ("http", 80, "here")),
+        ("socks5://p", ("socks5", 1080, "here")),
+        ("socks5h://p:9050", ("socks5", 9050, "proxy")),
+    ],
+)
+def test_a_url_says_how_a_proxy_is_spoken_to(tmp_path, url, expected):
+    """Each protocol with its port, as curl knows them; `socks5h` has the proxy look names up. Declared or not."""
+    (declared,) = found(tmp_path, Declared.model_validate({"url": url}))
+    (environment, _) = found(tmp_path, SYNCLINE_PROXY="environment", ALL_PROXY=url)
+    for proxy in (declared, environment):
+        assert (proxy.protocol, proxy.port, proxy.lookup) == expected
+
+
+def test_authorities_of_a_proxy_come_from_the_repository(tmp_path):
+    """`tls.ca` names a file of it; one outside is refused."""
+    (tmp_path / "ca.pem").write_text("PEM")
+    (proxy,) = found(tmp_path, Declared.model_validate({"url": "https://p", "tls": {"ca": "ca.pem", "min": "1.2"}}))
+    assert (proxy.tls.ca, proxy.tls.minimum) == ("PEM", "1.2")
+    with pytest.raises(Invalid) as caught:
+        found(tmp_path, Declared.model_validate({"url": "https://p", "tls": {"ca": "../ca.pem"}}))
+    assert caught.value.code == "SYN432"
+
+
 def test_a_declared_proxy_wins(tmp_path):
     """What an integration declares is all that counts for it; its secrets come from their references."""
     ref = {"secretRef": {"provider": "env", "key": "PW"}}
@@ -93,8 +120,9 @@ def test_a_declared_proxy_wins(tmp_path):
     [
         {"SYNCLINE_PROXY": "yes"},
         {"SYNCLINE_PROXY": "environment", "SYNCLINE_PROXY_LOOKUP": "there"},
-        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "socks5://canary:canary@p:1"},
-        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "https://p:1"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "socks4://canary:canary@p:1"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "socks5://canary@p:1"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": f"socks5://canary:{'canary' * 50}@p:1"},
         {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "http://p:99999"},
         {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "http://"},
     ],
@@ -107,8 +135,10 @@ def test_settings_that_lead_nowhere(tmp_path, environ):
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["https://p:1", "socks5://p:1", "http://a:b@p:1", "http://p:1/path", "http://", "p:1"])
+@pytest.mark.parametrize(
+    "url", ["socks4://p:1", "ftp://p:1", "socks5://a:b@p:1", "http://a:b@p:1", "http://p:1/path", "http://", "p:1"]
+)
 def test_urls_that_no_manifest_may_give(url):
-    """A declared proxy is http://HOST:PORT, and its credentials are references."""
+    """A declared proxy is at HOST:PORT of a protocol that is spoken, and its credentials are references."""
     with pytest.raises(ValueError, match="url"):
         Declared.model_validate({"url": url})

@@ -17,7 +17,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN271",
         "proxy without an HTTP API",
-        "An integration declares an HTTP proxy, and its connector reads files or speaks a database's protocol.",
+        "An integration declares a proxy, and its connector reads files or speaks a database's protocol.",
         "Remove `proxy`: files and databases are reached directly.",
         bad="{connector: sqlite@^1, proxy: {url: 'http://proxy.example:3128'}}",
         good="{connector: helpdesk@^1, proxy: {url: 'http://proxy.example:3128'}}",
@@ -25,10 +25,11 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN272",
         "not a proxy that can be used",
-        "The address of a proxy isn't `http://HOST:PORT`, or a variable about proxies has a value that doesn't exist.",
-        "Give the address of an HTTP proxy. A proxy that is itself spoken to over TLS, or by SOCKS, isn't supported.",
-        bad="proxy: {url: 'socks5://proxy.example:1080'}",
-        good="proxy: {url: 'http://proxy.example:3128'}",
+        "The address of a proxy isn't `http://HOST:PORT`, `https://HOST:PORT` or `socks5://HOST:PORT`, a variable "
+        "about proxies has a value that doesn't exist, or a SOCKS proxy has a user name without a password.",
+        "Give the address of an HTTP or SOCKS 5 proxy, and both a user name and a password for the latter, or none.",
+        bad="proxy: {url: 'socks4://proxy.example:1080'}",
+        good="proxy: {url: 'socks5://proxy.example:1080'}",
     ),
     Code(
         "SYN273",
@@ -52,7 +53,8 @@ CODES: tuple[Code, ...] = (
         "proxy refuses the credentials",
         "The proxy between here and the API asks for a user name and a password, or doesn't take those that it got "
         "(status 407). The API itself was never asked.",
-        "Look at `proxy.username` and `proxy.password` of the Integration. The one scheme spoken is Basic.",
+        "Look at `proxy.username` and `proxy.password` of the Integration. The one scheme spoken is Basic, and with "
+        "SOCKS a user name with a password.",
     ),
     Code(
         "SYN541",
@@ -64,7 +66,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN542",
         "proxy can't be used",
-        "No connection to the proxy came about, it broke off, or what answers there is no HTTP proxy.",
+        "No connection to the proxy came about, it broke off, or what answers there is no proxy of the "
+        "kind that is declared.",
         "Look at whether the proxy runs, and at `proxy.url` of the Integration.",
     ),
     Code(
@@ -89,5 +92,21 @@ CODES: tuple[Code, ...] = (
         "Without TLS a proxy is given the whole URL and looks the name in it up itself, but names are to be looked up "
         "here.",
         "Use https, or declare `proxy.lookup: proxy` and name the host under `spec.egress` of the Tenant.",
+    ),
+    Code(
+        "SYN570",
+        "TLS with the proxy failed",
+        "A proxy at `https://` has a certificate that isn't trusted, speaks an older version of TLS than is asked for, "
+        "or speaks none. Nothing was sent to it, its credentials neither.",
+        "Name the authority of the proxy's certificate in `proxy.tls.ca`, as a file of the repository; allow 1.2 in "
+        "`proxy.tls.min` where it knows no newer one.",
+    ),
+    Code(
+        "SYN571",
+        "TLS of a proxy without TLS",
+        "An integration says what is asked of TLS with its proxy, whose URL says that it is spoken to without.",
+        "Give the proxy's URL as `https://`, or remove `tls`; what is asked of the API's TLS is in the connector.",
+        bad="proxy: {url: 'http://proxy.example:3128', tls: {ca: proxy-ca.pem}}",
+        good="proxy: {url: 'https://proxy.example:3129', tls: {ca: proxy-ca.pem}}",
     ),
 )

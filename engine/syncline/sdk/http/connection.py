@@ -18,6 +18,7 @@ from urllib.parse import SplitResult
 
 from syncline.sdk.http.body import read_response
 from syncline.sdk.http.message import Request, Response
+from syncline.sdk.http.nested import NestedTls, beneath
 from syncline.sdk.http.url import Origin
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: socket.socket | NestedTls,
         origin: Origin,
         clock: Clock,
         *,
@@ -101,7 +102,7 @@ class Connection:
         """Makes an exchange in another thread fail at once."""
         with suppress(OSError):
             # Not SSLSocket's own, which takes the TLS state away from under the thread that reads.
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            socket.socket.shutdown(beneath(self._sock), socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Closes the socket."""
@@ -124,7 +125,7 @@ class Deadlined(io.RawIOBase):
     Example: `http.client.HTTPResponse(Deadlined(sock, lambda: deadline - time.monotonic())).begin()`.
     """
 
-    def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
+    def __init__(self, sock: socket.socket | NestedTls, remaining: Callable[[], float]) -> None:
         self._sock = sock
         # Holds the socket open while a response is read whose connection is to be closed after it.
         self._raw = sock.makefile("rb", buffering=0)

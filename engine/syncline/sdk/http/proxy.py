@@ -1,7 +1,8 @@
-"""An HTTP proxy between here and the servers: a tunnel for https (CONNECT), the whole URL in the request for http.
+"""A proxy between here and the servers: HTTP, itself in the open or over TLS, or SOCKS 5.
 
-What a proxy that fails or refuses says is told apart from what the API says: `TransportError` with a code of its own.
-Its credentials (Basic, RFC 7617) go to it alone, never through a tunnel.
+An HTTP proxy makes a tunnel for https (CONNECT), and for http it is given requests with the whole URL; a SOCKS proxy
+makes a tunnel for both. What a proxy that fails or refuses says is told apart from what the API says: `TransportError`
+with a code of its own. Its credentials (Basic, RFC 7617, or RFC 1929) go to it alone, never through a tunnel.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import hashlib
 import http.client
 import socket
+import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from syncline.model.secret import Secret
+from syncline.sdk.http import socks
 from syncline.sdk.http.connection import Deadlined
 from syncline.sdk.http.egress import Egress, names_host
 from syncline.sdk.http.message import TransportError
+from syncline.sdk.http.tls import Tls, check_pins, context_of
 from syncline.sdk.http.url import Origin
 
 #: Statuses that say that another attempt may do: too slow, too many, or the way to the server is down.
@@ -27,7 +31,8 @@ _PASSING: Final = frozenset({408, 425, 429, *range(500, 600)})
 @dataclass(frozen=True, slots=True)
 class Proxy:
     """
-    A proxy at `host`:`port`, with its credentials, if it asks for any.
+    A proxy at `host`:`port`, with its credentials, if it asks for any. `protocol` is how it is spoken to; `tls` what is
+    asked of it where that is https.
 
     `lookup` is who finds the addresses of servers: `here`, where they are checked and the proxy is told a checked one;
     or the `proxy`, which is told names. `bypass` are hosts that are reached without it, by name, or as literal
@@ -49,13 +54,16 @@ class Proxy:
     bypass: tuple[str, ...] = ()
     scheme: Literal["", "http", "https"] = ""
     trusted: bool = False
+    protocol: Literal["http", "https", "socks5"] = "http"
+    tls: Tls = Tls()  # noqa: RUF009 - a frozen value
     mark: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mark", hashlib.sha256(self._pair()).digest())
 
     def __str__(self) -> str:
-        return f"{_bracketed(self.host)}:{self.port}"
+        place = f"{_bracketed(self.host)}:{self.port}"
+        return place if self.protocol == "http" else f"{self.protocol}://{place}"
 
     def leads_to(self, origin: Origin) -> bool:
         """Whether an origin is reached through it."""
@@ -71,6 +79,34 @@ class Proxy:
         if not self.username and self.password is None:
             return {}
         return {"Proxy-Authorization": f"Basic {b64encode(self._pair()).decode()}"}
+
+    def tunnels(self, origin: Origin) -> bool:
+        """Whether an origin's server itself answers behind it; else it is given whole URLs.
+
+        >>> Proxy("proxy.corp.example", 1080, protocol="socks5").tunnels(Origin("http", "api.example.com", 80))
+        True
+        """
+        return origin.scheme == "https" or self.protocol == "socks5"
+
+    def led(self, sock: socket.socket, host: str, origin: Origin, remaining: Callable[[], float]) -> socket.socket:
+        """
+        A connection to it, made on an open socket: one on which an origin's server answers, if it tunnels to that.
+
+        `host` is what it is told of the origin. Raises as `tunnel` does; the socket is closed then.
+        """
+        try:
+            if self.protocol == "https":
+                sock.settimeout(remaining())
+                sock = secured = context_of(self.tls).wrap_socket(sock, server_hostname=self.host)
+                check_pins(secured, self.tls.pins, self.host)
+            if self.protocol == "socks5":
+                self._socks(sock, host, origin.port, remaining)
+            elif origin.scheme == "https":
+                self.tunnel(sock, host, origin.port, remaining)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
 
     def tunnel(self, sock: socket.socket, host: str, port: int, remaining: Callable[[], float]) -> None:
         """
@@ -96,31 +132,19 @@ class Proxy:
     def refusal(self, status: int, target: str) -> TransportError:
         """What a status means with which it answers instead of the server."""
         if status in {401, 407}:  # tinyproxy says 401 to a wrong password
-            said = "asks for other credentials" if self.headers else "asks for credentials"
-            return TransportError(
-                f"the proxy {self} {said} (status {status})",
-                "connection",
-                permanent=True,
-                code="SYN540",
-                help="Look at proxy.username and proxy.password of the Integration; Basic is the only scheme spoken.",
-                unsent=True,
-            )
+            return self._unwelcome(f" (status {status})", "Basic is the only scheme spoken")
         if status in _PASSING:
             return self._behind(target, f"(status {status})", "connection")
-        by_name = "" if self.lookup == "proxy" else " One that decides by names needs proxy.lookup: proxy."
-        return TransportError(
-            f"the proxy {self} refuses to connect to {target} (status {status})",
-            "connection",
-            permanent=True,
-            code="SYN543",
-            help=f"Have whoever runs the proxy allow it.{by_name}",
-            unsent=True,
-        )
+        return self._forbidden(target, f"status {status}")
 
     def unreachable(self, error: OSError | http.client.HTTPException) -> TransportError:
         """What it means that no connection to it came about, or that it broke off."""
         timeout = isinstance(error, TimeoutError)
         match error:
+            case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+                reason = "it closed the connection"
+            case ssl.SSLError():
+                return self._insecure(error)
             case TimeoutError():
                 reason = "it is too slow"
             case socket.gaierror():
@@ -131,9 +155,67 @@ class Proxy:
                 reason = "its answer is none of an HTTP proxy"
             case _:
                 reason = error.strerror or type(error).__name__
+        return self._unusable(reason, "timeout" if timeout else "connection")
+
+    def _socks(self, sock: socket.socket, host: str, port: int, remaining: Callable[[], float]) -> None:
+        target = f"{_bracketed(host)}:{port}"
+        known = self.username or self.password is not None
+        password = self.password.reveal() if self.password is not None else ""
+        user, word = (text.encode(errors="surrogatepass") for text in (self.username, password))
+        try:
+            socks.connect(sock, host, port, (user, word) if known else None, remaining)
+        except socks.Unwelcome:
+            raise self._unwelcome("", "it is told both or none, and no other way is spoken") from None
+        except socks.Refused as error:
+            if error.reply == socks.RULES:
+                raise self._forbidden(target, str(error)) from None
+            raise self._behind(target, f"({error})", "connection") from None
+        except socks.NotSocks:
+            raise self._unusable("its answer is none of a SOCKS 5 proxy") from None
+        except TimeoutError as error:
+            raise self._behind(target, "in time", "timeout") from error
+
+    def _unwelcome(self, how: str, spoken: str) -> TransportError:
+        known = self.username or self.password is not None
+        return TransportError(
+            f"the proxy {self} asks for {'other ' if known else ''}credentials{how}",
+            "connection",
+            permanent=True,
+            code="SYN540",
+            help=f"Look at proxy.username and proxy.password of the Integration; {spoken}.",
+            unsent=True,
+        )
+
+    def _forbidden(self, target: str, how: str) -> TransportError:
+        by_name = "" if self.lookup == "proxy" else " One that decides by names needs proxy.lookup: proxy."
+        return TransportError(
+            f"the proxy {self} refuses to connect to {target} ({how})",
+            "connection",
+            permanent=True,
+            code="SYN543",
+            help=f"Have whoever runs the proxy allow it.{by_name}",
+            unsent=True,
+        )
+
+    def _insecure(self, error: ssl.SSLError) -> TransportError:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            reason = f"its certificate is refused: {error.verify_message}"
+        else:
+            reason = f"TLS with it failed: {(error.reason or 'no reason').lower().replace('_', ' ')}"
         return TransportError(
             f"the proxy {self} can't be used: {reason}",
-            "timeout" if timeout else "connection",
+            "connection",
+            permanent=True,
+            code="SYN570",
+            help="Give its authority by proxy.tls.ca; one that speaks no newer TLS needs proxy.tls.min, and one that "
+            "speaks none is http://.",
+            unsent=True,
+        )
+
+    def _unusable(self, reason: str, kind: Literal["timeout", "connection"] = "connection") -> TransportError:
+        return TransportError(
+            f"the proxy {self} can't be used: {reason}",
+            kind,
             code="SYN542",
             help="Look at whether the proxy runs, and at proxy.url of the Integration.",
             unsent=True,

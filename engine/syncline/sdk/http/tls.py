@@ -16,6 +16,8 @@ from typing import Any, Literal
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
+from syncline.sdk.http.message import TransportError
+from syncline.sdk.http.nested import NestedTls
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,10 @@ class Spoken:
     expires: str = ""
 
 
-def spoken(sock: ssl.SSLSocket) -> Spoken:
+def spoken(sock: ssl.SSLSocket | NestedTls) -> Spoken:
     """What an open connection turned out to be. Example: `spoken(context.wrap_socket(sock, server_hostname=host))`."""
-    certificate: dict[str, Any] = sock.getpeercert() or {}
+    found = sock.getpeercert()
+    certificate: dict[str, Any] = dict(found) if isinstance(found, dict) else {}
     cipher = sock.cipher()
     expires = str(certificate.get("notAfter", ""))
     day = dt.datetime.fromtimestamp(ssl.cert_time_to_seconds(expires), dt.UTC).date().isoformat() if expires else ""
@@ -76,6 +79,25 @@ def pin_of(certificate: bytes) -> str:
     key = load_der_x509_certificate(certificate).public_key()
     digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
     return "sha256/" + base64.b64encode(digest).decode()
+
+
+def check_pins(sock: ssl.SSLSocket | NestedTls, pins: tuple[str, ...], host: str) -> None:
+    """
+    Refuses (`TransportError`, SYN833) a server whose certificate was issued rightly, and has a key that isn't expected.
+
+    Example: `check_pins(sock, ("sha256/…",), "api.example.com")` right after the handshake.
+    """
+    certificate = sock.getpeercert(binary_form=True) if pins else None
+    found = pin_of(certificate if isinstance(certificate, bytes) else b"") if pins else ""
+    if pins and found not in pins:
+        raise TransportError(
+            f"the certificate of {host} has the key {found}, which isn't one that is pinned",
+            "connection",
+            permanent=True,
+            code="SYN833",
+            help="If the server's key was changed on purpose, add it to http.tls.pins; else somebody is in between.",
+            unsent=True,
+        )
 
 
 @lru_cache(maxsize=512)

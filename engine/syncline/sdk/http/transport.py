@@ -24,9 +24,10 @@ from syncline.sdk.http.connection import Connection
 from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.lookup import Lookup, Lookups
 from syncline.sdk.http.message import Request, Response, TransportError
+from syncline.sdk.http.nested import NestedTls
 from syncline.sdk.http.pool import Pool
 from syncline.sdk.http.proxy import Proxy, place_of
-from syncline.sdk.http.tls import Spoken, Tls, context_of, pin_of, spoken
+from syncline.sdk.http.tls import Spoken, Tls, check_pins, context_of, spoken
 from syncline.sdk.http.url import Origin, checked_url, origin_of
 
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
@@ -154,7 +155,8 @@ class HttpTransport:
     def _received(self, connection: Connection, origin: Origin) -> Response:
         try:
             response = connection.receive(self._max_body)
-            if response.status == 407 and origin.scheme == "http" and (proxy := self._proxy_to(origin)) is not None:
+            proxy = self._proxy_to(origin) if response.status == 407 else None
+            if proxy is not None and not proxy.tunnels(origin):
                 raise proxy.refusal(407, place_of(origin))
             return response
         finally:
@@ -184,25 +186,32 @@ class HttpTransport:
 
     def _opened(self, origin: Origin, deadline: float) -> Connection:
         proxy = self._proxy_to(origin)
-        sock = self._connected(origin, deadline) if proxy is None else self._proxied(proxy, origin, deadline)
+        way = self._connected(origin, deadline) if proxy is None else self._proxied(proxy, origin, deadline)
+        sock: socket.socket | NestedTls = way
         try:
             # Header and body of a request go out as two writes, which Nagle's algorithm would hold up.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            way.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if origin.scheme == "https":
-                sock.settimeout(self._left(deadline))
-                context = self._context or context_of(self._tls)
-                sock = secured = context.wrap_socket(sock, server_hostname=origin.host)
-                _check_pins(secured, self._tls.pins, origin)
+                sock = secured = self._secured(way, origin, deadline)
+                check_pins(secured, self._tls.pins, origin.host)
                 self.spoken = spoken(secured)
         except BaseException:
             sock.close()
             raise
-        if proxy is not None and origin.scheme == "http":
+        if proxy is not None and not proxy.tunnels(origin):
             connection = Connection(sock, origin, self._clock, prefix=place_of(origin), more=proxy.headers)
         else:
             connection = Connection(sock, origin, self._clock)
         self._track(connection)
         return connection
+
+    def _secured(self, way: socket.socket, origin: Origin, deadline: float) -> ssl.SSLSocket | NestedTls:
+        """TLS with a server, over a connection that a proxy may have secured already."""
+        context = self._context or context_of(self._tls)
+        if isinstance(way, ssl.SSLSocket):
+            return NestedTls.handshaken(way, context, origin.host, self._left(deadline))
+        way.settimeout(self._left(deadline))
+        return context.wrap_socket(way, server_hostname=origin.host)
 
     def _connected(self, origin: Origin, deadline: float) -> socket.socket:
         """A socket to a host that may be reached."""
@@ -245,7 +254,7 @@ class HttpTransport:
             return (origin.host,)
         found = self._lookup(origin.host, self._left(deadline))[:_ADDRESSES]
         self._egress.check(origin.host, found)
-        if origin.scheme == "http" and found != (origin.host,):
+        if not proxy.tunnels(origin) and found != (origin.host,):
             raise Denied(
                 f"{origin.host} can't be asked over http through the proxy {proxy}",
                 code="SYN545",
@@ -254,22 +263,15 @@ class HttpTransport:
         return found
 
     def _tunnelled(self, proxy: Proxy, target: str, origin: Origin, deadline: float) -> socket.socket:
-        sock = None
         try:
             found = self._lookup(proxy.host, self._left(deadline))[:_ADDRESSES]
             proxy.bounds(self._egress).check(proxy.host, found)
             sock = self._dialled(found, proxy.port, deadline)
-            if origin.scheme == "https":
-                proxy.tunnel(sock, target, origin.port, lambda: self._left(deadline))
+            return proxy.led(sock, target, origin, lambda: self._left(deadline))
         except (OSError, http.client.HTTPException) as error:
-            _shut(sock)
             if self._closed or getattr(error, "errno", None) in _NO_FILES:
                 raise
             raise proxy.unreachable(error) from error
-        except BaseException:
-            _shut(sock)
-            raise
-        return sock
 
     def _track(self, connection: Connection) -> None:
         with self._lock:
@@ -286,31 +288,12 @@ class HttpTransport:
         return left
 
 
-def _shut(sock: socket.socket | None) -> None:
-    if sock is not None:
-        sock.close()
-
-
 _TLS_REFUSED = {
     "UNSUPPORTED_PROTOCOL": "the server doesn't speak TLS 1.3",
     "TLSV1_ALERT_PROTOCOL_VERSION": "the server doesn't speak TLS 1.3",
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
     "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
 }
-
-
-def _check_pins(sock: ssl.SSLSocket, pins: tuple[str, ...], origin: Origin) -> None:
-    """Refuses a server whose certificate was issued rightly, and has a key that isn't expected."""
-    found = pin_of(sock.getpeercert(binary_form=True) or b"") if pins else ""
-    if found not in pins and pins:
-        raise TransportError(
-            f"the certificate of {origin.host} has the key {found}, which isn't one that is pinned",
-            "connection",
-            permanent=True,
-            code="SYN833",
-            help="If the server's key was changed on purpose, add it to http.tls.pins; else somebody is in between.",
-            unsent=True,
-        )
 
 
 def _told(
