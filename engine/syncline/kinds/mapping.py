@@ -109,6 +109,10 @@ class Generalization(Spec):
     top: Annotated[
         int | None, Field(description="With bucket: the lower bound of the topmost one, which has all that is above.")
     ] = None
+    bottom: Annotated[
+        int | None,
+        Field(ge=1, le=9999, description="With date: year: the earliest year that is told; earlier ones become it."),
+    ] = None
 
 
 class Generalize(Spec):

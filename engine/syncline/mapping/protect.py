@@ -58,11 +58,15 @@ def generalized(values: pl.Series, data_type: DataType, how: Generalization) -> 
     """
     Dates as their year or month in text, texts as their first characters, numbers as the lower bound of their bucket.
 
-    A text that isn't longer than its prefix shows nothing. What is above `top` is in the topmost bucket.
+    A text that isn't longer than its prefix shows nothing. What is above `top` is in the topmost bucket, what is before
+    `bottom` in the first year.
     """
     column = pl.col(values.name)
     if how.date is not None:
-        year = column.dt.year().cast(pl.String).str.zfill(4)
+        number = column.dt.year()
+        if how.bottom is not None:
+            number = pl.when(number.is_not_null()).then(pl.max_horizontal(number, pl.lit(how.bottom)))
+        year = number.cast(pl.String).str.zfill(4)
         month = column.dt.month().cast(pl.String).str.zfill(2)
         return _selected(values, year if how.date == "year" else pl.concat_str([year, pl.lit("-"), month]))
     if how.prefix is not None:

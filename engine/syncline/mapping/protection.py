@@ -67,6 +67,8 @@ def unfit(protect: Protect | None, data_type: DataType) -> str:
                 return f"generalize has {' and '.join(given) or 'none of date, prefix and bucket'}, not exactly one"
             if how.top is not None and how.bucket is None:
                 return "top goes with bucket"
+            if how.bottom is not None and how.date != "year":
+                return "bottom goes with date: year"
             about = {"date": (_DATES, "dates and timestamps"), "bucket": (_NUMBERS, "numbers")}
             types, words = about.get(given[0], (frozenset({"string", "integer", "int32"}), "text and whole numbers"))
             return "" if data_type.name in types else f"{given[0]} is about {words}, and the field is {data_type}"
@@ -106,7 +108,7 @@ def words(protect: Protect | None) -> str:
             return f"encrypted by its {'digits' if alphabet == 'digits' else 'letters and digits'}"
         case Generalize(generalize=how):
             if how.date is not None:
-                return f"generalised to its {how.date}"
+                return f"generalised to its {how.date}" + (f" from {how.bottom}" if how.bottom is not None else "")
             if how.prefix is not None:
                 return f"generalised to its first {how.prefix}"
             return f"generalised by {how.bucket}" + (f" up to {how.top}" if how.top is not None else "")

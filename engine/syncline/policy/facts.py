@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.mapping import Generalize
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
 from syncline.mapping.compile import Compiled, FieldFlow
@@ -13,7 +14,7 @@ from syncline.mapping.expression import leaves_out
 from syncline.mapping.protection import protection_of
 from syncline.model import units
 from syncline.model.key import ObjectKey
-from syncline.policy.rule import End, FlowFact, Terms
+from syncline.policy.rule import End, FlowFact, Grain, Terms
 
 
 def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
@@ -24,6 +25,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
     origin, destination, terms = _end(source), _end(target), _terms(flow, compiled)
     flow_place = flow.manifest.place_of("spec", "to")
     target_place = target.integration.place_of("spec", "region")
+    grains = _grains(compiled)
     return tuple(
         FlowFact(
             flow=flow.key,
@@ -39,6 +41,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
             source_place=source.integration.place,
             mapping_place=item.place,
             target_place=target_place,
+            grain=grains.get(item.target, Grain()),
         )
         for item in (*compiled.flows, *_constants(compiled))
     )
@@ -74,6 +77,15 @@ def _terms(flow: Flow, compiled: Compiled) -> Terms:
         k=flow.spec.guards.anonymity.k if flow.spec.guards.anonymity is not None else 0,
         absent=flow.spec.absent if isinstance(flow.spec, SyncSpec) else "keep",
     )
+
+
+def _grains(compiled: Compiled) -> dict[str, Grain]:
+    """How coarse the fields become that are generalised, by target."""
+    return {
+        field.to: Grain(how.date or "", how.prefix or 0, how.bucket or 0, how.top or 0, how.bottom or 0)
+        for field in compiled.spec.fields
+        if isinstance(field.protect, Generalize) and (how := field.protect.generalize)
+    }
 
 
 def _classes_of_sources(compiled: Compiled) -> dict[str, set[str]]:

@@ -60,11 +60,26 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True)
+class Grain:
+    """
+    What a generalisation leaves of a value: of a date its `year` or `month`, so many first characters, or a bucket so
+    wide, the topmost from `top`; years before `bottom` become it. '' and 0 where it doesn't say.
+    """
+
+    date: str = ""
+    prefix: int = 0
+    bucket: int = 0
+    top: int = 0
+    bottom: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FlowFact:
     """One field on its way: from which source field in which region, to which target field in which region.
 
     `classes` are all that bind it, sorted: those of every source field that its target's value is made of, and the
-    target's declared one. `protection` is '' for plain, else as a mapping calls it. `source` is '' for a constant.
+    target's declared one. `protection` is '' for plain, else as a mapping calls it, and `grain` how coarse it makes the
+    value. `source` is '' for a constant.
     `origin` and `destination` are the two ends, `terms` what the flow declares of the use of its records.
     `source_place` is where the source integration is declared, `mapping_place` the mapping's field and `target_place`
     the target integration.
@@ -83,6 +98,7 @@ class FlowFact:
     source_place: Place
     mapping_place: Place
     target_place: Place
+    grain: Grain = Grain()
 
     @property
     def target_integration(self) -> str:

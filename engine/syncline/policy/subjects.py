@@ -6,6 +6,7 @@ The examples are what `tests` of a rule are laid over, so that a test writes onl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,6 +42,7 @@ def flow_values(fact: FlowFact) -> dict[str, Any]:
         "class": fact.classes[0] if fact.classes else "",
         "classes": list(fact.classes),
         "protection": fact.protection,
+        "grain": asdict(fact.grain),
         "purpose": terms.purpose,
         "basis": terms.basis,
         "condition": terms.condition,
@@ -112,6 +114,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
             "class": "",
             "classes": [],
             "protection": "",
+            "grain": {"date": "", "prefix": 0, "bucket": 0, "top": 0, "bottom": 0},
             "purpose": "",
             "basis": "",
             "condition": "",

@@ -103,6 +103,12 @@ def test_a_value_that_cannot_be_encrypted_is_never_written_in_the_clear() -> Non
     [
         (["1984-03-09", None], "{date: year}", "date", ["1984", None]),
         (["0084-03-09"], "{date: month}", "date", ["0084-03"]),
+        (
+            ["1936-12-31", "1937-01-01", "1984-03-09", None],
+            "{date: year, bottom: 1937}",
+            "date",
+            ["1937", "1937", "1984", None],
+        ),
         (["1984-12-31T23:30:00-02:00"], "{date: year}", "timestamp", ["1985"]),
         (["94110", "941", "", None], "{prefix: 3}", "string", ["941", "", "", None]),
         (["94110", "-5"], "{prefix: 1}", "integer", ["9", "-"]),
@@ -170,6 +176,7 @@ def test_every_text_that_keeps_its_format_is_turned_back(text: str) -> None:
         ("{generalize: {date: year, prefix: 3}}", "date", "generalize has date and prefix, not exactly one"),
         ("{generalize: {top: 3}}", "integer", "generalize has none of date, prefix and bucket"),
         ("{generalize: {prefix: 3, top: 9}}", "string", "top goes with bucket"),
+        ("{generalize: {date: month, bottom: 1937}}", "date", "bottom goes with date: year"),
     ],
 )
 def test_a_protection_that_does_not_fit_its_field_is_a_finding(protect: str, type_: str, said: str) -> None:

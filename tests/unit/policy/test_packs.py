@@ -128,3 +128,28 @@ def test_the_shipped_packs_are_valid_manifests_of_the_tree_too() -> None:
 
     for path in folder("policies").glob("*.yaml"):
         assert not load_text(path.read_text(), path.name).diagnostics
+
+
+@pytest.mark.parametrize(
+    ("field", "rules"),
+    [
+        ("type: date, class: pii.birth_date, protect: {generalize: {date: year, bottom: 1937}}", []),
+        ("type: date, class: phi.admission_date, protect: {generalize: {date: year}}", []),
+        ("type: date, class: phi.admission_date, protect: {generalize: {date: month}}", ["hipaa/safe-harbor-dates"]),
+        ("type: date, class: pii.birth_date, protect: {generalize: {date: year}}", ["hipaa/safe-harbor-ages"]),
+        ("type: date, class: pii.birth_date", ["hipaa/safe-harbor-dates", "hipaa/safe-harbor-ages"]),
+        ("class: pii.zip, protect: {generalize: {prefix: 3}}", []),
+        ("class: pii.zip, protect: {generalize: {prefix: 5}}", ["hipaa/safe-harbor-places"]),
+        ("type: integer, class: pii.age, protect: {generalize: {bucket: 10, top: 90}}", []),
+        ("type: integer, class: pii.age, protect: {generalize: {bucket: 10, top: 100}}", ["hipaa/safe-harbor-ages"]),
+        ("type: integer, class: pii.age, protect: {generalize: {bucket: 10}}", ["hipaa/safe-harbor-ages"]),
+    ],
+)
+def test_the_safe_harbor_looks_at_how_coarse_a_field_becomes(field: str, rules: list[str]) -> None:
+    """Of a real mapping: the year of a date, three digits of a ZIP code, ages over 89 as one; finer ones are denied."""
+    texts = edited("tenant.yaml", "spec:\n", "spec:\n  policies: [hipaa]\n")
+    texts = edited("import.yaml", "write: upsert", "write: upsert, use: {purpose: de-identified}", texts)
+    mail = "{to: email, from: email, class: pii.email, check: {format: email}}"
+    texts = edited("mapping.yaml", mail, f"{{to: x, from: email, {field}}}", texts)
+
+    assert {name for name in denied(texts) if name.startswith("hipaa/safe-harbor")} == set(rules)

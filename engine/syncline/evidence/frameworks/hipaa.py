@@ -125,7 +125,9 @@ FRAMEWORK = Framework(
             (Action.policy_decision,),
             (
                 "hipaa/safe-harbor",
-                "hipaa/safe-harbor-dates-and-places",
+                "hipaa/safe-harbor-dates",
+                "hipaa/safe-harbor-ages",
+                "hipaa/safe-harbor-places",
             ),
         ),
         Control(
