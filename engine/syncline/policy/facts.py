@@ -84,7 +84,8 @@ def _grains(compiled: Compiled) -> dict[str, Grain]:
     return {
         field.to: Grain(how.date or "", how.prefix or 0, how.bucket or 0, how.top or 0, how.bottom or 0)
         for field in compiled.spec.fields
-        if isinstance(field.protect, Generalize) and (how := field.protect.generalize)
+        if isinstance(field.protect, Generalize)
+        for how in (field.protect.generalize,)
     }
 
 
