@@ -131,3 +131,14 @@ def test_tenants_and_integrations_are_kept_apart(request, tmp_path, place):
         assert found == {"crm": {}, "sales": {"a": Known("acme crm")}, "desk": {"a": Known("acme desk")}}
     finally:
         store.close()
+
+
+def test_records_are_forgotten_by_what_the_system_calls_them(ledger: Ledger):
+    """Only those of the place and of these ids are; a record without an id stays."""
+    ledger.begin(FLOW, "epoch1")
+    kept = {"a": Known(id="1"), "b": Known(id="2"), "c": Known()}
+    ledger.progress(FLOW, PLACE, kept)
+    ledger.progress(FLOW, "crm companies", {"a": Known(id="1")})
+    ledger.drop_ids(PLACE, ["1", "9"])
+    assert ledger.known(PLACE, kept) == {"b": Known(id="2"), "c": Known()}
+    assert ledger.known("crm companies", ["a"]) == {"a": Known(id="1")}

@@ -10,6 +10,7 @@ from syncline.sdk.destination import Destination
 from syncline.sdk.notice import Notifier
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
+from syncline.sdk.subject_requests import SubjectRequests
 from syncline.sdk.webhooks import Webhooks
 
 #: Opens what is at a destination: a stream, the columns to read of it, and its key.
@@ -25,7 +26,8 @@ class Runtime:
     given a ledger. `compare` says what a write would do; None where that can't be known without writing.
     `open_rows` reads what is at a destination; None where only writing tells.
     `open_notifier` raises `Invalid` (SYN731) for an instance that can't carry messages, `open_webhooks` (SYN790) for
-    one where no webhooks can be registered.
+    one where no webhooks can be registered. `open_subjects` asks a system about people; None where its data is searched
+    by us, or can't be.
     """
 
     name: str
@@ -37,3 +39,4 @@ class Runtime:
     open_notifier: Callable[[Instance], Notifier] | None = None
     open_rows: OpenRows | None = None
     open_webhooks: Callable[[Instance], Webhooks] | None = None
+    open_subjects: Callable[[Instance], SubjectRequests] | None = None

@@ -19,14 +19,8 @@ from syncline.executor.holds import holds_over
 from syncline.executor.holds import told as told_hold
 from syncline.executor.rejects import shown
 from syncline.executor.start import new_run_id
-from syncline.executor.subjects import (
-    erase_rejects,
-    erase_rows,
-    places_of,
-    rejects_about,
-    rows_of,
-    subject_hash,
-)
+from syncline.executor.subject_ends import Rows, erase_rows, rows_of, without_name
+from syncline.executor.subjects import erase_rejects, places_of, rejects_about, subject_hash
 from syncline.executor.suppress import suppress
 from syncline.model.erasure import SETTLED, Erasure, ErasurePlace
 from syncline.model.errors import Invalid, SynclineError
@@ -40,10 +34,13 @@ if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.executor.subjects import Place
     from syncline.model.subject import Subject
+    from syncline.sdk.subject_requests import Acknowledged
 
 #: What the key that signs certificates is for.
 PURPOSE: Final = "privacy"
-_BY_HAND: Final = "this destination can't be searched: find the person there by hand, and acknowledge it"
+_BY_HAND: Final = "find the person there by hand, and acknowledge it"
+#: What is said of a place before its API is asked.
+_BY_REQUESTS: Final = "by requests to the API"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,8 @@ class Held:
     rows: tuple[dict[str, Any], ...]
     rejects: tuple[str, ...]
     problem: str = ""
-    searchable: bool = True
+    unable: str = ""
+    asked: bool = False
 
 
 def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
@@ -80,15 +78,14 @@ def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
 
 
 def _held(engine: Engine, place: Place, subject: Subject) -> Held:
-    rows: list[dict[str, Any]] | None = []
-    problem = ""
+    found, problem = Rows(), ""
     try:
-        rows = rows_of(engine, place, subject)
-        problem = "" if rows is not None else "this destination can't be searched"
+        found = rows_of(engine, place, subject)
+        problem = found.unable
     except SynclineError as error:
-        problem = f"{error.code} {error.message}"
+        problem = without_name(engine, place, subject, f"{error.code} {error.message}")
     rejects = tuple(shown(reject).record for _, about in rejects_about(engine, place, subject) for reject in about)
-    return Held(place.key, place.to, place.field, tuple(rows or ()), rejects, problem, rows is not None)
+    return Held(place.key, place.to, place.column, found.rows, rejects, problem, found.unable, asked=found.asked)
 
 
 def expect(engine: Engine, tenant: str, subject: Subject, today: dt.date) -> Erasure:
@@ -179,13 +176,15 @@ def _text(request: Erasure) -> str:
 def _found(engine: Engine, place: Place, subject: Subject, today: dt.date) -> ErasurePlace:
     """A place as it is before anything is done there."""
     held = _held(engine, place, subject)
-    about = ErasurePlace(place.key, place.to, place.field, "begun", len(held.rows), len(held.rejects))
-    holds = holds_over(engine.applied(), place.item, engine.facilities.settings.root, today)
+    about = ErasurePlace(place.key, place.to, place.column, "begun", len(held.rows), len(held.rejects))
+    holds = holds_over(engine.applied(), place.item, engine.facilities.settings.root, today, reading=place.source)
     if reasons := "; ".join(map(told_hold, holds)):
         return replace(about, state="held", message=reasons)
-    if not held.searchable:
-        return replace(about, state="open", message=_BY_HAND)
-    return replace(about, state="failed", message=held.problem) if held.problem else about
+    if held.unable:
+        return replace(about, state="open", message=f"{held.unable}: {_BY_HAND}")
+    if held.problem:
+        return replace(about, state="failed", message=held.problem)
+    return replace(about, message=_BY_REQUESTS if held.asked else "")
 
 
 def _erased(
@@ -207,12 +206,11 @@ def _erased(
             if found.state != "held":
                 erase_rejects(engine, place, subject)
             if found.state == "begun":
-                left = erase_rows(engine, place, subject, lease)
-                message = f"{left:,} rows came again while they were deleted" if left else ""
-                found = replace(found, state="failed" if left else "erased", message=message)
+                found = _after(found, erase_rows(engine, place, subject, lease, request.id))
     except SynclineError as error:
-        base = known or ErasurePlace(place.key, place.to, place.field, "failed")
-        found = replace(base, state="failed", message=f"{error.code} {error.message}")
+        base = known or ErasurePlace(place.key, place.to, place.column, "failed")
+        message = without_name(engine, place, subject, f"{error.code} {error.message}")
+        found = replace(base, state="failed", message=message)
     outcome = {"failed": EventOutcome.failure, "held": EventOutcome.denied}.get(found.state, EventOutcome.success)
     event = facilities.recorder.event(
         Action.privacy_erase,
@@ -223,10 +221,19 @@ def _erased(
         state=found.state,
         rows=found.rows,
         rejects=found.rejects,
+        acknowledged=found.message if found.state in {"erased", "asked"} else "",
     )
     facilities.recorder.record([event])
     book.put(replace(request, places=(found,)))
     return found
+
+
+def _after(found: ErasurePlace, said: Acknowledged) -> ErasurePlace:
+    """A place after its deletes, with what an API acknowledged."""
+    found = replace(found, rows=max(found.rows, said.rows), message=said.words)
+    if said.left:
+        return replace(found, state="failed", message=f"{said.left:,} rows are still there, or came meanwhile")
+    return replace(found, state="asked" if said.later else "erased")
 
 
 def _settled(facilities: Facilities, request: Erasure) -> Erasure:

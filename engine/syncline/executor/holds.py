@@ -17,10 +17,17 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
 
 
-def holds_over(applied: Applied, item: CompiledFlow, root: Path, today: dt.date) -> Iterator[Hold]:
-    """The holds over a flow, and over others that write to the same table."""
-    key, table = item.flow.key, table_of(item.flow, root)
-    sharing = [other for other, one in applied.flows.items() if table_of(one.flow, root) == table]
+def holds_over(
+    applied: Applied, item: CompiledFlow, root: Path, today: dt.date, *, reading: bool = False
+) -> Iterator[Hold]:
+    """The holds over a flow, and over others that write to the same table; or that are `reading` the same stream."""
+    key, flows = item.flow.key, applied.flows.items()
+    if reading:
+        read = item.flow.spec.source
+        sharing = [other for other, one in flows if other.tenant == key.tenant and one.flow.spec.source == read]
+    else:
+        table = table_of(item.flow, root)
+        sharing = [other for other, one in flows if table_of(one.flow, root) == table]
     for hold in tenant_spec(applied.desired, key.tenant).holds:
         if any(hold.covers(f"{other.kind}/{other.name}", today) for other in (key, *sharing)):
             yield hold

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from syncline.sdk.keep import Keep
     from syncline.sdk.ledger import Ledger
     from syncline.sdk.source import Instance, Source
+    from syncline.sdk.subject_requests import SubjectRequests
     from syncline.secrets.ring import KeyRing
     from syncline.settings import Settings
 
@@ -153,6 +154,16 @@ class Opener:
         instance = self._instance(flow.target)
         if self.ledgers is not None and not _runtime(flow.target).transactional:
             instance = replace(instance, ledger=self.ledgers(flow.key.tenant, flow.target.integration.key.name))
+        return opens(instance)
+
+    def subjects(self, side: Side) -> SubjectRequests | None:
+        """A system that is asked about people, open; None where its data is searched by us, or can't be."""
+        opens = _runtime(side).open_subjects
+        if opens is None:
+            return None
+        instance = self._instance(side)
+        if self.ledgers is not None:
+            instance = replace(instance, ledger=self.ledgers(self.item.flow.key.tenant, side.integration.key.name))
         return opens(instance)
 
 

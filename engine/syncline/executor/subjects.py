@@ -9,32 +9,28 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.executor.rejects import seal, unseal
+from syncline.kinds.stream import RestStream
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import reads
 from syncline.mapping.keyed import keyed_hash
 from syncline.mapping.records import Misplaced, frame_of, inferred
 from syncline.model.errors import Invalid
-from syncline.model.event import Action
+from syncline.model.key import ObjectKey
 from syncline.model.run import PAGE
 from syncline.planner.compiled import source_schema
-from syncline.sdk.destination import Fence, Fencing
-from syncline.sdk.offers import offers
-from syncline.sdk.subject_rows import SubjectRows
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
-    from syncline.model.key import ObjectKey
+    from syncline.manifests.flow import Side
     from syncline.model.run import Reject
     from syncline.model.subject import Subject
     from syncline.planner.compiled import CompiledFlow
-    from syncline.sdk.destination import Destination
     from syncline.secrets.ring import KeyRing
-    from syncline.state.store import Lease, SealedRejects
+    from syncline.state.store import SealedRejects
 
 #: Runs of a flow whose rejects are looked through.
 _RUNS = 1_000_000
@@ -42,15 +38,26 @@ _RUNS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A flow that may have written a person, and the field that tells it; `to` names its destination for people."""
+    """
+    A flow that may have written a person, and the target field that tells it; or with `source`, the stream that it
+    reads, whose system is asked to erase the person. `to` names it for people.
+    """
 
     item: CompiledFlow
     field: str
+    source: bool = False
+
+    @property
+    def side(self) -> Side:
+        """The end of the flow that it is."""
+        return self.item.flow.source if self.source else self.item.flow.target
 
     @property
     def key(self) -> ObjectKey:
-        """The flow."""
-        return self.item.flow.key
+        """The flow; of a source, its integration and stream, which several flows may read."""
+        flow, side = self.item.flow.key, self.side
+        name = f"{side.integration.key.name}.{side.stream}"
+        return ObjectKey(flow.tenant, "Integration", name) if self.source else flow
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -61,19 +68,23 @@ class Place:
         return path
 
     @property
-    def stream(self) -> str:
-        """The table that it is written to."""
-        return self.item.flow.target.stream
+    def column(self) -> str:
+        """The field by which the person is told there."""
+        return ".".join(self.path) if self.source else self.field
 
     @property
     def to(self) -> str:
-        """Where it writes."""
-        return self.item.flow.spec.to
+        """Where it writes, or reads."""
+        return self.item.flow.spec.source if self.source else self.item.flow.spec.to
 
 
 def places_of(engine: Engine, tenant: str, kind: str) -> tuple[Place, ...]:
-    """Applied flows of a tenant whose mapping tells such persons; `Invalid` (SYN842) where there is none."""
+    """
+    Applied flows of a tenant whose mapping tells such persons, after the streams that they read which can be asked to
+    erase somebody; `Invalid` (SYN842) where there is none.
+    """
     found: list[Place] = []
+    sources: dict[ObjectKey, Place] = {}
     known: set[str] = set()
     for key, item in engine.applied().flows.items():
         if key.tenant != tenant:
@@ -81,6 +92,10 @@ def places_of(engine: Engine, tenant: str, kind: str) -> tuple[Place, ...]:
         known |= item.compiled.spec.subject.keys()
         if field := item.compiled.spec.subject.get(kind):
             found.append(Place(item, field))
+            declared = item.flow.source.declaration
+            if isinstance(declared, RestStream) and declared.erase is not None:
+                source = Place(item, field, source=True)
+                sources.setdefault(source.key, source)
     if not found:
         raise Invalid(
             f"no applied flow of tenant {tenant!r} tells a {kind!r} by any field",
@@ -89,7 +104,7 @@ def places_of(engine: Engine, tenant: str, kind: str) -> tuple[Place, ...]:
             if known
             else "Declare under `subject` of a mapping which target field tells a person.",
         )
-    return tuple(found)
+    return (*sources.values(), *found)
 
 
 def subject_hash(keys: KeyRing, tenant: str, subject: Subject) -> str:
@@ -134,46 +149,10 @@ def _record(path: tuple[str, ...], value: str | int | None) -> dict[str, Any]:
     return dict(record)
 
 
-def rows_of(engine: Engine, place: Place, subject: Subject) -> list[dict[str, Any]] | None:
-    """The person's rows at a destination; None where it can't be searched."""
-    with _opened(engine, place) as destination:
-        if not offers(destination, SubjectRows):
-            return None
-        value = value_at(place, subject, engine.facilities.keys)
-        return [] if value is None else destination.find(place.stream, place.field, value)
-
-
-def erase_rows(engine: Engine, place: Place, subject: Subject, lease: Lease) -> int:
-    """Deletes the person's rows, and gives how many are left."""
-    with _opened(engine, place) as destination:
-        value = value_at(place, subject, engine.facilities.keys)
-        if value is None or not offers(destination, SubjectRows):
-            return 0
-        name, rows = str(place.key), destination
-        if offers(destination, Fencing):
-            destination.fence(name, Fence(engine.facilities.store.lineage, lease.token))
-        rows.erase(name, place.stream, place.field, value)
-        return len(rows.find(place.stream, place.field, value))
-
-
-@contextmanager
-def _opened(engine: Engine, place: Place) -> Iterator[Destination]:
-    """The destination of a flow, and evidence of the secrets that it was opened with."""
-    facilities = engine.facilities
-    opener = engine.opener(place.item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
-    opener.ledgers = facilities.store.ledger
-    try:
-        with closing(opener.destination()) as destination:
-            yield destination
-    finally:
-        recorder = facilities.recorder
-        recorder.record(
-            [recorder.event(Action.secret_use, key=place.key, secret=name) for name in opener.secrets.names]
-        )
-
-
 def rejects_about(engine: Engine, place: Place, subject: Subject) -> Iterator[tuple[SealedRejects, list[Reject]]]:
     """Batches of rejects of a flow's runs that are about the person, and which ones of each."""
+    if place.source:
+        return
     store, keys = engine.facilities.store, engine.facilities.keys
     person = value_at(place, subject, keys)
     for run in store.runs(place.key, _RUNS):

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from syncline.kinds.base import DataClass, Jmespath, Spec
 from syncline.kinds.content import Chunk, Compression, Fields, Format
+from syncline.kinds.erase import Erase
 from syncline.kinds.job import File, Job
 from syncline.kinds.reading import Cursor, For, Page
 from syncline.kinds.request import Request
@@ -317,6 +318,10 @@ class RestStream(Request):
     write: Annotated[
         Writes | None,
         Field(description="Requests that write records; a stream without them can only be read."),
+    ] = None
+    erase: Annotated[
+        Erase | None,
+        Field(description="Requests that erase a person, whose field is told by `subject` of the flows' mappings."),
     ] = None
 
     @property

@@ -16,6 +16,7 @@ from syncline.kinds.auth import AuthConfigSpec
 from syncline.kinds.base import Spec
 from syncline.kinds.connector import ConfigProperty, ConnectorSpec
 from syncline.kinds.drift import Drift
+from syncline.kinds.erase import ERASING
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
@@ -37,7 +38,7 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import names_in, texts_of
-from syncline.manifests.writes import declared_writes
+from syncline.manifests.writes import declared_erase, declared_writes
 from syncline.model import units
 from syncline.model.manifest import Path
 from syncline.model.notice import NOTICES
@@ -175,6 +176,11 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
             if (request := getattr(stream.write, verb)) is not None:
                 yield from _exactly_one(request, METHODS, (*path, "write", verb), "a request")
         yield from declared_writes(stream.write, (*path, "write"))
+    if stream.erase is not None:
+        for name in ERASING:
+            if (request := getattr(stream.erase, name)) is not None:
+                yield from _exactly_one(request, METHODS, (*path, "erase", name), "a request")
+        yield from declared_erase(stream.erase, (*path, "erase"))
 
 
 def _reads_page(stream: RestStream) -> bool:

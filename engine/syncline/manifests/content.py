@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from syncline.kinds.erase import ERASING
 from syncline.kinds.request import BODIES, METHODS, Part, Request
 from syncline.kinds.stream import scope_fields
 from syncline.kinds.write import VERBS
@@ -51,6 +52,9 @@ def check_content(spec: ConnectorSpec) -> Iterator[Problem]:
         for verb in VERBS:
             if (request := getattr(stream.write, verb, None)) is not None:
                 yield from _body(request, (*path, "write", verb), stream=False)
+        for verb in ERASING:
+            if (request := getattr(stream.erase, verb, None)) is not None:
+                yield from _body(request, (*path, "erase", verb), stream=False)
 
 
 def pages_by_connection(stream: RestStream) -> bool:

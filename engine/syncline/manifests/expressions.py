@@ -11,6 +11,7 @@ from typing import Any
 
 from syncline.kinds.carrying import Say
 from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.erase import ERASING
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.kinds.webhooks import REQUESTS
@@ -60,6 +61,8 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
         path = ("spec", "streams", name)
         yield from texts_of(stream, path)
         yield from _content_templates(stream, path)
+        for erasing, asked in _erasing(stream):
+            yield from texts_of(asked, (*path, "erase", erasing))
         for write, request in _writes(stream):
             yield from texts_of(request, (*path, "write", write))
             batch = request.batch if isinstance(request, WriteRequest) else None
@@ -82,6 +85,13 @@ def _writes(stream: RestStream) -> Iterator[tuple[str, WriteRequest | Find | Rea
         request = getattr(stream.write, verb)
         if request is not None:
             yield verb, request
+
+
+def _erasing(stream: RestStream) -> Iterator[tuple[str, WriteRequest | Find]]:
+    for name in ERASING if stream.erase else ():
+        request = getattr(stream.erase, name)
+        if request is not None:
+            yield name, request
 
 
 def _queries(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
@@ -144,6 +154,7 @@ def _content_queries(stream: RestStream, path: Path) -> Iterator[tuple[Path, str
 def _written(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
     """Expressions over the answers to writes."""
     places: list[tuple[Path, Any]] = [(path, stream.write)]
+    places += [((*path[:-1], "erase", name), request) for name, request in _erasing(stream)]
     for verb, request in _writes(stream):
         places.append(((*path, verb), request))
         if isinstance(request, WriteRequest):

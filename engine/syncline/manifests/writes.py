@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from syncline.kinds.erase import Erase
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import MappingSpec
 from syncline.kinds.request import METHODS
@@ -38,6 +39,17 @@ def declared_writes(spec: Writes, path: Path) -> Iterator[Problem]:
     if "update" in requests and "create" in requests and not knows_ids(spec, "update"):
         message = "what is created can't be updated later: no expression gives the id that it got"
         yield Problem("SYN202", (*path, "id"), message, expected="id: body.id")
+
+
+def declared_erase(spec: Erase, path: Path) -> Iterator[Problem]:
+    """Findings about what a connector declares under `erase` of a stream."""
+    if spec.delete is None and spec.request is None:
+        yield Problem("SYN202", path, "erasing a person needs the field 'delete' or 'request'")
+    if spec.find is not None and spec.delete is None:
+        yield Problem("SYN202", (*path, "delete"), "what is found is deleted by the field 'delete'")
+    for name in ("delete", "request"):
+        if getattr(getattr(spec, name), "batch", None) is not None:
+            yield Problem("SYN205", (*path, name, "batch"), "a person is erased by one request at a time", at_key=True)
 
 
 def knows_ids(spec: Writes, verb: Literal["update", "delete"]) -> bool:

@@ -8,10 +8,11 @@ from typing import Any, Final, Literal, Protocol
 from syncline.model.key import ObjectKey
 
 #: `begun`: rows were found, and may or may not be gone. `erased`: none is left. `held`: a legal hold keeps them.
-#: `open`: somebody has to do it by hand. `acknowledged`: somebody did. `failed`: it was tried in vain.
-PlaceState = Literal["begun", "erased", "held", "open", "acknowledged", "failed"]
+#: `asked`: its system took a request to do it by itself. `open`: somebody has to do it by hand.
+#: `acknowledged`: somebody did. `failed`: it was tried in vain.
+PlaceState = Literal["begun", "erased", "asked", "held", "open", "acknowledged", "failed"]
 #: States after which a request has nothing more to do at a place.
-SETTLED: Final[frozenset[PlaceState]] = frozenset({"erased", "held", "acknowledged"})
+SETTLED: Final[frozenset[PlaceState]] = frozenset({"erased", "asked", "held", "acknowledged"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class ErasurePlace:
     One place of a request: a flow's destination, and the field by which the person is found there.
 
     `rows` and `rejects` are the most that were ever found for the request: a kill between a delete and its record
-    doesn't make them fewer. `message` says why, in all states but `erased`.
+    doesn't make them fewer. `message` says why, or what an API answered.
     """
 
     key: ObjectKey

@@ -67,6 +67,9 @@ class Ledger(Protocol):
     def drop(self, place: str, keys: Iterable[str]) -> None:
         """Forgets records that are gone at the destination."""
 
+    def drop_ids(self, place: str, ids: Iterable[str]) -> None:
+        """The same, by what the system calls them."""
+
     def forget(self, flow: str) -> None:
         """Deletes the mark of a flow. What is known of records stays: they are still there."""
 

@@ -68,6 +68,11 @@ class MemoryLedger:
         for key in keys:
             self.records.pop((place, key), None)
 
+    def drop_ids(self, place: str, ids: Iterable[str]) -> None:
+        """See `Ledger.drop_ids`."""
+        gone = set(ids)
+        self.records = {at: known for at, known in self.records.items() if at[0] != place or known.id not in gone}
+
     def forget(self, flow: str) -> None:
         """See `Ledger.forget`."""
         self.marks.pop(flow, None)

@@ -90,6 +90,12 @@ class SqlLedger:
             for chunk in _chunks(keys):
                 connection.execute(delete(_RECORDS).where(self._at(place), _RECORDS.c.key.in_(chunk)))
 
+    def drop_ids(self, place: str, ids: Iterable[str]) -> None:
+        """Forgets records that are gone at the destination, by what the system calls them."""
+        with self._database.write() as connection:
+            for chunk in _chunks(ids):
+                connection.execute(delete(_RECORDS).where(self._at(place), _RECORDS.c.id.in_(chunk)))
+
     def forget(self, flow: str) -> None:
         """Deletes the mark of a flow. What is known of records stays: they are still there."""
         with self._database.write(durable=True) as connection:

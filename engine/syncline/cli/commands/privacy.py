@@ -71,8 +71,9 @@ def export(app: App, tenant: str, text: str, form: str, out: Path | None) -> Exi
 def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None, *, yes: bool) -> Exit:
     """Erase a person at every destination that can, and from what runs set aside.
 
-    Legal holds of the tenant are respected. A destination that can't be searched is left open: whoever erases the
-    person there says so with `syncline privacy acknowledge`. The same command goes on where it was stopped.
+    Legal holds of the tenant are respected. APIs are asked by the requests that their connector declares, sources too;
+    what they answer is noted. A destination that can't be searched or asked is left open: whoever erases the person
+    there says so with `syncline privacy acknowledge`. The same command goes on where it was stopped.
 
     What the source still has doesn't come again: runs set it aside until the suppression is lifted.
     """
@@ -140,7 +141,7 @@ def acknowledge(app: App, request: str, flow: str, by: str, message: str) -> Exi
 
     settings = app.settings()
     found = page.find(settings, request)
-    key = find_object(flow, [place.key for place in found.places], kinds=FLOWS)
+    key = find_object(flow, [place.key for place in found.places], kinds=(*FLOWS, "Integration"))
     app.say(render_request(page.acknowledge(settings, request, key, by, message), app.paint))
     return Exit.ok
 

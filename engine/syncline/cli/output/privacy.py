@@ -47,6 +47,8 @@ def render_expected(request: Erasure, paint: Paint) -> str:
 def _expected(place: ErasurePlace) -> str:
     match place.state:
         case "begun":
+            if place.message:
+                return f"is erased {place.message}"
             return "is erased" if place.rows or place.rejects else "nothing there"
         case "held":
             return f"stays: {place.message}"
@@ -58,9 +60,12 @@ def render_place(place: ErasurePlace, paint: Paint) -> str:
     """One line on what became of one place."""
     figures = f"{plural(place.rows, 'row')}, {plural(place.rejects, 'reject')}"
     name = visible(f"{place.key} at {place.to}")
+    said = f" ({visible(place.message)})" if place.message else ""
     match place.state:
         case "erased":
-            return f"  {paint.green('✓')} {name}: {figures} erased"
+            return f"  {paint.green('✓')} {name}: {figures} erased{said}"
+        case "asked":
+            return f"  {paint.green('✓')} {name}: {figures} found, and the system asked to erase{said}"
         case "acknowledged":
             return f"  {paint.green('✓')} {name}: done by hand, {visible(place.message)}"
         case "held":

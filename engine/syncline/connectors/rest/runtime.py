@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from syncline.sdk.notice import Notifier
     from syncline.sdk.reached import Reached
     from syncline.sdk.source import Instance, Source, SourceRequest
+    from syncline.sdk.subject_requests import SubjectRequests
     from syncline.sdk.webhooks import Webhooks
 
 
@@ -49,6 +50,13 @@ def open_webhooks(instance: Instance) -> Webhooks:
     return RestWebhooks(instance)
 
 
+def open_subjects(instance: Instance) -> SubjectRequests:
+    """Opens an API to be asked about people: streams that declare `erase`, or `write.delete`."""
+    from syncline.connectors.rest.subjects import RestSubjects
+
+    return RestSubjects(instance)
+
+
 RUNTIME = Runtime(
     "rest",
     open_source,
@@ -57,4 +65,5 @@ RUNTIME = Runtime(
     transactional=False,
     open_notifier=open_notifier,
     open_webhooks=open_webhooks,
+    open_subjects=open_subjects,
 )

@@ -149,6 +149,11 @@ def _instant(text: str) -> datetime | None:
     return found if found.tzinfo is not None else None
 
 
+def key_digest(key: Mapping[str, Any]) -> str:
+    """What a record of a key is remembered by; see `Row.key`."""
+    return _digest(key)
+
+
 def _digest(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(encode(dict(values))).hexdigest()[:32]
 

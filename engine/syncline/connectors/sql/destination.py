@@ -143,7 +143,8 @@ class SqlDestination:
         with self._database.transaction():
             count = subjects.erase(self._database, stream, column, value)
             Images(self._database).drop_table(stream)
-            self._check_fence(flow)
+            if self._ledger.ready():  # where no run ever wrote, nobody has anything
+                self._check_fence(flow)
         return count
 
     def count(self, stream: str) -> int:

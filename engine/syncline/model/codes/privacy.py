@@ -54,4 +54,18 @@ CODES: tuple[Code, ...] = (
         "first request that wasn't lifted.",
         "`syncline privacy suppressions` lists who isn't to come back, and by which request.",
     ),
+    Code(
+        "SYN851",
+        "an API that erases nobody",
+        "The connector declares no request that finds or deletes the records of a person by the field that the mapping "
+        "tells people by.",
+        "Declare `erase` of the stream in the connector, or erase the person there by hand and acknowledge it.",
+    ),
+    Code(
+        "SYN852",
+        "an API refused to erase somebody",
+        "The API answered a request that finds or deletes a person's records with a refusal. What was deleted before "
+        "it is, and the place stays open.",
+        "Give the command again once the API takes it, or erase the person there by hand and acknowledge it.",
+    ),
 )
