@@ -150,3 +150,17 @@ def test_only_a_table_of_its_own_can_go(tmp_path, destination, how, said):
 
     found = [d for d in workflow.validate(build(tmp_path, texts)).diagnostics if d.code == "SYN781"]
     assert [d.message for d in found] == [f"deletion: delete can't run: {said}"]
+
+
+def test_a_table_stays_under_a_legal_hold(tmp_path):
+    """Whatever the flow said: a hold of its tenant keeps the table, whether or not its last day is over."""
+    tenant = Scenario("upsert").texts["tenant.yaml"]
+    hold = "spec: {holds: [{flows: [Sync/cust*], reason: case 7, owner: legal, until: 2020-01-01}], "
+    house = House(tmp_path, ", deletion: delete", {"tenant.yaml": tenant.replace("spec: {", hold)})
+    settings = house.without("sync.yaml", "mapping.yaml")
+
+    plan = workflow.plan(settings, allow_deletes=True)
+
+    assert EffectKind.table_dropped not in effects(plan)
+    workflow.apply(settings, plan)
+    assert house.warehouse.rows()

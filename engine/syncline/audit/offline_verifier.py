@@ -529,11 +529,37 @@ def check_record(data: bytes, keys: Keys) -> dict[str, Any]:
     return event
 
 
+# --- part of a log --------------------------------------------------------------------------------------------------
+
+
+def verify_part(folder: Path, trusted: Key) -> str:
+    """Verify what was exported of one party: every file as it was signed, and every entry as one of the log."""
+    with (folder / "audit" / "entries.jsonl").open(encoding="utf-8") as lines:
+        parts = [json.loads(line) for line in lines]
+    changes = []
+    for part in parts:
+        part["hash"] = leaf(part["entry"].encode())
+        event = json.loads(part["entry"])
+        details = event["unmapped"]["details"]
+        if event["metadata"]["event_code"] == "key.rotate" and details.get("purpose") == "audit":
+            changes.append(base64_of(details["change"]))
+    keys = Keys(trusted, changes)
+    count = check_files(folder, keys)
+    size, want = read_checkpoint((folder / "audit" / "checkpoint").read_bytes(), keys)
+    for part in parts:
+        if not included(part["index"], size, part["hash"], [base64_of(step) for step in part["steps"]], want):
+            raise Refused(f"entry {part['index']} is not proved to be in the log")
+    by = keys.newest.name
+    return f"verified: {count} files as they were signed, {len(parts)} entries of the log of {size}, signed by {by}"
+
+
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
 def verify(folder: Path, trusted: Key, policy: Path | None, kept: Path | None) -> str:
     """Verify a bundle; returns a sentence about it, or raises `Refused`."""
+    if (folder / "audit" / "entries.jsonl").exists():
+        return verify_part(folder, trusted)
     checkpoint = (folder / "checkpoint").read_bytes()
     entries = read_entries(folder, head_of(signers(checkpoint, [trusted])[0])[1])
     leaves = [leaf(entry) for entry in entries]
@@ -587,6 +613,8 @@ def verify_file(path: Path, keys: Keys, kept: Path | None) -> str:
     statement = check_attestation(path.read_bytes(), keys)
     about = statement["predicate"]
     what = f"run {about['run']} of {about['object']}" if "run" in about else statement["predicateType"]
+    if "tenant" in about and "outcome" in about:
+        what += f" of {about['tenant']}: {about['outcome']}"
     return f"verified: attestation of {what}, signed by {keys.newest.name}"
 
 

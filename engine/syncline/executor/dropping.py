@@ -43,7 +43,7 @@ class Dropping:
         parts: tuple[dict[ObjectKey, CompiledFlow], dict[ObjectKey, CompiledFlow]] = {}, {}
         for key, item in applied.flows.items():
             parts[key not in gone][key] = item
-        allowed = frozenset(key for key, _ in dropped_tables(*parts))
+        allowed = frozenset(key for key, _ in dropped_tables(*parts, applied.desired))
         if more := sorted(asked - allowed):
             raise Invalid(
                 f"the plan drops the table of {more[0]}, which is to stay", code="SYN640", help="Make the plan again."

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from syncline.kinds.tenant import TenantSpec
 from syncline.model.change import Effect, EffectKind
+from syncline.model.key import ObjectKey
 from syncline.planner.flow_effects import table_of
 
 if TYPE_CHECKING:
+    from syncline.manifests.desired import Desired
     from syncline.manifests.flow import Flow
-    from syncline.model.key import ObjectKey
     from syncline.planner.compiled import Flows
 
 
@@ -19,14 +22,25 @@ def place_of(flow: Flow) -> tuple[ObjectKey, str]:
     return flow.target.integration.key, flow.target.stream
 
 
-def dropped_tables(gone: Flows, left: Flows) -> Iterator[tuple[ObjectKey, Effect]]:
+def held(key: ObjectKey, declared: Desired | None) -> bool:
+    """Whether a legal hold of the flow's tenant covers it, ended or not: what a plan says doesn't hang on the day."""
+    tenant = declared.objects.get(ObjectKey("", "Tenant", key.tenant)) if declared is not None else None
+    holds = tenant.spec.holds if tenant is not None and isinstance(tenant.spec, TenantSpec) else ()
+    return any(hold.covers(f"{key.kind}/{key.name}", dt.date.min) for hold in holds)
+
+
+def dropped_tables(gone: Flows, left: Flows, declared: Desired | None) -> Iterator[tuple[ObjectKey, Effect]]:
     """
     The flows among those that are retired whose tables are dropped, each with the effect that says so.
 
-    As they were applied: what is no longer declared can't change its mind. A table stays where a flow that is left, or
-    one that is retired with `deletion: retain`, writes to it as well.
+    As they were applied, and `declared` with them: what is no longer declared can't change its mind. A table stays
+    where a flow that is left, or one that is retired with `deletion: retain`, writes to it, and under a legal hold.
     """
-    deleting = {key: item.flow for key, item in gone.items() if item.flow.spec.deletion == "delete"}
+    deleting = {
+        key: item.flow
+        for key, item in gone.items()
+        if item.flow.spec.deletion == "delete" and not held(item.flow.key, declared)
+    }
     if not deleting:
         return
     kept = {place_of(item.flow) for item in (*left.values(), *gone.values()) if item.flow.key not in deleting}

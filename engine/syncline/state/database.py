@@ -114,6 +114,11 @@ class Database:
         fenced._fences = (*self._fences, fence)  # noqa: SLF001 - our own class
         return fenced
 
+    def overwrite(self, connection: Connection) -> None:
+        """Has what this connection deletes be overwritten in SQLite's file; on PostgreSQL the vacuum does it later."""
+        if self._sqlite:
+            connection.exec_driver_sql("PRAGMA secure_delete=ON")
+
     def now(self, connection: Connection) -> float:
         """The database's clock, in seconds since 1970; not the start of the transaction, which may have waited."""
         if self._sqlite:

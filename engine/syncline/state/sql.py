@@ -42,6 +42,7 @@ from syncline.state.store import (
     TokenKey,
 )
 from syncline.state.suppressions import SqlSuppressions
+from syncline.state.tenants import SqlTenants
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -392,6 +393,9 @@ class SqlStore(SqlReader):
 
     def suppressions(self) -> SqlSuppressions:
         return SqlSuppressions(self._database)
+
+    def tenants(self) -> SqlTenants:
+        return SqlTenants(self._database)
 
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._database)

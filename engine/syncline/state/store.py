@@ -20,6 +20,7 @@ from syncline.model.condition import Occurrence, Status
 from syncline.model.erasure import Erasures
 from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
+from syncline.model.offboarding import Tenants
 from syncline.model.outbox import Message, Outbox
 from syncline.model.run import Counts, RunState
 from syncline.model.suppression import Suppression, Suppressions
@@ -447,6 +448,9 @@ class StateStore(StateReader, Protocol):
 
     def suppressions(self) -> Suppressions:
         """Who isn't to come back."""
+
+    def tenants(self) -> Tenants:
+        """What there is of tenants, and the journal of those that leave."""
 
     def outbox(self) -> Outbox:
         """Messages of subscriptions, and how far each subscription is."""

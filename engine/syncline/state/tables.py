@@ -372,3 +372,28 @@ suppressions = Table(
     Column("reason", Text, nullable=False),
     Index("suppressions_by_kind", "tenant", "kind", "lifted"),
 )
+
+# Tenants that leave (see `tenants.py`); `finished` is empty while something of one is left.
+offboardings = Table(
+    "offboardings",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("revision", NAME, nullable=False),
+    Column("begun", NAME, nullable=False),
+    Column("finished", NAME, nullable=False),
+    Column("archive", NAME, nullable=False),
+    Index("offboardings_by_tenant", "tenant", "begun"),
+)
+
+# What was taken away of each, step by step.
+offboarding_steps = Table(
+    "offboarding_steps",
+    metadata,
+    Column("request", NAME, ForeignKey("offboardings.id", ondelete="CASCADE"), primary_key=True),
+    Column("what", NAME, primary_key=True),
+    Column("subject", NAME, primary_key=True),
+    Column("state", NAME, nullable=False),
+    Column("count", COUNT, nullable=False),
+    Column("message", Text, nullable=False),
+)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from syncline.audit import dsse
 from syncline.audit.attestation import PAYLOAD
 from syncline.audit.dsse import Envelope
+from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.key_change import history_of
 from syncline.audit.log_signer import log_verifier
 from syncline.audit.malformed import Malformed
 from syncline.sdk.whole_file import write_whole
@@ -41,15 +43,16 @@ def keep(path: Path, bundle: bytes) -> None:
 
 
 def read_statement(settings: Settings, path: Path, kind: str) -> dict[str, Any] | None:
-    """The statement of a kept bundle; None for a file that isn't there, or that this log's key didn't sign."""
+    """The statement of a kept bundle; None for a file that isn't there, or that no key of this log signed."""
     try:
+        keys = history_of(DirectoryFetcher(settings.audit), [log_verifier(settings)]).keys
         found = json.loads(path.read_bytes())["dsseEnvelope"]
         envelope = Envelope(
             found["payloadType"],
             base64.b64decode(found["payload"], validate=True),
             tuple((one["keyid"], base64.b64decode(one["sig"], validate=True)) for one in found["signatures"]),
         )
-        statement = json.loads(dsse.verify(envelope, PAYLOAD, [log_verifier(settings)]))
+        statement = json.loads(dsse.verify(envelope, PAYLOAD, keys))
     except (OSError, ValueError, LookupError, TypeError, Malformed):
         return None
     return statement if isinstance(statement, dict) and statement.get("predicateType") == kind else None

@@ -10,6 +10,7 @@ _ENTRIES = (
     Entry("Commands", "scaffold", "syncline.cli.commands.tenant_onboard:scaffold"),
     Entry("Commands", "onboard", "syncline.cli.commands.tenant_onboard:onboard"),
     Entry("Commands", "certify", "syncline.cli.commands.tenant_onboard:certify"),
+    Entry("Commands", "offboard", "syncline.cli.commands.tenant_offboard:offboard"),
 )
 
 

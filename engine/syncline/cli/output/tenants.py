@@ -8,7 +8,9 @@ from syncline.cli.output.text import plural, visible
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
+    from syncline.model.offboarding import LeavingStep, Offboarding
     from syncline.tenancy.certification import Certified, Tried
+    from syncline.tenancy.offboarding import Expected
 
 
 def render_tried(tried: Tried, paint: Paint) -> str:
@@ -30,3 +32,42 @@ def render_certified(done: Certified, paint: Paint) -> str:
     missing = sum(finding.ok is False for finding in done.findings)
     refused = sum(bool(tried.problem) for tried in done.flows)
     return f"{paint.red('Refused')}: {missing} missing, {plural(refused, 'flow')} couldn't run.\n"
+
+
+def render_expected(found: Expected, paint: Paint) -> str:
+    """What would be taken out."""
+    lines = [f"Tenant {paint.bold(visible(found.tenant))}, as declared by {found.revision[:12]}:", ""]
+    lines += [f"  {visible(flow)}: {visible(fate)}" for flow, fate in found.flows]
+    lines += [f"  state: {plural(count, 'row')} of {table}" for table, count in sorted(found.counts.items())]
+    lines.append(f"  key: {'is destroyed' if found.key else 'there is none'}")
+    return "\n".join(lines) + "\n"
+
+
+def render_step(step: LeavingStep, paint: Paint) -> str:
+    """One line on a step."""
+    name = visible(f"{step.what} {step.subject}".rstrip())
+    message = visible(step.message)
+    match step.state:
+        case "failed":
+            return f"  {paint.red('✗')} {name}: {message}"
+        case "held":
+            return f"  {paint.yellow('•')} {name} stays: {message}"
+        case "left":
+            return f"  {paint.yellow('•')} {name} is given up: {message}"
+        case _:
+            figures = f" ({step.count:,})" if step.count else ""
+            return f"  {paint.green('✓')} {name}{figures}{': ' + message if message else ''}"
+
+
+def render_left(done: Offboarding, paint: Paint) -> str:
+    """Where it stands."""
+    if done.finished:
+        given_up = sum(step.state == "left" for step in done.steps)
+        more = f", {plural(given_up, 'destination')} given up" if given_up else ""
+        return (
+            f"{paint.green('Deleted')}: nothing of {visible(done.tenant)} is left{more}. Archive {done.archive[:12]}.\n"
+        )
+    failed = sum(step.state == "failed" for step in done.steps)
+    if failed:
+        return f"{paint.red('Not finished')}: {plural(failed, 'destination')} to do. Run it again, or add --give-up.\n"
+    return f"{paint.yellow('Held')}: what legal holds cover stays. Run it again when they have ended.\n"

@@ -153,6 +153,12 @@ class FileDestination:
         with self._fences.held(flow), folder.locked():
             return subjects.erase(folder, column, value)
 
+    def leave(self, stream: str, flow: str) -> None:
+        """Removes the flow from every list of parts, and its fence; the list stays, since it says what counts."""
+        del stream
+        self.forget(flow)
+        self._fences.remove(flow)
+
     def close(self) -> None:
         """Nothing is held between writes."""
 

@@ -14,7 +14,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syncline.connectors.file.listing import usable
@@ -53,6 +53,14 @@ class Fences:
             if (known := _read(file)) is not None:
                 _write(file, Fence(known.lineage, known.token + 1))
 
+    def remove(self, flow: str) -> None:
+        """Removes what is known of who had a flow, which is over for good; the folder with the last."""
+        self._held.pop(flow, None)
+        with usable(self._folder):
+            self._path(flow).unlink(missing_ok=True)
+            with suppress(OSError):  # others have theirs in it, or there is none
+                self._folder.rmdir()
+
     @contextmanager
     def held(self, flow: str) -> Iterator[None]:
         """Keeps the flow for the block; `Denied` where a later run has taken it. Nothing where it never was taken."""
@@ -69,12 +77,14 @@ class Fences:
                 )
             yield
 
+    def _path(self, flow: str) -> Path:
+        return self._folder / hashlib.sha256(flow.encode()).hexdigest()[:32]
+
     @contextmanager
     def _locked(self, flow: str, how: int) -> Iterator[int]:
         with usable(self._folder):
             make_private(self._folder)
-            path = self._folder / hashlib.sha256(flow.encode()).hexdigest()[:32]
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
+            file = os.open(self._path(flow), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, FILE_MODE)
         try:
             fcntl.flock(file, how)
             yield file

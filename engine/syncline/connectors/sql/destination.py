@@ -11,6 +11,7 @@ from syncline.connectors.sql.database import Branching, Database
 from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.images import Images
 from syncline.connectors.sql.lane import Lane
+from syncline.connectors.sql.leaving import leave
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SEEN, SHADOW, check_names, family, quoted
 from syncline.connectors.sql.observe import observe, owner
@@ -129,6 +130,14 @@ class SqlDestination:
             self._ledger.delete(flow)
             self._fences.retire(flow)
         return stream in found
+
+    def leave(self, stream: str, flow: str) -> None:
+        """Removes all of ours but the rows; see `Leaving`."""
+        if flow not in self._unclaimed:
+            self._check_fence(flow)
+        leave(self._database, stream, flow)
+        self._held.pop(flow, None)
+        self._unclaimed.pop(flow, None)
 
     def observe(self, target: Target) -> Observation:
         """How the table differs from the declared one; see `Observing`."""

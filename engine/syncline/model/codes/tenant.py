@@ -25,4 +25,24 @@ CODES: tuple[Code, ...] = (
         "A command names a tenant that isn't declared, or a name that no tenant can have.",
         "Correct the name, or declare the tenant: `syncline tenant scaffold` writes a manifest to begin with.",
     ),
+    Code(
+        "SYN861",
+        "a tenant that can't be taken out",
+        "Only a tenant that Git no longer declares, and of which nothing is applied any more, is taken out; and only "
+        "one of which something is left.",
+        "Remove its manifests by a commit, let that be applied, and run the command again.",
+    ),
+    Code(
+        "SYN862",
+        "the tenant's manifests aren't found",
+        "Which destinations a retired tenant wrote to is read from the newest applied commit that declared it, and no "
+        "commit that Git has here does.",
+        "Name the last commit that declared it (--from), in a clone with its whole history.",
+    ),
+    Code(
+        "SYN863",
+        "no recipient",
+        "An archive is sealed for public keys of age (X25519), which begin with age1.",
+        "Give a key as `age-keygen -y` prints it.",
+    ),
 )

@@ -1,0 +1,86 @@
+"""What a tenant's flows left at their destinations: tables go where that was declared, and of ours nothing stays."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from syncline.executor.admission import tenant_spec
+from syncline.executor.instance import resolver
+from syncline.executor.opening import Opener
+from syncline.model.errors import SynclineError
+from syncline.model.event import Action
+from syncline.model.offboarding import LeavingStep
+from syncline.planner.retirement import place_of
+from syncline.sdk.destination import Fence, Fencing
+from syncline.sdk.leaving import Leaving
+from syncline.sdk.offers import offers
+from syncline.sdk.table_owner import Owning
+
+if TYPE_CHECKING:
+    from syncline.executor.facilities import Facilities
+    from syncline.model.key import ObjectKey
+    from syncline.planner.compiled import CompiledFlow
+    from syncline.tenancy.former import Former
+
+WHAT = "destination"
+
+
+def held_flows(former: Former, today: dt.date) -> dict[ObjectKey, str]:
+    """The tenant's flows that a legal hold covers, or that share a table with one that it does, and why."""
+    holds = tenant_spec(former.applied.desired, former.tenant).holds
+    reasons: dict[tuple[ObjectKey, str], str] = {}
+    for key in former.flows:
+        for hold in holds:
+            if hold.covers(f"{key.kind}/{key.name}", today):
+                end = f", until {hold.until}" if hold.until else ""
+                reasons[place_of(former.applied.flows[key].flow)] = f"{hold.reason} ({hold.owner}{end})"
+    return {key: reason for key in former.flows if (reason := reasons.get(place_of(former.applied.flows[key].flow)))}
+
+
+def leave(facilities: Facilities, former: Former, key: ObjectKey) -> LeavingStep:
+    """
+    Takes away what there is of a flow at its destination; what keeps it from that is told, and tried again later.
+
+    The table is dropped where the flow's declaration said `deletion: delete` and a flow made it. Else its rows stay,
+    and all that is kept beside them goes.
+    """
+    item = former.applied.flow(key)
+    try:
+        said = _left(facilities, former, item)
+    except SynclineError as error:
+        return LeavingStep(WHAT, str(key), "failed", message=f"{error.code} {error.message}")
+    return LeavingStep(WHAT, str(key), "done", message=said)
+
+
+def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
+    """What became of the rows."""
+    settings, store, flow = facilities.settings, facilities.store, item.flow
+    name, stream = str(flow.key), flow.target.stream
+    with store.lease(f"run/{flow.key}") as lease:
+        opener = Opener(item, former.applied, settings, resolver(settings), facilities.keep)
+        opener.ledgers = store.ledger
+        with closing(opener.destination()) as destination:
+            recorder = facilities.recorder
+            recorder.record(
+                [recorder.event(Action.secret_use, key=flow.key, secret=used) for used in opener.secrets.names]
+            )
+            if offers(destination, Fencing):
+                destination.fence(name, Fence(store.lineage, lease.token), anew=True)
+            said = f"rows stay (deletion: {flow.spec.deletion})"
+            if flow.spec.deletion == "delete" and offers(destination, Owning) and not _kept_by_another(former, item):
+                destination.drop(stream, name)
+                there = destination.owner(stream).there
+                said = "rows stay, since no flow made the table" if there else "the table is gone"
+                if offers(destination, Fencing):  # dropping took it from everybody
+                    destination.fence(name, Fence(store.lineage, lease.token), anew=True)
+            if offers(destination, Leaving):
+                destination.leave(stream, name)
+            return said
+
+
+def _kept_by_another(former: Former, item: CompiledFlow) -> bool:
+    """Whether a flow with `deletion: retain` writes to the same table."""
+    others = (former.applied.flows[key].flow for key in former.flows if key != item.flow.key)
+    return any(other.spec.deletion != "delete" and place_of(other) == place_of(item.flow) for other in others)

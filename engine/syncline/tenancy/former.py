@@ -1,0 +1,133 @@
+"""A tenant that Git no longer declares, as it was when it was last applied: read from the commit that had it."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from syncline.executor.applied import Applied
+from syncline.manifests.load import load_text
+from syncline.manifests.overlay import declared
+from syncline.manifests.repository import git, run_git
+from syncline.manifests.resolve import resolve
+from syncline.model.errors import Invalid
+from syncline.model.key import ObjectKey
+from syncline.planner.compiled import compile_flows
+from syncline.tenancy.tenant import tenant_key
+
+if TYPE_CHECKING:
+    from syncline.settings import Settings
+    from syncline.state.store import StateReader
+
+_YAML: Final = (":(glob)**/*.yaml", ":(glob)**/*.yml")
+#: Applied commits that are looked through for the tenant.
+_LOOKED_AT: Final = 200
+#: Versions of manifests that are exported at most.
+_VERSIONS: Final = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What was applied of a repository at a commit that still declared the tenant."""
+
+    tenant: str
+    revision: str
+    applied: Applied
+
+    @property
+    def flows(self) -> list[ObjectKey]:
+        """The tenant's flows."""
+        return sorted(key for key in self.applied.flows if key.tenant == self.tenant)
+
+
+def former(settings: Settings, reader: StateReader, tenant: str, revision: str = "") -> Former:
+    """
+    The tenant at the newest applied commit that declares it, or at the one that is named.
+
+    `Invalid` (SYN862) where there is none: then nobody knows which destinations it wrote to.
+    """
+    tried = [revision] if revision else [one.revision for one in reader.history(_LOOKED_AT) if one.revision]
+    for commit in dict.fromkeys(tried):
+        with _tree(settings.root, commit) as folder:
+            if folder is None:
+                continue
+            loaded = declared(folder, settings.environment)
+            if not any(_is_of(manifest.key, tenant) for manifest in loaded.manifests):
+                continue
+            desired = resolve(list(loaded.manifests)).desired
+        return Former(tenant, commit, Applied(0, commit, "", {}, desired, compile_flows(desired)))
+    raise Invalid(
+        f"no applied commit that Git has here declares tenant {tenant!r}"
+        if not revision
+        else f"commit {revision} doesn't declare tenant {tenant!r}, or isn't here",
+        code="SYN862",
+        help="Name the last commit that declared it: --from COMMIT.",
+    )
+
+
+def versions(root: Path, tenant: str) -> Iterator[dict[str, Any]]:
+    """
+    Every version of the tenant's manifests in the history of this branch, oldest first: commit, author, time, document.
+
+    Only its own documents: a file may hold those of others as well.
+    """
+    paths = _paths(root, tenant)
+    if not paths:
+        return
+    log = git(
+        root, "log", "--reverse", "--relative", "--name-only", "--format=%x01%H%x00%an <%ae>%x00%aI", "--", *paths
+    )
+    known: dict[ObjectKey, str] = {}
+    count = 0
+    for part in (log or "").split("\x01")[1:]:
+        head, *names = part.strip("\n").split("\n")
+        commit, author, time = head.split("\0")
+        for name in dict.fromkeys(filter(None, names)):
+            text = git(root, "show", f"{commit}:./{name}")
+            for manifest in load_text(text, name).manifests if text else ():
+                if not _is_of(manifest.key, tenant) or known.get(manifest.key) == manifest.digest:
+                    continue
+                known[manifest.key] = manifest.digest
+                count += 1
+                if count > _VERSIONS:
+                    return
+                yield {
+                    "commit": commit,
+                    "author": author,
+                    "time": time,
+                    "file": name,
+                    "object": str(manifest.key),
+                    "document": manifest.source,
+                }
+
+
+def _paths(root: Path, tenant: str) -> list[str]:
+    """Files that ever named the tenant."""
+    named = f"(tenant|name): *[\"']?{tenant}[\"']?"
+    said = git(root, "log", "--relative", "--name-only", "--format=", "-E", f"-G{named}", "--", *_YAML)
+    return list(dict.fromkeys(filter(None, (said or "").split("\n"))))
+
+
+def _is_of(key: ObjectKey, tenant: str) -> bool:
+    return key.tenant == tenant or key == tenant_key(tenant)
+
+
+@contextmanager
+def _tree(root: Path, commit: str) -> Iterator[Path | None]:
+    """The manifests of a commit in a folder, while the block runs; None for a commit that isn't here."""
+    if not commit or git(root, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}") is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="syncline-") as folder:
+        for form in _YAML:  # git refuses a form that nothing fits
+            done = run_git(root, "archive", "--format=tar", commit, "--", form)
+            if done.returncode == 0:
+                with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
+                    tar.extractall(folder, filter="data")
+        yield Path(folder)
