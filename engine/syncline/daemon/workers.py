@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from syncline.executor.admission import TURN
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
+from syncline.executor.schedule_drift import TOLERANCE
 from syncline.executor.work import Work
 from syncline.model.errors import Again, SynclineError, Waiting
 from syncline.model.key import ObjectKey
@@ -289,9 +290,18 @@ class Workers:
             (self._failed.add if failed else self._failed.discard)(flow)
 
     def _done(self, start: Start) -> str:
-        """The run that somebody else made for a start, if it ended well; '' if there was none."""
-        mine = self._mine.get(start.flow, ())
-        for record in self._store.runs(start.flow, RUNS):
+        """
+        The run that somebody else made for a start, if it ended well; '' if there was none.
+
+        What ended in the future was made by a clock that was ahead: it began nobody knows when, and counts for nothing.
+        """
+        mine, latest = self._mine.get(start.flow, ()), dt.datetime.now(dt.UTC) + TOLERANCE
+        found = self._store.runs(start.flow, RUNS)
+        if found and all(_ended(record) > latest for record in found):
+            found = self._store.runs(start.flow, LOOKED_AT)
+        for record in found:
+            if _ended(record) > latest:
+                continue
             ended = record.trigger == start.trigger and record.receipt is not None and record.id not in mine
             if ended and self._began_after(record, start.begins):
                 return record.id
@@ -306,3 +316,8 @@ class Workers:
         events = self._store.events(record.key, None, 0, LOOKED_AT)
         begun = (event.time for event in events if event.run == record.id and event.reason == "RunStarted")
         return any(dt.datetime.fromisoformat(time) >= moment for time in begun)
+
+
+def _ended(record: RunRecord) -> dt.datetime:
+    """When a run ended, or began where it hasn't, by the clock of whoever ran it."""
+    return dt.datetime.fromisoformat(record.finished or record.started)
