@@ -13,7 +13,7 @@ import pytest
 
 from syncline.connectors.sql.runtime import check
 from syncline.model.errors import Again, Bug, Denied, Invalid, Waiting
-from syncline.sdk.destination import Refusal, Written, refusals
+from syncline.sdk.destination import Alike, Refusal, Written, refusals
 from tests.contract.sql_places import DIALECTS, FLOW, Place, frame_of, place_of, schema_of, target_of
 
 if TYPE_CHECKING:
@@ -375,6 +375,33 @@ class TestReplace:
         assert len(ids(place)) == 10
         self.replaced(place, rows(*range(7)), run="run-3", max_shrink=0.3)
         assert len(ids(place)) == 7
+
+    def test_a_floor_of_anonymity(self, place: Place):
+        """Rows that are alike with fewer than so many keep a table from being replaced, wherever they were written;
+        letter case makes another value, and NULL is one.
+        """
+        schema = schema_of({"id": "integer", "zip": "string", "sex": "string"}, "id")
+
+        def replaced(run: str, *people: tuple[str | None, str]) -> None:
+            told = target_of(schema, "replace", run, alike=Alike(("zip", "sex"), 2))
+            writer = place.open().open(told)
+            for number, (code, sex) in enumerate(people):
+                writer.write(frame_of(schema, (number, code, sex)), f"{run}/{number}")
+            writer.finish(f"{run}/end")
+
+        replaced("run-1", ("941", "f"), (None, "m"), ("941", "f"), (None, "m"))
+        rare: dict[str, list[tuple[str | None, str]]] = {
+            "run-2": [("941", "f"), ("941", "f"), ("100", "f")],
+            "run-3": [("941", "f"), ("941", "F")],
+            "run-4": [("941", "f"), ("941", "f"), (None, "m")],
+        }
+        for run, people in rare.items():
+            with pytest.raises(Denied, match="2-anonymous by zip, sex") as caught:
+                replaced(run, *people)
+            assert caught.value.code == "SYN517"
+            assert place.open().count("orders") == 4
+        replaced("run-5", ("941", "f"), ("941", "f"))
+        assert place.open().count("orders") == 2
 
     def test_an_aborted_run(self, place: Place):
         """Without an end, the old table stays; a run of another id begins anew."""

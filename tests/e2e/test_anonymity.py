@@ -73,15 +73,106 @@ def test_groups_are_counted_over_all_batches(tmp_path: Path) -> None:
         ran(home(tmp_path / "rare", FLOOR, far[:-1]))
 
 
+REPLACE = "write: replace, guards: {anonymity: {fields: [name, zip], k: 3}}"
+
+
+def replacing(root: Path, zips: list[str], *, kind: str = "Sync", ids: list[int] | None = None) -> Settings:
+    """A flow that replaces a table, with a floor."""
+    texts = edited("import.yaml", "write: upsert", REPLACE, MAPPING)
+    texts = edited("import.yaml", "kind: Import", f"kind: {kind}", texts)
+    settings = write(root, texts)
+    (root / "data").mkdir(exist_ok=True)
+    rows = [f"{n},Anna,c{n}@example.com,{zip_}" for n, zip_ in zip(ids or range(len(zips)), zips, strict=True)]
+    (root / "data" / "customers.csv").write_text("\n".join(["id,name,email,zip", *rows]) + "\n")
+    return settings
+
+
+def moved(settings: Settings, kind: str = "Sync") -> int:
+    workflow.apply(settings, workflow.plan(settings))
+    return workflow.run(settings, ObjectKey("acme", kind, "customers"), progress=Silent()).receipt.counts.written
+
+
+def test_what_is_alike_replaces_a_table(tmp_path: Path) -> None:
+    """A Sync may have a floor too, where all rows are gathered before they take the place of the old ones."""
+    assert moved(replacing(tmp_path, ["94110", "94111", "94112"] * 2)) == 6
+
+
+def test_the_table_that_was_to_be_replaced_stays(tmp_path: Path) -> None:
+    """After a refusal the old rows are there, whole."""
+    moved(replacing(tmp_path, ["94110"] * 6))
+    with pytest.raises(Denied):
+        moved(replacing(tmp_path, ["94110"] * 7 + ["10001"]))
+
+    assert written(tmp_path) == 6
+
+
+def test_a_person_who_comes_twice_counts_once(tmp_path: Path) -> None:
+    """The rows of the table are counted, not the records that were read: two of one key are one row."""
+    settings = replacing(tmp_path, ["94110"] * 4, ids=[1, 1, 1, 2])
+
+    with pytest.raises(Denied, match="2 rows are alike"):
+        moved(settings)
+
+
+def test_an_import_that_replaces_is_held_to_it_without_a_first_pass(tmp_path: Path) -> None:
+    """The swap is where it is decided, for imports as well."""
+    with pytest.raises(Denied, match="1 rows are alike"):
+        moved(replacing(tmp_path, ["94110"] * 3 + ["10001"], kind="Import"), "Import")
+
+    assert written(tmp_path) == 0
+
+
+def test_a_run_that_goes_on_after_a_kill_counts_what_it_wrote_before(tmp_path: Path, monkeypatch) -> None:
+    """What was gathered before an interruption is in the table that is counted: no group is too small for want of it."""
+    from syncline.connectors.sql.writer import SqlWriter
+
+    settings = replacing(tmp_path, ["94110", "94111", "10001", "10002", "10003"])
+    more = "id,name,email,zip\n9,Anna,c9@example.com,94112\n"
+    (tmp_path / "data" / "customers2.csv").write_text(more)
+    workflow.apply(settings, workflow.plan(settings))
+    inner, calls = SqlWriter.write_rendered, [0]
+
+    def stops(self, rendered, checkpoint):
+        calls[0] += 1
+        if calls[0] == 2:
+            raise OSError("cut")
+        return inner(self, rendered, checkpoint)
+
+    monkeypatch.setattr(SqlWriter, "write_rendered", stops)
+    with pytest.raises(OSError, match="cut"):
+        workflow.run(settings, ObjectKey("acme", "Sync", "customers"), progress=Silent())
+
+    monkeypatch.undo()
+    assert calls[0] == 2
+    assert moved(settings) == 6
+    assert written(tmp_path) == 6
+
+
+def test_rejects_are_not_added_to_what_is_held_to_a_floor(tmp_path: Path) -> None:
+    """A retry would write a few rows that could be told apart: it is refused, and says what to do."""
+    settings = replacing(tmp_path, ["94110"] * 4)
+    text = (tmp_path / "data" / "customers.csv").read_text().replace("c3@example.com", "none")
+    (tmp_path / "data" / "customers.csv").write_text(text)
+    moved(settings)
+    run = workflow.runs(settings, ObjectKey("acme", "Sync", "customers"), 1)[0]
+
+    with pytest.raises(Denied) as caught:
+        workflow.retry(settings, run.id, progress=Silent())
+
+    assert caught.value.code == "SYN870"
+    assert written(tmp_path) == 3
+
+
 @pytest.mark.parametrize(
     ("guards", "said"),
     [
-        ("guards: {anonymity: {fields: [name], k: 3}}", "how many records are alike is known only once all are read"),
+        ("guards: {anonymity: {fields: [name], k: 3}}", "how many rows are alike is known only once all are there"),
         (FLOOR.replace("zip", "zipp"), "writes no field 'zipp'"),
+        (REPLACE.replace("replace", "upsert").removeprefix("write: upsert, "), "this writes some before the others"),
     ],
 )
 def test_a_floor_that_cannot_be_held_is_a_finding(tmp_path: Path, guards: str, said: str) -> None:
-    """It needs an import that looks at everything first, and fields that are written."""
+    """It needs all rows to be there before one is written, and fields that are written."""
     (found,) = workflow.validate(home(tmp_path, guards, [])).diagnostics
 
     assert found.code == "SYN517"

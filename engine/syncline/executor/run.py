@@ -37,10 +37,10 @@ from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards, SyncSpec
 from syncline.model import units
-from syncline.model.errors import Invalid
+from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, RunState, next_state
-from syncline.sdk.destination import Counting, Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
+from syncline.sdk.destination import Alike, Counting, Cutting, Fence, Fencing, Restoring, Sending, Target, WriteMode
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Reversing
 from syncline.sdk.source import Digesting, Measured
@@ -68,6 +68,12 @@ def _terms(item: CompiledFlow, work: Work) -> tuple[WriteMode, Guards]:
     spec = item.flow.spec
     if not work.parent:
         return spec.write, spec.guards
+    if spec.guards.anonymity is not None:
+        raise Denied(
+            f"what {item.flow.key} rejected can't be added alone: its floor of anonymity is about all rows together",
+            code="SYN870",
+            help="Correct the records at the source, and run the flow again.",
+        )
     return ("upsert" if item.flow.target_key and spec.write != "append" else "append"), Guards()
 
 
@@ -302,6 +308,7 @@ class Run:
             sweeps=absence is not None,
             ahead=self._partitions() if self._partitions() > 1 else 0,
             keeping=self._keeping(destination),
+            alike=self._alike(),
         )
 
         tenant = tenant_spec(self.applied.desired, self.flow.key.tenant)
@@ -407,6 +414,11 @@ class Run:
                 help="Leave rollback out, or write to PostgreSQL or SQLite.",
             )
         return Keeping(units.duration(spec.rollback.window), self.facilities.keys.envelope(self.flow.key.tenant).seal)
+
+    def _alike(self) -> Alike | None:
+        """The floor of anonymity of a table that is replaced, which is counted before the swap."""
+        floor = self.guards.anonymity
+        return Alike(floor.fields, floor.k) if floor is not None and self.mode == "replace" else None
 
     def _validates_first(self) -> bool:
         spec = self.flow.spec

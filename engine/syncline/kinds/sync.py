@@ -100,8 +100,8 @@ class Guards(Spec):
     anonymity: Annotated[
         Anonymity | None,
         Field(
-            description="How many rows of an import with validate: before-commit must be alike; otherwise nothing "
-            "of it is written."
+            description="How many rows must be alike: of a table that is replaced, counted before the swap, or of an "
+            "import with validate: before-commit, before its first write. Otherwise nothing is written."
         ),
     ] = None
     control: Annotated[

@@ -17,12 +17,12 @@ def anonymity(flow: Flow) -> Iterator[Problem]:
     if wanted is None or not isinstance(mapping, MappingSpec):
         return
     path = ("spec", "guards", "anonymity")
-    if not isinstance(flow.spec, ImportSpec) or flow.spec.validate_first != "before-commit":
+    if not (_looks_first(flow) or _replaces_table(flow)):
         yield Problem(
             "SYN517",
             path,
-            "how many records are alike is known only once all are read",
-            expected="an Import with validate: before-commit",
+            "how many rows are alike is known only once all are there, and this writes some before the others",
+            expected="write: replace into a database, or an Import with validate: before-commit",
         )
     written = [field.to for field in mapping.fields if field.protect != "drop"]
     for position, name in enumerate(wanted.fields):
@@ -34,3 +34,12 @@ def anonymity(flow: Flow) -> Iterator[Problem]:
                 expected=f"one of {listed(written)}",
                 suggestion=nearest(name, written),
             )
+
+
+def _looks_first(flow: Flow) -> bool:
+    return isinstance(flow.spec, ImportSpec) and flow.spec.validate_first == "before-commit"
+
+
+def _replaces_table(flow: Flow) -> bool:
+    """Whether all rows are gathered beside the table, and counted there before they take its place."""
+    return flow.spec.write == "replace" and flow.target.runtime == "sql"

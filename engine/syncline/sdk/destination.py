@@ -22,13 +22,28 @@ WriteMode = Literal["append", "upsert", "replace"]
 
 
 @dataclass(frozen=True, slots=True)
+class Alike:
+    """
+    A floor of k-anonymity: at least `k` rows of a table have the same values in these columns, whichever row it is. A
+    writer that is given it counts in what it gathered, in the transaction of the swap, and raises `Denied` (SYN517).
+
+    >>> Alike(("born", "zip"), 5).k
+    5
+    """
+
+    columns: tuple[str, ...]
+    k: int
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where and how to write: `flow` names who writes (`acme/Sync/orders`), `stream` the table or folder.
 
     `schema.key` is the key of an upsert. `run` identifies the run whose batches belong together. `max_shrink` bounds
     how much smaller a replaced table may get, as a fraction (None: unbounded). `sweeps`: the run will delete the rows
     that it doesn't come to, see `Sweeping`. `ahead` is how many batches may be sent before their turn: see
-    `Foreseeing`. `keeping`: what it writes can be undone later, see `Reversing`.
+    `Foreseeing`. `keeping`: what it writes can be undone later, see `Reversing`. `alike`: a table takes the place of
+    the old one only where each row has enough like it, see `Alike`.
 
     >>> from syncline.model.schema import INTEGER, Field
     >>> target = Target("acme/Sync/orders", "run1", "orders", Schema((Field("id", INTEGER),), ("id",)), "upsert")
@@ -46,6 +61,7 @@ class Target:
     sweeps: bool = False
     ahead: int = 0
     keeping: Keeping | None = None
+    alike: Alike | None = None
 
 
 @dataclass(frozen=True, slots=True)

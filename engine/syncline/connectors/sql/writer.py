@@ -157,6 +157,7 @@ class SqlWriter:
                 self._database.lock_tables()
                 self._hold()
                 self._guard()
+                self._group()
                 self._database.swap(self._target.stream, self._table)
                 self._ledger.release(self._target.stream)
             self._save(checkpoint)
@@ -189,6 +190,24 @@ class SqlWriter:
                 f" at most {allowed:.1%} may go",
                 code="SYN487",
                 help="Look at the source. If the rows are really gone, raise guards.maxShrink.",
+            )
+
+    def _group(self) -> None:
+        """`Denied` (SYN517) where what was gathered isn't as anonymous as it has to be. It isn't said which rows."""
+        floor = self._target.alike
+        if floor is None:
+            return
+        columns = ", ".join(map(quoted, floor.columns))
+        ((groups, rows),) = self._database.execute(
+            f"SELECT count(*), coalesce(sum(alike), 0) FROM (SELECT count(*) AS alike FROM"
+            f" {self._database.place}{quoted(self._table)} GROUP BY {columns} HAVING count(*) < {floor.k:d}) AS small"
+        )
+        if groups:
+            raise Denied(
+                f"table {self._target.stream!r} would not be {floor.k}-anonymous by {', '.join(floor.columns)}:"
+                f" {int(rows):,} rows are alike with fewer than {floor.k} in {groups:,} groups",
+                code="SYN517",
+                help="Generalise these fields further (protect: {generalize: …}), drop one, or leave out rare records.",
             )
 
     def _count(self, table: str, mark: str = "") -> int:

@@ -130,9 +130,10 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN517",
         "rows that aren't anonymous enough",
-        "Fewer rows of an import are alike in the fields of `guards.anonymity` than it asks for, so that people could "
-        "be told apart; nothing was written. Or the guard can't be held: the flow isn't an import with `validate: "
-        "before-commit`, or doesn't write such a field.",
+        "Fewer rows are alike in the fields of `guards.anonymity` than it asks for, so that people could be told "
+        "apart; nothing was written, and a table that was to be replaced is as it was. Or the guard can't be held: the "
+        "flow neither replaces a table in a database nor is an import with `validate: before-commit`, or doesn't write "
+        "such a field.",
         "Generalise the fields further, drop one, or leave out rare records by the mapping's `where`.",
         good="guards: {anonymity: {fields: [born, zip], k: 5}}",
     ),
@@ -143,5 +144,12 @@ CODES: tuple[Code, ...] = (
         "committed before stays.",
         "Look whether the source sends what it should; if so, raise the bound.",
         good="guards: {maxRows: 100000}",
+    ),
+    Code(
+        "SYN870",
+        "rejects can't be retried under a floor of anonymity",
+        "A flow with `guards.anonymity` was asked to write its rejects by themselves. Its floor is about all rows "
+        "together, and a few that come later could be told apart.",
+        "Correct the records at the source or the mapping, and run the flow again.",
     ),
 )
