@@ -56,7 +56,17 @@ WAYS = {
         "/orgs/{{ org.id }}/{{ kind }}/{{ more }}/items",
     ),
     "grandparents": ("{each: repos, as: repo}", "/orgs/{{ org.id }}/repos/{{ repo.id }}/items"),
+    "a list and parents": (
+        '[{in: ["2"], as: place}, {each: orgs, as: org, only: "id != `2`"}]',
+        "/orgs/{{ place if place is defined else org.id }}/items",
+    ),
+    "two parents, some the same": (
+        '[{each: orgs, as: org, only: "id > `1`"}, {each: orgs, as: org}]',
+        "/orgs/{{ org.id }}/items",
+    ),
 }
+#: How many parents a request is for.
+GROUP = ("{each: orgs, as: org, group: 2}", "/items?of={{ org.id | join(',') }}")
 
 
 class Forge:
@@ -73,7 +83,7 @@ class Forge:
 
     def add(self, org: int, item: dict[str, Any], kind: str = "a") -> None:
         """A record of an org; deeper ways keep it under the org's only repo, combined ones under a kind."""
-        below = {"parents": "", "grandparents": f"/repos/{org}", "combinations": f"/{kind}/c"}[self.way]
+        below = {"grandparents": f"/repos/{org}", "combinations": f"/{kind}/c"}.get(self.way, "")
         folder = f"/orgs/{org}{below}"
         if {"id": org} not in self.folders["/orgs"]:
             self.folders["/orgs"].append({"id": org})
@@ -90,32 +100,47 @@ class Forge:
         self.add(number + 1, {"id": 100 * (number + 1), "at": "2020-01-01T00:00:00Z"})
 
     def __call__(self, asked: Asked) -> Reply:
-        found = [
-            record
-            for record in self.folders.get(asked.path, [])
-            if record.get("at", "") >= asked.query.get("since", "")
-        ]
+        of = asked.query.get("of", "")
+        folders = [f"/orgs/{org}/items" for org in of.split(",")] if of else [asked.path]
+        there = [record for folder in folders for record in self.folders.get(folder, [])]
+        found = [record for record in there if record.get("at", "") >= asked.query.get("since", "")]
         start = int(asked.query.get("cursor", 0))
         following = str(start + 2) if start + 2 < len(found) else None
         return Reply({"data": found[start : start + 2], "next": following})
+
+
+def cased(way: str, url: str, forge: Forge) -> PartitionedCase:
+    """A stream that is read in one of the ways, over a server."""
+    each, path = GROUP if way == "group" else WAYS[way]
+    path, _, of = path.partition("?of=")
+    text = STREAMS.replace("FOR", each).replace("PATH", path + (f'\n    query: {{of: "{of}"}}' if of else ""))
+
+    def opened(width: int) -> Source:
+        made = instance(text, url=url, integration={"limits": {"concurrency": width}})
+        return source(made, incremental=True, batch_rows=2)
+
+    def of_record(record: dict[str, Any]) -> Any:
+        return (record.get("org") or {}).get("id", record.get("place")), record.get("kind")
+
+    return PartitionedCase(opened, of_record, forge.turn, forge.grow)
 
 
 @pytest.fixture(params=WAYS)
 def case(request: pytest.FixtureRequest):
     """A stream for each of an API's records, over a real server."""
     forge = Forge(request.param)
-    each, path = WAYS[request.param]
     with api_server(forge) as api:
+        yield cased(request.param, api.url, forge)
 
-        def opened(width: int) -> Source:
-            made = instance(
-                STREAMS.replace("FOR", each).replace("PATH", path),
-                url=api.url,
-                integration={"limits": {"concurrency": width}},
-            )
-            return source(made, incremental=True, batch_rows=2)
 
-        yield PartitionedCase(opened, lambda r: (r["org"]["id"], r.get("kind")), forge.turn, forge.grow)
+@pytest.mark.parametrize(
+    "check", [killed_anywhere_each_record_arrives, width_is_of_no_matter], ids=lambda c: c.__name__
+)
+def test_groups_of_parents_keep_the_promises_that_they_can(check):
+    """Read for two parents at once, a read that is killed goes on exactly, however many requests are under way."""
+    forge = Forge("group")
+    with api_server(forge) as api:
+        check(cased("group", api.url, forge))
 
 
 @pytest.mark.parametrize("check", PARTITION_CHECKS, ids=lambda check: check.__name__)

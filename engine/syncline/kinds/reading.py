@@ -182,6 +182,15 @@ class For(Spec):
             "that change a parent when something under it changes."
         ),
     ] = False
+    group: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=1_000,
+            description="Reads it for so many parents at once, by one request or job: its name is then a list of their "
+            "records, so that `{{ account.id | join(',') }}` gives their ids; it is no field of the records.",
+        ),
+    ] = None
     times: Annotated[
         tuple[Times, ...],
         Field(

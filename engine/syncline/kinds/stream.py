@@ -388,12 +388,13 @@ def misfit(column: DataType, prop: Property | None) -> str:
 
 
 def scope_fields(
-    streams: Mapping[str, RestStream], stream: RestStream, around: tuple[str, ...] = ()
+    streams: Mapping[str, RestStream], stream: RestStream, around: tuple[str, ...] = (), *, grouped: bool = False
 ) -> tuple[SchemaField, ...]:
     """
     The fields that tell what each record was read for: parents' records, outermost first, and values.
 
-    A parent without a declared schema is JSON text. Where several give one name, it has the fields of all of them.
+    A parent without a declared schema is JSON text. Where several give one name, it has the fields of all of them. Of a
+    group of parents no field tells which one a record is of; with `grouped`, what templates read of them is there too.
     """
     found: dict[str, SchemaField] = {}
     for item in stream.read_for:
@@ -405,7 +406,8 @@ def scope_fields(
             parent = streams[item.each]
             own = logical_schema(parent.record_schema).fields if parent.record_schema else ()
             field = SchemaField(item.name, DataType("json"), fields=tuple(replace(f, nullable=True) for f in own))
-            fields = (*scope_fields(streams, parent, (*around, item.each)), field)
+            outer = scope_fields(streams, parent, (*around, item.each), grouped=grouped)
+            fields = (*outer, field) if grouped or item.group is None else outer
         fields += tuple(SchemaField(values.name, DataType("string")) for values in item.times)
         for field in fields:
             known = found.get(field.name)

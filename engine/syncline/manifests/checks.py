@@ -159,7 +159,7 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
     names = stream.record_schema.properties if stream.record_schema else None
     if stream.record_schema is not None:
         yield from _schema(stream.record_schema.properties, stream.record_schema.required, (*path, "schema"))
-    around = {field.name for field in scope_fields(streams, stream)}
+    around = {field.name for field in scope_fields(streams, stream, grouped=True)}
     own_key = [k for k in stream.key if k.split(".")[0] not in around]
     if names is not None:
         yield from _known(own_key, names, (*path, "key"), "field of the schema", nested=True)

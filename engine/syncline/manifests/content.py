@@ -47,7 +47,7 @@ def check_content(spec: ConnectorSpec) -> Iterator[Problem]:
         if stream.chunk is not None:
             yield from _chunk(stream, stream.chunk, (*path, "chunk"))
         if stream.job is not None:
-            around = scope_fields(spec.streams, stream, (name,))
+            around = scope_fields(spec.streams, stream, (name,), grouped=True)
             yield from _job(stream, stream.job, around, path)
         for verb in VERBS:
             if (request := getattr(stream.write, verb, None)) is not None:

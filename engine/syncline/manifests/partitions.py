@@ -31,9 +31,10 @@ def check_partitions(spec: ConnectorSpec, name: str, path: Path) -> Iterator[Pro
         yield from _item(item, spec, (*path, *at))
         yield from _combined(item, spec, (*path, *at))
     yield from _circle(name, streams, path)
-    around = scope_fields(streams, stream, (name,))
-    yield from _names(stream, around, path)
-    yield from _templates(stream, around, path)
+    yield from _alike(stream, path)
+    yield from _names(stream, scope_fields(streams, stream, (name,)), path)
+    yield from _grouped(stream, path)
+    yield from _templates(stream, scope_fields(streams, stream, (name,), grouped=True), path)
 
 
 def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
@@ -104,7 +105,7 @@ def _item(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
 
 
 def _values(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
-    for field in ("only", "changed"):
+    for field in ("only", "changed", "group"):
         if getattr(item, field):
             yield Problem("SYN205", (*path, field), f"{field!r} is about records of a parent stream", at_key=True)
     assert item.values is not None
@@ -127,7 +128,7 @@ def _setting(values: tuple[str, ...] | str, spec: ConnectorSpec, path: Path) -> 
 def _combined(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
     """What is wrong with the lists that a `for` is combined with."""
     parent = spec.streams.get(item.each or "")
-    names = {item.name, *(field.name for field in (scope_fields(spec.streams, parent) if parent is not None else ()))}
+    names = {item.name, *(field.name for field in _scope(spec, parent))}
     for number, times in enumerate(item.times):
         at = (*path, "times", number)
         yield from _setting(times.values, spec, (*at, "in"))
@@ -141,6 +142,41 @@ def _combined(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
     if item.times and count > MAX_COMBINATIONS:
         message = f"the lists have {count:,} combinations, and at most {MAX_COMBINATIONS:,} are read"
         yield Problem("SYN264", (*path, "times"), message, at_key=True)
+
+
+def _scope(spec: ConnectorSpec, parent: RestStream | None) -> tuple[Field, ...]:
+    return scope_fields(spec.streams, parent, grouped=True) if parent is not None else ()
+
+
+def _alike(stream: RestStream, path: Path) -> Iterator[Problem]:
+    """A finding for each name that is a record in one member of a union, and something else in another."""
+    known: dict[str, str] = {}
+    for at, item in stream.read_for_at:
+        what = "a value" if item.each is None else "a record" if item.group is None else "a list of records"
+        named: list[tuple[str, Path, str]] = [(item.name, ("as",), what)]
+        named += [(times.name, ("times", n, "as"), "a value") for n, times in enumerate(item.times)]
+        for name, where, kind in named:
+            before = known.setdefault(name, kind)
+            if before != kind:
+                yield Problem(
+                    "SYN572",
+                    (*path, *at, *where),
+                    f"{name!r} is {kind} here, and {before} in another member of `for`",
+                    expected="another name",
+                )
+
+
+def _grouped(stream: RestStream, path: Path) -> Iterator[Problem]:
+    """A finding for each part of the key that is of parents which are read for together."""
+    groups = {item.name for item in stream.read_for if item.group is not None}
+    for number, key in enumerate(stream.key):
+        if key.split(".")[0] in groups:
+            yield Problem(
+                "SYN573",
+                (*path, "key", number),
+                f"{key!r} is of a group of parents, so that it isn't known of a record",
+                help="Use a field of the records themselves that says whose they are.",
+            )
 
 
 def _incremental(stream: RestStream) -> bool:

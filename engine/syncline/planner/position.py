@@ -32,7 +32,7 @@ _OTHER = frozenset({"query", "headers", "record_schema", "errors", "write", "par
 _LATER: dict[str, dict[str, Any]] = {
     "page": {"total": None, "pages": None, "short": "next"},
     "cursor": {"marker": None, "formats": [], "order": "any"},
-    "for": {"times": []},
+    "for": {"times": [], "group": None},
 }
 
 _LATER_OF_FILES = {"excel", "fixed", "records", "packing"}

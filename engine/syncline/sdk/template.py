@@ -23,6 +23,7 @@ FILTERS = (
     "default",
     "first",
     "int",
+    "join",
     "last",
     "length",
     "lower",
@@ -192,11 +193,33 @@ def compile_value(text: str) -> Value:
     return Value(template, environment.compile_expression(inner, undefined_to_none=False))
 
 
-class _Texts(list[str]):
-    """What `split` gives. It stands for itself in JSON, alone in its text; it is no text."""
+class _NoText(list[Any]):
+    """A list that stands for itself in JSON, alone in its text; it is no text."""
 
     def __str__(self) -> str:
-        raise TypeError("a list is no text: let it stand alone in a value of a JSON body")
+        raise TypeError("a list is no text: `join` makes one of it, or let it stand alone in a value of a JSON body")
+
+
+class _Texts(_NoText):
+    """What `split` gives."""
+
+
+class Group(_NoText):
+    """Records that a request is for together: what is a field of each is a list of these of the group.
+
+    >>> text = "{{ accounts.id | join(',') }}"
+    >>> compile_template(text).render({"accounts": Group([{"id": 1}, {"id": 2}])})
+    '1,2'
+    """
+
+
+def _join(value: object, separator: object = ",") -> str:
+    """The filter `join`: the texts of a list's items, with a separator between them."""
+    if not isinstance(value, list):
+        raise TypeError("`join` makes a text of a list")
+    if any(isinstance(item, dict | list) for item in value):
+        raise TypeError("`join` makes a text of values, and these are objects: name a field of them")
+    return str(separator).join("" if item is None else str(item) for item in value)
 
 
 def _split(text: object) -> _Texts:
@@ -269,6 +292,9 @@ def _environment(*, quoted: bool) -> SandboxedEnvironment:
                 return obj[argument]
             if isinstance(obj, list | tuple) and type(argument) is int and -len(obj) <= argument < len(obj):
                 return obj[argument]
+            if isinstance(obj, Group) and isinstance(argument, str):
+                found = Group(self.getitem(item, argument) for item in obj)
+                return next((item for item in found if isinstance(item, Undefined)), found)
             return obj if isinstance(obj, Undefined) else self.undefined(obj=obj, name=argument)
 
     def finalize(value: Any) -> Any:
@@ -279,7 +305,8 @@ def _environment(*, quoted: bool) -> SandboxedEnvironment:
         return quote(str(value), safe=":") if quoted and not isinstance(value, Undefined) else value
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False)
-    environment.filters = {"split": _split} | {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
+    environment.filters = {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
+    environment.filters |= {"split": _split, "join": _join}
     environment.tests = {name: ALL_TESTS[name] for name in TESTS}
     environment.globals = {}
     return environment

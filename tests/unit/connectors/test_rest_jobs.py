@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -685,3 +686,74 @@ def test_a_trial_that_is_left_early_deletes_its_job():
     assert list(api.jobs) == ["j1"]
     tried.close()
     assert api.jobs == {}
+
+
+GROUPED = """
+streams:
+  shops: {get: /shops, records: "data[]", key: [id], schema: {properties: {id: {type: integer}}}}
+  items:
+    for: {each: shops, as: shop, group: 2}
+    records: data[]
+    cursor: {field: n, type: integer, into: {body.from: start}}
+    job:
+      create: {post: /exports, body: {shops: "{{ shop.id }}"}}
+      poll: {get: "/exports/{{ job.id }}", every: 1s, done: body.done}
+      download: {get: "/exports/{{ job.id }}/rows"}
+      delete: {delete: "/exports/{{ job.id }}"}
+    schema: {properties: {shop: {type: integer}, n: {type: integer}}}
+"""
+
+
+@dataclass
+class Grouped:
+    """An API with exports of several shops at once, each with a row a shop, whose number is a hundred of it."""
+
+    shops: list[int]
+    jobs: dict[str, list[int]] = field(default_factory=dict)
+    created: list[dict[str, Any]] = field(default_factory=list)
+
+    def __call__(self, request):
+        path = urlsplit(request.url).path
+        if path == "/shops":
+            return answer({"data": [{"id": number} for number in self.shops]})
+        if request.method == "POST":
+            self.created.append(json.loads(request.body))
+            self.jobs[f"j{len(self.created)}"] = self.created[-1]["shops"]
+            return answer({"id": f"j{len(self.created)}"}, status=202)
+        job = path.split("/")[2]
+        if request.method == "DELETE":
+            del self.jobs[job]
+            return answer(b"", status=204)
+        if path.endswith("/rows"):
+            since = self.created[int(job[1:]) - 1].get("from", 0)
+            rows_ = [{"shop": shop, "n": shop * 100} for shop in self.jobs[job] if shop * 100 >= int(since)]
+            return answer({"data": rows_})
+        return answer({"done": True})
+
+
+def test_a_job_is_for_a_group_of_parents():
+    """One job for so many parents' ids at once; the next read asks for what is past the group's cursor, new ones anew."""
+    api = Grouped([1, 2, 3])
+    first = read(opened(api, GROUPED, incremental=True))
+    assert api.created == [{"shops": [1, 2]}, {"shops": [3]}]
+    assert [row["n"] for row in rows(first)] == [100, 200, 300]
+    assert api.jobs == {}
+    api.shops.append(4)
+    api.created.clear()
+    second = read(opened(api, GROUPED, incremental=True), first[-1].position)
+    assert api.created == [{"shops": [1, 2], "from": "200"}, {"shops": [3], "from": "300"}, {"shops": [4]}]
+    assert [row["n"] for row in rows(second)] == [400]
+
+
+def test_a_job_of_a_group_is_gone_on_with():
+    """From the position of any batch the rest is read with the jobs that there are: no group has a second one."""
+    whole = read(opened(Grouped([1, 2, 3, 4, 5]), GROUPED, incremental=True, batch_rows=1))
+    for kept in range(1, len(whole)):
+        api = Grouped([1, 2, 3, 4, 5])
+        reading = opened(api, GROUPED, incremental=True, batch_rows=1)
+        batches = list(itertools.islice(reading.read(None), kept))
+        reading.close()
+        again = read(opened(api, GROUPED, incremental=True, batch_rows=1), json.loads(json.dumps(batches[-1].position)))
+        assert rows(batches) + rows(again) == rows(whole)
+        assert [len(created["shops"]) for created in api.created] == [2, 2, 1]
+        assert api.jobs == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from syncline.connectors.rest.listing import Listing
 from syncline.connectors.rest.pages import compile_paging
 from syncline.connectors.rest.partition import WHOLE, Parents, Product, Values
 from syncline.connectors.rest.requests import base_url, check_place, compile_request
-from syncline.connectors.rest.tree import Each, Given, Member, Once, ParentStream, Reading, Use
+from syncline.connectors.rest.tree import Each, Given, Member, Once, ParentStream, Reading, Use, distinct
 from syncline.kinds.reading import MAX_COMBINATIONS
 from syncline.kinds.stream import RestStream, logical_schema, scope_fields
 from syncline.model.errors import Invalid
@@ -104,10 +104,11 @@ class Compiler:
             if not stream.read_for:
                 return Once(listing, use, self._fan(2, _PARENTS_AHEAD) if around else None)
         paths = wanted | set(self._paths(stream))
-        members = tuple(self._member(item, paths, (*around, name), parents) for item in stream.read_for)
+        members = distinct([self._member(item, paths, (*around, name), parents) for item in stream.read_for])
+        again = frozenset(_given_again(self._streams, stream))
         if job is not None:
-            return Each(listing, use, members, self._fan(1), by=job.of)
-        return Each(listing, use, members, self._fan(self._width))
+            return Each(listing, use, members, self._fan(1), by=job.of, again=again)
+        return Each(listing, use, members, self._fan(self._width), again=again)
 
     def _member(self, item: For, paths: set[str], around: tuple[str, ...], use: Use) -> Member:
         times = self._lists(item)
@@ -127,9 +128,8 @@ class Compiler:
             schema = self._untyped(parent, sorted(needed | _names(only)))
         key = parent.key or tuple(sorted(needed))
         reading = self._reading(item.each, schema, parent.record_schema is not None, paths, around, use)
-        return ParentStream(
-            reading, Parents(item.name, schema, key, only.search if only else None), item.changed, times
-        )
+        parents = Parents(item.name, schema, key, only.search if only else None)
+        return ParentStream(reading, parents, item.changed, times, item.group or 0)
 
     def _listing(self, name: str, stream: RestStream, schema: Schema, *, typed: bool) -> Listing:
         url = base_url(self._instance, self._http)
@@ -230,9 +230,9 @@ class Compiler:
 
     def _values(self, values: tuple[str, ...] | str) -> list[str]:
         if not isinstance(values, str):
-            return list(values)
+            return list(dict.fromkeys(values))
         text = str(self._config.get(values.removeprefix("config."), ""))
-        return [part.strip() for part in text.split(",") if part.strip()]
+        return list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
 
     def _paths(self, stream: RestStream) -> Iterator[str]:
         """The values that a stream's requests and the conditions on its parents read."""
@@ -247,6 +247,19 @@ class Compiler:
     def _fan(self, width: int, *waiting: int) -> Fan:
         self._fans.append(Fan(width, *waiting))
         return self._fans[-1]
+
+
+def _given_again(streams: Mapping[str, RestStream], stream: RestStream) -> Iterator[int]:
+    """The numbers of members whose parents a later one may give again, since it has the same names."""
+    names: list[tuple[str, ...]] = []
+    for item in stream.read_for:
+        parent = streams.get(item.each or "")
+        around = scope_fields(streams, parent, grouped=True) if parent is not None else ()
+        alone = parent is not None and not item.times
+        names.append((item.name, *(field.name for field in around)) if alone else ())
+    for number, own in enumerate(names):
+        if own and own in names[number + 1 :]:
+            yield number
 
 
 def _asking_tombstones(request: SourceRequest) -> SourceRequest:

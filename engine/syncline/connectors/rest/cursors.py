@@ -7,6 +7,7 @@ is the greatest cursor of the pass before, which was seen before this one began.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,22 +40,39 @@ class Cursors:
     top: str | None = None
     before: str | None = None
 
-    def of(self, key: str) -> Position | None:
-        """The position that a partition's pass begins at; None: from the start."""
+    def of(self, keys: Sequence[str], cursor: Cursor | None) -> Position | None:
+        """
+        The position that a pass begins at which reads these keys' partitions together; None: from the start.
+
+        It is the earliest of theirs. Tokens have no order, so that members with different ones are read from the start.
+        """
+        found = [self._of(key) for key in keys]
+        first = found[0]
+        if len(found) == 1 or first is None or cursor is None:
+            return first
+        positions = [position for position in found if position is not None]
+        texts = {position["cursor"] for position in positions}
+        if len(positions) < len(found) or (cursor.token is not None and len(texts) > 1):
+            return None
+        least = min(texts, key=cursor.kind.key)
+        seen = {digest for position in positions if position["cursor"] == least for digest in position["seen"]}
+        return {"v": 1, "cursor": least, "seen": sorted(seen)}
+
+    def _of(self, key: str) -> Position | None:
         entry = self.base.get(key)
         if entry is not None:
             return {"v": 1, "cursor": entry[0], "seen": entry[1:]}
         return {"v": 1, "cursor": self.shared, "seen": []} if self.many and self.shared is not None else None
 
-    def ended(self, key: str, position: Position, cursor: Cursor) -> None:
-        """Notes the position that a partition's pass ended at."""
+    def ended(self, keys: Sequence[str], position: Position, cursor: Cursor) -> None:
+        """Notes the position that a pass over these keys' partitions ended at."""
         found = position.get("cursor")
         if found is None:
             return
         if self.top is None or cursor.kind.key(self.top) < cursor.kind.key(found):  # type: ignore[operator]  # of one type
             self.top = found
         if not self.overflown:
-            self.fresh[key] = [found, *position.get("seen", ())[:MAX_SEEN]]
+            self.fresh |= {key: [found, *position.get("seen", ())[:MAX_SEEN]] for key in keys}
             if len(self.fresh) > MAX_PARTITIONS:
                 self.fresh, self.overflown = {}, True
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from syncline.connectors.rest.cursors import Cursors
+from syncline.connectors.rest.cursors import MAX_PARTITIONS, Cursors
 from syncline.connectors.rest.incremental import Cursor, foreign
 from syncline.connectors.rest.partition import Partition
 from syncline.sdk.batch import Position
@@ -18,7 +18,8 @@ class Front:
     `member` is the number of what the stream is read for; `unit` the position of its parents before their page with the
     partition; `index` the partition's place on that page and `last` its key; `inside` the position in it, None once it
     has ended, when `index` is the place of the next one. `parents` are where the parents of each member were read to in
-    the last pass, for those that only go by what changed.
+    the last pass, for those that only go by what changed. `met` are keys of what was read of members that later ones
+    may give again, by the member's number; `unmet`: there were more than are kept.
     """
 
     incremental: bool
@@ -31,6 +32,8 @@ class Front:
     inside: Position | None = None
     done: bool = False
     ended: bool = False
+    met: dict[int, dict[str, None]] = field(default_factory=dict)
+    unmet: bool = False
 
     @classmethod
     def of(cls, position: Position | None, members: int, *, incremental: bool, now: float) -> Front:
@@ -45,6 +48,7 @@ class Front:
         if at is not None:
             front.member, front.unit, front.index = at.get("member", 0), at.get("unit"), at.get("index", 0)
             front.last, front.inside = at.get("last", ""), at.get("inside")
+            front.met = {int(number): dict.fromkeys(keys) for number, keys in at.get("met", {}).items()}
         return front
 
     def position(self) -> Position:
@@ -58,12 +62,24 @@ class Front:
             found["parents"] = list(self.parents)
         if self.ended:
             return found
-        at = {"member": self.member, "unit": self.unit, "index": self.index, "last": self.last, "inside": self.inside}
+        met = {str(number): list(keys) for number, keys in self.met.items()}
+        at = {
+            "member": self.member,
+            "unit": self.unit,
+            "index": self.index,
+            "last": self.last,
+            "inside": self.inside,
+            "met": met,
+        }
         return found | {"at": {name: value for name, value in at.items() if value}}
 
-    def known(self, key: str) -> Position | None:
+    def known(self, partition: Partition, cursor: Cursor | None) -> Position | None:
         """The position that a partition is read from; None: from its start."""
-        return self.cursors.of(key) if self.incremental else None
+        return self.cursors.of(partition.cursors, cursor) if self.incremental else None
+
+    def meet(self, keys: Sequence[str]) -> None:
+        """Notes what is read of the member, for later ones that may give it again."""
+        self.unmet = not noted(self.met, self.member, keys) or self.unmet
 
     def found(self, partitions: Sequence[Partition]) -> tuple[int, Position | None]:
         """
@@ -82,7 +98,7 @@ class Front:
         """Goes to a partition."""
         self.unit, self.index, self.last, self.inside = unit, index, key, None
 
-    def move(self, key: str, position: Position, *, last: bool, cursor: Cursor | None) -> None:
+    def move(self, partition: Partition, position: Position, *, last: bool, cursor: Cursor | None) -> None:
         """Goes on inside a partition; with its last page, past it."""
         if not last:
             self.inside = position
@@ -90,7 +106,7 @@ class Front:
         self.inside = None
         self.index += 1
         if self.incremental and cursor is not None:
-            self.cursors.ended(key, position, cursor)
+            self.cursors.ended(partition.cursors, position, cursor)
 
     def turn(self, unit: Position | None) -> None:
         """Goes past a page of parents, after which their position is `unit`."""
@@ -107,3 +123,17 @@ class Front:
         self.ended = True
         if cursor is not None:
             self.cursors = self.cursors.next(cursor, stay=stay)
+
+
+def noted(met: dict[int, dict[str, None]], member: int, keys: Sequence[str]) -> bool:
+    """Adds keys to those of a member that were met, as long as there is room; whether there was.
+
+    >>> met = {}
+    >>> noted(met, 0, ["a", "b"]), met
+    (True, {0: {'a': None, 'b': None}})
+    """
+    known = met.setdefault(member, {})
+    room = MAX_PARTITIONS - len(known)
+    new = [key for key in keys if key not in known]
+    known.update(dict.fromkeys(new[:room]))
+    return len(new) <= room

@@ -13,6 +13,7 @@ import polars as pl
 
 from syncline.sdk.frame import source_dtype
 from syncline.sdk.json_document import exact_document
+from syncline.sdk.template import Group
 
 if TYPE_CHECKING:
     from syncline.model.schema import Field, Schema
@@ -23,19 +24,28 @@ class Partition:
     """One of what a stream is read for. `key` tells it from others, in positions; `scope` are variables of templates.
 
     `columns` hold what becomes fields of its records: for each name a column and the row in it. `values` are those that
-    identify it, and the partitions that it is in, by their names.
+    identify it, and the partitions that it is in, by their names. `members` are the keys of those that it is a group
+    of: each of them has a cursor, so that groups may change.
     """
 
     key: str = ""
     scope: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, tuple[pl.Series, int]] = field(default_factory=dict)
     values: tuple[tuple[str, Sequence[Any]], ...] = ()
+    members: tuple[str, ...] = ()
+
+    @property
+    def cursors(self) -> tuple[str, ...]:
+        """The keys of its cursors."""
+        return self.members or (self.key,)
 
     def described(self) -> str:
         """In words, with nothing but what identifies it: `org 7, repo 12`; empty for what is read whole."""
         return ", ".join(" ".join([name, *(str(value)[:60] for value in values)]) for name, values in self.values)
 
 
+#: Parents of a group that messages name.
+_SHOWN = 3
 #: What a stream is read for that is read for nothing in particular.
 WHOLE = Partition()
 
@@ -60,6 +70,7 @@ class Values:
             {**partition.scope, self.name: value},
             {**partition.columns, self.name: (self.column, at)},
             (*partition.values, (self.name, (value,))),
+            tuple(_key(member, self.name, [value]) for member in partition.members),
         )
 
 
@@ -123,6 +134,23 @@ class Parents:
             key = _key(parent.key, self.name, known or [record])
             found.append(Partition(key, scope, columns, (*parent.values, (self.name, known))))
         return found
+
+    def together(self, found: Sequence[Partition], size: int) -> list[Partition]:
+        """Groups of so many parents: their records are a list in templates, and no field of what is read for them."""
+        groups = []
+        for start in range(0, len(found), size):
+            some = found[start : start + size]
+            first = some[0]
+            records = Group(partition.scope[self.name] for partition in some)
+            known = [value for partition in some[:_SHOWN] for value in partition.values[-1][1]]
+            more = [f"and {len(some) - _SHOWN} more"] if len(some) > _SHOWN else []
+            keys = tuple(partition.key for partition in some)
+            columns = {name: column for name, column in first.columns.items() if name != self.name}
+            values = (*first.values[:-1], (self.name, [*known, *more]))
+            groups.append(
+                Partition(_key("", self.name, keys), {**first.scope, self.name: records}, columns, values, keys)
+            )
+        return groups
 
     def _json(self, frame: pl.DataFrame) -> pl.Series:
         names = [json.dumps(name) for name in frame.columns]

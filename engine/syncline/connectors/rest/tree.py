@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from syncline.connectors.rest.cursors import MAX_PARTITIONS
-from syncline.connectors.rest.front import Front
+from syncline.connectors.rest.front import Front, noted
 from syncline.connectors.rest.partition import WHOLE, Partition, Product
 from syncline.connectors.rest.passes import PageRead, Pass, unheard
 from syncline.model.errors import SynclineError
@@ -109,16 +110,89 @@ class Given:
 @dataclass(frozen=True, slots=True)
 class ParentStream:
     """Partitions out of a parent stream, each with every combination of `times`. `changed`: only its records past its
-    own cursor, in an incremental read.
+    own cursor, in an incremental read. `group`: how many of them are read for together; 0: each by itself.
     """
 
     reading: Reading
     parents: Parents
     changed: bool
     times: tuple[Values, ...] = ()
+    group: int = 0
 
 
 Member = Given | ParentStream
+
+
+def distinct(members: Sequence[Member]) -> tuple[Member, ...]:
+    """The members, without what a list gives again that an earlier one gave."""
+    lists = [member for member in members if isinstance(member, Given)]
+    if len(lists) < 2:
+        return tuple(members)
+    met: set[str] = set()
+    found: list[Member] = []
+    for member in members:
+        if not isinstance(member, Given):
+            found.append(member)
+            continue
+        fresh = [partition for partition in member.partitions if partition.key not in met]
+        met.update(partition.key for partition in fresh)
+        found.append(Given(fresh))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class _Unit:
+    """A page of parents, or as many pages as a group of them takes: all that a position is before or after.
+
+    `met` are keys of parents that were read for already.
+    """
+
+    member: ParentStream
+    met: frozenset[str]
+    malformed: tuple[Malformed, ...] = ()
+    notes: tuple[str, ...] = ()
+    unsure: str = ""
+    _runs: list[list[Partition]] = field(default_factory=list)
+    _around: str | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether there are enough parents."""
+        return sum(map(len, self._runs)) >= self.member.group
+
+    def take(self, step: Step) -> None:
+        """Takes in a step of the parents' read."""
+        self.malformed += step.malformed
+        self.notes += step.notes
+        self.unsure = self.unsure or step.unsure
+        if step.page is None:
+            return
+        self.malformed += step.page.malformed
+        self.notes += step.page.notes
+        self.unsure = self.unsure or step.page.unsure
+        member = self.member
+        found = member.parents.of(member.reading.listing.decoding.frame(step.page.records), step.partition)
+        if step.partition.key != self._around or not self._runs:
+            self._around = step.partition.key
+            self._runs.append([])
+        self._runs[-1] += [parent for parent in found if parent.key not in self.met]
+
+    def partitions(self, known: Callable[[Partition], Position | None]) -> Sequence[Partition]:
+        """
+        What is read for them. `known` is where each would go on: only those are a group that go on at the same place,
+        as members of a former group do, so that nothing is read again for others.
+        """
+        if not self.member.group:
+            return [parent for run in self._runs for parent in run]
+        found: list[Partition] = []
+        for run in self._runs:
+            alike: dict[str | None, list[Partition]] = {}
+            for parent in run:
+                position = known(parent)
+                alike.setdefault(position["cursor"] if position is not None else None, []).append(parent)
+            for parents in alike.values():
+                found += self.member.parents.together(parents, self.member.group)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +234,8 @@ _Item = _Part | _UnitEnd | _MemberEnd
 class Each:
     """
     Reads a listing for each partition of its members, one member after the other. `by`: how one is read that isn't by
-    pages alone, such as by a job; then they are read one after the other.
+    pages alone, such as by a job; then they are read one after the other. `again`: the numbers of members whose parents
+    later ones may give again: none is read for twice.
     """
 
     listing: Listing
@@ -168,6 +243,7 @@ class Each:
     members: tuple[Member, ...]
     fan: Fan
     by: Callable[[Partition], Reading] | None = None
+    again: frozenset[int] = frozenset()
 
     @property
     def stay(self) -> bool:
@@ -193,6 +269,11 @@ class Each:
                     case _MemberEnd(after, malformed, notes, unsure):
                         front.leave(after if incremental and self.members[front.member].changed else None)
                         yield Step(front.position(), malformed=malformed, notes=notes, unsure=unsure)
+        if front.unmet:
+            self.use.notice(
+                f"{self.listing.name}: more than {MAX_PARTITIONS:,} partitions of one member of `for`, so that those "
+                "which come again in a later one are read again"
+            )
         front.finish(self.listing.cursor, stay=self.stay)
         if front.cursors.many:
             most = f"{MAX_PARTITIONS:,}"
@@ -201,8 +282,10 @@ class Each:
 
     def _part(self, front: Front, part: _Part) -> Iterator[Step]:
         front.enter(part.unit, part.index, part.partition.key)
+        if front.member in self.again:
+            front.meet(part.partition.cursors)
         for step in part.steps:
-            front.move(part.partition.key, step.position, last=step.last, cursor=self.listing.cursor)
+            front.move(part.partition, step.position, last=step.last, cursor=self.listing.cursor)
             yield Step(front.position(), part.partition, step.page, keep=step.keep)
 
     def _ahead(self, start: Front, front: Front) -> Generator[_Item, None, None]:
@@ -239,36 +322,48 @@ class Each:
             raise failure
 
     def _items(self, start: Front, front: Front) -> Iterator[_Item]:
+        # What is known to be met is ahead of what `front` has come to.
+        met = {number: dict(keys) for number, keys in start.met.items()}
         for number in range(start.member, len(self.members)):
             member = self.members[number]
             at = start if number == start.member else None
+            before = frozenset(key for other, keys in met.items() if other < number for key in keys)
             if isinstance(member, Given):
                 yield from self._parts(front, number, None, member.partitions, at)
                 yield _MemberEnd(None)
             else:
-                yield from self._of_parents(front, number, member, at)
+                for item in self._of_parents(front, number, member, at, before):
+                    if isinstance(item, _Part) and number in self.again:
+                        noted(met, number, item.partition.cursors)
+                    yield item
 
-    def _of_parents(self, front: Front, number: int, member: ParentStream, at: Front | None) -> Iterator[_Item]:
+    def _of_parents(
+        self, front: Front, number: int, member: ParentStream, at: Front | None, met: frozenset[str]
+    ) -> Iterator[_Item]:
         incremental = front.incremental and member.changed
         known = at.unit if at is not None and at.unit is not None else front.parents[number] if incremental else None
         reading = member.reading
         before = reading.begin(known, incremental=incremental)
-        decoding = reading.listing.decoding
+        unit = _Unit(member, met)
         for step in reading.steps(before, incremental=incremental):
-            malformed, notes, unsure = step.malformed, step.notes, step.unsure
-            if step.page is not None:
-                malformed += step.page.malformed
-                notes += step.page.notes
-                unsure = unsure or step.page.unsure
-                parents = member.parents.of(decoding.frame(step.page.records), step.partition)
-                partitions = Product(parents, member.times)
-                yield from self._parts(front, number, before, partitions, at)
+            unit.take(step)
+            if not (step.last or step.keep or unit.full):
+                continue
+            partitions = Product(unit.partitions(partial(self._known, front, member)), member.times)
+            yield from self._parts(front, number, before, partitions, at)
             if step.last:
-                yield _MemberEnd(step.position, malformed, notes, unsure)
+                yield _MemberEnd(step.position, unit.malformed, unit.notes, unit.unsure)
                 return
-            yield _UnitEnd(step.position, malformed, notes, unsure, step.keep)
+            yield _UnitEnd(step.position, unit.malformed, unit.notes, unit.unsure, step.keep)
+            unit = _Unit(member, met)
             before, at = step.position, None
         yield _MemberEnd(before)
+
+    @staticmethod
+    def _known(front: Front, member: ParentStream, parent: Partition) -> Position | None:
+        """Where a parent's first partition goes on."""
+        partitions = Product((parent,), member.times)
+        return front.known(partitions[0], None) if len(partitions) else None
 
     def _parts(
         self,
@@ -281,7 +376,8 @@ class Each:
         first, inside = at.found(partitions) if at is not None else (0, None)
         for index in range(first, len(partitions)):
             partition = partitions[index]
-            known = inside if index == first and inside is not None else front.known(partition.key)
+            cursor = self.listing.cursor
+            known = inside if index == first and inside is not None else front.known(partition, cursor)
             yield _Part(number, unit, index, partition, self._begun(partition, known, front))
 
     def _begun(self, partition: Partition, known: Position | None, front: Front) -> Iterator[Step]:

@@ -476,6 +476,24 @@ _SCHEMA: tuple[Code, ...] = (
         bad="for: {in: config.accounts, as: account, times: [{in: [sales, visits], as: account}]}",
         good="for: {in: config.accounts, as: account, times: [{in: [sales, visits], as: report}]}",
     ),
+    Code(
+        "SYN572",
+        "one name for a record and a value",
+        "A stream is read for several things, and one name is a record of a parent stream in one of them, and a value "
+        "or a list of records in another. Mappings and templates couldn't tell what it is.",
+        "Give them different names: a field that a member of `for` doesn't give is null.",
+        bad="for: [{each: users, as: owner}, {in: [shared], as: owner}]",
+        good="for: [{each: users, as: owner}, {in: [shared], as: place}]",
+    ),
+    Code(
+        "SYN573",
+        "key of a group of parents",
+        "A stream is read for several parents at once (`group`), and its key names one of their fields. Which of them "
+        "a record belongs to is only in the record.",
+        "Name a field of the records that says whose they are.",
+        bad="for: {each: accounts, as: account, group: 50}\nkey: [account.id, day]",
+        good="for: {each: accounts, as: account, group: 50}\nkey: [account_id, day]",
+    ),
 )
 
 _ENVIRONMENTS: tuple[Code, ...] = (
