@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from syncline import workflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from syncline.executor.erasure import Held
+    from syncline.executor.retention import Retained
     from syncline.model.erasure import Erasure, ErasurePlace
     from syncline.model.key import ObjectKey
     from syncline.model.subject import Subject
@@ -89,6 +90,24 @@ def lift(settings: Settings, request: str, by: str, reason: str) -> Suppression:
 
     with open_facilities(settings) as facilities:
         return lifted(facilities, request, by, reason)
+
+
+def retain(settings: Settings, keys: Sequence[ObjectKey], *, doing: bool) -> tuple[Retained, ...]:
+    """What is too old of flows and tenants: what a pass would delete, or, `doing` it, what became of it."""
+    from syncline.executor.retention import expected
+    from syncline.executor.retention import retain as retained
+
+    now = dt.datetime.now(dt.UTC)
+    with workflow.engine(settings) as engine:
+        return tuple(found for key in keys for found in (retained if doing else expected)(engine, key, now))
+
+
+def kept_for_a_time(settings: Settings, tenant: str) -> tuple[ObjectKey, ...]:
+    """Flows and tenants that declare a retention, of a tenant or (for an empty name) of all."""
+    from syncline.executor.retention import retaining
+
+    with workflow.engine(settings) as engine:
+        return retaining(engine.applied(), tenant)
 
 
 def certificate(settings: Settings, request: str) -> bytes:

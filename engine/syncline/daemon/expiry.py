@@ -1,7 +1,11 @@
-"""Has what was kept to undo imports be removed when its window is over, whether or not anything runs by then."""
+"""
+Has what may be kept for a time only be removed when it is over, whether or not anything runs by then: what undoes
+imports, rows that a flow keeps for a time, and what runs of a tenant left with us.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +13,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from syncline.executor.expire import expire, keeping
+from syncline.executor.retention import retain, retaining
 from syncline.model.errors import SynclineError
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
+    from syncline.model.key import ObjectKey
 
 #: Seconds between one and the next; the first is soon after a daemon begins to work.
 EVERY: Final = 3_600.0
@@ -35,18 +41,30 @@ class Expiry:
         if self._monotonic() < self._due or (self._pass is not None and self._pass.is_alive()):
             return
         self._due = self._monotonic() + EVERY
-        if keeping(self._engine.applied()):
+        applied = self._engine.applied()
+        if keeping(applied) or retaining(applied):
             # One that is cut off when the process ends is made again by the next.
             self._pass = threading.Thread(target=self._expire, name="syncline-expiry", daemon=True)
             self._pass.start()
 
     def _expire(self) -> None:
-        with self._telling("what was kept to undo imports"):
-            for key in keeping(self._engine.applied()):
+        with self._telling("what is kept for a time"):
+            applied = self._engine.applied()
+            for key in keeping(applied):
                 with self._telling(str(key)):
                     if removed := expire(self._engine, key):
                         runs = "1 run" if removed == 1 else f"{removed:,} runs"
                         self._tell(f"{key}: the window of {runs} is over, and what was kept to undo them is removed")
+            for key in retaining(applied):
+                with self._telling(str(key)):
+                    self._retain(key)
+
+    def _retain(self, key: ObjectKey) -> None:
+        for found in retain(self._engine, key, dt.datetime.now(dt.UTC)):
+            if found.state == "deleted":
+                self._tell(f"{key}: {found.count:,} {found.what} of before {found.before[:19]}Z are deleted")
+            elif found.state in {"failed", "refused"}:
+                self._tell(f"{key}: {found.message}")
 
     @contextmanager
     def _telling(self, subject: str) -> Iterator[None]:

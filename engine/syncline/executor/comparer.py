@@ -20,6 +20,7 @@ from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, THERE, Fing
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.retention import cutoff_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.model.errors import Invalid
@@ -107,6 +108,7 @@ class Comparer:
             schema = replace(columns.target, key=flow.target_key)
             target = schema if tombstones is None else tombstones.target(schema)
             preparer = Preparer(columns, target, unique=True, writer=None, tombstones=tombstones)
+            preparer.cutoff = cutoff_of(item)
             preparer.suppressor = suppressor_of(
                 self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
             )

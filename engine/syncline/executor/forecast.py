@@ -18,6 +18,7 @@ from syncline.executor.applied import Applied
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.preview import first
+from syncline.executor.retention import cutoff_of
 from syncline.executor.start import start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
@@ -104,6 +105,7 @@ class Forecaster:
         keyed = spec.write != "append" and bool(schema.key)
         preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
         applied = Applied(0, "", "", {}, self.desired, self.flows)
+        preparer.cutoff = cutoff_of(item)
         preparer.suppressor = suppressor_of(
             self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
         )

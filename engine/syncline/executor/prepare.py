@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from syncline.executor.absence import Absence, Sight
     from syncline.executor.anonymity import Groups
+    from syncline.executor.retention import Cutoff
     from syncline.executor.suppressor import Suppressor
     from syncline.executor.tombstones import Tombstones
     from syncline.executor.watch import Watch
@@ -109,7 +110,7 @@ class Preparer:
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read
     lacks is deleted. `watch`: policy for what turns up in the rows; `groups` counts rows that are alike. `suppressor`:
-    some people aren't to come back.
+    some people aren't to come back. `cutoff`: what is too old isn't written.
     """
 
     columns: Columns
@@ -124,6 +125,7 @@ class Preparer:
     watch: Watch | None = None
     groups: Groups | None = None
     suppressor: Suppressor | None = None
+    cutoff: Cutoff | None = None
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -158,7 +160,14 @@ class Preparer:
             dead = self.tombstones.dead(mapped.frame)
         if self.strict:
             check_pages(batch, mapped.rejects)
-        return Taken(batch, mapped) if self.suppressor is None else self.suppressor.take(batch, mapped, dead)
+        taken = Taken(batch, mapped) if self.suppressor is None else self.suppressor.take(batch, mapped, dead)
+        if self.cutoff is None:
+            return taken
+        if self.tombstones is not None:
+            dead = self.tombstones.dead(taken.mapped.frame)
+        mapped, old = self.cutoff.keep(taken.mapped, dead)
+        aside = [frame for frame in (taken.frame, old) if frame is not None]
+        return replace(taken, mapped=mapped, frame=pl.concat(aside) if aside else None)
 
     def _whole(self, batch: Batch, mapped: Mapped) -> Prepared:
         frame, rejected = mapped.frame, list(mapped.rejects)

@@ -23,6 +23,7 @@ from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.quality import Quality, QualityMeter
 from syncline.executor.report import Summary, summarise
+from syncline.executor.retention import cutoff_of
 from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
 from syncline.executor.suppressor import suppressor_of
@@ -125,6 +126,7 @@ class Rehearser:
             preparer = Preparer(
                 columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control, watch=watch
             )
+            preparer.cutoff = cutoff_of(item)
             preparer.suppressor = suppressor_of(
                 self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
             )

@@ -30,6 +30,7 @@ from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.provable import Provable, folder_of, refuse_sending
+from syncline.executor.retention import cutoff_of
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
@@ -285,7 +286,7 @@ class Run:
             target = tombstones.target(target)
         absence = absence_of(self.flow, columns) if not (self.work.parent or start.done) else None
         unique = self.mode != "append" and bool(target.key)
-        facilities = self.facilities
+        facilities, cutoff = self.facilities, cutoff_of(self.item)
         self.suppressor = suppressor_of(
             facilities.store, lambda: facilities.keys, self.applied, self.item, columns, facilities.settings.root
         )
@@ -295,7 +296,7 @@ class Run:
             self.progress.phase("validating")
             preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control, watch=watch)
             preparer.groups = Groups(guards.anonymity) if guards.anonymity is not None else None
-            preparer.suppressor = self.suppressor
+            preparer.suppressor, preparer.cutoff = self.suppressor, cutoff
             self._first_pass(source.read(start.position), preparer, start, total)
         self.progress.phase("loading")
         into = Target(
@@ -352,6 +353,7 @@ class Run:
                     absence=absence,
                     watch=watch,
                     suppressor=self.suppressor,
+                    cutoff=cutoff,
                 )
                 ready = InOrder(incoming, preparer, self._partitions())
                 end = load(ready, sink, serial, start, guards, advanced, self._partitions())

@@ -83,5 +83,8 @@ class Purpose(Spec):
     ] = ()
     retention: Annotated[
         Duration | None,
-        Field(description="Longest that destinations may keep it; each must declare handling.retention then."),
+        Field(
+            description="Longest that destinations may keep it; each flow must declare spec.retention then, or its "
+            "destination handling.retention."
+        ),
     ] = None

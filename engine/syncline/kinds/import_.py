@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from syncline.kinds.base import Duration, Identifier, Name, Spec
 from syncline.kinds.drift import DRIFT, Drift
 from syncline.kinds.handling import Use
+from syncline.kinds.retention import Retention
 from syncline.kinds.suspend import Suspend
 from syncline.kinds.sync import (
     DELETION,
@@ -17,6 +18,7 @@ from syncline.kinds.sync import (
     KEY,
     MAPPING,
     PROGRESS_DEADLINE,
+    RETENTION,
     SUSPEND,
     TO,
     USE,
@@ -76,6 +78,7 @@ class ImportSpec(Spec):
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     evidence: Annotated[Literal["digests", "records"], Field(description=EVIDENCE)] = "digests"
     use: Annotated[Use, Field(description=USE)] = Use.model_construct()
+    retention: Annotated[Retention | None, Field(description=RETENTION)] = None
     rollback: Annotated[
         Rollback | None,
         Field(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from syncline.kinds.base import Duration, Form, Identifier, Name, Share, Spec
 from syncline.kinds.drift import DRIFT, Drift
 from syncline.kinds.handling import Use
+from syncline.kinds.retention import Retention
 from syncline.kinds.suspend import Suspend
 from syncline.model.kind import Kind, Reference
 
@@ -41,6 +42,7 @@ EVIDENCE: Final = (
     "single record was written, without showing others (not into APIs)."
 )
 USE: Final = "What its records are used for, and what allows it; policy judges by it."
+RETENTION: Final = "How long rows are kept at the destination; older ones are deleted. Absent: without an end."
 DELETION: Final = (
     "What becomes of the table when this is no longer declared: retain leaves it with its rows; delete drops it in a "
     "database, where a flow made it and no other one writes to it."
@@ -150,6 +152,7 @@ class SyncSpec(Spec):
     drift: Annotated[Drift, Field(description=DRIFT)] = Drift.model_construct()
     evidence: Annotated[Literal["digests", "records"], Field(description=EVIDENCE)] = "digests"
     use: Annotated[Use, Field(description=USE)] = Use.model_construct()
+    retention: Annotated[Retention | None, Field(description=RETENTION)] = None
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None
 
 

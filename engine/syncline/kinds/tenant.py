@@ -10,6 +10,7 @@ from syncline.kinds.base import DataClass, Duration, Form, Glob, Name, Rate, Sha
 from syncline.kinds.changes import Changes
 from syncline.kinds.drift import TenantDrift
 from syncline.kinds.handling import Purpose, Transfer
+from syncline.kinds.retention import OwnRetention
 from syncline.kinds.suspend import Suspend
 from syncline.model.kind import Kind, Reference
 
@@ -211,6 +212,10 @@ class TenantSpec(Spec):
     holds: Annotated[
         tuple[Hold, ...], Field(description="Legal holds: what `syncline privacy erase` leaves, and certifies as held.")
     ] = ()
+    retention: Annotated[
+        OwnRetention | None,
+        Field(description="How long what its runs leave with us is kept: rejects and logs. Absent: without an end."),
+    ] = None
     max_deletes: Annotated[
         Share | None,
         Field(

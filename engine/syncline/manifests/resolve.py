@@ -31,6 +31,7 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
+from syncline.manifests.retained import retained
 from syncline.manifests.rollback import rollback
 from syncline.manifests.shelf import Catalog
 from syncline.manifests.text import listed, nearest
@@ -321,6 +322,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
     yield from reactions(flow)
     yield from absent(flow)
     yield from rollback(flow)
+    yield from retained(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
 

@@ -68,6 +68,7 @@ class Action(StrEnum):
     privacy_acknowledge = "privacy.acknowledge"
     privacy_suppress = "privacy.suppress"
     privacy_lift = "privacy.lift"
+    retention_delete = "retention.delete"
     value_reveal = "value.reveal"
     tenant_certify = "tenant.certify"
     tenant_export = "tenant.export"
@@ -179,6 +180,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.privacy_acknowledge: _Class(*_API, 99, "Acknowledge"),
     Action.privacy_suppress: _Class(*_API, 99, "Suppress"),
     Action.privacy_lift: _Class(*_API, 99, "Lift"),
+    Action.retention_delete: _Class(*_API, 4, "Delete"),
     Action.value_reveal: _Class(*_API, 2, "Read"),
     Action.tenant_certify: _Class(*_API, 99, "Certify"),
     Action.tenant_export: _Class(*_API, 2, "Read"),

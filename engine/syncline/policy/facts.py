@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import Generalize
@@ -23,6 +24,9 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
     known = _classes_of_sources(compiled)
     declared = {field.name: field.classes for field in target.schema.fields} if target.schema else {}
     origin, destination, terms = _end(source), _end(target), _terms(flow, compiled)
+    if flow.spec.retention is not None:  # rows are deleted by then, whatever the system does
+        kept = units.duration(flow.spec.retention.after)
+        destination = replace(destination, retention=min(kept, destination.retention or kept))
     flow_place = flow.manifest.place_of("spec", "to")
     target_place = target.integration.place_of("spec", "region")
     grains = _grains(compiled)

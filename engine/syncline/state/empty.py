@@ -130,6 +130,9 @@ class EmptyState:
     def credentials(self) -> dict[ObjectKey, SeenCredential]:
         return {}
 
+    def left_before(self, tenant: str, what: str, before: str, but: Sequence[ObjectKey] = ()) -> int:  # noqa: ARG002 - the protocol's
+        return 0
+
     def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:  # noqa: ARG002 - the protocol's
         return ()
 

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, or_, select
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
-from syncline.state import credentials, outbox, positions, statuses, tables, tokens
+from syncline.state import credentials, left, outbox, positions, statuses, tables, tokens
 from syncline.state.rows import key_columns, of_object, storable
 from syncline.state.store import (
     AppliedObject,
@@ -284,6 +284,10 @@ class SqlReader:
 
     def credentials(self) -> dict[ObjectKey, SeenCredential]:
         return credentials.read_all(self._database)
+
+    def left_before(self, tenant: str, what: left.Left, before: str, but: Sequence[ObjectKey] = ()) -> int:
+        with self._database.read() as connection:
+            return left.count(connection, tenant, what, before, but)
 
     def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:
         return SqlSuppressions(self._database).active(tenant, kinds)

@@ -22,7 +22,7 @@ from syncline.model.condition import Mood, Occurrence
 from syncline.model.errors import Bug
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, RunState
-from syncline.state import credentials, ledger, positions, statuses, tables, tokens
+from syncline.state import credentials, ledger, left, positions, statuses, tables, tokens
 from syncline.state import lease as leases
 from syncline.state.budgets import SqlBudgets
 from syncline.state.erasures import SqlErasures
@@ -390,6 +390,10 @@ class SqlStore(SqlReader):
 
     def erasures(self) -> SqlErasures:
         return SqlErasures(self._database)
+
+    def expire_left(self, tenant: str, what: left.Left, before: str, but: Sequence[ObjectKey] = ()) -> int:
+        with self._database.write(durable=True) as connection:
+            return left.expire(connection, tenant, what, before, but)
 
     def suppressions(self) -> SqlSuppressions:
         return SqlSuppressions(self._database)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from syncline.model.budget import Budgets
 from syncline.model.condition import Occurrence, Status
@@ -305,6 +305,13 @@ class StateReader(Protocol):
     def credentials(self) -> dict[ObjectKey, SeenCredential]:
         """Since when credentials are what they are, by their AuthConfigs; of those that were seen."""
 
+    def left_before(
+        self, tenant: str, what: Literal["rejects", "logs"], before: str, but: Sequence[ObjectKey] = ()
+    ) -> int:
+        """How many rejects, or log lines, are of finished runs of a tenant that began before a time (RFC 3339 UTC);
+        none of runs of the objects in `but`.
+        """
+
     def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:
         """Who of these kinds of people isn't to come back."""
 
@@ -445,6 +452,11 @@ class StateStore(StateReader, Protocol):
 
     def erasures(self) -> Erasures:
         """Requests to erase a person."""
+
+    def expire_left(
+        self, tenant: str, what: Literal["rejects", "logs"], before: str, but: Sequence[ObjectKey] = ()
+    ) -> int:
+        """Deletes what `left_before` counts, and gives its number. Runs, their counts and receipts stay."""
 
     def suppressions(self) -> Suppressions:
         """Who isn't to come back."""

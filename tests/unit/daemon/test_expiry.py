@@ -79,5 +79,5 @@ def test_a_state_that_is_down_is_told(tmp_path, monkeypatch):
             path.mkdir()
         expiry._expire()
     assert len(told) == 1
-    assert told[0].startswith("what was kept to undo imports: SYN")
+    assert told[0].startswith("what is kept for a time: SYN")
     assert not traces

@@ -60,6 +60,19 @@ def test_data_is_kept_no_longer_than_its_purpose_needs(kept: str, rules: list[st
     assert denied(keeping(kept, texts) if kept else texts) == rules
 
 
+@pytest.mark.parametrize(("kept", "rules"), [("30d", []), ("31d", ["retention"])])
+def test_a_flow_that_deletes_keeps_data_as_long_as_it_says(kept: str, rules: list[str]) -> None:
+    """A flow's own retention counts, whatever its destination declares, which is nothing here."""
+    texts = used("purpose: crm", with_purposes("crm: {classes: [pii.*], retention: 30d}"))
+    texts = edited(
+        "mapping.yaml", "  - {to: id,", "  - {to: since, const: '2020-01-01', type: date}\n  - {to: id,", texts
+    )
+    deleting = {n: t.replace("use: {", f"retention: {{after: {kept}, by: since}}, use: {{") for n, t in texts.items()}
+
+    assert deleting != texts
+    assert denied(deleting) == rules
+
+
 @pytest.mark.parametrize(
     ("where", "rules"),
     [

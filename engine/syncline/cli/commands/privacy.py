@@ -180,6 +180,31 @@ def lift(app: App, request: str, by: str, reason: str) -> Exit:
     return Exit.ok
 
 
+@privacy.command(short_help="Delete what is older than it is kept.")
+@click.argument("names", metavar="[FLOW|TENANT]...", nargs=-1)
+@click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
+@click.option("--yes", is_flag=True, help="Do it; without, only what would be deleted is shown.")
+@output("text", "json")
+@pass_app
+def retain(app: App, names: tuple[str, ...], tenant: str, form: str, *, yes: bool) -> Exit:
+    """Delete rows that are older than their flow's `retention`, and what runs of a tenant left for longer than its own.
+
+    A daemon does so once an hour. Legal holds keep what they cover, and guards.maxDeletes of a flow bounds how much.
+    """
+    from syncline import privacy as page
+    from syncline.cli.names import FLOWS, find_object
+    from syncline.cli.output.retention import render_retained
+
+    settings = app.settings()
+    known = page.kept_for_a_time(settings, tenant)
+    keys = tuple(find_object(name, known, kinds=(*FLOWS, "Tenant")) for name in names) if names else known
+    found = page.retain(settings, keys, doing=yes)
+    app.say(to_json([one.to_json() for one in found]) if form == "json" else render_retained(found, app.paint))
+    if not yes and any(one.count for one in found):
+        app.note("\nNothing was deleted. To do it, add --yes.")
+    return Exit.failed if any(one.state in {"failed", "refused"} for one in found) else Exit.ok
+
+
 @privacy.command(short_help="Write the certificate of a request.")
 @click.argument("request", metavar="REQUEST")
 @click.option(

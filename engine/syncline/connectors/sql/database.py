@@ -44,6 +44,10 @@ class Database(Protocol):
         """Column names that the system keeps for itself."""
 
     @property
+    def instant(self) -> str:
+        """How an instant in UTC is written so that it is compared with a column of them, as `strftime` takes it."""
+
+    @property
     def leftovers(self) -> tuple[str, ...]:
         """Suffixes of tables that a kill in a `swap` may leave beside a table, with the rows that it had."""
 

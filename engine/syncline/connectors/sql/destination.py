@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from syncline.connectors.sql import subjects
+from syncline.connectors.sql import retention, subjects
 from syncline.connectors.sql.ahead import Ahead
 from syncline.connectors.sql.database import Branching, Database
 from syncline.connectors.sql.fences import Fences
@@ -20,9 +20,10 @@ from syncline.connectors.sql.table import Table, keyed, missing
 from syncline.connectors.sql.undoing import undo
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid, Stalled
-from syncline.sdk.destination import Fence, Target
+from syncline.sdk.destination import Allow, Fence, Target
 from syncline.sdk.observation import Observation
 from syncline.sdk.offers import offers
+from syncline.sdk.retention import Aged
 from syncline.sdk.reversal import Kept, Undoing, Undone
 from syncline.sdk.table_owner import TableOwner
 
@@ -153,6 +154,18 @@ class SqlDestination:
             count = subjects.erase(self._database, stream, column, value)
             Images(self._database).drop_table(stream)
             if self._ledger.ready():  # where no run ever wrote, nobody has anything
+                self._check_fence(flow)
+        return count
+
+    def aged(self, stream: str, aged: Aged) -> tuple[int, int]:
+        """How many rows are too old; see `Retaining`."""
+        return retention.count(self._database, stream, aged)
+
+    def delete_aged(self, flow: str, stream: str, aged: Aged, allow: Allow) -> int:
+        """Deletes them; see `Retaining`."""
+        with self._database.transaction():
+            count = retention.delete(self._database, stream, aged, allow)
+            if self._ledger.ready():
                 self._check_fence(flow)
         return count
 

@@ -66,6 +66,7 @@ class DuckdbDatabase:
     folds = True
     system_columns = frozenset({"rowid"})
     leftovers = ()
+    instant = "%Y-%m-%d %H:%M:%S.%f+00:00"
 
     def __init__(self, settings: DuckdbSettings) -> None:
         self._path = settings.path

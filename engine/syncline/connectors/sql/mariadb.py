@@ -87,6 +87,7 @@ class MariadbDatabase:
     folds = True
     system_columns: frozenset[str] = frozenset()
     leftovers = (_OLD,)
+    instant = "%Y-%m-%d %H:%M:%S.%f"
 
     def __init__(self, settings: MariadbSettings) -> None:
         self._settings = settings

@@ -104,6 +104,7 @@ class PostgresDatabase:
     folds = False
     system_columns = types.SYSTEM_COLUMNS
     leftovers = ()
+    instant = "%Y-%m-%d %H:%M:%S.%f+00:00"
 
     def __init__(self, settings: PostgresSettings, keep: Keep | None = None, straight: Straight | None = None) -> None:
         self._settings = settings

@@ -54,6 +54,7 @@ class SqliteDatabase:
     folds = True
     system_columns: frozenset[str] = frozenset()
     leftovers = ()
+    instant = "%Y-%m-%dT%H:%M:%S.%fZ"
 
     def __init__(self, settings: SqliteSettings) -> None:
         try:

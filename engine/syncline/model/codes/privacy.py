@@ -68,4 +68,12 @@ CODES: tuple[Code, ...] = (
         "it is, and the place stays open.",
         "Give the command again once the API takes it, or erase the person there by hand and acknowledge it.",
     ),
+    Code(
+        "SYN853",
+        "rows whose age can't be told, or that can't be deleted by it",
+        "With `retention`, rows are deleted once they are older than that by a field of the mapping: a date, a "
+        "timestamp or a datetime, in a database. Files and APIs delete by themselves, or not at all.",
+        "Name such a field in retention.by; or have the system delete, and declare handling.retention of its "
+        "integration.",
+    ),
 )

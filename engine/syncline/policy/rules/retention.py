@@ -38,7 +38,8 @@ def check(subjects: Subjects) -> Iterator[Violation]:
                 Related(fact.target_place, "where it is kept"),
             ),
             expected=f"handling.retention of at most {purpose.retention}",
-            help="Have the destination delete it in time, and declare that in its handling.retention.",
+            help="Declare spec.retention of the flow, or have the destination delete it in time and declare that in "
+            "its handling.retention.",
         )
 
 

@@ -1,0 +1,227 @@
+"""Retention: rows that are older than their flow keeps them are deleted, and what runs left with us for too long.
+
+Runs don't write what is too old by now, so that a source which still has it doesn't bring it back. What is to be
+deleted is in the log before it is, and how many were after it; a pass that was killed is made again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from syncline.executor.guard import check_deletes
+from syncline.executor.holds import holds_over, told
+from syncline.kinds.tenant import TenantSpec
+from syncline.model import units
+from syncline.model.errors import Denied, Invalid, SynclineError
+from syncline.model.event import Action, EventOutcome, rfc3339
+from syncline.model.key import ObjectKey
+from syncline.sdk.destination import Fence, Fencing
+from syncline.sdk.offers import offers
+from syncline.sdk.retention import Aged, Retaining
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import polars as pl
+
+    from syncline.executor.applied import Applied
+    from syncline.executor.engine import Engine
+    from syncline.mapping.columns import Mapped
+    from syncline.planner.compiled import CompiledFlow
+    from syncline.state.store import Lease
+
+#: `due`: it would be deleted. `deleted`: it was. `held`: a legal hold keeps it. `refused`: a guard does. `failed`.
+State = Literal["due", "deleted", "held", "refused", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Retained:
+    """What became of one thing that is kept for a time: the rows of a flow, or a tenant's rejects or logs.
+
+    `what` is `rows`, `rejects` or `logs`; `before` (RFC 3339) is what is too old; `count` how many are of `there` (0
+    where that isn't counted).
+    """
+
+    key: ObjectKey
+    what: str
+    before: str
+    state: State
+    count: int = 0
+    there: int = 0
+    to: str = ""
+    by: str = ""
+    message: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "object": str(self.key),
+            "what": self.what,
+            "destination": self.to,
+            "by": self.by,
+            "before": self.before,
+            "state": self.state,
+            "count": self.count,
+            "there": self.there,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """What a run doesn't write, since it is too old by now."""
+
+    aged: Aged
+
+    def keep(self, mapped: Mapped, dead: pl.Series | None) -> tuple[Mapped, pl.DataFrame | None]:
+        """
+        A mapped batch without it, which counts as skipped, and its rows, if there are any. `dead` tells rows that are
+        tombstones, which pass.
+        """
+        before = self.aged.before
+        limit: dt.date = before.date() if self.aged.type == "date" else before
+        if self.aged.type == "datetime":
+            limit = before.replace(tzinfo=None)
+        old = (mapped.frame[self.aged.column] < limit).fill_null(value=False)
+        if dead is not None:
+            old &= ~dead
+        if not old.any():
+            return mapped, None
+        rows = mapped.rows.filter(~old) if mapped.rows is not None else (~old).arg_true()
+        skipped = mapped.skipped + int(old.sum())
+        return replace(mapped, frame=mapped.frame.filter(~old), rows=rows, skipped=skipped), mapped.frame.filter(old)
+
+
+def aged_of(item: CompiledFlow, now: dt.datetime) -> Aged | None:
+    """What of a flow is too old; None where it keeps everything. `validate` sees to it that the field tells a time."""
+    retention = item.flow.spec.retention
+    field = item.target.get(retention.by) if retention is not None else None
+    if retention is None or field is None or field.type.name not in {"date", "timestamp", "datetime"}:
+        return None
+    before = now.astimezone(dt.UTC) - dt.timedelta(seconds=units.duration(retention.after))
+    return Aged(retention.by, cast('Literal["date", "timestamp", "datetime"]', field.type.name), before)
+
+
+def cutoff_of(item: CompiledFlow) -> Cutoff | None:
+    """What a run that begins now doesn't write."""
+    aged = aged_of(item, dt.datetime.now(dt.UTC))
+    return Cutoff(aged) if aged is not None else None
+
+
+def retaining(applied: Applied, tenant: str = "") -> tuple[ObjectKey, ...]:
+    """Flows and tenants that keep something for a time only: all, or those of one tenant."""
+    flows = (key for key, item in applied.flows.items() if item.flow.spec.retention is not None)
+    tenants = (m.key for m in applied.desired.of_kind("Tenant") if _own(applied, m.key.name))
+    return tuple(key for key in (*sorted(flows), *sorted(tenants)) if not tenant or tenant in {key.tenant, key.name})
+
+
+def expected(engine: Engine, key: ObjectKey, now: dt.datetime) -> tuple[Retained, ...]:
+    """What a pass would delete of a flow or a tenant; nothing is changed."""
+    return _pass(engine, key, now, doing=False)
+
+
+def retain(engine: Engine, key: ObjectKey, now: dt.datetime) -> tuple[Retained, ...]:
+    """Deletes what is too old of a flow or a tenant. What keeps it from that is told in the result, and in the log."""
+    return _pass(engine, key, now, doing=True)
+
+
+def _pass(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> tuple[Retained, ...]:
+    if key.kind == "Tenant":
+        return tuple(_left(engine, key, now, doing=doing))
+    item = engine.applied().flow(key)
+    aged = aged_of(item, now)
+    if aged is None:
+        return ()
+    found = Retained(key, "rows", rfc3339(aged.before), "due", to=item.flow.spec.to, by=aged.column)
+    try:
+        holds = "; ".join(map(told, holds_over(engine.applied(), item, engine.facilities.settings.root, now.date())))
+        with engine.facilities.store.lease(f"run/{key}", "") as lease:
+            found = _at_destination(engine, item, aged, lease, replace(found, message=holds), doing=doing)
+    except SynclineError as error:
+        found = replace(found, state="failed", message=f"{error.code} {error.message}")
+    if doing and (found.count or found.state not in {"due", "deleted"}):
+        _record(engine, found)
+    return (found,)
+
+
+def _at_destination(
+    engine: Engine, item: CompiledFlow, aged: Aged, lease: Lease, found: Retained, *, doing: bool
+) -> Retained:
+    facilities, flow = engine.facilities, item.flow
+    opener = engine.opener(item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
+    opener.ledgers = facilities.store.ledger
+    try:
+        with closing(opener.destination()) as destination:
+            if not offers(destination, Retaining):
+                raise Invalid(f"{found.to} can't delete rows by their age", code="SYN853")
+            stream, name = flow.target.stream, str(flow.key)
+            old, there = destination.aged(stream, aged)
+            found = replace(found, count=old, there=there)
+            if found.message:
+                return replace(found, state="held")
+            check_deletes(flow.spec.guards, old, lambda: there)
+            if not doing or not old:
+                return found
+            _record(engine, found)  # durable before anything goes
+            rows = destination
+            if offers(destination, Fencing):
+                destination.fence(name, Fence(facilities.store.lineage, lease.token))
+            deleted = rows.delete_aged(name, stream, aged, partial(check_deletes, flow.spec.guards))
+            return replace(found, state="deleted", count=deleted)
+    except Denied as error:
+        return replace(found, state="refused", message=f"{error.code} {error.message}")
+    finally:
+        recorder = facilities.recorder
+        recorder.record([recorder.event(Action.secret_use, key=flow.key, secret=used) for used in opener.secrets.names])
+
+
+def _left(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> Iterator[Retained]:
+    """What runs of a tenant left with us: rejects and log lines; none of flows under a legal hold."""
+    applied, store = engine.applied(), engine.facilities.store
+    own = _own(applied, key.name)
+    held = [
+        flow
+        for flow, item in applied.flows.items()
+        if flow.tenant == key.name and any(holds_over(applied, item, engine.facilities.settings.root, now.date()))
+    ]
+    for what, age in own.items():
+        before = rfc3339(now - dt.timedelta(seconds=age))
+        count = store.left_before(key.name, what, before, held)
+        found = Retained(key, what, before, "due", count)
+        if doing and count:
+            _record(engine, found)
+            found = replace(found, state="deleted", count=store.expire_left(key.name, what, before, held))
+            _record(engine, found)
+        yield found
+
+
+def _own(applied: Applied, tenant: str) -> dict[Literal["rejects", "logs"], float]:
+    """What a tenant keeps for a time of what its runs leave, with the age in seconds."""
+    manifest = applied.desired.find("", "Tenant", tenant)
+    if manifest is None or not isinstance(manifest.spec, TenantSpec) or manifest.spec.retention is None:
+        return {}
+    spec = manifest.spec.retention
+    ages: Iterable[tuple[Literal["rejects", "logs"], str | None]] = (("rejects", spec.rejects), ("logs", spec.logs))
+    return {what: units.duration(text) for what, text in ages if text is not None}
+
+
+def _record(engine: Engine, found: Retained) -> None:
+    outcome = {"failed": EventOutcome.failure, "held": EventOutcome.denied, "refused": EventOutcome.denied}
+    recorder = engine.facilities.recorder
+    event = recorder.event(
+        Action.retention_delete,
+        outcome=outcome.get(found.state, EventOutcome.success),
+        key=found.key,
+        what=found.what,
+        state=found.state,
+        before=found.before,
+        count=found.count,
+        there=found.there,
+        by=found.by,
+        reason=found.message,
+    )
+    recorder.record([event])

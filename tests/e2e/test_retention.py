@@ -1,0 +1,205 @@
+"""Rows that a flow keeps for a time are deleted when it is over, and don't come back; so are rejects and logs."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from syncline import privacy, workflow
+from syncline.cli.main import cli
+from syncline.daemon.expiry import Expiry
+from syncline.executor.progress import Silent
+from syncline.model.key import ObjectKey
+from tests.e2e import house
+
+TODAY = dt.datetime.now(dt.UTC).date()
+TENANT = ObjectKey("", "Tenant", "acme")
+
+
+def days(count):
+    return TODAY - dt.timedelta(days=count)
+
+
+def data(*ages, of="c"):
+    rows = "".join(f"{n},{of}{n},{of}{n}@example.com,1.00,{days(age)}\n" for n, age in enumerate(ages, 1))
+    return "id,name,email,balance,born\n" + rows
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def scenario(request):
+    """Where customers are written to."""
+    if request.param == "postgresql":
+        return house.Scenario("upsert", request.getfixturevalue("postgres_url"), "retention")
+    return house.Scenario("upsert")
+
+
+def built(root, scenario, *, retention="", guards="", tenant=house.TENANT, rows=""):
+    """A house that wrote its customers before anybody declared how long they are kept."""
+    settings = house.build(root, scenario.texts | {"tenant.yaml": house.TENANT})
+    (root / "data").mkdir()
+    (root / "data" / "customers.csv").write_text(rows or data(0, 10, 40, 400))
+    workflow.apply(settings)
+    workflow.run(settings, scenario.key, progress=Silent())
+    more = (f", retention: {retention}" if retention else "") + (f", guards: {{{guards}}}" if guards else "")
+    path = root / "sync.yaml"
+    path.write_text(path.read_text().replace("write: upsert}", f"write: upsert{more}}}"))
+    (root / "tenant.yaml").write_text(tenant)
+    workflow.apply(settings)
+    return settings
+
+
+def ids(root, scenario):
+    return sorted(int(row[0]) for row in house.rows(root, scenario))
+
+
+def events(settings):
+    found = [e for e in house.audit_events(settings) if e["metadata"]["event_code"] == "retention.delete"]
+    return [(e["unmapped"]["details"]["state"], e["unmapped"]["details"]["count"]) for e in found]
+
+
+def test_rows_that_are_too_old_are_deleted_and_stay_away(tmp_path, scenario):
+    """What is older than declared goes, what isn't stays, and a full read of the source doesn't bring it back."""
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
+    (due,) = privacy.retain(settings, [scenario.key], doing=False)
+    assert (due.state, due.count, due.there, due.by) == ("due", 2, 4, "born")
+    assert ids(tmp_path, scenario) == [1, 2, 3, 4]
+    (done,) = privacy.retain(settings, [scenario.key], doing=True)
+    assert (done.state, done.count) == ("deleted", 2)
+    assert ids(tmp_path, scenario) == [1, 2]
+    assert events(settings) == [("due", 2), ("deleted", 2)]
+    counts = workflow.run(settings, scenario.key, progress=Silent(), full_refresh=True).receipt.counts
+    assert (counts.read, counts.written, counts.skipped) == (4, 2, 2)
+    assert ids(tmp_path, scenario) == [1, 2]
+    assert workflow.compare(settings, scenario.key, progress=Silent()).equal
+    assert [r.count for r in privacy.retain(settings, [scenario.key], doing=True)] == [0]
+    assert house.audit_ok(settings)
+
+
+def test_a_guard_bounds_what_is_deleted(tmp_path):
+    """More than guards.maxDeletes are left, all of them, and the log says that it was denied."""
+    scenario = house.Scenario("upsert")
+    settings = built(tmp_path, scenario, retention="{after: 5d, by: born}", guards="maxDeletes: 50%")
+    (found,) = privacy.retain(settings, [scenario.key], doing=True)
+    assert (found.state, "SYN527" in found.message, found.count) == ("refused", True, 3)
+    assert ids(tmp_path, scenario) == [1, 2, 3, 4]
+    assert events(settings) == [("refused", 3)]
+
+
+def test_a_hold_keeps_rows_and_rejects(tmp_path):
+    """Under a legal hold nothing of the flow is deleted, of its rejects neither."""
+    scenario = house.Scenario("upsert")
+    hold = "holds: [{flows: [Sync/*], reason: case 7, owner: legal}], retention: {rejects: 1ms, logs: 1ms}, "
+    tenant = house.TENANT.replace("spec: {", f"spec: {{{hold}")
+    rows = data(0, 40) + '3,x,x@example.com,"1,000",1990-01-01\n'
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", tenant=tenant, rows=rows)
+    found = privacy.retain(settings, [scenario.key, TENANT], doing=True)
+    assert [(r.what, r.state, r.count) for r in found] == [
+        ("rows", "held", 1),
+        ("rejects", "due", 0),
+        ("logs", "due", 0),
+    ]
+    assert found[0].message == "case 7 (legal)"
+    assert ids(tmp_path, scenario) == [1, 2]
+    (tmp_path / "tenant.yaml").write_text(tenant.replace(hold.partition("retention")[0], ""))
+    workflow.apply(settings)
+    found = privacy.retain(settings, [scenario.key, TENANT], doing=True)
+    assert [(r.what, r.state, r.count) for r in found][:2] == [("rows", "deleted", 1), ("rejects", "deleted", 1)]
+    (run,) = workflow.runs(settings, scenario.key, 5)
+    assert list(workflow.rejects(settings, run.id)) == []
+    assert run.counts.rejected == 1
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from syncline import privacy
+from syncline.connectors.sql import retention
+from syncline.connectors.sql.destination import SqlDestination
+from tests.e2e import house
+
+at, place = sys.argv[2], {"before": SqlDestination, "inside": retention, "after": SqlDestination}
+name = {"inside": "delete"}.get(at, "delete_aged")
+real = getattr(place[at], name)
+
+def killed(*args):
+    if at != "before":
+        real(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(place[at], name, killed)
+privacy.retain(house.settings_of(Path(sys.argv[1])), [house.FLOW], doing=True)
+"""
+
+
+@pytest.mark.parametrize(("at", "left"), [("before", 4), ("inside", 4), ("after", 2)])
+def test_a_pass_that_was_killed_is_made_again(tmp_path, at, left):
+    """Killed before, inside and after its transaction, all or none are gone, and the next pass makes up for it."""
+    scenario = house.Scenario("upsert")
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
+    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
+    assert child.returncode == -signal.SIGKILL
+    assert len(ids(tmp_path, scenario)) == left
+    privacy.retain(settings, [scenario.key], doing=True)
+    assert ids(tmp_path, scenario) == [1, 2]
+    assert events(settings)[0] == ("due", 2)
+    assert house.audit_ok(settings)
+
+
+def test_a_daemon_deletes_once_an_hour(tmp_path):
+    """The daemon's pass deletes without being asked, and tells how many."""
+    scenario = house.Scenario("upsert")
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
+    told: list[str] = []
+    with workflow.engine(settings) as engine:
+        Expiry(engine, told.append).tick()
+        for _ in range(200):
+            if told:
+                break
+            time.sleep(0.05)
+    assert [line.partition(" of before ")[0] for line in told] == ["acme/Sync/customers: 2 rows"]
+    assert ids(tmp_path, scenario) == [1, 2]
+
+
+def test_the_command_line(tmp_path):
+    """Nothing goes without --yes; names narrow it; the exit code says whether something kept it from it."""
+    scenario = house.Scenario("upsert")
+    tenant = house.TENANT.replace("spec: {", "spec: {retention: {rejects: 90d}, ")
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", tenant=tenant)
+
+    def run(*args):
+        return CliRunner().invoke(cli, ["--root", str(tmp_path), "privacy", "retain", *args])
+
+    shown = run()
+    assert (shown.exit_code, "Nothing was deleted" in shown.output, "is deleted" in shown.output) == (0, True, True)
+    assert ids(tmp_path, scenario) == [1, 2, 3, 4]
+    done = run("--yes", "-o", "json", "Sync/customers")
+    assert [(r["what"], r["state"], r["count"]) for r in json.loads(done.stdout)] == [("rows", "deleted", 2)]
+    assert [r["what"] for r in json.loads(run("--tenant", "acme", "-o", "json").stdout)] == ["rows", "rejects"]
+    assert privacy.kept_for_a_time(settings, "other") == ()
+
+
+@pytest.mark.parametrize(
+    ("retention", "code"),
+    [("{after: 30d, by: name}", "SYN853"), ("{after: 30d, by: burn}", "SYN853"), ("{after: soon, by: born}", "SYN205")],
+)
+def test_validate_knows_what_tells_the_age(tmp_path, retention, code):
+    """A field that is missing, or tells no time, is an error at its line."""
+    texts = house.Scenario("upsert").texts
+    texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert}", f"write: upsert, retention: {retention}}}")
+    found = [d.code for d in workflow.validate(house.build(tmp_path, texts)).diagnostics]
+    assert found == [code]
+
+
+def test_files_can_not_be_kept_for_a_time(tmp_path):
+    """A destination that can't delete rows by their age is refused before anything is written."""
+    texts = house.Scenario("append", "jsonl").texts
+    more = "write: append, retention: {after: 30d, by: born}}"
+    texts["sync.yaml"] = texts["sync.yaml"].replace("write: append}", more)
+    assert [d.code for d in workflow.validate(house.build(tmp_path, texts)).diagnostics] == ["SYN853"]
