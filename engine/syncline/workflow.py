@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from syncline.planner.known import Known
     from syncline.planner.observed import Observed
     from syncline.reconciler.apply import Applied
+    from syncline.reconciler.approvals import Rule
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
     from syncline.state.store import AppliedObject, AppliedRevision, RunRecord, StateReader
@@ -162,17 +163,30 @@ def apply(
     *,
     allow_deletes: bool = False,
     step: Callable[[str], None] = _quiet,
+    rule: Rule | None = None,
+    override: str = "",
+    gated: bool = True,
 ) -> Applied:
-    """Applies a saved plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for errors."""
+    """
+    Applies a saved plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for errors.
+
+    Approvals and windows that tenants and policies demand hold as for a daemon, unless it isn't `gated`, as in a
+    scratch state. `rule`: who may approve; `override`: why what would have to wait is applied all the same.
+    """
     from syncline.executor.facilities import open_facilities
     from syncline.manifests.repository import author_of
     from syncline.reconciler.apply import apply_plan
+    from syncline.reconciler.approvals import Gate
+    from syncline.reconciler.authors import authors_here
     from syncline.state.store import Author
 
     chosen = wanted if wanted is not None else plan(settings, allow_deletes=allow_deletes)
     with open_facilities(settings) as facilities:
-        author = Author(*author_of(settings.root, chosen.basis.revision))
-        return apply_plan(facilities, chosen, step, author=author)
+        commit = chosen.basis.revision
+        author = Author(*author_of(settings.root, commit))
+        untold = "what is applied isn't committed, so that nobody knows who made it" if chosen.basis.dirty else ""
+        gate = Gate(rule, settings.root, lambda base: authors_here(settings.root, base, commit), untold, override)
+        return apply_plan(facilities, chosen, step, author=author, gate=gate if gated else None)
 
 
 @contextmanager

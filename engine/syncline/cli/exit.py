@@ -36,7 +36,7 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.ok: "Done, nothing to object.",
     Exit.failed: "Something declared is invalid, or what was asked for failed. Trying again won't help.",
     Exit.usage: "The command line is wrong: an unknown option, a missing argument.",
-    Exit.denied: "A policy or a guard refuses it, and nothing else is wrong with it.",
+    Exit.denied: "A policy or a guard refuses it, or an approval is missing, and nothing else is wrong with it.",
     Exit.rejects: "The run finished, and some records were set aside: see `syncline runs rejects`.",
     Exit.unreachable: "A system can't be reached, or another writer is at work. Trying again later may help.",
     Exit.changes: "Something changes or differs (with --exit-code: of plan, drift, compare and connector discover).",
@@ -55,6 +55,8 @@ def exit_code(outcome: SynclineError | RunState | Plan | Iterable[Diagnostic]) -
     """
     match outcome:
         case Denied():
+            return Exit.denied
+        case Waiting(on="approval"):
             return Exit.denied
         case Again() | Waiting():
             return Exit.unreachable

@@ -21,12 +21,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from syncline.daemon.access import Access
-from syncline.daemon.authors import answer, question
 from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
 from syncline.daemon.own_disk import own_disk
 from syncline.daemon.refusal import refusal
 from syncline.manifests.repository import AUTHOR, TRAILER, trailer
 from syncline.model.errors import Again, Invalid, Stalled
+from syncline.reconciler.authors import answer, question
 
 #: Seconds that a command may take, unless told; fetching a large repository for the first time takes longest.
 TIMEOUT: Final = 120.0

@@ -12,7 +12,7 @@ Required = Literal["risky", "always"]
 
 
 class Approvals(Spec):
-    """Whose approval a change needs before a daemon applies it, besides what its operator demands."""
+    """Whose approval a change needs before it is applied, besides what a daemon's operator demands."""
 
     required: Annotated[
         Required,
@@ -25,8 +25,8 @@ class Approvals(Spec):
 
 class Changes(Spec):
     """
-    What holds for changes of what the tenant declares, and of what is shared by tenants. A daemon goes by what is
-    applied: a commit that loosens it is judged by what it was. `syncline apply` doesn't ask.
+    What holds for changes of what a tenant declares, and of what is shared by tenants. What is applied counts: a commit
+    that loosens it is judged by what it was. `syncline apply --override` passes over it, and the audit log says why.
     """
 
     approvals: Annotated[

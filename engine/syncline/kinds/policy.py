@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, JsonValue
 
 from syncline.kinds.base import Cel, Glob, Name, Spec
+from syncline.kinds.changes import Changes
 from syncline.model.kind import Kind, Reference
 
 
@@ -81,6 +82,12 @@ class PolicySpec(Spec):
         tuple[Name, ...], Field(description="Other policies whose rules and exceptions bind whomever this one binds.")
     ] = ()
     rules: Annotated[tuple[PolicyRule, ...], Field(description="Conditions that every subject must hold to.")] = ()
+    changes: Annotated[
+        Changes | None,
+        Field(
+            description="Approvals and windows that changes need: those of the tenants that it binds, and shared ones."
+        ),
+    ] = None
     exceptions: Annotated[
         tuple[PolicyException, ...], Field(description="Objects that a rule is suspended for, each until a day.")
     ] = ()

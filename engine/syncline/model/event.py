@@ -63,6 +63,7 @@ class Action(StrEnum):
     notification_send = "notification.send"
     approval_sign = "approval.sign"
     approval_use = "approval.use"
+    approval_override = "approval.override"
     privacy_export = "privacy.export"
     privacy_erase = "privacy.erase"
     privacy_acknowledge = "privacy.acknowledge"
@@ -175,6 +176,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.notification_send: _Class(*_API, 1, "Create"),
     Action.approval_sign: _Class(*_API, 99, "Approve"),
     Action.approval_use: _Class(*_API, 99, "Decide"),
+    Action.approval_override: _Class(*_API, 99, "Override"),
     Action.privacy_export: _Class(*_API, 2, "Read"),
     Action.privacy_erase: _Class(*_API, 4, "Delete"),
     Action.privacy_acknowledge: _Class(*_API, 99, "Acknowledge"),

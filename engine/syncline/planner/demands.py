@@ -1,4 +1,4 @@
-"""What tenants demand of changes: how many people must approve one, and when it may be applied. Pure."""
+"""What tenants and policies demand of changes: how many people must approve one, and when it may be applied. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from syncline.kinds.policy import PolicySpec
 from syncline.kinds.tenant import TenantSpec
 from syncline.kinds.window import within
 from syncline.planner.approval import needs_approval
@@ -20,32 +21,49 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
-    """What tenants demand, as (tenant, what). What is shared is every tenant's: the strictest of them counts."""
+class Demand:
+    """What a tenant or a policy demands (`who`, for people), and of whose objects: '' for everybody's."""
 
-    tenants: tuple[tuple[str, Changes], ...] = ()
+    who: str
+    tenant: str
+    changes: Changes
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What tenants and policies demand. What is shared is every tenant's: the strictest demand counts."""
+
+    found: tuple[Demand, ...] = ()
 
     def approvers(self, change: Change) -> int:
         """How many people must approve a change; 0 for none."""
         counts = [
-            changes.approvals.count
-            for _, changes in self._of(change.key)
-            if changes.approvals is not None and needs_approval(change, changes.approvals.required)
+            demand.changes.approvals.count
+            for demand in self._of(change.key)
+            if demand.changes.approvals is not None and needs_approval(change, demand.changes.approvals.required)
         ]
         return max(counts, default=0)
 
     def closed(self, change: Change, now: dt.datetime) -> str:
-        """The tenant in whose windows a change may not be applied now; '' where it may."""
-        for tenant, changes in self._of(change.key):
-            if not within(changes.windows, now.astimezone(ZoneInfo(changes.time_zone))):
-                return tenant
+        """In whose windows a change may not be applied now, for people; '' where it may."""
+        for demand in self._of(change.key):
+            if not within(demand.changes.windows, now.astimezone(ZoneInfo(demand.changes.time_zone))):
+                return demand.who
         return ""
 
-    def _of(self, key: ObjectKey) -> Iterable[tuple[str, Changes]]:
+    def _of(self, key: ObjectKey) -> Iterable[Demand]:
         owner = key.name if key.kind == "Tenant" else key.tenant
-        return [(tenant, changes) for tenant, changes in self.tenants if owner in {"", tenant}]
+        return [demand for demand in self.found if "" in {owner, demand.tenant} or owner == demand.tenant]
 
 
-def demands_of(manifests: Iterable[Manifest]) -> Demands:
-    """What the tenants among manifests demand."""
-    return Demands(tuple((m.key.name, m.spec.changes) for m in manifests if isinstance(m.spec, TenantSpec)))
+def demands_of(manifests: Iterable[Manifest], policies: Iterable[tuple[str | None, Manifest]] = ()) -> Demands:
+    """What the tenants among manifests demand, and policies, each with the tenant that it binds (None: every one)."""
+    of_tenants = [
+        Demand(f"tenant {m.key.name}", m.key.name, m.spec.changes) for m in manifests if isinstance(m.spec, TenantSpec)
+    ]
+    of_policies = [
+        Demand(f"policy {m.key.name}", tenant or "", m.spec.changes)
+        for tenant, m in policies
+        if isinstance(m.spec, PolicySpec) and m.spec.changes is not None
+    ]
+    return Demands((*of_tenants, *of_policies))

@@ -48,7 +48,7 @@ def exceptions(subjects: Subjects) -> tuple[Granted, ...]:
     """Every exception, for whom its policy binds."""
     return tuple(
         Granted(tenant, policy, position, exception)
-        for tenant, policy in bound_policies(subjects)
+        for tenant, policy in bound_policies(subjects.desired)
         if isinstance(policy.spec, PolicySpec)
         for position, exception in enumerate(policy.spec.exceptions)
     )
@@ -77,7 +77,7 @@ def without_effect(granted: tuple[Granted, ...], subjects: Subjects) -> Iterator
 def _rules(subjects: Subjects) -> Iterator[tuple[str, str]]:
     """Names of all rules with the tenant that declares them, '' for built-in and shared ones."""
     yield from ((rule.name, "") for rule in RULES if rule is not declared.RULE)
-    for _, policy in bound_policies(subjects):
+    for _, policy in bound_policies(subjects.desired):
         if isinstance(policy.spec, PolicySpec):
             yield from ((f"{policy.key.name}/{rule.name}", policy.key.tenant) for rule in policy.spec.rules)
 

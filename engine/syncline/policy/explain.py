@@ -79,7 +79,7 @@ def _declared(subjects: Subjects, shipped: Mapping[ObjectKey, Manifest]) -> Iter
     policies = {key: manifest for key, manifest in shipped.items() if key.kind == "Policy"}
     policies |= {manifest.key: manifest for manifest in subjects.desired.of_kind("Policy")}
     bound: dict[ObjectKey, dict[str | None, None]] = {}
-    for tenant, manifest in bound_policies(subjects):
+    for tenant, manifest in bound_policies(subjects.desired):
         bound.setdefault(manifest.key, {})[tenant] = None
     for key, manifest in sorted(policies.items()):
         assert isinstance(manifest.spec, PolicySpec)

@@ -33,6 +33,7 @@ from syncline.planner.serialize import step_data
 from syncline.policy.check import check, diagnostics
 from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
+from syncline.policy.rules.declared import bound_policies
 from syncline.reconciler.approvals import Judged
 from syncline.reconciler.hold import Held, without
 from syncline.reconciler.status import after_apply, waits_for
@@ -240,8 +241,28 @@ def _blamed(
 
 
 def _demands(applied: Mapping[ObjectKey, AppliedObject]) -> Demands:
-    """What the tenants that are applied demand of changes: what a commit says of that counts once it is applied."""
-    return demands_of(from_document(one.document) for key, one in applied.items() if key.kind == "Tenant")
+    """
+    What the tenants and policies that are applied demand of changes: what a commit says of that counts once it is
+    applied.
+    """
+    found = [from_document(one.document) for key, one in applied.items() if key.kind in {"Tenant", "Policy"}]
+    return demands_of(found, bound_policies(resolve(found).desired))
+
+
+def _overridden(facilities: Facilities, plan: Plan, judged: Judged, reason: str) -> Judged:
+    """Nothing waits for approvals or windows where a person says so; the audit log has what would have, and why."""
+    if not judged.blocked:
+        return judged
+    event = facilities.recorder.event(
+        Action.approval_override,
+        reason=reason,
+        plan=plan_digest(plan),
+        revision=plan.basis.revision,
+        objects=[str(key) for key in judged.blocked][:50],
+        codes=sorted({waiting.code for waiting in judged.blocked.values()}),
+    )
+    facilities.recorder.record([event])
+    return replace(judged, blocked={})
 
 
 def _not_due(plan: Plan, store: StateStore) -> dict[ObjectKey, Waiting]:
@@ -322,6 +343,8 @@ def apply_plan(
         objects = {known.key: known for known in store.objects()}
         dropping = Dropping.of(facilities, plan)
         judged = gate.judge(plan, store, _demands(objects)) if gate is not None else Judged()
+        if gate is not None and gate.override:
+            judged = _overridden(facilities, plan, judged, gate.override)
         blocked = {**(_not_due(plan, store) if patient else {}), **judged.blocked, **running}
         part, held = _possible(plan, objects, blocked, today, root)
         desired = after(part, objects).desired

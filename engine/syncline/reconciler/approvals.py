@@ -73,12 +73,16 @@ class Judged:
 class Gate:
     """
     Judges plans of one commit by what the operator demands (`rule`; None for nothing, and then nobody may approve) and
-    what tenants do. `root` is its tree; `authors(base)` are who made the commits since then.
+    what tenants and policies do. `root` is its tree; `authors(base)` are who made the commits since then. `untold`: why
+    nobody can know who made the changes, so that no approval counts. `override`: a person's reason to apply what would
+    have to wait; the audit log says it.
     """
 
     rule: Rule | None
     root: Path
     authors: Callable[[str], frozenset[str]]
+    untold: str = ""
+    override: str = ""
     _signers: dict[str, tuple[Signer, ...]] = field(default_factory=dict)
     _checks: int = 0
     _cut: bool = False
@@ -98,7 +102,7 @@ class Gate:
         now, revision = rfc3339(), plan.basis.revision
         found = [a for a in approvals_in(self.root) if any(a.act(key) for key in needing)]
         used = reader.approval_uses([a.id for a in found])
-        authors = self.authors(base) if found else frozenset()
+        authors = self.authors(base) if found and not self.untold else frozenset()
         problems = {a.id: _unfit(a, plan, reader, now) for a in found}
         signed: dict[tuple[str, int], str] = {}
         self._checks, self._cut = 0, False
@@ -112,7 +116,7 @@ class Gate:
             for approval in found:
                 by = used.get((approval.id, act.key), "")
                 spent = f"it was used by {by[:12] or 'an apply'} already" if by and by != revision else ""
-                problem = problems[approval.id] or spent
+                problem = self.untold or problems[approval.id] or spent
                 # Last of all: it takes a process for each signature.
                 if not problem and why.covers(approval):
                     if (approval.id, count) not in signed:
@@ -179,16 +183,17 @@ class Gate:
 
 
 def _closed(plan: Plan, demands: Demands) -> Iterator[tuple[ObjectKey, Waiting]]:
-    """Changes that may not be applied now, by the windows of a tenant."""
+    """Changes that may not be applied now, by the windows of a tenant or a policy."""
     now = dt.datetime.now(dt.UTC)
     for change in plan.changes:
-        if tenant := demands.closed(change, now):
+        if who := demands.closed(change, now):
             yield (
                 change.key,
                 Waiting(
-                    f"{change.key} may not change now: tenant {tenant} has windows for changes",
+                    f"{change.key} may not change now: {who} has windows for changes",
                     code="SYN692",
-                    help="It is applied when the next window begins. `syncline apply` doesn't wait.",
+                    help="Apply it in the next window; a daemon does so by itself. Where it can't wait, whoever can "
+                    "answer for it gives `syncline apply --override REASON`, which the audit log says.",
                     on="window",
                 ),
             )
@@ -245,7 +250,7 @@ class _Refusals:
         people = "a person" if self.count == 1 else f"{self.count} people"
         why = self._why or f"no approval of {people} is there"
         if self.unknown:
-            why = f"the tenant demands that of {people}; nobody told the daemon who may approve (serve --approvers)"
+            why = f"a tenant or a policy demands that of {people}; nobody said here who may approve (--approvers)"
         code = {0: "SYN720", 1: "SYN721", 2: "SYN721", 3: "SYN722", 4: "SYN722"}[self._rank]
         return Waiting(
             f"{self.act.key} needs approval to {self.act.action}, and {why}",

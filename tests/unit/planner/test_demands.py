@@ -9,6 +9,7 @@ import pytest
 from syncline.model.change import Action, Change, Effect, EffectKind
 from syncline.model.key import ObjectKey
 from syncline.planner.demands import demands_of
+from syncline.policy.rules.declared import bound_policies
 from tests.repository import CUSTOMERS, desired, edited
 
 HARMLESS = Effect(EffectKind.table_created, "t", "")
@@ -62,9 +63,9 @@ def test_without_a_demand_there_is_none() -> None:
     ("windows", "zone", "closed"),
     [
         ("{allow: [{days: [wed], start: '11:00', end: '13:00'}]}", "UTC", ""),
-        ("{allow: [{days: [thu], start: '11:00', end: '13:00'}]}", "UTC", "acme"),
-        ("{deny: [{start: '11:00', end: '13:00'}]}", "UTC", "acme"),
-        ("{allow: [{start: '11:00', end: '13:00'}]}", "Asia/Tokyo", "acme"),
+        ("{allow: [{days: [thu], start: '11:00', end: '13:00'}]}", "UTC", "tenant acme"),
+        ("{deny: [{start: '11:00', end: '13:00'}]}", "UTC", "tenant acme"),
+        ("{allow: [{start: '11:00', end: '13:00'}]}", "Asia/Tokyo", "tenant acme"),
         ("{allow: [{start: '20:30', end: '06:00'}]}", "Asia/Tokyo", ""),
     ],
 )
@@ -75,3 +76,18 @@ def test_changes_wait_for_the_windows_of_their_tenant(windows: str, zone: str, c
     assert found.closed(change("acme/Sync/a"), NOON) == closed
     assert found.closed(change("Policy/house"), NOON) == closed
     assert found.closed(change("globex/Sync/a"), NOON) == ""
+
+
+def test_a_policy_demands_for_whom_it_binds() -> None:
+    """A tenant's policy is about that tenant and what is shared, a shared one about everybody; the strictest counts."""
+    head = "apiVersion: syncline/v1\nkind: Policy\nmetadata: {name: NAME}\nspec: {changes: {approvals: {required: always, count: N}}}\n"
+    own = head.replace("name: NAME", "name: own, tenant: acme").replace("N}", "3}")
+    shared = head.replace("NAME", "house").replace("N}", "2}")
+    texts = desired({**CUSTOMERS, "own.yaml": own, "shared.yaml": shared})
+
+    found = demands_of(texts.of_kind("Tenant"), bound_policies(texts))
+
+    assert found.approvers(change("acme/Sync/a", HARMLESS)) == 3
+    assert found.approvers(change("globex/Sync/a", HARMLESS)) == 2
+    assert found.approvers(change("Connector/helpdesk@1.0.0", HARMLESS)) == 3
+    assert found.closed(change("acme/Sync/a"), NOON) == ""

@@ -100,7 +100,7 @@ def test_what_a_tenant_demands_waits_where_nobody_knows_the_approvers(tmp_path):
     held = gate.judge(PLAN, EmptyState(), demanding("{approvals: {count: 2}}"))
 
     assert held.blocked[FLOW].code == "SYN720"
-    assert "nobody told the daemon who may approve" in held.blocked[FLOW].message
+    assert "nobody said here who may approve" in held.blocked[FLOW].message
     assert not gate.judge(PLAN, EmptyState(), demanding("{}")).blocked
 
 

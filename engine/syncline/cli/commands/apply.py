@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.approvals import approvals
 from syncline.cli.commands.options import as_source, environment, output
 from syncline.cli.commands.plan import render
 from syncline.cli.exit import Exit, exit_code
@@ -20,6 +21,7 @@ from syncline.model.change import Action
 if TYPE_CHECKING:
     from syncline.model.plan import Plan
     from syncline.reconciler.apply import Applied
+    from syncline.reconciler.approvals import Rule
 
 VERSION = "syncline/applied/v1"
 
@@ -28,16 +30,34 @@ VERSION = "syncline/applied/v1"
 @click.argument("plan_file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-y", "--yes", is_flag=True, help="Apply without asking; needed where there is no terminal.")
 @click.option("--allow-deletes", is_flag=True, help="Allow a plan that deletes many objects.")
+@click.option(
+    "--override",
+    metavar="REASON",
+    default="",
+    help="Apply now what would have to wait for approvals or windows; the audit log has the reason.",
+)
+@approvals
 @output("text", "json", help="How to write what was done.")
 @as_source
 @environment
 @pass_app
-def apply(app: App, plan_file: Path | None, form: str, source: str, *, yes: bool, allow_deletes: bool) -> Exit:
+def apply(
+    app: App,
+    plan_file: Path | None,
+    form: str,
+    source: str,
+    override: str,
+    rule: Rule | None,
+    *,
+    yes: bool,
+    allow_deletes: bool,
+) -> Exit:
     """Apply a saved PLAN_FILE exactly, or plan now and apply that.
 
     A saved plan is refused when the state has moved since it was made. Every step is journalled: when it is stopped at
     any point, the next apply carries on from there. Changes that have to wait, as for the run of a flow that is moved,
-    are left out with all that has to do with them, and it exits with 5. On a terminal it shows the plan and asks first.
+    are left out with all that has to do with them, and it exits with 5; with 3, where an approval is missing that a
+    tenant or a policy demands. On a terminal it shows the plan and asks first.
     """
     from syncline import workflow
     from syncline.planner.serialize import loads
@@ -58,7 +78,11 @@ def apply(app: App, plan_file: Path | None, form: str, source: str, *, yes: bool
             app.note("Nothing was changed.")
             return Exit.failed
     applied = workflow.apply(
-        settings, plan, step=lambda line: app.note(f"  {app.paint_errors.green('✓')} {visible(line)}")
+        settings,
+        plan,
+        step=lambda line: app.note(f"  {app.paint_errors.green('✓')} {visible(line)}"),
+        rule=rule,
+        override=override,
     )
     if form == "json":
         done = {
@@ -85,9 +109,12 @@ def _held(app: App, applied: Applied) -> Exit:
         return Exit.ok
     app.note(f"\n{plural(len(applied.held), 'object')} had to wait:")
     for key, error in list(applied.held.items())[:10]:
-        app.note(f"  {key}: {visible(error.message)}")
+        app.note(f"  {key}: {visible(error.message)} ({error.code})")
+    for remedy in dict.fromkeys(error.help for error in applied.held.values() if error.help):
+        app.note(f"  {app.paint_errors.cyan('help:')} {visible(remedy)}")
     app.note("Apply again later; nothing of them was changed.")
-    return Exit.unreachable
+    codes = {exit_code(error) for error in applied.held.values()}
+    return Exit.denied if Exit.denied in codes else Exit.unreachable
 
 
 def _next(app: App, plan: Plan) -> None:

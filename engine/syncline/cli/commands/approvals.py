@@ -1,4 +1,4 @@
-"""Options that say whose approvals a daemon demands, and for what."""
+"""Options that say whose approvals a daemon or an apply demands, and for what."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def _show(app: App, settings: Settings, changed: tuple[str, ...], *, applies: bo
         plan = workflow.plan(settings, allow_deletes=applies)
         app.say(render(plan, "text", settings.root, app.paint, app.columns))
         if applies and plan.can_apply and not plan.empty:
-            done = workflow.apply(settings, plan)
+            done = workflow.apply(settings, plan, gated=False)
             app.say(f"Applied to the scratch state: {done.steps} steps, serial {done.serial}.")
     except SynclineError as error:
         findings = error.diagnostics if isinstance(error, Invalid | Denied) else ()

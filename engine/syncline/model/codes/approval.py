@@ -8,10 +8,10 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN720",
         "waits for approval",
-        "The daemon applies such a change only when its effects are approved, and no approval of them is in the tree. "
+        "Such a change is applied only when its effects are approved, and no approval of them is in the tree. "
         "Nothing of the change, and of what has to do with it, is applied; everything else is.",
         "Have somebody who may, and who isn't an author of the change, run `syncline approve` on the branch and push "
-        "what it writes.",
+        "what it writes. `syncline apply` takes who may as --approvers.",
     ),
     Code(
         "SYN721",
@@ -24,7 +24,8 @@ CODES: tuple[Code, ...] = (
         "SYN722",
         "approval doesn't count",
         "There is an approval of these effects, but not enough people signed it who may and who aren't authors of the "
-        "change, or it has expired, was used already, or is of another state or environment.",
+        "change, or it has expired, was used already, or is of another state or environment, or what is applied isn't "
+        "committed.",
         "Do what the message says: have somebody else sign, or approve anew with `syncline approve --renew`.",
     ),
     Code(

@@ -26,8 +26,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN692",
         "waits for a window",
-        "The tenant lists spans of the week in which changes may be applied (`changes.windows`), and it isn't one of "
-        "them now. What has to do with the change waits as well; everything else is applied.",
-        "Nothing: it is applied when the next window begins. What can't wait is applied with `syncline apply`.",
+        "A tenant or a policy lists spans of the week in which changes may be applied (`changes.windows`), and it "
+        "isn't one of them now. What has to do with the change waits as well; everything else is applied.",
+        "A daemon applies it when the next window begins; `syncline apply` has to be given again. What can't wait is "
+        "applied with `syncline apply --override REASON`.",
     ),
 )

@@ -12,6 +12,7 @@ from typing import Any
 
 from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.kinds.tenant import TenantSpec
+from syncline.manifests.desired import Desired
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
@@ -31,7 +32,7 @@ class _Subject:
     name: str = ""
 
 
-def bound_policies(subjects: Subjects) -> Iterator[tuple[str | None, Manifest]]:
+def bound_policies(desired: Desired) -> Iterator[tuple[str | None, Manifest]]:
     """
     Policies that bind a tenant (None: every tenant), packs unfolded, each at most once a tenant.
 
@@ -46,17 +47,17 @@ def bound_policies(subjects: Subjects) -> Iterator[tuple[str | None, Manifest]]:
         seen.add((tenant, manifest.key))
         yield tenant, manifest
         for name in manifest.spec.packs:
-            pack = subjects.desired.find(manifest.key.tenant, "Policy", name)
+            pack = desired.find(manifest.key.tenant, "Policy", name)
             if pack is not None:
                 yield from unfold(tenant, pack)
 
-    for key, manifest in subjects.desired.objects.items():
+    for key, manifest in desired.objects.items():
         if key.kind == "Policy":
             yield from unfold(key.tenant or None, manifest)
         elif isinstance(manifest.spec, TenantSpec):
             for name in manifest.spec.policies:
                 for owner in (key.name, ""):
-                    if (policy := subjects.desired.find(owner, "Policy", name)) is not None:
+                    if (policy := desired.find(owner, "Policy", name)) is not None:
                         yield from unfold(key.name, policy)
 
 
@@ -128,7 +129,7 @@ def _apply(
 
 def check(subjects: Subjects) -> Iterator[Violation]:
     """Every declared rule on every subject of the tenants that it binds."""
-    for tenant, policy in bound_policies(subjects):
+    for tenant, policy in bound_policies(subjects.desired):
         if isinstance(policy.spec, PolicySpec):
             for index, rule in enumerate(policy.spec.rules):
                 yield from _apply(policy, index, rule, tenant, subjects)

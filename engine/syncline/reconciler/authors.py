@@ -6,7 +6,14 @@ are like neither side's: what a merge changes by itself has an author as well.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from syncline.manifests.repository import git
+from syncline.model.errors import Stalled
 from syncline.reconciler.approvals import FOLDER
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: For each commit: addresses of the author and of the committer, who signed it by the file of allowed signers, and with
 #: which key.
@@ -30,6 +37,23 @@ def question(commits: str, prefix: str, *, signed: bool) -> list[str]:
         f":(top){folder}",
         *left_out,
     ]
+
+
+def authors_here(root: Path, base: str, commit: str) -> frozenset[str]:
+    """
+    Who made the commits of the repository around a folder after a base up to one; of all, where the base isn't before
+    it. Addresses only: which signatures are trusted is the daemon's to know. `Stalled` (SYN724) where Git can't tell.
+    """
+    prefix = (git(root, "rev-parse", "--show-prefix") or "").strip().rstrip("/")
+    after = base and base != commit and git(root, "merge-base", "--is-ancestor", base, commit) is not None
+    said = git(root, *question(f"{base}..{commit}" if after else commit, prefix, signed=False))
+    if said is None:
+        raise Stalled(
+            f"who made the commits up to {commit[:12] or 'now'} can't be found out here",
+            code="SYN724",
+            help="Apply from a clone that has the whole history.",
+        )
+    return answer(said.encode())
 
 
 def answer(output: bytes) -> frozenset[str]:
