@@ -18,7 +18,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS
 from syncline.reconciler.status import SOURCE
 from tests.simulation.declared import WHEN
-from tests.simulation.places import good
+from tests.simulation.places import Good, good
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,23 +43,27 @@ def _tables(world: World) -> None:
     """No row is lost or doubled: what is in a table is what its checkpoint covers."""
     warehouse, records = world.warehouse, world.application.records
     for flow, saved in warehouse.checkpoints.items():
-        checkpoint = json.loads(saved)
         stream = flow.rpartition("/")[2].partition("-")[0]
-        at = int((checkpoint["position"] or {}).get("at", 0))
         rows = warehouse.rows.get(stream, [])
-        expected = good(records[stream][:at])
+        seen = (saved, rows, len(rows), len(records[stream]))
+        before = world.looked_at.get(flow)
+        if before is not None and before[1] is rows and (before[0], *before[2:]) == (saved, *seen[2:]):
+            continue  # rows are only added to a list, or come in another one
+        world.looked_at[flow] = seen
+        at = int((json.loads(saved)["position"] or {}).get("at", 0))
+        given = world.good.setdefault(stream, Good()).of(records[stream])
+        expected = given.first(at)
         match stream:
             case "log":
                 hold(rows == expected, f"the log has {rows}, and its cursor is past {expected}")
             case "people":
                 # A flow that was retired and declared again reads from the start, into the table that there is.
-                hold(set(rows) <= set(good(records[stream])), f"people are {rows}, which they never were")
+                hold(given.every.issuperset(rows), f"people are {rows}, which they never were")
                 hold(
                     dict(expected).keys() <= dict(rows).keys(), f"people are {rows}, and the cursor is past {expected}"
                 )
             case "catalog":
-                every = good(records[stream])
-                hold(rows == every[: len(rows)], f"the catalog has {rows}, which it never had at its source")
+                hold(rows == given.rows[: len(rows)], f"the catalog has {rows}, which it never had at its source")
             case _:
                 pass
 

@@ -33,6 +33,29 @@ def good(records: list[Record]) -> list[Row]:
     return [(int(number), int(value)) for number, value in records if value.isdecimal()]
 
 
+class Good:
+    """The rows that the records of a stream give, which only grow: of all, and of the first so many."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.every: set[Row] = set()
+        self._until = [0]  # rows of the first so many records
+
+    def of(self, records: list[Record]) -> Good:
+        """With the records that have come since."""
+        fresh = records[len(self._until) - 1 :]
+        for record in fresh:
+            rows = good([record])
+            self.rows += rows
+            self.every.update(rows)
+            self._until.append(len(self.rows))
+        return self
+
+    def first(self, count: int) -> list[Row]:
+        """The rows of the first records."""
+        return self.rows[: self._until[min(count, len(self._until) - 1)]]
+
+
 @dataclass
 class Application:
     """The system that is read from: records by stream, which only grow. It may be out of reach until a moment."""

@@ -37,7 +37,7 @@ from syncline.state.sql import SqlStore
 from tests.simulation import checks
 from tests.simulation.declared import WHEN, Declared, Followed, Remote
 from tests.simulation.kernel import Kernel, Killed, Process
-from tests.simulation.places import Application, Reading, Warehouse, Writing
+from tests.simulation.places import Application, Good, Reading, Row, Warehouse, Writing
 from tests.simulation.primitives import Event
 from tests.simulation.substitutes import patched, substituted
 
@@ -120,6 +120,8 @@ class World:
         self.steps = 0
         self.application = Application({name: [] for name in ("log", "people", "catalog")})
         self.warehouse = Warehouse()
+        self.good: dict[str, Good] = {}
+        self.looked_at: dict[str, tuple[str, list[Row], int, int]] = {}  # of flows, what was right already
         self.remote = Remote(self.folder / "trees")
         self.fires: dict[tuple[str, str, str], Fire] = {}
         self.running: dict[object, Start] = {}

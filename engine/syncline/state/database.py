@@ -22,6 +22,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -68,6 +69,15 @@ _LOCK_NOT_AVAILABLE = "55P03"
 POOL = {"pool_size": 8, "max_overflow": 24, "pool_timeout": BUSY_SECONDS, "hide_parameters": True}
 
 _UNREACHABLE_HELP = "It is tried again by itself where the work is repeated; else run the command again."
+
+
+@cache
+def _insert(table: Table, *, in_sqlite: bool) -> sqlite.Insert | postgresql.Insert:
+    if in_sqlite:
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # 20 ms, not needed where the state is in SQLite
+
+    return postgresql.insert(table)
 
 
 class Database:
@@ -126,12 +136,11 @@ class Database:
         return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """An INSERT that can say what to do where the row exists; both databases take the same words."""
-        if self._sqlite:
-            return sqlite.insert(table)
-        from sqlalchemy.dialects import postgresql  # 20 ms, not needed where the state is in SQLite
+        """An INSERT that can say what to do where the row exists; both databases take the same words.
 
-        return postgresql.insert(table)
+        One for each table: what it composes to say `excluded` costs more than running it.
+        """
+        return _insert(table, in_sqlite=self._sqlite)
 
     def version(self, connection: Connection) -> str | None:
         """The revision in `alembic_version`, None where there is no such table."""

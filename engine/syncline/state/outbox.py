@@ -80,10 +80,11 @@ class SqlOutbox:
 
     def advance(self, key: ObjectKey, position: str, put: Sequence[Message], drop: Sequence[str] = ()) -> None:
         with self._database.write() as connection:
-            new = self._database.insert(_POSITIONS).values(key_columns(key) | {"position": position})
+            new = self._database.insert(_POSITIONS)
             index = ["tenant", "kind", "name"]
             connection.execute(
-                new.on_conflict_do_update(index_elements=index, set_={"position": new.excluded.position})
+                new.on_conflict_do_update(index_elements=index, set_={"position": new.excluded.position}),
+                key_columns(key) | {"position": position},
             )
             unsent = {thread for thread in drop if self._dropped(connection, key, thread)}
             rows = [_columns(message) for message in put if message.thread not in unsent]

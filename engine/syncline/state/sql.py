@@ -119,11 +119,12 @@ class SqlStore(SqlReader):
 
     def note_audit_head(self, size: int, root: str, *, anew: bool = False) -> None:
         heads = tables.audit_heads
-        new = self._database.insert(heads).values(id=1, size=size, root=root)
+        new = self._database.insert(heads)
         larger = None if anew else heads.c.size < new.excluded.size
         changed = {"size": new.excluded.size, "root": new.excluded.root}
         with self._database.write() as connection:
-            connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changed, where=larger))
+            values = {"id": 1, "size": size, "root": root}
+            connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changed, where=larger), values)
 
     # --- Applies ------------------------------------------------------------------------------------------------------
 
