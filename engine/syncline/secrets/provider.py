@@ -20,13 +20,19 @@ from syncline.secrets.vault import VaultProvider
 
 #: Those that can be written to, too.
 _WRITERS: Final[tuple[type[SecretWriter], ...]] = (
+    SopsProvider,
     FileProvider,
     VaultProvider,
     AwsProvider,
     KeyringProvider,
     Pkcs11Provider,
 )
-PROVIDERS: Final[tuple[type[SecretProvider], ...]] = (EnvProvider, SopsProvider, CommandProvider, *_WRITERS)
+PROVIDERS: Final[tuple[type[SecretProvider], ...]] = (
+    EnvProvider,
+    SopsProvider,
+    CommandProvider,
+    *_WRITERS[1:],
+)
 WRITABLE: Final = frozenset(provider.name for provider in _WRITERS)
 
 
@@ -52,7 +58,7 @@ def writer(reference: Reference, context: Context) -> SecretWriter:
             problem = made.check(reference)
             if problem is not None and problem.code == "SYN804":
                 raise _invalid(reference, problem)
-            if reference.path if provider is not VaultProvider else "." in reference.path:
+            if _is_part(reference):
                 part = Problem("SYN828", "a part of a document can't be written alone", "Write the whole of it.")
                 raise _invalid(reference, part)
             return made
@@ -60,6 +66,13 @@ def writer(reference: Reference, context: Context) -> SecretWriter:
         "SYN828", f"{reference.provider} can't be written to", f"Those are {', '.join(sorted(WRITABLE))}."
     )
     raise _invalid(reference, problem)
+
+
+def _is_part(reference: Reference) -> bool:
+    """Whether a reference is to a part of a document that can only be written as a whole."""
+    if reference.provider == SopsProvider.name:
+        return False
+    return "." in reference.path if reference.provider == VaultProvider.name else bool(reference.path)
 
 
 def check(reference: Reference, context: Context) -> Problem | None:

@@ -4,7 +4,7 @@ A value `ENC[AES256_GCM,data:…,iv:…,tag:…,type:…]` is AES-256-GCM with i
 out). A SHA-512 over all values in document order, encrypted the same way with the time of the last change as associated
 data, guards against values that were removed, moved or taken from an older file.
 
-Only reading, and only age: other key services, Shamir groups and rules on comments are refused by name.
+Only age: other key services, Shamir groups and rules on comments are refused by name. `sops_write.py` writes values.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from syncline.model.secret import Secret
@@ -53,37 +54,58 @@ def names(data: bytes, *, is_json: bool) -> SecretTree:
 
 def decrypt(data: bytes, identities: Sequence[Secret], *, is_json: bool) -> SecretTree:
     """Decrypt a whole file and check that it is as SOPS left it; SopsError says what is wrong, without values."""
+    return _decrypt(data, identities, is_json=is_json)[0]
+
+
+def unlock(data: bytes, identities: Sequence[Secret], *, is_json: bool) -> Unlocked:
+    """What writing into a file needs, once it is known to be as SOPS left it; SopsError as `decrypt`."""
+    return _decrypt(data, identities, is_json=is_json)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """A file's cipher and rules. `is_encrypted(path)`: whether a value at a path is, of names without list numbers."""
+
+    cipher: Any = field(repr=False)
+    is_encrypted: Callable[[tuple[str, ...]], bool]
+    only_encrypted: bool
+
+    def open(self, tree: dict[str, Tree]) -> tuple[SecretTree, str]:
+        """The values of a tree without metadata, and the MAC over them, in the clear."""
+        digest = hashlib.sha512(_ONLY_ENCRYPTED if self.only_encrypted else b"")
+
+        def walk(tree: Tree, path: tuple[str, ...]) -> SecretTree:
+            match tree:
+                case dict():
+                    return {name: walk(item, (*path, name)) for name, item in tree.items()}
+                case list():
+                    return [walk(item, path) for item in tree]
+                case None:
+                    return None
+                case Leaf(text) if self.is_encrypted(path):
+                    plain = _open(self.cipher, text, "".join(f"{name}:" for name in path)) if text else b""
+                    digest.update(plain)
+                    return _secret(plain, path)
+                case Leaf(text):
+                    if not self.only_encrypted:
+                        digest.update(text.encode())
+                    return Secret(text)
+
+        return walk(tree, ()), digest.hexdigest().upper()
+
+
+def _decrypt(data: bytes, identities: Sequence[Secret], *, is_json: bool) -> tuple[SecretTree, Unlocked]:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     tree = read(data, is_json=is_json)
     metadata = _metadata(tree)
     cipher = AESGCM(_data_key(metadata, identities))
-    is_encrypted = _rule(metadata)
-    only_encrypted = _text(metadata, "mac_only_encrypted") == "True"
-    digest = hashlib.sha512(_ONLY_ENCRYPTED if only_encrypted else b"")
-
-    def walk(tree: Tree, path: tuple[str, ...]) -> SecretTree:
-        match tree:
-            case dict():
-                return {name: walk(item, (*path, name)) for name, item in tree.items()}
-            case list():
-                return [walk(item, path) for item in tree]
-            case None:
-                return None
-            case Leaf(text) if is_encrypted(path):
-                plain = _open(cipher, text, "".join(f"{name}:" for name in path)) if text else b""
-                digest.update(plain)
-                return _secret(plain, path)
-            case Leaf(text):
-                if not only_encrypted:
-                    digest.update(text.encode())
-                return Secret(text)
-
-    result = walk(tree, ())
+    unlocked = Unlocked(cipher, _rule(metadata), _text(metadata, "mac_only_encrypted") == "True")
+    result, digest = unlocked.open(tree)
     mac = _open(cipher, _text(metadata, "mac"), _text(metadata, "lastmodified"))
-    if not hmac.compare_digest(mac, digest.hexdigest().upper().encode()):
+    if not hmac.compare_digest(mac, digest.encode()):
         raise SopsError("it was changed after it was encrypted: its MAC does not match")
-    return result
+    return result, unlocked
 
 
 def recipients(data: bytes, *, is_json: bool) -> list[str]:
@@ -176,11 +198,19 @@ def _open(cipher: Any, text: str, path: str) -> bytes:
     if found is None:
         raise SopsError(f"the value of {where} is not encrypted, but should be")
     try:
-        data, nonce, tag = (base64.b64decode(part, validate=True) for part in found.groups()[:3])
+        data, nonce, tag = map(_decode, found.groups()[:3])
         plain: bytes = cipher.decrypt(nonce, data + tag, path.encode())
     except (binascii.Error, ValueError, InvalidTag):
         raise SopsError(f"the value of {where} was changed after it was encrypted, or moved there") from None
     return plain
+
+
+def _decode(text: str) -> bytes:
+    """Base64 in its one canonical form: Python alone would accept stray bits in the last character."""
+    data = base64.b64decode(text, validate=True)
+    if base64.b64encode(data).decode() != text:
+        raise ValueError
+    return data
 
 
 def _secret(plain: bytes, path: tuple[str, ...]) -> Secret:

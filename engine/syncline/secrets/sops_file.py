@@ -10,13 +10,16 @@ SOPS_AGE_KEY_FILE names, else from SOPS' own place, `sops/age/keys.txt` in the u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
 from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
-from syncline.secrets import sops
+from syncline.secrets import sops, sops_write
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
 from syncline.secrets.parts import SecretTree, pick
 from syncline.secrets.sops_tree import MAX_SIZE, SopsError
@@ -65,16 +68,45 @@ class SopsProvider:
             problem = value
         raise Unavailable(reference, problem)
 
+    def put(self, reference: Reference, value: Secret) -> None:
+        """Write a value into the file that has it, or could have: the first one that is there."""
+        self._write(reference, lambda data, keys, path, js: sops_write.put(data, keys, path, value, is_json=js))
+
+    def delete(self, reference: Reference) -> None:
+        """Remove a value."""
+        self._write(reference, lambda data, keys, path, js: sops_write.remove(data, keys, path, is_json=js))
+
+    def _write(self, reference: Reference, edit: Callable[[bytes, list[Secret], list[str], bool], bytes]) -> None:
+        """Put the edited file in place: whole, on disk, and with nobody else's change lost."""
+        found = self._find(reference, reads=False)
+        if isinstance(found, Problem):
+            raise Unavailable(reference, found)
+        identities = self._identities()
+        if isinstance(identities, Problem) or not identities:
+            problem = identities if isinstance(identities, Problem) else _no_identity(found[0], found[1])
+            raise Unavailable(reference, problem)
+        file, _, path = found
+        file = file.resolve()
+        with _alone(file.parent):
+            try:
+                made = edit(file.read_bytes(), identities, path.split("."), file.suffix == ".json")
+            except SopsError as error:
+                raise Unavailable(reference, Problem("SYN803", f"{file.name}: {error}")) from None
+            except OSError as error:
+                raise Unavailable(reference, Problem("SYN802", f"{file.name}: {error.strerror}")) from None
+            _replace(reference, file, made)
+
     # --- where the value is ------------------------------------------------------------------------------------------
 
-    def _find(self, reference: Reference) -> tuple[Path, bytes, str] | Problem:
-        """Return the file that has the key, its bytes, and the path inside it."""
+    def _find(self, reference: Reference, *, reads: bool = True) -> tuple[Path, bytes, str] | Problem:
+        """Return the file that has the key, its bytes, and the path in it; to write, else the first that is there."""
         if PurePosixPath(reference.key).suffix in _ENDINGS:
             candidates, path = [reference.key], reference.path
         else:
             candidates = list(self._places())
             path = f"{reference.key}.{reference.path}" if reference.path else reference.key
         problem = Problem("SYN801", f"there is no {' or '.join(candidates)}", "Make it with `sops edit`.")
+        first: tuple[Path, bytes, str] | None = None
         for candidate in candidates:
             data = self._read(candidate)
             if data is None:
@@ -85,8 +117,8 @@ class SopsProvider:
             found = _look(file, data, path)
             if not isinstance(found, Problem):
                 return file, data, path
-            problem = found
-        return problem
+            problem, first = found, first or (file, data, path)
+        return problem if reads or first is None or not path else first
 
     def _places(self) -> Iterator[str]:
         tenant = self._context.tenant
@@ -133,6 +165,33 @@ class SopsProvider:
             return []
         except (OSError, UnicodeDecodeError):
             return Problem("SYN803", f"the age identities in {file} cannot be read")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Alone among those of us who write into a folder; the kernel ends it when the process dies."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _replace(reference: Reference, file: Path, data: bytes) -> None:
+    draft = file.with_name(f".{file.name}.new")
+    try:
+        draft.unlink(missing_ok=True)  # of a process that died; whoever writes is alone
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            os.fchmod(opened.fileno(), file.stat().st_mode & 0o777)
+            opened.write(data)
+            opened.flush()
+            os.fsync(opened.fileno())
+        draft.rename(file)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise Unavailable(reference, Problem("SYN802", f"{file.name} can't be written: {error.strerror}")) from None
 
 
 def _identities(text: str) -> list[Secret]:

@@ -23,6 +23,11 @@ def former(reference: Reference) -> Reference:
                 help=f"Name the field, here and where it is referred to: {reference}#FIELD.",
             )
         return Reference("vault", reference.key, f"{reference.path}_former")
+    if reference.provider == "sops":
+        # Beside it, in the same file: a dotted key may be the whole place, or a path in a file that the key names.
+        if reference.path:
+            return Reference("sops", reference.key, f"{reference.path}_former")
+        return Reference("sops", f"{reference.key}_former")
     if reference.path:
         raise Invalid(
             f"secret {reference}: a part of a document can't be replaced alone",
@@ -65,7 +70,9 @@ def finish(reference: Reference, context: Context) -> bool:
 def accepted(reference: Reference, context: Context) -> tuple[Secret, ...]:
     """The values that count: the one in place, and during a window the former one, if we may read it."""
     now = resolve(reference, context)
-    if reference.provider not in WRITABLE or bool(reference.path) != (reference.provider == "vault"):
+    if reference.provider not in WRITABLE:
+        return (now,)
+    if reference.provider != "sops" and bool(reference.path) != (reference.provider == "vault"):
         return (now,)
     try:
         before = _there(former(reference), context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=["file", "keyring"])
+@pytest.fixture(params=["file", "keyring", "sops"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Reference, Context]]:
-    """Where a secret can be written to: a file, or the keyring of a file (keyrings.alt)."""
+    """Where a secret can be written to: a file, the keyring of a file (keyrings.alt), or a SOPS file."""
+    if request.param == "sops":
+        generated = request.getfixturevalue("shared") / "vectors/sops/generated"
+        shutil.copy(generated / "enc.yaml", tmp_path / "secrets.sops.yaml")
+        environ = {"SOPS_AGE_KEY": (generated / "age-test-key.txt").read_text()}
+        yield Reference("sops", "crm.token"), Context(tmp_path, environ)
+        return
     if request.param == "keyring":
         import keyring
         from keyrings.alt.file import PlaintextKeyring
@@ -97,7 +104,7 @@ def test_a_written_file_is_private_and_stays_inside(tmp_path: Path):
 
 
 def test_what_can_only_be_read_is_refused(tmp_path: Path):
-    """Variables, SOPS files and programs can't be written to; nor can a part of a document."""
+    """Variables and programs can't be written to, nor a part of a document, nor a SOPS file that isn't there."""
     context = Context(tmp_path, {"X": "1"})
     for reference in (
         Reference("env", "X"),

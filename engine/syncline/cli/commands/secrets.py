@@ -89,8 +89,8 @@ def _writing(command: Callable[..., Exit]) -> Callable[..., Exit]:
 def set_(app: App, reference: str, tenant: str, *, generate: bool) -> Exit:
     """Put a value in place, read from standard input, or asked for where that is a terminal.
 
-    Providers that can be written to: file, vault, aws, keyring, pkcs11. What was there is replaced at once; `rotate`
-    keeps it for a while.
+    Providers that can be written to: sops, file, vault, aws, keyring, pkcs11. What was there is replaced at once;
+    `rotate` keeps it for a while.
     """
     from syncline.reconciler.secrets import set_secret
 
