@@ -204,7 +204,9 @@ class FusedOpener(Opener):
             # After the request and before anybody knows its answer: its effect is there, and nobody has heard of it.
             client.fetch = self.fuse.around("client.fetch", client.fetch)
         elif self.deep and database is not None:
-            for name in {"execute", "execute_many", "append", "copy_out", "merge", "swap"} & set(dir(database)):
+            for name in {"execute", "execute_many", "append", "change", "copy_out", "merge", "swap"} & set(
+                dir(database)
+            ):
                 setattr(database, name, self._inside(name, getattr(database, name)))
         elif self.deep:
             for name in ("add", "save", "settle"):

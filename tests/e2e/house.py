@@ -62,6 +62,7 @@ spec:
 """
 
 SQLITE = "connector: sqlite@^1\n  config: {path: warehouse.db}"
+DUCKDB = "connector: duckdb@^1\n  config: {path: warehouse.duckdb}"
 
 POSTGRES_LOGIN = """\
 apiVersion: syncline/v1
@@ -139,17 +140,25 @@ class Scenario:
 
 
 def warehouse(destination: str, schema: str = "") -> str:
-    """The manifests of an integration to write to: `sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema."""
+    """
+    The manifests of an integration to write to: `sqlite`, `duckdb`, `parquet`, `jsonl`, the URL of a MariaDB database, or a
+    PostgreSQL URL with a schema.
+    """
     head = "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: warehouse, tenant: acme}\nspec:\n  "
     match destination:
         case "sqlite":
             return head + SQLITE + "\n"
+        case "duckdb":
+            return head + DUCKDB + "\n"
         case "parquet" | "jsonl":
             return f"{head}connector: file@^1\n  config: {{root: lake, format: {destination}}}\n"
         case url:
             parts = urlsplit(url)
-            place = f"postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
             login = POSTGRES_LOGIN.replace("USER", parts.username or "postgres")
+            if parts.scheme == "mariadb":
+                place = f"mariadb://{parts.hostname}:{parts.port or 3306}{parts.path}"
+                return f"{login}{head}connector: mariadb@^1\n  auth: warehouse\n  config: {{url: {place!r}}}\n"
+            place = f"postgresql://{parts.hostname}:{parts.port or 5432}{parts.path}"
             config = f"{{url: {place!r}, schema: {schema}}}"
             return f"{login}{head}connector: postgresql@^1\n  auth: warehouse\n  config: {config}\n"
 
@@ -196,8 +205,12 @@ def rows(root: Path, scenario: Scenario) -> list[Any] | None:
     match scenario.destination:
         case "sqlite":
             found = _sqlite_rows(root / "warehouse.db", scenario.table)
+        case "duckdb":
+            found = _duckdb_rows(root / "warehouse.duckdb", scenario.table)
         case "parquet" | "jsonl":
             return list(_file_rows(root / "lake" / TABLE))
+        case url if url.startswith("mariadb:"):
+            found = _mariadb_rows(url, scenario.table)
         case url:
             found = _postgres_rows(url, scenario.schema, scenario.table)
     # Of the last column of a soft delete, only whether it is there: the time is the run's.
@@ -211,6 +224,41 @@ def _sqlite_rows(path: Path, table: str) -> list[Any] | None:
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
             return None
         return [list(row) for row in connection.execute(f"SELECT * FROM {table} ORDER BY rowid")]
+
+
+def _duckdb_rows(path: Path, table: str) -> list[Any] | None:
+    if not path.exists():
+        return None
+    import duckdb
+
+    with closing(duckdb.connect(path)) as connection:
+        if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = $1", [table]).fetchall():
+            return None
+        return [[str(value) for value in row] for row in connection.execute(f"SELECT * FROM {table}").fetchall()]
+
+
+def mariadb(url: str) -> Any:
+    """A connection to the database of a URL, as its user."""
+    import pymysql
+
+    parts = urlsplit(url)
+    return pymysql.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=parts.username,
+        password=parts.password or "",
+        database=parts.path[1:] or None,
+        autocommit=True,
+    )
+
+
+def _mariadb_rows(url: str, table: str) -> list[Any] | None:
+    with closing(mariadb(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW TABLES")
+        if (table,) not in cursor.fetchall():
+            return None
+        cursor.execute(f"SELECT * FROM {table} ORDER BY id")
+        return [[str(value) for value in row] for row in cursor.fetchall()]
 
 
 def _postgres_rows(url: str, schema: str, table: str) -> list[Any] | None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 
@@ -18,7 +20,7 @@ from syncline.model.event import rfc3339
 from syncline.model.run import RunState
 from syncline.sdk.reversal import Undone
 from syncline.state.store import RunRecord
-from tests.e2e.house import Scenario, audit_events, audit_ok, build, customers, rows
+from tests.e2e.house import Scenario, audit_events, audit_ok, build, customers, mariadb, rows
 
 SCENARIO = Scenario("upsert", kind="Import")
 
@@ -26,7 +28,8 @@ SCENARIO = Scenario("upsert", kind="Import")
 def declared(scenario, window="7d"):
     """The manifests of an import that can be undone."""
     texts = dict(scenario.texts)
-    texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert", f"write: upsert, rollback: {{window: {window}}}")
+    how = f"write: {scenario.write}"
+    texts["sync.yaml"] = texts["sync.yaml"].replace(how, f"{how}, rollback: {{window: {window}}}")
     return texts
 
 
@@ -50,13 +53,52 @@ def undo(settings, run_id):
     return workflow.undo(settings, run_id, progress=Silent())
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def scenario(request):
-    """The import, into a database of each kind."""
-    if request.param == "sqlite":
-        return SCENARIO
-    url = request.getfixturevalue("postgres_url")
-    return Scenario("upsert", url, f"undo_{os.getpid()}", kind="Import")
+@contextmanager
+def mariadb_database(url):
+    """The URL of a database of its own, and of one beside it, with a user who may use both."""
+    name = f"undo_{uuid4().hex[:12]}"
+    with closing(mariadb(url)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE USER {name} IDENTIFIED BY 'postgres'")
+        for database in (name, f"{name}_kept"):
+            cursor.execute(f"CREATE DATABASE {database}")
+            cursor.execute(f"GRANT ALL ON {database}.* TO {name}")
+        try:
+            yield (
+                urlsplit(url)
+                ._replace(netloc=f"{name}:postgres@{urlsplit(url).netloc.rpartition('@')[2]}", path=f"/{name}")
+                .geturl()
+            )
+        finally:
+            for database in (name, f"{name}_kept"):
+                cursor.execute(f"DROP DATABASE {database}")
+            cursor.execute(f"DROP USER {name}")
+
+
+@contextmanager
+def placed(place, write, request):
+    """The import, into a database of a kind, so that it can be undone."""
+    match place:
+        case "mariadb":
+            with mariadb_database(request.getfixturevalue("mariadb_server_url")) as url:
+                yield Scenario(write, url, kind="Import")
+        case "postgresql":
+            url = request.getfixturevalue("postgres_url")
+            yield Scenario(write, url, f"undo_{os.getpid()}_{uuid4().hex[:6]}", kind="Import")
+        case _:
+            yield Scenario(write, place, kind="Import")
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb", "duckdb"])
+def place(request):
+    """A database of each kind."""
+    return request.param
+
+
+@pytest.fixture
+def scenario(place, request):
+    """The import by upsert."""
+    with placed(place, "upsert", request) as found:
+        yield found
 
 
 def test_an_import_is_undone_to_the_row(tmp_path, scenario):
@@ -87,6 +129,28 @@ def test_an_import_is_undone_to_the_row(tmp_path, scenario):
         if event.get("undoes") == second.record.id or second.record.id in str(event)
     ]
     assert told
+
+
+@pytest.mark.parametrize("write", ["append", "replace"])
+def test_imports_by_append_and_replace_are_undone_to_the_row(tmp_path, place, write, request):
+    """Appended rows go and no others, a replaced table is there again; the plan says what the rollback then does."""
+    with placed(place, write, request) as scenario:
+        settings = house(tmp_path, scenario)
+        first = run(settings)
+        before = table(tmp_path, scenario)
+        customers(tmp_path, 50, 2)
+        second = run(settings)
+        assert table(tmp_path, scenario) != before
+        plan = workflow.plan_undo(settings, second.record.id)
+        counts = undo(settings, second.record.id).receipt.counts
+        assert (counts.deleted, counts.updated, counts.skipped) == (plan.found.deleted, plan.found.restored, 0)
+        assert counts.deleted
+        assert bool(counts.updated) == (write == "replace")
+        assert table(tmp_path, scenario) == before
+        undo(settings, first.record.id)
+        assert rows(tmp_path, scenario) == []
+        assert run(settings).receipt.counts.read == second.receipt.counts.read
+        assert audit_ok(settings)
 
 
 def test_what_others_wrote_is_told_and_stays(tmp_path):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from syncline import workflow
 from syncline.executor.engine import Engine
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 class Spec:
     """
     What to kill: `import` or `undo`, at every `stride`-th point from `first`. `root` has a `template` of what is there
-    before, whose last run is `run`; with a schema, its tables are in `SCHEMA_kept`.
+    before, whose last run is `run`; what is beside the folder is in `SCHEMA_kept`, of PostgreSQL a schema and of MariaDB a database.
     """
 
     what: str
@@ -110,7 +112,9 @@ def reset(spec: Spec) -> None:
     """Puts the folder and the tables back as they were."""
     shutil.rmtree(spec.work, ignore_errors=True)
     shutil.copytree(Path(spec.root) / "template", spec.work)
-    if schema := spec.house.schema:
+    if spec.house.destination.startswith("mariadb:"):
+        _reset_mariadb(spec.house.destination)
+    elif schema := spec.house.schema:
         import psycopg
         from psycopg.sql import SQL, Identifier
 
@@ -122,6 +126,19 @@ def reset(spec: Spec) -> None:
                 here, there = Identifier(schema, name), Identifier(schema + "_kept", name)
                 connection.execute(SQL("CREATE TABLE {} (LIKE {} INCLUDING ALL)").format(here, there))
                 connection.execute(SQL("INSERT INTO {} SELECT * FROM {}").format(here, there))
+
+
+def _reset_mariadb(url: str) -> None:
+    name = urlsplit(url).path[1:]
+    with closing(house.mariadb(url)) as connection, connection.cursor() as cursor:
+        for database in (name, f"{name}_kept"):
+            cursor.execute(f"SHOW TABLES IN {database}")
+            for (table,) in cursor.fetchall():
+                if database == name:
+                    cursor.execute(f"DROP TABLE {name}.{table}")
+                else:
+                    cursor.execute(f"CREATE TABLE {name}.{table} LIKE {database}.{table}")
+                    cursor.execute(f"INSERT INTO {name}.{table} SELECT * FROM {database}.{table}")
 
 
 def main(text: str) -> None:

@@ -292,7 +292,7 @@ UNDONE = replace(
     notes=(
         f"what run {RECEIPT.run} wrote was taken back",
         "left as they are, since they were written to later: 12 rows",
-        "gone already: 1 row",
+        "no longer there as they were left: 1 row",
     ),
 )
 

@@ -45,7 +45,9 @@ def kept_of(destination: Reversing, record: RunRecord, saved: Checkpoint | None)
 
 
 def _whole(kept: Kept, record: RunRecord, saved: Checkpoint | None) -> bool:
-    """Whether all batches of a run are kept: it leaves one image with each."""
+    """Whether all batches of a run are kept: it leaves one image with each, or all of them with its end."""
+    if kept.ended:
+        return record.receipt is not None or (saved is not None and saved.run == record.id and saved.done)
     if record.receipt is not None:
         return bool(kept.batches == record.receipt["batches"])
     if saved is not None and saved.run == record.id:

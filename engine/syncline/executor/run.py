@@ -413,7 +413,7 @@ class Run:
             raise Invalid(
                 f"what is written to {spec.to} can't be undone",
                 code="SYN760",
-                help="Leave rollback out, or write to PostgreSQL or SQLite.",
+                help="Leave rollback out, or write to a database.",
             )
         return Keeping(units.duration(spec.rollback.window), self.facilities.keys.envelope(self.flow.key.tenant).seal)
 

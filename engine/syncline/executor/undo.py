@@ -346,9 +346,7 @@ def _wrote(run: RunRecord) -> bool:
 
 def _reversing(destination: Destination) -> Reversing:
     if not offers(destination, Reversing):
-        raise Invalid(
-            "the destination keeps nothing that undoing needs", code="SYN760", help="Write to PostgreSQL or SQLite."
-        )
+        raise Invalid("the destination keeps nothing that undoing needs", code="SYN760", help="Write to a database.")
     return destination
 
 
@@ -363,7 +361,7 @@ def _notes(found: Undone) -> tuple[str, ...]:
     if found.touched:
         notes.append(f"left as they are, since they were written to later: {_rows(found.touched)}")
     if found.gone:
-        notes.append(f"gone already: {_rows(found.gone)}")
+        notes.append(f"no longer there as they were left: {_rows(found.gone)}")
     return tuple(notes)
 
 

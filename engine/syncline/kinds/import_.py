@@ -82,8 +82,8 @@ class ImportSpec(Spec):
     rollback: Annotated[
         Rollback | None,
         Field(
-            description="For how long what a run wrote can be undone: `syncline runs rollback`. Needs write: upsert, "
-            "and PostgreSQL or SQLite."
+            description="For how long what a run wrote can be undone: `syncline runs rollback`. Needs a "
+            "database as destination."
         ),
     ] = None
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None

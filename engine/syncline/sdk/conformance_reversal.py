@@ -13,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from syncline.model.errors import Invalid
+from syncline.model.schema import Schema
 from syncline.sdk.conformance import Broken, require
 from syncline.sdk.conformance_destination import EVERY_TYPE, DestinationCase, comparable, sample
-from syncline.sdk.destination import Destination, Target
+from syncline.sdk.destination import Destination, Target, WriteMode
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Kept, Reversing, Undoing, Undone
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 _FLOW = "acme/Import/conformance"
 _STREAM = "conformance"
 _WEEK = 7 * 86_400.0
+
+
+#: The same rows without an identity.
+_KEYLESS = Schema(EVERY_TYPE.fields)
 
 
 def _sealed(data: bytes, about: str) -> bytes:
@@ -44,11 +49,18 @@ def _reversing(destination: Destination) -> Reversing:
     return destination
 
 
-def _load(case: DestinationCase, run: str, *frames: pl.DataFrame, seconds: float = _WEEK) -> None:
+def _load(
+    case: DestinationCase,
+    run: str,
+    *frames: pl.DataFrame,
+    seconds: float = _WEEK,
+    mode: WriteMode = "upsert",
+    schema: Schema = EVERY_TYPE,
+) -> None:
     destination = case.open()
     try:
         _reversing(destination)
-        target = Target(_FLOW, run, _STREAM, EVERY_TYPE, "upsert", keeping=Keeping(seconds, _sealed))
+        target = Target(_FLOW, run, _STREAM, schema, mode, keeping=Keeping(seconds, _sealed))
         writer = destination.open(target)
         for number, frame in enumerate(frames, 1):
             writer.write(frame, f"{run}/{number}")
@@ -82,6 +94,10 @@ def _kept(case: DestinationCase, run: str) -> Kept | None:
 def _changed(ids: Sequence[int]) -> pl.DataFrame:
     """Rows of these ids with the values of others."""
     return sample(ids).with_columns(sample([number + 1 for number in ids]).drop("id"))
+
+
+def _both(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    return one.vstack(other)
 
 
 def _expect(case: DestinationCase, frame: pl.DataFrame, when: str) -> None:
@@ -158,10 +174,41 @@ def keeps_for_so_long(case: DestinationCase) -> None:
         raise Broken("a run of which nothing is kept was undone")
 
 
+def takes_back_appended_rows(case: DestinationCase) -> None:
+    """As many of equal rows go as the run added, and values of every type are told apart exactly."""
+    _load(case, "run1", sample(range(4)), mode="append", schema=_KEYLESS)
+    _load(case, "run2", sample([0, 1, 7]), sample([8, 0]), mode="append", schema=_KEYLESS)
+    kept = _kept(case, "run2")
+    require(kept is not None and (kept.inserted, kept.updated) == (5, 0), f"of 5 appended rows is kept: {kept}")
+    said = _undo(case, "run2", dry=True)
+    _expect(case, _both(sample(range(4)), sample([0, 1, 7, 8, 0])), "after a dry run")
+    found = _undo(case, "run2")
+    require(said == found == Undone(deleted=5), f"a dry run of 5 appended rows said {said}, and undoing did {found}")
+    _expect(case, sample(range(4)), "after undoing an append")
+
+
+def takes_back_a_replacement(case: DestinationCase) -> None:
+    """The rows of before are there again, of every type, and nothing of the new ones; with a key and without."""
+    for schema in (EVERY_TYPE, _KEYLESS):
+        name = "keyed" if schema.key else "keyless"
+        _load(case, f"{name}1", sample(range(6)), mode="replace", schema=schema)
+        _load(case, f"{name}2", _changed([0, 1]), sample([2, 3, 9]), mode="replace", schema=schema)
+        kept = _kept(case, f"{name}2")
+        require(kept is not None and kept.ended, f"of a replaced table is kept: {kept}")
+        said = _undo(case, f"{name}2", dry=True)
+        _expect(case, _both(_changed([0, 1]), sample([2, 3, 9])), "after a dry run")
+        found = _undo(case, f"{name}2")
+        require(said == found, f"a dry run said {said}, and undoing did {found}")
+        require(not found.touched and not found.gone, f"undoing a replacement that nobody touched gave {found}")
+        _expect(case, sample(range(6)), f"after undoing a replacement ({name})")
+
+
 REVERSAL_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     takes_back_what_a_run_wrote,
     a_dry_run_changes_nothing,
     undoes_whole_runs_only,
     leaves_what_was_written_since,
     keeps_for_so_long,
+    takes_back_appended_rows,
+    takes_back_a_replacement,
 )

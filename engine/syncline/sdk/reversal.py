@@ -28,7 +28,8 @@ class Keeping:
 class Kept:
     """
     What is kept of a run: the table that it wrote, how many rows it inserted and updated, until when, and of how many
-    of its batches. Those of fewer than it committed aren't the whole run.
+    of its batches. Those of fewer than it committed aren't the whole run; `ended`: it is what the end of the run did,
+    which is the whole. Of a table that was replaced, rows that the run took away count as updated.
 
     >>> Kept("customers", 990, 10, datetime(2026, 12, 1), 2).inserted
     990
@@ -39,6 +40,7 @@ class Kept:
     updated: int
     until: datetime
     batches: int
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

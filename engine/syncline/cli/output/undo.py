@@ -33,9 +33,9 @@ def render_undo_plan(plan: UndoPlan, paint: Paint) -> str:
     record, found = plan.record, plan.found
     figures = [
         ("deleted", found.deleted, "inserted by the run", False),
-        ("restored", found.restored, "updated by the run, back to what they were before", False),
+        ("restored", found.restored, "updated or replaced by the run, back to what they were before", False),
         ("left", found.touched, "written to since: they stay as they are", True),
-        ("gone", found.gone, "deleted since", True),
+        ("gone", found.gone, "no longer there as the run left them", True),
     ]
     figures = [figure for figure in figures if figure[1] or not figure[3]]
     size = max(len(number(count)) for _, count, _, _ in figures)

@@ -90,7 +90,7 @@ class SqlDestination:
         if target.sweeps:
             self._begin_sweeping(target)
         if target.keeping is not None:
-            self._begin_keeping(target)
+            self._begin_keeping()
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         self._ahead = self._lanes(target)
         return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished, ahead=self._ahead)
@@ -311,11 +311,9 @@ class SqlDestination:
             raise _lost(target, "rows")
         return False
 
-    def _begin_keeping(self, target: Target) -> None:
+    def _begin_keeping(self) -> None:
         """Makes the table for what is kept; takes the time to remove what is over."""
         images = Images(self._database)
-        if target.mode != "upsert":
-            raise Invalid(f"writes by {target.mode} can't be undone", code="SYN760", help="Use write: upsert.")
         if not images.ready():
             with self._database.transaction():
                 self._database.lock_tables()

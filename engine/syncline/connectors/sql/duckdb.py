@@ -164,23 +164,23 @@ class DuckdbDatabase:
 
     def append(self, table: str, rows: Rendered, schema: Schema) -> int:
         """Inserts rows."""
-        with self._staged(rows, schema) as stage:
+        with self.staged(rows, schema) as stage:
             names = columns(schema.names)
-            return self._changed(f"INSERT INTO {quoted(table)} ({names}) SELECT {names} FROM {stage} AS s")
+            return self.change(f"INSERT INTO {quoted(table)} ({names}) SELECT {names} FROM {stage} AS s")
 
     def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """Updates the rows in which a value differs, and inserts those whose key isn't there."""
         others = [name for name in schema.names if name not in schema.key]
         same = _same(schema)
         updated = 0
-        with self._staged(rows, schema) as stage:
+        with self.staged(rows, schema) as stage:
             if others:
                 set_ = ", ".join(f"{quoted(name)} = s.{quoted(name)}" for name in others)
                 differs = " OR ".join(f"t.{quoted(name)} IS DISTINCT FROM s.{quoted(name)}" for name in others)
-                updated = self._changed(
+                updated = self.change(
                     f"UPDATE {quoted(table)} AS t SET {set_} FROM {stage} AS s WHERE {same} AND ({differs})"
                 )
-            inserted = self._changed(
+            inserted = self.change(
                 f"INSERT INTO {quoted(table)} ({columns(schema.names)}) SELECT {columns(schema.names)}"
                 f" FROM {stage} AS s WHERE NOT EXISTS (SELECT 1 FROM {quoted(table)} AS t WHERE {same})"
             )
@@ -189,24 +189,24 @@ class DuckdbDatabase:
     def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
         """Deletes rows by key, or marks those that aren't yet."""
         same = _same(schema)
-        with self._staged(keys, schema) as stage:
+        with self.staged(keys, schema) as stage:
             if mark:
                 column = quoted(mark)
-                return self._changed(
+                return self.change(
                     f"UPDATE {quoted(table)} AS t SET {column} = now() FROM {stage} AS s"
                     f" WHERE {same} AND t.{column} IS NULL"
                 )
-            return self._changed(f"DELETE FROM {quoted(table)} AS t USING {stage} AS s WHERE {same}")
+            return self.change(f"DELETE FROM {quoted(table)} AS t USING {stage} AS s WHERE {same}")
 
     def sweep(self, table: str, where: str) -> int:
         """Deletes rows by a condition."""
-        return self._changed(f"DELETE FROM {quoted(table)} AS t WHERE {where}")
+        return self.change(f"DELETE FROM {quoted(table)} AS t WHERE {where}")
 
     def compare(
         self, table: str, rows: Rendered, schema: Schema, absent: Collection[str], mark: str = ""
     ) -> tuple[int, int]:
         """Joins the rows."""
-        with self._staged(rows, schema) as stage:
+        with self.staged(rows, schema) as stage:
             query = matching(quoted(table), stage, schema, "{} IS DISTINCT FROM {}", absent, mark)
             ((matched, differing),) = self.execute(query)
             return matched, differing
@@ -250,21 +250,28 @@ class DuckdbDatabase:
         """Closes the connection; what is open in it is rolled back."""
         self._connection.close()
 
-    def _changed(self, statement: str) -> int:
+    def change(self, statement: str) -> int:
+        """Runs a statement that changes rows; the number of them."""
         ((count,),) = self.execute(statement)
         return int(count)
 
     @contextmanager
-    def _staged(self, rows: Rendered, schema: Schema) -> Iterator[str]:
+    def staged(self, rows: Rendered, schema: Schema) -> Iterator[str]:
         """Rows as a table of the schema's types, for the time of the block. JSON is text as it comes."""
         values = ", ".join(
             f"CAST({quoted(field.name)} AS {types.column_type(field.type)}) AS {quoted(field.name)}"
             for field in schema.fields
         )
+        with self.beside(rows.frame) as stage:
+            yield f"(SELECT {values} FROM {stage})"
+
+    @contextmanager
+    def beside(self, frame: pl.DataFrame) -> Iterator[str]:
+        """A frame as a table, for the time of the block; its name."""
         with _errors():
-            self._connection.register(_STAGE, rows.frame)
+            self._connection.register(_STAGE, frame)
         try:
-            yield f"(SELECT {values} FROM {_STAGE})"
+            yield _STAGE
         finally:
             with suppress(SynclineError), _errors():  # after an error, it goes with the next one of this name
                 self._connection.unregister(_STAGE)

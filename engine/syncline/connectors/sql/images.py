@@ -35,6 +35,12 @@ _SCHEMA = Schema(
     ("run", "id"),
 )
 
+#: Bytes of an image that a row has; databases limit what they take at once, and MariaDB to 16 MiB of text.
+_PIECE = 4 << 20
+
+#: How the names begin of what is kept at a run's end, and what follows the name of an image in that of a further piece.
+_END, _FURTHER = "end-", "+"
+
 #: Fast, and still a third of the size: what is sealed can't be compressed any more.
 _LEVEL = 1
 
@@ -43,13 +49,15 @@ class Image(msgspec.Struct, frozen=True):
     """
     What a batch did to rows of a table, in the database's own form: `before` are the rows that it updated, in
     `columns` (those of `key` first); `after` has of each row that it wrote the key, the digest over `columns`, and
-    whether it is new.
+    whether it is new. Without a key, `after` has the digests of rows that it added, and `before` the rows that it took
+    away, of which the table has one at most for values of `identity`.
     """
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
     before: bytes = b""
     after: bytes = b""
+    identity: tuple[str, ...] = ()
 
 
 def _about(run: str, image: str) -> str:
@@ -72,20 +80,37 @@ class Images:
         if not self.ready():
             self._database.create(TABLE, _SCHEMA, keyed=True)
 
-    def keep(self, run: str, table: str, image: Image, inserted: int, updated: int, keeping: Keeping) -> None:
+    def keep(
+        self,
+        run: str,
+        table: str,
+        image: Image,
+        inserted: int,
+        updated: int,
+        keeping: Keeping,
+        *,
+        ends: bool = False,
+    ) -> None:
         """Keeps what a batch did, in its transaction, and after the rows: of two that wrote one row, the order is kept.
 
-        A batch that changed nothing is noted as well, so that it is known that the run's writes are kept.
+        A batch that changed nothing is noted as well, so that it is known that the run's writes are kept. `ends`: it is
+        of what the whole run did, and kept in the transaction that does it.
         """
-        name = secrets.token_hex(8)
+        name = (_END if ends else "") + secrets.token_hex(8)
         blob = b""
         if inserted or updated:
             blob = keeping.seal(zlib.compress(msgspec.msgpack.encode(image), _LEVEL), _about(run, name))
         until = datetime.now(UTC) + timedelta(seconds=keeping.seconds)
+        over, made = until.isoformat(timespec="microseconds"), time.time_ns()
+        self._insert(run, name, made, over, table, inserted, updated, blob[:_PIECE])
+        for number, at in enumerate(range(_PIECE, len(blob), _PIECE)):
+            self._insert(run, f"{name}{_FURTHER}{number:04}", made, over, table, 0, 0, blob[at : at + _PIECE])
+
+    def _insert(self, *values: object) -> None:
         self._database.execute(
             f"INSERT INTO {self._table} (run, id, made, until, table_name, inserted, updated, image)"
             " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            (run, name, time.time_ns(), until.isoformat(timespec="microseconds"), table, inserted, updated, blob),
+            values,
         )
 
     def of(self, run: str) -> Kept | None:
@@ -93,19 +118,22 @@ class Images:
         if not self.ready():
             return None
         rows = self._database.execute(
-            f"SELECT min(table_name), coalesce(sum(inserted), 0), coalesce(sum(updated), 0), max(until), count(*)"
-            f" FROM {self._table} WHERE run = $1",
+            f"SELECT min(table_name), coalesce(sum(inserted), 0), coalesce(sum(updated), 0), max(until), count(*),"
+            f" count(CASE WHEN id LIKE '{_END}%' THEN 1 END)"
+            f" FROM {self._table} WHERE run = $1 AND id NOT LIKE '%{_FURTHER}%'",
             (run,),
         )
-        table, inserted, updated, until, batches = rows[0]
+        table, inserted, updated, until, batches, ends = rows[0]
         if table is None:
             return None
-        return Kept(table, int(inserted), int(updated), datetime.fromisoformat(until), int(batches))
+        over = datetime.fromisoformat(until)
+        return Kept(table, int(inserted), int(updated), over, int(batches), ended=bool(ends))
 
     def hold(self, run: str) -> int:
         """How many batches of a run are kept; nobody removes one of them until the transaction ends."""
         locking = self._database.locking
-        return len(self._database.execute(f"SELECT id FROM {self._table} WHERE run = $1{locking}", (run,)))
+        rows = self._database.execute(f"SELECT id FROM {self._table} WHERE run = $1{locking}", (run,))
+        return sum(_FURTHER not in name for (name,) in rows)
 
     def read(self, run: str, unseal: Crypt) -> Iterator[Image]:
         """The images of a run, newest first, of which one is in memory at a time."""
@@ -113,10 +141,11 @@ class Images:
             f"SELECT id FROM {self._table} WHERE run = $1 AND inserted + updated > 0 ORDER BY made DESC, id", (run,)
         )
         for (name,) in names:
-            ((blob,),) = self._database.execute(
-                f"SELECT image FROM {self._table} WHERE run = $1 AND id = $2", (run, name)
+            pieces = self._database.execute(
+                f"SELECT image FROM {self._table} WHERE run = $1 AND (id = $2 OR id LIKE $3) ORDER BY id",
+                (run, name, f"{name}{_FURTHER}%"),
             )
-            plain = zlib.decompress(unseal(bytes(blob), _about(run, name)))
+            plain = zlib.decompress(unseal(b"".join(bytes(piece) for (piece,) in pieces), _about(run, name)))
             yield msgspec.msgpack.decode(plain, type=Image)
 
     def drop(self, run: str) -> None:

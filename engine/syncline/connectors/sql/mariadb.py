@@ -232,15 +232,18 @@ class MariadbDatabase:
 
     def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """Loads rows into a temporary table, and merges them by key."""
-        self._staged(rows, schema)
-        keys = self._keys(table)
-        if len(keys) == 1:
-            return self._merge_by_any_key(table, rows.frame.height, schema)
-        return self._merge_by_joins(table, rows.frame.height, schema)
+        self.staged(rows, schema)
+        return self.merge_staged(table, rows.frame.height, schema)
+
+    def merge_staged(self, table: str, given: int, schema: Schema) -> Written:
+        """Merges the rows of the temporary table."""
+        if len(self._keys(table)) == 1:
+            return self._merge_by_any_key(table, given, schema)
+        return self._merge_by_joins(table, given, schema)
 
     def remove(self, table: str, keys: Rendered, schema: Schema, mark: str) -> int:
         """Loads keys into a temporary table, and deletes or marks their rows."""
-        self._staged(keys, schema)
+        self.staged(keys, schema)
         joined = f"{quoted(table)} AS t JOIN {_STAGE} AS s ON {_same(schema)}"
         if mark:
             count, _ = self._run(
@@ -260,7 +263,7 @@ class MariadbDatabase:
     ) -> tuple[int, int]:
         """Loads rows into a temporary table, and joins it."""
         with self.transaction(durable=False):
-            self._staged(rows, schema)
+            self.staged(rows, schema)
             query = matching(quoted(table), _STAGE, schema, "NOT ({} <=> {})", absent, mark)
             ((matched, differing),) = self.execute(query)
             return int(matched), int(differing)
@@ -348,13 +351,18 @@ class MariadbDatabase:
                 partly.add(index)
         return [frozenset(names) for index, names in found.items() if index not in partly]
 
-    def _staged(self, rows: Rendered, schema: Schema) -> None:
-        """Loads rows into the temporary table, which is made anew."""
+    def change(self, statement: str) -> int:
+        """Runs a statement that changes rows; the number of them."""
+        return self._run(statement)[0]
+
+    def staged(self, rows: Rendered, schema: Schema) -> str:
+        """Loads rows into the temporary table, which is made anew; its name."""
         declared = ", ".join(types.declaration(field, schema, ()) for field in schema.fields)
         self.execute(f"DROP TEMPORARY TABLE IF EXISTS {_STAGE}")
         # Not a transactional one: it is of no use after a rollback, and quicker.
         self.execute(f"CREATE TEMPORARY TABLE {_STAGE} ({declared}) ENGINE = Aria TRANSACTIONAL = 0 {_TEXT}")
         self._load(_STAGE, rows, schema)
+        return _STAGE
 
     def _load(self, table: str, rows: Rendered, schema: Schema) -> None:
         binary = {field.name for field in schema.fields if field.type.name == "binary"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from syncline.connectors.sql.dialect import DIGEST, FRESH
 from syncline.connectors.sql.names import columns, quoted
 from syncline.connectors.sql.postgresql import upsert
 from syncline.model.errors import Again
@@ -15,12 +16,15 @@ if TYPE_CHECKING:
     from syncline.model.schema import Schema
     from syncline.sdk.destination import Rendered
 
+_OWN = {DIGEST: "CAST(NULL AS bytea)", FRESH: "CAST(NULL AS boolean)"}
+
 
 class PostgresReversal:
-    """See `reversal.Dialect`."""
+    """See `dialect.Dialect`."""
 
     aside = "pg_temp."
-    lock = " FOR UPDATE OF t"
+    own: Mapping[str, str] = _OWN
+    inserting = " OVERRIDING SYSTEM VALUE"
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
@@ -41,9 +45,10 @@ class PostgresReversal:
         before = b""
         if others:
             same = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in key)
-            before = database.copy_out(
-                f"SELECT {columns(noted, 't.')} FROM pg_temp.{stage} AS s JOIN {place} AS t ON {same}"
-                f" WHERE ({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 's.')}){self.lock}"
+            before = self.rows(
+                noted,
+                f"FROM pg_temp.{stage} AS s JOIN {place} AS t ON {same}"
+                f" WHERE ({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 's.')}) FOR UPDATE OF t",
             )
         after = database.copy_out(
             f"{upsert(place, stage, schema)} RETURNING {columns(key, 't.')}, {self.digest(noted)}, t.xmax = 0"
@@ -54,18 +59,56 @@ class PostgresReversal:
             raise Again(f"somebody else wrote to rows of table {table!r} meanwhile", code="SYN488", after=0.0)
         return Written(inserted, updated, given - inserted - updated), before, after
 
-    def digest(self, names: Sequence[str]) -> str:
+    def append(self, table: str, rows: Rendered, schema: Schema, noted: Sequence[str]) -> tuple[int, bytes]:
+        """Copies rows into a staging table, and inserts them from there."""
+        database, names = self._database, columns(schema.names)
+        stage, _ = database.staged("stage", rows, schema)
+        after = database.copy_out(
+            f"INSERT INTO {database.place}{quoted(table)} AS t ({names}) SELECT {names} FROM pg_temp.{stage}"
+            f" RETURNING {self.digest(noted)}"
+        )
+        return after.count(b"\n"), after
+
+    def digest(self, names: Sequence[str], prefix: str = "t.") -> str:
         """Half of the SHA-256 of the row as text."""
-        return f"substr(sha256(convert_to(ROW({columns(names, 't.')})::text, 'UTF8')), 1, 16)"
+        return f"substr(sha256(convert_to(ROW({columns(names, prefix)})::text, 'UTF8')), 1, 16)"
 
-    def fill(self, table: str, width: int, rows: bytes) -> None:
+    def rows(self, names: Sequence[str], rest: str) -> bytes:
+        """COPY's text."""
+        return self._database.copy_out(f"SELECT {columns(names, 't.')} {rest}")
+
+    def make(self, name: str, query: str, key: Sequence[str]) -> None:
+        """With a unique index."""
+        self._database.execute(f"CREATE TEMPORARY TABLE {name} AS {query}")
+        if key:
+            self._database.execute(f"CREATE UNIQUE INDEX ON pg_temp.{name} ({columns(key)})")
+
+    def drop(self, name: str) -> None:
+        """Drops it."""
+        self._database.execute(f"DROP TABLE pg_temp.{name}")
+
+    def fill(self, table: str, names: Sequence[str], rows: bytes) -> None:
         """COPY's text, back."""
-        del width
-        self._database.copy(f"COPY pg_temp.{table} FROM STDIN", (rows,))
+        self._database.copy(f"COPY pg_temp.{table} ({columns(names)}) FROM STDIN", (rows,))
 
-    def index(self, table: str, key: Sequence[str]) -> None:
-        """A unique index."""
-        self._database.execute(f"CREATE UNIQUE INDEX ON pg_temp.{table} ({columns(key)})")
+    def hold(self, table: str, joined: str) -> None:
+        """Locks the rows."""
+        del table
+        self._database.execute(f"WITH held AS (SELECT 1 FROM {joined} FOR UPDATE OF t) SELECT count(*) FROM held")
+
+    def hold_table(self, table: str) -> None:
+        """Who reads goes on; who writes waits."""
+        self._database.execute(f"LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")
+
+    def delete(self, table: str, given: str, on: str, where: str, key: Sequence[str] = ()) -> int:
+        """Deletes by a join."""
+        del key
+        return self.change(f"DELETE FROM {table} AS t USING {given} AS a WHERE {on} AND {where}")
+
+    def update(self, table: str, names: Sequence[str], source: str, on: str, where: str) -> int:
+        """Updates by a join."""
+        values = ", ".join(f"{quoted(name)} = b.{quoted(name)}" for name in names)
+        return self.change(f"UPDATE {table} AS t SET {values} FROM {source} WHERE {on} AND {where}")
 
     def change(self, statement: str) -> int:
         """Counts what it returns."""

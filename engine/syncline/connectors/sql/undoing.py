@@ -39,7 +39,8 @@ def undo(database: Database, ledger: Ledger, check: Callable[[], None], undoing:
             for image in images.read(undoing.run, undoing.open):
                 found += reversal.undo(image)
                 undoing.advanced(found.deleted + found.restored + found.touched + found.gone)
-            reversal.end()
+            found += reversal.end()
+            undoing.advanced(found.deleted + found.restored + found.touched + found.gone)
             images.drop(undoing.run)
             check()
             ledger.save(undoing.flow, undoing.by, undoing.checkpoint(found))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, quoted
+from syncline.connectors.sql.replaced import Replacing
 from syncline.connectors.sql.reversal import Noting
 from syncline.connectors.sql.seen import Seen
 from syncline.connectors.sql.table import keyed
@@ -54,7 +55,9 @@ class SqlWriter:
         self._saved: str | None = None
         self._ahead = ahead
         self._seen = Seen(database, target) if target.sweeps else None
-        self._noting = Noting(database, target) if target.keeping is not None else None
+        # What a replacement does to the table, it does at its end.
+        keeps = target.keeping is not None and target.mode != "replace"
+        self._noting = Noting(database, target) if keeps else None
 
     def write(self, frame: pl.DataFrame, checkpoint: str) -> Written:
         """Writes a batch and its checkpoint; see `Writer.write`."""
@@ -93,7 +96,7 @@ class SqlWriter:
         with self._database.transaction():
             self._hold()
             if self._noting is not None:
-                written = self._noting.merge(rendered)
+                written = self._noting.write(rendered)
             elif frame.height and keyed(self._target):
                 written = self._database.merge(self._table, rendered, self._target.schema)
             elif frame.height:
@@ -152,12 +155,18 @@ class SqlWriter:
         replaces = self._target.mode == "replace" and not self._finished
         if self._saved == checkpoint and not replaces:
             return
+        keeping = None
+        if replaces and self._target.keeping is not None:
+            keeping = Replacing(self._database, self._target, self._table)
+            keeping.prepare()
         with self._database.transaction():
             if replaces:
                 self._database.lock_tables()
                 self._hold()
                 self._guard()
                 self._group()
+                if keeping is not None:
+                    keeping.keep()
                 self._database.swap(self._target.stream, self._table)
                 self._ledger.release(self._target.stream)
             self._save(checkpoint)

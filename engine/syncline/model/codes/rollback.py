@@ -8,11 +8,11 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN760",
         "import that can't be undone",
-        "With `rollback`, an import keeps what undoing it needs, in the transactions that write its rows. That needs "
-        "write: upsert by a key, and PostgreSQL or SQLite as destination.",
-        "Use write: upsert and such a database, or leave `rollback` out and take a backup before the import.",
-        bad="write: replace\nrollback: {window: 7d}",
-        good="write: upsert\nrollback: {window: 7d}",
+        "With `rollback`, an import keeps what undoing it needs, in the transactions that write its rows. That needs a "
+        "database as destination: PostgreSQL, MariaDB, SQLite or DuckDB.",
+        "Write to such a database, or leave `rollback` out and keep a copy of what the import writes to.",
+        bad="to: lake/customers\nrollback: {window: 7d}",
+        good="to: warehouse/customers\nrollback: {window: 7d}",
     ),
     Code(
         "SYN761",
