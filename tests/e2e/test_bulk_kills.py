@@ -18,4 +18,4 @@ def test_an_import_that_is_killed_at_any_time_ends_like_one_that_was_not(tmp_pat
     assert unbroken["outcome"]["batches"] > 10
     for point in points:
         assert point["outcome"] == unbroken["outcome"]
-        assert point["again"] <= (point["attempts"] - 1) * (2 * partitions + 2)
+        assert point["again"] <= (point["attempts"] - 1) * (partitions + 2)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Spec:
     """
-    What to kill: `import` or `undo`, at every `stride`-th point from `first`. `root` has a `template` of what is there
+    What to kill: `import` or `undo`, at every `stride`-th point from `first`, or from so many before the last. `root` has a `template` of what is there
     before, whose last run is `run`; what is beside the folder is in `SCHEMA_kept`, of PostgreSQL a schema and of MariaDB a database.
     """
 
@@ -148,7 +148,8 @@ def main(text: str) -> None:
     reset(spec)
     points = do(partial(once, spec, 0))[1]
     tell({"points": len(points), **do(partial(seen, spec))[1]})
-    for point in range(spec.first, len(points) + 1, spec.stride):
+    first = spec.first if spec.first > 0 else len(points) + spec.first
+    for point in range(first, len(points) + 1, spec.stride):
         reset(spec)
         killed = do(partial(once, spec, point))[0]
         between = do(partial(seen, spec))[1]["rows"]

@@ -11,6 +11,7 @@ from syncline.audit.log import AuditLog
 from syncline.audit.log_signer import load_signer, open_signer
 from syncline.audit.signer import FileSigner
 from syncline.executor.audit_head import check_head, noting
+from syncline.executor.in_flight import InFlight, cores, parts_for
 from syncline.executor.recorder import Recorder
 from syncline.executor.tokens import Vault
 from syncline.model.event import Action
@@ -77,6 +78,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
                 recorder.record([recorder.event(Action.key_create, purpose="audit", verifier=str(key.verifier))])
             with Keep() as keep:
                 keep.share(Clients(budgets=_budgets(settings, store)))
+                keep.share(InFlight(parts_for(cores()), cores()))
                 keys = KeyRing.open(settings.keys, settings.environ)
                 keep.share(Vault.over(store, keys))
                 yield Facilities(settings, store, recorder, keys, keep)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from syncline.executor.pipeline import ReadAhead
     from syncline.executor.prepare import Prepared, Preparer
     from syncline.sdk.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What is to be known of a batch when its turn comes: whether it `settle`s."""
+
+    settle: bool
 
 
 class InOrder:
@@ -31,21 +39,30 @@ class InOrder:
         self._incoming = incoming
         self._preparer = preparer
         self._workers = workers
-        self._coming: deque[tuple[Batch, Future[Prepared]]] = deque()
+        self._coming: deque[tuple[Turn, Future[Prepared]]] = deque()
         self._read = False
         self._failed: SynclineError | None = None
 
-    def __iter__(self) -> Iterator[tuple[Batch, Prepared]]:
+    def __iter__(self) -> Iterator[tuple[Turn, Prepared]]:
         if self._workers == 1:
             for alone in self._incoming:
-                yield alone, self._preparer.prepare(alone)
+                if alone is not None:
+                    given = [(Turn(alone.settle), self._prepare(alone))]
+                    del alone
+                    yield given.pop()
             return
         threads = [borrow(f"syncline-map-{number}") for number in range(self._workers)]
         turns, batches = cycle(threads), iter(self._incoming)
         try:
-            while (batch := self._next(batches)) is not None:
-                self._coming.append((batch, next(turns).submit(partial(self._preparer.prepare, batch))))
-                while len(self._coming) >= self._workers or (batch.settle and self._coming):
+            while not self._read:
+                if (batch := self._next(batches)) is None:
+                    if self._coming and not self._read:  # there is no room for more before one of these is committed
+                        yield self._first()
+                    continue
+                settles = batch.settle
+                self._coming.append((Turn(settles), next(turns).submit(partial(self._prepare, batch))))
+                del batch  # what was read isn't needed any more when it is mapped
+                while len(self._coming) >= self._workers or (settles and self._coming):
                     yield self._first()
             while self._coming:
                 yield self._first()
@@ -58,21 +75,30 @@ class InOrder:
 
     def ended(self) -> bool:
         """Whether it is known by now that nothing comes any more. It doesn't wait to find out."""
-        return not self._coming and (self._read or self._incoming.ended())
+        return not self._coming and self._failed is None and (self._read or self._incoming.ended())
+
+    def committed(self) -> None:
+        """Says that one more of the batches that were given isn't under way any more."""
+        self._incoming.committed()
 
     def settled(self) -> None:
         """Says that the batch that was given last is committed."""
         self._incoming.settled()
 
-    def _next(self, batches: Iterator[Batch]) -> Batch | None:
+    def _next(self, batches: Iterator[Batch | None]) -> Batch | None:
+        """The next batch; None where there is no room for one, and where all are read."""
         try:
-            batch = next(batches, None)
+            return next(batches)
+        except StopIteration:
+            self._read = True
         except SynclineError as error:
-            self._failed = error
-            return None
-        self._read = batch is None
-        return batch
+            self._failed, self._read = error, True
+        return None
 
-    def _first(self) -> tuple[Batch, Prepared]:
-        batch, prepared = self._coming.popleft()
-        return batch, prepared.result()
+    def _prepare(self, batch: Batch) -> Prepared:
+        with self._incoming.working():
+            return self._preparer.prepare(batch)
+
+    def _first(self) -> tuple[Turn, Prepared]:
+        turn, prepared = self._coming.popleft()
+        return turn, prepared.result()

@@ -14,8 +14,9 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from syncline.executor.guard import check_rejects, check_volume, may_judge
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from syncline.executor.checkpoint import Checkpoint
+    from syncline.executor.in_flight import Seat
     from syncline.executor.in_order import InOrder
     from syncline.executor.prepare import Prepared
     from syncline.kinds.sync import Guards
@@ -38,8 +40,18 @@ T = TypeVar("T")
 #: Batches read ahead of the one being mapped: with 16 MiB batches, tens of megabytes.
 READ_AHEAD = 1
 
+#: Seconds between two looks for room, of which the one who takes batches hears where there is none.
+_NO_ROOM = 0.02
+
 #: Seconds to wait for a source that is stopped early. It may be waiting for its system, and whoever stopped it for us.
 STOP_SECONDS = 2.0
+
+
+class _Mark(Enum):
+    """What a reader gives besides batches."""
+
+    end = "end"
+    no_room = "no room"
 
 
 class Sink(Protocol):
@@ -92,14 +104,22 @@ class ReadAhead:
     """The same batches, read in a thread of their own from `start` on; `stop` it, however early.
 
     Once `halt` is asked for, it raises that instead of giving the next batch. After a batch that says `settle`, nothing
-    is read before `settled` is called.
+    is read before `settled` is called. With a `seat`, one is taken for each batch before it is read, and given back by
+    `committed`; where there is none, it gives None, again and again, until there is.
     """
 
-    def __init__(self, batches: Iterable[Batch], patience: Patience | None = None, halt: Halt | None = None) -> None:
+    def __init__(
+        self,
+        batches: Iterable[Batch],
+        patience: Patience | None = None,
+        halt: Halt | None = None,
+        seat: Seat | None = None,
+    ) -> None:
         self._batches = batches
+        self._seat = seat
         self._patience = patience
         self._halt = halt or Halt()
-        self._ready: queue.Queue[Batch | BaseException | None] = queue.Queue(READ_AHEAD)
+        self._ready: queue.Queue[Batch | BaseException | _Mark] = queue.Queue(READ_AHEAD)
         self._stopped = threading.Event()
         self._settled = threading.Event()
         self._produced: Future[None] | None = None
@@ -121,27 +141,38 @@ class ReadAhead:
         """Says that the batch that was given last is committed."""
         self._settled.set()
 
-    def __iter__(self) -> Iterator[Batch]:
-        while (item := self._next()) is not None:
+    def committed(self) -> None:
+        """Says that one more of the batches that were given isn't under way any more."""
+        if self._seat is not None:
+            self._seat.give()
+
+    def working(self) -> AbstractContextManager[object]:
+        """What is to be held while a batch is mapped: with a seat, no more are at a time than there are cores for."""
+        return nullcontext() if self._seat is None else self._seat.working
+
+    def __iter__(self) -> Iterator[Batch | None]:
+        while (item := self._next()) is not _Mark.end:
             if isinstance(item, BaseException):
                 raise item
-            yield item
+            given = [None if isinstance(item, _Mark) else item]
+            del item
+            yield given.pop()
 
-    def _next(self) -> Batch | BaseException | None:
+    def _next(self) -> Batch | BaseException | _Mark:
         """What was read next; `Again` where the source makes no progress for longer than there is patience for."""
         if self._patience is None:
             return self._ready.get()
         return self._patience.wait(self._look, "source")
 
-    def _look(self, seconds: float) -> Batch | BaseException | None:
+    def _look(self, seconds: float) -> Batch | BaseException | _Mark:
         self._halt.check()
         return self._ready.get(timeout=min(seconds, HEARD_WITHIN))
 
     def ended(self) -> bool:
         """Whether it is known by now that nothing comes any more. It doesn't wait to find out."""
-        return not self._ready.empty() and self._ready.queue[0] is None
+        return not self._ready.empty() and self._ready.queue[0] is _Mark.end
 
-    def _put(self, item: Batch | BaseException | None) -> bool:
+    def _put(self, item: Batch | BaseException | _Mark) -> bool:
         while not self._stopped.is_set():
             try:
                 self._ready.put(item, timeout=0.1)
@@ -152,30 +183,44 @@ class ReadAhead:
 
     def _produce(self) -> None:
         try:
-            for batch in self._batches:
+            batches = iter(self._batches)
+            while self._seated() and (batch := next(batches, None)) is not None:
                 self._settled.clear()
                 if not self._put(batch):
                     return
-                if batch.settle:
+                settles = batch.settle
+                del batch  # nothing of it is held here while it is used elsewhere
+                if settles:
                     self._settled.wait()
                     if self._stopped.is_set():
                         return
-            self._put(None)
+            self._put(_Mark.end)
         except BaseException as error:
             self._put(error)
+
+    def _seated(self) -> bool:
+        """Waits for room for the next batch, and has whoever takes batches know that; False where it was stopped."""
+        while self._seat is not None and not self._seat.take(_NO_ROOM):
+            if self._stopped.is_set():
+                return False
+            with suppress(queue.Full):
+                self._ready.put_nowait(_Mark.no_room)
+        return True
 
 
 @contextmanager
 def read_ahead(
-    batches: Iterable[Batch], patience: Patience | None = None, halt: Halt | None = None
+    batches: Iterable[Batch], patience: Patience | None = None, halt: Halt | None = None, seat: Seat | None = None
 ) -> Iterator[ReadAhead]:
-    """Reads for the block."""
-    reading = ReadAhead(batches, patience, halt)
+    """Reads for the block, whose seat leaves at its end."""
+    reading = ReadAhead(batches, patience, halt, seat)
     reading.start()
     try:
         yield reading
     finally:
         reading.stop()
+        if seat is not None:
+            seat.leave()
 
 
 class Serial:
@@ -252,9 +297,12 @@ def load(
     """
     counts, done, size = start.counts, start, 0
     late = 0  # rows refused when they were sent
-    commits = _Commits(sink, serial, start)
+    commits = _Commits(sink, serial, start, incoming.committed)
     pending: deque[tuple[Future[Checkpoint], Counts, int]] = deque()
-    held: list[Prepared] = []  # too few records yet to judge by: committed once they may be, or with the last
+    # Too few records yet to judge by: committed once they may be, or with the last. Until then others may be read, so
+    # that what is in memory isn't counted as under way.
+    held: list[Prepared] = []
+    waiting = 0
 
     def settle(most: int = 0) -> None:
         nonlocal done, late
@@ -283,7 +331,7 @@ def load(
         return replace(counts, written=counts.written - late, rejected=counts.rejected + late)
 
     def release(*, last: bool) -> None:
-        nonlocal size
+        nonlocal size, waiting
         try:
             check_rejects(guards, judged())
             check_volume(guards, judged())
@@ -297,15 +345,21 @@ def load(
             settle(at_once - 1)
             size += prepared.size
             final = last and number == len(held)
-            pending.append((commits.start(prepared, last=final), prepared.counts, size))
+            begun = commits.start(prepared, last=final, counted=number > waiting)
+            pending.append((begun, prepared.counts, size))
         held.clear()
+        waiting = 0
 
     try:
         for batch, prepared in incoming:
             counts = counts + prepared.counts
             held.append(prepared)
+            del prepared  # it is held until it is committed, and no longer
             if batch.settle or may_judge(guards, counts):
                 release(last=incoming.ended())
+            else:
+                waiting += 1
+                incoming.committed()
             if batch.settle:
                 settle()
                 incoming.settled()
@@ -330,19 +384,22 @@ def _setting_aside(sink: Sink, prepared: Prepared, before: Checkpoint) -> Callab
 class _Commits:
     """Commits in the destination's thread, each after the one before it; after one that failed, there are no others."""
 
-    def __init__(self, sink: Sink, serial: Serial, start: Checkpoint) -> None:
+    def __init__(self, sink: Sink, serial: Serial, start: Checkpoint, committed: Callable[[], None]) -> None:
         self._sink = sink
         self._serial = serial
         self._after = start
+        self._committed = committed
         self._failed = False
 
-    def start(self, prepared: Prepared, *, last: bool) -> Future[Checkpoint]:
-        """Commits a batch, later; gives the checkpoint after it."""
-        return self._serial.start(lambda: self._commit(prepared, last=last))
+    def start(self, prepared: Prepared, *, last: bool, counted: bool) -> Future[Checkpoint]:
+        """Commits a batch, later; gives the checkpoint after it. `counted`: it is under way until then."""
+        return self._serial.start(lambda: self._commit(prepared, last=last, counted=counted))
 
-    def _commit(self, prepared: Prepared, *, last: bool) -> Checkpoint:
+    def _commit(self, prepared: Prepared, *, last: bool, counted: bool) -> Checkpoint:
         if not self._failed:
             self._failed = True
             self._after = self._sink.commit(prepared, self._after, last=last)
             self._failed = False
+            if counted:
+                self._committed()
         return self._after

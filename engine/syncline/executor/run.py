@@ -24,6 +24,7 @@ from syncline.executor.control import check_control, differences
 from syncline.executor.credentials import note_credential
 from syncline.executor.ending import finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
+from syncline.executor.in_flight import InFlight, Seat
 from syncline.executor.in_order import InOrder
 from syncline.executor.permission import permitted
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
@@ -321,7 +322,7 @@ class Run:
 
         # One that was killed between its end and telling it has nothing left to read.
         with read_ahead(
-            () if start.done else source.read(start.position), self._patience(), self.work.halt
+            () if start.done else source.read(start.position), self._patience(), self.work.halt, self._seat()
         ) as incoming:
             writer = serial.call(lambda: destination.open(into))
             if offers(writer, Sending):
@@ -392,6 +393,13 @@ class Run:
             return 1
         return spec.partitions or min(pl.thread_pool_size(), MOST_PARTITIONS)
 
+    def _seat(self) -> Seat | None:
+        """An import's place among those whose parts are under way in this process: two more than it works on."""
+        room = self.facilities.keep.shared(InFlight)
+        if room is None or not isinstance(self.flow.spec, ImportSpec):
+            return None
+        return room.join(self._partitions() + 2)
+
     def _may_end(self, end: Checkpoint) -> bool:
         """
         Whether the commit of the last batch may say that the run is done: what is replaced isn't before its swap, nor
@@ -430,7 +438,7 @@ class Run:
         """Reads and maps everything, writes nothing; the guards decide."""
         serial = Serial()
         try:
-            with read_ahead(batches, self._patience(), self.work.halt) as incoming:
+            with read_ahead(batches, self._patience(), self.work.halt, self._seat()) as incoming:
                 end = load(
                     InOrder(incoming, preparer, self._partitions()),
                     FirstPass(self.facilities, self.flow.key),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from syncline.executor.in_flight import InFlight
 from syncline.executor.in_order import InOrder
 from syncline.executor.pipeline import read_ahead
 from syncline.model.errors import Again
@@ -113,3 +114,32 @@ def test_the_last_one_is_known(workers: int):
             time.sleep(0.02)
             ends.append(ready.ended())
     assert ends == [False, False, False, False, True]
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_with_less_room_than_threads_all_comes_in_order(workers: int, most: int):
+    """Where there is no room for more, what is there is given, so that it can be committed and make room."""
+    found: list[str] = []
+    with read_ahead(map(Number, range(12)), seat=InFlight(9).join(most)) as incoming:  # type: ignore[arg-type]  # likewise
+        ready = InOrder(incoming, Slow(), workers)  # type: ignore[arg-type]  # likewise
+        for _, prepared in ready:
+            found.append(str(prepared))
+            ready.committed()
+    assert found == [f"<{n}>" for n in range(12)]
+
+
+def test_a_source_that_fails_has_not_ended():
+    """Whoever commits the batch before the failure isn't told that it is the last."""
+
+    def source() -> Iterator[Number]:
+        yield Number(1)
+        raise Again("down")
+
+    with read_ahead(source()) as incoming:  # type: ignore[arg-type]  # likewise
+        ready = InOrder(incoming, Slow(), 2)  # type: ignore[arg-type]  # likewise
+        batches = iter(ready)
+        next(batches)
+        assert not ready.ended()
+        with pytest.raises(Again):
+            next(batches)

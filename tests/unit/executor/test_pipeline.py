@@ -14,6 +14,7 @@ import pytest
 from syncline.executor import pipeline
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.halt import Halt
+from syncline.executor.in_flight import InFlight
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.kinds.sync import Guards
 from syncline.model.errors import Again, Stalled
@@ -223,6 +224,38 @@ def test_a_source_that_waits_for_a_commit_can_be_stopped():
     assert asked == [1]
 
 
+def test_nothing_is_read_without_room():
+    """A batch is read when one before it is committed; until then whoever takes batches hears that there is no room."""
+    asked: list[int] = []
+
+    def source():
+        for number in map(Number, range(4)):
+            asked.append(number)
+            yield number
+
+    room = InFlight(2)
+    with read_ahead(source(), seat=room.join(2)) as incoming:
+        batches: Iterator[object] = iter(incoming)
+        assert [next(batches), next(batches)] == [0, 1]
+        assert next(batches) is None
+        assert asked == [0, 1]
+        incoming.committed()
+        assert next(number for number in batches if number is not None) == 2
+        assert asked == [0, 1, 2]
+    assert room.join(2).take(0)
+
+
+def test_a_source_that_waits_for_room_can_be_stopped():
+    """Leaving without a commit ends the thread at once, and gives all of its room back."""
+    room = InFlight(1)
+    began = time.monotonic()
+    with read_ahead(map(Number, range(4)), seat=room.join(1)) as incoming:  # type: ignore[arg-type]  # likewise
+        next(iter(incoming))
+    assert time.monotonic() - began < pipeline.STOP_SECONDS
+    one = room.join(1)
+    assert one.take(0)
+
+
 class Slow:
     """A sink whose commits take a while."""
 
@@ -249,6 +282,8 @@ class Prepared(list[tuple[Any, Any]]):
 
     def ended(self) -> bool:
         return False
+
+    def committed(self) -> None: ...
 
 
 def test_where_hearing_of_a_commit_ends_the_run_nothing_is_under_way_after_it():

@@ -45,7 +45,10 @@ def blocks(file: OpenFile, offset: int, size: int, end_of: Callable[[bytes, bool
                 break
             length = min(2 * length, MAX_RECORD)
         stuck = end < len(data) if final else not end
-        yield Block(data[:end], offset, last=final and end == len(data), rest=data[end:] if stuck else b"")
+        # Nothing of it is held here while it is used elsewhere.
+        found = [Block(data[:end], offset, last=final and end == len(data), rest=data[end:] if stuck else b"")]
+        del data
+        yield found.pop()
         if final or stuck:
             return
         offset += end

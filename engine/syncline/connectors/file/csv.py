@@ -111,20 +111,25 @@ class CsvFormat:
             digest.update(block.data)
             line += lines
             end = block.offset + len(block.data)
-            yield Piece(
-                frame,
-                spans,
-                malformed,
-                digest.digest(),
-                len(head) + len(block.data),
-                {"offset": end, "line": line},
-                end,
-                last=block.last,
-                growable=block.data.endswith(b"\n"),
-            )
+            found = [
+                Piece(
+                    frame,
+                    spans,
+                    malformed,
+                    digest.digest(),
+                    len(head) + len(block.data),
+                    {"offset": end, "line": line},
+                    end,
+                    last=block.last,
+                    growable=block.data.endswith(b"\n"),
+                )
+            ]
+            stuck = block if block.rest else None
+            del frame, block  # or they would be held until the next block is read
+            yield found.pop()
             head = b""
-            if block.rest:
-                raise self._unclosed(file, block, line)
+            if stuck is not None:
+                raise self._unclosed(file, stuck, line)
 
     def _unclosed(self, file: OpenFile, block: Block, line: int) -> Invalid:
         opened = opening_quote(block.rest, self._text.dialect)

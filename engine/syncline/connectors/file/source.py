@@ -75,14 +75,18 @@ class FileSource:
                 for piece in self._pieces(file, content, progress):
                     progress = self._after(file, content(), piece, progress)
                     self._instance.count("bytes", piece.size)
-                    yield Batch(
-                        piece.frame,
-                        piece.spans,
-                        progress.to_json(),
-                        piece.malformed,
-                        digest=piece.digest,
-                        size=piece.size,
-                    )
+                    batch = [
+                        Batch(
+                            piece.frame,
+                            piece.spans,
+                            progress.to_json(),
+                            piece.malformed,
+                            digest=piece.digest,
+                            size=piece.size,
+                        )
+                    ]
+                    del piece  # or it would be held until the next one is read
+                    yield batch.pop()
 
     def _pieces(self, file: OpenFile, content: Callable[[], OpenFile], progress: Progress) -> Iterator[Piece]:
         """What is to be read of a file, whose content may be packed."""
