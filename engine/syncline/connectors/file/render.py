@@ -19,7 +19,7 @@ from syncline.sdk.destination import Refusal
 
 FORMATS = ("parquet", "jsonl", "csv")
 #: What makes a cell a formula when it comes first: the operators, their full-width forms, and white space before them.
-_FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # noqa: RUF001 - they are meant
+FORMULA = r"^[=+\-@\t\r\n＝＋－＠]"  # noqa: RUF001 - they are meant
 
 
 def render(frame: pl.DataFrame, schema: Schema, form: str, *, neutralise: bool) -> bytes:
@@ -72,7 +72,7 @@ def _csv(frame: pl.DataFrame, schema: Schema, *, neutralise: bool) -> bytes:
         cell = _text(field)
         # JSON can't be a formula: what begins with a sign is a number in it.
         if neutralise and field.type.name == "string":
-            cell = pl.when(cell.str.contains(_FORMULA)).then("'" + cell).otherwise(cell)
+            cell = pl.when(cell.str.contains(FORMULA)).then("'" + cell).otherwise(cell)
         cells.append(cell.alias(field.name))
     return frame.select(cells).write_csv(quote_style="necessary").encode()
 

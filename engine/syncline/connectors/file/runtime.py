@@ -28,6 +28,13 @@ def open_destination(instance: Instance) -> Destination:
     return destination.open_destination(instance)
 
 
+def open_rows(instance: Instance, stream: str, names: tuple[str, ...], key: tuple[str, ...]) -> Source:
+    """What a folder holds; see `Runtime.open_rows`."""
+    from syncline.connectors.file import reading_back
+
+    return reading_back.open_rows(instance, stream, names, key)
+
+
 def check(instance: Instance) -> Reached:
     """Whether the root is there and can be read; what it returns of a folder says whether it can be written, too."""
     if remote_root(instance):
@@ -56,4 +63,4 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     return Compared(inserted=proposed.frame.height, deleted=there if target.mode == "replace" else 0, there=there)
 
 
-RUNTIME = Runtime("file", open_source, open_destination, check, compare=compare)
+RUNTIME = Runtime("file", open_source, open_destination, check, compare=compare, open_rows=open_rows)

@@ -1,4 +1,4 @@
-"""Codes of undoing what an import wrote (SYN76x)."""
+"""Codes of undoing what an import wrote, and of reading it back (SYN76x)."""
 
 from __future__ import annotations
 
@@ -47,5 +47,12 @@ CODES: tuple[Code, ...] = (
         "run that was undone",
         "What the run wrote was taken back, so it isn't continued, and what it rejected isn't retried.",
         "Run the import again: it reads from the start.",
+    ),
+    Code(
+        "SYN767",
+        "part that can't be read back",
+        "A part that the list of a written folder names is gone, or isn't as it was written, so that its rows can't be "
+        "compared.",
+        "`syncline drift` tells which parts these are. Run the flow again, or bring the part back.",
     ),
 )
