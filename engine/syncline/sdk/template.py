@@ -219,7 +219,10 @@ def _join(value: object, separator: object = ",") -> str:
         raise TypeError("`join` makes a text of a list")
     if any(isinstance(item, dict | list) for item in value):
         raise TypeError("`join` makes a text of values, and these are objects: name a field of them")
-    return str(separator).join("" if item is None else str(item) for item in value)
+    between, texts = str(separator), ["" if item is None else str(item) for item in value]
+    if sum(map(len, texts)) + len(between) * len(texts) > MAX_OUTPUT:
+        raise ValueError(f"`join` gives more than {MAX_OUTPUT} characters")
+    return between.join(texts)
 
 
 def _split(text: object) -> _Texts:

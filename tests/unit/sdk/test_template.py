@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncline.model.errors import Invalid
-from syncline.sdk.template import FILTERS, MAX_OUTPUT, TemplateError, compile_template, compile_value
+from syncline.sdk.template import FILTERS, MAX_OUTPUT, Group, TemplateError, compile_template, compile_value
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,32 @@ def test_a_text_is_split_into_a_list():
         with pytest.raises(Invalid) as caught:
             compile_template(text).render({"names": "a,b"})
         assert caught.value.code == "SYN431"
+
+
+def test_a_list_is_joined_to_text():
+    """`join` makes text of what `split` or a group of records gives, with what stands between; of nothing else."""
+    variables = {
+        "config": {"ids": "a, b,c"},
+        "accounts": Group([{"id": 1, "of": {"x": "u"}}, {"id": 2, "of": {"x": None}}]),
+    }
+
+    def rendered(text):
+        return compile_template(text).render(variables)
+
+    assert rendered("{{ config.ids | split | join }}") == "a,b,c"
+    assert rendered("{{ accounts.id | join('|') }}") == "1|2"
+    assert rendered("{{ accounts.of.x | join('-') }}") == "u-"
+    assert rendered("{{ accounts | length }} {{ accounts[1].id }}") == "2 2"
+    assert compile_template("/{{ accounts.id | join }}", quoted=True).render(variables) == "/1%2C2"
+    assert compile_value("{{ accounts.id }}").find(variables) == [1, 2]
+    for text in ("{{ accounts | join }}", "{{ config.ids | join }}", "{{ accounts.id }}", "{{ accounts.mail | join }}"):
+        with pytest.raises(Invalid) as caught:
+            rendered(text)
+        assert caught.value.code == "SYN431"
+
+
+def test_what_is_joined_is_bounded():
+    """Many items with a long text between them are refused before the text is made."""
+    text = "{{ config.ids | split | join('" + "-" * 60_000 + "') }}"
+    with pytest.raises(Invalid, match="more than 65536 characters"):
+        compile_template(text).render({"config": {"ids": "a," * 1_000_000}})
