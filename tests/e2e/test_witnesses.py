@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.audit import checkpoint as checkpoints
+from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
 from syncline.executor.progress import Silent
@@ -204,3 +206,32 @@ def test_consistency_of_a_kept_checkpoint_is_proved(house, tmp_path):
     forged.append_entries([b"{}"] * 3)
     refused = syncline(house.root, "audit", "consistency", str(tmp_path / "forged" / "checkpoint"))
     assert (refused.returncode, "SYN910" in refused.stderr) == (1, True)
+
+
+@pytest.mark.slow
+def test_a_witness_follows_when_the_log_changes_its_key(house, tmp_path):
+    """Told the first key only, it cosigns under the third; what the first key signs after that doesn't verify."""
+    first = log_key(house)
+    with witness(tmp_path / "north", "north.example/w1", first) as (line, _):
+        (house.root / "witnesses.policy").write_text(f"log {first}\n{line}quorum {line.split()[1]}\n")
+        assert syncline(house.root, "audit", "cosign").returncode == 0
+        old = (house.keys / "audit.pem").read_bytes()
+        for _ in range(2):
+            assert syncline(house.root, "audit", "rotate").returncode == 0
+            workflow.run(house, FLOW, progress=Silent())
+        assert log_key(house) != first
+
+        done = syncline(house.root, "audit", "cosign")
+        assert (done.returncode, done.stderr) == (0, "")
+        done = syncline(house.root, "audit", "verify", "--key", first, "-o", "json")
+        found = json.loads(done.stdout)
+        assert (done.returncode, found["findings"]) == (0, [])
+
+        # Whoever kept the first key signs the log with it again.
+        path = tmp_path / "old.pem"
+        path.write_bytes(old)
+        path.chmod(0o600)
+        signer = FileSigner.load(path)
+        head = Checkpoint.parse((house.audit / "checkpoint").read_text().rpartition("\n\n")[0] + "\n")
+        (house.audit / "checkpoint").write_bytes(checkpoints.sign(head, [signer]))
+        assert syncline(house.root, "audit", "verify", "--key", first).returncode == 1
