@@ -30,7 +30,10 @@ def test_what_finished_runs_left_expires(store):
     assert store.left_before("acme", "rejects", BEFORE) == 6
     assert store.left_before("acme", "rejects", BEFORE, [LETTERS]) == 3
     assert store.left_before("acme", "logs", BEFORE, [LETTERS]) == 2
+    assert [run.id for run in store.left_runs("acme", BEFORE, [LETTERS])] == ["old"]
+    assert [run.id for run in store.left_runs("acme", BEFORE)] == ["held", "old"]
     assert store.expire_left("acme", "rejects", BEFORE, [LETTERS]) == 3
+    assert store.left_runs("acme", BEFORE, [LETTERS]) == ()
     assert store.expire_left("acme", "logs", BEFORE, [LETTERS]) == 2
     assert store.expire_left("acme", "rejects", BEFORE, [LETTERS]) == 0
     assert {run: len(list(store.rejects(run))) for run in ("old", "new", "held", "open", "other")} == {

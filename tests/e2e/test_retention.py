@@ -15,7 +15,10 @@ from click.testing import CliRunner
 from syncline import privacy, workflow
 from syncline.cli.main import cli
 from syncline.daemon.expiry import Expiry
+from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.executor.rejects import unseal
+from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
 from tests.e2e import house
 
@@ -203,3 +206,17 @@ def test_files_can_not_be_kept_for_a_time(tmp_path):
     more = "write: append, retention: {after: 30d, by: born}}"
     texts["sync.yaml"] = texts["sync.yaml"].replace("write: append}", more)
     assert [d.code for d in workflow.validate(house.build(tmp_path, texts)).diagnostics] == ["SYN853"]
+
+
+def test_what_backups_have_of_expired_rejects_is_unreadable(tmp_path):
+    """The keys of rejects whose time is over are destroyed with them."""
+    tenant = house.TENANT.replace("spec: {", "spec: {retention: {rejects: 1ms}, ")
+    rows = data(0, 40) + '3,x,x@example.com,"1,000",1990-01-01\n'
+    settings = built(tmp_path, house.Scenario("upsert"), tenant=tenant, rows=rows)
+    (run,) = workflow.runs(settings, house.FLOW, 5)
+    with open_facilities(settings) as facilities:
+        (backup,) = list(facilities.store.rejects(run.id))
+        assert len(unseal(facilities.keys, house.FLOW, backup)) == 1
+    privacy.retain(settings, [TENANT], doing=True)
+    with open_facilities(settings) as facilities, pytest.raises(Stalled, match="destroyed"):
+        unseal(facilities.keys, house.FLOW, backup)

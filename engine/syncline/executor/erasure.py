@@ -17,6 +17,7 @@ from syncline.audit import canonical_json, note
 from syncline.executor.facilities import signer_for
 from syncline.executor.holds import holds_over
 from syncline.executor.holds import told as told_hold
+from syncline.executor.image_keys import destroy_images
 from syncline.executor.rejects import shown
 from syncline.executor.start import new_run_id
 from syncline.executor.subject_ends import Rows, erase_rows, rows_of, without_name
@@ -84,7 +85,7 @@ def _held(engine: Engine, place: Place, subject: Subject) -> Held:
         problem = found.unable
     except SynclineError as error:
         problem = without_name(engine, place, subject, f"{error.code} {error.message}")
-    rejects = tuple(shown(reject).record for _, about in rejects_about(engine, place, subject) for reject in about)
+    rejects = tuple(shown(reject).record for reject in rejects_about(engine, place, subject))
     return Held(place.key, place.to, place.column, found.rows, rejects, problem, found.unable, asked=found.asked)
 
 
@@ -207,6 +208,8 @@ def _erased(
                 erase_rejects(engine, place, subject)
             if found.state == "begun":
                 found = _after(found, erase_rows(engine, place, subject, lease, request.id))
+                if not place.source:
+                    destroy_images(engine, place.item)
     except SynclineError as error:
         base = known or ErasurePlace(place.key, place.to, place.column, "failed")
         message = without_name(engine, place, subject, f"{error.code} {error.message}")

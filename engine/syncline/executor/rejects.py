@@ -1,4 +1,9 @@
-"""Rejects at rest: sealed a batch at a time with the tenant's key, opened one batch at a time."""
+"""
+Rejects at rest: sealed a batch at a time with a key of their run, opened one batch at a time.
+
+Erasing somebody from a run's rejects seals what is left with a new key, of the next generation, and destroys the former
+ones: what backups have of the run can't be read any more.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -25,15 +30,38 @@ if TYPE_CHECKING:
 _SAMPLE = 0
 
 
+#: What a blob begins with; its generation follows, in four bytes. One without is sealed with the tenant's key.
+_MAGIC: Final = b"SYR1"
+_HEAD: Final = len(_MAGIC) + 4
+
+
+def part_of(run: str, generation: int) -> str:
+    """What the key of a run's rejects is for."""
+    return f"rejects/{run}/{generation}"
+
+
+def generation_of(sealed: SealedRejects) -> int:
+    """The generation of the key that sealed a batch; -1 for the tenant's."""
+    return int.from_bytes(sealed.blob[len(_MAGIC) : _HEAD]) if sealed.blob.startswith(_MAGIC) else -1
+
+
+def destroy_keys(keys: KeyRing, key: ObjectKey, run: str, below: int) -> int:
+    """Destroys the keys of a run's rejects of generations below one; how many there were."""
+    return sum(keys.destroy(key.tenant, part_of(run, generation)) for generation in range(below))
+
+
 def _path(run: str, sequence: int) -> str:
     return f"rejects/{run}/{sequence}"
 
 
-def seal(keys: KeyRing, key: ObjectKey, run: str, sequence: int, rejects: Sequence[Reject]) -> SealedRejects:
+def seal(
+    keys: KeyRing, key: ObjectKey, run: str, sequence: int, rejects: Sequence[Reject], generation: int = 0
+) -> SealedRejects:
     """Encrypts the rejects of one batch; what stays readable is how many there are, by field and rule."""
     plain = json.dumps([asdict(r) for r in rejects], ensure_ascii=False, separators=(",", ":")).encode()
     rules = Counter(f"{r.field}: {r.rule}" if r.field else r.rule for r in rejects)
-    blob = keys.seal(key.tenant, plain, _path(run, sequence))
+    sealed = keys.envelope(key.tenant, part_of(run, generation)).seal(plain, _path(run, sequence))
+    blob = b"".join((_MAGIC, generation.to_bytes(4), sealed))
     return SealedRejects(run, sequence, len(rejects), dict(sorted(rules.items())), blob)
 
 
@@ -45,7 +73,12 @@ def seal_sample(keys: KeyRing, key: ObjectKey, run: str, error: SynclineError, s
 
 def unseal(keys: KeyRing, key: ObjectKey, sealed: SealedRejects) -> tuple[Reject, ...]:
     """Decrypts them; an altered blob, or another's, is refused."""
-    plain = keys.unseal(key.tenant, sealed.blob, _path(sealed.run, sealed.sequence))
+    generation, blob = generation_of(sealed), sealed.blob
+    if generation < 0:
+        envelope = keys.envelope(key.tenant)
+    else:
+        envelope, blob = keys.opening(key.tenant, part_of(sealed.run, generation)), blob[_HEAD:]
+    plain = envelope.open(blob, _path(sealed.run, sealed.sequence))
     return tuple(Reject(**item) for item in json.loads(plain))
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from syncline.executor.guard import check_deletes
 from syncline.executor.holds import holds_over, told
+from syncline.executor.rejects import destroy_keys, generation_of
 from syncline.kinds.tenant import TenantSpec
 from syncline.model import units
 from syncline.model.errors import Denied, Invalid, SynclineError
@@ -194,6 +195,10 @@ def _left(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> I
         found = Retained(key, what, before, "due", count)
         if doing and count:
             _record(engine, found)
+            if what == "rejects":  # unreadable first, in backups as well: a kill leaves what the next pass deletes
+                for run in store.left_runs(key.name, before, held):
+                    newest = max(map(generation_of, store.rejects(run.id)), default=-1)
+                    destroy_keys(engine.facilities.keys, run.key, run.id, newest + 1)
             found = replace(found, state="deleted", count=store.expire_left(key.name, what, before, held))
             _record(engine, found)
         yield found

@@ -24,6 +24,7 @@ from syncline.executor.control import check_control, differences
 from syncline.executor.credentials import note_credential
 from syncline.executor.ending import finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
+from syncline.executor.image_keys import images_of
 from syncline.executor.in_flight import InFlight, Seat
 from syncline.executor.in_order import InOrder
 from syncline.executor.permission import permitted
@@ -309,7 +310,7 @@ class Run:
             max_shrink(guards),
             sweeps=absence is not None,
             ahead=self._partitions() if self._partitions() > 1 else 0,
-            keeping=self._keeping(destination),
+            keeping=self._keeping(destination, start.run),
             alike=self._alike(),
         )
 
@@ -412,7 +413,7 @@ class Run:
     def _sweeps(self) -> bool:
         return isinstance(self.flow.spec, SyncSpec) and self.flow.spec.absent == "delete" and not self.work.parent
 
-    def _keeping(self, destination: Destination) -> Keeping | None:
+    def _keeping(self, destination: Destination, run: str) -> Keeping | None:
         """How what it writes is kept so that it can be undone, where that is declared."""
         spec = self.flow.spec
         if not isinstance(spec, ImportSpec) or spec.rollback is None:
@@ -423,7 +424,8 @@ class Run:
                 code="SYN760",
                 help="Leave rollback out, or write to a database.",
             )
-        return Keeping(units.duration(spec.rollback.window), self.facilities.keys.envelope(self.flow.key.tenant).seal)
+        envelope = self.facilities.keys.envelope(self.flow.key.tenant, images_of(run))
+        return Keeping(units.duration(spec.rollback.window), envelope.seal)
 
     def _alike(self) -> Alike | None:
         """The floor of anonymity of a table that is replaced, which is counted before the swap."""

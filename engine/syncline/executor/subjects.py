@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from syncline.executor.rejects import seal, unseal
+from syncline.executor.rejects import destroy_keys, generation_of, seal, unseal
 from syncline.kinds.stream import RestStream
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import reads
@@ -149,33 +149,58 @@ def _record(path: tuple[str, ...], value: str | int | None) -> dict[str, Any]:
     return dict(record)
 
 
-def rejects_about(engine: Engine, place: Place, subject: Subject) -> Iterator[tuple[SealedRejects, list[Reject]]]:
-    """Batches of rejects of a flow's runs that are about the person, and which ones of each."""
+def rejects_about(engine: Engine, place: Place, subject: Subject) -> Iterator[Reject]:
+    """What a flow's runs set aside that is about the person."""
+    if place.source:
+        return
+    person, store = value_at(place, subject, engine.facilities.keys), engine.facilities.store
+    for run in store.runs(place.key, _RUNS):
+        for sealed in store.rejects(run.id):
+            yield from _divided(engine, place, subject, person, sealed)[0]
+
+
+def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
+    """
+    Takes the person's records out of what runs of a flow set aside.
+
+    What is left of such a run is sealed with a new key, and the former ones are destroyed: also where that was begun
+    before and not ended.
+    """
     if place.source:
         return
     store, keys = engine.facilities.store, engine.facilities.keys
     person = value_at(place, subject, keys)
     for run in store.runs(place.key, _RUNS):
+        generations: set[int] = set()
+        found = False
         for sealed in store.rejects(run.id):
-            rejects = unseal(keys, place.key, sealed)
-            texts = [_field_of(reject, place.path) for reject in rejects]
-            written = values_at(place, [text or "" for text in texts], keys)
-            about = []
-            for reject, text, value in zip(rejects, texts, written, strict=True):
-                same = text == subject.value or (value is not None and value == person)
-                if same if text else _names(reject, subject.value):
-                    about.append(reject)
-            if about:
-                yield sealed, about
+            generations.add(generation_of(sealed))
+            found = found or bool(_divided(engine, place, subject, person, sealed)[0])
+        if not generations:
+            continue
+        newest = max(generations) + found
+        if found or len(generations) > 1:
+            for sealed in list(store.rejects(run.id)):
+                if generation_of(sealed) < newest:
+                    left = _divided(engine, place, subject, person, sealed)[1]
+                    again = seal(keys, place.key, sealed.run, sealed.sequence, left, newest)
+                    store.put_rejects(replace(again, retried=sealed.retried))
+        destroy_keys(keys, place.key, run.id, newest)
 
 
-def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
-    """Takes the person's records out of what runs of a flow set aside."""
-    store, keys = engine.facilities.store, engine.facilities.keys
-    for sealed, about in list(rejects_about(engine, place, subject)):
-        left = [reject for reject in unseal(keys, place.key, sealed) if reject not in about]
-        again = seal(keys, place.key, sealed.run, sealed.sequence, left)
-        store.put_rejects(replace(again, retried=sealed.retried))
+def _divided(
+    engine: Engine, place: Place, subject: Subject, person: str | int | None, sealed: SealedRejects
+) -> tuple[list[Reject], list[Reject]]:
+    """The rejects of a batch that are about the person, who is written as `person`, and the others."""
+    rejects = unseal(engine.facilities.keys, place.key, sealed)
+    texts = [_field_of(reject, place.path) for reject in rejects]
+    written = values_at(place, [text or "" for text in texts], engine.facilities.keys)
+    about: list[Reject] = []
+    others: list[Reject] = []
+    for reject, text, value in zip(rejects, texts, written, strict=True):
+        same = text == subject.value or (value is not None and value == person)
+        (about if (same if text else _names(reject, subject.value)) else others).append(reject)
+    return about, others
 
 
 def _field_of(reject: Reject, path: tuple[str, ...]) -> str:

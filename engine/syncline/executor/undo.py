@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncline.executor.checkpoint import START, Checkpoint
+from syncline.executor.image_keys import images_of
 from syncline.executor.outcome import outcome
 from syncline.executor.permission import permitted
 from syncline.executor.progress import Progress, RunInfo
@@ -231,7 +232,7 @@ class _Undo:
         return self._checkpoint(found)
 
     def _undoing(self, kept: Kept, advanced: Callable[[int], None], *, dry: bool = False) -> Undoing:
-        opens = self._facilities.keys.envelope(self._undone.key.tenant).open
+        opens = self._facilities.keys.opening(self._undone.key.tenant, images_of(self._undone.id)).open
         return Undoing(
             self._name,
             self._undone.id,

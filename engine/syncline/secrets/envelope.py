@@ -2,7 +2,7 @@
 
     keys/kek                     the first key-encryption key; `ring_file.py` tells of those that follow it
     keys/tenants/NAME.key        the tenant's data key, wrapped; destroying it makes what was sealed with it unreadable
-    keys/subjects/NAME/….key     data keys of persons, wrapped by the tenant's, under keyed hashes; nothing uses one yet
+    keys/parts/NAME/….key        data keys of parts (a run's rejects), wrapped by the tenant's, under keyed hashes
     keys/destroyed/ID            when the data key of that ID was destroyed
 
 A sealed blob is `SYE1`, the data key's ID (8 bytes), a nonce (12), ciphertext and tag. What it belongs to (a path such
@@ -31,7 +31,7 @@ _HEADER: Final = len(MAGIC) + ID_SIZE + NONCE_SIZE
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """Seals and opens for one tenant, or for one person of it."""
+    """Seals and opens for one tenant, or for one part of what it keeps."""
 
     tenant: str
     id: bytes = field(repr=False)

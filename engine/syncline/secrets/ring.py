@@ -17,7 +17,7 @@ from syncline.secrets import key_file, ring_file
 from syncline.secrets.envelope import Envelope, derive, key_id
 from syncline.secrets.kek import Kek, Where, place_of
 from syncline.secrets.kek_file import FIRST
-from syncline.secrets.subject_key import SubjectKeys
+from syncline.secrets.part_key import PartKeys
 from syncline.secrets.wrapped_key import Wrapped
 
 _SHARED: Final = "_shared"
@@ -50,16 +50,23 @@ class KeyRing:
 
     # --- sealing
 
-    def envelope(self, tenant: str = "", subject: str = "") -> Envelope:
+    def envelope(self, tenant: str = "", part: str = "") -> Envelope:
         """The tenant's envelope (that of what is shared for an empty name); a data key is made when there is none.
 
-        With a subject, such as a customer's number, the envelope is of a key of that person alone: destroying it, or
-        the tenant's, makes what it sealed unreadable.
+        With a part, such as the rejects of one run, the envelope is of a key of that part alone: destroying it, or the
+        tenant's, makes what it sealed unreadable.
         """
         key = self._data_key(tenant)
-        if subject:
-            key = self._subjects(tenant, key).key(subject)
+        if part:
+            key = self._parts(tenant, key).key(part)
         return Envelope.of(tenant, key, self._when_destroyed)
+
+    def opening(self, tenant: str, part: str) -> Envelope:
+        """
+        The envelope that opens what may have been sealed for a part: no key is made. Where the part has none, the
+        tenant's, which says when the part's was destroyed.
+        """
+        return self.envelope(tenant, part if self.exists(tenant, part) else "")
 
     def seal(self, tenant: str, plaintext: bytes, aad: str) -> bytes:
         """Seal for a tenant; for many blobs keep its `envelope`."""
@@ -83,11 +90,11 @@ class KeyRing:
 
     # --- what there is
 
-    def exists(self, tenant: str = "", subject: str = "") -> bool:
-        """Whether the tenant, or a person of it, has a data key."""
+    def exists(self, tenant: str = "", part: str = "") -> bool:
+        """Whether the tenant, or a part of what it keeps, has a data key."""
         if not self._path(tenant).exists():
             return False
-        return not subject or self._subjects(tenant, self._data_key(tenant)).path(subject).exists()
+        return not part or self._parts(tenant, self._data_key(tenant)).path(part).exists()
 
     def current(self) -> Kek:
         """The key-encryption key that wraps now, open."""
@@ -100,26 +107,26 @@ class KeyRing:
             wrapped = Wrapped.parse(key_file.read(path) or b"")
             yield "" if path.stem == _SHARED else path.stem, wrapped.kek if wrapped else ""
 
-    def destroy(self, tenant: str, subject: str = "") -> bool:
+    def destroy(self, tenant: str, part: str = "") -> bool:
         """Destroy a data key for good: what it sealed is erased, and a tenant's hashes can't be made again.
 
         Returns whether there was one. A key that is made for the name later is another key.
         """
-        if not self.exists(tenant, subject):
+        if not self.exists(tenant, part):
             return False
         key = self._data_key(tenant)
         path = self._path(tenant)
-        if subject:
-            persons = self._subjects(tenant, key)
-            key, path = persons.key(subject), persons.path(subject)
+        if part:
+            parts = self._parts(tenant, key)
+            key, path = parts.key(part), parts.path(part)
         now = dt.datetime.now(dt.UTC).date().isoformat()
-        note = json.dumps({"tenant": tenant, "kind": "subject" if subject else "tenant", "destroyed": now})
+        note = json.dumps({"tenant": tenant, "kind": "part" if part else "tenant", "destroyed": now})
         with ring_file.alone(self._where.folder):  # a rotation would put it back
             key_file.create(self._where.folder / "destroyed" / key_id(key).hex(), note.encode())
             self._unwrapped.clear()
             key_file.destroy(path)
-        if not subject:  # of no use without the tenant's key
-            shutil.rmtree(self._where.folder / "subjects" / path.stem, ignore_errors=True)
+        if not part:  # of no use without the tenant's key
+            shutil.rmtree(self._where.folder / "parts" / path.stem, ignore_errors=True)
         return True
 
     def _when_destroyed(self, id: bytes) -> str:  # noqa: A002 - the field's word
@@ -133,8 +140,8 @@ class KeyRing:
             raise Invalid(f"{tenant!r} is not a name that a key can have", code="SYN805")
         return self._where.folder / "tenants" / f"{tenant or _SHARED}.key"
 
-    def _subjects(self, tenant: str, key: bytes) -> SubjectKeys:
-        return SubjectKeys(self._where.folder / "subjects" / (tenant or _SHARED), key)
+    def _parts(self, tenant: str, key: bytes) -> PartKeys:
+        return PartKeys(self._where.folder / "parts" / (tenant or _SHARED), key)
 
     def _data_key(self, tenant: str) -> bytes:
         path = self._path(tenant)

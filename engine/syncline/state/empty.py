@@ -133,6 +133,9 @@ class EmptyState:
     def left_before(self, tenant: str, what: str, before: str, but: Sequence[ObjectKey] = ()) -> int:  # noqa: ARG002 - the protocol's
         return 0
 
+    def left_runs(self, tenant: str, before: str, but: Sequence[ObjectKey] = ()) -> tuple[RunRecord, ...]:  # noqa: ARG002 - the protocol's
+        return ()
+
     def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:  # noqa: ARG002 - the protocol's
         return ()
 

@@ -29,6 +29,13 @@ def count(connection: Connection, tenant: str, what: Left, before: str, but: Seq
     return int(connection.execute(query).scalar_one())
 
 
+def runs_with_rejects(tenant: str, before: str, but: Sequence[ObjectKey]) -> Select[Any]:
+    """Such runs which have rejects."""
+    runs = tables.runs
+    having = select(tables.rejects.c.run).where(tables.rejects.c.run.in_(_runs(tenant, before, but)))
+    return select(runs).where(runs.c.id.in_(having)).order_by(runs.c.id)
+
+
 def expire(connection: Connection, tenant: str, what: Left, before: str, but: Sequence[ObjectKey]) -> int:
     """Deletes them; how many."""
     number = count(connection, tenant, what, before, but)

@@ -289,6 +289,10 @@ class SqlReader:
         with self._database.read() as connection:
             return left.count(connection, tenant, what, before, but)
 
+    def left_runs(self, tenant: str, before: str, but: Sequence[ObjectKey] = ()) -> tuple[RunRecord, ...]:
+        with self._database.read() as connection:
+            return tuple(_run(row) for row in connection.execute(left.runs_with_rejects(tenant, before, but)))
+
     def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:
         return SqlSuppressions(self._database).active(tenant, kinds)
 

@@ -312,6 +312,9 @@ class StateReader(Protocol):
         none of runs of the objects in `but`.
         """
 
+    def left_runs(self, tenant: str, before: str, but: Sequence[ObjectKey] = ()) -> tuple[RunRecord, ...]:
+        """The runs whose rejects `left_before` counts."""
+
     def suppressed(self, tenant: str, kinds: Sequence[str]) -> tuple[Suppression, ...]:
         """Who of these kinds of people isn't to come back."""
 

@@ -91,7 +91,7 @@ def test_every_byte_of_an_envelope_counts(ring: KeyRing):
 
 
 def test_every_byte_of_a_wrapped_key_counts(ring: KeyRing, tmp_path: Path):
-    """The same of the files of a tenant's and of a person's key: nothing is sealed or opened with a changed one."""
+    """The same of the files of a tenant's and of a part's key: nothing is sealed or opened with a changed one."""
     ring.seal("acme", b"x", "p")
     ring.envelope("acme", "person 1")
     for path in (tmp_path / "keys").rglob("*.key"):
@@ -105,11 +105,11 @@ def test_every_byte_of_a_wrapped_key_counts(ring: KeyRing, tmp_path: Path):
     assert KeyRing.open(tmp_path / "keys").envelope("acme", "person 1")
 
 
-def test_destroying_a_persons_key_erases_what_is_theirs(ring: KeyRing, tmp_path: Path):
-    """What was sealed for one person goes with their key, or with the tenant's; others' stays; no file tells a name."""
+def test_destroying_the_key_of_a_part_erases_that_part(ring: KeyRing, tmp_path: Path):
+    """What was sealed for one part goes with its key, or with the tenant's; other parts stay; no file tells a name."""
     person, other = ring.envelope("acme", "anna@example.com"), ring.envelope("acme", "ben@example.com")
     blobs = person.seal(b"a", "p"), other.seal(b"b", "p"), ring.seal("acme", b"c", "p")
-    saved = {path: path.read_bytes() for path in (tmp_path / "keys/subjects").rglob("*.key")}
+    saved = {path: path.read_bytes() for path in (tmp_path / "keys/parts").rglob("*.key")}
 
     assert ring.exists("acme", "anna@example.com")
     assert ring.destroy("acme", "anna@example.com")

@@ -1,7 +1,8 @@
-"""Data keys of persons: wrapped by the tenant's data key, so that a rotation has nothing to do with them.
+"""Data keys of parts of what a tenant keeps, wrapped by its own data key, so that a rotation has no work with them.
 
-A file is `SYS1`, a nonce (12), and the key, encrypted. Its name is a keyed hash of the person's, which can't be guessed
-without the tenant's key, and is bound to what it holds.
+A part, such as the rejects of one run, is erased by destroying its key: copies of it in backups can't be read any more,
+while other parts can. A file is `SYP1`, a nonce (12), and the key, encrypted. Its name is a keyed hash of the part's,
+and is bound to what it holds.
 """
 
 from __future__ import annotations
@@ -18,28 +19,28 @@ from syncline.secrets.envelope import NONCE_SIZE, derive
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MAGIC: Final = b"SYS1"
+_MAGIC: Final = b"SYP1"
 
 
 @dataclass(frozen=True, slots=True)
-class SubjectKeys:
-    """The keys of one tenant's persons, in a folder."""
+class PartKeys:
+    """The keys of one tenant's parts, in a folder."""
 
     folder: Path
     tenant_key: bytes = field(repr=False)
 
-    def path(self, subject: str) -> Path:
-        """The file of a person's key."""
-        name = hmac.digest(derive(self.tenant_key, b"subject name"), subject.encode(), "sha256").hex()
+    def path(self, part: str) -> Path:
+        """The file of a part's key."""
+        name = hmac.digest(derive(self.tenant_key, b"part name"), part.encode(), "sha256").hex()
         return self.folder / f"{name}.key"
 
-    def key(self, subject: str) -> bytes:
-        """A person's key, made when there is none; `Stalled` (SYN805) for one that was changed or moved."""
+    def key(self, part: str) -> bytes:
+        """A part's key, made when there is none; `Stalled` (SYN805) for one that was changed or moved."""
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        path = self.path(subject)
-        cipher, about = AESGCM(derive(self.tenant_key, b"subject wrap")), _MAGIC + path.stem.encode()
+        path = self.path(part)
+        cipher, about = AESGCM(derive(self.tenant_key, b"part wrap")), _MAGIC + path.stem.encode()
         data = key_file.read(path)
         if data is None:
             nonce = os.urandom(NONCE_SIZE)
