@@ -165,6 +165,23 @@ def test_a_refusal_says_why_and_shows_no_secret(host, tmp_path):
     assert CANARY not in kept + json.dumps(audit_events(settings))
 
 
+def test_a_plan_says_what_is_sent_where(host, tmp_path):
+    """A plan names the host that webhooks are registered at, and those they go to, for what is new or sent elsewhere."""
+
+    def effects(webhooks):
+        made = workflow.plan(build(tmp_path, manifests(host, webhooks)))
+        return [effect.message for change in made.changes for effect in change.effects]
+
+    sent = "is sent push by the system of Integration/forge: webhook push"
+    assert effects(PUSH) == [
+        "127.0.0.1 is newly contacted, by Integration/forge: to register webhooks",
+        f"syncline.example.com {sent}",
+    ]
+    applied(tmp_path, manifests(host, PUSH))
+    assert effects(PUSH.replace("syncline.example.com", "elsewhere.example.com")) == [f"elsewhere.example.com {sent}"]
+    assert effects(PUSH.replace("secret:", "drift: heal, secret:")) == []
+
+
 def test_a_connector_that_registers_none(host, tmp_path):
     """An integration that declares webhooks its connector can't register is refused when it is validated."""
     texts = manifests(host, PUSH)

@@ -19,6 +19,7 @@ from syncline.planner.flow_effects import flow_effects, hosts
 from syncline.planner.observed import Observed
 from syncline.planner.retirement import dropped_tables
 from syncline.planner.subscription_effects import subscription_effects, told_hosts
+from syncline.planner.webhook_effects import webhook_effects
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
@@ -51,6 +52,8 @@ def with_effects(
             effects.setdefault(position_of[key], []).append(effect)
     told = known | (told_hosts(former) if former is not None else frozenset())
     for index, effect in subscription_effects(desired, position_of, told):
+        effects.setdefault(index, []).append(effect)
+    for index, effect in webhook_effects(desired, former, position_of, told):
         effects.setdefault(index, []).append(effect)
     return tuple(_finish(change, tuple(dict.fromkeys(effects.get(i, ())))) for i, change in enumerate(changes))
 
