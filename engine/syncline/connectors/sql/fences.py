@@ -43,11 +43,14 @@ class Fences:
 
     def claim(self, flow: str, fence: Fence, *, anew: bool) -> None:
         """Takes a flow; refused (`Denied`) where it was taken by a later token of the same state, unless `anew`."""
-        self._database.execute(
-            f"INSERT INTO {self._table} (flow, lineage, token) VALUES ($1, $2, $3) {self._database.or_set('flow')}",
-            (flow, fence.lineage, fence.token),
-        )
-        lineage, token = self._held(flow)[0]
+        held = self._held(flow)
+        if not held:
+            self._database.execute(
+                f"INSERT INTO {self._table} (flow, lineage, token) VALUES ($1, $2, $3) {self._database.or_set('flow')}",
+                (flow, fence.lineage, fence.token),
+            )
+            held = self._held(flow)
+        lineage, token = held[0]
         if not anew and lineage == fence.lineage and token > fence.token:
             raise Denied(
                 f"a later run has taken {flow} at its destination: this one has the token {fence.token}",

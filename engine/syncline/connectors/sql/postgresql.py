@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
 from syncline.connectors.sql.limits import Limits, beyond
-from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
+from syncline.connectors.sql.names import RESERVED, columns, matching, on_conflict, quoted
 from syncline.connectors.sql.postgresql_errors import refused, translated
 from syncline.connectors.sql.settings import PostgresSettings
 from syncline.connectors.sql.straight import Straight
@@ -80,9 +80,10 @@ WHERE n.nspname = $1 AND c.relname = $2
 """
 
 
-_EXISTS = """
-SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = $1 AND c.relname = $2
+#: A relation by its name, and with it all tables of ours, since a run asks for each of them.
+_EXISTS = r"""
+SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = $1 AND (c.relname = $2 OR c.relname LIKE '\_syncline\_%')
 """
 
 #: Foreign keys, to and from a table, are triggers of it.
@@ -109,6 +110,7 @@ class PostgresDatabase:
     def __init__(self, settings: PostgresSettings, keep: Keep | None = None, straight: Straight | None = None) -> None:
         self._settings = settings
         self._schema = settings.schema
+        self._ours: set[str] = set()
         self.place = quoted(settings.schema) + "."
         self._keep = keep
         self._making: list[str] = []
@@ -174,6 +176,7 @@ class PostgresDatabase:
             self.execute("COMMIT")
             self._session.stages.update(self._making)
         except BaseException:
+            self._ours = set()
             with suppress(SynclineError):
                 self.execute("ROLLBACK")
             raise
@@ -183,8 +186,15 @@ class PostgresDatabase:
         self.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", (f"syncline:{self._schema}",))
 
     def exists(self, table: str) -> bool:
-        """Whether there is a relation of that name in the schema, as of now: `to_regclass` may answer from a cache."""
-        return bool(self.execute(_EXISTS, (self._schema, table)))
+        """
+        Whether there is a relation of that name in the schema, as of now: `to_regclass` may answer from a cache. A
+        table of ours that was there stays.
+        """
+        if table in self._ours:
+            return True
+        found = {name for (name,) in self.execute(_EXISTS, (self._schema, table))}
+        self._ours = {name for name in found if name.startswith(RESERVED)}
+        return table in found
 
     def inspect(self, table: str) -> Table | None:
         """Columns and unique keys, in one query."""
@@ -224,6 +234,7 @@ class PostgresDatabase:
 
     def drop(self, table: str) -> None:
         """Drops a table."""
+        self._ours.discard(table)
         self.execute(f"DROP TABLE IF EXISTS {self.place}{quoted(table)}")
 
     def render(self, frame: pl.DataFrame, schema: Schema) -> Rendered:
