@@ -64,11 +64,12 @@ def source(
     block: int = 16 << 20,
     rows: int = 50_000,
     incremental: bool = False,
+    trial: bool = False,
 ) -> Source:
     """Opens the only stream of an integration."""
     assert isinstance(opened.integration, IntegrationSpec)
     (stream,) = opened.integration.streams
-    request = SourceRequest(stream, schema, (), incremental, batch_rows=rows, batch_bytes=block)
+    request = SourceRequest(stream, schema, (), incremental, batch_rows=rows, batch_bytes=block, trial=trial)
     assert RUNTIME.open_source
     return RUNTIME.open_source(opened, request)
 

@@ -29,6 +29,7 @@ from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
+from syncline.manifests.queues import fed
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
 from syncline.manifests.retained import retained
@@ -323,6 +324,7 @@ def _flow(flow: Flow) -> Iterator[Problem]:
     yield from absent(flow)
     yield from rollback(flow)
     yield from retained(flow)
+    yield from fed(flow)
     yield from _read_mode(flow)
     yield from _key(flow)
 

@@ -58,12 +58,13 @@ def hosts(side: Side) -> tuple[str, ...]:
         texts = [value for value in spec.config.values() if isinstance(value, str) and not value.startswith("s3://")]
         urls += [value for value in texts if "://" in value]
         if isinstance(connector, ConnectorSpec) and connector.http is not None:
-            config = spec.config
+            properties = connector.config.properties.items()
+            config = {name: p.default for name, p in properties if p.default is not None} | dict(spec.config)
 
             def fill(match: re.Match[str]) -> str:
                 return str(config.get(match[1], match[0]))
 
-            templates = [] if urls else [connector.http.url]
+            templates = [] if spec.endpoints else [connector.http.url]
             if side.auth is not None and isinstance(side.auth.spec, AuthConfigSpec):
                 auth = side.auth.spec.root
                 templates += urls_of(auth, offer_of(connector.auth, auth.type)).values()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import assert_never
+from typing import Final, assert_never
 
 from syncline.connectors.file.packed import Found, members, opened, way
 from syncline.connectors.file.piece import Format, Piece
 from syncline.connectors.file.places.choose import place_of
-from syncline.connectors.file.places.place import Place
+from syncline.connectors.file.places.place import Fed, Place
 from syncline.connectors.file.position import Done, OpenFile, Progress
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.stream import FileFormat, FileStream, Packing, format_by_name
@@ -18,6 +19,11 @@ from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.source import Instance, SourceRequest
+
+#: The code of what isn't there.
+GONE: Final = "SYN450"
+#: Files that a position has of a place that tells what is new.
+REMEMBERED: Final = 1_000
 
 
 class FileSource:
@@ -44,7 +50,8 @@ class FileSource:
         self._format = form
         self._packing = packing
         self._digests: dict[tuple[str, int, int], str] = {}
-        self._incremental = incremental
+        self._fed = place if isinstance(place, Fed) else None
+        self._incremental = incremental or self._fed is not None
         self._digested = digests or incremental
 
     @property
@@ -63,6 +70,8 @@ class FileSource:
     def read(self, position: Position | None) -> Iterator[Batch]:
         """Yields batches of about `batch_bytes`; see `Source.read`."""
         progress = Progress.from_json(position)
+        if progress.file and self._fed is not None:
+            self._again(progress.file)
         if progress.file and progress.file not in self._files:
             raise Invalid(
                 f"{progress.file} was being read and is gone",
@@ -70,10 +79,15 @@ class FileSource:
                 help="Restore the file to go on where the run stopped, or reset the cursor to read everything again.",
             )
         rest = [name for name in self._files if name != progress.file]
-        for name in [progress.file, *rest] if progress.file else rest:
-            with opened(self._place, self._files[name], self._packing) as (file, content):
-                for piece in self._pieces(file, content, progress):
-                    progress = self._after(file, content(), piece, progress)
+        names = [progress.file, *rest] if progress.file else rest
+        last = {self._files[name].file: name for name in names}  # of an archive, the member that is read last
+        for name in names:
+            found = self._files[name]
+            ends = self._fed is not None and last[found.file] == name
+            with self._opened(found) as opening:
+                for piece in self._pieces(*opening, progress) if opening is not None else ():
+                    assert opening is not None
+                    progress = self._after(opening[0], opening[1](), piece, progress)
                     self._instance.count("bytes", piece.size)
                     batch = [
                         Batch(
@@ -83,10 +97,32 @@ class FileSource:
                             piece.malformed,
                             digest=piece.digest,
                             size=piece.size,
+                            settle=ends and piece.last,
                         )
                     ]
                     del piece  # or it would be held until the next one is read
                     yield batch.pop()
+            if ends and self._fed is not None:
+                self._fed.settled(found.file)
+
+    def _again(self, name: str) -> None:
+        """A file that was being read is read on, whether or not its place tells of it again."""
+        archive, packed, _ = name.partition(".zip/")
+        again: tuple[Found, ...] = ()
+        with passing_over_gone(fed=True):
+            again = members(self._place, (f"{archive}.zip" if packed else name,), self._packing)
+        self._files |= {found.name: found for found in again if found.name not in self._files}
+
+    @contextmanager
+    def _opened(self, found: Found) -> Iterator[tuple[OpenFile, Callable[[], OpenFile]] | None]:
+        """A file, open; None for one that its place told of, and that was deleted since."""
+        with ExitStack() as stack:
+            opening = None
+            with passing_over_gone(fed=self._fed is not None):
+                opening = stack.enter_context(opened(self._place, found, self._packing))
+            if opening is None:
+                self._instance.notice(f"{found.name} was deleted before it was read")
+            yield opening
 
     def _pieces(self, file: OpenFile, content: Callable[[], OpenFile], progress: Progress) -> Iterator[Piece]:
         """What is to be read of a file, whose content may be packed."""
@@ -109,7 +145,9 @@ class FileSource:
         digest = self._digest(file) if self._digested and not file.version else ""
         grows = self._incremental and piece.growable and digest and content is file
         done = Done(file.size, file.mtime, digest, piece.at if grows else {}, file.version)
-        return Progress({**progress.done, file.name: done})
+        known = {**progress.done, file.name: done}
+        # A place that tells what is new needs to be remembered for as long only as it may tell of something twice.
+        return Progress(dict(list(known.items())[-REMEMBERED:]) if self._fed is not None else known)
 
     def _digest(self, file: OpenFile) -> str:
         """The digest of a whole file; of an archive, once for all of its members."""
@@ -146,23 +184,56 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
             code="SYN461",
             help=f"Its streams are: {known}. Add it under spec.streams of the Integration.",
         )
-    place = place_of(instance)
+    place = place_of(instance, trial=request.trial)
     try:
-        files = members(place, place.matching(stream.patterns), stream.packing)
+        fed = isinstance(place, Fed)
+        if fed and request.schema is None:
+            raise Invalid(
+                f"{instance.name}: stream {request.stream} has no schema, and no file may have come",
+                code="SYN331",
+                help="Declare the stream's `schema`: what a queue tells of may be nothing.",
+            )
+        names = place.matching(stream.patterns)
+        files = members(place, names, stream.packing) if names or not fed else ()
 
         def contents() -> Generator[OpenFile]:
             for found in files:
-                with opened(place, found, stream.packing) as (_, content):
+                with passing_over_gone(fed=fed), opened(place, found, stream.packing) as (_, content):
                     yield content()
 
-        with closing(contents()) as opening:
-            form = _format(stream, request, tuple(found.name for found in files), opening, instance.notice)
+        if files:
+            with closing(contents()) as opening:
+                form = _format(stream, request, tuple(found.name for found in files), opening, instance.notice)
+        else:
+            form = _Nothing(request.schema or Schema(()))
     except BaseException:
         place.close()
         raise
     return FileSource(
         instance, place, files, form, stream.packing, incremental=request.incremental, digests=request.digests
     )
+
+
+@contextmanager
+def passing_over_gone(*, fed: bool) -> Iterator[None]:
+    """Passes over a file that isn't there, if its place told of it: it was deleted since."""
+    try:
+        yield
+    except Invalid as error:
+        if not fed or error.code != GONE:
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    """The format of no file."""
+
+    schema: Schema
+
+    def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
+        """Nothing."""
+        del file, at
+        return iter(())
 
 
 def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 _CONNECTORS: Mapping[str, str] = {"s3": "s3", "https": "web-files", "http": "web-files"}
 
 
-def place_of(instance: Instance) -> Place:
-    """The place of an integration's files. Stalled for a folder that isn't there; servers aren't asked yet."""
+def place_of(instance: Instance, *, trial: bool = False) -> Place:
+    """
+    The place of an integration's files. Stalled for a folder that isn't there; servers aren't asked yet. `trial`: what
+    is read isn't kept.
+    """
     root = remote_root(instance)
     scheme = root.partition("://")[0]
     if scheme in _CONNECTORS and getattr(instance.connector, "http", None) is None:
@@ -34,6 +37,10 @@ def place_of(instance: Instance) -> Place:
     match scheme:
         case "":
             return Local(root_of(instance), instance.home)
+        case "s3" if queue := str(instance.config.get("queue") or ""):
+            from syncline.connectors.file.places.notified import Notified
+
+            return Notified(instance, root, queue, trial=trial)
         case "s3":
             from syncline.connectors.file.places.s3 import S3
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
@@ -34,6 +34,14 @@ class Place(Protocol):
 
     def close(self) -> None:
         """Releases connections."""
+
+
+@runtime_checkable
+class Fed(Place, Protocol):
+    """A place that tells what has come, and is told what was read. `matching` gives what is new, or nothing."""
+
+    def settled(self, name: str) -> None:
+        """What a file has is committed."""
 
 
 def spool_of(home: Path | None) -> Path | None:

@@ -1,0 +1,33 @@
+"""Codes of findings about sources that a queue tells what has come (SYN33x)."""
+
+from __future__ import annotations
+
+from syncline.model.codes.code import Code
+
+CODES: tuple[Code, ...] = (
+    Code(
+        "SYN330",
+        "a queue doesn't tell of everything",
+        "The flow reads the objects that a queue tells of (`config.queue`), and needs a read of all there is: to "
+        "replace a table, to delete what is absent, or to read twice.",
+        "Use write: upsert or append, and leave `absent` and `validate: before-commit` out; or read the bucket without "
+        "the queue.",
+        bad="spec: {from: exports/accounts, write: replace}",
+        good="spec: {from: exports/accounts, write: upsert}",
+    ),
+    Code(
+        "SYN331",
+        "no schema, and perhaps no file",
+        "A stream whose objects a queue tells of has no `schema`. A run that is told of nothing couldn't say what its "
+        "columns are.",
+        "Declare the stream's `schema` in the integration.",
+        bad='streams: {accounts: {files: "*.csv"}}',
+        good='streams: {accounts: {files: "*.csv", schema: {properties: {no: {type: string}}}}}',
+    ),
+    Code(
+        "SYN332",
+        "not a queue of SQS",
+        "What `config.queue` names answers, but not as Amazon SQS does.",
+        "Check the URL: `aws sqs get-queue-url --queue-name NAME` prints it.",
+    ),
+)
