@@ -31,15 +31,19 @@ RULES: Final = 2
 
 
 class NotSocks(Exception):
-    """What answers doesn't speak SOCKS 5."""
+    """What answers doesn't speak SOCKS 5. Example: the proxy of a URL `socks5://…` is a web proxy."""
 
 
 class Unwelcome(Exception):
-    """The proxy wants credentials, or others."""
+    """The proxy wants credentials, or others. Example: it knows users, and none was sent."""
 
 
 class Refused(Exception):
-    """The proxy made no connection: the code of its reply."""
+    """The proxy made no connection: the code of its reply.
+
+    >>> Refused(RULES).reply
+    2
+    """
 
     def __init__(self, reply: int) -> None:
         super().__init__(REPLIES.get(reply, f"reply {reply}"))
@@ -58,6 +62,14 @@ def connect(
 
     `credentials` are a user name and a password. `remaining` gives the seconds that are left, and raises
     `TimeoutError`. Raises `NotSocks`, `Unwelcome`, `Refused`, and `OSError` where it breaks off.
+
+    >>> here, there = socket.socketpair()
+    >>> _ = there.send(b"HTTP/1.1 400 Bad Request")
+    >>> connect(here, "example.com", 443, None, lambda: 5.0)
+    Traceback (most recent call last):
+    syncline.sdk.http.socks.NotSocks
+    >>> here.close(), there.close()
+    (None, None)
     """
     wire = _Wire(sock, remaining)
     _introduce(wire, credentials)
