@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final, assert_never
 
+from syncline.connectors.file.late import Late
 from syncline.connectors.file.packed import Found, members, opened, way
 from syncline.connectors.file.piece import Format, Piece
 from syncline.connectors.file.places.choose import place_of
@@ -201,11 +201,15 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
                 with passing_over_gone(fed=fed), opened(place, found, stream.packing) as (_, content):
                     yield content()
 
-        if files:
-            with closing(contents()) as opening:
-                form = _format(stream, request, tuple(found.name for found in files), opening, instance.notice)
+        def formed(names: tuple[str, ...], files: Iterator[OpenFile]) -> Format:
+            return _format(stream, request, names, files, instance.notice)
+
+        if request.schema is not None and not files:
+            known = format_of(stream, stream.patterns)
+            form: Format = Late(known, request.schema, lambda file: formed((file.name,), iter((file,))))
         else:
-            form = _Nothing(request.schema or Schema(()))
+            with closing(contents()) as opening:
+                form = formed(tuple(found.name for found in files), opening)
     except BaseException:
         place.close()
         raise
@@ -222,18 +226,6 @@ def passing_over_gone(*, fed: bool) -> Iterator[None]:
     except Invalid as error:
         if not fed or error.code != GONE:
             raise
-
-
-@dataclass(frozen=True, slots=True)
-class _Nothing:
-    """The format of no file."""
-
-    schema: Schema
-
-    def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
-        """Nothing."""
-        del file, at
-        return iter(())
 
 
 def format_of(stream: FileStream, names: tuple[str, ...]) -> FileFormat:

@@ -30,4 +30,12 @@ CODES: tuple[Code, ...] = (
         "What `config.queue` names answers, but not as Amazon SQS does.",
         "Check the URL: `aws sqs get-queue-url --queue-name NAME` prints it.",
     ),
+    Code(
+        "SYN333",
+        "the queue doesn't tell of it yet",
+        "A run ended in the middle of an object, and the queue hides the message about it still. Without it the "
+        "object can't be read on, since its columns are of other types than the stream declares.",
+        "Nothing: a later run reads it on once SQS gives the message again, within an hour. Declare the types that the "
+        "object has, and the next run goes on at once.",
+    ),
 )
