@@ -204,7 +204,7 @@ def engine(settings: Settings) -> Iterator[Engine]:
 def _resolver(facilities: Facilities) -> Resolve:
     from syncline.executor.instance import resolver
 
-    return resolver(facilities.settings)
+    return resolver(facilities.settings, facilities.keep)
 
 
 def run(settings: Settings, key: ObjectKey, *, progress: Progress, full_refresh: bool = False) -> RunResult:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+import urllib.error
 from typing import TYPE_CHECKING
 
 import pytest
 
+from syncline.executor.instance import resolver
+from syncline.kinds.base import SecretRef
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
-from syncline.secrets.contract import Context, Reference
+from syncline.sdk.keep import Keep
+from syncline.secrets.contract import Context, Reference, Sessions
 from syncline.secrets.kek import Where
 from syncline.secrets.provider import resolve, writer
 from syncline.secrets.rewrap import rotate, unfinished
 from syncline.secrets.ring import KeyRing
 from syncline.secrets.vault_client import VaultClient
 from syncline.secrets.window import accepted, finish, replace
+from syncline.settings import read_settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -170,6 +175,33 @@ def test_a_role_logs_in_again(openbao: OpenBao):
     openbao.ask("POST", "auth/token/revoke", {"token": client._lease.token.reveal()})
 
     assert client.get("secret/data/acme/again")["data"] == {"a": "1"}
+
+
+def test_a_login_is_ended_with_what_it_was_made_for(openbao: OpenBao, tmp_path: Path):
+    """The token of a role is revoked when whoever resolves secrets is done; one that was given stays; all share one."""
+    openbao.ask("POST", "secret/data/acme/out", {"data": {"a": "1"}})
+    ref = SecretRef.model_validate({"secretRef": {"provider": "vault", "key": "secret/acme/out", "path": "a"}})
+
+    def tokens(environ: dict[str, str]) -> tuple[str, str]:
+        """The tokens with which two resolvers of one keep have read."""
+        settings = read_settings(tmp_path, environ)
+        with Keep() as keep:
+            found = []
+            for _ in range(2):
+                assert resolver(settings, keep)(ref, "acme").reveal() == "1"
+                sessions = keep.shared(Sessions)
+                assert sessions is not None
+                lease = sessions.of(VaultClient, lambda: VaultClient.of(environ))._lease
+                assert lease is not None
+                found.append(lease.token.reveal())
+        return found[0], found[1]
+
+    first, second = tokens(openbao.role("out", secret_id_num_uses=1))
+    assert first == second
+    with pytest.raises(urllib.error.HTTPError):
+        openbao.ask("POST", "auth/token/lookup", {"token": first})
+    given, _ = tokens(openbao.token_for(ttl="60s")[0])
+    assert openbao.ask("POST", "auth/token/lookup", {"token": given})["data"]["ttl"] > 0
 
 
 def test_a_secret_is_replaced_with_a_window(openbao: OpenBao, tmp_path: Path):

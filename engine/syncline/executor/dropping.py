@@ -56,7 +56,7 @@ class Dropping:
         assert key in self.allowed
         settings, recorder = self.facilities.settings, self.facilities.recorder
         item = self.applied.flow(key)
-        opener = Opener(item, self.applied, settings, resolver(settings), self.facilities.keep)
+        opener = Opener(item, self.applied, settings, resolver(settings, self.facilities.keep), self.facilities.keep)
         with closing(opener.destination()) as destination:
             used = [recorder.event(Action.secret_use, key=key, secret=name) for name in opener.secrets.names]
             recorder.record(used)

@@ -44,9 +44,14 @@ if TYPE_CHECKING:
 Resolve = Callable[[SecretRef, str], "Secret"]
 
 
-def resolver(settings: Settings) -> Resolve:
-    """Resolves references with the secret providers, from this repository and environment."""
-    sessions = Sessions()
+def resolver(settings: Settings, keep: Keep | None = None) -> Resolve:
+    """
+    Resolves references with the secret providers, from this repository and environment. Logins to stores of secrets are
+    shared by all who have the same `keep`, and ended with it.
+    """
+    sessions = (keep.shared(Sessions) if keep is not None else None) or Sessions()
+    if keep is not None:
+        keep.share(sessions)
 
     def value(ref: SecretRef, tenant: str) -> Secret:
         key = ref.secret_ref

@@ -45,7 +45,10 @@ T = TypeVar("T")
 
 
 class Sessions:
-    """Where we are logged in, for as long as somebody resolves secrets: logins, and never values. Safe for threads."""
+    """
+    Where we are logged in, for as long as somebody resolves secrets: logins, and never values. Safe for threads.
+    Whoever closes it ends those logins that can be ended.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -56,6 +59,14 @@ class Sessions:
         with self._lock:
             found: T = self._open.get(kind) or self._open.setdefault(kind, make())
             return found
+
+    def close(self) -> None:
+        """Logs out where that can be done; whoever resolves secrets after that logs in again."""
+        with self._lock:
+            found, self._open = list(self._open.values()), {}
+        for session in found:
+            if (close := getattr(session, "close", None)) is not None:
+                close()
 
 
 @dataclass(frozen=True, slots=True)

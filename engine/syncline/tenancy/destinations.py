@@ -59,7 +59,7 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
     settings, store, flow = facilities.settings, facilities.store, item.flow
     name, stream = str(flow.key), flow.target.stream
     with store.lease(f"run/{flow.key}") as lease:
-        opener = Opener(item, former.applied, settings, resolver(settings), facilities.keep)
+        opener = Opener(item, former.applied, settings, resolver(settings, facilities.keep), facilities.keep)
         opener.ledgers = store.ledger
         with closing(opener.destination()) as destination:
             recorder = facilities.recorder
