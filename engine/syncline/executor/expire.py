@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from syncline.executor.image_keys import destroy_expired
 from syncline.kinds.import_ import ImportSpec
 from syncline.model.event import Action
 from syncline.sdk.offers import offers
@@ -35,7 +36,10 @@ def expire(engine: Engine, key: ObjectKey) -> int:
         return 0
     opener = engine.opener(item, applied, facilities.settings, engine.resolve, facilities.keep)
     with closing(opener.destination()) as destination:
-        removed = destination.expire(datetime.now(UTC)) if offers(destination, Reversing) else 0
+        now = datetime.now(UTC)
+        removed = destination.expire(now) if offers(destination, Reversing) else 0
+    if removed:
+        destroy_expired(engine, item.flow.target.integration.key, now)
     recorder = facilities.recorder
     recorder.record([recorder.event(Action.secret_use, key=key, secret=name) for name in opener.secrets.names])
     return removed

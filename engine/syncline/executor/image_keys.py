@@ -1,13 +1,19 @@
-"""Keys of what is kept to undo imports: one a run, which is destroyed where that goes before its time."""
+"""Keys of what is kept to undo imports: one a run, which is destroyed when that goes."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Final
 
+from syncline.executor.start import is_final
+from syncline.kinds.import_ import ImportSpec
+from syncline.model import units
+from syncline.model.event import rfc3339
 from syncline.policy.locations import table_of
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
+    from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
 
 #: Runs of a flow that are looked at.
@@ -30,3 +36,17 @@ def destroy_images(engine: Engine, item: CompiledFlow) -> int:
     sharing = [key for key, one in applied.flows.items() if table_of(one.flow, root) == table]
     runs = (run.id for key in sharing for run in facilities.store.runs(key, _RUNS))
     return sum(facilities.keys.destroy(tenant, images_of(run)) for run in runs)
+
+
+def destroy_expired(engine: Engine, integration: ObjectKey, now: dt.datetime) -> int:
+    """Destroys the keys of what was kept of runs whose window is over, at one destination; how many there were."""
+    facilities, count = engine.facilities, 0
+    for key, item in engine.applied().flows.items():
+        spec = item.flow.spec
+        if item.flow.target.integration.key != integration or not isinstance(spec, ImportSpec) or spec.rollback is None:
+            continue
+        over = rfc3339(now - dt.timedelta(seconds=units.duration(spec.rollback.window)))
+        for run in facilities.store.runs(key, _RUNS):
+            if is_final(run) and run.finished < over:  # its last write was before it had finished
+                count += facilities.keys.destroy(key.tenant, images_of(run.id))
+    return count

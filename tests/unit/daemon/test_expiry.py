@@ -9,6 +9,7 @@ from contextlib import closing
 from syncline import workflow
 from syncline.daemon.expiry import EVERY, Expiry
 from syncline.executor.expire import keeping
+from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
 from tests.e2e.test_undoing import SCENARIO, house
 
@@ -36,11 +37,12 @@ def waited(condition):
 
 
 def test_what_is_over_is_removed_once_an_hour(tmp_path):
-    """The first pass is at once, the next an hour later; nothing is removed before its time."""
+    """The first pass is at once, the next an hour later; nothing is removed before its time, and then its key with it."""
     settings = house(tmp_path, window="2s")
-    workflow.run(settings, SCENARIO.key, progress=Silent())
+    run = workflow.run(settings, SCENARIO.key, progress=Silent()).record.id
     clock, told = Clock(), list[str]()
     with workflow.engine(settings) as engine:
+        assert engine.facilities.keys.exists("acme", images_of(run))
         assert keeping(engine.applied()) == (SCENARIO.key,)
         expiry = Expiry(engine, told.append, clock)
         expiry.tick()
@@ -50,6 +52,7 @@ def test_what_is_over_is_removed_once_an_hour(tmp_path):
         clock.now = EVERY
         expiry.tick()
         assert waited(lambda: told)
+        assert not engine.facilities.keys.exists("acme", images_of(run))
     assert told == ["acme/Import/customers: the window of 1 run is over, and what was kept to undo them is removed"]
     assert kept(tmp_path) == 0
 
