@@ -100,7 +100,9 @@ def test_an_import_that_is_killed_anywhere_is_undone_to_the_row(tmp_path, reques
     assert unbroken["rows"] != rows
     for line in lines:
         assert line["undone"] in {"done", "not begun", "SYN761"}, line["point"]
-        assert line["rows"] == rows, line["point"]
+        # Renaming a table commits in MariaDB: between that and its end, a run has to be finished before it is undone.
+        unfinished = (place, write, line["undone"]) == ("mariadb", "replace", "SYN761")
+        assert line["rows"] == rows or (unfinished and line["rows"] == unbroken["rows"]), line["point"]
         assert line["last"] == unbroken["rows"], line["point"]
     halves = [line["between"] not in (rows, unbroken["rows"]) for line in lines if line["undone"] == "done"]
     assert halves if write == "replace" else any(halves)

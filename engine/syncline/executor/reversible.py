@@ -33,6 +33,13 @@ def kept_of(destination: Reversing, record: RunRecord, saved: Checkpoint | None)
             code="SYN761",
             help="What was there before it can be brought back from a backup only.",
         )
+    if kept.ended and not _whole(kept, record, saved):
+        # Where renaming a table commits, a kill may come between that and the end of the run.
+        raise Invalid(
+            f"run {record.id} of {record.key} put new content in place of its table and was stopped before its end",
+            code="SYN761",
+            help=f"Finish it first (`syncline run {record.key}`); it can be undone then.",
+        )
     if not _whole(kept, record, saved):
         raise Invalid(
             f"only a part of run {record.id} of {record.key} is kept ({kept.batches:,} of its batches),"
