@@ -72,20 +72,20 @@ def crash(root: Path, what: str, scenario: Scenario, stride: int, first: int) ->
 PLACES = [
     ("sqlite", "upsert", 17),
     ("postgresql", "upsert", 19),
-    ("mariadb", "upsert", 31),
-    ("duckdb", "upsert", 31),
-    ("postgresql", "append", 29),
-    ("sqlite", "append", 29),
-    ("sqlite", "replace", 5),
-    ("postgresql", "replace", 5),
+    ("mariadb", "upsert", 61),
+    ("duckdb", "upsert", 61),
+    ("postgresql", "append", 59),
+    ("sqlite", "append", 59),
+    ("sqlite", "replace", 9),
+    ("postgresql", "replace", 9),
     ("mariadb", "replace", 5),
 ]
 #: A rollback has fewer points.
 FEWER = [
     ("sqlite", "upsert", 11),
     ("postgresql", "upsert", 7),
-    ("mariadb", "append", 13),
-    ("duckdb", "replace", 13),
+    ("mariadb", "append", 19),
+    ("duckdb", "replace", 19),
     ("postgresql", "replace", 11),
 ]
 
