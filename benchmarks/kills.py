@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 #: Records, bytes of a part, and what is added to each record: about 30 parts either way.
-SIZES = ((150_000, 1 << 20, 150), (1_000_000, 8 << 20, 150))
+SIZES = ((40_000, 256 << 10, 150), (1_000_000, 8 << 20, 150))
 
 
 def main(url: str, *points: str) -> int:
