@@ -200,9 +200,11 @@ def looking(
 
     Where there is no audit log yet, it is made for secrets and for data in the clear, and for nothing less.
     """
+    from syncline import workflow
     from syncline.executor.inspect import Inspector
     from syncline.executor.instance import resolver
 
+    workflow.demand(settings, key.tenant, "read" if action is Action.connector_read else "run")
     side = _side(validation, key)
     _refuse(validation, side)
     inspector = Inspector(side, validation.desired, settings, resolver(settings))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 def export(settings: Settings, tenant: str, subject: Subject) -> tuple[Held, ...]:
     """Everything that a tenant's flows hold of a person, by flow; `Invalid` (SYN842) where none tells persons."""
+    workflow.demand(settings, tenant, "unseal")
     from syncline.executor.erasure import export as exported
 
     with workflow.engine(settings) as engine:
@@ -35,6 +36,7 @@ def export(settings: Settings, tenant: str, subject: Subject) -> tuple[Held, ...
 
 def expect(settings: Settings, tenant: str, subject: Subject) -> Erasure:
     """What erasing a person would find; nothing is changed."""
+    workflow.demand(settings, tenant, "unseal")
     from syncline.executor.erasure import expect as expected
 
     with workflow.engine(settings) as engine:
@@ -43,6 +45,7 @@ def expect(settings: Settings, tenant: str, subject: Subject) -> Erasure:
 
 def erase(settings: Settings, tenant: str, subject: Subject, told: Callable[[ErasurePlace], None]) -> Erasure:
     """Erases a person, or goes on with it; what kept places from it is told in the result."""
+    workflow.demand(settings, tenant, "unseal")
     from syncline.executor.erasure import erase as erased
 
     with workflow.engine(settings) as engine:

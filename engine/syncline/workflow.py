@@ -9,7 +9,7 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,20 @@ if TYPE_CHECKING:
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
     from syncline.state.store import AppliedObject, AppliedRevision, RunRecord, StateReader
+
+
+def demand(settings: Settings, tenant: str, right: str) -> None:
+    """`Denied` (SYN865) where who acts may not do something with a tenant. See `executor.roles`."""
+    from syncline.executor import roles
+
+    roles.demand(settings, tenant, roles.Right[right])
+
+
+def view(settings: Settings) -> AbstractContextManager[StateReader]:
+    """The state as who acts may see it. See `executor.roles`."""
+    from syncline.executor import roles
+
+    return roles.view(settings)
 
 
 def plan(
@@ -209,6 +223,7 @@ def _resolver(facilities: Facilities) -> Resolve:
 
 def run(settings: Settings, key: ObjectKey, *, progress: Progress, full_refresh: bool = False) -> RunResult:
     """Runs an applied sync or import to its end. See `executor.engine.Engine.run` for what it raises."""
+    demand(settings, key.tenant, "run")
     from syncline.executor.work import Work
 
     with engine(settings) as running:
@@ -221,6 +236,7 @@ def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
 
     Where there is an audit log, it says that records were read, and with which secrets.
     """
+    demand(settings, key.tenant, "read")
     from syncline.executor.instance import resolver
     from syncline.executor.preview import preview_flow
 
@@ -239,6 +255,7 @@ def rehearse(
 
     `share` of the records is looked at. Where there is an audit log, it says that records were read.
     """
+    demand(settings, key.tenant, "read")
     from syncline.executor.instance import resolver
     from syncline.executor.rehearse import Rehearser
     from syncline.state.open import open_reader
@@ -260,6 +277,7 @@ def compare(settings: Settings, key: ObjectKey, *, progress: Progress, limit: in
 
     At most `limit` rows of each kind are listed. Where there is an audit log, it says that records were read.
     """
+    demand(settings, key.tenant, "read")
     from syncline.executor.comparer import Comparer
     from syncline.executor.instance import resolver
     from syncline.state.open import open_reader
@@ -291,6 +309,7 @@ def retry(
 
     `corrected` is a file that `runs rejects -o correction` wrote and a person has corrected.
     """
+    demand(settings, find_run(settings, run_id).key.tenant, "run")
     from syncline.executor.retry import retry_work
 
     with engine(settings) as running:
@@ -302,6 +321,7 @@ def retry(
 
 def plan_undo(settings: Settings, run_id: str) -> UndoPlan:
     """What undoing a run would do; found by doing it and taking that back, so that nothing is changed."""
+    demand(settings, find_run(settings, run_id).key.tenant, "run")
     from syncline.executor.undo import plan_undo as look
 
     with engine(settings) as running:
@@ -310,6 +330,7 @@ def plan_undo(settings: Settings, run_id: str) -> UndoPlan:
 
 def undo(settings: Settings, run_id: str, *, progress: Progress) -> RunResult:
     """Takes back what a run of an import wrote; a run of its own. See `executor.undo.undo_run` for what it raises."""
+    demand(settings, find_run(settings, run_id).key.tenant, "run")
     from syncline.executor.undo import undo_run
 
     with engine(settings) as running:
@@ -318,9 +339,7 @@ def undo(settings: Settings, run_id: str, *, progress: Progress) -> RunResult:
 
 def find_run(settings: Settings, run_id: str) -> RunRecord:
     """A run by its id or the beginning of it; `Invalid` where there is none."""
-    from syncline.state.open import open_reader
-
-    with closing(open_reader(settings.state_url)) as reader:
+    with view(settings) as reader:
         found = reader.run(run_id)
     if found is None:
         raise Invalid(f"there is no run {run_id!r}", code="SYN709", help="`syncline runs list` shows the runs.")
@@ -329,9 +348,7 @@ def find_run(settings: Settings, run_id: str) -> RunRecord:
 
 def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunRecord, ...]:
     """Runs, newest first."""
-    from syncline.state.open import open_reader
-
-    with closing(open_reader(settings.state_url)) as reader:
+    with view(settings) as reader:
         return reader.runs(key, limit)
 
 
@@ -342,6 +359,7 @@ def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
     from syncline.state.open import open_reader
 
     record = find_run(settings, run_id)
+    demand(settings, record.key.tenant, "read")
     _note(settings, lambda r: r.event(Action.reject_read, key=record.key, run=record.id))
     with closing(open_reader(settings.state_url)) as reader:
         yield from rejects_of(reader, KeyRing.open(settings.keys, settings.environ), record.key, record.id)
@@ -349,9 +367,7 @@ def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
 
 def objects(settings: Settings) -> tuple[AppliedObject, ...]:
     """What is applied, in key order."""
-    from syncline.state.open import open_reader
-
-    with closing(open_reader(settings.state_url)) as reader:
+    with view(settings) as reader:
         return reader.objects()
 
 
@@ -373,9 +389,7 @@ def kept_revisions(settings: Settings) -> tuple[str, ...]:
 
 def statuses(settings: Settings) -> dict[ObjectKey, Status]:
     """How everything stands, in key order; sources are among them, under the kind `Source`."""
-    from syncline.state.open import open_reader
-
-    with closing(open_reader(settings.state_url)) as reader:
+    with view(settings) as reader:
         return reader.statuses()
 
 

@@ -69,7 +69,9 @@ class Handover:
 
 def hand_over(settings: Settings, name: str, tenant: str, *, full_refresh: bool) -> Handover | None:
     """Asks the daemon for a run; None where none answers, or it isn't the one for this folder, state and version."""
-    request = wire.Request.here(settings.root, settings.state_url, name, tenant, full_refresh=full_refresh)
+    request = wire.Request.here(
+        settings.root, settings.state_url, name, tenant, full_refresh=full_refresh, actor=settings.actor
+    )
     with ExitStack() as stack:
         connection = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
         connection.settimeout(SILENCE)

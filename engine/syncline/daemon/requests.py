@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from syncline import workflow
 from syncline.daemon import wire
+from syncline.executor.admission import tenant_spec
 from syncline.executor.halt import Halt
+from syncline.executor.roles import Person, Right, refuse
 from syncline.executor.work import Work
 from syncline.model.errors import Bug, SynclineError
 from syncline.model.key import ObjectKey
@@ -119,6 +121,9 @@ class RunRequests:
         try:
             with asked.watched() as halt:
                 key = self._find(request.name, engine.applied().objects, request.tenant)
+                spec = tenant_spec(engine.applied().desired, key.tenant)
+                person = Person.of_uid(uid, request.actor)
+                refuse(engine.facilities.recorder, person, key.tenant, spec.access.roles, Right.run)
                 work = Work(key, full_refresh=request.full_refresh, asked=f"uid {uid}", halt=halt)
                 return self._receipt(engine.run(work, asked))
         except SynclineError as error:

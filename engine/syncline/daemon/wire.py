@@ -35,7 +35,8 @@ _ERRORS = {kind.__name__: kind for kind in (Invalid, Denied, Again, Waiting, Sta
 @dataclass(frozen=True, slots=True)
 class Request:
     """
-    A run that is asked for. The first three say where: another version, folder or state is none of this daemon's.
+    A run that is asked for, and who acts. The first three say where:
+    another version, folder or state is none of this daemon's.
 
     >>> Request.loads(Request.here(Path("/srv"), "sqlite:///x", "Sync/orders").dumps()).name
     'Sync/orders'
@@ -47,13 +48,15 @@ class Request:
     name: str
     tenant: str = ""
     full_refresh: bool = False
+    actor: str = ""
 
     @classmethod
-    def here(cls, root: Path, state: str, name: str, tenant: str = "", *, full_refresh: bool = False) -> Request:
+    def here(
+        cls, root: Path, state: str, name: str, tenant: str = "", *, full_refresh: bool = False, actor: str = ""
+    ) -> Request:
         """For the configuration at `root` and the state at a URL, of which a digest is sent: it may hold a password."""
-        return cls(
-            __version__, str(root), hashlib.sha256(state.encode()).hexdigest(), name, tenant, full_refresh=full_refresh
-        )
+        digest = hashlib.sha256(state.encode()).hexdigest()
+        return cls(__version__, str(root), digest, name, tenant, full_refresh=full_refresh, actor=actor)
 
     def same_place(self, other: Request) -> bool:
         """Whether both are for one version, folder and state."""

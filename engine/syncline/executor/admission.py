@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from syncline.kinds.tenant import TenantSpec
+from syncline.model import units
 from syncline.model.errors import Again, Stalled, Waiting
 from syncline.model.key import ObjectKey
 
@@ -106,4 +107,40 @@ class DailyRows:
             code="SYN847",
             help="The run goes on after its last commit tomorrow (UTC). What allows more: spec.quotas.rowsPerDay.",
             after=(midnight - now).total_seconds(),
+        )
+
+
+@dataclass(slots=True)
+class Disk:
+    """
+    How much disk the rejects of a tenant may take (`most`; None: any). They are looked at when a run begins, and again
+    after each commit that kept more, so that a batch may go past it.
+    """
+
+    reader: StateReader
+    tenant: str
+    most: int | None
+    rejected: int = 0
+
+    @classmethod
+    def of(cls, reader: StateReader, spec: TenantSpec, key: ObjectKey) -> Disk:
+        """As earlier runs left it; `Stalled` (SYN864) where nothing is left."""
+        quota = spec.quotas.spool
+        found = cls(reader, key.tenant, units.size(quota) if quota is not None else None)
+        found._look()
+        return found
+
+    def advance(self, rejected: int) -> None:
+        """Hears how many records the run has set aside; `Stalled` (SYN864) where they take too much."""
+        if rejected > self.rejected:
+            self.rejected = rejected
+            self._look()
+
+    def _look(self) -> None:
+        if self.most is None or (taken := self.reader.rejects_size(self.tenant)) < self.most:
+            return
+        raise Stalled(
+            f"rejects of tenant {self.tenant} take {taken:,} bytes, and its quota allows {self.most:,}",
+            code="SYN864",
+            help="Find out why so much is rejected: `syncline runs rejects`. What allows more: spec.quotas.spool.",
         )

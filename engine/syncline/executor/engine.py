@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.admission import admitted, tenant_spec
 from syncline.executor.applied import Applied, read_applied
+from syncline.executor.key_age import renew_key
 from syncline.executor.opening import Opener, bind_columns
 from syncline.executor.outcome import outcome
 from syncline.executor.progress import Progress
@@ -87,7 +88,9 @@ class Engine:
                     code="SYN707",
                     help="Remove spec.suspend and apply, or wait for its end.",
                 )
-            with admitted(self.facilities.store, tenant_spec(applied.desired, work.key.tenant), work.key):
+            tenant = tenant_spec(applied.desired, work.key.tenant)
+            with admitted(self.facilities.store, tenant, work.key):
+                renew_key(self.facilities, tenant, work.key.tenant)
                 return self._executed(Run(self, lease, work, applied, item, progress))
 
     def _executed(self, run: Run) -> RunResult:

@@ -166,6 +166,13 @@ def network_of(
     return Network(account, tenant, Rule(*units.rate(quota)) if quota else None, egress, proxies)
 
 
+def spool_quota(desired: Desired, tenant: str) -> int | None:
+    """Most bytes of disk that a tenant's quota allows; None where nothing bounds it."""
+    declared = desired.find("", "Tenant", tenant) if tenant else None
+    quota = declared.spec.quotas.spool if declared is not None and isinstance(declared.spec, TenantSpec) else None
+    return units.size(quota) if quota is not None else None
+
+
 def _unheard(text: str) -> None:
     del text
 
@@ -213,4 +220,5 @@ def instance_of(
         keep=keep,
         home=settings.home,
         tokens=tokens,
+        spool=spool_quota(desired, secret.tenant),
     )

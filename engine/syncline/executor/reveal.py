@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from syncline.executor.facilities import open_facilities
+from syncline.executor.roles import Right, demand
 from syncline.mapping.keyed import revealed
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
@@ -22,6 +23,7 @@ def reveal(settings: Settings, tenant: str, values: Sequence[str], form: str) ->
     That they were asked for, and how many, is recorded first. `Invalid` (SYN811) where one of them can't be turned back
     with the tenant's key, or the tenant has none.
     """
+    demand(settings, tenant, Right.unseal)
     with open_facilities(settings) as facilities:
         if not facilities.keys.exists(tenant):
             raise Invalid(

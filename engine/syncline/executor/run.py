@@ -15,7 +15,7 @@ import polars as pl
 
 from syncline.audit.records import run_key
 from syncline.executor.absence import absence_of
-from syncline.executor.admission import DailyRows, tenant_spec
+from syncline.executor.admission import DailyRows, Disk, tenant_spec
 from syncline.executor.adopting import take_over
 from syncline.executor.anonymity import Groups
 from syncline.executor.checkpoint import Checkpoint
@@ -316,10 +316,12 @@ class Run:
 
         tenant = tenant_spec(self.applied.desired, self.flow.key.tenant)
         daily = DailyRows.of(self.facilities.store, tenant, self.flow.key)
+        disk = Disk.of(self.facilities.store, tenant, self.flow.key)
 
         def advanced(counts: Counts, size: int) -> None:
             self.progress.advanced(counts, size / total if total else None)
             daily.advance(counts.written - start.counts.written)
+            disk.advance(counts.rejected)
 
         # One that was killed between its end and telling it has nothing left to read.
         with read_ahead(

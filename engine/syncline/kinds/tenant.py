@@ -24,6 +24,10 @@ HostPattern = Annotated[
 Protection = Literal["drop", "mask", "hash", "tokenize", "preserve", "generalize"]
 
 
+#: What somebody is to a tenant; see `Access`.
+Role = Literal["viewer", "operator", "engineer", "security", "admin"]
+
+
 class Residency(Spec):
     """Data of these classes may flow only to integrations in these regions."""
 
@@ -103,7 +107,8 @@ class Quotas(Spec):
         str | None,
         Field(
             pattern=r"^\d+(Ki|Mi|Gi)$",
-            description="Most disk for spool and rejects, in binary units: 10Gi. This version doesn't enforce it.",
+            description="Most disk, in binary units such as 10Gi: for the rejects that are kept of all its runs, and "
+            "for what one packed file unpacks to while it is read. A run that would need more stops.",
         ),
     ] = None
 
@@ -131,15 +136,20 @@ class Egress(Spec):
 
 
 class Access(Spec):
-    """Roles, and networks that a tenant is reached from. This version doesn't enforce it."""
+    """
+    Who may do what with the tenant by commands. What Git declares and a daemon starts needs no role: who may change
+    that is the repository's business.
+    """
 
     roles: Annotated[
-        dict[Literal["viewer", "operator", "engineer", "security", "admin"], tuple[str, ...]],
-        Field(description="Users and groups by the role that they have."),
+        dict[Role, tuple[str, ...]],
+        Field(
+            description="Who has which role: names as the audit log has them (SYNCLINE_ACTOR, else the account), or "
+            "'@group' for a group of the system. A viewer sees how it stands; an operator runs besides; an engineer "
+            "sees records besides; security opens what is sealed, answers requests of people and cares for keys, and "
+            "sees; an admin may do all. Empty: everybody may do all."
+        ),
     ] = {}
-    cidrs: Annotated[
-        tuple[str, ...], Field(description="Networks that may reach the API for this tenant: 10.0.0.0/8; empty: all.")
-    ] = ()
 
 
 class Hold(Spec):
@@ -161,11 +171,15 @@ class Hold(Spec):
 
 
 class Keys(Spec):
-    """The tenant's data-encryption keys. This version doesn't replace them by age."""
+    """The keys that seal what is kept of the tenant as a whole, such as tokens. Each run's rejects have one of their own."""
 
-    rotation: Annotated[Duration, Field(description="Age at which a data key is to be replaced, such as 365d.")] = (
-        "365d"
-    )
+    rotation: Annotated[
+        Duration | None,
+        Field(
+            description="Age at which another key seals, from the tenant's next run on, such as 365d. What was sealed "
+            "before opens as before. Absent: one key seals for good."
+        ),
+    ] = None
 
 
 class TenantSpec(Spec):
@@ -204,11 +218,11 @@ class TenantSpec(Spec):
         Egress, Field(description="Which hosts its flows may reach over HTTP; by default, any that is public.")
     ] = Egress.model_construct()
     access: Annotated[
-        Access, Field(description="Who may do what, and from which networks. This version doesn't enforce it.")
+        Access, Field(description="Who may do what by commands; absent: everybody who has the home folder.")
     ] = Access.model_construct()
-    keys: Annotated[
-        Keys, Field(description="Age of its data-encryption keys. This version doesn't replace them by age.")
-    ] = Keys.model_construct()
+    keys: Annotated[Keys, Field(description="When another key seals what is kept of it; absent: never.")] = (
+        Keys.model_construct()
+    )
     holds: Annotated[
         tuple[Hold, ...], Field(description="Legal holds: what `syncline privacy erase` leaves, and certifies as held.")
     ] = ()

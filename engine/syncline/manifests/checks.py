@@ -75,16 +75,9 @@ def _auth(spec: AuthConfigSpec) -> Iterator[Problem]:
 
 
 def _tenant(spec: TenantSpec) -> Iterator[Problem]:
-    for position, text in enumerate(spec.access.cidrs):
-        try:
-            ipaddress.ip_network(text)
-        except ValueError as error:
-            yield Problem(
-                "SYN216",
-                (*SPEC, "access", "cidrs", position),
-                f"{text!r} is not a network: {error}",
-                expected="an address with a prefix length, such as 10.0.0.0/8 or 2001:db8::/32",
-            )
+    for name, patterns in (("allow", spec.egress.allow), ("private", spec.egress.private), ("deny", spec.egress.deny)):
+        for position, text in enumerate(patterns):
+            yield from _network(text, (*SPEC, "egress", name, position))
     for position, rule in enumerate(spec.classes):
         if not rule.allow and not rule.deny:
             yield Problem(
@@ -96,6 +89,20 @@ def _tenant(spec: TenantSpec) -> Iterator[Problem]:
     yield from _zone(spec.changes.time_zone, (*SPEC, "changes", "timeZone"))
     yield from _windows(spec.changes.windows, (*SPEC, "changes", "windows"))
     yield from _looks(spec.drift)
+
+
+def _network(text: str, path: Path) -> Iterator[Problem]:
+    """That a pattern of hosts with a prefix length is a network."""
+    try:
+        if "/" in text:
+            ipaddress.ip_network(text)
+    except ValueError as error:
+        yield Problem(
+            "SYN216",
+            path,
+            f"{text!r} is not a network: {error}",
+            expected="an address with a prefix length, such as 10.0.0.0/8 or 2001:db8::/32",
+        )
 
 
 def _policy(spec: PolicySpec) -> Iterator[Problem]:

@@ -71,6 +71,7 @@ class Action(StrEnum):
     privacy_lift = "privacy.lift"
     retention_delete = "retention.delete"
     value_reveal = "value.reveal"
+    access_deny = "access.deny"
     tenant_certify = "tenant.certify"
     tenant_export = "tenant.export"
     tenant_delete = "tenant.delete"
@@ -184,6 +185,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.privacy_lift: _Class(*_API, 99, "Lift"),
     Action.retention_delete: _Class(*_API, 4, "Delete"),
     Action.value_reveal: _Class(*_API, 2, "Read"),
+    Action.access_deny: _Class(*_API, 99, "Refuse"),
     Action.tenant_certify: _Class(*_API, 99, "Certify"),
     Action.tenant_export: _Class(*_API, 2, "Read"),
     Action.tenant_delete: _Class(*_API, 4, "Delete"),

@@ -30,6 +30,15 @@ def rate(text: str) -> tuple[int, float]:
     return int(count), _PER[unit]
 
 
+def size(text: str) -> int:
+    """Bytes of `10Gi`, in binary units; ValueError otherwise."""
+    found = re.fullmatch(r"(\d+)(Ki|Mi|Gi)", text)
+    if found is None:
+        msg = f"{text!r} is not a size: expected a number with Ki, Mi or Gi, such as 10Gi"
+        raise ValueError(msg)
+    return int(found[1]) * {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}[found[2]]
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
     """A bound given as a share of a whole (`1%`) or as a count (`500`)."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.executor.facilities import open_facilities
+from syncline.executor.roles import Right, demand
 from syncline.model.event import Action
 from syncline.secrets import ring_file
 from syncline.secrets.kek import Where
@@ -66,6 +67,7 @@ def rotate_keys(settings: Settings, to: str) -> Rotated:
 
 def destroy_key(settings: Settings, tenant: str) -> bool:
     """Destroys a tenant's data key for good; whether there was one. The log names the tenant."""
+    demand(settings, tenant, Right.unseal)
     with open_facilities(settings) as facilities:
         if not facilities.keys.exists(tenant):
             return False

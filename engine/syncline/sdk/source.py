@@ -74,7 +74,8 @@ class Instance:
     may hold idle connections of earlier uses; `network` is what an HTTP client may reach and use. `home` is the
     resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a destination without
     transactions keeps its checkpoints; None for sources. `tokens(basis)` keeps the token that the servers of its
-    AuthConfig give (None: it doesn't outlive the connector).
+    AuthConfig give (None: it doesn't outlive the connector). `spool` is the most bytes of disk that unpacking one file
+    may take (None: any).
 
     Example: what a runtime's `open_source(instance, request)` takes out of it:
 
@@ -96,6 +97,7 @@ class Instance:
     tokens: Callable[[str], TokenStore] | None = None
     home: Path | None = None
     ledger: Ledger | None = None
+    spool: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

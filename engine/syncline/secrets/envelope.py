@@ -3,6 +3,7 @@
     keys/kek                     the first key-encryption key; `ring_file.py` tells of those that follow it
     keys/tenants/NAME.key        the tenant's data key, wrapped; destroying it makes what was sealed with it unreadable
     keys/parts/NAME/….key        data keys of parts (a run's rejects), wrapped by the tenant's, under keyed hashes
+    keys/seals/NAME/….key        keys that seal in its place, by age (`seal_keys.py`), wrapped by it
     keys/destroyed/ID            when the data key of that ID was destroyed
 
 A sealed blob is `SYE1`, the data key's ID (8 bytes), a nonce (12), ciphertext and tag. What it belongs to (a path such
@@ -13,7 +14,7 @@ data key is good for 2**32 blobs; seal a batch at a time, not a record.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -37,13 +38,18 @@ class Envelope:
     id: bytes = field(repr=False)
     _cipher: AESGCM = field(repr=False, compare=False)
     _destroyed: Callable[[bytes], str] = field(repr=False, compare=False)
+    _former: Mapping[bytes, AESGCM] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, tenant: str, key: bytes, destroyed: Callable[[bytes], str]) -> Envelope:
-        """The envelope of a data key; `destroyed` says when the key of an ID was, '' where it wasn't."""
+    def of(cls, tenant: str, key: bytes, destroyed: Callable[[bytes], str], former: Sequence[bytes] = ()) -> Envelope:
+        """
+        The envelope of a key, which seals; it opens what `former` keys sealed as well. `destroyed` says when the key of
+        an ID was, '' where it wasn't.
+        """
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        return cls(tenant, key_id(key), AESGCM(derive(key, b"seal")), destroyed)
+        opening = {key_id(old): AESGCM(derive(old, b"seal")) for old in former}
+        return cls(tenant, key_id(key), AESGCM(derive(key, b"seal")), destroyed, opening)
 
     def seal(self, plaintext: bytes, aad: str) -> bytes:
         """Encrypt, bound to `aad`: what the data is and where it belongs."""
@@ -59,12 +65,13 @@ class Envelope:
         if len(blob) < _HEADER + TAG_SIZE or header[: len(MAGIC)] != MAGIC:
             raise self._unreadable(aad, "it is not sealed data of this version, or was cut")
         sealer = header[len(MAGIC) : -NONCE_SIZE]
-        if sealer != self.id:
+        cipher = self._cipher if sealer == self.id else self._former.get(sealer)
+        if cipher is None:
             if when := self._destroyed(sealer):
                 raise self._unreadable(aad, f"the data key that sealed it was destroyed on {when}", code="SYN823")
             raise self._unreadable(aad, "the data key that sealed it is not here: it was destroyed or replaced")
         try:
-            return self._cipher.decrypt(header[-NONCE_SIZE:], memoryview(blob)[_HEADER:], _associated(header, aad))
+            return cipher.decrypt(header[-NONCE_SIZE:], memoryview(blob)[_HEADER:], _associated(header, aad))
         except InvalidTag:
             raise self._unreadable(aad, "it was changed, or belongs elsewhere") from None
 

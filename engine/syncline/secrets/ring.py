@@ -18,6 +18,7 @@ from syncline.secrets.envelope import Envelope, derive, key_id
 from syncline.secrets.kek import Kek, Where, place_of
 from syncline.secrets.kek_file import FIRST
 from syncline.secrets.part_key import PartKeys
+from syncline.secrets.seal_keys import SealKeys
 from syncline.secrets.wrapped_key import Wrapped
 
 _SHARED: Final = "_shared"
@@ -58,8 +59,22 @@ class KeyRing:
         """
         key = self._data_key(tenant)
         if part:
-            key = self._parts(tenant, key).key(part)
-        return Envelope.of(tenant, key, self._when_destroyed)
+            return Envelope.of(tenant, self._parts(tenant, key).key(part), self._when_destroyed)
+        *former, newest = (key, *self._seals(tenant, key).read())
+        return Envelope.of(tenant, newest, self._when_destroyed, former)
+
+    def renew(self, tenant: str, age: dt.timedelta, now: dt.datetime) -> bool:
+        """
+        Has another key seal for the tenant from now on, where the one that does is that old or none was made yet;
+        whether one was made. What was sealed before opens as before, and hashes stay what they are.
+        """
+        seals = self._seals(tenant, self._data_key(tenant))
+        with ring_file.alone(self._where.folder):
+            known = seals.age(now)
+            if known is not None and known < age:
+                return False
+            seals.make(now)
+            return True
 
     def opening(self, tenant: str, part: str) -> Envelope:
         """
@@ -120,13 +135,16 @@ class KeyRing:
             parts = self._parts(tenant, key)
             key, path = parts.key(part), parts.path(part)
         now = dt.datetime.now(dt.UTC).date().isoformat()
+        sealing = [] if part else self._seals(tenant, key).read()
         note = json.dumps({"tenant": tenant, "kind": "part" if part else "tenant", "destroyed": now})
         with ring_file.alone(self._where.folder):  # a rotation would put it back
-            key_file.create(self._where.folder / "destroyed" / key_id(key).hex(), note.encode())
+            for gone in (key, *sealing):
+                key_file.create(self._where.folder / "destroyed" / key_id(gone).hex(), note.encode())
             self._unwrapped.clear()
             key_file.destroy(path)
         if not part:  # of no use without the tenant's key
-            shutil.rmtree(self._where.folder / "parts" / path.stem, ignore_errors=True)
+            for name in ("parts", "seals"):
+                shutil.rmtree(self._where.folder / name / path.stem, ignore_errors=True)
         return True
 
     def _when_destroyed(self, id: bytes) -> str:  # noqa: A002 - the field's word
@@ -142,6 +160,9 @@ class KeyRing:
 
     def _parts(self, tenant: str, key: bytes) -> PartKeys:
         return PartKeys(self._where.folder / "parts" / (tenant or _SHARED), key)
+
+    def _seals(self, tenant: str, key: bytes) -> SealKeys:
+        return SealKeys(self._where.folder / "seals" / (tenant or _SHARED), key)
 
     def _data_key(self, tenant: str) -> bytes:
         path = self._path(tenant)

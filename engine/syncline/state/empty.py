@@ -110,6 +110,9 @@ class EmptyState:
     ) -> tuple[Occurrence, ...]:
         return ()
 
+    def rejects_size(self, tenant: str) -> int:  # noqa: ARG002 - the protocol's
+        return 0
+
     def rows_since(self, tenant: str, hour: str) -> int:  # noqa: ARG002 - the protocol's
         return 0
 

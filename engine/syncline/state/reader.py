@@ -197,6 +197,12 @@ class SqlReader:
                 connection.execute(select(func.coalesce(func.sum(metrics.c.value), 0)).where(*mine)).scalar_one()
             )
 
+    def rejects_size(self, tenant: str) -> int:
+        sealed = select(func.coalesce(func.sum(func.length(tables.rejects.c.blob)), 0))
+        mine = sealed.join(tables.runs, tables.runs.c.id == tables.rejects.c.run).where(tables.runs.c.tenant == tenant)
+        with self._database.read() as connection:
+            return int(connection.execute(mine).scalar_one())
+
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         values: dict[str, dict[str, float]] = {}
         with self._database.read() as connection:

@@ -248,6 +248,9 @@ class StateReader(Protocol):
     def rows_since(self, tenant: str, hour: str) -> int:
         """How many rows a tenant's runs wrote that ended in that hour (its begin, RFC 3339 UTC) or later."""
 
+    def rejects_size(self, tenant: str) -> int:
+        """Bytes of all rejects that are kept of a tenant, as they are sealed."""
+
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         """Counters of an object by the hour, newest first; a week of them unless told otherwise."""
 

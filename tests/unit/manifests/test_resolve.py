@@ -398,15 +398,17 @@ def test_upsert_needs_a_key():
     assert findings(append) == []
 
 
-def test_features_without_effect():
-    """What the language has and this version leaves out is a warning that names it."""
-    found = resolved(
-        BASE.replace("spec: {}", "spec: {quotas: {concurrentRuns: 2, spool: 10Gi}}"),
-    ).diagnostics
+def test_what_a_tenant_declares_is_executed():
+    """Quotas, access and keys of a tenant are findings no more: each has its effect."""
+    tenant = "spec: {quotas: {concurrentRuns: 2, spool: 10Gi}, access: {roles: {viewer: [ada]}}, keys: {rotation: 90d}}"
+    assert resolved(BASE.replace("spec: {}", tenant)).diagnostics == ()
 
-    assert [(d.code, d.severity, d.message) for d in found] == [
-        ("SYN241", Severity.warning, "this version doesn't execute the quota spool, so it has no effect"),
-    ]
+
+def test_a_network_of_egress_is_one():
+    """Host bits in a network are a finding, wherever hosts are listed; a host name isn't taken for a network."""
+    for name in ("allow", "private", "deny"):
+        text = f"spec: {{egress: {{{name}: [10.1.2.3/8, 10.0.0.0/8, api.example.com]}}}}"
+        assert [d.code for d in load_text(BASE.replace("spec: {}", text), "a.yaml").diagnostics] == ["SYN216"]
 
 
 OAUTH = "type: oauth2, grant: client_credentials, clientId: a, clientSecret: {secretRef: {provider: env, key: K}}"

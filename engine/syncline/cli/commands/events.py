@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 
 import click
 
@@ -32,11 +31,11 @@ def events(app: App, name: str | None, tenant: str | None, limit: int, form: str
     The newest 10,000 events are kept. The audit log is the evidence, and keeps everything: `syncline audit`.
     """
     from syncline.cli.output.statuses import event_data, render_events
-    from syncline.state.open import open_reader
+    from syncline.executor.roles import view
 
     settings = app.settings()
     last = 0
-    with closing(open_reader(settings.state_url)) as reader:
+    with view(settings) as reader:
         key = None
         if name is not None:
             from syncline.cli.names import find_object

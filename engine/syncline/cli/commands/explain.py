@@ -51,14 +51,13 @@ def explain(app: App, topic: str, form: str) -> Exit:
 
 
 def _object(app: App, name: str, form: str) -> Exit:
-    from contextlib import closing
 
     from syncline.cli.names import find_object
     from syncline.cli.output.explained import explained_data, render_explained
+    from syncline.executor.roles import view
     from syncline.reconciler.explain import explain as explained
-    from syncline.state.open import open_reader
 
-    with closing(open_reader(app.settings().state_url)) as reader:
+    with view(app.settings()) as reader:
         known = {o.key for o in reader.objects()} | set(reader.statuses())
         found = explained(reader, find_object(name, known))
     now = dt.datetime.now(dt.UTC)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import click
 
 from syncline.cli.app import App, pass_app
@@ -38,14 +36,14 @@ def notifications(
     """
     from syncline.cli.names import find_object
     from syncline.cli.output.notifications import message_data, render_messages
-    from syncline.state.open import open_reader
+    from syncline.executor.roles import view
 
     if test:
         if name is None:
             raise click.UsageError("--test needs the SUBSCRIPTION to test.")
         return _test(app, name, tenant or "")
     settings = app.settings()
-    with closing(open_reader(settings.state_url)) as reader:
+    with view(settings) as reader:
         key = None
         if name is not None:
             known = {o.key for o in reader.objects()} | {m.key for m in reader.messages(limit=10_000)}

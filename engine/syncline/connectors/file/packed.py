@@ -14,10 +14,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
-from syncline.connectors.file.places.place import Place
+from syncline.connectors.file.places.place import Place, Room
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.spool import Spool, Spooled
 from syncline.kinds.stream import PACKED, Packing
@@ -96,15 +96,15 @@ def way(found: Found, packing: Packing) -> Packing:
     return PACKED.get(PurePosixPath(found.file).suffix.lower(), "none")
 
 
-def _unpacked(file: OpenFile, found: Found, folder: Path | None, packing: Packing) -> OpenFile:
+def _unpacked(file: OpenFile, found: Found, room: Room, packing: Packing) -> OpenFile:
     if packing == "none":
         return file
     if not file.size:
         raise _damaged(found.name, "it is empty, which nothing packed is")
-    spool = Spool(folder)
+    spool = Spool(room.folder)
     try:
         with _damage(found.name), _reading(file, found, packing) as reading:
-            size = _copy(reading, spool, file.size, found.name)
+            size = _copy(reading, spool, file.size, found.name, room.most)
     except BaseException:
         spool.close()
         raise
@@ -143,7 +143,7 @@ class _Borrowed(io.RawIOBase):
         return self._file.read(size)
 
 
-def _copy(reading: _Reading, spool: Spool, packed: int, name: str) -> int:
+def _copy(reading: _Reading, spool: Spool, packed: int, name: str, most: int | None) -> int:
     size = 0
     while piece := reading.read(_STEP):
         size += len(piece)
@@ -152,6 +152,12 @@ def _copy(reading: _Reading, spool: Spool, packed: int, name: str) -> int:
                 f"{name} unpacks to more than {min(MAX_BYTES, packed * MAX_RATIO):,} bytes",
                 code="SYN492",
                 help="It looks like a bomb, and was not unpacked further. If it is none, unpack it beforehand.",
+            )
+        if most is not None and size > most:
+            raise Stalled(
+                f"{name} unpacks to more than the {most:,} bytes of disk that the tenant's quota allows",
+                code="SYN864",
+                help="Raise spec.quotas.spool of the tenant, or have the file come in smaller parts.",
             )
         _written(spool, piece, name)
     _written(spool, b"", name)

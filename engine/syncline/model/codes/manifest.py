@@ -241,8 +241,8 @@ _SCHEMA: tuple[Code, ...] = (
         "not a network",
         "A network is written as an address without host bits and a prefix length (CIDR).",
         "Write the network's first address and its length.",
-        bad="cidrs: [10.1.2.3/8]",
-        good="cidrs: [10.0.0.0/8]",
+        bad="egress: {private: [10.1.2.3/8]}",
+        good="egress: {private: [10.0.0.0/8]}",
     ),
     Code(
         "SYN217",
@@ -391,12 +391,6 @@ _SCHEMA: tuple[Code, ...] = (
         "The language has this feature, and this version doesn't execute it. A run would do something else than "
         "what is declared, so it is refused.",
         "Declare it another way for now.",
-    ),
-    Code(
-        "SYN241",
-        "no effect yet",
-        "The language has this feature, and this version leaves it out. Everything else of the manifest works.",
-        "Keep it if you know; don't rely on it.",
     ),
     Code(
         "SYN250",

@@ -45,4 +45,18 @@ CODES: tuple[Code, ...] = (
         "An archive is sealed for public keys of age (X25519), which begin with age1.",
         "Give a key as `age-keygen -y` prints it.",
     ),
+    Code(
+        "SYN864",
+        "no disk left of the quota",
+        "The rejects that are kept of the tenant's runs take as much disk as its quota allows (spec.quotas.spool), or "
+        "a packed file would unpack to more. The run was stopped after a commit, and goes on from there.",
+        "Find out why so much is rejected, or raise the quota.",
+    ),
+    Code(
+        "SYN865",
+        "not this person's to do",
+        "The tenant declares who may do what by commands (spec.access.roles), and who acts has no role that may do "
+        "this. The refusal is in the audit log.",
+        "Ask somebody with the role that the message names, or have the role given by a commit.",
+    ),
 )

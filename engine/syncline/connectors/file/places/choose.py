@@ -36,7 +36,7 @@ def place_of(instance: Instance, *, trial: bool = False) -> Place:
         )
     match scheme:
         case "":
-            return Local(root_of(instance), instance.home)
+            return Local(root_of(instance), instance.home, instance.spool)
         case "s3" if queue := str(instance.config.get("queue") or ""):
             from syncline.connectors.file.places.notified import Notified
 

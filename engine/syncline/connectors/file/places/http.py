@@ -33,7 +33,7 @@ class Http:
         streams = instance.integration.streams if isinstance(instance.integration, IntegrationSpec) else {}
         self._names = [name for stream in streams.values() for name in stream.patterns]
         self._web = Web(instance, transport)
-        self.spool = spool_of(instance.home)
+        self.spool = spool_of(instance.home, instance.spool)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Invalid (SYN450) for names with wildcards, (SYN451) for what leaves the root."""

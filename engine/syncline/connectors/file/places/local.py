@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from syncline.connectors.file.folder import locate, matching
-from syncline.connectors.file.places.place import bounded, spool_of
+from syncline.connectors.file.places.place import Room, bounded, spool_of
 from syncline.connectors.file.position import OpenFile
 
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """The files below `root`. `home` is Syncline's own folder, which is never entered, and where files are unpacked."""
+    """The files below `root`. `home` is Syncline's own folder, which is never entered, and where files are
+    unpacked, each to `most` bytes.
+    """
 
     root: Path
     home: Path | None = None
+    most: int | None = None
 
     @property
-    def spool(self) -> Path | None:
+    def spool(self) -> Room:
         """Syncline's own folder, where there is one."""
-        return spool_of(self.home)
+        return spool_of(self.home, self.most)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Raises what `folder.matching` does."""

@@ -20,7 +20,7 @@ from syncline.connectors.file.places.s3 import S3
 from syncline.connectors.file.places.sqs import Message, Queue
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from syncline.connectors.file.places.place import Room
 
     from syncline.connectors.file.position import OpenFile
     from syncline.sdk.source import Instance
@@ -57,7 +57,7 @@ class Notified:
         self._sizes: dict[str, int | None] = {}
 
     @property
-    def spool(self) -> Path | None:
+    def spool(self) -> Room:
         """See `Place`."""
         return self._objects.spool
 

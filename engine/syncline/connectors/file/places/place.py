@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -13,12 +14,20 @@ from syncline.model.errors import Invalid
 MAX_FILES = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Disk for unpacking: in a folder (None: where the system puts such files), with so many bytes for a file."""
+
+    folder: Path | None = None
+    most: int | None = None
+
+
 class Place(Protocol):
     """A place with files. Names are relative to its root, `/` between folders."""
 
     @property
-    def spool(self) -> Path | None:
-        """The folder where what has to be unpacked is put, without a name; None: where the system puts such files."""
+    def spool(self) -> Room:
+        """Where what has to be unpacked is put, without a name, and how much of it."""
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """Names of the files that patterns match, sorted by code point; Invalid (SYN450) where there are none."""
@@ -44,9 +53,9 @@ class Fed(Place, Protocol):
         """What a file has is committed."""
 
 
-def spool_of(home: Path | None) -> Path | None:
-    """The `spool` of a place, where Syncline's own folder is `home`: None where there is none yet."""
-    return home if home is not None and home.is_dir() else None
+def spool_of(home: Path | None, most: int | None) -> Room:
+    """The `spool` of a place, where Syncline's own folder is `home`, which may not be there yet."""
+    return Room(home if home is not None and home.is_dir() else None, most)
 
 
 def bounded(names: Sequence[str], patterns: Sequence[str], where: str) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class S3:
         self._web = Web(instance, transport)
         self._bucket = f"{self._web.base}/{quote(parts.netloc)}"
         self._sizes: dict[str, int] = {}
-        self.spool = spool_of(instance.home)
+        self.spool = spool_of(instance.home, instance.spool)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Objects whose names end in `/` stand for folders and are left out."""

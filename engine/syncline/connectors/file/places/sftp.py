@@ -49,7 +49,7 @@ class Sftp:
         self._open: tuple[paramiko.Transport, paramiko.SFTPClient] | None = None
         self._sizes: dict[str, int] = {}
         self._listed = 0
-        self.spool = spool_of(instance.home)
+        self.spool = spool_of(instance.home, instance.spool)
 
     def matching(self, patterns: Sequence[str]) -> tuple[str, ...]:
         """See `Place`. Links to files below the root count; links to folders aren't followed."""

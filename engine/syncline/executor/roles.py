@@ -1,0 +1,177 @@
+"""Who may do what with a tenant by commands: its applied `access.roles` decide, and evidence tells of refusals.
+
+A person is who the audit log says acts, and the groups of the system's account. That keeps people to their part; it is
+no fence against somebody who may read the keys in the home folder, for which there are the rights of files.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from syncline.executor.facilities import open_facilities
+from syncline.kinds.tenant import Role, TenantSpec
+from syncline.manifests.load import from_document
+from syncline.model.errors import Denied
+from syncline.model.event import Action, EventOutcome
+from syncline.model.key import ObjectKey
+from syncline.state.open import open_reader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncline.executor.recorder import Recorder
+    from syncline.model.condition import Occurrence, Status
+    from syncline.model.outbox import Message
+    from syncline.settings import Settings
+    from syncline.state.store import AppliedObject, RunRecord, StateReader
+
+
+class Right(Enum):
+    """Something that may be done, for people."""
+
+    see = "see how it stands"
+    run = "run its flows"
+    read = "read its records"
+    unseal = "open what is sealed, or care for its keys"
+
+
+#: Which roles have a right.
+MAY: Final[dict[Right, tuple[Role, ...]]] = {
+    Right.see: ("viewer", "operator", "engineer", "security", "admin"),
+    Right.run: ("operator", "engineer", "admin"),
+    Right.read: ("engineer", "admin"),
+    Right.unseal: ("security", "admin"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who acts: a name, and groups as manifests write them (`@ops`)."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+
+    @classmethod
+    def here(cls, settings: Settings) -> Person:
+        """Who the audit log says acts, and the groups that this process has."""
+        return cls(settings.actor, frozenset(_groups(os.getgroups())))
+
+    @classmethod
+    def of_uid(cls, uid: int, name: str) -> Person:
+        """Who an account of this machine says acts (nobody else: itself), with the account's groups."""
+        try:
+            account = pwd.getpwuid(uid)
+        except KeyError:
+            return cls(name or f"uid {uid}")
+        groups = os.getgrouplist(account.pw_name, account.pw_gid)
+        return cls(name or account.pw_name, frozenset(_groups(groups)))
+
+    def may(self, roles: Mapping[Role, tuple[str, ...]], right: Right) -> bool:
+        """Whether one of the roles that it has gives the right. Where nobody has a role, everybody may."""
+        mine = {self.name, *self.groups}
+        return not any(roles.values()) or any(mine & set(roles.get(role, ())) for role in MAY[right])
+
+
+def _groups(ids: list[int]) -> Iterator[str]:
+    for number in ids:
+        with suppress(KeyError):
+            yield f"@{grp.getgrgid(number).gr_name}"
+
+
+def demand(settings: Settings, tenant: str, right: Right) -> None:
+    """`Denied` (SYN865), and evidence of that, where who acts here may not do something with a tenant."""
+    if not tenant:
+        return
+    with closing(open_reader(settings.state_url)) as reader:
+        roles = _roles(reader.object(ObjectKey("", "Tenant", tenant)))
+    if Person.here(settings).may(roles, right):
+        return
+    with open_facilities(settings) as facilities:
+        refuse(facilities.recorder, Person.here(settings), tenant, roles, right)
+
+
+def refuse(
+    recorder: Recorder, person: Person, tenant: str, roles: Mapping[Role, tuple[str, ...]], right: Right
+) -> None:
+    """Raises `Denied` (SYN865) unless a person has a right, once the log tells of it."""
+    if person.may(roles, right):
+        return
+    key = ObjectKey("", "Tenant", tenant)
+    event = recorder.event(
+        Action.access_deny, outcome=EventOutcome.denied, key=key, person=person.name, right=right.name
+    )
+    recorder.record([event])
+    *others, last = MAY[right]
+    raise Denied(
+        f"{person.name} may not {right.value}, of tenant {tenant}",
+        code="SYN865",
+        help=f"Who may has the role {', '.join(others)} or {last} in spec.access.roles of the tenant.",
+    )
+
+
+def _roles(applied: AppliedObject | None) -> Mapping[Role, tuple[str, ...]]:
+    spec = from_document(applied.document).spec if applied is not None else None
+    return spec.access.roles if isinstance(spec, TenantSpec) else {}
+
+
+@contextmanager
+def view(settings: Settings) -> Iterator[StateReader]:
+    """The state as who acts here may see it: tenants that they have no role in aren't there."""
+    with closing(open_reader(settings.state_url)) as reader:
+        person = Person.here(settings)
+        shared = [applied for applied in reader.objects("") if applied.key.kind == "Tenant"]
+        hidden = frozenset(one.key.name for one in shared if not person.may(_roles(one), Right.see))
+        yield cast("StateReader", _View(reader, hidden)) if hidden else reader
+
+
+class _View:
+    """A reader without what is a hidden tenant's. What isn't about objects is as it is."""
+
+    def __init__(self, reader: StateReader, hidden: frozenset[str]) -> None:
+        self._reader = reader
+        self._hidden = hidden
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+    def _sees(self, key: ObjectKey) -> bool:
+        return key.tenant not in self._hidden and not (key.kind == "Tenant" and key.name in self._hidden)
+
+    def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
+        return tuple(one for one in self._reader.objects(tenant) if self._sees(one.key))
+
+    def object(self, key: ObjectKey) -> AppliedObject | None:
+        return self._reader.object(key) if self._sees(key) else None
+
+    def statuses(self, keys: Any = None) -> dict[ObjectKey, Status]:
+        return {key: status for key, status in self._reader.statuses(keys).items() if self._sees(key)}
+
+    def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
+        asked = limit
+        while True:
+            some = self._reader.runs(key, asked)
+            found = tuple(run for run in some if self._sees(run.key))[:limit]
+            if len(found) == limit or len(some) < asked:
+                return found
+            asked *= 4
+
+    def run(self, run_id: str) -> RunRecord | None:
+        found = self._reader.run(run_id)
+        return found if found is not None and self._sees(found.key) else None
+
+    def events(
+        self, key: ObjectKey | None = None, tenant: str | None = None, after: int = 0, limit: int = 50
+    ) -> tuple[Occurrence, ...]:
+        found = self._reader.events(key, tenant, after, 10_000)
+        return tuple(event for event in found if self._sees(event.key))[-limit:]
+
+    def messages(self, key: ObjectKey | None = None, tenant: str | None = None, limit: int = 50) -> tuple[Message, ...]:
+        found = self._reader.messages(key, tenant, 10_000)
+        return tuple(message for message in found if self._sees(message.key))[-limit:]
