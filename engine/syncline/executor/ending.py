@@ -91,7 +91,7 @@ def finish(
     store.finish_run(
         run.record,
         None if run.work.parent else done.dumps(),
-        {"runs": 1, **moved(run.counted, done.counts), **run.opener.counted()},
+        {"runs": 1, "elapsed": seconds, **moved(run.counted, done.counts), **run.opener.counted()},
     )
     run.progress.finished(done.counts, seconds)
     return RunResult(run.record, receipt)

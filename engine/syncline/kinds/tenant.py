@@ -182,6 +182,15 @@ class Keys(Spec):
     ] = None
 
 
+class Statistics(Spec):
+    """Whether, and among how many, the tenant is counted in figures over all tenants."""
+
+    join: Annotated[bool, Field(description="Whether it is counted in figures over all tenants.")] = True
+    among: Annotated[
+        int, Field(ge=3, description="Fewest tenants that a figure with this one in it must have; the largest counts.")
+    ] = 5
+
+
 class TenantSpec(Spec):
     """A tenant: whose data it is, where it may be, and what binds it."""
 
@@ -223,6 +232,9 @@ class TenantSpec(Spec):
     keys: Annotated[Keys, Field(description="When another key seals what is kept of it; absent: never.")] = (
         Keys.model_construct()
     )
+    statistics: Annotated[
+        Statistics, Field(description="How it is counted in figures over all tenants, which never tell its own.")
+    ] = Statistics.model_construct()
     holds: Annotated[
         tuple[Hold, ...], Field(description="Legal holds: what `syncline privacy erase` leaves, and certifies as held.")
     ] = ()

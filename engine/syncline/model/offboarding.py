@@ -92,3 +92,6 @@ class Tenants(Protocol):
 
     def delete(self, tenant: str, table: str, keep: Iterable[ObjectKey] = ()) -> int:
         """Deletes a tenant's rows of a table, but for those of `keep`; how many. Durable when it returns."""
+
+    def totals(self, start: str, end: str) -> list[tuple[str, str, str, float]]:
+        """Sums of counters over hours from `start` to before `end`: tenant, kind of object, counter, value."""

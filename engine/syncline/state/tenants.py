@@ -174,6 +174,16 @@ class SqlTenants:
             self._database.overwrite(connection)
             return connection.execute(delete(found).where(mine(tenant, tuple(keep)))).rowcount
 
+    def totals(self, start: str, end: str) -> list[tuple[str, str, str, float]]:
+        """Sums of counters over hours from `start` to before `end`: tenant, kind of object, counter, value."""
+        m = tables.metrics
+        by = (m.c.tenant, m.c.kind, m.c.counter)
+        query = (
+            select(*by, func.sum(m.c.value)).where(m.c.period >= start, m.c.period < end).group_by(*by).order_by(*by)
+        )
+        with self._database.read() as connection:
+            return [(tenant, kind, name, float(value)) for tenant, kind, name, value in connection.execute(query)]
+
     def _pages(self, table: Table, mine: ColumnElement[bool]) -> Iterator[dict[str, Any]]:
         """Rows in the order of their key, without columns of bytes; so many are in memory at a time."""
         key = list(table.primary_key.columns)

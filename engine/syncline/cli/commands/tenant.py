@@ -11,6 +11,7 @@ _ENTRIES = (
     Entry("Commands", "onboard", "syncline.cli.commands.tenant_onboard:onboard"),
     Entry("Commands", "certify", "syncline.cli.commands.tenant_onboard:certify"),
     Entry("Commands", "offboard", "syncline.cli.commands.tenant_offboard:offboard"),
+    Entry("Commands", "statistics", "syncline.cli.commands.tenant_statistics:statistics"),
 )
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncline.cli.output.table import render_table
 from syncline.cli.output.text import plural, visible
+from syncline.tenancy.statistics import COUNTERS
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
     from syncline.model.offboarding import LeavingStep, Offboarding
     from syncline.tenancy.certification import Certified, Tried
     from syncline.tenancy.offboarding import Expected
+    from syncline.tenancy.statistics import Statistics
 
 
 def render_tried(tried: Tried, paint: Paint) -> str:
@@ -71,3 +74,16 @@ def render_left(done: Offboarding, paint: Paint) -> str:
     if failed:
         return f"{paint.red('Not finished')}: {plural(failed, 'destination')} to do. Run it again, or add --give-up.\n"
     return f"{paint.yellow('Held')}: what legal holds cover stays. Run it again when they have ended.\n"
+
+
+def render_statistics(found: Statistics, paint: Paint) -> str:
+    """Figures of a month; what isn't told is a dash."""
+    kinds = sorted({kind for by_kind in found.kinds.values() for kind in by_kind})
+    rows = []
+    for name in COUNTERS:
+        cells = [found.totals.get(name), *(found.kinds.get(name, {}).get(kind) for kind in kinds)]
+        rows.append((name, *("-" if cell is None else f"{cell:,.0f}" for cell in cells)))
+    who = "too few tenants to tell" if found.tenants is None else plural(found.tenants, "tenant")
+    head = ("FIGURE", "ALL", *(kind.upper() for kind in kinds))
+    right = frozenset(range(1, len(head)))
+    return f"{found.month}, {who}\n\n{render_table(head, rows, paint, right=right)}"

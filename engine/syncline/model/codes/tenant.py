@@ -59,4 +59,11 @@ CODES: tuple[Code, ...] = (
         "this. The refusal is in the audit log.",
         "Ask somebody with the role that the message names, or have the role given by a commit.",
     ),
+    Code(
+        "SYN866",
+        "no month that is over",
+        "Figures over all tenants are told of whole months that are over: from two figures of parts of one, what ran "
+        "in between would follow.",
+        "Name a month that is over, such as 2026-10, or leave it out for the last one.",
+    ),
 )
