@@ -107,8 +107,8 @@ class Quotas(Spec):
         str | None,
         Field(
             pattern=r"^\d+(Ki|Mi|Gi)$",
-            description="Most disk, in binary units such as 10Gi: for the rejects that are kept of all its runs, and "
-            "for what one packed file unpacks to while it is read. A run that would need more stops.",
+            description="Most disk, such as 10Gi, for the rejects that are kept of all its runs, and for what one "
+            "packed file unpacks to while it is read. A run that needs more stops.",
         ),
     ] = None
 
@@ -139,15 +139,16 @@ class Access(Spec):
     """
     Who may do what with the tenant by commands. What Git declares and a daemon starts needs no role: who may change
     that is the repository's business.
+
+    A viewer sees how it stands; an operator runs besides; an engineer looks at records besides; security sees, opens
+    what is sealed, answers requests of people and cares for keys; an admin may do all.
     """
 
     roles: Annotated[
         dict[Role, tuple[str, ...]],
         Field(
-            description="Who has which role: names as the audit log has them (SYNCLINE_ACTOR, else the account), or "
-            "'@group' for a group of the system. A viewer sees how it stands; an operator runs besides; an engineer "
-            "sees records besides; security opens what is sealed, answers requests of people and cares for keys, and "
-            "sees; an admin may do all. Empty: everybody may do all."
+            description="Who has which role: names that the audit log has (SYNCLINE_ACTOR, else the account), or "
+            "'@group' for a group of the system. Empty: everybody may do all."
         ),
     ] = {}
 
