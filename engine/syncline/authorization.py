@@ -90,10 +90,12 @@ def stored(settings: Settings) -> tuple[Stored, ...]:
     """The tokens in the state. Nothing is changed, and no server is asked."""
     from contextlib import closing
 
+    from syncline.executor.roles import hidden
     from syncline.state.open import open_reader
 
+    unseen = hidden(settings)
     with closing(open_reader(settings.state_url)) as reader:
-        found = reader.tokens()
+        found = [token for token in reader.tokens() if token.key.tenant not in unseen]
     return tuple(_stored(settings, token) for token in found)
 
 

@@ -55,9 +55,12 @@ def erase(settings: Settings, tenant: str, subject: Subject, told: Callable[[Era
 def listed(settings: Settings, tenant: str, limit: int) -> tuple[Erasure, ...]:
     """Requests of a tenant (all, for an empty name), newest first."""
     from syncline.executor.facilities import open_facilities
+    from syncline.executor.roles import hidden
 
+    unseen = hidden(settings)
     with open_facilities(settings) as facilities:
-        return facilities.store.erasures().listed(tenant, limit)
+        found = facilities.store.erasures().listed(tenant, limit)
+    return tuple(request for request in found if request.tenant not in unseen)
 
 
 def find(settings: Settings, request: str) -> Erasure:
@@ -66,7 +69,9 @@ def find(settings: Settings, request: str) -> Erasure:
     from syncline.executor.facilities import open_facilities
 
     with open_facilities(settings) as facilities:
-        return found(facilities, request)
+        known = found(facilities, request)
+    workflow.demand(settings, known.tenant, "unseal")
+    return known
 
 
 def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, message: str) -> Erasure:
@@ -74,6 +79,7 @@ def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, messa
     from syncline.executor.erasure import acknowledge as acknowledged
     from syncline.executor.facilities import open_facilities
 
+    find(settings, request)
     with open_facilities(settings) as facilities:
         return acknowledged(facilities, request, key, by, message)
 
@@ -81,9 +87,12 @@ def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, messa
 def suppressions(settings: Settings, tenant: str, limit: int) -> tuple[Suppression, ...]:
     """Who isn't to come back to a tenant (all, for an empty name), newest first; those that were lifted as well."""
     from syncline.executor.facilities import open_facilities
+    from syncline.executor.roles import hidden
 
+    unseen = hidden(settings)
     with open_facilities(settings) as facilities:
-        return facilities.store.suppressions().listed(tenant, limit)
+        found = facilities.store.suppressions().listed(tenant, limit)
+    return tuple(one for one in found if one.tenant not in unseen)
 
 
 def lift(settings: Settings, request: str, by: str, reason: str) -> Suppression:
@@ -91,6 +100,7 @@ def lift(settings: Settings, request: str, by: str, reason: str) -> Suppression:
     from syncline.executor.facilities import open_facilities
     from syncline.executor.suppress import lift as lifted
 
+    find(settings, request)
     with open_facilities(settings) as facilities:
         return lifted(facilities, request, by, reason)
 
@@ -119,6 +129,7 @@ def certificate(settings: Settings, request: str) -> bytes:
     from syncline.executor.erasure import find as found
     from syncline.executor.facilities import open_facilities
 
+    find(settings, request)
     with open_facilities(settings) as facilities:
         return certified(facilities, found(facilities, request))
 

@@ -443,8 +443,10 @@ def approve(settings: Settings, made: Plan, key: Path, days: float, *, renew: bo
 def export_snapshot(settings: Settings) -> bytes:
     """A signed snapshot of the state as it is now."""
     from syncline.executor.facilities import open_facilities
+    from syncline.executor.roles import demand_all
     from syncline.reconciler.signed import export
 
+    demand_all(settings)
     with open_facilities(settings) as facilities:
         return export(facilities)
 
@@ -495,12 +497,15 @@ def _heal(running: Engine, key: ObjectKey) -> None:
 def drifting(settings: Settings) -> tuple[ObjectKey, ...]:
     """What is applied and can be looked at: flows, and what else `syncline drift` compares."""
     from syncline.executor.applied import read_applied
+    from syncline.executor.roles import hidden
     from syncline.reconciler.look import looked_at
     from syncline.state.open import open_reader
 
+    unseen = hidden(settings)
     with closing(open_reader(settings.state_url)) as reader:
         applied = read_applied(reader)
-        return tuple(sorted([*applied.flows, *looked_at(applied, reader)]))
+        found = sorted([*applied.flows, *looked_at(applied, reader)])
+    return tuple(key for key in found if key.tenant not in unseen and not (key.kind == "Tenant" and key.name in unseen))
 
 
 def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Made, ObjectKey, tuple[str, ...]]:

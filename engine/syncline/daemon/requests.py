@@ -120,9 +120,10 @@ class RunRequests:
             return {"refused": "not this daemon's"}
         try:
             with asked.watched() as halt:
-                key = self._find(request.name, engine.applied().objects, request.tenant)
-                spec = tenant_spec(engine.applied().desired, key.tenant)
-                person = Person.of_uid(uid, request.actor)
+                desired, person = engine.applied().desired, Person.of_uid(uid, request.actor)
+                seen = [key for key in engine.applied().objects if person.sees(desired, key)]
+                key = self._find(request.name, seen, request.tenant)
+                spec = tenant_spec(desired, key.tenant)
                 refuse(engine.facilities.recorder, person, key.tenant, spec.access.roles, Right.run)
                 work = Work(key, full_refresh=request.full_refresh, asked=f"uid {uid}", halt=halt)
                 return self._receipt(engine.run(work, asked))

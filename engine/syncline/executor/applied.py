@@ -48,7 +48,7 @@ class Applied:
         """An applied sync or import; `Invalid` with a suggestion where there is none."""
         found = self.flows.get(key)
         if found is None:
-            near = difflib.get_close_matches(str(key), [str(k) for k in self.flows], 1)
+            near = difflib.get_close_matches(str(key), [str(k) for k in self.flows if k.tenant == key.tenant], 1)
             raise Invalid(
                 f"{key} is not applied" + (f"; did you mean {near[0]}?" if near else ""),
                 code="SYN630",

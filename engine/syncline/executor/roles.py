@@ -7,14 +7,17 @@ no fence against somebody who may read the keys in the home folder, for which th
 from __future__ import annotations
 
 import grp
+import json
 import os
 import pwd
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from syncline.executor.admission import tenant_spec
 from syncline.executor.facilities import open_facilities
 from syncline.kinds.tenant import Role, TenantSpec
 from syncline.manifests.load import from_document
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncline.executor.recorder import Recorder
+    from syncline.manifests.desired import Desired
     from syncline.model.condition import Occurrence, Status
     from syncline.model.outbox import Message
     from syncline.settings import Settings
@@ -36,10 +40,10 @@ if TYPE_CHECKING:
 class Right(Enum):
     """Something that may be done, for people."""
 
-    see = "see how it stands"
-    run = "run its flows"
-    read = "read its records"
-    unseal = "open what is sealed, or care for its keys"
+    see = "see how a tenant stands"
+    run = "run flows of a tenant"
+    read = "read records of a tenant"
+    unseal = "open what is sealed of a tenant, or care for its keys"
 
 
 #: Which roles have a right.
@@ -72,6 +76,11 @@ class Person:
             return cls(name or f"uid {uid}")
         groups = os.getgrouplist(account.pw_name, account.pw_gid)
         return cls(name or account.pw_name, frozenset(_groups(groups)))
+
+    def sees(self, desired: Desired, key: ObjectKey) -> bool:
+        """Whether an object is of no tenant, or of one that it may see."""
+        name = key.name if key.kind == "Tenant" else key.tenant
+        return not name or self.may(tenant_spec(desired, name).access.roles, Right.see)
 
     def may(self, roles: Mapping[Role, tuple[str, ...]], right: Right) -> bool:
         """Whether one of the roles that it has gives the right. Where nobody has a role, everybody may."""
@@ -109,8 +118,9 @@ def refuse(
     )
     recorder.record([event])
     *others, last = MAY[right]
+    whose = f"tenant {tenant}" if person.may(roles, Right.see) else "one of the tenants"
     raise Denied(
-        f"{person.name} may not {right.value}, of tenant {tenant}",
+        f"{person.name} may not {right.value}: {whose}",
         code="SYN865",
         help=f"Who may has the role {', '.join(others)} or {last} in spec.access.roles of the tenant.",
     )
@@ -121,14 +131,39 @@ def _roles(applied: AppliedObject | None) -> Mapping[Role, tuple[str, ...]]:
     return spec.access.roles if isinstance(spec, TenantSpec) else {}
 
 
+def hidden(settings: Settings) -> frozenset[str]:
+    """The applied tenants that who acts here has no role in."""
+    with closing(open_reader(settings.state_url)) as reader:
+        return _hidden(reader, Person.here(settings))
+
+
+def tells_of(event: Mapping[str, Any], tenants: frozenset[str]) -> bool:
+    """Whether an entry of the log is about one of these tenants, or names one in what it says."""
+    about = str(event["unmapped"].get("object") or "")
+    kind, _, name = about.partition("/")
+    if event["metadata"].get("tenant_uid") in tenants or kind in tenants or (kind == "Tenant" and name in tenants):
+        return True
+    said = json.dumps(event["unmapped"].get("details", {}))
+    return any(re.search(rf"(?<![\w-]){re.escape(tenant)}(?![\w-])", said) for tenant in tenants)
+
+
+def demand_all(settings: Settings) -> None:
+    """`Denied` (SYN865) unless who acts here may see every tenant: for what shows all of them at once."""
+    for tenant in sorted(hidden(settings)):
+        demand(settings, tenant, Right.see)
+
+
+def _hidden(reader: StateReader, person: Person) -> frozenset[str]:
+    shared = [applied for applied in reader.objects("") if applied.key.kind == "Tenant"]
+    return frozenset(one.key.name for one in shared if not person.may(_roles(one), Right.see))
+
+
 @contextmanager
 def view(settings: Settings) -> Iterator[StateReader]:
     """The state as who acts here may see it: tenants that they have no role in aren't there."""
     with closing(open_reader(settings.state_url)) as reader:
-        person = Person.here(settings)
-        shared = [applied for applied in reader.objects("") if applied.key.kind == "Tenant"]
-        hidden = frozenset(one.key.name for one in shared if not person.may(_roles(one), Right.see))
-        yield cast("StateReader", _View(reader, hidden)) if hidden else reader
+        unseen = _hidden(reader, Person.here(settings))
+        yield cast("StateReader", _View(reader, unseen)) if unseen else reader
 
 
 class _View:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from syncline.executor.facilities import open_facilities
-from syncline.executor.roles import Right, demand
+from syncline.executor.roles import Right, demand, hidden
 from syncline.model.event import Action
 from syncline.secrets import ring_file
 from syncline.secrets.kek import Where
@@ -40,7 +40,9 @@ def list_keys(settings: Settings) -> Keys:
     if not ring_file.read(settings.keys):
         return Keys((), ())
     ring = KeyRing(Where(settings.keys, settings.environ))
-    return Keys(ring_file.read(settings.keys), tuple(DataKey(*found) for found in ring.tenants()))
+    unseen = hidden(settings)
+    data = tuple(DataKey(tenant, kek) for tenant, kek in ring.tenants() if tenant not in unseen)
+    return Keys(ring_file.read(settings.keys), data)
 
 
 def rotate_keys(settings: Settings, to: str) -> Rotated:

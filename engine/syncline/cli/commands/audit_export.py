@@ -29,8 +29,10 @@ def export(app: App, out: Path, proofs: tuple[int, ...]) -> Exit:
     """Write the log, its key and a verifier of one short file into a zip that an auditor can check offline."""
     from syncline import workflow
     from syncline.audit.export import export as bundle
+    from syncline.executor.roles import demand_all
 
     settings = app.settings()
+    demand_all(settings)
     fetcher, key = open_log(settings, None)
     buffer = io.BytesIO()
     policy = settings.witnesses.read_bytes() if witness_policy(settings, None) is not None else None

@@ -33,10 +33,14 @@ def show(app: App, limit: int, subject: str | None, action: str | None, form: st
     from collections import deque
 
     from syncline.cli.output.audit_text import render_entries
+    from syncline.executor.roles import hidden, tells_of
 
     chosen: deque[tuple[int, dict[str, Any]]] = deque(maxlen=limit)
+    unseen = hidden(app.settings())
     for index, entry in enumerate(entries_of(app.settings())):
         event = json.loads(entry)
+        if unseen and tells_of(event, unseen):
+            continue
         about = event["unmapped"].get("object") if isinstance(event.get("unmapped"), dict) else None
         if subject in {None, about} and action in {None, event["metadata"]["event_code"]}:
             chosen.append((index, event))

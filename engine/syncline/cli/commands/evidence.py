@@ -49,10 +49,12 @@ def export(app: App, name: str, first: dt.datetime, last: dt.datetime, out: Path
     """
     from syncline import workflow
     from syncline.cli.output.compliance import render_compliance, render_pack
+    from syncline.executor.roles import demand_all
 
     settings = app.settings()
     if not settings.audit.is_dir():
         raise no_log(settings)
+    demand_all(settings)
     pack = workflow.make_evidence(settings, name, _span(first, last), render_compliance)
     write_file(out, pack.data, private=True)
     if page is not None:

@@ -59,10 +59,12 @@ def offboard(
     Exit code 1 while something is left to do, 3 while something is held.
     """
     from syncline.cli.output.tenants import render_expected, render_left, render_step
+    from syncline.executor.roles import demand_all
     from syncline.tenancy.offboarding import Wanted, expect
     from syncline.tenancy.offboarding import offboard as taken
 
     settings = app.settings()
+    demand_all(settings)
     if not yes:
         found = expect(settings, name, revision)
         app.say(render_expected(found, app.paint))
