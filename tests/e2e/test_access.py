@@ -146,7 +146,11 @@ def test_another_key_seals_by_age(tmp_path):
     settings = lived_in(tmp_path, "suspend: {reason: x, until: 2020-01-01}")
     first = workflow.run(settings, house.FLOW, progress=Silent()).record.id
     before = KeyRing.open(settings.keys)
-    rejects, blob, former = list(workflow.rejects(settings, first)), before.seal("acme", b"t", "t"), before.envelope("acme")
+    rejects, blob, former = (
+        list(workflow.rejects(settings, first)),
+        before.seal("acme", b"t", "t"),
+        before.envelope("acme"),
+    )
     (tmp_path / "tenant.yaml").write_text(house.TENANT.replace("spec: {", "spec: {keys: {rotation: 365d}, "))
     workflow.apply(settings)
     for _ in range(2):

@@ -172,7 +172,7 @@ class Hold(Spec):
 
 
 class Keys(Spec):
-    """The keys that seal what is kept of the tenant as a whole, such as tokens. Each run's rejects have one of their own."""
+    """The keys that seal what is kept of the tenant, such as tokens. Each run's rejects have one of their own."""
 
     rotation: Annotated[
         Duration | None,
