@@ -21,7 +21,6 @@ from syncline.connectors.file.places.sqs import Message, Queue
 
 if TYPE_CHECKING:
     from syncline.connectors.file.places.place import Room
-
     from syncline.connectors.file.position import OpenFile
     from syncline.sdk.source import Instance
 
