@@ -21,6 +21,7 @@ import psycopg
 from repositories import TENANT, W1, WAREHOUSE
 
 from syncline import workflow
+from syncline.daemon.memory import few_pools
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.settings import read_settings
@@ -76,6 +77,7 @@ def timed(engine: Engine, flows: tuple[ObjectKey, ...], at_once: int) -> tuple[f
 
 
 if __name__ == "__main__":
+    few_pools()  # as a daemon does
     folder, csv, url = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     rows = int(sys.argv[4]) if len(sys.argv) > 4 else 200_000
     repository(folder, csv, url.replace("postgres:x@", ""), rows)
