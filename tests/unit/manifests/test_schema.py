@@ -71,7 +71,7 @@ def test_units_have_patterns():
     share = schema["Guards"]["properties"]["maxRejects"]["anyOf"][0]
 
     assert share["type"] == ["string", "integer"]
-    assert re.search(schema["Keys"]["properties"]["rotation"]["pattern"], "1h30m")
+    assert re.search(schema["Keys"]["properties"]["rotation"]["anyOf"][0]["pattern"], "1h30m")
 
 
 def test_one_kind():
