@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.recorded_migrations import recorded_migrations
 from tests.servers import mariadb_server, postgres_database, postgres_server, shared_folder
 
 if TYPE_CHECKING:
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 # The same examples in every run, on every machine: a property that fails once fails again.
 settings.register_profile("syncline", derandomize=True, database=None, deadline=None)
 settings.load_profile("syncline")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _migrations_once() -> Iterator[None]:
+    """The migrations run once a process: see `tests/recorded_migrations.py`."""
+    with recorded_migrations():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,19 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from syncline.model.key import ObjectKey
+from syncline.state import schema as versions
 from syncline.state.database import Database, open_postgresql, open_sqlite
 from syncline.state.open import open_store
 from syncline.state.schema import HEAD, REVISIONS, SCRIPTS, migrate, ready
 from syncline.state.tables import metadata
+from tests.recorded_migrations import Recorder
+
+
+@pytest.fixture(autouse=True)
+def _migrated(monkeypatch) -> None:
+    """Here the migrations run themselves, not their record."""
+    if isinstance(versions._upgrade, Recorder):
+        monkeypatch.setattr(versions, "_upgrade", versions._upgrade.upgrade)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
