@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -23,7 +24,7 @@ from syncline.sdk.conformance_partitions import (
 )
 from syncline.sdk.source import Source
 from tests.api_server import Asked, Reply, api_server
-from tests.rest_streams import instance, source
+from tests.rest_streams import FakeClock, instance, source
 
 STREAMS = """
 streams:
@@ -154,6 +155,64 @@ def test_rest_sources_keep_the_promises_of_partitions(case: PartitionedCase, che
 def test_they_keep_the_promises_of_sources(case: PartitionedCase, width, check):
     """The checks of all sources hold for partitions as well, one at a time and several."""
     check(lambda: case.open(width))
+
+
+WINDOWS = """
+streams:
+  orgs: {get: /orgs, records: "data[]", key: [id], schema: {properties: {id: {type: integer}}}}
+  items:
+    for: {each: orgs, as: org}
+    get: /orgs/{{ org.id }}/report
+    records: data[]
+    key: [org.id, day, id]
+    page: {cursor: next, into: query.cursor}
+    cursor: {type: date, start: "2026-01-01", into: {query.day: start}, windows: {every: 1d, columns: {day: start}}}
+    schema: {properties: {id: {type: integer}}}
+"""
+
+
+class Reports:
+    """An API of reports by day, below orgs, whose rows carry no date: three a day, in pages of two."""
+
+    def __init__(self) -> None:
+        self.orgs = [1, 2, 3]
+        self.clock = dt.datetime(2026, 1, 4, tzinfo=dt.UTC).timestamp()
+
+    def __call__(self, asked: Asked) -> Reply:
+        if asked.path == "/orgs":
+            return Reply({"data": [{"id": org} for org in self.orgs]})
+        start = int(asked.query.get("cursor", 0))
+        return Reply({"data": [{"id": n} for n in range(3)][start : start + 2], "next": None if start else "2"})
+
+    def grow(self) -> None:
+        """A day is over, and there is an org whose days nobody has read."""
+        self.clock += 86_400
+        self.orgs.append(len(self.orgs) + 1)
+
+    def case(self, url: str) -> PartitionedCase:
+        def opened(width: int) -> Source:
+            made = instance(WINDOWS, url=url, integration={"limits": {"concurrency": width}})
+            return source(made, incremental=True, batch_rows=2, clock=FakeClock(self.clock))
+
+        return PartitionedCase(opened, lambda record: record["org"]["id"], self.orgs.reverse, self.grow)
+
+
+@pytest.mark.parametrize("check", PARTITION_CHECKS, ids=lambda check: check.__name__)
+def test_windows_keep_the_promises_of_partitions(check):
+    """Windows below a parent: killed anywhere each record arrives, and each partition goes on with its own window."""
+    reports = Reports()
+    with api_server(reports) as api:
+        check(reports.case(api.url))
+
+
+@pytest.mark.parametrize("check", conformance.SOURCE_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("width", [1, 3])
+def test_windows_keep_the_promises_of_sources(width, check):
+    """The checks of all sources hold for windows as well."""
+    reports = Reports()
+    with api_server(reports) as api:
+        case = reports.case(api.url)
+        check(lambda: case.open(width))
 
 
 @dataclass

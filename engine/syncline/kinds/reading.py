@@ -84,18 +84,69 @@ class Page(Spec):
     ] = "next"
 
 
+class DateWindows(Spec):
+    """Windows of a calendar that a stream is read for one by one, where its records carry no date of their own."""
+
+    every: Annotated[
+        str,
+        Field(
+            pattern=r"^[1-9]\d{0,3}(h|d|w|mo)$",
+            description="Length of a window: hours, days, weeks or calendar months: 1d, 1w, 1mo, 3mo. Days begin at "
+            "midnight in `timeZone`, months with their first day, weeks on the day of the week that start is.",
+        ),
+    ]
+    columns: Annotated[
+        dict[Identifier, Literal["start", "end"]],
+        Field(
+            min_length=1,
+            description="Fields of each record that say which window it was read for: {day: start}. Texts in ISO 8601; "
+            "templates, keys and mappings know them too.",
+        ),
+    ]
+    lookback: Annotated[
+        int,
+        Field(
+            ge=0, le=1_000, description="How many of the last whole windows are read again, as figures are corrected."
+        ),
+    ] = 0
+    delay: Annotated[
+        Duration | None,
+        Field(description="Time after its end until a window's data is complete; it isn't read before."),
+    ] = None
+    time_zone: Annotated[str, Field(description="Time zone (IANA name) in which windows begin and end.")] = "UTC"
+    end: Annotated[
+        Literal["included", "excluded"] | None,
+        Field(
+            description="Whether the end that is asked for is the window's last day (of timestamps: second), or the "
+            "first one after it. Absent: included for type date, excluded for timestamp."
+        ),
+    ] = None
+
+
 class Cursor(Spec):
-    """How a stream is read incrementally: past the greatest value of a field, or past a token that the API gives."""
+    """How a stream is read incrementally: past the greatest value of a field, past a token that the API gives, or
+    window by window.
+    """
 
     field: Annotated[
         str,
-        Field(description="Field that grows with every change, as a dotted path: meta.updated_at. It or `marker`."),
+        Field(
+            description="Field that grows with every change, as a dotted path: meta.updated_at. It, `marker` or "
+            "`windows`."
+        ),
     ] = ""
     marker: Annotated[
         Told | None,
         Field(
             description="Where the answer gives a token for the next read, such as a sync token: JMESPath over the "
-            "body, or {header: ETag}. It needs `into`; it or `field`."
+            "body, or {header: ETag}. It needs `into`; it, `field` or `windows`."
+        ),
+    ] = None
+    windows: Annotated[
+        DateWindows | None,
+        Field(
+            description="Windows from `start` to now that it is read for, each with its columns; for records without a "
+            "date. It needs type date or timestamp; it, `field` or `marker`."
         ),
     ] = None
     type: Annotated[

@@ -391,7 +391,7 @@ def scope_fields(
     streams: Mapping[str, RestStream], stream: RestStream, around: tuple[str, ...] = (), *, grouped: bool = False
 ) -> tuple[SchemaField, ...]:
     """
-    The fields that tell what each record was read for: parents' records, outermost first, and values.
+    The fields that tell what each record was read for: parents' records, outermost first, values, and windows.
 
     A parent without a declared schema is JSON text. Where several give one name, it has the fields of all of them. Of a
     group of parents no field tells which one a record is of; with `grouped`, what templates read of them is there too.
@@ -412,6 +412,9 @@ def scope_fields(
         for field in fields:
             known = found.get(field.name)
             found[field.name] = field if known is None else _merged(known, field)
+    if stream.cursor is not None and stream.cursor.windows is not None:
+        for name in stream.cursor.windows.columns:
+            found.setdefault(name, SchemaField(name, DataType("string")))
     return tuple(found.values())
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from zoneinfo import ZoneInfo
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.auth import AuthConfigSpec
@@ -38,7 +37,9 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import names_in, texts_of
+from syncline.manifests.windows import check_windows
 from syncline.manifests.writes import declared_erase, declared_writes
+from syncline.manifests.zone import check_zone
 from syncline.model import units
 from syncline.model.manifest import Path
 from syncline.model.notice import NOTICES
@@ -86,7 +87,7 @@ def _tenant(spec: TenantSpec) -> Iterator[Problem]:
                 "the rule neither allows nor denies an integration",
                 expected="allow or deny",
             )
-    yield from _zone(spec.changes.time_zone, (*SPEC, "changes", "timeZone"))
+    yield from check_zone(spec.changes.time_zone, (*SPEC, "changes", "timeZone"))
     yield from _windows(spec.changes.windows, (*SPEC, "changes", "windows"))
     yield from _looks(spec.drift)
 
@@ -163,6 +164,7 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
         yield from _page(stream.page, (*path, "page"), read=_reads_page(stream))
     if stream.cursor is not None:
         yield from check_cursor(stream.cursor, (*path, "cursor"))
+        yield from check_windows(stream, path)
     names = stream.record_schema.properties if stream.record_schema else None
     if stream.record_schema is not None:
         yield from _schema(stream.record_schema.properties, stream.record_schema.required, (*path, "schema"))
@@ -316,7 +318,7 @@ def _mapped_field(field: MappedField, path: Path) -> Iterator[Problem]:
     if len(given) != 1:
         yield _choice(given, tuple(names), path, f"the target field {field.to!r}")
     if field.zone is not None:
-        yield from _zone(field.zone, (*path, "zone"))
+        yield from check_zone(field.zone, (*path, "zone"))
 
 
 def _mapping_test(test: MappingTest, names: list[str], path: Path) -> Iterator[Problem]:
@@ -374,7 +376,7 @@ def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
         )
     if spec.on is not None:
         yield from _on_event(spec.on)
-    yield from _zone(spec.time_zone, (*SPEC, "timeZone"))
+    yield from check_zone(spec.time_zone, (*SPEC, "timeZone"))
     yield from _repeated(list(spec.run), (*SPEC, "run"), "", "run")
     yield from _windows(spec.windows, (*SPEC, "windows"))
 
@@ -488,18 +490,3 @@ def _known(
                 expected=listed(known),
                 suggestion=nearest(name, known),
             )
-
-
-def _zone(name: str, path: Path) -> Iterator[Problem]:
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError):  # ZoneInfoNotFoundError is a KeyError; a folder's name gives an OSError
-        from zoneinfo import available_timezones
-
-        yield Problem(
-            "SYN215",
-            path,
-            f"{name!r} is not a time zone",
-            expected="a name of the IANA database, such as Europe/Berlin",
-            suggestion=nearest(name, (zone for zone in available_timezones() if "/" in zone)),
-        )

@@ -39,12 +39,13 @@ def check_partitions(spec: ConnectorSpec, name: str, path: Path) -> Iterator[Pro
 
 def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
     """What a cursor demands beyond its model."""
-    given = [n for n, there in (("field", bool(cursor.field)), ("marker", cursor.marker is not None)) if there]
+    given = [name for name in ("field", "marker", "windows") if getattr(cursor, name)]
     if not given:
-        yield Problem("SYN211", path, "a cursor needs one of field and marker")
+        yield Problem("SYN211", path, "a cursor needs one of field, marker and windows")
         return
     if len(given) > 1:
-        yield Problem("SYN211", (*path, "marker"), "a cursor can have only one of field and marker", at_key=True)
+        message = "a cursor can have only one of field, marker and windows"
+        yield Problem("SYN211", (*path, given[1]), message, at_key=True)
     if cursor.marker is not None and "start" not in cursor.into.values():
         yield Problem(
             "SYN202",
@@ -66,7 +67,7 @@ def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
             "timestamp or date",
             at_key=True,
         )
-    elif cursor.type not in _TIMES:
+    elif cursor.type not in _TIMES and cursor.windows is None:
         for field in ("window", "lookback"):
             if getattr(cursor, field):
                 message = f"a cursor of type {cursor.type} is no time, so it has no {field!r}"

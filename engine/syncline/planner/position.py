@@ -31,7 +31,7 @@ _OTHER = frozenset({"query", "headers", "record_schema", "errors", "write", "par
 #: Fields that came later: at their defaults they are left out, so that positions from before them still apply.
 _LATER: dict[str, dict[str, Any]] = {
     "page": {"total": None, "pages": None, "short": "next"},
-    "cursor": {"marker": None, "formats": [], "order": "any"},
+    "cursor": {"marker": None, "formats": [], "order": "any", "windows": None},
     "for": {"times": [], "group": None},
 }
 

@@ -2,7 +2,8 @@
 
 A cursor for all must leave nothing out of any partition, whenever it was read. For times it is the greatest cursor that
 was seen, but no later than five minutes before the pass began, so that clocks may differ by that much; for others it
-is the greatest cursor of the pass before, which was seen before this one began. What lies between is read again.
+is the greatest cursor of the pass before, which was seen before this one began. What lies between is read again. For
+windows of a calendar it is the edge of the last one that was complete when the pass began.
 """
 
 from __future__ import annotations
@@ -94,7 +95,11 @@ class Cursors:
             return None
         kind = cursor.kind
         found = self.before
-        if kind.type not in {"integer", "string"} and self.top is not None:
+        if cursor.windows is not None and self.top is not None:
+            # All partitions were read up to the last window that was complete when the pass began.
+            whole = CursorKind(kind.type).text(cursor.windows.last(cursor.windows.origin, self.began - SKEW))
+            found = min(whole, self.top, key=kind.key)
+        elif kind.type not in {"integer", "string"} and self.top is not None:
             bound = kind.of_time(self.began - SKEW)
             late = kind.key(self.top) > bound  # type: ignore[operator]  # of one type
             found = CursorKind(kind.type).text(bound) if late else self.top

@@ -62,7 +62,7 @@ class Gathered:
     def take(self, step: Step) -> None:
         """Takes in what a step of a read gave."""
         if step.page is not None:
-            self._add(step.page, step.partition)
+            self._add(step.page, step.around)
         self.malformed += step.malformed
         self.notes += step.notes
         self.unsure = self.unsure or step.unsure

@@ -8,7 +8,8 @@ Records whose cursor equals the last one may be new or may have been read; their
 that neither is lost nor read twice.
 
 A cursor may also be a token of the API's, which says nothing about records: the last one that a pass was given is what
-the next pass sends.
+the next pass sends. Or it is the edge of windows of a calendar, which records carry no sign of: it moves with each
+window that was read to its end.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ from itertools import pairwise
 from typing import Any
 
 from syncline.connectors.rest.pages import Telling, compile_telling
+from syncline.connectors.rest.partition import Values
+from syncline.connectors.rest.windows import Windows
 from syncline.kinds.reading import Cursor as CursorSpec
+from syncline.kinds.reading import DateWindows
 from syncline.model import units
 from syncline.model.errors import Invalid
 from syncline.sdk.batch import Position
@@ -39,6 +43,7 @@ class Cursor:
     """A cursor's declaration, compiled. `path` are the names that lead to its field; times are in seconds.
 
     `token`: where answers give a token instead, and then there is no path. `descending`: records come newest first.
+    `windows`: of a calendar, of which records carry no sign; there is no path then either.
     """
 
     kind: CursorKind
@@ -50,16 +55,19 @@ class Cursor:
     bounded: bool
     token: Telling | None = None
     descending: bool = False
+    windows: Windows | None = None
 
     @classmethod
     def compile(cls, spec: CursorSpec, config: dict[str, Any], names: frozenset[str]) -> Cursor:
         """Compiles a declaration; `names` are the variables that the request's templates read."""
-        if bool(spec.field) == (spec.marker is not None):
-            raise Invalid("cursor needs either field or marker", code="SYN433")
+        if bool(spec.field) + (spec.marker is not None) + (spec.windows is not None) != 1:
+            raise Invalid("cursor needs one of field, marker and windows", code="SYN433")
         start = spec.start
         if start is not None and start.startswith("config."):
             found = config.get(start.removeprefix("config."))
             start = None if found is None or found == "" else str(found)
+        if spec.windows is not None:
+            return cls._of_windows(spec, spec.windows, start)
         kind = CursorKind("string" if spec.marker else spec.type, spec.format, spec.formats)
         if start is not None:
             try:
@@ -80,6 +88,14 @@ class Cursor:
             token=compile_telling(spec.marker),
             descending=spec.order == "descending",
         )
+
+    @classmethod
+    def _of_windows(cls, spec: CursorSpec, declared: DateWindows, start: str | None) -> Cursor:
+        try:
+            windows = Windows.compile(spec, declared, start)
+        except ValueError as error:
+            raise Invalid(f"cursor.start: {start or '':.80} is no {spec.type}", code="SYN574") from error
+        return cls(windows.kind, (), start, dict(spec.into), None, 0.0, bounded=True, windows=windows)
 
 
 @dataclass(slots=True)
@@ -119,11 +135,25 @@ class Progress:
         return found | {"pass": {"page": self.page, **{k: v for k, v in bounds.items() if v}}}
 
     def bounds(self) -> dict[str, str]:
-        """`start` and `end` as requests write them, where they are known."""
+        """`start` and `end` as requests write them, where they are known; of a window its columns, too."""
         if self.cursor is None:
             return {}
+        if (edges := self._edges()) is not None and self.cursor.windows is not None:
+            return self.cursor.windows.asked(*edges)
         found = {"start": self.low, "end": self.high}
         return {name: self.cursor.kind.written(text) for name, text in found.items() if text is not None}
+
+    def window(self) -> tuple[Values, ...]:
+        """The window that is read, as what its records are read for; nothing where there are no windows."""
+        edges = self._edges()
+        return self.cursor.windows.values(*edges) if edges is not None and self.cursor and self.cursor.windows else ()
+
+    def _edges(self) -> tuple[int, int] | None:
+        """The edges of the window that is read."""
+        if self.cursor is None or self.cursor.windows is None or self.low is None or self.high is None:
+            return None
+        low, high = self.cursor.kind.key(self.low), self.cursor.kind.key(self.high)
+        return (low, high) if isinstance(low, int) and isinstance(high, int) else None
 
     def keep(self, cursors: Sequence[Found], digest: Callable[[int], str]) -> list[int]:
         """
@@ -190,6 +220,12 @@ class Progress:
     def split(self) -> None:
         """Halves the span that is asked for, because it has too many results; the other half comes after it."""
         middle: Key | None = None
+        if self.cursor is not None and self.cursor.windows is not None:
+            raise Invalid(
+                f"too many results between {self.low} and {self.high}, which is a window and can't be halved",
+                code="SYN477",
+                help="Declare shorter windows: `every` of cursor.windows.",
+            )
         if self.cursor is not None and self.low is not None and self.high is not None:
             kind = self.cursor.kind
             middle = kind.middle(kind.key(self.low), kind.key(self.high))
@@ -221,6 +257,10 @@ class Progress:
             self.page = following
             return False
         cursor = self.cursor
+        if cursor is not None and cursor.windows is not None and self.high is not None:
+            # The window is whole. One that was read again doesn't take the cursor back.
+            kind = cursor.kind
+            self.top = self.high if self.top is None or _less(kind.key(self.top), kind.key(self.high)) else self.top
         if cursor is not None and self.high and self.until and self.high != self.until:
             self.low, self.high = self.high, self._next_end(cursor, self.low, self.high, self.until)
             self.page = dict(self.first)
@@ -233,6 +273,8 @@ class Progress:
         """Where the next span ends: after twice the last one's length, as that may be half of one with too many."""
         kind = cursor.kind
         start = kind.key(high)
+        if cursor.windows is not None and isinstance(start, int):
+            return _text(kind, cursor.windows.after(start))
         end = kind.key(_window_end(cursor, start, kind.key(until)))
         if low is not None:
             # Of one type of number; a window's length is the most there is.
@@ -276,6 +318,9 @@ def foreign() -> Invalid:
 def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
     """Sets the bounds of a new pass."""
     kind = cursor.kind
+    if cursor.windows is not None:
+        _bound_windows(progress, cursor.windows, now)
+        return
     progress.low = progress.base if progress.base is not None else cursor.start
     progress.high = progress.until = None
     if progress.base is not None and cursor.lookback:
@@ -285,6 +330,16 @@ def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
         progress.high = progress.until = _text(kind, until)
         if cursor.window is not None and progress.low is not None:
             progress.high = _window_end(cursor, kind.key(progress.low), until)
+
+
+def _bound_windows(progress: Progress, windows: Windows, now: float) -> None:
+    """Sets the bounds of a new pass over windows, which has ended at once where none is complete."""
+    base = None if progress.base is None else windows.kind.key(progress.base)
+    low = windows.first(base if isinstance(base, int) else None)
+    until = windows.last(low, now)
+    progress.low, progress.high = _text(windows.kind, low), _text(windows.kind, windows.after(low))
+    progress.until = _text(windows.kind, until)
+    progress.ended = low == until
 
 
 def _window_end(cursor: Cursor, low: Key, until: Key) -> str:

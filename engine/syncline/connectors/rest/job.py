@@ -24,7 +24,7 @@ from syncline.connectors.rest.partition import WHOLE, Partition
 from syncline.connectors.rest.passes import PageRead, Pass
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.rules import compile_rules, for_people, loose
-from syncline.connectors.rest.tree import Step, Use
+from syncline.connectors.rest.tree import Step, Use, nothing_left
 from syncline.connectors.rest.trial import whole
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
@@ -172,6 +172,9 @@ class JobReading:
                 yield Step(position, last=True)
                 return
         progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
+        if nothing_left(progress, position):
+            yield Step(progress.position(), last=True)
+            return
         if leftover is not None:
             yield Step(progress.position())
         job: dict[str, Any] | None = position.get("job")

@@ -19,7 +19,7 @@ from syncline.connectors.rest.incremental import (
     record_digest,
 )
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
-from syncline.connectors.rest.partition import WHOLE, Partition
+from syncline.connectors.rest.partition import WHOLE, Partition, Values
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.sample import sample_of
 from syncline.sdk.batch import Malformed, Position, Span
@@ -45,7 +45,7 @@ class PageRead:
 
     `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left
     out, or that are marked as deleted. `breach`: how all of its records break the contract. `notes` say what was wrong
-    with it and accepted all the same. `unsure`: as of a `Batch`.
+    with it and accepted all the same. `unsure`: as of a `Batch`. `window`: of a calendar, that it was read for.
     """
 
     records: list[Any]
@@ -59,6 +59,7 @@ class PageRead:
     breach: Breach | None = None
     notes: tuple[str, ...] = ()
     unsure: str = ""
+    window: tuple[Values, ...] = ()
 
     @property
     def judged(self) -> int:
@@ -85,6 +86,7 @@ class Pass:
     _pager: Pager = field(init=False)
     _drift: Drift | None = field(init=False, default=None)
     _sent: tuple[State, Request] | None = field(init=False, default=None)
+    _window: tuple[Values, ...] | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._pager = self.listing.pages.pager()
@@ -113,6 +115,7 @@ class Pass:
                 restarts += 1
                 self._pager = self.listing.pages.pager()
                 progress.restart(self.now())
+                self._window = None
                 self.notice(f"{self.listing.name}: the API no longer knew the cursor, so everything was read again")
 
     def skip(self) -> None:
@@ -169,12 +172,15 @@ class Pass:
         if self.listing.contract is not None and (records or bad):
             kept = PageRecords(records, rows, bad)
             breach = self.listing.contract.breach(kept, self.listing.decoding, self._drift, answer.document, place)
+        window = self._window = self.progress.window() if self._window is None else self._window
         self._turn(following)
         spans, position = spans_of(place, rows), progress.position()
         size, last = len(answer.body), progress.ended
         notes = (f"{place}{asked}: {answer.note}",) if answer.note else ()
         unsure = f"{place}{asked} was passed over (status {answer.withheld})" if answer.withheld else ""
-        return PageRead(records, spans, malformed, digest, size, position, last, found.skipped, breach, notes, unsure)
+        return PageRead(
+            records, spans, malformed, digest, size, position, last, found.skipped, breach, notes, unsure, window
+        )
 
     def _described(self) -> str:
         """The page that is read next, in words, beyond what the request's URL tells of it."""
@@ -186,6 +192,7 @@ class Pass:
         if self.progress.turn(following):
             self.progress.base_seen, self.progress.base = frozenset(self.progress.top_seen), self.progress.top
             self._pager = self.listing.pages.pager()
+            self._window = None
 
     def _tell_drift(self, answer: Answer, place: str) -> None:
         came, gone = self._drift.changes(answer.document) if self._drift is not None else ((), ())

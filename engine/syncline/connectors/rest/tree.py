@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from syncline.connectors.rest.fan import Fan
     from syncline.connectors.rest.fetching import Fetcher
+    from syncline.connectors.rest.incremental import Progress
     from syncline.connectors.rest.listing import Listing
     from syncline.connectors.rest.partition import Parents, Values
     from syncline.connectors.rest.trial import Trial
@@ -48,6 +49,14 @@ class Step:
     keep: bool = False
     notes: tuple[str, ...] = ()
     unsure: str = ""
+
+    @property
+    def around(self) -> Partition:
+        """What its page was read for: the partition, and the window of a calendar in it."""
+        found = self.partition
+        for values in self.page.window if self.page is not None else ():
+            found = values.within(found, 0)
+        return found
 
 
 class Reading(Protocol):
@@ -92,11 +101,19 @@ class Once:
 
     def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
         progress = self.listing.begin(position, incremental=incremental, now=self.use.now())
+        if nothing_left(progress, position):
+            yield Step(progress.position(), last=True)
+            return
         use = self.use
         ahead = self.fan is None
         reading = Pass(self.listing, use.client, progress, use.now, slots=use.slots, ahead=ahead, notice=use.notice)
         for page in self.fan.start(reading.pages()) if self.fan else reading.pages():
             yield Step(page.position, page=page, last=page.last)
+
+
+def nothing_left(progress: Progress, position: Position | None) -> bool:
+    """Whether a pass has ended as it begins, since no window is complete: its position is told of all the same."""
+    return progress.ended and "done" not in (position or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +188,10 @@ class _Unit:
         self.notes += step.page.notes
         self.unsure = self.unsure or step.page.unsure
         member = self.member
-        found = member.parents.of(member.reading.listing.decoding.frame(step.page.records), step.partition)
-        if step.partition.key != self._around or not self._runs:
-            self._around = step.partition.key
+        around = step.around
+        found = member.parents.of(member.reading.listing.decoding.frame(step.page.records), around)
+        if around.key != self._around or not self._runs:
+            self._around = around.key
             self._runs.append([])
         self._runs[-1] += [parent for parent in found if parent.key not in self.met]
 
@@ -385,6 +403,8 @@ class Each:
             return self.by(partition).steps(known, incremental=front.incremental)
         use = self.use
         progress = self.listing.begin(known, incremental=front.incremental, now=use.now())
+        if nothing_left(progress, known):
+            return iter((Step(progress.position(), last=True),))
         reading = Pass(
             self.listing, use.client, progress, use.now, partition=partition, slots=use.slots, notice=use.notice
         )

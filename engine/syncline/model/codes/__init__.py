@@ -30,6 +30,7 @@ from syncline.model.codes import (
     status,
     takeover,
     tenant,
+    windows,
     write,
 )
 from syncline.model.codes.code import Code
@@ -41,6 +42,7 @@ _AREAS = (
     review,
     connector,
     content,
+    windows,
     place,
     queue,
     policy,
