@@ -20,7 +20,9 @@ _CHUNK = 64 * 1024
 #: Unpacked bytes made at once.
 _STEP = 1024 * 1024
 _GZIP = b"\x1f\x8b"
-_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+#: How an archive begins that has no files.
+_NO_FILES = b"PK\x05\x06"
+_ZIP = (b"PK\x03\x04", _NO_FILES)
 #: Size below which the ratio isn't looked at: small texts may well be one character, repeated.
 _RATIO_FROM = 16 * 1024 * 1024
 
@@ -106,11 +108,22 @@ def unzipped(data: bytes, bounds: Bounds) -> list[Entry]:
     meter = _Meter(bounds)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
+            if not archive.infolist() and data[:4] != _NO_FILES:
+                raise zipfile.BadZipFile("its list of files is empty, and there is something before it")
+            entries = files_of(archive)
             check_entries(entries, bounds.max_entries)
             return [Entry(entry.filename, _entry(archive, entry, meter)) for entry in entries]
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as error:
         raise Again(f"the answer is damaged: its zip archive can't be read: {error}", code="SYN411") from error
+
+
+def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """The files of an archive, in its order, without folders and the resource forks of macOS. `BadZipFile` for one
+    without a name, which only damage makes.
+    """
+    if not all(entry.filename for entry in archive.infolist()):
+        raise zipfile.BadZipFile("a file in it has no name")
+    return [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
 
 
 class _Meter:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from syncline.kinds.stream import format_by_name
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, SynclineError
 from tests.contract.file_places import source
 
 TEXT = b"id,text\n" + b"".join(b"%d,line %d\n" % (n, n) for n in range(5_000))
@@ -105,6 +105,14 @@ def test_a_hostile_archive_is_refused(tmp_path, name):
     with pytest.raises(Invalid) as caught:
         read(tmp_path, "a.zip", format="csv")
     assert caught.value.code == "SYN492"
+
+
+def test_a_member_without_a_name_is_damage(tmp_path):
+    """An archive in whose list a file has no name, as no archiver writes it, is refused as damaged."""
+    (tmp_path / "a.zip").write_bytes(zipped(X=b"id\n1\n").replace(b"X", b"\0"))
+    with pytest.raises(SynclineError) as caught:
+        read(tmp_path, "a.zip", format="csv")
+    assert "no name" in caught.value.message
 
 
 def test_members_are_read_in_the_order_of_the_archive(tmp_path):

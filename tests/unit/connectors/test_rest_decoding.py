@@ -137,6 +137,13 @@ def test_files_of_an_archive_are_read_in_order():
     assert [bad.place for bad in batch.malformed] == ["GET /items#3"]
 
 
+@pytest.mark.parametrize("decode", ["json", "jsonl", "csv"])
+def test_an_archive_without_files_has_no_records(decode):
+    """An archive in which there is nothing, or only a folder, gives no record, and is no damage."""
+    for files in ([], [("folder/", "")]):
+        assert rows(read_all(f"decode: {decode}\ncompression: zip", zipped(files))) == []
+
+
 def test_gzip_is_found_by_its_first_bytes():
     """A gzip file that is served as it is, without Content-Encoding, is unpacked; `none` leaves it."""
     body = gzip.compress(b'{"id": 1}\n') + gzip.compress(b'{"id": 2}\n')
@@ -234,6 +241,8 @@ def test_xml_keeps_every_digit(records):
         ("decode: json", zipped([("../x.json", "[]")]), Invalid, "SYN492", "leave its folder"),
         ("decode: json", zipped([("/x.json", "[]")]), Invalid, "SYN492", "leave its folder"),
         ("decode: json", zipped([("a.json", "[]")])[:-30], Again, "SYN411", "zip archive"),
+        ("decode: json", zipped([("a.json", "[]")])[:-22] + zipped([]), Again, "SYN411", "list of files is empty"),
+        ("decode: json", zipped([("X", "[]")]).replace(b"X", b"\0"), Again, "SYN411", "no name"),
         ("decode: json", zipped([(f"{n}.json", "[]") for n in range(1001)]), Invalid, "SYN492", "1,000 files"),
         ("decode: json", gzip.compress(b" " * 60_000_000), Invalid, "SYN492", "500 times"),
         ("decode: json", zipped([("a.json", b" " * 60_000_000)]), Invalid, "SYN492", "500 times"),

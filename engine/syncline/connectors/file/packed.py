@@ -22,7 +22,7 @@ from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.spool import Spool, Spooled
 from syncline.kinds.stream import PACKED, Packing
 from syncline.model.errors import Invalid, Stalled
-from syncline.sdk.inflate import check_entries
+from syncline.sdk.inflate import check_entries, files_of
 
 #: How many times larger than packed a file may get, and from which size on that is looked at.
 MAX_RATIO, _RATIO_FROM = 500, 64 * 1024 * 1024
@@ -82,7 +82,7 @@ def opened(place: Place, found: Found, packing: Packing) -> Iterator[tuple[OpenF
 def _archived(place: Place, name: str) -> Iterator[Found]:
     file = place.open(name, name)
     with file.handle, _damage(name), zipfile.ZipFile(file.handle) as archive:
-        entries = [e for e in archive.infolist() if not e.is_dir() and not e.filename.startswith("__MACOSX/")]
+        entries = files_of(archive)
         check_entries(entries, MAX_MEMBERS, what=name)
         yield from [Found(f"{name}/{entry.filename}", name, entry.filename) for entry in entries]
 

@@ -74,7 +74,8 @@ class Packed(Reading):
         entries = opened(response.body, self.compression, self.bounds)
         if len(entries) == 1:
             return self._entry(entries[0], response, 0, hide)
-        parts: list[bytes | Rows] = []
+        # An archive without files has no records, which isn't the same as no content.
+        parts: list[bytes | Rows] = [] if entries else [Rows((), ())]
         first = 0
         for entry in entries:
             found = self._entry(entry, response, first, hide)
