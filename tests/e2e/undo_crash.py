@@ -26,7 +26,7 @@ from syncline.executor.work import Work
 from syncline.model.errors import SynclineError
 from syncline.model.run import UNDOING
 from tests.e2e import house
-from tests.e2e.crash import forked
+from tests.e2e.crash import forked, load
 from tests.e2e.fuse import Fuse, fused, fused_source, opener
 from tests.look import Look
 
@@ -141,6 +141,13 @@ def _reset_mariadb(url: str) -> None:
                     cursor.execute(f"INSERT INTO {name}.{table} SELECT * FROM {database}.{table}")
 
 
+def rehearsed(spec: Spec) -> list[str]:
+    """Undoes and imports again after an unbroken one; the modules that all of it took."""
+    undone(spec)
+    again(spec)
+    return sorted(sys.modules)
+
+
 def main(text: str) -> None:
     """An unbroken one, then every point."""
     spec = Spec(**json.loads(text))
@@ -148,6 +155,7 @@ def main(text: str) -> None:
     reset(spec)
     points = do(partial(once, spec, 0))[1]
     tell({"points": len(points), **do(partial(seen, spec))[1]})
+    load(do(partial(rehearsed, spec))[1])
     first = spec.first if spec.first > 0 else len(points) + spec.first
     for point in range(first, len(points) + 1, spec.stride):
         reset(spec)
