@@ -7,6 +7,7 @@ one for each point. It forks, so nothing here may use polars before it does.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from syncline import workflow
 from syncline.executor import commit
@@ -35,7 +38,7 @@ from tests.e2e.fuse import Fuse, fused, fused_source, opener
 from tests.look import Look
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from syncline.settings import Settings
 
@@ -227,6 +230,18 @@ def load(modules: list[str]) -> None:
         if name.partition(".")[0] != "__main__":
             with suppress(ImportError):
                 importlib.import_module(name)
+    for model in _models(BaseModel):
+        model.model_rebuild()  # what reads a manifest is made at its first use, in each child otherwise
+    gc.collect()
+    gc.freeze()
+
+
+def _models(base: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """Every model of the manifests."""
+    for model in base.__subclasses__():
+        yield from _models(model)
+        if model.__module__.startswith("syncline."):
+            yield model
 
 
 def tell(found: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Spec:
     """
-    What to kill: `import` or `undo`, at every `stride`-th point from `first`, or from so many before the last. `root` has a `template` of what is there
+    What to kill: `import` or `undo`, at every `stride`-th point from `first`, or from so many before the last, and near the end. `root` has a `template` of what is there
     before, whose last run is `run`; what is beside the folder is in `SCHEMA_kept`, of PostgreSQL a schema and of MariaDB a database.
     """
 
@@ -157,7 +157,8 @@ def main(text: str) -> None:
     tell({"points": len(points), **do(partial(seen, spec))[1]})
     load(do(partial(rehearsed, spec))[1])
     first = spec.first if spec.first > 0 else len(points) + spec.first
-    for point in range(first, len(points) + 1, spec.stride):
+    # One is always after the destination's commit and before the run is recorded as ended.
+    for point in sorted({*range(first, len(points) + 1, spec.stride), len(points) - 3}):
         reset(spec)
         killed = do(partial(once, spec, point))[0]
         between = do(partial(seen, spec))[1]["rows"]
