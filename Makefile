@@ -10,6 +10,9 @@ INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/docs tests/e2e tests/simulation)
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
+# pytest keeps the tests that it rewrote; without that, every process of every run takes twenty seconds to do it again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-peers simulate check bench docs wheel lock clean
 .PHONY: check-style check-format check-types check-layers check-workflows check-docs
