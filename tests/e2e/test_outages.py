@@ -6,6 +6,7 @@ import os
 import socket
 import socketserver
 import threading
+import time
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -39,19 +40,40 @@ def pumped(source: socket.socket, sink: socket.socket) -> None:
 
 
 class Line:
-    """A line to a server, on a port of its own, that can be cut and mended. Cut, it refuses and ends connections."""
+    """A line to a server, on a port of its own, that can be cut and mended. Cut, it ends connections, and new ones as
+    soon as they come; `attempts` are the times at which these did.
+    """
 
     def __init__(self, server: tuple[str, int]) -> None:
         self.port = free_port()
+        self.attempts: list[float] = []
         self._to = server
+        self._cut = True
         self._open: list[socket.socket] = []
-        self._server: socketserver.ThreadingTCPServer | None = None
+        self._server = self._listening()
 
     def mend(self) -> None:
+        self._cut = False
+
+    def cut(self) -> None:
+        self._cut = True
+        while self._open:
+            with suppress(OSError):
+                self._open.pop().shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.cut()
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _listening(self) -> socketserver.ThreadingTCPServer:
         line = self
 
         class Forward(socketserver.BaseRequestHandler):
             def handle(self) -> None:
+                if line._cut:
+                    line.attempts.append(time.monotonic())
+                    return
                 line._open.append(self.request)
                 with closing(socket.create_connection(line._to)) as server:
                     threading.Thread(target=pumped, args=(server, self.request), daemon=True).start()
@@ -61,17 +83,9 @@ class Line:
             allow_reuse_address = True
             daemon_threads = True
 
-        self._server = Server(("127.0.0.1", self.port), Forward)
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def cut(self) -> None:
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-        while self._open:
-            with suppress(OSError):
-                self._open.pop().shutdown(socket.SHUT_RDWR)
+        server = Server(("127.0.0.1", self.port), Forward)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
 
 
 @contextmanager
@@ -83,7 +97,7 @@ def line_to(url: str) -> Iterator[tuple[Line, str]]:
     try:
         yield line, urlunsplit(parts._replace(netloc=f"{login and login + '@'}127.0.0.1:{line.port}"))
     finally:
-        line.cut()
+        line.close()
 
 
 @pytest.fixture
@@ -120,6 +134,36 @@ def test_a_state_that_is_down_at_the_start_and_later_is_waited_for(root, remote,
             until(lambda: probed(port, "/readyz")[0] == 200, lambda: "\n".join(daemon.said))
             assert daemon.process.poll() is None
         assert len([o for o in Look(direct).objects() if o.key.kind == "Tenant"]) == 2
+
+
+@pytest.mark.slow
+def test_a_state_that_is_lost_is_told_at_once_and_not_stormed(root, remote, monkeypatch, postgres_server_url):
+    """
+    Down at its start and lost while it works: within a second it isn't ready, which is asked for with room for a slow
+    machine, and in a minute it tries fewer than twenty times to connect. Without a pause it would be thousands.
+    """
+    with postgres_database(postgres_server_url) as direct, line_to(direct) as (line, url):
+        monkeypatch.setenv("SYNCLINE_STATE", url)
+        port = free_port()
+        first = remote.push(UPSERT.texts)
+        with serving(root, remote, "--health", f"127.0.0.1:{port}") as daemon:
+            daemon.says("SYN615")
+            time.sleep(10)
+            assert 1 < len(line.attempts) < 10
+            line.mend()
+            daemon.says(f"{first[:12]} is applied")
+            until(lambda: probed(port, "/readyz")[0] == 200, lambda: "\n".join(daemon.said))
+
+            line.attempts.clear()
+            lost = time.monotonic()
+            line.cut()
+            until(lambda: probed(port, "/readyz")[0] == 503, lambda: "\n".join(daemon.said))
+            assert time.monotonic() - lost < 5
+            time.sleep(60)
+            assert 1 < len(line.attempts) < 20, [round(at - lost, 1) for at in line.attempts]
+            assert daemon.process.poll() is None
+            line.mend()
+            until(lambda: probed(port, "/readyz")[0] == 200, lambda: "\n".join(daemon.said))
 
 
 @pytest.mark.slow

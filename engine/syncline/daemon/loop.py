@@ -49,6 +49,8 @@ STAND_BY = 0.2
 #: Seconds before what keeps it from working is tried again: at first, and at most.
 PAUSE = 1.0
 MAX_PAUSE = 30.0
+#: Seconds before a state that it has lost is tried again at most: twelve times a minute, and soon once it is back.
+MAX_LOST = 5.0
 
 
 @dataclass(slots=True)
@@ -174,18 +176,22 @@ class Daemon:
 
     def _take_turns(self, engine: Engine, stop: threading.Event) -> None:
         """Works while it has the lease, and stands by while another daemon has it."""
+        pause = 0.0
         while not stop.is_set():
             try:
                 with engine.facilities.store.lease("daemon", ttl=self._lease) as lease:
+                    pause = 0.0
                     self._lead(engine, lease, stop)
             except Waiting as error:
                 self._watched = self._watched or _now()
                 self._say(f"{error.on} works; this daemon stands by")
+                pause = 0.0
                 stop.wait(STAND_BY)
             except Again as error:
                 self._watched = None
                 self._say(f"{error.code} {error.message}")
-                stop.wait(error.after or PAUSE)
+                pause = min(max(2 * pause, PAUSE), MAX_LOST)
+                stop.wait(error.after or pause)
 
     def _lead(self, engine: Engine, lease: Lease, stop: threading.Event) -> None:
         self.status.leading = True
