@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ from syncline.state.lease import renew
 from tests.contract.state_places import APPLIED, ORDERS, RUN, SEALED, apply
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from syncline.state.sql import SqlStore
 
 
@@ -292,3 +295,57 @@ def test_who_waits_for_a_silent_session_of_ours_ends_it(postgres_server_url, mon
         silent.close()
         cut_off.close()
         other.close()
+
+
+def test_silent_sessions_of_others_are_left_alone(postgres_server_url, monkeypatch):
+    """Who waits in vain for a row of the state ends no session of data's or of another state's, silent or not."""
+    import psycopg
+    from sqlalchemy import text
+
+    from syncline.model.errors import Again
+    from syncline.state import database
+    from tests.servers import postgres_database
+
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
+    with postgres_database(postgres_server_url) as url:
+        one, other = database.open_postgresql(url, "public"), database.open_postgresql(url, "other")
+        with one.write() as connection:
+            connection.execute(text("CREATE TABLE held AS SELECT 1 AS number"))
+        with psycopg.connect(url, application_name="syncline") as data, other.engine.connect() as another:
+            data.execute("UPDATE held SET number = 2")
+            another.execute(text("SELECT 1"))
+            with pytest.raises(Again, match="is busy: another session has held a row"), one.write() as connection:
+                connection.execute(text("UPDATE held SET number = 3"))
+            assert data.execute("SELECT number FROM held").fetchone() == (2,)
+            assert another.execute(text("SELECT 1")).scalar() == 1
+        one.close()
+        other.close()
+
+
+def test_a_migration_is_waited_for(postgres_server_url, monkeypatch):
+    """Of two processes that migrate, the second waits past the time that a row is waited for, and doesn't end the first."""
+    from syncline.state import database
+    from syncline.state.schema import migrate, ready
+    from tests.servers import postgres_database
+
+    monkeypatch.setattr(database, "LOCK_SECONDS", 1)
+    begun, whole = threading.Event(), threading.Event()
+    patient = database.Database.patient
+
+    def slow(self: database.Database, connection: Connection) -> None:
+        patient(self, connection)
+        if not begun.is_set():
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({zlib.crc32(b'public')})")
+            begun.set()
+            whole.wait(2)
+
+    monkeypatch.setattr(database.Database, "patient", slow)
+    with postgres_database(postgres_server_url) as url, ThreadPoolExecutor(1) as pool:
+        first, second = database.open_postgresql(url, "public"), database.open_postgresql(url, "public")
+        migrating = pool.submit(migrate, first)
+        begun.wait()
+        migrate(second)
+        migrating.result()
+        assert ready(second)
+        first.close()
+        second.close()

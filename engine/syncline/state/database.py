@@ -45,7 +45,6 @@ CONNECT_SECONDS = 10
 #: What libpq is told. A server that falls silent is given up within fifteen seconds, so that who waits for it goes on.
 _NETWORK = {
     "connect_timeout": CONNECT_SECONDS,
-    "application_name": "syncline",
     "keepalives_idle": 5,
     "keepalives_interval": 3,
     "keepalives_count": 3,
@@ -58,8 +57,13 @@ SILENT_SECONDS = 20
 #: Seconds for which a statement waits for a row that another session holds, as on SQLite; who waited in vain ends the
 #: sessions of ours that have been silent for half of that, since a server under load was seen to miss its own time.
 LOCK_SECONDS = BUSY_SECONDS
+#: Seconds for which a migration may be silent.
+PATIENT_SECONDS = 60
+#: What sessions of a state are called. Data may be in the same database, in sessions that are rightly silent for long.
+_NAME = "syncline-state"
 _END_SILENT = text(
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'syncline'"
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+    " WHERE application_name = current_setting('application_name')"
     " AND usename = current_user AND datname = current_database() AND state LIKE 'idle in transaction%'"
     " AND state_change < clock_timestamp() - make_interval(secs => :seconds)"
 )
@@ -164,6 +168,14 @@ class Database:
         with suppress(exc.DBAPIError, exc.TimeoutError), self._reading.connect() as connection:
             connection.execute(_END_SILENT, {"seconds": LOCK_SECONDS / 2})
 
+    def patient(self, connection: Connection) -> None:
+        """Has the rest of a transaction wait for locks as long as it takes; who waits for it itself doesn't end it."""
+        if not self._sqlite:
+            connection.exec_driver_sql(
+                f"SET LOCAL lock_timeout = 0; SET LOCAL application_name = '{_NAME}-patient'; "
+                f"SET LOCAL idle_in_transaction_session_timeout = '{PATIENT_SECONDS}s'"
+            )
+
     @contextmanager
     def translated(self) -> Iterator[None]:
         """Turns the driver's errors into ours, without the values that a statement had."""
@@ -236,13 +248,18 @@ def open_postgresql(url: str, schema: str) -> Database:
     parsed = make_url(url).set(drivername="postgresql+psycopg")
     engine = create_engine(
         parsed,
-        connect_args=_NETWORK | dict(parsed.query),
+        connect_args=_NETWORK | dict(parsed.query) | {"application_name": _session_name(schema)},
         execution_options={"schema_translate_map": {None: schema}},
         **POOL,
     )
     event.listen(engine, "connect", _bounded)
     shown = parsed.set(drivername="postgresql", password=None, query={}).render_as_string()
     return Database(engine, shown, schema)
+
+
+def _session_name(schema: str) -> str:
+    """What the server calls a session of a state, cut to what it keeps of a name."""
+    return f"{_NAME}:{schema}".encode()[:63].decode(errors="ignore")
 
 
 def _bounded(connection: Any, record: object) -> None:
@@ -292,6 +309,9 @@ def _ours(error: exc.DBAPIError, name: str) -> Again | Stalled | Bug:
         refused = state is None and any(word in str(original) for word in ("authentication failed", "does not exist"))
         if refused or (state or "").startswith(_POSTGRES_STALLED):
             return _unusable(name, said)
+        if state == _LOCK_NOT_AVAILABLE:
+            said = f"another session has held a row for more than {LOCK_SECONDS:g} s ({said})"
+            return Again(f"{name} is busy: {said}", code="SYN615", help=_UNREACHABLE_HELP)
         return Again(f"{name} doesn't answer: {said}", code="SYN615", help=_UNREACHABLE_HELP)
     if (state or "").startswith(_POSTGRES_STALLED):
         return _unusable(name, said)

@@ -66,6 +66,7 @@ def migrate(database: Database) -> None:
     with database.write(durable=True) as connection:
         if database.schema is not None:
             # SQLite's transaction already keeps others out.
+            database.patient(connection)
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({zlib.crc32(database.schema.encode())})")
         version = database.version(connection)
         if version == HEAD:

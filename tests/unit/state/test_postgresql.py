@@ -69,7 +69,8 @@ def test_lost_connections_are_made_anew(postgres_url, schema):
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE application_name = 'syncline' AND datname = current_database()"
+            "WHERE application_name = %s AND datname = current_database()",
+            (f"syncline-state:{schema}",),
         )
     with pytest.raises(Again):
         store.put_cursor(KEY, "2")
