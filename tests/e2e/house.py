@@ -78,7 +78,7 @@ class Scenario:
     """Where the flow writes to (`sqlite`, `parquet`, `jsonl`, or a PostgreSQL URL with a schema) and how. With `api`, it reads from there;
     with `sink`, it writes to that API, in a `way` of `tests.e2e.writing`. With `deletes`, it reads the feed of
     `tests.e2e.deleting` at `api`, which has tombstones; with `jobs`, what jobs of `tests.e2e.exporting` prepare there. With `absent`,
-    it deletes what a read lacks.
+    it deletes what a read lacks. With `windows`, it reads the report of `tests.e2e.reporting` at `api`, quarter by quarter.
     """
 
     write: str
@@ -90,6 +90,7 @@ class Scenario:
     way: str = ""
     deletes: str = ""
     jobs: str = ""
+    windows: str = ""
     absent: str = ""
 
     @property
@@ -115,6 +116,10 @@ class Scenario:
             from tests.e2e.exporting import repository as exporting
 
             return exporting(self.api, self.jobs, write=self.write)
+        if self.windows:
+            from tests.e2e.reporting import repository as reporting
+
+            return reporting(self.api, write=self.write)
         if self.api:
             from tests.e2e.api import helpdesk
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.api_server import Asked, Reply, api_server
+from tests.e2e.reporting import report
 from tests.writing_api import Contacts
 
 if TYPE_CHECKING:
@@ -137,6 +138,19 @@ def test_a_run_from_an_api_that_is_killed_between_pages_ends_like_one_that_was_n
 
     with api_server(api) as server:
         agrees(same(tmp_path, "run", {"write": "append", "api": server.url}, stride=7, first=2), "append")
+
+
+@pytest.mark.slow
+def test_a_run_by_windows_that_is_killed_ends_like_one_that_was_not(tmp_path):
+    """A sample of points of an append of a report, quarter by quarter: each row of each quarter is there once."""
+    with api_server(report) as server:
+        scenario = {"write": "append", "api": server.url, "windows": "quarters"}
+        lines = same(tmp_path, "run", scenario, stride=7, first=2)
+    agrees(lines, "append")
+    quarters = [row[0] for row in lines[0]["outcome"]["rows"]]
+    assert quarters[0] == "2023-01-01"
+    assert quarters == sorted(quarters)
+    assert len(set(quarters)) > 10
 
 
 @pytest.mark.slow
