@@ -8,13 +8,15 @@ ARGS :=
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
 TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/docs tests/e2e tests/simulation)
+# The tests that `tests/sampling.py` serves.
+KILLS := $(shell grep -rl --include='test_*.py' 'tests.sampling' tests)
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
 # pytest keeps the tests that it rewrote; without that, every process of every run takes twenty seconds to do it again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-peers simulate check bench docs wheel lock clean
+.PHONY: help demo test test-kills test-peers simulate check bench docs wheel lock clean
 .PHONY: check-style check-format check-types check-layers check-workflows check-docs
 .DELETE_ON_ERROR:
 
@@ -26,6 +28,9 @@ demo: $(VENV)/.base ## Two tenants, a legacy import and an API sync, from manife
 
 test: $(VENV)/.dev ## Run all tests, the quick ones first (TESTS=folder and ARGS="-k words" narrow it)
 	$(PYTHON) -m pytest -n 2 $(TESTS) $(ARGS)
+
+test-kills: $(VENV)/.dev ## Kill tests at every point, where `make test` takes a sample of them
+	SYNCLINE_TEST_ALL=1 $(PYTHON) -m pytest -n 2 $(KILLS) $(ARGS)
 
 test-peers: $(VENV)/.dev ## Install and start systems that others wrote, and test against them
 	$(PYTHON) -m tests.peers

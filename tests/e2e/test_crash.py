@@ -12,6 +12,7 @@ import pytest
 
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.reporting import report
+from tests.sampling import stride
 from tests.writing_api import Contacts
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def test_an_import_that_is_killed_while_it_validates_ends_like_one_that_was_not(
         ("keys", "append", 19),
         ("search", "upsert", 23),
         ("put", "upsert", 23),
-        ("batch", "upsert", 5),
+        ("batch", "upsert", stride(11, 5)),
         ("search", "append", 29),
     ],
 )
