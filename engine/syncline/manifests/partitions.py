@@ -168,8 +168,18 @@ def _alike(stream: RestStream, path: Path) -> Iterator[Problem]:
 
 
 def _grouped(stream: RestStream, path: Path) -> Iterator[Problem]:
-    """A finding for each part of the key that is of parents which are read for together."""
+    """Findings about parents that are read for together: parts of the key that are theirs, a cursor that is no time."""
     groups = {item.name for item in stream.read_for if item.group is not None}
+    if groups and stream.cursor is not None and (stream.cursor.marker is not None or stream.cursor.type not in _TIMES):
+        what = "is a marker" if stream.cursor.marker is not None else f"is of type {stream.cursor.type}"
+        yield Problem(
+            "SYN579",
+            (*path, "cursor"),
+            f"the cursor {what}, and one for a group of parents has to be a time",
+            expected=listed(sorted(_TIMES)),
+            help="Leave `group` out, or `cursor`.",
+            at_key=True,
+        )
     for number, key in enumerate(stream.key):
         if key.split(".")[0] in groups:
             yield Problem(

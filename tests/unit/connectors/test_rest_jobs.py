@@ -694,7 +694,7 @@ streams:
   items:
     for: {each: shops, as: shop, group: 2}
     records: data[]
-    cursor: {field: n, type: integer, into: {body.from: start}}
+    cursor: {field: n, type: epoch, into: {body.from: start}}
     job:
       create: {post: /exports, body: {shops: "{{ shop.id }}"}}
       poll: {get: "/exports/{{ job.id }}", every: 1s, done: body.done}

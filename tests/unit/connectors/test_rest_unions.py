@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -57,6 +58,37 @@ def ids(batches):
     return [row["id"] for row in rows(batches)]
 
 
+OWNERS = """
+streams:
+  users: {get: /users, records: "data[]", key: [id], schema: {properties: {id: {type: integer}, kind: {type: string}}}}
+  teams: {get: /teams, records: "data[]", key: [id], schema: {properties: {id: {type: integer}, kind: {type: string}}}}
+  items:
+    for: [{each: users, as: owner}, {each: teams, as: owner}]
+    get: /{{ owner.kind }}/{{ owner.id }}
+    records: data[]
+    key: [id]
+    cursor: {field: at, type: integer, into: {query.since: start}}
+    schema: {properties: {id: {type: integer}, at: {type: integer}}}
+"""
+
+
+def test_parents_that_only_share_a_key_are_two():
+    """A user and a team with one number are asked for by different requests: both are, each from its own cursor."""
+    asked: list[str] = []
+
+    def api(request: Request) -> Any:
+        parts = urlsplit(request.url)
+        if parts.path in {"/users", "/teams"}:
+            return answer({"data": [{"id": 1, "kind": parts.path[1:-1]}]})
+        asked.append(parts.path + (f"?{parts.query}" if parts.query else ""))
+        return answer({"data": [{"id": 10, "at": 5} if parts.path == "/user/1" else {"id": 20, "at": 9}]})
+
+    first = read(opened(OWNERS, api))
+    assert ids(first) == [10, 20]
+    read(opened(OWNERS, api), first[-1].position)
+    assert asked == ["/user/1", "/team/1", "/user/1?since=5", "/team/1?since=9"]
+
+
 def test_what_two_members_give_is_read_once():
     """A repository that is owned and starred is one partition: it isn't asked for twice, and keeps one cursor."""
     api = Api({"/owned": [1, 2, 3], "/starred": [3, 4, 1]}, {str(n): [(n * 10, n)] for n in range(1, 5)})
@@ -102,8 +134,10 @@ def test_lists_with_the_same_values_are_read_once(width):
     assert sorted(api.asked) == ["/a", "/b", "/c"]
 
 
-GROUPS = UNION.replace("FOR", "{each: owned, as: repo, group: 3}").replace(
-    "PATH", "/items\n    query: {of: \"{{ repo.id | join(',') }}\"}"
+GROUPS = (
+    UNION.replace("FOR", "{each: owned, as: repo, group: 3}")
+    .replace("PATH", "/items\n    query: {of: \"{{ repo.id | join(',') }}\"}")
+    .replace("type: integer, into", "type: epoch, into")
 )
 
 
@@ -117,7 +151,7 @@ def test_a_request_is_for_a_group_of_parents():
 
 
 def test_members_of_groups_keep_their_cursors():
-    """A new parent is read from the start in a group of its own, and nothing is read again for the others; it stays so."""
+    """A new parent is read from the start in a group of its own; once read, it joins others, from the earliest cursor."""
     api = Api({"/owned": [1, 2, 3]}, {"1": [(10, 5)], "2": [(20, 7)], "3": [(30, 6)]})
     position = read(opened(GROUPS, api))[-1].position
     api.lists["/owned"] = [2, 9, 3]
@@ -127,8 +161,32 @@ def test_members_of_groups_keep_their_cursors():
     assert api.asked == ["/items?of=2%2C3&since=7", "/items?of=9"]
     assert ids(found) == [21, 90]
     api.asked.clear()
-    assert ids(read(opened(GROUPS, api), found[-1].position)) == []
-    assert api.asked == ["/items?of=2%2C3&since=8", "/items?of=9&since=1"]
+    joined = read(opened(GROUPS, api), found[-1].position)
+    assert sorted(set(ids(joined))) == [20, 21, 30]
+    api.asked.clear()
+    assert ids(read(opened(GROUPS, api), joined[-1].position)) == []
+    assert api.asked == ["/items?of=2%2C9%2C3&since=8"]
+
+
+def test_groups_stay_whole():
+    """Parents that come one by one are as many requests in the end as they would have been together."""
+    api = Api({"/owned": [1]}, {str(n): [(n * 10, n)] for n in range(1, 7)})
+    position = None
+    for number in range(1, 7):
+        api.lists["/owned"] = list(range(1, number + 1))
+        position = read(opened(GROUPS.replace("group: 3", "group: 2"), api), position)[-1].position
+    api.asked.clear()
+    read(opened(GROUPS.replace("group: 3", "group: 2"), api), position)
+    assert len(api.asked) == 3
+
+
+def test_a_late_record_of_another_member_is_read():
+    """A group's cursor is the greatest of all its members, and what another has from just before isn't left out."""
+    now = int(time.time())
+    api = Api({"/owned": [1, 2]}, {"1": [(10, now - 5)], "2": [(20, now - 900)]})
+    position = read(opened(GROUPS, api))[-1].position
+    api.items["2"].append((21, now - 60))
+    assert 21 in ids(read(opened(GROUPS, api), position))
 
 
 def test_a_read_of_groups_that_is_killed_goes_on():

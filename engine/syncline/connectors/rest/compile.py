@@ -89,8 +89,16 @@ class Compiler:
         return Compiled(reading, Schema((*own.fields, *around), own.key, open=True), tuple(self._fans))
 
     def _reading(
-        self, name: str, schema: Schema, typed: bool, wanted: set[str], around: tuple[str, ...], use: Use
+        self,
+        name: str,
+        schema: Schema,
+        typed: bool,
+        wanted: set[str],
+        around: tuple[str, ...],
+        use: Use,
+        asked: frozenset[str] = frozenset(),
     ) -> Reading:
+        """A stream's reading. `wanted` are paths that are read of it and its parents, `asked` those by requests."""
         stream = connected(self._streams[name])
         parents, job = use, None
         if stream.job is not None:
@@ -103,14 +111,22 @@ class Compiler:
             use = self._with_files(stream.file, self._in_chunks(stream, schema, use))
             if not stream.read_for:
                 return Once(listing, use, self._fan(2, _PARENTS_AHEAD) if around else None)
-        paths = wanted | set(self._paths(stream))
-        members = distinct([self._member(item, paths, (*around, name), parents) for item in stream.read_for])
+        asked |= set(self._paths(stream))
+        names = [item.name for item in stream.read_for]
+        members = distinct(
+            [
+                self._member(item, wanted | asked, (*around, name), parents, asked, alone=names.count(item.name) == 1)
+                for item in stream.read_for
+            ]
+        )
         again = frozenset(_given_again(self._streams, stream))
         if job is not None:
             return Each(listing, use, members, self._fan(1), by=job.of, again=again)
         return Each(listing, use, members, self._fan(self._width), again=again)
 
-    def _member(self, item: For, paths: set[str], around: tuple[str, ...], use: Use) -> Member:
+    def _member(
+        self, item: For, paths: set[str], around: tuple[str, ...], use: Use, asked: frozenset[str], *, alone: bool
+    ) -> Member:
         times = self._lists(item)
         if item.values is not None:
             return Given(Product((WHOLE,), times))
@@ -127,8 +143,10 @@ class Compiler:
         else:
             schema = self._untyped(parent, sorted(needed | _names(only)))
         key = parent.key or tuple(sorted(needed))
-        reading = self._reading(item.each, schema, parent.record_schema is not None, paths, around, use)
-        parents = Parents(item.name, schema, key, only.search if only else None)
+        reading = self._reading(item.each, schema, parent.record_schema is not None, paths, around, use, asked)
+        # Records of two streams may have one key, and are one parent only where requests can't tell them apart.
+        apart = {p.removeprefix(inside) for p in asked if p.startswith(inside)} if not alone else set()
+        parents = Parents(item.name, schema, key, only.search if only else None, tuple(sorted(apart.difference(key))))
         return ParentStream(reading, parents, item.changed, times, item.group or 0)
 
     def _listing(self, name: str, stream: RestStream, schema: Schema, *, typed: bool) -> Listing:

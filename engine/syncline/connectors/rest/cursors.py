@@ -73,7 +73,10 @@ class Cursors:
         if self.top is None or cursor.kind.key(self.top) < cursor.kind.key(found):  # type: ignore[operator]  # of one type
             self.top = found
         if not self.overflown:
-            self.fresh |= {key: [found, *position.get("seen", ())[:MAX_SEEN]] for key in keys}
+            # The greatest cursor of a group may be another member's, that was asked for a moment later than it.
+            own = found if len(keys) == 1 or cursor.windows is not None else self._bounded(found, cursor.kind)
+            seen = position.get("seen", ())[:MAX_SEEN] if own == found else ()
+            self.fresh |= {key: [own, *seen] for key in keys}
             if len(self.fresh) > MAX_PARTITIONS:
                 self.fresh, self.overflown = {}, True
 
@@ -100,12 +103,17 @@ class Cursors:
             whole = CursorKind(kind.type).text(cursor.windows.last(cursor.windows.origin, self.began - SKEW))
             found = min(whole, self.top, key=kind.key)
         elif kind.type not in {"integer", "string"} and self.top is not None:
-            bound = kind.of_time(self.began - SKEW)
-            late = kind.key(self.top) > bound  # type: ignore[operator]  # of one type
-            found = CursorKind(kind.type).text(bound) if late else self.top
+            found = self._bounded(self.top, kind)
         if found is None or (self.shared is not None and kind.key(found) < kind.key(self.shared)):  # type: ignore[operator]
             return self.shared
         return found
+
+    def _bounded(self, found: str, kind: CursorKind) -> str:
+        """A cursor of some partition, no later than others were surely read up to; as it is where it is no time."""
+        if kind.type in {"integer", "string"}:
+            return found
+        bound = kind.of_time(self.began - SKEW)
+        return CursorKind(kind.type).text(bound) if kind.key(found) > bound else found  # type: ignore[operator]  # of one type
 
     def position(self) -> dict[str, Any]:
         """As JSON data; what is empty is left out."""

@@ -111,6 +111,7 @@ class Product(Sequence[Partition]):
 @dataclass(frozen=True, slots=True)
 class Parents:
     """Makes partitions of a parent's records. `key` are the paths of what identifies one; `only` passes some over.
+    `apart` are further paths that tell one from what another stream has of the same name and key.
 
     `schema` is how the records were decoded; where it is open, its fields are JSON text.
     """
@@ -119,6 +120,7 @@ class Parents:
     schema: Schema
     key: tuple[str, ...]
     only: Callable[[Any], Any] | None = None
+    apart: tuple[str, ...] = ()
 
     def of(self, frame: pl.DataFrame, parent: Partition) -> list[Partition]:
         """A partition for each record of a frame, within the parent's own partition."""
@@ -130,8 +132,9 @@ class Parents:
                 continue
             scope = {**parent.scope, self.name: record}
             known = [value_at({**scope, **record}, path) for path in self.key]
+            more = [value_at(record, path) for path in self.apart]
             columns = {**parent.columns, self.name: (column, at)}
-            key = _key(parent.key, self.name, known or [record])
+            key = _key(parent.key, self.name, [*(known or [record]), *more])
             found.append(Partition(key, scope, columns, (*parent.values, (self.name, known))))
         return found
 

@@ -197,18 +197,18 @@ class _Unit:
 
     def partitions(self, known: Callable[[Partition], Position | None]) -> Sequence[Partition]:
         """
-        What is read for them. `known` is where each would go on: only those are a group that go on at the same place,
-        as members of a former group do, so that nothing is read again for others.
+        What is read for them. `known` is where each would go on: those that are new are groups of their own, so that
+        nothing is read from the start for others. Those that were read are one group wherever they go on.
         """
         if not self.member.group:
             return [parent for run in self._runs for parent in run]
         found: list[Partition] = []
         for run in self._runs:
-            alike: dict[str | None, list[Partition]] = {}
+            read: list[Partition] = []
+            new: list[Partition] = []
             for parent in run:
-                position = known(parent)
-                alike.setdefault(position["cursor"] if position is not None else None, []).append(parent)
-            for parents in alike.values():
+                (new if known(parent) is None else read).append(parent)
+            for parents in (read, new):
                 found += self.member.parents.together(parents, self.member.group)
         return found
 

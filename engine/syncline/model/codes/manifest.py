@@ -488,6 +488,16 @@ _SCHEMA: tuple[Code, ...] = (
         bad="for: {each: accounts, as: account, group: 50}\nkey: [account.id, day]",
         good="for: {each: accounts, as: account, group: 50}\nkey: [account_id, day]",
     ),
+    Code(
+        "SYN579",
+        "group of parents whose cursor is no time",
+        "A stream is read for several parents at once (`group`), so that one cursor is known of all of them: the "
+        "greatest. Only a time goes on for each alike. A number of one parent says nothing of another's, and a marker "
+        "is of one request alone: records would be left out.",
+        "Leave `group` out, so that each parent has its own cursor; or take a field that is a time.",
+        bad="for: {each: accounts, as: account, group: 50}\ncursor: {field: number, type: integer}",
+        good="for: {each: accounts, as: account, group: 50}\ncursor: {field: updated_at, type: timestamp}",
+    ),
 )
 
 _ENVIRONMENTS: tuple[Code, ...] = (
