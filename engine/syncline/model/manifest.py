@@ -45,7 +45,7 @@ class Manifest:
     annotations: Mapping[str, str] = field(default_factory=dict)
     moved: Moved | None = None
     protected: bool = False
-    document: str = "{}"
+    document: str = field(default="{}", compare=False)
     places: Mapping[Path, Place] = field(default_factory=dict)
     key_places: Mapping[Path, Place] = field(default_factory=dict)
 
