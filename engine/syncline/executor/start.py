@@ -103,5 +103,7 @@ def start_of(
 
 
 def _remaps(flow: Flow) -> bool:
-    """Whether another mapping has everything be read again: files are there, and rows are replaced by key."""
-    return isinstance(flow.spec, ImportSpec) and flow.spec.write == "upsert"
+    """Whether another mapping has everything be read again: files are there, and rows are replaced by key. A queue
+    doesn't tell of them again.
+    """
+    return isinstance(flow.spec, ImportSpec) and flow.spec.write == "upsert" and not flow.source.queue

@@ -39,6 +39,14 @@ class Side:
         return self.connector.spec.runtime
 
     @property
+    def queue(self) -> str:
+        """The queue that tells which of its files have come; '' where all that are there are looked at."""
+        spec = self.integration.spec
+        if not isinstance(spec, IntegrationSpec) or not isinstance(self.declaration, FileStream):
+            return ""
+        return str(spec.config.get("queue") or "")
+
+    @property
     def streams(self) -> tuple[str, ...]:
         """Names of the streams that are declared for it, by the integration or its connector."""
         assert isinstance(self.connector.spec, ConnectorSpec)
@@ -61,7 +69,7 @@ class Flow:
     @property
     def reads_on(self) -> bool:
         """Whether its runs read only what came, or changed, since the one before."""
-        return self.spec.read in {"incremental", "changed"}
+        return self.spec.read in {"incremental", "changed"} or bool(self.source.queue)
 
 
 #: Sides by the tenant that names them and how: many flows share theirs.

@@ -29,7 +29,7 @@ from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
-from syncline.manifests.queues import fed
+from syncline.manifests.queues import fed, shared
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
 from syncline.manifests.retained import retained
@@ -80,6 +80,7 @@ def resolve(
             case _:
                 pass
         diagnostics += [_diagnostic(problem, manifest) for problem in found]
+    diagnostics += [_diagnostic(problem, flow.manifest) for flow, problem in shared(resolvable.values())]
     diagnostics += check_chains(desired)
     diagnostics.sort(key=Diagnostic.sort_key)
     return Resolved(desired, tuple(diagnostics))
@@ -341,7 +342,7 @@ def _no_stream(side: Side) -> Problem:
 
 
 def _read_mode(flow: Flow) -> Iterator[Problem]:
-    if not flow.reads_on or flow.source.declaration is None:
+    if flow.spec.read not in {"incremental", "changed"} or flow.source.declaration is None:
         return
     if isinstance(flow.spec, ImportSpec):
         if not isinstance(flow.source.declaration, FileStream):

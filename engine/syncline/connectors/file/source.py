@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import PurePosixPath
@@ -20,8 +21,9 @@ from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.source import Instance, SourceRequest
 
-#: The code of what isn't there.
+#: The codes of what isn't there, and of what isn't any more what it was.
 GONE: Final = "SYN450"
+CHANGED: Final = "SYN455"
 #: Files that a position has of a place that tells what is new.
 REMEMBERED: Final = 1_000
 
@@ -83,8 +85,9 @@ class FileSource:
         last = {self._files[name].file: name for name in names}  # of an archive, the member that is read last
         for name in names:
             found = self._files[name]
-            ends = self._fed is not None and last[found.file] == name
             with self._opened(found) as opening:
+                if opening is None and progress.file == name:
+                    progress = Progress(progress.done)
                 for piece in self._pieces(*opening, progress) if opening is not None else ():
                     assert opening is not None
                     progress = self._after(opening[0], opening[1](), piece, progress)
@@ -97,21 +100,26 @@ class FileSource:
                             piece.malformed,
                             digest=piece.digest,
                             size=piece.size,
-                            settle=ends and piece.last,
+                            settle=self._fed is not None and piece.last,
                         )
                     ]
                     del piece  # or it would be held until the next one is read
                     yield batch.pop()
-            if ends and self._fed is not None:
+            if self._fed is not None and last[found.file] == name:
                 self._fed.settled(found.file)
 
     def _again(self, name: str) -> None:
         """A file that was being read is read on, whether or not its place tells of it again."""
-        archive, packed, _ = name.partition(".zip/")
-        again: tuple[Found, ...] = ()
-        with passing_over_gone(fed=True):
-            again = members(self._place, (f"{archive}.zip" if packed else name,), self._packing)
-        self._files |= {found.name: found for found in again if found.name not in self._files}
+        if name in self._files:
+            return
+        for file in (*(name[: at.start()] for at in re.finditer("/", name)), name):
+            if file != name and way(Found(file, file), self._packing) != "zip":
+                continue  # a folder
+            with passing_over_gone(fed=True):
+                again = members(self._place, (file,), self._packing)
+                if name in {found.name for found in again}:
+                    self._files |= {found.name: found for found in again if found.name not in self._files}
+                    return
 
     @contextmanager
     def _opened(self, found: Found) -> Iterator[tuple[OpenFile, Callable[[], OpenFile]] | None]:
@@ -127,7 +135,13 @@ class FileSource:
     def _pieces(self, file: OpenFile, content: Callable[[], OpenFile], progress: Progress) -> Iterator[Piece]:
         """What is to be read of a file, whose content may be packed."""
         if progress.file:
-            content().check(progress)
+            try:
+                content().check(progress)
+            except Invalid as error:
+                if self._fed is None or error.code != CHANGED:
+                    raise
+                self._instance.notice(f"{file.name} was replaced while it was read, and is read anew")
+                return self._format.read(content(), {})
             return self._format.read(content(), progress.at)
         done = progress.done.get(file.name)
         if done is None:
@@ -145,7 +159,7 @@ class FileSource:
         digest = self._digest(file) if self._digested and not file.version else ""
         grows = self._incremental and piece.growable and digest and content is file
         done = Done(file.size, file.mtime, digest, piece.at if grows else {}, file.version)
-        known = {**progress.done, file.name: done}
+        known = {**{name: was for name, was in progress.done.items() if name != file.name}, file.name: done}
         # A place that tells what is new needs to be remembered for as long only as it may tell of something twice.
         return Progress(dict(list(known.items())[-REMEMBERED:]) if self._fed is not None else known)
 
@@ -186,19 +200,22 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
         )
     place = place_of(instance, trial=request.trial)
     try:
-        fed = isinstance(place, Fed)
-        if fed and request.schema is None:
+        fed = place if isinstance(place, Fed) else None
+        if fed is not None and request.schema is None:
             raise Invalid(
                 f"{instance.name}: stream {request.stream} has no schema, and no file may have come",
                 code="SYN331",
                 help="Declare the stream's `schema`: what a queue tells of may be nothing.",
             )
         names = place.matching(stream.patterns)
-        files = members(place, names, stream.packing) if names or not fed else ()
+        if fed is None:
+            files = members(place, names, stream.packing)
+        else:
+            files = _present(fed, names, stream.packing, instance.notice)
 
         def contents() -> Generator[OpenFile]:
             for found in files:
-                with passing_over_gone(fed=fed), opened(place, found, stream.packing) as (_, content):
+                with passing_over_gone(fed=fed is not None), opened(place, found, stream.packing) as (_, content):
                     yield content()
 
         def formed(names: tuple[str, ...], files: Iterator[OpenFile]) -> Format:
@@ -216,6 +233,20 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
     return FileSource(
         instance, place, files, form, stream.packing, incremental=request.incremental, digests=request.digests
     )
+
+
+def _present(place: Fed, names: tuple[str, ...], packing: Packing, notice: Callable[[str], None]) -> tuple[Found, ...]:
+    """The files of a stream that are there still."""
+    found: list[Found] = []
+    for name in names:
+        inside: tuple[Found, ...] = ()
+        with passing_over_gone(fed=True):
+            inside = members(place, (name,), packing)
+        if not inside:
+            notice(f"{name} was deleted before it was read")
+            place.settled(name)
+        found += inside
+    return tuple(found)
 
 
 @contextmanager

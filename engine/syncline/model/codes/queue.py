@@ -18,9 +18,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN331",
         "no schema, and perhaps no file",
-        "A stream whose objects a queue tells of has no `schema`. A run that is told of nothing couldn't say what its "
-        "columns are.",
-        "Declare the stream's `schema` in the integration.",
+        "A stream whose objects a queue tells of has no `schema`, or nothing that says its format. A run that is told "
+        "of nothing couldn't say what its columns are.",
+        "Declare the stream's `schema`, and its `format` where the pattern doesn't end as one, in the integration.",
         bad='streams: {accounts: {files: "*.csv"}}',
         good='streams: {accounts: {files: "*.csv", schema: {properties: {no: {type: string}}}}}',
     ),
@@ -37,5 +37,12 @@ CODES: tuple[Code, ...] = (
         "object can't be read on, since its columns are of other types than the stream declares.",
         "Nothing: a later run reads it on once SQS gives the message again, within an hour. Declare the types that the "
         "object has, and the next run goes on at once.",
+    ),
+    Code(
+        "SYN334",
+        "two flows for one message",
+        "Two flows read the same objects by the same queue. A queue gives a message to one receiver, so that each flow "
+        "would miss what the other has read.",
+        "Give each flow an integration with a queue of its own. S3 can notify several, through SNS or EventBridge.",
     ),
 )

@@ -7,8 +7,8 @@ known from the position. What is of another bucket, or matches no pattern of the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus, urlsplit
@@ -17,7 +17,8 @@ import orjson
 
 from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.s3 import S3
-from syncline.connectors.file.places.sqs import Message, Queue
+from syncline.connectors.file.places.sqs import LOOKED_AT, Message, Queue
+from syncline.connectors.file.places.sqs import MOST as PER_ANSWER
 
 if TYPE_CHECKING:
     from syncline.connectors.file.places.place import Room
@@ -26,15 +27,20 @@ if TYPE_CHECKING:
 
 #: Most messages that one run takes; what is left is for the next one.
 MOST: Final = 5_000
+#: What messages are noted under that tell of nothing that has come: a deletion, or that the queue is tried.
+_NOTHING: Final = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An object that a notification tells of, by its bucket and key, and its size where it says so."""
+    """An object that a notification tells of, by its bucket and key, and its size where it says so. Not `created`: of
+    something else that became of it, such as its deletion.
+    """
 
     bucket: str
     key: str
     size: int | None = None
+    created: bool = True
 
 
 class Notified:
@@ -64,26 +70,27 @@ class Notified:
         """See `Place`; none at all is nothing new."""
         matches = [matcher(pattern) for pattern in patterns]
         unread = 0
-        for message in islice(self._queue.received(), MOST):
+        received = self._queue.received(LOOKED_AT) if self._trial else self._queue.received()
+        for message in islice(received, PER_ANSWER if self._trial else MOST):
             told = notified(message.body)
-            names = [self._name(one) for one in told or ()]
-            if told is None:
-                unread += 1
-                self._others.append(message)
-            elif not told:
-                self._told.setdefault("", []).append(message)  # of nothing that has come: a test, or a deletion
-            else:
-                ours = {name for name in names if name and any(match(name) for match in matches)}
-                self._sizes |= {name: one.size for one, name in zip(told, names, strict=True) if name in ours}
-                if len(ours) < len(set(names)):
-                    self._others.append(message)
-                    continue
-                for name in ours:
-                    self._told.setdefault(name, []).append(message)
+            unread += told is None
+            self._sort(replace(message, body=""), told, matches)  # whoever may send decides how long bodies are
         if unread:
             self._notice(f"{self._queue.url}: {unread} messages are no notifications of S3, and were left there")
-        self.settled("")
+        self.settled(_NOTHING)
         return tuple(sorted(self._sizes))
+
+    def _sort(self, message: Message, told: Sequence[Told] | None, matches: Sequence[Callable[[str], bool]]) -> None:
+        """Notes what a message tells of, and who has to have it again: others, if it tells of anything else as well."""
+        by_name = {self._name(one): one for one in told or ()}
+        ours = {name: one for name, one in by_name.items() if name and any(match(name) for match in matches)}
+        come = {name: one.size for name, one in ours.items() if one.created}
+        self._sizes |= come
+        if told is None or len(ours) < len(by_name):
+            self._others.append(message)
+            return
+        for name in come or (_NOTHING,):
+            self._told.setdefault(name, []).append(message)
 
     def open(self, name: str, shown: str) -> OpenFile:
         """See `Place`."""
@@ -104,7 +111,7 @@ class Notified:
     def check(self) -> str:
         """See `Place`: asks the bucket for an object, and the queue how many messages wait."""
         asked = self._objects.check()
-        return f"{asked}; {self._queue.url}: about {self._queue.waiting():,} messages"
+        return f"{asked}; {self._queue.url}: {self._queue.described()}"
 
     def close(self) -> None:
         """See `Place`."""
@@ -129,7 +136,7 @@ def notified(body: str) -> tuple[Told, ...] | None:
 
     >>> notified('{"Records": [{"eventName": "ObjectCreated:Put", "s3": {"bucket": {"name": "b"},'
     ...          ' "object": {"key": "a+b.csv", "size": 3}}}]}')
-    (Told(bucket='b', key='a b.csv', size=3),)
+    (Told(bucket='b', key='a b.csv', size=3, created=True),)
     >>> notified('{"Event": "s3:TestEvent"}'), notified("hello")
     ((), None)
     """
@@ -151,7 +158,7 @@ def notified_by(document: Any) -> tuple[Told, ...] | None:
             return None if None in found else tuple(told for part in found for told in part or ())
         case {"source": "aws.s3", "detail-type": str(kind), "detail": dict(detail)}:
             made = _told(detail, encoded=False)
-            return None if made is None else (made,) if kind == "Object Created" else ()
+            return None if made is None else (replace(made, created=kind == "Object Created"),)
         case _:
             return None
 
@@ -168,7 +175,7 @@ def _record(record: Any) -> tuple[Told, ...] | None:
         case {"eventName": str(event), "s3": dict(found)}:
             made = _told(found, encoded=True)
             created = event.removeprefix("s3:").startswith("ObjectCreated:")
-            return None if made is None else (made,) if created else ()
+            return None if made is None else (replace(made, created=created),)
         case _:
             return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Seconds for which a message that was received is hidden: the longest that SQS knows is 12 hours.
 HIDDEN: Final = 3600
+#: The same for one that is only looked at.
+LOOKED_AT: Final = 60
 #: Messages that one answer has at most, and that one request may delete.
 MOST: Final = 10
 _PROTOCOL: Final = "AmazonSQS"
@@ -63,10 +66,10 @@ class Queue:
             _asking(instance, self._base), transport=transport, clock=SystemClock(), chance=random.random
         )
 
-    def received(self) -> Iterator[Message]:
-        """Messages, each hidden from others from now on, until there are none."""
+    def received(self, hidden: int = HIDDEN) -> Iterator[Message]:
+        """Messages, each hidden from others for so many seconds from now on, until there are none."""
         while True:
-            asked = {"MaxNumberOfMessages": MOST, "VisibilityTimeout": HIDDEN, "WaitTimeSeconds": 1}
+            asked = {"MaxNumberOfMessages": MOST, "VisibilityTimeout": hidden, "WaitTimeSeconds": 1}
             answer = self._asked("ReceiveMessage", asked)
             messages = answer.get("Messages") or []
             if not messages:
@@ -93,13 +96,16 @@ class Queue:
             ]
             self._asked("ChangeMessageVisibilityBatch", {"Entries": entries})
 
-    def waiting(self) -> int:
-        """About how many messages wait to be received."""
-        answer = self._asked("GetQueueAttributes", {"AttributeNames": ["ApproximateNumberOfMessages"]})
-        found = (answer.get("Attributes") or {}).get("ApproximateNumberOfMessages")
-        if not isinstance(found, str) or not found.isascii() or not found.isdigit():
-            raise self._broken("it doesn't tell how many messages wait")
-        return int(found)
+    def described(self) -> str:
+        """About how many messages wait to be received, and how often one may be before it is given up."""
+        answer = self._asked("GetQueueAttributes", {"AttributeNames": ["ApproximateNumberOfMessages", "RedrivePolicy"]})
+        match answer.get("Attributes"):
+            case {"ApproximateNumberOfMessages": str(count), **more} if count.isascii() and count.isdigit():
+                most = re.search(r'"maxReceiveCount"\s*:\s*"?(\d+)', str(more.get("RedrivePolicy", "")))
+                given_up = f", each given up after it was received {most[1]} times" if most else ""
+                return f"about {int(count):,} messages{given_up}"
+            case _:
+                raise self._broken("it doesn't tell how many messages wait")
 
     def close(self) -> None:
         """Closes the client."""
