@@ -120,6 +120,13 @@ def unzipped(data: bytes, bounds: Bounds) -> list[Entry]:
 def files_of(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files of an archive, in its order, without folders and the resource forks of macOS. `BadZipFile` for one
     without a name, which only damage makes.
+
+    >>> data = io.BytesIO()
+    >>> with zipfile.ZipFile(data, "w") as archive:
+    ...     archive.writestr("year/", "")
+    ...     archive.writestr("year/a.csv", "id")
+    ...     [entry.filename for entry in files_of(archive)]
+    ['year/a.csv']
     """
     if not all(entry.filename for entry in archive.infolist()):
         raise zipfile.BadZipFile("a file in it has no name")
