@@ -12,9 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from syncline import workflow
 from syncline.audit.log_signer import load_signer
+from syncline.cli.main import main
 from syncline.executor.progress import Silent
 from syncline.executor.recorder import publish_pending
 from syncline.model.key import ObjectKey
@@ -52,13 +54,10 @@ class House:
 
     def approve(self, by, *options):
         """Somebody checks the branch out, approves against the state, and pushes what that wrote."""
-        command = [sys.executable, "-m", "syncline", "--root", str(self.remote.work), "approve", "--yes"]
         state = {"SYNCLINE_STATE": self.settings.state_url, "SYNCLINE_ACTOR": by}
-        done = subprocess.run(
-            [*command, "--key", str(self.people[by].key), *options],
-            env={**os.environ, **state}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert not done.returncode, done.stderr
+        command = ["--root", str(self.remote.work), "approve", "--yes", "--key", str(self.people[by].key), *options]
+        with CliRunner().isolation(env=state) as (_, err, _):
+            assert not main(command), err.getvalue().decode()
         return self.push(by)
 
     def push(self, author):
