@@ -5,8 +5,11 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import threading
+import time
 from contextlib import closing
 from dataclasses import replace
+from types import MethodType
 
 import polars as pl
 import pytest
@@ -196,3 +199,27 @@ def test_a_run_reads_an_sftp_server(tmp_path, server):
     assert server.url in made.ok("connector", "check", "acme/api")
     assert made.run("people")["inserted"] == 40
     made.proved()
+
+
+def test_closing_a_file_waits_for_nobody_elses_reading(server):
+    """Threads of the library that read another file, for another flow, aren't waited for: only those of the file."""
+    (server.files / "a.csv").write_bytes(table(0, 10_000))
+    done = threading.Event()
+
+    class Other:
+        def _prefetch_thread(self) -> None:
+            done.wait(20)
+
+    foreign = threading.Thread(target=Other()._prefetch_thread, name="Thread-9 (_prefetch_thread)", daemon=True)
+    with closing(place_of(opened(server, files="a.csv"))) as place:
+        (name,) = place.matching(["a.csv"])
+        file = place.open(name, name)
+        foreign.start()
+        assert file.handle.read() == table(0, 10_000)
+        own = threading.Thread(target=MethodType(lambda _: time.sleep(0.3), file.far.content.file))
+        own.start()
+        file.handle.close()
+        assert foreign.is_alive()
+        assert not own.is_alive()
+    done.set()
+    foreign.join()

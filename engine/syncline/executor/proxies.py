@@ -77,8 +77,9 @@ def _of_environment(settings: Settings) -> Iterator[Proxy]:
         url = _variable(environ, name) or _variable(environ, "all_proxy")
         if not url:
             continue
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        protocol, host, port = _address(parts.geturl(), name.upper())
+        url = url if "://" in url else f"http://{url}"
+        protocol, host, port = _address(url, name.upper())
+        parts = urlsplit(url)
         proxy = Proxy(
             host,
             port,

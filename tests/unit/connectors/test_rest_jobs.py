@@ -757,3 +757,39 @@ def test_a_job_of_a_group_is_gone_on_with():
         assert rows(batches) + rows(again) == rows(whole)
         assert [len(created["shops"]) for created in api.created] == [2, 2, 1]
         assert api.jobs == {}
+
+
+NUMBERED = """
+streams:
+  items:
+    for: {in: [a, b], as: shop}
+    records: data[]
+    job:
+      create: {post: "/{{ shop }}/exports"}
+      poll: {get: "/{{ shop }}/exports/{{ job.id }}", every: 1s, done: body.done}
+      download: {get: "/{{ shop }}/exports/{{ job.id }}/rows"}
+      delete: {delete: "/{{ shop }}/exports/{{ job.id }}"}
+    schema: {properties: {n: {type: integer}}}
+"""
+
+
+def test_a_trial_tells_of_each_job_that_stays_where_parents_number_theirs():
+    """Two shops each have a job 1: both are tried to be deleted again at the end, and both are told of."""
+    deleted: list[str] = []
+
+    def api(request):
+        path = urlsplit(request.url).path
+        if request.method == "DELETE":
+            deleted.append(path)
+            return answer({"error": "not allowed"}, status=403)
+        if request.method == "POST":
+            return answer({"id": "1"}, status=202)
+        return answer({"data": [{"n": 1}]} if path.endswith("/rows") else {"done": True})
+
+    told: list[str] = []
+    made = instance(NUMBERED, notice=told.append)
+    tried = source(made, transport=FunctionTransport(api), clock=FakeClock(), trial=True)
+    assert len(rows(list(tried.read(None)))) == 2
+    tried.close()
+    assert sorted(deleted) == ["/a/exports/1"] * 2 + ["/b/exports/1"] * 2
+    assert any("2 jobs were created, and stay there: 1, 1 (deleting failed)" in note for note in told)

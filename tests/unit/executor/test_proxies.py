@@ -125,6 +125,7 @@ def test_a_declared_proxy_wins(tmp_path):
         {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": f"socks5://canary:{'canary' * 50}@p:1"},
         {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "http://p:99999"},
         {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "http://"},
+        {"SYNCLINE_PROXY": "environment", "HTTPS_PROXY": "http://canary:canary@[bad"},
     ],
 )
 def test_settings_that_lead_nowhere(tmp_path, environ):

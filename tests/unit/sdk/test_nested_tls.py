@@ -128,6 +128,7 @@ def test_keys_of_the_proxy_may_be_pinned(proxy, pem):
     with api_server(lambda _: Reply({}), server_context(pem)) as api, pytest.raises(TransportError) as caught:
         sent(port, api.url, trusting(pem), of_proxy=trusting(pem, pins=("sha256/" + "A" * 43 + "=",)))
     assert caught.value.code == "SYN833"
+    assert "add it to proxy.tls.pins" in caught.value.help
     assert inner.asked == []
 
 

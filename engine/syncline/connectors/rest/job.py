@@ -215,7 +215,8 @@ class JobReading:
             return self._create(progress, keyed)
 
         def made(job: dict[str, Any]) -> None:
-            trial.made(job["id"], partial(self._gone, job) if self.plan.delete is not None else None)
+            delete = partial(self._gone, job) if self.plan.delete is not None else None
+            trial.made(job["id"], delete, self.partition.key)
 
         return whole(lambda: self._create(progress, keyed), made)
 
@@ -303,7 +304,7 @@ class JobReading:
         if self.plan.delete is None or "lent" in job:
             return
         if self._gone(job) and self.use.trial is not None:
-            self.use.trial.gone(job["id"])
+            self.use.trial.gone(job["id"], self.partition.key)
 
     def _gone(self, job: Mapping[str, Any]) -> bool:
         """Asks for a job to be deleted; whether that was accepted."""

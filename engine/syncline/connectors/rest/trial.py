@@ -21,34 +21,34 @@ _SHOWN: Final = 5
 @dataclass(slots=True)
 class Trial:
     """
-    The jobs of a trial that are there, by what deletes each; None where it can't be deleted.
+    The jobs of a trial that are there, by what each was created for: an API may number the jobs of each parent anew.
 
     >>> told = []
     >>> trial = Trial(told.append)
-    >>> trial.made("e1", None)
+    >>> trial.made("e1", None, of="org 7")
     >>> trial.close()
     >>> told
     ['a job was created at the API for this, and stays there: e1 (the connector declares no job.delete)']
     """
 
     notice: Callable[[str], None]
-    _there: dict[str, Callable[[], bool]] = field(default_factory=dict)
+    _there: dict[tuple[str, str], Callable[[], bool]] = field(default_factory=dict)
     _kept: list[str] = field(default_factory=list)
 
-    def made(self, job: str, delete: Callable[[], bool] | None) -> None:
-        """A job was created. `delete` tries to delete it, and says whether it is gone."""
+    def made(self, job: str, delete: Callable[[], bool] | None, of: str = "") -> None:
+        """A job was created for the partition `of`. `delete` tries to delete it, and says whether it is gone."""
         if delete is None:
             self._kept.append(job)
         else:
-            self._there[job] = delete
+            self._there[of, job] = delete
 
-    def gone(self, job: str) -> None:
+    def gone(self, job: str, of: str = "") -> None:
         """A job was deleted in the course of the read."""
-        self._there.pop(job, None)
+        self._there.pop((of, job), None)
 
     def close(self) -> None:
         """Deletes what is there, and tells of what stays."""
-        left = [job for job in list(self._there) if not self._there.pop(job)()]
+        left = [key[1] for key in list(self._there) if not self._there.pop(key)()]
         self._tell(left, "deleting failed")
         self._tell(self._kept, "the connector declares no job.delete")
         self._kept = []

@@ -125,7 +125,7 @@ def check(instance: Instance) -> Reached:
 
 
 def _context(settings: Settings) -> ssl.SSLContext:
-    return context_of(Tls("1.2", settings.ca))
+    return context_of(Tls("1.2", settings.ca), "config")
 
 
 def _secured(sock: socket.socket, settings: Settings) -> socket.socket:

@@ -437,7 +437,7 @@ def _connect(settings: MariadbSettings) -> Wire:
 
     from syncline.sdk.http.tls import Tls, context_of
 
-    secured = {"ssl": context_of(Tls("1.2", settings.ca))} if settings.tls else {"ssl_disabled": True}
+    secured = {"ssl": context_of(Tls("1.2", settings.ca), "config")} if settings.tls else {"ssl_disabled": True}
     password = settings.password.reveal() if settings.password is not None else ""
     with errors():
         connection = Wire(

@@ -187,8 +187,9 @@ class PostgresDatabase:
 
     def exists(self, table: str) -> bool:
         """
-        Whether there is a relation of that name in the schema, as of now: `to_regclass` may answer from a cache. A
-        table of ours that was there stays.
+        Whether there is a relation of that name in the schema. The database is asked, as `to_regclass` may answer from
+        a cache; but of our own tables, those that the last answer gave are taken as there until a transaction fails:
+        another session may have dropped one since, when the last flow left, and what uses it fails and is tried again.
         """
         if table in self._ours:
             return True

@@ -71,7 +71,7 @@ class NestedTls:
             self._flush(deadline)
 
     def recv_into(self, buffer: WriteableBuffer) -> int:
-        """Receives what there is; 0 at the end of the stream. A stream that is cut is an error."""
+        """Receives what there is; 0 at the end of the stream, also a cut one: HTTP says whether all has come."""
         deadline = self._deadline()
         view = memoryview(buffer).cast("B")
         while True:
@@ -83,7 +83,7 @@ class NestedTls:
             except ssl.SSLZeroReturnError:
                 return 0
             except ssl.SSLEOFError:
-                return 0  # as a socket tells it: whether all has come is for HTTP to say
+                return 0  # as a socket tells it
 
     def makefile(self, mode: str = "rb", buffering: int | None = None) -> io.RawIOBase:
         """What it receives, as an unbuffered file, which holds the connection open until it is closed itself."""

@@ -97,8 +97,8 @@ class Proxy:
         try:
             if self.protocol == "https":
                 sock.settimeout(remaining())
-                sock = secured = context_of(self.tls).wrap_socket(sock, server_hostname=self.host)
-                check_pins(secured, self.tls.pins, self.host)
+                sock = secured = context_of(self.tls, "proxy.tls").wrap_socket(sock, server_hostname=self.host)
+                check_pins(secured, self.tls.pins, self.host, "proxy.tls")
             if self.protocol == "socks5":
                 self._socks(sock, host, origin.port, remaining)
             elif origin.scheme == "https":

@@ -81,9 +81,10 @@ def pin_of(certificate: bytes) -> str:
     return "sha256/" + base64.b64encode(digest).decode()
 
 
-def check_pins(sock: ssl.SSLSocket | NestedTls, pins: tuple[str, ...], host: str) -> None:
+def check_pins(sock: ssl.SSLSocket | NestedTls, pins: tuple[str, ...], host: str, setting: str = "http.tls") -> None:
     """
     Refuses (`TransportError`, SYN833) a server whose certificate was issued rightly, and has a key that isn't expected.
+    `setting` is what messages say to look at.
 
     Example: `check_pins(sock, ("sha256/…",), "api.example.com")` right after the handshake.
     """
@@ -95,16 +96,17 @@ def check_pins(sock: ssl.SSLSocket | NestedTls, pins: tuple[str, ...], host: str
             "connection",
             permanent=True,
             code="SYN833",
-            help="If the server's key was changed on purpose, add it to http.tls.pins; else somebody is in between.",
+            help=f"If the server's key was changed on purpose, add it to {setting}.pins; else somebody is in between.",
             unsent=True,
         )
 
 
 @lru_cache(maxsize=512)
-def context_of(tls: Tls) -> ssl.SSLContext:
+def context_of(tls: Tls, setting: str = "http.tls") -> ssl.SSLContext:
     """
     The context that says so. Kept: reading the machine's authorities takes tens of milliseconds.
 
+    `setting` is what messages say to look at.
     `Invalid` for authorities that can't be read, `Stalled` for a certificate or key that can't.
 
     >>> context_of(Tls()).minimum_version.name
@@ -116,7 +118,7 @@ def context_of(tls: Tls) -> ssl.SSLContext:
         raise Invalid(
             "the declared certificate authorities can't be read",
             code="SYN432",
-            help="http.tls.ca names a file with certificates in PEM form.",
+            help=f"{setting}.ca names a file with certificates in PEM form.",
         ) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2 if tls.minimum == "1.2" else ssl.TLSVersion.TLSv1_3
     if tls.chain:

@@ -225,9 +225,13 @@ class _Content:
             raise changed(self.name, "it was overwritten while it was read")
 
     def close(self) -> None:
-        """Closes it, once the library's threads have sent what they had to: they would fail, seen by nobody."""
+        """Closes it, once the library's threads have sent what they had to: they would fail, seen by nobody.
+
+        The library keeps them nowhere; those of other files, which another flow may be reading, aren't waited for.
+        """
         for thread in threading.enumerate():
-            if "_prefetch_thread" in thread.name:
+            target = getattr(thread, "_target", None)  # None once it is through
+            if getattr(target, "__self__", None) is self.file:
                 thread.join(TIMEOUT)
         self.file.close()
 
