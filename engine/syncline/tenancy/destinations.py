@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from syncline.executor.admission import tenant_spec
+from syncline.executor.applied import read_applied
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
-from syncline.model.errors import SynclineError
+from syncline.model.errors import SynclineError, Waiting
 from syncline.model.event import Action
-from syncline.model.offboarding import LeavingStep
+from syncline.model.offboarding import LeavingStep, StepState
 from syncline.planner.retirement import place_of
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.leaving import Leaving
@@ -20,11 +21,14 @@ from syncline.sdk.table_owner import Owning
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
+    from syncline.manifests.flow import Flow
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
     from syncline.tenancy.former import Former
 
 WHAT = "destination"
+#: What a destination says where a run of the flow has begun meanwhile.
+_ANOTHER_RUN: Final = "SYN680"
 
 
 def held_flows(former: Former, today: dt.date) -> dict[ObjectKey, str]:
@@ -39,18 +43,21 @@ def held_flows(former: Former, today: dt.date) -> dict[ObjectKey, str]:
     return {key: reason for key in former.flows if (reason := reasons.get(place_of(former.applied.flows[key].flow)))}
 
 
-def leave(facilities: Facilities, former: Former, key: ObjectKey) -> LeavingStep:
+def leave(facilities: Facilities, former: Former, key: ObjectKey, *, give_up: bool = False) -> LeavingStep:
     """
     Takes away what there is of a flow at its destination; what keeps it from that is told, and tried again later.
 
     The table is dropped where the flow's declaration said `deletion: delete` and a flow made it. Else its rows stay,
-    and all that is kept beside them goes.
+    and all that is kept beside them goes, but for what is of a flow that still writes there. With `give_up` what fails
+    is left as it is, unless it only has to be waited for.
     """
     item = former.applied.flow(key)
     try:
         said = _left(facilities, former, item)
     except SynclineError as error:
-        return LeavingStep(WHAT, str(key), "failed", message=f"{error.code} {error.message}")
+        busy = isinstance(error, Waiting) or error.code == _ANOTHER_RUN
+        state: StepState = "left" if give_up and not busy else "failed"
+        return LeavingStep(WHAT, str(key), state, message=f"{error.code} {error.message}")
     return LeavingStep(WHAT, str(key), "done", message=said)
 
 
@@ -69,18 +76,33 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
             if offers(destination, Fencing):
                 destination.fence(name, Fence(store.lineage, lease.token), anew=True)
             said = f"rows stay (deletion: {flow.spec.deletion})"
-            if flow.spec.deletion == "delete" and offers(destination, Owning) and not _kept_by_another(former, item):
+            shared = _still_written(facilities, item)
+            if shared:
+                said = "rows stay, since another flow writes them"
+            elif flow.spec.deletion == "delete" and offers(destination, Owning) and not _kept_by_another(former, item):
                 destination.drop(stream, name)
                 there = destination.owner(stream).there
                 said = "rows stay, since no flow made the table" if there else "the table is gone"
                 if offers(destination, Fencing):  # dropping took it from everybody
                     destination.fence(name, Fence(store.lineage, lease.token), anew=True)
             if offers(destination, Leaving):
-                destination.leave(stream, name)
+                destination.leave(stream, name, shared=shared)
             return said
+
+
+def _still_written(facilities: Facilities, item: CompiledFlow) -> bool:
+    """Whether a flow that is applied, of whatever tenant, writes to the same table."""
+    applied = read_applied(facilities.store).flows.values()
+    return any(_place(other.flow) == _place(item.flow) for other in applied)
+
+
+def _place(flow: Flow) -> tuple[ObjectKey, str]:
+    """Where a flow writes, for destinations in which names that differ by case may be one."""
+    integration, stream = place_of(flow)
+    return integration, stream.casefold()
 
 
 def _kept_by_another(former: Former, item: CompiledFlow) -> bool:
     """Whether a flow with `deletion: retain` writes to the same table."""
     others = (former.applied.flows[key].flow for key in former.flows if key != item.flow.key)
-    return any(other.spec.deletion != "delete" and place_of(other) == place_of(item.flow) for other in others)
+    return any(other.spec.deletion != "delete" and _place(other) == _place(item.flow) for other in others)

@@ -124,9 +124,7 @@ class _Leaving:
             if reason := self.held.get(str(key)):
                 step = LeavingStep(destinations.WHAT, str(key), "held", message=reason)
             else:
-                step = destinations.leave(self.facilities, self.former, key)
-                if step.state == "failed" and self.wanted.give_up:
-                    step = replace(step, state="left")
+                step = destinations.leave(self.facilities, self.former, key, give_up=self.wanted.give_up)
             self._took(step)
             failed = failed or step.state == "failed"
         if failed:  # what is left in the state may be needed to reach them

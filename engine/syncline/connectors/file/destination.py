@@ -153,9 +153,9 @@ class FileDestination:
         with self._fences.held(flow), folder.locked():
             return subjects.erase(folder, column, value)
 
-    def leave(self, stream: str, flow: str) -> None:
+    def leave(self, stream: str, flow: str, *, shared: bool = False) -> None:
         """Removes the flow from every list of parts, and its fence; the list stays, since it says what counts."""
-        del stream
+        del stream, shared
         self.forget(flow)
         self._fences.remove(flow)
 

@@ -132,11 +132,11 @@ class SqlDestination:
             self._fences.retire(flow)
         return stream in found
 
-    def leave(self, stream: str, flow: str) -> None:
+    def leave(self, stream: str, flow: str, *, shared: bool = False) -> None:
         """Removes all of ours but the rows; see `Leaving`."""
         if flow not in self._unclaimed:
             self._check_fence(flow)
-        leave(self._database, stream, flow)
+        leave(self._database, stream, flow, shared=shared)
         self._held.pop(flow, None)
         self._unclaimed.pop(flow, None)
 

@@ -16,15 +16,22 @@ _BY_FLOW: Final = (ledger.CHECKPOINTS, fences.TABLE)
 _BY_TABLE: Final = (ledger.REPLACING, ledger.TABLES, images.TABLE, NOTES)
 
 
-def leave(database: Database, stream: str, flow: str) -> None:
-    """Removes everything of ours about a flow and its table; the table itself stays. See `sdk.leaving`."""
+def leave(database: Database, stream: str, flow: str, *, shared: bool = False) -> None:
+    """
+    Removes everything of ours about a flow and, unless another flow writes it, about its table; the table itself stays.
+    See `sdk.leaving`.
+    """
     own, *beside = family(stream, database.leftovers)
+    if shared:  # ownership, images and half-built tables are of who writes it
+        beside = []
     with database.transaction():
         database.lock_tables()
         for name in beside:
             if database.exists(name):
                 database.drop(name)
     names = dict.fromkeys((*beside, own, own.lower()) if database.folds else (*beside, own))
+    if shared:
+        names = {}
     with database.transaction():
         database.lock_tables()
         for table in filter(database.exists, _BY_FLOW):
