@@ -119,6 +119,25 @@ def test_a_hold_keeps_rows_and_rejects(tmp_path):
     assert run.counts.rejected == 1
 
 
+def test_a_run_under_a_hold_writes_what_is_too_old(tmp_path):
+    """A hold keeps rows from a run as well: one that replaces the table still writes those that are too old."""
+    scenario = house.Scenario("upsert")
+    hold = "holds: [{flows: [Sync/*], reason: case 7, owner: legal}], "
+    tenant = house.TENANT.replace("spec: {", f"spec: {{{hold}")
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", tenant=tenant)
+    path = tmp_path / "sync.yaml"
+    path.write_text(path.read_text().replace("write: upsert", "write: replace"))
+    workflow.apply(settings)
+    assert workflow.compare(settings, scenario.key, progress=Silent()).equal
+    counts = workflow.run(settings, scenario.key, progress=Silent()).receipt.counts
+    assert (counts.read, counts.written) == (4, 4)
+    assert ids(tmp_path, scenario) == [1, 2, 3, 4]
+    (tmp_path / "tenant.yaml").write_text(house.TENANT)
+    workflow.apply(settings)
+    workflow.run(settings, scenario.key, progress=Silent())
+    assert ids(tmp_path, scenario) == [1, 2]
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -108,7 +108,7 @@ class Comparer:
             schema = replace(columns.target, key=flow.target_key)
             target = schema if tombstones is None else tombstones.target(schema)
             preparer = Preparer(columns, target, unique=True, writer=None, tombstones=tombstones)
-            preparer.cutoff = cutoff_of(item)
+            preparer.cutoff = cutoff_of(applied, item, self.settings.root)
             preparer.suppressor = suppressor_of(
                 self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
             )

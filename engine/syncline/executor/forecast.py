@@ -105,7 +105,7 @@ class Forecaster:
         keyed = spec.write != "append" and bool(schema.key)
         preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
         applied = Applied(0, "", "", {}, self.desired, self.flows)
-        preparer.cutoff = cutoff_of(item)
+        preparer.cutoff = cutoff_of(applied, item, self.settings.root)
         preparer.suppressor = suppressor_of(
             self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
         )

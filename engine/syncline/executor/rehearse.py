@@ -126,7 +126,7 @@ class Rehearser:
             preparer = Preparer(
                 columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control, watch=watch
             )
-            preparer.cutoff = cutoff_of(item)
+            preparer.cutoff = cutoff_of(applied, item, self.settings.root)
             preparer.suppressor = suppressor_of(
                 self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
             )

@@ -26,6 +26,7 @@ from syncline.sdk.retention import Aged, Retaining
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     import polars as pl
 
@@ -107,10 +108,17 @@ def aged_of(item: CompiledFlow, now: dt.datetime) -> Aged | None:
     return Aged(retention.by, cast('Literal["date", "timestamp", "datetime"]', field.type.name), before)
 
 
-def cutoff_of(item: CompiledFlow) -> Cutoff | None:
-    """What a run that begins now doesn't write."""
-    aged = aged_of(item, dt.datetime.now(dt.UTC))
-    return Cutoff(aged) if aged is not None else None
+def cutoff_of(applied: Applied, item: CompiledFlow, root: Path) -> Cutoff | None:
+    """
+    What a run that begins now doesn't write.
+
+    Under a legal hold it writes everything: a `replace` without what is too old would lose what is held.
+    """
+    now = dt.datetime.now(dt.UTC)
+    aged = aged_of(item, now)
+    if aged is None or any(holds_over(applied, item, root, now.date())):
+        return None
+    return Cutoff(aged)
 
 
 def retaining(applied: Applied, tenant: str = "") -> tuple[ObjectKey, ...]:

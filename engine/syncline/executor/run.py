@@ -288,7 +288,8 @@ class Run:
             target = tombstones.target(target)
         absence = absence_of(self.flow, columns) if not (self.work.parent or start.done) else None
         unique = self.mode != "append" and bool(target.key)
-        facilities, cutoff = self.facilities, cutoff_of(self.item)
+        facilities = self.facilities
+        cutoff = cutoff_of(self.applied, self.item, facilities.settings.root)
         self.suppressor = suppressor_of(
             facilities.store, lambda: facilities.keys, self.applied, self.item, columns, facilities.settings.root
         )
