@@ -140,6 +140,7 @@ def try_subscription(settings: Settings, validation: Validation, key: ObjectKey)
 
     Raises what a message would be kept back by. The audit log tells of the secrets before, and of the message after.
     """
+    from syncline import workflow
     from syncline.executor.instance import resolver
     from syncline.kinds.subscription import SubscriptionSpec
     from syncline.model.event import rfc3339
@@ -147,6 +148,7 @@ def try_subscription(settings: Settings, validation: Validation, key: ObjectKey)
     from syncline.model.outbox import Message
     from syncline.notify.channels import notice_of, open_channel
 
+    workflow.demand(settings, key.tenant, "run")
     spec = validation.desired.objects[key].spec
     assert isinstance(spec, SubscriptionSpec)
     if spec.do.notify is not None:

@@ -110,17 +110,22 @@ def retain(settings: Settings, keys: Sequence[ObjectKey], *, doing: bool) -> tup
     from syncline.executor.retention import expected
     from syncline.executor.retention import retain as retained
 
+    for tenant in sorted({key.name if key.kind == "Tenant" else key.tenant for key in keys}):
+        workflow.demand(settings, tenant, "unseal" if doing else "see")
     now = dt.datetime.now(dt.UTC)
     with workflow.engine(settings) as engine:
         return tuple(found for key in keys for found in (retained if doing else expected)(engine, key, now))
 
 
 def kept_for_a_time(settings: Settings, tenant: str) -> tuple[ObjectKey, ...]:
-    """Flows and tenants that declare a retention, of a tenant or (for an empty name) of all."""
+    """Flows and tenants that declare a retention, of a tenant or (for an empty name) of all that are seen."""
     from syncline.executor.retention import retaining
+    from syncline.executor.roles import hidden
 
+    unseen = hidden(settings)
     with workflow.engine(settings) as engine:
-        return retaining(engine.applied(), tenant)
+        found = retaining(engine.applied(), tenant)
+    return tuple(key for key in found if (key.name if key.kind == "Tenant" else key.tenant) not in unseen)
 
 
 def certificate(settings: Settings, request: str) -> bytes:

@@ -160,7 +160,10 @@ def _forecasts(
     forecaster = Forecaster(
         validation.desired, validation.flows, settings, resolver(settings), reader, observed, former, limit
     )
-    for key in changed_flows(made.changes, validation.flows):
+    changed = changed_flows(made.changes, validation.flows)
+    for tenant in sorted({key.tenant for key in changed}):
+        demand(settings, tenant, "read")
+    for key in changed:
         found, secrets = forecaster.forecast(key)
         _records_read(settings, key, found.counts.read, secrets)
         yield found
@@ -471,6 +474,10 @@ def drift(
     brought back is, by registering, by going on from now, or by runs that read everything again; then it is looked at
     once more.
     """
+    keys = sorted(keys)
+    for tenant in sorted({key.name if key.kind == "Tenant" else key.tenant for key in keys}):
+        for right in ("see", *(["read"] if rows else ()), *(["run"] if heal else ())):
+            demand(settings, tenant, right)
     from syncline.executor.drift import FlowDrift
     from syncline.executor.row_drift import with_rows
     from syncline.reconciler.look import look
@@ -478,7 +485,7 @@ def drift(
     with engine(settings) as running:
         store = running.facilities.store
         found: list[ObjectDrift] = []
-        for key in sorted(keys):
+        for key in keys:
             one = look(running, store, key, heal=heal or None)
             if heal and isinstance(one, FlowDrift) and one.healable:
                 _heal(running, key)
@@ -545,7 +552,9 @@ def make_evidence(settings: Settings, name: str, span: Span, render: Callable[[R
     """Makes a pack of evidence for a framework. See `evidence.pack.make_pack`; `Invalid` (SYN912) for no framework."""
     from syncline.evidence.frameworks import framework
     from syncline.evidence.pack import make_pack
+    from syncline.executor.roles import demand_all
 
+    demand_all(settings)
     return make_pack(settings, framework(name), span, render)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from syncline.executor.applied import read_applied
 from syncline.executor.facilities import open_facilities
 from syncline.executor.instance import secret_context
+from syncline.executor.roles import Right, demand
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome
 from syncline.model.key import ObjectKey
@@ -18,6 +20,7 @@ from syncline.reconciler.needs import reference, secret_refs
 from syncline.secrets import window
 from syncline.secrets.contract import Sessions
 from syncline.secrets.provider import resolve, writer
+from syncline.state.open import open_reader
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
@@ -83,6 +86,7 @@ def check_secrets(settings: Settings, desired: Desired) -> Iterator[Looked]:
 
 def set_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> None:
     """Puts a value in place, whatever was there. `Invalid` (SYN828) where the provider can't be written to."""
+    _demand(settings, ref, tenant)
     provider = writer(ref, secret_context(settings, tenant, Sessions()))
     with _evidence(settings, Action.secret_set, ref, tenant, "set"):
         provider.put(ref, value)
@@ -90,12 +94,14 @@ def set_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -
 
 def rotate_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> bool:
     """Puts a new value in place and keeps the former one for a window; whether there was one."""
+    _demand(settings, ref, tenant)
     with _evidence(settings, Action.secret_rotate, ref, tenant, "replace"):
         return window.replace(ref, value, secret_context(settings, tenant, Sessions()))
 
 
 def finish_rotation(settings: Settings, ref: Reference, tenant: str) -> bool:
     """Ends the window of a rotation; whether there was one."""
+    _demand(settings, ref, tenant)
     with _evidence(settings, Action.secret_rotate, ref, tenant, "finish"):
         return window.finish(ref, secret_context(settings, tenant, Sessions()))
 
@@ -119,6 +125,17 @@ def _evidence(settings: Settings, action: Action, ref: Reference, tenant: str, s
             tell("end", EventOutcome.failure, error.code)
             raise
         tell("end")
+
+
+def _demand(settings: Settings, ref: Reference, tenant: str) -> None:
+    """
+    `Denied` (SYN865) for whoever may not care for secrets of the tenant that is named, and of those whose applied
+    manifests refer to this one.
+    """
+    with closing(open_reader(settings.state_url)) as reader:
+        owners = {use.tenant for use in uses(read_applied(reader).desired) if use.reference == ref}
+    for owner in sorted({tenant, *owners}):
+        demand(settings, owner, Right.unseal)
 
 
 def random_secret() -> Secret:

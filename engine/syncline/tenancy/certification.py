@@ -62,6 +62,7 @@ class Certified:
 
 def certify(settings: Settings, name: str, told: Callable[[Tried], None]) -> Certified:
     """Goes through the checklist, rehearses every flow, and signs what it found. `Invalid` (SYN860) for no tenant."""
+    workflow.demand(settings, name, "read")
     began, validation = rfc3339(), workflow.validate(settings)
     tenant = declared_tenant(validation.desired, name)
     with open_facilities(settings) as facilities:
