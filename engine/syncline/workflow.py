@@ -183,22 +183,31 @@ def apply(
     rule: Rule | None = None,
     override: str = "",
     gated: bool = True,
+    saved: bool = False,
 ) -> Applied:
     """
-    Applies a saved plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for errors.
+    Applies a plan exactly, or plans now and applies that. See `reconciler.apply.apply_plan` for errors.
+
+    A plan that comes from a file (`saved`) has to be what planning here gives: it is planned again, and `Invalid`
+    (SYN641) where that gives anything else. What a file says of itself allows nothing.
 
     Approvals and windows that tenants and policies demand hold as for a daemon, unless it isn't `gated`, as in a
     scratch state. `rule`: who may approve; `override`: why what would have to wait is applied all the same.
     """
     from syncline.executor.facilities import open_facilities
     from syncline.manifests.repository import author_of
-    from syncline.reconciler.apply import apply_plan
+    from syncline.reconciler.apply import apply_plan, check_fresh
     from syncline.reconciler.approvals import Gate
     from syncline.reconciler.authors import authors_here
+    from syncline.reconciler.saved import check_saved
     from syncline.state.store import Author
 
     chosen = wanted if wanted is not None else plan(settings, allow_deletes=allow_deletes)
     with open_facilities(settings) as facilities:
+        if saved:
+            check_fresh(chosen, facilities.store)
+            here = replace(settings, environment=chosen.basis.environment)
+            check_saved(chosen, plan(here, allow_deletes=True, source=chosen.basis.source))
         commit = chosen.basis.revision
         author = Author(*author_of(settings.root, commit))
         untold = "what is applied isn't committed, so that nobody knows who made it" if chosen.basis.dirty else ""

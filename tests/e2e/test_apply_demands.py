@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 from typing import TYPE_CHECKING
@@ -13,7 +14,9 @@ from tests.e2e.house import audit_events
 from tests.repository import CUSTOMERS, edited, write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+    from typing import Any
 
     from syncline.settings import Settings
 
@@ -162,4 +165,67 @@ def test_a_commit_does_not_loosen_what_it_is_judged_by(house: House, capsys) -> 
 
     assert main(["apply", "--yes"]) == 3
     assert "SYN720" in capsys.readouterr().err
+    assert house.table() == "warehouse/customers"
+
+
+def forged(plan: Path, edit: Callable[[dict[str, Any]], None]) -> str:
+    """A plan file as somebody edited it, with the digest that it then has."""
+    data = json.loads(plan.read_text())
+    edit(data)
+    for name in ("digest", "effects"):
+        del data[name]
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    path = plan.with_name("forged.json")
+    path.write_text(json.dumps({**data, "digest": hashlib.sha256(text.encode()).hexdigest()}))
+    return str(path)
+
+
+def no_changes(data: dict[str, Any]) -> None:
+    data["changes"] = []
+
+
+def harmless(data: dict[str, Any]) -> None:
+    for change in data["changes"]:
+        change["effects"] = []
+
+
+def another_table(data: dict[str, Any]) -> None:
+    for step in data["steps"]:
+        if step["step"] == "put":
+            step["document"]["spec"]["to"] = "warehouse/elsewhere"
+
+
+@pytest.mark.parametrize("house", [demanding(f"approvals: {{required: risky}}, {CLOSED}")], indirect=True)
+@pytest.mark.parametrize("edit", [no_changes, harmless, another_table])
+def test_an_edited_plan_file_is_refused_whatever_its_digest_says(
+    house: House, tmp_path: Path, capsys, edit: Callable[[dict[str, Any]], None]
+) -> None:
+    """Changes or effects left out, or another step: nothing of it is applied. The file as it was made waits as ever."""
+    house.change(*ELSEWHERE)
+    house.commit("elsewhere")
+    saved = tmp_path / "plan.json"
+    assert main(["plan", "--out", str(saved)]) == 0
+    capsys.readouterr()
+
+    assert main(["apply", "--yes", forged(saved, edit)]) == 1
+    assert "SYN641" in capsys.readouterr().err
+    assert house.table() == "warehouse/customers"
+    assert main(["apply", "--yes", str(saved)]) in {3, 5}
+    assert house.table() == "warehouse/customers"
+    assert main(["apply", "--yes", "--override", "it is a test", str(saved)]) == 0
+    assert house.table() == "warehouse/people"
+
+
+@pytest.mark.parametrize("house", [CUSTOMERS], indirect=True)
+def test_a_plan_file_of_another_commit_is_refused(house: House, tmp_path: Path, capsys) -> None:
+    """A plan is of the tree that it is applied in: authors and approvals are those of that commit."""
+    house.change(*ELSEWHERE)
+    house.commit("elsewhere")
+    saved = tmp_path / "plan.json"
+    assert main(["plan", "--out", str(saved)]) == 0
+    house.git("commit", "-q", "--allow-empty", "-m", "later")
+    capsys.readouterr()
+
+    assert main(["apply", "--yes", str(saved)]) == 1
+    assert "SYN641" in capsys.readouterr().err
     assert house.table() == "warehouse/customers"

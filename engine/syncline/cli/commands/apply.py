@@ -54,7 +54,8 @@ def apply(
 ) -> Exit:
     """Apply a saved PLAN_FILE exactly, or plan now and apply that.
 
-    A saved plan is refused when the state has moved since it was made. Every step is journalled: when it is stopped at
+    A saved plan is refused when the state has moved since it was made, or where planning again in this tree gives
+    another one. Every step is journalled: when it is stopped at
     any point, the next apply carries on from there. Changes that have to wait, as for the run of a flow that is moved,
     are left out with all that has to do with them, and it exits with 5; with 3, where an approval is missing that a
     tenant or a policy demands. On a terminal it shows the plan and asks first.
@@ -83,6 +84,7 @@ def apply(
         step=lambda line: app.note(f"  {app.paint_errors.green('✓')} {visible(line)}"),
         rule=rule,
         override=override,
+        saved=plan_file is not None,
     )
     if form == "json":
         done = {

@@ -107,7 +107,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN641",
         "stale plan",
-        "The state moved after the plan was made, so its effects are no longer those that were shown.",
+        "The state moved after the plan was made, so its effects are no longer those that were shown. Or the plan is "
+        "of a file, and planning in this tree gives another one: the tree is another commit, or the file was edited.",
         "Plan again and look at what changed.",
     ),
     Code(
