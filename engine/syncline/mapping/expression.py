@@ -212,6 +212,16 @@ def _path(expression: Expression, base: tuple[str, ...]) -> tuple[str, ...] | No
             return None
 
 
+def copies(expression: Expression) -> bool:
+    """
+    Whether an expression is one field of the record and nothing else, so that its value is the field's.
+
+    >>> copies(parse("address.zip")), copies(parse("substring(zip, `2`)"))
+    (True, False)
+    """
+    return isinstance(expression, Get) and (isinstance(expression.of, Current) or copies(expression.of))
+
+
 def leaves_out(condition: Expression, field: str) -> bool:
     """
     Whether a condition is never true of a record whose boolean `field` is true, by how it is written: `!field` or

@@ -11,10 +11,12 @@ from syncline.kinds.mapping import Generalize
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
 from syncline.mapping.compile import Compiled, FieldFlow
-from syncline.mapping.expression import leaves_out
+from syncline.mapping.expression import copies, leaves_out
 from syncline.mapping.protection import protection_of
+from syncline.mapping.types import type_of
 from syncline.model import units
 from syncline.model.key import ObjectKey
+from syncline.model.schema import Schema
 from syncline.policy.rule import End, FlowFact, Grain, Terms
 
 
@@ -29,7 +31,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
         destination = replace(destination, retention=min(kept, destination.retention or kept))
     flow_place = flow.manifest.place_of("spec", "to")
     target_place = target.integration.place_of("spec", "region")
-    grains = _grains(compiled)
+    grains = _grains(compiled, source.schema)
     return tuple(
         FlowFact(
             flow=flow.key,
@@ -83,14 +85,24 @@ def _terms(flow: Flow, compiled: Compiled) -> Terms:
     )
 
 
-def _grains(compiled: Compiled) -> dict[str, Grain]:
-    """How coarse the fields become that are generalised, by target."""
-    return {
-        field.to: Grain(how.date or "", how.prefix or 0, how.bucket or 0, how.top or 0, how.bottom or 0)
-        for field in compiled.spec.fields
-        if isinstance(field.protect, Generalize)
-        for how in (field.protect.generalize,)
-    }
+def _grains(compiled: Compiled, source: Schema | None) -> dict[str, Grain]:
+    """
+    How coarse the fields become that are generalised, by target.
+
+    Known only of a value that is a source field's own, or a constant's: of one that an expression made, a prefix may be
+    any part of what was read and a bucket any number. Of a number, the first digits aren't those that it was written
+    with (02134 is 2134), so a prefix of one says nothing either.
+    """
+    grains = {}
+    for field in compiled.fields:
+        if not isinstance(field.protect, Generalize) or (field.expression is not None and not copies(field.expression)):
+            continue
+        how = field.protect.generalize
+        read = type_of(field.expression, source) if field.expression is not None else None
+        texts = field.target.type.name == "string" and (read is None or read.type.name == "string")
+        prefix = (how.prefix or 0) if texts else 0
+        grains[field.name] = Grain(how.date or "", prefix, how.bucket or 0, how.top or 0, how.bottom or 0)
+    return grains
 
 
 def _classes_of_sources(compiled: Compiled) -> dict[str, set[str]]:

@@ -63,7 +63,8 @@ class Terms:
 class Grain:
     """
     What a generalisation leaves of a value: of a date its `year` or `month`, so many first characters, or a bucket so
-    wide, the topmost from `top`; years before `bottom` become it. '' and 0 where it doesn't say.
+    wide, the topmost from `top`; years before `bottom` become it. '' and 0 where it doesn't say, and where the value is
+    none that it says something of: one that an expression made, or of a prefix a number.
     """
 
     date: str = ""

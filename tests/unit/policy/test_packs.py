@@ -143,6 +143,13 @@ def test_the_shipped_packs_are_valid_manifests_of_the_tree_too() -> None:
         ("type: integer, class: pii.age, protect: {generalize: {bucket: 10, top: 90}}", []),
         ("type: integer, class: pii.age, protect: {generalize: {bucket: 10, top: 100}}", ["hipaa/safe-harbor-ages"]),
         ("type: integer, class: pii.age, protect: {generalize: {bucket: 10}}", ["hipaa/safe-harbor-ages"]),
+        (
+            "type: date, class: pii.birth_date, protect: {generalize: {date: year, bottom: 1}}",
+            ["hipaa/safe-harbor-ages"],
+        ),
+        ("type: integer, class: pii.zip, protect: {generalize: {prefix: 3}}", ["hipaa/safe-harbor-places"]),
+        ("class: phi.city", ["hipaa/safe-harbor"]),
+        ("type: date, class: phi.visit_date", ["hipaa/safe-harbor-dates"]),
     ],
 )
 def test_the_safe_harbor_looks_at_how_coarse_a_field_becomes(field: str, rules: list[str]) -> None:
@@ -153,3 +160,24 @@ def test_the_safe_harbor_looks_at_how_coarse_a_field_becomes(field: str, rules: 
     texts = edited("mapping.yaml", mail, f"{{to: x, from: email, {field}}}", texts)
 
     assert {name for name in denied(texts) if name.startswith("hipaa/safe-harbor")} == set(rules)
+
+
+@pytest.mark.parametrize(
+    ("made", "rule"),
+    [
+        ("from: 'substring(email, `2`)', class: pii.zip, protect: {generalize: {prefix: 3}}", "places"),
+        ('template: "{{ substring(email, `2`) }}-", class: pii.zip, protect: {generalize: {prefix: 3}}', "places"),
+        (
+            "from: 'id - `50`', type: integer, class: pii.age, protect: {generalize: {bucket: 2, top: 90}}",
+            "ages",
+        ),
+    ],
+)
+def test_what_an_expression_makes_has_no_grain(made: str, rule: str) -> None:
+    """A prefix of what was cut or a bucket of what was moved shows any digit of the source: it satisfies no rule."""
+    texts = edited("tenant.yaml", "spec:\n", "spec:\n  policies: [hipaa]\n")
+    texts = edited("import.yaml", "write: upsert", "write: upsert, use: {purpose: de-identified}", texts)
+    mail = "{to: email, from: email, class: pii.email, check: {format: email}}"
+    texts = edited("mapping.yaml", mail, f"{{to: x, {made}}}", texts)
+
+    assert f"hipaa/safe-harbor-{rule}" in denied(texts)
