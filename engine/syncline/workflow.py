@@ -198,20 +198,25 @@ def apply(
     from syncline.manifests.repository import author_of
     from syncline.reconciler.apply import apply_plan, check_fresh
     from syncline.reconciler.approvals import Gate
-    from syncline.reconciler.authors import authors_here
+    from syncline.reconciler.authors import authors_here, untold_here
     from syncline.reconciler.saved import check_saved
     from syncline.state.store import Author
 
     chosen = wanted if wanted is not None else plan(settings, allow_deletes=allow_deletes)
+    here = replace(settings, environment=chosen.basis.environment)
     with open_facilities(settings) as facilities:
         if saved:
             check_fresh(chosen, facilities.store)
-            here = replace(settings, environment=chosen.basis.environment)
             check_saved(chosen, plan(here, allow_deletes=True, source=chosen.basis.source))
         commit = chosen.basis.revision
         author = Author(*author_of(settings.root, commit))
-        untold = "what is applied isn't committed, so that nobody knows who made it" if chosen.basis.dirty else ""
-        gate = Gate(rule, settings.root, lambda base: authors_here(settings.root, base, commit), untold, override)
+        gate = Gate(
+            rule,
+            settings.root,
+            lambda base: authors_here(settings.root, base, commit),
+            lambda: untold_here(settings.root, chosen.basis.environment, chosen.basis),
+            override,
+        )
         return apply_plan(facilities, chosen, step, author=author, gate=gate if gated else None)
 
 

@@ -109,7 +109,9 @@ def test_two_approvals_that_a_tenant_or_a_policy_demands(house: House, tmp_path:
 
     assert house.table() == "warehouse/people"
     used = [e for e in audit_events(house.settings) if e["metadata"]["event_code"] == "approval.use"]
-    assert used[0]["unmapped"]["details"]["signers"] == ["ada@example.com", "bob@example.com"]
+    details = used[0]["unmapped"]["details"]
+    assert details["signers"] == ["ada@example.com", "bob@example.com"]
+    assert details["approvers"] == hashlib.sha256(house.approvers.read_bytes()).hexdigest()
 
 
 @pytest.mark.parametrize("house", [TWO_BY_TENANT], indirect=True)
@@ -125,6 +127,66 @@ def test_what_is_not_committed_is_nobodys_and_not_approved(house: House, tmp_pat
     assert "isn't committed" in capsys.readouterr().err
     house.commit("approved")
     assert main(["apply", "--yes", "--approvers", str(house.approvers)]) == 0
+
+
+def assume_unchanged(house: House) -> None:
+    house.git("update-index", "--assume-unchanged", "import.yaml")
+    house.change(*ELSEWHERE)
+
+
+def skip_worktree(house: House) -> None:
+    house.git("update-index", "--skip-worktree", "import.yaml")
+    house.change(*ELSEWHERE)
+
+
+def ignore(house: House) -> None:
+    house.git("rm", "-q", "--cached", "import.yaml")
+    (house.root / ".git" / "info" / "exclude").write_text("import.yaml\n")
+    house.change(*ELSEWHERE)
+    house.commit("the import is gone, as far as Git knows")
+
+
+@pytest.mark.parametrize("house", [TWO_BY_TENANT], indirect=True)
+@pytest.mark.parametrize("hide", [assume_unchanged, skip_worktree, ignore])
+def test_what_git_was_told_to_overlook_is_not_committed(
+    house: House, tmp_path: Path, capsys, hide: Callable[[House], None]
+) -> None:
+    """An edit that `git status` doesn't show has no author: signatures of two don't count, also of a saved plan."""
+    hide(house)
+    for name in ("ada", "bob"):
+        assert main(["approve", "--yes", "--key", str(tmp_path / name)]) == 0
+    house.git("add", "approvals")
+    house.git("commit", "-q", "-m", "approved")
+    saved = tmp_path / "plan.json"
+    assert main(["plan", "--out", str(saved)]) == 0
+    assert json.loads(saved.read_text())["basis"]["dirty"] is False
+    capsys.readouterr()
+
+    for plan in ([], [str(saved)]):
+        assert main(["apply", "--yes", "--approvers", str(house.approvers), *plan]) == 3
+        assert "isn't committed (import.yaml)" in capsys.readouterr().err
+        assert house.table() == "warehouse/customers"
+
+
+def clean(data: dict[str, Any]) -> None:
+    data["basis"]["dirty"] = False
+
+
+@pytest.mark.parametrize("house", [TWO_BY_TENANT], indirect=True)
+def test_a_plan_file_does_not_say_what_is_committed(house: House, tmp_path: Path, capsys) -> None:
+    """A plan of an uncommitted tree whose file says otherwise: no approval counts."""
+    house.change(*ELSEWHERE)
+    for name in ("ada", "bob"):
+        assert main(["approve", "--yes", "--key", str(tmp_path / name)]) == 0
+    house.git("add", "approvals")
+    house.git("commit", "-q", "-m", "approved")
+    saved = tmp_path / "plan.json"
+    assert main(["plan", "--out", str(saved)]) == 0
+    capsys.readouterr()
+
+    assert main(["apply", "--yes", "--approvers", str(house.approvers), forged(saved, clean)]) == 3
+    assert "isn't committed (import.yaml)" in capsys.readouterr().err
+    assert house.table() == "warehouse/customers"
 
 
 @pytest.mark.parametrize(

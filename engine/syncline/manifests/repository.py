@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -22,6 +24,8 @@ SAFE: Final = (
     "-c", "core.untrackedCache=false",
     "-c", "protocol.allow=never",
 )  # fmt: skip
+#: What could make an index overlook what differs.
+_PLAIN: Final = ("-c", "core.sparseCheckout=false", "-c", "core.ignoreStat=false")
 #: How the author of a commit and its first line are asked for.
 AUTHOR: Final = "--format=%an <%ae>%x00%s"
 #: The trailer of a commit that goes back to the positions of an earlier one, and how it is asked for.
@@ -64,6 +68,39 @@ def revision(root: Path) -> Revision:
     status = git(root, "status", "--porcelain=v1", "--untracked-files=all", "--ignore-submodules=none", "--", ".")
     branch = git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
     return Revision(commit.strip(), status is None or bool(status.strip()), (branch or "").strip())
+
+
+def uncommitted(root: Path, commit: str, loaded: Iterable[str]) -> str:
+    """
+    A file below a folder that isn't as a commit has it; '' where all are. `loaded` are files that have to be in it.
+
+    Compared is what is there, in an index made for that: what Git's own was told to overlook (assume-unchanged,
+    skip-worktree) counts, and so does what it ignores, where it was loaded.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": f"{folder}/index"}
+        made = git(root, *_PLAIN, "read-tree", commit, **index) if commit else None
+        differing = (
+            "status",
+            "--porcelain=v1",
+            "-z",
+            "--untracked-files=no",
+            "--no-renames",
+            "--ignore-submodules=none",
+        )
+        changed = git(root, *_PLAIN, *differing, "--", ".", **index) if made is not None else None
+        listed = git(root, "ls-tree", "-r", "-z", "--name-only", commit) if changed is not None else None
+    if changed is None or listed is None:
+        return "all of it"
+    if changed:
+        return changed.partition("\0")[0][3:]
+    known, top = set(listed.split("\0")), root.resolve()
+    for name in sorted(loaded):
+        real = (root / name).resolve()
+        behind = real.relative_to(top).as_posix() if real.is_relative_to(top) else name
+        if name not in known or behind not in known:
+            return name
+    return ""
 
 
 def author_of(root: Path, commit: str) -> tuple[str, str]:

@@ -304,6 +304,7 @@ def _use_approvals(facilities: Facilities, lease: Lease, plan: Plan, judged: Jud
                     approval=use.approval,
                     effects=use.effects,
                     signers=use.signers,
+                    approvers=judged.approvers,
                     objects=[str(key) for key in use.keys][:50],
                     plan=digest,
                     revision=revision,

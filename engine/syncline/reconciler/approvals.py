@@ -61,27 +61,29 @@ class Rule:
 class Judged:
     """What was decided of a plan: the changes that have to wait, and the approvals that allow others.
 
-    `base` is the revision from which on commits count as those of the plan.
+    `base` is the revision from which on commits count as those of the plan, and `approvers` the SHA-256 (hex) of the
+    file that says who may approve.
     """
 
     blocked: Mapping[ObjectKey, Waiting] = field(default_factory=dict)
     uses: tuple[ApprovalUse, ...] = ()
     base: str = ""
+    approvers: str = ""
 
 
 @dataclass(slots=True)
 class Gate:
     """
     Judges plans of one commit by what the operator demands (`rule`; None for nothing, and then nobody may approve) and
-    what tenants and policies do. `root` is its tree; `authors(base)` are who made the commits since then. `untold`: why
-    nobody can know who made the changes, so that no approval counts. `override`: a person's reason to apply what would
-    have to wait; the audit log says it.
+    what tenants and policies do. `root` is its tree; `authors(base)` are who made the commits since then. `untold` says
+    why nobody can know who made the changes, so that no approval counts; '' where it is known. `override`: a person's
+    reason to apply what would have to wait; the audit log says it.
     """
 
     rule: Rule | None
     root: Path
     authors: Callable[[str], frozenset[str]]
-    untold: str = ""
+    untold: Callable[[], str] = lambda: ""
     override: str = ""
     _signers: dict[str, tuple[Signer, ...]] = field(default_factory=dict)
     _checks: int = 0
@@ -102,7 +104,8 @@ class Gate:
         now, revision = rfc3339(), plan.basis.revision
         found = [a for a in approvals_in(self.root) if any(a.act(key) for key in needing)]
         used = reader.approval_uses([a.id for a in found])
-        authors = self.authors(base) if found and not self.untold else frozenset()
+        untold = self.untold() if found else ""
+        authors = self.authors(base) if found and not untold else frozenset()
         problems = {a.id: _unfit(a, plan, reader, now) for a in found}
         signed: dict[tuple[str, int], str] = {}
         self._checks, self._cut = 0, False
@@ -116,7 +119,7 @@ class Gate:
             for approval in found:
                 by = used.get((approval.id, act.key), "")
                 spent = f"it was used by {by[:12] or 'an apply'} already" if by and by != revision else ""
-                problem = self.untold or problems[approval.id] or spent
+                problem = untold or problems[approval.id] or spent
                 # Last of all: it takes a process for each signature.
                 if not problem and why.covers(approval):
                     if (approval.id, count) not in signed:
@@ -132,7 +135,11 @@ class Gate:
             for a in found
             if a.id in allowed
         )
-        return Judged({**blocked, **closed}, uses, base)
+        return Judged({**blocked, **closed}, uses, base, self._who_may() if uses else "")
+
+    def _who_may(self) -> str:
+        """The digest of the file that says who may approve."""
+        return hashlib.sha256(_bounded(self.rule.approvers, _MOST)).hexdigest() if self.rule is not None else ""
 
     def _approvers(self, change: Change, demands: Demands) -> int:
         """How many people must approve a change, by the operator and by tenants; 0 for none."""

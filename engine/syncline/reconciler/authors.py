@@ -8,12 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncline.manifests.repository import git
+from syncline.manifests.environments import FILE
+from syncline.manifests.environments import FOLDER as ENVIRONMENTS
+from syncline.manifests.overlay import declared
+from syncline.manifests.repository import git, uncommitted
 from syncline.model.errors import Stalled
 from syncline.reconciler.approvals import FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from syncline.model.plan import Basis
 
 #: For each commit: addresses of the author and of the committer, who signed it by the file of allowed signers, and with
 #: which key.
@@ -54,6 +59,17 @@ def authors_here(root: Path, base: str, commit: str) -> frozenset[str]:
             help="Apply from a clone that has the whole history.",
         )
     return answer(said.encode())
+
+
+def untold_here(root: Path, environment: str, basis: Basis) -> str:
+    """Why nobody knows who made what is planned; '' where all that is loaded is as the commit of the basis has it."""
+    loaded = declared(root, environment)
+    files = {manifest.place.file for manifest in loaded.manifests}
+    files |= {name for name in loaded.files if name == FILE or name.startswith(f"{ENVIRONMENTS}/")}
+    approvals = root / FOLDER
+    files |= {f"{FOLDER}/{path.name}" for path in approvals.iterdir()} if approvals.is_dir() else set()
+    other = uncommitted(root, basis.revision, files) or ("some of it" if basis.dirty else "")
+    return f"what is applied isn't committed ({other}), so that nobody knows who made it" if other else ""
 
 
 def answer(output: bytes) -> frozenset[str]:
