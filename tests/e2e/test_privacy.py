@@ -162,6 +162,32 @@ privacy.erase(house.settings_of(Path(sys.argv[1])), "acme", Subject("customer", 
 """
 
 
+KEYS_GONE = """
+import os, signal, sys
+from pathlib import Path
+from syncline import privacy
+from syncline.model.key import ObjectKey
+from syncline.state.sql import SqlStore
+from tests.e2e import house
+
+SqlStore.expire_left = lambda *args: os.kill(os.getpid(), signal.SIGKILL)
+privacy.retain(house.settings_of(Path(sys.argv[1])), [ObjectKey("", "Tenant", "acme")], doing=True)
+"""
+
+
+def test_rejects_whose_keys_are_destroyed_are_nobodys(tmp_path):
+    """A pass killed after the keys of rejects and before their rows keeps nobody from being found and erased."""
+    tenant = house.TENANT.replace("spec: {", "spec: {retention: {rejects: 1ms}, ")
+    settings = lived_in(tmp_path, house.Scenario("upsert"), tenant)
+    child = subprocess.run([sys.executable, "-c", KEYS_GONE, str(tmp_path)], check=False, timeout=120)
+    assert child.returncode == -signal.SIGKILL
+    with pytest.raises(Stalled, match="destroyed"):
+        rejects(settings)
+    assert [len(held.rejects) for held in privacy.export(settings, "acme", ADA)] == [0, 0]
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert [(p.state, p.rows, p.rejects) for p in done.places] == [("erased", 1, 0), ("erased", 2, 0)]
+
+
 def test_a_hold_covers_what_others_wrote_to_the_table(tmp_path):
     """Two flows write one table, and one of them is held: nothing is erased there by way of the other."""
     hold = "{flows: [Sync/copies], reason: case 7, owner: legal}"

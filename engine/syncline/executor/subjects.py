@@ -18,10 +18,11 @@ from syncline.mapping.columns import bind
 from syncline.mapping.expression import reads
 from syncline.mapping.keyed import keyed_hash
 from syncline.mapping.records import Misplaced, frame_of, inferred
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
 from syncline.model.run import PAGE
 from syncline.planner.compiled import source_schema
+from syncline.secrets.envelope import DESTROYED
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
@@ -191,8 +192,13 @@ def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
 def _divided(
     engine: Engine, place: Place, subject: Subject, person: str | int | None, sealed: SealedRejects
 ) -> tuple[list[Reject], list[Reject]]:
-    """The rejects of a batch that are about the person, who is written as `person`, and the others."""
-    rejects = unseal(engine.facilities.keys, place.key, sealed)
+    """The rejects of a batch that are about the person, who is written as `person`, and the others: none of one whose key is destroyed."""
+    try:
+        rejects = unseal(engine.facilities.keys, place.key, sealed)
+    except Stalled as error:
+        if error.code != DESTROYED:
+            raise
+        return [], []  # a pass that was killed leaves the batch, which nobody can read
     texts = [_field_of(reject, place.path) for reject in rejects]
     written = values_at(place, [text or "" for text in texts], engine.facilities.keys)
     about: list[Reject] = []

@@ -27,6 +27,8 @@ MAGIC: Final = b"SYE1"
 ID_SIZE: Final = 8
 NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
+#: The code of what can't be opened since its key was destroyed.
+DESTROYED: Final = "SYN823"
 _HEADER: Final = len(MAGIC) + ID_SIZE + NONCE_SIZE
 
 
@@ -68,7 +70,7 @@ class Envelope:
         cipher = self._cipher if sealer == self.id else self._former.get(sealer)
         if cipher is None:
             if when := self._destroyed(sealer):
-                raise self._unreadable(aad, f"the data key that sealed it was destroyed on {when}", code="SYN823")
+                raise self._unreadable(aad, f"the data key that sealed it was destroyed on {when}", code=DESTROYED)
             raise self._unreadable(aad, "the data key that sealed it is not here: it was destroyed or replaced")
         try:
             return cipher.decrypt(header[-NONCE_SIZE:], memoryview(blob)[_HEADER:], _associated(header, aad))
