@@ -9,13 +9,15 @@ import subprocess
 import sys
 import time
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
 from syncline import privacy, workflow
 from syncline.cli.main import cli
-from syncline.daemon.expiry import Expiry
+from syncline.daemon.expiry import SOON, Expiry
 from syncline.executor.facilities import open_facilities
+from syncline.executor.guard import check_deletes
 from syncline.executor.progress import Silent
 from syncline.executor.rejects import unseal
 from syncline.model.errors import Stalled
@@ -135,6 +137,88 @@ def test_a_run_under_a_hold_writes_what_is_too_old(tmp_path):
     (tmp_path / "tenant.yaml").write_text(house.TENANT)
     workflow.apply(settings)
     workflow.run(settings, scenario.key, progress=Silent())
+    assert ids(tmp_path, scenario) == [1, 2]
+
+
+COPIES = """
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: copies, tenant: acme}
+spec: {from: crm/customers, mapping: customer, to: warehouse/customers, read: full, write: upsert}
+"""
+
+
+def test_a_table_that_another_flow_keeps_longer_is_left(tmp_path):
+    """Policy denies two flows that keep one table's rows for different times; a pass refuses where they were applied."""
+    scenario = house.Scenario("upsert")
+    with pytest.MonkeyPatch.context() as before:
+        before.setattr("syncline.policy.rules.tables._manner", lambda flow: (flow.spec.write, frozenset(), ""))
+        settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", tenant=house.TENANT + COPIES)
+    (found,) = privacy.retain(settings, [scenario.key], doing=True)
+    assert (found.state, found.message.partition(" ")[0]) == ("failed", "SYN853")
+    assert "Sync/copies" in found.message
+    assert ids(tmp_path, scenario) == [1, 2, 3, 4]
+    assert {d.code for d in workflow.validate(settings).diagnostics} == {"SYN507"}
+    same = COPIES.replace("write: upsert", "write: upsert, retention: {after: 30d, by: born}")
+    (tmp_path / "tenant.yaml").write_text(house.TENANT + same)
+    workflow.apply(settings)
+    (found,) = privacy.retain(settings, [scenario.key], doing=True)
+    assert (found.state, found.count) == ("deleted", 2)
+
+
+def test_a_guard_judges_what_came_after_the_count(tmp_path, postgres_url, monkeypatch):
+    """Rows that came between the count and the delete are judged too, and nothing goes where they are too many."""
+    scenario = house.Scenario("upsert", postgres_url, "retention")
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", guards="maxDeletes: 60%")
+    calls = []
+
+    def check(guards, deleted, there):
+        calls.append(deleted)
+        check_deletes(guards, deleted, there)
+        if len(calls) == 2:  # counted in the transaction, and allowed
+            with psycopg.connect(postgres_url, autocommit=True) as connection:
+                more = "INSERT INTO retention.customers (id, born) SELECT n, '1990-01-01' FROM generate_series(5, 9) n"
+                connection.execute(more)
+
+    monkeypatch.setattr("syncline.executor.retention.check_deletes", check)
+    (found,) = privacy.retain(settings, [scenario.key], doing=True)
+    assert (found.state, "SYN527" in found.message, calls) == ("refused", True, [2, 2, 7])
+    assert ids(tmp_path, scenario) == list(range(1, 10))
+
+
+def test_what_a_run_is_busy_with_is_deleted_later(tmp_path):
+    """While a run is under way nothing of its flow goes, which is no failure in the log; a look needs no lease."""
+    scenario = house.Scenario("upsert")
+    tenant = house.TENANT.replace("spec: {", "spec: {retention: {rejects: 1ms}, ")
+    rows = data(0, 40) + '3,x,x@example.com,"1,000",1990-01-01\n'
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", tenant=tenant, rows=rows)
+    (run,) = workflow.runs(settings, scenario.key, 5)
+    with open_facilities(settings) as facilities, facilities.store.lease(f"run/{scenario.key}", "test"):
+        (due,) = privacy.retain(settings, [scenario.key], doing=False)
+        assert (due.state, due.count) == ("due", 1)
+        found = privacy.retain(settings, [scenario.key, TENANT], doing=True)
+        assert [(r.what, r.state, r.count) for r in found] == [("rows", "busy", 0), ("rejects", "busy", 1)]
+        assert events(settings) == [("due", 1), ("deleted", 0)]
+    assert len(list(workflow.rejects(settings, run.id))) == 1
+    found = privacy.retain(settings, [scenario.key, TENANT], doing=True)
+    assert [(r.what, r.state, r.count) for r in found] == [("rows", "deleted", 1), ("rejects", "deleted", 1)]
+
+
+def test_a_daemon_tries_what_was_busy_again_soon(tmp_path):
+    """A flow whose run is under way is tried again after minutes, not an hour."""
+    scenario, now = house.Scenario("upsert"), [0.0]
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
+    told: list[str] = []
+    with workflow.engine(settings) as engine:
+        expiry = Expiry(engine, told.append, lambda: now[0])
+        with engine.facilities.store.lease(f"run/{scenario.key}", "test"):
+            expiry.tick()
+            expiry._pass.join(20)
+        assert (told, ids(tmp_path, scenario)) == ([], [1, 2, 3, 4])
+        now[0] = SOON
+        expiry.tick()
+        expiry._pass.join(20)
     assert ids(tmp_path, scenario) == [1, 2]
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Seconds between one and the next; the first is soon after a daemon begins to work.
 EVERY: Final = 3_600.0
+#: Seconds before another one where a run kept something from being deleted.
+SOON: Final = 300.0
 
 
 class Expiry:
@@ -65,6 +67,8 @@ class Expiry:
                 self._tell(f"{key}: {found.count:,} {found.what} of before {found.before[:19]}Z are deleted")
             elif found.state in {"failed", "refused"}:
                 self._tell(f"{key}: {found.message}")
+            elif found.state == "busy":
+                self._due = min(self._due, self._monotonic() + SOON)
 
     @contextmanager
     def _telling(self, subject: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ deleted is in the log before it is, and how many were after it; a pass that was 
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -17,9 +17,10 @@ from syncline.executor.holds import holds_over, told
 from syncline.executor.rejects import destroy_keys, generation_of
 from syncline.kinds.tenant import TenantSpec
 from syncline.model import units
-from syncline.model.errors import Denied, Invalid, SynclineError
+from syncline.model.errors import Denied, Invalid, SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
+from syncline.policy.locations import table_of
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.offers import offers
 from syncline.sdk.retention import Aged, Retaining
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
     from syncline.state.store import Lease
 
-#: `due`: it would be deleted. `deleted`: it was. `held`: a legal hold keeps it. `refused`: a guard does. `failed`.
-State = Literal["due", "deleted", "held", "refused", "failed"]
+#: `due`: it would be deleted. `deleted`: it was. `held`: a legal hold keeps it. `refused`: a guard does. `busy`: a
+#: run is under way, so that it is to be tried again. `failed`.
+State = Literal["due", "deleted", "held", "refused", "busy", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +150,11 @@ def _pass(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> t
     found = Retained(key, "rows", rfc3339(aged.before), "due", to=item.flow.spec.to, by=aged.column)
     try:
         holds = "; ".join(map(told, holds_over(engine.applied(), item, engine.facilities.settings.root, now.date())))
-        with engine.facilities.store.lease(f"run/{key}", "") as lease:
-            found = _at_destination(engine, item, aged, lease, replace(found, message=holds), doing=doing)
+        _check_alone(engine, item)
+        with engine.facilities.store.lease(f"run/{key}", "") if doing else nullcontext() as lease:
+            found = _at_destination(engine, item, aged, lease, replace(found, message=holds))
+    except Waiting as error:
+        return (replace(found, state="busy", message=f"{error.code} {error.message}"),)
     except SynclineError as error:
         found = replace(found, state="failed", message=f"{error.code} {error.message}")
     if doing and (found.count or found.state not in {"due", "deleted"}):
@@ -157,9 +162,25 @@ def _pass(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> t
     return (found,)
 
 
-def _at_destination(
-    engine: Engine, item: CompiledFlow, aged: Aged, lease: Lease, found: Retained, *, doing: bool
-) -> Retained:
+def _check_alone(engine: Engine, item: CompiledFlow) -> None:
+    """`Invalid` (SYN853) where another flow writes to the table and keeps its rows longer, or is another tenant's."""
+    root, own = engine.facilities.settings.root, item.flow
+    table = table_of(own, root)[1:]
+    for key, other in engine.applied().flows.items():
+        flow = other.flow
+        if table_of(flow, root)[1:] != table or (
+            key.tenant == own.key.tenant and flow.spec.retention == own.spec.retention
+        ):
+            continue
+        raise Invalid(
+            f"{key} writes to {own.target.stream} too, and doesn't keep its rows for the same time",
+            code="SYN853",
+            help="Declare the same retention in every flow that writes to the table, or write to another one.",
+        )
+
+
+def _at_destination(engine: Engine, item: CompiledFlow, aged: Aged, lease: Lease | None, found: Retained) -> Retained:
+    """What became of the rows; without a lease, what would."""
     facilities, flow = engine.facilities, item.flow
     opener = engine.opener(item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
     opener.ledgers = facilities.store.ledger
@@ -173,7 +194,7 @@ def _at_destination(
             if found.message:
                 return replace(found, state="held")
             check_deletes(flow.spec.guards, old, lambda: there)
-            if not doing or not old:
+            if lease is None or not old:
                 return found
             _record(engine, found)  # durable before anything goes
             rows = destination
@@ -203,13 +224,31 @@ def _left(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> I
         found = Retained(key, what, before, "due", count)
         if doing and count:
             _record(engine, found)
-            if what == "rejects":  # unreadable first, in backups as well: a kill leaves what the next pass deletes
-                for run in store.left_runs(key.name, before, held):
-                    newest = max(map(generation_of, store.rejects(run.id)), default=-1)
-                    destroy_keys(engine.facilities.keys, run.key, run.id, newest + 1)
-            found = replace(found, state="deleted", count=store.expire_left(key.name, what, before, held))
+            # Unreadable first, in backups as well: a kill leaves what the next pass deletes.
+            busy = _destroyed(engine, key.name, before, held) if what == "rejects" else {}
+            found = replace(found, state="deleted", count=store.expire_left(key.name, what, before, [*held, *busy]))
             _record(engine, found)
+            if busy:
+                yield replace(found, state="busy", count=count - found.count, message="; ".join(busy.values()))
+                if not found.count:
+                    continue
         yield found
+
+
+def _destroyed(engine: Engine, tenant: str, before: str, held: list[ObjectKey]) -> dict[ObjectKey, str]:
+    """Destroys the keys of a tenant's rejects; which flows are busy, so that theirs stay, and by whom."""
+    keys, store = engine.facilities.keys, engine.facilities.store
+    busy: dict[ObjectKey, str] = {}
+    for run in store.left_runs(tenant, before, held):
+        if run.key in busy:
+            continue
+        try:
+            with store.lease(f"run/{run.key}", ""):  # nobody seals them anew, or retries them, meanwhile
+                newest = max(map(generation_of, store.rejects(run.id)), default=-1)
+                destroy_keys(keys, run.key, run.id, newest + 1)
+        except Waiting as error:
+            busy[run.key] = f"{error.code} {error.message}"
+    return busy
 
 
 def _own(applied: Applied, tenant: str) -> dict[Literal["rejects", "logs"], float]:

@@ -192,7 +192,10 @@ def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
 def _divided(
     engine: Engine, place: Place, subject: Subject, person: str | int | None, sealed: SealedRejects
 ) -> tuple[list[Reject], list[Reject]]:
-    """The rejects of a batch that are about the person, who is written as `person`, and the others: none of one whose key is destroyed."""
+    """
+    The rejects of a batch that are about the person, who is written as `person`, and the others; none of a batch whose
+    key is destroyed.
+    """
     try:
         rejects = unseal(engine.facilities.keys, place.key, sealed)
     except Stalled as error:

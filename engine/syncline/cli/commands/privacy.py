@@ -202,7 +202,7 @@ def retain(app: App, names: tuple[str, ...], tenant: str, form: str, *, yes: boo
     app.say(to_json([one.to_json() for one in found]) if form == "json" else render_retained(found, app.paint))
     if not yes and any(one.count for one in found):
         app.note("\nNothing was deleted. To do it, add --yes.")
-    return Exit.failed if any(one.state in {"failed", "refused"} for one in found) else Exit.ok
+    return Exit.failed if any(one.state in {"failed", "refused", "busy"} for one in found) else Exit.ok
 
 
 @privacy.command(short_help="Write the certificate of a request.")

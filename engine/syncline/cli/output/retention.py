@@ -31,5 +31,7 @@ def _state(found: Retained, paint: Paint) -> str:
             return paint.green("deleted")
         case "held":
             return f"stays: {visible(found.message)}"
+        case "busy":
+            return f"later: {visible(found.message)}"
         case _:
             return paint.red(f"✗ {visible(found.message)}")

@@ -17,33 +17,34 @@ def count(database: Database, stream: str, aged: Aged) -> tuple[int, int]:
     found = _older(database, stream, aged)
     if found is None:
         return 0, 0
-    place, condition, value = found
-    ((old,),) = database.execute(f"SELECT count(*) FROM {place} WHERE {condition}", (value,))
+    table, condition = found
+    place = f"{database.place}{quoted(table)} AS t"
+    ((old,),) = database.execute(f"SELECT count(*) FROM {place} WHERE {condition}")
     ((there,),) = database.execute(f"SELECT count(*) FROM {place}")
     return int(old), int(there)
 
 
 def delete(database: Database, stream: str, aged: Aged, allow: Allow) -> int:
-    """Deletes them, inside a transaction; how many."""
+    """Deletes them, inside a transaction that ends with an error where they are too many; how many."""
     found = _older(database, stream, aged)
     if found is None:
         return 0
-    place, condition, value = found
     old, there = count(database, stream, aged)
     allow(old, lambda: there)
-    if old:
-        # What came since it was counted isn't older than what was allowed: nobody writes to the flow's table meanwhile.
-        database.execute(f"DELETE FROM {place} WHERE {condition}", (value,))
-    return old
+    if not old:
+        return 0
+    deleted = database.sweep(*found)
+    allow(deleted, lambda: max(there, deleted))  # what others wrote since they were counted
+    return deleted
 
 
-def _older(database: Database, stream: str, aged: Aged) -> tuple[str, str, str] | None:
-    """The table, the condition that a row is too old, and its parameter; None where there is no such column."""
+def _older(database: Database, stream: str, aged: Aged) -> tuple[str, str] | None:
+    """The table, and the condition that a row `t` of it is too old; None where there is no such column."""
     table = database.inspect(stream)
     column = table.get(aged.column) if table is not None else None
     if table is None or column is None:
         return None
-    return database.place + quoted(table.name), f"{quoted(column.name)} < $1", _text(database, aged)
+    return table.name, f"t.{quoted(column.name)} < '{_text(database, aged)}'"
 
 
 def _text(database: Database, aged: Aged) -> str:

@@ -72,8 +72,9 @@ CODES: tuple[Code, ...] = (
         "SYN853",
         "rows whose age can't be told, or that can't be deleted by it",
         "With `retention`, rows are deleted once they are older than that by a field of the mapping: a date, a "
-        "timestamp or a datetime, in a database. Files and APIs delete by themselves, or not at all.",
-        "Name such a field in retention.by; or have the system delete, and declare handling.retention of its "
-        "integration.",
+        "timestamp or a datetime, in a database. Files and APIs delete by themselves, or not at all. A pass "
+        "deletes from the whole table, so that every flow which writes to it has to declare the same.",
+        "Name such a field in retention.by; declare the same retention in every flow that writes to the table; or have "
+        "the system delete, and declare handling.retention of its integration.",
     ),
 )

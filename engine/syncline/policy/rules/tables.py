@@ -1,7 +1,7 @@
 """Tables: what one flow of a tenant writes, no other flow takes away or writes by other rules.
 
-Several flows may append to one table, or upsert into it by one key. Where one replaces it, or deletes what its read
-lacks, or they disagree, what is in the table depends on which ran last.
+Several flows may append to one table, or upsert into it by one key, and keep its rows for one time. Where one replaces
+it, or deletes what its read lacks, or they disagree, what is in the table depends on which ran last.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from syncline.policy.locations import table_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
 
-def _manner(flow: Flow) -> tuple[str, frozenset[str]]:
-    return flow.spec.write, frozenset(flow.target_key if flow.spec.write == "upsert" else ())
+def _manner(flow: Flow) -> tuple[str, frozenset[str], str]:
+    kept = flow.spec.retention
+    key = frozenset(flow.target_key if flow.spec.write == "upsert" else ())
+    return flow.spec.write, key, f"kept {kept.after} by {kept.by}" if kept is not None else ""
 
 
 def _said(flow: Flow) -> str:
-    mode, key = _manner(flow)
+    mode, key, kept = _manner(flow)
     said = f"{mode} by {', '.join(sorted(key))}" if key else mode
+    said = f"{said}, {kept}" if kept else said
     return f"{said}, deleting what is absent" if mode != "replace" and _alone(flow) else said
 
 
@@ -51,7 +54,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
                     ),
                     place=flow.manifest.place_of("spec", "to"),
                     related=(Related(other.manifest.place_of("spec", "to"), f"{other.key} writes there too"),),
-                    expected="one flow, or several that append or upsert by one key",
+                    expected="one flow, or several that append or upsert by one key, with the same retention",
                     help="Write to another table, or in the same way.",
                 )
 
