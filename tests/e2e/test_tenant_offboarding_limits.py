@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+import zipfile
+
+import pytest
 
 from syncline import workflow
 from syncline.executor.progress import Silent
+from syncline.model.errors import Invalid, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.state.open import open_store
-from syncline.tenancy.offboarding import offboard
+from syncline.tenancy.offboarding import Wanted, offboard
 from tests.e2e import house
-from tests.e2e.test_tenant_offboarding import commit, git, left, lived_in, retired, wanted
+from tests.e2e.test_tenant_offboarding import commit, git, left, lived_in, retired, statement, wanted
 
 NAMES = ("tenant", "source", "mapping", "warehouse", "sync")
 
@@ -77,3 +81,99 @@ def test_a_flow_that_is_busy_is_not_given_up(tmp_path):
     assert left(settings)[1]
     done, _ = offboard(settings, "acme", wanted(settings), lambda _: None)
     assert destinations_of(done)["acme/Sync/customers"].state == "done"
+
+
+def came_back(settings, texts):
+    for name, text in texts.items():
+        (settings.root / f"{name}.yaml").write_text(text)
+    commit(settings.root, "Acme is back")
+    workflow.apply(settings)
+
+
+def texts_of(settings):
+    return {name: (settings.root / f"{name}.yaml").read_text() for name in NAMES}
+
+
+def test_who_came_back_is_exported_anew(tmp_path):
+    """What is left unfinished isn't gone on with after the tenant was there again: its new runs get an archive first."""
+    settings = lived_in(tmp_path / "repo")
+    texts = texts_of(settings)
+    retired(settings)
+    database = settings.root / "warehouse.db"
+    database.rename(tmp_path / "away.db")
+    database.mkdir()
+    done, _ = offboard(settings, "acme", wanted(settings), lambda _: None)
+    assert not done.finished
+    first = (tmp_path / "acme.zip").read_bytes()
+    database.rmdir()
+    (tmp_path / "away.db").rename(database)
+    came_back(settings, texts)
+    run = workflow.run(settings, house.FLOW, progress=Silent()).record.id
+    retired(settings)
+    before = left(settings)
+
+    with pytest.raises(Invalid, match="would be written over"):
+        offboard(settings, "acme", wanted(settings), lambda _: None)
+    assert left(settings) == before
+    again, proof = offboard(settings, "acme", Wanted(tmp_path / "again.zip"), lambda _: None)
+
+    assert again.id != done.id
+    assert statement(proof)["predicate"]["outcome"] == "deleted"
+    assert (tmp_path / "acme.zip").read_bytes() == first
+    assert run in zipfile.ZipFile(tmp_path / "again.zip").read("state/runs.jsonl").decode()
+
+
+def test_what_is_gone_on_with_has_the_archive_that_it_wrote(tmp_path):
+    """Another path for the archive, into which nothing would be written, is refused."""
+    settings = retired(lived_in(tmp_path / "repo"))
+    database = settings.root / "warehouse.db"
+    database.rename(tmp_path / "away.db")
+    database.mkdir()
+    offboard(settings, "acme", wanted(settings), lambda _: None)
+    with pytest.raises(Invalid, match="is not the archive that was written"):
+        offboard(settings, "acme", Wanted(tmp_path / "again.zip"), lambda _: None)
+    assert left(settings)[1]
+
+
+def test_a_hold_is_lifted_by_coming_back_without_it(tmp_path):
+    """As the documentation says: declared again without the hold, and retired again, all of it goes."""
+    hold = "{flows: [Sync/cust*], reason: case 7, owner: legal, until: 2999-01-01}"
+    settings = lived_in(tmp_path / "repo", tenant=house.TENANT.replace("spec: {", f"spec: {{holds: [{hold}], "))
+    texts = texts_of(settings)
+    retired(settings)
+    _, proof = offboard(settings, "acme", wanted(settings), lambda _: None)
+    assert statement(proof)["predicate"]["outcome"] == "held"
+    came_back(settings, texts | {"tenant": house.TENANT})
+    retired(settings)
+    done, proof = offboard(settings, "acme", Wanted(tmp_path / "again.zip"), lambda _: None)
+    assert done.finished
+    assert statement(proof)["predicate"]["outcome"] == "deleted"
+    assert left(settings) == ({}, False)
+
+
+@pytest.mark.parametrize("when", ["export", "destination"])
+def test_what_is_applied_meanwhile_stays(tmp_path, when):
+    """After the export, an apply that declares the tenant ends the offboarding; later, an apply has to wait."""
+    settings = lived_in(tmp_path / "repo")
+    texts = texts_of(settings)
+    retired(settings)
+    refused: list[str] = []
+
+    def told(step):
+        if step.what == when and not refused:
+            try:
+                came_back(settings, texts)
+                refused.append("")
+            except SynclineError as error:
+                refused.append(error.code)
+
+    if when == "export":
+        with pytest.raises(Invalid, match="still applied"):
+            offboard(settings, "acme", wanted(settings), told)
+        assert refused == [""]
+        assert left(settings)[1]
+        assert any(one.key == house.FLOW for one in workflow.objects(settings))
+    else:
+        offboard(settings, "acme", wanted(settings), told)
+        assert refused == ["SYN610"]
+        assert left(settings) == ({}, False)

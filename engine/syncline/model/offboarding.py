@@ -19,7 +19,7 @@ SETTLED: Final[frozenset[StepState]] = frozenset({"done", "left"})
 class LeavingStep:
     """
     A step: `export`, `files`, `state`, `key`, or `destination` with the flow (`acme/Sync/orders`) as its `subject`;
-    of `state` the subject is a table.
+    of `state` the subject is a table. `superseded` ends one that wasn't gone on with, since the tenant came back.
 
     `count` is how many of what it is about were taken away, the most that was ever found; `message` says why in all
     states but `done`, and then what, where that isn't clear.
@@ -86,6 +86,9 @@ class Tenants(Protocol):
 
     def runs(self, tenant: str, keep: Iterable[ObjectKey] = ()) -> Iterator[str]:
         """Ids of a tenant's runs, in order, but for those of `keep`."""
+
+    def last_run(self, tenant: str) -> str:
+        """When the last run of a tenant began (RFC 3339 UTC); '' where none is known."""
 
     def rows(self, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every row of a tenant with its table, page by page; without what is sealed."""

@@ -160,6 +160,12 @@ class SqlTenants:
         for row in self._pages(tables.runs, _MINE[tables.runs](tenant, tuple(keep))):
             yield str(row["id"])
 
+    def last_run(self, tenant: str) -> str:
+        """When the last run of a tenant began (RFC 3339 UTC); '' where none is known."""
+        query = select(func.max(tables.runs.c.started)).where(tables.runs.c.tenant == tenant)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar() or ""
+
     def rows(self, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every row of a tenant with its table, page by page; without what is sealed."""
         for table, mine in _MINE.items():

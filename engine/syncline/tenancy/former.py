@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _YAML: Final = (":(glob)**/*.yaml", ":(glob)**/*.yml")
 #: Applied commits that are looked through for the tenant.
 _LOOKED_AT: Final = 200
+#: Applies that are known at most.
+_REACH: Final = 100_000
 #: Versions of manifests that are exported at most.
 _VERSIONS: Final = 100_000
 
@@ -69,6 +71,18 @@ def former(settings: Settings, reader: StateReader, tenant: str, revision: str =
         code="SYN862",
         help="Name the last commit that declared it: --from COMMIT.",
     )
+
+
+def declared_since(settings: Settings, reader: StateReader, tenant: str, since: str) -> bool:
+    """Whether a commit that was applied after a time (RFC 3339 UTC) declares the tenant; of those that Git has here."""
+    later = [one.revision for one in reader.history(_REACH) if one.revision and one.finished > since]
+    for commit in dict.fromkeys(later):
+        with _tree(settings.root, commit) as folder:
+            if folder is None:
+                continue
+            if any(_is_of(manifest.key, tenant) for manifest in declared(folder, settings.environment).manifests):
+                return True
+    return False
 
 
 def versions(root: Path, tenant: str) -> Iterator[dict[str, Any]]:

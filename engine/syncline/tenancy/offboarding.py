@@ -25,10 +25,11 @@ from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.offboarding import LeavingStep, Offboarding
 from syncline.state.tenants import TABLES
 from syncline.tenancy import destinations
+from syncline.tenancy.archive import digest_of
 from syncline.tenancy.certificate import certificate_path, keep, proof_path
 from syncline.tenancy.destinations import held_flows
 from syncline.tenancy.export import export
-from syncline.tenancy.former import Former, former
+from syncline.tenancy.former import Former, declared_since, former
 from syncline.tenancy.proof import prove
 from syncline.tenancy.tenant import tenant_key
 
@@ -87,6 +88,9 @@ def offboard(settings: Settings, tenant: str, wanted: Wanted, told: Told) -> tup
         stack.enter_context(facilities.store.lease(f"offboard/{tenant}"))
         _refuse_applied(facilities, tenant)
         leaving = _Leaving(facilities, tenant, wanted, told)
+        leaving.export()
+        stack.enter_context(facilities.store.lease("apply"))  # until all is gone, nobody declares it again
+        _refuse_applied(facilities, tenant)
         leaving.run()
     done = leaving.now
     if not leaving.over:
@@ -113,10 +117,24 @@ class _Leaving:
         self.held = {str(key): reason for key, reason in held_flows(self.former, _today()).items()}
         self.over = False
 
-    def run(self) -> None:
-        """Takes every step that isn't settled; the first that fails keeps those after it from being taken."""
+    def export(self) -> None:
+        """Writes the archive, once."""
         if not self.now.settled("export"):
-            self._export()
+            digest, count = export(self.facilities, self.tenant, self.wanted.archive, self.wanted.recipients)
+            self.now = replace(self.now, archive=digest)
+            self._took(LeavingStep("export", "", "done", count))
+
+    def run(self) -> None:
+        """
+        Takes every step that isn't settled; the first that fails keeps those after it from being taken. While nobody
+        applies: the export must have all that there is.
+        """
+        if self._came_back(self.now):
+            raise Invalid(
+                f"tenant {self.tenant!r} was applied, and retired again, while it was exported",
+                code="SYN861",
+                help="Run it again: it begins anew.",
+            )
         failed = False
         for key in self.former.flows:
             if self.now.settled(destinations.WHAT, str(key)):
@@ -137,14 +155,46 @@ class _Leaving:
     def _begin(self) -> tuple[Offboarding, Former]:
         known = self.book.newest(self.tenant)
         if known is not None and not known.finished:
-            return known, _former(self.facilities, self.tenant, known.revision)
+            if not self._came_back(known):
+                self._refuse_another_archive(known)
+                return known, _former(self.facilities, self.tenant, known.revision)
+            over = LeavingStep("superseded", "", "left", message="the tenant was applied again meanwhile")
+            known = replace(known, finished=rfc3339(), steps=(over,))
         if not self.book.counts(self.tenant) and not self.facilities.keys.exists(self.tenant):
             when = f": it was taken out on {known.finished[:10]}" if known is not None else ""
             raise Invalid(f"there is nothing of tenant {self.tenant!r} here{when}", code="SYN861")
+        self._refuse_former_archive(known)
         found = _former(self.facilities, self.tenant, self.wanted.revision)
+        if known is not None:
+            self.book.put(known)
         begun = Offboarding(new_run_id(), self.tenant, found.revision, rfc3339())
         self.book.put(begun)
         return begun, found
+
+    def _came_back(self, known: Offboarding) -> bool:
+        """Whether the tenant was applied, or ran, after an offboarding of it was begun."""
+        settings, store = self.facilities.settings, self.facilities.store
+        if self.book.last_run(self.tenant) > known.begun:
+            return True
+        return declared_since(settings, store, self.tenant, known.begun)
+
+    def _refuse_another_archive(self, known: Offboarding) -> None:
+        """Refuses a file in which nothing would be: what is gone on with was exported already."""
+        if known.settled("export") and _digest(self.wanted.archive) != known.archive:
+            raise Invalid(
+                f"{self.wanted.archive} is not the archive that was written on {known.begun[:10]}",
+                code="SYN861",
+                help=f"It goes on with that one: name the file whose SHA-256 is {known.archive}.",
+            )
+
+    def _refuse_former_archive(self, known: Offboarding | None) -> None:
+        """Refuses to write over the archive of a time before: what is in it may be nowhere else."""
+        if known is not None and known.archive and _digest(self.wanted.archive) == known.archive:
+            raise Invalid(
+                f"{self.wanted.archive} is the archive of {known.begun[:10]}, and would be written over",
+                code="SYN861",
+                help="The tenant came back since. Name another file for what there is now.",
+            )
 
     def _took(self, step: LeavingStep) -> None:
         """Journals a step, with what was found of it before a kill, and says so in the log."""
@@ -165,11 +215,6 @@ class _Leaving:
         recorder.record([replace(event, tenant=self.tenant)])
         self.book.put(replace(self.now, steps=(step,)))
         self.told(step)
-
-    def _export(self) -> None:
-        digest, count = export(self.facilities, self.tenant, self.wanted.archive, self.wanted.recipients)
-        self.now = replace(self.now, archive=digest)
-        self._took(LeavingStep("export", "", "done", count))
 
     def _files(self) -> None:
         """Commitments to the rows of runs, and the certificate. Before the state, which knows the runs."""
@@ -268,6 +313,10 @@ def _refuse_applied(facilities: Facilities, tenant: str) -> None:
             code="SYN861",
             help="Apply the commit that removes its manifests: `syncline plan` shows what it retires.",
         )
+
+
+def _digest(path: Path) -> str:
+    return digest_of(path) if path.is_file() else ""
 
 
 def _today() -> dt.date:
