@@ -140,6 +140,17 @@ def test_a_run_under_a_hold_writes_what_is_too_old(tmp_path):
     assert ids(tmp_path, scenario) == [1, 2]
 
 
+def test_the_last_word_on_a_row_counts_before_its_age(tmp_path, scenario):
+    """Of two records with one key the last is judged: an older version takes the place of none, and none its place."""
+    settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", rows=data(0))
+    rows = [(1, "new", 0), (1, "old", 40), (2, "old", 40), (2, "new", 1), (3, "new", 2)]
+    text = "".join(f"{n},{name},{name}{n}@example.com,1.00,{days(age)}\n" for n, name, age in rows)
+    (tmp_path / "data" / "customers.csv").write_text("id,name,email,balance,born\n" + text)
+    counts = workflow.run(settings, scenario.key, progress=Silent(), full_refresh=True).receipt.counts
+    assert (counts.read, counts.written, counts.skipped) == (5, 2, 3)
+    assert {int(row[0]): row[1] for row in house.rows(tmp_path, scenario)} == {1: "c1", 2: "new", 3: "new"}
+
+
 COPIES = """
 ---
 apiVersion: syncline/v1

@@ -165,7 +165,7 @@ class Preparer:
             return taken
         if self.tombstones is not None:
             dead = self.tombstones.dead(taken.mapped.frame)
-        mapped, old = self.cutoff.keep(taken.mapped, dead)
+        mapped, old = self.cutoff.keep(taken.mapped, dead, self.target.key if self.unique else ())
         aside = [frame for frame in (taken.frame, old) if frame is not None]
         return replace(taken, mapped=mapped, frame=pl.concat(aside) if aside else None)
 

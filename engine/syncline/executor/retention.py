@@ -10,7 +10,7 @@ import datetime as dt
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from syncline.executor.guard import check_deletes
 from syncline.executor.holds import holds_over, told
@@ -26,7 +26,7 @@ from syncline.sdk.offers import offers
 from syncline.sdk.retention import Aged, Retaining
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 #: `due`: it would be deleted. `deleted`: it was. `held`: a legal hold keeps it. `refused`: a guard does. `busy`: a
 #: run is under way, so that it is to be tried again. `failed`.
 State = Literal["due", "deleted", "held", "refused", "busy", "failed"]
+
+
+#: No name that a column can have.
+_LAST: Final = "last and too old"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,13 @@ class Cutoff:
 
     aged: Aged
 
-    def keep(self, mapped: Mapped, dead: pl.Series | None) -> tuple[Mapped, pl.DataFrame | None]:
+    def keep(
+        self, mapped: Mapped, dead: pl.Series | None, key: Sequence[str] = ()
+    ) -> tuple[Mapped, pl.DataFrame | None]:
         """
         A mapped batch without it, which counts as skipped, and its rows, if there are any. `dead` tells rows that are
-        tombstones, which pass.
+        tombstones, which pass. With a key, only the last of its rows counts: where that is too old, those before it
+        aren't written either, and where it isn't, those before it are left to what takes duplicates out.
         """
         before = self.aged.before
         limit: dt.date = before.date() if self.aged.type == "date" else before
@@ -95,9 +102,29 @@ class Cutoff:
             old &= ~dead
         if not old.any():
             return mapped, None
-        rows = mapped.rows.filter(~old) if mapped.rows is not None else (~old).arg_true()
-        skipped = mapped.skipped + int(old.sum())
-        return replace(mapped, frame=mapped.frame.filter(~old), rows=rows, skipped=skipped), mapped.frame.filter(old)
+        out = old
+        if key:
+            old, out = _last_words(mapped.frame.select(key), old)
+            if dead is not None:
+                out &= ~dead
+            if not out.any():
+                return mapped, None
+        rows = mapped.rows.filter(~out) if mapped.rows is not None else (~out).arg_true()
+        skipped = mapped.skipped + int(out.sum())
+        return replace(mapped, frame=mapped.frame.filter(~out), rows=rows, skipped=skipped), mapped.frame.filter(old)
+
+
+def _last_words(keys: pl.DataFrame, old: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """
+    Which rows are the last of their key and too old, and which have the key of such a one. One whose key is null is
+    no other's duplicate.
+    """
+    import polars as pl
+
+    whole = keys.select(pl.all_horizontal(pl.all().is_not_null()).alias("whole")).to_series()
+    last = old & (keys.select(pl.struct(pl.all()).is_last_distinct().alias("last")).to_series() | ~whole)
+    same = keys.with_columns(last.alias(_LAST)).select(pl.col(_LAST).any().over(keys.columns)).to_series()
+    return last, last | (same & whole)
 
 
 def aged_of(item: CompiledFlow, now: dt.datetime) -> Aged | None:
