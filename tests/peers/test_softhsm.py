@@ -183,6 +183,10 @@ def test_the_key_of_the_log_is_changed_in_the_token_and_out_of_it(
         former = json.loads((signing.keys / "audit.hsm.json").read_text())["key"]
         assert main(["audit", "rotate", *(["--to", place] if place else [])]) == 0
         assert labels(hsm, token) == {json.loads((signing.keys / "audit.hsm.json").read_text())["key"]} != {former}
+    before = labels(hsm, token)
+    assert main(["audit", "rotate", "--to", "file"]) != 0  # the variable demands the token
+    assert labels(hsm, token) == before
+    assert main(["run", FLOW]) == 0
     monkeypatch.delenv("SYNCLINE_AUDIT_SIGNER")
     for place in ("file", other):
         assert main(["audit", "rotate", "--to", place]) == 0

@@ -51,6 +51,7 @@ def next_key(settings: Settings, to: str, origin: str) -> Signer:
     """
     place = to or place_of(key_files(settings)[0])
     if place == "file":
+        refuse_file(settings)
         return FileSigner.create(settings.keys / NEXT_FILE, origin)
     if not place.startswith("pkcs11:"):
         raise Invalid(
@@ -59,6 +60,16 @@ def next_key(settings: Settings, to: str, origin: str) -> Signer:
             help="Give file, pkcs11:TOKEN/ed25519 or pkcs11:TOKEN/p256.",
         )
     return HsmSigner.create(settings.keys / NEXT_HSM, place, origin, settings.environ)
+
+
+def refuse_file(settings: Settings) -> None:
+    """`Invalid` where the environment asks for a key in an HSM: with one in a file, nothing could be signed then."""
+    if settings.environ.get(VARIABLE):
+        raise Invalid(
+            f"{VARIABLE} asks for a key in an HSM, and the next key of the log would be in a file",
+            code="SYN830",
+            help="Leave the variable out, here and for every daemon, and rotate then.",
+        )
 
 
 def open_key(settings: Settings, path: Path) -> Signer:

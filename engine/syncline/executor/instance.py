@@ -49,9 +49,7 @@ def resolver(settings: Settings, keep: Keep | None = None) -> Resolve:
     Resolves references with the secret providers, from this repository and environment. Logins to stores of secrets are
     shared by all who have the same `keep`, and ended with it.
     """
-    sessions = (keep.shared(Sessions) if keep is not None else None) or Sessions()
-    if keep is not None:
-        keep.share(sessions)
+    sessions = keep.shared_or_made(Sessions, Sessions) if keep is not None else Sessions()
 
     def value(ref: SecretRef, tenant: str) -> Secret:
         key = ref.secret_ref

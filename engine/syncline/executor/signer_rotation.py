@@ -21,6 +21,7 @@ from syncline.audit.log_signer import (
     next_key,
     open_key,
     place_of,
+    refuse_file,
 )
 from syncline.executor.facilities import audit_origin, open_facilities
 from syncline.secrets import key_file, ring_file
@@ -52,6 +53,7 @@ def rotate_signer(settings: Settings, to: str = "") -> SignerRotated:
     Has another key sign the audit log, made where `to` says (`file`, `pkcs11:TOKEN/ed25519`, `pkcs11:TOKEN/p256`; by
     default where the present one is); finishes a rotation that was begun before, wherever that one goes.
 
+    `Invalid` where the next key would be in a file and the environment demands an HSM: the former isn't touched then.
     `Stalled` where a token can't be used: then the key is the former one, or the next rotation goes on.
     """
     with open_facilities(settings) as facilities, ring_file.alone(settings.keys):
@@ -65,6 +67,8 @@ def _rotate(settings: Settings, origin: str, to: str, change: Callable[[Signer],
     signs, *others = key_files(settings)
     if not _is_next(signs):
         signs, others = next(path for path in others if _is_next(path)), [signs]
+        if signs.name == NEXT_FILE:
+            refuse_file(settings)  # of a rotation that was begun before the variable was set
         change(open_key(settings, signs))
     for path in others:
         _destroy(settings, path)

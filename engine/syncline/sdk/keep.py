@@ -8,7 +8,7 @@ What is shared is one thing of a type, which several may use at once.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from threading import Lock
 from types import TracebackType
@@ -65,6 +65,21 @@ class Keep:
         """The thing of this type that all share; None where there is none."""
         found = self._shared.get(kind)
         assert found is None or isinstance(found, kind)
+        return found
+
+    def shared_or_made(self, kind: type[T], make: Callable[[], T]) -> T:
+        """The thing of this type that all share, made now where there is none; whoever asks meanwhile gets that one.
+
+        >>> import io
+        >>> with Keep() as keep:
+        ...     keep.shared_or_made(io.StringIO, io.StringIO) is keep.shared_or_made(io.StringIO, io.StringIO)
+        True
+        """
+        with self._lock:
+            found = self._shared.get(kind)
+            if found is None:
+                found = self._shared[kind] = make()
+        assert isinstance(found, kind)
         return found
 
     def take(self, key: Hashable, kind: type[T]) -> T | None:

@@ -31,7 +31,7 @@ def create(path: Path, data: bytes) -> bytes:
     draft = _draft(path, data)
     try:
         os.link(draft, path)  # fails when the name is taken, where a rename would replace
-        _sync(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         data = read(path) or b""
     finally:
@@ -42,13 +42,13 @@ def create(path: Path, data: bytes) -> bytes:
 def replace(path: Path, data: bytes) -> None:
     """Put a key file in place of the one that is there, which is whole until then; on disk when this returns."""
     _draft(path, data).rename(path)
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
 def move(path: Path, to: Path) -> None:
     """Give a key file another name; on disk when this returns."""
     path.rename(to)
-    _sync(to.parent)
+    sync_folder(to.parent)
 
 
 def _draft(path: Path, data: bytes) -> Path:
@@ -75,10 +75,11 @@ def destroy(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink()
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

@@ -19,7 +19,7 @@ from typing import ClassVar, Final
 
 from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
-from syncline.secrets import sops, sops_write
+from syncline.secrets import key_file, sops, sops_write
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
 from syncline.secrets.parts import SecretTree, pick
 from syncline.secrets.sops_tree import MAX_SIZE, SopsError
@@ -189,6 +189,7 @@ def _replace(reference: Reference, file: Path, data: bytes) -> None:
             opened.flush()
             os.fsync(opened.fileno())
         draft.rename(file)
+        key_file.sync_folder(file.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise Unavailable(reference, Problem("SYN802", f"{file.name} can't be written: {error.strerror}")) from None

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from syncline.executor import opening
+from syncline.executor import instance, opening
 from syncline.executor.applied import Applied
 from syncline.executor.opening import Opener
 from syncline.model.key import ObjectKey
 from syncline.planner.compiled import compile_flows
+from syncline.sdk.keep import Keep
+from syncline.secrets.contract import Sessions
 from syncline.settings import read_settings
 from tests.repository import CUSTOMERS, desired
 
@@ -39,3 +43,21 @@ def test_rows_are_read_back_with_the_patience_of_the_run(tmp_path: Path, monkeyp
     opener.rows(("id",), ("id",))
 
     assert [instance.patience() for instance in opened] == [False]
+
+
+def test_whoever_resolves_at_the_same_time_has_the_same_logins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that ask first, one makes the sessions and both have them: none is left that nobody ends."""
+    made = []
+
+    class Slow(Sessions):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+            time.sleep(0.1)  # the other one asks meanwhile
+
+    monkeypatch.setattr(instance, "Sessions", Slow)
+    settings = read_settings(tmp_path, {})
+    with Keep() as keep, ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: instance.resolver(settings, keep), range(2)))
+
+    assert len(made) == 1

@@ -10,8 +10,9 @@ import pytest
 
 from syncline import workflow
 from syncline.audit.fetch import DirectoryFetcher
-from syncline.audit.log_signer import FILE, NEXT_FILE, VARIABLE, load_signer, log_verifier
+from syncline.audit.log_signer import FILE, NEXT_FILE, VARIABLE, load_signer, log_verifier, next_key
 from syncline.audit.note import VerifierKey
+from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
 from syncline.executor.facilities import open_facilities
 from syncline.executor.signer_rotation import unfinished
@@ -133,3 +134,31 @@ def test_the_variable_says_how_to_move_the_key(tmp_path: Path):
         load_signer(read_settings(tmp_path, {VARIABLE: "pkcs11:token/ed25519"}))
 
     assert "audit rotate" in (caught.value.help or "")
+
+
+def test_no_key_in_a_file_is_made_where_the_environment_demands_an_hsm(tmp_path: Path):
+    """It would be the last entry of the log: every write after it would be refused. So nothing is made."""
+    settings = read_settings(tmp_path, {VARIABLE: "pkcs11:token/ed25519"})
+
+    with pytest.raises(Invalid) as caught:
+        next_key(settings, "file", "origin")
+
+    assert caught.value.code == "SYN830"
+    assert not (settings.keys / NEXT_FILE).exists()
+
+
+def test_a_rotation_that_goes_on_says_that_another_place_did_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Finishing one that was begun to a file, `--to pkcs11:…` is told to have had no effect."""
+    from syncline.cli.main import main
+
+    settings = home(tmp_path)
+    record(settings)
+    FileSigner.create(settings.keys / NEXT_FILE, log_verifier(settings).name)
+    monkeypatch.chdir(tmp_path)
+
+    assert main(["audit", "rotate", "--to", "pkcs11:token/ed25519"]) == 0
+
+    said = capsys.readouterr().out
+    assert "It had begun to file, so --to pkcs11:token/ed25519 did nothing" in said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -147,3 +149,22 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(shared: Path, tmp_path: Path,
         assert resolve(reference, context).reveal() in ({"adm", "new"} if died else {"new"})
         assert file.stat().st_mode & 0o777 == 0o640
     assert at > 2
+
+
+def test_the_name_of_what_is_written_is_on_disk_too(shared: Path, tmp_path: Path, monkeypatch) -> None:
+    """After the rename the folder is synced: a loss of power can't bring the former value back."""
+    generated = shared / "vectors/sops/generated"
+    context = Context(tmp_path, {"SOPS_AGE_KEY": (generated / "age-test-key.txt").read_text()})
+    file, synced, real = tmp_path / "secrets.sops.yaml", [], os.fsync
+    shutil.copy(generated / "enc.yaml", file)
+    before = file.stat().st_ino
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            synced.append(file.stat().st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    writer(Reference("sops", "db.user"), context).put(Reference("sops", "db.user"), Secret("new"))
+
+    assert synced == [file.stat().st_ino] != [before]

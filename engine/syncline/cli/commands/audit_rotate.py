@@ -14,7 +14,7 @@ from syncline.cli.exit import Exit
     metavar="PLACE",
     default="",
     help="Where the new key is to be: file, pkcs11:TOKEN/ed25519 or pkcs11:TOKEN/p256. By default where the present "
-    "one is.",
+    "one is. A rotation that was begun before is finished where it was begun to.",
 )
 @pass_app
 def rotate(app: App, to: str) -> Exit:
@@ -28,6 +28,8 @@ def rotate(app: App, to: str) -> Exit:
     done = workflow.rotate_audit_key(app.settings(), to)
     if done.resumed:
         app.say("A rotation that was begun before is finished.")
+        if to and to != done.place:
+            app.say(f"It had begun to {done.place}, so --to {to} did nothing: run this again to have the key there.")
     app.say(f"The log is signed by a new key ({done.place}), which the former one signed; that one is destroyed:\n")
     app.say(str(done.verifier))
     return Exit.ok
