@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
 import zipfile
 
 import pytest
 
 from syncline import workflow
 from syncline.executor.progress import Silent
-from syncline.model.errors import Invalid, SynclineError
+from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.key import ObjectKey
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
-from syncline.tenancy.offboarding import Wanted, offboard
+from syncline.tenancy.former import versions
+from syncline.tenancy.offboarding import Wanted, expect, offboard
 from tests.e2e import house
 from tests.e2e.test_tenant_offboarding import commit, git, left, lived_in, retired, statement, wanted
 
@@ -177,3 +180,52 @@ def test_what_is_applied_meanwhile_stays(tmp_path, when):
         offboard(settings, "acme", wanted(settings), told)
         assert refused == ["SYN610"]
         assert left(settings) == ({}, False)
+
+
+def test_what_cant_be_read_isnt_exported_as_if_it_were(tmp_path):
+    """Keys that can't be reached end the offboarding before anything goes: the archive would be without the records."""
+    settings = retired(lived_in(tmp_path / "repo"))
+    before = left(settings)
+
+    def away(*_):
+        raise Stalled("the KMS doesn't answer", code="SYN805")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(KeyRing, "opening", away)
+        with pytest.raises(Stalled, match="KMS"):
+            offboard(settings, "acme", wanted(settings), lambda _: None)
+    assert left(settings) == before
+    assert not (tmp_path / "acme.zip").exists()
+
+
+def test_versions_are_whole_or_refused(tmp_path):
+    """Manifests in the style of JSON are exported, too; where Git lacks an object, the export is refused."""
+    settings = lived_in(tmp_path / "repo")
+    (settings.root / "zebra.yaml").write_text(
+        '{"apiVersion": "syncline/v1", "kind": "Policy", "metadata": {"tenant" : "acme", "name": "x"}, "spec": {}}'
+    )
+    commit(settings.root, "In JSON")
+    found = list(versions(settings.root, "acme"))
+    assert "zebra.yaml" in {version["file"] for version in found}
+    (settings.root / "zebra.yaml").unlink()
+    commit(settings.root, "Without")
+    assert list(versions(settings.root, "acme")) == found
+    blob = subprocess.check_output(["git", "-C", settings.root, "rev-parse", "HEAD~1:zebra.yaml"], text=True).strip()
+    (settings.root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(Stalled, match="git"):
+        list(versions(settings.root, "acme"))
+
+
+def test_only_an_applied_commit_says_what_it_was(tmp_path):
+    """--from takes no commit that was never applied: its manifests went by no policy and no approval."""
+    settings = retired(lived_in(tmp_path / "repo"))
+    with pytest.raises(Invalid, match="never applied"):
+        expect(settings, "acme", "0" * 40)
+    applied = subprocess.check_output(["git", "-C", settings.root, "rev-parse", "HEAD~1"], text=True).strip()
+    assert expect(settings, "acme", applied[:10]).revision == applied
+    git(settings.root, "checkout", "-q", "-b", "aside", applied)
+    (settings.root / "note.txt").write_text("x")
+    commit(settings.root, "Aside")
+    git(settings.root, "checkout", "-q", "-")
+    with pytest.raises(Invalid, match="never applied"):
+        expect(settings, "acme", "aside")

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 EXPORTED: Final = "urn:syncline:attestation:tenant-export:v1"
 
+#: What says that a record was erased with its key.
+_DESTROYED: Final = "SYN823"
+
 _README: Final = """\
 Everything that Syncline had of tenant {tenant}, of the state {lineage}
 
@@ -74,7 +77,7 @@ def export(facilities: Facilities, tenant: str, path: Path, recipients: tuple[st
 
 
 def _rejects(facilities: Facilities, tenant: str) -> Iterator[dict[str, Any]]:
-    """Records that runs set aside; where they can't be read any more, a line says why."""
+    """Records that runs set aside; where their key was destroyed, a line says so."""
     store = facilities.store
     for run in store.tenants().runs(tenant):
         record = store.run(run)
@@ -84,6 +87,8 @@ def _rejects(facilities: Facilities, tenant: str) -> Iterator[dict[str, Any]]:
             for reject in rejects_of(store, facilities.keys, record.key, run):
                 yield {"run": run, "object": str(record.key), **asdict(reject)}
         except SynclineError as error:
+            if error.code != _DESTROYED:  # what can't be read now may be readable later, while there is a key
+                raise
             yield {"run": run, "object": str(record.key), "problem": f"{error.code} {error.message}"}
 
 

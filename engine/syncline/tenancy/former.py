@@ -16,7 +16,7 @@ from syncline.manifests.load import load_text
 from syncline.manifests.overlay import declared
 from syncline.manifests.repository import git, run_git
 from syncline.manifests.resolve import resolve
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
 from syncline.planner.compiled import compile_flows
 from syncline.tenancy.tenant import tenant_key
@@ -54,7 +54,16 @@ def former(settings: Settings, reader: StateReader, tenant: str, revision: str =
 
     `Invalid` (SYN862) where there is none: then nobody knows which destinations it wrote to.
     """
-    tried = [revision] if revision else [one.revision for one in reader.history(_LOOKED_AT) if one.revision]
+    tried = [one.revision for one in reader.history(_REACH if revision else _LOOKED_AT) if one.revision]
+    if revision:
+        named = (git(settings.root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") or revision).strip()
+        if named not in tried:
+            raise Invalid(
+                f"commit {revision} was never applied",
+                code="SYN862",
+                help="Name the last commit that declared the tenant: `git log` and the log of applies have it.",
+            )
+        tried = [named]
     for commit in dict.fromkeys(tried):
         with _tree(settings.root, commit) as folder:
             if folder is None:
@@ -94,17 +103,18 @@ def versions(root: Path, tenant: str) -> Iterator[dict[str, Any]]:
     paths = _paths(root, tenant)
     if not paths:
         return
-    log = git(
+    log = _said(
         root, "log", "--reverse", "--relative", "--name-only", "--format=%x01%H%x00%an <%ae>%x00%aI", "--", *paths
     )
     known: dict[ObjectKey, str] = {}
     count = 0
-    for part in (log or "").split("\x01")[1:]:
+    for part in log.split("\x01")[1:]:
         head, *names = part.strip("\n").split("\n")
         commit, author, time = head.split("\0")
         for name in dict.fromkeys(filter(None, names)):
-            text = git(root, "show", f"{commit}:./{name}")
-            for manifest in load_text(text, name).manifests if text else ():
+            if not _said(root, "ls-tree", "--name-only", commit, "--", name):
+                continue  # this commit deleted it
+            for manifest in load_text(_said(root, "show", f"{commit}:./{name}"), name).manifests:
                 if not _is_of(manifest.key, tenant) or known.get(manifest.key) == manifest.digest:
                     continue
                 known[manifest.key] = manifest.digest
@@ -123,9 +133,21 @@ def versions(root: Path, tenant: str) -> Iterator[dict[str, Any]]:
 
 def _paths(root: Path, tenant: str) -> list[str]:
     """Files that ever named the tenant."""
-    named = f"(tenant|name): *[\"']?{tenant}[\"']?"
-    said = git(root, "log", "--relative", "--name-only", "--format=", "-E", f"-G{named}", "--", *_YAML)
-    return list(dict.fromkeys(filter(None, (said or "").split("\n"))))
+    named = f"(tenant|name)[\"']?[[:space:]]*:[[:space:]]*[\"']?{tenant}"
+    said = _said(root, "log", "--relative", "--name-only", "--format=", "-E", f"-G{named}", "--", *_YAML)
+    return list(dict.fromkeys(filter(None, said.split("\n"))))
+
+
+def _said(root: Path, *arguments: str) -> str:
+    """What a git command says; `Stalled` (SYN862) where it fails, since then nobody knows what is missing."""
+    said = git(root, *arguments)
+    if said is None:
+        raise Stalled(
+            f"git {arguments[0]} failed, so that the tenant's manifests can't be exported",
+            code="SYN862",
+            help="Run it in a whole clone of the repository: `git fsck` says what is missing.",
+        )
+    return said
 
 
 def _is_of(key: ObjectKey, tenant: str) -> bool:
