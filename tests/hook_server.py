@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Hooks on a page.
 PAGE = 2
@@ -65,6 +65,7 @@ class Forge:
     secrets: dict[int, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     refuses: str = ""
+    says: Callable[[str], str] = str  # how a refusal repeats the secret
     dies_after: str = ""  # the request of this method is carried out, and its answer is lost
     last: int = 0
 
@@ -132,7 +133,7 @@ def forge() -> Iterator[Forge]:
                     link = {"Link": f'<{state.url}{base}?page={page + 1}>; rel="next"'} if more else {}
                     return 200, found, link
                 case "POST" | "PATCH" if state.refuses:
-                    return 422, {"message": f"{state.refuses}: {body['config']['secret']}"}, {}
+                    return 422, {"message": f"{state.refuses}: {state.says(body['config']['secret'])}"}, {}
                 case "POST":
                     return 201, state.hooks[state.add(body)], {}
                 case "PATCH":

@@ -5,23 +5,31 @@ from __future__ import annotations
 import datetime as dt
 import inspect
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
+from sqlalchemy import delete
 
 from syncline import inspection, privacy, workflow
+from syncline.cli.main import cli
 from syncline.evidence.collect import Span
 from syncline.executor.progress import Silent
 from syncline.executor.roles import MAY, Right
-from syncline.model.errors import Denied
+from syncline.model.errors import Denied, Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.secret import Secret
 from syncline.model.subject import Subject
 from syncline.reconciler.secrets import finish_rotation, rotate_secret, set_secret
 from syncline.secrets.contract import Reference
+from syncline.state import tables
+from syncline.state.open import open_store
+from syncline.tenancy.admitting import demand_offboarding
 from syncline.tenancy.certificate import certificate_path
 from syncline.tenancy.certification import certify
 from tests.e2e import house
+from tests.e2e import test_tenant_offboarding as offboarding
 from tests.e2e.test_access import PEOPLE, ROLES, as_, tried
 from tests.e2e.test_quotas import lived_in
 from tests.look import Look
@@ -157,6 +165,30 @@ def test_a_secret_is_its_tenants_also_unnamed(tmp_path):
     assert not tried(settings, "otto", lambda who: set_secret(who, Reference("env", "WATCH"), "", Secret("x")))
     assert tried(settings, "sue", lambda who: set_secret(who, Reference("env", "WATCH"), "", Secret("x")))
     assert tried(settings, "otto", lambda who: set_secret(who, Reference("env", "OTHER"), "", Secret("x")))
+
+
+def test_a_retired_tenant_is_still_whose_it_was(tmp_path):
+    """Who had no role in it sees and reads nothing of what is left, and only its admin takes it out, also by Git."""
+    roles = ROLES.replace("[ann]", "[ann, tests]")
+    settings = offboarding.lived_in(tmp_path / "repo", tenant=house.TENANT.replace("spec: {", f"spec: {{{roles}, "))
+    run = Look(settings.state_url).runs(house.FLOW)[0].id
+    offboarding.retired(settings)
+    mallory = as_(settings, "mallory")
+    assert not tried(settings, "vera", lambda who: list(workflow.rejects(who, run)))
+    assert list(workflow.rejects(as_(settings, "emma"), run))
+    assert house.FLOW not in {one.key for one in workflow.runs(mallory, None, 10)}
+    with pytest.raises(Invalid, match="there is no run"):
+        list(workflow.rejects(mallory, run))
+    allowed = {name for name in PEOPLE if tried(settings, name, lambda who: demand_offboarding(who, "acme"))}
+    assert allowed == {"ann"}
+    words = ["--root", str(settings.root), "tenant", "offboard", "acme"]
+    refused = CliRunner().invoke(cli, words, env={**settings.environ, "SYNCLINE_ACTOR": "emma"})
+    assert "SYN865" in refused.output + refused.stderr
+    # a state that was retired before this was kept
+    with closing(open_store(settings.state_url)) as store, store._database.write() as connection:
+        connection.execute(delete(tables.cursors).where(tables.cursors.c.kind == "Tenant"))
+    allowed = {name for name in PEOPLE if tried(settings, name, lambda who: demand_offboarding(who, "acme"))}
+    assert allowed == {"ann"}
 
 
 def _house(root):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from urllib.parse import quote
 
 import pytest
 
@@ -163,6 +164,19 @@ def test_a_refusal_says_why_and_shows_no_secret(host, tmp_path):
     assert kept is not None
     assert json.loads(kept)["webhooks"]["push"]["id"] == "1"
     assert CANARY not in kept + json.dumps(audit_events(settings))
+
+
+@pytest.mark.parametrize("secret", ['zq"canary-tail', "zqé\\canary-tail", "zq /canary-tail&x"])
+@pytest.mark.parametrize("escape", [str, json.dumps, quote, lambda text: json.dumps(text, ensure_ascii=False)])
+def test_a_refusal_shows_no_escaped_secret(host, tmp_path, secret, escape):
+    """An answer that repeats the secret as JSON or a URL writes it tells it to nobody."""
+    settings = with_secret(build(tmp_path, manifests(host, PUSH)), secret)
+    workflow.apply(settings)
+    host.refuses, host.says = "no", escape
+    said = found(settings, heal=True).unknown
+    assert said.startswith("SYN791 ")
+    assert "***" in said
+    assert "canary-tail" not in said
 
 
 def test_a_plan_says_what_is_sent_where(host, tmp_path):

@@ -297,7 +297,7 @@ class Workers:
         """
         mine, latest = self._mine.get(start.flow, ()), dt.datetime.now(dt.UTC) + TOLERANCE
         found = self._store.runs(start.flow, RUNS)
-        if found and all(_ended(record) > latest for record in found):
+        if any(_ended(record) > latest for record in found):
             found = self._store.runs(start.flow, LOOKED_AT)
         for record in found:
             if _ended(record) > latest:

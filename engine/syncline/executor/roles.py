@@ -44,6 +44,7 @@ class Right(Enum):
     run = "run flows of a tenant"
     read = "read records of a tenant"
     unseal = "open what is sealed of a tenant, or care for its keys"
+    offboard = "take a tenant out"
 
 
 #: Which roles have a right.
@@ -52,6 +53,7 @@ MAY: Final[dict[Right, tuple[Role, ...]]] = {
     Right.run: ("operator", "engineer", "admin"),
     Right.read: ("engineer", "admin"),
     Right.unseal: ("security", "admin"),
+    Right.offboard: ("admin",),
 }
 
 
@@ -99,7 +101,12 @@ def demand(settings: Settings, tenant: str, right: Right) -> None:
     if not tenant:
         return
     with closing(open_reader(settings.state_url)) as reader:
-        roles = _roles(reader.object(ObjectKey("", "Tenant", tenant)))
+        roles = _known(reader).get(tenant, {})
+    demand_by(settings, tenant, roles, right)
+
+
+def demand_by(settings: Settings, tenant: str, roles: Mapping[Role, tuple[str, ...]], right: Right) -> None:
+    """As `demand`, by roles that are given."""
     if Person.here(settings).may(roles, right):
         return
     with open_facilities(settings) as facilities:
@@ -117,22 +124,35 @@ def refuse(
         Action.access_deny, outcome=EventOutcome.denied, key=key, person=person.name, right=right.name
     )
     recorder.record([event])
-    *others, last = MAY[right]
+    named = " or ".join(filter(None, (", ".join(MAY[right][:-1]), MAY[right][-1])))
     whose = f"tenant {tenant}" if person.may(roles, Right.see) else "one of the tenants"
     raise Denied(
         f"{person.name} may not {right.value}: {whose}",
         code="SYN865",
-        help=f"Who may has the role {', '.join(others)} or {last} in spec.access.roles of the tenant.",
+        help=f"Who may has the role {named} in spec.access.roles of the tenant.",
     )
 
 
-def _roles(applied: AppliedObject | None) -> Mapping[Role, tuple[str, ...]]:
-    spec = from_document(applied.document).spec if applied is not None else None
+def kept_roles(settings: Settings, tenant: str) -> Mapping[Role, tuple[str, ...]] | None:
+    """The roles of a tenant by what is applied, or was last; None where the state knows neither."""
+    with closing(open_reader(settings.state_url)) as reader:
+        return _known(reader).get(tenant)
+
+
+def _known(reader: StateReader) -> dict[str, Mapping[Role, tuple[str, ...]]]:
+    """Roles by tenant: those that are applied, and for tenants that were retired those that were when they were."""
+    documents = {key: text for key, text in reader.cursors().items() if key.kind == "Tenant"}
+    documents |= {one.key: one.document for one in reader.objects("") if one.key.kind == "Tenant"}
+    return {key.name: _roles(text) for key, text in documents.items()}
+
+
+def _roles(document: str) -> Mapping[Role, tuple[str, ...]]:
+    spec = from_document(document).spec
     return spec.access.roles if isinstance(spec, TenantSpec) else {}
 
 
 def hidden(settings: Settings) -> frozenset[str]:
-    """The applied tenants that who acts here has no role in."""
+    """The tenants, applied or retired, that who acts here has no role in."""
     with closing(open_reader(settings.state_url)) as reader:
         return _hidden(reader, Person.here(settings))
 
@@ -154,8 +174,7 @@ def demand_all(settings: Settings) -> None:
 
 
 def _hidden(reader: StateReader, person: Person) -> frozenset[str]:
-    shared = [applied for applied in reader.objects("") if applied.key.kind == "Tenant"]
-    return frozenset(one.key.name for one in shared if not person.may(_roles(one), Right.see))
+    return frozenset(name for name, roles in _known(reader).items() if not person.may(roles, Right.see))
 
 
 @contextmanager

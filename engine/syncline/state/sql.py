@@ -247,6 +247,10 @@ class SqlStore(SqlReader):
             if key.kind == "AuthConfig":
                 mine = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)
                 connection.execute(delete(tables.tokens).where(mine))
+            last = select(tables.objects.c.document).where(is_key(tables.objects, key))
+            if key.kind == "Tenant" and (document := connection.execute(last).scalar()) is not None:
+                # What is left of it is for those who had a role in it.
+                self._put_cursor(connection, key, document)
             return connection.execute(delete(tables.objects).where(is_key(tables.objects, key))).rowcount > 0
 
         self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Retired"))

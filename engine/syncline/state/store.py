@@ -381,7 +381,10 @@ class StateStore(StateReader, Protocol):
         """Renames an object with its cursor, runs and rejects, and marks the step done."""
 
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
-        """Removes an object and its cursor; its runs stay. Marks the step done."""
+        """
+        Removes an object and its cursor; its runs stay. Marks the step done. A tenant's last document takes the place
+        of its cursor: it says who may see what is left.
+        """
 
     def note_dropped(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         """Tells that the table of a flow was dropped, and marks the step done. The serial stays as it is."""

@@ -67,6 +67,8 @@ def _of_objects(table: Table) -> _Mine:
     def mine(tenant: str, keep: _Keep) -> ColumnElement[bool]:
         kept = [and_(table.c.kind == key.kind, table.c.name == key.name) for key in keep]
         own = and_(table.c.tenant == tenant, *map(not_, kept))
+        if table is tables.cursors and kept:  # it says who may see what is kept
+            return own
         return or_(own, and_(table.c.tenant == "", table.c.kind == "Tenant", table.c.name == tenant))
 
     return mine

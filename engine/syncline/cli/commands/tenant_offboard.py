@@ -60,11 +60,13 @@ def offboard(
     """
     from syncline.cli.output.tenants import render_expected, render_left, render_step
     from syncline.executor.roles import demand_all
+    from syncline.tenancy.admitting import demand_offboarding
     from syncline.tenancy.offboarding import Wanted, expect
     from syncline.tenancy.offboarding import offboard as taken
 
     settings = app.settings()
     demand_all(settings)
+    demand_offboarding(settings, name, revision)
     if not yes:
         found = expect(settings, name, revision)
         app.say(render_expected(found, app.paint))

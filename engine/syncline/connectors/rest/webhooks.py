@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import json
 import random
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus
 
 from syncline.connectors.rest.opening import once, open_client
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
@@ -128,4 +132,17 @@ class RestWebhooks:
 
 
 def _hidden(text: str, secret: str) -> str:
-    return text.replace(secret, "***") if secret else text
+    """The text without a secret, also where it was escaped once or twice: for JSON, for a URL, for HTML."""
+    if not secret:
+        return text
+    once = _escaped(secret)
+    forms = once | {twice for form in once for twice in _escaped(form)}
+    found = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+    return re.sub(found, "***", text, flags=re.IGNORECASE)
+
+
+def _escaped(text: str) -> set[str]:
+    plain_json = json.dumps(text, ensure_ascii=False)[1:-1]
+    json_forms = {json.dumps(text)[1:-1], plain_json}
+    json_forms |= {form.replace("/", "\\/") for form in json_forms}
+    return {text, *json_forms, quote(text), quote(text, safe=""), quote_plus(text), html.escape(text), repr(text)[1:-1]}
