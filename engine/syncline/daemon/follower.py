@@ -25,6 +25,7 @@ from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, Syncline
 from syncline.planner.known import Known
 from syncline.reconciler.apply import apply_plan
 from syncline.reconciler.approvals import Gate, Rule
+from syncline.reconciler.hold import foremost
 from syncline.reconciler.status import next_attempt, source_failed, source_well
 from syncline.state.store import Author
 
@@ -205,7 +206,7 @@ class Follower:
         )
         if applied.held:
             names = ", ".join(map(str, list(applied.held)[:5]))
-            first = next(iter(applied.held.values()))
+            first = foremost(applied.held)
             self._say_once(f"{commit[:12]} is applied but for {names}, which has to wait: {first.message}")
             return next_attempt(facilities.store, applied.held, _now())
         self._settled, self.standing.commit = commit, commit

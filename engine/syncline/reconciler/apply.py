@@ -35,7 +35,7 @@ from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
 from syncline.policy.rules.declared import bound_policies
 from syncline.reconciler.approvals import Judged
-from syncline.reconciler.hold import Held, without
+from syncline.reconciler.hold import Held, foremost, without
 from syncline.reconciler.status import after_apply, waits_for
 from syncline.reconciler.steps import take
 
@@ -218,7 +218,7 @@ def _possible(
         result = after(part, applied)
         denied = any(not r.allowed for r in check_policy(result.desired, part, today, root))
         if denied or has_errors(result.diagnostics):
-            first = next(iter(held.values()))
+            first = foremost(held)
             held = {change.key: held.get(change.key, first) for change in plan.changes} | held
             part = replace(plan, changes=(), steps=())
     return part, held
@@ -250,19 +250,35 @@ def _demands(applied: Mapping[ObjectKey, AppliedObject]) -> Demands:
 
 
 def _overridden(facilities: Facilities, plan: Plan, judged: Judged, reason: str) -> Judged:
-    """Nothing waits for approvals or windows where a person says so; the audit log has what would have, and why."""
+    """
+    Nothing waits for approvals or windows where a person says so; the audit log has what would have, of each tenant by
+    itself, with every reason, and why.
+    """
     if not judged.blocked:
         return judged
-    event = facilities.recorder.event(
-        Action.approval_override,
-        reason=reason,
-        plan=plan_digest(plan),
-        revision=plan.basis.revision,
-        objects=[str(key) for key in judged.blocked][:50],
-        codes=sorted({waiting.code for waiting in judged.blocked.values()}),
-    )
-    facilities.recorder.record([event])
-    return replace(judged, blocked={})
+    tenants: dict[str, list[ObjectKey]] = {}
+    for key in sorted(judged.blocked):
+        tenants.setdefault(key.name if key.kind == "Tenant" else key.tenant, []).append(key)
+    digest = plan_digest(plan)
+    events = [
+        facilities.recorder.event(
+            Action.approval_override,
+            tenant=tenant,
+            reason=reason,
+            plan=digest,
+            revision=plan.basis.revision,
+            objects=[str(key) for key in keys][:50],
+            count=len(keys),
+            unapproved=[str(key) for key in keys if key in judged.unapproved][:50],
+            unapproved_count=sum(key in judged.unapproved for key in keys),
+            codes=sorted(
+                {found[key].code for found in (judged.unapproved, judged.closed) for key in keys if key in found}
+            ),
+        )
+        for tenant, keys in sorted(tenants.items())
+    ]
+    facilities.recorder.record(events)
+    return replace(judged, unapproved={}, closed={})
 
 
 def _not_due(plan: Plan, store: StateStore) -> dict[ObjectKey, Waiting]:
@@ -356,7 +372,7 @@ def apply_plan(
                 store.use_approvals(lease, plan.basis.revision, (), judged.base, source)
             after_apply(facilities.settings, store, desired, plan.basis.revision, held, patient=patient, source=source)
             if not patient:
-                raise next(iter(held.values()))
+                raise foremost(held)
             return Applied(plan, digest, "", store.serial(), 0, held)
         policy = check_policy(desired, part, today, root)
         denied = tuple(r for r in policy if not r.allowed)

@@ -61,14 +61,21 @@ class Rule:
 class Judged:
     """What was decided of a plan: the changes that have to wait, and the approvals that allow others.
 
+    A change may be `unapproved` and also outside its windows (`closed`).
     `base` is the revision from which on commits count as those of the plan, and `approvers` the SHA-256 (hex) of the
     file that says who may approve.
     """
 
-    blocked: Mapping[ObjectKey, Waiting] = field(default_factory=dict)
+    unapproved: Mapping[ObjectKey, Waiting] = field(default_factory=dict)
+    closed: Mapping[ObjectKey, Waiting] = field(default_factory=dict)
     uses: tuple[ApprovalUse, ...] = ()
     base: str = ""
     approvers: str = ""
+
+    @property
+    def blocked(self) -> dict[ObjectKey, Waiting]:
+        """What has to wait; of two reasons the one that takes people, and not time alone."""
+        return {**self.closed, **self.unapproved}
 
 
 @dataclass(slots=True)
@@ -100,7 +107,7 @@ class Gate:
         closed = dict(_closed(plan, demands))
         needing = {c.key: n for c in plan.changes if (n := self._approvers(c, demands))}
         if not needing:
-            return Judged(closed, (), base)
+            return Judged({}, closed, (), base)
         now, revision = rfc3339(), plan.basis.revision
         found = [a for a in approvals_in(self.root) if any(a.act(key) for key in needing)]
         used = reader.approval_uses([a.id for a in found])
@@ -135,7 +142,7 @@ class Gate:
             for a in found
             if a.id in allowed
         )
-        return Judged({**blocked, **closed}, uses, base, self._who_may() if uses else "")
+        return Judged(blocked, closed, uses, base, self._who_may() if uses else "")
 
     def _who_may(self) -> str:
         """The digest of the file that says who may approve."""

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 Held = Mapping[ObjectKey, Waiting]
 
 
+def foremost(held: Held) -> Waiting:
+    """What is told of all that is held back: a missing approval first, since waiting alone doesn't bring it."""
+    return min(held.values(), key=lambda waiting: waiting.on != "approval")
+
+
 def without(
     plan: Plan, blocked: Held, applied: Mapping[ObjectKey, AppliedObject]
 ) -> tuple[Plan, dict[ObjectKey, Waiting]]:

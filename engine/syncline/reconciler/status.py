@@ -35,6 +35,7 @@ from syncline.reconciler.conditions import (
     waits,
     well,
 )
+from syncline.reconciler.hold import foremost
 from syncline.reconciler.needs import Needs, all_below, all_needed, needs, reference, secret_problem, secret_refs
 from syncline.reconciler.rotation import Reminder, reminders, rotation_of
 from syncline.secrets.contract import Unavailable
@@ -272,7 +273,7 @@ def _source(
         denied = error.code.startswith("SYN5")
         return found.with_(at.no(ConditionType.policy_compliant, "Denied", error.message)) if denied else found
     if held:
-        first = next(iter(held.values()))
+        first = foremost(held)
         some = f"{len(held)} of the commit's objects wait, the first because {first.message}"
         return failed(status, at, "PartlyApplied", Waiting(some, code=first.code, on=first.on), again=again)
     return well(status, at, "Applied").with_(at.yes(ConditionType.policy_compliant, "Allowed"))

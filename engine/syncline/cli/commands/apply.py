@@ -33,7 +33,6 @@ VERSION = "syncline/applied/v1"
 @click.option(
     "--override",
     metavar="REASON",
-    default="",
     help="Apply now what would have to wait for approvals or windows; the audit log has the reason.",
 )
 @approvals
@@ -46,7 +45,7 @@ def apply(
     plan_file: Path | None,
     form: str,
     source: str,
-    override: str,
+    override: str | None,
     rule: Rule | None,
     *,
     yes: bool,
@@ -63,6 +62,8 @@ def apply(
     from syncline import workflow
     from syncline.planner.serialize import loads
 
+    if override is not None and not override.strip():
+        raise click.UsageError("--override takes a reason, which the audit log keeps: say why it can't wait.")
     settings = app.settings()
     if plan_file is not None:
         plan = loads(plan_file.read_text(encoding="utf-8", errors="replace"))
@@ -83,7 +84,7 @@ def apply(
         plan,
         step=lambda line: app.note(f"  {app.paint_errors.green('✓')} {visible(line)}"),
         rule=rule,
-        override=override,
+        override=(override or "").strip(),
         saved=plan_file is not None,
     )
     if form == "json":
