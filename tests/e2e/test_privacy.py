@@ -162,6 +162,30 @@ privacy.erase(house.settings_of(Path(sys.argv[1])), "acme", Subject("customer", 
 """
 
 
+COPIES = """
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: copies, tenant: acme}
+spec: {from: crm/customers, mapping: customer, to: warehouse/customers, read: full, write: upsert}
+"""
+
+
+def test_nothing_is_erased_from_a_table_that_another_flow_is_writing(tmp_path):
+    """While a run of another flow writes the table, nobody is erased there; the same request does it afterwards."""
+    scenario = house.Scenario("upsert")
+    settings = lived_in(tmp_path, scenario, house.TENANT + COPIES)
+    copies = replace(house.FLOW, name="copies")
+    with open_facilities(settings) as facilities, facilities.store.lease(f"run/{copies}", "test"):
+        done = privacy.erase(settings, "acme", ADA, lambda _: None)
+        states = {place.key.name: place.state for place in done.places}
+        assert states == {"customers": "failed", "copies": "failed", "visitors": "erased"}
+        assert emails(settings, scenario) == ["ada@example.com", "bob@example.com"]
+    again = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert (again.id, again.complete) == (done.id, True)
+    assert emails(settings, scenario) == ["bob@example.com"]
+
+
 KEYS_GONE = """
 import os, signal, sys
 from pathlib import Path

@@ -1,8 +1,8 @@
 """Erasing a person, and exporting what there is of one: place after place, so that a kill anywhere is gone on from.
 
 A place is noted with what was found before anything is deleted, and as erased when nothing is left; the same request
-again takes up the places that are open. No run of a flow is under way meanwhile. What a request did is certified by a
-signed note, whose digest is in the audit log.
+again takes up the places that are open. No run of a flow, or of another that writes to its table, is under way
+meanwhile. What a request did is certified by a signed note, whose digest is in the audit log.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.audit import canonical_json, note
 from syncline.executor.facilities import signer_for
-from syncline.executor.holds import holds_over
+from syncline.executor.holds import holds_over, writers_of
 from syncline.executor.holds import told as told_hold
 from syncline.executor.image_keys import destroy_images
 from syncline.executor.rejects import shown
@@ -199,7 +200,12 @@ def _erased(
     facilities = engine.facilities
     book = facilities.store.erasures()
     try:
-        with facilities.store.lease(f"run/{place.key}", "") as lease:
+        with ExitStack() as leases:
+            lease = leases.enter_context(facilities.store.lease(f"run/{place.key}", ""))
+            if not place.source:  # whose images of the table go as well
+                for other in writers_of(engine.applied(), place.item, facilities.settings.root):
+                    if other != place.key:
+                        leases.enter_context(facilities.store.lease(f"run/{other}", ""))
             found = _found(engine, place, subject, today)
             if known is not None:
                 found = replace(found, rows=max(found.rows, known.rows), rejects=max(found.rejects, known.rejects))

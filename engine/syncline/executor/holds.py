@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from syncline.executor.applied import Applied
     from syncline.kinds.tenant import Hold
+    from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
+
+
+def writers_of(applied: Applied, item: CompiledFlow, root: Path) -> list[ObjectKey]:
+    """The flows that write to the table of a flow, in order, itself included."""
+    table = table_of(item.flow, root)
+    return sorted({item.flow.key, *(key for key, one in applied.flows.items() if table_of(one.flow, root) == table)})
 
 
 def holds_over(
@@ -26,8 +33,7 @@ def holds_over(
         read = item.flow.spec.source
         sharing = [other for other, one in flows if other.tenant == key.tenant and one.flow.spec.source == read]
     else:
-        table = table_of(item.flow, root)
-        sharing = [other for other, one in flows if table_of(one.flow, root) == table]
+        sharing = writers_of(applied, item, root)
     for hold in tenant_spec(applied.desired, key.tenant).holds:
         if any(hold.covers(f"{other.kind}/{other.name}", today) for other in (key, *sharing)):
             yield hold

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
+from syncline.executor.holds import writers_of
 from syncline.executor.start import is_final
 from syncline.kinds.import_ import ImportSpec
 from syncline.model import units
 from syncline.model.event import rfc3339
-from syncline.policy.locations import table_of
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
@@ -28,12 +28,10 @@ def images_of(run: str) -> str:
 def destroy_images(engine: Engine, item: CompiledFlow) -> int:
     """
     Destroys the keys of what is kept of a table, by any flow that writes to it, so that backups of its database can't
-    be read for it; how many there were.
+    be read for it; how many there were. The leases of all of them are held.
     """
-    facilities, applied = engine.facilities, engine.applied()
-    root, tenant = facilities.settings.root, item.flow.key.tenant
-    table = table_of(item.flow, root)
-    sharing = [key for key, one in applied.flows.items() if table_of(one.flow, root) == table]
+    facilities, tenant = engine.facilities, item.flow.key.tenant
+    sharing = writers_of(engine.applied(), item, facilities.settings.root)
     runs = (run.id for key in sharing for run in facilities.store.runs(key, _RUNS))
     return sum(facilities.keys.destroy(tenant, images_of(run)) for run in runs)
 
