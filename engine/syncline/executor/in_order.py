@@ -96,6 +96,7 @@ class InOrder:
         return None
 
     def _prepare(self, batch: Batch) -> Prepared:
+        # All imports of the process share these turns: nothing in `prepare` may wait for a disk, a network or a key.
         with self._incoming.working():
             return self._preparer.prepare(batch)
 
