@@ -229,3 +229,44 @@ def test_only_an_applied_commit_says_what_it_was(tmp_path):
     git(settings.root, "checkout", "-q", "-")
     with pytest.raises(Invalid, match="never applied"):
         expect(settings, "acme", "aside")
+
+
+def left_in(path):
+    database = sqlite3.connect(path)
+    try:
+        return [
+            name
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE name LIKE '\\_syncline%' ESCAPE '\\'")
+        ]
+    finally:
+        database.close()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_flows_that_left_first_are_taken_out_too(tmp_path, known):
+    """What a flow that was retired by an earlier commit left at its destination goes; or, where no commit says, is told."""
+    settings = lived_in(tmp_path / "repo")
+    if not known:
+        row = ("acme", "Sync", "lost", house.FLOW.name)
+        state = sqlite3.connect(settings.home / "state.db")
+        state.execute("UPDATE runs SET name = ? WHERE tenant = ? AND kind = ? AND name = ?", (row[2], *row[:2], row[3]))
+        state.commit()
+        state.close()
+    (settings.root / "sync.yaml").unlink()
+    commit(settings.root, "The flow goes")
+    workflow.apply(settings, allow_deletes=True)
+    for name in NAMES:
+        (settings.root / f"{name}.yaml").unlink(missing_ok=True)
+    commit(settings.root, "The tenant goes")
+    workflow.apply(settings, allow_deletes=True)
+
+    done, proof = offboard(settings, "acme", wanted(settings), lambda _: None)
+
+    if known:
+        assert destinations_of(done)["acme/Sync/customers"].state == "done"
+        assert statement(proof)["predicate"]["outcome"] == "deleted"
+        assert not left_in(settings.root / "warehouse.db")
+    else:
+        assert (destinations_of(done)["acme/Sync/lost"].state, done.finished) == ("failed", "")
+        _, proof = offboard(settings, "acme", wanted(settings, give_up=True), lambda _: None)
+        assert statement(proof)["predicate"]["outcome"] == "incomplete"

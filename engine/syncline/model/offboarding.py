@@ -87,6 +87,9 @@ class Tenants(Protocol):
     def runs(self, tenant: str, keep: Iterable[ObjectKey] = ()) -> Iterator[str]:
         """Ids of a tenant's runs, in order, but for those of `keep`."""
 
+    def objects(self, tenant: str) -> tuple[ObjectKey, ...]:
+        """A tenant's objects of which there is anything."""
+
     def last_run(self, tenant: str) -> str:
         """When the last run of a tenant began (RFC 3339 UTC); '' where none is known."""
 

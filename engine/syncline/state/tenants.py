@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import LargeBinary, and_, delete, func, not_, or_, select, tuple_
+from sqlalchemy import LargeBinary, and_, delete, func, not_, or_, select, tuple_, union
 
 from syncline.model.key import ObjectKey
 from syncline.model.offboarding import LeavingStep, Offboarding
@@ -161,6 +161,12 @@ class SqlTenants:
         """Ids of a tenant's runs, in order, but for those of `keep`."""
         for row in self._pages(tables.runs, _MINE[tables.runs](tenant, tuple(keep))):
             yield str(row["id"])
+
+    def objects(self, tenant: str) -> tuple[ObjectKey, ...]:
+        """A tenant's objects of which there is anything."""
+        query = union(*(select(t.c.tenant, t.c.kind, t.c.name).where(t.c.tenant == tenant) for t in _OBJECTS))
+        with self._database.read() as connection:
+            return tuple(sorted(ObjectKey(*row) for row in connection.execute(query)))
 
     def last_run(self, tenant: str) -> str:
         """When the last run of a tenant began (RFC 3339 UTC); '' where none is known."""

@@ -34,13 +34,13 @@ _ANOTHER_RUN: Final = "SYN680"
 def held_flows(former: Former, today: dt.date) -> dict[ObjectKey, str]:
     """The tenant's flows that a legal hold covers, or that share a table with one that it does, and why."""
     holds = tenant_spec(former.applied.desired, former.tenant).holds
-    reasons: dict[tuple[ObjectKey, str], str] = {}
+    reasons: dict[object, str] = {}
     for key in former.flows:
         for hold in holds:
             if hold.covers(f"{key.kind}/{key.name}", today):
                 end = f", until {hold.until}" if hold.until else ""
-                reasons[place_of(former.applied.flows[key].flow)] = f"{hold.reason} ({hold.owner}{end})"
-    return {key: reason for key in former.flows if (reason := reasons.get(place_of(former.applied.flows[key].flow)))}
+                reasons[_where(former, key)] = f"{hold.reason} ({hold.owner}{end})"
+    return {key: reason for key in former.flows if (reason := reasons.get(_where(former, key)))}
 
 
 def leave(facilities: Facilities, former: Former, key: ObjectKey, *, give_up: bool = False) -> LeavingStep:
@@ -51,7 +51,10 @@ def leave(facilities: Facilities, former: Former, key: ObjectKey, *, give_up: bo
     and all that is kept beside them goes, but for what is of a flow that still writes there. With `give_up` what fails
     is left as it is, unless it only has to be waited for.
     """
-    item = former.applied.flow(key)
+    item = former.flow(key)
+    if item is None:
+        message = "SYN862 no applied commit that Git has here declares it: what it wrote, and where, isn't known"
+        return LeavingStep(WHAT, str(key), "left" if give_up else "failed", message=message)
     try:
         said = _left(facilities, former, item)
     except SynclineError as error:
@@ -66,7 +69,7 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
     settings, store, flow = facilities.settings, facilities.store, item.flow
     name, stream = str(flow.key), flow.target.stream
     with store.lease(f"run/{flow.key}") as lease:
-        opener = Opener(item, former.applied, settings, resolver(settings, facilities.keep), facilities.keep)
+        opener = Opener(item, former.under(flow.key), settings, resolver(settings, facilities.keep), facilities.keep)
         opener.ledgers = store.ledger
         with closing(opener.destination()) as destination:
             recorder = facilities.recorder
@@ -90,6 +93,12 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
             return said
 
 
+def _where(former: Former, key: ObjectKey) -> object:
+    """Where a flow wrote; the flow itself where that isn't known."""
+    item = former.flow(key)
+    return _place(item.flow) if item is not None else key
+
+
 def _still_written(facilities: Facilities, item: CompiledFlow) -> bool:
     """Whether a flow that is applied, of whatever tenant, writes to the same table."""
     applied = read_applied(facilities.store).flows.values()
@@ -104,5 +113,5 @@ def _place(flow: Flow) -> tuple[ObjectKey, str]:
 
 def _kept_by_another(former: Former, item: CompiledFlow) -> bool:
     """Whether a flow with `deletion: retain` writes to the same table."""
-    others = (former.applied.flows[key].flow for key in former.flows if key != item.flow.key)
+    others = [found.flow for key in former.flows if key != item.flow.key and (found := former.flow(key))]
     return any(other.spec.deletion != "delete" and _place(other) == _place(item.flow) for other in others)

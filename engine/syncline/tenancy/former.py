@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -22,10 +22,13 @@ from syncline.planner.compiled import compile_flows
 from syncline.tenancy.tenant import tenant_key
 
 if TYPE_CHECKING:
+    from syncline.planner.compiled import CompiledFlow
     from syncline.settings import Settings
     from syncline.state.store import StateReader
 
 _YAML: Final = (":(glob)**/*.yaml", ":(glob)**/*.yml")
+#: Kinds of flows.
+_FLOWS: Final = frozenset({"Sync", "Import"})
 #: Applied commits that are looked through for the tenant.
 _LOOKED_AT: Final = 200
 #: Applies that are known at most.
@@ -36,25 +39,43 @@ _VERSIONS: Final = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """What was applied of a repository at a commit that still declared the tenant."""
+    """
+    What was applied of a repository at a commit that still declared the tenant. `earlier`: as flows of the tenant that
+    were retired before were applied last. `unexplained`: flows that the state knows and no applied commit declares.
+    """
 
     tenant: str
     revision: str
     applied: Applied
+    earlier: Mapping[ObjectKey, Applied] = field(default_factory=dict)
+    unexplained: tuple[ObjectKey, ...] = ()
 
     @property
     def flows(self) -> list[ObjectKey]:
         """The tenant's flows."""
-        return sorted(key for key in self.applied.flows if key.tenant == self.tenant)
+        own = (key for key in self.applied.flows if key.tenant == self.tenant)
+        return sorted({*own, *self.earlier, *self.unexplained})
+
+    def flow(self, key: ObjectKey) -> CompiledFlow | None:
+        """A flow as it was applied last; None where nobody knows how that was."""
+        return self.under(key).flows.get(key)
+
+    def under(self, key: ObjectKey) -> Applied:
+        """What was applied when the flow was applied last."""
+        return self.earlier.get(key, self.applied)
 
 
-def former(settings: Settings, reader: StateReader, tenant: str, revision: str = "") -> Former:
+def former(
+    settings: Settings, reader: StateReader, tenant: str, revision: str = "", known: Iterable[ObjectKey] = ()
+) -> Former:
     """
-    The tenant at the newest applied commit that declares it, or at the one that is named.
+    The tenant at the newest applied commit that declares it, or at the one that is named; its flows that the state has
+    something of, each at the last applied commit that declares it.
 
     `Invalid` (SYN862) where there is none: then nobody knows which destinations it wrote to.
     """
     tried = [one.revision for one in reader.history(_REACH if revision else _LOOKED_AT) if one.revision]
+    then = list(tried)
     if revision:
         named = (git(settings.root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") or revision).strip()
         if named not in tried:
@@ -64,15 +85,20 @@ def former(settings: Settings, reader: StateReader, tenant: str, revision: str =
                 help="Name the last commit that declared the tenant: `git log` and the log of applies have it.",
             )
         tried = [named]
-    for commit in dict.fromkeys(tried):
-        with _tree(settings.root, commit) as folder:
-            if folder is None:
-                continue
-            loaded = declared(folder, settings.environment)
-            if not any(_is_of(manifest.key, tenant) for manifest in loaded.manifests):
-                continue
-            desired = resolve(list(loaded.manifests)).desired
-        return Former(tenant, commit, Applied(0, commit, "", {}, desired, compile_flows(desired)))
+    found: Former | None = None
+    missing = {key for key in known if key.kind in _FLOWS}
+    for commit in dict.fromkeys((*tried, *then)):
+        if (at := _applied_at(settings, commit, tenant)) is None:
+            continue
+        if found is None:
+            found = Former(tenant, commit, at)
+        else:
+            found = replace(found, earlier={**found.earlier, **{key: at for key in missing if key in at.flows}})
+        missing -= at.flows.keys()
+        if not missing:
+            break
+    if found is not None:
+        return replace(found, unexplained=tuple(sorted(missing)))
     raise Invalid(
         f"no applied commit that Git has here declares tenant {tenant!r}"
         if not revision
@@ -80,6 +106,18 @@ def former(settings: Settings, reader: StateReader, tenant: str, revision: str =
         code="SYN862",
         help="Name the last commit that declared it: --from COMMIT.",
     )
+
+
+def _applied_at(settings: Settings, commit: str, tenant: str) -> Applied | None:
+    """What a commit declares; None where nothing of it is the tenant's, or it isn't here."""
+    with _tree(settings.root, commit) as folder:
+        if folder is None:
+            return None
+        loaded = declared(folder, settings.environment)
+        if not any(_is_of(manifest.key, tenant) for manifest in loaded.manifests):
+            return None
+        desired = resolve(list(loaded.manifests)).desired
+    return Applied(0, commit, "", {}, desired, compile_flows(desired))
 
 
 def declared_since(settings: Settings, reader: StateReader, tenant: str, since: str) -> bool:

@@ -280,11 +280,15 @@ class _Leaving:
 
 
 def _former(facilities: Facilities, tenant: str, revision: str) -> Former:
-    return former(facilities.settings, facilities.store, tenant, revision)
+    known = facilities.store.tenants().objects(tenant)
+    return former(facilities.settings, facilities.store, tenant, revision, known)
 
 
 def _fate(found: Former, key: ObjectKey) -> str:
-    flow = found.applied.flows[key].flow
+    item = found.flow(key)
+    if item is None:
+        return "no applied commit that Git has here declares it"
+    flow = item.flow
     what = (
         f"{flow.spec.to} is dropped, if a flow made it" if flow.spec.deletion == "delete" else f"{flow.spec.to} stays"
     )
