@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import sqlite3
 import subprocess
 import zipfile
@@ -12,6 +13,7 @@ from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.key import ObjectKey
+from syncline.secrets import ring
 from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
 from syncline.tenancy.former import versions
@@ -270,3 +272,49 @@ def test_flows_that_left_first_are_taken_out_too(tmp_path, known):
         assert (destinations_of(done)["acme/Sync/lost"].state, done.finished) == ("failed", "")
         _, proof = offboard(settings, "acme", wanted(settings, give_up=True), lambda _: None)
         assert statement(proof)["predicate"]["outcome"] == "incomplete"
+
+
+def test_a_kill_while_keys_go_is_gone_on_from(tmp_path):
+    """Keys that hang on the tenant's go before it; the name can be used again, and a proof doesn't overlook them."""
+    settings = retired(
+        lived_in(tmp_path / "repo", tenant=house.TENANT.replace("spec: {", "spec: {keys: {rotation: 365d}, "))
+    )
+    KeyRing.open(settings.keys).renew("acme", dt.timedelta(days=1), dt.datetime.now(dt.UTC))
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_, **__):
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ring, "shutil", type("Shutil", (), {"rmtree": staticmethod(killed)}))
+        with pytest.raises(Killed):
+            offboard(settings, "acme", wanted(settings), lambda _: None)
+    assert KeyRing.open(settings.keys).remains("acme")
+
+    _, proof = offboard(settings, "acme", wanted(settings), lambda _: None)
+
+    said = statement(proof)["predicate"]
+    assert (said["outcome"], said["found"]["key"]) == ("deleted", False)
+    assert not [p for name in ("parts", "seals", "tenants") for p in (settings.keys / name).glob("acme*")]
+    keys = KeyRing.open(settings.keys)
+    assert keys.unseal("acme", keys.seal("acme", b"x", "y"), "y") == b"x"
+
+
+def test_reading_makes_no_key(tmp_path):
+    """Looking at what a destroyed key sealed makes none for the name, and what hangs on it goes without it, too."""
+    keys = KeyRing.open(tmp_path / "keys")
+    sealed = keys.seal("acme", b"x", "y")
+    keys.envelope("acme", "a part")
+    part = next((tmp_path / "keys" / "parts" / "acme").glob("*.key"))
+    data = part.read_bytes()
+    keys.destroy("acme")
+    with pytest.raises(Stalled, match="destroyed on"):
+        keys.opening("acme", "a part").open(sealed, "y")
+    assert not keys.exists("acme")
+    part.parent.mkdir()
+    part.write_bytes(data)
+    assert keys.remains("acme") == 1
+    assert keys.destroy("acme")
+    assert (keys.remains("acme"), keys.destroy("acme")) == (0, False)

@@ -22,6 +22,8 @@ from syncline.secrets.seal_keys import SealKeys
 from syncline.secrets.wrapped_key import Wrapped
 
 _SHARED: Final = "_shared"
+#: Folders of keys that are wrapped by a tenant's.
+_HANGING: Final = ("parts", "seals")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RESTORE: Final = "Restore the key folder as a whole from a backup."
 
@@ -79,8 +81,10 @@ class KeyRing:
     def opening(self, tenant: str, part: str) -> Envelope:
         """
         The envelope that opens what may have been sealed for a part: no key is made. Where the part has none, the
-        tenant's, which says when the part's was destroyed.
+        tenant's, which says when the part's was destroyed; and where that has none either, one that opens nothing.
         """
+        if not self._path(tenant).exists():
+            return Envelope.of(tenant, os.urandom(32), self._when_destroyed)
         return self.envelope(tenant, part if self.exists(tenant, part) else "")
 
     def seal(self, tenant: str, plaintext: bytes, aad: str) -> bytes:
@@ -111,6 +115,12 @@ class KeyRing:
             return False
         return not part or self._parts(tenant, self._data_key(tenant)).path(part).exists()
 
+    def remains(self, tenant: str) -> int:
+        """How many files of keys there are of a tenant: its data key, and what hangs on that."""
+        path = self._path(tenant)
+        folders = (self._where.folder / name / path.stem for name in _HANGING)
+        return path.exists() + sum(1 for folder in folders for file in folder.glob("*") if file.is_file())
+
     def current(self) -> Kek:
         """The key-encryption key that wraps now, open."""
         return self._kek(self._entries()[-1])
@@ -128,7 +138,7 @@ class KeyRing:
         Returns whether there was one. A key that is made for the name later is another key.
         """
         if not self.exists(tenant, part):
-            return False
+            return not part and self._clear(tenant)  # what a kill left
         key = self._data_key(tenant)
         path = self._path(tenant)
         if part:
@@ -140,12 +150,20 @@ class KeyRing:
         with ring_file.alone(self._where.folder):  # a rotation would put it back
             for gone in (key, *sealing):
                 key_file.create(self._where.folder / "destroyed" / key_id(gone).hex(), note.encode())
+            if not part:  # before the key, so that a kill in between is gone on from
+                self._clear(tenant)
             self._unwrapped.clear()
             key_file.destroy(path)
-        if not part:  # of no use without the tenant's key
-            for name in ("parts", "seals"):
-                shutil.rmtree(self._where.folder / name / path.stem, ignore_errors=True)
         return True
+
+    def _clear(self, tenant: str) -> bool:
+        """Removes the keys that hang on a tenant's, which are of no use without it; whether there were any."""
+        found = [
+            folder for name in _HANGING if (folder := self._where.folder / name / self._path(tenant).stem).exists()
+        ]
+        for folder in found:
+            shutil.rmtree(folder)
+        return bool(found)
 
     def _when_destroyed(self, id: bytes) -> str:  # noqa: A002 - the field's word
         data = key_file.read(self._where.folder / "destroyed" / id.hex())

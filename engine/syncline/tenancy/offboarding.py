@@ -73,7 +73,7 @@ def expect(settings: Settings, tenant: str, revision: str = "") -> Expected:
         held = held_flows(found, _today())
         flows = tuple((str(key), f"stays: {held[key]}" if key in held else _fate(found, key)) for key in found.flows)
         counts = facilities.store.tenants().counts(tenant)
-        return Expected(tenant, found.revision, flows, counts, facilities.keys.exists(tenant))
+        return Expected(tenant, found.revision, flows, counts, bool(facilities.keys.remains(tenant)))
 
 
 def offboard(settings: Settings, tenant: str, wanted: Wanted, told: Told) -> tuple[Offboarding, bytes]:
@@ -160,7 +160,7 @@ class _Leaving:
                 return known, _former(self.facilities, self.tenant, known.revision)
             over = LeavingStep("superseded", "", "left", message="the tenant was applied again meanwhile")
             known = replace(known, finished=rfc3339(), steps=(over,))
-        if not self.book.counts(self.tenant) and not self.facilities.keys.exists(self.tenant):
+        if not self.book.counts(self.tenant) and not self.facilities.keys.remains(self.tenant):
             when = f": it was taken out on {known.finished[:10]}" if known is not None else ""
             raise Invalid(f"there is nothing of tenant {self.tenant!r} here{when}", code="SYN861")
         self._refuse_former_archive(known)
@@ -246,7 +246,7 @@ class _Leaving:
         if self.held:
             self._took(LeavingStep("key", "", "held", message=self._why))
             return
-        if keys.exists(self.tenant):
+        if keys.remains(self.tenant):
             self._begun([LeavingStep("key", "", "begun", 1)])
             event = recorder.event(
                 Action.key_destroy, tenant=self.tenant, purpose="data", kind="tenant", owner=self.tenant

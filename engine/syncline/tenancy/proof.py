@@ -8,7 +8,7 @@ from syncline.audit import attestation
 from syncline.evidence.attesting import attest_statement
 from syncline.executor.facilities import open_facilities
 from syncline.model.event import Action, EventOutcome, rfc3339
-from syncline.tenancy.certificate import DELETED
+from syncline.tenancy.certificate import DELETED, certificate_path
 from syncline.tenancy.tenant import tenant_key
 
 if TYPE_CHECKING:
@@ -26,6 +26,14 @@ _REMAINS: Final = (
 )
 
 
+#: Where it was looked when the statement was made. What else went is told by the steps, each when it was taken.
+_LOOKED: Final = (
+    "rows of the state",
+    "the key folder: the tenant's data key, and keys that it wraps",
+    "the tenant's certificate",
+)
+
+
 def prove(settings: Settings, done: Offboarding, held: Mapping[str, str]) -> bytes:
     """
     Looks once more for what is left, and signs what was found; a Sigstore bundle with the proof that the log notes it.
@@ -34,9 +42,10 @@ def prove(settings: Settings, done: Offboarding, held: Mapping[str, str]) -> byt
     """
     with open_facilities(settings) as facilities:
         left = facilities.store.tenants().counts(done.tenant)
-        key = facilities.keys.exists(done.tenant)
+        keys = facilities.keys.remains(done.tenant)
+        certificate = certificate_path(settings, done.tenant).exists()
     given_up = any(step.state == "left" for step in done.steps)
-    outcome = "held" if held else "incomplete" if given_up or left or key else "deleted"
+    outcome = "held" if held else "incomplete" if given_up or left or keys or certificate else "deleted"
     statement = {
         "_type": attestation.STATEMENT,
         "subject": [{"name": str(tenant_key(done.tenant)), "digest": {"sha256": done.archive}}],
@@ -52,7 +61,8 @@ def prove(settings: Settings, done: Offboarding, held: Mapping[str, str]) -> byt
             "archive": {"sha256": done.archive},
             "steps": done.to_json()["steps"],
             "held": dict(sorted(held.items())),
-            "found": {"rows": left, "key": key},
+            "found": {"rows": left, "key": bool(keys)},
+            "looked": list(_LOOKED),
             "remains": list(_REMAINS),
         },
     }
