@@ -17,9 +17,9 @@ from itertools import pairwise
 from typing import Any, Final
 
 from syncline.audit import checkpoint as checkpoints
-from syncline.audit import note, tiles
+from syncline.audit import note, tiles, tree
 from syncline.audit.checkpoint import Checkpoint
-from syncline.audit.fetch import Fetcher, fetch_tile
+from syncline.audit.fetch import Fetcher, fetch_tile, node_reader
 from syncline.audit.malformed import Malformed
 from syncline.audit.note import Signer, VerifierKey, read_verifier
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
@@ -158,10 +158,26 @@ def changes_in(fetcher: Fetcher, size: int, *, throughout: bool = False) -> Iter
 
 
 def history_of(fetcher: Fetcher, trusted: Sequence[VerifierKey]) -> KeyHistory:
-    """The keys of a log, from the changes that it tells of; `Malformed` where one of them is wrong."""
+    """
+    The keys of a log, from the changes that it tells of; `Malformed` where one of them is wrong, or the log doesn't
+    continue the checkpoint that was changed after.
+    """
     changes = []
-    for index, found in changes_in(fetcher, checkpoints.unverified(fetcher.fetch(tiles.CHECKPOINT)).size):
+    head = checkpoints.unverified(fetcher.fetch(tiles.CHECKPOINT))
+    for index, found in changes_in(fetcher, head.size):
         if isinstance(found, Malformed):
             raise Malformed(f"entry {index}: {found}")
+        if not _continues(fetcher, found.head, head):
+            raise Malformed(f"entry {index}: this change of keys is of another log")
         changes.append(found)
     return history(trusted, changes)
+
+
+def _continues(fetcher: Fetcher, old: Checkpoint, new: Checkpoint) -> bool:
+    if old.size == 0:
+        return old.root == tree.root_of([])
+    try:
+        steps = tree.prove_consistency(old.size, new.size, node_reader(fetcher, new.size))
+    except OSError as error:
+        raise Malformed(f"a tile of the log can't be read: {error.strerror}") from None
+    return tree.verify_consistency(old.size, new.size, old.root, new.root, steps)

@@ -1,6 +1,6 @@
 """Verify evidence of Syncline's audit log, with nothing of Syncline: Python 3.9+ and `cryptography` only.
 
-    python verify.py [FOLDER] [--key KEY] [--witnesses FILE] [--since CHECKPOINT]
+    python verify.py [FOLDER] [--key KEY] [--witnesses FILE] [--since CHECKPOINT] [--changes FILE]
     python verify.py FILE --key KEY [--changes FILE] [--since CHECKPOINT]
 
 FOLDER is the unpacked bundle (default: where this file lies). The key in the bundle proves nothing about who wrote it:
@@ -10,7 +10,8 @@ What is checked: the signature of the checkpoint; all entries and hashes against
 cosignatures, against the policy that you pass or that lies in the folder; that the log continues a checkpoint that you
 kept; attestations of runs; and, where there is `evidence.dsse.json`, that every file is the one that was signed.
 The key may be any that signed the log: each change of it, which an entry tells of, must be signed by the former key.
-For a single file, --changes has them, as `syncline audit key -o changes` prints them.
+For a single file, and of changes made after a folder was, --changes has them: what `syncline audit key -o changes`
+prints. What a later key says of entries from before a change isn't proved by a single file, which is then refused.
 FILE is an attestation (*.sigstore.json, *.dsse.json) or a proof: that a run wrote a record (*.record.json), or that
 the log continues a checkpoint (*.consistency, for which --since is needed).
 
@@ -77,6 +78,18 @@ def included(index: int, size: int, result: bytes, steps: list[bytes], want: byt
             result = node(result, step)
         at, last = at >> 1, last >> 1
     return 0 <= index < size and last == 0 and result == want
+
+
+def root_before(index: int, size: int, steps: list[bytes]) -> bytes:
+    """The root of the entries before an index, of which the proof of that entry has all parts."""
+    at, last, found = index, size - 1, b""
+    for step in steps:
+        if at & 1 or at == last:
+            found = node(step, found) if found else step
+            while not at & 1 and at:
+                at, last = at >> 1, last >> 1
+        at, last = at >> 1, last >> 1
+    return found or root([])
 
 
 def continues(old: tuple[int, bytes], new: tuple[int, bytes], steps: list[bytes]) -> bool:
@@ -205,7 +218,7 @@ class Keys:
                 raise Refused(f"the change of keys after {size} entries is not made by the key that signed until then")
             self.keys += pair if not self.keys else pair[1:]
             self.heads.append((size, digest))
-        self.keys = self.keys or [trusted]
+        self.keys, self.trusted = self.keys or [trusted], trusted
         if trusted.text not in {key.text for key in self.keys}:
             raise Refused(f"the keys that signed this log do not lead to the one that is trusted, {trusted.text}")
 
@@ -217,10 +230,23 @@ class Keys:
         """The key that signs the log's checkpoint of this size."""
         return self.keys[sum(changed < size for changed, _ in self.heads)]
 
+    def named(self, hint: str) -> Key:
+        """The key of this name, of any time."""
+        return next((key for key in self.keys if key.hint == hint), self.newest)
+
+    def check_alone(self, index: int, size: int) -> None:
+        """Refuse an entry from before a change whose proof is of a later key, unless that one is trusted itself."""
+        crossed = [changed for changed, _ in self.heads if index < changed < size]
+        if crossed and self.at(size).text != self.trusted.text:
+            raise Refused(
+                f"entry {index} is from before the change of keys after {crossed[0]} entries, and is proved by a later "
+                "key alone: verify the whole log (`syncline audit export`)"
+            )
+
     def check(self, leaves: list[bytes]) -> None:
         """Hold the changes against the entries that come before each."""
         for size, want in self.heads:
-            if root(leaves[:size]) != want:
+            if size <= len(leaves) and root(leaves[:size]) != want:
                 raise Refused(f"the change of keys after {size} entries is of another log")
 
 
@@ -236,6 +262,15 @@ def changes_in(entries: list[bytes]) -> list[bytes]:
                 if head_of(signers(found[-1], [])[0])[1] != index:
                     raise Refused(f"entry {index} tells of a change of keys that belongs elsewhere")
     return found
+
+
+def with_later(found: list[bytes], given: list[bytes], size: int) -> list[bytes]:
+    """The changes that a log of this size tells of, and of those that were given the ones made after it."""
+    later = [note for note in given if note not in found]
+    for note in later:
+        if head_of(signers(note, [])[0])[1] < size:
+            raise Refused("a change of keys that was given should be in this log, and isn't")
+    return found + later
 
 
 def read_checkpoint(data: bytes, keys: Keys) -> tuple[int, bytes]:
@@ -313,7 +348,13 @@ def check_consistency(data: bytes, old: tuple[int, bytes], keys: Keys) -> str:
     new = read_checkpoint(checkpoint, keys)
     if first != f"old {old[0]}" or not continues(old, new, [base64_of(line) for line in lines]):
         raise Refused(f"{new[0]} entries are not proved to continue the checkpoint of {old[0]}")
-    return f"verified: {new[0]} entries continue the checkpoint of {old[0]}, signed by {keys.newest.name}"
+    said = [f"verified: {new[0]} entries continue the checkpoint of {old[0]}, signed by {keys.newest.name}"]
+    for size, want in keys.heads:
+        if size in {old[0], new[0]} and want != (old if size == old[0] else new)[1]:
+            raise Refused(f"the change of keys after {size} entries is of another log")
+        if old[0] < size < new[0]:
+            said.append(f"not proved by this: that entries {old[0]} to {size - 1} are those that the former key signed")
+    return "\n".join(said)
 
 
 def check_history(old: tuple[int, bytes], leaves: list[bytes], what: str) -> None:
@@ -421,6 +462,8 @@ def check_bundle(found: dict[str, Any], keys: Keys, leaves: list[bytes] | None) 
     index, steps = int(entry["logIndex"]), [base64_of(step) for step in proof["hashes"]]
     if not included(index, size, leaf(body), steps, want):
         raise Refused("the entry of the log is not proved")
+    if leaves is None:
+        keys.check_alone(index, size)
     if leaves is not None and (index >= len(leaves) or leaves[index] != leaf(body)):
         raise Refused(f"entry {index}, which notes the attestation, is another one in the log")
     about = {
@@ -453,12 +496,20 @@ def check_bundle(found: dict[str, Any], keys: Keys, leaves: list[bytes] | None) 
     return payload
 
 
-def check_attestation(data: bytes, keys: Keys, leaves: list[bytes] | None = None) -> dict[str, Any]:
-    """The statement of an attestation. With the log's leaves, the entries that it names must be these."""
+def check_attestation(
+    data: bytes, keys: Keys, leaves: list[bytes] | None = None, key: Key | None = None
+) -> dict[str, Any]:
+    """
+    The statement of an attestation. With the log's leaves, the entries that it names must be these. An envelope without
+    a proof is signed by `key`, or by any that signed the log: it has no time.
+    """
     found = json.loads(data)
     if canonical(found) != data:
         raise Refused("the attestation is not JSON in canonical form")
-    payload = check_bundle(found, keys, leaves) if "mediaType" in found else opened(found, keys.newest)
+    if "mediaType" in found:
+        payload = check_bundle(found, keys, leaves)
+    else:
+        payload = opened(found, key or keys.named(found["signatures"][0]["keyid"]))
     statement: dict[str, Any] = json.loads(payload)
     if statement.get("_type") != "https://in-toto.io/Statement/v1":
         raise Refused("the envelope holds no in-toto Statement")
@@ -469,9 +520,9 @@ def check_attestation(data: bytes, keys: Keys, leaves: list[bytes] | None = None
     return statement
 
 
-def check_files(folder: Path, keys: Keys) -> int:
-    """Hold every file of a folder against the list of them that was signed."""
-    statement = check_attestation((folder / "evidence.dsse.json").read_bytes(), keys)
+def check_files(folder: Path, keys: Keys, size: int) -> int:
+    """Hold every file of a folder against the list of them that was signed, by the key that signed so many entries."""
+    statement = check_attestation((folder / "evidence.dsse.json").read_bytes(), keys, key=keys.at(size))
     listed = {one["name"]: one["digest"]["sha256"] for one in statement["subject"]}
     there = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} - {"evidence.dsse.json"}
     for name in sorted(there ^ set(listed)):
@@ -523,6 +574,7 @@ def check_record(data: bytes, keys: Keys) -> dict[str, Any]:
         raise Refused("the proof of the entry is no tlog-proof")
     if not included(index, size, leaf(entry), hashes, want):
         raise Refused("the entry of the run is not proved to be in the log")
+    keys.check_alone(index, size)
     members = {"version", "run", "record", "nonce", "row", "rows", "steps", "batch", "batches", "batchSteps", "root"}
     if set(found) != members | {"entry", "proof"} or found["version"] != "syncline/record-proof/v1":
         raise Refused("the proof has members that it should not have")
@@ -532,23 +584,29 @@ def check_record(data: bytes, keys: Keys) -> dict[str, Any]:
 # --- part of a log --------------------------------------------------------------------------------------------------
 
 
-def verify_part(folder: Path, trusted: Key) -> str:
+def verify_part(folder: Path, trusted: Key, given: list[bytes]) -> str:
     """Verify what was exported of one party: every file as it was signed, and every entry as one of the log."""
     with (folder / "audit" / "entries.jsonl").open(encoding="utf-8") as lines:
         parts = [json.loads(line) for line in lines]
-    changes = []
+    changes: dict[bytes, dict[str, Any]] = {}
     for part in parts:
         part["hash"] = leaf(part["entry"].encode())
         event = json.loads(part["entry"])
         details = event["unmapped"]["details"]
         if event["metadata"]["event_code"] == "key.rotate" and details.get("purpose") == "audit":
-            changes.append(base64_of(details["change"]))
-    keys = Keys(trusted, changes)
-    count = check_files(folder, keys)
-    size, want = read_checkpoint((folder / "audit" / "checkpoint").read_bytes(), keys)
+            changes[base64_of(details["change"])] = part
+    checkpoint = (folder / "audit" / "checkpoint").read_bytes()
+    keys = Keys(trusted, with_later(list(changes), given, head_of(signers(checkpoint, [])[0])[1]))
+    size, want = read_checkpoint(checkpoint, keys)
+    count = check_files(folder, keys, size)
     for part in parts:
         if not included(part["index"], size, part["hash"], [base64_of(step) for step in part["steps"]], want):
             raise Refused(f"entry {part['index']} is not proved to be in the log")
+    for number, part in enumerate(changes.values()):
+        changed, root_then = keys.heads[number]
+        steps = [base64_of(step) for step in part["steps"]]
+        if part["index"] != changed or root_before(changed, size, steps) != root_then:
+            raise Refused(f"the change of keys after {changed} entries is of another log")
     by = keys.newest.name
     return f"verified: {count} files as they were signed, {len(parts)} entries of the log of {size}, signed by {by}"
 
@@ -556,14 +614,14 @@ def verify_part(folder: Path, trusted: Key) -> str:
 # --- all of it -------------------------------------------------------------------------------------------------------
 
 
-def verify(folder: Path, trusted: Key, policy: Path | None, kept: Path | None) -> str:
+def verify(folder: Path, trusted: Key, policy: Path | None, kept: Path | None, given: list[bytes]) -> str:
     """Verify a bundle; returns a sentence about it, or raises `Refused`."""
     if (folder / "audit" / "entries.jsonl").exists():
-        return verify_part(folder, trusted)
+        return verify_part(folder, trusted, given)
     checkpoint = (folder / "checkpoint").read_bytes()
     entries = read_entries(folder, head_of(signers(checkpoint, [trusted])[0])[1])
     leaves = [leaf(entry) for entry in entries]
-    keys = Keys(trusted, changes_in(entries))
+    keys = Keys(trusted, with_later(changes_in(entries), given, len(entries)))
     _, want = read_checkpoint(checkpoint, keys)
     check_tiles(folder, leaves)
     keys.check(leaves)
@@ -583,7 +641,7 @@ def verify(folder: Path, trusted: Key, policy: Path | None, kept: Path | None) -
     if attestations:
         said.append(f"{len(attestations)} attestations of runs")
     if (folder / "evidence.dsse.json").exists():
-        said.append(f"{check_files(folder, keys)} files as they were signed")
+        said.append(f"{check_files(folder, keys, len(entries))} files as they were signed")
     if kept is not None:
         since = read_checkpoint(kept.read_bytes(), keys)
         check_history(since, leaves, "the checkpoint that you kept,")
@@ -625,21 +683,19 @@ def main() -> int:
         "--key", help="the log's verifier key, from a source you trust (default: log.pub in the bundle)"
     )
     parser.add_argument("--witnesses", type=Path, help="the policy that says who must have cosigned the log")
-    parser.add_argument("--changes", type=Path, help="the changes of the log's key, for a file that stands alone")
+    parser.add_argument("--changes", type=Path, help="changes of the log's key that the evidence doesn't have")
     parser.add_argument("--since", type=Path, help="a checkpoint that you kept, which the log must continue")
     options = parser.parse_args()
     path = options.path
     try:
         key = Key(options.key or ((path if path.is_dir() else path.parent) / "log.pub").read_text())
+        given = [note.encode() for note in json.loads(options.changes.read_bytes())] if options.changes else []
         if path.is_dir():
-            if options.changes is not None:
-                raise Refused("--changes is for a single file: a folder has them in its entries")
-            said = verify(path, key, options.witnesses, options.since)
+            said = verify(path, key, options.witnesses, options.since, given)
         elif options.witnesses is not None:
             raise Refused("--witnesses is for a folder: a single file has no cosigned checkpoint")
         else:
-            changes = json.loads(options.changes.read_bytes()) if options.changes else []
-            said = verify_file(path, Keys(key, [note.encode() for note in changes]), options.since)
+            said = verify_file(path, Keys(key, given), options.since)
     except Refused as error:
         print(f"NOT VERIFIED: {error}", file=sys.stderr)  # noqa: T201 - a script
         return 1

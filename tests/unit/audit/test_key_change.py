@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from syncline.audit import attestation, cosigning, dsse, key_change, offline_verifier, tiles, tree, witness_policy
 from syncline.audit import checkpoint as checkpoints
-from syncline.audit import cosigning, key_change, witness_policy
 from syncline.audit.add_checkpoint import Submission
 from syncline.audit.canonical_json import dumps
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.cosignature import cosigner
 from syncline.audit.export import export
-from syncline.audit.fetch import DirectoryFetcher
+from syncline.audit.fetch import DirectoryFetcher, node_reader
 from syncline.audit.key_change import KeyChange
 from syncline.audit.log import AuditLog
 from syncline.audit.malformed import Malformed
@@ -29,6 +29,7 @@ from syncline.audit.signer import FileSigner
 from syncline.audit.verify import verify
 from syncline.audit.witness import Witness
 from syncline.model.errors import Stalled
+from syncline.tenancy.archive import writing
 
 ORIGIN = "syncline.test/log"
 
@@ -113,6 +114,7 @@ def test_checkpoints_and_proofs_of_former_keys_still_count(
     for key in (signer, others[0]):
         done = script(proof, "--key", str(key.verifier), *more, verifier=folder / "verify.py")
         assert (done.returncode, done.stderr) == (0, "")
+        assert "not proved" not in done.stdout  # the kept checkpoint is that of the change
     assert script(proof, "--key", str(signer.verifier), *more[:2], verifier=folder / "verify.py").returncode == 1
 
 
@@ -195,6 +197,106 @@ def test_an_open_log_takes_up_the_key_of_another_process(log: AuditLog, signer: 
     with pytest.raises(Stalled):
         grow(stays)
     assert ok(log, signer)
+
+
+def fork(log: AuditLog, signer: FileSigner, other: FileSigner, folder: Path) -> AuditLog:
+    """What the next key alone can make: another past, the true change of keys, and what comes after it."""
+    true = key_change.sign(log.checkpoint()[0], signer, other).note
+    made = AuditLog.open(folder, signer, ORIGIN)
+    made.append_entries([b'{"forged":%d}' % n for n in range(log.checkpoint()[0].size)])
+    forged(made, signer, other, true)
+    return made
+
+
+def part_of(log: AuditLog, key: FileSigner, folder: Path) -> Path:
+    """What is exported of one party: of these logs, every change of keys."""
+    fetcher, size = DirectoryFetcher(log.directory), log.checkpoint()[0].size
+    nodes = node_reader(fetcher, size)
+    lines = [
+        {
+            "index": index,
+            "entry": data.decode(),
+            "steps": [base64.b64encode(step).decode() for step in tree.prove_inclusion(index, size, nodes)],
+        }
+        for index, data in enumerate(log.read())
+        if b"unmapped" in data
+    ]
+    script = Path(key_change.__file__).with_name("offline_verifier.py")
+    with writing(folder.with_suffix(".zip"), ()) as archive:
+        archive.write("verify.py", [script.read_bytes()])
+        archive.write("audit/checkpoint", [fetcher.fetch(tiles.CHECKPOINT)])
+        archive.lines("audit/entries.jsonl", iter(lines))
+        archive.sign("urn:test", {}, key)
+    with zipfile.ZipFile(folder.with_suffix(".zip")) as found:
+        found.extractall(folder)
+    return folder
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 7, 300])
+def test_the_next_key_alone_makes_no_other_past_in_part_of_a_log(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path, size: int
+):
+    """
+    A part with the true change verifies with either key; one with another past before the true change is refused, also
+    by who makes attestations and certificates (`history_of`).
+    """
+    grow(log, size)
+    false = fork(log, signer, others[0], tmp_path / "fork")
+    log.change_signer(others[0], entry)
+    grow(log)
+    grow(false)
+
+    true_part = part_of(log, others[0], tmp_path / "true")
+    false_part = part_of(false, others[0], tmp_path / "false")
+
+    for trusted in (signer, others[0]):
+        done = script(true_part, "--key", str(trusted.verifier))
+        assert (done.returncode, done.stderr) == (0, "")
+        done = script(false_part, "--key", str(trusted.verifier))
+        assert (done.returncode, "is of another log" in done.stderr) == (1, True)
+        assert len(key_change.history_of(DirectoryFetcher(log.directory), [trusted.verifier]).changes) == 1
+        with pytest.raises(Malformed, match="another log"):
+            key_change.history_of(DirectoryFetcher(false.directory), [trusted.verifier])
+
+
+def test_evidence_from_before_a_change_verifies_with_the_key_after_it(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner], tmp_path: Path
+):
+    """A whole log, a part and a lone envelope, made by the former key: with the changes, the new key's holder has them."""
+    grow(log)
+    folders = [unpacked(log, signer, tmp_path / "whole"), part_of(log, signer, tmp_path / "part")]
+    lone = tmp_path / "lone.dsse.json"
+    statement = {"_type": attestation.STATEMENT, "subject": [], "predicateType": "urn:test", "predicate": {}}
+    lone.write_bytes(dsse.sign(attestation.PAYLOAD, attestation.encode(statement), signer).encode())
+    change = key_change.sign(log.checkpoint()[0], signer, others[0]).note
+    early = key_change.sign(Checkpoint(ORIGIN, 2, bytes(32)), signer, others[0]).note
+    strange = key_change.sign(log.checkpoint()[0], others[1], others[0]).note
+    verifier = folders[0] / "verify.py"
+    results = []
+    for number, note in enumerate((change, early, strange)):
+        changes = tmp_path / f"changes{number}.json"
+        changes.write_text(json.dumps([note.decode()]))
+        more = ("--key", str(others[0].verifier), "--changes", str(changes))
+        results.append([script(path, *more, verifier=verifier).returncode for path in (*folders, lone)])
+
+    assert results == [[0, 0, 0], [1, 1, 0], [1, 1, 1]]
+    assert script(lone, "--key", str(others[0].verifier), verifier=verifier).returncode == 1
+
+
+def test_a_single_file_proves_nothing_of_the_time_before_a_change(
+    log: AuditLog, signer: FileSigner, others: list[FileSigner]
+):
+    """An entry from before a change, proved by the next key alone, is refused, unless that key is trusted itself."""
+    grow(log)
+    note = key_change.sign(log.checkpoint()[0], signer, others[0]).note
+    by_former = offline_verifier.Keys(offline_verifier.Key(str(signer.verifier)), [note])
+    by_next = offline_verifier.Keys(offline_verifier.Key(str(others[0].verifier)), [note])
+
+    with pytest.raises(offline_verifier.Refused, match="entry 2 is from before the change"):
+        by_former.check_alone(2, 9)
+    by_former.check_alone(2, 3)
+    by_former.check_alone(3, 9)
+    by_next.check_alone(2, 9)
 
 
 class Asks:
