@@ -20,6 +20,7 @@ from syncline import workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.provable import folder_of
 from syncline.executor.start import new_run_id
+from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.offboarding import LeavingStep, Offboarding
@@ -145,12 +146,31 @@ class _Leaving:
                 step = destinations.leave(self.facilities, self.former, key, give_up=self.wanted.give_up)
             self._took(step)
             failed = failed or step.state == "failed"
+        failed = self._webhooks() or failed
         if failed:  # what is left in the state may be needed to reach them
             return
         self._files()
         self._state()
         self._key()
         self.over = True
+
+    def _webhooks(self) -> bool:
+        """Says which integrations declared webhooks to the last, which may go on sending; whether it ends here."""
+        failed = False
+        for key, manifest in sorted(self.former.applied.desired.objects.items()):
+            names = manifest.spec.webhooks if isinstance(manifest.spec, IntegrationSpec) else {}
+            if key.tenant != self.tenant or not names or self.now.settled("webhook", str(key)):
+                continue
+            step = LeavingStep(
+                "webhook",
+                str(key),
+                "left" if self.wanted.give_up else "failed",
+                len(names),
+                f"declared to the last, and not deleted at the system: {', '.join(sorted(names))}",
+            )
+            self._took(step)
+            failed = failed or step.state == "failed"
+        return failed
 
     def _begin(self) -> tuple[Offboarding, Former]:
         known = self.book.newest(self.tenant)

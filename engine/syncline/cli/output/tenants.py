@@ -66,13 +66,13 @@ def render_left(done: Offboarding, paint: Paint) -> str:
     """Where it stands."""
     if done.finished:
         given_up = sum(step.state == "left" for step in done.steps)
-        more = f", {plural(given_up, 'destination')} given up" if given_up else ""
+        more = f", {plural(given_up, 'step')} given up" if given_up else ""
         return (
             f"{paint.green('Deleted')}: nothing of {visible(done.tenant)} is left{more}. Archive {done.archive[:12]}.\n"
         )
     failed = sum(step.state == "failed" for step in done.steps)
     if failed:
-        return f"{paint.red('Not finished')}: {plural(failed, 'destination')} to do. Run it again, or add --give-up.\n"
+        return f"{paint.red('Not finished')}: {plural(failed, 'step')} to do. Run it again, or add --give-up.\n"
     return f"{paint.yellow('Held')}: what legal holds cover stays. Run it again when they have ended.\n"
 
 
