@@ -120,6 +120,70 @@ def test_a_lost_answer_registers_nothing_twice(host, tmp_path):
     assert list(host.hooks) == [1]
 
 
+def test_a_lost_request_is_sent_again(host, tmp_path):
+    """Where a registration was asked for and nothing is there since, it is asked for again."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    host.dies_after = "POST"
+    found(settings, heal=True)
+    host.dies_after = ""
+    host.hooks.clear()
+    assert not found(settings, heal=True).findings
+    assert len(host.hooks) == 1
+
+
+def test_a_system_may_write_the_url_otherwise(host, tmp_path):
+    """It is the one that is new since it was asked for: registered once, and what somebody changes later is told."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    inner = host.change
+
+    def change(number, document):
+        config = document.get("config") or {}
+        inner(number, document | {"config": config | {"url": config["url"] + "/"}} if "url" in config else document)
+
+    host.change = change
+    for _ in range(3):
+        one = found(settings, heal=True)
+        assert (one.unknown, one.findings) == ("", ())
+    assert host.changes() == ["POST /api/v1/repos/acme/flows/hooks"]
+    inner(1, {"config": {"url": "https://elsewhere.example/"}})
+    assert findings(settings)[0][2] == "it is sent to another URL, at elsewhere.example"
+
+
+def test_what_is_not_in_the_list_is_asked_for_once(host, tmp_path):
+    """A system that registers a webhook and doesn't list it gets no other at each look; a person is told the way out."""
+    settings = applied(tmp_path, manifests(host, PUSH))
+    kept, host.hooks = host.hooks, Unlisted(host.hooks)
+    assert found(settings, heal=True).unknown.startswith("SYN792 ")
+    for _ in range(2):
+        (finding,) = found(settings, heal=True).findings
+        assert finding.message.startswith("it was registered, and isn't found in the list")
+    assert len(host.changes()) == 1
+    assert not kept or list(kept) == [1]
+
+
+class Unlisted(dict):
+    """Webhooks that a system has, and doesn't list."""
+
+    def values(self):
+        return []
+
+
+def test_what_somebody_else_registered_is_left_alone(host, tmp_path):
+    """Another's webhook with the same URL is told, not taken over, and stays when ours goes."""
+    texts = manifests(host, PUSH)
+    texts["two.yaml"] = texts["forge.yaml"].replace("name: forge, tenant", "name: forge2, tenant")
+    settings = applied(tmp_path, texts)
+    found(settings, heal=True)
+    two = ObjectKey("acme", "Integration", "forge2")
+    (one,) = workflow.drift(settings, [two], heal=True)
+    assert one.findings[0].message == "webhook 1, of somebody else, has its URL: delete it there, or use another"
+    assert len(host.changes()) == 1
+    (settings.root / "two.yaml").write_text(texts["two.yaml"].split("  webhooks:")[0])
+    workflow.apply(settings, allow_deletes=True)
+    workflow.drift(settings, [two], heal=True)
+    assert list(host.hooks) == [1]
+
+
 def test_a_replaced_secret_is_sent_anew(host, tmp_path):
     """The system shows no secrets; that the declared one is another than was registered is known all the same."""
     settings = applied(tmp_path, manifests(host, PUSH))

@@ -1,8 +1,9 @@
 """Webhooks at an integration's system: what is registered there against what is declared, and registering it.
 
 The state keeps, for each that was registered, the system's id of it and keyed digests of what was declared and of its
-secret: a system doesn't show the secret that it has, so that this is how a replaced one is found. A kill between a
-request and the state is mended by the next look, which finds the webhook by its URL; none is registered twice.
+secret: a system doesn't show the secret that it has, so that this is how a replaced one is found. Before one is
+registered, the state keeps that it is asked for and what was there: what is there after that is ours, however the
+system writes its URL, also where the answer was lost. What was there before is somebody else's, even with the same URL.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
@@ -38,20 +40,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the state keeps of a webhook that was registered."""
+    """
+    What the state keeps of a webhook that was registered, or is asked for: then `before` has the ids that were there.
+
+    `answered`: the system said that it is registered. `written`: a keyed digest of the URL as the system writes it, ''
+    where that is as it is declared.
+    """
 
     id: str
     declared: str
     secret: str = ""
+    written: str = ""
+    before: tuple[str, ...] | None = None
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A difference, and what ends it: registering under `id` ('' for a new one), or deleting that."""
+    """A difference, and what ends it: registering under `id` ('' for a new one), deleting that, or a person."""
 
     name: str
     finding: Finding
-    does: Literal["register", "delete"]
+    does: Literal["register", "delete", "wait"]
     id: str = ""
 
 
@@ -66,7 +76,14 @@ class _At:
     webhooks: Webhooks
     wanted: Mapping[str, Wanted]
     digests: Mapping[str, Kept]  # as they are to be kept; without an id
+    written: Callable[[str], str]
     kept: dict[str, Kept] = field(default_factory=dict)
+
+    def steps(self) -> tuple[list[Step], tuple[Finding, ...], tuple[Webhook, ...]]:
+        """What differs from what is there now, the noise, and what is there."""
+        there = self.webhooks.there()
+        steps, noise = compare(self.wanted, self.digests, self.kept, there, self.written)
+        return list(steps), noise, there
 
     def keep(self, name: str, known: Kept | None) -> None:
         if known is None:
@@ -104,11 +121,12 @@ def observe_webhooks(engine: Engine, store: StateStore, key: ObjectKey, *, heal:
             digests = {name: _digest(one, secret_key) for name, one in wanted.items()}
             kept = registered(store.cursor(key))
             with closing(opens(instance)) as webhooks:
-                at = _At(engine, store, key, applied, webhooks, wanted, digests, kept)
-                steps, noise = compare(wanted, digests, at.kept, webhooks.there())
+                written = partial(_keyed, secret_key)
+                at = _At(engine, store, key, applied, webhooks, wanted, digests, written, kept)
+                steps, noise, there = at.steps()
                 if heal is not None and (todo := [s for s in steps if _carried_out(at, s, manifest.spec, heal=heal)]):
-                    _carry_out(at, todo)
-                    steps, noise = compare(wanted, digests, at.kept, webhooks.there())
+                    _carry_out(at, todo, there)
+                    steps, noise, _ = at.steps()
         outcome, seen = EventOutcome.success, len(steps) + len(noise)
         return replace(found, findings=(*(step.finding for step in steps), *noise))
     except Waiting:
@@ -123,21 +141,27 @@ def observe_webhooks(engine: Engine, store: StateStore, key: ObjectKey, *, heal:
 
 
 def compare(
-    wanted: Mapping[str, Wanted], digests: Mapping[str, Kept], kept: Mapping[str, Kept], there: Sequence[Webhook]
+    wanted: Mapping[str, Wanted],
+    digests: Mapping[str, Kept],
+    kept: Mapping[str, Kept],
+    there: Sequence[Webhook],
+    written: Callable[[str], str],
 ) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
     """What differs between declared webhooks, those that were registered and those that are there; and the noise."""
     by_id = {webhook.id: webhook for webhook in there}
     ours = {known.id for known in kept.values()} & set(by_id)
     steps: list[Step] = []
     for name, want in wanted.items():
-        known, hook = kept.get(name), None
-        if known is not None:
-            hook = by_id.get(known.id)
-        if hook is None:
-            hook = next((w for w in there if w.url == want.url and w.id not in ours), None)
+        known = kept.get(name)
+        hook = by_id.get(known.id) if known is not None else None
+        if hook is None and known is not None and known.before is not None:
+            hook = _asked_for(want, known.before, there, ours)
             if hook is not None:
                 ours.add(hook.id)
-        finding = _differs(name, want, digests[name], known, hook)
+        if hook is None and (why := _waits(want, known, there, ours)):
+            steps.append(Step(name, Finding("intent", f"webhook {name}", why), "wait"))
+            continue
+        finding = _differs(name, want, digests[name], known, hook, written)
         if finding is not None:
             steps.append(Step(name, finding, "register", hook.id if hook is not None else ""))
     for name, known in kept.items():
@@ -153,14 +177,43 @@ def compare(
 def registered(text: str | None) -> dict[str, Kept]:
     """What the state keeps of an integration's webhooks; nothing where it has none, or nobody can read it."""
     try:
-        return {name: Kept(**known) for name, known in json.loads(text or "{}")["webhooks"].items()}
+        found = {name: Kept(**known) for name, known in json.loads(text or "{}")["webhooks"].items()}
+        return {
+            name: replace(known, before=tuple(known.before)) if known.before is not None else known
+            for name, known in found.items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 
-def _differs(name: str, want: Wanted, digest: Kept, known: Kept | None, hook: Webhook | None) -> Finding | None:
+def _asked_for(want: Wanted, before: Sequence[str], there: Sequence[Webhook], ours: set[str]) -> Webhook | None:
+    """The webhook that is there since it was asked for; None for none, or where others are that may be it as well."""
+    new = [w for w in there if w.id not in before and w.id not in ours and _host(w.url) == _host(want.url)]
+    same = [w for w in new if w.url == want.url]
+    return same[-1] if same else new[0] if len(new) == 1 else None
+
+
+def _waits(want: Wanted, known: Kept | None, there: Sequence[Webhook], ours: set[str]) -> str:
+    """Why a webhook that isn't there isn't registered, for people; '' where it is to be."""
+    if known is not None and known.before is not None:
+        if known.answered:
+            return "it was registered, and isn't found in the list: leave it out and apply, then declare it again"
+        if any(w.id not in known.before and w.id not in ours and _host(w.url) == _host(want.url) for w in there):
+            return "it was asked for, and several are there that may be it: delete them there"
+    other = next((w for w in there if w.url == want.url and w.id not in ours), None)
+    return f"webhook {other.id}, of somebody else, has its URL: delete it there, or use another" if other else ""
+
+
+def _differs(
+    name: str,
+    want: Wanted,
+    digest: Kept,
+    known: Kept | None,
+    hook: Webhook | None,
+    written: Callable[[str], str],
+) -> Finding | None:
     place = f"webhook {name}"
-    if known is None:
+    if known is None or known.before is not None:
         what = "it isn't registered yet" if hook is None else "it is there, and isn't taken over yet"
         return Finding("intent", place, what)
     if hook is None:
@@ -169,14 +222,12 @@ def _differs(name: str, want: Wanted, digest: Kept, known: Kept | None, hook: We
         changed = known.declared != digest.declared
         what = "it is declared otherwise" if changed else "its secret was replaced"
         return Finding("intent", place, f"{what} since it was registered")
-    said = list(_changed(want, hook))
-    if hook.id != known.id:
-        said.insert(0, "it was deleted and made anew")
+    said = list(_changed(want, hook, known.written, written))
     return Finding("actor", place, ", ".join(said), lost=True) if said else None
 
 
-def _changed(want: Wanted, hook: Webhook) -> Iterator[str]:
-    if hook.url != want.url:
+def _changed(want: Wanted, hook: Webhook, as_written: str, written: Callable[[str], str]) -> Iterator[str]:
+    if hook.url != want.url and written(hook.url) != as_written:
         yield f"it is sent to another URL, at {_host(hook.url)}"
     if hook.events is not None and set(hook.events) != set(want.events):
         yield f"it is sent {', '.join(sorted(hook.events)) or 'nothing'} instead of {', '.join(want.events)}"
@@ -186,6 +237,8 @@ def _changed(want: Wanted, hook: Webhook) -> Iterator[str]:
 
 def _carried_out(at: _At, step: Step, spec: IntegrationSpec, *, heal: bool) -> bool:
     """Whether a difference is ended now."""
+    if step.does == "wait":
+        return False
     if step.finding.cause == "intent" or heal:
         return True
     declared = spec.webhooks.get(step.name)
@@ -193,18 +246,18 @@ def _carried_out(at: _At, step: Step, spec: IntegrationSpec, *, heal: bool) -> b
     return declared is not None and (declared.drift or default) == "heal"
 
 
-def _carry_out(at: _At, steps: Sequence[Step]) -> None:
+def _carry_out(at: _At, steps: Sequence[Step], there: Sequence[Webhook]) -> None:
     recorder = at.engine.facilities.recorder
     for step in steps:
         action = Action.webhook_register if step.does == "register" else Action.webhook_delete
         outcome, code = EventOutcome.failure, ""
         try:
             if step.does == "delete":
-                at.webhooks.delete(step.id)
+                if step.id:
+                    at.webhooks.delete(step.id)
                 at.keep(step.name, None)
             else:
-                at.webhooks.register(replace(at.wanted[step.name], id=step.id))
-                _keep_registered(at, step.name)
+                there = _register(at, step, there)
             outcome = EventOutcome.success
         except SynclineError as error:
             code = error.code
@@ -214,20 +267,31 @@ def _carry_out(at: _At, steps: Sequence[Step]) -> None:
             recorder.record([recorder.event(action, outcome=outcome, key=at.key, **about)])
 
 
-def _keep_registered(at: _At, name: str) -> None:
-    """Keeps what was registered, under the id that the system now tells."""
-    others = {known.id for other, known in at.kept.items() if other != name}
-    url = at.wanted[name].url
-    found = [webhook.id for webhook in at.webhooks.there() if webhook.url == url and webhook.id not in others]
-    if not found:
+def _register(at: _At, step: Step, there: Sequence[Webhook]) -> tuple[Webhook, ...]:
+    """Registers a webhook and keeps it under the id that the system now tells; what is there after that."""
+    name, former = step.name, at.kept.get(step.name)
+    want = at.wanted[name]
+    before = tuple(sorted(webhook.id for webhook in there if webhook.id != step.id))
+    asked = replace(at.digests[name], id=step.id, before=before)
+    at.keep(name, asked)
+    try:
+        at.webhooks.register(replace(want, id=step.id))
+    except SynclineError as error:
+        if error.code == "SYN791":  # the system refused it
+            at.keep(name, former)
+        raise
+    at.keep(name, replace(asked, answered=True))
+    now = tuple(at.webhooks.there())
+    hook = next((webhook for webhook in now if webhook.id == step.id), None)
+    hook = hook or _asked_for(want, before, now, {known.id for other, known in at.kept.items() if other != name})
+    if hook is None:
         raise Invalid(
             f"{at.key}: webhook {name} was registered, and isn't in the list of those that are there",
             code="SYN792",
             help="Look at `webhooks` of the connector: at its stream, and at id and url.",
         )
-    before = at.kept.get(name)
-    id_ = before.id if before is not None and before.id in found else found[-1]
-    at.keep(name, replace(at.digests[name], id=id_))
+    at.keep(name, replace(at.digests[name], id=hook.id, written="" if hook.url == want.url else at.written(hook.url)))
+    return now
 
 
 def _wanted(name: str, spec: IntegrationSpec, uses: SecretUses) -> Wanted:
@@ -238,12 +302,12 @@ def _wanted(name: str, spec: IntegrationSpec, uses: SecretUses) -> Wanted:
 
 def _digest(wanted: Wanted, key: bytes) -> Kept:
     """What is kept of it: digests that tell nothing without the tenant's key."""
+    secret = _keyed(key, ["webhook", wanted.secret.reveal()]) if wanted.secret is not None else ""
+    return Kept("", _keyed(key, [wanted.url, sorted(wanted.events)]), secret)
 
-    def keyed(value: object) -> str:
-        return hmac.new(key, json.dumps(value).encode(), hashlib.sha256).hexdigest()
 
-    secret = keyed(["webhook", wanted.secret.reveal()]) if wanted.secret is not None else ""
-    return Kept("", keyed([wanted.url, sorted(wanted.events)]), secret)
+def _keyed(key: bytes, value: object) -> str:
+    return hmac.new(key, json.dumps(value).encode(), hashlib.sha256).hexdigest()
 
 
 def _dumped(kept: Mapping[str, Kept]) -> str:
