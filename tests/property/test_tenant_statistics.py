@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -156,7 +157,29 @@ def test_asked_twice_nothing_follows_from_the_difference(tmp_path):
     (tmp_path / "t3.yaml").unlink()
     workflow.apply(made, allow_deletes=True)
     assert statistics(made, MONTH, AFTER) == first
-    assert json.loads((made.home / "statistics" / f"{MONTH}.json").read_text())["tenants"] == 5
+    another = replace(made, home=tmp_path / "home of another machine")
+    another.home.mkdir()
+    assert statistics(another, MONTH, AFTER) == first
+
+
+def test_what_was_told_before_it_was_kept_in_the_state(tmp_path):
+    """An answer that an earlier version left in the home folder is the answer, from then on for all."""
+    made = lived_in(tmp_path)
+    kept = made.home / "statistics" / f"{MONTH}.json"
+    kept.parent.mkdir()
+    kept.write_text(json.dumps({"month": MONTH, "tenants": 9, "totals": {"runs": 1.0}, "kinds": {}}))
+    first = statistics(made, MONTH, AFTER)
+    assert (first.tenants, first.totals) == (9, {"runs": 1.0})
+    kept.unlink()
+    assert statistics(made, MONTH, AFTER) == first
+
+
+def test_the_first_of_two_tells_for_both(tmp_path):
+    """Two that count at once give the same answer, the one that was kept first."""
+    made = lived_in(tmp_path)
+    with closing(open_store(made.state_url)) as store:
+        book = store.tenants()
+        assert [book.tell(MONTH, "first"), book.tell(MONTH, "second"), book.told(MONTH)] == ["first"] * 3
 
 
 @pytest.mark.parametrize("month", ["2026-11", "2027-01", "2026-13", "october"])

@@ -386,6 +386,14 @@ offboardings = Table(
     Index("offboardings_by_tenant", "tenant", "begun"),
 )
 
+# Figures over tenants, as they were told of a month: JSON (see `tenancy.statistics`).
+statistics = Table(
+    "statistics",
+    metadata,
+    Column("month", NAME, primary_key=True),
+    Column("told", Text, nullable=False),
+)
+
 # What was taken away of each, step by step.
 offboarding_steps = Table(
     "offboarding_steps",

@@ -31,6 +31,7 @@ OF_NOBODY: Final = {
     tables.applies: "of commits",
     tables.history: "of commits",
     tables.approval_bases: "of sources",
+    tables.statistics: "sums over tenants, out of which none's own can be read",
     tables.offboardings: "the journal itself, which is evidence",
     tables.offboarding_steps: "the journal itself, which is evidence",
 }
@@ -187,6 +188,20 @@ class SqlTenants:
         with self._database.write(durable=True) as connection:
             self._database.overwrite(connection)
             return connection.execute(delete(found).where(mine(tenant, tuple(keep)))).rowcount
+
+    def told(self, month: str) -> str | None:
+        """What was told of a month; None where nothing was yet."""
+        known = tables.statistics
+        with self._database.read() as connection:
+            return connection.execute(select(known.c.told).where(known.c.month == month)).scalar()
+
+    def tell(self, month: str, told: str) -> str:
+        """Keeps what is told of a month unless something was told of it before; what is to be told. Durable."""
+        known = tables.statistics
+        new = self._database.insert(known).values(month=month, told=told)
+        with self._database.write(durable=True) as connection:
+            connection.execute(new.on_conflict_do_nothing(index_elements=["month"]))
+            return str(connection.execute(select(known.c.told).where(known.c.month == month)).scalar_one())
 
     def totals(self, start: str, end: str) -> list[tuple[str, str, str, float]]:
         """Sums of counters over hours from `start` to before `end`: tenant, kind of object, counter, value."""
