@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -117,6 +119,18 @@ def test_a_flow_that_is_under_way_is_not_started_twice(engine):
     (line,) = besides(said)
     assert "still running" in line
     assert f"{hour(engine, 2):%H:%M}" in line
+
+
+def test_the_run_that_counts_lies_behind_some_of_the_future(engine):
+    """Runs by a clock that was ahead hide no run that was a start, also where one of the newest is of now."""
+    now = dt.datetime.now(dt.UTC)
+    ran = engine.run(Work(IMPORT, trigger="schedule"), Silent()).record
+    later = (now + dt.timedelta(days=2)).isoformat()
+    ahead = [replace(ran, id=f"z{number}", started=later, finished=later) for number in range(workers.RUNS - 1)]
+    runs = [*ahead, replace(ran, id="y", trigger="manual"), ran]
+    store = SimpleNamespace(runs=lambda _, limit: tuple(runs[:limit]))
+    made = workers.Workers(engine, store, 0, lambda _: None, lambda _: None)
+    assert made._done(Start(HOURLY, IMPORT, now, now - dt.timedelta(seconds=1))) == ran.id
 
 
 @pytest.mark.parametrize(("catch_up", "made"), [("none", 0), ("last", 1), ("all", 5)])
