@@ -343,7 +343,7 @@ def test_a_migration_is_waited_for(postgres_server_url, monkeypatch):
     with postgres_database(postgres_server_url) as url, ThreadPoolExecutor(1) as pool:
         first, second = database.open_postgresql(url, "public"), database.open_postgresql(url, "public")
         migrating = pool.submit(migrate, first)
-        begun.wait()
+        assert begun.wait(10)
         migrate(second)
         migrating.result()
         assert ready(second)
