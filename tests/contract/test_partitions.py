@@ -66,6 +66,8 @@ WAYS = {
         "/orgs/{{ org.id }}/items",
     ),
 }
+#: A time after that of all records: what came in the last five minutes, a group reads again.
+LATER = 1_800_000_000.0
 #: How many parents a request is for.
 GROUP = ("{each: orgs, as: org, group: 2}", "/items?of={{ org.id | join(',') }}")
 
@@ -118,7 +120,7 @@ def cased(way: str, url: str, forge: Forge) -> PartitionedCase:
 
     def opened(width: int) -> Source:
         made = instance(text, url=url, integration={"limits": {"concurrency": width}})
-        return source(made, incremental=True, batch_rows=2)
+        return source(made, incremental=True, batch_rows=2, clock=FakeClock(LATER))
 
     def of_record(record: dict[str, Any]) -> Any:
         return (record.get("org") or {}).get("id", record.get("place")), record.get("kind")
