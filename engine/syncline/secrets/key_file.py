@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from syncline.model.errors import Stalled
@@ -28,21 +30,33 @@ def read(path: Path) -> bytes | None:
 
 def create(path: Path, data: bytes) -> bytes:
     """Put a new key file in place and return what is there then: another process may have been first."""
-    draft = _draft(path, data)
-    try:
-        os.link(draft, path)  # fails when the name is taken, where a rename would replace
-        sync_folder(path.parent)
-    except FileExistsError:
-        data = read(path) or b""
-    finally:
-        draft.unlink()
+    with _writing(path):
+        draft = _draft(path, data)
+        try:
+            os.link(draft, path)  # fails when the name is taken, where a rename would replace
+            sync_folder(path.parent)
+        except FileExistsError:
+            data = read(path) or b""
+        finally:
+            draft.unlink()
     return data
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """What the system refuses, as an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        message = f"the key file {path} cannot be written: {error.strerror or error}"
+        raise Stalled(message, code="SYN805", help="Check the folder's permissions and the disk.") from error
 
 
 def replace(path: Path, data: bytes) -> None:
     """Put a key file in place of the one that is there, which is whole until then; on disk when this returns."""
-    _draft(path, data).rename(path)
-    sync_folder(path.parent)
+    with _writing(path):
+        _draft(path, data).rename(path)
+        sync_folder(path.parent)
 
 
 def move(path: Path, to: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from syncline.model.errors import Invalid, Stalled
+from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.schema import Schema
 from syncline.sdk.private import FILE_MODE, FOLDER_MODE, opener
 
@@ -199,7 +199,14 @@ def write_durably(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    try:
         sync_folder(path.parent)
+    except OSError as error:  # it is there by now, as far as this machine knows
+        raise Again(
+            f"{path.parent}: whether what was written lasts isn't known: {error.strerror or error}",
+            code="SYN452",
+            help="Look at the disk; the next run continues after what is there.",
+        ) from error
 
 
 def make_folder(path: Path) -> None:
