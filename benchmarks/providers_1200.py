@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-import resource
 import statistics
 import sys
 import threading
@@ -119,6 +118,12 @@ def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
+def peak_memory() -> float:
+    """The most that this process had in memory, in MB; `getrusage` counts what its parent had before it began."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
 def main(providers: int, seconds: float) -> int:
     """Prints what was measured; the number of broken bounds."""
     theirs, ours = multiprocessing.Pipe()
@@ -139,7 +144,7 @@ def main(providers: int, seconds: float) -> int:
     finally:
         server.terminate()
         server.join()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = peak_memory()
     print(f"{'memory':18} {memory:6.0f} MB at most; open files {before} before, {after} after")
     bounds = {
         "all done within three times the latency": rounds[0][1] < 3 * seconds,

@@ -20,6 +20,7 @@ from syncline.model.condition import ConditionType, Truth
 from tests.e2e.house import FLOW, TENANT, Scenario, audit_events, audit_ok, build, customers, settings_of
 from tests.e2e.test_serve import OFTEN, SCHEDULE, UPSERT, Remote, Serving, good_rows, runs, until
 from tests.look import Look
+from tests.servers import postgres_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -160,12 +161,12 @@ def test_a_slow_clock(root, remote, clock):
     assert good_rows(root)
 
 
-def test_daemons_whose_clocks_differ(root, remote, clock, postgres_url, monkeypatch):
+def test_daemons_whose_clocks_differ(root, remote, clock, postgres_server_url, monkeypatch):
     """On one PostgreSQL, whose clock counts, daemons two hours off stand by; each is followed once it is killed."""
     monkeypatch.setenv("WAREHOUSE_PASSWORD", "postgres")
-    environ = {"SYNCLINE_STATE": postgres_url}
     remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE.replace("1s", "1h")})
     with ExitStack() as stack:
+        environ = {"SYNCLINE_STATE": stack.enter_context(postgres_database(postgres_server_url))}
         leader = stack.enter_context(serving(root, remote, environ))
         leader.says("is applied")
         for hours in (2, -2):
