@@ -126,8 +126,7 @@ class Attempts:
         error: SynclineError | None = None
         try:
             inspector.open()
-            used = [recorder.event(Action.secret_use, key=key, secret=name) for name in inspector.secrets.names]
-            recorder.record(used)  # before they are
+            recorder.record(recorder.secret_uses(key, inspector.secrets.names))  # before they are
             inspector.check()
         except SynclineError as failure:
             error = failure

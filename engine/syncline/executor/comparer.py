@@ -16,11 +16,11 @@ import polars as pl
 
 from syncline.executor.applied import Applied
 from syncline.executor.classified import MASK
+from syncline.executor.cutoff import cutoff_of
 from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, THERE, Fingerprints
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
-from syncline.executor.retention import cutoff_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.model.errors import Invalid

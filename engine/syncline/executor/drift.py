@@ -113,7 +113,7 @@ def _at_destination(
         return findings
     finally:
         recorder = facilities.recorder
-        used = [recorder.event(Action.secret_use, key=flow.key, secret=name) for name in opener.secrets.names]
+        used = recorder.secret_uses(flow.key, opener.secrets.names)
         recorder.record([*used, recorder.event(Action.drift_observe, outcome=outcome, key=flow.key, differences=seen)])
 
 

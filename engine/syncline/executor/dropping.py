@@ -10,7 +10,6 @@ from syncline.executor.applied import read_applied
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
 from syncline.model.errors import Invalid
-from syncline.model.event import Action
 from syncline.model.step import DeleteObject, DropTable
 from syncline.planner.retirement import dropped_tables
 from syncline.sdk.offers import offers
@@ -58,7 +57,6 @@ class Dropping:
         item = self.applied.flow(key)
         opener = Opener(item, self.applied, settings, resolver(settings, self.facilities.keep), self.facilities.keep)
         with closing(opener.destination()) as destination:
-            used = [recorder.event(Action.secret_use, key=key, secret=name) for name in opener.secrets.names]
-            recorder.record(used)
+            recorder.record(recorder.secret_uses(key, opener.secrets.names))
             if offers(destination, Owning):
                 destination.drop(item.flow.target.stream, str(key))

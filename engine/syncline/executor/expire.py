@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.image_keys import destroy_expired
 from syncline.kinds.import_ import ImportSpec
-from syncline.model.event import Action
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Reversing
 
@@ -41,5 +40,5 @@ def expire(engine: Engine, key: ObjectKey) -> int:
     if removed:
         destroy_expired(engine, item.flow.target.integration.key, now)
     recorder = facilities.recorder
-    recorder.record([recorder.event(Action.secret_use, key=key, secret=name) for name in opener.secrets.names])
+    recorder.record(recorder.secret_uses(key, opener.secrets.names))
     return removed

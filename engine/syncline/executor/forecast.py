@@ -15,10 +15,10 @@ import polars as pl
 
 from syncline.executor.absence import absence_of, unsure_of
 from syncline.executor.applied import Applied
+from syncline.executor.cutoff import cutoff_of
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.preview import first
-from syncline.executor.retention import cutoff_of
 from syncline.executor.start import start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of

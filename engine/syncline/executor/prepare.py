@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from syncline.executor.absence import Absence, Sight
     from syncline.executor.anonymity import Groups
-    from syncline.executor.retention import Cutoff
+    from syncline.executor.cutoff import Cutoff
     from syncline.executor.suppressor import Suppressor
     from syncline.executor.tombstones import Tombstones
     from syncline.executor.watch import Watch

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -87,6 +87,12 @@ class Recorder:
             object=str(key) if key else None,
             details=details,
         )
+
+    def secret_uses(self, key: ObjectKey, names: Iterable[str], run: str = "") -> list[Event]:
+        """That secrets are used for an object, by a run or by somebody who looks."""
+        if run:
+            return [self.event(Action.secret_use, key=key, run=run, secret=name) for name in names]
+        return [self.event(Action.secret_use, key=key, secret=name) for name in names]
 
     def record(self, events: Sequence[Event]) -> None:
         """Records events, all or none; raises what kept them from being durable."""

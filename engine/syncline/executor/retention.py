@@ -1,7 +1,7 @@
 """Retention: rows that are older than their flow keeps them are deleted, and what runs left with us for too long.
 
-Runs don't write what is too old by now, so that a source which still has it doesn't bring it back. What is to be
-deleted is in the log before it is, and how many were after it; a pass that was killed is made again.
+What is to be deleted is in the log before it is, and how many were after it; a pass that was killed is made again. Runs
+don't write what is too old by now (`cutoff.py`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import datetime as dt
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
+from syncline.executor.cutoff import aged_of
 from syncline.executor.guard import check_deletes
 from syncline.executor.holds import holds_over, told
 from syncline.executor.rejects import destroy_keys, generation_of
@@ -26,24 +27,16 @@ from syncline.sdk.offers import offers
 from syncline.sdk.retention import Aged, Retaining
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
-
-    import polars as pl
+    from collections.abc import Iterable, Iterator
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
-    from syncline.mapping.columns import Mapped
     from syncline.planner.compiled import CompiledFlow
     from syncline.state.store import Lease
 
 #: `due`: it would be deleted. `deleted`: it was. `held`: a legal hold keeps it. `refused`: a guard does. `busy`: a
 #: run is under way, so that it is to be tried again. `failed`.
 State = Literal["due", "deleted", "held", "refused", "busy", "failed"]
-
-
-#: No name that a column can have.
-_LAST: Final = "last and too old"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,77 +70,6 @@ class Retained:
             "there": self.there,
             "message": self.message,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Cutoff:
-    """What a run doesn't write, since it is too old by now."""
-
-    aged: Aged
-
-    def keep(
-        self, mapped: Mapped, dead: pl.Series | None, key: Sequence[str] = ()
-    ) -> tuple[Mapped, pl.DataFrame | None]:
-        """
-        A mapped batch without it, which counts as skipped, and its rows, if there are any. `dead` tells rows that are
-        tombstones, which pass. With a key, only the last of its rows counts: where that is too old, those before it
-        aren't written either, and where it isn't, those before it are left to what takes duplicates out.
-        """
-        before = self.aged.before
-        limit: dt.date = before.date() if self.aged.type == "date" else before
-        if self.aged.type == "datetime":
-            limit = before.replace(tzinfo=None)
-        old = (mapped.frame[self.aged.column] < limit).fill_null(value=False)
-        if dead is not None:
-            old &= ~dead
-        if not old.any():
-            return mapped, None
-        out = old
-        if key:
-            old, out = _last_words(mapped.frame.select(key), old)
-            if dead is not None:
-                out &= ~dead
-            if not out.any():
-                return mapped, None
-        rows = mapped.rows.filter(~out) if mapped.rows is not None else (~out).arg_true()
-        skipped = mapped.skipped + int(out.sum())
-        return replace(mapped, frame=mapped.frame.filter(~out), rows=rows, skipped=skipped), mapped.frame.filter(old)
-
-
-def _last_words(keys: pl.DataFrame, old: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """
-    Which rows are the last of their key and too old, and which have the key of such a one. One whose key is null is
-    no other's duplicate.
-    """
-    import polars as pl
-
-    whole = keys.select(pl.all_horizontal(pl.all().is_not_null()).alias("whole")).to_series()
-    last = old & (keys.select(pl.struct(pl.all()).is_last_distinct().alias("last")).to_series() | ~whole)
-    same = keys.with_columns(last.alias(_LAST)).select(pl.col(_LAST).any().over(keys.columns)).to_series()
-    return last, last | (same & whole)
-
-
-def aged_of(item: CompiledFlow, now: dt.datetime) -> Aged | None:
-    """What of a flow is too old; None where it keeps everything. `validate` sees to it that the field tells a time."""
-    retention = item.flow.spec.retention
-    field = item.target.get(retention.by) if retention is not None else None
-    if retention is None or field is None or field.type.name not in {"date", "timestamp", "datetime"}:
-        return None
-    before = now.astimezone(dt.UTC) - dt.timedelta(seconds=units.duration(retention.after))
-    return Aged(retention.by, cast('Literal["date", "timestamp", "datetime"]', field.type.name), before)
-
-
-def cutoff_of(applied: Applied, item: CompiledFlow, root: Path) -> Cutoff | None:
-    """
-    What a run that begins now doesn't write.
-
-    Under a legal hold it writes everything: a `replace` without what is too old would lose what is held.
-    """
-    now = dt.datetime.now(dt.UTC)
-    aged = aged_of(item, now)
-    if aged is None or any(holds_over(applied, item, root, now.date())):
-        return None
-    return Cutoff(aged)
 
 
 def retaining(applied: Applied, tenant: str = "") -> tuple[ObjectKey, ...]:
@@ -232,8 +154,7 @@ def _at_destination(engine: Engine, item: CompiledFlow, aged: Aged, lease: Lease
     except Denied as error:
         return replace(found, state="refused", message=f"{error.code} {error.message}")
     finally:
-        recorder = facilities.recorder
-        recorder.record([recorder.event(Action.secret_use, key=flow.key, secret=used) for used in opener.secrets.names])
+        facilities.recorder.record(facilities.recorder.secret_uses(flow.key, opener.secrets.names))
 
 
 def _left(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> Iterator[Retained]:

@@ -22,6 +22,7 @@ from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
 from syncline.executor.credentials import note_credential
+from syncline.executor.cutoff import cutoff_of
 from syncline.executor.ending import finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.image_keys import images_of
@@ -32,7 +33,6 @@ from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.provable import Provable, folder_of, refuse_sending
-from syncline.executor.retention import cutoff_of
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
@@ -249,10 +249,7 @@ class Run:
 
     def _record_start(self, start: Checkpoint, events: list[Event]) -> None:
         recorder = self.facilities.recorder
-        events += [
-            recorder.event(Action.secret_use, key=self.flow.key, run=start.run, secret=name)
-            for name in self.opener.secrets.names
-        ]
+        events += recorder.secret_uses(self.flow.key, self.opener.secrets.names, run=start.run)
         begun = recorder.event(
             Action.run_start,
             key=self.flow.key,

@@ -9,7 +9,6 @@ from urllib.parse import quote, quote_plus
 
 from syncline.executor.subjects import value_at
 from syncline.mapping.keyed import keyed_hash
-from syncline.model.event import Action
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.offers import offers
 from syncline.sdk.subject_requests import Acknowledged, Person, SubjectRequests
@@ -97,7 +96,4 @@ def _opened(engine: Engine, place: Place) -> Iterator[Destination | SubjectReque
         with closing(opener.subjects(place.side) or opener.destination()) as end:
             yield end
     finally:
-        recorder = facilities.recorder
-        recorder.record(
-            [recorder.event(Action.secret_use, key=place.key, secret=name) for name in opener.secrets.names]
-        )
+        facilities.recorder.record(facilities.recorder.secret_uses(place.key, opener.secrets.names))

@@ -336,8 +336,7 @@ class _Undo:
             error.add_note(f"Recording how it ended failed as well: {second}")
 
     def _secrets(self) -> list[Event]:
-        recorder, key = self._facilities.recorder, self._undone.key
-        return [recorder.event(Action.secret_use, key=key, secret=name) for name in self._opener.secrets.names]
+        return self._facilities.recorder.secret_uses(self._undone.key, self._opener.secrets.names)
 
 
 def _wrote(run: RunRecord) -> bool:

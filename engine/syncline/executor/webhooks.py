@@ -136,7 +136,7 @@ def observe_webhooks(engine: Engine, store: StateStore, key: ObjectKey, *, heal:
         return replace(found, unknown=f"{error.code} {error.message}")
     finally:
         recorder = facilities.recorder
-        used = [recorder.event(Action.secret_use, key=key, secret=name) for name in uses.names]
+        used = recorder.secret_uses(key, uses.names)
         recorder.record([*used, recorder.event(Action.drift_observe, outcome=outcome, key=key, differences=seen)])
 
 

@@ -11,7 +11,6 @@ from syncline.executor.applied import read_applied
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
 from syncline.model.errors import SynclineError, Waiting
-from syncline.model.event import Action
 from syncline.model.offboarding import LeavingStep, StepState
 from syncline.planner.retirement import place_of
 from syncline.sdk.destination import Fence, Fencing
@@ -72,10 +71,7 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
         opener = Opener(item, former.under(flow.key), settings, resolver(settings, facilities.keep), facilities.keep)
         opener.ledgers = store.ledger
         with closing(opener.destination()) as destination:
-            recorder = facilities.recorder
-            recorder.record(
-                [recorder.event(Action.secret_use, key=flow.key, secret=used) for used in opener.secrets.names]
-            )
+            facilities.recorder.record(facilities.recorder.secret_uses(flow.key, opener.secrets.names))
             if offers(destination, Fencing):
                 destination.fence(name, Fence(store.lineage, lease.token), anew=True)
             said = f"rows stay (deletion: {flow.spec.deletion})"

@@ -6,8 +6,8 @@ import datetime as dt
 
 import polars as pl
 
+from syncline.executor.cutoff import Cutoff
 from syncline.executor.prepare import Prepared, Preparer
-from syncline.executor.retention import Cutoff
 from syncline.executor.tombstones import Tombstones
 from syncline.sdk.batch import Batch, Span
 from syncline.sdk.retention import Aged

@@ -77,7 +77,7 @@ class FileSource:
         if progress.file and progress.file not in self._files:
             raise Invalid(
                 f"{progress.file} was being read and is gone",
-                code="SYN455",
+                code=CHANGED,
                 help="Restore the file to go on where the run stopped, or reset the cursor to read everything again.",
             )
         rest = [name for name in self._files if name != progress.file]
@@ -86,27 +86,29 @@ class FileSource:
         for name in names:
             found = self._files[name]
             with self._opened(found) as opening:
-                if opening is None and progress.file == name:
-                    progress = Progress(progress.done)
-                for piece in self._pieces(*opening, progress) if opening is not None else ():
-                    assert opening is not None
-                    progress = self._after(opening[0], opening[1](), piece, progress)
-                    self._instance.count("bytes", piece.size)
-                    batch = [
-                        Batch(
-                            piece.frame,
-                            piece.spans,
-                            progress.to_json(),
-                            piece.malformed,
-                            digest=piece.digest,
-                            size=piece.size,
-                            settle=self._fed is not None and piece.last,
-                        )
-                    ]
-                    del piece  # or it would be held until the next one is read
-                    yield batch.pop()
+                if opening is None:
+                    progress = Progress(progress.done) if progress.file == name else progress
+                else:
+                    file, content = opening
+                    for piece in self._pieces(file, content, progress):
+                        progress = self._after(file, content(), piece, progress)
+                        self._instance.count("bytes", piece.size)
+                        batch = [self._batch(piece, progress)]
+                        del piece  # or it would be held until the next one is read
+                        yield batch.pop()
             if self._fed is not None and last[found.file] == name:
                 self._fed.settled(found.file)
+
+    def _batch(self, piece: Piece, progress: Progress) -> Batch:
+        return Batch(
+            piece.frame,
+            piece.spans,
+            progress.to_json(),
+            piece.malformed,
+            digest=piece.digest,
+            size=piece.size,
+            settle=self._fed is not None and piece.last,
+        )
 
     def _again(self, name: str) -> None:
         """A file that was being read is read on, whether or not its place tells of it again."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 import orjson
 
@@ -50,9 +50,6 @@ class Notified:
     """
 
     def __init__(self, instance: Instance, root: str, url: str, *, trial: bool) -> None:
-        parts = urlsplit(root)
-        self._bucket = parts.netloc
-        self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         self._objects = S3(instance, root)
         self._queue = Queue(instance, url)
         self._notice = instance.notice
@@ -82,7 +79,7 @@ class Notified:
 
     def _sort(self, message: Message, told: Sequence[Told] | None, matches: Sequence[Callable[[str], bool]]) -> None:
         """Notes what a message tells of, and who has to have it again: others, if it tells of anything else as well."""
-        by_name = {self._name(one): one for one in told or ()}
+        by_name = {self._objects.below(one.bucket, one.key): one for one in told or ()}
         ours = {name: one for name, one in by_name.items() if name and any(match(name) for match in matches)}
         come = {name: one.size for name, one in ours.items() if one.created}
         self._sizes |= come
@@ -122,12 +119,6 @@ class Notified:
         finally:
             self._queue.close()
             self._objects.close()
-
-    def _name(self, told: Told) -> str:
-        """The name below the root; '' for what isn't there."""
-        if told.bucket != self._bucket or not told.key.startswith(self._prefix):
-            return ""
-        return told.key[len(self._prefix) :]
 
 
 def notified(body: str) -> tuple[Told, ...] | None:

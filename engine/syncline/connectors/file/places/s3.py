@@ -40,6 +40,7 @@ class S3:
         self._root = root
         self._prefix = f"{parts.path.strip('/')}/" if parts.path.strip("/") else ""
         self._web = Web(instance, transport)
+        self._name = parts.netloc
         self._bucket = f"{self._web.base}/{quote(parts.netloc)}"
         self._sizes: dict[str, int] = {}
         self.spool = spool_of(instance.home, instance.spool)
@@ -51,6 +52,10 @@ class S3:
             matches = matcher(pattern)
             self._sizes |= {name: size for name, size in self._listed(literal_start(pattern)) if matches(name)}
         return bounded(list(self._sizes), patterns, self._root)
+
+    def below(self, bucket: str, key: str) -> str:
+        """The name of an object below the root; '' for one that isn't."""
+        return key[len(self._prefix) :] if bucket == self._name and key.startswith(self._prefix) else ""
 
     def open(self, name: str, shown: str) -> OpenFile:
         """See `Place`."""
