@@ -1,26 +1,20 @@
-"""Webhooks at an integration's system: what is registered there against what is declared, and registering it.
-
-The state keeps, for each that was registered, the system's id of it and keyed digests of what was declared and of its
-secret: a system doesn't show the secret that it has, so that this is how a replaced one is found. Before one is
-registered, the state keeps that it is asked for and what was there: what is there after that is ours, however the
-system writes its URL, also where the answer was lost. What was there before is somebody else's, even with the same URL.
-"""
+"""Webhooks at an integration's system: looking at them, and registering what is declared. `webhook_steps` compares."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from syncline.connectors.registry import runtime
 from syncline.executor.admission import tenant_spec
 from syncline.executor.instance import SecretUses, instance_of
+from syncline.executor.webhook_steps import Kept, Step, asked_for, compare, registered
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import side_of
 from syncline.model.drift import Finding, ObjectDrift
@@ -36,33 +30,6 @@ if TYPE_CHECKING:
     from syncline.model.secret import Secret
     from syncline.sdk.webhooks import Webhooks
     from syncline.state.store import StateStore
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """
-    What the state keeps of a webhook that was registered, or is asked for: then `before` has the ids that were there.
-
-    `answered`: the system said that it is registered. `written`: a keyed digest of the URL as the system writes it, ''
-    where that is as it is declared.
-    """
-
-    id: str
-    declared: str
-    secret: str = ""
-    written: str = ""
-    before: tuple[str, ...] | None = None
-    answered: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A difference, and what ends it: registering under `id` ('' for a new one), deleting that, or a person."""
-
-    name: str
-    finding: Finding
-    does: Literal["register", "delete", "wait"]
-    id: str = ""
 
 
 @dataclass(slots=True)
@@ -140,101 +107,6 @@ def observe_webhooks(engine: Engine, store: StateStore, key: ObjectKey, *, heal:
         recorder.record([*used, recorder.event(Action.drift_observe, outcome=outcome, key=key, differences=seen)])
 
 
-def compare(
-    wanted: Mapping[str, Wanted],
-    digests: Mapping[str, Kept],
-    kept: Mapping[str, Kept],
-    there: Sequence[Webhook],
-    written: Callable[[str], str],
-) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
-    """What differs between declared webhooks, those that were registered and those that are there; and the noise."""
-    by_id = {webhook.id: webhook for webhook in there}
-    ours = {known.id for known in kept.values()} & set(by_id)
-    steps: list[Step] = []
-    for name, want in wanted.items():
-        known = kept.get(name)
-        hook = by_id.get(known.id) if known is not None else None
-        if hook is None and known is not None and known.before is not None:
-            hook = _asked_for(want, known.before, there, ours)
-            if hook is not None:
-                ours.add(hook.id)
-        if hook is None and (why := _waits(want, known, there, ours)):
-            steps.append(Step(name, Finding("intent", f"webhook {name}", why), "wait"))
-            continue
-        finding = _differs(name, want, digests[name], known, hook, written)
-        if finding is not None:
-            steps.append(Step(name, finding, "register", hook.id if hook is not None else ""))
-    for name, known in kept.items():
-        if name not in wanted:
-            message = "it isn't declared any more"
-            steps.append(Step(name, Finding("intent", f"webhook {name}", message), "delete", known.id))
-    noise = tuple(
-        Finding("noise", f"webhook {w.id}", f"to {_host(w.url)}, of somebody else") for w in there if w.id not in ours
-    )
-    return tuple(steps), noise
-
-
-def registered(text: str | None) -> dict[str, Kept]:
-    """What the state keeps of an integration's webhooks; nothing where it has none, or nobody can read it."""
-    try:
-        found = {name: Kept(**known) for name, known in json.loads(text or "{}")["webhooks"].items()}
-        return {
-            name: replace(known, before=tuple(known.before)) if known.before is not None else known
-            for name, known in found.items()
-        }
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _asked_for(want: Wanted, before: Sequence[str], there: Sequence[Webhook], ours: set[str]) -> Webhook | None:
-    """The webhook that is there since it was asked for; None for none, or where others are that may be it as well."""
-    new = [w for w in there if w.id not in before and w.id not in ours and _host(w.url) == _host(want.url)]
-    same = [w for w in new if w.url == want.url]
-    return same[-1] if same else new[0] if len(new) == 1 else None
-
-
-def _waits(want: Wanted, known: Kept | None, there: Sequence[Webhook], ours: set[str]) -> str:
-    """Why a webhook that isn't there isn't registered, for people; '' where it is to be."""
-    if known is not None and known.before is not None:
-        if known.answered:
-            return "it was registered, and isn't found in the list: leave it out and apply, then declare it again"
-        if any(w.id not in known.before and w.id not in ours and _host(w.url) == _host(want.url) for w in there):
-            return "it was asked for, and several are there that may be it: delete them there"
-    other = next((w for w in there if w.url == want.url and w.id not in ours), None)
-    return f"webhook {other.id}, of somebody else, has its URL: delete it there, or use another" if other else ""
-
-
-def _differs(
-    name: str,
-    want: Wanted,
-    digest: Kept,
-    known: Kept | None,
-    hook: Webhook | None,
-    written: Callable[[str], str],
-) -> Finding | None:
-    place = f"webhook {name}"
-    if known is None or known.before is not None:
-        what = "it isn't registered yet" if hook is None else "it is there, and isn't taken over yet"
-        return Finding("intent", place, what)
-    if hook is None:
-        return Finding("actor", place, "it was deleted", lost=True)
-    if (known.declared, known.secret) != (digest.declared, digest.secret):
-        changed = known.declared != digest.declared
-        what = "it is declared otherwise" if changed else "its secret was replaced"
-        return Finding("intent", place, f"{what} since it was registered")
-    said = list(_changed(want, hook, known.written, written))
-    return Finding("actor", place, ", ".join(said), lost=True) if said else None
-
-
-def _changed(want: Wanted, hook: Webhook, as_written: str, written: Callable[[str], str]) -> Iterator[str]:
-    if hook.url != want.url and written(hook.url) != as_written:
-        yield f"it is sent to another URL, at {_host(hook.url)}"
-    if hook.events is not None and set(hook.events) != set(want.events):
-        yield f"it is sent {', '.join(sorted(hook.events)) or 'nothing'} instead of {', '.join(want.events)}"
-    if not hook.active:
-        yield "it is disabled"
-
-
 def _carried_out(at: _At, step: Step, spec: IntegrationSpec, *, heal: bool) -> bool:
     """Whether a difference is ended now."""
     if step.does == "wait":
@@ -283,7 +155,7 @@ def _register(at: _At, step: Step, there: Sequence[Webhook]) -> tuple[Webhook, .
     at.keep(name, replace(asked, answered=True))
     now = tuple(at.webhooks.there())
     hook = next((webhook for webhook in now if webhook.id == step.id), None)
-    hook = hook or _asked_for(want, before, now, {known.id for other, known in at.kept.items() if other != name})
+    hook = hook or asked_for(want, before, now, {known.id for other, known in at.kept.items() if other != name})
     if hook is None:
         raise Invalid(
             f"{at.key}: webhook {name} was registered, and isn't in the list of those that are there",
@@ -312,14 +184,6 @@ def _keyed(key: bytes, value: object) -> str:
 
 def _dumped(kept: Mapping[str, Kept]) -> str:
     return json.dumps({"webhooks": {name: asdict(known) for name, known in sorted(kept.items())}}, sort_keys=True)
-
-
-def _host(url: str) -> str:
-    """Where a URL leads, without what may be secret in it."""
-    try:
-        return urlsplit(url).hostname or "?"
-    except ValueError:
-        return "?"
 
 
 def _uncounted(name: str, value: float) -> None:

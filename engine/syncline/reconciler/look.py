@@ -13,7 +13,8 @@ from syncline.executor.admission import tenant_spec
 from syncline.executor.drift import observe_flow
 from syncline.executor.key_drift import observe_credential, observe_tenant_key
 from syncline.executor.schedule_drift import heal_schedule, observe_schedule
-from syncline.executor.webhooks import observe_webhooks, registered
+from syncline.executor.webhook_steps import registered
+from syncline.executor.webhooks import observe_webhooks
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.manifests.flow import side_of
