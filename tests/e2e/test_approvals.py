@@ -20,8 +20,8 @@ from syncline.cli.main import main
 from syncline.executor.progress import Silent
 from syncline.executor.recorder import publish_pending
 from syncline.model.key import ObjectKey
+from tests.e2e.daemon import GIT, Remote, serving, until
 from tests.e2e.house import TABLE, Scenario, audit_events, audit_ok, customers, settings_of
-from tests.e2e.test_serve import GIT, Remote, serving, until
 from tests.look import Look
 from tests.people import allowing, person
 

@@ -10,20 +10,16 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from syncline.model.condition import ConditionType, Truth
+from tests.e2e.daemon import OFTEN, SCHEDULE, UPSERT, good_rows, runs, serving, until
 from tests.e2e.house import FLOW, TENANT, Scenario, audit_events, audit_ok, build, customers, settings_of
-from tests.e2e.test_serve import OFTEN, SCHEDULE, UPSERT, Remote, Serving, good_rows, runs, until
 from tests.look import Look
 from tests.servers import postgres_database
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 pytestmark = pytest.mark.slow
 
@@ -73,30 +69,6 @@ def python(clock: Clock, code: str) -> str:
     ).stdout
 
 
-@pytest.fixture
-def remote(tmp_path) -> Remote:
-    return Remote(tmp_path)
-
-
-@pytest.fixture
-def root(tmp_path) -> Path:
-    made = tmp_path / "home"
-    made.mkdir()
-    customers(made, 200)
-    return made
-
-
-@contextmanager
-def serving(root: Path, remote: Remote, environ: Mapping[str, str]) -> Iterator[Serving]:
-    command = [sys.executable, "-m", "syncline", "--root", str(root), "serve", "--source", str(remote.path)]
-    environ = {**os.environ, "SYNCLINE_ACTOR": "tests", "NO_COLOR": "1", **environ}
-    with subprocess.Popen([*command, "--poll", "0.3"], env=environ, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            yield Serving(process)
-        finally:
-            process.kill()
-
-
 def started(root: Path, seconds: float) -> int:
     """How many runs there are more after so many seconds."""
     before = runs(root)
@@ -107,7 +79,7 @@ def started(root: Path, seconds: float) -> int:
 def test_a_clock_that_jumps_under_a_daemon(root, remote, clock):
     """Ahead by two hours, 7,200 starts were missed at once: one is made up for. Back again, none is made twice."""
     remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
-    with serving(root, remote, clock.environ) as daemon:
+    with serving(root, remote, environ=clock.environ) as daemon:
         until(lambda: runs(root) >= 2, lambda: "\n".join(daemon.said))
         clock.set(2 * HOUR)
         daemon.says("the clock went ahead by 7,")
@@ -131,11 +103,11 @@ def test_a_schedule_goes_on_after_a_clock_was_wrong(root, remote, clock):
     """A clock that was two hours ahead leaves a position nothing starts before; healed, starts go on, one a second."""
     clock.set(2 * HOUR)
     remote.push({**UPSERT.texts, "tenant.yaml": TENANT, "schedule.yaml": SCHEDULE})
-    with serving(root, remote, clock.environ) as daemon:
+    with serving(root, remote, environ=clock.environ) as daemon:
         until(lambda: runs(root) >= 2, lambda: "\n".join(daemon.said))
     clock.set(0)
     second = remote.push({**UPSERT.texts, "tenant.yaml": HEALING, "schedule.yaml": SCHEDULE})
-    with serving(root, remote, clock.environ) as daemon:
+    with serving(root, remote, environ=clock.environ) as daemon:
         daemon.says(f"{second[:12]} is applied")
         before = runs(root)
         until(lambda: runs(root) >= before + 2, lambda: "\n".join(daemon.said))
@@ -153,7 +125,7 @@ def test_a_slow_clock(root, remote, clock):
     """With a clock at a fifth of its speed a schedule starts by that clock; leases and waits go by elapsed time."""
     remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
     clock.set(0, "x0.2")
-    with serving(root, remote, clock.environ) as daemon:
+    with serving(root, remote, environ=clock.environ) as daemon:
         until(lambda: runs(root) >= 1, lambda: "\n".join(daemon.said))
         made = started(root, 10)
         assert 1 <= made <= 4, daemon.said
@@ -167,11 +139,11 @@ def test_daemons_whose_clocks_differ(root, remote, clock, postgres_server_url, m
     remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE.replace("1s", "1h")})
     with ExitStack() as stack:
         environ = {"SYNCLINE_STATE": stack.enter_context(postgres_database(postgres_server_url))}
-        leader = stack.enter_context(serving(root, remote, environ))
+        leader = stack.enter_context(serving(root, remote, environ=environ))
         leader.says("is applied")
         for hours in (2, -2):
             clock.set(hours * HOUR)
-            other = stack.enter_context(serving(root, remote, {**environ, **clock.environ}))
+            other = stack.enter_context(serving(root, remote, environ={**environ, **clock.environ}))
             other.says("stands by")
             time.sleep(5)  # longer than the lease lasts
             assert not [line for line in other.said if "works from now on" in line]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests import repository
-from tests.e2e.test_serve import until
+from tests.e2e.daemon import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.e2e.daemon import OFTEN, SCHEDULE, Remote, Serving, until
 from tests.e2e.house import FLOW, Scenario, audit_ok, customers, rows, settings_of
 from tests.e2e.test_processes import stopped
-from tests.e2e.test_serve import OFTEN, SCHEDULE, Remote, Serving, until
 from tests.look import Look
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from syncline.model.condition import ConditionType
-from tests.e2e.house import FLOW, Scenario, audit_ok, customers, settings_of
-from tests.e2e.test_serve import Remote, serving, until
+from tests.e2e.daemon import home, serving, until
+from tests.e2e.house import FLOW, Scenario, audit_ok, settings_of
 from tests.e2e.test_status import asked
 from tests.look import Look
 
@@ -19,17 +19,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def remote(tmp_path) -> Remote:
-    return Remote(tmp_path)
-
-
-@pytest.fixture
 def root(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("WAREHOUSE_PASSWORD", "postgres")
-    made = tmp_path / "home"
-    made.mkdir()
-    customers(made, 50)
-    return made
+    return home(tmp_path, 50)
 
 
 def drift_of(root: Path) -> tuple[bool, str]:

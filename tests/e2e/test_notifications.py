@@ -17,8 +17,8 @@ from syncline.model.secret import Secret
 from syncline.sdk.standard_webhooks import signed
 from syncline.state.open import open_reader
 from tests.api_server import Asked, Reply, api_server
-from tests.e2e.house import Scenario, audit_ok, customers, settings_of
-from tests.e2e.test_serve import Remote, serving, until
+from tests.e2e.daemon import home, serving, until
+from tests.e2e.house import Scenario, audit_ok, settings_of
 from tests.look import Look
 from tests.mail_server import mail_server
 from tests.peers.pki import Authority
@@ -101,17 +101,9 @@ def receiver(monkeypatch) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def remote(tmp_path) -> Remote:
-    return Remote(tmp_path)
-
-
-@pytest.fixture
 def root(tmp_path) -> Path:
     """The daemon's own folder, with the data that its flows read."""
-    made = tmp_path / "home"
-    made.mkdir()
-    customers(made, 20)
-    return made
+    return home(tmp_path, 20)
 
 
 def messages(root: Path) -> list[Any]:

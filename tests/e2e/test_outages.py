@@ -13,9 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.e2e.house import Scenario, customers
+from tests.e2e.daemon import probed, serving, until
+from tests.e2e.house import Scenario
 from tests.e2e.test_faults import small_disk
-from tests.e2e.test_serve import Remote, probed, serving, until
 from tests.look import Look
 from tests.servers import postgres_database
 
@@ -98,19 +98,6 @@ def line_to(url: str) -> Iterator[tuple[Line, str]]:
         yield line, urlunsplit(parts._replace(netloc=f"{login and login + '@'}127.0.0.1:{line.port}"))
     finally:
         line.close()
-
-
-@pytest.fixture
-def remote(tmp_path):
-    return Remote(tmp_path)
-
-
-@pytest.fixture
-def root(tmp_path):
-    made = tmp_path / "home"
-    made.mkdir()
-    customers(made, 200)
-    return made
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ from syncline.model.step import PutObject
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e import house
 from tests.e2e.api import TICKETS, helpdesk, started, syncline
+from tests.e2e.daemon import until
 from tests.e2e.house import Scenario, audit_ok, build, customers, settings_of
-from tests.e2e.test_serve import until
 from tests.look import Look
 
 if TYPE_CHECKING:

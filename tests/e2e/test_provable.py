@@ -14,8 +14,8 @@ from syncline.audit.signer import FileSigner
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
 from tests.e2e import house
+from tests.e2e.daemon import until
 from tests.e2e.house import FLOW, Scenario, audit_events, build, customers
-from tests.e2e.test_serve import until
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,8 @@ import pytest
 from syncline import workflow
 from syncline.model.condition import ConditionType, Truth
 from syncline.model.key import ObjectKey
+from tests.e2e.daemon import Remote, serving, until
 from tests.e2e.house import audit_events, audit_ok, build, settings_of
-from tests.e2e.test_serve import Remote, serving, until
 from tests.hook_server import TOKEN, forge, manifests
 from tests.look import Look
 

@@ -12,14 +12,14 @@ import pytest
 
 from syncline.model.key import ObjectKey
 from tests import repository
-from tests.e2e.house import FLOW, Scenario, audit_ok, customers, settings_of
-from tests.e2e.test_serve import OFTEN, SCHEDULE, Remote, delivered, probed, runs, serving, until
+from tests.e2e.daemon import OFTEN, SCHEDULE, Remote, delivered, probed, runs, serving, until
+from tests.e2e.house import FLOW, Scenario, audit_ok, settings_of
 from tests.look import Look
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.e2e.test_serve import Serving
+    from tests.e2e.daemon import Serving
 
 pytestmark = pytest.mark.slow
 
@@ -53,14 +53,6 @@ def platform(tmp_path) -> Remote:
 @pytest.fixture
 def team(tmp_path) -> Remote:
     return made(tmp_path / "team")
-
-
-@pytest.fixture
-def root(tmp_path) -> Path:
-    folder = tmp_path / "home"
-    folder.mkdir()
-    customers(folder, 200)
-    return folder
 
 
 def standing(daemon: Serving) -> dict[str, Any]:

@@ -12,8 +12,8 @@ import pytest
 
 from syncline.model.condition import ConditionType
 from syncline.model.key import ObjectKey
-from tests.e2e.house import FLOW, Scenario, customers, settings_of
-from tests.e2e.test_serve import Remote, runs, serving, until
+from tests.e2e.daemon import home, runs, serving, until
+from tests.e2e.house import FLOW, Scenario, settings_of
 from tests.look import Look
 
 if TYPE_CHECKING:
@@ -49,17 +49,9 @@ TEXTS = {**Scenario("upsert").texts, "schedule.yaml": SCHEDULE, "lake.yaml": LAK
 
 
 @pytest.fixture
-def remote(tmp_path) -> Remote:
-    return Remote(tmp_path)
-
-
-@pytest.fixture
 def root(tmp_path) -> Path:
     """The daemon's own folder, with the data that its flows read."""
-    made = tmp_path / "home"
-    made.mkdir()
-    customers(made, 20)
-    return made
+    return home(tmp_path, 20)
 
 
 def asked(root: Path, *arguments: str) -> tuple[int, str]:

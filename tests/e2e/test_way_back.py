@@ -19,8 +19,8 @@ from syncline.model.key import ObjectKey
 from syncline.model.step import PutObject, ResetCursor, RestoreCursor
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk
+from tests.e2e.daemon import GIT, Remote, serving, until
 from tests.e2e.house import Scenario, audit_ok, settings_of
-from tests.e2e.test_serve import GIT, Remote, serving, until
 from tests.e2e.test_status import asked as command
 from tests.look import Look
 from tests.repository import write

@@ -19,8 +19,8 @@ from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
 from syncline.executor.progress import Silent
 from syncline.model.errors import Stalled
+from tests.e2e.daemon import Remote, serving, until
 from tests.e2e.house import FLOW, Scenario, audit_events, audit_ok, build, customers
-from tests.e2e.test_serve import Remote, serving, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

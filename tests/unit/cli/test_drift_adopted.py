@@ -13,8 +13,8 @@ from syncline.executor.progress import Silent
 from syncline.manifests.adoption import without
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
+from tests.e2e.daemon import GIT
 from tests.e2e.house import FLOW, MAPPING, Scenario, build, customers
-from tests.e2e.test_serve import GIT
 
 KEY = ObjectKey("acme", "Mapping", "customer")
 ONE_LINE = """\
