@@ -61,6 +61,15 @@ spec:
   streams: {customers: {files: "customers*.csv", key: [id]}}
 """
 
+#: Another flow that writes the same table, to be put after a manifest.
+COPIES = """\
+---
+apiVersion: syncline/v1
+kind: Sync
+metadata: {name: copies, tenant: acme}
+spec: {from: crm/customers, mapping: customer, to: warehouse/customers, read: full, write: upsert}
+"""
+
 SQLITE = "connector: sqlite@^1\n  config: {path: warehouse.db}"
 DUCKDB = "connector: duckdb@^1\n  config: {path: warehouse.duckdb}"
 

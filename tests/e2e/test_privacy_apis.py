@@ -14,7 +14,7 @@ from syncline.executor.progress import Silent
 from syncline.model.subject import Subject
 from tests.api_server import api_server
 from tests.e2e import house, writing
-from tests.e2e.test_privacy import ADA, MAPPING
+from tests.e2e.subjects import ADA, MAPPING
 from tests.writing_api import Contacts
 
 DATA = """\
@@ -86,7 +86,7 @@ from pathlib import Path
 from syncline import privacy
 from syncline.connectors.rest.subjects import RestSubjects
 from tests.e2e import house
-from tests.e2e.test_privacy import ADA
+from tests.e2e.subjects import ADA
 
 real, left = RestSubjects._ask, int(sys.argv[2])
 

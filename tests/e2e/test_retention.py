@@ -37,14 +37,6 @@ def data(*ages, of="c"):
     return "id,name,email,balance,born\n" + rows
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def scenario(request):
-    """Where customers are written to."""
-    if request.param == "postgresql":
-        return house.Scenario("upsert", request.getfixturevalue("postgres_url"), "retention")
-    return house.Scenario("upsert")
-
-
 def built(root, scenario, *, retention="", guards="", tenant=house.TENANT, rows=""):
     """A house that wrote its customers before anybody declared how long they are kept."""
     settings = house.build(root, scenario.texts | {"tenant.yaml": house.TENANT})
@@ -151,27 +143,18 @@ def test_the_last_word_on_a_row_counts_before_its_age(tmp_path, scenario):
     assert {int(row[0]): row[1] for row in house.rows(tmp_path, scenario)} == {1: "c1", 2: "new", 3: "new"}
 
 
-COPIES = """
----
-apiVersion: syncline/v1
-kind: Sync
-metadata: {name: copies, tenant: acme}
-spec: {from: crm/customers, mapping: customer, to: warehouse/customers, read: full, write: upsert}
-"""
-
-
 def test_a_table_that_another_flow_keeps_longer_is_left(tmp_path):
     """Policy denies two flows that keep one table's rows for different times; a pass refuses where they were applied."""
     scenario = house.Scenario("upsert")
     with pytest.MonkeyPatch.context() as before:
         before.setattr("syncline.policy.rules.tables._manner", lambda flow: (flow.spec.write, frozenset(), ""))
-        settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", tenant=house.TENANT + COPIES)
+        settings = built(tmp_path, scenario, retention="{after: 30d, by: born}", tenant=house.TENANT + house.COPIES)
     (found,) = privacy.retain(settings, [scenario.key], doing=True)
     assert (found.state, found.message.partition(" ")[0]) == ("failed", "SYN853")
     assert "Sync/copies" in found.message
     assert ids(tmp_path, scenario) == [1, 2, 3, 4]
     assert {d.code for d in workflow.validate(settings).diagnostics} == {"SYN507"}
-    same = COPIES.replace("write: upsert", "write: upsert, retention: {after: 30d, by: born}")
+    same = house.COPIES.replace("write: upsert", "write: upsert, retention: {after: 30d, by: born}")
     (tmp_path / "tenant.yaml").write_text(house.TENANT + same)
     workflow.apply(settings)
     (found,) = privacy.retain(settings, [scenario.key], doing=True)

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
-from uuid import uuid4
 
 import pyrage  # type: ignore[import-untyped]  # the wheel has no stubs
 import pytest
@@ -120,14 +119,6 @@ def test_only_who_is_retired_is_taken_out(tmp_path):
     assert left(settings) == before
     with pytest.raises(Invalid, match="nothing of tenant"):
         offboard(settings, "nobody", wanted(settings), lambda _: None)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def scenario(request):
-    """Where the tenant's flow writes to."""
-    if request.param == "sqlite":
-        return house.Scenario("upsert")
-    return house.Scenario("upsert", request.getfixturevalue("postgres_url"), f"leaving_{uuid4().hex[:8]}")
 
 
 def test_nothing_of_the_tenant_is_left(tmp_path, scenario):

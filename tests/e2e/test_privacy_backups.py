@@ -1,0 +1,121 @@
+"""What backups have of a person who was erased: sealed rejects and images, whose keys are destroyed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+
+from syncline import privacy, workflow
+from syncline.executor.facilities import open_facilities
+from syncline.executor.image_keys import images_of
+from syncline.executor.progress import Silent
+from syncline.executor.rejects import unseal
+from syncline.model.errors import Stalled
+from syncline.model.subject import Subject
+from tests.e2e import house
+from tests.e2e.subjects import ADA, DATA, MAPPING, lived_in, rejects
+
+
+def blobs(settings):
+    """Sealed rejects as a backup of the state has them."""
+    with open_facilities(settings) as facilities:
+        return [sealed for run in facilities.store.runs(house.FLOW, 20) for sealed in facilities.store.rejects(run.id)]
+
+
+def unreadable(settings, kept):
+    """Of each of them, the code of why it can't be opened; empty where it can."""
+    found: list[str] = []
+    with open_facilities(settings) as facilities:
+        for sealed in kept:
+            try:
+                unseal(facilities.keys, house.FLOW, sealed)
+            except Stalled as error:
+                found.append(error.code)
+            else:
+                found.append("")
+    return found
+
+
+RESEALING = """
+import os, signal, sys
+from pathlib import Path
+from syncline import privacy
+from syncline.executor import subjects
+from syncline.model.subject import Subject
+from tests.e2e import house
+
+at, real = sys.argv[2], subjects.seal
+
+def sealed(*args):
+    made = real(*args)
+    if at == "before it is kept":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return made
+
+def destroyed(*args):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+subjects.seal = sealed
+subjects.destroy_keys = destroyed
+privacy.erase(house.settings_of(Path(sys.argv[1])), "acme", Subject("customer", "Ada@example.com"), lambda _: None)
+"""
+
+
+@pytest.mark.parametrize("at", ["", "before it is kept", "before keys are destroyed"])
+def test_what_backups_have_of_rejects_is_unreadable(tmp_path, at):
+    """
+    The run's rejects as they were can't be opened any more, by their destroyed key; those of others are sealed anew, and
+    go on to be read. So also where it was killed in between.
+    """
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    backup = blobs(settings)
+    assert unreadable(settings, backup) == [""]
+    if at:
+        child = subprocess.run([sys.executable, "-c", RESEALING, str(tmp_path), at], check=False, timeout=120)
+        assert child.returncode == -signal.SIGKILL
+    assert privacy.erase(settings, "acme", ADA, lambda _: None).complete
+    assert unreadable(settings, backup) == ["SYN823"]
+    assert unreadable(settings, blobs(settings)) == [""]
+    assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
+    again = blobs(settings)
+    privacy.erase(settings, "acme", Subject("customer", "eve@example.com"), lambda _: None)
+    assert unreadable(settings, again) == ["SYN823"]
+
+
+def test_rejects_of_an_earlier_version_are_still_read(tmp_path):
+    """What was sealed with the tenant's key opens, and is sealed with a key of its own where somebody is erased from it."""
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    (sealed,) = blobs(settings)
+    with open_facilities(settings) as facilities:
+        plain = json.dumps([asdict(reject) for reject in unseal(facilities.keys, house.FLOW, sealed)]).encode()
+        blob = facilities.keys.seal("acme", plain, f"rejects/{sealed.run}/{sealed.sequence}")
+        facilities.store.put_rejects(replace(sealed, blob=blob))
+    assert len(rejects(settings)) == 2
+    privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert blobs(settings)[0].blob.startswith(b"SYR1")
+    assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
+
+
+def test_what_backups_have_of_images_is_unreadable(tmp_path):
+    """Images of an import to undo go with the person's rows, and the key that sealed them with them."""
+    scenario = house.Scenario("upsert", kind="Import")
+    texts = scenario.texts | {"mapping.yaml": MAPPING}
+    texts["sync.yaml"] = texts["sync.yaml"].replace("write: upsert", "write: upsert, rollback: {window: 7d}")
+    settings = house.build(tmp_path, texts)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "customers.csv").write_text(DATA)
+    workflow.apply(settings)
+    run = workflow.run(settings, scenario.key, progress=Silent()).record.id
+    with open_facilities(settings) as facilities:
+        assert facilities.keys.exists("acme", images_of(run))
+        kept = facilities.keys.envelope("acme", images_of(run)).seal(b"as it was", "image")
+    privacy.erase(settings, "acme", ADA, lambda _: None)
+    with open_facilities(settings) as facilities:
+        assert not facilities.keys.exists("acme", images_of(run))
+        with pytest.raises(Stalled, match="destroyed"):
+            facilities.keys.opening("acme", images_of(run)).open(kept, "image")
