@@ -87,7 +87,7 @@ def test_a_daemon_goes_on_once_a_position_is_healed(scheduled, position):
         starter.close()
 
 
-def test_a_key_rotation_that_was_not_finished(scheduled, monkeypatch):
+def test_a_key_rotation_that_was_not_finished(scheduled):
     """A data key under a former key is intent that waits; under one that is not in the ring, somebody lost a key."""
     with workflow.engine(scheduled) as engine:
         engine.facilities.keys.seal("acme", b"x", "a")
@@ -105,7 +105,7 @@ def test_a_key_rotation_that_was_not_finished(scheduled, monkeypatch):
     assert not said(scheduled, ACME)
 
 
-def test_a_credential_that_was_replaced(tmp_path, postgres_url, monkeypatch):
+def test_a_credential_that_was_replaced(tmp_path, postgres_url):
     """A credential that is another than the last run used is noise: the next run takes it. One that is gone isn't."""
     scenario = Scenario("upsert", postgres_url, schema="drift_of_credentials")
     texts = scenario.texts

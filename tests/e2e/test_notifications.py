@@ -299,7 +299,7 @@ class Vendors:
 
 
 @pytest.mark.slow
-def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch, tmp_path):
+def test_slack_pagerduty_and_mail_get_one_thread_each(root, remote, monkeypatch):
     """An incident opens and ends in one thread of each system, with the secrets in the audit log by name only."""
     monkeypatch.setenv("SLACK_TOKEN", "xoxb-1")
     monkeypatch.setenv("PAGERDUTY_KEY", "R0UT1NGKEY")
@@ -348,7 +348,7 @@ spec: {{on: [incident], wait: 1s, do: {{notify: {{integration: mail, channel: "{
 
 
 @pytest.mark.slow
-def test_mail_that_one_address_refused_keeps_its_thread(root, remote, monkeypatch):
+def test_mail_that_one_address_refused_keeps_its_thread(root, remote):
     """Where the first mail of an incident came to one of two, its recovery comes to that one as a reply."""
     with mail_server() as mails:
         mails.refused = {"gone@example.com": "550 no such user"}

@@ -24,7 +24,7 @@ def more_runs(root: Path, before: int) -> bool:
 
 
 @pytest.mark.slow
-def test_a_pushed_commit_is_applied_and_its_schedule_starts_runs(tmp_path, root, remote):
+def test_a_pushed_commit_is_applied_and_its_schedule_starts_runs(root, remote):
     """What is pushed is applied under its commit; scheduled runs follow, and stop when the schedule is removed."""
     first = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
     with serving(root, remote, "--health", "127.0.0.1:0") as daemon:
@@ -95,7 +95,7 @@ def test_a_rewritten_history_is_not_applied(root, remote):
 
 
 @pytest.mark.slow
-def test_a_server_that_hangs_keeps_nothing_else_from_going_on(root, remote, tmp_path):
+def test_a_server_that_hangs_keeps_nothing_else_from_going_on(root, remote):
     """While a Git server accepts and never answers, schedules start on time, runs are made, and probes say what hangs."""
     first = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
     with serving(root, remote) as daemon:

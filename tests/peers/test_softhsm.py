@@ -214,7 +214,7 @@ def labels(hsm: SoftHsm, token: str) -> set[str]:
     )
 
 
-def test_another_key_cannot_go_on_with_a_log(signing: Settings, hsm: SoftHsm, monkeypatch, capsys):
+def test_another_key_cannot_go_on_with_a_log(signing: Settings, hsm: SoftHsm, capsys):
     """A token that was made anew under the same label has another key, or none: refused, and nothing is signed by it."""
     assert main(["apply", "--yes"]) == 0
     pointer = signing.keys / "audit.hsm.json"

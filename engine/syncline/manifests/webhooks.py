@@ -13,18 +13,12 @@ from syncline.model.diagnostic import Diagnostic
 
 if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
-    from syncline.model.key import ObjectKey
     from syncline.model.manifest import Manifest
 
 
 def webhooks_of(manifest: Manifest | None) -> bool:
     """Whether an object declares webhooks at its system."""
     return manifest is not None and isinstance(manifest.spec, IntegrationSpec) and bool(manifest.spec.webhooks)
-
-
-def with_webhooks(desired: Desired) -> tuple[ObjectKey, ...]:
-    """The integrations at whose systems webhooks are declared to be registered."""
-    return tuple(manifest.key for manifest in desired.of_kind("Integration") if webhooks_of(manifest))
 
 
 def check_webhooks(desired: Desired) -> list[Diagnostic]:

@@ -208,7 +208,7 @@ def test_consistency_is_checked_without_the_log(house: Settings, tmp_path: Path)
             offline_verifier.check_consistency(changed, (old.size, old.root), script_key)
 
 
-def test_a_damaged_log_is_packed_and_said_to_be(house: Settings, tmp_path: Path):
+def test_a_damaged_log_is_packed_and_said_to_be(house: Settings):
     """Evidence of damage is evidence: the report says what is wrong, nothing is called satisfied, the script refuses."""
     from syncline.evidence.oscal import assessment_results
 

@@ -75,7 +75,7 @@ def test_a_second_replacement_would_forget_the_first(place):
     assert values(reference, context) == ["two", "one"]
 
 
-def test_a_replacement_that_was_killed_goes_on(place, monkeypatch):
+def test_a_replacement_that_was_killed_goes_on(place):
     """Killed when the former value was kept, and not yet replaced: what counted still does, and the next try ends it."""
     reference, context = place
     replace(reference, Secret("one"), context)
@@ -117,7 +117,7 @@ def test_what_can_only_be_read_is_refused(tmp_path: Path):
         assert caught.value.code in {"SYN828", "SYN801"}
 
 
-def test_a_field_of_vault_is_named_to_be_replaced(tmp_path: Path):
+def test_a_field_of_vault_is_named_to_be_replaced():
     """Beside an only field without a name, a former value would make it unclear which one is meant: it is refused."""
     with pytest.raises(Invalid, match="which field") as caught:
         former(Reference("vault", "secret/acme/crm"))

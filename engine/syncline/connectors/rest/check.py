@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -91,7 +90,7 @@ def _declared(
     instance: Instance, spec: ConnectorSpec, http: Http, transport: Transport, clock: Clock
 ) -> tuple[str, str]:
     assert spec.check is not None
-    client = open_client(instance, transport=transport, clock=clock, chance=random.random)
+    client = open_client(instance, transport=transport, clock=clock)
     try:
         plan = compile_request(spec.check, base_url(instance, http), http, what="check")
         request = plan.build({"config": plain(instance.config)}, {})

@@ -45,17 +45,16 @@ class Cursors:
         """
         The position that a pass begins at which reads these keys' partitions together; None: from the start.
 
-        It is the earliest of theirs. Tokens have no order, so that members with different ones are read from the start.
+        It is the earliest of theirs: cursors of groups are times (SYN579).
         """
         found = [self._of(key) for key in keys]
         first = found[0]
         if len(found) == 1 or first is None or cursor is None:
             return first
         positions = [position for position in found if position is not None]
-        texts = {position["cursor"] for position in positions}
-        if len(positions) < len(found) or (cursor.token is not None and len(texts) > 1):
+        if len(positions) < len(found):
             return None
-        least = min(texts, key=cursor.kind.key)
+        least = min((position["cursor"] for position in positions), key=cursor.kind.key)
         seen = {digest for position in positions if position["cursor"] == least for digest in position["seen"]}
         return {"v": 1, "cursor": least, "seen": sorted(seen)}
 
@@ -109,9 +108,7 @@ class Cursors:
         return found
 
     def _bounded(self, found: str, kind: CursorKind) -> str:
-        """A cursor of some partition, no later than others were surely read up to; as it is where it is no time."""
-        if kind.type in {"integer", "string"}:
-            return found
+        """A time that is some partition's cursor, no later than others were surely read up to."""
         bound = kind.of_time(self.began - SKEW)
         return CursorKind(kind.type).text(bound) if kind.key(found) > bound else found  # type: ignore[operator]  # of one type
 

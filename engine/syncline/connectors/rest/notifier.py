@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,12 @@ from syncline.connectors.rest.requests import RequestPlan, base_url, compile_req
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.notice import Phase
-from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.source import Instance, plain
 
 if TYPE_CHECKING:
     from syncline.kinds.carrying import Say
     from syncline.kinds.connector import Http
+    from syncline.sdk.clock import Clock
     from syncline.sdk.http import Transport
     from syncline.sdk.notice import Notice
 
@@ -34,19 +33,12 @@ class _Saying:
 
 
 class RestNotifier:
-    """See `Notifier`. Transport, clock and chance are parameters for tests: a real one of each by default.
+    """See `Notifier`. Transport and clock are parameters for tests: a real one of each by default.
 
     A request is made once: what fails is for the outbox to try again.
     """
 
-    def __init__(
-        self,
-        instance: Instance,
-        *,
-        transport: Transport | None = None,
-        clock: Clock | None = None,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, instance: Instance, *, transport: Transport | None = None, clock: Clock | None = None) -> None:
         instance = once(instance)
         spec, http = connector_of(instance)
         if spec.notify is None:
@@ -63,7 +55,7 @@ class RestNotifier:
             if (say := getattr(spec.notify, name)) is not None
         }
         self._config = plain(instance.config)
-        self._client = open_client(instance, transport=transport, clock=clock or SystemClock(), chance=chance)
+        self._client = open_client(instance, transport=transport, clock=clock)
         self._judge = WriteJudge(http.errors, self._client.judge, self._client.hide)
 
     def escape(self, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -15,7 +16,7 @@ from syncline.kinds.integration import IntegrationSpec, Limits
 from syncline.model import units
 from syncline.sdk.breaker import Breaker, Trip
 from syncline.sdk.clients import Clients
-from syncline.sdk.clock import Clock
+from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http import HttpTransport, Origin, Tls, Transport
 from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.limits import Account, Rule
@@ -24,9 +25,18 @@ from syncline.sdk.source import Instance
 
 
 def open_client(
-    instance: Instance, *, transport: Transport | None, clock: Clock, chance: Callable[[], float]
+    instance: Instance,
+    *,
+    transport: Transport | None = None,
+    clock: Clock | None = None,
+    chance: Callable[[], float] = random.random,
 ) -> Client:
-    """A client of the instance's API, over the connections and within the limits that its process shares."""
+    """
+    A client of the instance's API, over the connections and within the limits that its process shares.
+
+    Transport, clock and chance are parameters for tests: a real one of each by default.
+    """
+    clock = clock or SystemClock()
     _, http = connector_of(instance)
     shared = instance.keep.shared(Clients) if instance.keep is not None else None
     clients = shared or Clients(clock)

@@ -6,9 +6,7 @@ person, and what is said here comes on a certificate.
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.connectors.rest.destination import place_of
@@ -22,7 +20,6 @@ from syncline.connectors.rest.write_values import Row, key_digest
 from syncline.kinds.write import Writes
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.ledger import Known
-from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.source import Instance, plain
 from syncline.sdk.subject_requests import Acknowledged, Person
 from syncline.sdk.subject_rows import MOST_ROWS, too_many
@@ -37,21 +34,14 @@ _REQUEST: Final = "create"
 
 
 class RestSubjects:
-    """See `SubjectRequests`. Transport, clock and chance are parameters for tests."""
+    """See `SubjectRequests`. The transport is a parameter for tests: a real one by default."""
 
-    def __init__(
-        self,
-        instance: Instance,
-        *,
-        transport: Transport | None = None,
-        clock: Clock | None = None,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, instance: Instance, *, transport: Transport | None = None) -> None:
         self._spec, self._http = connector_of(instance)
         self._ledger = instance.ledger
         self._base = base_url(instance, self._http)
         self._config = plain(instance.config)
-        self._client = open_client(instance, transport=transport, clock=clock or SystemClock(), chance=chance)
+        self._client = open_client(instance, transport=transport)
         judge = WriteJudge(self._http.errors, self._client.judge, self._client.hide)
         self._exchange = Exchange(self._client, judge, self._config)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import html
 import json
-import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
@@ -16,14 +15,12 @@ from syncline.connectors.rest.source import RestSource
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
 from syncline.kinds.webhooks import REQUESTS
 from syncline.model.errors import Invalid, Stalled, SynclineError
-from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.source import Instance, SourceRequest, plain
 from syncline.sdk.webhooks import Wanted, Webhook
 from syncline.sdk.whole import COLUMN, WHOLE, as_record
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.requests import RequestPlan
-    from syncline.sdk.http import Transport
 
 #: Most webhooks of an account that are looked at.
 MOST: Final = 10_000
@@ -31,19 +28,9 @@ _GONE: Final = frozenset({404, 410})
 
 
 class RestWebhooks:
-    """See `Webhooks`. Transport, clock and chance are parameters for tests: a real one of each by default.
+    """See `Webhooks`. A change is asked for once: what fails, the next look tries again."""
 
-    A change is asked for once: what fails, the next look tries again.
-    """
-
-    def __init__(
-        self,
-        instance: Instance,
-        *,
-        transport: Transport | None = None,
-        clock: Clock | None = None,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, instance: Instance) -> None:
         import jmespath
 
         spec, http = connector_of(instance)
@@ -55,7 +42,6 @@ class RestWebhooks:
             )
         self._declared = declared = spec.webhooks
         self._instance = instance
-        self._transport, self._clock = transport, clock or SystemClock()
         expressions = {name: getattr(declared, name) for name in ("id", "url", "events", "active")}
         self._expressions = {name: jmespath.compile(text) for name, text in expressions.items() if text is not None}
         base = base_url(instance, http)
@@ -65,12 +51,12 @@ class RestWebhooks:
             if (request := getattr(declared, name)) is not None
         }
         self._config = plain(instance.config)
-        self._client = open_client(once(instance), transport=transport, clock=self._clock, chance=chance)
+        self._client = open_client(once(instance))
         self._judge = WriteJudge(http.errors, self._client.judge, self._client.hide)
 
     def there(self) -> tuple[Webhook, ...]:
         request = SourceRequest(self._declared.stream, WHOLE, ())
-        source = RestSource(self._instance, request, transport=self._transport, clock=self._clock)
+        source = RestSource(self._instance, request)
         try:
             found: list[Webhook] = []
             for batch in source.read(None):

@@ -7,7 +7,6 @@ nothing is lost where whoever received it dies, and whoever receives it has to e
 from __future__ import annotations
 
 import json
-import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,6 @@ from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.requests import connector_of
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid
-from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Request
 from syncline.sdk.json_document import Hide, check_document
 
@@ -62,9 +60,7 @@ class Queue:
         self.url = url
         parts = urlsplit(url)
         self._base = f"{parts.scheme}://{parts.netloc}/"
-        self._client: Client = open_client(
-            _asking(instance, self._base), transport=transport, clock=SystemClock(), chance=random.random
-        )
+        self._client: Client = open_client(_asking(instance, self._base), transport=transport)
 
     def received(self, hidden: int = HIDDEN) -> Iterator[Message]:
         """Messages, each hidden from others for so many seconds from now on, until there are none."""

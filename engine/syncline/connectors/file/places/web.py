@@ -8,7 +8,6 @@ must be of the file as it was when it was opened.
 from __future__ import annotations
 
 import hashlib
-import random
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from syncline.connectors.rest.judge import Answer
 from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.requests import base_url, connector_of
 from syncline.model.errors import Again, Invalid
-from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Request, Response, Transport
 
 if TYPE_CHECKING:
@@ -49,7 +47,7 @@ class Web:
     def __init__(self, instance: Instance, transport: Transport | None = None) -> None:
         _, http = connector_of(instance)
         self.base = base_url(instance, http).rstrip("/")
-        self._client = open_client(instance, transport=transport, clock=SystemClock(), chance=random.random)
+        self._client = open_client(instance, transport=transport)
         self._judge = _Files(self._client.judge(http.errors))
 
     @property
