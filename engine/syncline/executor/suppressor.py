@@ -59,10 +59,6 @@ class Marks:
         first, last = (int.from_bytes(made[at : at + 8]) | 1 for at in (32, 40))
         return cls(made[:32], (first, last))
 
-    def with_texts(self, texts: Iterable[str]) -> Marks:
-        """With somebody who is told by any of these."""
-        return self.with_kept(self.dumps(texts))
-
     def with_kept(self, data: bytes) -> Marks:
         """With what `dumps` gave."""
         found = json.loads(data)
