@@ -110,7 +110,7 @@ def retain(settings: Settings, keys: Sequence[ObjectKey], *, doing: bool) -> tup
     from syncline.executor.retention import expected
     from syncline.executor.retention import retain as retained
 
-    for tenant in sorted({key.name if key.kind == "Tenant" else key.tenant for key in keys}):
+    for tenant in sorted({key.owner for key in keys}):
         workflow.demand(settings, tenant, "unseal" if doing else "see")
     now = dt.datetime.now(dt.UTC)
     with workflow.engine(settings) as engine:
@@ -125,7 +125,7 @@ def kept_for_a_time(settings: Settings, tenant: str) -> tuple[ObjectKey, ...]:
     unseen = hidden(settings)
     with workflow.engine(settings) as engine:
         found = retaining(engine.applied(), tenant)
-    return tuple(key for key in found if (key.name if key.kind == "Tenant" else key.tenant) not in unseen)
+    return tuple(key for key in found if key.owner not in unseen)
 
 
 def certificate(settings: Settings, request: str) -> bytes:

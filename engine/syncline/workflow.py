@@ -489,7 +489,7 @@ def drift(
     once more.
     """
     keys = sorted(keys)
-    for tenant in sorted({key.name if key.kind == "Tenant" else key.tenant for key in keys}):
+    for tenant in sorted({key.owner for key in keys}):
         for right in ("see", *(["read"] if rows else ()), *(["run"] if heal else ())):
             demand(settings, tenant, right)
     from syncline.executor.drift import FlowDrift
@@ -526,7 +526,7 @@ def drifting(settings: Settings) -> tuple[ObjectKey, ...]:
     with closing(open_reader(settings.state_url)) as reader:
         applied = read_applied(reader)
         found = sorted([*applied.flows, *looked_at(applied, reader)])
-    return tuple(key for key in found if key.tenant not in unseen and not (key.kind == "Tenant" and key.name in unseen))
+    return tuple(key for key in found if key.owner not in unseen)
 
 
 def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Made, ObjectKey, tuple[str, ...]]:

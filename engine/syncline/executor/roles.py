@@ -81,8 +81,7 @@ class Person:
 
     def sees(self, desired: Desired, key: ObjectKey) -> bool:
         """Whether an object is of no tenant, or of one that it may see."""
-        name = key.name if key.kind == "Tenant" else key.tenant
-        return not name or self.may(tenant_spec(desired, name).access.roles, Right.see)
+        return not key.owner or self.may(tenant_spec(desired, key.owner).access.roles, Right.see)
 
     def may(self, roles: Mapping[Role, tuple[str, ...]], right: Right) -> bool:
         """Whether one of the roles that it has gives the right. Where nobody has a role, everybody may."""
@@ -196,7 +195,7 @@ class _View:
         return getattr(self._reader, name)
 
     def _sees(self, key: ObjectKey) -> bool:
-        return key.tenant not in self._hidden and not (key.kind == "Tenant" and key.name in self._hidden)
+        return key.owner not in self._hidden
 
     def objects(self, tenant: str | None = None) -> tuple[AppliedObject, ...]:
         return tuple(one for one in self._reader.objects(tenant) if self._sees(one.key))

@@ -23,6 +23,15 @@ class ObjectKey:
         return (self.tenant, self.kind, self.name) < (other.tenant, other.kind, other.name)
 
     @property
+    def owner(self) -> str:
+        """The tenant that it is about: a tenant's manifest is shared, and is its own; '' for what is of nobody.
+
+        >>> ObjectKey("", "Tenant", "acme").owner, ObjectKey("acme", "Sync", "orders").owner
+        ('acme', 'acme')
+        """
+        return self.name if self.kind == "Tenant" else self.tenant
+
+    @property
     def base(self) -> str:
         """The name as `metadata.name` has it: without the version of a connector."""
         return self.name.partition("@")[0]

@@ -52,8 +52,7 @@ class Demands:
         return ""
 
     def _of(self, key: ObjectKey) -> Iterable[Demand]:
-        owner = key.name if key.kind == "Tenant" else key.tenant
-        return [demand for demand in self.found if "" in {owner, demand.tenant} or owner == demand.tenant]
+        return [demand for demand in self.found if "" in {key.owner, demand.tenant} or key.owner == demand.tenant]
 
 
 def demands_of(manifests: Iterable[Manifest], policies: Iterable[tuple[str | None, Manifest]] = ()) -> Demands:

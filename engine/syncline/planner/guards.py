@@ -93,7 +93,7 @@ def _protected(deleted: set[ObjectKey], observed: Observed) -> Iterator[Diagnost
 
 def _whole_tenants(deleted: set[ObjectKey], observed: Observed) -> Iterator[Diagnostic]:
     """Tenants that are retired, and tenants that lose every flow. Retiring the only flow there was is no accident."""
-    for tenant in sorted({key.name if key.kind == "Tenant" else key.tenant for key in deleted} - {""}):
+    for tenant in sorted({key.owner for key in deleted} - {""}):
         own = [key for key in observed.objects if key.tenant == tenant]
         flows = [key for key in own if key.kind in {"Sync", "Import"}]
         gone = sum(key in deleted for key in own)

@@ -258,7 +258,7 @@ def _overridden(facilities: Facilities, plan: Plan, judged: Judged, reason: str)
         return judged
     tenants: dict[str, list[ObjectKey]] = {}
     for key in sorted(judged.blocked):
-        tenants.setdefault(key.name if key.kind == "Tenant" else key.tenant, []).append(key)
+        tenants.setdefault(key.owner, []).append(key)
     digest = plan_digest(plan)
     events = [
         facilities.recorder.event(

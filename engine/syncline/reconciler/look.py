@@ -54,7 +54,7 @@ def looked_at(applied: Applied, store: StateReader) -> dict[ObjectKey, str | Non
     """What there is to look at beside flows, and how often the daemon does; None: only when somebody asks."""
     found: dict[ObjectKey, str | None] = {}
     for key, manifest in applied.desired.objects.items():
-        every = tenant_spec(applied.desired, key.name if key.kind == "Tenant" else key.tenant).drift.every
+        every = tenant_spec(applied.desired, key.owner).drift.every
         match key.kind:
             case "Integration" if webhooks_of(manifest) or _left_over(applied, store, manifest):
                 found[key] = every or WEBHOOKS_EVERY

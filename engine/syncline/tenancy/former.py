@@ -19,7 +19,6 @@ from syncline.manifests.resolve import resolve
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
 from syncline.planner.compiled import compile_flows
-from syncline.tenancy.tenant import tenant_key
 
 if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
@@ -114,7 +113,7 @@ def _applied_at(settings: Settings, commit: str, tenant: str) -> Applied | None:
         if folder is None:
             return None
         loaded = declared(folder, settings.environment)
-        if not any(_is_of(manifest.key, tenant) for manifest in loaded.manifests):
+        if not any(manifest.key.owner == tenant for manifest in loaded.manifests):
             return None
         desired = resolve(list(loaded.manifests)).desired
     return Applied(0, commit, "", {}, desired, compile_flows(desired))
@@ -127,7 +126,7 @@ def declared_since(settings: Settings, reader: StateReader, tenant: str, since: 
         with _tree(settings.root, commit) as folder:
             if folder is None:
                 continue
-            if any(_is_of(manifest.key, tenant) for manifest in declared(folder, settings.environment).manifests):
+            if any(manifest.key.owner == tenant for manifest in declared(folder, settings.environment).manifests):
                 return True
     return False
 
@@ -153,7 +152,7 @@ def versions(root: Path, tenant: str) -> Iterator[dict[str, Any]]:
             if not _said(root, "ls-tree", "--name-only", commit, "--", name):
                 continue  # this commit deleted it
             for manifest in load_text(_said(root, "show", f"{commit}:./{name}"), name).manifests:
-                if not _is_of(manifest.key, tenant) or known.get(manifest.key) == manifest.digest:
+                if manifest.key.owner != tenant or known.get(manifest.key) == manifest.digest:
                     continue
                 known[manifest.key] = manifest.digest
                 count += 1
@@ -186,10 +185,6 @@ def _said(root: Path, *arguments: str) -> str:
             help="Run it in a whole clone of the repository: `git fsck` says what is missing.",
         )
     return said
-
-
-def _is_of(key: ObjectKey, tenant: str) -> bool:
-    return key.tenant == tenant or key == tenant_key(tenant)
 
 
 @contextmanager

@@ -317,7 +317,7 @@ def _fate(found: Former, key: ObjectKey) -> str:
 
 def _refuse_declared(settings: Settings, tenant: str) -> None:
     declared = workflow.validate(settings, mapping_tests=False).desired.objects
-    mine = [key for key in declared if key.tenant == tenant or key == tenant_key(tenant)]
+    mine = [key for key in declared if key.owner == tenant]
     if mine:
         raise Invalid(
             f"tenant {tenant!r} is still declared: {mine[0]}",

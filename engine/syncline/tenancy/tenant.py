@@ -55,5 +55,5 @@ def declared_tenant(desired: Desired, name: str) -> Declared:
             code="SYN860",
             help=f"`syncline tenant scaffold {name}` writes a manifest to begin with.",
         )
-    own = {known: manifest for known, manifest in desired.objects.items() if known.tenant == name}
-    return Declared(name, found.spec, {key: found} | own)
+    own = {known: manifest for known, manifest in desired.objects.items() if known.owner == name}
+    return Declared(name, found.spec, own)

@@ -13,7 +13,6 @@ from syncline.cli.output.jsontext import to_json
 
 if TYPE_CHECKING:
     from syncline.model.drift import ObjectDrift
-    from syncline.model.key import ObjectKey
 
 
 @click.command(short_help="Compare what is really there with what was left there.")
@@ -70,7 +69,7 @@ def drift(  # noqa: PLR0913 - one for each option
     if adopt and name is None:
         raise click.UsageError("--adopt needs the name of a sync or an import.")
     settings = app.settings()
-    keys = [key for key in workflow.drifting(settings) if tenant in {"", key.tenant, _tenant_of(key)}]
+    keys = [key for key in workflow.drifting(settings) if tenant in {"", key.owner}]
     if name is not None:
         keys = [find_object(name, keys, tenant=tenant)]
     found = workflow.drift(settings, keys, rows=rows or 0, heal=heal) if keys else ()
@@ -85,11 +84,6 @@ def drift(  # noqa: PLR0913 - one for each option
     else:
         app.say(render_drift(found, app.paint))
     return Exit.changes if exit_code and any(flow.drifted for flow in found) else Exit.ok
-
-
-def _tenant_of(key: ObjectKey) -> str:
-    """The tenant that an object is about."""
-    return key.name if key.kind == "Tenant" else key.tenant
 
 
 def _adopt(app: App, found: tuple[ObjectDrift, ...], branch: str) -> Exit:

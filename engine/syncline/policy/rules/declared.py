@@ -109,8 +109,7 @@ def _apply(
         )
         return
     for subject in _subjects(subjects, rule.on):
-        owner = subject.key.name if subject.kind == "Tenant" else subject.key.tenant
-        if (tenant is not None and owner != tenant) or (rule.kinds and subject.kind not in rule.kinds):
+        if (tenant is not None and subject.key.owner != tenant) or (rule.kinds and subject.kind not in rule.kinds):
             continue
         violated, why = violates(condition, rule, subject.values)
         if violated:
