@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.audit import attestation, dsse
+from syncline.audit.durable import sync_folder
 from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from syncline.audit.note import Signer
 
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-_CHUNK: Final = 1024 * 1024
 SIGNED: Final = "evidence.dsse.json"
 
 
@@ -84,7 +84,7 @@ def writing(path: Path, recipients: tuple[str, ...]) -> Iterator[Archive]:
                 file.seek(0)
                 _seal(file, sealed, known)
         (sealed if known else clear).replace(path)
-        _sync(path.parent)
+        sync_folder(str(path.parent))
     finally:
         clear.unlink(missing_ok=True)
         sealed.unlink(missing_ok=True)
@@ -92,11 +92,8 @@ def writing(path: Path, recipients: tuple[str, ...]) -> Iterator[Archive]:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of a file."""
-    hashed = hashlib.sha256()
     with path.open("rb") as file:
-        while part := file.read(_CHUNK):
-            hashed.update(part)
-    return hashed.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _recipients(texts: tuple[str, ...]) -> list[Any]:
@@ -127,13 +124,5 @@ def _private(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -6,7 +6,7 @@ Nothing is written to any destination. The log notes the certificate, or that it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline import workflow
@@ -87,7 +87,7 @@ def certify(settings: Settings, name: str, told: Callable[[Tried], None]) -> Cer
         {"manifests": tenant.digest, "flows": len(flows), "refused": sum(bool(tried.problem) for tried in flows)},
     )
     keep(certificate_path(settings, name), bundle)
-    return Certified(name, findings, tuple(flows), bundle)
+    return replace(done, bundle=bundle)
 
 
 def _tried(settings: Settings, key: ObjectKey) -> Tried:

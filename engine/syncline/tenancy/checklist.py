@@ -173,8 +173,8 @@ def _evidence(at: _Looked) -> Iterator[Finding]:
 
 def _applied(at: _Looked) -> Iterator[Finding]:
     with closing(open_reader(at.settings.state_url)) as reader:
-        objects = {one.key: one.digest for key in (at.tenant.key,) if (one := reader.object(key)) is not None}
-        objects |= {one.key: one.digest for one in reader.objects(at.tenant.name)}
+        there = (reader.object(at.tenant.key), *reader.objects(at.tenant.name))
+        objects = {one.key: one.digest for one in there if one is not None}
     left = [key for key, manifest in at.tenant.objects.items() if objects.get(key) != manifest.digest]
     message = f"{len(left)} of {len(at.tenant.objects)} objects aren't applied as declared" if left else "all of it"
     yield Finding("applied", None if left else True, message, "Merge, and let it be applied: `syncline apply`.")

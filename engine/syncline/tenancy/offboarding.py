@@ -1,6 +1,6 @@
-"""Taking a tenant out, once Git no longer declares it: export, destinations, files, state, key, proof.
+"""Taking a tenant out, once Git no longer declares it: what there is of it is exported and deleted, which is proved.
 
-    retired in Git and applied → archive → destinations → files → state → key → signed proof
+    retired in Git and applied → archive → destinations → webhooks → files → state → key → signed proof
 
 Each step is journalled before the next begins, and does nothing when it is taken again: after a kill at any point the
 same command goes on. What a legal hold covers stays, with all that it needs to be read, until the hold has ended.
@@ -174,19 +174,17 @@ class _Leaving:
 
     def _begin(self) -> tuple[Offboarding, Former]:
         known = self.book.newest(self.tenant)
-        if known is not None and not known.finished:
-            if not self._came_back(known):
-                self._refuse_another_archive(known)
-                return known, _former(self.facilities, self.tenant, known.revision)
-            over = LeavingStep("superseded", "", "left", message="the tenant was applied again meanwhile")
-            known = replace(known, finished=rfc3339(), steps=(over,))
+        if known is not None and not known.finished and not self._came_back(known):
+            self._refuse_another_archive(known)
+            return known, _former(self.facilities, self.tenant, known.revision)
         if not self.book.counts(self.tenant) and not self.facilities.keys.remains(self.tenant):
-            when = f": it was taken out on {known.finished[:10]}" if known is not None else ""
+            when = f": it was taken out on {known.finished[:10]}" if known is not None and known.finished else ""
             raise Invalid(f"there is nothing of tenant {self.tenant!r} here{when}", code="SYN861")
         self._refuse_former_archive(known)
         found = _former(self.facilities, self.tenant, self.wanted.revision)
-        if known is not None:
-            self.book.put(known)
+        if known is not None and not known.finished:
+            over = LeavingStep("superseded", "", "left", message="the tenant was applied again meanwhile")
+            self.book.put(replace(known, finished=rfc3339(), steps=(over,)))
         begun = Offboarding(new_run_id(), self.tenant, found.revision, rfc3339())
         self.book.put(begun)
         return begun, found

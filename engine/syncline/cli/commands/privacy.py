@@ -24,6 +24,10 @@ _SUBJECT = click.option(
     metavar="KIND=VALUE",
     help="The person: customer=ada@example.com; '-' reads it from standard input, which leaves no trace in a shell.",
 )
+_OF_TENANT = click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
+_LIMIT = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="How many at most."
+)
 
 
 @click.group(short_help="Export or erase a person's data.")
@@ -97,10 +101,8 @@ def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None,
 
 
 @privacy.command("list", short_help="List requests to erase somebody.")
-@click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="How many at most."
-)
+@_OF_TENANT
+@_LIMIT
 @output("text", "json")
 @pass_app
 def list_(app: App, tenant: str, limit: int, form: str) -> Exit:
@@ -147,10 +149,8 @@ def acknowledge(app: App, request: str, flow: str, by: str, message: str) -> Exi
 
 
 @privacy.command(short_help="List who isn't to come back.")
-@click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="How many at most."
-)
+@_OF_TENANT
+@_LIMIT
 @output("text", "json")
 @pass_app
 def suppressions(app: App, tenant: str, limit: int, form: str) -> Exit:
@@ -182,7 +182,7 @@ def lift(app: App, request: str, by: str, reason: str) -> Exit:
 
 @privacy.command(short_help="Delete what is older than it is kept.")
 @click.argument("names", metavar="[FLOW|TENANT]...", nargs=-1)
-@click.option("--tenant", default="", metavar="TENANT", help="Of this tenant only.")
+@_OF_TENANT
 @click.option("--yes", is_flag=True, help="Do it; without, only what would be deleted is shown.")
 @output("text", "json")
 @pass_app

@@ -28,7 +28,9 @@ from syncline.cli.exit import Exit
 )
 @click.option("--from", "revision", default="", metavar="COMMIT", help="The last commit that declared the tenant.")
 @click.option(
-    "--give-up", is_flag=True, help="Leave destinations that can't be reached as they are; the proof says so."
+    "--give-up",
+    is_flag=True,
+    help="Leave destinations that can't be reached, and webhooks, as they are; the proof says so.",
 )
 @click.option(
     "--proof",
@@ -54,7 +56,8 @@ def offboard(
 
     In this order: the archive; what flows keep at destinations beside the rows, and tables with `deletion: delete`;
     files; rows of the state; the tenant's data key; a signed proof. The same command goes on where it was stopped.
-    What a legal hold covers stays until the hold has ended: run it again then.
+    Webhooks that integrations declared to the last keep it from going on: delete them first. What a legal hold covers
+    stays until the hold has ended: run it again then.
 
     Exit code 1 while something is left to do, 3 while something is held.
     """
