@@ -24,7 +24,8 @@ from syncline.audit.log_signer import (
     refuse_file,
 )
 from syncline.executor.facilities import audit_origin, open_facilities
-from syncline.secrets import key_file, ring_file
+from syncline.secrets import key_file
+from syncline.secrets.folder import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,7 @@ def rotate_signer(settings: Settings, to: str = "") -> SignerRotated:
     `Invalid` where the next key would be in a file and the environment demands an HSM: the former isn't touched then.
     `Stalled` where a token can't be used: then the key is the former one, or the next rotation goes on.
     """
-    with open_facilities(settings) as facilities, ring_file.alone(settings.keys):
+    with open_facilities(settings) as facilities, alone(settings.keys):
         return _rotate(settings, audit_origin(facilities.store.lineage), to, facilities.recorder.change_signer)
 
 

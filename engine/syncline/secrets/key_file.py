@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from syncline.model.errors import Stalled
+from syncline.secrets.folder import sync_folder
 
 
 def read(path: Path) -> bytes | None:
@@ -90,12 +91,3 @@ def destroy(path: Path) -> None:
         os.fsync(file.fileno())
     path.unlink()
     sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Have the names in a folder on disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from syncline.model.errors import Stalled
 from syncline.secrets import key_file, ring_file
+from syncline.secrets.folder import alone
 from syncline.secrets.kek import Kek, Where, place_of
 from syncline.secrets.ring_file import Entry
 from syncline.secrets.wrapped_key import Wrapped
@@ -45,7 +46,7 @@ def rotate(where: Where, to: str = "") -> Rotated:
     stays.
     """
     folder = where.folder
-    with ring_file.alone(folder):
+    with alone(folder):
         entries = ring_file.read(folder)
         if not entries:
             raise Stalled("there is no key to rotate", code="SYN824", help="Keys are made at the first apply.")

@@ -15,6 +15,7 @@ from typing import Final
 from syncline.model.errors import Invalid, Stalled
 from syncline.secrets import key_file, ring_file
 from syncline.secrets.envelope import Envelope, derive, key_id
+from syncline.secrets.folder import alone
 from syncline.secrets.kek import Kek, Where, place_of
 from syncline.secrets.kek_file import FIRST
 from syncline.secrets.part_key import PartKeys
@@ -71,7 +72,7 @@ class KeyRing:
         whether one was made. What was sealed before opens as before, and hashes stay what they are.
         """
         seals = self._seals(tenant, self._data_key(tenant))
-        with ring_file.alone(self._where.folder):
+        with alone(self._where.folder):
             known = seals.age(now)
             if known is not None and known < age:
                 return False
@@ -147,7 +148,7 @@ class KeyRing:
         now = dt.datetime.now(dt.UTC).date().isoformat()
         sealing = [] if part else self._seals(tenant, key).read()
         note = json.dumps({"tenant": tenant, "kind": "part" if part else "tenant", "destroyed": now})
-        with ring_file.alone(self._where.folder):  # a rotation would put it back
+        with alone(self._where.folder):  # a rotation would put it back
             for gone in (key, *sealing):
                 key_file.create(self._where.folder / "destroyed" / key_id(gone).hex(), note.encode())
             if not part:  # before the key, so that a kill in between is gone on from
@@ -186,7 +187,7 @@ class KeyRing:
         path = self._path(tenant)
         data = key_file.read(path)
         if data is None:
-            with ring_file.alone(self._where.folder):
+            with alone(self._where.folder):
                 entry = self._entries()[-1]
                 wrapped = Wrapped.of(os.urandom(32), entry.id, path.stem, self._kek(entry))
                 data = key_file.create(path, wrapped)

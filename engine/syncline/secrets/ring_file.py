@@ -6,11 +6,7 @@ has one key, in the file `kek`.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -65,14 +61,3 @@ def _text(entries: tuple[Entry, ...]) -> bytes:
     keys = [asdict(entry) for entry in entries]
     check = sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()  # tells damage, not an attacker
     return (json.dumps({"version": 1, "keys": keys, "check": check}, indent=2) + "\n").encode()
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Alone among those who make or rotate keys in the folder; the kernel ends it when the process dies."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -10,17 +10,16 @@ SOPS_AGE_KEY_FILE names, else from SOPS' own place, `sops/age/keys.txt` in the u
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Final
 
 from syncline.model.reserved import is_reserved
 from syncline.model.secret import Secret
-from syncline.secrets import key_file, sops, sops_write
+from syncline.secrets import sops, sops_write
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
+from syncline.secrets.folder import alone, sync_folder
 from syncline.secrets.parts import SecretTree, pick
 from syncline.secrets.sops_tree import MAX_SIZE, SopsError
 
@@ -87,7 +86,7 @@ class SopsProvider:
             raise Unavailable(reference, problem)
         file, _, path = found
         file = file.resolve()
-        with _alone(file.parent):
+        with alone(file.parent):
             try:
                 made = edit(file.read_bytes(), identities, path.split("."), file.suffix == ".json")
             except SopsError as error:
@@ -167,17 +166,6 @@ class SopsProvider:
             return Problem("SYN803", f"the age identities in {file} cannot be read")
 
 
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Alone among those of us who write into a folder; the kernel ends it when the process dies."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def _replace(reference: Reference, file: Path, data: bytes) -> None:
     draft = file.with_name(f".{file.name}.new")
     try:
@@ -189,7 +177,7 @@ def _replace(reference: Reference, file: Path, data: bytes) -> None:
             opened.flush()
             os.fsync(opened.fileno())
         draft.rename(file)
-        key_file.sync_folder(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise Unavailable(reference, Problem("SYN802", f"{file.name} can't be written: {error.strerror}")) from None
