@@ -59,6 +59,15 @@ def end_of_lines(data: bytes, final: bool) -> int:
     return len(data) if final else data.rfind(b"\n") + 1
 
 
+def count_of_lines(data: bytes) -> int:
+    r"""How many lines there are, of which the last may have no end.
+
+    >>> count_of_lines(b"a\n\nb")
+    3
+    """
+    return data.count(b"\n") + (not data.endswith(b"\n") and bool(data))
+
+
 def spans_of(name: str, numbers: Sequence[int], unit: str = "line") -> tuple[Span, ...]:
     """Runs of consecutive numbers, which rise."""
     if not numbers:

@@ -107,23 +107,8 @@ class CsvFormat:
             lines = count_lines(block.data)
             at_lines = Lines(line, lines)
             frame, spans, malformed = self._text.parse(file.name, block.data, at_lines, columns, self.schema.names)
-            digest = hashlib.sha256(head)
-            digest.update(block.data)
             line += lines
-            end = block.offset + len(block.data)
-            found = [
-                Piece(
-                    frame,
-                    spans,
-                    malformed,
-                    digest.digest(),
-                    len(head) + len(block.data),
-                    {"offset": end, "line": line},
-                    end,
-                    last=block.last,
-                    growable=block.data.endswith(b"\n"),
-                )
-            ]
+            found = [Piece.of(block, head, line, frame, spans, malformed)]
             stuck = block if block.rest else None
             del frame, block  # or they would be held until the next block is read
             yield found.pop()

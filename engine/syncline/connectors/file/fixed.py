@@ -6,12 +6,11 @@ leave trailing blanks out: the columns after its end are null. What isn't text i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from syncline.connectors.file.blocks import MAX_RECORD, blocks, end_of_lines, raw_text, spans_of
+from syncline.connectors.file.blocks import MAX_RECORD, blocks, count_of_lines, end_of_lines, raw_text, spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Fixed, text_schema
@@ -65,20 +64,14 @@ class FixedFormat:
                     help="Files of fixed width have a line for each record.",
                 )
             numbers, texts, malformed = self._lines(file.name, block.data, line)
-            line += block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
-            digest = hashlib.sha256(head)
-            digest.update(block.data)
-            end = block.offset + len(block.data)
-            yield Piece(
+            line += count_of_lines(block.data)
+            yield Piece.of(
+                block,
+                head,
+                line,
                 pl.DataFrame({"line": texts}, schema={"line": pl.String()}).select(self._expressions),
                 spans_of(file.name, numbers),
                 tuple(malformed),
-                digest.digest(),
-                len(head) + len(block.data),
-                {"offset": end, "line": line},
-                end,
-                last=block.last,
-                growable=block.data.endswith(b"\n"),
             )
             head = b""
 

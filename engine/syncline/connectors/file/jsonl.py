@@ -7,12 +7,11 @@ lines around it are read. Lines that are empty are no records.
 from __future__ import annotations
 
 import codecs
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from syncline.connectors.file.blocks import MAX_RECORD, blocks, end_of_lines, raw_text, spans_of
+from syncline.connectors.file.blocks import MAX_RECORD, blocks, count_of_lines, end_of_lines, raw_text, spans_of
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
@@ -54,23 +53,16 @@ class JsonlFormat:
             malformed += [
                 Malformed(f"{file.name}:{numbers[bad.index]}", bad.message, bad.raw, bad.field) for bad in page.bad
             ]
-            digest = hashlib.sha256(head)
-            digest.update(block.data)
-            size = len(head) + len(block.data)
-            head = b""
-            end = block.offset + len(block.data)
-            line += block.data.count(b"\n") + (not block.data.endswith(b"\n") and bool(block.data))
-            yield Piece(
+            line += count_of_lines(block.data)
+            yield Piece.of(
+                block,
+                head,
+                line,
                 self._decoder.frame(page.good),
                 spans_of(file.name, [numbers[row] for row in page.rows]),
                 tuple(sorted(malformed, key=lambda m: int(m.place.rsplit(":", 1)[1]))),
-                digest.digest(),
-                size,
-                {"offset": end, "line": line},
-                end,
-                last=block.last,
-                growable=block.data.endswith(b"\n"),
             )
+            head = b""
 
     def _decode(
         self, name: str, lines: list[tuple[int, bytes]], *, alone: bool

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 from syncline.connectors.file.position import OpenFile
 from syncline.model.schema import Schema
@@ -12,6 +13,8 @@ from syncline.sdk.batch import Malformed, Span
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from syncline.connectors.file.blocks import Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,32 @@ class Piece:
     upto: int
     last: bool
     growable: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        block: Block,
+        head: bytes,
+        line: int,
+        frame: pl.DataFrame,
+        spans: tuple[Span, ...],
+        malformed: tuple[Malformed, ...],
+    ) -> Self:
+        """The records of a block that ends with the file's line `line`; `head` is what was read right before it."""
+        digest = hashlib.sha256(head)
+        digest.update(block.data)
+        end = block.offset + len(block.data)
+        return cls(
+            frame,
+            spans,
+            malformed,
+            digest.digest(),
+            len(head) + len(block.data),
+            {"offset": end, "line": line},
+            end,
+            last=block.last,
+            growable=block.data.endswith(b"\n"),
+        )
 
 
 class Format(Protocol):
