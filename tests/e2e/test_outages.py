@@ -13,16 +13,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from tests.e2e.daemon import probed, serving, until
-from tests.e2e.house import Scenario
+from tests.e2e.daemon import UPSERT, probed, serving, until
 from tests.e2e.test_faults import small_disk
 from tests.look import Look
 from tests.servers import postgres_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-UPSERT = Scenario("upsert")
 
 
 def free_port() -> int:
