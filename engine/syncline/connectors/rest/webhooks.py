@@ -102,7 +102,7 @@ class RestWebhooks:
         variables: Mapping[str, Any] = {"config": self._config, "webhook": {**about, "id": wanted.id}}
         request = self._plans[name].build(variables, {})
         try:
-            # Where it isn't known what became of one, the next look finds it by its URL.
+            # Where it isn't known what became of one, the next look finds what is new there.
             answer = self._client.fetch(request, judge=self._judge, repeat=False)
         except SynclineError as error:
             error.message = _hidden(error.message, secret)

@@ -90,7 +90,6 @@ class MariadbDatabase:
     instant = "%Y-%m-%d %H:%M:%S.%f"
 
     def __init__(self, settings: MariadbSettings) -> None:
-        self._settings = settings
         self._connection = _connect(settings)
         self._lock = "syncline:" + hashlib.sha256(settings.database.encode()).hexdigest()[:48]
         self._locked = False

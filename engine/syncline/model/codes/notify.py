@@ -53,12 +53,6 @@ CODES: tuple[Code, ...] = (
         "The message says what the server answered. Addresses and the login are in the Subscription and Integration.",
     ),
     Code(
-        "SYN737",
-        "no such subscription",
-        "There is no subscription of that name.",
-        "`syncline get subscriptions` lists them.",
-    ),
-    Code(
         "SYN738",
         "message refused",
         "The system that was to carry a message answered that it doesn't take it.",
