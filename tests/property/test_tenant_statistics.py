@@ -178,7 +178,7 @@ def test_the_first_of_two_tells_for_both(tmp_path):
     """Two that count at once give the same answer, the one that was kept first."""
     made = lived_in(tmp_path)
     with closing(open_store(made.state_url)) as store:
-        book = store.tenants()
+        book = store.statistics()
         assert [book.tell(MONTH, "first"), book.tell(MONTH, "second"), book.told(MONTH)] == ["first"] * 3
 
 

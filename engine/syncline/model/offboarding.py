@@ -99,12 +99,3 @@ class Tenants(Protocol):
 
     def delete(self, tenant: str, table: str, keep: Iterable[ObjectKey] = ()) -> int:
         """Deletes a tenant's rows of a table, but for those of `keep`; how many. Durable when it returns."""
-
-    def told(self, month: str) -> str | None:
-        """What was told of a month; None where nothing was yet."""
-
-    def tell(self, month: str, told: str) -> str:
-        """Keeps what is told of a month unless something was told of it before; what is to be told. Durable."""
-
-    def totals(self, start: str, end: str) -> list[tuple[str, str, str, float]]:
-        """Sums of counters over hours from `start` to before `end`: tenant, kind of object, counter, value."""

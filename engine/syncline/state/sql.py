@@ -30,6 +30,7 @@ from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
 from syncline.state.reader import SqlReader, run_columns
 from syncline.state.rows import is_key, key_columns, now, of_object, storable
+from syncline.state.statistics import SqlStatistics
 from syncline.state.store import (
     AppliedObject,
     ApprovalUse,
@@ -405,6 +406,9 @@ class SqlStore(SqlReader):
 
     def tenants(self) -> SqlTenants:
         return SqlTenants(self._database)
+
+    def statistics(self) -> SqlStatistics:
+        return SqlStatistics(self._database)
 
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._database)

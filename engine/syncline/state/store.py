@@ -23,6 +23,7 @@ from syncline.model.ledger import Ledger
 from syncline.model.offboarding import Tenants
 from syncline.model.outbox import Message, Outbox
 from syncline.model.run import Counts, RunState
+from syncline.model.statistics import ToldStatistics
 from syncline.model.suppression import Suppression, Suppressions
 
 
@@ -472,6 +473,9 @@ class StateStore(StateReader, Protocol):
 
     def tenants(self) -> Tenants:
         """What there is of tenants, and the journal of those that leave."""
+
+    def statistics(self) -> ToldStatistics:
+        """What was told of all tenants together."""
 
     def outbox(self) -> Outbox:
         """Messages of subscriptions, and how far each subscription is."""

@@ -103,7 +103,7 @@ def statistics(settings: Settings, month: str, today: dt.date) -> Statistics:
             help="Figures of part of a month would tell, by the next ones, what ran in between.",
         )
     with closing(open_store(settings.state_url)) as store:
-        book = store.tenants()
+        book = store.statistics()
         if (known := book.told(month)) is not None:
             return Statistics(**json.loads(known))
         former = settings.home / "statistics" / f"{month}.json"  # where it was kept before
