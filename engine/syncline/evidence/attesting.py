@@ -70,7 +70,7 @@ def attest_statement(
     key, fetcher = load_signer(settings), DirectoryFetcher(settings.audit)
     made = dsse.sign(attestation.PAYLOAD, attestation.encode(statement), key)
     with open_facilities(settings) as facilities:
-        event = facilities.recorder.event(action, outcome=outcome, key=ObjectKey("", "Tenant", tenant))
+        event = facilities.recorder.event(action, outcome=outcome, key=ObjectKey.of_tenant(tenant))
         event = replace(event, tenant=tenant, details={"statement": digest(made.payload), **details})
         noted = Attested(made, encode_event(event, sigstore.rekor_body(made, key.verifier)))
         facilities.recorder.append([noted.entry])

@@ -28,7 +28,7 @@ TURN: Final = "SYN846"
 
 def tenant_spec(desired: Desired, tenant: str) -> TenantSpec:
     """What is declared of a tenant."""
-    found = desired.objects.get(ObjectKey("", "Tenant", tenant))
+    found = desired.objects.get(ObjectKey.of_tenant(tenant))
     return found.spec if found is not None and isinstance(found.spec, TenantSpec) else TenantSpec()
 
 

@@ -58,7 +58,7 @@ class FlowDrift(ObjectDrift):
 
 def terms_of(desired: Desired, flow: Flow) -> Drift:
     """What is declared to be done about a flow's drift: by itself, else by its tenant."""
-    tenant = desired.objects.get(ObjectKey("", "Tenant", flow.key.tenant))
+    tenant = desired.objects.get(ObjectKey.of_tenant(flow.key.tenant))
     default = tenant.spec.drift if tenant is not None and isinstance(tenant.spec, TenantSpec) else Drift()
     return flow.spec.drift.over(default)
 

@@ -255,7 +255,7 @@ def _settled(facilities: Facilities, request: Erasure) -> Erasure:
             [
                 recorder.event(
                     Action.privacy_erase,
-                    key=ObjectKey("", "Tenant", request.tenant),
+                    key=ObjectKey.of_tenant(request.tenant),
                     request=request.id,
                     subject=request.subject,
                     certificate=digest,

@@ -29,7 +29,7 @@ def reveal(settings: Settings, tenant: str, values: Sequence[str], form: str) ->
             raise Invalid(
                 f"tenant {tenant!r} has no key", code="SYN811", help="Look at the name, and at SYNCLINE_HOME."
             )
-        recorder, key = facilities.recorder, ObjectKey("", "Tenant", tenant)
+        recorder, key = facilities.recorder, ObjectKey.of_tenant(tenant)
         recorder.record([recorder.event(Action.value_reveal, key=key, values=len(values), form=form)])
         secret = facilities.keys.tenant_hash_key(tenant)
         try:

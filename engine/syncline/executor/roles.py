@@ -118,7 +118,7 @@ def refuse(
     """Raises `Denied` (SYN865) unless a person has a right, once the log tells of it."""
     if person.may(roles, right):
         return
-    key = ObjectKey("", "Tenant", tenant)
+    key = ObjectKey.of_tenant(tenant)
     event = recorder.event(
         Action.access_deny, outcome=EventOutcome.denied, key=key, person=person.name, right=right.name
     )

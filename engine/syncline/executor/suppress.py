@@ -41,7 +41,7 @@ def suppress(facilities: Facilities, request: Erasure, places: Sequence[Place], 
     since = known.since if known is not None else rfc3339()
     sealed = keys.seal(tenant, data, aad(id_))
     book.put(Suppression(id_, tenant, subject.kind, request.subject, since, sealed))
-    recorder, key = facilities.recorder, ObjectKey("", "Tenant", tenant)
+    recorder, key = facilities.recorder, ObjectKey.of_tenant(tenant)
     recorder.record([recorder.event(Action.privacy_suppress, key=key, request=id_, subject=request.subject)])
 
 
@@ -55,7 +55,7 @@ def lift(facilities: Facilities, request: str, by: str, reason: str) -> Suppress
             code="SYN850",
             help="`syncline privacy suppressions` lists who is.",
         )
-    recorder, key = facilities.recorder, ObjectKey("", "Tenant", found.tenant)
+    recorder, key = facilities.recorder, ObjectKey.of_tenant(found.tenant)
     event = recorder.event(Action.privacy_lift, key=key, request=request, subject=found.subject, by=by, reason=reason)
     recorder.record([event])
     done = replace(found, sealed=None, lifted=rfc3339(), by=by, reason=reason)

@@ -97,7 +97,7 @@ def flow_of(desired: Desired, key: ObjectKey, known: _Sides | None = None) -> Fl
 def flows(desired: Desired) -> tuple[Flow, ...]:
     """Every flow whose references resolve, in the order of keys."""
     known: _Sides = {}
-    found = (flow_of(desired, key, known) for key in desired.objects if key.kind in {"Sync", "Import"})
+    found = (flow_of(desired, key, known) for key in desired.objects if key.is_flow)
     return tuple(flow for flow in found if flow is not None)
 
 

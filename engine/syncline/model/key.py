@@ -46,6 +46,16 @@ class ObjectKey:
         """The key without a version: what all versions of a connector have in common."""
         return ObjectKey(self.tenant, self.kind, self.base) if "@" in self.name else self
 
+    @property
+    def is_flow(self) -> bool:
+        """Whether it is a sync or an import: what runs, and writes records."""
+        return self.kind in {"Sync", "Import"}
+
+    @classmethod
+    def of_tenant(cls, name: str) -> ObjectKey:
+        """The key of a tenant's manifest, which is shared: it says whose the others are."""
+        return cls("", "Tenant", name)
+
     @classmethod
     def parse(cls, text: str) -> ObjectKey:
         """Reads `tenant/Kind/name` or `Kind/name`; ValueError for anything else."""

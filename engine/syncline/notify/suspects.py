@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
     from syncline.reconciler.needs import Needs
-
-_FLOWS: Final = frozenset({"Sync", "Import"})
 
 
 def suspects(failing: Mapping[ObjectKey, str], graph: Needs) -> dict[ObjectKey, tuple[ObjectKey, ...]]:
@@ -26,7 +24,7 @@ def suspects(failing: Mapping[ObjectKey, str], graph: Needs) -> dict[ObjectKey, 
     """
     groups: dict[tuple[ObjectKey, str], set[ObjectKey]] = defaultdict(set)
     for key, code in failing.items():
-        if key.kind in _FLOWS and code:
+        if key.is_flow and code:
             for needed in graph.get(key, ()):
                 if needed.kind == "Integration":
                     groups[needed, code].add(key)
@@ -35,7 +33,7 @@ def suspects(failing: Mapping[ObjectKey, str], graph: Needs) -> dict[ObjectKey, 
         return {}
     over: dict[ObjectKey, int] = defaultdict(int)
     for key, below in graph.items():
-        if key.kind in _FLOWS:
+        if key.is_flow:
             for one in set(below):
                 over[one] += 1
     found: dict[ObjectKey, tuple[ObjectKey, ...]] = {}

@@ -83,6 +83,6 @@ def _finish(change: Change, effects: tuple[Effect, ...]) -> Change:
         moved = Effect(EffectKind.history_moved, str(change.key), f"cursors and history of {change.previous} follow")
         effects = (moved, *effects)
     resets = any(e.kind is EffectKind.cursor_reset for e in effects)
-    starts_over = resets and change.action is Action.update and change.key.kind in ("Sync", "Import")
+    starts_over = resets and change.action is Action.update and change.key.is_flow
     action = Action.replace if starts_over else change.action
     return replace(change, action=action, effects=effects)

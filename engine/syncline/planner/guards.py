@@ -95,9 +95,9 @@ def _whole_tenants(deleted: set[ObjectKey], observed: Observed) -> Iterator[Diag
     """Tenants that are retired, and tenants that lose every flow. Retiring the only flow there was is no accident."""
     for tenant in sorted({key.owner for key in deleted} - {""}):
         own = [key for key in observed.objects if key.tenant == tenant]
-        flows = [key for key in own if key.kind in {"Sync", "Import"}]
+        flows = [key for key in own if key.is_flow]
         gone = sum(key in deleted for key in own)
-        if _tenant_key(tenant) in deleted:
+        if ObjectKey.of_tenant(tenant) in deleted:
             message = f"the plan retires the tenant {tenant}, with {gone} of its {len(own)} objects"
         elif gone == len(own):
             message = f"the plan retires all {gone} objects of the tenant {tenant}"
@@ -105,7 +105,7 @@ def _whole_tenants(deleted: set[ObjectKey], observed: Observed) -> Iterator[Diag
             message = f"the plan retires all {len(flows)} flows of the tenant {tenant}"
         else:
             continue
-        applied = observed.objects.get(_tenant_key(tenant))
+        applied = observed.objects.get(ObjectKey.of_tenant(tenant))
         yield Diagnostic(
             code="SYN624",
             message=message,
@@ -131,7 +131,7 @@ def _too_many(deleted: set[ObjectKey], bounds: dict[str, Share], observed: Obser
         gone = sum(key in deleted for key in own)
         if not bound.exceeded(gone, len(own)):
             continue
-        applied = observed.objects.get(_tenant_key(tenant))
+        applied = observed.objects.get(ObjectKey.of_tenant(tenant))
         yield Diagnostic(
             code="SYN780",
             message=f"the plan retires {gone} of {len(own)} objects of the tenant {tenant}, more than its maxDeletes "
@@ -161,10 +161,6 @@ def _superseded(key: ObjectKey, desired: Desired) -> bool:
 
 def _is_protected(applied: AppliedObject) -> bool:
     return bool(json.loads(applied.document).get("metadata", {}).get("protected"))
-
-
-def _tenant_key(tenant: str) -> ObjectKey:
-    return ObjectKey("", "Tenant", tenant)
 
 
 def _applied_at(applied: AppliedObject, message: str) -> tuple[Related, ...]:

@@ -24,7 +24,7 @@ def place_of(flow: Flow) -> tuple[ObjectKey, str]:
 
 def held(key: ObjectKey, declared: Desired | None) -> bool:
     """Whether a legal hold of the flow's tenant covers it, ended or not: what a plan says doesn't hang on the day."""
-    tenant = declared.objects.get(ObjectKey("", "Tenant", key.tenant)) if declared is not None else None
+    tenant = declared.objects.get(ObjectKey.of_tenant(key.tenant)) if declared is not None else None
     holds = tenant.spec.holds if tenant is not None and isinstance(tenant.spec, TenantSpec) else ()
     return any(hold.covers(f"{key.kind}/{key.name}", dt.date.min) for hold in holds)
 

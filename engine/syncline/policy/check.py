@@ -70,12 +70,12 @@ def concerning(results: tuple[PolicyResult, ...], flow: Flow) -> tuple[PolicyRes
 def objects_of(flow: Flow) -> set[ObjectKey]:
     """A flow and what it stands on: its tenant, its mapping, and what it reads and writes with."""
     ends = (key for side in (flow.source, flow.target) for key in _objects_of(side))
-    return {flow.key, flow.mapping.key, ObjectKey("", "Tenant", flow.key.tenant), *ends}
+    return {flow.key, flow.mapping.key, ObjectKey.of_tenant(flow.key.tenant), *ends}
 
 
 def concerning_side(results: tuple[PolicyResult, ...], side: Side, tenant: str) -> tuple[PolicyResult, ...]:
     """The decisions that bear on an integration that a tenant uses by itself, without a flow."""
-    return _concerning(results, {str(key) for key in (ObjectKey("", "Tenant", tenant), *_objects_of(side))}, tenant)
+    return _concerning(results, {str(key) for key in (ObjectKey.of_tenant(tenant), *_objects_of(side))}, tenant)
 
 
 def _objects_of(side: Side) -> set[ObjectKey]:

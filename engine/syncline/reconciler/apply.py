@@ -164,7 +164,7 @@ def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[dict[ObjectKey, Wai
             case PutObject():
                 pass
     with ExitStack() as held:
-        for key in sorted(k for k in touched if k.kind in {"Sync", "Import"}):
+        for key in sorted(k for k in touched if k.is_flow):
             try:
                 held.enter_context(store.lease(f"run/{key}"))
             except Waiting as waiting:

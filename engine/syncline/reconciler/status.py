@@ -355,7 +355,7 @@ def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status])
 
 def _as_left(key: ObjectKey) -> str:
     """What is told when nothing differs any more."""
-    return "its destination is as its runs left it" if key.kind in {"Sync", "Import"} else "all is as it was left"
+    return "its destination is as its runs left it" if key.is_flow else "all is as it was left"
 
 
 def _drifted(before: Status, after: Status) -> Iterator[Occurrence]:

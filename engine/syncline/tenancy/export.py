@@ -21,9 +21,9 @@ from syncline.audit.log_signer import load_signer
 from syncline.executor.rejects import rejects_of
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, rfc3339
+from syncline.model.key import ObjectKey
 from syncline.tenancy.archive import Archive, digest_of, writing
 from syncline.tenancy.former import versions
-from syncline.tenancy.tenant import tenant_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,4 +121,4 @@ def is_about(entry: bytes, tenant: str) -> bool:
         return True
     about = str(event["unmapped"].get("object") or "")
     own = event["metadata"].get("tenant_uid") == tenant or about.startswith(f"{tenant}/")
-    return own or about == str(tenant_key(tenant))
+    return own or about == str(ObjectKey.of_tenant(tenant))

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from syncline.state.store import StateReader
 
 _YAML: Final = (":(glob)**/*.yaml", ":(glob)**/*.yml")
-#: Kinds of flows.
-_FLOWS: Final = frozenset({"Sync", "Import"})
 #: Applied commits that are looked through for the tenant.
 _LOOKED_AT: Final = 200
 #: Applies that are known at most.
@@ -85,7 +83,7 @@ def former(
             )
         tried = [named]
     found: Former | None = None
-    missing = {key for key in known if key.kind in _FLOWS}
+    missing = {key for key in known if key.is_flow}
     for commit in dict.fromkeys((*tried, *then)):
         if (at := _applied_at(settings, commit, tenant)) is None:
             continue

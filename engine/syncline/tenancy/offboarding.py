@@ -23,6 +23,7 @@ from syncline.executor.start import new_run_id
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, EventOutcome, rfc3339
+from syncline.model.key import ObjectKey
 from syncline.model.offboarding import LeavingStep, Offboarding
 from syncline.state.tenants import TABLES
 from syncline.tenancy import destinations
@@ -32,11 +33,9 @@ from syncline.tenancy.destinations import held_flows
 from syncline.tenancy.export import export
 from syncline.tenancy.former import Former, declared_since, former
 from syncline.tenancy.proof import prove
-from syncline.tenancy.tenant import tenant_key
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
-    from syncline.model.key import ObjectKey
     from syncline.settings import Settings
 
 Told = Callable[[LeavingStep], None]
@@ -222,7 +221,7 @@ class _Leaving:
         event = recorder.event(
             Action.tenant_export if step.what == "export" else Action.tenant_delete,
             outcome={"failed": EventOutcome.failure, "held": EventOutcome.denied}.get(step.state, EventOutcome.success),
-            key=tenant_key(self.tenant),
+            key=ObjectKey.of_tenant(self.tenant),
             request=self.now.id,
             what=step.what,
             subject=step.subject,
@@ -326,10 +325,8 @@ def _refuse_declared(settings: Settings, tenant: str) -> None:
 
 def _refuse_applied(facilities: Facilities, tenant: str) -> None:
     store = facilities.store
-    mine = [one.key for one in store.objects(tenant)] + [tenant_key(tenant)] * (
-        store.object(tenant_key(tenant)) is not None
-    )
-    if mine:
+    there = (*store.objects(tenant), store.object(ObjectKey.of_tenant(tenant)))
+    if mine := [one.key for one in there if one is not None]:
         raise Invalid(
             f"tenant {tenant!r} is still applied: {mine[0]}",
             code="SYN861",

@@ -8,8 +8,8 @@ from syncline.audit import attestation
 from syncline.evidence.attesting import attest_statement
 from syncline.executor.facilities import open_facilities
 from syncline.model.event import Action, EventOutcome, rfc3339
+from syncline.model.key import ObjectKey
 from syncline.tenancy.certificate import DELETED, certificate_path
-from syncline.tenancy.tenant import tenant_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,7 +48,7 @@ def prove(settings: Settings, done: Offboarding, held: Mapping[str, str]) -> byt
     outcome = "held" if held else "incomplete" if given_up or left or keys or certificate else "deleted"
     statement = {
         "_type": attestation.STATEMENT,
-        "subject": [{"name": str(tenant_key(done.tenant)), "digest": {"sha256": done.archive}}],
+        "subject": [{"name": str(ObjectKey.of_tenant(done.tenant)), "digest": {"sha256": done.archive}}],
         "predicateType": DELETED,
         "predicate": {
             "tenant": done.tenant,

@@ -29,7 +29,7 @@ class Declared:
     @property
     def key(self) -> ObjectKey:
         """Its manifest's key."""
-        return tenant_key(self.name)
+        return ObjectKey.of_tenant(self.name)
 
     @property
     def digest(self) -> str:
@@ -38,14 +38,9 @@ class Declared:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def tenant_key(name: str) -> ObjectKey:
-    """The key of a tenant's manifest, which is shared: it says whose the others are."""
-    return ObjectKey("", "Tenant", name)
-
-
 def declared_tenant(desired: Desired, name: str) -> Declared:
     """A tenant among what is declared; `Invalid` (SYN860) with the nearest name where there is none."""
-    key = tenant_key(name)
+    key = ObjectKey.of_tenant(name)
     found = desired.objects.get(key)
     if found is None or not isinstance(found.spec, TenantSpec):
         names = [known.name for known in desired.objects if known.kind == "Tenant"]
