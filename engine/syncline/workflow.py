@@ -8,7 +8,7 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -40,10 +40,8 @@ if TYPE_CHECKING:
     from syncline.executor.signer_rotation import SignerRotated
     from syncline.executor.undo import UndoPlan
     from syncline.executor.work import RunResult
-    from syncline.manifests.commits import Made
     from syncline.manifests.repository import Revision
     from syncline.model.condition import Status
-    from syncline.model.drift import ObjectDrift
     from syncline.model.event import Event
     from syncline.model.forecast import Forecast
     from syncline.model.key import ObjectKey
@@ -475,84 +473,6 @@ def snapshot_key(settings: Settings) -> str:
 
     with open_facilities(settings) as facilities:
         return str(signer_for(facilities, PURPOSE).verifier)
-
-
-def drift(
-    settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0, heal: bool = False
-) -> tuple[ObjectDrift, ...]:
-    """
-    What is really there of applied objects (destinations of flows, webhooks, schedules, credentials, data keys),
-    against what was left there; conditions follow.
-
-    `rows`: so many records of each source are read besides, and compared with the rows one by one. `heal`: what can be
-    brought back is, by registering, by going on from now, or by runs that read everything again; then it is looked at
-    once more.
-    """
-    keys = sorted(keys)
-    for tenant in sorted({key.owner for key in keys}):
-        for right in ("see", *(["read"] if rows else ()), *(["run"] if heal else ())):
-            demand(settings, tenant, right)
-    from syncline.executor.drift import FlowDrift
-    from syncline.executor.row_drift import with_rows
-    from syncline.reconciler.look import look
-
-    with engine(settings) as running:
-        store = running.facilities.store
-        found: list[ObjectDrift] = []
-        for key in keys:
-            one = look(running, store, key, heal=heal or None)
-            if heal and isinstance(one, FlowDrift) and one.healable:
-                _heal(running, key)
-                one = look(running, store, key)
-            found.append(with_rows(running, one, rows) if rows and isinstance(one, FlowDrift) else one)
-        return tuple(found)
-
-
-def _heal(running: Engine, key: ObjectKey) -> None:
-    from syncline.executor.progress import Silent
-    from syncline.executor.work import Work
-
-    running.run(Work(key, trigger="drift", full_refresh=True), Silent())
-
-
-def drifting(settings: Settings) -> tuple[ObjectKey, ...]:
-    """What is applied and can be looked at: flows, and what else `syncline drift` compares."""
-    from syncline.executor.applied import read_applied
-    from syncline.executor.roles import hidden
-    from syncline.reconciler.look import looked_at
-    from syncline.state.open import open_reader
-
-    unseen = hidden(settings)
-    with closing(open_reader(settings.state_url)) as reader:
-        applied = read_applied(reader)
-        found = sorted([*applied.flows, *looked_at(applied, reader)])
-    return tuple(key for key in found if key.owner not in unseen)
-
-
-def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Made, ObjectKey, tuple[str, ...]]:
-    """
-    Makes a commit that declares a flow's destination as somebody left it: the commit, the mapping that it changes, and
-    the columns that it gives up. `Invalid` (SYN752) where that isn't all that differs.
-    """
-    from syncline.executor.applied import read_applied
-    from syncline.manifests.adoption import adopt as commit
-    from syncline.state.open import open_reader
-
-    columns = dropped_columns(found)
-    if found.unknown or not columns or len(columns) < len(found.acted):
-        others = [finding.place for finding in found.acted if finding.place.removeprefix("column ") not in columns]
-        what = found.unknown or (f"{', '.join(others)} can't be adopted" if others else "nothing was dropped there")
-        raise Invalid(f"{found.key}: {what}", code="SYN752", help="Only dropped columns can be adopted.")
-    with closing(open_reader(settings.state_url)) as reader:
-        mapping = read_applied(reader).flow(found.key).flow.mapping.key
-    made = commit(settings.root, mapping, columns, branch or f"adopt-{found.key.name}")
-    return made, mapping, columns
-
-
-def dropped_columns(found: ObjectDrift) -> tuple[str, ...]:
-    """Columns that somebody dropped."""
-    gone = [finding.place.split(" ", 1) for finding in found.acted if finding.lost]
-    return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")
 
 
 def prove_record(settings: Settings, record: RunRecord, row: Mapping[str, object]) -> bytes:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete
 
-from syncline import inspection, privacy, workflow
+from syncline import drift, inspection, privacy, workflow
 from syncline.cli.main import cli
 from syncline.evidence.collect import Span
 from syncline.executor.progress import Silent
@@ -55,9 +55,9 @@ VERBS: dict[str, tuple[Right, Callable[..., object]]] = {
     "workflow.retry": (Right.run, lambda who, run: workflow.retry(who, run, progress=QUIET)),
     "workflow.plan_undo": (Right.run, workflow.plan_undo),
     "workflow.undo": (Right.run, lambda who, run: workflow.undo(who, run, progress=QUIET)),
-    "workflow.drift": (Right.see, lambda who, _: workflow.drift(who, [house.FLOW])),
-    "workflow.drift, heal": (Right.run, lambda who, _: workflow.drift(who, [house.FLOW], heal=True)),
-    "workflow.drift, rows": (Right.read, lambda who, _: workflow.drift(who, [house.FLOW], rows=3)),
+    "drift.look": (Right.see, lambda who, _: drift.look(who, [house.FLOW])),
+    "drift.look, heal": (Right.run, lambda who, _: drift.look(who, [house.FLOW], heal=True)),
+    "drift.look, rows": (Right.read, lambda who, _: drift.look(who, [house.FLOW], rows=3)),
     "workflow.plan, data": (Right.read, lambda who, _: workflow.plan(who, data=3)),
     "workflow.preview": (Right.read, lambda who, _: workflow.preview(who, house.FLOW, limit=1)),
     "workflow.rehearse": (Right.read, lambda who, _: workflow.rehearse(who, house.FLOW, progress=QUIET)),
@@ -108,7 +108,6 @@ ASK_NOBODY = {
     **dict.fromkeys(("snapshot_key", "certificate_key", "verify"), "of public keys and what they signed"),
     **dict.fromkeys(("resume_audit", "rotate_audit_key", "audit_exported"), "of the log, which is all tenants'"),
     **dict.fromkeys(("prove_record", "attest", "reject_rules"), "of a run that was found before, which asks"),
-    "dropped_columns": "of what a look found",
 }
 
 
@@ -119,8 +118,8 @@ def public(module: ModuleType) -> set[str]:
 
 
 def test_no_verb_is_forgotten():
-    """Each public function of workflow, privacy and inspection is tried below, or says here why it asks nobody."""
-    modules = [workflow, privacy, inspection]
+    """Each public function of workflow, privacy, inspection and drift is tried below, or says here why it asks nobody."""
+    modules = [workflow, privacy, inspection, drift]
     there = {f"{module.__name__.removeprefix('syncline.')}.{name}" for module in modules for name in public(module)}
     tried_here = {name.partition(",")[0] for name in VERBS}
     assert {name for name in there if name.partition(".")[2] not in ASK_NOBODY} == {n for n in tried_here if "." in n}
@@ -146,7 +145,7 @@ def test_who_may_not_changes_and_reads_nothing(tmp_path):
         database.execute("drop table customers")
     before = len(Look(settings.state_url).runs(house.FLOW))
     with pytest.raises(Denied):
-        workflow.drift(as_(settings, "vera"), [house.FLOW], heal=True)
+        drift.look(as_(settings, "vera"), [house.FLOW], heal=True)
     assert len(Look(settings.state_url).runs(house.FLOW)) == before
     tenant = ObjectKey("", "Tenant", "acme")
     assert privacy.kept_for_a_time(as_(settings, "ann"), "") == (tenant,)

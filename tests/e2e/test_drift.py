@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncline import workflow
+from syncline import drift, workflow
 from syncline.executor.progress import Silent
 from tests.e2e.house import FLOW, Scenario, audit_events, audit_ok, build, customers, rows
 
@@ -31,7 +31,7 @@ def load(root, scenario):
 
 
 def found(settings):
-    (flow,) = workflow.drift(settings, [FLOW])
+    (flow,) = drift.look(settings, [FLOW])
     return flow
 
 
@@ -108,12 +108,12 @@ def test_parts_that_are_gone(tmp_path):
 def test_a_running_flow_is_left_alone(loaded):
     """While a run holds the lease, a change halfway through would look like drift: it isn't looked at."""
     with workflow.engine(loaded) as engine, engine.facilities.store.lease(f"run/{FLOW}", ""):
-        (flow,) = workflow.drift(loaded, [FLOW])
+        (flow,) = drift.look(loaded, [FLOW])
     assert flow.unknown == "a run is under way"
 
 
 def compared(settings, rows=1_000):
-    (flow,) = workflow.drift(settings, [FLOW], rows=rows)
+    (flow,) = drift.look(settings, [FLOW], rows=rows)
     return flow
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from syncline import workflow
+from syncline import drift, workflow
 from syncline.daemon.starts import Starter
 from syncline.executor.progress import Silent
 from syncline.model.key import ObjectKey
@@ -30,7 +30,7 @@ NOW = dt.datetime(2026, 11, 26, 12, 30, tzinfo=dt.UTC)
 
 
 def found(settings, key, *, heal=False):
-    (one,) = workflow.drift(settings, [key], heal=heal)
+    (one,) = drift.look(settings, [key], heal=heal)
     return one
 
 

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from syncline import workflow
+from syncline import drift, workflow
 from syncline.model.condition import ConditionType, Truth
 from syncline.model.key import ObjectKey
 from tests.e2e.daemon import Remote, serving, until
@@ -42,7 +42,7 @@ def with_secret(settings, secret):
 
 
 def found(settings, *, heal=False):
-    (one,) = workflow.drift(settings, [FORGE], heal=heal)
+    (one,) = drift.look(settings, [FORGE], heal=heal)
     return one
 
 
@@ -175,12 +175,12 @@ def test_what_somebody_else_registered_is_left_alone(host, tmp_path):
     settings = applied(tmp_path, texts)
     found(settings, heal=True)
     two = ObjectKey("acme", "Integration", "forge2")
-    (one,) = workflow.drift(settings, [two], heal=True)
+    (one,) = drift.look(settings, [two], heal=True)
     assert one.findings[0].message == "webhook 1, of somebody else, has its URL: delete it there, or use another"
     assert len(host.changes()) == 1
     (settings.root / "two.yaml").write_text(texts["two.yaml"].split("  webhooks:")[0])
     workflow.apply(settings, allow_deletes=True)
-    workflow.drift(settings, [two], heal=True)
+    drift.look(settings, [two], heal=True)
     assert list(host.hooks) == [1]
 
 
@@ -208,10 +208,10 @@ def test_what_is_not_declared_any_more_is_deleted(host, tmp_path):
     assert [hook["config"]["url"] for hook in host.hooks.values()] == [URL]
 
     settings = applied(tmp_path, manifests(host, "{}"))
-    assert FORGE in workflow.drifting(settings)
+    assert FORGE in drift.drifting(settings)
     host.hooks.clear()
     assert not found(settings, heal=True).findings
-    assert FORGE not in workflow.drifting(settings)
+    assert FORGE not in drift.drifting(settings)
 
 
 def test_a_refusal_says_why_and_shows_no_secret(host, tmp_path):

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from syncline import workflow
+from syncline import drift, workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, Stalled
@@ -249,6 +249,6 @@ def test_rows_that_were_undone_are_no_drift(tmp_path):
     """That the rows of an import are gone after it was undone is nobody's doing who shouldn't."""
     settings = house(tmp_path)
     undo(settings, run(settings).record.id)
-    (found,) = workflow.drift(settings, [SCENARIO.key])
+    (found,) = drift.look(settings, [SCENARIO.key])
     assert not found.drifted
     assert not found.unknown

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from syncline import workflow
+from syncline import drift, workflow
 from syncline.executor.progress import Silent
 from syncline.manifests.adoption import without
 from syncline.model.errors import Invalid
@@ -71,7 +71,7 @@ def test_a_dropped_column_is_declared_away(loaded, shell):
     assert "# how to reach them" in (root / "mapping.yaml").read_text()
     workflow.apply(loaded)
     workflow.run(loaded, FLOW, progress=Silent(), full_refresh=True)
-    (flow,) = workflow.drift(loaded, [FLOW])
+    (flow,) = drift.look(loaded, [FLOW])
     assert not flow.findings
 
 

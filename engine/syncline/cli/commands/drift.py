@@ -62,17 +62,17 @@ def drift(  # noqa: PLR0913 - one for each option
 
     Changes of manifests that aren't applied yet are for `syncline plan`.
     """
-    from syncline import workflow
+    from syncline import drift as page
     from syncline.cli.names import find_object
     from syncline.cli.output.drift import drift_data, render_drift
 
     if adopt and name is None:
         raise click.UsageError("--adopt needs the name of a sync or an import.")
     settings = app.settings()
-    keys = [key for key in workflow.drifting(settings) if tenant in {"", key.owner}]
+    keys = [key for key in page.drifting(settings) if tenant in {"", key.owner}]
     if name is not None:
         keys = [find_object(name, keys, tenant=tenant)]
-    found = workflow.drift(settings, keys, rows=rows or 0, heal=heal) if keys else ()
+    found = page.look(settings, keys, rows=rows or 0, heal=heal) if keys else ()
     if name is None:  # of tenants' keys there is nothing to say where they are as they should be
         found = tuple(one for one in found if one.key.kind != "Tenant" or one.findings)
     if adopt:
@@ -87,10 +87,10 @@ def drift(  # noqa: PLR0913 - one for each option
 
 
 def _adopt(app: App, found: tuple[ObjectDrift, ...], branch: str) -> Exit:
-    from syncline import workflow
+    from syncline import drift as page
     from syncline.cli.output.text import visible
 
-    made, mapping, columns = workflow.adopt(app.settings(), found[0], branch)
+    made, mapping, columns = page.adopt(app.settings(), found[0], branch)
     names = visible(", ".join(columns))
     app.say(f"Made commit {made.commit[:12]} on branch {visible(made.branch)}: {mapping} without {names}.")
     app.note(f"\nNext: git push origin {visible(made.branch)}, and look at the plan of the pull request.")
