@@ -28,8 +28,7 @@ from syncline.state.open import open_store
 from syncline.tenancy.admitting import demand_offboarding
 from syncline.tenancy.certificate import certificate_path
 from syncline.tenancy.certification import certify
-from tests.e2e import house
-from tests.e2e import test_tenant_offboarding as offboarding
+from tests.e2e import house, leaving
 from tests.e2e.test_access import PEOPLE, ROLES, as_, tried
 from tests.e2e.test_quotas import lived_in
 from tests.look import Look
@@ -169,9 +168,9 @@ def test_a_secret_is_its_tenants_also_unnamed(tmp_path):
 def test_a_retired_tenant_is_still_whose_it_was(tmp_path):
     """Who had no role in it sees and reads nothing of what is left, and only its admin takes it out, also by Git."""
     roles = ROLES.replace("[ann]", "[ann, tests]")
-    settings = offboarding.lived_in(tmp_path / "repo", tenant=house.TENANT.replace("spec: {", f"spec: {{{roles}, "))
+    settings = leaving.lived_in(tmp_path / "repo", tenant=house.TENANT.replace("spec: {", f"spec: {{{roles}, "))
     run = Look(settings.state_url).runs(house.FLOW)[0].id
-    offboarding.retired(settings)
+    leaving.retired(settings)
     mallory = as_(settings, "mallory")
     assert not tried(settings, "vera", lambda who: list(workflow.rejects(who, run)))
     assert list(workflow.rejects(as_(settings, "emma"), run))

@@ -20,80 +20,16 @@ from syncline.cli.main import cli
 from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
-from syncline.secrets.ring import KeyRing
 from syncline.state import tables
-from syncline.state.open import open_store
 from syncline.state.tenants import OF_NOBODY, TABLES
 from syncline.tenancy.certificate import proof_path
-from syncline.tenancy.offboarding import Wanted, expect, offboard
+from syncline.tenancy.offboarding import expect, offboard
 from tests.e2e import house
+from tests.e2e.leaving import commit, left, lived_in, retired, statement, wanted
 from tests.e2e.test_tenant_onboarding import verified
 from tests.look import Look
 
 CANARY = "Name 7, 1"
-OTHER = {"acme": "globex", "root: data": "root: other", "path: warehouse.db": "path: other.db"}
-
-
-def git(root, *words):
-    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com", "-c", "commit.gpgsign=false"]
-    subprocess.run(["git", "-C", str(root), *identity, *words], check=True, capture_output=True)
-
-
-def commit(root, message):
-    git(root, "add", "-A")
-    git(root, "commit", "-qm", message)
-
-
-def lived_in(root, scenario=None, tenant=house.TENANT, flow=""):
-    """Two tenants in a Git repository whose flows have run; what is said of the flows of the first, besides."""
-    root.mkdir(parents=True, exist_ok=True)
-    scenario = scenario or house.Scenario("upsert")
-    texts = scenario.texts | {"tenant.yaml": tenant}
-    if flow:
-        texts["sync.yaml"] = texts["sync.yaml"].replace("read: full", f"read: full, {flow}")
-    other = "---\n".join(house.Scenario("upsert").texts.values())
-    for before, after in OTHER.items():
-        other = other.replace(before, after)
-    settings = house.build(root, texts | {"other.yaml": other})
-    (root / ".gitignore").write_text(".syncline/\n*.db\ndata/\nother/\nlake/\n")
-    git(root, "init", "-q")
-    house.customers(root, 20)
-    (root / "other").mkdir()
-    shutil.copy(root / "data" / "customers.csv", root / "other")
-    commit(root, "Two tenants")
-    workflow.apply(settings)
-    for applied in workflow.objects(settings):
-        if applied.key.kind == "Sync":
-            workflow.run(settings, applied.key, progress=Silent())
-    return settings
-
-
-def retired(settings):
-    """The first tenant's manifests are gone by a commit, which is applied."""
-    for name in ("tenant", "source", "mapping", "warehouse", "sync"):
-        (settings.root / f"{name}.yaml").unlink()
-    commit(settings.root, "acme leaves")
-    workflow.apply(settings, allow_deletes=True)
-    return settings
-
-
-def left(settings):
-    """Rows of the tenant in the state, and whether its key is there."""
-    store = open_store(settings.state_url)
-    try:
-        return store.tenants().counts("acme"), KeyRing.open(settings.keys).exists("acme")
-    finally:
-        store.close()
-
-
-def wanted(settings, **how):
-    return Wanted(settings.root.parent / "acme.zip", **how)
-
-
-def statement(bundle):
-    import base64
-
-    return json.loads(base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
 
 
 def everything(settings):
@@ -263,6 +199,7 @@ from syncline.tenancy import offboarding, export, destinations, proof
 from syncline.secrets.ring import KeyRing
 from syncline.state.tenants import SqlTenants
 from tests.e2e import house
+from tests.e2e.leaving import commit, git, left, lived_in, retired, statement, wanted
 root, at = Path(sys.argv[1]), int(sys.argv[2])
 calls = 0
 def counted(owner, name):

@@ -19,7 +19,7 @@ from syncline.state.open import open_store
 from syncline.tenancy.former import versions
 from syncline.tenancy.offboarding import Wanted, expect, offboard
 from tests.e2e import house
-from tests.e2e.test_tenant_offboarding import commit, git, left, lived_in, retired, statement, wanted
+from tests.e2e.leaving import commit, git, left, lived_in, retired, statement, wanted
 
 NAMES = ("tenant", "source", "mapping", "warehouse", "sync")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from syncline import workflow
 from syncline.tenancy.offboarding import offboard
 from tests.e2e.house import build
+from tests.e2e.leaving import commit, git, left, statement, wanted
 from tests.e2e.test_remote_webhooks import CANARY, PUSH, found, host, with_secret
-from tests.e2e.test_tenant_offboarding import commit, git, left, statement, wanted
 from tests.hook_server import manifests
 
 __all__ = ["host"]
