@@ -106,10 +106,11 @@ def demand(settings: Settings, tenant: str, right: Right) -> None:
 
 def demand_by(settings: Settings, tenant: str, roles: Mapping[Role, tuple[str, ...]], right: Right) -> None:
     """As `demand`, by roles that are given."""
-    if Person.here(settings).may(roles, right):
+    person = Person.here(settings)
+    if person.may(roles, right):
         return
     with open_facilities(settings) as facilities:
-        refuse(facilities.recorder, Person.here(settings), tenant, roles, right)
+        refuse(facilities.recorder, person, tenant, roles, right)
 
 
 def refuse(

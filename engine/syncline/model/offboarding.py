@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol
 
 from syncline.model.key import ObjectKey
@@ -19,8 +19,8 @@ SETTLED: Final[frozenset[StepState]] = frozenset({"done", "left"})
 class LeavingStep:
     """
     A step: `export`, `files`, `state`, `key`, or `destination` with the flow (`acme/Sync/orders`) as its `subject`;
-    of `state` the subject is a table, of `webhook` an integration with webhooks. `superseded` ends
-    one that was not gone on with, since the tenant came back.
+    of `state` the subject is a table, of `webhook` an integration with webhooks. `superseded` ends an offboarding that
+    was not gone on with, since the tenant came back.
 
     `count` is how many of what it is about were taken away, the most that was ever found; `message` says why in all
     states but `done`, and then what, where that isn't clear.
@@ -66,10 +66,7 @@ class Offboarding:
             "begun": self.begun,
             "finished": self.finished,
             "archive": self.archive,
-            "steps": [
-                {"what": s.what, "subject": s.subject, "state": s.state, "count": s.count, "message": s.message}
-                for s in self.steps
-            ],
+            "steps": [asdict(step) for step in self.steps],
         }
 
 

@@ -125,11 +125,12 @@ class SqlTenants:
             row = connection.execute(newest.limit(1)).first()
             if row is None:
                 return None
-            query = select(steps).where(steps.c.request == row.id).order_by(steps.c.what, steps.c.subject)
-            taken = tuple(
-                LeavingStep(s.what, s.subject, s.state, s._mapping["count"], s.message)  # noqa: SLF001 - its documented name
-                for s in connection.execute(query)
+            query = (
+                select(steps.c.what, steps.c.subject, steps.c.state, steps.c.count, steps.c.message)
+                .where(steps.c.request == row.id)
+                .order_by(steps.c.what, steps.c.subject)
             )
+            taken = tuple(LeavingStep(*step) for step in connection.execute(query))
         return Offboarding(row.id, row.tenant, row.revision, row.begun, row.finished, row.archive, taken)
 
     def put(self, offboarding: Offboarding) -> None:
