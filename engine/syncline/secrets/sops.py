@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from syncline.model.secret import Secret
+from syncline.secrets import age
 from syncline.secrets.parts import SecretTree
 from syncline.secrets.sops_tree import Leaf, SopsError, Tree, read
 
@@ -153,11 +154,11 @@ def _data_key(metadata: dict[str, Tree], identities: Sequence[Secret]) -> bytes:
         raise SopsError("one of the age identities given is not an X25519 identity (AGE-SECRET-KEY-1…)") from None
     for _, armored in stanzas:
         try:
-            key = pyrage.decrypt(armored.encode(), keys) if keys else b""
-        except (pyrage.DecryptError, ValueError):
+            key = age.decrypt(armored.encode(), keys) if keys else b""
+        except ValueError:
             continue
         if len(key) == 32:
-            return bytes(key)
+            return key
     raise SopsError(
         f"none of the {len(keys)} age identities given is for it; it is for {', '.join(n for n, _ in stanzas)}"
     )

@@ -79,6 +79,7 @@ def test_names_are_read_without_a_key(generated: Path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("../../example.yaml", "encrypted with pgp, and only age is supported"),
         ("comments.enc.yaml", "encrypted with pgp, and only age is supported"),
         ("comments_unencrypted_comments.yaml", "encrypted with pgp"),
         ("format.enc.yaml", "encrypted with pgp"),

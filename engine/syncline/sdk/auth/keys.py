@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def jwk(secret: Secret, what: str = "private key") -> Any:
-    """A key for signing, from PEM or from a JWK. Raises `Stalled` for what is neither.
+    """A key for signing, from PEM or from a JWK. Raises `Stalled` for what is neither, or is a key for encryption.
 
     Example: `jwk(credentials.secrets["key"]).key_type` is `RSA`, `EC`, `OKP` or `oct`.
     """
@@ -23,7 +23,7 @@ def jwk(secret: Secret, what: str = "private key") -> Any:
         if text.startswith("{"):
             import json
 
-            return import_key(json.loads(text))
+            return _for_signing(import_key(json.loads(text)))
         for kind in (RSAKey, ECKey, OKPKey):
             try:
                 return kind.import_key(text)
@@ -37,6 +37,17 @@ def jwk(secret: Secret, what: str = "private key") -> Any:
         code="SYN401",
         help="Give an unencrypted private key, from `-----BEGIN` to `-----END`.",
     )
+
+
+def _for_signing(key: Any) -> Any:
+    """The key, if its `use` (RFC 7517, section 4.2) doesn't keep it for encryption."""
+    if key.get("use", "sig") != "sig":
+        raise Stalled(
+            f"the key is for another use than signing: its use is {key.get('use')!r}",
+            code="SYN401",
+            help="Give a key whose `use` is `sig`, or that has none.",
+        )
+    return key
 
 
 def private_key(secret: Secret, kind: str = "") -> Any:
