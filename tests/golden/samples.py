@@ -15,6 +15,7 @@ from syncline.model.change import Action, Change, Effect, EffectKind, FieldChang
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 from syncline.model.forecast import Forecast, Reason
 from syncline.model.key import ObjectKey
+from syncline.model.latency import Latency, Quantiles
 from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.model.run import Counts, Receipt, Reject, RunState
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
@@ -211,6 +212,13 @@ RECEIPT = Receipt(
     notes=("the source has a column that nothing reads: fax",),
     files={"customers.csv": "5b" * 32},
     rows=1_203_456,
+    latency=Latency(
+        batches=5,
+        whole=Quantiles(1.82, 2.4, 2.41),
+        read=Quantiles(0.06, 0.09, 0.09),
+        map=Quantiles(0.41, 0.62, 0.63),
+        write=Quantiles(1.1, 1.5, 1.52),
+    ),
 )
 CLEAN = Receipt(
     run="01K8Z5T7Q3",
@@ -289,6 +297,7 @@ UNDONE = replace(
     resumed=0,
     files={},
     rows=None,
+    latency=None,
     notes=(
         f"what run {RECEIPT.run} wrote was taken back",
         "left as they are, since they were written to later: 12 rows",

@@ -19,6 +19,7 @@ from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event
+from syncline.model.latency import Latencies
 from syncline.sdk.destination import (
     Deleting,
     Foreseeing,
@@ -65,6 +66,7 @@ class Committer:
     mark: str = ""
     sweeps: bool = False
     last: Checkpoint | None = None
+    latencies: Latencies = field(default_factory=Latencies)
     _ended: str | None = None
     _events: list[Event] = field(default_factory=list)
     _copied: float = field(init=False)
@@ -74,6 +76,14 @@ class Committer:
 
     def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         """One batch; durable when it returns. The last one ends the run in the same transaction, where it may."""
+        _sent(prepared)
+        after = self._commit(prepared, before, last=last)
+        if prepared.timing is not None:
+            self.latencies.add(prepared.timing, time.perf_counter())
+        self.tell(after, rejected=after.counts.rejected - before.counts.rejected)
+        return after
+
+    def _commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         if offers(self.writer, Sending):
             return self._send(self.writer, prepared, before)
         after = before.advance(
@@ -97,12 +107,12 @@ class Committer:
         self.last = after
         if after.done:
             self._ended = text
-        self.tell(after, rejected=len(prepared.rejects))
         return after
 
     def foresee(self, prepared: Prepared) -> None:
         """Lets the writer begin with a batch before its turn, where it can."""
         if prepared.rendered is not None and prepared.gone is None and offers(self.writer, Foreseeing):
+            _sent(prepared)
             self.writer.foresee(prepared.rendered)
 
     def _send(self, writer: Sending, prepared: Prepared, before: Checkpoint) -> Checkpoint:
@@ -131,7 +141,6 @@ class Committer:
         keep_rejects(self.facilities, self.key, after, prepared)
         writer.commit(after.dumps())
         self.last = after
-        self.tell(after, rejected=len(prepared.rejects))
         return after
 
     def _without(self, prepared: Prepared, late: tuple[Reject, ...], sent: Sent) -> Prepared:
@@ -244,6 +253,12 @@ class Committer:
         """Commit events that are not in the log yet; the caller appends them."""
         events, self._events = self._events, []
         return events
+
+
+def _sent(prepared: Prepared) -> None:
+    """Notes that the destination is given it, unless it was before."""
+    if prepared.timing is not None and prepared.timing.sent is None:
+        prepared.timing.sent = time.perf_counter()
 
 
 def _sweeping(writer: Writer, key: ObjectKey) -> Sweeping:

@@ -66,6 +66,7 @@ def finish(
         ),
         files=files,
         rows=rows,
+        latency=committer.latencies.told(),
     )
     store, recorder = run.facilities.store, run.facilities.recorder
     finish = recorder.event(

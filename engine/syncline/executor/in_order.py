@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
@@ -16,14 +17,16 @@ from syncline.model.errors import SynclineError
 if TYPE_CHECKING:
     from syncline.executor.pipeline import ReadAhead
     from syncline.executor.prepare import Prepared, Preparer
+    from syncline.model.latency import Timing
     from syncline.sdk.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What is to be known of a batch when its turn comes: whether it `settle`s."""
+    """What is to be known of a batch when its turn comes: whether it `settle`s, and how long it has been under way."""
 
     settle: bool
+    timing: Timing
 
 
 class InOrder:
@@ -47,7 +50,8 @@ class InOrder:
         if self._workers == 1:
             for alone in self._incoming:
                 if alone is not None:
-                    given = [(Turn(alone.settle), self._prepare(alone))]
+                    turn = Turn(alone.settle, self._incoming.timing)
+                    given = [(turn, self._prepare(alone, turn.timing))]
                     del alone
                     yield given.pop()
             return
@@ -60,7 +64,8 @@ class InOrder:
                         yield self._first()
                     continue
                 settles = batch.settle
-                self._coming.append((Turn(settles), next(turns).submit(partial(self._prepare, batch))))
+                turn = Turn(settles, self._incoming.timing)
+                self._coming.append((turn, next(turns).submit(partial(self._prepare, batch, turn.timing))))
                 del batch  # what was read isn't needed any more when it is mapped
                 while len(self._coming) >= self._workers or (settles and self._coming):
                     yield self._first()
@@ -95,10 +100,13 @@ class InOrder:
             self._failed, self._read = error, True
         return None
 
-    def _prepare(self, batch: Batch) -> Prepared:
+    def _prepare(self, batch: Batch, timing: Timing) -> Prepared:
         # All imports of the process share these turns: nothing in `prepare` may wait for a disk, a network or a key.
         with self._incoming.working():
-            return self._preparer.prepare(batch)
+            begun = time.perf_counter()
+            prepared = self._preparer.prepare(batch)
+        timing.map = time.perf_counter() - begun
+        return prepared
 
     def _first(self) -> tuple[Turn, Prepared]:
         turn, prepared = self._coming.popleft()

@@ -23,6 +23,7 @@ from syncline.executor.guard import check_rejects, check_volume, may_judge
 from syncline.executor.halt import HEARD_WITHIN, Halt
 from syncline.executor.threads import borrow
 from syncline.model.errors import Again, Denied, SynclineError
+from syncline.model.latency import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -105,7 +106,8 @@ class ReadAhead:
 
     Once `halt` is asked for, it raises that instead of giving the next batch. After a batch that says `settle`, nothing
     is read before `settled` is called. With a `seat`, one is taken for each batch before it is read, and given back by
-    `committed`; where there is none, it gives None, again and again, until there is.
+    `committed`; where there is none, it gives None, again and again, until there is. `timing` is that of
+    the batch given last.
     """
 
     def __init__(
@@ -119,7 +121,8 @@ class ReadAhead:
         self._seat = seat
         self._patience = patience
         self._halt = halt or Halt()
-        self._ready: queue.Queue[Batch | BaseException | _Mark] = queue.Queue(READ_AHEAD)
+        self._ready: queue.Queue[tuple[Batch, Timing] | BaseException | _Mark] = queue.Queue(READ_AHEAD)
+        self.timing = Timing(0.0, 0.0)
         self._stopped = threading.Event()
         self._settled = threading.Event()
         self._produced: Future[None] | None = None
@@ -154,17 +157,19 @@ class ReadAhead:
         while (item := self._next()) is not _Mark.end:
             if isinstance(item, BaseException):
                 raise item
-            given = [None if isinstance(item, _Mark) else item]
+            given: list[Batch | None] = [None]
+            if not isinstance(item, _Mark):
+                given[0], self.timing = item
             del item
             yield given.pop()
 
-    def _next(self) -> Batch | BaseException | _Mark:
+    def _next(self) -> tuple[Batch, Timing] | BaseException | _Mark:
         """What was read next; `Again` where the source makes no progress for longer than there is patience for."""
         if self._patience is None:
             return self._ready.get()
         return self._patience.wait(self._look, "source")
 
-    def _look(self, seconds: float) -> Batch | BaseException | _Mark:
+    def _look(self, seconds: float) -> tuple[Batch, Timing] | BaseException | _Mark:
         self._halt.check()
         return self._ready.get(timeout=min(seconds, HEARD_WITHIN))
 
@@ -172,7 +177,7 @@ class ReadAhead:
         """Whether it is known by now that nothing comes any more. It doesn't wait to find out."""
         return not self._ready.empty() and self._ready.queue[0] is _Mark.end
 
-    def _put(self, item: Batch | BaseException | _Mark) -> bool:
+    def _put(self, item: tuple[Batch, Timing] | BaseException | _Mark) -> bool:
         while not self._stopped.is_set():
             try:
                 self._ready.put(item, timeout=0.1)
@@ -184,9 +189,12 @@ class ReadAhead:
     def _produce(self) -> None:
         try:
             batches = iter(self._batches)
-            while self._seated() and (batch := next(batches, None)) is not None:
+            while self._seated():
+                begun = time.perf_counter()
+                if (batch := next(batches, None)) is None:
+                    break
                 self._settled.clear()
-                if not self._put(batch):
+                if not self._put((batch, Timing(begun, time.perf_counter() - begun))):
                     return
                 settles = batch.settle
                 del batch  # nothing of it is held here while it is used elsewhere
@@ -353,7 +361,7 @@ def load(
     try:
         for batch, prepared in incoming:
             counts = counts + prepared.counts
-            held.append(prepared)
+            held.append(replace(prepared, timing=batch.timing))
             del prepared  # it is held until it is committed, and no longer
             if batch.settle or may_judge(guards, counts):
                 release(last=incoming.ended())

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from syncline.executor.watch import Watch
     from syncline.kinds.sync import Control
     from syncline.mapping.columns import Columns, Mapped, Rejected
+    from syncline.model.latency import Timing
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
     from syncline.sdk.destination import Refusal, Rendered, Writer
@@ -49,7 +50,7 @@ class Prepared:
     `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes. `late`
     makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete,
     `late_gone` makes rejects of those. `sums` are those of the rows that control totals ask for. `sight` has the keys
-    that it came to, where the run deletes what is absent.
+    that it came to, where the run deletes what is absent. `timing` is how long it has been under way.
     """
 
     frame: pl.DataFrame
@@ -66,6 +67,7 @@ class Prepared:
     late_gone: Callable[[Sequence[Refusal]], tuple[Reject, ...]] | None = None
     sums: Mapping[str, Decimal] = field(default_factory=dict)
     sight: Sight | None = None
+    timing: Timing | None = None
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:

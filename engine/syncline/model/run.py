@@ -7,11 +7,12 @@ All transitions live in `TRANSITIONS`; an unknown pair is a bug that names both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
 
 from syncline.model.errors import Bug
+from syncline.model.latency import Latency
 
 
 class RunState(StrEnum):
@@ -92,6 +93,7 @@ class Receipt:
     SHA-256(batch bytes)), of what was read and of what was sent to the destination. `revision` is the commit and
     `plan` the digest of the plan that it ran under. Of an import, `files` has the SHA-256 of each file that was read to
     its end, in hex, and `rows` how many rows the table had afterwards, by a query (None where it wasn't asked).
+    `latency` is None where no batch was committed since the run was begun, or continued.
     Times are RFC 3339 UTC; durations are in seconds.
     """
 
@@ -115,6 +117,7 @@ class Receipt:
     notes: tuple[str, ...] = field(default=())
     files: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
+    latency: Latency | None = None
 
     def __post_init__(self) -> None:
         """Refuses a receipt whose records don't add up."""
@@ -130,13 +133,16 @@ class Receipt:
             "state": str(self.state),
             "notes": list(self.notes),
             "files": dict(self.files),
+            "latency": None if self.latency is None else asdict(self.latency),
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Receipt:
         """A receipt from what `to_json` gave."""
         counts, notes = Counts(**data["counts"]), tuple(data["notes"])
-        return cls(**{**data, "state": RunState(data["state"]), "counts": counts, "notes": notes})
+        latency = Latency.from_json(data["latency"]) if data.get("latency") else None
+        made = {"state": RunState(data["state"]), "counts": counts, "notes": notes, "latency": latency}
+        return cls(**{**data, **made})
 
 
 _RECEIPT = tuple(field.name for field in fields(Receipt))

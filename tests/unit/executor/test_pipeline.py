@@ -6,18 +6,21 @@ import itertools
 import signal
 import threading
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 import pytest
 
 from syncline.executor import pipeline
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.halt import Halt
 from syncline.executor.in_flight import InFlight
+from syncline.executor.in_order import Turn
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
+from syncline.executor.prepare import Prepared
 from syncline.kinds.sync import Guards
 from syncline.model.errors import Again, Stalled
+from syncline.model.latency import Timing
 from syncline.model.run import Counts
 
 if TYPE_CHECKING:
@@ -273,12 +276,12 @@ class Slow:
     def set_aside(self, prepared: Any, before: Checkpoint) -> None: ...
 
 
-class Prepared(list[tuple[Any, Any]]):
+class Ready(list[tuple[Turn, Prepared]]):
     """Batches that are ready."""
 
     def __init__(self, count: int) -> None:
-        prepared = SimpleNamespace(counts=Counts(1, 1), size=1)
-        super().__init__((SimpleNamespace(settle=False), prepared) for _ in range(count))
+        prepared = Prepared(pl.DataFrame(), (), Counts(1, 1), {}, b"", b"", size=1)
+        super().__init__((Turn(False, Timing(0.0, 0.0)), prepared) for _ in range(count))
 
     def ended(self) -> bool:
         return False
@@ -295,7 +298,7 @@ def test_where_hearing_of_a_commit_ends_the_run_nothing_is_under_way_after_it():
             raise Again("enough")
 
     with pytest.raises(Again, match="enough"):
-        load(Prepared(20), sink, serial, Checkpoint("f", "r", "b"), Guards(), advanced, 4)  # type: ignore[arg-type]  # likewise
+        load(Ready(20), sink, serial, Checkpoint("f", "r", "b"), Guards(), advanced, 4)  # type: ignore[arg-type]  # likewise
     then = list(sink.committed)
     serial.close()
     assert then == sink.committed == [1, 2, 3, 4, 5]
@@ -315,7 +318,7 @@ def test_an_interrupt_comes_after_the_commits_that_are_under_way():
 
     sink = Interrupted()
     with pytest.raises(KeyboardInterrupt):
-        load(Prepared(20), sink, serial, Checkpoint("f", "r", "b"), Guards(), lambda *_: None, 4)  # type: ignore[arg-type]  # likewise
+        load(Ready(20), sink, serial, Checkpoint("f", "r", "b"), Guards(), lambda *_: None, 4)  # type: ignore[arg-type]  # likewise
     signal.signal(signal.SIGINT, before)
     then = list(sink.committed)
     serial.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.text import cut, duration, number, pad, plural, visible
+from syncline.model.latency import Latency
 from syncline.model.run import PAGE, Receipt, RunState
 
 _TOP = 5
@@ -75,6 +76,24 @@ def _figures(receipt: Receipt) -> list[tuple[str, str, str]]:
     ]
 
 
+def latency_facts(latency: Latency | None, batches: int) -> list[tuple[str, str]]:
+    """What batches took, on two lines; which of the run's `batches` it is about, where that isn't all."""
+    if latency is None:
+        return []
+    whole = latency.whole
+    of = "" if latency.batches == batches else f", of the last {plural(latency.batches, 'batch', 'batches')}"
+    phases = {"read": latency.read, "map": latency.map, "write": latency.write}
+    parts = ", ".join(f"{name} {_short(each.p50)} (p99 {_short(each.p99)})" for name, each in phases.items())
+    return [
+        ("latency", f"p50 {_short(whole.p50)}, p99 {_short(whole.p99)}, at most {_short(whole.max)} a batch{of}"),
+        ("phases", f"p50: {parts}"),
+    ]
+
+
+def _short(seconds: float) -> str:
+    return duration(seconds) if seconds >= 0.001 or not seconds else "under 1 ms"
+
+
 def _facts(receipt: Receipt) -> list[tuple[str, str]]:
     batches = plural(receipt.batches, "batch", "batches")
     facts = [
@@ -82,6 +101,7 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
         ("to", visible(receipt.destination)),
         ("cursor", f"{cursor(receipt.cursor_before)} → {cursor(receipt.cursor_after)}"),
         ("digests", f"read {receipt.read_digest[:12]}, written {receipt.written_digest[:12]}, over {batches}"),
+        *latency_facts(receipt.latency, receipt.batches),
         ("under", f"revision {visible(receipt.revision[:12]) or 'none'}, plan {receipt.plan[:12] or 'none'}"),
     ]
     facts += [("file", f"{visible(name)}, SHA-256 {digest}") for name, digest in list(receipt.files.items())[:_TOP]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from syncline.cli.output.receipt_text import cursor, title
+from syncline.cli.output.receipt_text import cursor, latency_facts, title
 from syncline.cli.output.text import duration, number, plural, visible
 from syncline.model.run import Receipt
 
@@ -74,6 +74,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("to", receipt.destination),
         *facts,
         ("took", duration(receipt.seconds)),
+        *latency_facts(receipt.latency, receipt.batches),
         ("cursor", moved),
         ("digest read", receipt.read_digest),
         ("digest written", receipt.written_digest),
