@@ -67,6 +67,7 @@ class Forge:
     refuses: str = ""
     says: Callable[[str], str] = str  # how a refusal repeats the secret
     dies_after: str = ""  # the request of this method is carried out, and its answer is lost
+    forbids: str = ""  # requests of this method are refused
     last: int = 0
 
     @property
@@ -134,6 +135,8 @@ def forge() -> Iterator[Forge]:
                     return 200, found, link
                 case "POST" | "PATCH" if state.refuses:
                     return 422, {"message": f"{state.refuses}: {state.says(body['config']['secret'])}"}, {}
+                case state.forbids:
+                    return 403, {"message": "not by this token"}, {}
                 case "POST":
                     return 201, state.hooks[state.add(body)], {}
                 case "PATCH":

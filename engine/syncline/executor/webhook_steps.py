@@ -100,6 +100,38 @@ def asked_for(want: Wanted, before: Sequence[str], there: Sequence[Webhook], our
     return same[-1] if same else new[0] if len(new) == 1 else None
 
 
+def ours(
+    known: Kept, want: Wanted | None, there: Sequence[Webhook], others: set[str], keyed: Callable[[object], str]
+) -> Webhook | None:
+    """
+    The webhook that the state knows as ours, and that is still sent to where it was to be; None where there is none.
+
+    `want` is as it was declared to the last, `others` are ids of our other webhooks.
+    """
+    if known.before is not None:
+        return asked_for(want, known.before, there, others) if want is not None else None
+    hook = next((webhook for webhook in there if webhook.id == known.id), None)
+    if hook is None:
+        return None
+    events = hook.events if hook.events is not None else want.events if want is not None else ()
+    same = keyed(hook.url) == known.written or keyed([hook.url, sorted(events)]) == known.declared
+    return hook if same or (want is not None and hook.url == want.url) else None
+
+
+def like(known: Kept | None, want: Wanted | None, there: Sequence[Webhook], others: set[str]) -> Webhook | None:
+    """A webhook that may be ours and isn't known to be: with its id, with its URL, or there since it was asked for."""
+    for webhook in there:
+        if webhook.id in others:
+            continue
+        if want is not None and webhook.url == want.url:
+            return webhook
+        if known is not None and known.before is None and webhook.id == known.id:
+            return webhook
+        if known is not None and known.before is not None and webhook.id not in known.before:
+            return webhook
+    return None
+
+
 def _waits(want: Wanted, known: Kept | None, there: Sequence[Webhook], ours: set[str]) -> str:
     """Why a webhook that isn't there isn't registered, for people; '' where it is to be."""
     if known is not None and known.before is not None:

@@ -57,7 +57,7 @@ class _At:
             self.kept.pop(name, None)
         else:
             self.kept[name] = known
-        self.store.put_cursor(self.key, _dumped(self.kept))
+        self.store.put_cursor(self.key, dumped(self.kept))
 
 
 def observe_webhooks(engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None = None) -> ObjectDrift:
@@ -82,13 +82,13 @@ def observe_webhooks(engine: Engine, store: StateStore, key: ObjectKey, *, heal:
             opens = runtime(side.runtime).open_webhooks
             if opens is None:
                 raise Invalid(f"{found.to} registers no webhooks", code="SYN790")
-            instance = instance_of(side, applied.desired, facilities.settings, uses, _uncounted, facilities.keep)
+            instance = instance_of(side, applied.desired, facilities.settings, uses, uncounted, facilities.keep)
             wanted = {name: _wanted(name, manifest.spec, uses) for name in manifest.spec.webhooks}
             secret_key = facilities.keys.credential_key(key.tenant)
             digests = {name: _digest(one, secret_key) for name, one in wanted.items()}
             kept = registered(store.cursor(key))
             with closing(opens(instance)) as webhooks:
-                written = partial(_keyed, secret_key)
+                written = partial(keyed, secret_key)
                 at = _At(engine, store, key, applied, webhooks, wanted, digests, written, kept)
                 steps, noise, there = at.steps()
                 if heal is not None and (todo := [s for s in steps if _carried_out(at, s, manifest.spec, heal=heal)]):
@@ -174,18 +174,20 @@ def _wanted(name: str, spec: IntegrationSpec, uses: SecretUses) -> Wanted:
 
 def _digest(wanted: Wanted, key: bytes) -> Kept:
     """What is kept of it: digests that tell nothing without the tenant's key."""
-    secret = _keyed(key, ["webhook", wanted.secret.reveal()]) if wanted.secret is not None else ""
-    return Kept("", _keyed(key, [wanted.url, sorted(wanted.events)]), secret)
+    secret = keyed(key, ["webhook", wanted.secret.reveal()]) if wanted.secret is not None else ""
+    return Kept("", keyed(key, [wanted.url, sorted(wanted.events)]), secret)
 
 
-def _keyed(key: bytes, value: object) -> str:
+def keyed(key: bytes, value: object) -> str:
+    """A digest of a value, JSON, that tells nothing without the tenant's key."""
     return hmac.new(key, json.dumps(value).encode(), hashlib.sha256).hexdigest()
 
 
-def _dumped(kept: Mapping[str, Kept]) -> str:
+def dumped(kept: Mapping[str, Kept]) -> str:
+    """What `registered` reads."""
     return json.dumps({"webhooks": {name: asdict(known) for name, known in sorted(kept.items())}}, sort_keys=True)
 
 
-def _uncounted(name: str, value: float) -> None:
+def uncounted(name: str, value: float) -> None:
     """Metrics belong to runs."""
     del name, value

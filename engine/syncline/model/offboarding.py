@@ -19,8 +19,8 @@ SETTLED: Final[frozenset[StepState]] = frozenset({"done", "left"})
 class LeavingStep:
     """
     A step: `export`, `files`, `state`, `key`, or `destination` with the flow (`acme/Sync/orders`) as its `subject`;
-    of `state` the subject is a table, of `webhook` an integration with webhooks. `superseded` ends an offboarding that
-    was not gone on with, since the tenant came back.
+    of `state` the subject is a table, of `webhook` a webhook of an integration (`acme/Integration/forge/push`).
+    `superseded` ends an offboarding that was not gone on with, since the tenant came back.
 
     `count` is how many of what it is about were taken away, the most that was ever found; `message` says why in all
     states but `done`, and then what, where that isn't clear.

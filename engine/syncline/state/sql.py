@@ -243,7 +243,10 @@ class SqlStore(SqlReader):
 
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
-            for table in (tables.cursors, tables.statuses, tables.credentials):
+            forgotten = [tables.statuses, tables.credentials]
+            if key.kind != "Integration":  # what it registered at its system is there until somebody deletes it
+                forgotten.append(tables.cursors)
+            for table in forgotten:
                 connection.execute(delete(table).where(is_key(table, key)))
             if key.kind == "AuthConfig":
                 mine = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)

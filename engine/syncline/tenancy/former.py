@@ -37,8 +37,8 @@ _VERSIONS: Final = 100_000
 @dataclass(frozen=True, slots=True)
 class Former:
     """
-    What was applied of a repository at a commit that still declared the tenant. `earlier`: as flows of the tenant that
-    were retired before were applied last. `unexplained`: flows that the state knows and no applied commit declares.
+    What was applied of a repository at a commit that still declared the tenant. `earlier`: as what the tenant retired
+    before was applied last, flows and integrations. `unexplained`: what the state knows and no applied commit declares.
     """
 
     tenant: str
@@ -51,14 +51,20 @@ class Former:
     def flows(self) -> list[ObjectKey]:
         """The tenant's flows."""
         own = (key for key in self.applied.flows if key.tenant == self.tenant)
-        return sorted({*own, *self.earlier, *self.unexplained})
+        return sorted({*own, *(key for key in (*self.earlier, *self.unexplained) if key.is_flow)})
+
+    @property
+    def integrations(self) -> list[ObjectKey]:
+        """The tenant's integrations, and of those that it retired before the ones that were asked for."""
+        own = (one.key for one in self.applied.desired.of_kind("Integration") if one.key.tenant == self.tenant)
+        return sorted({*own, *(key for key in (*self.earlier, *self.unexplained) if not key.is_flow)})
 
     def flow(self, key: ObjectKey) -> CompiledFlow | None:
         """A flow as it was applied last; None where nobody knows how that was."""
         return self.under(key).flows.get(key)
 
     def under(self, key: ObjectKey) -> Applied:
-        """What was applied when the flow was applied last."""
+        """What was applied when a flow, or an integration, was applied last."""
         return self.earlier.get(key, self.applied)
 
 
@@ -66,8 +72,8 @@ def former(
     settings: Settings, reader: StateReader, tenant: str, revision: str = "", known: Iterable[ObjectKey] = ()
 ) -> Former:
     """
-    The tenant at the newest applied commit that declares it, or at the one that is named; its flows that the state has
-    something of, each at the last applied commit that declares it.
+    The tenant at the newest applied commit that declares it, or at the one that is named; those of its objects that are
+    `known`, flows and integrations, each at the last applied commit that declares it.
 
     `Invalid` (SYN862) where there is none: then nobody knows which destinations it wrote to.
     """
@@ -83,15 +89,15 @@ def former(
             )
         tried = [named]
     found: Former | None = None
-    missing = {key for key in known if key.is_flow}
+    missing = set(known)
     for commit in dict.fromkeys((*tried, *then)):
         if (at := _applied_at(settings, commit, tenant)) is None:
             continue
         if found is None:
             found = Former(tenant, commit, at)
         else:
-            found = replace(found, earlier={**found.earlier, **{key: at for key in missing if key in at.flows}})
-        missing -= at.flows.keys()
+            found = replace(found, earlier={**found.earlier, **{key: at for key in missing if _declares(at, key)}})
+        missing = {key for key in missing if not _declares(at, key)}
         if not missing:
             break
     if found is not None:
@@ -103,6 +109,10 @@ def former(
         code="SYN862",
         help="Name the last commit that declared it: --from COMMIT.",
     )
+
+
+def _declares(applied: Applied, key: ObjectKey) -> bool:
+    return key in (applied.flows if key.is_flow else applied.desired.objects)
 
 
 def _applied_at(settings: Settings, commit: str, tenant: str) -> Applied | None:

@@ -20,13 +20,13 @@ from syncline import workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.provable import folder_of
 from syncline.executor.start import new_run_id
-from syncline.kinds.integration import IntegrationSpec
+from syncline.executor.webhook_steps import registered
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.model.offboarding import LeavingStep, Offboarding
 from syncline.state.tenants import TABLES
-from syncline.tenancy import destinations
+from syncline.tenancy import destinations, webhooks
 from syncline.tenancy.archive import digest_of
 from syncline.tenancy.certificate import certificate_path, keep, proof_path
 from syncline.tenancy.destinations import held_flows
@@ -60,6 +60,7 @@ class Expected:
     tenant: str
     revision: str
     flows: tuple[tuple[str, str], ...]
+    webhooks: tuple[str, ...]
     counts: dict[str, int]
     key: bool
 
@@ -73,7 +74,9 @@ def expect(settings: Settings, tenant: str, revision: str = "") -> Expected:
         held = held_flows(found, _today())
         flows = tuple((str(key), f"stays: {held[key]}" if key in held else _fate(found, key)) for key in found.flows)
         counts = facilities.store.tenants().counts(tenant)
-        return Expected(tenant, found.revision, flows, counts, bool(facilities.keys.remains(tenant)))
+        hooks = webhooks.with_webhooks(facilities.store, found).items()
+        named = tuple(webhooks.subject(key, name) for key, names in sorted(hooks) for name in names)
+        return Expected(tenant, found.revision, flows, named, counts, bool(facilities.keys.remains(tenant)))
 
 
 def offboard(settings: Settings, tenant: str, wanted: Wanted, told: Told) -> tuple[Offboarding, bytes]:
@@ -154,21 +157,18 @@ class _Leaving:
         self.over = True
 
     def _webhooks(self) -> bool:
-        """Says which integrations declared webhooks to the last, which may go on sending; whether it ends here."""
+        """Deletes what the tenant's integrations have registered at their systems; whether it ends here."""
         failed = False
-        for key, manifest in sorted(self.former.applied.desired.objects.items()):
-            names = manifest.spec.webhooks if isinstance(manifest.spec, IntegrationSpec) else {}
-            if key.tenant != self.tenant or not names or self.now.settled("webhook", str(key)):
+        for key, names in sorted(webhooks.with_webhooks(self.facilities.store, self.former).items()):
+            todo = {name for name in names if not self.now.settled(webhooks.WHAT, webhooks.subject(key, name))}
+            if not todo:
                 continue
-            step = LeavingStep(
-                "webhook",
-                str(key),
-                "left" if self.wanted.give_up else "failed",
-                len(names),
-                f"declared to the last, and not deleted at the system: {', '.join(sorted(names))}",
-            )
-            self._took(step)
-            failed = failed or step.state == "failed"
+            for step in webhooks.leave(self.facilities, self.former, key, todo, give_up=self.wanted.give_up):
+                if step.state == "begun":
+                    self._begun([step])
+                    continue
+                self._took(step)
+                failed = failed or step.state == "failed"
         return failed
 
     def _begin(self) -> tuple[Offboarding, Former]:
@@ -297,8 +297,9 @@ class _Leaving:
 
 
 def _former(facilities: Facilities, tenant: str, revision: str) -> Former:
-    known = facilities.store.tenants().objects(tenant)
-    return former(facilities.settings, facilities.store, tenant, revision, known)
+    store = facilities.store
+    known = [k for k in store.tenants().objects(tenant) if k.is_flow or registered(store.cursor(k))]
+    return former(facilities.settings, store, tenant, revision, known)
 
 
 def _fate(found: Former, key: ObjectKey) -> str:

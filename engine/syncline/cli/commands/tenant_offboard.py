@@ -30,7 +30,7 @@ from syncline.cli.exit import Exit
 @click.option(
     "--give-up",
     is_flag=True,
-    help="Leave destinations that can't be reached, and webhooks, as they are; the proof says so.",
+    help="Leave destinations and webhooks that can't be reached as they are; the proof says so.",
 )
 @click.option(
     "--proof",
@@ -55,9 +55,9 @@ def offboard(
     """Export and delete all that is left of TENANT, once its manifests are gone from Git and that is applied.
 
     In this order: the archive; what flows keep at destinations beside the rows, and tables with `deletion: delete`;
-    files; rows of the state; the tenant's data key; a signed proof. The same command goes on where it was stopped.
-    Webhooks that integrations declared to the last keep it from going on: delete them first. What a legal hold covers
-    stays until the hold has ended: run it again then.
+    webhooks that integrations have registered at their systems; files; rows of the state; the tenant's data key; a
+    signed proof. The same command goes on where it was stopped. What a legal hold covers stays until the hold has
+    ended: run it again then.
 
     Exit code 1 while something is left to do, 3 while something is held.
     """

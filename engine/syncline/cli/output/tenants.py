@@ -41,6 +41,7 @@ def render_expected(found: Expected, paint: Paint) -> str:
     """What would be taken out."""
     lines = [f"Tenant {paint.bold(visible(found.tenant))}, as declared by {found.revision[:12]}:", ""]
     lines += [f"  {visible(flow)}: {visible(fate)}" for flow, fate in found.flows]
+    lines += [f"  webhook {visible(name)} is deleted at its system" for name in found.webhooks]
     lines += [f"  state: {plural(count, 'row')} of {table}" for table, count in sorted(found.counts.items())]
     lines.append(f"  key: {'is destroyed' if found.key else 'there is none'}")
     return "\n".join(lines) + "\n"
