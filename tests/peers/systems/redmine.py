@@ -26,9 +26,10 @@ KEY = "5ec7e7" * 6 + "cafe"
 
 @dataclass(frozen=True)
 class Redmine:
-    """A running Redmine with a project `ops`; its administrator's API key, name and password."""
+    """A running Redmine with a project `ops`, on its own SQLite file; its administrator's API key, name and password."""
 
     url: str
+    database: Path
     key: str = KEY
     user: str = "admin"
     password: str = PASSWORD
@@ -41,6 +42,26 @@ class Redmine:
         """The id of a new issue of the project."""
         made = {"project_id": "ops", "subject": subject, "tracker_id": 1, "status_id": 1, "priority_id": 1, **fields}
         return int(self.ask("POST", "/issues.json", {"issue": made}).ok()["issue"]["id"])
+
+    def changed_at(self, issue: int, time: str) -> None:
+        """Sets when an issue was changed last, which the API can't: `2026-01-01 00:00:00`, in UTC."""
+        with closing(sqlite3.connect(self.database, timeout=60)) as connection, connection:
+            connection.execute("UPDATE issues SET updated_on = ? WHERE id = ?", (time, issue))
+
+    def worked(self, day: str, hours: float) -> int:
+        """The id of a new entry of time, spent on a day of ISO 8601 whenever it is written down."""
+        made = {"project_id": 1, "spent_on": day, "hours": hours, "activity_id": 90}
+        return int(self.ask("POST", "/time_entries.json", {"time_entry": made}).ok()["time_entry"]["id"])
+
+    def all(self, path: str, name: str) -> list[dict[str, Any]]:
+        """Everything that a list has, past paging."""
+        found: list[dict[str, Any]] = []
+        while True:
+            mark = "&" if "?" in path else "?"
+            page = self.ask("GET", f"{path}{mark}limit=100&offset={len(found)}").ok()
+            found += page[name]
+            if len(found) >= page["total_count"]:
+                return found
 
 
 def install() -> None:
@@ -62,8 +83,9 @@ def redmine(folder: Path) -> Iterator[Redmine]:
     env = {"RAILS_ENV": "production", "DATABASE_URL": f"sqlite3:{database}", "REDMINE_INSTANCE": "default"}
     command = [program("puma"), "-e", "production", "-b", f"tcp://127.0.0.1:{port}", "--dir", PROGRAM, "config.ru"]
     with running(command, folder, lambda: answers(f"{url}/"), env=env):
-        system = Redmine(url)
-        project = {"name": "Ops", "identifier": "ops", "tracker_ids": [1]}
+        system = Redmine(url, database)
+        modules = ["issue_tracking", "time_tracking"]
+        project = {"name": "Ops", "identifier": "ops", "tracker_ids": [1], "enabled_module_names": modules}
         system.ask("POST", "/projects.json", {"project": project}).ok()
         yield system
 
@@ -89,4 +111,7 @@ def _prepare(database: Path) -> None:
         run("INSERT OR IGNORE INTO trackers (id, name, position, default_status_id) VALUES (1, 'Task', 1, 1)")
         run(
             "INSERT OR IGNORE INTO enumerations (id, name, position, is_default, type, active) VALUES (1, 'Normal', 1, 1, 'IssuePriority', 1)"
+        )
+        run(
+            "INSERT OR IGNORE INTO enumerations (id, name, position, is_default, type, active) VALUES (90, 'Work', 1, 1, 'TimeEntryActivity', 1)"
         )
