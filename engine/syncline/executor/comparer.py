@@ -12,8 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from syncline.executor.applied import Applied
 from syncline.executor.classified import MASK
 from syncline.executor.cutoff import cutoff_of
@@ -21,13 +19,16 @@ from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, THERE, Fing
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
+from syncline.executor.read_back import RowsThere
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
+
+    import polars as pl
 
     from syncline.executor.instance import Resolve
     from syncline.manifests.desired import Desired
@@ -54,7 +55,7 @@ class Comparison:
     """
     What was found. `records` were read at the source, `rejected` of them can't be rows; `rows` are at the destination.
     `fields` counts the rows in which each differs. `listed` has some of the rows, of each kind. `notes` are what
-    connectors told.
+    connectors told. `unclear` are rows that can't be compared: one's key came before, or it isn't such a row.
     """
 
     key: ObjectKey
@@ -69,11 +70,12 @@ class Comparison:
     listed: tuple[Unequal, ...]
     secrets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unclear: int = 0
 
     @property
     def equal(self) -> bool:
         """Whether every row is as it should be."""
-        return not (self.missing or self.extra or self.different)
+        return not (self.missing or self.extra or self.different or self.unclear)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +115,10 @@ class Comparer:
                 self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
             )
             with Fingerprints(schema) as rows:
-                there = 0
-                for frame in _rows(opener, schema, mark):
+                there = RowsThere(opener, schema, mark)
+                for frame in there:
                     rows.note(frame)
-                    there += frame.height
+                noted = sum(rows.counts().values())
                 seen = _Seen(schema, rows.fields, self.limit)
                 for batch in source.read(None):
                     prepared = preparer.prepare(batch)
@@ -126,13 +128,13 @@ class Comparer:
                     progress.advanced(seen.counts, None)
                 states = rows.counts()
                 if extra := states.get(THERE, 0):
-                    seen.take_extra(rows, _rows(opener, schema, mark))
+                    seen.take_extra(rows, there)
         progress.finished(seen.counts, time.perf_counter() - began)
         return Comparison(
             key,
             seen.counts.read,
             seen.counts.rejected,
-            there,
+            there.count,
             states.get(SAME, 0),
             states.get(MISSING, 0),
             extra,
@@ -140,17 +142,9 @@ class Comparer:
             dict(sorted(seen.fields.items())),
             seen.listed(),
             tuple(opener.secrets.names),
-            tuple(opener.notices),
+            (*opener.notices, *(f"there may be more rows than were read: {why}" for why in there.unsure)),
+            there.unclear + there.compared - noted,
         )
-
-
-def _rows(opener: Opener, schema: Schema, mark: str) -> Iterator[pl.DataFrame]:
-    """The rows at the destination, without those that are marked as deleted."""
-    names = (*schema.names, mark) if mark else schema.names
-    with closing(opener.rows(names, schema.key)) as source:
-        for batch in source.read(None):
-            frame = batch.frame
-            yield frame.filter(pl.col(mark).is_null()).select(schema.names) if mark else frame
 
 
 @dataclass(slots=True)
@@ -176,7 +170,7 @@ class _Seen:
             elif state == DIFFERENT and len(self.different) < self.limit:
                 self.different.append(self._unequal("different", frame, row, names))
 
-    def take_extra(self, rows: Fingerprints, frames: Iterator[pl.DataFrame]) -> None:
+    def take_extra(self, rows: Fingerprints, frames: Iterable[pl.DataFrame]) -> None:
         """Looks for rows that are there and should not be, until enough are found."""
         for frame in frames:
             for row in rows.unmet(frame)[: self.limit - len(self.extra)]:

@@ -32,6 +32,11 @@ def render_comparison(found: Comparison, paint: Paint) -> str:
         ("missing", found.missing, "made by a record, and not there"),
         ("extra", found.extra, "there, and made by no record"),
         ("different", found.different, _fields(found)),
+        *(
+            [("unclear", found.unclear, "there, and no such row, or of a key that came before")]
+            if found.unclear
+            else []
+        ),
     )
     lines += [f"  {name:<10} {number(value):>12}  {paint.dim(visible(note))}".rstrip() for name, value, note in tiles]
     lines += [f"  {visible(note)}" for note in found.notes]

@@ -57,6 +57,13 @@ def open_subjects(instance: Instance) -> SubjectRequests:
     return RestSubjects(instance)
 
 
+def open_rows(instance: Instance, stream: str, names: tuple[str, ...], key: tuple[str, ...]) -> Source:
+    """The records of a stream that is written to; see `rest/reading_back.py`."""
+    from syncline.connectors.rest import reading_back
+
+    return reading_back.open_rows(instance, stream, names, key)
+
+
 RUNTIME = Runtime(
     "rest",
     open_source,
@@ -64,6 +71,7 @@ RUNTIME = Runtime(
     check,
     transactional=False,
     open_notifier=open_notifier,
+    open_rows=open_rows,
     open_webhooks=open_webhooks,
     open_subjects=open_subjects,
 )

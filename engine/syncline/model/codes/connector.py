@@ -426,9 +426,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN549",
         "rows can't be compared",
-        "Rows are compared by key with those of a database or of a written folder: this flow's have none, or its "
+        "Rows are compared by key with those of a database, a written folder or an API: this flow's have none, or its "
         "destination can't be read back.",
-        "Compare a flow that upserts, or replaces rows with a key, in a database or a folder.",
+        "Compare a flow that upserts, or replaces rows with a key, in a database, a folder or an API.",
     ),
     Code(
         "SYN550",

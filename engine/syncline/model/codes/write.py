@@ -1,4 +1,4 @@
-"""Codes of findings about writes to APIs, and about deletes (SYN52x)."""
+"""Codes of findings about writes to APIs, and about deletes (SYN52x, SYN577)."""
 
 from __future__ import annotations
 
@@ -62,5 +62,14 @@ CODES: tuple[Code, ...] = (
         "The run would delete more rows than guards.maxDeletes allows. Of the batch that would have done so nothing is "
         "committed; what was committed before it stays.",
         "Look whether the records are really gone at the source; if so, raise guards.maxDeletes and run again.",
+    ),
+    Code(
+        "SYN577",
+        "stream that can't be read back",
+        "Records at an API are compared with those of a flow by reading the stream that the flow writes to. The "
+        "records of this one are told apart by other fields than the flow's rows, so that several could be of one row.",
+        "Declare the flow's key as the stream's `key` in the connector, if no two of its records share one.",
+        bad="contacts: {get: /contacts, key: [ref], write: {create: {post: /contacts}}}",
+        good="contacts: {get: /contacts, key: [id], write: {create: {post: /contacts}}}",
     ),
 )
