@@ -20,7 +20,7 @@ from pydantic import BaseModel
 
 from syncline.connectors.sql.destination import SqlDestination
 from syncline.connectors.sql.names import quoted
-from syncline.connectors.sql.runtime import open_database
+from syncline.connectors.sql.opening import open_database
 from syncline.model.schema import DataType, Field, Schema
 from syncline.model.secret import Secret
 from syncline.sdk.destination import Target, WriteMode

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from syncline.connectors.sql.compare import compare, compare_with
-from syncline.connectors.sql.runtime import open_database
+from syncline.connectors.sql.opening import open_database
 from syncline.model.errors import Invalid
 from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.table_owner import TableOwner

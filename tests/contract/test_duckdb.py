@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline.connectors.sql import duckdb
-from syncline.connectors.sql.runtime import check, open_reading
+from syncline.connectors.sql.opening import open_reading
+from syncline.connectors.sql.runtime import check
 from syncline.model.errors import Again, Invalid, Stalled
 from tests.contract.sql_places import FLOW, Place, duckdb_place, frame_of, schema_of, target_of
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from syncline.connectors.sql.destination import SqlDestination
-from syncline.connectors.sql.runtime import open_database
+from syncline.connectors.sql.opening import open_database
 from syncline.connectors.sql.straight import WORTHWHILE
 from syncline.model.secret import Secret
 from syncline.sdk.destination import Written

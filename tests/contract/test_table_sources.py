@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import polars as pl
 import pytest
 
-from syncline.connectors.sql.runtime import open_reading, open_rows, open_source
+from syncline.connectors.sql.opening import open_reading
+from syncline.connectors.sql.runtime import open_rows, open_source
 from syncline.executor.fingerprints import DIFFERENT, MISSING, SAME, Fingerprints
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, Stalled

@@ -1,1 +1,1 @@
-"""Passes for ever (repository, loop, schedule): the timetable of schedules stands, the loop doesn't yet."""
+"""The daemon: follows repositories, applies what they declare, starts what is due, and looks at what is there."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
-from syncline.executor.control import added
+from syncline.executor.sums import added
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts
 

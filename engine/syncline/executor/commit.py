@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from syncline.executor.control import sums_of
 from syncline.executor.guard import check_deletes
 from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
+from syncline.executor.sums import sums_of
 from syncline.model.errors import Invalid
 from syncline.model.event import Action, Event
 from syncline.model.latency import Latencies

@@ -1,38 +1,16 @@
-"""Control totals: what came with the data, against what a run came to. Sums are exact, and kept with the checkpoint."""
+"""Control totals: what came with the data, against what a run came to."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from decimal import Decimal, localcontext
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import TYPE_CHECKING
-
-import polars as pl
 
 from syncline.model.errors import Denied
 
 if TYPE_CHECKING:
     from syncline.executor.checkpoint import Checkpoint
-    from syncline.kinds.sync import Control, Guards
-
-#: Digits that sums are computed with: more than any column holds.
-_DIGITS = 100
-
-
-def sums_of(frame: pl.DataFrame, control: Control | None) -> dict[str, Decimal]:
-    """The sums that the control totals ask for, of some rows."""
-    if control is None:
-        return {}
-    return {name: _sum(frame[name]) for name in control.sums}
-
-
-def added(before: Mapping[str, str], more: Mapping[str, Decimal]) -> dict[str, str]:
-    """Sums as a checkpoint keeps them, with those of one more batch.
-
-    >>> added({"balance": "0.10"}, {"balance": Decimal("0.2")})
-    {'balance': '0.30'}
-    """
-    with localcontext(prec=_DIGITS):
-        return {name: format(Decimal(before.get(name, "0")) + value, "f") for name, value in more.items()}
+    from syncline.kinds.sync import Guards
 
 
 def differences(guards: Guards, end: Checkpoint) -> Iterator[str]:
@@ -70,10 +48,3 @@ def confirmed(guards: Guards, end: Checkpoint) -> tuple[str, ...]:
     records = [f"{control.records:,} records"] if control.records is not None else []
     sums = [f"the sum of {name} is {end.sums.get(name, '0')}" for name in control.sums]
     return (f"control totals hold: {', '.join([*records, *sums])}",) if records or sums else ()
-
-
-def _sum(column: pl.Series) -> Decimal:
-    if column.is_empty():
-        return Decimal(0)
-    scale = column.dtype.scale if isinstance(column.dtype, pl.Decimal) else 0
-    return Decimal(column.cast(pl.Decimal(38, scale)).sum() or 0)

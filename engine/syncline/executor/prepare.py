@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from syncline.executor.control import sums_of
+from syncline.executor.sums import sums_of
 from syncline.executor.suppressor import Taken
 from syncline.executor.whole_pages import check_pages
 from syncline.model.errors import Invalid

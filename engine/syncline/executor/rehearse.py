@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.checkpoint import Checkpoint
-from syncline.executor.control import added, check_control
+from syncline.executor.control import check_control
 from syncline.executor.cutoff import cutoff_of
 from syncline.executor.guard import check_deletes, check_rejects, check_rows, check_volume, max_shrink, unchanged
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
@@ -26,6 +26,7 @@ from syncline.executor.quality import Quality, QualityMeter
 from syncline.executor.report import Summary, summarise
 from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
+from syncline.executor.sums import added
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.watch import watch_of

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from syncline.connectors.rest.judge import Answer, read_json, read_nothing
+from syncline.connectors.rest.answer import Answer
+from syncline.connectors.rest.content import read_json, read_nothing
 from syncline.connectors.rest.opening import once, open_client, open_transport
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
 from syncline.connectors.rest.source import RestSource

@@ -14,12 +14,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import msgspec
 import orjson
 
-from syncline.connectors.rest.content import Reading, Rows, read_json
+from syncline.connectors.rest.answer import Rows
+from syncline.connectors.rest.content import Reading, read_json
 from syncline.model.errors import Again, Invalid
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.answer import Answer
     from syncline.connectors.rest.fetching import Fetcher
-    from syncline.connectors.rest.judge import Answer
     from syncline.kinds.content import Chunk
     from syncline.sdk.http import Request
     from syncline.sdk.json_records import RecordDecoder

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from syncline.connectors.rest.content import UNREADABLE
-from syncline.connectors.rest.judge import Answer, Judge, Judging, Reading, Refused, Retry, Verdict, read_json
+from syncline.connectors.rest.answer import Answer
+from syncline.connectors.rest.content import UNREADABLE, Reading, read_json
+from syncline.connectors.rest.judge import Judge, Judging, Refused, Retry, Verdict
 from syncline.connectors.rest.sender import Open, Sender
 from syncline.kinds.connector import Http
 from syncline.kinds.rule import ErrorRule

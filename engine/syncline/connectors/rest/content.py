@@ -6,17 +6,14 @@ one part a file. What reads a body is a `Reading`; it also knows what the stream
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from syncline.sdk.json_document import Hide, check_document
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.answer import Answer, Rows
     from syncline.connectors.rest.rules import Rule
     from syncline.sdk.http import Response
-    from syncline.sdk.json_records import BadRecord
 
 #: Codes of errors that say that a body isn't what it should be: wrong format, damage, ambiguity, no records, a
 #: dialect or columns that differ, bounds of XML and of archives. A sample of the body is kept with the run.
@@ -36,16 +33,6 @@ UNREADABLE = frozenset(
         "SYN493",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Records that a format tells apart by itself: each as JSON, with its index (a line's number from 0)."""
-
-    raws: Sequence[bytes]
-    rows: Sequence[int]
-    bad: tuple[BadRecord, ...] = ()
-    size: int = 0
 
 
 class Content(NamedTuple):

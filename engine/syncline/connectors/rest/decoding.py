@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from syncline.connectors.rest.content import Reading, Rows
+from syncline.connectors.rest.answer import Rows
+from syncline.connectors.rest.content import Reading
 from syncline.connectors.rest.formats import ACCEPT, Packed, Parse, Xml, csv_lines, json, json_lines
 from syncline.connectors.rest.graphql import checks_of
 from syncline.connectors.rest.rules import compile_rules
@@ -26,7 +27,7 @@ from syncline.sdk.xml_document import list_path
 if TYPE_CHECKING:
     import polars as pl
 
-    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.answer import Answer
     from syncline.kinds.stream import RestStream
     from syncline.model.schema import Schema
 

@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.passes import PageRead
+    from syncline.connectors.rest.step import PageRead
 
 #: Bytes of bodies that may wait to be taken.
 MAX_WAITING = 32 * 1024 * 1024

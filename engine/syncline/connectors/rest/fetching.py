@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from syncline.connectors.rest.content import Reading, read_json
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.answer import Answer
     from syncline.sdk.http import Request
 
 

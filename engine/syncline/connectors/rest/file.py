@@ -15,8 +15,8 @@ from syncline.sdk.http import Request, checked_url, same_origin
 from syncline.sdk.paging import Ask, Pager, Seen, Single, State
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.answer import Answer
     from syncline.connectors.rest.fetching import Fetcher
-    from syncline.connectors.rest.judge import Answer
 
 #: Most redirects from one host to another.
 _REDIRECTS = 3

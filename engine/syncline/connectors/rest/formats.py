@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from syncline.connectors.rest.content import Content, Reading, Rows
+from syncline.connectors.rest.answer import Rows
+from syncline.connectors.rest.content import Content, Reading
 from syncline.model.errors import Again, Invalid
 from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote
 from syncline.sdk.csv_text import CsvText, Lines, checked_columns
@@ -25,7 +26,7 @@ from syncline.sdk.json_records import BadRecord
 from syncline.sdk.xml_document import Path, xml_document
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.answer import Answer
     from syncline.connectors.rest.rules import Rule
     from syncline.kinds.stream import Csv
     from syncline.sdk.http import Response

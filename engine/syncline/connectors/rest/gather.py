@@ -14,8 +14,7 @@ from syncline.sdk.batch import Batch, Malformed, Position, Span
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.decoding import Decoding
-    from syncline.connectors.rest.passes import PageRead
-    from syncline.connectors.rest.tree import Step
+    from syncline.connectors.rest.step import PageRead, Step
     from syncline.model.schema import Schema
     from syncline.sdk.source import SourceRequest
 

@@ -11,7 +11,7 @@ from syncline.kinds.stream import RestStream
 from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
-    from syncline.connectors.rest.judge import Answer
+    from syncline.connectors.rest.answer import Answer
     from syncline.kinds.request import GraphQL
     from syncline.sdk.json_document import Hide
 

@@ -21,19 +21,20 @@ from syncline.connectors.rest.content import Content, Reading
 from syncline.connectors.rest.file import FilePages
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
 from syncline.connectors.rest.partition import WHOLE, Partition
-from syncline.connectors.rest.passes import PageRead, Pass
+from syncline.connectors.rest.passes import Pass
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.rules import compile_rules, for_people, loose
-from syncline.connectors.rest.tree import Step, Use, nothing_left
+from syncline.connectors.rest.step import PageRead, Step
+from syncline.connectors.rest.tree import Use, nothing_left
 from syncline.connectors.rest.trial import whole
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, SynclineError
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.answer import Answer
     from syncline.connectors.rest.fetching import Fetcher
     from syncline.connectors.rest.incremental import Progress
-    from syncline.connectors.rest.judge import Answer
     from syncline.connectors.rest.listing import Listing
     from syncline.kinds.connector import Http
     from syncline.kinds.job import Job

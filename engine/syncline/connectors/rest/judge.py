@@ -6,38 +6,19 @@ the read at once is raised. Who sends decides when to try again, and whether cre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import Any, Protocol
+from typing import Protocol
 
-from syncline.connectors.rest.content import Reading, Rows, read_json, read_nothing
+from syncline.connectors.rest.answer import Answer
+from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.rules import Facts, Rule, compile_rules, loose
 from syncline.kinds.rule import ErrorRule
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.sdk.http import Response
 from syncline.sdk.json_document import Hide, excerpt
 from syncline.sdk.retry import RetryPolicy, retry_after
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """
-    An accepted answer: the body as JSON and the checked document, or the `parts` that it is made of. `empty`: it counts
-    as a page without records, because a rule says so, because it has no content (status 204), or because nothing has
-    changed since the token that was sent (status 304). `note` says what is wrong with it and accepted all the same.
-    `withheld`: the status where there may be records that it doesn't give, as where a rule passes over a refusal; or 0.
-    """
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes = b""
-    document: Any = None
-    empty: bool = False
-    parts: tuple[bytes | Rows, ...] = ()
-    note: str = ""
-    withheld: int = 0
 
 
 class ResetPaging(Exception):
@@ -194,8 +175,3 @@ class Judge:
 
     def _asked(self, answer: Answer) -> float | None:
         return retry_after(answer.headers, self._policy.honor, self._now())
-
-
-__all__ = [
-    "Answer", "Judge", "Judging", "Reading", "Refused", "ResetPaging", "Retry", "Verdict", "read_json", "read_nothing",
-]  # fmt: skip

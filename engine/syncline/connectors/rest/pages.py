@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from syncline.connectors.rest.judge import Answer
+from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.requests import check_place
 from syncline.kinds.reading import FromHeader, Page, Told
 from syncline.model.errors import Invalid

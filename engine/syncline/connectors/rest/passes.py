@@ -20,16 +20,17 @@ from syncline.connectors.rest.incremental import (
 )
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
 from syncline.connectors.rest.partition import WHOLE, Partition, Values
+from syncline.connectors.rest.step import PageRead
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.sample import sample_of
-from syncline.sdk.batch import Malformed, Position, Span
+from syncline.sdk.batch import Malformed
 from syncline.sdk.json_records import BadRecord, PageRecords
 from syncline.sdk.paging import Pager, Seen, State
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.answer import Answer
     from syncline.connectors.rest.contract import Breach
     from syncline.connectors.rest.fetching import Fetcher
-    from syncline.connectors.rest.judge import Answer
     from syncline.connectors.rest.listing import Listing
     from syncline.sdk.http import Request
 
@@ -37,34 +38,6 @@ if TYPE_CHECKING:
 def unheard(text: str) -> None:
     """A notice that nobody listens to."""
     del text
-
-
-@dataclass(frozen=True, slots=True)
-class PageRead:
-    """A page's records that are kept, and the position after them.
-
-    `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left
-    out, or that are marked as deleted. `breach`: how all of its records break the contract. `notes` say what was wrong
-    with it and accepted all the same. `unsure`: as of a `Batch`. `window`: of a calendar, that it was read for.
-    """
-
-    records: list[Any]
-    spans: tuple[Span, ...]
-    malformed: tuple[Malformed, ...]
-    digest: str
-    size: int
-    position: Position
-    last: bool
-    skipped: int = 0
-    breach: Breach | None = None
-    notes: tuple[str, ...] = ()
-    unsure: str = ""
-    window: tuple[Values, ...] = ()
-
-    @property
-    def judged(self) -> int:
-        """Records that belong to the pass, well-formed or not."""
-        return len(self.records) + len(self.malformed)
 
 
 @dataclass(slots=True)

@@ -11,13 +11,14 @@ from functools import partial
 
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.compile import Compiler
-from syncline.connectors.rest.contract import unbroken
 from syncline.connectors.rest.gather import Gathered
 from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.passes import Pass
 from syncline.connectors.rest.requests import connector_of
-from syncline.connectors.rest.tree import Step, Use
+from syncline.connectors.rest.step import Step
+from syncline.connectors.rest.tree import Use
 from syncline.connectors.rest.trial import Trial
+from syncline.connectors.rest.unbroken import unbroken
 from syncline.kinds.integration import IntegrationSpec
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.schema import Schema

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from syncline.connectors.rest.cursors import MAX_PARTITIONS
 from syncline.connectors.rest.front import Front, noted
-from syncline.connectors.rest.partition import WHOLE, Partition, Product
-from syncline.connectors.rest.passes import PageRead, Pass, unheard
+from syncline.connectors.rest.partition import Partition, Product
+from syncline.connectors.rest.passes import Pass, unheard
+from syncline.connectors.rest.step import Step
 from syncline.model.errors import SynclineError
 from syncline.sdk.batch import Malformed, Position
 
@@ -32,31 +33,6 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.listing import Listing
     from syncline.connectors.rest.partition import Parents, Values
     from syncline.connectors.rest.trial import Trial
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """Progress of a read: a page of a partition, or malformed parents whose own records can't be read, or nothing but
-    another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done, and the
-    step after it isn't asked for until it is. `notes` and `unsure` are those of pages of parents.
-    """
-
-    position: Position
-    partition: Partition = WHOLE
-    page: PageRead | None = None
-    malformed: tuple[Malformed, ...] = ()
-    last: bool = False
-    keep: bool = False
-    notes: tuple[str, ...] = ()
-    unsure: str = ""
-
-    @property
-    def around(self) -> Partition:
-        """What its page was read for: the partition, and the window of a calendar in it."""
-        found = self.partition
-        for values in self.page.window if self.page is not None else ():
-            found = values.within(found, 0)
-        return found
 
 
 class Reading(Protocol):

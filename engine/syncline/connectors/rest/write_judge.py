@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from syncline.connectors.rest.content import Content
-from syncline.connectors.rest.judge import Answer, Judge, Reading, Verdict, read_nothing
+from syncline.connectors.rest.answer import Answer
+from syncline.connectors.rest.content import Content, Reading, read_nothing
+from syncline.connectors.rest.judge import Judge, Verdict
 from syncline.connectors.rest.rules import compile_rules, loose
 from syncline.kinds.rule import ErrorRule
 from syncline.model.errors import Invalid

@@ -53,7 +53,7 @@ def _file(instance: Instance, found: SqliteSettings | DuckdbSettings) -> Reached
                 f"{path} isn't there, and {parent} can't be written", code="SYN452", help="Give Syncline access to it."
             )
         return Reached(f"{path}: not there yet; the first run makes it", system, time.perf_counter() - began)
-    from syncline.connectors.sql.runtime import open_database
+    from syncline.connectors.sql.opening import open_database
 
     database = open_database(instance)
     try:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def compare(instance: Instance, proposed: Proposed) -> Compared:
     """See `Compare`. `Invalid` where the table doesn't fit, as a run would find it."""
-    from syncline.connectors.sql.runtime import open_database
+    from syncline.connectors.sql.opening import open_database
 
     found = settings(instance)
     if isinstance(found, SqliteSettings | DuckdbSettings) and not found.path.exists():

@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from syncline.model.schema import Schema
     from syncline.sdk.destination import Rendered, Written
 
-#: No names that columns have: those of mappings are identifiers.
-DIGEST, FRESH = "=digest", "=fresh"
-
 
 class Dialect(Protocol):
     """

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from syncline.connectors.sql.dialect import DIGEST, FRESH
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.names import DIGEST, FRESH, columns, quoted
 from syncline.connectors.sql.sqlite_reversal import packed
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.dialect import DIGEST, added_columns
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.dialect import added_columns
+from syncline.connectors.sql.names import DIGEST, columns, quoted
 from syncline.model.errors import Again
 from syncline.sdk.reversal import Undone
 

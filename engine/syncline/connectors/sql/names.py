@@ -17,6 +17,9 @@ SHADOW = "__syncline_new"
 #: What the table of keys that a run came to is called, after the table that it writes.
 SEEN = "__syncline_seen"
 
+#: Columns of our own beside those of mappings, whose names are identifiers: the digest of a row, and whether it is new.
+DIGEST, FRESH = "=digest", "=fresh"
+
 
 def family(table: str, leftovers: Iterable[str]) -> tuple[str, ...]:
     """The names of a table and of what may be beside it, the suffixes of the database's own `leftovers` included."""

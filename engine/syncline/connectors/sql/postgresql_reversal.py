@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.dialect import DIGEST, FRESH
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.names import DIGEST, FRESH, columns, quoted
 from syncline.connectors.sql.postgresql import upsert
 from syncline.model.errors import Again
 from syncline.sdk.destination import Written

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.dialect import DIGEST, dialect_of, noted_columns
+from syncline.connectors.sql.dialect import dialect_of, noted_columns
 from syncline.connectors.sql.images import Image, Images
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.names import DIGEST, columns, quoted
 from syncline.connectors.sql.table import keyed
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.dialect import DIGEST, FRESH, added_columns, dialect_of, noted_columns
+from syncline.connectors.sql.dialect import added_columns, dialect_of, noted_columns
 from syncline.connectors.sql.images import Image, Images
 from syncline.connectors.sql.multiset import Multiset
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.names import DIGEST, FRESH, columns, quoted
 from syncline.model.errors import Invalid
 from syncline.sdk.reversal import Undone
 

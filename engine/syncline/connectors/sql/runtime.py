@@ -5,57 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncline.connectors.runtime import Runtime
-from syncline.connectors.sql.settings import DuckdbSettings, MariadbSettings, PostgresSettings, SqliteSettings, settings
+from syncline.connectors.sql.opening import open_database
 from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
 
 if TYPE_CHECKING:
-    from syncline.connectors.sql.database import Database
-    from syncline.connectors.sql.reading import Reading
     from syncline.sdk.destination import Destination
-
-
-def open_database(instance: Instance) -> Database:
-    """Connects to the database that an instance configures."""
-    match settings(instance):
-        case SqliteSettings() as found:
-            from syncline.connectors.sql.sqlite import SqliteDatabase
-
-            return SqliteDatabase(found)
-        case DuckdbSettings() as found:
-            from syncline.connectors.sql.duckdb import DuckdbDatabase
-
-            return DuckdbDatabase(found)
-        case PostgresSettings() as found:
-            from syncline.connectors.sql.postgresql import PostgresDatabase
-
-            return PostgresDatabase(found, instance.keep)
-        case MariadbSettings() as found:
-            from syncline.connectors.sql.mariadb import MariadbDatabase
-
-            return MariadbDatabase(found)
-
-
-def open_reading(instance: Instance) -> Reading:
-    """Connects to the database that an instance configures, to read only."""
-    match settings(instance):
-        case SqliteSettings() as found:
-            from syncline.connectors.sql.sqlite_reading import SqliteReading
-
-            return SqliteReading(found)
-        case DuckdbSettings() as found:
-            from syncline.connectors.sql.duckdb_reading import DuckdbReading
-
-            return DuckdbReading(found)
-        case PostgresSettings() as found:
-            from syncline.connectors.sql.postgresql_reading import PostgresReading
-
-            return PostgresReading(found)
-        case MariadbSettings() as found:
-            from syncline.connectors.sql.mariadb_reading import MariadbReading
-
-            return MariadbReading(found)
 
 
 def open_source(instance: Instance, request: SourceRequest) -> Source:

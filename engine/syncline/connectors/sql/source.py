@@ -199,7 +199,7 @@ class SqlSource:
 
 def open_source(instance: Instance, request: SourceRequest) -> SqlSource:
     """Opens a stream of a database; Invalid when it isn't declared, isn't there, or can't be read in order."""
-    from syncline.connectors.sql.runtime import open_reading
+    from syncline.connectors.sql.opening import open_reading
 
     assert isinstance(instance.integration, IntegrationSpec)
     stream = instance.integration.tables.get(request.stream)
@@ -220,7 +220,7 @@ def open_source(instance: Instance, request: SourceRequest) -> SqlSource:
 
 def open_rows(instance: Instance, table: str, names: tuple[str, ...], key: tuple[str, ...]) -> SqlSource:
     """Opens a table with these columns, in the order of this key."""
-    from syncline.connectors.sql.runtime import open_reading
+    from syncline.connectors.sql.opening import open_reading
 
     request = SourceRequest(table, None, names)
     reading = open_reading(instance)

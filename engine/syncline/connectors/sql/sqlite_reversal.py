@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from syncline.connectors.sql.dialect import DIGEST, FRESH
-from syncline.connectors.sql.names import columns, quoted
+from syncline.connectors.sql.names import DIGEST, FRESH, columns, quoted
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.sqlite import SqliteDatabase

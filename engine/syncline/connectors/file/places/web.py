@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from syncline import __version__
 from syncline.connectors.file.places.ranges import WINDOW, Ranges, handle
 from syncline.connectors.file.position import OpenFile, changed
+from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.content import read_nothing
-from syncline.connectors.rest.judge import Answer
 from syncline.connectors.rest.opening import open_client
 from syncline.connectors.rest.requests import base_url, connector_of
 from syncline.model.errors import Again, Invalid

@@ -1,0 +1,40 @@
+"""An accepted answer of an API, and the records that a format tells apart by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from syncline.sdk.json_records import BadRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Records that a format tells apart by itself: each as JSON, with its index (a line's number from 0)."""
+
+    raws: Sequence[bytes]
+    rows: Sequence[int]
+    bad: tuple[BadRecord, ...] = ()
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """
+    An accepted answer: the body as JSON and the checked document, or the `parts` that it is made of. `empty`: it counts
+    as a page without records, because a rule says so, because it has no content (status 204), or because nothing has
+    changed since the token that was sent (status 304). `note` says what is wrong with it and accepted all the same.
+    `withheld`: the status where there may be records that it doesn't give, as where a rule passes over a refusal; or 0.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = b""
+    document: Any = None
+    empty: bool = False
+    parts: tuple[bytes | Rows, ...] = ()
+    note: str = ""
+    withheld: int = 0
