@@ -9,7 +9,7 @@ INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check
 
 TESTS := $(wildcard tests/unit tests/golden tests/contract tests/property tests/docs tests/e2e tests/simulation)
 # The tests that `tests/sampling.py` serves.
-KILLS := $(shell grep -rl --include='test_*.py' 'tests.sampling' tests)
+KILLS := $(shell grep -rl --include='test_*.py' 'tests.sampling\|tests.flips' tests)
 SOURCES := engine tools tests $(wildcard examples benchmarks)
 
 # pytest keeps the tests that it rewrote; without that, every process of every run takes twenty seconds to do it again.

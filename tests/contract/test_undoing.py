@@ -8,12 +8,13 @@ import pytest
 
 from syncline.connectors.sql import images, replaced
 from syncline.connectors.sql.images import TABLE
-from syncline.model.errors import Again, Denied, Invalid
+from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.sdk.conformance_destination import EVERY_TYPE, sample
 from syncline.sdk.destination import Written
 from syncline.sdk.reversal import Keeping, Undoing, Undone
 from syncline.secrets.ring import KeyRing
 from tests.contract.sql_places import DIALECTS, FLOW, frame_of, place_of, schema_of, target_of
+from tests.flips import flips
 
 PLAIN = schema_of({"shop": "string", "id": "integer", "title": "string", "price": "decimal(12,2)"}, "shop", "id")
 KEYS = schema_of({"shop": "string", "id": "integer"}, "shop", "id")
@@ -184,6 +185,28 @@ def test_what_is_kept_is_sealed(place, keys):
     with pytest.raises(Exception, match="cannot be opened"):
         undo(place, other, "run-2")
     assert undo(place, keys, "run-2") == Undone(restored=1)
+
+
+def test_no_byte_of_what_is_kept_can_change(request, tmp_path, keys):
+    """An image of which one byte is another is refused, and undoing changes no row; so is one that was moved."""
+    place = place_of("sqlite", request, tmp_path)
+    load(place, keys, "run-1", rows(("a", 1, "one", 1), ("a", 2, "two", 2)))
+    load(place, keys, "run-2", rows(("a", 1, "ONE", 1)))
+    after = there(place)
+    (run_1, _), (_, blob) = place.execute(f"SELECT id, image FROM {TABLE} ORDER BY run")
+
+    for _, changed in flips(bytes(blob), 3):
+        place.execute(f"UPDATE {TABLE} SET image = x'{changed.hex()}' WHERE run = 'run-2'")
+        with pytest.raises(Stalled, match="cannot be opened") as caught:
+            undo(place, keys, "run-2")
+        assert caught.value.code == "SYN806"
+    place.execute(f"UPDATE {TABLE} SET image = (SELECT image FROM {TABLE} WHERE id = '{run_1}') WHERE run = 'run-2'")
+    with pytest.raises(Stalled, match="belongs elsewhere"):
+        undo(place, keys, "run-2")
+    assert there(place) == after
+    place.execute(f"UPDATE {TABLE} SET image = x'{bytes(blob).hex()}' WHERE run = 'run-2'")
+    assert undo(place, keys, "run-2") == Undone(restored=1)
+    place.close()
 
 
 def test_a_batch_that_fails_keeps_nothing(place, keys):

@@ -131,6 +131,14 @@ def base64_of(text: str) -> bytes:
     return raw
 
 
+def hex_of(text: str) -> bytes:
+    """Decode hexadecimal digits in their one canonical form."""
+    raw = bytes.fromhex(text)
+    if raw.hex() != text:
+        raise Refused(f"{text[:40]!r} is not hexadecimal in canonical form")
+    return raw
+
+
 class Key:
     """A verifier key: of a log (type 1 is Ed25519, 2 is ECDSA on P-256 with SHA-256) or of a witness (type 4)."""
 
@@ -555,10 +563,10 @@ def check_record(data: bytes, keys: Keys) -> dict[str, Any]:
     found = json.loads(data)
     if canonical(found) != data:
         raise Refused("the proof is not JSON in canonical form")
-    row = hashlib.blake2b(found["record"].encode(), key=bytes.fromhex(found["nonce"]), digest_size=32).digest()
-    batch = climb(found["row"], found["rows"], leaf(row), [bytes.fromhex(step) for step in found["steps"]])
+    row = hashlib.blake2b(found["record"].encode(), key=hex_of(found["nonce"]), digest_size=32).digest()
+    batch = climb(found["row"], found["rows"], leaf(row), [hex_of(step) for step in found["steps"]])
     batch = leaf(found["rows"].to_bytes(8, "big") + batch)
-    run = climb(found["batch"], found["batches"], batch, [bytes.fromhex(step) for step in found["batchSteps"]])
+    run = climb(found["batch"], found["batches"], batch, [hex_of(step) for step in found["batchSteps"]])
     run = leaf(found["batches"].to_bytes(8, "big") + run)
     entry = base64_of(found["entry"])
     event: dict[str, Any] = json.loads(entry)
@@ -676,7 +684,22 @@ def verify_file(path: Path, keys: Keys, kept: Path | None) -> str:
     return f"verified: attestation of {what}, signed by {keys.newest.name}"
 
 
-def main() -> int:
+def told(error: Exception) -> str:
+    """What is wrong with evidence that isn't of the form it should have."""
+    match error:
+        case OSError():
+            return f"{error.filename} can't be read: {error.strerror}"
+        case KeyError():
+            return f"there is no {error} where one belongs"
+        case UnicodeDecodeError():
+            return f"what should be text is none at byte {error.start}"
+        case ValueError():
+            return f"it isn't of the form that it should have: {error}"
+        case _:
+            return "it isn't of the form that it should have: a part is missing, of another kind, or nested too deeply"
+
+
+def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Verify evidence of Syncline's audit log.")
     parser.add_argument("path", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument(
@@ -685,7 +708,7 @@ def main() -> int:
     parser.add_argument("--witnesses", type=Path, help="the policy that says who must have cosigned the log")
     parser.add_argument("--changes", type=Path, help="changes of the log's key that the evidence doesn't have")
     parser.add_argument("--since", type=Path, help="a checkpoint that you kept, which the log must continue")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     path = options.path
     try:
         key = Key(options.key or ((path if path.is_dir() else path.parent) / "log.pub").read_text())
@@ -700,7 +723,7 @@ def main() -> int:
         print(f"NOT VERIFIED: {error}", file=sys.stderr)  # noqa: T201 - a script
         return 1
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        print(f"NOT VERIFIED: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a script
+        print(f"NOT VERIFIED: {told(error)}", file=sys.stderr)  # noqa: T201 - a script
         return 1
     print(said)  # noqa: T201 - a script
     return 0

@@ -30,6 +30,10 @@ _VALUE = re.compile(
 _RULES: Final = ("unencrypted_suffix", "encrypted_suffix", "unencrypted_regex", "encrypted_regex")
 _UNSUPPORTED_RULES: Final = ("encrypted_comment_regex", "unencrypted_comment_regex")
 _OTHER_KEYS: Final = ("pgp", "kms", "gcp_kms", "azure_kv", "hc_vault", "hckms")
+_METADATA: Final = frozenset(
+    {*_RULES, *_UNSUPPORTED_RULES, *_OTHER_KEYS, "age", "key_groups", "lastmodified", "mac", "mac_only_encrypted",
+     "shamir_threshold", "version"}
+)  # fmt: skip
 # Hashed first when only encrypted values are authenticated, so that a file cannot be turned into the other sort.
 _ONLY_ENCRYPTED: Final = bytes.fromhex("8a3fd2ad54ce66527b1034f3d147be0b0b975b3bf44f72c6fdadec8176f27d69")
 
@@ -119,6 +123,8 @@ def _metadata(tree: dict[str, Tree]) -> dict[str, Tree]:
     metadata = tree.pop("sops", None)
     if not isinstance(metadata, dict):
         raise SopsError("it is not encrypted by SOPS: there is no `sops` at its top")
+    if unknown := sorted(metadata.keys() - _METADATA):
+        raise SopsError(f"its metadata has {unknown[0]!r}, which is not known: it may be a rule of what is encrypted")
     if any(_text(metadata, rule) for rule in _UNSUPPORTED_RULES):
         raise SopsError("it uses rules on comments, which are not supported")
     if _text(metadata, "shamir_threshold") not in {"", "0", "1"} or metadata.get("key_groups"):
@@ -152,11 +158,13 @@ def _data_key(metadata: dict[str, Tree], identities: Sequence[Secret]) -> bytes:
         keys = [pyrage.x25519.Identity.from_str(identity.reveal()) for identity in identities]
     except pyrage.IdentityError:
         raise SopsError("one of the age identities given is not an X25519 identity (AGE-SECRET-KEY-1…)") from None
-    for _, armored in stanzas:
+    for name, armored in stanzas:
         try:
             key = age.decrypt(armored.encode(), keys) if keys else b""
         except ValueError:
             continue
+        if name not in {str(identity.to_public()) for identity in keys}:
+            raise SopsError(f"its data key is said to be for {name or 'nobody'}, and it is for another recipient")
         if len(key) == 32:
             return key
     raise SopsError(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import TYPE_CHECKING, Any, Final
 
-from syncline.audit import dsse
-from syncline.audit.attestation import PAYLOAD
-from syncline.audit.dsse import Envelope
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.key_change import history_of
 from syncline.audit.log_signer import log_verifier
 from syncline.audit.malformed import Malformed
+from syncline.audit.offline_verifier import Key, Keys, Refused, check_attestation
 from syncline.sdk.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -43,19 +39,15 @@ def keep(path: Path, bundle: bytes) -> None:
 
 
 def read_statement(settings: Settings, path: Path, kind: str) -> dict[str, Any] | None:
-    """The statement of a kept bundle; None for a file that isn't there, or that no key of this log signed."""
+    """The statement of a kept bundle; None for a file that isn't there, or that an auditor's script would refuse."""
     try:
-        keys = history_of(DirectoryFetcher(settings.audit), [log_verifier(settings)]).keys
-        found = json.loads(path.read_bytes())["dsseEnvelope"]
-        envelope = Envelope(
-            found["payloadType"],
-            base64.b64decode(found["payload"], validate=True),
-            tuple((one["keyid"], base64.b64decode(one["sig"], validate=True)) for one in found["signatures"]),
-        )
-        statement = json.loads(dsse.verify(envelope, PAYLOAD, keys))
-    except (OSError, ValueError, LookupError, TypeError, Malformed):
+        trusted = log_verifier(settings)
+        changes = [change.note for change in history_of(DirectoryFetcher(settings.audit), [trusted]).changes]
+        keys = Keys(Key(str(trusted)), changes)
+        statement = check_attestation(path.read_bytes(), keys)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError, Malformed, Refused):
         return None
-    return statement if isinstance(statement, dict) and statement.get("predicateType") == kind else None
+    return statement if statement.get("predicateType") == kind else None
 
 
 def certified_digest(settings: Settings, tenant: str) -> str | None:

@@ -15,6 +15,7 @@ from syncline.audit.malformed import Malformed
 from syncline.audit.prove import HEADER, Proof, prove_entry, verify_entry
 from syncline.audit.signer import FileSigner
 from syncline.model.errors import Invalid
+from tests.flips import flips, refusal, script
 
 ORIGIN = "syncline.test/log"
 
@@ -150,3 +151,23 @@ def test_a_changed_bundle_is_refused_by_its_script(
 
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def test_no_byte_of_a_bundle_can_change(reader: DirectoryFetcher, signer: FileSigner, tmp_path: Path):
+    """Each byte of each file, by samples of long ones, is refused by an auditor's own script with a sentence. Only what is
+    for people to read isn't evidence: the page that says how to verify, and the script in the bundle.
+    """
+    with zipfile.ZipFile(io.BytesIO(_bundle(reader, signer))) as bundle:
+        bundle.extractall(tmp_path / "evidence")
+    files = [path for path in (tmp_path / "evidence").rglob("*") if path.is_file()]
+    assert {path.name for path in files} >= {"checkpoint", "log.pub", "entries.jsonl", "3.tlog-proof", "verify.py"}
+
+    for path in files:
+        if path.name in {"README.txt", "verify.py"}:
+            continue
+        data = path.read_bytes()
+        for _, changed in flips(data, len(data) // 50 | 1):
+            path.write_bytes(changed)
+            refusal(tmp_path / "evidence")
+        path.write_bytes(data)
+    assert script(tmp_path / "evidence")[0] == 0

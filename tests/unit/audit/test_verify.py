@@ -19,6 +19,7 @@ from syncline.audit.malformed import Malformed
 from syncline.audit.signer import FileSigner
 from syncline.audit.tiles import ENTRIES, WIDTH, Tile
 from syncline.audit.verify import verify
+from tests.flips import flips
 
 ORIGIN = "syncline.test/log"
 
@@ -90,6 +91,19 @@ def test_every_flipped_byte_of_a_small_file_is_found(made, path: str):
     for at in range(len(log.files[path])):
         found = verify(log.flip(path, at, at % 8), ORIGIN, [signer.verifier])
         assert [finding.file for finding in found.findings] == [path], at
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["tile/0/000", "tile/0/001", "tile/0/002.p/8", "tile/entries/000", "tile/entries/001", "tile/entries/002.p/19"],
+)
+def test_every_flipped_byte_of_a_large_file_is_found(made, path: str):
+    """The same of the others, by samples that meet each hash of a tile."""
+    log, signer, _ = made
+    for at, changed in flips(log.files[path], 29):
+        found = verify(MemoryFetcher({**log.files, path: changed}), ORIGIN, [signer.verifier])
+        assert [finding.file for finding in found.findings] == [path], at
+        assert found.findings[0].message
 
 
 @given(st.data())
