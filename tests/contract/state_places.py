@@ -11,6 +11,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.state.open import open_reader, open_store
 from syncline.state.store import AppliedObject, RunRecord, SealedRejects
+from tests import warm
 
 if TYPE_CHECKING:
     from syncline.state.sql import SqlStore
@@ -51,7 +52,7 @@ class Where:
             "from syncline.state.open import open_store\n"
             "store = open_store(sys.argv[1], schema=sys.argv[2])\n"
         )
-        return subprocess.Popen(
+        return warm.Popen(
             [sys.executable, "-c", head + code, self.url, self.schema],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

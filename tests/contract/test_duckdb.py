@@ -14,6 +14,7 @@ from syncline.connectors.sql import duckdb
 from syncline.connectors.sql.opening import open_reading
 from syncline.connectors.sql.runtime import check
 from syncline.model.errors import Again, Invalid, Stalled
+from tests import warm
 from tests.contract.sql_places import FLOW, Place, duckdb_place, frame_of, schema_of, target_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def test_another_process_has_the_file(file: Place, monkeypatch: pytest.MonkeyPat
     file.open().open(target_of(ORDERS)).write(ROW, "1")
     file.opened.pop().close()
     monkeypatch.setattr(duckdb, "_BUSY", 0.3)
-    with subprocess.Popen([sys.executable, "-c", HOLDER, str(file.file)], stdout=subprocess.PIPE, text=True) as other:
+    with warm.Popen([sys.executable, "-c", HOLDER, str(file.file)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "open\n"
         with pytest.raises(Again, match="another process") as caught:
             file.open()

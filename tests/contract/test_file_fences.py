@@ -15,6 +15,7 @@ import pytest
 from syncline.connectors.file.listing import Folder
 from syncline.model.errors import Denied
 from syncline.sdk.destination import Fence, Target, Writer
+from tests import warm
 from tests.contract import file_places
 from tests.contract.sql_places import FLOW, frame_of, schema_of, target_of
 
@@ -152,7 +153,7 @@ except Denied as error:
 def test_a_process_that_was_stopped_and_followed_is_refused_by_the_folder(tmp_path):
     """SIGSTOP, another process takes the flow and goes on, SIGCONT: the part that the first one writes doesn't count."""
     command = [sys.executable, "-c", SLEEPER, str(tmp_path)]
-    with subprocess.Popen(
+    with warm.Popen(
         command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ
     ) as process:
         assert process.stdin

@@ -18,6 +18,7 @@ from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.sdk.destination import Fence, Refusal, Written, refusals
 from syncline.sdk.source import Credentials
+from tests import warm
 from tests.contract.mariadb_run import BATCHES, rows
 from tests.contract.sql_places import FLOW, Place, frame_of, mariadb_place, schema_of, target_of
 
@@ -222,7 +223,7 @@ class TestKilling:
         command = [sys.executable, "-m", "tests.contract.mariadb_run", url, mode, "run-2"]
         kills, delay = 0, 0.0
         while True:
-            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            with warm.Popen(command, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout.readline() == "begun\n"
                 try:
                     out, _ = process.communicate(timeout=delay)

@@ -21,6 +21,7 @@ from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Request
 from syncline.state import tables
 from syncline.state.open import open_store
+from tests import warm
 from tests.contract.token_server import FIRST, rotating, scheme, token_of, vault_at
 from tests.servers import postgres_database
 
@@ -42,7 +43,7 @@ def place(request, tmp_path):
 
 def process(place, url, threads):
     command = [sys.executable, "-m", "tests.contract.token_server", place[0], str(place[1]), url, str(threads)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return warm.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def test_a_hundred_threads_renew_once(place):

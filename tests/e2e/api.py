@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests import warm
 from tests.e2e.house import SQLITE, TENANT
 
 if TYPE_CHECKING:
@@ -96,9 +97,7 @@ def environ(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 def syncline(root: Path, *args: str, extra: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs a command line to its end."""
     command = [sys.executable, "-m", "syncline", *args]
-    return subprocess.run(
-        command, cwd=root, env=environ(extra), capture_output=True, text=True, timeout=300, check=False
-    )
+    return warm.run(command, cwd=root, env=environ(extra), capture_output=True, text=True, timeout=300, check=False)
 
 
 @contextmanager
@@ -106,7 +105,7 @@ def started(root: Path, *args: str, extra: Mapping[str, str] | None = None) -> I
     """A command line that goes on; killed at the end of the block if it is still there."""
     command = [sys.executable, "-m", "syncline", *args]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=root, env=environ(extra), **pipes) as process:  # type: ignore[call-overload]  # pipes is typed loosely
+    with warm.Popen(command, cwd=root, env=environ(extra), **pipes) as process:
         try:
             yield process
         finally:

@@ -37,6 +37,7 @@ from syncline.executor.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.reconciler.apply import apply_plan
+from tests import warm
 from tests.e2e import house
 from tests.look import Look
 
@@ -151,7 +152,7 @@ def attempt(bulk: Bulk, after: float | None) -> tuple[bool, float]:
     """One attempt in a process of its own, killed after so many seconds of its work; whether it was, and its time."""
     spec = json.dumps(asdict(bulk))
     command = [sys.executable, "-m", "tests.e2e.bulk_kills", "--child", spec]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+    with warm.Popen(command, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         child.stdout.readline()  # it has loaded, and begins
         began = time.perf_counter()

@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 from syncline.model.key import ObjectKey
-from tests import repository
+from tests import repository, warm
 from tests.e2e import house
 from tests.e2e.house import FLOW, Scenario, customers, settings_of
 from tests.look import Look
@@ -104,9 +104,7 @@ def serving(root: Path, remote: Remote, *options: str, environ: Mapping[str, str
     """A daemon that follows a repository, killed at the end if it still is there."""
     command = [sys.executable, "-m", "syncline", "--root", str(root), "serve", "--source", str(remote.path)]
     environ = {**os.environ, "SYNCLINE_ACTOR": "tests", "NO_COLOR": "1", **(environ or {})}
-    with subprocess.Popen(
-        [*command, "--poll", "0.3", *options], env=environ, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with warm.Popen([*command, "--poll", "0.3", *options], env=environ, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield Serving(process)
         finally:

@@ -20,6 +20,7 @@ from syncline.cli.main import main
 from syncline.executor.progress import Silent
 from syncline.executor.recorder import publish_pending
 from syncline.model.key import ObjectKey
+from tests import warm
 from tests.e2e.daemon import GIT, Remote, serving, until
 from tests.e2e.house import TABLE, Scenario, audit_events, audit_ok, customers, settings_of
 from tests.look import Look
@@ -325,14 +326,14 @@ def test_ci_shows_the_effects_that_are_approved(house):
     house.commit(ELSEWHERE)
     work = house.remote.work
     state = {"SYNCLINE_STATE": house.settings.state_url}
-    subprocess.run(
+    warm.run(
         [sys.executable, "-m", "syncline", "--root", str(work), "ci", "check", "--out", str(house.root / "ci")],
         env={**os.environ, **state}, check=True, capture_output=True,
     )  # fmt: skip
     plan = json.loads((house.root / "ci" / "plan.json").read_text())
     assert f"Effects `{plan['effects']}`: 1 change may need approval." in (house.root / "ci" / "comment.md").read_text()
     house.approve("ada", "--effects", plan["effects"])
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "syncline", "--root", str(work), "approve", "--yes", "--effects", "00" * 32,
          "--key", str(house.people["ada"].key)],
         env={**os.environ, **state}, check=False, capture_output=True, text=True,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import warm
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.reporting import report
 from tests.sampling import stride
@@ -24,7 +24,7 @@ REPOSITORY = Path(__file__).parents[2]
 def crash(root: Path, what: str, scenario: dict[str, str], **how: Any) -> Iterator[dict[str, Any]]:
     """The lines of `tests.e2e.crash`: what an unbroken one gives, then what each kill and its repair gave."""
     spec = json.dumps({"root": str(root), "what": what, "scenario": scenario, **how})
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "tests.e2e.crash", spec],
         cwd=REPOSITORY,
         capture_output=True,

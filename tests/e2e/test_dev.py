@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import repository
+from tests import repository, warm
 from tests.e2e.daemon import until
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def watching(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str],
     """The process, and the lines that it has written so far."""
     command = [sys.executable, "-m", "syncline", "--root", str(root), "dev", *options]
     said: list[str] = []
-    with subprocess.Popen(
+    with warm.Popen(
         command, env={**os.environ, "NO_COLOR": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests import warm
 from tests.e2e.daemon import OFTEN, SCHEDULE, Remote, Serving, until
 from tests.e2e.house import FLOW, Scenario, audit_ok, customers, rows, settings_of
 from tests.e2e.test_processes import stopped
@@ -62,7 +63,7 @@ class Cluster:
         command = [*inside, sys.executable, "-c", ON_A_MACHINE, name, "--root", str(self.root)]
         command += ["serve", "--source", str(self.remote.path), "--poll", "0.3", "--lease", str(lease)]
         environ = {**os.environ, **self.settings.environ, "SYNCLINE_STATE": state or self.state, "NO_COLOR": "1"}
-        with subprocess.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
+        with warm.Popen(command, env=environ, stderr=subprocess.PIPE, text=True) as process:
             try:
                 yield Serving(process)
             finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from tests import warm
 from tests.e2e.house import FLOW, Scenario, audit_ok, build, customers, rows, settings_of
 from tests.look import Look
 
@@ -59,7 +60,7 @@ def ran(root: Path, home: Path, *before: str) -> subprocess.CompletedProcess[str
     """`syncline run` of the flow, in a process of its own, started by `before`."""
     environ = {**os.environ, "SYNCLINE_HOME": str(home), "SYNCLINE_ACTOR": "tests", "NO_COLOR": "1"}
     command = [sys.executable, *(before or ("-m", "syncline")), "--root", str(root), "run", str(FLOW)]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    return warm.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import replace
@@ -20,6 +19,7 @@ from syncline.executor.progress import Silent
 from syncline.executor.rejects import seal
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.run import Reject
+from tests import warm
 from tests.api_server import api_server
 from tests.e2e import house, writing
 from tests.e2e.subjects import ADA, DATA, KILLED, MAPPING, emails, lived_in, rejects
@@ -115,7 +115,7 @@ def test_rejects_whose_keys_are_destroyed_are_nobodys(tmp_path):
     """A pass killed after the keys of rejects and before their rows keeps nobody from being found and erased."""
     tenant = house.TENANT.replace("spec: {", "spec: {retention: {rejects: 1ms}, ")
     settings = lived_in(tmp_path, house.Scenario("upsert"), tenant)
-    child = subprocess.run([sys.executable, "-c", KEYS_GONE, str(tmp_path)], check=False, timeout=120)
+    child = warm.run([sys.executable, "-c", KEYS_GONE, str(tmp_path)], check=False, timeout=120)
     assert child.returncode == -signal.SIGKILL
     with pytest.raises(Stalled, match="destroyed"):
         rejects(settings)
@@ -155,7 +155,7 @@ def test_an_erasure_that_was_killed_is_gone_on_with(tmp_path, at):
     """Killed before, between and after its deletes, the same request goes on and still knows how much it found."""
     scenario = house.Scenario("upsert")
     settings = lived_in(tmp_path, scenario)
-    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
+    child = warm.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
     assert child.returncode == -signal.SIGKILL
     (open_,) = privacy.listed(settings, "acme", 5)
     assert not open_.complete

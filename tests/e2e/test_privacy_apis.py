@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from syncline import privacy, workflow
 from syncline.executor.progress import Silent
 from syncline.model.subject import Subject
+from tests import warm
 from tests.api_server import api_server
 from tests.e2e import house, writing
 from tests.e2e.subjects import ADA, MAPPING
@@ -108,7 +108,7 @@ def test_killed_after_any_answer_it_is_gone_on_with(tmp_path, after):
     api = Contacts(unique="id", keys=True)
     with api_server(api.handle) as server:
         settings = lived_in(tmp_path, server.url, FIND + REQUEST)
-        child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), str(after)], check=False, timeout=120)
+        child = warm.run([sys.executable, "-c", KILLED, str(tmp_path), str(after)], check=False, timeout=120)
         assert child.returncode == -signal.SIGKILL
         done = privacy.erase(settings, "acme", ADA, lambda _: None)
     assert [(p.state, p.rows) for p in done.places] == [("asked", 2)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
 import sys
 from dataclasses import asdict, replace
 
@@ -17,6 +16,7 @@ from syncline.executor.progress import Silent
 from syncline.executor.rejects import unseal
 from syncline.model.errors import Stalled
 from syncline.model.subject import Subject
+from tests import warm
 from tests.e2e import house
 from tests.e2e.subjects import ADA, DATA, MAPPING, lived_in, rejects
 
@@ -76,7 +76,7 @@ def test_what_backups_have_of_rejects_is_unreadable(tmp_path, at):
     backup = blobs(settings)
     assert unreadable(settings, backup) == [""]
     if at:
-        child = subprocess.run([sys.executable, "-c", RESEALING, str(tmp_path), at], check=False, timeout=120)
+        child = warm.run([sys.executable, "-c", RESEALING, str(tmp_path), at], check=False, timeout=120)
         assert child.returncode == -signal.SIGKILL
     assert privacy.erase(settings, "acme", ADA, lambda _: None).complete
     assert unreadable(settings, backup) == ["SYN823"]

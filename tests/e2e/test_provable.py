@@ -13,6 +13,7 @@ from syncline.audit import offline_verifier
 from syncline.audit.signer import FileSigner
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
+from tests import warm
 from tests.e2e import house
 from tests.e2e.daemon import until
 from tests.e2e.house import FLOW, Scenario, audit_events, build, customers
@@ -125,7 +126,7 @@ def test_a_run_that_is_killed_proves_the_records_of_all_its_batches(tmp_path):
     settings = build(root, provable())
     workflow.apply(settings)
     command = [sys.executable, "-m", "syncline", "--root", str(root), "run", "Sync/customers"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with warm.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         until(lambda: len(list((settings.home / "records").glob("*/*"))) > 1 or process.poll() is not None)
         process.kill()
     assert process.returncode == -9

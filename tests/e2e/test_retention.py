@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 import signal
-import subprocess
 import sys
 import time
 
@@ -22,6 +21,7 @@ from syncline.executor.progress import Silent
 from syncline.executor.rejects import unseal
 from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
+from tests import warm
 from tests.e2e import house
 
 TODAY = dt.datetime.now(dt.UTC).date()
@@ -243,7 +243,7 @@ def test_a_pass_that_was_killed_is_made_again(tmp_path, at, left):
     """Killed before, inside and after its transaction, all or none are gone, and the next pass makes up for it."""
     scenario = house.Scenario("upsert")
     settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
-    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
+    child = warm.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
     assert child.returncode == -signal.SIGKILL
     assert len(ids(tmp_path, scenario)) == left
     privacy.retain(settings, [scenario.key], doing=True)

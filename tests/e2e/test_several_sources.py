@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncline.model.key import ObjectKey
-from tests import repository
+from tests import repository, warm
 from tests.e2e.daemon import OFTEN, SCHEDULE, Remote, delivered, probed, runs, serving, until
 from tests.e2e.house import FLOW, Scenario, audit_ok, settings_of
 from tests.look import Look
@@ -64,7 +64,7 @@ def standing(daemon: Serving) -> dict[str, Any]:
 def status(root: Path) -> dict[str, dict[str, Any]]:
     """How the sources stand, by their name, as `syncline status` says it."""
     command = [sys.executable, "-m", "syncline", "--root", str(root), "status", "--output", "json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
+    done = warm.run(command, capture_output=True, text=True, check=False, env={**os.environ, "NO_COLOR": "1"})
     found = {}
     for one in json.loads(done.stdout)["sources"]:
         ready = next(c for c in one["conditions"] if c["type"] == "Ready")

@@ -12,6 +12,7 @@ import pytest
 
 from syncline.model.condition import ConditionType
 from syncline.model.key import ObjectKey
+from tests import warm
 from tests.e2e.daemon import home, runs, serving, until
 from tests.e2e.house import FLOW, Scenario, settings_of
 from tests.look import Look
@@ -56,7 +57,7 @@ def root(tmp_path) -> Path:
 
 def asked(root: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and output of a command in the daemon's folder."""
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "syncline", "--root", str(root), *arguments],
         env={**os.environ, "NO_COLOR": "1"}, check=False, capture_output=True, text=True,
     )  # fmt: skip
@@ -118,7 +119,7 @@ def test_a_flow_that_runs_holds_back_its_own_change_only(root, remote):
     with serving(root, remote) as daemon:
         daemon.says(f"{first[:12]} is applied")
         holder = [sys.executable, "-c", HOLDS, url, f"run/{FLOW}"]
-        with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        with warm.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "held\n"
             rest = {name: text for name, text in texts.items() if name != "sync.yaml"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import pytest
 from syncline import privacy, workflow
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
+from tests import warm
 from tests.e2e import house
 from tests.e2e.subjects import ADA, DATA, HASHED, KILLED, emails, lived_in, rejects
 
@@ -138,7 +138,7 @@ def test_who_is_being_erased_does_not_come_back_meanwhile(tmp_path, at):
     """Killed anywhere, an erasure that was begun keeps runs from bringing the person back."""
     scenario = house.Scenario("upsert")
     settings = lived_in(tmp_path, scenario)
-    child = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
+    child = warm.run([sys.executable, "-c", KILLED, str(tmp_path), at], check=False, timeout=120)
     assert child.returncode == -signal.SIGKILL
     assert run_again(settings, full_refresh=True).counts.suppressed == 2
     assert privacy.erase(settings, "acme", ADA, lambda _: None).complete

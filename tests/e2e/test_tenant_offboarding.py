@@ -6,7 +6,6 @@ import io
 import json
 import shutil
 import signal
-import subprocess
 import sys
 import zipfile
 from dataclasses import replace
@@ -25,6 +24,7 @@ from syncline.state import tables
 from syncline.state.tenants import OF_NOBODY, TABLES
 from syncline.tenancy.certificate import proof_path
 from syncline.tenancy.offboarding import expect, offboard
+from tests import warm
 from tests.e2e import house
 from tests.e2e.leaving import commit, left, lived_in, retired, statement, wanted
 from tests.e2e.test_tenant_onboarding import verified
@@ -244,7 +244,7 @@ def test_a_kill_at_any_step_is_gone_on_from(tmp_path):
         shutil.copytree(tmp_path / "base", folder)
         root = folder / "repo"
         command = [sys.executable, "-c", KILLED, str(root), str(at)]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        ended = warm.run(command, capture_output=True, text=True, check=False)
         outcomes.add(ended.returncode)
         if ended.returncode == 0:
             break

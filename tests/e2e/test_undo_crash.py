@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
+from tests import warm
 from tests.e2e.house import customers, mariadb
 from tests.e2e.test_undoing import house, placed, run, table
 
@@ -50,7 +50,7 @@ def crash(root: Path, what: str, scenario: Scenario, stride: int, first: int) ->
         "scenario": asdict(scenario),
         "run": last,
     }
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "tests.e2e.undo_crash", json.dumps(spec)],
         capture_output=True,
         check=False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 
 import pytest
@@ -11,6 +10,7 @@ from syncline import privacy, workflow
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
 from syncline.model.subject import Subject
+from tests import warm
 from tests.e2e.house import MAPPING, build, customers
 from tests.e2e.test_undoing import SCENARIO, declared, table
 from tests.look import Look
@@ -45,7 +45,7 @@ with open_facilities(settings) as facilities:
 def killed(settings, commits):
     """The import's run, killed after so many commits."""
     command = [sys.executable, "-c", RUN_TO, str(settings.root), str(commits)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    done = warm.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == -9, done.stderr
     return Look(settings.state_url).runs(SCENARIO.key)[0].id
 

@@ -19,6 +19,7 @@ from syncline.audit.log import AuditLog
 from syncline.audit.signer import FileSigner
 from syncline.executor.progress import Silent
 from syncline.model.errors import Stalled
+from tests import warm
 from tests.e2e.daemon import Remote, serving, until
 from tests.e2e.house import FLOW, Scenario, audit_events, audit_ok, build, customers
 
@@ -34,7 +35,7 @@ UPSERT = Scenario("upsert")
 def syncline(root: Path, *arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "syncline", "--root", str(root), *arguments]
     environ = {**os.environ, "SYNCLINE_ACTOR": "tests", "NO_COLOR": "1"}
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
+    return warm.run(command, env=environ, capture_output=True, text=True, check=False, timeout=120)
 
 
 @contextmanager
@@ -43,10 +44,10 @@ def witness(folder: Path, name: str, log: str) -> Iterator[tuple[str, subprocess
     command = [sys.executable, "-m", "syncline", "witness"]
     options = ["--folder", str(folder), "--name", name]
     serve = [*command, "serve", *options, "--log", log, "--listen", "127.0.0.1:0"]
-    with subprocess.Popen(serve, stderr=subprocess.PIPE, text=True) as process:
+    with warm.Popen(serve, stderr=subprocess.PIPE, text=True) as process:
         try:
             url = process.stderr.readline().split(" at ")[1].strip().removesuffix("/add-checkpoint")
-            line = subprocess.run(
+            line = warm.run(
                 [*command, "key", *options, "--url", url], capture_output=True, text=True, check=True, timeout=60
             ).stdout
             yield line, process

@@ -20,6 +20,7 @@ import pytest
 
 from syncline.executor.correction import OWN
 from syncline.planner.serialize import loads
+from tests import warm
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -402,7 +403,7 @@ def test_apply_on_a_terminal(repository, shell):
 def on_terminal(folder: Path, *args: str, answer: str) -> tuple[int, str]:
     """Runs a command on a terminal of its own, answers its question, and gives the exit code and what was shown."""
     leader, follower = pty.openpty()
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-m", "syncline.cli.main", *args],
         cwd=folder,
         stdin=follower,
@@ -449,7 +450,7 @@ def test_sigterm_stops_a_run_that_then_resumes(repository, shell):
         file.write("customer_no,full_name,email,created,plan,balance\n")
         file.writelines(f"{n},Name {n},a{n}@example.com,10.12.2023,C,12.50\n" for n in range(rows))
     shell("apply", "--yes")
-    with subprocess.Popen(
+    with warm.Popen(
         [sys.executable, "-m", "syncline.cli.main", "run", "customers"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -12,6 +12,7 @@ from syncline.model.errors import Again, Stalled
 from syncline.model.key import ObjectKey
 from syncline.reconciler import status
 from syncline.state.open import open_store
+from tests import warm
 
 WAREHOUSE = ObjectKey("acme", "Integration", "warehouse")
 
@@ -84,7 +85,7 @@ def test_events_are_listed_and_followed(shell, repository):
     assert len(shell("events", "--limit", "2").out.splitlines()) == 2
 
     command = [sys.executable, "-m", "syncline", "--root", str(repository), "events", "--follow", "-o", "json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as following:
+    with warm.Popen(command, stdout=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         seen = [following.stdout.readline() for _ in found]
         broken(repository, Again("no answer"))

@@ -18,7 +18,7 @@ from syncline.model.run import RunState
 from syncline.model.step import MoveObject
 from syncline.state.open import open_store
 from syncline.state.store import RunRecord
-from tests import repository
+from tests import repository, warm
 from tests.e2e.house import FLOW, Scenario, build, settings_of
 from tests.look import Look
 
@@ -52,7 +52,7 @@ EDITS = {
 def running(settings: Settings, key: ObjectKey) -> Iterator[int]:
     """Another process that holds the lease of a flow's run, as a run does; its id."""
     command = [sys.executable, "-c", HOLDS, settings.state_url, f"run/{key}"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with warm.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process.pid

@@ -15,6 +15,7 @@ import pytest
 from syncline.model.errors import Again, Stalled, Waiting
 from syncline.model.key import ObjectKey
 from syncline.state.open import open_reader, open_store
+from tests import warm
 
 KEY = ObjectKey("acme", "Sync", "orders")
 
@@ -94,7 +95,7 @@ def test_a_holder_that_died_on_another_machine_is_followed_at_once(postgres_url,
     """The server knows that a process ended, wherever it ran: its lease of ten minutes is free as soon as it does."""
     store = open_store(postgres_url, schema=schema)
     command = [sys.executable, "-c", ELSEWHERE, postgres_url, schema]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with warm.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(Waiting, match="^elsewhere:"), store.lease("apply"):
             pass
