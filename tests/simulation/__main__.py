@@ -11,7 +11,8 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from tests.simulation.world import WEIGHTS, prepared, simulate
+from tests.simulation.happens import HAPPENS
+from tests.simulation.world import prepared, simulate
 
 #: Memory, where there is some: nothing of a simulation outlives it.
 FOLDER = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
@@ -21,7 +22,7 @@ def minimal(seed: int, steps: int, template: Path, folder: Path) -> tuple[frozen
     """What need not happen for a seed to fail, and how it fails then."""
     without: frozenset[str] = frozenset()
     kept: BaseException = AssertionError("it didn't fail again")
-    for what in [None, *(name for name in WEIGHTS if name != "pass")]:
+    for what in [None, *(name for name in HAPPENS if name != "pass")]:
         fewer = without | ({what} if what else set())
         try:
             simulate(seed, steps, template, folder, fewer)

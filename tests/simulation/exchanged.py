@@ -1,0 +1,180 @@
+"""What of the program is exchanged in a simulation: the ends that reach out of it, and places that are watched there."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import lru_cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from syncline.audit.journal import Journal
+from syncline.daemon import loop, notifier
+from syncline.daemon.workers import Start, Workers
+from syncline.executor import opening
+from syncline.executor.engine import Engine
+from syncline.executor.inspect import Inspector
+from syncline.manifests import load
+from syncline.model.errors import Again
+from syncline.sdk.reached import Reached
+from syncline.state import database as databases
+from syncline.state.database import Database
+from syncline.state.process import Process as Identity
+from syncline.state.sql import SqlStore
+from tests.simulation import checks
+from tests.simulation.places import Reading, Writing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy import Engine as DatabaseEngine
+
+    from syncline.manifests.flow import Side
+    from syncline.sdk.source import Instance, SourceRequest
+    from tests.simulation.world import World
+
+#: Seconds of virtual time, in the place of those that are made for real time.
+TICK, STAND_BY = 20.0, 30.0
+
+#: Engines by file, with all statements that they have composed: composing those costs more than running them.
+_ENGINES: dict[Path, DatabaseEngine] = {}
+#: What files declare, for all processes and seeds: trees lie in folders that are named by what is in them.
+_loaded = lru_cache(maxsize=128)(load._load_file)
+
+
+def patches(world: World) -> list[tuple[Any, str, Any]]:
+    """What stands for what in a world, as `(owner, name, value)`."""
+    kernel = world.kernel
+    write, opened = Database.write, databases.open_sqlite
+    append, publish = Journal.append, Journal.publish
+    run, offer, engine_run, put = Workers._run, Workers.offer, Engine.run, SqlStore.put_object
+
+    def reach() -> None:
+        process = kernel.process
+        if process is not None and world.state_down.get(process.number, 0.0) > kernel.now:
+            raise Again("the state doesn't answer", code="SYN615")
+
+    @contextmanager
+    def writing(database: Database, *, durable: bool = False) -> Iterator[Any]:
+        kernel.point("write of the state")
+        reach()
+        with write(database, durable=durable) as connection, kernel.atomic():
+            yield connection
+        if world.putting is not None:
+            world.schedules.put(world, world.putting)
+            world.putting = None
+        kernel.point("answer of the state")
+
+    @contextmanager
+    def reading(database: Database) -> Iterator[Any]:
+        kernel.point("read of the state")
+        reach()
+        with database.translated(), kernel.atomic():
+            yield world.reader
+
+    def open_sqlite(path: Path) -> Database:
+        if path not in _ENGINES:
+            _ENGINES[path] = opened(path).engine
+        return Database(_ENGINES[path], str(path), clock=world.state_clock)
+
+    def close(database: Database) -> None:
+        """What processes share of this one is closed at the end."""
+
+    def journal(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            kernel.point(f"before {name}")
+            with kernel.atomic():
+                found = function(*args)
+            kernel.point(f"after {name}")
+            return found
+
+        return call
+
+    def current(cls: type[Identity]) -> Identity:
+        process = kernel.process or world.operator
+        return cls("machine", process.number, "boot", "namespace", process.number)
+
+    def gone(identity: Identity) -> bool:
+        known = next((p for p, _ in world.daemons if p.number == identity.pid), None)
+        return known is not None and not known.alive and known.number not in world.silent
+
+    def source(instance: Instance, request: SourceRequest) -> Reading:
+        del instance
+        return Reading(world.application, request.stream, lambda: kernel.now, kernel.point)
+
+    def destination(instance: Instance) -> Writing:
+        del instance
+        return Writing(world.warehouse, lambda: kernel.now, kernel.point)
+
+    def runtime(side: Side) -> Any:
+        del side
+        return SimpleNamespace(open_source=source, open_destination=destination, transactional=True)
+
+    def check(inspector: Inspector) -> Reached:
+        name = inspector.side.integration.key.name
+        down = world.application.down_until if name == "app" else world.warehouse.down_until
+        kernel.point(f"look at {name}")
+        if down > kernel.now:
+            raise Again(f"{name} doesn't answer", code="SYN480")
+        return Reached(name, "simulated", 0.0)
+
+    def offering(workers: Workers, start: Start, concurrency: Any) -> str:
+        why = offer(workers, start, concurrency)
+        if why:
+            world.fire(start).over = why
+        return why
+
+    def worked(workers: Workers, start: Start, given_up: float) -> str:
+        world.running[kernel.current] = start
+        try:
+            said = run(workers, start, given_up)
+        finally:
+            world.running.pop(kernel.current, None)
+        world.fire(start).over = said
+        return said
+
+    def ran(engine: Engine, work: Any, progress: Any) -> Any:
+        start = world.running.get(kernel.current)
+        result = engine_run(engine, work, progress)
+        if start is not None:
+            world.fire(start).runs.add(result.record.id)
+        return result
+
+    def put_object(store: SqlStore, lease: Any, apply: str, index: int, applied: Any) -> None:
+        world.putting = applied
+        put(store, lease, apply, index, applied)
+
+    put_run, put_cursor = SqlStore._put_run, SqlStore._put_cursor
+
+    def putting_run(store: SqlStore, connection: Any, record: Any) -> None:
+        put_run(store, connection, record)
+        checks.led(world, connection, f"run/{record.key}", f"what became of {record.id}")
+
+    def putting_cursor(store: SqlStore, connection: Any, key: Any, checkpoint: str) -> None:
+        put_cursor(store, connection, key, checkpoint)
+        lease = "daemon" if key.kind == "Schedule" else f"run/{key}"
+        checks.led(world, connection, lease, f"the cursor of {key}")
+
+    return [
+        (SqlStore, "_put_run", putting_run),
+        (SqlStore, "_put_cursor", putting_cursor),
+        (Database, "write", writing),
+        (Database, "read", reading),
+        (load, "_load_file", lambda root, name, _: _loaded(root, name, None)),
+        (databases, "open_sqlite", open_sqlite),
+        (databases, "open_sqlite_reader", open_sqlite),
+        (Database, "close", close),
+        (Journal, "append", journal("an append to the journal", append)),
+        (Journal, "publish", journal("publishing the journal", publish)),
+        (Identity, "current", classmethod(current)),
+        (Identity, "gone", gone),
+        (opening, "_runtime", runtime),
+        (Inspector, "check", check),
+        (Workers, "offer", offering),
+        (Workers, "_run", worked),
+        (Engine, "run", ran),
+        (SqlStore, "put_object", put_object),
+        (loop, "TICK", TICK),
+        (notifier, "TICK", TICK),
+        (loop, "STAND_BY", STAND_BY),
+    ]
