@@ -36,7 +36,6 @@ def hold(so: bool, otherwise: str) -> None:
 def always(world: World) -> None:
     """What holds at every moment, between transactions."""
     _tables(world)
-    _fires(world)
 
 
 def _tables(world: World) -> None:
@@ -68,10 +67,10 @@ def _tables(world: World) -> None:
                 pass
 
 
-def _fires(world: World) -> None:
-    """No start is doubled."""
-    for name, fire in world.fires.items():
-        hold(len(fire.runs) <= 1, f"{name} was run twice: {sorted(fire.runs)}")
+def ran(world: World, name: object, runs: set[str]) -> None:
+    """When a run has ended for a start: the start isn't doubled."""
+    if len(runs) > 1:
+        world.kernel.crashes.append(f"{name} was run twice: {sorted(runs)}")
 
 
 def led(world: World, connection: Any, lease: str, what: str) -> None:

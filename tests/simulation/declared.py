@@ -92,29 +92,32 @@ class Declared:
     edition: int = 1
     broken: bool = False
 
-    def text(self) -> str:
-        """It as one file."""
-        parts = [
-            FIXED.replace("STREAMS", "".join(STREAM.replace("NAME", name) for name in HOW)),
-            MAPPING.format(edition=self.edition),
+    def files(self) -> dict[str, str]:
+        """It as files, by name."""
+        suspend = self._suspend
+        flows = [
+            f"apiVersion: syncline/v1\nkind: Sync\n"
+            f"metadata: {{name: {name}, tenant: acme{f', moved: {{name: {before}}}' if before else ''}}}\n"
+            f"spec: {{from: app/{stream}, mapping: {'nothing' if self.broken else 'item'}, "
+            f"to: warehouse/{stream}, {HOW[stream]}{suspend(stream)}}}\n"
+            for stream, (name, before) in self.flows.items()
         ]
-        for stream, (name, before) in self.flows.items():
-            moved = f", moved: {{name: {before}}}" if before else ""
-            parts.append(
-                f"apiVersion: syncline/v1\nkind: Sync\nmetadata: {{name: {name}, tenant: acme{moved}}}\n"
-                f"spec: {{from: app/{stream}, mapping: {'nothing' if self.broken else 'item'}, "
-                f"to: warehouse/{stream}, {HOW[stream]}{self._suspend(stream)}}}\n"
-            )
+        schedules = []
         for schedule in self.schedules:
             when, streams = WHEN[schedule]
             run = [f"Sync/{self.flows[stream][0]}" for stream in streams if stream in self.flows]
             when = when.replace("OF", f"Sync/{self.flows['log'][0]}")
             if run:
-                parts.append(
+                schedules.append(
                     f"apiVersion: syncline/v1\nkind: Schedule\nmetadata: {{name: {schedule}, tenant: acme}}\n"
-                    f"spec: {{{when}, run: [{', '.join(run)}]{self._suspend(schedule)}}}\n"
+                    f"spec: {{{when}, run: [{', '.join(run)}]{suspend(schedule)}}}\n"
                 )
-        return "---\n".join(parts)
+        return {
+            "fixed.yaml": FIXED.replace("STREAMS", "".join(STREAM.replace("NAME", name) for name in HOW)),
+            "mapping.yaml": MAPPING.format(edition=self.edition),
+            "flows.yaml": "---\n".join(flows),
+            "schedules.yaml": "---\n".join(schedules),
+        }
 
     def _suspend(self, name: str) -> str:
         return ", suspend: {reason: the owner is on holiday}" if name in self.suspended else ""
@@ -199,9 +202,10 @@ class Followed:
         return frozenset({"ada@example.com"})
 
     def snapshot(self, commit: str) -> Snapshot:
-        text = self.remote.commits[commit].declared.text()
-        root = self.remote.folder / hashlib.sha256(text.encode()).hexdigest()[:16]
+        files = self.remote.commits[commit].declared.files()
+        root = self.remote.folder / hashlib.sha256("\0".join(files.values()).encode()).hexdigest()[:16]
         if not root.exists():
             root.mkdir(parents=True)
-            (root / "all.yaml").write_text(text)
+            for name, text in files.items():
+                (root / name).write_text(text)
         return Snapshot(commit, root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import lru_cache
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine as DatabaseEngine
 
     from syncline.manifests.flow import Side
+    from syncline.manifests.load import LoadResult
     from syncline.sdk.source import Instance, SourceRequest
     from tests.simulation.world import World
 
@@ -38,8 +38,9 @@ TICK, STAND_BY = 20.0, 30.0
 
 #: Engines by file, with all statements that they have composed: composing those costs more than running them.
 _ENGINES: dict[Path, DatabaseEngine] = {}
-#: What files declare, for all processes and seeds: trees lie in folders that are named by what is in them.
-_loaded = lru_cache(maxsize=128)(load._load_file)
+#: What files declare, by their names and contents, for all processes and seeds.
+_LOADED: dict[tuple[str, bytes], LoadResult] = {}
+_load_file = load._load_file
 
 
 def patches(world: World) -> list[tuple[Any, str, Any]]:
@@ -98,6 +99,13 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
         known = next((p for p, _ in world.daemons if p.number == identity.pid), None)
         return known is not None and not known.alive and known.number not in world.silent
 
+    def loaded(root: Path, name: str, kept: object) -> LoadResult:
+        del kept
+        file = name, (root / name).read_bytes()
+        if file not in _LOADED:
+            _LOADED[file] = _load_file(root, name, None)
+        return _LOADED[file]
+
     def source(instance: Instance, request: SourceRequest) -> Reading:
         del instance
         return Reading(world.application, request.stream, lambda: kernel.now, kernel.point)
@@ -137,7 +145,9 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
         start = world.running.get(kernel.current)
         result = engine_run(engine, work, progress)
         if start is not None:
-            world.fire(start).runs.add(result.record.id)
+            runs = world.fire(start).runs
+            runs.add(result.record.id)
+            checks.ran(world, (str(start.schedule), str(start.flow), start.at.isoformat()), runs)
         return result
 
     def put_object(store: SqlStore, lease: Any, apply: str, index: int, applied: Any) -> None:
@@ -160,7 +170,7 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
         (SqlStore, "_put_cursor", putting_cursor),
         (Database, "write", writing),
         (Database, "read", reading),
-        (load, "_load_file", lambda root, name, _: _loaded(root, name, None)),
+        (load, "_load_file", loaded),
         (databases, "open_sqlite", open_sqlite),
         (databases, "open_sqlite_reader", open_sqlite),
         (Database, "close", close),

@@ -9,6 +9,7 @@ what is done in it.
 from __future__ import annotations
 
 import _thread
+import contextvars
 import threading
 import traceback
 from collections.abc import Callable
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 #: Turns without any time passing that no healthy program needs.
 BUSY = 20_000
+
+#: What a thread does; it calls what it is given when nothing else is left to do.
+_Work = Callable[[Callable[[], None]], None]
 
 
 def _nothing(process: Process, name: str) -> None:
@@ -69,7 +73,7 @@ class Thread:
         self._turn.acquire()
         process.threads.append(self)
         kernel.threads.append(self)
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        _lent(self._run)
 
     def can_go_on(self, now: float) -> bool:
         """Whether it has something to do."""
@@ -97,7 +101,7 @@ class Thread:
         if self.process.dead:
             raise Killed
 
-    def _run(self) -> None:
+    def _run(self, over: Callable[[], None]) -> None:
         self._turn.acquire()
         try:
             if not self.process.dead:
@@ -108,7 +112,32 @@ class Thread:
             self.kernel.crashes.append(f"{self.process.name}/{self.name}: {traceback.format_exc()}")
         finally:
             self.done = True
+            over()
             self.kernel.back.release()
+
+
+#: What gives work to threads of this machine that have none: to start one costs as much as all that most of them do.
+_IDLE: list[Callable[[_Work], None]] = []
+
+
+def _lent(work: _Work) -> None:
+    """Has a thread of this machine do a work, with nothing that an earlier one left in its context."""
+    if _IDLE:
+        _IDLE.pop()(work)
+        return
+    todo, given = [work], _thread.allocate_lock()
+    given.acquire()
+
+    def take(work: _Work) -> None:
+        todo.append(work)
+        given.release()
+
+    def loop() -> None:
+        while True:
+            contextvars.Context().run(todo.pop(), lambda: _IDLE.append(take))
+            given.acquire()
+
+    threading.Thread(target=loop, daemon=True).start()
 
 
 class Kernel:

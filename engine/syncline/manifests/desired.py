@@ -7,19 +7,27 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from syncline.manifests.shelf import Catalog
 from syncline.manifests.versions import includes, version
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 
+if TYPE_CHECKING:
+    from syncline.manifests.flow import Flow
+
 
 @dataclass(frozen=True)
 class Desired:
-    """The declared objects in the order of their keys. Equal sets of declarations have equal digests."""
+    """The declared objects in the order of their keys. Equal sets of declarations have equal digests.
+
+    `known_flows` has its flows, once `manifests.flow.flows` found them.
+    """
 
     objects: Mapping[ObjectKey, Manifest]
     catalog: Catalog = field(default_factory=lambda: Catalog({}))
+    known_flows: list[tuple[Flow, ...]] = field(default_factory=list, init=False, compare=False, repr=False)
 
     @classmethod
     def of(cls, manifests: Iterable[Manifest], catalog: Catalog) -> Desired:

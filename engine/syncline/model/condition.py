@@ -59,6 +59,11 @@ class Condition:
     revision: str = ""
     changed: str = ""
 
+    def says(self, other: Condition) -> bool:
+        """Whether it says the same as another one, since whenever."""
+        mine = (self.type, self.status, self.reason, self.message, self.revision)
+        return mine == (other.type, other.status, other.reason, other.message, other.revision)
+
 
 @dataclass(frozen=True, slots=True)
 class Status:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.source import FIRST
-from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
+from syncline.model.condition import ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.errors import Again, Stalled, SynclineError, Waiting
 from syncline.model.key import ObjectKey
 from syncline.reconciler.conditions import (
@@ -322,10 +322,10 @@ def _kept(before: Status | None, after: Status) -> Status:
 
 
 def _same(one: Status, other: Status) -> bool:
-    def said(status: Status) -> tuple[int, tuple[Condition, ...]]:
-        return bool(status.retry), tuple(replace(c, changed="") for c in status.conditions)
-
-    return said(one) == said(other)
+    """Whether two statuses say the same, whenever they came to."""
+    if bool(one.retry) is not bool(other.retry) or len(one.conditions) != len(other.conditions):
+        return False
+    return all(a.says(b) for a, b in zip(one.conditions, other.conditions, strict=True))
 
 
 def _told(before: Mapping[ObjectKey, Status], after: Mapping[ObjectKey, Status]) -> Iterator[Occurrence]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from sqlalchemy import and_, delete, exists, func, insert, literal, select, update
+from sqlalchemy import Integer, and_, bindparam, delete, exists, func, insert, select, update
 
 from syncline.model.key import ObjectKey
 from syncline.state import tables
@@ -22,19 +22,30 @@ if TYPE_CHECKING:
 _KEPT, _CURSORS, _APPLIES = tables.positions, tables.cursors, tables.applies
 
 
+# Each apply asks these; they are made once, as composing a statement costs more than running it.
+_OF_ONE = [_KEPT.c[name] == _CURSORS.c[name] for name in ("tenant", "kind", "name")]
+_SAME = and_(*_OF_ONE, _KEPT.c.checkpoint == _CURSORS.c.checkpoint)
+_GO_ON = (
+    update(_KEPT).where(_KEPT.c.last == bindparam("before"), exists().where(_SAME)).values(last=bindparam("number"))
+)
+_BEGIN = insert(_KEPT).from_select(
+    ["tenant", "kind", "name", "first", "last", "checkpoint"],
+    select(
+        *(_CURSORS.c[name] for name in ("tenant", "kind", "name")),
+        bindparam("number", type_=Integer),
+        bindparam("number", type_=Integer),
+        _CURSORS.c.checkpoint,
+    ).where(_CURSORS.c.kind == "Sync", ~exists().where(*_OF_ONE, _KEPT.c.last == bindparam("number"))),
+    include_defaults=False,
+)
+_FORGET = delete(_KEPT).where(_KEPT.c.last <= bindparam("oldest"))
+
+
 def keep(connection: Connection, before: int, number: int, kept: int) -> None:
     """Keeps all positions of syncs as they are when the apply of this number begins; `before` is the one before it."""
-    same = and_(*(_KEPT.c[name] == _CURSORS.c[name] for name in ("tenant", "kind", "name", "checkpoint")))
-    connection.execute(update(_KEPT).where(_KEPT.c.last == before, exists().where(same)).values(last=number))
-    mine = and_(*(_KEPT.c[name] == _CURSORS.c[name] for name in ("tenant", "kind", "name")), _KEPT.c.last == number)
-    columns = [_CURSORS.c.tenant, _CURSORS.c.kind, _CURSORS.c.name, literal(number), literal(number)]
-    new = select(*columns, _CURSORS.c.checkpoint).where(_CURSORS.c.kind == "Sync", ~exists().where(mine))
-    connection.execute(
-        insert(_KEPT).from_select(
-            ["tenant", "kind", "name", "first", "last", "checkpoint"], new, include_defaults=False
-        )
-    )
-    connection.execute(delete(_KEPT).where(_KEPT.c.last <= number - kept))
+    connection.execute(_GO_ON, {"before": before, "number": number})
+    connection.execute(_BEGIN, {"number": number})
+    connection.execute(_FORGET, {"oldest": number - kept})
 
 
 def under(connection: Connection, revision: str) -> dict[ObjectKey, KeptPosition]:
@@ -43,8 +54,7 @@ def under(connection: Connection, revision: str) -> dict[ObjectKey, KeptPosition
     if found is None:
         return {}
     number, taken = found
-    same = and_(*(_KEPT.c[name] == _CURSORS.c[name] for name in ("tenant", "kind", "name", "checkpoint")))
-    rows = connection.execute(select(_KEPT).where(_at(number), ~exists().where(same))).all()
+    rows = connection.execute(select(_KEPT).where(_at(number), ~exists().where(_SAME))).all()
     since = _read_since(connection, taken) if rows else {}
     keys = [ObjectKey(row.tenant, row.kind, row.name) for row in rows]
     return {

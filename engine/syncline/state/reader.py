@@ -93,6 +93,19 @@ _LAST_FINISHED = (
     .limit(1)
 )
 _LAST_FINISHED_OF = _LAST_FINISHED.where(tables.applies.c.source == bindparam("source"))
+_APPLIED_BEFORE = (
+    select(tables.applies.c.revision)
+    .where(
+        tables.applies.c.outcome == "finished",
+        tables.applies.c.revision != bindparam("revision"),
+        tables.applies.c.source == bindparam("source"),
+    )
+    .order_by(tables.applies.c.number.desc())
+    .limit(1)
+)
+_APPROVAL_BASE = select(tables.approval_bases.c.revision).where(tables.approval_bases.c.source == bindparam("source"))
+_LINEAGE = select(tables.meta.c.lineage)
+_CURSORS = select(tables.cursors)
 _UNFINISHED = (
     select(tables.steps)
     .join(tables.applies, tables.applies.c.id == tables.steps.c.apply)
@@ -107,7 +120,7 @@ class SqlReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         with database.read() as connection:
-            self._lineage: str = connection.execute(select(tables.meta.c.lineage)).scalar_one()
+            self._lineage: str = connection.execute(_LINEAGE).scalar_one()
 
     @property
     def lineage(self) -> str:
@@ -133,7 +146,7 @@ class SqlReader:
 
     def cursors(self) -> dict[ObjectKey, str]:
         with self._database.read() as connection:
-            rows = connection.execute(select(tables.cursors)).all()
+            rows = connection.execute(_CURSORS).all()
         return dict(sorted((_key(row), row.checkpoint) for row in rows))
 
     def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
@@ -219,11 +232,8 @@ class SqlReader:
         return (row.revision, row.plan) if row else ("", "")
 
     def applied_before(self, revision: str, source: str = "") -> str:
-        applies = tables.applies
-        earlier = (applies.c.outcome == "finished", applies.c.revision != revision, applies.c.source == source)
-        query = select(applies.c.revision).where(*earlier)
         with self._database.read() as connection:
-            return connection.execute(query.order_by(applies.c.number.desc()).limit(1)).scalar() or ""
+            return connection.execute(_APPLIED_BEFORE, {"revision": revision, "source": source}).scalar() or ""
 
     def kept_revisions(self) -> tuple[str, ...]:
         with self._database.read() as connection:
@@ -250,9 +260,8 @@ class SqlReader:
             return connection.execute(_ENVIRONMENT).scalar() or ""
 
     def approval_base(self, source: str) -> str:
-        bases = tables.approval_bases
         with self._database.read() as connection:
-            return connection.execute(select(bases.c.revision).where(bases.c.source == source)).scalar() or ""
+            return connection.execute(_APPROVAL_BASE, {"source": source}).scalar() or ""
 
     def approval_uses(self, approvals: Sequence[str]) -> dict[tuple[str, ObjectKey], str]:
         uses = tables.approval_uses

@@ -29,7 +29,7 @@ from syncline.state.erasures import SqlErasures
 from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
 from syncline.state.reader import SqlReader, run_columns
-from syncline.state.rows import is_key, key_columns, now, of_object, storable
+from syncline.state.rows import key_columns, now, of_object, storable
 from syncline.state.statistics import SqlStatistics
 from syncline.state.store import (
     AppliedObject,
@@ -46,7 +46,7 @@ from syncline.state.suppressions import SqlSuppressions
 from syncline.state.tenants import SqlTenants
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection, Table
     from sqlalchemy.dialects import postgresql, sqlite
 
     from syncline.state.database import Database
@@ -63,6 +63,16 @@ _OF_OBJECTS = (
 )
 #: Steps hold whole declarations; those of older applies are dropped, and only the applies themselves stay.
 KEPT_JOURNALS = 20
+
+
+def _its(table: Table) -> tuple[ColumnElement[bool], ...]:
+    """The conditions that a row that is changed is of the object whose `_named` columns are given."""
+    return tuple(table.c[name] == bindparam(f"its_{name}") for name in ("tenant", "kind", "name"))
+
+
+def _named(key: ObjectKey) -> dict[str, str]:
+    return {f"its_{name}": value for name, value in key_columns(key).items()}
+
 
 # What each run of a flow writes. These are made once: composing a statement costs more than running it.
 _MINE = tables.runs.c.id == bindparam("run")
@@ -85,9 +95,28 @@ _OBJECT = select(tables.objects.c.digest, tables.objects.c.generation, tables.ob
     *of_object(tables.objects)
 )
 _NEW_OBJECT = insert(tables.objects)
-_CHANGE_OBJECT = update(tables.objects).where(
-    *(tables.objects.c[name] == bindparam(f"its_{name}") for name in ("tenant", "kind", "name"))
+_CHANGE_OBJECT = update(tables.objects).where(*_its(tables.objects))
+_THERE = select(tables.objects.c.name).where(*of_object(tables.objects))
+_DOCUMENT = select(tables.objects.c.document).where(*of_object(tables.objects))
+_FORGET = {table: delete(table).where(*of_object(table)) for table in (tables.objects, *_OF_OBJECTS)}
+_RENAME = {table: update(table).where(*_its(table)) for table in (tables.objects, tables.runs, *_OF_OBJECTS)}
+
+# What each apply does at its beginning and at its end.
+_APPLY = tables.applies.c.id == bindparam("of")
+_BEGUN = select(tables.applies.c.number, tables.applies.c.finished).where(_APPLY)
+_STEPS = select(tables.steps.c.step).where(tables.steps.c.apply == bindparam("of")).order_by(tables.steps.c.index)
+_GIVE_UP = update(tables.applies).where(tables.applies.c.finished == "")
+_FINISH = _GIVE_UP.where(_APPLY)
+_LAST_APPLY = select(func.max(tables.applies.c.number))
+_BEGIN = insert(tables.applies).returning(tables.applies.c.number)
+_NEW_STEP = insert(tables.steps)
+_DROP_STEPS = delete(tables.steps).where(
+    tables.steps.c.apply.in_(select(tables.applies.c.id).order_by(tables.applies.c.number.desc()).offset(KEPT_JOURNALS))
 )
+_DROP_BASE = delete(tables.approval_bases).where(tables.approval_bases.c.source == bindparam("of"))
+_NEW_BASE = insert(tables.approval_bases)
+_SERIAL = select(tables.meta.c.serial)
+_AUDIT_HEAD = select(tables.audit_heads.c.size, tables.audit_heads.c.root)
 
 
 class SqlStore(SqlReader):
@@ -100,6 +129,10 @@ class SqlStore(SqlReader):
         self._new_run = new(tables.runs).on_conflict_do_nothing()
         self._new_reject = _upsert(new(tables.rejects), "run", "sequence")
         self._new_cursor = _upsert(new(tables.cursors), "tenant", "kind", "name")
+        heads = new(tables.audit_heads)
+        larger = tables.audit_heads.c.size < heads.excluded.size
+        self._new_head = {anew: _upsert(heads, "id", where=None if anew else larger) for anew in (False, True)}
+        self._new_history = new(tables.history).on_conflict_do_nothing()
         counting = new(tables.metrics)
         self._count = counting.on_conflict_do_update(
             index_elements=["tenant", "kind", "name", "period", "counter"],
@@ -113,19 +146,13 @@ class SqlStore(SqlReader):
     # --- Evidence -----------------------------------------------------------------------------------------------------
 
     def audit_head(self) -> tuple[int, str]:
-        heads = tables.audit_heads
         with self._database.read() as connection:
-            row = connection.execute(select(heads.c.size, heads.c.root)).first()
+            row = connection.execute(_AUDIT_HEAD).first()
             return (int(row.size), str(row.root)) if row is not None else (0, "")
 
     def note_audit_head(self, size: int, root: str, *, anew: bool = False) -> None:
-        heads = tables.audit_heads
-        new = self._database.insert(heads)
-        larger = None if anew else heads.c.size < new.excluded.size
-        changed = {"size": new.excluded.size, "root": new.excluded.root}
         with self._database.write() as connection:
-            values = {"id": 1, "size": size, "root": root}
-            connection.execute(new.on_conflict_do_update(index_elements=["id"], set_=changed, where=larger), values)
+            connection.execute(self._new_head[anew], {"id": 1, "size": size, "root": root})
 
     # --- Applies ------------------------------------------------------------------------------------------------------
 
@@ -146,12 +173,11 @@ class SqlStore(SqlReader):
             leases.check(connection, lease)
 
     def use_approvals(self, lease: Lease, revision: str, uses: Sequence[ApprovalUse], base: str, source: str) -> None:
-        bases = tables.approval_bases
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
-            connection.execute(delete(bases).where(bases.c.source == source))
+            connection.execute(_DROP_BASE, {"of": source})
             if base:
-                connection.execute(insert(bases).values(source=source, revision=base))
+                connection.execute(_NEW_BASE, {"source": source, "revision": base})
             for use in uses:
                 about = {"approval": use.approval, "effects": use.effects, "signers": list(use.signers)}
                 rows = [{**about, **key_columns(key), "revision": revision, "used": now()} for key in use.keys]
@@ -168,25 +194,21 @@ class SqlStore(SqlReader):
         environment: str = "",
         source: str = "",
     ) -> None:
-        applies = tables.applies
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
             if (known := _steps(connection, apply)) is not None:
                 if known != tuple(steps):
                     raise Bug(f"apply {apply} was begun before with other steps, or is finished")
                 return
-            connection.execute(
-                update(applies).where(applies.c.finished == "").values(finished=now(), outcome="given up")
-            )
-            before = connection.execute(select(func.max(applies.c.number))).scalar() or 0
+            connection.execute(_GIVE_UP, {"finished": now(), "outcome": "given up"})
+            before = connection.execute(_LAST_APPLY).scalar() or 0
             values = {"id": apply, "plan": plan, "revision": revision, "environment": environment, "source": source}
-            begun = insert(applies).values(**values, started=now(), finished="", outcome="").returning(applies.c.number)
-            positions.keep(connection, before, connection.execute(begun).scalar_one(), KEPT_JOURNALS)
-            old = select(applies.c.id).order_by(applies.c.number.desc()).offset(KEPT_JOURNALS)
-            connection.execute(delete(tables.steps).where(tables.steps.c.apply.in_(old)))
+            number = connection.execute(_BEGIN, values | {"started": now(), "finished": "", "outcome": ""}).scalar_one()
+            positions.keep(connection, before, number, KEPT_JOURNALS)
+            connection.execute(_DROP_STEPS)
             if steps:
                 rows = [{"apply": apply, "index": i, "step": step, "done": False} for i, step in enumerate(steps)]
-                connection.execute(insert(tables.steps), rows)
+                connection.execute(_NEW_STEP, rows)
 
     def put_object(self, lease: Lease, apply: str, index: int, applied: AppliedObject) -> None:
         def change(connection: Connection) -> bool:
@@ -206,7 +228,7 @@ class SqlStore(SqlReader):
             if before is None:
                 connection.execute(_NEW_OBJECT, key | values)
             else:
-                connection.execute(_CHANGE_OBJECT, {f"its_{name}": value for name, value in key.items()} | values)
+                connection.execute(_CHANGE_OBJECT, _named(applied.key) | values)
             return changed or bool(before and before.source != applied.source)
 
         self._take(
@@ -220,21 +242,20 @@ class SqlStore(SqlReader):
     def move_object(self, lease: Lease, apply: str, index: int, previous: ObjectKey, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
             for missing, name in ((True, previous), (False, key)):
-                found = connection.execute(select(tables.objects.c.name).where(is_key(tables.objects, name))).first()
-                if (found is None) is missing:
+                if (connection.execute(_THERE, key_columns(name)).first() is None) is missing:
                     raise Bug(
                         f"{previous} can't be moved to {key}: {name} {'is not' if missing else 'is already'} there"
                     )
-            mine = is_key(tables.objects, previous)
-            document = connection.execute(select(tables.objects.c.document).where(mine)).scalar_one()
+            document = connection.execute(_DOCUMENT, key_columns(previous)).scalar_one()
             # The declaration goes with its name, so that what is applied is whole after this step, too. Its digest
             # stays the old one: the step that records the new declaration is still to come.
-            connection.execute(update(tables.objects).where(mine).values(document=_renamed(document, key)))
+            mine = _named(previous)
+            connection.execute(_CHANGE_OBJECT, mine | {"document": _renamed(document, key)})
             # What a former object of the new name left behind would be mixed up with what is moved there.
             for table in _OF_OBJECTS:
-                connection.execute(delete(table).where(is_key(table, key)))
-            for table in (tables.objects, tables.runs, *_OF_OBJECTS):
-                connection.execute(update(table).where(is_key(table, previous)).values(key_columns(key)))
+                connection.execute(_FORGET[table], key_columns(key))
+            for rename in _RENAME.values():
+                connection.execute(rename, mine | key_columns(key))
             if key.kind == "Integration":
                 ledger.rename(connection, key.tenant, previous.name, key.name)
             return True
@@ -243,19 +264,19 @@ class SqlStore(SqlReader):
 
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
+            mine = key_columns(key)
             forgotten = [tables.statuses, tables.credentials]
             if key.kind != "Integration":  # what it registered at its system is there until somebody deletes it
                 forgotten.append(tables.cursors)
             for table in forgotten:
-                connection.execute(delete(table).where(is_key(table, key)))
+                connection.execute(_FORGET[table], mine)
             if key.kind == "AuthConfig":
-                mine = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)
-                connection.execute(delete(tables.tokens).where(mine))
-            last = select(tables.objects.c.document).where(is_key(tables.objects, key))
-            if key.kind == "Tenant" and (document := connection.execute(last).scalar()) is not None:
+                its = (tables.tokens.c.tenant == key.tenant) & (tables.tokens.c.name == key.name)
+                connection.execute(delete(tables.tokens).where(its))
+            if key.kind == "Tenant" and (document := connection.execute(_DOCUMENT, mine).scalar()) is not None:
                 # What is left of it is for those who had a role in it.
                 self._put_cursor(connection, key, document)
-            return connection.execute(delete(tables.objects).where(is_key(tables.objects, key))).rowcount > 0
+            return connection.execute(_FORGET[tables.objects], mine).rowcount > 0
 
         self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Retired"))
 
@@ -265,7 +286,7 @@ class SqlStore(SqlReader):
 
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
-            connection.execute(delete(tables.cursors).where(is_key(tables.cursors, key)))
+            connection.execute(_FORGET[tables.cursors], key_columns(key))
             # Even without a copy here: the flow starts anew, and the plan that says so must not be applied twice.
             return True
 
@@ -296,21 +317,17 @@ class SqlStore(SqlReader):
         return tokens.swap(self._database, key, version, sealed, expires)
 
     def finish_apply(self, lease: Lease, apply: str, author: Author | None = None, objects: int = 0) -> int:
-        applies = tables.applies
         with self._database.write(durable=True) as connection:
             leases.check(connection, lease)
-            known = applies.c.id == apply
-            if connection.execute(select(applies.c.number).where(known)).first() is None:
+            mine = {"of": apply}
+            if connection.execute(_BEGUN, mine).first() is None:
                 raise Bug(f"apply {apply} was never begun")
-            connection.execute(
-                update(applies).where(known, applies.c.finished == "").values(finished=now(), outcome="finished")
-            )
-            serial = int(connection.execute(select(tables.meta.c.serial)).scalar_one())
+            connection.execute(_FINISH, mine | {"finished": now(), "outcome": "finished"})
+            serial = int(connection.execute(_SERIAL).scalar_one())
             if objects:
                 who = author or Author()
                 values = {"apply": apply, "author": storable(who.name), "subject": storable(who.subject)}
-                new = self._database.insert(tables.history).values(**values, serial=serial, objects=objects)
-                connection.execute(new.on_conflict_do_nothing())
+                connection.execute(self._new_history, values | {"serial": serial, "objects": objects})
             return serial
 
     def _take(
@@ -453,23 +470,21 @@ def _renamed(document: str, key: ObjectKey) -> str:
     return json.dumps(declared, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
-def _upsert(new: sqlite.Insert | postgresql.Insert, *key: str) -> sqlite.Insert | postgresql.Insert:
-    """An insert that replaces what is there under the same key."""
+def _upsert(
+    new: sqlite.Insert | postgresql.Insert, *key: str, where: ColumnElement[bool] | None = None
+) -> sqlite.Insert | postgresql.Insert:
+    """An insert that replaces what is there under the same key, where that is so."""
     rest = {name: column for name, column in new.excluded.items() if name not in key}
-    return new.on_conflict_do_update(index_elements=list(key), set_=rest)
+    return new.on_conflict_do_update(index_elements=list(key), set_=rest, where=where)
 
 
 def _steps(connection: Connection, apply: str) -> tuple[str, ...] | None:
     """The steps of an apply that is open; empty if it is closed or has none, None if it was never begun."""
-    applies, steps = tables.applies, tables.steps
-    found = connection.execute(select(applies.c.finished).where(applies.c.id == apply)).first()
+    mine = {"of": apply}
+    found = connection.execute(_BEGUN, mine).first()
     if found is None:
         return None
-    if found.finished:
-        return ()
-    return tuple(
-        connection.execute(select(steps.c.step).where(steps.c.apply == apply).order_by(steps.c.index)).scalars()
-    )
+    return () if found.finished else tuple(connection.execute(_STEPS, mine).scalars())
 
 
 def _state(connection: Connection, run_id: str) -> RunState | None:
