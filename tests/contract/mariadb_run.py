@@ -1,4 +1,8 @@
-"""A run that a test kills: writes batches of orders to MariaDB, goes on after its checkpoint, ends. Says `begun` and `done`."""
+"""A run that a test kills: writes batches of orders to MariaDB, goes on after its checkpoint, ends.
+
+It says `begun`, and `done`, or `again` where what stood against it may pass, as a server that is too busy: then the next
+run goes on, as it does after any run that was interrupted.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import sys
 from decimal import Decimal
 from pathlib import Path
 
+from syncline.model.errors import Again
 from tests.contract.sql_places import FLOW, Place, frame_of, mariadb_instance, schema_of, target_of
 
 ORDERS = schema_of({"id": "integer", "name": "string", "total": "decimal(14,2)"}, "id")
@@ -36,4 +41,8 @@ def main(url: str, mode: str, run: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except Again as error:
+        print("again", flush=True)  # noqa: T201 - likewise
+        print(error, file=sys.stderr)  # noqa: T201 - for whoever looks why

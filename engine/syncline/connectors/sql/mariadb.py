@@ -35,16 +35,26 @@ if TYPE_CHECKING:
     from syncline.connectors.sql.mariadb_wire import Wire
 
 #: Names are quoted as everywhere here, a backslash is a character, and what doesn't fit is an error. Texts are compared
-#: by their characters; a lock is waited for, but not for ever; whoever stops in a transaction loses its locks.
+#: by their characters; a lock is waited for, but not for ever; whoever falls silent in a transaction loses its locks,
+#: whether it has written yet or only locked what it is going to write.
 _SESSION = (
     "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,STRICT_ALL_TABLES,NO_ZERO_DATE,"
     "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
     f" collation_connection = {types.COLLATION}, tx_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 60,"
-    " lock_wait_timeout = 60, idle_write_transaction_timeout = 30"
+    " lock_wait_timeout = 60, idle_write_transaction_timeout = 30, idle_transaction_timeout = 30"
 )
 
 #: Seconds to wait for a connection, and for the lock on tables.
 _CONNECT, _LOCK = 10, 60
+
+#: Seconds after which a session of ours that holds the lock on tables and says nothing is ended by who waits for it.
+#: Its machine may be cut off, which the server doesn't notice for hours where no transaction is open.
+_SILENT = 30
+
+_HOLDER = """
+SELECT id FROM information_schema.processlist
+WHERE id = is_used_lock($1) AND command = 'Sleep' AND time >= $2
+"""
 
 #: About 2 MB of CSV at 200 bytes a row.
 _PART_ROWS = 10_000
@@ -154,8 +164,10 @@ class MariadbDatabase:
         """A lock by name, until the transaction ends; commits in between don't give it up."""
         if self._locked:
             return
-        if self.execute(f"SELECT get_lock($1, {_LOCK})", (self._lock,)) != [(1,)]:
-            raise Again("MariaDB: another run is making tables", code="SYN488")
+        if not self._taken():
+            self._end_silent()
+            if not self._taken():
+                raise Again("MariaDB: another run is making tables", code="SYN488")
         self._locked = True
 
     def exists(self, table: str) -> bool:
@@ -333,6 +345,16 @@ class MariadbDatabase:
         old = table + _OLD
         self._dropping = [dropping for dropping in self._dropping if dropping != old]
         self._define(f"RENAME TABLE {quoted(table)} TO {quoted(shadow)}, {quoted(old)} TO {quoted(table)}")
+
+    def _taken(self) -> bool:
+        """Whether the lock on tables is given within half of the time that there is for it."""
+        return self.execute(f"SELECT get_lock($1, {_LOCK // 2})", (self._lock,)) == [(1,)]
+
+    def _end_silent(self) -> None:
+        """Ends the session that holds the lock on tables, if it has fallen silent; anybody may end their own ones."""
+        for (holder,) in self.execute(_HOLDER, (self._lock, _SILENT)):
+            with suppress(SynclineError):  # it is gone, or it is another user's
+                self.execute(f"KILL {int(holder)}")
 
     def _unlock(self) -> None:
         if self._locked:

@@ -71,8 +71,8 @@ class MariadbReading:
         return tuple(map(tuple, found.values()))
 
     def begin(self) -> None:
-        """A snapshot."""
-        self._database.execute("SET SESSION tx_isolation = 'REPEATABLE-READ'")
+        """A snapshot, in which nothing is said while its rows are on their way: that may take long."""
+        self._database.execute("SET SESSION tx_isolation = 'REPEATABLE-READ', idle_transaction_timeout = 0")
         self._database.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
 
     def fetch(self, statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
