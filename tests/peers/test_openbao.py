@@ -14,7 +14,7 @@ from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.sdk.keep import Keep
 from syncline.secrets.contract import Context, Reference, Sessions
-from syncline.secrets.kek import Where
+from syncline.secrets.kek_where import Where
 from syncline.secrets.provider import resolve, writer
 from syncline.secrets.rewrap import rotate, unfinished
 from syncline.secrets.ring import KeyRing

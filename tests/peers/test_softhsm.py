@@ -17,7 +17,7 @@ from syncline.cli.main import main
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.secrets.contract import Context, Reference
-from syncline.secrets.kek import Where
+from syncline.secrets.kek_where import Where
 from syncline.secrets.provider import resolve
 from syncline.secrets.rewrap import rotate
 from syncline.secrets.ring import KeyRing

@@ -21,7 +21,7 @@ from syncline.model.errors import SynclineError
 from syncline.reconciler.keys import list_keys
 from syncline.reconciler.needs import secret_problem, secret_refs
 from syncline.reconciler.rotation import reminders
-from syncline.secrets.kek import Where
+from syncline.secrets.kek_where import Where
 from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_reader
 

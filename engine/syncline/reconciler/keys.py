@@ -9,7 +9,7 @@ from syncline.executor.facilities import open_facilities
 from syncline.executor.roles import Right, demand, hidden
 from syncline.model.event import Action
 from syncline.secrets import ring_file
-from syncline.secrets.kek import Where
+from syncline.secrets.kek_where import Where
 from syncline.secrets.rewrap import Rotated, rotate
 
 if TYPE_CHECKING:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -242,14 +241,6 @@ class RecordDecoder:
         except msgspec.ValidationError:
             return False
         return True
-
-
-@lru_cache(maxsize=128)
-def record_decoder(schema: Schema, records: str) -> RecordDecoder:
-    """The decoder of a schema and an expression, made once: it keeps nothing between pages."""
-    from syncline.sdk.whole import WHOLE, WholeRecords
-
-    return WholeRecords(records) if schema == WHOLE else RecordDecoder(schema, records)
 
 
 def untyped_schema(paths: Sequence[str], key: tuple[str, ...] = ()) -> Schema:

@@ -5,23 +5,13 @@ A key-encryption key wraps data keys and nothing else, so that replacing it touc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
 from syncline.model.errors import Invalid
 from syncline.secrets.kek_file import FileKek
 from syncline.secrets.kek_pkcs11 import Pkcs11Kek
 from syncline.secrets.kek_vault import VaultKek
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """The folder of keys, and the environment, which says how to reach other places. It may hold secrets: not shown."""
-
-    folder: Path
-    environ: Mapping[str, str] = field(repr=False)
+from syncline.secrets.kek_where import Where
 
 
 class Kek(Protocol):

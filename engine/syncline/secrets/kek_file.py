@@ -12,7 +12,7 @@ from syncline.secrets import key_file
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-    from syncline.secrets.kek import Where
+    from syncline.secrets.kek_where import Where
 
 _NONCE: Final = 12
 #: The first key's file. Later ones are in a folder, each under its ID.

@@ -15,7 +15,7 @@ from syncline.model.errors import Invalid, Stalled
 if TYPE_CHECKING:
     import pkcs11
 
-    from syncline.secrets.kek import Where
+    from syncline.secrets.kek_where import Where
 
 _NONCE: Final = 12
 _TAG_BITS: Final = 128

@@ -16,7 +16,7 @@ from syncline.model.errors import Invalid, Stalled
 from syncline.secrets.vault_client import Refused, VaultClient
 
 if TYPE_CHECKING:
-    from syncline.secrets.kek import Where
+    from syncline.secrets.kek_where import Where
 
 
 # The server takes v0 for v1, and overlooks stray bits at the end.

@@ -16,7 +16,8 @@ from pathlib import Path
 from syncline.model.errors import Stalled
 from syncline.secrets import key_file, ring_file
 from syncline.secrets.folder import alone
-from syncline.secrets.kek import Kek, Where, place_of
+from syncline.secrets.kek import Kek, place_of
+from syncline.secrets.kek_where import Where
 from syncline.secrets.ring_file import Entry
 from syncline.secrets.wrapped_key import Wrapped
 

@@ -16,8 +16,9 @@ from syncline.model.errors import Invalid, Stalled
 from syncline.secrets import key_file, ring_file
 from syncline.secrets.envelope import Envelope, derive, key_id
 from syncline.secrets.folder import alone
-from syncline.secrets.kek import Kek, Where, place_of
+from syncline.secrets.kek import Kek, place_of
 from syncline.secrets.kek_file import FIRST
+from syncline.secrets.kek_where import Where
 from syncline.secrets.part_key import PartKeys
 from syncline.secrets.seal_keys import SealKeys
 from syncline.secrets.wrapped_key import Wrapped

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncline.model.errors import Invalid
-from syncline.sdk.json_records import record_decoder
+from syncline.sdk.record_decoder import record_decoder
 from syncline.sdk.whole import WHOLE, WholeRecords, as_record
 
 

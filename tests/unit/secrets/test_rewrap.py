@@ -14,7 +14,7 @@ import pytest
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.secrets import ring_file
-from syncline.secrets.kek import Where
+from syncline.secrets.kek_where import Where
 from syncline.secrets.rewrap import rotate, unfinished
 from syncline.secrets.ring import KeyRing
 

@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from syncline.model.errors import Stalled
-from syncline.secrets.kek import Where
+from syncline.secrets.kek_where import Where
 from syncline.secrets.rewrap import rotate
 from syncline.secrets.ring import KeyRing
 

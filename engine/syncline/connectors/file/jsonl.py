@@ -18,7 +18,8 @@ from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
 from syncline.sdk.json_lines import numbered_lines, sound_lines
-from syncline.sdk.json_records import PageRecords, record_decoder, untyped_schema
+from syncline.sdk.json_records import PageRecords, untyped_schema
+from syncline.sdk.record_decoder import record_decoder
 
 
 class JsonlFormat:

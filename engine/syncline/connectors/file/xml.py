@@ -18,7 +18,8 @@ from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
 from syncline.model.schema import Field
 from syncline.sdk.batch import Malformed
-from syncline.sdk.json_records import record_decoder, untyped_schema
+from syncline.sdk.json_records import untyped_schema
+from syncline.sdk.record_decoder import record_decoder
 from syncline.sdk.source import SourceRequest
 from syncline.sdk.text_values import TextValues
 from syncline.sdk.whole import WHOLE

@@ -25,7 +25,8 @@ from syncline.kinds.reading import MAX_COMBINATIONS
 from syncline.kinds.stream import RestStream, logical_schema, scope_fields
 from syncline.model.errors import Invalid
 from syncline.model.schema import BOOLEAN, Field, Schema
-from syncline.sdk.json_records import record_decoder, untyped_schema
+from syncline.sdk.json_records import untyped_schema
+from syncline.sdk.record_decoder import record_decoder
 from syncline.sdk.source import TOMBSTONE
 from syncline.sdk.template import TemplateError, compile_template
 

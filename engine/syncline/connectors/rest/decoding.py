@@ -16,7 +16,8 @@ from syncline.kinds.stream import logical_schema
 from syncline.model.errors import Invalid
 from syncline.sdk.expression import Expression
 from syncline.sdk.inflate import Bounds
-from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder, record_decoder
+from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder
+from syncline.sdk.record_decoder import record_decoder
 from syncline.sdk.shape import Shape
 from syncline.sdk.source import TOMBSTONE
 from syncline.sdk.template import Template, TemplateError, compile_template
