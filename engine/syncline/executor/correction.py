@@ -40,7 +40,7 @@ MAX_CELL = 1024 * 1024
 #: Most digits of a reject's number.
 _DIGITS = 12
 #: What a spreadsheet takes for a formula, behind any number of the quotes that keep it from that.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # noqa: RUF001 - they are meant
 _DELIMITERS = ",;\t"
 _TEXT = frozenset({"string", "date", "time", "timestamp", "datetime", "binary"})
 
