@@ -18,6 +18,7 @@ from __future__ import annotations
 import copy
 import errno
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -288,6 +289,8 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
 
 
+#: What libpq says without a code for which trying again is no help: a server's refusal, a parameter it can't take.
+_REFUSED = re.compile(r"authentication failed|does not exist|invalid (\w+ value: |integer value )")
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _POSTGRES_STALLED = ("28", "3D", "42501", "53100", "XX")  # credentials, no database, no permission, disk full, damaged
 
@@ -306,7 +309,7 @@ def _ours(error: exc.DBAPIError, name: str) -> Again | Stalled | Bug:
     state = getattr(original, "sqlstate", None)
     if isinstance(error, exc.OperationalError) or error.connection_invalidated:
         # Without a state, the server wasn't reached, or refused us before it spoke the protocol.
-        refused = state is None and any(word in str(original) for word in ("authentication failed", "does not exist"))
+        refused = state is None and _REFUSED.search(str(original)) is not None
         if refused or (state or "").startswith(_POSTGRES_STALLED):
             return _unusable(name, said)
         if state == _LOCK_NOT_AVAILABLE:

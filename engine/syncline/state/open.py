@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
-from syncline.model.errors import Invalid
 from syncline.state.empty import EmptyState
+from syncline.state.url import check_schema, postgresql, sqlite_path
 
 if TYPE_CHECKING:
     from syncline.state.sql import SqlStore
     from syncline.state.store import StateReader
-
-_SQLITE = "sqlite:///"
-_POSTGRESQL = ("postgresql://", "postgres://")
-_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 
 def open_store(url: str, *, schema: str = "syncline") -> SqlStore:
@@ -29,8 +24,9 @@ def open_store(url: str, *, schema: str = "syncline") -> SqlStore:
     from syncline.state.database import open_postgresql, open_sqlite
     from syncline.state.sql import SqlStore
 
-    path = _sqlite_path(url, schema)
-    database = open_postgresql(_postgresql(url), schema) if path is None else open_sqlite(path)
+    check_schema(schema)
+    path = sqlite_path(url)
+    database = open_postgresql(postgresql(url), schema) if path is None else open_sqlite(path)
     try:
         versions.migrate(database)
         return SqlStore(database)
@@ -41,14 +37,15 @@ def open_store(url: str, *, schema: str = "syncline") -> SqlStore:
 
 def open_reader(url: str, *, schema: str = "syncline") -> StateReader:
     """Opens the state for reading only; an `EmptyState` where none was ever made. Changes nothing."""
-    path = _sqlite_path(url, schema)
-    if path is not None and not path.exists():
+    check_schema(schema)
+    path = sqlite_path(url)
+    if path is not None and not os.path.exists(path):  # noqa: PTH110 - of a name that is too long it says so, too
         return EmptyState()
     from syncline.state import schema as versions
     from syncline.state.database import open_postgresql, open_sqlite_reader
     from syncline.state.reader import SqlReader
 
-    database = open_postgresql(_postgresql(url), schema) if path is None else open_sqlite_reader(path)
+    database = open_postgresql(postgresql(url), schema) if path is None else open_sqlite_reader(path)
     try:
         if not versions.ready(database):
             database.close()
@@ -57,28 +54,3 @@ def open_reader(url: str, *, schema: str = "syncline") -> StateReader:
     except BaseException:
         database.close()
         raise
-
-
-def _sqlite_path(url: str, schema: str) -> Path | None:
-    """The path in a SQLite URL; None for PostgreSQL."""
-    if url.startswith(_POSTGRESQL) and _SCHEMA.fullmatch(schema):
-        return None
-    path = url.removeprefix(_SQLITE)
-    if url.startswith(_POSTGRESQL):
-        raise Invalid(
-            f"{schema!r} can't be the schema of the state",
-            code="SYN617",
-            help="Use lower-case letters, digits and underscores, at most 63, and no digit first.",
-        )
-    if path in {"", ":memory:", url}:
-        scheme = url.partition(":")[0] if "://" in url else "a path"
-        raise Invalid(
-            f"the state's URL is neither SQLite's nor PostgreSQL's: it begins with {scheme}",
-            code="SYN617",
-            help="Write sqlite:///PATH/state.db or postgresql://USER@HOST/DATABASE.",
-        )
-    return Path(path)
-
-
-def _postgresql(url: str) -> str:
-    return "postgresql://" + url.partition("://")[2]
