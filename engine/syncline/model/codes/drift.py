@@ -1,4 +1,4 @@
-"""Codes of drift, and of adopting what is there (SYN750 to SYN759), and of webhooks at systems (SYN790 to SYN798)."""
+"""Codes of drift and adopting (SYN750 to SYN759), and of webhooks at systems (SYN725, SYN790 to SYN798)."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ CODES: tuple[Code, ...] = (
         "An integration declares webhooks that are to be registered at its system. How that is done is for its "
         "connector to say, under `webhooks`, and this one doesn't, or it names a stream that isn't there.",
         "Declare `webhooks` in the connector, or leave them out of the integration.",
+    ),
+    Code(
+        "SYN725",
+        "a webhook twice at one account",
+        "Two webhooks that are to be registered at the same account of a system are sent to the same URL. Everything "
+        "would be sent there twice, or the system refuses the second one; and after an answer that got lost, one could "
+        "be taken for the other.",
+        "Declare it once, with the events of both, or give each a URL of its own.",
+        bad="webhooks: {push: {url: 'https://x.example/hook'}, tags: {url: 'https://x.example/hook'}}",
+        good="webhooks: {push: {url: 'https://x.example/hook', events: [push, create]}}",
     ),
     Code(
         "SYN791",
