@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.rest.chunk import ChunkedFetcher, compile_chunks
 from syncline.connectors.rest.contract import Contract, contract_of
 from syncline.connectors.rest.decoding import asked_fields, compile_decoding, with_tombstones
+from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.fan import Fan
 from syncline.connectors.rest.file import FileFetcher
 from syncline.connectors.rest.formats import ACCEPT
@@ -136,7 +137,7 @@ class Compiler:
             raise Invalid(f"stream {around[-1]}: there is no stream {item.each} to read it for", code="SYN432")
         if item.each in around:
             raise Invalid(f"streams are read for each other: {' > '.join((*around, item.each))}", code="SYN479")
-        only = _condition(item.only)
+        only = jmespath_of(item.only)
         inside = f"{item.name}."
         needed = {p.removeprefix(inside) for p in paths if p.startswith(inside)}
         if parent.record_schema is not None:
@@ -301,14 +302,6 @@ def _texts(value: Any) -> Iterator[str]:
                 yield from _texts(inner)
         case _:
             pass
-
-
-def _condition(text: str | None) -> Any:
-    if text is None:
-        return None
-    import jmespath
-
-    return jmespath.compile(text)
 
 
 def _names(condition: Any) -> set[str]:

@@ -18,6 +18,7 @@ from urllib.parse import urljoin
 from uuid import uuid4
 
 from syncline.connectors.rest.content import Content, Reading
+from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.file import FilePages
 from syncline.connectors.rest.judge import ResetPaging, RestartReading, SplitSpan
 from syncline.connectors.rest.partition import WHOLE, Partition
@@ -95,17 +96,17 @@ def compile_job(job: Job, base: str, http: Http, what: str) -> JobPlan:
         download = compile_request(job.download, base, http, what=f"{what}: job.download", accept="*/*", file="/")
     return JobPlan(
         compile_request(job.create, base, http, what=f"{what}: job.create"),
-        _compiled(job.id),
-        _compiled(job.url),
+        jmespath_of(job.id),
+        jmespath_of(job.url),
         compile_request(job.poll, base, http, what=f"{what}: job.poll"),
-        _compiled(job.poll.done),
-        _compiled(job.poll.failed),
-        _compiled(job.poll.message),
+        jmespath_of(job.poll.done),
+        jmespath_of(job.poll.failed),
+        jmespath_of(job.poll.message),
         units.duration(job.poll.every),
         units.duration(job.poll.max_every),
         units.duration(job.timeout),
         download,
-        _compiled(job.download.url),
+        jmespath_of(job.download.url),
         FilePages() if job.download.url is not None else None,
         compile_request(job.delete, base, http, what=f"{what}: job.delete") if job.delete else None,
     )
@@ -359,11 +360,3 @@ def _true(condition: Any, facts: Mapping[str, Any]) -> bool:
         return condition is not None and bool(condition.search(facts))
     except JMESPathError:
         return False
-
-
-def _compiled(text: str | None) -> Any:
-    if text is None:
-        return None
-    import jmespath
-
-    return jmespath.compile(text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.opening import once, open_client
 from syncline.connectors.rest.requests import RequestPlan, base_url, compile_request, connector_of
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
@@ -103,6 +104,4 @@ class RestNotifier:
 
 
 def _saying(say: Say, base: str, http: Http, what: str) -> _Saying:
-    import jmespath
-
-    return _Saying(compile_request(say, base, http, what=what), jmespath.compile(say.ref) if say.ref else None)
+    return _Saying(compile_request(say, base, http, what=what), jmespath_of(say.ref or None))

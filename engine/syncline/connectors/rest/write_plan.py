@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
+from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.multipart import MultipartPlan, compile_parts, with_type
 from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.write_values import Row, encode
@@ -145,9 +146,9 @@ def _call(verb: str, request: WriteRequest | Find | ReadBack, spec: Writes, base
         frozenset(names),
         body,
         repeatable,
-        id=_query((batch.id if batch else own_id) or (spec.id if batch is None and verb != "read" else None)),
-        version=_query(found.version or (spec.version if batch is None and verb != "find" else None)),
-        record=_query(own_record),
+        id=jmespath_of((batch.id if batch else own_id) or (spec.id if batch is None and verb != "read" else None)),
+        version=jmespath_of(found.version or (spec.version if batch is None and verb != "find" else None)),
+        record=jmespath_of(own_record),
         batch=shared,
         multipart=multipart,
     )
@@ -165,11 +166,11 @@ def _batch(spec: WriteBatch, names: set[str], what: str, *, omit: bool) -> Batch
         spec.size,
         tuple(spec.into.split(".")[1:]),
         _build(spec.each, names, what, omit=omit),
-        _query(spec.results),
-        _query(spec.match),
+        jmespath_of(spec.results),
+        jmespath_of(spec.match),
         _template(spec.key, set(), what) if spec.key else None,
-        _query(spec.failed),
-        _query(spec.message),
+        jmespath_of(spec.failed),
+        jmespath_of(spec.message),
     )
 
 
@@ -258,11 +259,3 @@ def _template(text: str, names: set[str], what: str) -> Template:
         ) from error
     names |= template.names
     return template
-
-
-def _query(expression: str | None) -> Any:
-    if expression is None:
-        return None
-    import jmespath
-
-    return jmespath.compile(expression)

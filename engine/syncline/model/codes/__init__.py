@@ -10,6 +10,8 @@ from syncline.model.codes import (
     connector,
     content,
     drift,
+    environment,
+    loading,
     manifest,
     mapping,
     notify,
@@ -36,7 +38,9 @@ from syncline.model.codes import (
 from syncline.model.codes.code import Code
 
 _AREAS = (
+    loading,
     manifest,
+    environment,
     access,
     mapping,
     review,

@@ -7,6 +7,7 @@ import zlib
 
 from syncline.model.errors import Invalid
 from syncline.sdk.http.message import Response, TransportError
+from syncline.sdk.inflate import too_large
 
 _CHUNK = 256 * 1024
 #: Unpacked bytes made at once, so that a bomb is noticed before it has grown.
@@ -38,7 +39,7 @@ def read_response(answer: http.client.HTTPResponse, max_body: int, *, unpack: bo
     """
     length = answer.length
     if length is not None and length > max_body:
-        raise _too_large(max_body)
+        raise too_large(max_body)
     encoding = ((unpack and answer.getheader("Content-Encoding")) or "identity").lower()
     if encoding not in {"identity", "gzip", "x-gzip"}:
         raise TransportError(f"unknown Content-Encoding {encoding[:40]!a}", "connection", permanent=True)
@@ -68,7 +69,7 @@ def _streamed(answer: http.client.HTTPResponse, max_body: int, body: bytearray, 
     while chunk := answer.read(_CHUNK):
         received += len(chunk)
         if received > max_body:
-            raise _too_large(max_body)
+            raise too_large(max_body)
         if inflater is None:
             body += chunk
         else:
@@ -87,18 +88,10 @@ def _unpack(inflater: zlib._Decompress, chunk: bytes, body: bytearray, received:
             body += b"" if body else chunk  # it may be no gzip at all
             raise TransportError("damaged gzip data", "connection") from error
         if len(body) > max_body:
-            raise _too_large(max_body)
+            raise too_large(max_body)
         chunk = inflater.unconsumed_tail
         if len(body) > _RATIO_FROM and len(body) > (received - len(chunk)) * _RATIO:
             raise _bomb(received)
-
-
-def _too_large(max_body: int) -> Invalid:
-    return Invalid(
-        f"an answer has more than {max_body:,} bytes",
-        code="SYN407",
-        help="Ask for smaller pages, or raise http.maxBody of the connector.",
-    )
 
 
 def _bomb(received: int) -> Invalid:
