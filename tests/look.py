@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from syncline.executor.at_rest import open_checkpoint
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_reader
+
+if TYPE_CHECKING:
+    from syncline.model.key import ObjectKey
+    from syncline.settings import Settings
+
+
+def copy_of(settings: Settings, key: ObjectKey) -> str | None:
+    """The checkpoint of a flow that the state has a copy of, as it was before it was sealed."""
+    with closing(open_reader(settings.state_url)) as reader:
+        return open_checkpoint(lambda: KeyRing.open(settings.keys), key.tenant, reader.cursor(key))
 
 
 class Look:

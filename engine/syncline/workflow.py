@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncline.manifests.text import nearest
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow
 from syncline.validation import Validation as Validation
@@ -358,13 +358,34 @@ def find_run(settings: Settings, run_id: str) -> RunRecord:
         found = reader.run(run_id)
     if found is None:
         raise Invalid(f"there is no run {run_id!r}", code="SYN709", help="`syncline runs list` shows the runs.")
-    return found
+    return _with_positions(settings, found)
+
+
+def _with_positions(settings: Settings, record: RunRecord) -> RunRecord:
+    """A run whose receipt says how far its source was read, for who may see values of records; else that is sealed."""
+    from syncline.executor.at_rest import open_receipt, shut_receipt
+    from syncline.executor.roles import Person, Right, kept_roles
+    from syncline.secrets.ring import KeyRing
+
+    if record.receipt is None:
+        return record
+    tenant = record.key.tenant
+    try:
+        if not tenant or Person.here(settings).may(kept_roles(settings, tenant) or {}, Right.read):
+            opened = open_receipt(lambda: KeyRing.open(settings.keys, settings.environ), tenant, record.receipt)
+            return replace(record, receipt=opened)
+    except Stalled:  # the key is gone
+        pass
+    return replace(record, receipt=shut_receipt(record.receipt))
 
 
 def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunRecord, ...]:
     """Runs, newest first."""
+    from syncline.executor.at_rest import shut_receipt
+
     with view(settings) as reader:
-        return reader.runs(key, limit)
+        found = reader.runs(key, limit)
+    return tuple(replace(one, receipt=shut_receipt(one.receipt)) if one.receipt else one for one in found)
 
 
 def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:

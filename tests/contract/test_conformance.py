@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from syncline.executor.sealed_ledger import SealedLedger
 from syncline.model.errors import Again
 from syncline.model.schema import Schema
 from syncline.sdk import conformance_destination as conformance
@@ -18,6 +19,7 @@ from syncline.sdk.destination import Target
 from syncline.sdk.failing_destination import FailingDestination
 from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.ledger import Ledger, MemoryLedger
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
 from tests.contract import file_places, rest_places
 from tests.contract.sql_places import DIALECTS, Place, place_of
@@ -87,7 +89,7 @@ def ledger(way: str, tmp_path: Path) -> Iterator[Ledger]:
         yield MemoryLedger()
         return
     store = open_store(f"sqlite:///{tmp_path / 'state.db'}")
-    yield store.ledger("acme", "api")
+    yield SealedLedger.over(store.ledger("acme", "api"), KeyRing.open(tmp_path / "keys"), "acme")
     store.close()
 
 

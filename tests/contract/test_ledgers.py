@@ -1,4 +1,4 @@
-"""What every ledger of writes promises: the one in memory, and those in the state's databases."""
+"""What every ledger of writes promises: the one in memory, those in the state's databases, and sealed over one of these."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from syncline.executor.sealed_ledger import SealedLedger
 from syncline.model.key import ObjectKey
 from syncline.sdk.ledger import Known, Ledger, Mark, MemoryLedger
+from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
 from syncline.state.store import AppliedObject
 
@@ -26,14 +28,16 @@ def store_of(request: pytest.FixtureRequest, tmp_path, place: str) -> SqlStore:
     return open_store(request.getfixturevalue("postgres_url"), schema=f"s{uuid.uuid4().hex[:12]}")
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "sealed"])
 def ledger(request: pytest.FixtureRequest, tmp_path) -> Iterator[Ledger]:
     """An empty ledger of each sort."""
     if request.param == "memory":
         yield MemoryLedger()
         return
-    store = store_of(request, tmp_path, request.param)
-    yield store.ledger("acme", "crm")
+    sealed = request.param == "sealed"
+    store = store_of(request, tmp_path, "sqlite" if sealed else request.param)
+    clear = store.ledger("acme", "crm")
+    yield SealedLedger.over(clear, KeyRing.open(tmp_path / "keys"), "acme") if sealed else clear
     store.close()
 
 

@@ -30,12 +30,13 @@ from syncline.executor.facilities import open_facilities
 from syncline.executor.instance import resolver
 from syncline.executor.progress import Silent
 from syncline.executor.retry import retry_work
+from syncline.executor.sealed_ledger import ledgers
 from syncline.executor.work import Work
 from syncline.model.run import TRANSITIONS
 from syncline.reconciler.apply import apply_plan
 from tests.e2e import house, prepare
 from tests.e2e.fuse import Fuse, fused, fused_source, opener
-from tests.look import Look
+from tests.look import Look, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def applied_outcome(spec: Spec) -> dict[str, Any]:
     told = [e for e in house.audit_events(settings) if e["metadata"]["event_code"] == "apply.step"]
     return {
         "objects": [[str(o.key), o.digest, o.document, o.place, o.generation] for o in reader.objects()],
-        "cursors": {str(key): _cursor(value) for key, value in reader.cursors().items()},
+        "cursors": {str(key): _cursor(copy_of(settings, key) or "") for key in reader.cursors()},
         "runs": [[str(r.key), str(r.state)] for r in reader.runs()],
         "plan": workflow.plan(settings).empty,
         "open": len(reader.unfinished_apply()),
@@ -150,14 +151,13 @@ def _cursor(text: str) -> list[Any]:
 def killed_state(spec: Spec, scenario: house.Scenario) -> dict[str, Any]:
     """What is there right after a kill: rows and checkpoint have to agree at any moment."""
     settings = spec.settings()
-    reader = Look(settings.state_url)
-    copy = reader.cursor(scenario.key)
+    copy = copy_of(settings, scenario.key)
     with open_facilities(settings) as facilities:
         engine = Engine(facilities, resolver(settings))
         applied = engine.applied()
         item = applied.flow(scenario.key)
         opened = engine.opener(item, applied, settings, engine.resolve, facilities.keep)
-        opened.ledgers = facilities.store.ledger
+        opened.ledgers = ledgers(facilities)
         destination = opened.destination()
         saved = destination.checkpoint(str(scenario.key))
         destination.close()

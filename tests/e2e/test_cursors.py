@@ -19,7 +19,7 @@ from syncline.state.open import open_store
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk
 from tests.e2e.house import FLOW, Scenario, audit_ok, build, customers, rows
-from tests.look import Look
+from tests.look import Look, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +162,7 @@ def test_the_copy_in_the_state_is_that_of_the_destination(tmp_path, tickets):
     run(settings)
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
         ((saved,),) = connection.execute("SELECT checkpoint FROM _syncline_checkpoints").fetchall()
-    copy = Look(settings.state_url).cursor(KEY) or ""
+    copy = copy_of(settings, KEY) or ""
     assert Checkpoint.loads(saved).position == Checkpoint.loads(copy).position
 
 

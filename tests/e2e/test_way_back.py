@@ -22,7 +22,7 @@ from tests.e2e.api import helpdesk
 from tests.e2e.daemon import GIT, Remote, serving, until
 from tests.e2e.house import Scenario, audit_ok, settings_of
 from tests.e2e.test_status import asked as command
-from tests.look import Look
+from tests.look import Look, copy_of
 from tests.repository import write
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def test_a_run_that_was_killed_before_it_went_back_goes_back(house, tickets, mon
     monkeypatch.setattr(SqlStore, "put_cursor", put)
     assert house.run().read == 10
     assert house.rows() == good(20)
-    kept = Look(house.settings.state_url).cursor(KEY)
+    kept = copy_of(house.settings, KEY) or ""
     assert not Checkpoint.loads(kept).restored
 
 

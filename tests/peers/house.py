@@ -28,7 +28,7 @@ from syncline.model.key import ObjectKey
 from tests import repository
 from tests.e2e.api import syncline
 from tests.e2e.house import TENANT, settings_of, warehouse
-from tests.look import Look
+from tests.look import copy_of
 
 #: The password of a PostgreSQL warehouse, which is no secret.
 LOGIN = {"WAREHOUSE_PASSWORD": "postgres"}
@@ -157,7 +157,7 @@ class House:
 
     def known(self, stream: str) -> Checkpoint | None:
         """The checkpoint that the state has a copy of."""
-        cursor = Look(settings_of(self.root).state_url).cursor(ObjectKey("acme", "Sync", stream.replace("_", "-")))
+        cursor = copy_of(settings_of(self.root), ObjectKey("acme", "Sync", stream.replace("_", "-")))
         return Checkpoint.loads(cursor) if cursor else None
 
     def committed(self, stream: str) -> Checkpoint | None:

@@ -76,6 +76,6 @@ class Expiry:
         try:
             yield
         except SynclineError as error:
-            self._tell(f"{subject}: {error.code} {error.message}")
+            self._tell(f"{subject}: {error.code} {error.told}")
         except Exception as error:  # a defect ends this, and nothing else
             self._tell(f"{subject}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")

@@ -218,7 +218,7 @@ class Follower:
         if isinstance(error, Bug):
             raise error
         found = [f"{d.code} {d.place}: {d.message}" for d in getattr(error, "diagnostics", ()) if d.severity == "error"]
-        text = "; ".join([f"{error.code} {error.message}", *found[:10]])
+        text = "; ".join([f"{error.code} {error.told}", *found[:10]])
         self._say_once(f"{commit[:12]} isn't applied: {text}" if commit else text)
         with suppress(SynclineError):  # the state may be what is out of reach
             source_failed(facilities.store, commit, error, after=after, source=self.name)

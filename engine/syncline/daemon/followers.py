@@ -107,8 +107,8 @@ class Followers:
                 self._known[name] = self._follower(name, self._open(name, manifest.spec))
                 self._tell(f"{name}: {self._known[name].source.shown} is followed")
             except SynclineError as error:
-                self._standings[name] = Standing(problem=f"{error.code} {error.message}")
-                self._tell(f"{name}: {error.code} {error.message}")
+                self._standings[name] = Standing(problem=f"{error.code} {error.told}")
+                self._tell(f"{name}: {error.code} {error.told}")
                 source_failed(facilities.store, "", error, after=None, source=name)
                 if not isinstance(error, Invalid):
                     digests[name] = ""  # so that it is opened again once something else was applied

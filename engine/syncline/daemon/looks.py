@@ -118,7 +118,7 @@ class Looks:
             except KeyboardInterrupt:
                 self._tell(f"{key}: healing was interrupted after its last commit; the next look goes on with it")
             except SynclineError as error:
-                self._tell(f"{key}: {error.code} {error.message}")
+                self._tell(f"{key}: {error.code} {error.told}")
             except Exception as error:  # a defect ends this look, and not whoever would make the next one
                 self._tell(f"{key}: SYN999 {type(error).__name__}: a defect in Syncline, please report it")
             finally:

@@ -170,7 +170,7 @@ class Daemon:
                     self._take_turns(engine, stop)
             except (Again, Stalled) as error:
                 self._watched = None
-                self._say(f"{error.code} {error.message}; it is tried again")
+                self._say(f"{error.code} {error.told}; it is tried again")
                 pause = PAUSE if time.monotonic() - began > MAX_PAUSE else min(max(2 * pause, PAUSE), MAX_PAUSE)
                 stop.wait(pause)
 
@@ -189,7 +189,7 @@ class Daemon:
                 stop.wait(STAND_BY)
             except Again as error:
                 self._watched = None
-                self._say(f"{error.code} {error.message}")
+                self._say(f"{error.code} {error.told}")
                 pause = min(max(2 * pause, PAUSE), MAX_LOST)
                 stop.wait(error.after or pause)
 

@@ -83,7 +83,7 @@ class _Part:
         except Denied:
             raise
         except SynclineError as error:
-            problem = f"notifications: {error.code} {error.message}"
+            problem = f"notifications: {error.code} {error.told}"
         except Exception as error:  # a defect here ends no run and no apply
             problem = f"notifications: SYN999 {type(error).__name__}: a defect in Syncline, please report it"
         self._rests = time.monotonic() + PAUSE

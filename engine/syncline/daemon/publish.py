@@ -43,7 +43,7 @@ class Publisher:
                 _replace(self._path, export(facilities))
                 self._serial, self._until = serial, self._monotonic() + RENEW
         except SynclineError as error:
-            problem = f"{error.code} {error.message}"
+            problem = f"{error.code} {error.told}"
         if problem and problem != self._problem:
             self._tell(problem)
         self._problem = problem

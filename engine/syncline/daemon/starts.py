@@ -179,4 +179,4 @@ class Starter:
         try:
             self._store.put_cursor(schedule, cursor)
         except SynclineError as error:
-            self._tell(f"{schedule}: {error.code} {error.message}")
+            self._tell(f"{schedule}: {error.code} {error.told}")

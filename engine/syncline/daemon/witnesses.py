@@ -50,7 +50,7 @@ def _look(settings: Settings) -> str:
             return ""
         demand(cosign(settings, log_key(settings), policy), policy)
     except SynclineError as error:
-        return f"witnesses: {error.code} {error.message}"
+        return f"witnesses: {error.code} {error.told}"
     except Exception as error:  # a defect here ends no run and no apply
         return f"witnesses: SYN999 {type(error).__name__}: a defect in Syncline, please report it"
     return ""

@@ -274,12 +274,12 @@ class Workers:
         except Waiting as error:
             if time.monotonic() < given_up or error.code == TURN:
                 raise
-            return f"{flow}: {error.message}, so {start.shown} is passed over"
+            return f"{flow}: {error.told}, so {start.shown} is passed over"
         except SynclineError as error:
             if error.code == _OUT_OF_REACH and isinstance(error, Again):
                 raise
             self._note(flow, failed=True)
-            return f"{flow}: {error.code} {error.message}"
+            return f"{flow}: {error.code} {error.told}"
         self._note(flow, failed=False)
         self._mine.setdefault(flow, deque(maxlen=RUNS)).append(result.record.id)
         counts = result.record.counts

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from syncline.executor.at_rest import put_position
 from syncline.executor.guard import check_deletes
 from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
@@ -241,7 +242,7 @@ class Committer:
         self.record = replace(self.record, counts=checkpoint.counts)
         self.facilities.store.put_run(self.record)
         if checkpoint.flow == str(self.key):  # and not a retry's, which leaves the flow's cursor where it is
-            self.facilities.store.put_cursor(self.key, checkpoint.dumps())
+            put_position(self.facilities, self.key, checkpoint)
         self.facilities.recorder.record(self.take_events())
         self._copied = time.monotonic()
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
+from syncline.executor.at_rest import position_of
 from syncline.executor.checkpoint import Checkpoint
+from syncline.executor.sealed_ledger import ledgers
 from syncline.kinds.drift import Drift, Reaction
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
 from syncline.kinds.tenant import TenantSpec
@@ -81,7 +83,10 @@ def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:
     item = engine.applied().flow(key)
     found = FlowDrift(key, item.flow.spec.to, appends=item.flow.spec.write == "append")
     store = engine.facilities.store
-    copy = store.cursor(key)
+    try:
+        copy = position_of(engine.facilities, key)
+    except SynclineError as error:
+        return replace(found, unknown=f"{error.code} {error.message}")
     runs = store.runs(key, _LOOKED_AT)
     if copy is None or not runs:
         return replace(found, unknown="it has not run yet")
@@ -103,7 +108,7 @@ def _at_destination(
 ) -> tuple[Finding, ...]:
     facilities, flow = engine.facilities, item.flow
     opener = engine.opener(item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
-    opener.ledgers = facilities.store.ledger
+    opener.ledgers = ledgers(facilities)
     target = Target(known.flow, known.run, flow.target.stream, _table(item), flow.spec.write)
     outcome, seen = EventOutcome.failure, 0
     try:

@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.at_rest import seal_checkpoint, seal_receipt
 from syncline.executor.control import confirmed
 from syncline.executor.guard import unchanged
 from syncline.executor.outcome import Outcome, outcome
@@ -17,6 +18,7 @@ from syncline.executor.work import RunResult
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 from syncline.model.run import Counts, Receipt, RunState, next_state
+from syncline.model.sample import sample_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -89,9 +91,10 @@ def finish(
     run.record = replace(
         run.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
     )
+    keys, tenant = run.facilities.keys, run.flow.key.tenant
     store.finish_run(
-        run.record,
-        None if run.work.parent else done.dumps(),
+        replace(run.record, receipt=seal_receipt(keys, tenant, receipt.to_json())),
+        None if run.work.parent else seal_checkpoint(keys, tenant, done.dumps()),
         {"runs": 1, "elapsed": seconds, **moved(run.counted, done.counts), **run.opener.counted()},
     )
     run.progress.finished(done.counts, seconds)
@@ -172,11 +175,14 @@ def _decided(run: Run, error: SynclineError) -> Iterator[Event]:
 
 def _kept_sample(run: Run, error: SynclineError) -> list[Event]:
     """Keeps a sample of the answer that ended the run, sealed; the event that says so."""
-    if error.sample is None or (run.suppressor is not None and run.suppressor.names(error.sample.body)):
+    sample = error.sample
+    if sample is None and error.told != error.message:
+        sample = sample_of("", 0, {}, error.message.encode(), str)  # what the state has no word of
+    if sample is None or (run.suppressor is not None and run.suppressor.names(f"{error.message} {sample.body}")):
         return []  # nothing is kept of people who were erased
     facilities, key, name = run.facilities, run.flow.key, run.record.id
-    facilities.store.put_rejects(seal_sample(facilities.keys, key, name, error, error.sample))
-    digest = error.sample.sha256
+    facilities.store.put_rejects(seal_sample(facilities.keys, key, name, error, sample))
+    digest = sample.sha256
     return [facilities.recorder.event(Action.run_reject, key=key, run=name, sequence=0, count=0, sample=digest)]
 
 

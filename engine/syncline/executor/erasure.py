@@ -85,7 +85,7 @@ def _held(engine: Engine, place: Place, subject: Subject) -> Held:
         found = rows_of(engine, place, subject)
         problem = found.unable
     except SynclineError as error:
-        problem = without_name(engine, place, subject, f"{error.code} {error.message}")
+        problem = without_name(engine, place, subject, f"{error.code} {error.told}")
     rejects = tuple(shown(reject).record for reject in rejects_about(engine, place, subject))
     return Held(place.key, place.to, place.column, found.rows, rejects, problem, found.unable, asked=found.asked)
 
@@ -218,7 +218,7 @@ def _erased(
                     destroy_images(engine, place.item)
     except SynclineError as error:
         base = known or ErasurePlace(place.key, place.to, place.column, "failed")
-        message = without_name(engine, place, subject, f"{error.code} {error.message}")
+        message = without_name(engine, place, subject, f"{error.code} {error.told}")
         found = replace(base, state="failed", message=message)
     outcome = {"failed": EventOutcome.failure, "held": EventOutcome.denied}.get(found.state, EventOutcome.success)
     event = facilities.recorder.event(

@@ -15,6 +15,7 @@ import polars as pl
 
 from syncline.executor.absence import absence_of, unsure_of
 from syncline.executor.applied import Applied
+from syncline.executor.at_rest import open_checkpoint
 from syncline.executor.cutoff import cutoff_of
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
@@ -73,13 +74,13 @@ class Forecaster:
         try:
             found = self._tried(item, opener)
         except SynclineError as error:
-            found = Forecast(key, problem=f"{error.code} {error.message}")
+            found = Forecast(key, problem=f"{error.code} {error.told}")
         return replace(found, notes=tuple(opener.notices)), tuple(opener.secrets.names)
 
     def _tried(self, item: CompiledFlow, opener: Opener) -> Forecast:
         key = item.flow.key
         before = self.former.get(key, key)
-        saved = self.reader.cursor(before)
+        saved = open_checkpoint(ring_of(self.settings), before.tenant, self.reader.cursor(before))
         start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=self.anew)
         with closing(opener.source()) as source:
             part = self._read(item, source, start.position)
@@ -217,7 +218,7 @@ def _compared(found: Forecast, opener: Opener, part: _Part) -> Forecast:
     try:
         there = opener.compare(proposed)
     except SynclineError as error:
-        return replace(found, note=f"{error.code} {error.message}")
+        return replace(found, note=f"{error.code} {error.told}")
     if there is None:
         return replace(found, note="which rows are there is known only by writing")
     # Of a table that is replaced, what goes is known only when everything was read.

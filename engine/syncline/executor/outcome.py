@@ -21,7 +21,7 @@ class Outcome:
     @property
     def message(self) -> str:
         """One line."""
-        return " ".join(self.error.message.split())
+        return " ".join(self.error.told.split())
 
 
 def outcome(error: BaseException) -> Outcome:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
+from syncline.executor.at_rest import open_checkpoint
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.control import check_control
 from syncline.executor.cutoff import cutoff_of
@@ -106,7 +107,8 @@ class Rehearser:
         opener = Opener(item, applied, self.settings, self.resolve, strict=False, trial=True)
         if self.share < 1:
             opener.batch_rows, opener.batch_bytes = _SAMPLED_ROWS, _SAMPLED_BYTES
-        start = start_of(str(key), item.flow, self.reader.cursor(key), (), self.reader, full_refresh=False)
+        saved = open_checkpoint(ring_of(self.settings), key.tenant, self.reader.cursor(key))
+        start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=False)
         spec, began = item.flow.spec, time.perf_counter()
         progress.started(RunInfo("", str(key), spec.source, spec.to, dry=True))
         with closing(opener.source()) as source:

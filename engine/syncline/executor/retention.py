@@ -16,6 +16,7 @@ from syncline.executor.cutoff import aged_of
 from syncline.executor.guard import check_deletes
 from syncline.executor.holds import holds_over, told
 from syncline.executor.rejects import destroy_keys, generation_of
+from syncline.executor.sealed_ledger import ledgers
 from syncline.kinds.tenant import TenantSpec
 from syncline.model import units
 from syncline.model.errors import Denied, Invalid, SynclineError, Waiting
@@ -103,9 +104,9 @@ def _pass(engine: Engine, key: ObjectKey, now: dt.datetime, *, doing: bool) -> t
         with engine.facilities.store.lease(f"run/{key}", "") if doing else nullcontext() as lease:
             found = _at_destination(engine, item, aged, lease, replace(found, message=holds))
     except Waiting as error:
-        return (replace(found, state="busy", message=f"{error.code} {error.message}"),)
+        return (replace(found, state="busy", message=f"{error.code} {error.told}"),)
     except SynclineError as error:
-        found = replace(found, state="failed", message=f"{error.code} {error.message}")
+        found = replace(found, state="failed", message=f"{error.code} {error.told}")
     if doing and (found.count or found.state not in {"due", "deleted"}):
         _record(engine, found)
     return (found,)
@@ -132,7 +133,7 @@ def _at_destination(engine: Engine, item: CompiledFlow, aged: Aged, lease: Lease
     """What became of the rows; without a lease, what would."""
     facilities, flow = engine.facilities, item.flow
     opener = engine.opener(item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
-    opener.ledgers = facilities.store.ledger
+    opener.ledgers = ledgers(facilities)
     try:
         with closing(opener.destination()) as destination:
             if not offers(destination, Retaining):
@@ -152,7 +153,7 @@ def _at_destination(engine: Engine, item: CompiledFlow, aged: Aged, lease: Lease
             deleted = rows.delete_aged(name, stream, aged, partial(check_deletes, flow.spec.guards))
             return replace(found, state="deleted", count=deleted)
     except Denied as error:
-        return replace(found, state="refused", message=f"{error.code} {error.message}")
+        return replace(found, state="refused", message=f"{error.code} {error.told}")
     finally:
         facilities.recorder.record(facilities.recorder.secret_uses(flow.key, opener.secrets.names))
 
@@ -195,7 +196,7 @@ def _destroyed(engine: Engine, tenant: str, before: str, held: list[ObjectKey]) 
                 newest = max(map(generation_of, store.rejects(run.id)), default=-1)
                 destroy_keys(keys, run.key, run.id, newest + 1)
         except Waiting as error:
-            busy[run.key] = f"{error.code} {error.message}"
+            busy[run.key] = f"{error.code} {error.told}"
     return busy
 
 

@@ -18,6 +18,7 @@ from syncline.executor.absence import absence_of
 from syncline.executor.admission import DailyRows, Disk, tenant_spec
 from syncline.executor.adopting import take_over
 from syncline.executor.anonymity import Groups
+from syncline.executor.at_rest import position_of, put_position
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
@@ -33,6 +34,7 @@ from syncline.executor.pipeline import Patience, Serial, load, read_ahead
 from syncline.executor.prepare import Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.provable import Provable, folder_of, refuse_sending
+from syncline.executor.sealed_ledger import ledgers
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
@@ -98,7 +100,7 @@ class Run:
         self.mode, self.guards = _terms(item, work)
         settings = self.facilities.settings
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
-        self.opener.ledgers = self.facilities.store.ledger
+        self.opener.ledgers = ledgers(self.facilities)
         self.opener.patience = work.patience
         self.counted = Counts()  # what the counters have of it
         self.suppressor: Suppressor | None = None  # who isn't to come back
@@ -127,7 +129,7 @@ class Run:
                 stack.callback(serial.call, destination.close)
                 if offers(destination, Cutting):
                     serial.cut = destination.cut
-                copy = None if self.work.parent else self.facilities.store.cursor(self.flow.key)
+                copy = None if self.work.parent else position_of(self.facilities, self.flow.key)
                 saved = serial.call(lambda: self._taken(destination, copy))
                 start = self._begin(saved, copy, events)
                 # Where it has written under what is declared now, the table is its own.
@@ -163,7 +165,7 @@ class Run:
         if known is not None and known.flow != self.work.name:
             store.prove(self.lease)
             destination.move(known.flow, self.work.name)  # the object was renamed since: its checkpoint follows
-            store.put_cursor(self.flow.key, replace(known, flow=self.work.name).dumps())
+            put_position(self.facilities, self.flow.key, replace(known, flow=self.work.name))
         saved = destination.checkpoint(self.work.name)
         if forgotten(saved, copy, store):
             # To who was followed meanwhile, a flow that was renamed looks as if it were retired.
@@ -177,12 +179,12 @@ class Run:
 
         Where the destination knows nothing of the flow, what was read before that position may be gone as well.
         """
-        store, saved = self.facilities.store, destination.checkpoint(self.work.name)
+        saved = destination.checkpoint(self.work.name)
         text = position.dumps()
         if saved is not None and offers(destination, Restoring) and not self.work.full_refresh:
             destination.restore(self.work.name, position.run, text)
             saved = text
-        store.put_cursor(self.flow.key, text)
+        put_position(self.facilities, self.flow.key, position)
         return saved
 
     def _begin(self, saved: str | None, copy: str | None, events: list[Event]) -> Checkpoint:
@@ -228,7 +230,7 @@ class Run:
         )
         store.put_run(self.record)
         if not self.work.parent and copy is None:
-            store.put_cursor(self.flow.key, start.dumps())
+            put_position(self.facilities, self.flow.key, start)
         return start
 
     def _superseded(self, record: RunRecord, run: str) -> Event:

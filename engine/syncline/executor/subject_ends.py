@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
 
+from syncline.executor.sealed_ledger import ledgers
 from syncline.executor.subjects import value_at
 from syncline.mapping.keyed import keyed_hash
 from syncline.sdk.destination import Fence, Fencing
@@ -91,7 +92,7 @@ def _opened(engine: Engine, place: Place) -> Iterator[Destination | SubjectReque
     """The system of a place, and evidence of the secrets that it was opened with."""
     facilities = engine.facilities
     opener = engine.opener(place.item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
-    opener.ledgers = facilities.store.ledger
+    opener.ledgers = ledgers(facilities)
     try:
         with closing(opener.subjects(place.side) or opener.destination()) as end:
             yield end

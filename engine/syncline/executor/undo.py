@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.at_rest import seal_checkpoint
 from syncline.executor.checkpoint import START, Checkpoint
 from syncline.executor.image_keys import images_of
 from syncline.executor.outcome import outcome
@@ -300,7 +301,8 @@ class _Undo:
         self._run = replace(
             self._run, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
         )
-        store.finish_run(self._run, None if self._undone.parent else done.dumps(), {"runs": 1})
+        text = seal_checkpoint(self._facilities.keys, self._run.key.tenant, done.dumps())
+        store.finish_run(self._run, None if self._undone.parent else text, {"runs": 1})
         progress.finished(done.counts, seconds)
         return RunResult(self._run, receipt)
 

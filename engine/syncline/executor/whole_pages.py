@@ -9,7 +9,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +37,8 @@ def check_pages(batch: Batch, rejected: Sequence[Rejected]) -> None:
         count += len(rows)
         if count >= ENOUGH:
             raise Invalid(
-                f"{first}: the values for {field!a} are no longer as the mapping declares them: in all of {count} "
-                f"records in a row, {start.message}",
+                f"{foreign(first)}: the values for {field!a} are no longer as the mapping declares them: in all of "
+                f"{count} records in a row, {start.message}",
                 code="SYN425",
                 help="Nothing of this batch was written, and the position is before it. Correct the mapping (`syncline "
                 "run FLOW --dry-run` shows the records), apply, and run again. `where` leaves out what is of no use.",

@@ -14,7 +14,8 @@ error into an outcome, once. Messages never contain secrets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,20 +24,57 @@ if TYPE_CHECKING:
     from syncline.model.sample import Sample
 
 
+#: What a text from outside is between, in a message: Unicode's isolates of foreign text.
+_BEGINS: Final = "\u2068"
+_ENDS: Final = "\u2069"
+_FOREIGN: Final = re.compile(f"{_BEGINS}[^{_ENDS}]*{_ENDS}?")
+#: What is told in its place where it is kept.
+_LEFT_OUT: Final = "…"
+
+
+def foreign(text: str) -> str:
+    """Marks a text from outside in the message of an error: people see it, and what is kept or logged goes without.
+
+    >>> error = SynclineError(f"status 500: {foreign('ada@example.com is locked')}", code="SYN403")
+    >>> error.message, error.told
+    ('status 500: ada@example.com is locked', 'status 500: …')
+    """
+    return f"{_BEGINS}{_bare(text)}{_ENDS}" if text else ""
+
+
+def _bare(text: str) -> str:
+    return text.replace(_BEGINS, "").replace(_ENDS, "")
+
+
 class SynclineError(Exception):
     """Base of every error that Syncline raises on purpose.
 
-    `code` is a stable code of `model/codes.py`; `help` says what to do next. `sample` is of the answer that couldn't be
-    read, where that is what it is about.
+    `message` is for who acts; `told` is the same without what came from outside (`foreign`), which may be values of
+    records: it is what the state, logs and notifications have. `marked` is for who tells it again in a message of its
+    own. `code` is a stable code of `model/codes.py`; `help` says what to do next. `sample` is of the answer that
+    couldn't be read, where that is what it is about.
     """
 
     sample: Sample | None = None
 
     def __init__(self, message: str, *, code: str, help: str = "") -> None:  # noqa: A002 - the field's word
-        super().__init__(message)
-        self.message = message
+        super().__init__(_bare(message))
+        self.marked = message
         self.code = code
         self.help = help
+
+    @property
+    def message(self) -> str:
+        return _bare(self.marked)
+
+    @message.setter
+    def message(self, text: str) -> None:
+        self.marked = text
+        self.args = (_bare(text),)
+
+    @property
+    def told(self) -> str:
+        return _FOREIGN.sub(_LEFT_OUT, self.marked)
 
 
 class Invalid(SynclineError):

@@ -78,7 +78,7 @@ def well(status: Status, at: Moment, reason: str, message: str = "") -> Status:
 
 def failed(status: Status, at: Moment, reason: str, error: SynclineError, *, again: bool) -> Status:
     """Not ready, by an error. `again`: it is tried again without anybody asking, after a backoff of its own."""
-    kinds, message = ConditionType, f"[{error.code}] {' '.join(error.message.split())}"
+    kinds, message = ConditionType, f"[{error.code}] {' '.join(error.told.split())}"
     passing = isinstance(error, Again | Waiting) and again
     attempts = status.attempts + 1
     asked = error.after if isinstance(error, Again) else None
@@ -125,11 +125,11 @@ def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str
         return found.with_(at.no(kinds.drifted, "SourceAsDeclared"))
     if isinstance(error, Denied) and error.code.startswith("SYN5"):
         found = failed(status, at, "PolicyDenied", error, again=False)
-        return found.with_(at.no(kinds.policy_compliant, "Denied", error.message))
+        return found.with_(at.no(kinds.policy_compliant, "Denied", error.told))
     reason = "RunInterrupted" if isinstance(error, Again | Waiting) else "RunFailed"
     found = failed(status, at, reason, error, again=again and reason == "RunInterrupted")
     if error.code in SOURCE_CHANGED:
-        return found.with_(at.yes(kinds.drifted, "SourceChanged", error.message))
+        return found.with_(at.yes(kinds.drifted, "SourceChanged", error.told))
     return found
 
 

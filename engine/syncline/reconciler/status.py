@@ -271,7 +271,7 @@ def _source(
         if isinstance(error, Waiting | Again):
             return found
         denied = error.code.startswith("SYN5")
-        return found.with_(at.no(ConditionType.policy_compliant, "Denied", error.message)) if denied else found
+        return found.with_(at.no(ConditionType.policy_compliant, "Denied", error.told)) if denied else found
     if held:
         first = foremost(held)
         some = f"{len(held)} of the commit's objects wait, the first because {first.message}"

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from syncline.model.errors import Again, Invalid, SynclineError
+from syncline.model.errors import Again, Invalid, SynclineError, foreign
 
 #: Media types that servers give JSON. Others say that it is something else.
 _MEDIA = re.compile(
@@ -46,7 +46,7 @@ def check_document(body: bytes, content_type: str = "", hide: Hide = str) -> tup
     if start[:1] == b"<" or not _MEDIA.fullmatch(media):
         what = "HTML or XML" if start[:1] == b"<" else media[:80]
         raise Invalid(
-            f"expected JSON, but the answer is {what}: {excerpt(body, hide)}",
+            f"expected JSON, but the answer is {what}: {foreign(excerpt(body, hide))}",
             code="SYN410",
             help="A login or maintenance page, or a wrong URL, is the usual cause. Nothing of it was used.",
         )
@@ -86,21 +86,25 @@ def exact_document(body: bytes) -> Any:
     try:
         return json.loads(body, parse_float=Decimal)
     except (ValueError, RecursionError, ArithmeticError) as error:
-        raise Invalid(f"a number or structure is beyond every bound: {excerpt(body)}", code="SYN412") from error
+        raise Invalid(
+            f"a number or structure is beyond every bound: {foreign(excerpt(body))}", code="SYN412"
+        ) from error
 
 
 def _damaged(body: bytes, error: orjson.JSONDecodeError, hide: Hide) -> SynclineError:
     if "depth" in error.msg or "recursion" in error.msg:
         return _too_deep()
     if "infinity" in error.msg:
-        return Invalid(f"a number in the answer is beyond what a double can hold: {excerpt(body, hide)}", code="SYN412")
+        return Invalid(
+            f"a number in the answer is beyond what a double can hold: {foreign(excerpt(body, hide))}", code="SYN412"
+        )
     try:
         body.decode()
     except UnicodeDecodeError as fault:
         return Again(f"the answer is damaged: invalid UTF-8 at byte {fault.start}", code="SYN411")
     where = f"line {error.lineno}, column {error.colno} of {len(body)} bytes"
     return Again(
-        f"the answer is damaged JSON: {error.msg.partition(':')[0]} at {where}: {excerpt(body, hide)}",
+        f"the answer is damaged JSON: {error.msg.partition(':')[0]} at {where}: {foreign(excerpt(body, hide))}",
         code="SYN411",
         help="Nothing of the page was used; the next run asks for it again.",
     )

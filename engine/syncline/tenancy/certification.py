@@ -40,7 +40,7 @@ class Tried:
     def problem(self) -> str:
         """What keeps it from being certified; '' for nothing."""
         if self.error is not None:
-            return f"{self.error.code} {self.error.message}"
+            return f"{self.error.code} {self.error.told}"
         return self.found.refused if self.found is not None else ""
 
 

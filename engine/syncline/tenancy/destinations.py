@@ -10,6 +10,7 @@ from syncline.executor.admission import tenant_spec
 from syncline.executor.applied import read_applied
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
+from syncline.executor.sealed_ledger import ledgers
 from syncline.model.errors import SynclineError, Waiting
 from syncline.model.offboarding import LeavingStep, StepState
 from syncline.planner.retirement import place_of
@@ -59,7 +60,7 @@ def leave(facilities: Facilities, former: Former, key: ObjectKey, *, give_up: bo
     except SynclineError as error:
         busy = isinstance(error, Waiting) or error.code == _ANOTHER_RUN
         state: StepState = "left" if give_up and not busy else "failed"
-        return LeavingStep(WHAT, str(key), state, message=f"{error.code} {error.message}")
+        return LeavingStep(WHAT, str(key), state, message=f"{error.code} {error.told}")
     return LeavingStep(WHAT, str(key), "done", message=said)
 
 
@@ -69,7 +70,7 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
     name, stream = str(flow.key), flow.target.stream
     with store.lease(f"run/{flow.key}") as lease:
         opener = Opener(item, former.under(flow.key), settings, resolver(settings, facilities.keep), facilities.keep)
-        opener.ledgers = store.ledger
+        opener.ledgers = ledgers(facilities)
         with closing(opener.destination()) as destination:
             facilities.recorder.record(facilities.recorder.secret_uses(flow.key, opener.secrets.names))
             if offers(destination, Fencing):

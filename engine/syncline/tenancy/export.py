@@ -18,6 +18,7 @@ from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
 from syncline.audit.fetch import DirectoryFetcher, node_reader, read_entries
 from syncline.audit.log_signer import load_signer
+from syncline.executor import at_rest, sealed_ledger
 from syncline.executor.rejects import rejects_of
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, rfc3339
@@ -67,13 +68,21 @@ def export(facilities: Facilities, tenant: str, path: Path, recipients: tuple[st
         archive.write("verify.py", [files("syncline.audit").joinpath("offline_verifier.py").read_bytes()])
         archive.write("log.pub", [f"{key.verifier}\n".encode()])
         for table, rows in groupby(store.tenants().rows(tenant), key=itemgetter(0)):
-            counts[f"state/{table}"] = archive.lines(f"state/{table}.jsonl", (row for _, row in rows))
+            clear = (_clear(facilities, tenant, table, row) for _, row in rows)
+            counts[f"state/{table}"] = archive.lines(f"state/{table}.jsonl", clear)
         counts["rejects"] = archive.lines("rejects.jsonl", _rejects(facilities, tenant))
         counts["manifests"] = archive.lines("manifests.jsonl", versions(settings.root, tenant))
         counts["entries"] = _entries(facilities, tenant, archive)
         about = {"tenant": tenant, "lineage": store.lineage, "made": rfc3339(), "counts": counts}
         archive.sign(EXPORTED, about, key)
     return digest_of(path), sum(counts.values())
+
+
+def _clear(facilities: Facilities, tenant: str, table: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the state without seals: its key is destroyed soon."""
+    if table in {"write_marks", "write_records"}:
+        return sealed_ledger.exported(facilities.keys, tenant, table, row)
+    return at_rest.exported(facilities.keys, tenant, table, row)
 
 
 def _rejects(facilities: Facilities, tenant: str) -> Iterator[dict[str, Any]]:

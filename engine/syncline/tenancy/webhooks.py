@@ -71,7 +71,7 @@ def leave(
         state: StepState = "left" if give_up and not isinstance(error, Waiting) else "failed"
         for name in todo:
             if subject(key, name) not in done:
-                message = f"{error.code} {error.message}; else {_BY_HAND}"
+                message = f"{error.code} {error.told}; else {_BY_HAND}"
                 yield LeavingStep(WHAT, subject(key, name), state, message=message)
 
 

@@ -21,7 +21,7 @@ from syncline.reconciler.snapshot import VERSION, SnapshotState, parse
 from tests import repository
 from tests.e2e.house import audit_events
 from tests.flips import flips
-from tests.look import Look
+from tests.look import Look, copy_of
 from tests.unit.reconciler.test_environments import settings as environment
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_nothing_of_the_data_is_in_a_snapshot(home):
     """Names, addresses, places and lines of records, cursors, runs and actors stay where they are."""
     store = Look(home.state_url)
     run = store.runs(IMPORT)[0]
-    cursor = store.cursor(IMPORT)
+    cursor = copy_of(home, IMPORT)
     text = exported(home)[0].read_text()
 
     assert cursor is not None

@@ -97,6 +97,10 @@ class ChunkedFetcher:
         """A request for people."""
         return self.inner.place(request)
 
+    def told_place(self, request: Request) -> str:
+        """A request for the message of an error."""
+        return self.inner.told_place(request)
+
     def kept(self, url: str) -> str:
         """A URL that may be kept in a position."""
         return self.inner.kept(url)

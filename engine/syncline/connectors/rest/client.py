@@ -13,6 +13,7 @@ from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.content import UNREADABLE, Reading, read_json
 from syncline.connectors.rest.judge import Judge, Judging, Refused, Retry, Verdict
 from syncline.connectors.rest.sender import Open, Sender
+from syncline.connectors.rest.told import marked_place
 from syncline.kinds.connector import Http
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
@@ -42,6 +43,7 @@ class Client:
         chance: Callable[[], float],
         meter: Meter,
         patience: Callable[[], bool],
+        words: Callable[[], frozenset[str]] = frozenset,
     ) -> None:
         self._auth = auth
         self._sender = sender
@@ -49,6 +51,7 @@ class Client:
         self._chance = chance
         self._meter = meter
         self._patience = patience
+        self._words = words  # that are declared
         self._policy = RetryPolicy(
             on=frozenset(http.retry.on),
             attempts=http.retry.attempts,
@@ -61,6 +64,10 @@ class Client:
     def place(self, request: Request) -> str:
         """A request for people, without secrets: `GET /tickets?cursor=8`."""
         return f"{request.method} {self._redacted(shown_url(request.url, self._auth.sensitive))}"
+
+    def told_place(self, request: Request) -> str:
+        """The same for a message: what isn't declared of it is marked as `foreign`, since it may be of a record."""
+        return marked_place(self.place(request), self._words())
 
     def kept(self, url: str) -> str:
         """A URL that may be kept in a position: without parameters that carry credentials."""
@@ -95,8 +102,7 @@ class Client:
                 self._pause(request, found, attempt)
                 attempt += 1
         except SynclineError as error:
-            error.message = self._redacted(f"{self.place(request)}: {error.message}")
-            error.args = (error.message,)
+            error.message = self._redacted(f"{self.told_place(request)}: {error.marked}")
             raise
 
     def hide(self, text: str) -> str:

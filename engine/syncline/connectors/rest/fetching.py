@@ -26,5 +26,8 @@ class Fetcher(Protocol):
     def place(self, request: Request) -> str:
         """A request for people, without secrets."""
 
+    def told_place(self, request: Request) -> str:
+        """The same for the message of an error, with what isn't declared of it marked as `foreign`."""
+
     def kept(self, url: str) -> str:
         """A URL that may be kept in a position."""

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.pages import PagePlan
 from syncline.connectors.rest.sender import Elsewhere
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, foreign
 from syncline.sdk.http import Request, checked_url, same_origin
 from syncline.sdk.paging import Ask, Pager, Seen, Single, State
 
@@ -62,6 +62,13 @@ class FileFetcher:
     def hide(self, text: str) -> str:
         """The text without secrets."""
         return self.inner.hide(text)
+
+    def told_place(self, request: Request) -> str:
+        """A request for the message of an error."""
+        if same_origin(self.base, request.url):
+            return self.inner.told_place(request)
+        parts = urlsplit(request.url)
+        return f"GET {parts.scheme}://{parts.hostname}{foreign(parts.path)}"
 
     def place(self, request: Request) -> str:
         """A request for people; another host's without its parameters, which may be a signature."""

@@ -16,7 +16,7 @@ import orjson
 
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Content, Reading
-from syncline.model.errors import Again, Invalid
+from syncline.model.errors import Again, Invalid, foreign
 from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote
 from syncline.sdk.csv_text import CsvText, Lines, checked_columns
 from syncline.sdk.inflate import Bounds, Compression, Entry, opened
@@ -98,7 +98,7 @@ def _refuse_others(body: Body) -> None:
     if html or media.endswith(("/json", "+json")):
         what = "HTML" if html else "JSON"
         raise Invalid(
-            f"expected records, but the answer is {what}: {excerpt(body.data, body.hide)}",
+            f"expected records, but the answer is {what}: {foreign(excerpt(body.data, body.hide))}",
             code="SYN410",
             help="A login page, an error or a wrong URL is the usual cause. Nothing of it was used.",
         )
@@ -123,7 +123,7 @@ def json_lines(body: Body) -> Content:
         found = sound_lines(lines, alone=True)
     if lines and not found.sound:
         raise Invalid(
-            f"expected JSON Lines, but no line is a record: {excerpt(text, body.hide)}",
+            f"expected JSON Lines, but no line is a record: {foreign(excerpt(text, body.hide))}",
             code="SYN410",
             help="Compare `decode` of the stream with what the API sends.",
         )

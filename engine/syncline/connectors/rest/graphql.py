@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.rest.rules import for_people
 from syncline.kinds.reading import Page
 from syncline.kinds.stream import RestStream
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, foreign
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer
@@ -50,7 +50,7 @@ def checks_of(graphql: GraphQL) -> Callable[[Answer, Hide], str]:
         errors, data = document.get("errors"), document.get("data")
         if errors and not (graphql.partial == "accept" and data is not None):
             raise Invalid(
-                f"the GraphQL server answers with errors: {for_people(_told(errors), hide)}",
+                f"the GraphQL server answers with errors: {foreign(for_people(_told(errors), hide))}",
                 code="SYN494",
                 help="Nothing of the page was used. A rule in `errors` may say otherwise, by body.errors.",
             )

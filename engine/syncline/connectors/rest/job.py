@@ -30,7 +30,7 @@ from syncline.connectors.rest.tree import Use, nothing_left
 from syncline.connectors.rest.trial import whole
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
-from syncline.model.errors import Again, Invalid, SynclineError
+from syncline.model.errors import Again, Invalid, SynclineError, foreign
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer
@@ -231,7 +231,7 @@ class JobReading:
         found = self.plan.id.search(_facts(answer))
         if isinstance(found, bool) or not isinstance(found, str | int) or found == "":
             raise Invalid(
-                f"{self.use.client.place(request)}: job.id finds no id in the answer",
+                f"{self.use.client.told_place(request)}: job.id finds no id in the answer",
                 code="SYN422",
                 help="Compare it with the answer: it is an expression over {status, headers, body}.",
             )
@@ -332,7 +332,7 @@ class JobReading:
 
     def _why(self, facts: Mapping[str, Any]) -> str:
         text = self.plan.message.search(facts) if self.plan.message is not None else None
-        return "" if text is None else f": {for_people(str(text), self.use.client.hide)}"
+        return "" if text is None else f": {foreign(for_people(str(text), self.use.client.hide))}"
 
 
 def _with(progress: Progress, **more: Any) -> Position:

@@ -15,7 +15,7 @@ from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.rules import Facts, Rule, compile_rules, loose
 from syncline.kinds.rule import ErrorRule
-from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError, foreign
 from syncline.sdk.http import Response
 from syncline.sdk.json_document import Hide, excerpt
 from syncline.sdk.retry import RetryPolicy, retry_after
@@ -118,7 +118,7 @@ class Judge:
         yield from ((rule, facts) for rule in chain(reading.rules, self._rules) if rule.matches(facts))
 
     def _ruled(self, rule: Rule, facts: Facts, answer: Answer) -> Verdict:
-        message = rule.said(facts, self._hide)
+        message = rule.told(facts, self._hide)
         wait = rule.asked(facts, self._now())
         wait = self._asked(answer) if wait is None else wait
         match rule.declared.do:
@@ -148,7 +148,7 @@ class Judge:
 
     def _by_status(self, answer: Answer) -> Verdict:
         status, shown = answer.status, excerpt(answer.body, self._hide)
-        what = f"status {status}" + (f": {shown}" if shown else "")
+        what = f"status {status}" + (f": {foreign(shown)}" if shown else "")
         if status == 429:
             retry = self._limited(answer, f"too many requests ({what})")
             if self._policy.retries_status(status):

@@ -110,8 +110,7 @@ class Login:
         try:
             token = runner.run(flow)
         except SynclineError as error:
-            error.message = redact(error.message, (*self.scheme.hidden, *secrets))
-            error.args = (error.message,)
+            error.message = redact(error.marked, (*self.scheme.hidden, *secrets))
             raise
         for _ in range(_TRIES):
             if self.store.swap(self.store.read().version, token):

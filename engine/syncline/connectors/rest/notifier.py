@@ -10,7 +10,7 @@ from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.opening import once, open_client
 from syncline.connectors.rest.requests import RequestPlan, base_url, compile_request, connector_of
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
-from syncline.model.errors import Invalid, Stalled
+from syncline.model.errors import Invalid, Stalled, foreign
 from syncline.model.notice import Phase
 from syncline.sdk.source import Instance, plain
 
@@ -71,7 +71,7 @@ class RestNotifier:
         assert isinstance(answer, Judged)
         if answer.refused:
             raise Stalled(
-                f"{self._client.place(request)}: {answer.refused}",
+                f"{self._client.told_place(request)}: {foreign(answer.refused)}",
                 code="SYN738",
                 help="Look at the channel of the subscription, and at what the credentials may do.",
             )

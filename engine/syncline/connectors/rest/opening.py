@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from syncline.connectors.rest.authentication import hosts_of, open_authenticator
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.requests import base_url, connector_of
 from syncline.connectors.rest.sender import Sender
+from syncline.connectors.rest.told import declared_words
 from syncline.kinds.connector import Http
 from syncline.kinds.integration import IntegrationSpec, Limits
 from syncline.model import units
@@ -53,7 +55,8 @@ def open_client(
         meter=meter,
         release=_nothing if shared is not None else clients.close,
     )
-    return Client(http, auth, sender, clock, chance=chance, meter=meter, patience=instance.patience)
+    words = partial(declared_words, instance)
+    return Client(http, auth, sender, clock, chance=chance, meter=meter, patience=instance.patience, words=words)
 
 
 def once(instance: Instance) -> Instance:

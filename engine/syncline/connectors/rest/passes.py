@@ -105,14 +105,13 @@ class Pass:
             answer = self.client.fetch(request, reading=self.listing.decoding.reading)
         place = self.client.place(request)
         if answer.status == 304 and not any(name.lower().startswith("if-") for name in request.headers):
-            raise Invalid(f"{place}: status 304, but no condition was sent", code="SYN405")
+            raise Invalid(f"{self.client.told_place(request)}: status 304, but no condition was sent", code="SYN405")
         try:
             return self._read(answer, place)
         except SynclineError as error:
             if error.code in UNREADABLE and error.sample is None:
                 error.sample = sample_of(place, answer.status, answer.headers, answer.body, self.client.hide)
-            error.message = f"{place}: {error.message}"
-            error.args = (error.message,)
+            error.message = f"{self.client.told_place(request)}: {error.marked}"
             raise
 
     def _asked(self, page: State) -> Request:
@@ -225,7 +224,7 @@ class Pass:
                 cursors.append(found_cursor(progress.cursor, text))
             except ValueError:
                 unreadable.add(index)
-                message = f"Expected `{progress.cursor.kind.type}` as the cursor, got {text!a:.60}"
+                message = f"Expected `{progress.cursor.kind.type}` as the cursor, got another text"
                 raw = encode(good[index])[: 64 * 1024].decode(errors="replace")
                 bad.append(BadRecord(rows[index], message, ".".join(progress.cursor.path), raw))
         if unreadable:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from syncline.kinds.rule import ErrorRule
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, foreign
 from syncline.sdk.retry import MAX_BELIEVED, reset_after
 from syncline.sdk.template import Template, TemplateError, compile_template
 
@@ -43,6 +43,11 @@ class Rule:
         except Invalid:
             text = self.message.text  # what it asks for isn't in this answer
         return for_people(text, hide) or f"the connector's rule for {self.declared.when} says {self.declared.do}"
+
+    def told(self, facts: Facts, hide: Callable[[str], str]) -> str:
+        """The same for the message of an error: what isn't the connector's own text is marked as `foreign`."""
+        text = self.said(facts, hide)
+        return text if "{" not in self.message.text or text == self.message.text else foreign(text)
 
     def asked(self, facts: Facts, now: float) -> float | None:
         """Seconds that its `wait` expression finds; None without one, or for what is no time."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +59,7 @@ def unbroken(steps: Iterator[Step], stream: str, *, fresh: bool) -> Iterator[Ste
 
 def _broken(stream: str, breach: Breach, count: int) -> Invalid:
     return Invalid(
-        f"{breach.place}: the records of stream {stream} are no longer as declared: {breach.field!a} is "
+        f"{foreign(breach.place)}: the records of stream {stream} are no longer as declared: {breach.field!a} is "
         f"{breach.declared}; in all of {count} records in a row: {breach.came}",
         code="SYN424",
         help="None of these records was written, and the position is before them. Correct the connector's schema or "

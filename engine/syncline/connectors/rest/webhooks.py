@@ -14,7 +14,7 @@ from syncline.connectors.rest.requests import base_url, compile_request, connect
 from syncline.connectors.rest.source import RestSource
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
 from syncline.kinds.webhooks import REQUESTS
-from syncline.model.errors import Invalid, Stalled, SynclineError
+from syncline.model.errors import Invalid, Stalled, SynclineError, foreign
 from syncline.sdk.source import Instance, SourceRequest, plain
 from syncline.sdk.webhooks import Wanted, Webhook
 from syncline.sdk.whole import COLUMN, WHOLE, as_record
@@ -105,13 +105,12 @@ class RestWebhooks:
             # Where it isn't known what became of one, the next look finds what is new there.
             answer = self._client.fetch(request, judge=self._judge, repeat=False)
         except SynclineError as error:
-            error.message = _hidden(error.message, secret)
-            error.args = (error.message,)
+            error.message = _hidden(error.marked, secret)
             raise
         assert isinstance(answer, Judged)
         if answer.refused and not (name == "delete" and answer.status in _GONE):
             raise Stalled(
-                _hidden(f"{self._client.place(request)}: {answer.refused}", secret),
+                _hidden(f"{self._client.told_place(request)}: {foreign(answer.refused)}", secret),
                 code="SYN791",
                 help="Look at the webhook's events, and at what the credentials may do.",
             )

@@ -10,7 +10,7 @@ from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
 from syncline.connectors.rest.write_plan import BatchPlan, Call, Step
 from syncline.connectors.rest.write_record import Reply
-from syncline.model.errors import Again, Invalid
+from syncline.model.errors import Again, Invalid, foreign
 from syncline.sdk.json_document import excerpt
 
 #: Refusals of a whole batch after which its halves are tried, so that one bad record doesn't stop the others.
@@ -38,7 +38,7 @@ class Exchange:
             if error.code != _UNSENDABLE:
                 raise
             return [Reply(_NO_STATUS, refused=error.message)] * len(steps)
-        place = self._client.place(request)
+        place, told = self._client.place(request), self._client.told_place(request)
         try:
             answer = self._client.fetch(request, judge=self._judge, repeat=call.repeatable)
         except Again as error:
@@ -48,14 +48,14 @@ class Exchange:
         assert isinstance(answer, Judged)
         if request.method != "GET" and answer.url != request.url:
             # A redirected POST becomes a GET (RFC 9110, section 15.4), whose answer says nothing about a write.
-            raise _unfit(f"{place}: the write was redirected to {self._client.hide(answer.url)[:200]!a}")
+            raise _unfit(f"{told}: the write was redirected to {foreign(ascii(self._client.hide(answer.url)[:200]))}")
         if answer.refused:
             answer = replace(answer, refused=f"{place}: {answer.refused}")
         if call.batch is None:
-            return [_reply(call, answer, place)]
+            return [_reply(call, answer, told)]
         if answer.refused:
             return self._divided(call, steps, answer)
-        return _results(call, call.batch, steps, answer, place)
+        return _results(call, call.batch, steps, answer, told)
 
     def _divided(self, call: Call, steps: Sequence[Step], answer: Judged) -> list[Reply]:
         if len(steps) == 1 or answer.status not in _DIVISIBLE:
@@ -88,7 +88,7 @@ def _results(call: Call, batch: BatchPlan, steps: Sequence[Step], answer: Judged
         return [Reply(answer.status)] * len(steps)
     results = answer.search(batch.results)
     if not isinstance(results, list):
-        error = _unfit(f"{place}: expected a list of results, got {excerpt(answer.body)!a:.80}")
+        error = _unfit(f"{place}: expected a list of results, got {foreign(ascii(excerpt(answer.body))[:80])}")
         return [Reply(answer.status, unknown=error)] * len(steps)
     if batch.match is None:
         if len(results) != len(steps):
