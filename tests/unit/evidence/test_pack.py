@@ -244,5 +244,12 @@ def test_controls_are_named_once_and_say_what_is_done(framework):
 
 def test_there_is_no_pack_of_an_unknown_framework(house: Settings):
     """An unknown name is refused with those that are known."""
-    with pytest.raises(Invalid, match="soc2, iso27001, gdpr, hipaa"):
+    with pytest.raises(Invalid, match="soc2, iso27001, gdpr, ccpa, hipaa"):
         _pack(house, "pci")
+
+
+def test_every_pack_that_cites_clauses_is_a_framework():
+    """What a policy pack demands by a law or a standard can be given as evidence of it; `baseline` follows none."""
+    packs = {path.stem: yaml.safe_load(path.read_text())["spec"]["rules"] for path in POLICIES.glob("*.yaml")}
+    citing = {name for name, rules in packs.items() if any("clause" in rule for rule in rules)}
+    assert citing - {"baseline"} == {framework.name for framework in FRAMEWORKS}

@@ -23,11 +23,11 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 
 @click.group(short_help="Export evidence for auditors.")
 def evidence() -> None:
-    """Evidence of a framework (SOC 2, ISO 27001, GDPR, HIPAA) over a span of time, verifiable without Syncline."""
+    """Evidence of a framework (SOC 2, ISO 27001, GDPR, CCPA, HIPAA) over a span of time, verified without Syncline."""
 
 
 @evidence.command(short_help="Write a pack of evidence.")
-@click.option("--framework", "name", required=True, metavar="NAME", help="soc2, iso27001, gdpr or hipaa.")
+@click.option("--framework", "name", required=True, metavar="NAME", help="soc2, iso27001, gdpr, ccpa or hipaa.")
 @click.option("--from", "first", required=True, type=_DAY, metavar="DAY", help="The first day, such as 2026-01-01.")
 @click.option("--to", "last", required=True, type=_DAY, metavar="DAY", help="The last day (UTC).")
 @click.option(

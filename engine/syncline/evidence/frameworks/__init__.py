@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from syncline.evidence.framework import Framework
-from syncline.evidence.frameworks import gdpr, hipaa, iso27001, soc2
+from syncline.evidence.frameworks import ccpa, gdpr, hipaa, iso27001, soc2
 from syncline.model.errors import Invalid
 
-FRAMEWORKS: tuple[Framework, ...] = (soc2.FRAMEWORK, iso27001.FRAMEWORK, gdpr.FRAMEWORK, hipaa.FRAMEWORK)
+FRAMEWORKS: tuple[Framework, ...] = (
+    soc2.FRAMEWORK,
+    iso27001.FRAMEWORK,
+    gdpr.FRAMEWORK,
+    ccpa.FRAMEWORK,
+    hipaa.FRAMEWORK,
+)
 
 
 def framework(name: str) -> Framework:
