@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncline.manifests.bumps import side_by_side, since
+from syncline.manifests.environments import read_environments
 from syncline.manifests.expressions import check_expressions
+from syncline.manifests.files import SAVED, Unsaved
 from syncline.manifests.load import load_tree
 from syncline.manifests.overlay import declared, read_overlays
 from syncline.manifests.resolve import resolve
@@ -63,7 +65,12 @@ class Validation:
 
 
 def validate(
-    settings: Settings, *, mapping_tests: bool = True, base: str = "", known: Known | None = None
+    settings: Settings,
+    *,
+    mapping_tests: bool = True,
+    base: str = "",
+    known: Known | None = None,
+    unsaved: Unsaved = SAVED,
 ) -> Validation:
     """
     Loads, resolves and compiles what the environment of the settings declares, runs the mappings' own tests, and checks
@@ -71,8 +78,9 @@ def validate(
 
     With `base`, a Git revision, connectors that changed since then must have another version, raised far enough. With
     `known`, which the caller keeps, only what changed since the last time is found out anew; without a `base`.
+    `unsaved` are texts that stand for those of files.
     """
-    loaded = declared(settings.root, settings.environment, None if known is None else known.files)
+    loaded = declared(settings.root, settings.environment, None if known is None else known.files, unsaved)
     if known is not None:
         return _decided(settings, known.of(loaded) or _judged_anew(loaded, known))
     return _validated(settings, loaded, mapping_tests=mapping_tests, base=base)
@@ -91,13 +99,28 @@ def validate_beside(
 
 
 def validate_each(settings: Settings, *, mapping_tests: bool = True, base: str = "") -> dict[str, Validation]:
-    """As `validate`, in each environment of the repository; under the name '' where it declares none."""
+    """As `validate`, in the environment of the settings, else in each of the repository; '' where it declares none."""
+    if settings.environment:
+        return {settings.environment: validate(settings, mapping_tests=mapping_tests, base=base)}
     overlays = read_overlays(settings.root)
     if overlays is None:
         loaded = {"": load_tree(settings.root)}
     else:
         loaded = {name: overlays.render(name) for name in overlays.environments.names or ("",)}
     return {name: _validated(settings, tree, mapping_tests=mapping_tests, base=base) for name, tree in loaded.items()}
+
+
+def validate_again(settings: Settings, known: dict[str, Known], unsaved: Unsaved = SAVED) -> dict[str, Validation]:
+    """As `validate_each`, for who does so at each change: the caller keeps `known`, by environment."""
+    if settings.environment:
+        names: tuple[str, ...] = (settings.environment,)
+    else:
+        environments = read_environments(settings.root, unsaved)
+        names = (environments.names if environments is not None else ()) or ("",)
+    return {
+        name: validate(replace(settings, environment=name), known=known.setdefault(name, Known()), unsaved=unsaved)
+        for name in names
+    }
 
 
 def _validated(

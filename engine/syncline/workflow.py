@@ -20,6 +20,7 @@ from syncline.planner.compiled import CompiledFlow
 from syncline.validation import Validation as Validation
 from syncline.validation import beside, check_policy, refuse
 from syncline.validation import validate as validate
+from syncline.validation import validate_again as validate_again
 from syncline.validation import validate_beside as validate_beside
 from syncline.validation import validate_each as validate_each
 

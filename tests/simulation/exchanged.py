@@ -13,6 +13,7 @@ from syncline.executor import opening
 from syncline.executor.engine import Engine
 from syncline.executor.inspect import Inspector
 from syncline.manifests import load
+from syncline.manifests.files import SAVED
 from syncline.model.errors import Again
 from syncline.sdk.reached import Reached
 from syncline.state import database as databases
@@ -99,11 +100,11 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
         known = next((p for p, _ in world.daemons if p.number == identity.pid), None)
         return known is not None and not known.alive and known.number not in world.silent
 
-    def loaded(root: Path, name: str, kept: object) -> LoadResult:
-        del kept
+    def loaded(root: Path, name: str, kept: object, unsaved: object) -> LoadResult:
+        del kept, unsaved
         file = name, (root / name).read_bytes()
         if file not in _LOADED:
-            _LOADED[file] = _load_file(root, name, None)
+            _LOADED[file] = _load_file(root, name, None, SAVED)
         return _LOADED[file]
 
     def source(instance: Instance, request: SourceRequest) -> Reading:

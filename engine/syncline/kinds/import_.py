@@ -102,6 +102,7 @@ KIND = Kind(
     order=6,
     summary="A bulk load of files through a mapping, with guards.",
     references=_references,
+    refers={"from": ("Integration",), "mapping": ("Mapping",), "to": ("Integration",)},
     example="""\
 apiVersion: syncline/v1
 kind: Import

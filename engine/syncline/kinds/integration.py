@@ -159,6 +159,7 @@ KIND = Kind(
     order=4,
     summary="An instance of a connector: credentials, configuration, region, limits.",
     references=_references,
+    refers={"connector": ("Connector",), "auth": ("AuthConfig",)},
     list_keys={"endpoints": "region"},
     example="""\
 apiVersion: syncline/v1

@@ -106,6 +106,7 @@ KIND = Kind(
     order=1,
     summary="Rules over manifests, data flows and plans, written in CEL, with exceptions that expire.",
     references=_references,
+    refers={"packs": ("Policy",)},
     list_keys={"rules": "name"},
     example="""\
 apiVersion: syncline/v1

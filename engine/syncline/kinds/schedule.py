@@ -101,6 +101,7 @@ KIND = Kind(
     order=7,
     summary="Cron, interval or event to syncs and imports.",
     references=_references,
+    refers={"run": ("Sync", "Import"), "on.of": ("Sync", "Import")},
     example="""\
 apiVersion: syncline/v1
 kind: Schedule

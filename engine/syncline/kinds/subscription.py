@@ -126,6 +126,7 @@ KIND = Kind(
     order=8,
     summary="What happens, and a filter, to messages in Slack, PagerDuty, e-mail, or to a webhook.",
     references=_references,
+    refers={"do.notify.integration": ("Integration",)},
     example="""\
 apiVersion: syncline/v1
 kind: Subscription

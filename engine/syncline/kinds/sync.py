@@ -186,6 +186,7 @@ KIND = Kind(
     order=6,
     summary="A source stream through a mapping to a destination stream, run again and again.",
     references=_references,
+    refers={"from": ("Integration",), "mapping": ("Mapping",), "to": ("Integration",)},
     example="""\
 apiVersion: syncline/v1
 kind: Sync

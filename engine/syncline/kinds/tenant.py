@@ -278,6 +278,7 @@ KIND = Kind(
     order=0,
     summary="Whose data it is: regions and residency, where classes of data may go, quotas, access, keys, policies.",
     references=_references,
+    refers={"policies": ("Policy",)},
     example="""\
 apiVersion: syncline/v1
 kind: Tenant

@@ -29,7 +29,7 @@ from syncline.kinds.base import Identifier, Name, Spec
 from syncline.manifests import credentials
 from syncline.manifests.document import diagnose
 from syncline.manifests.envelope import API_VERSION
-from syncline.manifests.files import File, read
+from syncline.manifests.files import SAVED, File, Unsaved, read
 from syncline.manifests.findings import Problem, credential, problems
 from syncline.manifests.load import masked
 from syncline.manifests.node import Node, Places
@@ -124,11 +124,11 @@ class Environments:
         return self.key_places[(*_SPEC, "variables", name)]
 
 
-def read_environments(root: FilePath) -> Environments | None:
+def read_environments(root: FilePath, unsaved: Unsaved = SAVED) -> Environments | None:
     """The environments of a repository; None where it declares none."""
-    if not (root / FILE).is_file():
+    if FILE not in unsaved and not (root / FILE).is_file():
         return None
-    file = read(root, FILE)
+    file = read(root, FILE, unsaved)
     if not isinstance(file, File):
         if file.severity is not Severity.error:
             return None  # another program's, of which loading the manifests tells

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from syncline.manifests.files import File, names, read
+from syncline.manifests.files import SAVED, File, Unsaved, names, read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +46,11 @@ class Kept:
             self._files = {name: known for name, known in self._files.items() if name in there}
         return self._whole
 
-    def rendered(self, root: Path, environment: str, render: Callable[[], LoadResult]) -> LoadResult:
+    def rendered(
+        self, root: Path, environment: str, render: Callable[[], LoadResult], unsaved: Unsaved = SAVED
+    ) -> LoadResult:
         """What a repository gives in an environment: the very same value, where all files are as they were."""
-        digest = _digest_of_all(root)
+        digest = _digest_of_all(root, unsaved)
         known = self._rendered
         if known is None or known[:2] != (environment, digest):
             known = self._rendered = environment, digest, render()
@@ -59,9 +61,9 @@ def _digest(text: Text) -> bytes:
     return hashlib.sha256(text.content.encode()).digest()
 
 
-def _digest_of_all(root: Path) -> bytes:
+def _digest_of_all(root: Path, unsaved: Unsaved) -> bytes:
     found = hashlib.sha256()
-    for name in names(root):
-        file = read(root, name)
+    for name in names(root, unsaved=unsaved):
+        file = read(root, name, unsaved)
         found.update(name.encode() + b"\0" + (_digest(file.text) if isinstance(file, File) else repr(file).encode()))
     return found.digest()

@@ -10,7 +10,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -48,6 +48,16 @@ _MADE: Final = frozenset({
     "go.sum", "Gemfile.lock", "composer.lock",
 })  # fmt: skip
 _SEALED: Final = "ENC[AES256_GCM,"
+
+
+def committed(root: Path, manifests: Iterable[str]) -> tuple[Diagnostic, ...]:
+    """What looks like a secret in files on disk that Git has and which are no manifests; nothing outside Git."""
+    try:
+        names = tracked(root)
+    except Invalid:
+        return ()
+    known = set(manifests)
+    return scan(root, [name for name in names if name not in known])
 
 
 def scan(root: Path, files: Sequence[str], *, staged: bool = False) -> tuple[Diagnostic, ...]:

@@ -19,7 +19,7 @@ import orjson
 from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.document import Document, alive, canonical, is_ours, manifest_of, validate
 from syncline.manifests.envelope import Metadata
-from syncline.manifests.files import names, read, softened
+from syncline.manifests.files import SAVED, Unsaved, names, read, softened
 from syncline.manifests.kept import Kept
 from syncline.manifests.node import Node
 from syncline.manifests.text import Text, checked
@@ -46,14 +46,17 @@ class LoadResult:
     formerly: str = ""
 
 
-def load_tree(root: FilePath, *, ignore: Iterable[str] = (), kept: Kept | None = None) -> LoadResult:
+def load_tree(
+    root: FilePath, *, ignore: Iterable[str] = (), kept: Kept | None = None, unsaved: Unsaved = SAVED
+) -> LoadResult:
     """Loads every `*.yaml` and `*.yml` under a folder, in sorted order.
 
     Folders that begin with a dot are skipped, as are the paths (relative to the root, files or folders) in `ignore`.
-    Symbolic links are followed to files inside the root only. `kept` is what was loaded before.
+    Symbolic links are followed to files inside the root only. `kept` is what was loaded before, `unsaved` texts that
+    stand for those of files.
     """
     with uncollected():
-        parts = (_load_file(root, name, kept) for name in names(root, frozenset(ignore)))
+        parts = (_load_file(root, name, kept, unsaved) for name in names(root, frozenset(ignore), unsaved))
         return together(parts) if kept is None else kept.together(parts, together)
 
 
@@ -115,8 +118,8 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _load_file(root: FilePath, name: str, kept: Kept | None) -> LoadResult:
-    file = read(root, name)
+def _load_file(root: FilePath, name: str, kept: Kept | None, unsaved: Unsaved) -> LoadResult:
+    file = read(root, name, unsaved)
     if isinstance(file, Diagnostic):
         return LoadResult(diagnostics=(file,), files=(name,))
     text, ours = file.text, file.ours

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.document import Document, diagnose, is_ours, validate
 from syncline.manifests.environments import FILE, FOLDER, Environments, Given, read_environments
-from syncline.manifests.files import File, names, read
+from syncline.manifests.files import SAVED, File, Unsaved, names, read
 from syncline.manifests.findings import Problem
 from syncline.manifests.kept import Kept
 from syncline.manifests.load import LoadResult, load_composed, load_tree, together, uncollected
@@ -84,19 +84,20 @@ class Overlays:
         )
 
 
-def declared(root: FilePath, environment: str = "", kept: Kept | None = None) -> LoadResult:
+def declared(root: FilePath, environment: str = "", kept: Kept | None = None, unsaved: Unsaved = SAVED) -> LoadResult:
     """
-    What a repository declares, in an environment if it has any. `kept` is what was loaded before.
+    What a repository declares, in an environment if it has any. `kept` is what was loaded before, `unsaved` texts that
+    stand for those of files.
 
     `Invalid` (SYN280) where no environment was chosen of several, or one that isn't there.
     """
-    if kept is not None and (root / FILE).exists():
-        return kept.rendered(root, environment, lambda: _declared(root, environment, None))
-    return _declared(root, environment, kept)
+    if kept is not None and (FILE in unsaved or (root / FILE).exists()):
+        return kept.rendered(root, environment, lambda: _declared(root, environment, None, unsaved), unsaved)
+    return _declared(root, environment, kept, unsaved)
 
 
-def _declared(root: FilePath, environment: str, kept: Kept | None) -> LoadResult:
-    overlays = read_overlays(root)
+def _declared(root: FilePath, environment: str, kept: Kept | None, unsaved: Unsaved) -> LoadResult:
+    overlays = read_overlays(root, unsaved)
     if overlays is None:
         if environment:
             raise Invalid(
@@ -104,7 +105,7 @@ def _declared(root: FilePath, environment: str, kept: Kept | None) -> LoadResult
                 code="SYN280",
                 help=f"Declare environments in {FILE}, or leave out --environment (SYNCLINE_ENVIRONMENT).",
             )
-        return load_tree(root, kept=kept)
+        return load_tree(root, kept=kept, unsaved=unsaved)
     if (known := overlays.environments).spec is not None and environment not in known.names:
         close = nearest(environment, known.names)
         missing = f"there is no environment {environment!r}"
@@ -116,9 +117,9 @@ def _declared(root: FilePath, environment: str, kept: Kept | None) -> LoadResult
     return overlays.render(environment)
 
 
-def read_overlays(root: FilePath) -> Overlays | None:
+def read_overlays(root: FilePath, unsaved: Unsaved = SAVED) -> Overlays | None:
     """Reads a repository with environments, and what holds for all of them; None for one without."""
-    environments = read_environments(root)
+    environments = read_environments(root, unsaved)
     if environments is None:
         return None
     found = [*environments.diagnostics]
@@ -126,10 +127,10 @@ def read_overlays(root: FilePath) -> Overlays | None:
     patches: dict[str, list[Patch]] = {name: [] for name in environments.names}
     mentioned: set[str] = set()
     with uncollected():
-        for name in names(root):
+        for name in names(root, unsaved=unsaved):
             if name == FILE:
                 continue
-            source = _read(root, name)
+            source = _read(root, name, unsaved)
             mentioned |= used(source.text.content)
             folder, *inner = name.split("/")
             if folder != FOLDER:
@@ -164,8 +165,8 @@ def in_environments(found: Mapping[str, Sequence[Diagnostic]]) -> tuple[Diagnost
     return tuple(sorted(merged, key=Diagnostic.sort_key))
 
 
-def _read(root: FilePath, name: str) -> _Source:
-    file = read(root, name)
+def _read(root: FilePath, name: str, unsaved: Unsaved) -> _Source:
+    file = read(root, name, unsaved)
     if isinstance(file, File):
         return _Source(name, file.text, compose(file.text), file.ours)
     return _Source(name, Text(name, ""), Composed(diagnostics=[file]), ours=True)

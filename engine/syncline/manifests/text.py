@@ -19,7 +19,7 @@ MAX_BYTES: Final = 1024 * 1024
 MAX_EXCERPT: Final = 240
 
 #: What YAML counts as a line break (YAML 1.1, which the parser follows in this).
-_BREAK = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
+BREAK: Final = re.compile("\r\n|[\n\r\x85\u2028\u2029]")
 
 # Control characters that no text needs, and those by which a reviewer sees another order than the parser reads
 # (bidirectional overrides and isolates, CVE-2021-42574).
@@ -37,7 +37,7 @@ class Text:
 
     @cached_property
     def lines(self) -> list[str]:
-        return _BREAK.split(self.content)
+        return BREAK.split(self.content)
 
     def place(self, span: Span) -> Place:
         """The place of a span that counts from 0, as `node.Span` does."""
@@ -127,7 +127,7 @@ def checked(text: Text) -> Text | Diagnostic:
 
 def _position(content: str, offset: int) -> tuple[int, int]:
     line, start = 1, 0
-    for found in _BREAK.finditer(content, 0, offset):
+    for found in BREAK.finditer(content, 0, offset):
         line, start = line + 1, found.end()
     return line, offset - start + 1
 

@@ -42,6 +42,8 @@ class Kind:
 
     `order` is the phase in which objects of the kind are applied (lower first; deletes run in reverse). `list_keys` are
     the lists of its spec, by dotted path, whose entries are told apart by a field: patches name entries by its value.
+    `refers` says what its references may mean, for editors, where nothing is whole yet: kinds by the dotted path of the
+    field; of several, the text begins with one (`Sync/tickets`).
     """
 
     name: str
@@ -53,3 +55,4 @@ class Kind:
     references: Callable[[BaseModel], tuple[Reference, ...]] = no_references
     example: str = ""
     list_keys: Mapping[str, str] = field(default_factory=dict)
+    refers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

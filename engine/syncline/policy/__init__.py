@@ -1,1 +1,4 @@
-"""Policy: one evaluator at pull request, plan, apply and run. Rules are files in `rules/`; `check.py` walks them."""
+"""Policy: one evaluator at the editor, pull request, plan, apply and run.
+
+Rules are files in `rules/`; `check.py` walks them.
+"""

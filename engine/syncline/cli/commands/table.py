@@ -13,6 +13,7 @@ ENTRIES: tuple[Entry, ...] = (
     Entry(_AUTHOR, "render", "syncline.cli.commands.render:render"),
     Entry(_AUTHOR, "fmt", "syncline.cli.commands.fmt:fmt"),
     Entry(_AUTHOR, "explain", "syncline.cli.commands.explain:explain"),
+    Entry(_AUTHOR, "lsp", "syncline.cli.commands.lsp:lsp"),
     Entry(_AUTHOR, "schema", "syncline.cli.commands.schema:schema"),
     Entry(_AUTHOR, "policy", "syncline.cli.commands.policy:policy"),
     Entry(_AUTHOR, "connector", "syncline.cli.commands.connector:connector"),

@@ -13,7 +13,6 @@ from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.output.findings import FORMATS, Format, Report, relocate, render
-from syncline.model.errors import Invalid
 
 if TYPE_CHECKING:
     from syncline.workflow import Validation
@@ -46,10 +45,7 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     file = path if path is not None and path.is_file() else None
     root = path if path is not None and file is None else app.root
     settings = app.settings(root)
-    if settings.environment:
-        found = {settings.environment: workflow.validate(settings, mapping_tests=not skip_tests, base=base)}
-    else:
-        found = workflow.validate_each(settings, mapping_tests=not skip_tests, base=base)
+    found = workflow.validate_each(settings, mapping_tests=not skip_tests, base=base)
     report = _report(found, settings.root, file)
     if file is None:
         report = _with_leaks(report, settings.root)
@@ -65,12 +61,7 @@ def _with_leaks(report: Report, root: Path) -> Report:
     """With secrets that were written into files which Git has and which are no manifests."""
     from syncline.manifests import leaks
 
-    known = set(report.files)
-    try:
-        names = leaks.tracked(root)
-    except Invalid:  # outside Git nothing is committed
-        return report
-    found = leaks.scan(root, [name for name in names if name not in known])
+    found = leaks.committed(root, report.files)
     return replace(report, findings=(*report.findings, *found)) if found else report
 
 

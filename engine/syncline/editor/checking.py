@@ -1,0 +1,118 @@
+"""When the repository is checked, and what is told of it: after a pause in typing, and one check at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Final
+
+from lsprotocol import types
+
+from syncline.editor.diagnostics import diagnostic
+from syncline.editor.positions import Positions
+from syncline.editor.repository import Checked, Repository
+from syncline.model.errors import SynclineError
+
+if TYPE_CHECKING:
+    from pygls.lsp.server import LanguageServer
+
+#: Seconds without a change before the repository is checked. More than between two keys, less than anybody waits for.
+PAUSE: Final = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A file that is open in the editor, by the URI that the editor has for it."""
+
+    uri: str
+    text: str
+    version: int | None
+
+
+class Checking:
+    """Checks a repository in a thread of its own, and publishes what is news. Its methods are called by the loop."""
+
+    def __init__(
+        self, server: LanguageServer, repository: Repository, open_files: Callable[[], dict[str, Open]]
+    ) -> None:
+        self.latest = Checked()
+        self._server = server
+        self._repository = repository
+        self._open_files = open_files
+        self._thread = ThreadPoolExecutor(1, "check")
+        self._task: asyncio.Task[None] | None = None
+        self._asked = asyncio.Event()
+        self._saved = True
+        self._published: dict[str, tuple[int | None, list[types.Diagnostic]]] = {}  # by URI
+        self._said = ""
+
+    def ask(self, *, saved: bool = False) -> None:
+        """Has the repository checked soon; `saved` where what is on disk may have changed as well."""
+        self._saved = self._saved or saved
+        self._asked.set()
+        if self._task is None:
+            self._task = asyncio.create_task(self._check_for_ever())
+
+    def stop(self) -> None:
+        """Checks no more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _check_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._asked.wait()
+            while self._asked.is_set():  # until nobody types
+                self._asked.clear()
+                await asyncio.sleep(PAUSE)
+            opened, saved, self._saved = self._open_files(), self._saved, False
+            unsaved = {name: one.text for name, one in opened.items()}
+            check = partial(self._repository.check, unsaved, saved=saved)
+            try:
+                self.latest = await loop.run_in_executor(self._thread, check)
+                self._publish(opened)
+                self._said = ""
+            except SynclineError as error:
+                self._say(f"{error.code}: {error.message}" + (f" {error.help}" if error.help else ""))
+            except Exception as error:
+                if os.environ.get("SYNCLINE_DEBUG"):
+                    traceback.print_exception(error, file=sys.stderr)
+                self._say(f"SYN999: {type(error).__name__}. This is a defect in Syncline: please report it.")
+
+    def _say(self, message: str) -> None:
+        """Tells why nothing can be said, once for as long as it is so."""
+        if message != self._said:
+            self._said = message
+            self._server.window_show_message(types.ShowMessageParams(types.MessageType.Error, message))
+
+    def _publish(self, opened: dict[str, Open]) -> None:
+        """Tells of each file whose findings aren't those that the client has."""
+        encoding = self._server.workspace.position_encoding
+
+        def uri(name: str) -> str:
+            return opened[name].uri if name in opened else self._repository.uri_of(name)
+
+        @cache
+        def positions(name: str) -> Positions:
+            return Positions(opened[name].text if name in opened else self._repository.text(name), encoding or "utf-16")
+
+        found = {
+            uri(name): (
+                opened[name].version if name in opened else None,
+                [diagnostic(finding, positions, uri) for finding in findings],
+            )
+            for name, findings in self.latest.findings.items()
+        }
+        clean = {uri(name): (one.version, list[types.Diagnostic]()) for name, one in opened.items()}
+        gone = {known: (None, list[types.Diagnostic]()) for known, (_, said) in self._published.items() if said}
+        for at, (version, said) in {**gone, **clean, **found}.items():
+            if self._published.get(at, (None, [])) != (version, said):
+                self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(at, said, version))
+        self._published = {**clean, **found}
