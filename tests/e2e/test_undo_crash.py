@@ -79,6 +79,8 @@ PLACES = [
     ("sqlite", "replace", 9),
     ("postgresql", "replace", 9),
     ("mariadb", "replace", 5),
+    ("jsonl", "append", 13),
+    ("parquet", "replace", 7),
 ]
 #: A rollback has fewer points.
 FEWER = [
@@ -87,6 +89,8 @@ FEWER = [
     ("mariadb", "append", 19),
     ("duckdb", "replace", 19),
     ("postgresql", "replace", 11),
+    ("parquet", "append", 5),
+    ("jsonl", "replace", 5),
 ]
 
 

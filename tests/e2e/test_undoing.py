@@ -132,6 +132,7 @@ def test_an_import_is_undone_to_the_row(tmp_path, scenario):
 
 
 @pytest.mark.parametrize("write", ["append", "replace"])
+@pytest.mark.parametrize("place", ["sqlite", "postgresql", "mariadb", "duckdb", "parquet", "jsonl"])
 def test_imports_by_append_and_replace_are_undone_to_the_row(tmp_path, place, write, request):
     """Appended rows go and no others, a replaced table is there again; the plan says what the rollback then does."""
     with placed(place, write, request) as scenario:

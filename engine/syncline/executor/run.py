@@ -424,7 +424,7 @@ class Run:
             raise Invalid(
                 f"what is written to {spec.to} can't be undone",
                 code="SYN760",
-                help="Leave rollback out, or write to a database.",
+                help="Leave rollback out, or write to a database or a folder of files.",
             )
         envelope = self.facilities.keys.envelope(self.flow.key.tenant, images_of(run))
         return Keeping(units.duration(spec.rollback.window), envelope.seal)

@@ -348,7 +348,9 @@ def _wrote(run: RunRecord) -> bool:
 
 def _reversing(destination: Destination) -> Reversing:
     if not offers(destination, Reversing):
-        raise Invalid("the destination keeps nothing that undoing needs", code="SYN760", help="Write to a database.")
+        raise Invalid(
+            "the destination keeps nothing that undoing needs", code="SYN760", help="Write to a database or a folder."
+        )
     return destination
 
 

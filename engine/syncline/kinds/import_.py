@@ -83,7 +83,7 @@ class ImportSpec(Spec):
         Rollback | None,
         Field(
             description="For how long what a run wrote can be undone: `syncline runs rollback`. Needs a "
-            "database as destination."
+            "database or a folder of files as destination."
         ),
     ] = None
     suspend: Annotated[Suspend | None, Field(description=SUSPEND)] = None

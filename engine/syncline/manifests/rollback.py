@@ -9,7 +9,9 @@ from syncline.kinds.import_ import ImportSpec
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow
 
-_ELSEWHERE: Final = "Write to PostgreSQL, MariaDB, SQLite or DuckDB, or leave rollback out."
+#: Runtimes that keep what undoing needs.
+_KEEPING: Final = frozenset({"sql", "file"})
+_ELSEWHERE: Final = "Write to PostgreSQL, MariaDB, SQLite, DuckDB or a folder of files, or leave rollback out."
 
 
 def rollback(flow: Flow) -> Iterator[Problem]:
@@ -17,6 +19,6 @@ def rollback(flow: Flow) -> Iterator[Problem]:
     spec = flow.spec
     if not isinstance(spec, ImportSpec) or spec.rollback is None:
         return
-    if flow.target.runtime != "sql":
+    if flow.target.runtime not in _KEEPING:
         message = f"what is written by {flow.target.runtime} can't be taken back"
         yield Problem("SYN760", ("spec", "rollback"), f"this import can't be undone: {message}", help=_ELSEWHERE)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from syncline.manifests.load import load_text
 from syncline.manifests.resolve import resolve
+from tests.e2e import writing
 from tests.e2e.house import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MARIADB = "connector: mariadb@^1\n  config: {url: mariadb://db.example.com/warehouse}"
 DUCKDB = "connector: duckdb@^1\n  config: {path: warehouse.duckdb}"
@@ -20,6 +26,11 @@ def found(write="upsert", destination="sqlite", warehouse="") -> list[str]:
         texts["warehouse.yaml"] = texts["warehouse.yaml"].replace(
             "connector: sqlite@^1\n  config: {path: warehouse.db}", warehouse
         )
+    return findings(texts)
+
+
+def findings(texts: Mapping[str, str]) -> list[str]:
+    """The same of these manifests."""
     loaded = [load_text(text, name) for name, text in texts.items()]
     assert not [d for result in loaded for d in result.diagnostics if d.severity == "error"]
     diagnostics = resolve([m for result in loaded for m in result.manifests]).diagnostics
@@ -35,6 +46,15 @@ def test_any_database_is_fine(write, warehouse):
 
 
 def test_what_cannot_be_undone_is_found():
-    """Files can't be taken back: one finding says so, and what to do."""
-    (line,) = found("append", "jsonl")
-    assert "what is written by file can't be taken back Write to PostgreSQL, MariaDB, SQLite or DuckDB" in line
+    """What an API was sent can't be taken back: one finding says so, and what to do."""
+    texts = writing.repository("https://crm.example.com", "put")
+    texts["sync.yaml"] = texts["sync.yaml"].replace("kind: Sync", "kind: Import")
+    texts["sync.yaml"] = texts["sync.yaml"].replace("read: full, write: upsert", "rollback: {window: 7d}")
+    (line,) = findings(texts)
+    assert "what is written by rest can't be taken back Write to PostgreSQL, MariaDB, SQLite, DuckDB" in line
+
+
+@pytest.mark.parametrize("write", ["append", "replace"])
+def test_folders_of_files_are_fine(write):
+    """Their lists of parts say what a run wrote."""
+    assert found(write, "jsonl") == []

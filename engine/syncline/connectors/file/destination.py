@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,10 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from syncline.connectors.file import subjects
+from syncline.connectors.file import subjects, undoing
 from syncline.connectors.file.fences import Fences
 from syncline.connectors.file.folder import declared_root, locate, root_of
-from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, usable
+from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, file_name, usable
 from syncline.connectors.file.render import FORMATS, refusals, render
 from syncline.model.errors import Bug, Denied, Invalid, Waiting
 from syncline.model.schema import DataType, Field, Schema
@@ -24,7 +23,11 @@ from syncline.sdk.private import make_private
 from syncline.sdk.source import Instance
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import polars as pl
+
+    from syncline.sdk.reversal import Kept, Undoing, Undone
 
 _STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _FORMULAS = ("neutralise", "keep")
@@ -82,6 +85,9 @@ class FileDestination:
                 changed = replace(changed, flows={**changed.flows, flow: listing.flows[previous]})
             if listing.pending and listing.pending.flow == previous:
                 changed = replace(changed, pending=replace(listing.pending, flow=flow))
+            for run, kept in listing.kept.items():
+                if kept.flow == previous:
+                    changed = changed.keeping(run, replace(kept, flow=flow))
             if changed != listing:
                 folder.save(changed)
 
@@ -156,8 +162,34 @@ class FileDestination:
     def leave(self, stream: str, flow: str, *, shared: bool = False) -> None:
         """Removes the flow from every list of parts, and its fence; the list stays, since it says what counts."""
         del stream, shared
-        self.forget(flow)
+        with self._fences.held(flow):
+            for folder, _ in self._listings():
+                with folder.locked():
+                    if (listing := folder.load()) is not None and (left := listing.leaving(flow)) != listing:
+                        folder.save(left)
+                        folder.clear_kept(left)
         self._fences.remove(flow)
+
+    def kept(self, run: str) -> Kept | None:
+        """What is kept of a run; see `Reversing`."""
+        return undoing.kept(self._listings(), run)
+
+    def undo(self, what: Undoing) -> Undone:
+        """Takes a run's writes back; see `Reversing`."""
+        folder = next((folder for folder, listing in self._listings() if what.run in listing.kept), None)
+        if folder is None:
+            raise undoing.nothing_kept(what.run)
+        with self._fences.held(what.flow), folder.locked():
+            return undoing.undo(folder, what)
+
+    def expire(self, now: datetime) -> int:
+        """Removes what is kept of runs whose time is over; see `Reversing`."""
+        count = 0
+        for folder, listing in self._listings():
+            if listing.kept:
+                with folder.locked():
+                    count += undoing.expire(folder, now)
+        return count
 
     def close(self) -> None:
         """Nothing is held between writes."""
@@ -249,17 +281,19 @@ class FileWriter:
         if refused := self.refuse(frame):
             first = refused[0]
             raise Invalid(f"{self._target.stream}: {first.column}: {first.message}", code="SYN485")
-        data = self._rendered(frame) if frame.height else b""
+        data, part = self._rendered(frame) if frame.height else b"", None
         with self._fences.held(self._target.flow), self._folder.locked():
             listing = self._current()
             pending = listing.pending if self._target.mode == "replace" else None
             if frame.height:
-                run = _file_name(self._target.run)
+                run = file_name(self._target.run)
                 part = self._folder.add(data, frame.height, run, self._format, pending=pending is not None)
                 if pending is None:
                     listing = replace(listing, parts=(*listing.parts, part))
                 else:
                     listing = replace(listing, pending=replace(pending, parts=(*pending.parts, part)))
+            if pending is None:
+                listing = undoing.keep_batch(listing, self._target, part)
             self._folder.save(listing.saved(self._target.flow, self._target.run, checkpoint))
         return Written(frame.height)
 
@@ -276,6 +310,7 @@ class FileWriter:
                 return
             parts = listing.pending.parts
             self._guard(listing.rows, sum(part.rows for part in parts))
+            listing = undoing.keep_replaced(self._folder, listing, self._target, parts)
             listing = replace(
                 listing,
                 format=self._format,
@@ -337,11 +372,6 @@ def _begin_replacing(listing: Listing, target: Target) -> tuple[Listing, bool]:
         # The checkpoint speaks of rows that are dropped now: whoever continued after it would lose them.
         listing = listing.without(pending.flow)
     return replace(listing, pending=Pending(target.flow, target.run)), False
-
-
-def _file_name(run: str) -> str:
-    """A run's id as part of a file name: as it is, or its digest where it has other characters."""
-    return run if re.fullmatch(r"[A-Za-z0-9_]{1,40}", run) else hashlib.sha256(run.encode()).hexdigest()[:20]
 
 
 def open_destination(instance: Instance) -> FileDestination:

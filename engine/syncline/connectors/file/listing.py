@@ -10,6 +10,8 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +26,8 @@ from syncline.sdk.private import FILE_MODE, FOLDER_MODE, opener
 NAME = "_syncline.json"
 #: Where a replacement is gathered: hidden, so that a glob over the folder sees the old parts until the swap.
 NEXT = ".next"
+#: Where parts of before a replacement are kept, sealed, so that it can be undone; hidden as well.
+KEPT = ".kept"
 _TEMPORARY = ".tmp-"
 
 
@@ -56,8 +60,31 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
+class Before:
+    """What a folder held before it was replaced; its parts are kept sealed."""
+
+    format: str
+    columns: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRun:
+    """What undoing a run needs, until a time (ISO 8601, UTC): the parts its batches made, and what went for them."""
+
+    flow: str
+    until: str
+    parts: tuple[Part, ...] = ()
+    batches: int = 0
+    before: Before | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """What a folder holds. `columns` are (name, type) pairs; `swap` names parts of before, to be removed."""
+    """What a folder holds. `columns` are (name, type) pairs; `swap` names parts of before, to be removed.
+
+    `kept` has the runs that can be undone, by their ids.
+    """
 
     format: str
     columns: tuple[tuple[str, str], ...]
@@ -65,6 +92,7 @@ class Listing:
     flows: Mapping[str, FlowState] = field(default_factory=dict)
     pending: Pending | None = None
     swap: tuple[str, ...] | None = None
+    kept: Mapping[str, KeptRun] = field(default_factory=dict)
     version: int = 1
 
     @property
@@ -80,6 +108,18 @@ class Listing:
     def without(self, flow: str) -> Listing:
         """Without a flow's checkpoint."""
         return replace(self, flows={name: state for name, state in self.flows.items() if name != flow})
+
+    def keeping(self, run: str, kept: KeptRun) -> Listing:
+        """With what undoing a run needs."""
+        return replace(self, kept={**self.kept, run: kept})
+
+    def forgetting(self, *runs: str) -> Listing:
+        """Without what undoing these runs needs."""
+        return replace(self, kept={run: kept for run, kept in self.kept.items() if run not in runs})
+
+    def leaving(self, flow: str) -> Listing:
+        """Without anything about a flow."""
+        return self.without(flow).forgetting(*(run for run, kept in self.kept.items() if kept.flow == flow))
 
 
 def columns_of(schema: Schema) -> tuple[tuple[str, str], ...]:
@@ -154,7 +194,14 @@ class Folder:
                     (self.path / name).unlink()
             gathered = {part.file for part in listing.pending.parts} if listing.pending else set()
             self._clear_next(gathered)
+        self.clear_kept(listing)
         return listing
+
+    def kept(self, run: str) -> Path:
+        """The folder for what a run replaced, which is made; durable when it returns."""
+        for path in (self.path / KEPT, found := self.path / KEPT / file_name(run)):
+            make_folder(path)
+        return found
 
     def settle(self, listing: Listing) -> Listing:
         """Does what a list with a swap says: new parts in, old parts out."""
@@ -182,12 +229,32 @@ class Folder:
         if not kept:
             folder.rmdir()
 
+    def clear_kept(self, listing: Listing) -> None:
+        """Removes what is kept of runs that the list doesn't name any more."""
+        kept = {file_name(run) for run, known in listing.kept.items() if known.before is not None}
+        folder = self.path / KEPT
+        with usable(self.path):
+            if folder.is_symlink():
+                folder.unlink()
+            if not folder.is_dir():
+                return
+            for path in list(folder.iterdir()):
+                if path.name not in kept:
+                    shutil.rmtree(path)
+            if not kept:
+                folder.rmdir()
+
     def _damaged(self, why: str) -> Invalid:
         return Invalid(
             f"{self.path / NAME} can't be used: {why}",
             code="SYN473",
             help="Restore the folder from a backup, or move it away and run with a reset cursor.",
         )
+
+
+def file_name(run: str) -> str:
+    """A run's id as part of a file name: as it is, or its digest where it has other characters."""
+    return run if re.fullmatch(r"[A-Za-z0-9_]{1,40}", run) else hashlib.sha256(run.encode()).hexdigest()[:20]
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -45,7 +45,8 @@ def erase(folder: Folder, column: str, value: str | int) -> int:
     listing = folder.recover()
     if listing is None:
         return 0
-    changed, old, count = listing, list[Path](), 0
+    # What undoing runs needs may have the person's rows as well.
+    changed, old, count = listing.forgetting(*listing.kept), list[Path](), 0
     for pending, part, path in _parts(folder, listing):
         divided = _divided(path, part, column, value)
         if not divided.found:
@@ -55,11 +56,12 @@ def erase(folder: Folder, column: str, value: str | int) -> int:
         new = folder.add(divided.others, divided.left, run, path.suffix[1:], pending=pending) if divided.left else None
         changed = _replaced(changed, part, new)
         old.append(path)
-    if old:
+    if changed != listing:
         folder.save(changed)
         with usable(folder.path):
             for path in old:
                 path.unlink(missing_ok=True)
+        folder.clear_kept(changed)
     return count
 
 

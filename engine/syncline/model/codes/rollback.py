@@ -1,4 +1,4 @@
-"""Codes of undoing what an import wrote, and of reading it back (SYN76x)."""
+"""Codes of undoing what an import wrote, and of reading it back (SYN76x, SYN578)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ CODES: tuple[Code, ...] = (
         "SYN760",
         "import that can't be undone",
         "With `rollback`, an import keeps what undoing it needs, in the transactions that write its rows. That needs a "
-        "database as destination: PostgreSQL, MariaDB, SQLite or DuckDB.",
-        "Write to such a database, or leave `rollback` out and keep a copy of what the import writes to.",
-        bad="to: lake/customers\nrollback: {window: 7d}",
+        "database as destination, PostgreSQL, MariaDB, SQLite or DuckDB, or a folder of files.",
+        "Write to one of these, or leave `rollback` out and keep a copy of what the import writes to.",
+        bad="to: crm-api/contacts\nrollback: {window: 7d}",
         good="to: warehouse/customers\nrollback: {window: 7d}",
     ),
     Code(
@@ -47,6 +47,13 @@ CODES: tuple[Code, ...] = (
         "run that was undone",
         "What the run wrote was taken back, so it isn't continued, and what it rejected isn't retried.",
         "Run the import again: it reads from the start.",
+    ),
+    Code(
+        "SYN578",
+        "folder that was changed since it was replaced",
+        "An import put new files in place of a folder's, and undoing it would put back those of before. Since then "
+        "its own were changed by hand or replaced by another flow, or another flow has added some with other columns.",
+        "Undo what came since, or bring the folder back from a backup.",
     ),
     Code(
         "SYN767",
