@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import stat
 import tempfile
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -27,6 +29,7 @@ from syncline.daemon.refusal import refusal
 from syncline.manifests.repository import AUTHOR, TRAILER, trailer
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.reconciler.authors import answer, question
+from syncline.state.process import Process
 
 #: Seconds that a command may take, unless told; fetching a large repository for the first time takes longest.
 TIMEOUT: Final = 120.0
@@ -46,6 +49,12 @@ _URL = re.compile(r"(?P<scheme>https|ssh|file)://[^\s]+|(?P<scp>[\w.-]+@[\w.-]+:
 _REF = re.compile(r"(?!-)(?!.*(\.\.|@\{|//))[\w./+-]+(?<![./])")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _HIDDEN = re.compile(r"(?<=://)[^/\s]*@")
+
+
+@cache
+def _boot() -> str:
+    """The machine's start; where it can't be known, something that only this process has."""
+    return Process.current().boot or secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +210,8 @@ class SourceRepository:
         Raises `Stalled` (SYN664) for one that isn't signed as demanded, `Invalid` (SYN665) for a tree that is refused.
         """
         self._check_signature(commit)
-        folder = hashlib.sha256(self._source.path.encode()).hexdigest()[:8]
+        # One that was taken out before the machine's last start isn't used: after a loss of power its files may be cut.
+        folder = hashlib.sha256(f"{self._source.path}\0{_boot()}".encode()).hexdigest()[:8]
         root = self._trees / f"{commit}-{folder}"
         if not root.is_dir():
             draft = Path(tempfile.mkdtemp(dir=self._trees))

@@ -459,6 +459,20 @@ def test_a_draft_that_was_left_is_no_snapshot(upstream, follow):
     assert {p.name.split("-")[0] for p in repository._trees.iterdir()} == set(commits[-3:])
 
 
+def test_a_snapshot_of_before_the_machine_s_start_is_taken_out_again(upstream, follow, monkeypatch):
+    """Files that a loss of power may have cut are never read: after another start of the machine there is a new snapshot."""
+    repository = follow()
+    commit = upstream.commit({"a.yaml": "a: 1\n"})
+    repository.head()
+    cut = repository.snapshot(commit).root
+    (cut / "a.yaml").chmod(0o600)
+    (cut / "a.yaml").write_text("")
+    assert files(repository.snapshot(commit).root) == {"a.yaml": ""}  # the same folder, while the machine runs
+
+    monkeypatch.setattr(module, "_boot", lambda: "another start")
+    assert files(repository.snapshot(commit).root) == {"a.yaml": "a: 1\n"}
+
+
 def test_signatures(upstream, follow, tmp_path):
     """With allowed signers, a commit signed by one of them is taken; unsigned ones and those of others are not."""
     for name in ("ann", "eve"):
