@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.read_back import RowsThere
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
+from syncline.executor.waiting import batches, reading
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts
 
@@ -103,7 +103,7 @@ class Comparer:
         opener = Opener(item, applied, self.settings, self.resolve, strict=False, trial=True)
         began = time.perf_counter()
         progress.started(RunInfo("", str(key), flow.spec.source, flow.spec.to, dry=True))
-        with closing(opener.source()) as source:
+        with reading(opener) as source:
             columns = bind_columns(item, source, hash_key_of(self.settings))
             tombstones = tombstones_of(flow, columns)
             mark = tombstones.mark if tombstones is not None else ""
@@ -120,7 +120,7 @@ class Comparer:
                     rows.note(frame)
                 noted = sum(rows.counts().values())
                 seen = _Seen(schema, rows.fields, self.limit)
-                for batch in source.read(None):
+                for batch in batches(opener, source.read(None)):
                     prepared = preparer.prepare(batch)
                     seen.counts += prepared.counts
                     if prepared.frame.height:

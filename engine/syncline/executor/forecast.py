@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +22,7 @@ from syncline.executor.preview import first
 from syncline.executor.start import start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
+from syncline.executor.waiting import batches, reading, waited
 from syncline.model.errors import SynclineError
 from syncline.model.forecast import Forecast, Reason
 from syncline.model.run import Counts
@@ -82,8 +82,8 @@ class Forecaster:
         before = self.former.get(key, key)
         saved = open_checkpoint(ring_of(self.settings), before.tenant, self.reader.cursor(before))
         start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=self.anew)
-        with closing(opener.source()) as source:
-            part = self._read(item, source, start.position)
+        with reading(opener) as source:
+            part = self._read(item, opener, source, start.position)
             total = self._total(item, part, source, before)
         found = Forecast(
             key,
@@ -95,7 +95,7 @@ class Forecaster:
         )
         return _compared(_paced(found, item, opener), opener, part)
 
-    def _read(self, item: CompiledFlow, source: Source, position: dict[str, object] | None) -> _Part:
+    def _read(self, item: CompiledFlow, opener: Opener, source: Source, position: dict[str, object] | None) -> _Part:
         columns = bind_columns(item, source, hash_key_of(self.settings))
         tombstones = tombstones_of(item.flow, columns)
         schema = replace(columns.target, key=item.flow.target_key)
@@ -112,7 +112,7 @@ class Forecaster:
         )
         part = _Part(target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
         part.sweeps = absence_of(item.flow, columns) is not None
-        for batch in source.read(position):
+        for batch in batches(opener, source.read(position)):
             room = self.limit - part.counts.read
             if room <= 0 and batch.read:
                 return part
@@ -216,7 +216,7 @@ def _compared(found: Forecast, opener: Opener, part: _Part) -> Forecast:
     """With what a write of the rows would do, where the destination can tell."""
     proposed, earlier = part.proposed()
     try:
-        there = opener.compare(proposed)
+        there = waited(opener, lambda: opener.compare(proposed), "destination")
     except SynclineError as error:
         return replace(found, note=f"{error.code} {error.told}")
     if there is None:

@@ -11,6 +11,7 @@ from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Preparer, place_order
 from syncline.executor.rejects import shown
 from syncline.executor.tombstones import tombstones_of
+from syncline.executor.waiting import batches, waited
 from syncline.model.run import Counts, Reject
 from syncline.sdk.source import BATCH_ROWS
 
@@ -64,7 +65,7 @@ def preview_flow(
     item = applied.flow(key)
     # What doesn't fit is what it shows.
     opener = Opener(item, applied, settings, resolve, strict=False, trial=True, batch_rows=min(limit, BATCH_ROWS))
-    source = opener.source()
+    source = waited(opener, opener.source)
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     counts = Counts()
@@ -72,7 +73,7 @@ def preview_flow(
         columns = bind_columns(item, source, hash_key_of(settings))
         preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None)
         preparer.tombstones = tombstones_of(item.flow, columns)
-        for batch in source.read(None):
+        for batch in batches(opener, source.read(None)):
             prepared = preparer.prepare(first(batch, limit - counts.read))
             counts += prepared.counts
             rows += prepared.frame.to_dicts()

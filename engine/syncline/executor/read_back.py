@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from syncline.executor.waiting import batches, waited
 from syncline.mapping import casts, exact
 from syncline.mapping.exact import Target
 from syncline.mapping.types import category
@@ -44,8 +45,9 @@ class RowsThere:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         names = (*self.schema.names, self.mark) if self.mark else self.schema.names
-        with closing(self.opener.rows(names, self.schema.key)) as source:
-            for batch in source.read(None):
+        there = waited(self.opener, lambda: self.opener.rows(names, self.schema.key), "destination")
+        with closing(there) as source:
+            for batch in batches(self.opener, source.read(None), "destination"):
                 frame = batch.frame
                 if self.mark:
                     frame = frame.filter(pl.col(self.mark).is_null())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +29,7 @@ from syncline.executor.start import start_of
 from syncline.executor.sums import added
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
+from syncline.executor.waiting import batches, reading, waited
 from syncline.executor.watch import watch_of
 from syncline.kinds.sync import SyncSpec
 from syncline.model.errors import Denied, SynclineError
@@ -111,7 +111,7 @@ class Rehearser:
         start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=False)
         spec, began = item.flow.spec, time.perf_counter()
         progress.started(RunInfo("", str(key), spec.source, spec.to, dry=True))
-        with closing(opener.source()) as source:
+        with reading(opener) as source:
             columns = bind_columns(item, source, hash_key_of(self.settings))
             watch = watch_of(item, applied, self.settings.root)
             watch.source(columns)
@@ -137,7 +137,7 @@ class Rehearser:
 
             def rejects() -> Iterator[Reject]:
                 size = 0
-                for batch in self._chosen(source.read(start.position), seen):
+                for batch in self._chosen(batches(opener, source.read(start.position)), seen):
                     prepared = preparer.prepare(batch)
                     seen.take(prepared)
                     size += batch.size
@@ -157,10 +157,10 @@ class Rehearser:
             notes=(*opener.notices, *watch.notes),
         )
 
-    def _chosen(self, batches: Iterator[Batch], seen: _Rehearsed) -> Iterator[Batch]:
+    def _chosen(self, read: Iterator[Batch], seen: _Rehearsed) -> Iterator[Batch]:
         """The batches that are looked at: the first, and then as many as the share asks for, spread evenly."""
         due = 1.0
-        for batch in batches:
+        for batch in read:
             seen.read += batch.read
             seen.unsure = seen.unsure or bool(unsure_of(batch))
             if due >= 1:
@@ -207,7 +207,8 @@ class _Rehearsed:
         if not self.compared:
             return
         try:
-            found = self.opener.compare(Proposed(self.target, frame, gone, self.mark))
+            proposed = Proposed(self.target, frame, gone, self.mark)
+            found = waited(self.opener, lambda: self.opener.compare(proposed), "destination")
         except SynclineError as error:
             self.compared, self.note = False, f"{error.code} {error.message}"
             return

@@ -1,0 +1,70 @@
+"""Waiting for systems while a flow is only looked at: a preview, a forecast, a rehearsal, a comparison.
+
+It is done no longer without progress than a run would (`spec.progressDeadline`), but nothing is read ahead: what a
+look doesn't need is never asked for.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import wait
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from syncline.executor.halt import HEARD_WITHIN
+from syncline.executor.pipeline import Patience
+from syncline.executor.threads import borrow
+from syncline.model import units
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from syncline.executor.opening import Opener
+    from syncline.sdk.batch import Batch
+    from syncline.sdk.source import Source
+
+T = TypeVar("T")
+
+
+def patience_of(opener: Opener) -> Patience:
+    """How long there may be no progress. What an API answers counts, even where no batch came of it yet."""
+    deadline = opener.item.flow.spec.progress_deadline
+    return Patience(units.duration(deadline), lambda: opener.metrics["answers"])
+
+
+def waited(opener: Opener, function: Callable[[], T], who: str = "source") -> T:
+    """What a function gives that waits for a system; `Again` (SYN467) where there is no progress for too long."""
+    thread = borrow("syncline-look")
+    try:
+        return _result(opener, thread.submit(function), who)
+    finally:
+        thread.give_back()
+
+
+@contextmanager
+def reading(opener: Opener) -> Iterator[Source]:
+    """The flow's source, open for the block; it is waited for as `waited` does."""
+    with closing(waited(opener, opener.source)) as source:
+        yield source
+
+
+def batches(opener: Opener, given: Iterable[Batch], who: str = "source") -> Iterator[Batch]:
+    """The same batches, each read when it is asked for; `Again` (SYN467) where none comes for too long."""
+    thread, left = borrow("syncline-look"), iter(given)
+    try:
+        while (batch := _result(opener, thread.submit(partial(next, left, None)), who)) is not None:
+            yield batch
+    finally:
+        thread.give_back()
+
+
+def _result(opener: Opener, started: Future[T], who: str) -> T:
+    def look(seconds: float) -> T:
+        wait((started,), timeout=min(seconds, HEARD_WITHIN))
+        if not started.done():
+            raise queue.Empty
+        return started.result()
+
+    return patience_of(opener).wait(look, who)
