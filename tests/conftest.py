@@ -1,12 +1,17 @@
-"""Fixtures that every test may ask for: reference data and a PostgreSQL database of its own."""
+"""
+Fixtures that every test may ask for: reference data and a PostgreSQL database of its own. Folders of tests lie in memory
+where there is room.
+"""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests.memory import in_memory
 from tests.recorded_migrations import recorded_migrations
 from tests.servers import mariadb_server, postgres_database, postgres_server, shared_folder
 
@@ -17,6 +22,12 @@ if TYPE_CHECKING:
 # The same examples in every run, on every machine: a property that fails once fails again.
 settings.register_profile("syncline", derandomize=True, database=None, deadline=None)
 settings.load_profile("syncline")
+
+
+def pytest_configure() -> None:
+    """Puts the folders of tests into memory; whoever chose a place (`--basetemp`, `TMPDIR`) has it."""
+    if "TMPDIR" not in os.environ and (folder := in_memory()):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(folder))
 
 
 @pytest.fixture(scope="session", autouse=True)

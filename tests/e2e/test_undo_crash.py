@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import closing
 from dataclasses import asdict
@@ -54,7 +53,6 @@ def crash(root: Path, what: str, scenario: Scenario, stride: int, first: int) ->
         [sys.executable, "-m", "tests.e2e.undo_crash", json.dumps(spec)],
         capture_output=True,
         check=False,
-        env={**os.environ, "POLARS_MAX_THREADS": "1"},
         text=True,
         timeout=900,
     )
