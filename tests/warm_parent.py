@@ -1,7 +1,7 @@
 """
 The parent of the warm processes of tests (see `tests/warm.py`), run as `python -m tests.warm_parent FD`: imports what the
-program imports, then forks a process for each request at that socket until the other end is closed. It opens nothing,
-starts no thread and uses no library, so that a fork of it is as good as a new process.
+program imports, then forks a process for each request at that socket until the other end is closed. It opens
+nothing and uses no library, so that a fork of it is as good as a new process.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import runpy
 import socket
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -73,9 +74,9 @@ def forked(control: socket.socket) -> dict[str, Any] | None:
         if not message:
             return None
         (told, tell), (gate, held) = os.pipe(), os.pipe()
-        middle = os.fork()
+        middle = fork()
         if middle == 0:
-            process = os.fork()
+            process = fork()
             if process == 0:
                 for usual, given in enumerate(files):
                     os.dup2(given, usual)
@@ -90,6 +91,13 @@ def forked(control: socket.socket) -> dict[str, Any] | None:
         control.send(os.read(told, 64))
         for left in (*files, told, tell, gate, held):
             os.close(left)
+
+
+def fork() -> int:
+    """`os.fork`, without Python's word about threads: polars has one that only cleans up."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def become(request: dict[str, Any]) -> None:

@@ -63,14 +63,14 @@ def agrees(lines: list[dict[str, Any]], write: str) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_any_point_ends_like_one_that_was_not(tmp_path):
-    """Appending to SQLite: at every point, no row is lost or doubled, and receipt, rejects and log are the same."""
-    agrees(same(tmp_path, "run", {"write": "append"}), "append")
+    """Appending to SQLite, at every second point or at all: no row is lost or doubled, and what is told is the same."""
+    agrees(same(tmp_path, "run", {"write": "append"}, stride=stride(2)), "append")
 
 
 @pytest.mark.slow
 def test_an_apply_that_is_killed_at_any_point_is_ended_by_the_next(tmp_path):
     """Creates, updates, a move, a delete and a reset: all are there once, with cursors, history and evidence."""
-    for line in same(tmp_path, "apply", {"write": "upsert"}):
+    for line in same(tmp_path, "apply", {"write": "upsert"}, stride=stride(2)):
         assert line["outcome"]["plan"]
         assert line["outcome"]["open"] == 0
 
