@@ -1,4 +1,4 @@
-"""One evaluator: validate, the plan of a pull request, apply and a run give the same answer on the same input."""
+"""One evaluator: editor, validate, plan of a pull request, apply and run give the same answer on the same input."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.editor.repository import Repository
 from syncline.executor.applied import Applied
 from syncline.manifests.load import from_document, to_document
 from syncline.manifests.resolve import resolve
@@ -57,6 +58,15 @@ def answer(results: Iterable[PolicyResult]) -> Answer:
     return {(r.rule, r.object, r.verdict, r.message) for r in results}
 
 
+def at_editor(settings: Settings, texts: Mapping[str, str]) -> Answer:
+    """The findings that an editor shows of policy, of texts that are typed and not saved: what is on disk is allowed."""
+    write(settings.root, CUSTOMERS)
+    found = Repository(settings).check(texts).findings.values()
+    return {
+        (d.code, d.subject, str(d.severity), d.message) for each in found for d in each if d.code.startswith("SYN5")
+    }
+
+
 def at_plan(settings: Settings) -> Answer:
     """What the plan of a pull request says; of one that is denied, the findings that it is refused with."""
     try:
@@ -86,9 +96,10 @@ def at_run(settings: Settings) -> Answer:
 
 
 @pytest.mark.parametrize("texts", CASES.values(), ids=CASES)
-def test_all_four_give_the_same_answer(texts: Mapping[str, str], tmp_path: Path) -> None:
-    """Rule by rule, object by object, word for word."""
-    settings = write(tmp_path, {name: text.replace("ROOT", str(tmp_path)) for name, text in texts.items()})
+def test_all_five_give_the_same_answer(texts: Mapping[str, str], tmp_path: Path) -> None:
+    """Rule by rule, object by object, word for word; an editor shows what of it is a finding."""
+    texts = {name: text.replace("ROOT", str(tmp_path)) for name, text in texts.items()}
+    settings = write(tmp_path, texts)
     validation = workflow.validate(settings)
     said = answer(validation.policy)
     mine = {r for item in validation.flows.values() for r in answer(concerning(validation.policy, item.flow))}
@@ -102,6 +113,7 @@ def test_all_four_give_the_same_answer(texts: Mapping[str, str], tmp_path: Path)
     assert at_plan(settings) == (said if validation.ok else findings)
     assert at_apply(settings) == said
     assert at_run(settings) == mine
+    assert at_editor(settings, texts) == findings
 
 
 def test_the_cases_cover_every_verdict(tmp_path: Path) -> None:
