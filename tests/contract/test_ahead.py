@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import pytest
 from syncline.connectors.sql.straight import WORTHWHILE
 from syncline.model.errors import Again, Denied
 from syncline.sdk.destination import Fence, Written
+from syncline.sdk.reversal import Keeping, Undoing, Undone
 from tests.contract.sql_places import FLOW, Place, postgres_place, schema_of, target_of
 
 if TYPE_CHECKING:
@@ -163,6 +165,31 @@ def test_what_cannot_be_sent_ahead(server: Place):
     server.execute("ALTER TABLE orders DROP CONSTRAINT cheap")
     assert writer.write_rendered(third, "3") == Written(MANY)
     assert names(server) == [("a", MANY), ("c", MANY)]
+
+
+def test_what_is_sent_ahead_is_undone_to_the_row(server: Place):
+    """Batches whose rows are kept are sent early too; the run is taken back as if one had come after the other."""
+    keeping = Keeping(60.0, lambda data, _: data)
+    before = opened(server)
+    before.write(numbered(0, "before"), "0")
+    rows = server.execute("SELECT * FROM orders ORDER BY id")
+
+    destination = server.open()
+    writer = destination.open(replace(target_of(ORDERS, run="run-2", ahead=3), keeping=keeping))
+    # The second changes rows of before, the third meets the first: that one is written in its turn.
+    frames = (numbered(MANY, "a"), numbered(0, "b"), numbered(MANY + 100, "c"))
+    made = foreseen(writer, *frames)
+    assert waiting(server, 2)
+    found = [writer.write_rendered(rendered, str(number)) for number, rendered in enumerate(made, 1)]
+    assert found == [Written(MANY), Written(0, MANY), Written(100, MANY - 100)]
+    kept = destination.kept("run-2")
+    assert kept is not None
+    assert (kept.inserted, kept.updated, kept.batches) == (MANY + 100, 2 * MANY - 100, 3)
+
+    undoing = Undoing(FLOW, "run-2", 3, "run-3", lambda data, _: data, lambda _: "undone", lambda _: None)
+    assert destination.undo(undoing) == Undone(deleted=MANY + 100, restored=2 * MANY - 100)
+    assert server.execute("SELECT * FROM orders ORDER BY id") == rows
+    assert destination.checkpoint(FLOW) == "undone"
 
 
 def test_giving_up(server: Place):

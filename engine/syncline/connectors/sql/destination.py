@@ -209,8 +209,8 @@ class SqlDestination:
 
     def _lanes(self, target: Target) -> Ahead | None:
         """Connections over which batches are sent before their turn, where the table allows that."""
-        # What is kept to undo a batch says what its rows were when their turn came.
-        database, upserts = self._database, target.mode == "upsert" and not (target.sweeps or target.keeping)
+        # What is kept to undo a batch is about its own rows, which none before it that isn't committed yet has.
+        database, upserts = self._database, target.mode == "upsert" and not target.sweeps
         if not target.ahead or not upserts or not offers(database, Branching):
             return None
         if not database.apart(target.stream, target.schema.key):

@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from syncline.connectors.sql.database import Database
 from syncline.connectors.sql.fences import Fences
 from syncline.connectors.sql.ledger import Ledger
+from syncline.connectors.sql.reversal import Noting
 from syncline.model.errors import SynclineError
 from syncline.sdk.destination import Fence, Rendered, Target, Written
 
@@ -21,6 +22,7 @@ class Lane:
         self._target = target
         self._fence = fence
         self._made: Database | None = None
+        self._noting: Noting | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="syncline-lane")
         self._open = ExitStack()
 
@@ -53,10 +55,16 @@ class Lane:
         self._thread.shutdown()
 
     def _send(self, rendered: Rendered) -> Written:
+        target = self._target
         database = self._made = self._made or self._connect()
+        if target.keeping is not None and self._noting is None:
+            self._noting = Noting(database, target)
         with ExitStack() as stack:
             stack.enter_context(database.transaction())
-            written = database.merge(self._target.stream, rendered, self._target.schema)
+            if self._noting is not None:
+                written = self._noting.write(rendered)
+            else:
+                written = database.merge(target.stream, rendered, target.schema)
             self._open = stack.pop_all()
         return written
 
