@@ -1,6 +1,7 @@
 """What the answers of a stream hold: their format, and the shape that their records get."""
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -27,6 +28,12 @@ class Fields(Spec):
     rename: Annotated[dict[str, str], Field(description="New names of fields by their old ones: {old: new}.")] = {}
 
 
+#: The place of fields that are selected by a GraphQL document, and the name of the spread whose place they take in it.
+IN_GRAPHQL: Final = "graphql.query"
+SPREAD: Final = "chunk"
+SPREADING: Final = re.compile(rf"\.\.\.\s*{SPREAD}\b")
+
+
 class Chunk(Spec):
     """A stream's fields, asked for in several requests a page, whose records are put together by a key."""
 
@@ -35,7 +42,12 @@ class Chunk(Spec):
         int | None, Field(ge=1, description="Longest list of fields of a request, in characters with its commas.")
     ] = None
     into: Annotated[
-        str, Field(description="Where the names go: query.fields, joined with commas; a list where it is in the body.")
+        str,
+        Field(
+            description="Where the names go: query.fields, joined with commas; a list where it is in the body; "
+            "graphql.query: they take the place of the spread ...chunk in the document, objects with the fields that "
+            "the schema has of them."
+        ),
     ]
     by: Annotated[
         str, Field(min_length=1, description="Field that identifies a record in every answer; always asked for.")

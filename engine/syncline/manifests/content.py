@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
+from syncline.kinds.content import IN_GRAPHQL, SPREAD, SPREADING
 from syncline.kinds.erase import ERASING
 from syncline.kinds.request import BODIES, METHODS, Part, Request
 from syncline.kinds.stream import scope_fields
@@ -147,9 +148,14 @@ def _chunk(stream: RestStream, chunk: Chunk, path: Path) -> Iterator[Problem]:
     if chunk.fields is None and chunk.characters is None:
         yield Problem("SYN211", path, "a chunk needs one of fields and characters")
     area, _, name = chunk.into.partition(".")
-    if area not in {"query", "body"} or not name:
+    graphql = (stream.job.download if stream.job else stream).graphql
+    if chunk.into == IN_GRAPHQL:
+        if graphql is None or not SPREADING.search(graphql.query):
+            message = f"no GraphQL document has the spread ...{SPREAD}, whose place the fields take"
+            yield Problem("SYN205", (*path, "into"), message, expected='graphql: {query: "… nodes { ...chunk } …"}')
+    elif area not in {"query", "body"} or not name:
         message = f"{chunk.into!r} is no part of a request that names of fields can go to"
-        yield Problem("SYN205", (*path, "into"), message, expected="query.NAME or body.PATH")
+        yield Problem("SYN205", (*path, "into"), message, expected=f"query.NAME, body.PATH or {IN_GRAPHQL}")
     if stream.decode != "json":
         message = f"answers in {stream.decode} can't be put together"
         yield Problem("SYN205", (*path, "into"), message, expected="decode: json")

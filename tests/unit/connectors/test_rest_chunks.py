@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from textwrap import indent
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from syncline.manifests.load import load_text
 from syncline.model.errors import Again, Invalid
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source
 from tests.unit.connectors.exports import opened
@@ -152,3 +154,50 @@ def test_whole_records_have_the_declared_fields():
     opened = RestSource(instance(CHUNKED), SourceRequest("items", WHOLE, ()), transport=transport, clock=FakeClock())
     found = [as_record(row["@"]) for row in rows(read(opened))]
     assert [sorted(record) for record in found] == [["a", "b", "c", "id"]] * 4
+
+
+GRAPHQL = """
+streams:
+  items:
+    post: /graphql
+    graphql:
+      query: "query Items($after: String) { items(after: $after) { nodes { ...chunk } pageInfo { hasNextPage endCursor } } }"
+      connection: data.items
+    chunk: {fields: 2, into: graphql.query, by: id}
+    schema:
+      properties:
+        id: {type: string}
+        title: {type: string}
+        owner: {type: object, properties: {name: {type: string}, team: {type: object, properties: {id: {type: string}}}}}
+        labels: {type: array, items: {type: object, properties: {name: {type: string}}}}
+"""
+
+
+def test_a_graphql_document_selects_the_fields_of_a_chunk():
+    """Each chunk selects the key and its fields, objects and lists of them with what the schema has; pages go on as ever."""
+    whole = {"title": "t", "owner": {"name": "Ada", "team": {"id": "x"}}, "labels": [{"name": "l"}]}
+
+    def api(request):
+        body = json.loads(request.body)
+        number = "2" if body["variables"].get("after") else "1"
+        names = [name for name in ("title", "owner", "labels") if f" {name} " in body["query"]]
+        node = {"id": number} | {name: whole[name] for name in names}
+        more = {"hasNextPage": number == "1", "endCursor": "c1"}
+        return answer({"data": {"items": {"nodes": [node], "pageInfo": more}}})
+
+    transport = FunctionTransport(api)
+    found = rows(read(source(instance(GRAPHQL), transport=transport)))
+
+    assert found == [{"id": "1", **whole}, {"id": "2", **whole}]
+    selected = [
+        json.loads(r.body)["query"].partition("nodes { ")[2].partition(" } pageInfo")[0] for r in transport.sent
+    ]
+    assert selected == 2 * ["id title", "id owner { name team { id } }", "id labels { name }"]
+
+
+@pytest.mark.parametrize(("spread", "codes"), [("...chunk", []), ("... chunk", []), ("...chunks", ["SYN205"])])
+def test_a_document_has_a_place_for_the_fields(spread, codes):
+    """A document without the spread `...chunk` is a finding when it is validated."""
+    head = "apiVersion: syncline/v1\nkind: Connector\nmetadata: {name: c}\nspec:\n  version: 1.0.0\n"
+    text = f"{head}  http: {{url: 'https://a.example.com'}}\n" + indent(GRAPHQL.replace("...chunk", spread), "  ")
+    assert [diagnostic.code for diagnostic in load_text(text, "c.yaml").diagnostics] == codes

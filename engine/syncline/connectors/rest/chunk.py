@@ -16,6 +16,8 @@ import orjson
 
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Reading, read_json
+from syncline.connectors.rest.graphql import selecting
+from syncline.kinds.content import IN_GRAPHQL
 from syncline.model.errors import Again, Invalid
 
 if TYPE_CHECKING:
@@ -41,7 +43,9 @@ class Chunks:
         """The request, once for each chunk."""
         area, _, name = self.into.partition(".")
         for names in self.names:
-            if area == "query":
+            if self.into == IN_GRAPHQL:
+                yield replace(request, body=_selected(request.body, names))
+            elif area == "query":
                 yield replace(request, url=_with(request.url, name, ",".join(names)))
             else:
                 yield replace(request, body=_placed(request.body, name.split("."), names))
@@ -165,6 +169,11 @@ def _placed(body: bytes, path: list[str], names: Sequence[str]) -> bytes:
         raise Invalid(f"chunk.into: the request's body has no object at {'.'.join(path)}", code="SYN432")
     node[path[-1]] = list(names)
     return orjson.dumps(found)
+
+
+def _selected(body: bytes, names: Sequence[str]) -> bytes:
+    found = orjson.loads(body)
+    return orjson.dumps({**found, "query": selecting(found["query"], names)})
 
 
 def _merged(one: dict[str, msgspec.Raw], other: dict[str, msgspec.Raw]) -> dict[str, msgspec.Raw]:

@@ -14,7 +14,7 @@ from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.fan import Fan
 from syncline.connectors.rest.file import FileFetcher
 from syncline.connectors.rest.formats import ACCEPT
-from syncline.connectors.rest.graphql import connected
+from syncline.connectors.rest.graphql import connected, selection
 from syncline.connectors.rest.incremental import Cursor
 from syncline.connectors.rest.job import JobReading, compile_job
 from syncline.connectors.rest.listing import Listing
@@ -22,6 +22,7 @@ from syncline.connectors.rest.pages import compile_paging
 from syncline.connectors.rest.partition import WHOLE, Parents, Product, Values
 from syncline.connectors.rest.requests import base_url, check_place, compile_request
 from syncline.connectors.rest.tree import Each, Given, Member, Once, ParentStream, Reading, Use, distinct
+from syncline.kinds.content import IN_GRAPHQL
 from syncline.kinds.reading import MAX_COMBINATIONS
 from syncline.kinds.stream import RestStream, logical_schema, scope_fields
 from syncline.model.errors import Invalid
@@ -223,8 +224,13 @@ class Compiler:
         """What pages are read with whose fields are asked for in chunks."""
         if stream.chunk is None:
             return use
-        check_place(stream.chunk.into)
-        chunks = compile_chunks(stream.chunk, asked_fields(stream, schema))
+        asked = asked_fields(stream, schema)
+        if stream.chunk.into == IN_GRAPHQL:
+            names = [selection(field) for field in asked]
+        else:
+            check_place(stream.chunk.into)
+            names = [field.name for field in asked]
+        chunks = compile_chunks(stream.chunk, names)
         return replace(use, client=ChunkedFetcher(use.client, chunks, record_decoder(schema, stream.records)))
 
     def _untyped(self, stream: RestStream, paths: list[str]) -> Schema:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline.connectors.rest.answer import Rows
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from syncline.connectors.rest.answer import Answer
     from syncline.kinds.stream import RestStream
-    from syncline.model.schema import Schema
+    from syncline.model.schema import Field, Schema
 
 _NO_SHAPE = Shape()
 #: Parts of `page` that are expressions over a body: what has none would end after its first page, in silence.
@@ -207,19 +207,28 @@ def _parse(stream: RestStream, schema: Schema) -> Parse:
 
 def _columns(stream: RestStream, schema: Schema) -> tuple[str, ...]:
     """The columns that a CSV must have: those of the schema, by the names that they have before reshaping."""
+    return tuple(field.name for field in _before(stream, schema))
+
+
+def _before(stream: RestStream, schema: Schema) -> tuple[Field, ...]:
+    """The fields of a schema as records have them before reshaping; none of whole records."""
     if schema == WHOLE:
         return ()
     before = {new: old for old, new in stream.fields.rename.items()}
-    return tuple(before.get(name, name) for name in schema.names if name not in stream.fields.add)
+    return tuple(
+        replace(field, name=before.get(field.name, field.name))
+        for field in schema.fields
+        if field.name not in stream.fields.add
+    )
 
 
-def asked_fields(stream: RestStream, schema: Schema) -> tuple[str, ...]:
+def asked_fields(stream: RestStream, schema: Schema) -> tuple[Field, ...]:
     """The fields that chunks ask for: those of the records, or of the field `chunk.of`, before reshaping."""
     if schema == WHOLE and stream.record_schema is not None:
         schema = logical_schema(stream.record_schema)  # whole records have at least the declared fields
     of = stream.chunk.of if stream.chunk else None
     if of is None:
-        return _columns(stream, schema)
+        return _before(stream, schema)
     field = schema.get(of)
     if field is None or not field.fields:
         raise Invalid(
@@ -227,4 +236,4 @@ def asked_fields(stream: RestStream, schema: Schema) -> tuple[str, ...]:
             code="SYN432",
             help="Declare its properties in the stream's schema.",
         )
-    return tuple(inner.name for inner in field.fields)
+    return field.fields

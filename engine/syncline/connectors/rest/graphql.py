@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.rest.rules import for_people
+from syncline.kinds.content import SPREADING
 from syncline.kinds.reading import Page
 from syncline.kinds.stream import RestStream
 from syncline.model.errors import Invalid, foreign
@@ -13,6 +14,7 @@ from syncline.model.errors import Invalid, foreign
 if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer
     from syncline.kinds.request import GraphQL
+    from syncline.model.schema import Field
     from syncline.sdk.json_document import Hide
 
 _WAYS = ("cursor", "page", "offset", "next", "link")
@@ -61,6 +63,26 @@ def checks_of(graphql: GraphQL) -> Callable[[Answer, Hide], str]:
         return f"partial data was accepted: {for_people(_told(errors), hide)}" if errors else ""
 
     return check
+
+
+def selection(field: Field) -> str:
+    """A field as a document selects it: an object whose fields the schema has with these, any other by its name.
+
+    >>> from syncline.model.schema import DataType, Field
+    >>> selection(Field("person", DataType("json"), fields=(Field("name", DataType("string")),)))
+    'person { name }'
+    """
+    inner = " ".join(map(selection, field.fields))
+    return f"{field.name} {{ {inner} }}" if inner else field.name
+
+
+def selecting(document: str, selected: Sequence[str]) -> str:
+    """A document that selects these in place of its spread `...chunk`.
+
+    >>> selecting("{ items { ...chunk } }", ["id", "person { name }"])
+    '{ items { id person { name } } }'
+    """
+    return SPREADING.sub(lambda _: " ".join(selected), document)
 
 
 def _told(errors: Any) -> str:
