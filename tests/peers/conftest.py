@@ -21,6 +21,7 @@ import tests.peers.systems.faulty as faulty_system
 import tests.peers.systems.git_servers as git_system
 import tests.peers.systems.icinga2 as icinga2_system
 import tests.peers.systems.kinto as kinto_system
+import tests.peers.systems.mlflow as mlflow_system
 import tests.peers.systems.moto as moto_system
 import tests.peers.systems.mountebank as mountebank_system
 import tests.peers.systems.nginx as nginx_system
@@ -98,6 +99,13 @@ def icinga2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[icinga2_system
 def kinto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kinto_system.Kinto]:
     """A document store with paging tokens, ETags, `_since` and tombstones."""
     with kinto_system.kinto(tmp_path_factory.mktemp("kinto")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mlflow_system.Mlflow]:
+    """A registry of models that registers webhooks, and signs what it sends."""
+    with mlflow_system.mlflow(tmp_path_factory.mktemp("mlflow")) as system:
         yield system
 
 

@@ -115,3 +115,45 @@ def test_an_error_of_one_field_is_no_partial_page(postgraphile):
     assert caught.value.code == "SYN494"
     assert "division by zero" in caught.value.message
     assert whole["errors"]
+
+
+def test_the_fields_of_a_connection_are_asked_for_in_chunks(postgraphile):
+    """One and two fields at a time, with those of an object that is connected: the records are those of one document."""
+    sql = (
+        SQL
+        + """
+CREATE TABLE booking (id int PRIMARY KEY, title text, sum numeric, account_id bigint REFERENCES account);
+INSERT INTO booking SELECT n, 'Buchung ' || n, n + 0.5, 9007199254740000 + n FROM generate_series(0, 6) n;
+"""
+    )
+    text = """
+streams:
+  accounts:
+    post: /graphql
+    graphql:
+      query: |
+        query Bookings($after: Cursor) {
+          allBookings(first: 3, after: $after, orderBy: PRIMARY_KEY_ASC) {
+            nodes { SELECTED }
+            pageInfo { hasNextPage endCursor }
+          }
+        }
+      connection: data.allBookings
+    CHUNK
+    key: [id]
+    schema:
+      properties:
+        id: {type: integer}
+        title: {type: string}
+        sum: {type: string}
+        accountByAccountId: {type: object, properties: {id: {type: string}, name: {type: string}}}
+"""
+    plain = text.replace("SELECTED", "id title sum accountByAccountId { id name }").replace("CHUNK", "")
+    with postgraphile(sql) as system:
+        whole = rows(read(opened(system.url, plain)))
+        for fields in (2, 3):
+            chunk = f"chunk: {{fields: {fields}, into: graphql.query, by: id}}"
+            chunked = text.replace("SELECTED", "...chunk").replace("CHUNK", chunk)
+            assert rows(read(opened(system.url, chunked))) == whole
+    assert len(whole) == 7
+    assert whole[6]["accountByAccountId"]["name"] == 'Konto 6 "ä"'

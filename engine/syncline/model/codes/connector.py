@@ -79,7 +79,8 @@ CODES: tuple[Code, ...] = (
         "SYN413",
         "no records in the answer",
         "The answer has nothing where `records` says that the list is. An error must not pass for an empty page.",
-        "Correct `records`, or add a rule to `http.errors` for errors that come with status 200.",
+        "Correct `records`, or add a rule to `http.errors` for errors that come with status 200. Where an API leaves "
+        'an empty list out: records: "items || `[]`".',
         bad='records: items[]   # the API answers {"data": []}',
         good="records: data[]",
     ),
