@@ -6,6 +6,7 @@ vendor's parameters: no unknown path, no missing parameter, no value of another 
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -174,6 +175,42 @@ def test_okta_is_read_incrementally(stream: str) -> None:
     assert [dict(parse_qsl(urlsplit(asked.url).query))["filter"] for asked in transport.sent] == [
         'lastUpdated gt "1970-01-01T00:00:00.000Z"',
         'lastUpdated gt "2023-11-02T09:59:30.000Z"',
+    ]
+
+
+def test_what_becomes_of_an_incident_at_pagerduty_is_read() -> None:
+    """PagerDuty finds incidents by when they were created: those of the last days are asked for again, and their changes come."""
+    made = instance("pagerduty")
+    declared = made.connector.streams["incidents"]  # type: ignore[attr-defined]  # a rest connector
+    schema = logical_schema(declared.record_schema, declared.key)
+    request = SourceRequest("incidents", schema, (), incremental=True)
+    old, new = (
+        {**RECORDS["pagerduty", "incidents"], "id": f"P{day}", "created_at": f"2023-11-{day}T00:00:00Z"}
+        for day in (11, 13)
+    )
+    old["status"] = "triggered"
+
+    def respond(asked: Request) -> Any:
+        query = dict(parse_qsl(urlsplit(asked.url).query))
+        since, until = (dt.datetime.fromisoformat(query[name]) for name in ("since", "until"))
+        created = {dt.datetime.fromisoformat(incident["created_at"]): incident for incident in (old, new)}
+        found = [incident for time, incident in created.items() if since <= time < until]
+        return answer({"incidents": found, "offset": 0, "limit": 100, "more": False})
+
+    transport = FunctionTransport(respond)
+
+    def found(position: Any) -> list[Any]:
+        source = RestSource(made, request, transport=transport, clock=FakeClock(), chance=lambda: 1.0)
+        return read(source, position)
+
+    first = found(None)
+    old["status"] = "resolved"
+    second = found(first[-1].position)
+
+    validate("pagerduty", transport.sent)
+    assert [batch.frame.filter(id="P11")["status"].to_list() for batch in (*first, *second)] == [
+        ["triggered"],
+        ["resolved"],
     ]
 
 

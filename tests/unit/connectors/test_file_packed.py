@@ -90,11 +90,19 @@ def test_an_archive_without_files_is_an_error(tmp_path):
     assert caught.value.code == "SYN450"
 
 
-def test_a_bomb_is_not_unpacked(tmp_path):
-    """What gets hundreds of times larger is refused while it unpacks."""
-    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a,b\n" * (30 << 20)))
+@pytest.mark.parametrize(
+    ("name", "pack"),
+    [
+        ("a.csv.gz", gzip.compress),
+        ("a.csv.zst", lambda plain: pa.compress(plain, codec="zstd", asbytes=True)),
+        ("a.zip", lambda plain: zipped(a__csv=plain)),
+    ],
+)
+def test_a_bomb_is_not_unpacked(tmp_path, name, pack):
+    """What gets hundreds of times larger is refused while it unpacks, however it is packed."""
+    (tmp_path / name).write_bytes(pack(b"a,b\n" * (30 << 20)))
     with pytest.raises(Invalid) as caught:
-        read(tmp_path, "a.csv.gz")
+        read(tmp_path, name, format="csv")
     assert caught.value.code == "SYN492"
 
 
