@@ -25,6 +25,7 @@ import tests.peers.systems.mlflow as mlflow_system
 import tests.peers.systems.moto as moto_system
 import tests.peers.systems.mountebank as mountebank_system
 import tests.peers.systems.nginx as nginx_system
+import tests.peers.systems.oauthlib as oauthlib_system
 import tests.peers.systems.oidc as oidc_system
 import tests.peers.systems.openbao as openbao_system
 import tests.peers.systems.postgraphile as postgraphile_system
@@ -127,6 +128,13 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto_system.Aws]:
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nginx_system.FileServer]:
     """Files over HTTP, with ranges, behind a password."""
     with nginx_system.nginx(tmp_path_factory.mktemp("nginx")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def oauthlib(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oauthlib_system.OAuthLib]:
+    """An API that checks signatures of OAuth 1.0."""
+    with oauthlib_system.oauthlib(tmp_path_factory.mktemp("oauthlib")) as system:
         yield system
 
 
