@@ -16,6 +16,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -90,7 +91,7 @@ class Demo:
 
     def query(self, database: str, sql: str) -> list[tuple[object, ...]]:
         """Asks a warehouse."""
-        with sqlite3.connect(self.root / database) as connection:
+        with closing(sqlite3.connect(self.root / database)) as connection:
             return connection.execute(sql).fetchall()
 
 

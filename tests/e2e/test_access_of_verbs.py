@@ -140,7 +140,7 @@ def test_each_verb_asks(tmp_path):
 def test_who_may_not_changes_and_reads_nothing(tmp_path):
     """A viewer that heals makes no run, one without a role deletes no rejects, and certifies nothing, not even a key."""
     settings, _ = _house(tmp_path)
-    with sqlite3.connect(tmp_path / "warehouse.db") as database:
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as database, database:
         database.execute("drop table customers")
     before = len(Look(settings.state_url).runs(house.FLOW))
     with pytest.raises(Denied):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ def ran(settings: Settings) -> int:
 
 
 def written(root: Path) -> int:
-    with sqlite3.connect(root / "warehouse.db") as database:
+    with closing(sqlite3.connect(root / "warehouse.db")) as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE name = 'customers'").fetchall()
         return database.execute("SELECT count(*) FROM customers").fetchone()[0] if tables else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ def ran(settings: Settings) -> RunResult:
 
 def written(settings: Settings) -> int:
     path = settings.root / "warehouse.db"
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE name = 'customers'").fetchall()
         return database.execute("SELECT count(*) FROM customers").fetchone()[0] if tables else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -19,7 +20,7 @@ def tokenised(repository, shell):
     ended = shell("run", "Import/customers")
     assert ended.code in {0, 4}, ended.err
     (path,) = repository.glob("**/acme.db")
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database:
         return [token for (token,) in database.execute("SELECT email FROM customers WHERE email IS NOT NULL")]
 
 

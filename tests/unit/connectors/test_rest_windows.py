@@ -356,7 +356,7 @@ def test_a_parent_that_is_read_by_windows_gives_its_window_on():
     made = source(instance(CHILD), transport=FunctionTransport(both), clock=at("2026-01-03T00:00:00Z"))
     assert made.schema.names == ("id", "day", "run")
     found = rows(read(made))
-    assert below == [f"/runs/2026-01-0{d}/{c}" for d in (1, 2) for c in (1, 2)]
+    assert sorted(below) == [f"/runs/2026-01-0{d}/{c}" for d in (1, 2) for c in (1, 2)]  # some are asked at once
     assert [(row["day"], row["run"]["campaign"]) for row in found] == [
         (f"2026-01-0{d}", c) for d in (1, 2) for c in (1, 2)
     ]

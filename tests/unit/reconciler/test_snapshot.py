@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,9 +179,8 @@ def test_reading_is_bounded(home, monkeypatch):
 def test_what_looks_like_a_credential_is_not_published(home):
     """Should something applied hold a token after all, no snapshot leaves the house, and the message doesn't show it."""
     token = "ghp_" + "a" * 36
-    with sqlite3.connect(home.home / "state.db") as database:
+    with closing(sqlite3.connect(home.home / "state.db")) as database, database:
         database.execute("UPDATE objects SET document = replace(document, 'crm/customers', ?)", (token,))
-    database.close()
 
     with pytest.raises(Stalled) as caught:
         workflow.export_snapshot(home)
