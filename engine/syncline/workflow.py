@@ -120,8 +120,15 @@ def plan(
         unchanged = {key: applied.digest for key, applied in observed.objects.items()} == {
             key: manifest.digest for key, manifest in validation.desired.objects.items()
         }
-        before = validation if unchanged else read_applied(reader)
-        changes = changes_of(validation.desired, observed, before.flows, validation.flows, before.desired, taken)
+        remembered = known.applied(observed.serial) if known is not None else None
+        if unchanged:
+            desired, flows = validation.desired, validation.flows
+        elif remembered is not None:
+            desired, flows = remembered
+        else:
+            before = read_applied(reader)
+            desired, flows = before.desired, before.flows
+        changes = changes_of(validation.desired, observed, flows, validation.flows, desired, taken)
         results = (
             check_policy(settings.root, validation.desired, validation.flows, changes) if changes else validation.policy
         )

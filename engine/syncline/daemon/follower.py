@@ -30,6 +30,7 @@ from syncline.reconciler.status import next_attempt, source_failed, source_well
 from syncline.state.store import Author
 
 if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
     from syncline.settings import Settings
 
 #: Longest wait, in seconds, before a commit that couldn't be applied for the moment is tried again.
@@ -138,8 +139,12 @@ class Follower:
         """Ends a fetch that is under way: the mirror may be another daemon's from now on."""
         self._fetching.close()
 
-    def look(self, facilities: Facilities, *, begin: bool = True) -> bool:
-        """Goes on with looking at the source, without waiting for it; whether a look has ended. `begin`: it may ask."""
+    def look(self, facilities: Facilities, applied: Applied | None = None, *, begin: bool = True) -> bool:
+        """
+        Goes on with looking at the source, without waiting for it; whether a look has ended. `begin`: it may ask.
+
+        `applied` is what is applied, where that was read: it isn't read again then, unless it is another by now.
+        """
         if not self._fetching.under_way:
             if self._asked.is_set():
                 self._asked.clear()
@@ -156,6 +161,8 @@ class Follower:
             found = error
         if found is None:
             return False
+        if applied is not None and not applied.partial:
+            self._known.applies(applied.serial, applied.desired, applied.flows)
         self._next_look = time.monotonic() + self._fetched(facilities, found)
         return True
 

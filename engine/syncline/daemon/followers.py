@@ -65,7 +65,7 @@ class Followers:
         for name, follower in tuple(self._known.items()):
             before = facilities.store.serial() if follower.fetching else -1
             free = sum(other.fetching for other in self._known.values()) < AT_ONCE
-            if follower.look(facilities, begin=free):
+            if follower.look(facilities, applied, begin=free):
                 ended = True
                 if facilities.store.serial() != before:
                     self._again(name)

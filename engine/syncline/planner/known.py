@@ -37,6 +37,16 @@ class Known:
     files: Kept = field(default_factory=Kept)
     judged: Judged | None = None
     passed: frozenset[Tested] = frozenset()
+    _applied: tuple[int, Desired, Flows] | None = None
+
+    def applies(self, serial: int, desired: Desired, flows: Flows) -> None:
+        """Remembers what is applied at a serial of the state, for the next plan."""
+        self._applied = serial, desired, flows
+
+    def applied(self, serial: int) -> tuple[Desired, Flows] | None:
+        """What is applied at a serial, where that is remembered. It is forgotten: the plan may be applied."""
+        known, self._applied = self._applied, None
+        return known[1:] if known is not None and known[0] == serial else None
 
     def of(self, loaded: LoadResult) -> Judged | None:
         """What was found about the very same value."""

@@ -79,11 +79,14 @@ def change(database: Database, keys: Sequence[ObjectKey] | None, make: StatusCha
     with database.read() as connection:
         before = read(connection, keys)
     statuses, occurrences = make(before)
-    if not any(before.get(status.key) != status for status in statuses) and not any(True for _ in occurrences):
+    statuses, occurrences = tuple(statuses), tuple(occurrences)
+    if not occurrences and not any(before.get(status.key) != status for status in statuses):
         return
     with database.write() as connection:
-        before = read(connection, keys, lock=True)
-        statuses, occurrences = make(before)
+        locked = read(connection, keys, lock=True)
+        if locked != before:  # somebody was quicker by a moment
+            before = locked
+            statuses, occurrences = make(before)
         changed = [status for status in statuses if before.get(status.key) != status]
         gone = [status.key for status in changed if not status.conditions]
         for start in range(0, len(gone), _CHUNK):
