@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from syncline.executor.admission import tenant_spec
+from syncline.kinds.tenant import Hold
 from syncline.policy.locations import table_of
 
 if TYPE_CHECKING:
@@ -13,13 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from syncline.executor.applied import Applied
-    from syncline.kinds.tenant import Hold
+    from syncline.manifests.flow import Flow
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
 
+#: A hold of another tenant, as it is told.
+_ANOTHERS: Final = Hold(flows=("*",), reason="a legal hold of another tenant", owner="who operates Syncline knows")
+
 
 def writers_of(applied: Applied, item: CompiledFlow, root: Path) -> list[ObjectKey]:
-    """The flows that write to the table of a flow, in order, itself included."""
+    """The flows of its tenant that write to the table of a flow, in order, itself included."""
     table = table_of(item.flow, root)
     return sorted({item.flow.key, *(key for key, one in applied.flows.items() if table_of(one.flow, root) == table)})
 
@@ -27,16 +32,28 @@ def writers_of(applied: Applied, item: CompiledFlow, root: Path) -> list[ObjectK
 def holds_over(
     applied: Applied, item: CompiledFlow, root: Path, today: dt.date, *, reading: bool = False
 ) -> Iterator[Hold]:
-    """The holds over a flow, and over others that write to the same table; or that are `reading` the same stream."""
-    key, flows = item.flow.key, applied.flows.items()
-    if reading:
-        read = item.flow.spec.source
-        sharing = [other for other, one in flows if other.tenant == key.tenant and one.flow.spec.source == read]
-    else:
-        sharing = writers_of(applied, item, root)
-    for hold in tenant_spec(applied.desired, key.tenant).holds:
-        if any(hold.covers(f"{other.kind}/{other.name}", today) for other in (key, *sharing)):
-            yield hold
+    """
+    The holds over a flow, and over others that write to the same table; or that are `reading` the same stream.
+
+    Flows of all tenants count: what is held for one isn't deleted for another. Of such a hold only that it is there
+    may be told.
+    """
+    place = _read if reading else partial(_written, root=root)
+    own, here = item.flow.key, place(item.flow)
+    sharing = {own, *(key for key, one in applied.flows.items() if place(one.flow) == here)}
+    for tenant in sorted({key.tenant for key in sharing}, key=lambda name: (name != own.tenant, name)):
+        names = [f"{key.kind}/{key.name}" for key in sharing if key.tenant == tenant]
+        for hold in tenant_spec(applied.desired, tenant).holds:
+            if any(hold.covers(name, today) for name in names):
+                yield hold if tenant == own.tenant else _ANOTHERS
+
+
+def _read(flow: Flow) -> object:
+    return flow.source.integration.key, flow.source.stream
+
+
+def _written(flow: Flow, root: Path) -> object:
+    return table_of(flow, root)[1:]  # without the tenant
 
 
 def told(hold: Hold) -> str:
