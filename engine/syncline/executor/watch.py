@@ -67,9 +67,12 @@ class Watch:
     _lock: Lock = field(default_factory=Lock)
 
     def source(self, columns: Columns) -> None:
-        """`Denied` where the source, now that it is open, says of fields that they are of classes that may not flow."""
-        now = facts_of(self.flow, columns.compiled)
-        if [(f.source, f.target, f.classes) for f in now] == [(f.source, f.target, f.classes) for f in self.facts]:
+        """
+        `Denied` where the source, now that it is open, says of fields that they are of classes that may not flow, or of
+        a type by which their protection doesn't make them as coarse as was taken for granted.
+        """
+        now = facts_of(self.flow, columns.compiled, columns.source)
+        if [_judged(fact) for fact in now] == [_judged(fact) for fact in self.facts]:
             return
         self._judge(now, "what its source declares now that it is open")
 
@@ -108,6 +111,10 @@ class Watch:
         if denied:
             raise Watched(f"policy denies {self.flow.key}, by {what}: {denied[0].message}", denied)
         self.facts = now  # only what was allowed: of what was denied every batch is to be judged
+
+
+def _judged(fact: FlowFact) -> object:
+    return fact.source, fact.target, fact.classes, fact.grain
 
 
 def _of_class(fact: FlowFact, name: str) -> FlowFact:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import Generalize
+from syncline.kinds.stream import FileStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
 from syncline.mapping.compile import Compiled, FieldFlow
@@ -20,8 +21,11 @@ from syncline.model.schema import Schema
 from syncline.policy.rule import End, FlowFact, Grain, Terms
 
 
-def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
-    """One fact for each source field that reaches a target field, and for each constant that has a class."""
+def facts_of(flow: Flow, compiled: Compiled, opened: Schema | None = None) -> tuple[FlowFact, ...]:
+    """
+    One fact for each source field that reaches a target field, and for each constant that has a class; `opened` is the
+    source's schema as it turned out to be, where it is open.
+    """
     source, target = flow.source, flow.target
     known = _classes_of_sources(compiled)
     declared = {field.name: field.classes for field in target.schema.fields} if target.schema else {}
@@ -31,7 +35,7 @@ def facts_of(flow: Flow, compiled: Compiled) -> tuple[FlowFact, ...]:
         destination = replace(destination, retention=min(kept, destination.retention or kept))
     flow_place = flow.manifest.place_of("spec", "to")
     target_place = target.integration.place_of("spec", "region")
-    grains = _grains(compiled, source.schema)
+    grains = _grains(compiled, opened or source.schema, texts=isinstance(source.declaration, FileStream))
     return tuple(
         FlowFact(
             flow=flow.key,
@@ -85,13 +89,15 @@ def _terms(flow: Flow, compiled: Compiled) -> Terms:
     )
 
 
-def _grains(compiled: Compiled, source: Schema | None) -> dict[str, Grain]:
+def _grains(compiled: Compiled, source: Schema | None, *, texts: bool) -> dict[str, Grain]:
     """
     How coarse the fields become that are generalised, by target.
 
     Known only of a value that is a source field's own, or a constant's: of one that an expression made, a prefix may be
     any part of what was read and a bucket any number. Of a number, the first digits aren't those that it was written
-    with (02134 is 2134), so a prefix of one says nothing either.
+    with (02134 is 2134), so a prefix of one says nothing either. `texts`: what nobody has declared the type of may be
+    taken for text until the source is open, since files of most formats have nothing else; what an API or a database
+    has may be a number.
     """
     grains = {}
     for field in compiled.fields:
@@ -99,8 +105,9 @@ def _grains(compiled: Compiled, source: Schema | None) -> dict[str, Grain]:
             continue
         how = field.protect.generalize
         read = type_of(field.expression, source) if field.expression is not None else None
-        texts = field.target.type.name == "string" and (read is None or read.type.name == "string")
-        prefix = (how.prefix or 0) if texts else 0
+        constant = field.expression is None
+        text = constant or (texts if read is None else read.type.name == "string")
+        prefix = (how.prefix or 0) if text and field.target.type.name == "string" else 0
         grains[field.name] = Grain(how.date or "", prefix, how.bucket or 0, how.top or 0, how.bottom or 0)
     return grains
 
