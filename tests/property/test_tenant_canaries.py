@@ -153,12 +153,19 @@ def commands(made: Settings, folder: Path, mine: str, other: str, theirs: dict[s
             ["keys", "list"],
             ["auth", "status"],
             ["privacy", "list"],
+            ["privacy", "suppressions"],
+            ["privacy", "retain"],
+            ["secrets", "list"],
+            ["secrets", "check"],
+            ["drift"],
+            ["tenant", "statistics", "2020-01"],
             ["schedules"],
             ["tenant", "statistics"],
         )
         for words in (verb, [*verb, "-o", "json"])
     ]
-    shown = [["runs", verb, run] for run in (*runs[mine], *runs[other]) for verb in ("show", "rejects")]
+    shown = [["runs", verb, run] for run in (*runs[mine], *runs[other]) for verb in ("show", "rejects", "report")]
+    person = ["--subject", f"x={theirs['value']}"[:20]]
     return [
         *listed,
         *shown,
@@ -179,7 +186,30 @@ def commands(made: Settings, folder: Path, mine: str, other: str, theirs: dict[s
         ["privacy", "export", "--tenant", other, "--subject", f"x={theirs['value']}"[:20]],
         ["reveal", "--tenant", other, "x"],
         ["keys", "destroy", other, "--yes"],
+        ["privacy", "erase", "--tenant", other, *person],
+        ["privacy", "erase", "--tenant", other, *person, "--yes"],
+        ["privacy", "list", "--tenant", other],
+        ["privacy", "suppressions", "--tenant", other],
+        ["privacy", "retain", "--tenant", other],
+        ["privacy", "retain", them],
+        ["tenant", "onboard", mine],
+        ["tenant", "onboard", other],
+        ["tenant", "certify", mine, "--out", str(folder / "certificate.json")],
+        ["tenant", "certify", other],
         ["tenant", "offboard", other, "--from", "x"],
+        ["tenant", "offboard", other, "--archive", str(folder / "archive.zip"), "--yes"],
+        ["compare", them],
+        ["compare", them, "-o", "json"],
+        ["rehearse", them],
+        ["run", them, "--dry-run"],
+        ["runs", "undo", runs[other][0], "--yes"],
+        ["connector", "check", f"{other}/Integration/crm"],
+        ["connector", "sample", f"{other}/Integration/crm", "customers"],
+        ["status", them],
+        ["schedules", f"{other}/Schedule/{theirs['flow']}"],
+        ["drift", them],
+        ["drift", f"{other}/Integration/api", "--heal"],
+        ["drift", "--tenant", other],
         ["drift", "--tenant", mine],
     ]
 

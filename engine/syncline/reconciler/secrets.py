@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from syncline.executor.applied import read_applied
 from syncline.executor.facilities import open_facilities
 from syncline.executor.instance import secret_context
-from syncline.executor.roles import Right, demand
+from syncline.executor.roles import Right, demand, hidden
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome
 from syncline.model.key import ObjectKey
@@ -63,9 +63,15 @@ def uses(desired: Desired) -> tuple[Use, ...]:
     )
 
 
+def seen_uses(settings: Settings, desired: Desired) -> tuple[Use, ...]:
+    """Those of tenants in which who acts has a role, and of what is shared."""
+    unseen = hidden(settings)
+    return tuple(use for use in uses(desired) if use.tenant not in unseen)
+
+
 def check_secrets(settings: Settings, desired: Desired) -> Iterator[Looked]:
-    """Resolves every secret that is referred to, as a run would; the log tells of their use before."""
-    sessions, found = Sessions(), uses(desired)
+    """Resolves every secret that who acts may see the use of, as a run would; the log tells of their use before."""
+    sessions, found = Sessions(), seen_uses(settings, desired)
     if found:
         with open_facilities(settings) as facilities:
             recorder = facilities.recorder

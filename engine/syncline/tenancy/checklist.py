@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from syncline import inspection
+from syncline import inspection, workflow
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import log_verifier
 from syncline.audit.verify import verify
@@ -46,7 +46,11 @@ class _Looked:
 
 
 def checklist(settings: Settings, validation: Validation, name: str, *, connect: bool = True) -> Iterator[Finding]:
-    """Everything in turn; a look that fails is a finding. `Invalid` (SYN860) where no such tenant is declared."""
+    """
+    Everything in turn; a look that fails is a finding. `Denied` (SYN865) where who acts may not see the tenant,
+    `Invalid` (SYN860) where none such is declared.
+    """
+    workflow.demand(settings, name, "see")
     looked = _Looked(settings, validation, declared_tenant(validation.desired, name), connect)
     for what, look in _LOOKS:
         try:

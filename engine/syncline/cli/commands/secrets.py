@@ -37,9 +37,10 @@ def list_(app: App, form: str) -> Exit:
     """List every secret that is referred to, and by what. Nothing is read but the manifests."""
     from syncline import workflow
     from syncline.cli.output.table import render_table
-    from syncline.reconciler.secrets import uses
+    from syncline.reconciler.secrets import seen_uses
 
-    found = uses(workflow.validate(app.settings(), mapping_tests=False).desired)
+    settings = app.settings()
+    found = seen_uses(settings, workflow.validate(settings, mapping_tests=False).desired)
     if form == "json":
         data = [{"secret": str(u.reference), "tenant": u.tenant, "objects": list(u.objects)} for u in found]
         app.say(to_json(data))
