@@ -13,7 +13,6 @@ from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.model.run import Receipt
 from tests.e2e.house import Scenario, audit_events, build, customers
-from tests.look import Look
 
 
 def imported(root, kind="Import", destination="sqlite"):
@@ -39,7 +38,7 @@ def test_files_are_told_by_their_digests_and_the_table_by_its_rows(tmp_path):
     assert receipt.files == digests
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
         assert receipt.rows == connection.execute("SELECT count(*) FROM customers").fetchone()[0] > 0
-    kept = Look(settings.state_url).runs(scenario.key)[0].receipt
+    kept = workflow.find_run(settings, receipt.run).receipt
     assert Receipt.from_json(kept) == receipt
     details = audit_events(settings)[-1]["unmapped"]["details"]
     assert details["files"] == sorted(digests.values())

@@ -10,7 +10,6 @@ from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.model.run import Receipt
 from tests.e2e.house import FLOW, Scenario, build, customers
-from tests.look import Look
 
 
 class Impatient(Silent):
@@ -33,7 +32,7 @@ def test_a_receipt_tells_how_long_its_batches_took(tmp_path, kind):
     assert 0 < latency.whole.p50 <= latency.whole.p99 <= latency.whole.max <= receipt.seconds
     assert latency.read.max + latency.map.max + latency.write.max <= receipt.seconds * latency.batches
     assert all(phase.max > 0 for phase in (latency.read, latency.map, latency.write))
-    kept = Look(settings.state_url).runs(scenario.key)[0].receipt
+    kept = workflow.find_run(settings, receipt.run).receipt
     assert Receipt.from_json(json.loads(json.dumps(kept))) == receipt
 
 
