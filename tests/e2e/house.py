@@ -22,7 +22,7 @@ from syncline.executor.facilities import audit_origin
 from syncline.model.key import ObjectKey
 from syncline.settings import Settings, read_settings
 from tests import repository
-from tests.look import Look
+from tests.look import Look, copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -346,7 +346,7 @@ def outcome(settings: Settings, scenario: Scenario) -> dict[str, Any]:
     last = runs[0]
     receipt = last.receipt or {}
     counts = receipt.get("counts", {})
-    cursor = reader.cursor(scenario.key)
+    cursor = copy_of(settings, scenario.key)
     rejects = [[r.place, r.field, r.rule, r.value, r.message, r.record] for r in workflow.rejects(settings, last.id)]
     return {
         "rows": rows(settings.root, scenario),

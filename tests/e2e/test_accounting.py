@@ -38,7 +38,7 @@ def test_files_are_told_by_their_digests_and_the_table_by_its_rows(tmp_path):
     assert receipt.files == digests
     with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
         assert receipt.rows == connection.execute("SELECT count(*) FROM customers").fetchone()[0] > 0
-    kept = workflow.find_run(settings, receipt.run).receipt
+    kept = workflow.find_run(settings, receipt.run).receipt or {}
     assert Receipt.from_json(kept) == receipt
     details = audit_events(settings)[-1]["unmapped"]["details"]
     assert details["files"] == sorted(digests.values())
