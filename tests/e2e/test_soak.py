@@ -14,6 +14,7 @@ from syncline.daemon.memory import give_back
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.manifests.repository import Revision
+from syncline.model.errors import SynclineError
 from syncline.planner.known import Known
 from syncline.reconciler.apply import apply_plan
 from tests.e2e.house import FLOW, Scenario, audit_ok, build, customers
@@ -42,7 +43,7 @@ def handles() -> int:
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
 def test_cycles_leave_nothing_behind(tmp_path):
-    """Commits that change something or nothing, plans, applies and runs leave neither memory, handles nor threads behind."""
+    """Commits that change something or nothing, plans, applies, runs and runs that fail leave no memory, handle or thread."""
     customers(tmp_path, 20)
     scenario = Scenario("upsert")
     settings = build(tmp_path, scenario.texts)
@@ -59,6 +60,11 @@ def test_cycles_leave_nothing_behind(tmp_path):
             apply_plan(engine.facilities, plan, lambda _: None, patient=True)
             if number % 10 == 0:
                 assert engine.run(Work(FLOW), Silent()).receipt is not None
+            if number % 10 == 5:
+                (tmp_path / "data").rename(tmp_path / "away")
+                with pytest.raises(SynclineError):
+                    engine.run(Work(FLOW), Silent())
+                (tmp_path / "away").rename(tmp_path / "data")
 
         for number in range(WARM):
             cycle(number)
