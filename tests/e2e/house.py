@@ -331,7 +331,10 @@ def audit_events(settings: Settings) -> list[dict[str, Any]]:
 
 def accounted(settings: Settings, scenario: Scenario) -> bool:
     """Whether the last receipt says what became of every row, or says that it can't."""
-    receipt = Look(settings.state_url).runs(scenario.key)[0].receipt or {}
+    from syncline import workflow
+
+    last = Look(settings.state_url).runs(scenario.key)[0].id
+    receipt = workflow.find_run(settings, last).receipt or {}
     counts = receipt["counts"]
     did = sum(counts[n] for n in ("inserted", "updated", "unchanged", "deleted"))
     return counts["written"] == did or bool(receipt["notes"])
