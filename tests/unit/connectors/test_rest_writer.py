@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 import pytest
 
+from syncline.connectors.rest import opening
 from syncline.connectors.rest.destination import RestDestination
+from syncline.connectors.rest.told import declared_words
 from syncline.connectors.rest.write_values import same
 from syncline.model.errors import Again, Bug, Invalid, Stalled
 from syncline.model.schema import DataType, Field, Schema
@@ -454,6 +456,13 @@ class TestBatches:
         writer.commit("1")
         assert sorted(known.id for known in ledger.records.values()) == ["1", "2", "3", "4"]
 
+    def test_a_refusal_says_its_request_as_it_was(self):
+        """What isn't declared of a URL is in the message of a reject, and no mark of what an error would leave out."""
+        api = Contacts(refuse=lambda _: "no")
+        write = BATCH.replace("MATCH", "").replace("batch\n", "batch\n  query: {site: '{{ config.site }}'}\n")
+        (refused,) = opened(write, api).send(frame(ADA)).refused
+        assert refused.message == "POST /contacts/batch?site=acme: no"
+
     def test_one_bad_record_of_a_batch_without_results(self):
         """A batch that is refused as a whole is divided until the bad record stands alone."""
         api = Contacts(refuse=lambda r: "not C3" if r["name"] == "C3" else "")
@@ -470,6 +479,25 @@ class TestBatches:
         with pytest.raises(Invalid) as caught:
             opened(BATCH.replace("MATCH", ""), lambda _: answer({"results": results})).send(frame(ADA, BOB))
         assert caught.value.code == "SYN522"
+
+
+class TestMessages:
+    def test_writes_without_an_error_have_no_message(self, monkeypatch):
+        """What a connector declares is gone through for errors alone, and once for all of them."""
+        asked = []
+
+        def words(made):
+            asked.append(made)
+            return declared_words(made)
+
+        monkeypatch.setattr(opening, "declared_words", words)
+        api = Contacts(refuse=lambda r: "no" if r["name"] == "C3" else "")
+        assert opened(KEYED, api).send(frame(*TestBatches.ROWS)).written == Written(4)
+        assert len(asked) == 0
+        unfit = opened(BATCH.replace("MATCH", ""), lambda _: answer({"results": [{}, {}]}))
+        with pytest.raises(Invalid):
+            unfit.send(frame(ADA, BOB))
+        assert len(asked) == 1
 
 
 class TestAppends:

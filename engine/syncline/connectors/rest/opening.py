@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from urllib.parse import urlsplit
 
 from syncline.connectors.rest.authentication import hosts_of, open_authenticator
@@ -55,7 +55,7 @@ def open_client(
         meter=meter,
         release=_nothing if shared is not None else clients.close,
     )
-    words = partial(declared_words, instance)
+    words = cache(partial(declared_words, instance))  # of many errors in one run
     return Client(http, auth, sender, clock, chance=chance, meter=meter, patience=instance.patience, words=words)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from syncline.connectors.rest.client import Client
@@ -11,6 +11,7 @@ from syncline.connectors.rest.write_judge import Judged, WriteJudge
 from syncline.connectors.rest.write_plan import BatchPlan, Call, Step
 from syncline.connectors.rest.write_record import Reply
 from syncline.model.errors import Again, Invalid, foreign
+from syncline.sdk.http import Request
 from syncline.sdk.json_document import excerpt
 
 #: Refusals of a whole batch after which its halves are tried, so that one bad record doesn't stop the others.
@@ -38,7 +39,7 @@ class Exchange:
             if error.code != _UNSENDABLE:
                 raise
             return [Reply(_NO_STATUS, refused=error.message)] * len(steps)
-        place, told = self._client.place(request), self._client.told_place(request)
+        place = _Place(self._client, request)
         try:
             answer = self._client.fetch(request, judge=self._judge, repeat=call.repeatable)
         except Again as error:
@@ -48,14 +49,15 @@ class Exchange:
         assert isinstance(answer, Judged)
         if request.method != "GET" and answer.url != request.url:
             # A redirected POST becomes a GET (RFC 9110, section 15.4), whose answer says nothing about a write.
-            raise _unfit(f"{told}: the write was redirected to {foreign(ascii(self._client.hide(answer.url)[:200]))}")
+            elsewhere = foreign(ascii(self._client.hide(answer.url)[:200]))
+            raise _unfit(f"{place.told}: the write was redirected to {elsewhere}")
         if answer.refused:
-            answer = replace(answer, refused=f"{place}: {answer.refused}")
+            answer = replace(answer, refused=f"{place.shown}: {answer.refused}")
         if call.batch is None:
-            return [_reply(call, answer, told)]
+            return [_reply(call, answer, place)]
         if answer.refused:
             return self._divided(call, steps, answer)
-        return _results(call, call.batch, steps, answer, told)
+        return _results(call, call.batch, steps, answer, place)
 
     def _divided(self, call: Call, steps: Sequence[Step], answer: Judged) -> list[Reply]:
         if len(steps) == 1 or answer.status not in _DIVISIBLE:
@@ -64,7 +66,25 @@ class Exchange:
         return [*self.ask(call, steps[:middle]), *self.ask(call, steps[middle:])]
 
 
-def _reply(call: Call, answer: Judged, place: str) -> Reply:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A request in messages; most have none."""
+
+    client: Client
+    request: Request
+
+    @property
+    def shown(self) -> str:
+        """For who may see values of records."""
+        return self.client.place(self.request)
+
+    @property
+    def told(self) -> str:
+        """For the message of an error."""
+        return self.client.told_place(self.request)
+
+
+def _reply(call: Call, answer: Judged, place: _Place) -> Reply:
     if answer.refused:
         return Reply(answer.status, refused=answer.refused)
     version = _text(answer.search(call.version))
@@ -72,27 +92,31 @@ def _reply(call: Call, answer: Judged, place: str) -> Reply:
     if call.verb != "find":
         found = _text(answer.search(call.id))
         if call.verb == "create" and call.id is not None and not found:
-            return Reply(answer.status, unknown=_unfit(f"{place}: the answer doesn't say which id the new record has"))
+            return Reply(
+                answer.status, unknown=_unfit(f"{place.told}: the answer doesn't say which id the new record has")
+            )
         return Reply(answer.status, found, version, record)
     ids = answer.search(call.id)
     listed = ids if isinstance(ids, list) else [ids]
     texts = tuple(_text(one) for one in listed if one is not None)
     if not all(texts):
-        return Reply(answer.status, unknown=_unfit(f"{place}: what is found has ids that are neither text nor number"))
+        return Reply(
+            answer.status, unknown=_unfit(f"{place.told}: what is found has ids that are neither text nor number")
+        )
     return Reply(answer.status, version=version, record=record, ids=texts)
 
 
-def _results(call: Call, batch: BatchPlan, steps: Sequence[Step], answer: Judged, place: str) -> list[Reply]:
+def _results(call: Call, batch: BatchPlan, steps: Sequence[Step], answer: Judged, place: _Place) -> list[Reply]:
     """What the answer to a batch says of each of its records."""
     if batch.results is None:
         return [Reply(answer.status)] * len(steps)
     results = answer.search(batch.results)
     if not isinstance(results, list):
-        error = _unfit(f"{place}: expected a list of results, got {foreign(ascii(excerpt(answer.body))[:80])}")
+        error = _unfit(f"{place.told}: expected a list of results, got {foreign(ascii(excerpt(answer.body))[:80])}")
         return [Reply(answer.status, unknown=error)] * len(steps)
     if batch.match is None:
         if len(results) != len(steps):
-            error = _unfit(f"{place}: {len(results)} results came for {len(steps)} records")
+            error = _unfit(f"{place.told}: {len(results)} results came for {len(steps)} records")
             return [Reply(answer.status, unknown=error)] * len(steps)
         return [_result(call, batch, result, answer, place) for result in results]
     assert batch.key is not None
@@ -101,19 +125,19 @@ def _results(call: Call, batch: BatchPlan, steps: Sequence[Step], answer: Judged
     for step in steps:
         result = by_key.get(batch.key.render({"record": step.row.texts, "idempotency_key": step.key, "id": step.id}))
         if result is None:
-            replies.append(Reply(answer.status, unknown=_unfit(f"{place}: a record has no result in the answer")))
+            replies.append(Reply(answer.status, unknown=_unfit(f"{place.told}: a record has no result in the answer")))
         else:
             replies.append(_result(call, batch, result, answer, place))
     return replies
 
 
-def _result(call: Call, batch: BatchPlan, result: Any, answer: Judged, place: str) -> Reply:
+def _result(call: Call, batch: BatchPlan, result: Any, answer: Judged, place: _Place) -> Reply:
     if batch.failed is not None and batch.failed.search(result):
         said = _text(batch.message.search(result)) if batch.message is not None else ""
-        return Reply(answer.status, refused=f"{place}: {said or 'the API refuses this record'}"[:500])
+        return Reply(answer.status, refused=f"{place.shown}: {said or 'the API refuses this record'}"[:500])
     found = _text(call.id.search(result)) if call.id is not None else ""
     if call.verb == "create" and call.id is not None and not found:
-        return Reply(answer.status, unknown=_unfit(f"{place}: a result doesn't say which id the new record has"))
+        return Reply(answer.status, unknown=_unfit(f"{place.told}: a result doesn't say which id the new record has"))
     return Reply(answer.status, found, _text(call.version.search(result)) if call.version is not None else "")
 
 
