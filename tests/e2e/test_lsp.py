@@ -219,6 +219,84 @@ def test_a_file_that_is_not_on_disk_yet_counts(tmp_path):
     asyncio.run(look())
 
 
+def test_folders_may_have_any_name(tmp_path):
+    """What is typed counts, and is answered, also where URIs write the folder otherwise than it is."""
+    root = tmp_path / "für alle #1, 100%20"
+    write(root, CUSTOMERS)
+
+    async def look() -> None:
+        async with editing(root) as editor:
+            editor.open("import.yaml", CUSTOMERS["import.yaml"].replace("mapping: customer,", "mapping: nobody,"), 3)
+            await editor.settled("import.yaml", 3)
+            place = types.HoverParams(types.TextDocumentIdentifier(editor.uri("import.yaml")), types.Position(1, 8))
+
+            assert editor.codes("import.yaml") == ["SYN221"]
+            assert await editor.text_document_hover_async(place) is not None
+
+    asyncio.run(look())
+
+
+def test_what_is_no_file_keeps_nothing_from_being_checked(tmp_path):
+    """A buffer without a name, and a name that no file can have: files that are typed into later are checked as before."""
+    write(tmp_path, CUSTOMERS)
+
+    async def look() -> None:
+        async with editing(tmp_path) as editor:
+            for uri in ("untitled:Untitled-1", "file:///half/\ud800/a.yaml"):
+                document = types.TextDocumentItem(uri, "yaml", 1, CUSTOMERS["tenant.yaml"])
+                editor.text_document_did_open(types.DidOpenTextDocumentParams(document))
+            editor.open("import.yaml")
+            assert await editor.settled("import.yaml", 1) == []
+            editor.change("import.yaml", CUSTOMERS["import.yaml"] + "nothing", 2)
+            await editor.settled("import.yaml", 2)
+
+            assert editor.codes("import.yaml") == ["SYN104"]
+            assert editor.messages == []
+
+    asyncio.run(look())
+
+
+def test_what_fails_is_told_by_its_kind(tmp_path):
+    """An editor that changes what it hasn't opened is told so without the words of the error, and is served on."""
+    write(tmp_path, CUSTOMERS)
+
+    async def look() -> None:
+        async with editing(tmp_path) as editor:
+            editor.change("import.yaml", "secret", 2)
+            await editor.until_told()
+            editor.open("tenant.yaml")
+
+            assert await editor.settled("tenant.yaml", 1) == []
+            assert editor.messages == ["SYN999: KeyError. This is a defect in Syncline: please report it."]
+
+    asyncio.run(look())
+
+
+def test_what_was_saved_while_nothing_could_be_checked_is_looked_at_later(tmp_path):
+    """A secret in another file is shown when its repository can be checked again."""
+    leaking(tmp_path)
+    leak = (tmp_path / "env.sh").read_text()
+    (tmp_path / "env.sh").write_text("")
+    spec = "apiVersion: syncline/v1\nkind: Environments\nspec:\n  environments: {production: {}}\n"
+    write(tmp_path, {"environments.yaml": spec})
+
+    async def look() -> None:
+        async with editing(tmp_path, environ={"SYNCLINE_ENVIRONMENT": "production"}) as editor:
+            editor.open("environments.yaml")
+            await editor.settled("environments.yaml", 1)
+            (tmp_path / "env.sh").write_text(leak)
+            editor.change("environments.yaml", spec.replace("production", "staging"), 2)
+            saved = types.FileEvent(editor.uri("env.sh"), types.FileChangeType.Changed)
+            editor.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([saved]))
+            await editor.until_told()
+            editor.change("environments.yaml", spec, 3)
+            await editor.settled("environments.yaml", 3)
+
+            assert editor.codes("env.sh") == ["SYN831"]
+
+    asyncio.run(look())
+
+
 def test_environments_are_checked_in_each(tmp_path, capsys, monkeypatch):
     """What is typed into environments.yaml changes what all others say, in each environment that there is then."""
     root, saved = tmp_path / "config", tmp_path / "saved"

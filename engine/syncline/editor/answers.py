@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import takewhile
-from pathlib import Path
 from typing import Final
 
 from lsprotocol import types
@@ -75,9 +74,11 @@ def definition(
     if found is None:
         return None
     file = file_of(*found, checked.desired, repository.root)
-    inside = file.is_relative_to(repository.root)
-    name = file.relative_to(repository.root).as_posix() if inside else ""
-    content = checked.unsaved[name] if name in checked.unsaved else _content(file)
+    if file.is_relative_to(repository.root):
+        name = file.relative_to(repository.root).as_posix()
+        content = checked.unsaved[name] if name in checked.unsaved else repository.text(name)
+    else:  # shipped
+        content = file.read_text(encoding="utf-8")
     return types.Location(file.as_uri(), Positions(content, at.encoding).range(found[1]))
 
 
@@ -137,10 +138,3 @@ def _covers(place: Place, line: int, column: int) -> bool:
 
 def _range(at: Positions, span: Span) -> types.Range:
     return at.range(Text("", "").place(span))
-
-
-def _content(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
-        return ""

@@ -72,19 +72,19 @@ class Checking:
             while self._asked.is_set():  # until nobody types
                 self._asked.clear()
                 await asyncio.sleep(PAUSE)
-            opened, saved, self._saved = self._open_files(), self._saved, False
-            unsaved = {name: one.text for name, one in opened.items()}
-            check = partial(self._repository.check, unsaved, saved=saved)
+            saved, self._saved = self._saved, False
             try:
+                opened = self._open_files()
+                unsaved = {name: one.text for name, one in opened.items()}
+                check = partial(self._repository.check, unsaved, saved=saved)
                 self.latest = await loop.run_in_executor(self._thread, check)
                 self._publish(opened)
                 self._said = ""
-            except SynclineError as error:
-                self._say(f"{error.code}: {error.message}" + (f" {error.help}" if error.help else ""))
+            except BrokenPipeError:
+                return  # nobody is there any more
             except Exception as error:
-                if os.environ.get("SYNCLINE_DEBUG"):
-                    traceback.print_exception(error, file=sys.stderr)
-                self._say(f"SYN999: {type(error).__name__}. This is a defect in Syncline: please report it.")
+                self._saved = self._saved or saved
+                self._say(_failed(error))
 
     def _say(self, message: str) -> None:
         """Tells why nothing can be said, once for as long as it is so."""
@@ -116,3 +116,17 @@ class Checking:
             if self._published.get(at, (None, [])) != (version, said):
                 self._server.text_document_publish_diagnostics(types.PublishDiagnosticsParams(at, said, version))
         self._published = {**clean, **found}
+
+
+def _failed(error: Exception) -> str:
+    """Why a check wasn't made: in the words of an error for people, of any other by its kind."""
+    if isinstance(error, SynclineError):
+        return " ".join(filter(None, (f"{error.code}: {error.message}", error.help)))
+    if os.environ.get("SYNCLINE_DEBUG"):
+        traceback.print_exception(error, file=sys.stderr)
+    return defect(type(error).__name__)
+
+
+def defect(kind: str) -> str:
+    """That something failed which shouldn't, by the kind of the error: its words may have values in them."""
+    return f"SYN999: {kind}. This is a defect in Syncline: please report it."

@@ -15,8 +15,7 @@ from syncline.model.manifest import Path
 
 #: What stands for the word that is being written, so that the rest can be read.
 _HERE: Final = "x0syncline0cursor0x"
-_WORD_BEFORE: Final = re.compile(r"[\w./@^~-]*\Z")
-_WORD_AFTER: Final = re.compile(r"[\w./@^~-]*")
+_WORD: Final = re.compile(r"[\w./@^~-]*")
 _KEY_BEFORE: Final = re.compile(r"(?:\s*(?:-\s+)*|.*[{,]\s*)\Z")
 _VALUE_BEFORE: Final = re.compile(r".*(?:[:\[,]\s+|\[|-\s+)\Z")
 _DOCUMENT: Final = re.compile(r"(?m)^---(?:\s|$)")
@@ -117,17 +116,21 @@ def slots_at(content: str, offset: int) -> Iterator[Slot]:
     """What may be written at a place of the text: a field, a value, or (after `-` and `,`) either."""
     first, last = _document(content, offset)
     before, after = content[first:offset], content[offset:last]
-    word, rest = _WORD_BEFORE.search(before), _WORD_AFTER.match(after)
-    assert word is not None
-    assert rest is not None
-    line = before[: word.start()].rpartition("\n")[2]
-    begin, end = first + word.start(), offset + rest.end()
-    before, after = before[: word.start()], after[rest.end() :]
+    word, rest = _length(before[::-1]), _length(after)
+    begin, end = offset - word, offset + rest
+    before, after = content[first:begin], content[end:last]
+    line = before.rpartition("\n")[2]
     colon = after.lstrip(" ").startswith(":")
     if _KEY_BEFORE.match(line):
         yield from _found(before, _HERE if colon else f"{_HERE}: ", after, (begin, end), colon=colon)
     if _VALUE_BEFORE.match(line) and not colon:
         yield from _found(before, _HERE, after, (begin, end), colon=False)
+
+
+def _length(text: str) -> int:
+    """How long the word is that a text begins with."""
+    found = _WORD.match(text)
+    return found.end() if found is not None else 0
 
 
 def _found(before: str, word: str, after: str, at: tuple[int, int], *, colon: bool) -> Iterator[Slot]:

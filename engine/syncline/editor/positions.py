@@ -13,7 +13,7 @@ from typing import Final
 
 from lsprotocol.types import Position, PositionEncodingKind, Range
 
-from syncline.manifests.text import BREAK
+from syncline.manifests.text import BREAK, MAX_BYTES
 from syncline.model.diagnostic import Place
 
 _LINE_END: Final = re.compile("\r\n|[\n\r]")
@@ -25,10 +25,14 @@ _CODECS: Final = {
 
 
 class Positions:
-    """The positions in one text, as a client has it: with its byte order mark, if it has one, which findings skip."""
+    """
+    The positions in one text, as a client has it: with its byte order mark, if it has one, which findings skip.
+
+    Of one that is too large to be loaded there is as much as shows that it is.
+    """
 
     def __init__(self, content: str, encoding: PositionEncodingKind | str = PositionEncodingKind.Utf16) -> None:
-        self.content = content
+        self.content = content = content[: MAX_BYTES + 1]
         self.encoding = encoding
         self._codec, self._unit = _CODECS[PositionEncodingKind(encoding)]
         self._skipped = int(content.startswith("\ufeff"))

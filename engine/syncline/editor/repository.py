@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from syncline import workflow
@@ -71,8 +71,11 @@ class Repository:
         path = path_of(uri)
         if path is None:
             return None
-        # The folder is resolved and the file isn't: a link to a file is a manifest of its own.
-        name = os.path.relpath(path.parent.resolve() / path.name, self.root).replace(os.sep, "/")
+        try:
+            # The folder is resolved and the file isn't: a link to a file is a manifest of its own.
+            name = os.path.relpath(path.parent.resolve() / path.name, self.root).replace(os.sep, "/")
+        except (OSError, RuntimeError):  # links in a circle
+            return None
         return name if is_named(name) and not name.startswith("../") else None
 
     def uri_of(self, name: str) -> str:
@@ -92,8 +95,11 @@ class Repository:
 
 
 def path_of(uri: str) -> Path | None:
-    """The path that a `file:` URI names."""
-    parts = urlsplit(uri)
-    if parts.scheme != "file" or "\0" in unquote(parts.path):
+    """The path that a `file:` URI names; None of any other, and of what is no URI or no path."""
+    try:
+        parts = urlsplit(uri)
+        path = url2pathname(parts.path)
+        os.fsencode(path)
+    except ValueError:
         return None
-    return Path(url2pathname(parts.path))
+    return Path(path) if parts.scheme == "file" and path and "\0" not in path else None

@@ -7,13 +7,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
+from urllib.parse import unquote
 
 from lsprotocol import types
+from pygls.exceptions import FeatureRequestError, JsonRpcException, PyglsError
 from pygls.lsp.server import LanguageServer
 
 from syncline import __version__
 from syncline.editor import answers
-from syncline.editor.checking import Checking, Open
+from syncline.editor.checking import Checking, Open, defect
 from syncline.editor.positions import Positions
 from syncline.editor.repository import Checked, Repository, path_of
 from syncline.model.diagnostic import Diagnostic
@@ -29,7 +31,7 @@ WATCHED: Final = "**/*.{yaml,yml}"
 class Server(LanguageServer):
     """Serves one client, with one repository: the folder that the client has opened, or the one that was given."""
 
-    def __init__(self, settings_of: Callable[[Path | None], Settings], root: Path | None) -> None:
+    def __init__(self, settings_of: Callable[[Path], Settings], root: Path | None) -> None:
         # Whole texts: in parts, the library would count lines in yet another way (see `positions.py`).
         super().__init__("syncline", __version__, types.TextDocumentSyncKind.Full)
         self.ended = False
@@ -40,9 +42,12 @@ class Server(LanguageServer):
         self._refused = ""
 
     def begin(self, params: types.InitializeParams) -> None:
-        """Finds the repository."""
+        """Finds the repository, if a folder is opened or was given: the current one may be all of the disk."""
+        root = self._root or _folder(params)
+        if root is None:
+            return
         try:
-            self.repository = Repository(self._settings_of(self._root or _folder(params)))
+            self.repository = Repository(self._settings_of(root))
         except Invalid as error:
             self._refused = f"{error.code}: {error.message}"
             return
@@ -71,15 +76,21 @@ class Server(LanguageServer):
         if self.checking is not None:
             self.checking.stop()
 
+    def report_server_error(self, error: Exception, source: type[PyglsError | JsonRpcException]) -> None:
+        """Says that something failed, by its kind; who asked for something has it in the answer."""
+        if source is not FeatureRequestError:
+            kind = str(error).partition(":")[0] if isinstance(error, JsonRpcException) else type(error).__name__
+            self.window_show_message(types.ShowMessageParams(types.MessageType.Error, defect(kind)))
+
     def opened(self) -> dict[str, Open]:
         """The repository's files that are open, by name."""
         assert self.repository is not None
-        named = ((self.repository.name_of(uri), uri, one) for uri, one in self.workspace.text_documents.items())
-        return {name: Open(uri, one.source, one.version) for name, uri, one in named if name is not None}
+        named = ((self.repository.name_of(one.uri), one) for one in self.workspace.text_documents.values())
+        return {name: Open(one.uri, one.source, one.version) for name, one in named if name is not None}
 
     def here(self, uri: str) -> Positions:
         """The positions in an open file."""
-        one = self.workspace.text_documents.get(uri)
+        one = self.workspace.text_documents.get(unquote(uri))  # by which the library has them
         return Positions(one.source if one is not None else "", self.workspace.position_encoding or "utf-16")
 
     @property
@@ -95,11 +106,11 @@ class Server(LanguageServer):
         return self.latest.of(name)
 
 
-def serve(settings_of: Callable[[Path | None], Settings], root: Path | None, stdin: BinaryIO, stdout: BinaryIO) -> bool:
+def serve(settings_of: Callable[[Path], Settings], root: Path | None, stdin: BinaryIO, stdout: BinaryIO) -> bool:
     """
     Serves one client until it leaves; whether it said so first, as the protocol wants it.
 
-    `settings_of` reads the settings of a folder, or of the current one. `root` is the repository, where one was given.
+    `settings_of` reads the settings of a folder. `root` is the repository, where one was given.
     """
     if not os.environ.get("SYNCLINE_DEBUG"):
         logging.getLogger("pygls").setLevel(logging.CRITICAL)  # it would show tracebacks, and values with them

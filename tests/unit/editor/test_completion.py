@@ -52,6 +52,7 @@ CASES = {
     "the second of several documents": (CUSTOMERS["files.yaml"] + "---\nkind: Im|", {"Import"}),
     "after a document with a mistake": ("a: [\n---\nkind: |", {"Import"}),
     "before a mistake in the same document": (IMPORT + "  write: |\n  to: [", {"upsert"}),
+    "after a word without end": (IMPORT + "  description: " + "a" * 500_000 + "\n  write: |", {"upsert"}),
     "characters beyond the basic plane before it": ('kind: Import\nmetadata: {name: "😀", |}', {"tenant"}),
 }
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lsprotocol.types import Position, PositionEncodingKind
 
 from syncline.editor.positions import Positions
-from syncline.manifests.text import BREAK
+from syncline.manifests.text import BREAK, MAX_BYTES
 from syncline.model.diagnostic import Place
 
 SMILE = "a: 😀b\nc: é"
@@ -71,6 +71,11 @@ def test_what_is_beyond_the_text_is_at_its_end(place):
 def test_positions_beyond_the_text_are_at_its_end(position):
     """Whatever a client asks for, there is an answer."""
     assert Positions("ab😀").offset(position) == 3
+
+
+def test_of_a_text_that_is_too_large_only_as_much_is_looked_at_as_shows_it():
+    """As of a file, so that a log of a gigabyte that somebody opens keeps nothing waiting."""
+    assert Positions("\n" * (MAX_BYTES + 99)).offset(Position(MAX_BYTES + 50, 0)) == MAX_BYTES + 1
 
 
 def test_a_position_within_a_pair_is_after_the_character():

@@ -24,8 +24,8 @@ def lsp(app: App, ctx: click.Context) -> Exit:
     same codes, places and words. It completes names of fields, values and objects, explains them, leads to what is
     referred to, formats as `syncline fmt`, and takes over what a finding suggests. Nothing is contacted or changed.
 
-    The repository is the folder that the editor has opened, unless --root (SYNCLINE_ROOT) says another. Needs the extra
-    `editor`.
+    The repository is the folder that the editor has opened, the first of several, unless --root (SYNCLINE_ROOT) says
+    another. Without either nothing is checked, and fields are still completed and explained. Needs the extra `editor`.
     """
     try:
         from syncline.editor.server import serve
