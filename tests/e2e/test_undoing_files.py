@@ -10,9 +10,9 @@ import pytest
 
 from syncline import workflow
 from syncline.connectors.file.destination import FileDestination
-from syncline.connectors.file.listing import KEPT, Folder
+from syncline.connectors.file.listing import KEPT, Folder, file_name
 from syncline.model.errors import Invalid
-from syncline.sdk.destination import Target
+from syncline.sdk.destination import Fence, Target
 from syncline.sdk.reversal import Keeping, Undoing, Undone
 from tests.contract.sql_places import frame_of, schema_of
 from tests.e2e.house import Scenario, customers
@@ -107,6 +107,85 @@ def test_what_another_flow_added_stays(tmp_path, columns):
     assert undone() == Undone(deleted=1, restored=1)
     assert ids(tmp_path) == [1, 3]
     assert destination.checkpoint("flow") == "undone"
+
+
+ORDERS = schema_of({"id": "integer"}, "id")
+
+
+def written(destination, flow, run, number, mode="append", stream="orders"):
+    """A row that a flow's run wrote, so that it can be undone; the writer."""
+    keeping = Keeping(60.0, lambda data, about: data[::-1] + about.encode())
+    writer = destination.open(Target(flow, run, stream, ORDERS, mode, keeping=keeping))
+    writer.write(frame_of(ORDERS, (number,)), f"{run}/{number}")
+    return writer
+
+
+def taken_back(destination, flow, run, by, batches=1):
+    """Undoes it; the checkpoint says by which run."""
+    opens = lambda data, about: data[: -len(about)][::-1]  # noqa: E731 - what `keeping` undoes
+    return destination.undo(Undoing(flow, run, batches, by, opens, lambda _: f"undone by {by}", lambda _: None))
+
+
+def test_a_run_that_goes_on_after_a_replacement_and_before_its_rollback(tmp_path):
+    """Its parts of before come back beside those that it has added since: neither is written over the other."""
+    destination = FileDestination(tmp_path, "jsonl", neutralise=True)
+    written(destination, "adding", "run-1", 1)
+    written(destination, "replacing", "run-2", 2, "replace").finish("end")
+    written(destination, "adding", "run-1", 3)
+    assert taken_back(destination, "replacing", "run-2", "run-3") == Undone(deleted=1, restored=1)
+    assert ids(tmp_path) == [1, 3]
+
+
+def test_a_part_that_went_is_not_told_as_the_one_of_its_name(tmp_path):
+    """A flow that keeps nothing replaced the first part of a run, which went on: one row goes, and one was gone."""
+    destination = FileDestination(tmp_path, "jsonl", neutralise=True)
+    written(destination, "adding", "run-1", 1)
+    other = destination.open(Target("replacing", "run-2", "orders", ORDERS, "replace"))
+    other.write(frame_of(ORDERS, (2,)), "2")
+    other.finish("end")
+    written(destination, "adding", "run-1", 3)
+    assert taken_back(destination, "adding", "run-1", "run-3", batches=2) == Undone(deleted=1, gone=1)
+    assert ids(tmp_path) == [2]
+
+
+def test_a_rollback_that_was_killed_before_it_tidied_is_ended_by_who_takes_the_flow(tmp_path):
+    """The list has changed and nothing was removed yet: the same command takes the flow and finds it committed."""
+    destination = FileDestination(tmp_path, "jsonl", neutralise=True)
+    written(destination, "flow", "run-1", 1, "replace").finish("end")
+    written(destination, "flow", "run-2", 2, "replace").finish("end")
+    before = {path: path.read_bytes() for path in (tmp_path / "orders").rglob("*") if path.is_file()}
+    taken_back(destination, "flow", "run-2", "run-3")
+    after = {path for path in (tmp_path / "orders").rglob("*") if path.is_file()}
+    assert before.keys() - after
+    for path in before.keys() - after:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(before[path])
+    FileDestination(tmp_path, "jsonl", neutralise=True).fence("flow", Fence("state", 1))
+    assert {path for path in (tmp_path / "orders").rglob("*") if path.is_file()} == after
+    assert ids(tmp_path) == [1]
+
+
+def test_a_rollback_in_a_folder_that_the_flow_has_left_is_the_newest_that_is_known(tmp_path):
+    """The flow's checkpoint is that of its last rollback, whichever of its folders that was in."""
+    destination = FileDestination(tmp_path, "jsonl", neutralise=True)
+    written(destination, "flow", "run-1", 1)
+    written(destination, "flow", "run-2", 2, stream="others")
+    taken_back(destination, "flow", "run-2", "run-3")
+    taken_back(destination, "flow", "run-1", "run-4")
+    assert destination.checkpoint("flow") == "undone by run-4"
+
+
+def test_what_somebody_put_beside_what_is_kept_holds_nothing_up(tmp_path):
+    """A file browser leaves files of its own in folders; they go with whatever isn't listed."""
+    destination = FileDestination(tmp_path, "jsonl", neutralise=True)
+    for number in (1, 2):
+        written(destination, "flow", f"run-{number}", number, "replace").finish("end")
+    kept = tmp_path / "orders" / KEPT
+    (kept / ".DS_Store").write_bytes(b"")
+    (kept / "elsewhere").symlink_to(tmp_path)
+    written(destination, "flow", "run-3", 3, "replace").finish("end")
+    assert {path.name for path in kept.iterdir()} == {file_name(f"run-{number}") for number in (2, 3)}
+    assert taken_back(destination, "flow", "run-3", "run-4") == Undone(deleted=1, restored=1)
 
 
 def ids(root):

@@ -44,8 +44,14 @@ class FileDestination:
         self._fences = Fences(root)
 
     def fence(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
-        """Takes a flow; see `Fencing.fence`."""
+        """Takes a flow, and removes what whoever had it has left half done; see `Fencing.fence`."""
         self._fences.claim(flow, fence, anew=anew)
+        with self._fences.held(flow):
+            for folder, found in self._listings():
+                if flow in found.flows:
+                    with folder.locked():
+                        if listing := folder.load():
+                            folder.clear(listing)
 
     def checkpoint(self, flow: str) -> str | None:
         """The last durable checkpoint of a flow."""
@@ -180,7 +186,7 @@ class FileDestination:
         if folder is None:
             raise undoing.nothing_kept(what.run)
         with self._fences.held(what.flow), folder.locked():
-            return undoing.undo(folder, what)
+            return undoing.undo(folder, what, lambda listing: self._carried(what.flow, folder, listing))
 
     def expire(self, now: datetime) -> int:
         """Removes what is kept of runs whose time is over; see `Reversing`."""

@@ -166,11 +166,12 @@ class Folder:
         write_durably(self.path / NAME, msgspec.json.format(msgspec.json.encode(listing), indent=1) + b"\n")
 
     def add(self, data: bytes, rows: int, run: str, ending: str, *, pending: bool) -> Part:
-        """Writes a part that the list doesn't have yet; durable when it returns."""
+        """Writes a part that the list doesn't have yet, nor had before what can be undone; durable when it returns."""
         folder = self.path / NEXT if pending else self.path
         with usable(folder):
             make_folder(folder)
-            taken = [int(path.stem.rsplit("-", 1)[1]) for path in folder.glob(f"part-{run}-*")]
+            names = (*folder.glob(f"part-{run}-*"), *self.path.glob(f"{KEPT}/*/part-{run}-*"))
+            taken = [int(path.stem.rsplit("-", 1)[1]) for path in names]
         name = f"part-{run}-{max(taken, default=0) + 1:06d}.{ending}"
         write_durably(folder / name, data)
         return Part(name, rows, len(data), hashlib.sha256(data).hexdigest())
@@ -188,14 +189,21 @@ class Folder:
             names = {path.name for path in self.path.iterdir()}
             if missing := [part.file for part in listing.parts if part.file not in names]:
                 raise self._damaged(f"it lists {missing[0]}, which is gone")
-            listed = {part.file for part in listing.parts}
-            for name in names:
-                if name.startswith(_TEMPORARY) or (name.startswith("part-") and name not in listed):
-                    (self.path / name).unlink()
+        self.clear(listing)
+        return listing
+
+    def clear(self, listing: Listing) -> None:
+        """Removes what the list doesn't name, unless its swap isn't completed yet."""
+        if listing.swap is not None:
+            return
+        listed = {part.file for part in listing.parts}
+        with usable(self.path):
+            for path in list(self.path.iterdir()):
+                if path.name.startswith(_TEMPORARY) or (path.name.startswith("part-") and path.name not in listed):
+                    path.unlink()
             gathered = {part.file for part in listing.pending.parts} if listing.pending else set()
             self._clear_next(gathered)
         self.clear_kept(listing)
-        return listing
 
     def kept(self, run: str) -> Path:
         """The folder for what a run replaced, which is made; durable when it returns."""
@@ -239,7 +247,9 @@ class Folder:
             if not folder.is_dir():
                 return
             for path in list(folder.iterdir()):
-                if path.name not in kept:
+                if path.is_symlink() or not path.is_dir():
+                    path.unlink()
+                elif path.name not in kept:
                     shutil.rmtree(path)
             if not kept:
                 folder.rmdir()

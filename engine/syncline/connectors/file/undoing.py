@@ -9,7 +9,7 @@ and whatever isn't listed is removed by who opens the folder next.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -56,8 +56,8 @@ def kept(found: Iterable[tuple[Folder, Listing]], run: str) -> Kept | None:
     return None
 
 
-def undo(folder: Folder, undoing: Undoing) -> Undone:
-    """See `Reversing.undo`; the flow and the folder are held."""
+def undo(folder: Folder, undoing: Undoing, carried: Callable[[Listing], Listing]) -> Undone:
+    """See `Reversing.undo`; the flow and the folder are held. `carried` gives a list the flow's current checkpoint."""
     listing = folder.recover()
     known = listing.kept.get(undoing.run) if listing is not None else None
     if listing is None or known is None:
@@ -67,10 +67,10 @@ def undo(folder: Folder, undoing: Undoing) -> Undone:
             f"of run {undoing.run}, {known.batches:,} batches are kept, and {undoing.batches:,} were written",
             code="SYN761",
         )
-    left = {part.file: _as_left(folder, listing, part) for part in known.parts}
+    left = {part: _as_left(folder, listing, part) for part in known.parts}
     if known.before is None:
         found = _of_added(listing, known, left)
-        changed = replace(listing, parts=tuple(part for part in listing.parts if not left.get(part.file)))
+        changed = replace(listing, parts=tuple(part for part in listing.parts if not left.get(part)))
     else:
         changed = _before(folder, listing, known.before, left)
         found = Undone(deleted=_rows(known.parts), restored=_rows(known.before.parts))
@@ -81,8 +81,8 @@ def undo(folder: Folder, undoing: Undoing) -> Undone:
     undoing.advanced(found.deleted + found.restored + found.touched + found.gone)
     if undoing.dry:
         return found
-    changed = changed.forgetting(undoing.run).saved(undoing.flow, undoing.by, undoing.checkpoint(found))
-    folder.save(changed)
+    changed = carried(changed.forgetting(undoing.run))
+    folder.save(changed.saved(undoing.flow, undoing.by, undoing.checkpoint(found)))
     folder.recover()  # the parts that went aren't listed any more, nor is what was kept
     return found
 
@@ -103,23 +103,22 @@ def nothing_kept(run: str) -> Invalid:
     return Invalid(f"nothing is kept of run {run}", code="SYN761")
 
 
-def _of_added(listing: Listing, known: KeptRun, left: dict[str, bool]) -> Undone:
+def _of_added(listing: Listing, known: KeptRun, left: Mapping[Part, bool]) -> Undone:
     """What becomes of rows that were appended; a part that somebody changed stays."""
-    listed = {part.file for part in listing.parts}
     found = Undone()
     for part in known.parts:
-        if left[part.file]:
+        if left[part]:
             found += Undone(deleted=part.rows)
-        elif part.file in listed:
+        elif part in listing.parts:
             found += Undone(touched=part.rows)
         else:
             found += Undone(gone=part.rows)
     return found
 
 
-def _before(folder: Folder, listing: Listing, before: Before, left: dict[str, bool]) -> Listing:
+def _before(folder: Folder, listing: Listing, before: Before, left: Mapping[Part, bool]) -> Listing:
     """The list with what there was before; `Invalid` (SYN578) where it can't stand beside what there is."""
-    others = tuple(part for part in listing.parts if part.file not in left)
+    others = tuple(part for part in listing.parts if part not in left)
     if not all(left.values()):
         raise _changed(folder, "parts that the run wrote were changed, or replaced by another flow")
     if others and before.parts and (before.format, before.columns) != (listing.format, listing.columns):
