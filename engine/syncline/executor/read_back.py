@@ -1,7 +1,7 @@
 """Rows at a destination, read to be compared: values of its own types as values of the columns' types.
 
 A database gives what was written. An API gives JSON: dates are texts there, and decimals digits, which are cast as a
-mapping would cast them.
+mapping would cast them. So is a number of another type: digits that a column can't hold make it another value.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from syncline.executor.opening import Opener
     from syncline.model.schema import Field, Schema
 
-#: Types of a source that only say how a value is written, not what it is.
-_WRITTEN = frozenset({"string", "number", "json"})
+#: Types that are cast exactly, of which a plain cast would lose digits, or take what is no such value for none.
+_EXACTLY = frozenset({"string", "number", "json", "decimal", "integer", "int32", "list", "object"})
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ def as_columns(frame: pl.DataFrame, source: Schema, schema: Schema) -> tuple[pl.
     for declared in schema.fields:
         column = frame[declared.name]
         if (cast := _cast(source.get(declared.name), declared)) is not None:
-            first = column.to_frame("v").select(cast.tiers[0](pl.col("v")).cast(cast.dtype))["v"]
+            first = column.to_frame("v").select(cast.tiers[0](pl.col("v")).cast(cast.dtype).alias("v"))["v"]
             column, misfits = casts.finish(column, first, cast)
             unfit.update(misfit.row for misfit in misfits)
         columns.append(column.alias(declared.name))
@@ -83,11 +83,12 @@ def as_columns(frame: pl.DataFrame, source: Schema, schema: Schema) -> tuple[pl.
 
 
 def _cast(found: Field | None, declared: Field) -> casts.Cast | None:
-    """How a column is cast that is only written; None for one that needs none, or that a plain cast does."""
+    """How a column is cast exactly; None for one that needs no cast, or that a plain cast does."""
     if found is None:
         return None
     kind = category(found) if category(found) in {"list", "object"} else found.type.name
+    same = kind == declared.type.name and found.type == declared.type
     target = Target(declared.type)
-    if kind == declared.type.name or kind not in _WRITTEN | {"list", "object"} or exact.refusal(kind, target):
+    if same or kind not in _EXACTLY or exact.refusal(kind, target):
         return None
     return casts.cast_of(found, target)
