@@ -92,6 +92,25 @@ def test_a_rename_keeps_the_position(tmp_path, tickets):
     assert audit_ok(settings)
 
 
+def test_runs_need_no_key_to_know_where_they_are(tmp_path, tickets):
+    """What the state has sealed of a position is a copy: without its key the destination's counts, after a rename too."""
+    settings = apply(tmp_path, tickets.texts())
+    run(settings)
+    key = settings.keys / "tenants" / "acme.key"
+    key.unlink()
+    tickets.last = 25
+    assert run(settings).record.counts.read == 5
+    key.unlink()
+    settings = apply(tmp_path, tickets.texts("cases", moved="tickets"))
+    tickets.last = 27
+    cases = ObjectKey("acme", "Sync", "cases")
+    assert run(settings, cases).record.counts.read == 2
+    assert (
+        Checkpoint.loads(copy_of(settings, cases) or "").position is not None
+    )  # sealed again, with a key that is there
+    assert count(tmp_path) == 27
+
+
 def test_a_name_taken_over_brings_its_own_position(tmp_path, tickets):
     """An object that is renamed to the name of a retired one follows its own position, not the retired one's."""
     settings = apply(

@@ -222,6 +222,8 @@ def test_a_refusal_says_why_and_shows_no_secret(host, tmp_path):
 
     assert one.unknown.startswith("SYN791 ")
     assert "that secret is too short: ***" in one.unknown
+    assert "too short" not in one.told  # by a daemon, whose log has no words from outside
+    assert one.told.endswith(": …")
     host.refuses = ""
     found(settings, heal=True)
     kept = Look(settings.state_url).cursor(FORGE)

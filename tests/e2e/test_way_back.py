@@ -15,6 +15,7 @@ from syncline import workflow
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.progress import Silent
 from syncline.manifests.revert import applied_at, revert
+from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
 from syncline.model.step import PutObject, ResetCursor, RestoreCursor
 from tests.api_server import Asked, Reply, api_server
@@ -269,6 +270,19 @@ def test_a_full_refresh_after_it_reads_everything(house, tickets):
     counts = workflow.run(house.settings, KEY, progress=Silent(), full_refresh=True).record.counts
     assert counts.read == 20
     assert house.run().read == 0
+
+
+def test_a_full_refresh_is_the_way_out_where_its_position_cant_be_opened(house, tickets):
+    """A flow that is to go back to a position which nobody can open says so; read from the start, it goes on."""
+    house.back(spoilt(house, tickets, title=BAD))
+    workflow.apply(house.settings)
+    (house.settings.keys / "tenants" / "acme.key").unlink()
+    with pytest.raises(Stalled, match="cannot be opened"):
+        house.run()
+    counts = workflow.run(house.settings, KEY, full_refresh=True, progress=Silent()).record.counts
+    assert (counts.read, house.rows()) == (20, good(20))
+    tickets.last = 21
+    assert house.run().read == 1
 
 
 def test_what_a_snapshot_says_is_what_the_state_says(house, tickets):

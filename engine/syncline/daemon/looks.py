@@ -148,10 +148,10 @@ class Looks:
         found = look(
             self._engine, self._store, key, heal=None if suspended(suspend, dt.datetime.now(dt.UTC)) else False
         )
-        if found.unknown != self._unknown.get(key, ""):
-            self._unknown[key] = found.unknown
-            if found.unknown:
-                self._tell(f"{key}: it couldn't be looked at: {found.unknown}")
+        if found.told != self._unknown.get(key, ""):
+            self._unknown[key] = found.told
+            if found.told:
+                self._tell(f"{key}: it couldn't be looked at: {found.told}")
 
     def _heal(self, work: Work) -> None:
         counts = self._engine.run(work, Silent()).record.counts

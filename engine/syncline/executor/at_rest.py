@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.facilities import Facilities
     from syncline.secrets.ring import KeyRing
+    from syncline.state.store import StateReader, StateStore
 
 _SEALED: Final = "sealed"
 #: What a checkpoint says in values of the source, and what it has of each before anything was read.
@@ -33,9 +34,25 @@ def put_position(facilities: Facilities, key: ObjectKey, checkpoint: Checkpoint)
     facilities.store.put_cursor(key, text)
 
 
+def copy_of(reader: StateReader, key: ObjectKey) -> str | None:
+    """The copy of a flow's checkpoint that the state has, as `Checkpoint.loads` reads it: no key is needed, and what is
+    sealed isn't said. Runs and looks at destinations need no more, since the checkpoint there says it.
+    """
+    text = reader.cursor(key)
+    data = json.loads(text) if text is not None else {}
+    return _text(_shut(data)) if _SEALED in data else text
+
+
 def position_of(facilities: Facilities, key: ObjectKey) -> str | None:
-    """The copy of a flow's checkpoint that the state has; see `open_checkpoint`."""
+    """The copy with all that it says; see `open_checkpoint`."""
     return open_checkpoint(lambda: facilities.keys, key.tenant, facilities.store.cursor(key))
+
+
+def rename_position(store: StateStore, key: ObjectKey, flow: str) -> None:
+    """Says another name of the flow in the copy of its checkpoint; what is sealed stays so."""
+    text = store.cursor(key)
+    if text is not None:
+        store.put_cursor(key, _text(json.loads(text) | {"flow": flow}))
 
 
 def seal_checkpoint(keys: KeyRing, tenant: str, text: str) -> str:
@@ -58,7 +75,7 @@ def open_checkpoint(keys: Callable[[], KeyRing], tenant: str, text: str | None) 
     except Stalled as error:
         if error.code != DESTROYED or data.get("restored"):
             raise
-        return _text({name: value for name, value in data.items() if name != _SEALED} | dict(_OF_CHECKPOINT))
+        return _text(_shut(data))
 
 
 def seal_receipt(keys: KeyRing, tenant: str, receipt: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +126,11 @@ def _sealed(keys: KeyRing, tenant: str, data: dict[str, Any], fields: Mapping[st
 def _opened(keys: KeyRing, tenant: str, data: dict[str, Any], path: str) -> dict[str, Any]:
     said: dict[str, Any] = json.loads(keys.opening(tenant, "").open(base64.b64decode(data[_SEALED]), path))
     return {name: value for name, value in data.items() if name != _SEALED} | said
+
+
+def _shut(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint without what is sealed of it."""
+    return {name: value for name, value in data.items() if name != _SEALED} | dict(_OF_CHECKPOINT)
 
 
 def _of_checkpoint(data: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from syncline.executor.at_rest import position_of
+from syncline.executor.at_rest import copy_of
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.sealed_ledger import ledgers
 from syncline.kinds.drift import Drift, Reaction
@@ -83,10 +83,7 @@ def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:
     item = engine.applied().flow(key)
     found = FlowDrift(key, item.flow.spec.to, appends=item.flow.spec.write == "append")
     store = engine.facilities.store
-    try:
-        copy = position_of(engine.facilities, key)
-    except SynclineError as error:
-        return replace(found, unknown=f"{error.code} {error.message}")
+    copy = copy_of(store, key)
     runs = store.runs(key, _LOOKED_AT)
     if copy is None or not runs:
         return replace(found, unknown="it has not run yet")

@@ -18,7 +18,7 @@ from syncline.executor.absence import absence_of
 from syncline.executor.admission import DailyRows, Disk, tenant_spec
 from syncline.executor.adopting import take_over
 from syncline.executor.anonymity import Groups
-from syncline.executor.at_rest import position_of, put_position
+from syncline.executor.at_rest import copy_of, position_of, put_position, rename_position
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
@@ -129,7 +129,7 @@ class Run:
                 stack.callback(serial.call, destination.close)
                 if offers(destination, Cutting):
                     serial.cut = destination.cut
-                copy = None if self.work.parent else position_of(self.facilities, self.flow.key)
+                copy = None if self.work.parent else copy_of(self.facilities.store, self.flow.key)
                 saved = serial.call(lambda: self._taken(destination, copy))
                 start = self._begin(saved, copy, events)
                 # Where it has written under what is declared now, the table is its own.
@@ -159,13 +159,13 @@ class Run:
         store = self.facilities.store
         known = None if copy is None else Checkpoint.loads(copy)
         if known is not None and known.restored:
-            return self._restored(destination, replace(known, flow=self.work.name, restored=False))
+            return self._restored(destination, known)
         if self.work.parent or self.work.full_refresh:
             return destination.checkpoint(self.work.name)
         if known is not None and known.flow != self.work.name:
             store.prove(self.lease)
             destination.move(known.flow, self.work.name)  # the object was renamed since: its checkpoint follows
-            put_position(self.facilities, self.flow.key, replace(known, flow=self.work.name))
+            rename_position(store, self.flow.key, self.work.name)
         saved = destination.checkpoint(self.work.name)
         if forgotten(saved, copy, store):
             # To who was followed meanwhile, a flow that was renamed looks as if it were retired.
@@ -174,12 +174,15 @@ class Run:
             return None
         return saved
 
-    def _restored(self, destination: Destination, position: Checkpoint) -> str | None:
+    def _restored(self, destination: Destination, known: Checkpoint) -> str | None:
         """Takes the flow back to where it was, at its destination first, so that a kill in between repeats only that.
 
         Where the destination knows nothing of the flow, what was read before that position may be gone as well.
         """
         saved = destination.checkpoint(self.work.name)
+        if not self.work.full_refresh:  # which needs no position, also where the key of that is gone
+            known = Checkpoint.loads(position_of(self.facilities, self.flow.key) or "")
+        position = replace(known, flow=self.work.name, restored=False)
         text = position.dumps()
         if saved is not None and offers(destination, Restoring) and not self.work.full_refresh:
             destination.restore(self.work.name, position.run, text)

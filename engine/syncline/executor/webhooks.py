@@ -100,7 +100,7 @@ def observe_webhooks(engine: Engine, store: StateStore, key: ObjectKey, *, heal:
         outcome = EventOutcome.success
         return replace(found, unknown="somebody is registering them")
     except SynclineError as error:
-        return replace(found, unknown=f"{error.code} {error.message}")
+        return replace(found, unknown=f"{error.code} {error.message}", error=error)
     finally:
         recorder = facilities.recorder
         used = recorder.secret_uses(key, uses.names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
 
 Cause = Literal["intent", "actor", "contract", "noise"]
@@ -28,13 +29,20 @@ class Finding:
 class ObjectDrift:
     """What was found of an object. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet.
 
-    `to` is where that was, for people; '' where the object itself says so.
+    `to` is where that was, for people; '' where the object itself says so. `error` is what kept it from being looked
+    at, where that may have words from outside.
     """
 
     key: ObjectKey
     to: str = ""
     findings: tuple[Finding, ...] = ()
     unknown: str = ""
+    error: SynclineError | None = None
+
+    @property
+    def told(self) -> str:
+        """What `unknown` says, for logs."""
+        return self.unknown if self.error is None else f"{self.error.code} {self.error.told}"
 
     @property
     def drifted(self) -> bool:
