@@ -243,6 +243,24 @@ def test_without_the_extra_it_says_what_to_install(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_it_ends_quietly_where_nobody_hears_it(tmp_path):
+    """An editor that dies while it is answered: the server ends, without a traceback in anybody's log."""
+    asked = b'{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"processId": null, "capabilities": {}}}'
+    server = subprocess.Popen(
+        [sys.executable, "-m", "syncline", "lsp"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert server.stdout is not None
+    server.stdout.close()
+    _, said = server.communicate(b"Content-Length: %d\r\n\r\n%s" % (len(asked), asked), timeout=60)
+
+    assert server.returncode == 1
+    assert said == b""
+
+
 def test_it_ends_with_its_editor(tmp_path):
     """An editor that dies closes the pipe: the server doesn't stay behind."""
     done = subprocess.run(

@@ -18,6 +18,7 @@ from syncline.editor.repository import Checked, Repository
 from syncline.manifests.desired import Desired
 from syncline.manifests.format import fmt
 from syncline.manifests.node import Span
+from syncline.manifests.replacement import replacement
 from syncline.manifests.text import Text
 from syncline.model.diagnostic import Diagnostic, Place
 
@@ -115,16 +116,16 @@ def actions(
         if not finding.suggestion or place is None or not place.end_column:
             continue
         where = at.range(place)
-        if (where.end.line, where.end.character) < (wanted.start.line, wanted.start.character) or (
-            (wanted.end.line, wanted.end.character) < (where.start.line, where.start.character)
-        ):
+        written = at.content[at.offset(where.start) : at.offset(where.end)]
+        instead = replacement(written, finding.suggestion)
+        if not instead or where.end < wanted.start or wanted.end < where.start:
             continue
         offered.append(
             types.CodeAction(
-                title=f"Replace by {finding.suggestion}",
+                title=f"Replace by {instead}",
                 kind=types.CodeActionKind.QuickFix,
                 diagnostics=[diagnostic(finding, lambda _: at, repository.uri_of)],
-                edit=types.WorkspaceEdit(changes={uri: [types.TextEdit(where, finding.suggestion)]}),
+                edit=types.WorkspaceEdit(changes={uri: [types.TextEdit(where, instead)]}),
                 is_preferred=True,
             )
         )

@@ -113,7 +113,8 @@ def serve(settings_of: Callable[[Path], Settings], root: Path | None, stdin: Bin
     `settings_of` reads the settings of a folder. `root` is the repository, where one was given.
     """
     if not os.environ.get("SYNCLINE_DEBUG"):
-        logging.getLogger("pygls").setLevel(logging.CRITICAL)  # it would show tracebacks, and values with them
+        for name in ("pygls", "asyncio", "concurrent.futures"):  # they would show tracebacks, and values with them
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     server = Server(settings_of, root)
     _follow(server)
     _answer(server)

@@ -122,8 +122,14 @@ def _setting(values: tuple[str, ...] | str, spec: ConnectorSpec, path: Path) -> 
     if name == values:
         yield Problem("SYN205", path, f"{name!r} is no list and no setting", "a list, or config.NAME")
     elif name not in settings:
-        message = f"there is no setting {name!r}"
-        yield Problem("SYN213", path, message, expected=listed(settings), suggestion=nearest(name, settings))
+        near = nearest(name, settings)
+        yield Problem(
+            "SYN213",
+            path,
+            f"there is no setting {name!r}",
+            expected=listed(settings),
+            suggestion=f"config.{near}" if near else "",
+        )
 
 
 def _combined(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:

@@ -45,8 +45,9 @@ class Diagnostic:
     """One finding.
 
     `message` is one sentence saying what is wrong, with the offending value; `expected` what would have been right;
-    `suggestion` a replacement text for the place ("did you mean"); `help` what to do next. `subject` is the object
-    it is about; `excerpt` the source line that `place` points into, when it is known, so that rendering needs no file.
+    `suggestion` a text for the place, or for a word in it ("did you mean"); `help` what to do next. `subject` is the
+    object it is about; `excerpt` the source line that `place` points into, when it is known, so that rendering needs no
+    file.
     """
 
     code: str

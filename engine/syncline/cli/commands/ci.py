@@ -181,7 +181,7 @@ def _write(out: Path, checked: Checked, name: str, sources: Sources) -> str:
     comment = render_comment(name, checked.plan, checked.findings, checked.notes, len(files), sources)
     out.mkdir(parents=True, exist_ok=True)
     write_file(out / "comment.md", comment)
-    write_file(out / "findings.sarif", render_sarif(checked.findings))
+    write_file(out / "findings.sarif", render_sarif(checked.findings, sources))
     write_file(out / "findings.xml", render_junit(checked.findings, files))
     write_file(out / "codequality.json", render_gitlab(checked.findings))
     if checked.plan is not None:

@@ -63,7 +63,7 @@ def render(report: Report, form: Format, *, sources: Sources, paint: Paint, limi
         case "sarif":
             from syncline.cli.output.findings_sarif import render_sarif
 
-            return render_sarif(report.findings)
+            return render_sarif(report.findings, sources)
         case "junit":
             from syncline.cli.output.findings_junit import render_junit
 

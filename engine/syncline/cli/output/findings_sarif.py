@@ -9,7 +9,9 @@ from typing import Any
 from urllib.parse import quote
 
 from syncline import __version__
+from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.jsontext import to_json
+from syncline.manifests.replacement import replacement
 from syncline.model.codes import CODES
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
 
@@ -65,15 +67,24 @@ def _message(found: Diagnostic) -> str:
     return "\n".join(parts)
 
 
-def _fix(found: Diagnostic, place: Place) -> dict[str, Any]:
-    replacement = {"deletedRegion": _region(place), "insertedContent": {"text": found.suggestion}}
+def _fix(place: Place, instead: str) -> dict[str, Any]:
+    change = {"deletedRegion": _region(place), "insertedContent": {"text": instead}}
     return {
-        "description": {"text": f"Replace by {found.suggestion}"},
-        "artifactChanges": [{"artifactLocation": _artifact(place), "replacements": [replacement]}],
+        "description": {"text": f"Replace by {instead}"},
+        "artifactChanges": [{"artifactLocation": _artifact(place), "replacements": [change]}],
     }
 
 
-def _result(found: Diagnostic, index: int) -> dict[str, Any]:
+def _instead(found: Diagnostic, sources: Sources) -> str:
+    """What can be written over what is at the finding's place; '' where nothing can."""
+    place = found.place
+    if place is None or not found.suggestion or not place.end_column or place.end_line != place.line:
+        return ""
+    line = found.excerpt or sources.line(place)
+    return replacement(line[place.column - 1 : place.end_column - 1], found.suggestion)
+
+
+def _result(found: Diagnostic, index: int, sources: Sources) -> dict[str, Any]:
     file = found.place.file if found.place else ""
     # Stays the same when lines are added above, so that a finding keeps its history.
     identity = json.dumps([found.code, file, found.subject, found.message])
@@ -86,20 +97,20 @@ def _result(found: Diagnostic, index: int) -> dict[str, Any]:
     }
     if found.place is not None:
         result["locations"] = [_location(found.place, found.excerpt)]
-        if found.suggestion and found.place.end_column:
-            result["fixes"] = [_fix(found, found.place)]
+        if instead := _instead(found, sources):
+            result["fixes"] = [_fix(found.place, instead)]
     if found.related:
         result["relatedLocations"] = [_related(i, related) for i, related in enumerate(found.related)]
     return result
 
 
-def render_sarif(findings: Sequence[Diagnostic]) -> str:
+def render_sarif(findings: Sequence[Diagnostic], sources: Sources) -> str:
     """A log with one run: the rules that were broken, and a result for each finding."""
     names = sorted({d.code for d in findings})
     driver = {"name": "Syncline", "version": __version__, "rules": [_rule(name) for name in names]}
     run = {
         "tool": {"driver": driver},
         "columnKind": "unicodeCodePoints",
-        "results": [_result(d, names.index(d.code)) for d in findings],
+        "results": [_result(d, names.index(d.code), sources) for d in findings],
     }
     return to_json({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
