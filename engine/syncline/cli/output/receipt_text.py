@@ -91,7 +91,8 @@ def latency_facts(latency: Latency | None, batches: int) -> list[tuple[str, str]
 
 
 def _short(seconds: float) -> str:
-    return duration(seconds) if seconds >= 0.001 or not seconds else "under 1 ms"
+    """A duration of which tenths of milliseconds tell something."""
+    return duration(seconds) if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
 
 
 def _facts(receipt: Receipt) -> list[tuple[str, str]]:
