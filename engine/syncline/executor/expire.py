@@ -34,11 +34,12 @@ def expire(engine: Engine, key: ObjectKey) -> int:
     if not all(result.allowed for result in engine.decide(item, applied)):
         return 0
     opener = engine.opener(item, applied, facilities.settings, engine.resolve, facilities.keep)
+    removed, now = 0, datetime.now(UTC)
     with closing(opener.destination()) as destination:
-        now = datetime.now(UTC)
-        removed = destination.expire(now) if offers(destination, Reversing) else 0
-    if removed:
-        destroy_expired(engine, item.flow.target.integration.key, now)
+        if offers(destination, Reversing):
+            removed = destination.expire(now)
+            # Runs remove what is over as well, and so had a pass that was killed: keys are looked for all the same.
+            destroy_expired(engine, item.flow.target.integration.key, now, destination)
     recorder = facilities.recorder
     recorder.record(recorder.secret_uses(key, opener.secrets.names))
     return removed

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.reversal import Reversing
 
 #: Runs of a flow that are looked at.
 _RUNS: Final = 1_000_000
@@ -36,8 +37,11 @@ def destroy_images(engine: Engine, item: CompiledFlow) -> int:
     return sum(facilities.keys.destroy(tenant, images_of(run)) for run in runs)
 
 
-def destroy_expired(engine: Engine, integration: ObjectKey, now: dt.datetime) -> int:
-    """Destroys the keys of what was kept of runs whose window is over, at one destination; how many there were."""
+def destroy_expired(engine: Engine, integration: ObjectKey, now: dt.datetime, destination: Reversing) -> int:
+    """
+    Destroys the keys of what was kept of runs whose window is over, at one destination; how many there were. What is
+    kept for longer, since it was written under a longer window, keeps its key.
+    """
     facilities, count = engine.facilities, 0
     for key, item in engine.applied().flows.items():
         spec = item.flow.spec
@@ -45,6 +49,8 @@ def destroy_expired(engine: Engine, integration: ObjectKey, now: dt.datetime) ->
             continue
         over = rfc3339(now - dt.timedelta(seconds=units.duration(spec.rollback.window)))
         for run in facilities.store.runs(key, _RUNS):
-            if is_final(run) and run.finished < over:  # its last write was before it had finished
+            if not is_final(run) or run.finished >= over:  # its last write was before it had finished
+                continue
+            if facilities.keys.exists(key.tenant, images_of(run.id)) and destination.kept(run.id) is None:
                 count += facilities.keys.destroy(key.tenant, images_of(run.id))
     return count

@@ -8,7 +8,7 @@ from contextlib import closing
 
 from syncline import workflow
 from syncline.daemon.expiry import EVERY, Expiry
-from syncline.executor.expire import keeping
+from syncline.executor.expire import expire, keeping
 from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
 from tests.e2e.test_undoing import SCENARIO, house
@@ -55,6 +55,37 @@ def test_what_is_over_is_removed_once_an_hour(tmp_path):
         assert not engine.facilities.keys.exists("acme", images_of(run))
     assert told == ["acme/Import/customers: the window of 1 run is over, and what was kept to undo them is removed"]
     assert kept(tmp_path) == 0
+
+
+def test_the_key_of_what_the_next_run_removed_goes_as_well(tmp_path):
+    """A run removes at its beginning what is over; that nothing is left to remove then doesn't keep the key."""
+    settings = house(tmp_path, window="1s")
+    first = workflow.run(settings, SCENARIO.key, progress=Silent()).record.id
+    time.sleep(1.1)
+    second = workflow.run(settings, SCENARIO.key, progress=Silent()).record.id
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        assert connection.execute("SELECT DISTINCT run FROM _syncline_images").fetchall() == [(second,)]
+        # However slow this goes on, nothing of the second is over by then.
+        connection.execute("UPDATE _syncline_images SET until = '9999-12-31T00:00:00.000000+00:00'")
+        connection.commit()
+    told = list[str]()
+    with workflow.engine(settings) as engine:
+        Expiry(engine, told.append).tick()
+        assert waited(lambda: not engine.facilities.keys.exists("acme", images_of(first)))
+    assert told == []
+
+
+def test_what_is_kept_for_longer_keeps_its_key(tmp_path):
+    """A window that is made shorter is that of later runs: what was written under the longer one can be undone."""
+    settings = house(tmp_path, window="7d")
+    run = workflow.run(settings, SCENARIO.key, progress=Silent()).record.id
+    manifest = settings.root / "sync.yaml"
+    manifest.write_text(manifest.read_text().replace("window: 7d", "window: 1s"))
+    workflow.apply(settings)
+    time.sleep(1.1)
+    with workflow.engine(settings) as engine:
+        assert expire(engine, SCENARIO.key) == 0
+    assert workflow.undo(settings, run, progress=Silent()).receipt.counts.deleted
 
 
 def test_a_database_that_is_broken_is_told(tmp_path):
