@@ -6,6 +6,7 @@ findings of a mapping are returned together; the fields that have none are compi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,7 @@ from syncline.model.manifest import Manifest, Path
 from syncline.model.schema import STRING, DataType, Field, Schema
 
 #: Types of target fields by which a person may be told.
+_NAME = re.compile(r"[A-Za-z_]\w*")
 _TELLING = frozenset({"string", "integer", "int32"})
 
 
@@ -344,7 +346,7 @@ class _Compiler:
         place = self._manifest.place_of(*path)
         self._add(
             refused.code, refused.message, path, suggestion=refused.suggestion, help=refused.help,
-            place=inside(place, text, refused.at),
+            place=inside(place, text, refused.at, named=bool(refused.suggestion)),
         )  # fmt: skip
 
     def _add(
@@ -372,13 +374,19 @@ class _Compiler:
         )
 
 
-def inside(place: Place, text: str, at: int) -> Place:
-    """The place of a position inside a scalar; the scalar's own where it spans lines or holds escapes."""
+def inside(place: Place, text: str, at: int, *, named: bool = False) -> Place:
+    """
+    The place from a position inside a scalar on, or of the name there alone (`named`).
+
+    The scalar's own where it spans lines or holds escapes.
+    """
     width = place.end_column - place.column
     quotes = width - len(text)
-    if at <= 0 or place.end_line not in {0, place.line} or quotes not in {0, 2} or "\n" in text:
+    name = _NAME.match(text, at) if named else None
+    if (at <= 0 and name is None) or place.end_line not in {0, place.line} or quotes not in {0, 2} or "\n" in text:
         return place
-    return replace(place, column=place.column + at + quotes // 2)
+    column = place.column + at + quotes // 2
+    return replace(place, column=column, end_column=column + len(name[0]) if name else place.end_column)
 
 
 def _closest(name: str, names: set[str]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 GOLDEN = Path(__file__).parents[2] / "golden"
 #: Mistakes in a word of a longer text, which all have a suggestion.
 PARTS = {
-    "a function": edited("mapping.yaml", "from: name}", 'from: "lowr(name)"}'),
+    "a function beside an escape": edited("mapping.yaml", "from: name}", 'from: "lowr(name) \\u0020"}'),
     "a function in lines": edited("mapping.yaml", "from: name}", "from: lowr(\n    name)}"),
 }
 
@@ -54,6 +54,29 @@ def test_every_quick_fix_does_away_with_its_finding(folder, least, tmp_path):
             assert {code for code, _ in after} & {"SYN104"} <= {code for code, _ in before}
 
     assert seen >= least
+
+
+WORDS = {
+    "a function": ("upper(lowr(name))", "upper(lower(name))"),
+    "a function at the beginning, in quotes": ('"lowr(name)"', '"lower(name)"'),
+    "a function after a text": ("join(' ', [lowr(name)])", "join(' ', [lower(name)])"),
+}
+
+
+@pytest.mark.parametrize(("wrong", "right"), WORDS.values(), ids=WORDS)
+def test_a_word_of_an_expression_is_put_right(wrong, right, tmp_path):
+    """Where it stands alone in a line, the rest stays."""
+    before, after = f"  - to: name\n    from: {wrong}\n", f"  - to: name\n    from: {right}\n"
+    files = edited("mapping.yaml", "  - {to: name, from: name}\n", before)
+    write(tmp_path, files)
+    repository = Repository(read_settings(tmp_path, {}))
+    at = Positions(files["mapping.yaml"])
+    (action,) = offered(at, "mapping.yaml", repository, repository.check())
+    assert action.edit is not None
+    ((edit,),) = (action.edit.changes or {}).values()
+    begin, end = at.offset(edit.range.start), at.offset(edit.range.end)
+
+    assert at.content[:begin] + edit.new_text + at.content[end:] == files["mapping.yaml"].replace(before, after)
 
 
 @pytest.mark.parametrize("files", PARTS.values(), ids=PARTS)

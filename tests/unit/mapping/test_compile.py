@@ -99,8 +99,11 @@ def test_each_mistake_has_its_code_place_and_suggestion(field, code, part, messa
     where = part.partition("+")[0]
     offset = int(part.partition("+")[2] or 0)
     place = manifest(text).place_of("spec", "fields", 0, *(where.split(".") if where else ()))
-    quote = 1 if offset and text.splitlines()[place.line - 1][place.column - 1] in "'\"" else 0
+    line = text.splitlines()[place.line - 1]
+    quote = 1 if offset and line[place.column - 1] in "'\"" else 0
     assert (found[0].place.line, found[0].place.column) == (place.line, place.column + offset + quote)
+    if suggestion:  # it can be written there
+        assert repr(line[found[0].place.column - 1 : found[0].place.end_column - 1]) in message
     assert found[0].code in CODES
 
 
