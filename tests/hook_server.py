@@ -68,6 +68,7 @@ class Forge:
     says: Callable[[str], str] = str  # how a refusal repeats the secret
     dies_after: str = ""  # the request of this method is carried out, and its answer is lost
     forbids: str = ""  # requests of this method are refused
+    keeps: int = 0  # this hook isn't deleted
     last: int = 0
 
     @property
@@ -137,6 +138,8 @@ def forge() -> Iterator[Forge]:
                     return 422, {"message": f"{state.refuses}: {state.says(body['config']['secret'])}"}, {}
                 case state.forbids:
                     return 403, {"message": "not by this token"}, {}
+                case "DELETE" if number == state.keeps:
+                    return 409, {"message": "it is locked"}, {}
                 case "POST":
                     return 201, state.hooks[state.add(body)], {}
                 case "PATCH":

@@ -15,6 +15,7 @@ from tests.e2e.daemon import Remote, serving, until
 from tests.e2e.house import audit_events, audit_ok, build, settings_of
 from tests.hook_server import TOKEN, forge, manifests
 from tests.look import Look
+from tests.repository import write
 
 FORGE = ObjectKey("acme", "Integration", "forge")
 URL = "https://syncline.example.com/hook"
@@ -170,18 +171,15 @@ class Unlisted(dict):
 
 def test_what_somebody_else_registered_is_left_alone(host, tmp_path):
     """Another's webhook with the same URL is told, not taken over, and stays when ours goes."""
-    texts = manifests(host, PUSH)
-    texts["two.yaml"] = texts["forge.yaml"].replace("name: forge, tenant", "name: forge2, tenant")
-    settings = applied(tmp_path, texts)
-    found(settings, heal=True)
-    two = ObjectKey("acme", "Integration", "forge2")
-    (one,) = drift.look(settings, [two], heal=True)
+    theirs = host.add({"events": ["push"], "active": True, "config": {"url": "https://syncline.example.com/hook"}})
+    settings = applied(tmp_path, manifests(host, PUSH))
+    one = found(settings, heal=True)
     assert one.findings[0].message == "webhook 1, of somebody else, has its URL: delete it there, or use another"
-    assert len(host.changes()) == 1
-    (settings.root / "two.yaml").write_text(texts["two.yaml"].split("  webhooks:")[0])
+    assert not host.changes()
+    write(settings.root, manifests(host, "{}"))
     workflow.apply(settings, allow_deletes=True)
-    drift.look(settings, [two], heal=True)
-    assert list(host.hooks) == [1]
+    found(settings, heal=True)
+    assert list(host.hooks) == [theirs]
 
 
 def test_a_replaced_secret_is_sent_anew(host, tmp_path):

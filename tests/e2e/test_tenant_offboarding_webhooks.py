@@ -12,6 +12,8 @@ import pytest
 
 from syncline import workflow
 from syncline.executor.facilities import open_facilities
+from syncline.executor.webhook_steps import registered
+from syncline.executor.webhooks import dumped
 from syncline.tenancy.offboarding import expect, offboard
 from tests.e2e.house import audit_events, audit_ok, build, settings_of
 from tests.e2e.leaving import commit, git, left, statement, wanted
@@ -145,6 +147,31 @@ def test_what_cant_be_deleted_is_told_and_tried_again(host, tmp_path, trouble):
     assert statement(proof)["predicate"]["outcome"] == "incomplete"
     assert steps(done)[PUSH_STEP][0] == "left"
     assert host.hooks == before
+
+
+def test_one_that_isnt_deleted_keeps_no_other_there(host, tmp_path):
+    """What a system says of one webhook isn't about the next: that is deleted, also where the first is given up."""
+    settings = declared(tmp_path / "repo", host, TWO)
+    host.keeps = next(number for number, hook in host.hooks.items() if hook["config"]["url"].endswith("/other"))
+    gone(settings, "tenant", "auth", "forge")
+    done, _ = leaves(settings, give_up=True)
+    assert steps(done) == {OTHER_STEP: ("left", 1), PUSH_STEP: ("done", 1)}
+    assert list(host.hooks) == [host.keeps]
+
+
+def test_what_was_only_asked_for_is_not_taken_for_a_new_one_of_others(host, tmp_path):
+    """No answer came to the registration, and somebody else has one at the same host since: that one stays."""
+    settings = declared(tmp_path / "repo", host)
+    with open_facilities(settings) as facilities:
+        known = registered(facilities.store.cursor(FORGE))["push"]
+        asked = replace(known, id="", before=("7",))
+        facilities.store.put_cursor(FORGE, dumped({"push": asked}))
+    host.change(1, {"config": {"url": "https://syncline.example.com/of-another-tenant"}})
+    gone(settings, "tenant", "auth", "forge")
+    done, _ = leaves(settings)
+    (step,) = [one for one in done.steps if one.what == "webhook"]
+    assert (step.state, list(host.hooks)) == ("failed", [1])
+    assert "webhook 1 there may be it" in step.message
 
 
 def test_one_that_is_gone_there_is_no_trouble(host, tmp_path):

@@ -18,7 +18,7 @@ from syncline.executor.webhook_steps import like, ours, registered
 from syncline.executor.webhooks import dumped, keyed, uncounted
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import side_of
-from syncline.model.errors import SynclineError, Waiting
+from syncline.model.errors import Stalled, SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
 from syncline.model.offboarding import LeavingStep, StepState
 from syncline.sdk.webhooks import Wanted
@@ -71,8 +71,7 @@ def leave(
         state: StepState = "left" if give_up and not isinstance(error, Waiting) else "failed"
         for name in todo:
             if subject(key, name) not in done:
-                message = f"{error.code} {error.told}; else {_BY_HAND}"
-                yield LeavingStep(WHAT, subject(key, name), state, message=message)
+                yield LeavingStep(WHAT, subject(key, name), state, message=_failed(error))
 
 
 def _deleted(facilities: Facilities, former: Former, key: ObjectKey, names: list[str]) -> Iterator[LeavingStep]:
@@ -108,7 +107,11 @@ def _one_by_one(
         hook = ours(known, wanted, there, others, digest) if known is not None else None
         if hook is not None:
             yield LeavingStep(WHAT, subject(key, name), "begun", 1)
-            _delete(facilities, key, name, hook, webhooks)
+            try:
+                _delete(facilities, key, name, hook, webhooks)
+            except Stalled as error:  # of this one: others may be deleted
+                yield LeavingStep(WHAT, subject(key, name), "failed", message=_failed(error))
+                continue
         elif (other := like(known, wanted, there, others)) is not None:
             message = f"webhook {other.id} there may be it, and isn't known to be: {_BY_HAND}"
             yield LeavingStep(WHAT, subject(key, name), "failed", message=message)
@@ -117,6 +120,10 @@ def _one_by_one(
             facilities.store.put_cursor(key, dumped({n: k for n, k in kept.items() if n != name}))
         message = "it was deleted at the system" if hook is not None else "it isn't there"
         yield LeavingStep(WHAT, subject(key, name), "done", int(hook is not None), message)
+
+
+def _failed(error: SynclineError) -> str:
+    return f"{error.code} {error.told}; else {_BY_HAND}"
 
 
 def _delete(facilities: Facilities, key: ObjectKey, name: str, hook: Webhook, webhooks: Webhooks) -> None:
