@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
+#: What the parent starts with, whatever a test has changed by then.
+ENVIRON = dict(os.environ)
+#: Bytes of a request; the socket takes a few more.
+LARGEST = 100_000
 #: Variables that an interpreter, its libraries or the linker read once, when they start.
 AT_START = re.compile(r"PYTHON|LD_|LC_|LANG|TZ$|FAKETIME|POLARS_")
 #: `prctl` with this gives a process the orphans among its descendants.
@@ -51,16 +55,17 @@ class Popen(subprocess.Popen[Any]):
         ]
         environ = dict(os.environ if asked["env"] is None else asked["env"])
         command = list(map(str, asked["args"]))
-        if not _warm(command, environ, asked, files):
-            super()._execute_child(*values)  # type: ignore[misc]
-            return
         request = {
             "arguments": command[1:],
             "environ": environ,
             "folder": str(asked["cwd"] or Path.cwd()),
             "session": bool(asked["start_new_session"]),
         }
-        self.pid = _parent().start(request, files)
+        message = json.dumps(request).encode()
+        if len(message) > LARGEST or not _warm(command, environ, asked, files):
+            super()._execute_child(*values)  # type: ignore[misc]
+            return
+        self.pid = _parent().start(message, files)
         self._child_created = True
         self._close_pipe_fds(*(asked[name] for name in _PIPES))  # type: ignore[attr-defined]
 
@@ -99,7 +104,7 @@ def _warm(command: list[str], environ: Mapping[str, str], asked: Mapping[str, An
         and command[0] == sys.executable
         and command[1:2] in (["-m"], ["-c"])
         and all(asked[name] == usual for name, usual in _ORDINARY.items())
-        and _at_start(environ) == _at_start(os.environ)
+        and _at_start(environ) == _at_start({**ENVIRON, "PYTHONPATH": str(ROOT)})
         and not any(map(os.isatty, files))
     )
 
@@ -125,7 +130,7 @@ class _Parent:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.warm_parent", str(theirs.fileno())],
-                env={**os.environ, "PYTHONPATH": str(ROOT), **quiet},
+                env={**ENVIRON, "PYTHONPATH": str(ROOT), **quiet},
                 cwd=ROOT,
                 # Pipes, as its children have mostly: what `sys.stdout` is, is settled when an interpreter starts.
                 stdin=subprocess.PIPE,
@@ -134,16 +139,28 @@ class _Parent:
                 pass_fds=[theirs.fileno()],
             )
 
-    def start(self, request: dict[str, Any], files: list[int]) -> int:
+    def there(self) -> bool:
+        """Whether it can start processes of this one; a fork of this process has none yet."""
+        return self.owner == os.getpid() and self._process.poll() is None
+
+    def start(self, message: bytes, files: list[int]) -> int:
         """The process id of a new process, which is a child of this one."""
         with self._lock:
-            socket.send_fds(self._control, [json.dumps(request).encode()], files)
+            socket.send_fds(self._control, [message], files)
             answer = self._control.recv(64)
         if not answer:
             raise ChildProcessError(
                 f"the parent of warm processes has ended: {self._process.communicate()[1].decode()}"
             )
-        return int(answer)
+        if not (process := int(answer)):
+            raise ChildProcessError("the system has no room for another process")
+        return process
+
+    def end(self) -> None:
+        """Lets it end; in a fork of the process that started it, only forgets it."""
+        self._control.close()
+        if self.owner == os.getpid():
+            self._process.communicate()
 
 
 _parents: list[_Parent] = []
@@ -152,6 +169,8 @@ _starting = threading.Lock()
 
 def _parent() -> _Parent:
     with _starting:
-        if not _parents or _parents[0].owner != os.getpid():  # a fork of this process has none yet
-            _parents[:] = [_Parent()]
+        if _parents and not _parents[0].there():
+            _parents.pop().end()
+        if not _parents:
+            _parents.append(_Parent())
         return _parents[0]

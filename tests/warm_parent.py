@@ -30,6 +30,7 @@ from syncline.policy import cel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROOT = Path(__file__).parents[1]
 PROGRAM = Path(syncline.__file__).parent
 IMPORT = re.compile(r"^\s*(?:from|import) ([a-z_][\w.]+)", re.MULTILINE)
 
@@ -87,9 +88,10 @@ def forked(control: socket.socket) -> dict[str, Any] | None:
                 return dict(json.loads(message))
             os.write(tell, str(process).encode())
             os._exit(0)
+        os.close(tell)
         os.waitpid(middle, 0)  # whose child is an orphan then, and goes to the process of the tests
-        control.send(os.read(told, 64))
-        for left in (*files, told, tell, gate, held):
+        control.send(os.read(told, 64) or b"0")  # none, where the system has no room for another one
+        for left in (*files, told, gate, held):
             os.close(left)
 
 
@@ -109,19 +111,21 @@ def become(request: dict[str, Any]) -> None:
     os.environ.update(request["environ"])
     option, what, *rest = request["arguments"]
     sys.argv[:] = [option, *rest]
-    sys.path[0] = request["folder"] if option == "-m" else ""
+    # The parent found its own module by `PYTHONPATH`; a process without it wouldn't.
+    sys.modules.pop("tests", None)
+    found = [place for place in sys.path[1:] if "PYTHONPATH" in os.environ or place != str(ROOT)]
+    sys.path[:] = [request["folder"] if option == "-m" else "", *found]
     if option == "-m":
         runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:
         main = sys.modules["__main__"] = ModuleType("__main__")
-        exec(compile(what, "<string>", "exec"), main.__dict__)  # noqa: S102 - the code that `python -c` would be given
+        code = compile(what, "<string>", "exec", dont_inherit=True)
+        exec(code, main.__dict__)  # noqa: S102 - the code that `python -c` would be given
 
 
 def end() -> None:
     """Ends the process in order, but doesn't take apart one by one the objects of all that was imported."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    threading._shutdown()  # type: ignore[attr-defined]  # pools end first, then all threads are waited for
     atexit._run_exitfuncs()
     sys.stdout.flush()
     os._exit(0)
@@ -129,6 +133,7 @@ def end() -> None:
 
 if __name__ == "__main__":
     prepare()
+    asked = None
     with suppress(KeyboardInterrupt):
         asked = forked(socket.socket(fileno=int(sys.argv[1])))
     if asked is not None:

@@ -31,6 +31,12 @@ sys.exit(7)
 WARM = "import sys; print('polars' in sys.modules)"
 
 
+@pytest.fixture(autouse=True)
+def _warm(monkeypatch):
+    """Processes are warm here, even where those of all other tests are cold."""
+    monkeypatch.delenv("SYNCLINE_TEST_COLD", raising=False)
+
+
 def python(*arguments, **options):
     return warm.run([sys.executable, *arguments], capture_output=True, text=True, **options)
 
@@ -65,6 +71,26 @@ def test_a_warm_process_has_what_the_program_imports():
 def test_what_is_read_at_a_start_makes_a_cold_one(change):
     """A variable that an interpreter reads when it starts would have no effect on a fork."""
     assert python("-c", WARM, env={**os.environ, **change}).stdout == "False\n"
+
+
+def test_what_a_test_changes_before_a_start_makes_a_cold_one(monkeypatch):
+    """The parent began with what there was before, whichever test needs it first."""
+    monkeypatch.setenv("TZ", "UTC+3")
+    assert python("-c", f"import time; {WARM}; print(time.timezone)").stdout == "False\n10800\n"
+
+
+def test_what_is_too_long_to_be_asked_for_makes_a_cold_one():
+    """A message to the parent has an end."""
+    assert python("-c", WARM, "x" * 120_000, env={**os.environ, "MORE": "y" * 120_000}).stdout == "False\n"
+
+
+def test_a_parent_that_was_killed_is_replaced():
+    """What a test or the system does to the parent costs no other test anything."""
+    assert python("-c", WARM).stdout == "True\n"
+    parent = warm._parents[0]._process
+    parent.kill()
+    parent.wait(60)
+    assert python("-c", WARM).stdout == "True\n"
 
 
 def test_options_of_the_interpreter_make_a_cold_one():
@@ -102,6 +128,27 @@ def test_a_warm_process_ends_in_order():
         "threading.Thread(target=lambda: (time.sleep(0.1), print('thread', end=' '))).start()"
     )
     assert python("-c", code).stdout == "thread last"
+
+
+def test_a_pool_that_nobody_shut_down_keeps_no_warm_process():
+    """Its threads end with the process, after what they were given."""
+    code = "from concurrent.futures import ThreadPoolExecutor; ThreadPoolExecutor().submit(print, 'done')"
+    assert python("-c", code, timeout=60).stdout == "done\n"
+
+
+def test_code_of_a_warm_process_has_no_options_of_others():
+    """Annotations are evaluated unless it says otherwise itself, as they are in a cold one."""
+    code = "import sys\ndef f(x: 1): ...\nprint(f.__annotations__['x'] == 1)"
+    assert python("-c", code).stdout == "True\n"
+
+
+def test_a_warm_process_finds_modules_where_a_cold_one_does(tmp_path):
+    """The tests are found in their folder, or where `PYTHONPATH` says so, and nowhere else."""
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    code = f"import importlib.util as u; {WARM}; print(u.find_spec('tests') is not None)"
+    there = {"PYTHONPATH": str(warm.ROOT)}
+    for folder, more, found in ((tmp_path, {}, False), (warm.ROOT, {}, True), (tmp_path, there, True)):
+        assert python("-c", code, cwd=folder, env=environ | more).stdout == f"True\n{found}\n"
 
 
 def test_polars_works_in_a_warm_process():
