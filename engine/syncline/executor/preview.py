@@ -11,7 +11,7 @@ from syncline.executor.opening import Opener, bind_columns, hash_key_of
 from syncline.executor.prepare import Preparer, place_order
 from syncline.executor.rejects import shown
 from syncline.executor.tombstones import tombstones_of
-from syncline.executor.waiting import batches, waited
+from syncline.executor.waiting import batches, reading
 from syncline.model.run import Counts, Reject
 from syncline.sdk.source import BATCH_ROWS
 
@@ -65,11 +65,10 @@ def preview_flow(
     item = applied.flow(key)
     # What doesn't fit is what it shows.
     opener = Opener(item, applied, settings, resolve, strict=False, trial=True, batch_rows=min(limit, BATCH_ROWS))
-    source = waited(opener, opener.source)
     rows: list[dict[str, Any]] = []
     rejects: list[Reject] = []
     counts = Counts()
-    try:
+    with reading(opener) as source:
         columns = bind_columns(item, source, hash_key_of(settings))
         preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None)
         preparer.tombstones = tombstones_of(item.flow, columns)
@@ -80,7 +79,5 @@ def preview_flow(
             rejects += map(shown, prepared.rejects)
             if counts.read >= limit:
                 break
-    finally:
-        source.close()
     used, notes = tuple(opener.secrets.names), tuple(opener.notices)
     return Preview(item.target.names, tuple(rows), tuple(rejects), counts, used, notes)

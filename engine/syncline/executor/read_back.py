@@ -7,13 +7,12 @@ mapping would cast them. So is a number of another type: digits that a column ca
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from syncline.executor.waiting import batches, waited
+from syncline.executor.waiting import batches, reading
 from syncline.mapping import casts, exact
 from syncline.mapping.exact import Target
 from syncline.mapping.types import category
@@ -45,8 +44,7 @@ class RowsThere:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         names = (*self.schema.names, self.mark) if self.mark else self.schema.names
-        there = waited(self.opener, lambda: self.opener.rows(names, self.schema.key), "destination")
-        with closing(there) as source:
+        with reading(self.opener, lambda: self.opener.rows(names, self.schema.key), "destination") as source:
             for batch in batches(self.opener, source.read(None), "destination"):
                 frame = batch.frame
                 if self.mark:

@@ -44,10 +44,26 @@ def waited(opener: Opener, function: Callable[[], T], who: str = "source") -> T:
 
 
 @contextmanager
-def reading(opener: Opener) -> Iterator[Source]:
-    """The flow's source, open for the block; it is waited for as `waited` does."""
-    with closing(waited(opener, opener.source)) as source:
+def reading(opener: Opener, opens: Callable[[], Source] | None = None, who: str = "source") -> Iterator[Source]:
+    """
+    The flow's source, or what `opens` gives, open for the block. It is waited for as `waited` does; where it opens
+    after that was given up, it is closed at once.
+    """
+    thread = borrow("syncline-look")
+    opened = thread.submit(opens or opener.source)
+    thread.give_back()
+    try:
+        source = _result(opener, opened, who)
+    except BaseException:
+        opened.add_done_callback(_close)
+        raise
+    with closing(source):
         yield source
+
+
+def _close(opened: Future[Source]) -> None:
+    if opened.exception() is None:
+        opened.result().close()
 
 
 def batches(opener: Opener, given: Iterable[Batch], who: str = "source") -> Iterator[Batch]:
