@@ -95,10 +95,12 @@ def flow_of(desired: Desired, key: ObjectKey, known: _Sides | None = None) -> Fl
 
 
 def flows(desired: Desired) -> tuple[Flow, ...]:
-    """Every flow whose references resolve, in the order of keys."""
-    known: _Sides = {}
-    found = (flow_of(desired, key, known) for key in desired.objects if key.is_flow)
-    return tuple(flow for flow in found if flow is not None)
+    """Every flow whose references resolve, in the order of keys; they are resolved once."""
+    if not desired.known_flows:
+        known: _Sides = {}
+        found = (flow_of(desired, key, known) for key in desired.objects if key.is_flow)
+        desired.known_flows.append(tuple(flow for flow in found if flow is not None))
+    return desired.known_flows[0]
 
 
 def _side(desired: Desired, tenant: str, text: str, known: _Sides) -> Side | None:

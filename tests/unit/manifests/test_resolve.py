@@ -111,6 +111,15 @@ def test_flow():
     assert flow_of(desired, ObjectKey("acme", "Mapping", "customer")) is None
 
 
+def test_flows_are_resolved_once():
+    """What is declared doesn't change: who asks again is given the same flows; another declaration has its own."""
+    first = resolved(BASE).desired
+    second = resolved(BASE, sync("from: crm/customers, mapping: customer, to: warehouse/x")).desired
+
+    assert flows(first) is flows(first)
+    assert [flow.key.name for flow in flows(second)] == ["customers", "x"]
+
+
 def test_own_key_wins():
     """A sync's own key counts instead of the mapping's."""
     desired = resolved(
