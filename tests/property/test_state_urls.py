@@ -84,3 +84,9 @@ def test_what_is_wrong_is_said(url, said):
 
         assert re.search(said, f"{error.message} {error.help}", re.DOTALL)
     assert len(errors) == 2
+
+
+def test_several_hosts_have_a_port_each():
+    """A state whose server is one of several is looked for at each of them, as libpq does."""
+    errors = _opened("postgresql:///state?host=127.0.0.1,127.0.0.1&port=1,2&target_session_attrs=read-write")
+    assert [(type(error), error.code) for error in errors] == [(Again, "SYN615")] * 2

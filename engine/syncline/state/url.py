@@ -91,7 +91,8 @@ def _check_parameter(name: str, value: str | tuple[str, ...]) -> None:
         raise _invalid(f"PostgreSQL's library knows no {named}", f"{meant}Leave it out. {_EXPECTED}")
     if not isinstance(value, str):
         raise _invalid(f"the parameter {name!r} is there more than once", "Leave all but one of them out.")
-    if name in _NUMBERS and not re.fullmatch(r"-?\d{1,9}", value, re.ASCII):
+    numbers = value.split(",") if name == "port" else [value]  # of several hosts, each has one
+    if name in _NUMBERS and not all(re.fullmatch(r"-?\d{1,9}", number, re.ASCII) for number in numbers):
         raise _invalid(f"the parameter {name!r} isn't a whole number")
 
 
