@@ -137,5 +137,6 @@ def test_a_commit_whose_answer_is_lost_has_one_effect(tmp_path, postgres_server_
     assert commits > 4
     for number in sorted({1, 2, 3, commits // 2, commits - 1, commits}):
         found, relay = told(tmp_path / f"h{number}", postgres_server_url, write, end, number)
-        assert relay.lost == 1
+        # A run that is slow renews its lease in the state, which is a COMMIT as well: a quicker one may have fewer.
+        assert relay.lost == (number <= max(3, relay.commits))
         assert found == expected, f"COMMIT {number} of {commits}"
