@@ -96,7 +96,13 @@ class GraphQL(Spec):
 class Request(Spec):
     """One HTTP request; exactly one method, and at most one of `body`, `form`, `multipart`, `raw` and `graphql`."""
 
-    get: Annotated[Template | None, Field(description="Path of a GET request under the base URL: /tickets.")] = None
+    get: Annotated[
+        Template | None,
+        Field(
+            description="Path of a GET request under the base URL: /tickets. What a URL can't hold as it is, such as "
+            "spaces and umlauts, is percent-encoded."
+        ),
+    ] = None
     post: Annotated[Template | None, Field(description="Path of a POST request under the base URL.")] = None
     put: Annotated[Template | None, Field(description="Path of a PUT request under the base URL.")] = None
     patch: Annotated[Template | None, Field(description="Path of a PATCH request under the base URL.")] = None

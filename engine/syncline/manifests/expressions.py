@@ -6,12 +6,14 @@ Only what a repository declares is looked at: the catalogue is compiled by its t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from syncline.kinds.carrying import Say
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.erase import ERASING
+from syncline.kinds.request import METHODS, Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.kinds.webhooks import REQUESTS
@@ -20,7 +22,12 @@ from syncline.manifests import auth_expressions
 from syncline.manifests.desired import Desired
 from syncline.manifests.texts import texts_in, texts_of
 from syncline.model.diagnostic import Diagnostic
+from syncline.model.errors import Invalid
 from syncline.model.manifest import Manifest, Path
+
+_BASE: Final = ("spec", "http", "url")
+#: A value in a template, which may be written over several lines.
+_VALUE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def check_expressions(desired: Desired) -> list[Diagnostic]:
@@ -36,6 +43,8 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
             secret = {f"config.{name}" for name, declared in spec.config.properties.items() if declared.secret}
             for path, text in _templates(spec):
                 found += _template(manifest, path, text, secret)
+            for path, text in _urls(spec):
+                found += _url(manifest, path, text)
             for path, text in _queries(spec):
                 found += _query(manifest, path, text)
     return found
@@ -47,29 +56,51 @@ def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
             (("spec", "http", "errors", number, "message"), rule.message)
             for number, rule in enumerate(spec.http.errors)
         )
-        yield ("spec", "http", "url"), spec.http.url
+        yield _BASE, spec.http.url
         for part in ("headers", "query"):
             yield from texts_in(getattr(spec.http, part), ("spec", "http", part))
-    if spec.check is not None:
-        yield from texts_of(spec.check, ("spec", "check"))
-    for name, say in _says(spec):
-        yield from texts_of(say, ("spec", "notify", name))
-    for name in REQUESTS if spec.webhooks is not None else ():
-        if (request := getattr(spec.webhooks, name)) is not None:
-            yield from texts_of(request, ("spec", "webhooks", name))
+    for path, request in _requests(spec):
+        yield from texts_of(request, path)
     for name, stream in spec.streams.items():
         path = ("spec", "streams", name)
-        yield from texts_of(stream, path)
         yield from _content_templates(stream, path)
-        for erasing, asked in _erasing(stream):
-            yield from texts_of(asked, (*path, "erase", erasing))
-        for write, request in _writes(stream):
-            yield from texts_of(request, (*path, "write", write))
-            batch = request.batch if isinstance(request, WriteRequest) else None
+        for write, written in _writes(stream):
+            batch = written.batch if isinstance(written, WriteRequest) else None
             if batch is not None:
                 yield from texts_in(batch.each, (*path, "write", write, "batch", "each"))
                 if batch.key is not None:
                     yield (*path, "write", write, "batch", "key"), batch.key
+
+
+def _requests(spec: ConnectorSpec) -> Iterator[tuple[Path, Request]]:
+    """Every request of a connector, with its place."""
+    if spec.check is not None:
+        yield ("spec", "check"), spec.check
+    for name, say in _says(spec):
+        yield ("spec", "notify", name), say
+    for name in REQUESTS if spec.webhooks is not None else ():
+        if (request := getattr(spec.webhooks, name)) is not None:
+            yield ("spec", "webhooks", name), request
+    for name, stream in spec.streams.items():
+        path = ("spec", "streams", name)
+        yield path, stream
+        for part in ("create", "poll", "download", "delete") if stream.job is not None else ():
+            if (request := getattr(stream.job, part)) is not None:
+                yield (*path, "job", part), request
+        for erasing, asked in _erasing(stream):
+            yield (*path, "erase", erasing), asked
+        for write, written in _writes(stream):
+            yield (*path, "write", write), written
+
+
+def _urls(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
+    """The base URL, and the paths that requests add to it."""
+    if spec.http is not None:
+        yield _BASE, spec.http.url.strip()
+    for path, request in _requests(spec):
+        for method in METHODS:
+            if (text := getattr(request, method)) is not None:
+                yield (*path, method), text
 
 
 def _says(spec: ConnectorSpec) -> Iterator[tuple[str, Say]]:
@@ -117,7 +148,7 @@ def _rules(rules: Iterable[ErrorRule], path: Path) -> Iterator[tuple[Path, str]]
 
 
 def _content_templates(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
-    """Templates of what a stream's answers become and mean, of its file and of the requests of its job."""
+    """Templates of what a stream's answers become and mean, and of its file."""
     for number, rule in enumerate(stream.errors):
         yield (*path, "errors", number, "message"), rule.message
     for name, text in stream.fields.add.items():
@@ -125,11 +156,6 @@ def _content_templates(stream: RestStream, path: Path) -> Iterator[tuple[Path, s
             yield (*path, "fields", "add", name), text
     if stream.file is not None:
         yield (*path, "file", "url"), stream.file.url
-    if stream.job is not None:
-        for part in ("create", "poll", "download", "delete"):
-            request = getattr(stream.job, part)
-            if request is not None:
-                yield from texts_of(request, (*path, "job", part))
 
 
 def _content_queries(stream: RestStream, path: Path) -> Iterator[tuple[Path, str]]:
@@ -203,6 +229,25 @@ def _template(manifest: Manifest, path: Path, text: str, secret: Collection[str]
             subject=str(manifest.key),
             expected="values, listed filters and inline conditions: {{ config.name | default('') }}",
         )
+
+
+def _url(manifest: Manifest, path: Path, text: str) -> Iterator[Diagnostic]:
+    """What is wrong with a URL's own text, besides its values: it would be refused (SYN406) by every run."""
+    from syncline.sdk.http import checked_url, escaped
+
+    own = _VALUE.sub("", text)
+    message = expected = ""
+    if any(character < " " or character == "\x7f" for character in own):
+        message, expected = "a URL can't hold an end of line, a tab or another control character", "text on one line"
+    elif path == _BASE and own == text:
+        try:
+            checked_url(escaped(text))
+        except Invalid:
+            message = f"{text[:80]!r} is no URL that can be asked"
+            expected = "http or https, a host in ASCII (bücher.example is xn--bcher-kva.example), and no user name"
+    if message:
+        place, subject = manifest.place_of(*path), str(manifest.key)
+        yield Diagnostic(code="SYN205", message=message, place=place, subject=subject, expected=expected)
 
 
 def _query(manifest: Manifest, path: Path, text: str) -> Iterator[Diagnostic]:

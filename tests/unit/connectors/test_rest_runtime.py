@@ -97,6 +97,37 @@ def test_the_url_is_filled_from_the_configuration():
     assert caught.value.code == "SYN406"
 
 
+@pytest.mark.parametrize(
+    ("declared", "path"),
+    [
+        ("/things of/ä", "/things%20of/%C3%A4"),
+        ("/things%20of/%C3%A4", "/things%20of/%C3%A4"),
+        ("/ä/{{ config.team }}", "/%C3%A4/a%20b%2F%C3%A4"),
+        ("/things of?name=ä b", "/things%20of?name=%C3%A4%20b"),
+        ("http://api.example/v 1/ä", "/v%201/%C3%A4"),
+    ],
+)
+def test_paths_are_percent_encoded(declared, path):
+    """What a URL can't hold is sent percent-encoded (RFC 3987, 3.1), what is encoded already as it is."""
+    transport = FunctionTransport(lambda _: answer({"data": []}))
+    text = TEXT.replace("get: /items", f'get: "{declared}"')
+    read(source(instance(text, url="http://api.example", config={"team": "a b/ä"}), transport=transport))
+    assert [request.url for request in transport.sent] == [f"http://api.example{path}"]
+
+
+def test_base_urls_are_percent_encoded():
+    """The path of a base URL, the connector's and an endpoint's, is written as one likes; its host must be in ASCII."""
+    transport = FunctionTransport(lambda _: answer({"data": []}))
+    made = instance(TEXT, integration={"endpoints": [{"region": "eu", "url": "https://eu.example/ä b"}]})
+    read(source(replace(made, region="eu"), transport=transport))
+    read(source(instance(TEXT, url="https://{{ config.site }}.example/ä", config={"site": "a"}), transport=transport))
+    sent = [request.url for request in transport.sent]
+    assert sent == ["https://eu.example/%C3%A4%20b/items", "https://a.example/%C3%A4/items"]
+    with pytest.raises(Invalid) as caught:
+        source(instance(TEXT, url="https://bücher.example"))
+    assert caught.value.code == "SYN406"
+
+
 def test_templates_in_query_headers_and_body():
     """Values go into every part of a request; a parameter that comes out empty is left out."""
     text = """

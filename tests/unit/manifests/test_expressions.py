@@ -60,9 +60,31 @@ def test_valid_expressions_give_no_finding() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("get: /me", 'get: "/things of/ä?x=ü"'),
+        ("get: /items", r'get: "/items/{{ config.since\n  | default(0) }}"'),
+        ('"https://example.com/{{ config.site }}"', '"https://example.com/things of/ä"'),
+        ('"https://example.com/{{ config.site }}"', '"https://{{ config.site }}.example.com/ä"'),
+        ('"https://example.com/{{ config.site }}"', r'"https://example.com/\n"'),
+    ],
+)
+def test_what_a_url_is_percent_encoded_for_is_no_finding(before: str, after: str) -> None:
+    """Spaces and umlauts in a path are sent percent-encoded, and values may be written over several lines."""
+    assert CONNECTOR.count(before)
+    assert findings(CONNECTOR.replace(before, after, 1)) == []
+
+
+@pytest.mark.parametrize(
     ("before", "after", "code", "place"),
     [
         ("records: data[]", 'records: "data[["', "SYN253", "api.yaml:11:16"),
+        ("get: /me", r'get: "/me\n"', "SYN205", "api.yaml:7:16"),
+        ("post: /items", r'post: "/items\there"', "SYN205", "api.yaml:14:30"),
+        ("{post: /exports", r'{post: "/exports\n"', "SYN205", "api.yaml:20:24"),
+        ('"https://example.com/{{ config.site }}"', "'https://bücher.example'", "SYN205", "api.yaml:6:15"),
+        ('"https://example.com/{{ config.site }}"', "'ftp://example.com'", "SYN205", "api.yaml:6:15"),
+        ('"https://example.com/{{ config.site }}"', "'https://ada@example.com'", "SYN205", "api.yaml:6:15"),
         ("cursor: meta.next", 'cursor: "meta."', "SYN253", "api.yaml:13:22"),
         ("status == `404`", "status ==", "SYN253", "api.yaml:6:72"),
         ("get: /items", 'get: "/{{ range(9) }}"', "SYN430", "api.yaml:10:12"),

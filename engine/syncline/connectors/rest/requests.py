@@ -15,7 +15,7 @@ from syncline.kinds.connector import ConnectorSpec, Http
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import Request as RequestSpec
 from syncline.model.errors import Invalid
-from syncline.sdk.http import Request, checked_url, same_origin, with_query
+from syncline.sdk.http import Request, checked_url, escaped, same_origin, with_query
 from syncline.sdk.source import Instance, plain
 from syncline.sdk.template import Template
 
@@ -40,10 +40,10 @@ def base_url(instance: Instance, http: Http) -> str:
     if not endpoints:
         # A value inside the URL stays in its part of it; one that is the whole URL is taken as it stands.
         template = compiled(http.url, quoted=not http.url.lstrip().startswith("{{"))
-        return checked_url(template.render({"config": plain(instance.config)}).strip())
+        return checked_url(escaped(template.render({"config": plain(instance.config)}).strip()))
     for endpoint in endpoints:
         if not instance.region or endpoint.region == instance.region:
-            return checked_url(endpoint.url)
+            return checked_url(escaped(endpoint.url))
     raise Invalid(
         f"{instance.name} has no endpoint in region {instance.region}",
         code="SYN432",
@@ -96,7 +96,7 @@ class RequestPlan:
         return Request(self.method, checked_url(url), with_type(headers, content_type), data)
 
     def _target(self, variables: Variables) -> str:
-        path = self.path.render(variables)
+        path = escaped(self.path.render(variables))
         if self.file:
             # A path is below the base, like any request's; whose host a URL may have is for who fetches it to say.
             under = "" if path.startswith("//") or _SCHEME.match(path) else self.base.rstrip("/") + "/"

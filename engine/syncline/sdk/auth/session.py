@@ -18,7 +18,7 @@ from syncline.sdk.auth.grant import Flow, digest, origin
 from syncline.sdk.auth.scheme import filled, placed
 from syncline.sdk.auth.token_response import MAX_BODY, MAX_TOKEN
 from syncline.sdk.auth.tokens import Token
-from syncline.sdk.http import Request, Response, checked_url, with_query
+from syncline.sdk.http import Request, Response, checked_url, escaped, with_query
 
 if TYPE_CHECKING:
     from syncline.sdk.auth.clock import Time
@@ -107,7 +107,7 @@ class Session:
         if len(found) != 1:
             raise Invalid("a step of a login needs exactly one of get, post, put", code="SYN441")
         method, path = found[0]
-        target = filled(path, {**variables, "auth": {}})  # no secret can get into a URL by its path
+        target = escaped(filled(path, {**variables, "auth": {}}))  # no secret can get into a URL by its path
         url = target if target.startswith(("http://", "https://")) else f"{self.base.rstrip('/')}/{target.lstrip('/')}"
         url = with_query(checked_url(url), _all(step.get("query"), {**variables, "auth": {}}))
         headers = {"Accept": "application/json", **_all(step.get("headers"), variables)}

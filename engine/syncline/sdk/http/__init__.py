@@ -19,6 +19,7 @@ from syncline.sdk.http.transport import HttpTransport
 from syncline.sdk.http.url import (
     Origin,
     checked_url,
+    escaped,
     origin_of,
     same_origin,
     shown_url,
@@ -42,6 +43,7 @@ __all__ = [
     "TransportError",
     "checked_url",
     "context_of",
+    "escaped",
     "origin_of",
     "pin_of",
     "same_origin",

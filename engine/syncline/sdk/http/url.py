@@ -50,6 +50,19 @@ def same_origin(base: str, url: str) -> bool:
     return origin_of(base) == origin_of(url)
 
 
+#: What a URI may be written with, and what it may not that a server is left to refuse. Control characters stay too.
+_WRITTEN = "".join(map(chr, range(128))).replace(" ", "")
+
+
+def escaped(url: str) -> str:
+    """A URL, or its path, as it is sent: spaces and what isn't ASCII percent-encoded (RFC 3987, 3.1). What is stays so.
+
+    >>> escaped("/things of/ä/%C3%A4")
+    '/things%20of/%C3%A4/%C3%A4'
+    """
+    return url if url.isascii() and " " not in url else quote(url, safe=_WRITTEN)
+
+
 def checked_url(url: str) -> str:
     """The URL, if it is one that may be asked: http or https, a host, no user name in it, no control characters.
 
