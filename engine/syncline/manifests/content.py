@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from syncline.kinds.content import IN_GRAPHQL, SPREAD, SPREADING
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from syncline.kinds.content import Chunk, Fields
     from syncline.kinds.job import Job
     from syncline.kinds.rule import ErrorRule
-    from syncline.kinds.stream import RestStream
+    from syncline.kinds.stream import Property, RestStream
     from syncline.model.manifest import Path
     from syncline.model.schema import Field
 
 _WAYS: Final = ("cursor", "page", "offset", "next", "link")
 #: Parts of `page` that are expressions over a body, which CSV and JSON Lines don't have.
 _OVER_BODY: Final = ("cursor", "next", "last", "total", "pages")
+#: Names of GraphQL, and a fragment with that of the spread which fields take the place of.
+_NAME: Final = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
+_FRAGMENT: Final = re.compile(rf"\bfragment\s+{SPREAD}\b")
 _FACTS: Final = ("status", "headers", "body")
 
 
@@ -153,6 +157,16 @@ def _chunk(stream: RestStream, chunk: Chunk, path: Path) -> Iterator[Problem]:
         if graphql is None or not SPREADING.search(graphql.query):
             message = f"no GraphQL document has the spread ...{SPREAD}, whose place the fields take"
             yield Problem("SYN205", (*path, "into"), message, expected='graphql: {query: "… nodes { ...chunk } …"}')
+        elif _FRAGMENT.search(graphql.query):
+            message = (
+                f"the document has a fragment {SPREAD} of its own, whose spread the fields would take the place of"
+            )
+            yield Problem("SYN205", (*path, "into"), message, expected="another name of the fragment")
+        if stream.record_schema is None:
+            message = "a document that selects the fields of a stream needs its schema"
+            yield Problem("SYN202", (*path[:-1], "schema"), message, expected="properties")
+        else:
+            yield from _selected(stream, chunk, stream.record_schema.properties, (*path[:-1], "schema", "properties"))
     elif area not in {"query", "body"} or not name:
         message = f"{chunk.into!r} is no part of a request that names of fields can go to"
         yield Problem("SYN205", (*path, "into"), message, expected=f"query.NAME, body.PATH or {IN_GRAPHQL}")
@@ -164,6 +178,28 @@ def _chunk(stream: RestStream, chunk: Chunk, path: Path) -> Iterator[Problem]:
         message = f"the schema has no object {chunk.of!r} with properties"
         objects = [name for name, field in names.items() if field.properties]
         yield Problem("SYN213", (*path, "of"), message, listed(objects), nearest(chunk.of, objects))
+
+
+def _selected(stream: RestStream, chunk: Chunk, properties: Mapping[str, Property], path: Path) -> Iterator[Problem]:
+    """Fields of a stream's schema that no document can select."""
+    before = {new: old for old, new in stream.fields.rename.items()}
+    for name, field in properties.items():
+        if name not in stream.fields.add and chunk.of in {None, name}:
+            yield from _selectable(before.get(name, name), field, (*path, name))
+
+
+def _selectable(name: str, field: Property, path: Path) -> Iterator[Problem]:
+    if not _NAME.fullmatch(name):
+        yield Problem(
+            "SYN205", path, f"{name!r} is no name of a field in GraphQL", "letters, digits and _", at_key=True
+        )
+    depth = 0
+    while field.type == "array" and field.items is not None:
+        field, path, depth = field.items, (*path, "items"), depth + 1
+    if depth > 1 and field.properties:
+        yield Problem("SYN205", path, "objects in lists of lists can't be selected by a schema", "type: any")
+    for inner, declared in field.properties.items():
+        yield from _selectable(inner, declared, (*path, "properties", inner))
 
 
 def _job(stream: RestStream, job: Job, around: tuple[Field, ...], path: Path) -> Iterator[Problem]:

@@ -8,8 +8,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from syncline.connectors.rest.source import RestSource
 from syncline.manifests.load import load_text
 from syncline.model.errors import Again, Invalid
+from syncline.sdk.source import SourceRequest
+from syncline.sdk.whole import WHOLE, as_record
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source
 from tests.unit.connectors.exports import opened
 
@@ -146,10 +149,6 @@ streams:
 
 def test_whole_records_have_the_declared_fields():
     """Who looks at whole records, before a schema is right, still gets every declared field, in chunks."""
-    from syncline.connectors.rest.source import RestSource
-    from syncline.sdk.source import SourceRequest
-    from syncline.sdk.whole import WHOLE, as_record
-
     transport = FunctionTransport(chunked())
     opened = RestSource(instance(CHUNKED), SourceRequest("items", WHOLE, ()), transport=transport, clock=FakeClock())
     found = [as_record(row["@"]) for row in rows(read(opened))]
@@ -171,6 +170,15 @@ streams:
         owner: {type: object, properties: {name: {type: string}, team: {type: object, properties: {id: {type: string}}}}}
         labels: {type: array, items: {type: object, properties: {name: {type: string}}}}
 """
+#: Numbers in lists of lists.
+MATRIX = "{type: array, items: {type: array, items: {type: number}}}"
+
+
+def codes_of(streams):
+    """Codes of the findings of streams when they are validated."""
+    head = "apiVersion: syncline/v1\nkind: Connector\nmetadata: {name: c}\nspec:\n  version: 1.0.0\n"
+    text = f"{head}  http: {{url: 'https://a.example.com'}}\n" + indent(streams, "  ")
+    return [diagnostic.code for diagnostic in load_text(text, "c.yaml").diagnostics]
 
 
 def test_a_graphql_document_selects_the_fields_of_a_chunk():
@@ -198,6 +206,67 @@ def test_a_graphql_document_selects_the_fields_of_a_chunk():
 @pytest.mark.parametrize(("spread", "codes"), [("...chunk", []), ("... chunk", []), ("...chunks", ["SYN205"])])
 def test_a_document_has_a_place_for_the_fields(spread, codes):
     """A document without the spread `...chunk` is a finding when it is validated."""
-    head = "apiVersion: syncline/v1\nkind: Connector\nmetadata: {name: c}\nspec:\n  version: 1.0.0\n"
-    text = f"{head}  http: {{url: 'https://a.example.com'}}\n" + indent(GRAPHQL.replace("...chunk", spread), "  ")
-    assert [diagnostic.code for diagnostic in load_text(text, "c.yaml").diagnostics] == codes
+    assert codes_of(GRAPHQL.replace("...chunk", spread)) == codes
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (("title:", "title-de:"), ["SYN205"]),
+        (("{name: {type: string}, team", "{first.name: {type: string}, team"), ["SYN205"]),
+        (("{type: array, items: {type: object", "{type: array, items: {type: array, items: {type: object"), ["SYN205"]),
+        (("{type: array, items: {type: object, properties: {name: {type: string}}}}", MATRIX), []),
+        (("schema:", "fields: {add: {to-day: title}, rename: {title: title-de}}\n    schema:"), []),
+        (("{ ...chunk }", "{ ...chunk ...more }"), []),
+        (("hasNextPage endCursor } } }", "hasNextPage endCursor } } } fragment chunk on Item { id }"), ["SYN205"]),
+    ],
+)
+def test_a_schema_can_be_selected(change, codes):
+    """Names that GraphQL has not, and what a schema can't select, are findings; so is a fragment of the spread's name."""
+    text = GRAPHQL.replace(*change)
+    text += "}" if "array, items: {type: array, items: {type: object" in text else ""
+    text = (
+        text.replace("title: {type: string}", "title-de: {type: string}\n        to-day: {type: string}")
+        if "rename" in text
+        else text
+    )
+    assert text != GRAPHQL
+    assert codes_of(text) == codes
+
+
+def test_a_document_needs_the_schema_whose_fields_it_selects():
+    """Without a schema nothing says what is selected: a finding, and of whole records none is cut to its key."""
+    text = GRAPHQL.partition("    schema:")[0]
+    assert codes_of(text) == ["SYN202"]
+    for stream in (text, CHUNKED.partition("    schema:")[0]):
+        with pytest.raises(Invalid) as caught:
+            RestSource(instance(stream), SourceRequest("items", WHOLE, ()), transport=FunctionTransport(chunked()))
+        assert caught.value.code == "SYN432"
+
+
+@pytest.mark.parametrize(
+    ("own", "selected"),
+    [
+        ("id ...chunk", ["title owner { name team { id } }", "labels { name }"]),
+        ("id: key labels(first: 9) { name } ...chunk title: name(in: {de: true})", ["owner { name team { id } }"]),
+        ('...chunk # labels\n labels(by: "title") @include(if: $after) { name }', ["id title", "id owner { name team { id } }"]),
+        ("... on Bug { labels(first: 1) { name } ...chunk } ... on Task { labels(first: 2) { name } title ...chunk }",
+         ["id title", "id owner { name team { id } }"]),
+        ("id title owner { name } labels { name } ...chunk", [""]),
+    ],
+)  # fmt: skip
+def test_what_a_document_selects_beside_the_spread_is_not_selected_again(own, selected):
+    """A field with an alias or arguments would differ from the one of the schema: servers refuse such a document."""
+    text = GRAPHQL.replace("...chunk", json.dumps(own)[1:-1])
+    assert codes_of(text) == []
+    sent = []
+
+    def api(request):
+        sent.append(json.loads(request.body)["query"])
+        return answer({"data": {"items": {"nodes": [], "pageInfo": {"hasNextPage": False}}}})
+
+    assert rows(read(source(instance(text), transport=FunctionTransport(api)))) == []
+    assert sent == [
+        GRAPHQL.partition('query: "')[2].partition('"')[0].replace("...chunk", own).replace("...chunk", s)
+        for s in selected
+    ]

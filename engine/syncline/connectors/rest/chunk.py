@@ -6,7 +6,7 @@ answer: one that is missing in some would be half a record.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -132,10 +132,13 @@ class ChunkedFetcher:
         return self.decoder.raws(answer.body)
 
 
-def compile_chunks(chunk: Chunk, fields: Sequence[str]) -> Chunks:
-    """Chunks of these fields. `Invalid` (SYN432) for a field that is too long by itself."""
+def compile_chunks(chunk: Chunk, fields: Sequence[str], given: Collection[str] = ()) -> Chunks:
+    """
+    Chunks of these fields, besides those that every answer has as it is (`given`). `Invalid` (SYN432) for a field that
+    is too long by itself.
+    """
     names = [name for name in dict.fromkeys(fields) if name != chunk.by]
-    always = () if chunk.of else (chunk.by,)
+    always = () if chunk.of or chunk.by in given else (chunk.by,)
     found: list[tuple[str, ...]] = []
     some: tuple[str, ...] = always
     for name in names:

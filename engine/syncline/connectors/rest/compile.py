@@ -14,7 +14,7 @@ from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.fan import Fan
 from syncline.connectors.rest.file import FileFetcher
 from syncline.connectors.rest.formats import ACCEPT
-from syncline.connectors.rest.graphql import connected, selection
+from syncline.connectors.rest.graphql import beside, connected, selection
 from syncline.connectors.rest.incremental import Cursor
 from syncline.connectors.rest.job import JobReading, compile_job
 from syncline.connectors.rest.listing import Listing
@@ -225,12 +225,15 @@ class Compiler:
         if stream.chunk is None:
             return use
         asked = asked_fields(stream, schema)
+        given: frozenset[str] = frozenset()
         if stream.chunk.into == IN_GRAPHQL:
-            names = [selection(field) for field in asked]
+            graphql = (stream.job.download if stream.job else stream).graphql
+            given = beside(graphql.query) if graphql else given
+            names = [selection(field) for field in asked if field.name not in given]
         else:
             check_place(stream.chunk.into)
             names = [field.name for field in asked]
-        chunks = compile_chunks(stream.chunk, names)
+        chunks = compile_chunks(stream.chunk, names, given)
         return replace(use, client=ChunkedFetcher(use.client, chunks, record_decoder(schema, stream.records)))
 
     def _untyped(self, stream: RestStream, paths: list[str]) -> Schema:

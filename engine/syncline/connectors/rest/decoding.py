@@ -226,6 +226,12 @@ def asked_fields(stream: RestStream, schema: Schema) -> tuple[Field, ...]:
     """The fields that chunks ask for: those of the records, or of the field `chunk.of`, before reshaping."""
     if schema == WHOLE and stream.record_schema is not None:
         schema = logical_schema(stream.record_schema)  # whole records have at least the declared fields
+    elif schema == WHOLE:
+        raise Invalid(
+            "whole records in chunks of fields, and nothing says which fields they have",
+            code="SYN432",
+            help="Declare them in the stream's schema.",
+        )
     of = stream.chunk.of if stream.chunk else None
     if of is None:
         return _before(stream, schema)

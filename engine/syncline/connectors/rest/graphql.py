@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from syncline.connectors.rest.rules import for_people
-from syncline.kinds.content import SPREADING
+from syncline.kinds.content import SPREAD, SPREADING
 from syncline.kinds.reading import Page
 from syncline.kinds.stream import RestStream
 from syncline.model.errors import Invalid, foreign
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from syncline.model.schema import Field
     from syncline.sdk.json_document import Hide
 
+#: Tokens of a document: texts and comments, which hold no other ones, spreads, names and the signs that matter here.
+_TOKEN: Final = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:\\.|[^"\\\n])*"|#[^\n]*|\.{3}|\w+|[{}():@$]', re.DOTALL)
 _WAYS = ("cursor", "page", "offset", "next", "link")
 
 
@@ -83,6 +86,38 @@ def selecting(document: str, selected: Sequence[str]) -> str:
     '{ items { id person { name } } }'
     """
     return SPREADING.sub(lambda _: " ".join(selected), document)
+
+
+def beside(document: str) -> frozenset[str]:
+    """Names that a document gives to fields beside its spread `...chunk`; beside each of them, where it has several.
+
+    >>> sorted(beside("{ items(first: 3) { id new: labels(first: 9) { name } ...chunk } }"))
+    ['id', 'new']
+    """
+    found: list[set[str]] = []
+    open_sets: list[set[str]] = []
+    before, arguments = "", 0
+    tokens = [token for token in _TOKEN.findall(document) if token[0] not in '#"']
+    for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
+        match token:
+            case "(":
+                arguments += 1
+            case ")":
+                arguments -= 1
+            case _ if arguments:
+                pass
+            case "{":
+                open_sets.append(set())
+            case "}" if open_sets:
+                open_sets.pop()
+            case _ if not open_sets or not token[0].isidentifier():
+                pass
+            case _ if before == "...":
+                found += open_sets[-1:] if token == SPREAD else []
+            case _ if before not in {"@", ":"} and not (before == "on" and after in {"{", "@"}):
+                open_sets[-1].add(token)
+        before = token
+    return frozenset.intersection(*map(frozenset, found)) if found else frozenset()
 
 
 def _told(errors: Any) -> str:
