@@ -110,6 +110,14 @@ def test_one_element_or_none_is_a_list_too(entries):
     assert [row["id"] for row in rows(batch)] == ([7] if entries else [])
 
 
+@pytest.mark.parametrize(
+    ("body", "ids"), [(b"{}", []), (b'{"items": null}', []), (b'{"items": []}', []), (b'{"items": [{"id": 7}]}', [7])]
+)
+def test_an_api_may_leave_an_empty_list_out(body, ids):
+    """Declared so, an answer without its list is an empty page."""
+    assert [row["id"] for row in rows(read_all('records: "items || `[]`"', body))] == ids
+
+
 def read_all(text, body, **headers):
     transport = FunctionTransport(lambda _: Response(200, headers, body))
     return read(source(instance(stream(text)), transport=transport))
