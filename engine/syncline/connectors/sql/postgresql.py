@@ -13,17 +13,16 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import select
 import socket
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
 from syncline.connectors.sql.limits import Limits, beyond
 from syncline.connectors.sql.names import RESERVED, columns, matching, on_conflict, quoted
-from syncline.connectors.sql.postgresql_errors import refused, translated
+from syncline.connectors.sql.postgresql_errors import translated
+from syncline.connectors.sql.postgresql_session import Session, connect, identity_of, kept
 from syncline.connectors.sql.settings import PostgresSettings
 from syncline.connectors.sql.straight import Straight
 from syncline.connectors.sql.table import Column, Table
@@ -33,31 +32,11 @@ from syncline.sdk.destination import Rendered, Written
 
 if TYPE_CHECKING:
     import polars as pl
-    import psycopg
 
     from syncline.sdk.keep import Keep
 
 #: libpq's status of a connection in which nothing is open (`PQTRANS_IDLE`).
 _IDLE = 0
-
-#: Dates are understood and printed as ISO 8601 in UTC, numbers with all of their digits; names are looked up nowhere
-#: but in the catalogue, so that all of ours are qualified. Statements over a batch are over before compiling them pays:
-#: with it, joining one took five times as long. A lock is waited for, but not for ever. Statements of a transaction
-#: follow each other at once: where one doesn't, its process is stopped, and what it has locked is given to others.
-_SESSION = (
-    "-c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1 -c bytea_output=hex -c jit=off"
-    " -c search_path=pg_catalog,pg_temp -c lock_timeout=60s -c idle_in_transaction_session_timeout=30s"
-    " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
-)
-
-#: Seconds. A peer that falls silent is noticed within two minutes.
-_NETWORK = {
-    "connect_timeout": 10,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 120_000,
-}
 
 #: About 2 MB of CSV at 200 bytes a row.
 _PART_ROWS = 10_000
@@ -115,8 +94,8 @@ class PostgresDatabase:
         self._keep = keep
         self._making: list[str] = []
         self._straight = straight or Straight()
-        self._keep_as = _identity(settings)
-        self._session = (keep and _kept(keep, self._keep_as)) or _Session(_connect(settings))
+        self._keep_as = identity_of(settings)
+        self._session = (keep and kept(keep, self._keep_as)) or Session(connect(settings))
         self._connection = self._session.connection
 
     def version(self) -> str:
@@ -388,72 +367,6 @@ class PostgresDatabase:
                 for part in parts:
                     copy.write(part)
             return cursor.rowcount
-
-
-def _connect(settings: PostgresSettings) -> psycopg.Connection:
-    import psycopg
-
-    login: dict[str, Any] = {}
-    if settings.user:
-        login["user"] = settings.user
-    if settings.password is not None:
-        login["password"] = settings.password.reveal()
-    try:
-        return psycopg.connect(
-            settings.url,
-            autocommit=True,
-            cursor_factory=psycopg.RawCursor,
-            application_name="syncline",
-            options=_SESSION,
-            client_encoding="utf8",
-            **{**_NETWORK, **login},
-        )
-    except psycopg.Error as error:
-        raise refused(error) from None
-    finally:
-        del login
-
-
-@dataclass(slots=True)
-class _Session:
-    """A connection, and the staging tables that were made in it."""
-
-    connection: psycopg.Connection
-    stages: set[str] = field(default_factory=set)
-
-    def close(self) -> None:
-        self.connection.close()
-
-
-def _kept(keep: Keep, identity: tuple[str, ...]) -> _Session | None:
-    """An idle connection that still answers: it may have been cut while nobody looked."""
-    import psycopg
-
-    while (session := keep.take(identity, _Session)) is not None:
-        with suppress(psycopg.Error):
-            if _spoken(session.connection.fileno()):
-                session.connection.execute("")
-            return session
-        session.close()
-    return None
-
-
-def _spoken(descriptor: int) -> bool:
-    """Whether the server said something, or hung up, while a connection was idle; found out without a word to it."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-def _identity(settings: PostgresSettings) -> tuple[str, ...]:
-    """What a connection is to: another password, after a rotation, is another identity. Kept as a digest only."""
-    password = settings.password.reveal() if settings.password is not None else ""
-    return (
-        "postgresql",
-        settings.url,
-        settings.user,
-        hashlib.sha256(password.encode(errors="surrogatepass")).hexdigest(),
-    )
 
 
 #: Indexes of a table by what they are: the end of their definition, from its access method on.

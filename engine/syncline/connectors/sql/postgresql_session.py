@@ -1,0 +1,104 @@
+"""Sessions of PostgreSQL: how it is connected to, and connections that are kept to be used again."""
+
+from __future__ import annotations
+
+import hashlib
+import select
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from syncline.connectors.sql.postgresql_errors import refused
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from syncline.connectors.sql.settings import PostgresSettings
+    from syncline.sdk.keep import Keep
+
+#: Dates are understood and printed as ISO 8601 in UTC, numbers with all of their digits; names are looked up nowhere
+#: but in the catalogue, so that all of ours are qualified. Statements over a batch are over before compiling them pays:
+#: with it, joining one took five times as long. A lock is waited for, but not for ever. Statements of a transaction
+#: follow each other at once: where one doesn't, its process is stopped, and what it has locked is given to others.
+_SESSION = (
+    "-c timezone=UTC -c datestyle=ISO,YMD -c extra_float_digits=1 -c bytea_output=hex -c jit=off"
+    " -c search_path=pg_catalog,pg_temp -c lock_timeout=60s -c idle_in_transaction_session_timeout=30s"
+    " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
+)
+
+#: Seconds. A peer that falls silent is noticed within two minutes.
+_NETWORK = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 120_000,
+}
+
+
+def connect(settings: PostgresSettings) -> psycopg.Connection:
+    """A new connection, whose statements are transactions of their own. An error says what to do, without the login."""
+    import psycopg
+
+    login: dict[str, Any] = {}
+    if settings.user:
+        login["user"] = settings.user
+    if settings.password is not None:
+        login["password"] = settings.password.reveal()
+    try:
+        return psycopg.connect(
+            settings.url,
+            autocommit=True,
+            cursor_factory=psycopg.RawCursor,
+            application_name="syncline",
+            options=_SESSION,
+            client_encoding="utf8",
+            **{**_NETWORK, **login},
+        )
+    except psycopg.Error as error:
+        raise refused(error) from None
+    finally:
+        del login
+
+
+@dataclass(slots=True)
+class Session:
+    """A connection, and the staging tables that were made in it."""
+
+    connection: psycopg.Connection
+    stages: set[str] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Closes the connection."""
+        self.connection.close()
+
+
+def kept(keep: Keep, identity: tuple[str, ...]) -> Session | None:
+    """An idle connection that still answers: it may have been cut while nobody looked."""
+    import psycopg
+
+    while (session := keep.take(identity, Session)) is not None:
+        with suppress(psycopg.Error):
+            if _spoken(session.connection.fileno()):
+                session.connection.execute("")
+            return session
+        session.close()
+    return None
+
+
+def _spoken(descriptor: int) -> bool:
+    """Whether the server said something, or hung up, while a connection was idle; found out without a word to it."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def identity_of(settings: PostgresSettings) -> tuple[str, ...]:
+    """What a connection is to: another password, after a rotation, is another identity. Kept as a digest only."""
+    password = settings.password.reveal() if settings.password is not None else ""
+    return (
+        "postgresql",
+        settings.url,
+        settings.user,
+        hashlib.sha256(password.encode(errors="surrogatepass")).hexdigest(),
+    )
