@@ -43,21 +43,18 @@ class Expiry:
         if self._monotonic() < self._due or (self._pass is not None and self._pass.is_alive()):
             return
         self._due = self._monotonic() + EVERY
-        applied = self._engine.applied()
-        if keeping(applied) or retaining(applied):
-            # One that is cut off when the process ends is made again by the next.
-            self._pass = threading.Thread(target=self._expire, name="syncline-expiry", daemon=True)
-            self._pass.start()
+        # One that is cut off when the process ends is made again by the next.
+        self._pass = threading.Thread(target=self._expire, name="syncline-expiry", daemon=True)
+        self._pass.start()
 
     def _expire(self) -> None:
         with self._telling("what is kept for a time"):
-            applied = self._engine.applied()
-            for key in keeping(applied):
+            for key in keeping(self._engine):
                 with self._telling(str(key)):
                     if removed := expire(self._engine, key):
                         runs = "1 run" if removed == 1 else f"{removed:,} runs"
                         self._tell(f"{key}: the window of {runs} is over, and what was kept to undo them is removed")
-            for key in retaining(applied):
+            for key in retaining(self._engine.applied()):
                 with self._telling(str(key)):
                     self._retain(key)
 

@@ -6,24 +6,28 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from syncline.executor.image_keys import destroy_expired
+from syncline.executor.image_keys import destroy_expired, has_keys
 from syncline.kinds.import_ import ImportSpec
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Reversing
 
 if TYPE_CHECKING:
-    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
 
 
-def keeping(applied: Applied) -> tuple[ObjectKey, ...]:
-    """One import for each integration that has what is kept: removing there isn't asked of each of them."""
+def keeping(engine: Engine) -> tuple[ObjectKey, ...]:
+    """
+    One import for each integration that has what is kept: removing there isn't asked of each of them. An import that
+    doesn't declare rollback any more may have some, as long as keys of it are there.
+    """
     found: dict[ObjectKey, ObjectKey] = {}
-    for key, item in sorted(applied.flows.items()):
-        spec = item.flow.spec
-        if isinstance(spec, ImportSpec) and spec.rollback is not None:
-            found.setdefault(item.flow.target.integration.key, key)
+    for key, item in sorted(engine.applied().flows.items()):
+        spec, integration = item.flow.spec, item.flow.target.integration.key
+        if not isinstance(spec, ImportSpec) or integration in found:
+            continue
+        if spec.rollback is not None or has_keys(engine, key):
+            found[integration] = key
     return tuple(found.values())
 
 

@@ -37,6 +37,12 @@ def destroy_images(engine: Engine, item: CompiledFlow) -> int:
     return sum(facilities.keys.destroy(tenant, images_of(run)) for run in runs)
 
 
+def has_keys(engine: Engine, key: ObjectKey) -> bool:
+    """Whether something may be kept of a run of a flow: its key is there."""
+    facilities = engine.facilities
+    return any(facilities.keys.exists(key.tenant, images_of(run.id)) for run in facilities.store.runs(key, _RUNS))
+
+
 def destroy_expired(engine: Engine, integration: ObjectKey, now: dt.datetime, destination: Reversing) -> int:
     """
     Destroys the keys of what was kept of runs whose window is over, at one destination; how many there were. What is
@@ -45,9 +51,10 @@ def destroy_expired(engine: Engine, integration: ObjectKey, now: dt.datetime, de
     facilities, count = engine.facilities, 0
     for key, item in engine.applied().flows.items():
         spec = item.flow.spec
-        if item.flow.target.integration.key != integration or not isinstance(spec, ImportSpec) or spec.rollback is None:
+        if item.flow.target.integration.key != integration or not isinstance(spec, ImportSpec):
             continue
-        over = rfc3339(now - dt.timedelta(seconds=units.duration(spec.rollback.window)))
+        window = units.duration(spec.rollback.window) if spec.rollback is not None else 0.0
+        over = rfc3339(now - dt.timedelta(seconds=window))
         for run in facilities.store.runs(key, _RUNS):
             if not is_final(run) or run.finished >= over:  # its last write was before it had finished
                 continue

@@ -6,11 +6,14 @@ import sqlite3
 import time
 from contextlib import closing
 
+import pytest
+
 from syncline import workflow
 from syncline.daemon.expiry import EVERY, Expiry
 from syncline.executor.expire import expire, keeping
 from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
+from tests.e2e.house import Scenario
 from tests.e2e.test_undoing import SCENARIO, house
 
 
@@ -43,7 +46,7 @@ def test_what_is_over_is_removed_once_an_hour(tmp_path):
     clock, told = Clock(), list[str]()
     with workflow.engine(settings) as engine:
         assert engine.facilities.keys.exists("acme", images_of(run))
-        assert keeping(engine.applied()) == (SCENARIO.key,)
+        assert keeping(engine) == (SCENARIO.key,)
         expiry = Expiry(engine, told.append, clock)
         expiry.tick()
         time.sleep(2.1)
@@ -86,6 +89,24 @@ def test_what_is_kept_for_longer_keeps_its_key(tmp_path):
     with workflow.engine(settings) as engine:
         assert expire(engine, SCENARIO.key) == 0
     assert workflow.undo(settings, run, progress=Silent()).receipt.counts.deleted
+
+
+@pytest.mark.parametrize("scenario", [SCENARIO, Scenario("replace", "jsonl", kind="Import")])
+def test_what_an_import_kept_that_keeps_nothing_any_more_goes(tmp_path, scenario):
+    """Rollback is taken out of its declaration: what there is goes in its time all the same, and its integration rests."""
+    settings = house(tmp_path, scenario, window="1s")
+    run = workflow.run(settings, scenario.key, progress=Silent()).record.id
+    manifest = settings.root / "sync.yaml"
+    manifest.write_text(manifest.read_text().replace(", rollback: {window: 1s}", ""))
+    workflow.apply(settings)
+    time.sleep(1.1)
+    told = list[str]()
+    with workflow.engine(settings) as engine:
+        assert keeping(engine) == (scenario.key,)
+        Expiry(engine, told.append).tick()
+        assert waited(lambda: not engine.facilities.keys.exists("acme", images_of(run)))
+        assert keeping(engine) == ()
+    assert len(told) == 1
 
 
 def test_a_database_that_is_broken_is_told(tmp_path):
