@@ -236,6 +236,28 @@ def test_folders_may_have_any_name(tmp_path):
     asyncio.run(look())
 
 
+def test_a_folder_that_is_a_link_is_named_as_it_was_opened(tmp_path):
+    """Findings in files that aren't open, and ways to them, are where the editor has them."""
+    write(tmp_path / "config", CUSTOMERS)
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "config")
+
+    async def look() -> None:
+        async with editing(link) as editor:
+            editor.open("mapping.yaml", CUSTOMERS["mapping.yaml"].replace("name: customer,", "name: customers,"))
+            await editor.settled("mapping.yaml", 1)
+            place = types.Position(2, CUSTOMERS["mapping.yaml"].splitlines()[2].index("acme") + 2)
+            asked = types.DefinitionParams(types.TextDocumentIdentifier(editor.uri("mapping.yaml")), place)
+            found = await editor.text_document_definition_async(asked)
+
+            assert editor.codes("import.yaml") == ["SYN221"]
+            assert {uri for uri, shown in editor.shown.items() if shown} == {editor.uri("import.yaml")}
+            assert isinstance(found, types.Location)
+            assert found.uri == editor.uri("tenant.yaml")
+
+    asyncio.run(look())
+
+
 def test_what_is_no_file_keeps_nothing_from_being_checked(tmp_path):
     """A buffer without a name, and a name that no file can have: files that are typed into later are checked as before."""
     write(tmp_path, CUSTOMERS)

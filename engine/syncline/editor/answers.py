@@ -77,10 +77,12 @@ def definition(
     file = file_of(*found, checked.desired, repository.root)
     if file.is_relative_to(repository.root):
         name = file.relative_to(repository.root).as_posix()
+        uri = repository.uri_of(name)
         content = checked.unsaved[name] if name in checked.unsaved else repository.text(name)
     else:  # shipped
+        uri = file.as_uri()
         content = file.read_text(encoding="utf-8")
-    return types.Location(file.as_uri(), Positions(content, at.encoding).range(found[1]))
+    return types.Location(uri, Positions(content, at.encoding).range(found[1]))
 
 
 def formatted(at: Positions, name: str) -> list[types.TextEdit]:

@@ -40,11 +40,16 @@ class Checked:
 
 
 class Repository:
-    """One configuration repository, checked again and again. `check` is called by one thread at a time."""
+    """
+    One configuration repository, checked again and again. `check` is called by one thread at a time.
 
-    def __init__(self, settings: Settings) -> None:
+    `folder` is its root by the path that the editor has for it, which may lead through links.
+    """
+
+    def __init__(self, settings: Settings, folder: Path | None = None) -> None:
         self.settings = settings
         self.root = settings.root
+        self._folder = folder.absolute() if folder is not None else settings.root
         self._known: dict[str, Known] = {}
         self._leaked: tuple[Diagnostic, ...] | None = None
 
@@ -79,8 +84,8 @@ class Repository:
         return name if is_named(name) and not name.startswith("../") else None
 
     def uri_of(self, name: str) -> str:
-        """Where a file is, or the folder itself for ''."""
-        return (self.root / name).as_uri()
+        """Where a file is for the editor, or the folder itself for ''."""
+        return (self._folder / name).as_uri()
 
     def text(self, name: str) -> str:
         """The text of a file on disk, as far as there is one; only to find positions in it."""

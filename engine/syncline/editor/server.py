@@ -47,7 +47,7 @@ class Server(LanguageServer):
         if root is None:
             return
         try:
-            self.repository = Repository(self._settings_of(root))
+            self.repository = Repository(self._settings_of(root), root)
         except Invalid as error:
             self._refused = f"{error.code}: {error.message}"
             return
