@@ -9,12 +9,12 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncline.manifests.text import nearest
-from syncline.model.errors import Invalid, Stalled
+from syncline.model.errors import Invalid, SynclineError
 from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow
 from syncline.validation import Validation as Validation
@@ -378,12 +378,11 @@ def _with_positions(settings: Settings, record: RunRecord) -> RunRecord:
     if record.receipt is None:
         return record
     tenant = record.key.tenant
-    try:
-        if not tenant or Person.here(settings).may(kept_roles(settings, tenant) or {}, Right.read):
+    may = not tenant or Person.here(settings).may(kept_roles(settings, tenant) or {}, Right.read)
+    if may and settings.keys.is_dir():  # none is made to look at something
+        with suppress(SynclineError):  # the key is gone, or can't be asked: the rest is shown all the same
             opened = open_receipt(lambda: KeyRing.open(settings.keys, settings.environ), tenant, record.receipt)
             return replace(record, receipt=opened)
-    except Stalled:  # the key is gone
-        pass
     return replace(record, receipt=shut_receipt(record.receipt))
 
 

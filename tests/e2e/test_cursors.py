@@ -15,6 +15,7 @@ from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
+from syncline.secrets import ring_file
 from syncline.state.open import open_store
 from tests.api_server import Asked, Reply, api_server
 from tests.e2e.api import helpdesk
@@ -109,6 +110,25 @@ def test_runs_need_no_key_to_know_where_they_are(tmp_path, tickets):
         Checkpoint.loads(copy_of(settings, cases) or "").position is not None
     )  # sealed again, with a key that is there
     assert count(tmp_path) == 27
+
+
+@pytest.mark.parametrize("away", ["elsewhere", "unreachable"])
+def test_runs_are_shown_without_the_keys(tmp_path, tickets, away):
+    """Where the keys are on another machine, or can't be asked, all is shown but positions, and no key is made."""
+    settings = apply(tmp_path, tickets.texts())
+    done = run(settings).record
+    if away == "elsewhere":
+        settings = replace(settings, home=tmp_path / "viewer")
+    else:
+        (first,) = ring_file.read(settings.keys)
+        ring_file.write(settings.keys, (replace(first, place="vault:transit/syncline"),))
+        settings = replace(settings, environ={"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"})
+    before = set(settings.home.rglob("*"))
+    shown = workflow.find_run(settings, done.id)
+    assert shown.counts == done.counts
+    assert shown.receipt is not None
+    assert shown.receipt["cursor_after"] == "sealed"
+    assert {path for path in settings.home.rglob("*") if "keys" in path.parts} <= before
 
 
 def test_a_name_taken_over_brings_its_own_position(tmp_path, tickets):
