@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -18,10 +19,12 @@ from syncline.model.subject import Subject
 from syncline.planner.serialize import dumps
 from syncline.state import tables
 from syncline.state.database import open_postgresql, open_sqlite_reader
+from syncline.state.open import open_store
 from tests.api_server import Reply, api_server
 from tests.e2e import house
 from tests.hook_server import TOKEN, forge
 from tests.hook_server import manifests as hooks
+from tests.look import copy_of
 from tests.servers import postgres_database
 
 #: In each value of the sources, and in what their systems answer.
@@ -315,3 +318,26 @@ def test_who_may_see_values_is_told_them(busy):
     assert broken.error == "GET /broken: …"
     (said,) = workflow.rejects(busy, broken.id)
     assert f"{CANARY}@example.com is locked" in said.message
+
+
+def test_a_state_of_before_is_read_and_sealed_as_it_is_written(tmp_path, state):
+    """Positions in the clear count: a run, a rehearsal and a look go on from them, and the next position is sealed."""
+    with forge() as host, api_server(desk) as api:
+        settings = lived_in(tmp_path / "repo", api.url, host, state)
+        key = ObjectKey("acme", "Sync", "orders")
+        first = run(settings, "orders")
+        with closing(open_store(settings.state_url)) as store:
+            store.put_cursor(key, copy_of(settings, key) or "")
+            store.put_run(workflow.find_run(settings, first.id))
+        assert {"cursors.checkpoint", "runs.receipt"} <= set(columns(settings.state_url))
+        shutil.rmtree(settings.keys / "tenants")  # there was nothing to seal yet
+
+        (found,) = drift.look(settings, [key])
+        assert (found.unknown, found.drifted) == ("", False)
+        assert workflow.rehearse(settings, key, progress=Silent()).counts.read == 0
+        assert workflow.find_run(settings, first.id).receipt["cursor_after"] == first.receipt["cursor_after"]
+        with closing(sqlite3.connect(tmp_path / "repo" / "shop.db")) as shop:
+            shop.execute("INSERT INTO orders VALUES (?, ?)", (f"{CANARY}-9", 9))
+            shop.commit()
+        assert run(settings, "orders").counts.read == 1
+        assert "cursors.checkpoint" not in columns(settings.state_url)
