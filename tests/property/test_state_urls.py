@@ -70,6 +70,7 @@ def test_a_url_of_postgresql_is_never_a_defect(who, database, parameters):
         ("postgresql://h/db?user=a&user=b", "'user' is there more than once"),
         ("postgresql://h:70000/db", "its port isn't a number from 1 to 65535"),
         ("postgresql://user:canary", "its port isn't a number"),
+        ("postgresql://one:5432,other:5432/db", r"its port isn't a number.*\?host=ONE,OTHER&port="),
         ("postgresql://user:can@ary@h/db", "an @ too many.*%40"),
         ("postgresql+psycopg://h/db", "begins with postgresql.psycopg.*postgresql://USER@HOST/DATABASE"),
         ("postgresql://h/db\n", "characters in it that are no text"),

@@ -68,7 +68,10 @@ def postgresql(url: str) -> str:
     try:
         parsed = make_url(url)
     except ValueError:
-        raise _invalid("its port isn't a number", "An @ or / in a password is written as %40 or %2F.") from None
+        raise _invalid(
+            "its port isn't a number",
+            "An @ or / in a password is written as %40 or %2F, and several hosts as ?host=ONE,OTHER&port=5432,5432.",
+        ) from None
     except exc.ArgumentError:
         raise _invalid("it can't be taken apart") from None
     if parsed.port is not None and not 0 < parsed.port < 65536:

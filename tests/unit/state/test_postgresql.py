@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 import uuid
-from contextlib import suppress
+from contextlib import closing, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -38,6 +38,17 @@ def test_nobody_listening_is_again():
         open_store("postgresql://u:canary@127.0.0.1:1/db")
     assert caught.value.code == "SYN615"
     assert "canary" not in caught.value.message
+
+
+def test_a_state_is_found_at_the_one_of_several_hosts_that_answers(postgres_url, schema):
+    """Each host has its port, as libpq takes them: where the first doesn't answer, the next one is asked."""
+    parts = urlsplit(postgres_url)
+    hosts = f"host={parts.hostname},{parts.hostname}&port=1,{parts.port or 5432}"
+    several = urlunsplit(parts._replace(netloc=f"{parts.username or 'postgres'}@", query=hosts))
+    with closing(open_store(several, schema=schema)) as store:
+        store.put_cursor(KEY, "1")
+    with closing(open_reader(postgres_url, schema=schema)) as reader:
+        assert reader.cursor(KEY) == "1"
 
 
 @pytest.mark.parametrize("opener", [open_store, open_reader])
