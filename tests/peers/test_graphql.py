@@ -118,7 +118,10 @@ def test_an_error_of_one_field_is_no_partial_page(postgraphile):
 
 
 def test_the_fields_of_a_connection_are_asked_for_in_chunks(postgraphile):
-    """One and two fields at a time, with those of an object that is connected: the records are those of one document."""
+    """
+    One and two fields at a time, with those of an object that is connected, and one beside them that has an alias: the
+    records are those of one document.
+    """
     sql = (
         SQL
         + """
@@ -146,14 +149,16 @@ streams:
         id: {type: integer}
         title: {type: string}
         sum: {type: string}
+        named: {type: string}
         accountByAccountId: {type: object, properties: {id: {type: string}, name: {type: string}}}
 """
-    plain = text.replace("SELECTED", "id title sum accountByAccountId { id name }").replace("CHUNK", "")
+    plain = text.replace("SELECTED", "id title sum named: title accountByAccountId { id name }").replace("CHUNK", "")
     with postgraphile(sql) as system:
         whole = rows(read(opened(system.url, plain)))
         for fields in (2, 3):
             chunk = f"chunk: {{fields: {fields}, into: graphql.query, by: id}}"
-            chunked = text.replace("SELECTED", "...chunk").replace("CHUNK", chunk)
+            chunked = text.replace("SELECTED", "named: title ...chunk").replace("CHUNK", chunk)
             assert rows(read(opened(system.url, chunked))) == whole
     assert len(whole) == 7
+    assert whole[6]["named"] == "Buchung 6"
     assert whole[6]["accountByAccountId"]["name"] == 'Konto 6 "ä"'

@@ -13,6 +13,7 @@ from typing import Any, Final
 from syncline.kinds.carrying import Say
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.erase import ERASING
+from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import METHODS, Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
@@ -31,7 +32,7 @@ _VALUE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
 
 def check_expressions(desired: Desired) -> list[Diagnostic]:
-    """Findings of every template and JMESPath expression of the declared connectors and of what authenticates."""
+    """Findings of the templates, expressions and URLs that connectors, endpoints and what authenticates declare."""
     found: list[Diagnostic] = []
     for manifest in (*desired.of_kind("AuthConfig"), *desired.of_kind("Connector")):
         for path, text in auth_expressions.templates(manifest):
@@ -44,9 +45,13 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
             for path, text in _templates(spec):
                 found += _template(manifest, path, text, secret)
             for path, text in _urls(spec):
-                found += _url(manifest, path, text)
+                found += _url(manifest, path, text, whole=path == _BASE)
             for path, text in _queries(spec):
                 found += _query(manifest, path, text)
+    for manifest in desired.of_kind("Integration"):
+        endpoints = manifest.spec.endpoints if isinstance(manifest.spec, IntegrationSpec) else ()
+        for number, endpoint in enumerate(endpoints):
+            found += _url(manifest, ("spec", "endpoints", number, "url"), endpoint.url, whole=True)
     return found
 
 
@@ -231,7 +236,7 @@ def _template(manifest: Manifest, path: Path, text: str, secret: Collection[str]
         )
 
 
-def _url(manifest: Manifest, path: Path, text: str) -> Iterator[Diagnostic]:
+def _url(manifest: Manifest, path: Path, text: str, *, whole: bool) -> Iterator[Diagnostic]:
     """What is wrong with a URL's own text, besides its values: it would be refused (SYN406) by every run."""
     from syncline.sdk.http import checked_url, escaped
 
@@ -239,7 +244,7 @@ def _url(manifest: Manifest, path: Path, text: str) -> Iterator[Diagnostic]:
     message = expected = ""
     if any(character < " " or character == "\x7f" for character in own):
         message, expected = "a URL can't hold an end of line, a tab or another control character", "text on one line"
-    elif path == _BASE and own == text:
+    elif whole and own == text:
         try:
             checked_url(escaped(text))
         except Invalid:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import traceback
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -393,6 +394,21 @@ def test_rate_limits_are_kept():
     assert len(times) == 12
     assert all(times[n + 5] - times[n] >= 1 for n in range(len(times) - 5))
     assert times[-1] - times[0] < 5
+
+
+def test_a_limit_of_a_path_counts_it_as_it_is_sent():
+    """Paths and what limits match are declared alike, with spaces and umlauts, and are sent percent-encoded."""
+    clock, times = FakeClock(), []
+
+    def send(_request):
+        times.append(clock.time)
+        return answer({"data": [{"id": len(times)}] if len(times) < 3 else []})
+
+    text = TEXT.replace("http: {", "http: {limits: [{match: /things of/ä, rate: 1/s}], ")
+    text = text.replace("get: /items", "get: /things of/ä")
+    read(source(instance(text), transport=FunctionTransport(send), clock=clock))
+    assert len(times) == 3
+    assert all(later - earlier >= 1 for earlier, later in pairwise(times))
 
 
 def test_an_announced_limit_is_waited_for():

@@ -193,3 +193,14 @@ def test_what_else_is_wrong_with_a_login(change: tuple[str, str], code: str) -> 
     not into the body; what a message signature covers is in requests, once.
     """
     assert [d.code for d in load_text(AUTH.replace(*change), "api.yaml").diagnostics] == [code]
+
+
+@pytest.mark.parametrize(
+    ("url", "codes"),
+    [("https://eu.example.com/things of/ä", []), ("https://bücher.example", ["SYN205"]), ("https://", ["SYN205"])],
+)
+def test_endpoints_can_be_asked(url: str, codes: list[str]) -> None:
+    """A path is percent-encoded when it is sent; a host that isn't in ASCII, or isn't there, would stop every run."""
+    head = "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: api, tenant: acme}\n"
+    found = findings(f"{head}spec: {{connector: c, endpoints: [{{region: eu, url: '{url}'}}]}}\n")
+    assert found == [(code, "api.yaml:4:52") for code in codes]
