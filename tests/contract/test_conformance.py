@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pytest
@@ -15,7 +17,7 @@ from syncline.sdk import conformance_destination as conformance
 from syncline.sdk import conformance_reversal
 from syncline.sdk.conformance import Broken
 from syncline.sdk.conformance_destination import DestinationCase
-from syncline.sdk.destination import Target
+from syncline.sdk.destination import Destination, Target
 from syncline.sdk.failing_destination import FailingDestination
 from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.ledger import Ledger, MemoryLedger
@@ -77,9 +79,18 @@ def test_sql_destinations_undo_runs(check, place: Place):
 
 
 def test_a_destination_that_cannot_undo_is_found(tmp_path: Path):
-    """Folders of files don't offer it, and the check says so."""
+    """A destination that only writes doesn't offer it, and the check says so."""
+
+    class Writing:
+        """What a folder does, but for undoing."""
+
+        def __init__(self, folder: Destination) -> None:
+            self.open, self.close = folder.open, folder.close
+
+    case = file_case(tmp_path, "jsonl")
+    writing = replace(case, open=lambda: cast("Destination", Writing(case.open())))
     with pytest.raises(Broken, match="doesn't offer"):
-        conformance_reversal.keeps_for_so_long(file_case(tmp_path, "jsonl"))
+        conformance_reversal.keeps_for_so_long(writing)
 
 
 @pytest.fixture

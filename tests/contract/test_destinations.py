@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from functools import partial
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import polars as pl
 import pytest
@@ -17,10 +18,10 @@ from syncline.sdk.destination import Alike, Refusal, Written, refusals
 from tests.contract.sql_places import DIALECTS, FLOW, Place, frame_of, place_of, schema_of, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-
+T = TypeVar("T")
 ORDERS = schema_of({"id": "integer", "name": "string", "total": "decimal(14,2)"}, "id")
 EVERY_TYPE = schema_of(
     {
@@ -455,6 +456,15 @@ class TestReplace:
         assert ids(place) == [1]
 
 
+def insisting(work: Callable[[], T]) -> T:
+    """What it gives, however often it is to be tried again."""
+    while True:
+        try:
+            return work()
+        except Again:
+            continue
+
+
 class TestConcurrency:
     def test_two_flows_on_one_table(self, place: Place):
         """Two flows that upsert the same keys at once, from making the table on, lose no row and no checkpoint."""
@@ -463,16 +473,11 @@ class TestConcurrency:
         def run(flow: str) -> None:
             try:
                 destination = place.open()
-                writer = destination.open(target_of(ORDERS, flow=flow))
+                writer = insisting(lambda: destination.open(target_of(ORDERS, flow=flow)))
                 for number in range(5):
                     frame = rows(*range(number * 10, number * 10 + 40), name=flow)
-                    while True:
-                        try:
-                            writer.write(frame, f"{number}")
-                            break
-                        except Again:
-                            continue
-                writer.finish("end")
+                    insisting(partial(writer.write, frame, f"{number}"))
+                insisting(lambda: writer.finish("end"))
             except BaseException as problem:
                 problems.append(problem)
 

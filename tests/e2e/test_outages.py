@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import socketserver
 import threading
@@ -22,6 +21,7 @@ from tests.servers import postgres_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 def free_port() -> int:
@@ -36,6 +36,13 @@ def pumped(source: socket.socket, sink: socket.socket) -> None:
     for end in (source, sink):
         with suppress(OSError):
             end.shutdown(socket.SHUT_RDWR)
+
+
+def filled(disk: Path) -> None:
+    """Fills what room there is, though others write there as well."""
+    with (disk / "ballast").open("wb", buffering=0) as ballast, suppress(OSError):
+        while True:
+            ballast.write(bytes(4096))
 
 
 class Line:
@@ -165,8 +172,7 @@ def test_a_full_disk_is_waited_for(tmp_path, root, remote, monkeypatch):
         first = remote.push(UPSERT.texts)
         with serving(root, remote) as daemon:
             daemon.says(f"{first[:12]} is applied")
-            room = os.statvfs(disk)
-            (disk / "ballast").write_bytes(b"\0" * (room.f_bavail * room.f_frsize))
+            filled(disk)
             second = remote.push({**UPSERT.texts, "more.yaml": UPSERT.texts["tenant.yaml"].replace("acme", "other")})
             daemon.says("No space left on device")
             assert daemon.process.poll() is None
@@ -181,8 +187,7 @@ def test_a_full_disk_at_the_start_is_waited_for(tmp_path, root, remote, monkeypa
     """A daemon that finds no room for its state isn't ready, and begins as soon as there is some."""
     with small_disk(tmp_path / "disk", "6m") as disk:
         monkeypatch.setenv("SYNCLINE_HOME", str(disk / "home"))
-        room = os.statvfs(disk)
-        (disk / "ballast").write_bytes(b"\0" * (room.f_bavail * room.f_frsize))
+        filled(disk)
         first = remote.push(UPSERT.texts)
         with serving(root, remote) as daemon:
             daemon.says("it is tried again")

@@ -45,8 +45,7 @@ class Chunk(Spec):
         str,
         Field(
             description="Where the names go: query.fields, joined with commas; a list where it is in the body; "
-            "graphql.query: they take the place of the spread ...chunk in the document, objects with the fields that "
-            "the schema has of them."
+            "graphql.query: in place of the document's spread ...chunk, objects with the schema's fields of them."
         ),
     ]
     by: Annotated[

@@ -27,7 +27,6 @@ from syncline.connectors.rest.requests import RequestPlan, compile_request
 from syncline.connectors.rest.rules import compile_rules, for_people, loose
 from syncline.connectors.rest.step import PageRead, Step
 from syncline.connectors.rest.tree import Use, nothing_left
-from syncline.connectors.rest.trial import whole
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, SynclineError, foreign
@@ -220,7 +219,7 @@ class JobReading:
             delete = partial(self._gone, job) if self.plan.delete is not None else None
             trial.made(job["id"], delete, self.partition.key)
 
-        return whole(lambda: self._create(progress, keyed), made)
+        return trial.create(lambda: self._create(progress, keyed), made)
 
     def _create(self, progress: Progress, keyed: Mapping[str, Any] | None) -> dict[str, Any]:
         bounds = progress.bounds()
