@@ -68,4 +68,6 @@ def test_only_some_idle_threads_are_kept(monkeypatch):
     until = time.monotonic() + 5
     while sum(t._thread.is_alive() for t in lent) > 1 and time.monotonic() < until:
         time.sleep(0.001)
-    assert sum(t._thread.is_alive() for t in lent) == 1
+    # One that an earlier test left behind may come back just now, and be the one that is kept.
+    (kept,) = threads._idle
+    assert [t for t in lent if t._thread.is_alive()] == [t for t in lent if t is kept]
