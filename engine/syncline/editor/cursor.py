@@ -24,18 +24,10 @@ _CLOSING: Final = ("", "}", "]", "}}", "]}", "}]", "}}}", "]}}", "}]}")
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """
-    A field (`on_key`) or a value of a document.
-
-    `root` is the document, `path` where it is in it, `span` where it is in the text.
-    """
+class _InDocument:
+    """A place in a document, whose root this is."""
 
     root: Node
-    path: Path
-    node: Node
-    on_key: bool
-    span: Span
 
     @property
     def kind(self) -> str:
@@ -49,7 +41,21 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
-class Slot:
+class Spot(_InDocument):
+    """
+    A field (`on_key`) or a value of a document.
+
+    `root` is the document, `path` where it is in it, `span` where it is in the text.
+    """
+
+    path: Path
+    node: Node
+    on_key: bool
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Slot(_InDocument):
     """
     A place where something is to be written: the name of a field (`of_key`) of the mapping at `path`, or the value
     there.
@@ -57,22 +63,11 @@ class Slot:
     `begin` and `end` are where the word is in the text that is there already; `colon` says whether the field has one.
     """
 
-    root: Node
     path: Path
     of_key: bool
     begin: int
     end: int
     colon: bool
-
-    @property
-    def kind(self) -> str:
-        """The kind that the document names, or ''."""
-        return _text(self.root, ("kind",))
-
-    @property
-    def tenant(self) -> str:
-        """The tenant that the document names, or ''."""
-        return _text(self.root, ("metadata", "tenant"))
 
     @property
     def siblings(self) -> dict[str, object]:
