@@ -472,7 +472,7 @@ class TestConcurrency:
 
         def run(flow: str) -> None:
             try:
-                destination = place.open()
+                destination = insisting(place.open)
                 writer = insisting(lambda: destination.open(target_of(ORDERS, flow=flow)))
                 for number in range(5):
                     frame = rows(*range(number * 10, number * 10 + 40), name=flow)
