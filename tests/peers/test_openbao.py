@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 import urllib.error
 from typing import TYPE_CHECKING
@@ -175,6 +178,71 @@ def test_a_role_logs_in_again(openbao: OpenBao):
     openbao.ask("POST", "auth/token/revoke", {"token": client._lease.token.reveal()})
 
     assert client.get("secret/data/acme/again")["data"] == {"a": "1"}
+
+
+def test_a_refusal_by_policy_costs_no_login(openbao: OpenBao, tmp_path: Path):
+    """What we may not read is refused with the token that we have, although the secret id was for one login only."""
+    openbao.ask("POST", "secret/data/acme/mine", {"data": {"a": "1"}})
+    client = VaultClient.of(openbao.role("narrow", secret_id_num_uses=1))
+
+    assert client.get("secret/data/acme/mine")["data"] == {"a": "1"}
+    for _ in range(2):
+        with pytest.raises(Stalled, match="permission denied"):
+            client.get("secret/data/beta/theirs")
+
+    assert client.get("secret/data/acme/mine")["data"] == {"a": "1"}
+
+
+def test_a_token_at_its_longest_time_is_followed_by_another(openbao: OpenBao):
+    """Renewed up to there, then got anew before the end; all that we logged in for are revoked with the client."""
+    openbao.ask("POST", "secret/data/acme/longest", {"data": {"a": "1"}})
+    before = openbao.tokens()
+    client = VaultClient.of(openbao.role("longest", token_ttl="4s", token_max_ttl="6s"))
+    seen = {}
+    begun = time.monotonic()
+    while time.monotonic() - begun < 9:
+        assert client.get("secret/data/acme/longest")["data"] == {"a": "1"}
+        seen[client.valid().token.reveal()] = True
+        time.sleep(0.3)
+
+    assert len(seen) in {2, 3}
+    client.close()
+    assert openbao.tokens() <= before
+
+
+def test_a_login_that_may_not_be_repeated_is_used_to_its_end(openbao: OpenBao):
+    """Where the secret id is used up, the token serves until it ends, and only then is there an error."""
+    openbao.ask("POST", "secret/data/acme/last", {"data": {"a": "1"}})
+    environ = openbao.role("last", token_ttl="4s", token_max_ttl="4s", secret_id_num_uses=1)
+    client = VaultClient.of(environ)
+    begun = time.monotonic()
+    while time.monotonic() - begun < 3:
+        assert client.get("secret/data/acme/last")["data"] == {"a": "1"}
+        time.sleep(0.3)
+    time.sleep(1.5)
+
+    with pytest.raises(Stalled) as caught:
+        client.get("secret/data/acme/last")
+    assert caught.value.code == "SYN822"
+
+
+def test_a_process_leaves_no_token_behind(openbao: OpenBao, tmp_path: Path):
+    """A program that opened a ring whose key is in transit, and closed nothing, has its token revoked as it ends."""
+    folder, environ = tmp_path / "keys", openbao.role("leaving")
+    blob = KeyRing.open(folder).seal("acme", b"plain", "p")
+    rotate(Where(folder, environ), "vault:transit/leaving")
+    before = openbao.tokens()
+    program = (
+        "import os, sys; from pathlib import Path; from syncline.secrets.ring import KeyRing\n"
+        "ring = KeyRing.open(Path(sys.argv[1]), os.environ)\n"
+        "sys.stdout.buffer.write(ring.unseal('acme', bytes.fromhex(sys.argv[2]), 'p'))"
+    )
+
+    command = [sys.executable, "-c", program, str(folder), blob.hex()]
+    done = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, check=False)
+
+    assert (done.stdout, done.stderr) == (b"plain", b"")
+    assert openbao.tokens() <= before
 
 
 def test_a_login_is_ended_with_what_it_was_made_for(openbao: OpenBao, tmp_path: Path):

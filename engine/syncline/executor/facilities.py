@@ -81,6 +81,7 @@ def open_facilities(settings: Settings) -> Iterator[Facilities]:
                 keep.share(InFlight(parts_for(cores()), cores()))
                 keys = KeyRing.open(settings.keys, settings.environ)
                 keep.share(Vault.over(store, keys))
-                yield Facilities(settings, store, recorder, keys, keep)
+                with closing(keys):
+                    yield Facilities(settings, store, recorder, keys, keep)
     finally:
         store.close()

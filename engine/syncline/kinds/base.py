@@ -106,7 +106,7 @@ class SecretKey(Spec):
         str,
         Field(
             pattern=r"^[a-z0-9-]+$",
-            description="Secret provider: env, file, sops, vault, aws, keyring, exec or pkcs11.",
+            description="Secret provider: env, file, sops, vault, vault-dynamic, aws, keyring, exec or pkcs11.",
         ),
     ]
     key: Annotated[

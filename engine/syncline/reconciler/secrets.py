@@ -18,8 +18,8 @@ from syncline.model.key import ObjectKey
 from syncline.model.secret import Secret
 from syncline.reconciler.needs import reference, secret_refs
 from syncline.secrets import window
-from syncline.secrets.contract import Sessions
-from syncline.secrets.provider import resolve, writer
+from syncline.secrets.contract import Sessions, Until
+from syncline.secrets.provider import resolve, until, writer
 from syncline.state.open import open_reader
 
 if TYPE_CHECKING:
@@ -42,13 +42,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What came of resolving a secret: nothing wrong, or why it can't be had. Never its value."""
+    """What came of resolving a secret: nothing wrong, or why it can't be had. Never its value.
+
+    `until`: when one ends that was made for us, had it been kept.
+    """
 
     use: Use
     ok: bool
     code: str = ""
     message: str = ""
     help: str = ""
+    until: Until | None = None
 
 
 def uses(desired: Desired) -> tuple[Use, ...]:
@@ -70,8 +74,11 @@ def seen_uses(settings: Settings, desired: Desired) -> tuple[Use, ...]:
 
 
 def check_secrets(settings: Settings, desired: Desired) -> Iterator[Looked]:
-    """Resolves every secret that who acts may see the use of, as a run would; the log tells of their use before."""
-    sessions, found = Sessions(), seen_uses(settings, desired)
+    """
+    Resolves every secret that who acts may see the use of, as a run would; the log tells of their use before. What was
+    made for that is given back.
+    """
+    found = seen_uses(settings, desired)
     if found:
         with open_facilities(settings) as facilities:
             recorder = facilities.recorder
@@ -82,34 +89,37 @@ def check_secrets(settings: Settings, desired: Desired) -> Iterator[Looked]:
                     for name in use.objects
                 ]
             )
-    for use in found:
-        try:
-            resolve(use.reference, secret_context(settings, use.tenant, sessions))
-            yield Looked(use, ok=True)
-        except SynclineError as error:
-            yield Looked(use, ok=False, code=error.code, message=error.message, help=error.help)
+    with closing(Sessions()) as sessions:
+        for use in found:
+            where = secret_context(settings, use.tenant, sessions)
+            try:
+                resolve(use.reference, where)
+                yield Looked(use, ok=True, until=until(use.reference, where))
+            except SynclineError as error:
+                yield Looked(use, ok=False, code=error.code, message=error.message, help=error.help)
 
 
 def set_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> None:
     """Puts a value in place, whatever was there. `Invalid` (SYN828) where the provider can't be written to."""
     _demand(settings, ref, tenant)
-    provider = writer(ref, secret_context(settings, tenant, Sessions()))
-    with _evidence(settings, Action.secret_set, ref, tenant, "set"):
-        provider.put(ref, value)
+    with closing(Sessions()) as sessions:
+        provider = writer(ref, secret_context(settings, tenant, sessions))
+        with _evidence(settings, Action.secret_set, ref, tenant, "set"):
+            provider.put(ref, value)
 
 
 def rotate_secret(settings: Settings, ref: Reference, tenant: str, value: Secret) -> bool:
     """Puts a new value in place and keeps the former one for a window; whether there was one."""
     _demand(settings, ref, tenant)
-    with _evidence(settings, Action.secret_rotate, ref, tenant, "replace"):
-        return window.replace(ref, value, secret_context(settings, tenant, Sessions()))
+    with closing(Sessions()) as sessions, _evidence(settings, Action.secret_rotate, ref, tenant, "replace"):
+        return window.replace(ref, value, secret_context(settings, tenant, sessions))
 
 
 def finish_rotation(settings: Settings, ref: Reference, tenant: str) -> bool:
     """Ends the window of a rotation; whether there was one."""
     _demand(settings, ref, tenant)
-    with _evidence(settings, Action.secret_rotate, ref, tenant, "finish"):
-        return window.finish(ref, secret_context(settings, tenant, Sessions()))
+    with closing(Sessions()) as sessions, _evidence(settings, Action.secret_rotate, ref, tenant, "finish"):
+        return window.finish(ref, secret_context(settings, tenant, sessions))
 
 
 @contextmanager

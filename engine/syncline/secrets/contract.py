@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -61,10 +62,10 @@ class Sessions:
             return found
 
     def close(self) -> None:
-        """Logs out where that can be done; whoever resolves secrets after that logs in again."""
+        """Logs out where that can be done, last first; whoever resolves secrets after that logs in again."""
         with self._lock:
             found, self._open = list(self._open.values()), {}
-        for session in found:
+        for session in reversed(found):
             if (close := getattr(session, "close", None)) is not None:
                 close()
 
@@ -115,6 +116,22 @@ class SecretProvider(Protocol):
 
     def check(self, reference: Reference) -> Problem | None:
         """Say what would keep `get` from working, as far as that can be known without reading the value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Until when a secret holds that was made for us (UTC), and whether that is put off while we use it."""
+
+    ends: datetime
+    renewable: bool
+
+
+class LeasingProvider(SecretProvider, Protocol):
+    """A provider whose secrets are made for who asks, and end."""
+
+    def until(self, reference: Reference) -> Until | None:
+        """Until when the secret holds that these sessions were given; None where they were given none."""
         ...
 
 

@@ -25,6 +25,10 @@ class Kek(Protocol):
         """The key again; ValueError where it was changed, is about something else, or was wrapped by another."""
         ...
 
+    def close(self) -> None:
+        """Ends the login to where it is, if there is one; the next use logs in again."""
+        ...
+
 
 class KekPlace(Protocol):
     """Where key-encryption keys can be. What can't be reached is `Again`, what a person must mend is `Stalled`."""

@@ -39,6 +39,9 @@ class FileKek:
         except InvalidTag:
             raise ValueError("it was changed, or was wrapped by another key") from None
 
+    def close(self) -> None:
+        """There is no login to a file."""
+
     @classmethod
     def open(cls, where: Where, at: str) -> Self:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM

@@ -63,6 +63,9 @@ class Pkcs11Kek:
             raise ValueError("it was changed, or was wrapped by another key")
         return found
 
+    def close(self) -> None:
+        """The token's session is the process's, and stays."""
+
     def _key(self, session: pkcs11.Session) -> Any:
         return _find(session, self.label)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
@@ -53,6 +54,10 @@ class VaultKek:
                 raise
             raise ValueError("it was changed, or was wrapped by another key") from None
 
+    def close(self) -> None:
+        """Ends the login."""
+        self.client.close()
+
     @classmethod
     def open(cls, where: Where, at: str) -> Self:
         mount, key = _parts(at)
@@ -62,7 +67,12 @@ class VaultKek:
     def make(cls, where: Where, wanted: str, id: str) -> str:  # noqa: A002 - the field's word
         del id
         mount, key = _parts(wanted)
-        client = VaultClient.of(where.environ)
+        with closing(VaultClient.of(where.environ)) as client:
+            return cls._version(client, mount, key)
+
+    @classmethod
+    def _version(cls, client: VaultClient, mount: str, key: str) -> str:
+        """A new version of a key, or the key where there is none; where it is."""
         try:
             found = client.get(f"{mount}/keys/{key}")
         except Refused as refused:

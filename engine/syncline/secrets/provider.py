@@ -10,13 +10,22 @@ from syncline.model.errors import Invalid
 from syncline.model.secret import Secret
 from syncline.secrets.aws import AwsProvider
 from syncline.secrets.command import CommandProvider
-from syncline.secrets.contract import Context, Problem, Reference, SecretProvider, SecretWriter
+from syncline.secrets.contract import (
+    Context,
+    LeasingProvider,
+    Problem,
+    Reference,
+    SecretProvider,
+    SecretWriter,
+    Until,
+)
 from syncline.secrets.env import EnvProvider
 from syncline.secrets.file import FileProvider
 from syncline.secrets.keyring import KeyringProvider
 from syncline.secrets.pkcs11 import Pkcs11Provider
 from syncline.secrets.sops_file import SopsProvider
 from syncline.secrets.vault import VaultProvider
+from syncline.secrets.vault_dynamic import VaultDynamicProvider
 
 #: Those that can be written to, too.
 _WRITERS: Final[tuple[type[SecretWriter], ...]] = (
@@ -32,7 +41,10 @@ PROVIDERS: Final[tuple[type[SecretProvider], ...]] = (
     SopsProvider,
     CommandProvider,
     *_WRITERS[1:],
+    VaultDynamicProvider,
 )
+#: Those whose secrets are made for who asks, and end.
+_LEASING: Final[tuple[type[LeasingProvider], ...]] = (VaultDynamicProvider,)
 WRITABLE: Final = frozenset(provider.name for provider in _WRITERS)
 
 
@@ -47,6 +59,14 @@ def resolve(reference: Reference, context: Context) -> Secret:
     if problem is not None and problem.code == "SYN804":
         raise _invalid(reference, problem)
     return provider.get(reference)
+
+
+def until(reference: Reference, context: Context) -> Until | None:
+    """Until when a secret holds that was just resolved with these sessions; None for one that has no end of its own."""
+    for provider in _LEASING:
+        if provider.name == reference.provider:
+            return provider(context).until(reference)
+    return None
 
 
 def writer(reference: Reference, context: Context) -> SecretWriter:

@@ -87,6 +87,15 @@ def _made(where: Where, entries: tuple[Entry, ...]) -> Entry:
 def _wrap_again(where: Where, entries: tuple[Entry, ...]) -> int:
     """Wraps every data key by the last of the keys."""
     opened: dict[str, Kek] = {}
+    try:
+        return _wrapped_with(where, entries, opened)
+    finally:
+        for one in opened.values():
+            one.close()
+
+
+def _wrapped_with(where: Where, entries: tuple[Entry, ...], opened: dict[str, Kek]) -> int:
+    """How many keys were wrapped again; the key-encryption keys that it took are in `opened` then."""
 
     def kek(id: str) -> Kek:  # noqa: A002 - the field's word
         entry = next((entry for entry in entries if entry.id == id), None)

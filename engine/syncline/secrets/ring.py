@@ -53,6 +53,11 @@ class KeyRing:
         ring.current()
         return ring
 
+    def close(self) -> None:
+        """Ends the logins to where key-encryption keys are; the ring may be used on, which logs in again."""
+        for kek in self._keks.values():
+            kek.close()
+
     # --- sealing
 
     def envelope(self, tenant: str = "", part: str = "") -> Envelope:

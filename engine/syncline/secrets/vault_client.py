@@ -7,18 +7,21 @@
 | VAULT_ROLE_ID, VAULT_SECRET_ID    | a role of the AppRole method, mounted at VAULT_APPROLE_MOUNT (approle)  |
 | VAULT_NAMESPACE, VAULT_CACERT     | the namespace; a file of the only authorities that are trusted         |
 
-A token is renewed once a third of its time is left. One of an AppRole is got anew when it can't be renewed, and is
-revoked at the end.
+A token is renewed once between a half and a third of its time is left, each time at another moment, so that many
+processes don't ask at once. One of an AppRole is got anew when it can't be renewed, and is revoked at the end: when the
+client is closed, or the process ends.
 """
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
 import json
+import random
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -30,6 +33,8 @@ from syncline.sdk.http import Egress, HttpTransport, Request, Tls, TransportErro
 
 TIMEOUT: Final = 15.0
 MAX_ANSWER: Final = 4_000_000
+#: The server tells how long something holds in whole seconds.
+ROUNDED: Final = 1.0
 #: Whoever sets the address says where the server is: in a private network, mostly.
 _EGRESS: Final = Egress(private=("0.0.0.0/0", "::/0"))
 
@@ -52,9 +57,22 @@ class Lease:
     ends: float | None
     seconds: float
     renewable: bool
+    due: float | None = None
+
+    @classmethod
+    def of(cls, token: Secret, now: float, seconds: float, *, renewable: bool) -> Lease:
+        """A token that has so many seconds left (0: no end). It is `due` to be renewed before that."""
+        if not seconds:
+            return cls(token, None, 0.0, renewable)
+        return cls(token, now + seconds, seconds, renewable, due_at(now, seconds))
 
 
-@dataclass(slots=True)
+def due_at(now: float, seconds: float) -> float:
+    """When to renew what holds for so many seconds: while between a half and a third of them is left."""
+    return now + seconds * random.uniform(1 / 2, 2 / 3)  # noqa: S311 - spreads requests, and guards nothing
+
+
+@dataclass(slots=True, eq=False)
 class VaultClient:
     """A server, and who we are there. Safe for threads; nothing is asked before the first request."""
 
@@ -62,6 +80,8 @@ class VaultClient:
     environ: Mapping[str, str] = field(repr=False)
     clock: Clock = field(default_factory=SystemClock, repr=False)
     _lease: Lease | None = field(default=None, init=False, repr=False)
+    #: Tokens that we logged in for before, and that may hold yet: what was leased with them ends with them.
+    _former: list[Lease] = field(default_factory=list, init=False, repr=False)
     _turn: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     @classmethod
@@ -73,32 +93,39 @@ class VaultClient:
 
     def get(self, path: str) -> dict[str, Any]:
         """What is at a path: the answer's `data`."""
-        return self._asked("GET", path, None)
+        return dict(self.asked("GET", path)[0].get("data") or {})
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """What the server makes of a body: the answer's `data`."""
-        return self._asked("POST", path, body)
+        return dict(self.asked("POST", path, body)[0].get("data") or {})
+
+    def asked(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[dict[str, Any], Lease]:
+        """The whole answer, and the token with which it was had: what the server leases to us ends with that."""
+        lease = self.valid()
+        try:
+            return self._send(method, path, body, lease.token), lease
+        except Refused as refused:
+            if refused.status != 403 or not self._by_role or self._is_alive(lease):
+                raise
+            with self._turn:  # it was revoked there
+                if self._lease is lease:
+                    self._lease = None
+            lease = self.valid()
+            return self._send(method, path, body, lease.token), lease
+
+    def told(self, path: str, body: Mapping[str, Any], lease: Lease) -> None:
+        """Tells the server something with this token and no other, where nothing is to be done about a refusal."""
+        with suppress(SynclineError):
+            self._send("POST", path, body, lease.token)
 
     def close(self) -> None:
         """Has the server revoke the token that we logged in for. One that was given to us belongs to who gave it."""
+        atexit.unregister(self.close)
         with self._turn:
-            lease, self._lease = self._lease, None
-        if lease is not None and self._by_role:
-            with suppress(SynclineError):  # it ends by itself; whatever was done with it is done
-                self._send("POST", "auth/token/revoke-self", {}, lease.token)
-
-    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-        lease = self._valid()
-        try:
-            answer = self._send(method, path, body, lease.token)
-        except Refused as refused:
-            if refused.status != 403 or not self._by_role:
-                raise
-            with self._turn:  # it may have been revoked there
-                if self._lease is lease:
-                    self._lease = None
-            answer = self._send(method, path, body, self._valid().token)
-        return dict(answer.get("data") or {})
+            mine = [*self._former, *([self._lease] if self._lease is not None and self._by_role else [])]
+            self._lease, self._former = None, []
+        for lease in mine:
+            self.told("auth/token/revoke-self", {}, lease)  # where not: it ends by itself
 
     # --- the token
 
@@ -106,47 +133,74 @@ class VaultClient:
     def _by_role(self) -> bool:
         return not self.environ.get("VAULT_TOKEN")
 
-    def _valid(self) -> Lease:
+    def valid(self) -> Lease:
+        """The token to ask with: renewed, or got anew, where that is due."""
         with self._turn:
             lease, now = self._lease, self.clock.monotonic()
-            if lease is not None and lease.ends is not None and lease.ends - now < lease.seconds / 3:
-                lease = self._renewed(lease, now)
             if lease is None:
-                lease = self._login() if self._by_role else self._given()
+                lease = self._entered()
+            elif lease.due is not None and now >= lease.due:
+                lease = self._renewed(lease, now) or self._another(lease, now)
             self._lease = lease
             return lease
 
+    def _entered(self) -> Lease:
+        return self._login() if self._by_role else self._given()
+
     def _renewed(self, lease: Lease, now: float) -> Lease | None:
-        """The lease with more time; as it is while it lasts, where there is no more; None once it has ended."""
-        if lease.renewable:
-            try:
-                answer = self._send("POST", "auth/token/renew-self", {}, lease.token)
-                renewed = self._lease_of(_part(answer, "auth"), lease.token)
-                if renewed.ends is None or renewed.ends > (lease.ends or 0):
-                    return renewed
-            except SynclineError:
-                pass  # it still holds for a third of its time
-        elif self._by_role:
+        """The token with more time; None where it gets no more."""
+        if not lease.renewable or lease.ends is None or lease.ends <= now:
             return None
-        return lease if lease.ends is not None and lease.ends > now else None
+        try:
+            answer = self._send("POST", "auth/token/renew-self", {}, lease.token)
+            renewed = self._lease_of(_part(answer, "auth"), lease.token)
+        except SynclineError:
+            return None
+        longer = renewed.ends is None or renewed.ends > lease.ends + ROUNDED
+        return renewed if longer else None
+
+    def _another(self, lease: Lease, now: float) -> Lease:
+        """A new token where we may log in; else the one there is, while it holds; tried again before its end."""
+        left = (lease.ends or 0) - now
+        if left > 0 and not self._by_role:
+            return replace(lease, due=now + max(1.0, left / 4))
+        try:
+            found = self._entered()
+        except SynclineError:
+            if left <= 0:
+                raise
+            return replace(lease, due=now + max(1.0, left / 4))
+        if self._by_role:
+            self._former = [one for one in self._former if one.ends is None or one.ends > now] + [lease]
+        return found
+
+    def _is_alive(self, lease: Lease) -> bool:
+        """Whether the server still knows a token."""
+        try:
+            self._send("GET", "auth/token/lookup-self", None, lease.token)
+        except Refused:
+            return False
+        return True
 
     def _login(self) -> Lease:
         mount = self.environ.get("VAULT_APPROLE_MOUNT") or "approle"
         body = {"role_id": self.environ["VAULT_ROLE_ID"], "secret_id": self.environ.get("VAULT_SECRET_ID", "")}
-        return self._lease_of(_part(self._send("POST", f"auth/{mount}/login", body, None), "auth"))
+        lease = self._lease_of(_part(self._send("POST", f"auth/{mount}/login", body, None), "auth"))
+        atexit.register(self.close)
+        return lease
 
     def _given(self) -> Lease:
         token = Secret(self.environ["VAULT_TOKEN"])
         found = _part(self._send("GET", "auth/token/lookup-self", None, token), "data")
         seconds, renewable = float(found.get("ttl") or 0), bool(found.get("renewable"))
-        return Lease(token, self.clock.monotonic() + seconds if seconds else None, seconds, renewable)
+        return Lease.of(token, self.clock.monotonic(), seconds, renewable=renewable)
 
     def _lease_of(self, auth: Mapping[str, Any], token: Secret | None = None) -> Lease:
         seconds = float(auth.get("lease_duration") or 0)
-        ends = self.clock.monotonic() + seconds if seconds else None
         if token is None and not auth.get("client_token"):
             raise _another()
-        return Lease(token or Secret(str(auth["client_token"])), ends, seconds, bool(auth.get("renewable")))
+        token = token or Secret(str(auth["client_token"]))
+        return Lease.of(token, self.clock.monotonic(), seconds, renewable=bool(auth.get("renewable")))
 
     # --- one exchange
 

@@ -1,4 +1,4 @@
-"""OpenBao, the free continuation of HashiCorp Vault: KV 2, transit and AppRole, over TLS."""
+"""OpenBao, the free continuation of HashiCorp Vault: KV 2, transit, logins of a database and AppRole, over TLS."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ POLICY = """
 path "secret/data/acme/*" { capabilities = ["create", "read", "update"] }
 path "secret/metadata/acme/*" { capabilities = ["read"] }
 path "transit/*" { capabilities = ["create", "read", "update"] }
+path "database/creds/*" { capabilities = ["read"] }
 """
 
 
@@ -53,6 +54,22 @@ class OpenBao:
         """The environment of somebody who has a token, and the token."""
         token = self.ask("POST", "auth/token/create", {"policies": ["syncline"], **settings})["auth"]["client_token"]
         return {**self.place, "VAULT_TOKEN": token}, token
+
+    def logins(self, database: str, name: str, **settings: object) -> None:
+        """Has it make logins of a PostgreSQL database (the URL of its superuser), as a role `name` says."""
+        if "database/" not in self.ask("GET", "sys/mounts")["data"]:
+            self.ask("POST", "sys/mounts/database", {"type": "database"})
+        connection = {"plugin_name": "postgresql-database-plugin", "allowed_roles": ["*"], "connection_url": database}
+        self.ask("POST", "database/config/here", connection)
+        made = [
+            "CREATE ROLE \"{{name}}\" LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}'",
+            'GRANT pg_read_all_data TO "{{name}}"',
+        ]
+        self.ask("POST", f"database/roles/{name}", {"db_name": "here", "creation_statements": made, **settings})
+
+    def tokens(self) -> int:
+        """How many tokens the server knows."""
+        return len(self.ask("LIST", "auth/token/accessors")["data"]["keys"])
 
     @property
     def place(self) -> dict[str, str]:

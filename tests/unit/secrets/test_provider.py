@@ -42,8 +42,8 @@ def write(path: Path, text: str, mode: int = 0o600) -> Path:
 
 
 def test_the_providers_are_a_list_that_can_be_read():
-    """There are eight, each with its name."""
-    names = ["env", "sops", "exec", "file", "vault", "aws", "keyring", "pkcs11"]
+    """There are nine, each with its name."""
+    names = ["env", "sops", "exec", "file", "vault", "aws", "keyring", "pkcs11", "vault-dynamic"]
     assert [provider.name for provider in PROVIDERS] == names
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from syncline.reconciler.secrets import Looked
-    from syncline.secrets.contract import Reference
+    from syncline.secrets.contract import Reference, Until
 
 
 @click.group(short_help="Check secrets, and put them in place.")
@@ -59,7 +59,8 @@ def list_(app: App, form: str) -> Exit:
 def check(app: App, form: str) -> Exit:
     """Resolve every secret that is referred to, as a run would, and say what fails. No value is shown or kept.
 
-    Stores of secrets are asked. Exit code 1 when one can't be had.
+    Stores of secrets are asked. Of a login that is made for who asks, it says when it would end, and gives it back.
+    Exit code 1 when one can't be had.
     """
     from syncline import workflow
     from syncline.reconciler.secrets import check_secrets
@@ -177,7 +178,10 @@ def _value(*, generate: bool) -> Secret:
 def _say(app: App, looked: Looked) -> None:
     sign = app.paint.green("✓") if looked.ok else app.paint.red("✗")
     name = f"{looked.use.reference} ({looked.use.tenant or 'shared'})"
-    app.say(f"{sign} {visible(name)}" + ("" if looked.ok else f"  {looked.code}  {visible(looked.message)}"))
+    said = "" if looked.ok else f"  {looked.code}  {visible(looked.message)}"
+    if looked.until is not None:
+        said = f"  made for us until {_time(looked.until)}" + (", renewable" if looked.until.renewable else "")
+    app.say(f"{sign} {visible(name)}{said}")
     if looked.help:
         app.say(f"    {app.paint.cyan(visible(looked.help))}")
 
@@ -190,4 +194,9 @@ def _data(looked: Looked) -> dict[str, object]:
         "ok": looked.ok,
         "code": looked.code,
         "message": looked.message,
+        "expires": _time(looked.until),
     }
+
+
+def _time(until: Until | None) -> str:
+    return f"{until.ends:%Y-%m-%dT%H:%M:%SZ}" if until is not None else ""
