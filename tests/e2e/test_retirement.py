@@ -95,6 +95,56 @@ def test_a_table_that_another_flow_writes_stays(tmp_path, deletion):
     assert ("customers" in house.warehouse.tables()) is not bool(deletion)
 
 
+def through_another(flow, path):
+    """Another integration to a database file, and a flow that writes `customers` through it."""
+    warehouse = Scenario("upsert").texts["warehouse.yaml"].replace("name: warehouse", "name: lake")
+    assert "path: warehouse.db" in warehouse
+    sync = flow["second.yaml"].replace("to: warehouse/", "to: lake/")
+    assert "to: lake/" in sync
+    return {"second.yaml": sync, "lake.yaml": warehouse.replace("path: warehouse.db", f"path: {path}")}
+
+
+def test_a_table_stays_that_another_flow_writes_through_another_integration(tmp_path):
+    """Two integrations that lead to one database are one place, however the path is written: no plan drops there."""
+    house = House(tmp_path, ", deletion: delete", through_another(second(), "x/../warehouse.db"))
+
+    plan = workflow.plan(house.without("sync.yaml"))
+    workflow.apply(house.settings, plan)
+
+    assert EffectKind.table_dropped not in effects(plan)
+    assert len(house.warehouse.rows()) == 6
+
+
+def test_a_table_stays_that_another_flow_has_filled_by_a_path_which_only_the_disk_knows(tmp_path):
+    """What manifests can't tell, a link to the same file, the checkpoint there does: the table is kept, and that told."""
+    house = House(tmp_path, ", deletion: delete", through_another(second(), "link.db"))
+    (tmp_path / "link.db").symlink_to(tmp_path / "warehouse.db")
+    workflow.run(house.settings, replace(FLOW, name="second"), progress=Silent())
+
+    plan = workflow.plan(house.without("sync.yaml"))
+    workflow.apply(house.settings, plan)
+
+    assert EffectKind.table_dropped in effects(plan)
+    assert len(house.warehouse.rows()) == 6
+    reader = open_reader(house.settings.state_url)
+    told = [(e.reason, e.message) for e in reader.events(FLOW)][-2]
+    reader.close()
+    assert told == ("TableKept", "the table stays with its rows: acme/Sync/second has written to it")
+
+
+def test_a_table_stays_that_a_flow_wrote_until_this_plan(tmp_path):
+    """A flow that goes elsewhere by the same commit leaves its rows, which the other's word doesn't take."""
+    house = House(tmp_path, ", deletion: delete", through_another(second(), "warehouse.db"))
+    lake = tmp_path / "lake.yaml"
+    lake.write_text(lake.read_text().replace("path: warehouse.db", "path: elsewhere.db"))
+
+    plan = workflow.plan(house.without("sync.yaml"))
+    workflow.apply(house.settings, plan)
+
+    assert EffectKind.table_dropped not in effects(plan)
+    assert len(house.warehouse.rows()) == 6
+
+
 def test_flows_that_are_retired_together_keep_what_one_of_them_keeps(tmp_path):
     """A table goes only if all flows that wrote it are retired and say that it goes."""
     house = House(tmp_path, ", deletion: delete", second())

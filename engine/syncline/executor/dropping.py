@@ -16,11 +16,14 @@ from syncline.sdk.offers import offers
 from syncline.sdk.table_owner import Owning
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from syncline.executor.applied import Applied
     from syncline.executor.facilities import Facilities
+    from syncline.manifests.flow import Flow
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan
-    from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.destination import Destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +42,21 @@ class Dropping:
             return cls(facilities, None)
         applied = read_applied(facilities.store)
         gone = {step.key for step in plan.steps if isinstance(step, DeleteObject)}
-        parts: tuple[dict[ObjectKey, CompiledFlow], dict[ObjectKey, CompiledFlow]] = {}, {}
-        for key, item in applied.flows.items():
-            parts[key not in gone][key] = item
-        allowed = frozenset(key for key, _ in dropped_tables(*parts, applied.desired))
+        left = [item.flow for key, item in applied.flows.items() if key not in gone]
+        retired = {key: item for key, item in applied.flows.items() if key in gone}
+        allowed = frozenset(key for key, _ in dropped_tables(retired, left, applied.desired))
         if more := sorted(asked - allowed):
             raise Invalid(
                 f"the plan drops the table of {more[0]}, which is to stay", code="SYN640", help="Make the plan again."
             )
         return cls(facilities, applied, allowed)
 
-    def drop(self, key: ObjectKey) -> None:
-        """Drops the table of a flow, if a flow made it; gone when this returns. Raises what keeps it from that."""
+    def drop(self, key: ObjectKey) -> str:
+        """
+        Drops the table of a flow, if a flow made it and no other has written to it; gone when this returns.
+
+        Why it stays, '' where it is gone. Raises what keeps it from that.
+        """
         assert self.applied is not None
         assert key in self.allowed
         settings, recorder = self.facilities.settings, self.facilities.recorder
@@ -58,5 +64,25 @@ class Dropping:
         opener = Opener(item, self.applied, settings, resolver(settings, self.facilities.keep), self.facilities.keep)
         with closing(opener.destination()) as destination:
             recorder.record(recorder.secret_uses(key, opener.secrets.names))
-            if offers(destination, Owning):
-                destination.drop(item.flow.target.stream, str(key))
+            others = [other.flow for found, other in self.applied.flows.items() if found not in self.allowed]
+            if (other := writer_there(others, item.flow, destination)) is not None:
+                return f"{other if other.tenant == key.tenant else 'a flow of another tenant'} has written to it"
+            if not offers(destination, Owning):
+                return "nothing is dropped at such a destination"
+            destination.drop(item.flow.target.stream, str(key))
+            return "no flow made it" if destination.owner(item.flow.target.stream).there else ""
+
+
+def writer_there(others: Iterable[Flow], flow: Flow, destination: Destination) -> ObjectKey | None:
+    """
+    Which of the other flows has written the table of a flow at its destination.
+
+    Their checkpoints tell, also where two names of a server, or two paths to a file, hide from manifests that they are
+    one place.
+    """
+    name = flow.target.stream.casefold()
+    for other in others:
+        alike = other.key != flow.key and other.target.stream.casefold() == name
+        if alike and destination.checkpoint(str(other.key)) is not None:
+            return other.key
+    return None

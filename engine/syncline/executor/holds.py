@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.executor.admission import tenant_spec
 from syncline.kinds.tenant import Hold
-from syncline.policy.locations import table_of
+from syncline.manifests.locations import table_of
 
 if TYPE_CHECKING:
     import datetime as dt

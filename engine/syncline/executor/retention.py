@@ -18,11 +18,11 @@ from syncline.executor.holds import holds_over, told
 from syncline.executor.rejects import destroy_keys, generation_of
 from syncline.executor.sealed_ledger import ledgers
 from syncline.kinds.tenant import TenantSpec
+from syncline.manifests.locations import table_of
 from syncline.model import units
 from syncline.model.errors import Denied, Invalid, SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
-from syncline.policy.locations import table_of
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.offers import offers
 from syncline.sdk.retention import Aged, Retaining

@@ -47,7 +47,9 @@ def with_effects(
         cause = next((c for c in (moved.get(c, c) for c in causes) if c in position_of), None)
         if cause is not None:
             effects.setdefault(position_of[cause], []).extend(flow_effects(old, new, observed, known))
-    for key, effect in dropped_tables({k: item for k, item in pairs.items() if k not in after}, after, former):
+    gone = {key: item for key, item in pairs.items() if key not in after}
+    left = [item.flow for item in (*after.values(), *(item for key, item in pairs.items() if key in after))]
+    for key, effect in dropped_tables(gone, left, former):
         if key in position_of:
             effects.setdefault(position_of[key], []).append(effect)
     told = known | (told_hosts(former) if former is not None else frozenset())

@@ -15,10 +15,10 @@ from pathlib import PurePath
 
 from syncline.manifests.desired import Desired
 from syncline.manifests.flow import Flow, flows
+from syncline.manifests.locations import REPOSITORY
 from syncline.model.change import Change
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.key import ObjectKey
-from syncline.policy.locations import REPOSITORY
 
 
 @dataclass(frozen=True, slots=True)

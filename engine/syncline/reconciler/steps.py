@@ -22,9 +22,9 @@ def take(
     step: Step,
     plan: Plan,
     digest: str,
-    drop: Callable[[ObjectKey], None],
+    drop: Callable[[ObjectKey], str],
 ) -> None:
-    """Takes one step of a plan; durable when it returns. `drop` drops the table of a flow at its destination."""
+    """Takes one step of a plan; durable when it returns. `drop` drops the table of a flow, or says why it stays."""
     match step:
         case PutObject(key, object_digest, document, place):
             before = store.object(key)
@@ -48,8 +48,7 @@ def take(
         case RestoreCursor(key, revision):
             store.restore_cursor(lease, apply, index, key, revision)
         case DropTable(key):
-            drop(key)
-            store.note_dropped(lease, apply, index, key)
+            store.note_dropped(lease, apply, index, key, kept=drop(key))
         case DeleteObject(key):
             store.delete_object(lease, apply, index, key)
         case _:

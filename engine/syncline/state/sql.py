@@ -280,8 +280,10 @@ class SqlStore(SqlReader):
 
         self._take(lease, apply, index, change, Occurrence(key, Mood.normal, "Retired"))
 
-    def note_dropped(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
+    def note_dropped(self, lease: Lease, apply: str, index: int, key: ObjectKey, *, kept: str = "") -> None:
         told = Occurrence(key, Mood.warning, "TableDropped", "the table was dropped with all its rows")
+        if kept:
+            told = Occurrence(key, Mood.warning, "TableKept", f"the table stays with its rows: {kept}")
         self._take(lease, apply, index, lambda _: False, told)
 
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:

@@ -387,8 +387,11 @@ class StateStore(StateReader, Protocol):
         of its cursor: it says who may see what is left.
         """
 
-    def note_dropped(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
-        """Tells that the table of a flow was dropped, and marks the step done. The serial stays as it is."""
+    def note_dropped(self, lease: Lease, apply: str, index: int, key: ObjectKey, *, kept: str = "") -> None:
+        """
+        Tells that the table of a flow was dropped, or why it was `kept`, and marks the step done. The serial stays as
+        it is.
+        """
 
     def reset_cursor(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         """Forgets a cursor and marks the step done."""

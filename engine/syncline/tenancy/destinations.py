@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.executor.admission import tenant_spec
 from syncline.executor.applied import read_applied
+from syncline.executor.dropping import writer_there
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
 from syncline.executor.sealed_ledger import ledgers
+from syncline.manifests.locations import one_table
 from syncline.model.errors import SynclineError, Waiting
 from syncline.model.offboarding import LeavingStep, StepState
-from syncline.planner.retirement import place_of
 from syncline.sdk.destination import Fence, Fencing
 from syncline.sdk.leaving import Leaving
 from syncline.sdk.offers import offers
@@ -21,9 +22,9 @@ from syncline.sdk.table_owner import Owning
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
-    from syncline.manifests.flow import Flow
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
+    from syncline.sdk.destination import Destination
     from syncline.tenancy.former import Former
 
 WHAT = "destination"
@@ -34,13 +35,18 @@ _ANOTHER_RUN: Final = "SYN680"
 def held_flows(former: Former, today: dt.date) -> dict[ObjectKey, str]:
     """The tenant's flows that a legal hold covers, or that share a table with one that it does, and why."""
     holds = tenant_spec(former.applied.desired, former.tenant).holds
-    reasons: dict[object, str] = {}
+    reasons: dict[ObjectKey, str] = {}
     for key in former.flows:
         for hold in holds:
             if hold.covers(f"{key.kind}/{key.name}", today):
                 end = f", until {hold.until}" if hold.until else ""
-                reasons[_where(former, key)] = f"{hold.reason} ({hold.owner}{end})"
-    return {key: reason for key in former.flows if (reason := reasons.get(_where(former, key)))}
+                reasons[key] = f"{hold.reason} ({hold.owner}{end})"
+    shared = {
+        key: next((why for other, why in reasons.items() if _share(former.flow(key), former.flow(other))), "")
+        for key in former.flows
+        if key not in reasons
+    }
+    return reasons | {key: why for key, why in shared.items() if why}
 
 
 def leave(facilities: Facilities, former: Former, key: ObjectKey, *, give_up: bool = False) -> LeavingStep:
@@ -76,7 +82,7 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
             if offers(destination, Fencing):
                 destination.fence(name, Fence(store.lineage, lease.token), anew=True)
             said = f"rows stay (deletion: {flow.spec.deletion})"
-            shared = _still_written(facilities, item)
+            shared = _still_written(facilities, item, destination)
             if shared:
                 said = "rows stay, since another flow writes them"
             elif flow.spec.deletion == "delete" and offers(destination, Owning) and not _kept_by_another(former, item):
@@ -90,25 +96,20 @@ def _left(facilities: Facilities, former: Former, item: CompiledFlow) -> str:
             return said
 
 
-def _where(former: Former, key: ObjectKey) -> object:
-    """Where a flow wrote; the flow itself where that isn't known."""
-    item = former.flow(key)
-    return _place(item.flow) if item is not None else key
+def _share(one: CompiledFlow | None, other: CompiledFlow | None) -> bool:
+    """Whether two flows wrote to one table; of one that isn't known any more, nothing is."""
+    return one is not None and other is not None and one_table(one.flow, other.flow)
 
 
-def _still_written(facilities: Facilities, item: CompiledFlow) -> bool:
-    """Whether a flow that is applied, of whatever tenant, writes to the same table."""
-    applied = read_applied(facilities.store).flows.values()
-    return any(_place(other.flow) == _place(item.flow) for other in applied)
-
-
-def _place(flow: Flow) -> tuple[ObjectKey, str]:
-    """Where a flow writes, for destinations in which names that differ by case may be one."""
-    integration, stream = place_of(flow)
-    return integration, stream.casefold()
+def _still_written(facilities: Facilities, item: CompiledFlow, destination: Destination) -> bool:
+    """Whether a flow that is applied, of whatever tenant, writes to the same table, or has written to it."""
+    applied = [other.flow for other in read_applied(facilities.store).flows.values()]
+    return writer_there(applied, item.flow, destination) is not None or any(
+        one_table(other, item.flow) for other in applied
+    )
 
 
 def _kept_by_another(former: Former, item: CompiledFlow) -> bool:
     """Whether a flow with `deletion: retain` writes to the same table."""
     others = [found.flow for key in former.flows if key != item.flow.key and (found := former.flow(key))]
-    return any(other.spec.deletion != "delete" and _place(other) == _place(item.flow) for other in others)
+    return any(other.spec.deletion != "delete" and one_table(other, item.flow) for other in others)

@@ -14,9 +14,9 @@ from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.ranges import Ranges, handle
 from syncline.connectors.file.places.web import Web
 from syncline.kinds.integration import IntegrationSpec
+from syncline.manifests.locations import location_of
 from syncline.model.errors import Again, Denied, Invalid
 from syncline.model.secret import Secret
-from syncline.policy.locations import location_of
 from syncline.sdk import conformance
 from syncline.sdk.http import Egress
 from syncline.sdk.source import Credentials

@@ -8,9 +8,9 @@ from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.catalog import catalog
 from syncline.manifests.flow import flows
+from syncline.manifests.locations import Location, location_of, servers
 from syncline.model.key import ObjectKey
 from syncline.policy.check import concerning
-from syncline.policy.locations import Location, location_of, servers
 from tests.repository import CUSTOMERS, desired, edited
 from tests.unit.policy.decisions import decide, denied
 

@@ -1,7 +1,7 @@
 """Isolation: no tenant's files, databases or schemas are another's, nor around or inside them.
 
 A shared integration may be read by every tenant; once one writes to it, it is no other's. Only what manifests tell is
-compared, see `locations.py`.
+compared, see `manifests/locations.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
+from syncline.manifests.locations import Location, location_of
 from syncline.model.diagnostic import Place, Related
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
-from syncline.policy.locations import Location, location_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
 

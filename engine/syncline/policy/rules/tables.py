@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow
+from syncline.manifests.locations import table_of
 from syncline.model.diagnostic import Related
-from syncline.policy.locations import table_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
 

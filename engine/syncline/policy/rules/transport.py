@@ -13,10 +13,10 @@ from syncline.kinds.auth_details import offer_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
 from syncline.kinds.subscription import SubscriptionSpec
+from syncline.manifests.locations import servers, settings_of
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.hosts import is_local
 from syncline.model.manifest import Manifest
-from syncline.policy.locations import servers, settings_of
 from syncline.policy.rule import Rule, Subjects, Violation
 
 _SETTING = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")

@@ -20,7 +20,7 @@ from syncline.model.hosts import is_local
 from syncline.model.manifest import Path
 
 if TYPE_CHECKING:
-    from syncline.manifests.flow import Flow
+    from syncline.manifests.flow import Flow, Side
 
 #: What relative paths start from where nobody says which folder the repository is in.
 REPOSITORY: Final = PurePosixPath("/repository")
@@ -37,12 +37,35 @@ class Location:
 
 def table_of(flow: Flow, root: PurePath = REPOSITORY) -> tuple[str, ...]:
     """The table or folder that a flow writes to: equal for flows of a tenant that write to one."""
-    integration, connector = flow.target.integration, flow.target.connector.spec
-    assert isinstance(integration.spec, IntegrationSpec)
-    assert isinstance(connector, ConnectorSpec)
-    location = location_of(integration.spec, connector, root)
-    steps = location.steps if location else (str(integration.key),)
+    location = _of_side(flow.target, root)
+    steps = location.steps if location else (str(flow.target.integration.key),)
     return (flow.key.tenant, *steps, flow.target.stream.casefold())
+
+
+def one_table(one: Flow, other: Flow, root: PurePath = REPOSITORY) -> bool:
+    """
+    Whether two flows, of whatever tenants, write to one table or folder: through one integration, or two that lead to
+    one place. Where several hosts of a database are named, one that both name is enough.
+    """
+    if one.target.stream.casefold() != other.target.stream.casefold():
+        return False
+    if one.target.integration.key == other.target.integration.key:
+        return True
+    first, second = _of_side(one.target, root), _of_side(other.target, root)
+    return first is not None and second is not None and _meet(first.steps, second.steps)
+
+
+def _meet(first: tuple[str, ...], second: tuple[str, ...]) -> bool:
+    """Whether two places are one."""
+    if first[0] == second[0] == "postgresql":
+        return first[2:] == second[2:] and not set(first[1].split(",")).isdisjoint(second[1].split(","))
+    return first == second
+
+
+def _of_side(side: Side, root: PurePath) -> Location | None:
+    assert isinstance(side.integration.spec, IntegrationSpec)
+    assert isinstance(side.connector.spec, ConnectorSpec)
+    return location_of(side.integration.spec, side.connector.spec, root)
 
 
 def location_of(spec: IntegrationSpec, connector: ConnectorSpec, root: PurePath = REPOSITORY) -> Location | None:
