@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncline.executor.work import RunResult
+    from syncline.model.forecast import Forecast
     from syncline.settings import Settings
 
 FLOW = ObjectKey("acme", "Import", "customers")
@@ -148,6 +149,70 @@ def test_a_rehearsal_is_denied_what_its_run_would_be(tmp_path: Path) -> None:
         workflow.rehearse(settings, FLOW, progress=Silent())
 
     assert caught.value.code == "SYN516"
+
+
+def looked(how: str, settings: Settings) -> tuple[str, ...]:
+    """The notes of a run, or of one of the ways to see beforehand what it would do."""
+    match how:
+        case "preview":
+            return workflow.preview(settings, FLOW, limit=10).notes
+        case "compare":
+            return workflow.compare(settings, FLOW, progress=Silent()).notes
+        case "rehearse":
+            return workflow.rehearse(settings, FLOW, progress=Silent()).notes
+        case "plan":
+            return forecast(settings).notes
+        case _:
+            return ran(settings).receipt.notes
+
+
+def forecast(settings: Settings) -> Forecast:
+    """What a plan that changes the flow says of its first records."""
+    path = settings.root / "import.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("write: upsert", "write: upsert, progressDeadline: 5m"))
+    assert path.read_text() != text
+    (found,) = workflow.plan(settings, data=10).data
+    return found
+
+
+WAYS = ["preview", "compare", "rehearse", "run"]
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_every_look_gives_the_answer_that_the_run_gives(tmp_path: Path, how: str) -> None:
+    """A preview, a comparison and a rehearsal are denied what the run is, by the same rules and in the same words."""
+    settings = home(tmp_path, CARDS, ["Anna"])
+    ran(settings)
+    found = "call me: card 4111 1111 1111 1111"
+    (tmp_path / "data" / "customers.csv").write_text(
+        f"id,name,email\n0,Anna,c0@example.com\n1,{found},c1@example.com\n"
+    )
+    with pytest.raises(Denied) as caught:
+        looked(how, settings)
+
+    assert (caught.value.code, [d.code for d in caught.value.diagnostics]) == ("SYN516", ["SYN502"])
+    assert "1 values of name that look like pci.pan, which nothing declares" in caught.value.message
+    assert "4111" not in caught.value.message
+
+
+def test_a_plan_says_what_its_run_would_be_denied(tmp_path: Path) -> None:
+    """A plan with data tells it of the flow, and what it can tell of others isn't kept back."""
+    found = forecast(home(tmp_path, CARDS, ["Anna", "4111 1111 1111 1111"]))
+
+    assert found.problem.startswith("SYN516 policy denies acme/Import/customers, by 1 values of name")
+    assert "4111" not in found.problem
+
+
+@pytest.mark.parametrize("how", [*WAYS, "plan"])
+def test_every_look_tells_what_is_found_and_allowed(tmp_path: Path, how: str) -> None:
+    """Where policy has nothing against the class, the looks have the note that the receipt of the run has."""
+    texts = edited("tenant.yaml", "spec:\n", "spec:\n  detect: [{class: pii.email, form: email}]\n")
+    texts = edited("mapping.yaml", "class: pii.email, ", "", texts)
+    settings = home(tmp_path, texts, ["Anna", "Bo"])
+    ran(settings)
+
+    assert "policy allowed 2 values of email that look like pii.email, which nothing declares" in looked(how, settings)
 
 
 def test_without_detection_values_are_not_looked_at(tmp_path: Path) -> None:

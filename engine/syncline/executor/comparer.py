@@ -22,6 +22,7 @@ from syncline.executor.read_back import RowsThere
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading
+from syncline.executor.watch import watch_of
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts
 
@@ -90,7 +91,10 @@ class Comparer:
     limit: int = 100
 
     def compare(self, key: ObjectKey, progress: Progress) -> Comparison:
-        """One flow. `Invalid` (SYN549) for one without a key, and for a destination that can't be read."""
+        """
+        One flow. `Invalid` (SYN549) for one without a key, and for a destination that can't be read; `Denied` (SYN516)
+        for what policy would end its run with.
+        """
         applied = Applied(0, "", "", {}, self.desired, self.flows)
         item = applied.flow(key)
         flow = item.flow
@@ -109,7 +113,9 @@ class Comparer:
             mark = tombstones.mark if tombstones is not None else ""
             schema = replace(columns.target, key=flow.target_key)
             target = schema if tombstones is None else tombstones.target(schema)
-            preparer = Preparer(columns, target, unique=True, writer=None, tombstones=tombstones)
+            watch = watch_of(item, applied, self.settings.root)
+            watch.source(columns)
+            preparer = Preparer(columns, target, unique=True, writer=None, tombstones=tombstones, watch=watch)
             preparer.cutoff = cutoff_of(applied, item, self.settings.root)
             preparer.suppressor = suppressor_of(
                 self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
@@ -142,7 +148,11 @@ class Comparer:
             dict(sorted(seen.fields.items())),
             seen.listed(),
             tuple(opener.secrets.names),
-            (*opener.notices, *(f"there may be more rows than were read: {why}" for why in there.unsure)),
+            (
+                *opener.notices,
+                *watch.notes,
+                *(f"there may be more rows than were read: {why}" for why in there.unsure),
+            ),
             there.unclear + there.compared - noted,
         )
 

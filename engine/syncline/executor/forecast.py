@@ -23,6 +23,7 @@ from syncline.executor.start import start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading, waited
+from syncline.executor.watch import watch_of
 from syncline.model.errors import SynclineError
 from syncline.model.forecast import Forecast, Reason
 from syncline.model.run import Counts
@@ -75,7 +76,7 @@ class Forecaster:
             found = self._tried(item, opener)
         except SynclineError as error:
             found = Forecast(key, problem=f"{error.code} {error.told}")
-        return replace(found, notes=tuple(opener.notices)), tuple(opener.secrets.names)
+        return replace(found, notes=(*opener.notices, *found.notes)), tuple(opener.secrets.names)
 
     def _tried(self, item: CompiledFlow, opener: Opener) -> Forecast:
         key = item.flow.key
@@ -92,6 +93,7 @@ class Forecaster:
             counts=part.counts,
             total=total,
             reasons=tuple(_reason(r, item) for r in part.rejects[:_REASONS]),
+            notes=part.allowed,
         )
         return _compared(_paced(found, item, opener), opener, part)
 
@@ -104,8 +106,10 @@ class Forecaster:
         spec = item.flow.spec
         target = Target(str(item.flow.key), "", item.flow.target.stream, schema, spec.write)
         keyed = spec.write != "append" and bool(schema.key)
-        preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones)
         applied = Applied(0, "", "", {}, self.desired, self.flows)
+        watch = watch_of(item, applied, self.settings.root)
+        watch.source(columns)
+        preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones, watch=watch)
         preparer.cutoff = cutoff_of(applied, item, self.settings.root)
         preparer.suppressor = suppressor_of(
             self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
@@ -119,6 +123,7 @@ class Forecaster:
             part.unsure = part.unsure or bool(unsure_of(batch))
             some = first(batch, room)
             part.take(preparer.prepare(some), round(batch.size * some.read / max(batch.read, 1)))
+            part.allowed = tuple(watch.notes)
             if batch.frame.height > room:
                 return part
         part.whole = True
@@ -141,7 +146,8 @@ class Forecaster:
 class _Part:
     """What was read and mapped of a flow; `whole`: there was no more. `size` is in bytes of the source.
 
-    `unsure`: what the read lacks may be there, so that a run which `sweeps` deletes none of it.
+    `unsure`: what the read lacks may be there, so that a run which `sweeps` deletes none of it. `allowed` are notes on
+    what values showed and policy allows.
     """
 
     target: Target
@@ -153,6 +159,7 @@ class _Part:
     counts: Counts = field(default_factory=Counts)
     size: int = 0
     rejects: list[Reject] = field(default_factory=list)
+    allowed: tuple[str, ...] = ()
     frames: list[pl.DataFrame] = field(default_factory=list)
 
     def take(self, prepared: Prepared, size: int) -> None:

@@ -12,6 +12,7 @@ from syncline.executor.prepare import Preparer, place_order
 from syncline.executor.rejects import shown
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading
+from syncline.executor.watch import watch_of
 from syncline.model.run import Counts, Reject
 from syncline.sdk.source import BATCH_ROWS
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a run would write first: rows as plain values, rejects with their reasons, the counts, and the
-    names of the secrets that were used. `notes` are what connectors told.
+    names of the secrets that were used. `notes` are what connectors told, and what was found in values and allowed.
     """
 
     columns: tuple[str, ...]
@@ -60,7 +61,11 @@ def first(batch: Batch, limit: int) -> Batch:
 def preview_flow(
     desired: Desired, flows: Flows, key: ObjectKey, settings: Settings, resolve: Resolve, limit: int
 ) -> Preview:
-    """Reads from the start of the source until `limit` records are mapped."""
+    """
+    Reads from the start of the source until `limit` records are mapped.
+
+    `Denied` (SYN516) for what policy would end the run with, by these records.
+    """
     applied = Applied(0, "", "", {}, desired, flows)
     item = applied.flow(key)
     # What doesn't fit is what it shows.
@@ -70,7 +75,9 @@ def preview_flow(
     counts = Counts()
     with reading(opener) as source:
         columns = bind_columns(item, source, hash_key_of(settings))
-        preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None)
+        watch = watch_of(item, applied, settings.root)
+        watch.source(columns)
+        preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None, watch=watch)
         preparer.tombstones = tombstones_of(item.flow, columns)
         for batch in batches(opener, source.read(None)):
             prepared = preparer.prepare(first(batch, limit - counts.read))
@@ -79,5 +86,5 @@ def preview_flow(
             rejects += map(shown, prepared.rejects)
             if counts.read >= limit:
                 break
-    used, notes = tuple(opener.secrets.names), tuple(opener.notices)
+    used, notes = tuple(opener.secrets.names), (*opener.notices, *watch.notes)
     return Preview(item.target.names, tuple(rows), tuple(rejects), counts, used, notes)

@@ -27,7 +27,7 @@ class Forecast:
     how many there are (None: unknown). `resumed`: it goes on from a saved position. `compared` is False where it isn't
     known which rows are there: then `written` isn't divided, and `note` says why. `requests` were made;
     `requests_needed` and `seconds_needed` are what the whole run takes, within `limit` (`100/min`; '' for none).
-    `problem` is why nothing could be tried; `notes` are what connectors told.
+    `problem` is why nothing could be tried; `notes` are what connectors told, and what values showed and may flow.
     """
 
     key: ObjectKey
