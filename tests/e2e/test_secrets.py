@@ -67,7 +67,7 @@ class Echo:
 
     def __call__(self, asked: Asked) -> Reply:
         self.seen.append(asked)
-        sent = f"{dict(asked.headers)} {asked.path} {dict(asked.query)} {CANARY} {quote(CANARY, safe='')}"
+        sent = f"{CANARY} {quote(CANARY, safe='')} {dict(asked.headers)} {asked.path} {dict(asked.query)}"  # cut at its end
         match self.mode:
             case "unauthorized":
                 return Reply({"error": sent}, status=401, headers={"WWW-Authenticate": f'Bearer realm="{quote(sent)}"'})

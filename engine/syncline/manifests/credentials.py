@@ -36,7 +36,8 @@ FORMS: Final = {
     "a DigitalOcean token": r"\bdo[opr]_v1_[0-9a-f]{64}\b",
     "a Databricks token": r"\bdapi[0-9a-f]{32}\b",
     "a Linear key": r"\blin_api_[A-Za-z0-9]{40}\b",
-    "a URL with a password": r"[a-z][a-z0-9+.-]*://[^/?#\s:@]*:[^/?#\s@{]+@",
+    # No quotes: in a document of JSON, `http://host:80","connector":"crm@^1` has none.
+    "a URL with a password": r"[a-z][a-z0-9+.-]*://[^/?#\s:@\"]*:[^/?#\s@{\"]+@",
 }
 _ANY_FORM = re.compile("|".join(FORMS.values()))
 _FORM = {what: re.compile(form) for what, form in FORMS.items()}

@@ -7,10 +7,15 @@ isn't: protection from code in the same process that wants the value, or from so
 from __future__ import annotations
 
 import hmac
+import json
+import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final, NoReturn, final
+from urllib.parse import quote, quote_plus
 
 MASK: Final = "***"
+_ESCAPE: Final = re.compile("%[0-9A-F]{2}")
 
 
 @final
@@ -96,17 +101,31 @@ class Secret:
 
 
 def redact(text: str, secrets: Iterable[Secret]) -> str:
-    """Return `text` with every occurrence of a secret's value replaced by `***`.
+    """Return `text` with every occurrence of a secret's value replaced by `***`, as it is and as documents quote it.
 
     For text that others made (a driver's error, a peer's body) before it is shown. Longest first, so that one secret
     which contains another leaves no rest. Values of fewer than four characters are left: they would blot out the text
     and are found by anyone who guesses.
     """
-    values = sorted((secret.reveal() for secret in secrets), key=len, reverse=True)
-    for value in values:
-        if len(value) >= 4:
-            text = text.replace(value, MASK)
+    values = {form for secret in secrets if len(value := secret.reveal()) >= 4 for form in _quoted(value)}
+    for value in sorted(values, key=len, reverse=True):
+        text = text.replace(value, MASK)
     return text
+
+
+def _quoted(value: str) -> set[str]:
+    """A value as it stands in plain text, and in JSON, HTML and XML, and URLs, as programs write these."""
+    if value.isalnum() and value.isascii():
+        return {value}
+    import html  # most values don't need it
+
+    plain = {value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    plain |= {text.replace("/", "\\/") for text in plain}  # as PHP writes JSON
+    plain |= {html.escape(value), html.escape(value, quote=False), html.escape(value).replace("&#x27;", "&#39;")}
+    with suppress(UnicodeEncodeError):  # of the environment, it may be no text
+        encoded = {quote(value, safe=""), quote(value), quote_plus(value)}
+        plain |= encoded | {_ESCAPE.sub(lambda found: found[0].lower(), text) for text in encoded}
+    return plain
 
 
 def _bytes(secret: Secret) -> bytes:

@@ -53,6 +53,7 @@ HARMLESS = (
     "password=ENC[AES256_GCM,data:Zm9vYmFyMTIzNDU2,iv:abc,tag:def,type:str]",
     "postgres://app:password@db.example.com/app",
     "postgres://app:${DB_PASSWORD}@db/app",
+    '{"config":{"url":"http://127.0.0.1:8080"},"connector":"helpdesk@^1"}',
     "The token is kept in /run/secrets/helpdesk/token-2026.",
     "def token(self, reference: Reference) -> Secret:",
     "secret = secrets.token_hex(32)",

@@ -179,3 +179,27 @@ def test_redaction_removes_every_occurrence():
     secrets = [Secret("hunter2"), Secret("hunter2-prod"), Secret("ab"), Secret("")]
 
     assert redact("pw=hunter2-prod and hunter2, ab", secrets) == "pw=*** and ***, ab"
+
+
+@pytest.mark.parametrize(
+    "quoted",
+    [
+        'p"a/ß&<\\',
+        'p\\"a/\\u00df&<\\\\',
+        'p\\"a/ß&<\\\\',
+        'p\\"a\\/\\u00df&<\\\\',
+        "p&quot;a/ß&amp;&lt;\\",
+        'p"a/ß&amp;&lt;\\',
+        "p%22a%2F%C3%9F%26%3C%5C",
+        "p%22a/%C3%9F%26%3C%5C",
+        "p%22a%2f%c3%9f%26%3c%5c",
+    ],
+)
+def test_redaction_removes_what_documents_quote(quoted: str):
+    """A value is found as JSON, HTML and URLs have it, which is how a server sends back what it was sent."""
+    assert redact(f"<{quoted}>", [Secret('p"a/ß&<\\')]) == "<***>"
+
+
+def test_redaction_takes_a_value_that_is_no_text():
+    """A variable of the environment may hold bytes that aren't UTF-8."""
+    assert redact("a \udc80bc d", [Secret("\udc80bc ")]) == "a ***d"
