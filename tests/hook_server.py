@@ -69,6 +69,7 @@ class Forge:
     dies_after: str = ""  # the request of this method is carried out, and its answer is lost
     forbids: str = ""  # requests of this method are refused
     keeps: int = 0  # this hook isn't deleted
+    token: str = TOKEN
     last: int = 0
 
     @property
@@ -121,7 +122,7 @@ def forge() -> Iterator[Forge]:
             self.wfile.write(data if status != 204 else b"")
 
         def _found(self, path: str, query: str, body: dict[str, Any]) -> tuple[int, Any, dict[str, Any]]:
-            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            if self.headers.get("Authorization") != f"Bearer {state.token}":
                 return 401, {"message": "token is required"}, {}
             base = "/api/v1/repos/acme/flows/hooks"
             number = int(path.removeprefix(f"{base}/") or 0) if path != base else 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def look(
-    settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0, heal: bool = False
+    settings: Settings, keys: Iterable[ObjectKey], *, rows: int = 0, heal: bool = False, give_up: bool = False
 ) -> tuple[ObjectDrift, ...]:
     """
     What is really there of applied objects (destinations of flows, webhooks, schedules, credentials, data keys),
@@ -26,7 +26,7 @@ def look(
 
     `rows`: so many records of each source are read besides, and compared with the rows one by one. `heal`: what can be
     brought back is, by registering, by going on from now, or by runs that read everything again; then it is looked at
-    once more.
+    once more; with `give_up`, webhooks that can't be deleted at a former system are forgotten.
     """
     keys = sorted(keys)
     for tenant in sorted({key.owner for key in keys}):
@@ -40,7 +40,7 @@ def look(
         store = running.facilities.store
         found: list[ObjectDrift] = []
         for key in keys:
-            one = observed(running, store, key, heal=heal or None)
+            one = observed(running, store, key, heal=heal or None, give_up=give_up)
             if heal and isinstance(one, FlowDrift) and one.healable:
                 _heal(running, key)
                 one = observed(running, store, key)

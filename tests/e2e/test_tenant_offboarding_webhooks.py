@@ -13,7 +13,7 @@ import pytest
 from syncline import workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.webhook_steps import registered
-from syncline.executor.webhooks import dumped
+from syncline.executor.webhook_systems import dumped, systems
 from syncline.tenancy.offboarding import expect, offboard
 from tests.e2e.house import audit_events, audit_ok, build, settings_of
 from tests.e2e.leaving import commit, git, left, statement, wanted
@@ -165,7 +165,7 @@ def test_what_was_only_asked_for_is_not_taken_for_a_new_one_of_others(host, tmp_
     with open_facilities(settings) as facilities:
         known = registered(facilities.store.cursor(FORGE))["push"]
         asked = replace(known, id="", before=("7",))
-        facilities.store.put_cursor(FORGE, dumped({"push": asked}))
+        facilities.store.put_cursor(FORGE, dumped({"push": asked}, systems(facilities.store.cursor(FORGE))))
     host.change(1, {"config": {"url": "https://syncline.example.com/of-another-tenant"}})
     gone(settings, "tenant", "auth", "forge")
     done, _ = leaves(settings)

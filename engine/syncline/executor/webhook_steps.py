@@ -26,7 +26,7 @@ class Kept:
     What the state keeps of a webhook that was registered, or is asked for: then `before` has the ids that were there.
 
     `answered`: the system said that it is registered. `written`: a keyed digest of the URL as the system writes it, ''
-    where that is as it is declared.
+    where that is as it is declared. `at`: a keyed digest of the system's place, '' where that wasn't kept yet.
     """
 
     id: str
@@ -35,15 +35,19 @@ class Kept:
     written: str = ""
     before: tuple[str, ...] | None = None
     answered: bool = False
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A difference, and what ends it: registering under `id` ('' for a new one), deleting that, or a person."""
+    """
+    A difference, and what ends it: registering under `id` ('' for a new one), deleting that here, or at the former
+    system where it was left, or a person.
+    """
 
     name: str
     finding: Finding
-    does: Literal["register", "delete", "wait"]
+    does: Literal["register", "delete", "leave", "wait"]
     id: str = ""
 
 
@@ -52,7 +56,7 @@ def compare(
     digests: Mapping[str, Kept],
     kept: Mapping[str, Kept],
     there: Sequence[Webhook],
-    written: Callable[[str], str],
+    written: Callable[[object], str],
 ) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
     """What differs between declared webhooks, those that were registered and those that are there; and the noise."""
     by_id = {webhook.id: webhook for webhook in there}
@@ -74,7 +78,10 @@ def compare(
     for name, known in kept.items():
         if name not in wanted:
             message = "it isn't declared any more"
-            steps.append(Step(name, Finding("intent", f"webhook {name}", message), "delete", known.id))
+            does: Literal["delete", "wait"] = "delete"
+            if not known.at and known.id in by_id and known_as_ours(known, None, there, set(), written) is None:
+                message, does = f"webhook {known.id} there may be it, and isn't known to be: delete it there", "wait"
+            steps.append(Step(name, Finding("intent", f"webhook {name}", message), does, known.id))
     noise = tuple(
         Finding("noise", f"webhook {w.id}", f"to {host(w.url)}, of somebody else") for w in there if w.id not in ours
     )
@@ -100,7 +107,7 @@ def asked_for(want: Wanted, before: Sequence[str], there: Sequence[Webhook], our
     return same[-1] if same else new[0] if len(new) == 1 else None
 
 
-def ours(
+def known_as_ours(
     known: Kept, want: Wanted | None, there: Sequence[Webhook], others: set[str], keyed: Callable[[object], str]
 ) -> Webhook | None:
     """
@@ -151,7 +158,7 @@ def _differs(
     digest: Kept,
     known: Kept | None,
     hook: Webhook | None,
-    written: Callable[[str], str],
+    written: Callable[[object], str],
 ) -> Finding | None:
     place = f"webhook {name}"
     if known is None or known.before is not None:
@@ -167,7 +174,7 @@ def _differs(
     return Finding("actor", place, ", ".join(said), lost=True) if said else None
 
 
-def _changed(want: Wanted, hook: Webhook, as_written: str, written: Callable[[str], str]) -> Iterator[str]:
+def _changed(want: Wanted, hook: Webhook, as_written: str, written: Callable[[object], str]) -> Iterator[str]:
     if hook.url != want.url and written(hook.url) != as_written:
         yield f"it is sent to another URL, at {host(hook.url)}"
     if hook.events is not None and set(hook.events) != set(want.events):

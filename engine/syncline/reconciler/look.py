@@ -14,8 +14,8 @@ from syncline.executor.drift import observe_flow
 from syncline.executor.key_drift import observe_credential, observe_tenant_key
 from syncline.executor.schedule_drift import heal_schedule, observe_schedule
 from syncline.executor.webhook_steps import registered
-from syncline.executor.webhooks import observe_webhooks
-from syncline.kinds.connector import ConnectorSpec
+from syncline.executor.webhook_systems import systems
+from syncline.executor.webhooks import observe_webhooks, registers
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.manifests.flow import side_of
 from syncline.manifests.webhooks import webhooks_of
@@ -36,15 +36,18 @@ _NAMED = 3
 WEBHOOKS_EVERY: Final = "1h"
 
 
-def look(engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None = None) -> ObjectDrift:
+def look(
+    engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None = None, give_up: bool = False
+) -> ObjectDrift:
     """
     What differs of an applied object; `store` keeps the condition. Where it couldn't be looked at, what was said last
     stays.
 
     Changes nothing where `heal` is None. False: what is declared of webhooks is carried out, and what its declared
-    reaction says is healed, but for flows, which runs heal. True: so is all that can be.
+    reaction says is healed, but for flows, which runs heal. True: so is all that can be. `give_up` forgets webhooks
+    that can't be deleted at a system that their integration led to before.
     """
-    found = _observe(engine, store, key, heal=heal)
+    found = _observe(engine, store, key, heal=heal, give_up=give_up)
     if not found.unknown:
         after_look(store, engine.applied(), key, _summary(found))
     return found
@@ -69,10 +72,10 @@ def looked_at(applied: Applied, store: StateReader) -> dict[ObjectKey, str | Non
     return found
 
 
-def _observe(engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None) -> ObjectDrift:
+def _observe(engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None, give_up: bool) -> ObjectDrift:
     match key.kind:
         case "Integration":
-            return observe_webhooks(engine, store, key, heal=heal)
+            return observe_webhooks(engine, store, key, heal=heal, give_up=give_up)
         case "Schedule":
             now = dt.datetime.now(dt.UTC)
             found = observe_schedule(engine, key, now)
@@ -92,13 +95,16 @@ def _observe(engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | 
 def _left_over(applied: Applied, store: StateReader, manifest: Manifest) -> bool:
     """Whether webhooks may be registered that an integration doesn't declare any more."""
     side = side_of(applied.desired, manifest, "")
-    connector = side.connector.spec if side is not None else None
-    if not isinstance(connector, ConnectorSpec) or connector.webhooks is None:
+    if side is None:
         return False
-    return bool(registered(store.cursor(manifest.key)))
+    text = store.cursor(manifest.key)
+    return bool(registered(text)) if registers(side) else bool(systems(text))
 
 
 def _summary(found: ObjectDrift) -> str:
-    said = [f"{finding.place}: {finding.message}" for finding in found.acted]
+    told = found.acted
+    if found.key.kind == "Integration":  # what remains at a former system
+        told = tuple(finding for finding in found.findings if finding.cause in {"actor", "contract"})
+    said = [f"{finding.place}: {finding.message}" for finding in told]
     more = [f"{len(said) - _NAMED} more"] if len(said) > _NAMED else []
     return "; ".join([*said[:_NAMED], *more])

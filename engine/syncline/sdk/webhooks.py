@@ -42,6 +42,8 @@ class Webhooks(Protocol):
     """The webhooks of one account at a system. Used by one thread; `close` it.
 
     >>> class Nowhere:
+    ...     def place(self) -> str:
+    ...         return "nowhere"
     ...     def there(self) -> tuple[Webhook, ...]:
     ...         return ()
     ...     def register(self, wanted: Wanted) -> None:
@@ -52,6 +54,9 @@ class Webhooks(Protocol):
     ...         pass
     >>> webhooks: Webhooks = Nowhere()
     """
+
+    def place(self) -> str:
+        """Where its ids mean something: the same for whatever leads to the same list, however credentials change."""
 
     def there(self) -> tuple[Webhook, ...]:
         """All that are registered. `Invalid` (SYN792) where the system's answer says no id or URL."""

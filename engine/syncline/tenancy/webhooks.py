@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import SecretUses, instance_of, resolver
-from syncline.executor.webhook_steps import like, ours, registered
-from syncline.executor.webhooks import dumped, keyed, uncounted
+from syncline.executor.webhook_steps import known_as_ours, like, registered
+from syncline.executor.webhook_systems import (
+    dumped,
+    former_system,
+    keyed,
+    name_of,
+    ours_at,
+    place_of,
+    systems,
+    uncounted,
+)
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import side_of
 from syncline.model.errors import Stalled, SynclineError, Waiting
@@ -79,17 +88,22 @@ def _deleted(facilities: Facilities, former: Former, key: ObjectKey, names: list
     desired = former.under(key).desired
     side = side_of(desired, manifest, "") if manifest is not None else None
     opens = runtime(side.runtime).open_webhooks if side is not None else None
+    settings = facilities.settings
+    uses = SecretUses(resolver(settings, facilities.keep), key.tenant)
     if side is None or opens is None:
         for name in names:
             message = f"SYN862 no applied commit that Git has here declares how it was registered: {_BY_HAND}"
             yield LeavingStep(WHAT, subject(key, name), "failed", message=message)
         return
-    settings = facilities.settings
-    uses = SecretUses(resolver(settings, facilities.keep), key.tenant)
     try:
         instance = instance_of(side, desired, settings, uses, uncounted, facilities.keep)
         with closing(opens(instance)) as webhooks:
-            yield from _one_by_one(facilities, former, key, names, webhooks)
+            here = place_of(side, webhooks, facilities.keys.credential_key(key.tenant))
+            kept = registered(facilities.store.cursor(key))
+            away = [name for name in names if name in kept and kept[name].at not in {"", here}]
+            for name in away:
+                yield from _elsewhere(facilities, former, key, name, uses)
+            yield from _one_by_one(facilities, former, key, [n for n in names if n not in away], webhooks)
     finally:
         facilities.recorder.record(facilities.recorder.secret_uses(key, uses.names))
 
@@ -103,8 +117,8 @@ def _one_by_one(
         kept = registered(facilities.store.cursor(key))
         known, want = kept.get(name), declared.get(name)
         wanted = Wanted(name, want.url, want.events) if want is not None else None
-        others = {one.id for other, one in kept.items() if other != name}
-        hook = ours(known, wanted, there, others, digest) if known is not None else None
+        others = {one.id for other, one in kept.items() if other != name and (known is None or one.at == known.at)}
+        hook = known_as_ours(known, wanted, there, others, digest) if known is not None else None
         if hook is not None:
             yield LeavingStep(WHAT, subject(key, name), "begun", 1)
             try:
@@ -117,9 +131,43 @@ def _one_by_one(
             yield LeavingStep(WHAT, subject(key, name), "failed", message=message)
             continue
         if known is not None:
-            facilities.store.put_cursor(key, dumped({n: k for n, k in kept.items() if n != name}))
+            _forget(facilities, key, name)
         message = "it was deleted at the system" if hook is not None else "it isn't there"
         yield LeavingStep(WHAT, subject(key, name), "done", int(hook is not None), message)
+
+
+def _elsewhere(
+    facilities: Facilities, former: Former, key: ObjectKey, name: str, uses: SecretUses
+) -> Iterator[LeavingStep]:
+    """Deletes a webhook at the system that the integration led to when it was registered."""
+    text = facilities.store.cursor(key)
+    kept = registered(text)
+    system = systems(text).get(kept[name].at)
+    try:
+        if system is None:
+            raise Stalled("how its system was reached can't be read any more", code="SYN726", help=_BY_HAND)
+        with former_system(facilities, former.under(key).desired, key, system, uses) as (webhooks, wanted):
+            there = webhooks.there()
+            hook = ours_at(name, kept, wanted, there, facilities.keys.credential_key(key.tenant))
+            others = {one.id for other, one in kept.items() if other != name and one.at == kept[name].at}
+            if hook is None and (other := like(kept[name], wanted.get(name_of(name)), there, others)) is not None:
+                message = f"webhook {other.id} at {system.host} may be it, and isn't known to be: {_BY_HAND}"
+                yield LeavingStep(WHAT, subject(key, name), "failed", message=message)
+                return
+            if hook is not None:
+                yield LeavingStep(WHAT, subject(key, name), "begun", 1)
+                _delete(facilities, key, name, hook, webhooks)
+    except SynclineError as error:
+        yield LeavingStep(WHAT, subject(key, name), "failed", message=_failed(error))
+        return
+    _forget(facilities, key, name)
+    message = f"it was deleted at {system.host}" if hook is not None else f"it isn't at {system.host} any more"
+    yield LeavingStep(WHAT, subject(key, name), "done", int(hook is not None), message)
+
+
+def _forget(facilities: Facilities, key: ObjectKey, name: str) -> None:
+    text = facilities.store.cursor(key)
+    facilities.store.put_cursor(key, dumped({n: k for n, k in registered(text).items() if n != name}, systems(text)))
 
 
 def _failed(error: SynclineError) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--adopt", is_flag=True, help="Make a commit that declares columns away that were dropped there.")
 @click.option("--branch", default="", metavar="NAME", help="Branch of that commit; adopt-NAME by default.")
 @click.option("--heal", is_flag=True, help="Bring back what can be, and look once more.")
+@click.option("--give-up", is_flag=True, help="With --heal: forget webhooks that stay at a former system.")
 @click.option("--exit-code", is_flag=True, help="Exit with 10 if something differs that matters.")
 @output("text", "json")
 @pass_app
@@ -40,6 +41,7 @@ def drift(  # noqa: PLR0913 - one for each option
     adopt: bool,
     branch: str,
     heal: bool,
+    give_up: bool,
     exit_code: bool,
 ) -> Exit:
     """Look at what is really there of all that is applied, or of one object; nothing is changed there.
@@ -52,7 +54,8 @@ def drift(  # noqa: PLR0913 - one for each option
 
     With --heal, what can be is brought back: a flow by a run that reads everything again, webhooks by registering them,
     a schedule by going on from now. Webhooks that aren't registered yet are, and those that aren't declared any more
-    are deleted.
+    are deleted; so are those at a system that an integration led to before. One that can't be is told each time, until
+    somebody has deleted it there and says so by --give-up.
 
     With --rows, records are read from the start of each source, mapped and compared with the rows of their keys, one by
     one; nothing is written. Rows that differ were changed at the destination, or at the source since the last run.
@@ -68,11 +71,13 @@ def drift(  # noqa: PLR0913 - one for each option
 
     if adopt and name is None:
         raise click.UsageError("--adopt needs the name of a sync or an import.")
+    if give_up and (name is None or not heal):
+        raise click.UsageError("--give-up needs --heal and the name of an integration.")
     settings = app.settings()
     keys = [key for key in page.drifting(settings) if tenant in {"", key.owner}]
     if name is not None:
         keys = [find_object(name, keys, tenant=tenant)]
-    found = page.look(settings, keys, rows=rows or 0, heal=heal) if keys else ()
+    found = page.look(settings, keys, rows=rows or 0, heal=heal, give_up=give_up) if keys else ()
     if name is None:  # of tenants' keys there is nothing to say where they are as they should be
         found = tuple(one for one in found if one.key.kind != "Tenant" or one.findings)
     if adopt:

@@ -54,6 +54,11 @@ class RestWebhooks:
         self._client = open_client(once(instance))
         self._judge = WriteJudge(http.errors, self._client.judge, self._client.hide)
 
+    def place(self) -> str:
+        blank = {"name": "", "url": "", "events": [], "secret": "", "id": "ID"}
+        asked = self._plans["delete"].build({"config": self._config, "webhook": blank}, {})
+        return json.dumps([asked.method, asked.url, asked.body.decode(errors="replace")])
+
     def there(self) -> tuple[Webhook, ...]:
         request = SourceRequest(self._declared.stream, WHOLE, ())
         source = RestSource(self._instance, request)

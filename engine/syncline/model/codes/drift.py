@@ -49,6 +49,15 @@ CODES: tuple[Code, ...] = (
         good="webhooks: {push: {url: 'https://x.example/hook', events: [push, create]}}",
     ),
     Code(
+        "SYN726",
+        "a webhook that stays at a former system",
+        "An integration was changed so that it leads to another system, and a webhook is still registered at the one "
+        "before. It can't be deleted there, for what the message says: its manifests of then can't be read, the "
+        "credentials that it was reached with were replaced and may be the other system's now, or somebody changed "
+        "where it is sent.",
+        "Delete the webhook at that system by hand, then `syncline drift NAME --heal --give-up`.",
+    ),
+    Code(
         "SYN791",
         "a webhook that was refused",
         "The system refused to register, change or delete a webhook. What it says is in the message.",
