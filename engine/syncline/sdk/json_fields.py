@@ -7,7 +7,9 @@ raw; `convert` turns it into text.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
@@ -90,6 +92,25 @@ def struct_of(nodes: tuple[Node, ...]) -> type[msgspec.Struct]:
     return msgspec.defstruct("Record", fields, rename=names, kw_only=True, gc=False)
 
 
+def full_struct_of(nodes: tuple[Node, ...]) -> type[msgspec.Struct]:
+    """The same for records that have all of these fields, null where they may be: one that lacks a field is refused.
+
+    >>> from syncline.model.schema import INTEGER
+    >>> nodes = (compile_field("f0", Field("id", INTEGER), "id"),)
+    >>> msgspec.json.decode(b'{"other": true}', type=full_struct_of(nodes))
+    Traceback (most recent call last):
+    msgspec.ValidationError: Object missing required field `id`
+    """
+    fields: list[tuple[str, Any]] = []
+    for node in nodes:
+        inner: Any = full_struct_of(node.children) if node.children else _SCALARS[node.field.type.name]
+        raw = inner is msgspec.Raw  # which holds a null itself
+        kind = _list_of(inner if raw else inner | None) if node.field.repeated else inner
+        fields.append((node.attribute, kind | None if node.field.nullable and kind is not msgspec.Raw else kind))
+    names = {node.attribute: node.field.name for node in nodes}
+    return msgspec.defstruct("FullRecord", fields, rename=names, gc=False)
+
+
 def _list_of(item: Any) -> Any:
     return list[item]
 
@@ -125,6 +146,27 @@ def convert(nodes: tuple[Node, ...], owners: list[Any]) -> None:
             raise msgspec.ValidationError(f"Expected `{field.type}`, got `null` - at `$.{node.path}`")
         for owner, text in zip(owners, texts, strict=True):
             setattr(owner, name, text)
+
+
+def raws_of(nodes: tuple[Node, ...], owners: list[Any]) -> Iterator[msgspec.Raw]:
+    """The values that records hold as raw JSON, before `convert`.
+
+    >>> from syncline.model.schema import NUMBER
+    >>> nodes = (compile_field("f0", Field("price", NUMBER), "price"),)
+    >>> [bytes(raw) for raw in raws_of(nodes, [msgspec.json.decode(b'{"price": 1.10}', type=struct_of(nodes))])]
+    [b'1.10']
+    """
+    for node in nodes:
+        if not node.raw:
+            continue
+        values = map(attrgetter(node.attribute), owners)
+        if not node.children and not node.field.repeated:
+            yield from values
+            continue
+        present = [value for value in values if value is not None]
+        if node.field.repeated:
+            present = [one for value in present for one in value if one is not None]
+        yield from raws_of(node.children, present) if node.children else present
 
 
 def _numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:

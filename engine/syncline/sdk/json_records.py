@@ -22,7 +22,7 @@ from syncline.model.schema import JSON, Field, Schema
 from syncline.sdk.expression import Expression
 from syncline.sdk.json_columns import column_of
 from syncline.sdk.json_document import exact_document
-from syncline.sdk.json_fields import compile_field, convert, struct_of
+from syncline.sdk.json_fields import Node, compile_field, convert, struct_of
 
 _MAX_RAW = 64 * 1024
 _NAME = r"(?:[A-Za-z_][A-Za-z0-9_]*|\"[^\"\\]+\")"
@@ -87,8 +87,18 @@ class RecordDecoder:
         self._typed: msgspec.json.Decoder[Any] | None = None
         self._raw: msgspec.json.Decoder[Any] | None = None
         self._compiled: Expression | None = None
-        self._depth = 0
+        self._path: tuple[str, ...] = ()
         self._envelope(records)
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The fields of the records, compiled."""
+        return self._nodes
+
+    @property
+    def list_path(self) -> tuple[str, ...] | None:
+        """The names that lead to the list of records in a page; None where it takes more than names to find them."""
+        return None if self._compiled is not None or self._inner else self._path
 
     def decode(self, body: bytes) -> PageRecords:
         """
@@ -97,7 +107,7 @@ class RecordDecoder:
         Raises `Invalid` (SYN413) when there is nothing at the records' expression: an error answered with status 200
         must not pass for an empty page. An explicit null, as some servers write an empty list, is no records.
         """
-        if body[:1] == b"{" and self._depth == 0 and self._compiled is None and "[" not in self._expression:
+        if body[:1] == b"{" and not self._path and self._compiled is None and "[" not in self._expression:
             return self._one_by_one([body])  # a page that is one record
         if self._typed is not None:
             try:
@@ -156,13 +166,13 @@ class RecordDecoder:
             self._compiled = Expression(expression)
             return
         path, inner = _names(match["path"]), _names((match["inner"] or "").lstrip("."))
-        self._depth, self._inner = len(path), inner
+        self._path, self._inner = path, inner
         item = _wrapped(self._struct, inner)
         self._typed = msgspec.json.Decoder(_wrapped(list[item] | None, path))  # type: ignore[valid-type]  # likewise
         self._raw = msgspec.json.Decoder(_wrapped(msgspec.Raw, path))
 
     def _unwrap(self, page: Any) -> list[Any]:
-        for _ in range(self._depth):
+        for _ in self._path:
             page = page.f0
         for _ in self._inner:
             page = [item.f0 for item in page or ()]
@@ -175,9 +185,9 @@ class RecordDecoder:
         assert self._raw is not None
         try:
             page: Any = self._raw.decode(body)
-            if self._depth == 0:
+            if not self._path:
                 return [body] if isinstance(page, dict) else [bytes(item) for item in page]
-            for _ in range(self._depth):
+            for _ in self._path:
                 page = page.f0
             return self._items(bytes(page))
         except msgspec.ValidationError as error:

@@ -124,7 +124,7 @@ class ChunkedFetcher:
         body = b"".join(answer.body for answer in answers)
         note = "; ".join(dict.fromkeys(answer.note for answer in answers if answer.note))
         parts = (Rows(raws, range(len(raws))),)
-        return replace(full, body=body, parts=parts, note=note, withheld=withheld)
+        return replace(full, body=body, parsed=full.document, parts=parts, page=None, note=note, withheld=withheld)
 
     def _raws(self, answer: Answer) -> list[bytes]:
         if answer.parts:

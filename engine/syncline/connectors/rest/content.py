@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer, Rows
     from syncline.connectors.rest.rules import Rule
     from syncline.sdk.http import Response
+    from syncline.sdk.schema_pages import SchemaPage
 
 #: Codes of errors that say that a body isn't what it should be: wrong format, damage, ambiguity, no records, a
 #: dialect or columns that differ, bounds of XML and of archives. A sample of the body is kept with the run.
@@ -36,11 +37,12 @@ UNREADABLE = frozenset(
 
 
 class Content(NamedTuple):
-    """A body: as bytes of checked JSON with its document, or as `parts`, each of them JSON bytes or rows."""
+    """A body: bytes of checked JSON with its document, or `parts`, each JSON bytes or rows, or a decoded `page`."""
 
     body: bytes
     document: Any = None
     parts: tuple[bytes | Rows, ...] = ()
+    page: SchemaPage | None = None
 
 
 class Reading:

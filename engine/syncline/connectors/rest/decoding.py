@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Reading
-from syncline.connectors.rest.formats import ACCEPT, Packed, Parse, Xml, csv_lines, json, json_lines
+from syncline.connectors.rest.formats import ACCEPT, JsonPages, Packed, Parse, Xml, csv_lines, json, json_lines
 from syncline.connectors.rest.graphql import checks_of
 from syncline.connectors.rest.rules import compile_rules
 from syncline.kinds.content import Fields
@@ -18,6 +18,7 @@ from syncline.sdk.expression import Expression
 from syncline.sdk.inflate import Bounds
 from syncline.sdk.json_records import BadRecord, PageRecords, RecordDecoder
 from syncline.sdk.record_decoder import record_decoder
+from syncline.sdk.schema_pages import SchemaPages
 from syncline.sdk.shape import Shape
 from syncline.sdk.source import TOMBSTONE
 from syncline.sdk.template import Template, TemplateError, compile_template
@@ -77,6 +78,8 @@ class _Records:
         self.encode = decoder.encode
 
     def decode(self, answer: Answer) -> PageRecords:
+        if answer.page is not None:
+            return PageRecords(answer.page.records, range(len(answer.page.records)), ())
         if self._shaping is None and not answer.parts:
             return self._decoder.decode(answer.body)
         if self._paged and answer.document is None:
@@ -137,18 +140,22 @@ def compile_decoding(
     over_body = [part for part in _OVER_BODY if isinstance(getattr(stream.page, part, None), str)]
     if over_body and stream.decode in {"csv", "jsonl"}:
         raise Invalid(f"answers in {stream.decode} have no body that page.{over_body[0]} could look at", code="SYN432")
+    shape = compile_shape(stream.explode, _condition(stream), stream.flatten, stream.fields)
+    texts = TextValues(schema) if stream.decode in {"csv", "xml"} and schema != WHOLE else None
+    shaping = _Shaping(shape, texts, {"config": config or {}}) if texts is not None or shape != _NO_SHAPE else None
+    decoder = record_decoder(schema, stream.records)
+    parse = _parse(stream, schema)
+    if parse is json and shaping is None and schema != WHOLE:
+        parse = JsonPages(SchemaPages(decoder))
     reading = Packed(
-        _parse(stream, schema),
+        parse,
         Bounds(max_body),
         stream.compression,
         ACCEPT[stream.decode],
         compile_rules(stream.errors),
         (checks_of(stream.graphql),) if stream.graphql is not None else (),
     )
-    shape = compile_shape(stream.explode, _condition(stream), stream.flatten, stream.fields)
-    texts = TextValues(schema) if stream.decode in {"csv", "xml"} and schema != WHOLE else None
-    shaping = _Shaping(shape, texts, {"config": config or {}}) if texts is not None or shape != _NO_SHAPE else None
-    return _Records(record_decoder(schema, stream.records), reading, shaping, paged=bool(over_body))
+    return _Records(decoder, reading, shaping, paged=bool(over_body))
 
 
 def compile_shape(explode: str | None, condition: str | None, flatten: str | None, fields: Fields) -> Shape:

@@ -56,6 +56,16 @@ class Drift:
         self._told |= {*new, *lost}
         return new, lost
 
+    def changes_to(self, names: frozenset[str]) -> tuple[list[str], list[str]]:
+        """The same for a page of which every record has these names."""
+        if self._some is None:
+            self._some = self._all = names
+            return [], []
+        came = sorted(names - self._some - self._told)
+        gone = sorted((self._all & frozenset(self.declared)) - names - self._told)
+        self._told |= {*came, *gone}
+        return came, gone
+
     def lost(self, document: Any, names: Collection[str]) -> list[str]:
         """Those of the names that all records of the first page had, and none of this one has; every time."""
         wanted = self._all.intersection(names)

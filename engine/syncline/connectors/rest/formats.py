@@ -20,7 +20,7 @@ from syncline.model.errors import Again, Invalid, foreign
 from syncline.sdk.csv_records import count_lines, end_of_records, opening_quote
 from syncline.sdk.csv_text import CsvText, Lines, checked_columns
 from syncline.sdk.inflate import Bounds, Compression, Entry, opened
-from syncline.sdk.json_document import Hide, check_document, excerpt
+from syncline.sdk.json_document import Hide, check_document, check_names, checked_json, excerpt, json_body
 from syncline.sdk.json_lines import numbered_lines, sound_lines
 from syncline.sdk.json_records import BadRecord
 from syncline.sdk.xml_document import Path, xml_document
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.rules import Rule
     from syncline.kinds.stream import Csv
     from syncline.sdk.http import Response
+    from syncline.sdk.schema_pages import SchemaPages
 
 _MAX_RAW = 64 * 1024
 _HTML = re.compile(rb"\s*(?:<!doctype\s+html|<html|<head|<body|<title)", re.IGNORECASE)
@@ -107,6 +108,23 @@ def _refuse_others(body: Body) -> None:
 def json(body: Body) -> Content:
     """One JSON document."""
     return Content(*check_document(body.data, body.content_type, body.hide))
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPages:
+    """One JSON document; a page that is as its schema says is decoded in the same go."""
+
+    pages: SchemaPages
+
+    def __call__(self, body: Body) -> Content:
+        data = json_body(body.data, body.content_type, body.hide)
+        page = self.pages.read(data)
+        if page is not None:
+            return Content(data, page=page)
+        document = checked_json(data, body.hide)
+        check_names(data, document)
+        self.pages.learn(document)
+        return Content(data, document)
 
 
 def json_lines(body: Body) -> Content:

@@ -94,8 +94,10 @@ class Judge:
         fault: SynclineError | None = None
         try:
             if good and not answer.empty:
-                body, document, parts = reading.read(response, self._hide)
-                answer = replace(answer, body=body, document=document, parts=parts)
+                content = reading.read(response, self._hide)
+                answer = replace(
+                    answer, body=content.body, parsed=content.document, parts=content.parts, page=content.page
+                )
         except SynclineError as error:
             fault = error
         for rule, facts in self._matching(answer, reading, unread=not good or fault is not None):
@@ -113,9 +115,11 @@ class Judge:
         """The rules that an answer matches: the stream's own, then those of the API."""
         if not (self._rules or reading.rules):
             return
-        body = loose(answer.body) if unread else answer.document
-        facts = {"status": answer.status, "headers": answer.headers, "body": body}
-        yield from ((rule, facts) for rule in chain(reading.rules, self._rules) if rule.matches(facts))
+        told = {"status": answer.status, "headers": answer.headers}
+        whole = loose(answer.body) if unread else answer.parsed
+        for rule in chain(reading.rules, self._rules):
+            if rule.matches({**told, "body": whole if answer.page is None else answer.seen_by(rule.reads)}):
+                yield rule, {**told, "body": whole if answer.page is None else answer.document}
 
     def _ruled(self, rule: Rule, facts: Facts, answer: Answer) -> Verdict:
         message = rule.told(facts, self._hide)
@@ -128,7 +132,7 @@ class Judge:
                 return Retry(Again(message, code="SYN404"), wait, throttled=True)
             case "ignore" | "skip":
                 withheld = 0 if answer.status in _GONE else answer.status
-                return replace(answer, body=b"", document=None, parts=(), empty=True, withheld=withheld)
+                return replace(answer, body=b"", parsed=None, parts=(), page=None, empty=True, withheld=withheld)
             case "reauthenticate":
                 return Refused(
                     Stalled(

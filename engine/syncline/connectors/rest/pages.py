@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncline.connectors.rest.answer import Answer
+from syncline.connectors.rest.expressions import Reads, jmespath_of, reads_of
 from syncline.connectors.rest.requests import check_place
 from syncline.kinds.reading import FromHeader, Page, Told
 from syncline.model.errors import Invalid
@@ -19,6 +20,7 @@ class Telling:
 
     expression: Any = None
     header: str = ""
+    reads: Reads = None
 
     def of(self, answer: Answer) -> Any:
         """
@@ -28,7 +30,7 @@ class Telling:
         if self.header:
             text = answer.headers.get(self.header)
             return None if text == "null" else text
-        found = self.expression.search(answer.document)
+        found = self.expression.search(answer.seen_by(self.reads))
         if isinstance(found, float):
             found = self.expression.search(exact_document(answer.body))
         return found
@@ -102,9 +104,8 @@ def compile_telling(told: Told | None) -> Telling | None:
         return None
     if isinstance(told, FromHeader):
         return Telling(header=told.header.lower())
-    import jmespath
-
-    return Telling(jmespath.compile(told))
+    expression = jmespath_of(told)
+    return Telling(expression, reads=reads_of(expression))
 
 
 def compile_paging(page: Page | None, *, templated: bool) -> PagePlan:

@@ -143,7 +143,9 @@ class Pass:
         breach: Breach | None = None
         if self.listing.contract is not None and (records or bad):
             kept = PageRecords(records, rows, bad)
-            breach = self.listing.contract.breach(kept, self.listing.decoding, self._drift, answer.document, place)
+            # Records of a schema's page have every declared field: nothing of its document is looked at.
+            document = answer.document if answer.page is None else None
+            breach = self.listing.contract.breach(kept, self.listing.decoding, self._drift, document, place)
         window = self._window = self.progress.window() if self._window is None else self._window
         self._turn(following)
         spans, position = spans_of(place, rows), progress.position()
@@ -167,7 +169,10 @@ class Pass:
             self._window = None
 
     def _tell_drift(self, answer: Answer, place: str) -> None:
-        came, gone = self._drift.changes(answer.document) if self._drift is not None else ((), ())
+        if self._drift is None:
+            return
+        page = answer.page
+        came, gone = self._drift.changes(answer.document) if page is None else self._drift.changes_to(page.names)
         for names, what in ((came, "have come"), (gone, "are gone")):
             if names:
                 shown = ", ".join(f"{name[:60]!a}" for name in names[:5])

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from syncline.connectors.rest.expressions import Reads, jmespath_of, reads_of
 from syncline.kinds.rule import ErrorRule
 from syncline.model.errors import Invalid, foreign
 from syncline.sdk.retry import MAX_BELIEVED, reset_after
@@ -24,12 +25,16 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A compiled rule, over facts of an answer: its status, headers (names in lower case) and body."""
+    """A compiled rule, over facts of an answer: its status, headers (names in lower case) and body.
+
+    `reads` is what its condition looks at in the body.
+    """
 
     declared: ErrorRule
     condition: Any
     message: Template
     wait: Any = None
+    reads: Reads = None
 
     def matches(self, facts: Facts) -> bool:
         """Whether the condition is true; one that can't be applied to this answer isn't."""
@@ -56,20 +61,15 @@ class Rule:
 
 def compile_rules(rules: Iterable[ErrorRule]) -> tuple[Rule, ...]:
     """Compiles declared rules, in their order."""
-    import jmespath
-
     try:
-        return tuple(
-            Rule(
-                rule,
-                jmespath.compile(rule.when),
-                compile_template(rule.message),
-                rule.wait and jmespath.compile(rule.wait),
-            )
-            for rule in rules
-        )
+        return tuple(map(_compiled, rules))
     except TemplateError as error:
         raise Invalid(f"the message of an error rule: {error.message}", code="SYN430") from error
+
+
+def _compiled(rule: ErrorRule) -> Rule:
+    condition = jmespath_of(rule.when)
+    return Rule(rule, condition, compile_template(rule.message), jmespath_of(rule.wait), reads_of(condition, "body"))
 
 
 def for_people(text: str, hide: Callable[[str], str]) -> str:

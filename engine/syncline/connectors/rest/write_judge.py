@@ -48,7 +48,7 @@ class WriteJudge:
     def verdict(self, response: Response, url: str, reading: Reading = read_nothing) -> Verdict:
         """What a response means. Raises `Again`, `Stalled` and `Invalid`."""
         del reading
-        answer = Judged(url, response.status, response.headers, response.body, document=_document(response.body))
+        answer = Judged(url, response.status, response.headers, response.body, parsed=_document(response.body))
         body = loose(response.body) if answer.document is None else answer.document
         facts = {"status": answer.status, "headers": answer.headers, "body": body}
         for rule, as_read in self._rules:
@@ -72,7 +72,7 @@ class WriteJudge:
     def _refused(self, answer: Judged, message: str) -> Judged:
         shown = message or excerpt(answer.body, self._hide)
         why = f"status {answer.status}" + (f": {shown}" if shown else "")
-        return Judged(answer.url, answer.status, answer.headers, answer.body, document=answer.document, refused=why)
+        return Judged(answer.url, answer.status, answer.headers, answer.body, parsed=answer.parsed, refused=why)
 
 
 class _AsSeen(Reading):
