@@ -105,7 +105,7 @@ def _stored(settings: Settings, token: SealedToken) -> Stored:
     from syncline.secrets.ring import KeyRing
 
     try:
-        renewable: bool | None = opened(KeyRing.open(settings.keys, settings.environ), token).refresh is not None
+        renewable: bool | None = opened(KeyRing.look(settings.keys, settings.environ), token).refresh is not None
     except SynclineError:  # its key isn't here
         renewable = None
     return Stored(token.key.tenant, token.key.name, token.expires, token.changed, renewable)

@@ -9,6 +9,7 @@ forgets nothing.
 from __future__ import annotations
 
 import datetime as dt
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from syncline import workflow
@@ -30,6 +31,7 @@ def export(settings: Settings, tenant: str, subject: Subject) -> tuple[Held, ...
     workflow.demand(settings, tenant, "unseal")
     from syncline.executor.erasure import export as exported
 
+    _something(settings, tenant, subject)
     with workflow.engine(settings) as engine:
         return exported(engine, tenant, subject)
 
@@ -39,6 +41,7 @@ def expect(settings: Settings, tenant: str, subject: Subject) -> Erasure:
     workflow.demand(settings, tenant, "unseal")
     from syncline.executor.erasure import expect as expected
 
+    _something(settings, tenant, subject)
     with workflow.engine(settings) as engine:
         return expected(engine, tenant, subject, _today())
 
@@ -54,22 +57,26 @@ def erase(settings: Settings, tenant: str, subject: Subject, told: Callable[[Era
 
 def listed(settings: Settings, tenant: str, limit: int) -> tuple[Erasure, ...]:
     """Requests of a tenant (all, for an empty name), newest first."""
-    from syncline.executor.facilities import open_facilities
     from syncline.executor.roles import hidden
+    from syncline.state.open import is_made, open_store
 
     unseen = hidden(settings)
-    with open_facilities(settings) as facilities:
-        found = facilities.store.erasures().listed(tenant, limit)
+    if not is_made(settings.state_url):
+        return ()
+    with closing(open_store(settings.state_url)) as store:
+        found = store.erasures().listed(tenant, limit)
     return tuple(request for request in found if request.tenant not in unseen)
 
 
 def find(settings: Settings, request: str) -> Erasure:
     """A request by its id; `Invalid` (SYN844) where there is none."""
-    from syncline.executor.erasure import find as found
-    from syncline.executor.facilities import open_facilities
+    from syncline.executor.erasure import lookup as found
+    from syncline.state.open import is_made, open_store
 
-    with open_facilities(settings) as facilities:
-        known = found(facilities, request)
+    if not is_made(settings.state_url):
+        return found(None, request)
+    with closing(open_store(settings.state_url)) as store:
+        known = found(store, request)
     workflow.demand(settings, known.tenant, "unseal")
     return known
 
@@ -86,12 +93,14 @@ def acknowledge(settings: Settings, request: str, key: ObjectKey, by: str, messa
 
 def suppressions(settings: Settings, tenant: str, limit: int) -> tuple[Suppression, ...]:
     """Who isn't to come back to a tenant (all, for an empty name), newest first; those that were lifted as well."""
-    from syncline.executor.facilities import open_facilities
     from syncline.executor.roles import hidden
+    from syncline.state.open import is_made, open_store
 
     unseen = hidden(settings)
-    with open_facilities(settings) as facilities:
-        found = facilities.store.suppressions().listed(tenant, limit)
+    if not is_made(settings.state_url):
+        return ()
+    with closing(open_store(settings.state_url)) as store:
+        found = store.suppressions().listed(tenant, limit)
     return tuple(one for one in found if one.tenant not in unseen)
 
 
@@ -112,6 +121,8 @@ def retain(settings: Settings, keys: Sequence[ObjectKey], *, doing: bool) -> tup
 
     for tenant in sorted({key.owner for key in keys}):
         workflow.demand(settings, tenant, "unseal" if doing else "see")
+    if not keys:
+        return ()
     now = dt.datetime.now(dt.UTC)
     with workflow.engine(settings) as engine:
         return tuple(found for key in keys for found in (retained if doing else expected)(engine, key, now))
@@ -119,12 +130,14 @@ def retain(settings: Settings, keys: Sequence[ObjectKey], *, doing: bool) -> tup
 
 def kept_for_a_time(settings: Settings, tenant: str) -> tuple[ObjectKey, ...]:
     """Flows and tenants that declare a retention, of a tenant or (for an empty name) of all that are seen."""
+    from syncline.executor.applied import read_applied
     from syncline.executor.retention import retaining
     from syncline.executor.roles import hidden
+    from syncline.state.open import open_reader
 
     unseen = hidden(settings)
-    with workflow.engine(settings) as engine:
-        found = retaining(engine.applied(), tenant)
+    with closing(open_reader(settings.state_url)) as reader:
+        found = retaining(read_applied(reader), tenant)
     return tuple(key for key in found if key.owner not in unseen)
 
 
@@ -153,6 +166,16 @@ def verify(data: bytes, key: str) -> dict[str, Any]:
     from syncline.executor.erasure import read_certificate
 
     return read_certificate(data, key)
+
+
+def _something(settings: Settings, tenant: str, subject: Subject) -> None:
+    """`Invalid` (SYN842) where no applied flow of a tenant tells such persons: then nothing is made to look for one."""
+    from syncline.executor.applied import read_applied
+    from syncline.executor.subjects import places_of
+    from syncline.state.open import open_reader
+
+    with closing(open_reader(settings.state_url)) as reader:
+        places_of(read_applied(reader), tenant, subject.kind)
 
 
 def _today() -> dt.date:

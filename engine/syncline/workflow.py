@@ -381,7 +381,7 @@ def _with_positions(settings: Settings, record: RunRecord) -> RunRecord:
     may = not tenant or Person.here(settings).may(kept_roles(settings, tenant) or {}, Right.read)
     if may and settings.keys.is_dir():  # none is made to look at something
         with suppress(SynclineError):  # the key is gone, or can't be asked: the rest is shown all the same
-            opened = open_receipt(lambda: KeyRing.open(settings.keys, settings.environ), tenant, record.receipt)
+            opened = open_receipt(lambda: KeyRing.look(settings.keys, settings.environ), tenant, record.receipt)
             return replace(record, receipt=opened)
     return replace(record, receipt=shut_receipt(record.receipt))
 
@@ -405,7 +405,7 @@ def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
     demand(settings, record.key.tenant, "read")
     _note(settings, lambda r: r.event(Action.reject_read, key=record.key, run=record.id))
     with closing(open_reader(settings.state_url)) as reader:
-        yield from rejects_of(reader, KeyRing.open(settings.keys, settings.environ), record.key, record.id)
+        yield from rejects_of(reader, KeyRing.look(settings.keys, settings.environ), record.key, record.id)
 
 
 def objects(settings: Settings) -> tuple[AppliedObject, ...]:

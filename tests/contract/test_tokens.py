@@ -158,7 +158,7 @@ def test_tokens_are_sealed_at_rest(place):
         assert len(found) == 1
         for canary in (b"canary-access-1", b"canary-refresh-1", FIRST.encode()):
             assert canary not in (found[0].sealed or b"")
-        moved = vault.tokens("acme", "other", found[0].key.basis)
+        moved = vault.sealed("acme", "other", found[0].key.basis)
         with vault.state() as store:
             assert store.claim_token(moved.key, 0, 1.0)
             assert store.swap_token(moved.key, 0, found[0].sealed, 0.0)

@@ -37,7 +37,7 @@ def prove_record(settings: Settings, record: RunRecord, row: Mapping[str, object
     if not ends:
         raise Invalid(f"the rows of run {record.id} aren't noted", code="SYN913", help="Declare evidence: records.")
     end = ends[-1]
-    key = KeyRing.open(settings.keys, settings.environ).tenant_hash_key(record.key.tenant)
+    key = KeyRing.look(settings.keys, settings.environ).tenant_hash_key(record.key.tenant)
     assert record.receipt is not None
     try:
         batches = read(folder_of(settings, record.id), record.receipt["batches"])

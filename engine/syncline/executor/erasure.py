@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from syncline.executor.subjects import Place
     from syncline.model.subject import Subject
     from syncline.sdk.subject_requests import Acknowledged
+    from syncline.state.store import StateStore
 
 #: What the key that signs certificates is for.
 PURPOSE: Final = "privacy"
@@ -61,7 +62,7 @@ class Held:
 
 def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
     """Everything that there is of a person, by flow; evidence says that it was taken, with how many rows."""
-    found = tuple(_held(engine, place, subject) for place in places_of(engine, tenant, subject.kind))
+    found = tuple(_held(engine, place, subject) for place in places_of(engine.applied(), tenant, subject.kind))
     recorder, who = engine.facilities.recorder, subject_hash(engine.facilities.keys, tenant, subject)
     recorder.record(
         [
@@ -93,7 +94,7 @@ def _held(engine: Engine, place: Place, subject: Subject) -> Held:
 def expect(engine: Engine, tenant: str, subject: Subject, today: dt.date) -> Erasure:
     """What a request would find now; nothing is changed or kept."""
     who = subject_hash(engine.facilities.keys, tenant, subject)
-    places = tuple(_found(engine, place, subject, today) for place in places_of(engine, tenant, subject.kind))
+    places = tuple(_found(engine, place, subject, today) for place in places_of(engine.applied(), tenant, subject.kind))
     return Erasure("", tenant, subject.kind, who, rfc3339(), places=places)
 
 
@@ -108,7 +109,7 @@ def erase(
     """
     facilities = engine.facilities
     book, who = facilities.store.erasures(), subject_hash(facilities.keys, tenant, subject)
-    places = places_of(engine, tenant, subject.kind)
+    places = places_of(engine.applied(), tenant, subject.kind)
     request = book.unfinished(tenant, who)
     if request is None:
         request = Erasure(new_run_id(), tenant, subject.kind, who, rfc3339())
@@ -144,7 +145,12 @@ def acknowledge(facilities: Facilities, request: str, key: ObjectKey, by: str, m
 
 def find(facilities: Facilities, request: str) -> Erasure:
     """A request by its id; `Invalid` (SYN844) where there is none."""
-    found = facilities.store.erasures().find(request)
+    return lookup(facilities.store, request)
+
+
+def lookup(store: StateStore | None, request: str) -> Erasure:
+    """A request by its id, of a state; `Invalid` (SYN844) where there is none."""
+    found = store.erasures().find(request) if store is not None else None
     if found is None:
         raise Invalid(f"there is no request {request!r}", code="SYN844", help="`syncline privacy list` shows them.")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -168,16 +169,16 @@ class Opener:
 
 
 def hash_key_of(settings: Settings) -> Callable[[str], bytes]:
-    """The tenants' keys for hashes, from the folder of keys, which is opened, or made, at first use."""
+    """The tenants' keys for hashes, for who looks; see `ring_of`."""
     ring = ring_of(settings)
     return lambda tenant: ring().tenant_hash_key(tenant)
 
 
 def ring_of(settings: Settings) -> Callable[[], KeyRing]:
-    """The key ring of the folder of keys, which is opened, or made, when it is asked for."""
+    """The key ring of the folder of keys, for who looks: opened at first use, and nothing is made in it."""
     from syncline.secrets.ring import KeyRing
 
-    return lambda: KeyRing.open(settings.keys, settings.environ)
+    return cache(lambda: KeyRing.look(settings.keys, settings.environ))
 
 
 def _deletes(item: CompiledFlow) -> bool:

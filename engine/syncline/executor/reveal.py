@@ -11,6 +11,7 @@ from syncline.mapping.keyed import revealed
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
 from syncline.model.key import ObjectKey
+from syncline.secrets.ring import KeyRing
 
 if TYPE_CHECKING:
     from syncline.settings import Settings
@@ -24,11 +25,9 @@ def reveal(settings: Settings, tenant: str, values: Sequence[str], form: str) ->
     with the tenant's key, or the tenant has none.
     """
     demand(settings, tenant, Right.unseal)
+    if not KeyRing.look(settings.keys, settings.environ).exists(tenant):
+        raise Invalid(f"tenant {tenant!r} has no key", code="SYN811", help="Look at the name, and at SYNCLINE_HOME.")
     with open_facilities(settings) as facilities:
-        if not facilities.keys.exists(tenant):
-            raise Invalid(
-                f"tenant {tenant!r} has no key", code="SYN811", help="Look at the name, and at SYNCLINE_HOME."
-            )
         recorder, key = facilities.recorder, ObjectKey.of_tenant(tenant)
         recorder.record([recorder.event(Action.value_reveal, key=key, values=len(values), form=form)])
         secret = facilities.keys.tenant_hash_key(tenant)

@@ -25,6 +25,7 @@ from syncline.planner.compiled import source_schema
 from syncline.secrets.envelope import DESTROYED
 
 if TYPE_CHECKING:
+    from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.manifests.flow import Side
     from syncline.model.run import Reject
@@ -79,7 +80,7 @@ class Place:
         return self.item.flow.spec.source if self.source else self.item.flow.spec.to
 
 
-def places_of(engine: Engine, tenant: str, kind: str) -> tuple[Place, ...]:
+def places_of(applied: Applied, tenant: str, kind: str) -> tuple[Place, ...]:
     """
     Applied flows of a tenant whose mapping tells such persons, after the streams that they read which can be asked to
     erase somebody; `Invalid` (SYN842) where there is none.
@@ -87,7 +88,7 @@ def places_of(engine: Engine, tenant: str, kind: str) -> tuple[Place, ...]:
     found: list[Place] = []
     sources: dict[ObjectKey, Place] = {}
     known: set[str] = set()
-    for key, item in engine.applied().flows.items():
+    for key, item in applied.flows.items():
         if key.tenant != tenant:
             continue
         known |= item.compiled.spec.subject.keys()

@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from syncline.sdk.auth.tokens import Kept, Token, turn
+from syncline.sdk.auth.tokens import Kept, MemoryTokens, Token, turn
 from syncline.secrets.ring import KeyRing
-from syncline.state.open import open_store
+from syncline.state.open import is_made, open_store
 from syncline.state.store import TokenKey
 
 if TYPE_CHECKING:
+    from syncline.sdk.auth.tokens import TokenStore
     from syncline.settings import Settings
     from syncline.state.store import SealedToken, StateStore
 
@@ -28,6 +29,7 @@ class Vault:
 
     state: Callable[[], AbstractContextManager[StateStore]]
     keys: Callable[[], KeyRing]
+    is_made: Callable[[], bool] = lambda: True
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _turns: dict[TokenKey, threading.Lock] = field(default_factory=dict)
 
@@ -38,13 +40,22 @@ class Vault:
 
     @classmethod
     def opening(cls, settings: Settings) -> Vault:
-        """Opens the state for each use, and nothing until then: for who may not need a token at all."""
+        """
+        Opens the state for each use, and nothing until then: for who may not need a token at all. Where there is no
+        state, none is made for a token, nor keys to seal it: it is got for as long as it is used.
+        """
         return cls(
-            lambda: closing(open_store(settings.state_url)), lambda: KeyRing.open(settings.keys, settings.environ)
+            lambda: closing(open_store(settings.state_url)),
+            lambda: KeyRing.open(settings.keys, settings.environ),
+            lambda: is_made(settings.state_url),
         )
 
-    def tokens(self, tenant: str, name: str, basis: str) -> SealedTokens:
+    def tokens(self, tenant: str, name: str, basis: str) -> TokenStore:
         """The store of the token of an AuthConfig, for what `basis` is a digest of."""
+        return self.sealed(tenant, name, basis) if self.is_made() else MemoryTokens()
+
+    def sealed(self, tenant: str, name: str, basis: str) -> SealedTokens:
+        """The same, in the state."""
         key = TokenKey(tenant, name, basis)
         with self._lock:
             return SealedTokens(self, key, self._turns.setdefault(key, threading.Lock()))

@@ -33,8 +33,10 @@ _RESTORE: Final = "Restore the key folder as a whole from a backup."
 class KeyRing:
     """The keys in a folder, for as long as it is used. Safe for threads."""
 
-    def __init__(self, where: Where) -> None:
+    def __init__(self, where: Where, *, looking: bool = False) -> None:
         self._where = where
+        self._looking = looking
+        self._passing: dict[str, bytes] = {}
         self._keks: dict[str, Kek] = {}
         self._unwrapped: dict[bytes, bytes] = {}  # by the file's content: a key-encryption key may be far away
 
@@ -45,12 +47,21 @@ class KeyRing:
         `environ` says how to reach keys that are elsewhere. Raises Stalled when a key is damaged or open to others, and
         when there are wrapped keys but nothing to unwrap them with: a new key would hide that the old one was lost.
         """
-        if not ring_file.read(directory):
-            if any(directory.glob("tenants/*.key")):
-                raise Stalled(f"{directory / FIRST} is missing", code="SYN805", help="Restore it from a backup.")
+        if not _is_there(directory):
             key_file.create(directory / FIRST, os.urandom(32))
         ring = cls(Where(directory, environ))
         ring.current()
+        return ring
+
+    @classmethod
+    def look(cls, directory: Path, environ: Mapping[str, str] = MappingProxyType({})) -> KeyRing:
+        """Open the folder for who only looks: nothing is made in it, nor the folder itself.
+
+        A data key that isn't there is made up, in memory, for as long as this ring is used. Raises as `open`.
+        """
+        ring = cls(Where(directory, environ), looking=True)
+        if _is_there(directory):
+            ring.current()
         return ring
 
     def close(self) -> None:
@@ -67,6 +78,8 @@ class KeyRing:
         tenant's, makes what it sealed unreadable.
         """
         key = self._data_key(tenant)
+        if part and self._looking and not self._parts(tenant, key).path(part).exists():
+            return Envelope.of(tenant, self._made_up(f"{tenant}/{part}"), self._when_destroyed)
         if part:
             return Envelope.of(tenant, self._parts(tenant, key).key(part), self._when_destroyed)
         *former, newest = (key, *self._seals(tenant, key).read())
@@ -192,6 +205,8 @@ class KeyRing:
     def _data_key(self, tenant: str) -> bytes:
         path = self._path(tenant)
         data = key_file.read(path)
+        if data is None and self._looking:
+            return self._made_up(tenant)
         if data is None:
             with alone(self._where.folder):
                 entry = self._entries()[-1]
@@ -204,6 +219,9 @@ class KeyRing:
             if again is not None and again != data:
                 return self._unwrap_or_stall(again, path)
             raise self._damaged(path) if isinstance(error, ValueError) else error from None
+
+    def _made_up(self, name: str) -> bytes:
+        return self._passing.setdefault(name, os.urandom(32))
 
     def _unwrap_or_stall(self, data: bytes, path: Path) -> bytes:
         try:
@@ -235,3 +253,12 @@ class KeyRing:
             place, at = place_of(entry.place)
             found = self._keks[entry.id] = place.open(self._where, at)
         return found
+
+
+def _is_there(directory: Path) -> bool:
+    """Whether there is a key-encryption key; `Stalled` (SYN805) where there are only keys that one has wrapped."""
+    if ring_file.read(directory):
+        return True
+    if any(directory.glob("tenants/*.key")):
+        raise Stalled(f"{directory / FIRST} is missing", code="SYN805", help="Restore it from a backup.")
+    return False

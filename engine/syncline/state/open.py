@@ -35,6 +35,15 @@ def open_store(url: str, *, schema: str = "syncline") -> SqlStore:
         raise
 
 
+def is_made(url: str) -> bool:
+    """Whether there is a state at a URL. Raises as `open_reader`."""
+    reader = open_reader(url)
+    try:
+        return not isinstance(reader, EmptyState)
+    finally:
+        reader.close()
+
+
 def open_reader(url: str, *, schema: str = "syncline") -> StateReader:
     """Opens the state for reading only; an `EmptyState` where none was ever made. Changes nothing."""
     check_schema(schema)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 from syncline.executor.admission import tenant_spec
 from syncline.executor.applied import read_applied
 from syncline.model.errors import Invalid
-from syncline.state.open import open_store
+from syncline.state.open import is_made, open_store
 
 if TYPE_CHECKING:
     from syncline.settings import Settings
@@ -102,6 +102,8 @@ def statistics(settings: Settings, month: str, today: dt.date) -> Statistics:
             code="SYN866",
             help="Figures of part of a month would tell, by the next ones, what ran in between.",
         )
+    if not is_made(settings.state_url):
+        return figures(month, (), {})
     with closing(open_store(settings.state_url)) as store:
         book = store.statistics()
         if (known := book.told(month)) is not None:
