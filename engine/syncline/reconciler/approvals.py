@@ -21,6 +21,7 @@ from syncline.model.errors import Waiting
 from syncline.model.event import rfc3339
 from syncline.planner.approval import Act, Approval, acts_of, approval_of, needs_approval, parse
 from syncline.planner.demands import Demands
+from syncline.reconciler.approvers import People
 from syncline.reconciler.sshsig import Signer, key_of, sign, signed_by
 from syncline.state.store import ApprovalUse
 
@@ -158,11 +159,13 @@ class Gate:
         """Whose signatures an approval lacks; '' where it has as many as are wanted."""
         rule = self.rule
         signers = tuple(self._found(approval, now, rule)) if rule is not None else ()
-        mine = [s for s in signers if authors & {n.casefold() for n in s.names} or s.key in authors]
+        people = People.read(rule.approvers) if rule is not None and signers else People({})
+        makers = people.of(authors)
+        mine = [s for s in signers if people.of((*s.names, s.key)) & makers]
         others = tuple(s for s in signers if s not in mine)
         self._signers[approval.id] = others
         # Neither two keys of a person nor two names for a key make two people.
-        count = min(len({s.key for s in others}), len(_names(others)))
+        count = min(len({s.key for s in others}), people.number(s.names for s in others))
         if count >= wanted:
             return ""
         if mine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -112,3 +113,55 @@ def test_a_change_outside_the_windows_waits_for_them_approved_or_not(tmp_path):
     assert {key: waiting.code for key, waiting in gate.judge(PLAN, EmptyState(), never).blocked.items()} == {
         FLOW: "SYN692"
     }
+
+
+def allowed(person, names="", options=""):
+    """The line of a person's key under other names, with options."""
+    email, rest = person.allowed.split(" ", 1)
+    return f"{names or email} {options}{rest}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "people"),
+    [
+        (lambda a, b: [allowed(a), allowed(b)], 2),
+        (lambda a, b: [allowed(a), allowed(b, "ada@example.com")], 1),
+        (lambda a, b: [allowed(a, "ada@example.com,ada@home.example"), allowed(b, "ada@home.example")], 1),
+        (lambda a, b: [allowed(a), allowed(a, "ADA@home.example"), allowed(b, "ada@home.example")], 1),
+        (
+            lambda a, b: [allowed(a, "ada@example.com,ops@example.com"), allowed(b, "bob@example.com,ops@example.com")],
+            1,
+        ),
+        (lambda a, b: ["# people", "", allowed(a, options='namespaces="syncline-approval" '), "\t" + allowed(b)], 2),
+    ],
+    ids=["two", "a second key", "a name of both keys", "a line for each name", "a shared name", "options and comments"],
+)
+def test_two_keys_of_one_person_are_not_two_people(tmp_path, lines, people):
+    """Names that share a key and keys that share a name are one person's, however the file says so."""
+    one, two = person(tmp_path / "keys", "ada"), person(tmp_path / "keys", "bob")
+    approvers = tmp_path / "approvers"
+    approvers.write_text("\n".join(line.strip("\n") for line in lines(one, two)) + "\n")
+    put(tmp_path, APPROVAL, {"0": sign(APPROVAL.text, one.key), "1": sign(APPROVAL.text, two.key)})
+
+    _, found = judged(tmp_path, Rule(approvers, count=2))
+
+    assert bool(found.blocked) is (people < 2)
+    if found.blocked:
+        assert "1 of 2 approvers signed it" in found.blocked[FLOW].message
+
+
+@pytest.mark.parametrize("author", ["ada@example.com", "Ada@Home.example", "key"])
+def test_an_author_does_not_approve_under_another_name(tmp_path, ada, author):
+    """Who made the commits under one address, or signed them with one key, is the author with every other key."""
+    spare = person(tmp_path / "keys", "spare")
+    approvers = tmp_path / "approvers"
+    approvers.write_text(allowed(ada, "ada@example.com,ada@home.example") + allowed(spare, "ada@home.example"))
+    put(tmp_path, APPROVAL, {"0": sign(APPROVAL.text, spare.key)})
+    if author == "key":
+        shown = subprocess.run(["ssh-keygen", "-lf", str(ada.key)], check=True, capture_output=True, text=True)
+        author = shown.stdout.split()[1]
+
+    gate = Gate(Rule(approvers), tmp_path, lambda base: frozenset({author if ":" in author else author.casefold()}))  # noqa: ARG005
+    found = gate.judge(PLAN, EmptyState())
+
+    assert "is an author of what is approved" in found.blocked[FLOW].message
