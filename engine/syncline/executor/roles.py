@@ -1,7 +1,8 @@
 """Who may do what with a tenant by commands: its applied `access.roles` decide, and evidence tells of refusals.
 
 A person is who the audit log says acts, and the groups of the system's account. That keeps people to their part; it is
-no fence against somebody who may read the keys in the home folder, for which there are the rights of files.
+no fence against somebody who may choose the name, or read the keys in the home folder: for that there are the rights of
+files. A program that imports this package is asked for no role.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import importlib.metadata
+import os
 import shutil
 import stat
 import sys
@@ -17,6 +18,7 @@ from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
 from syncline.executor.proxies import environment_proxies, unheeded
 from syncline.executor.signer_rotation import unfinished
+from syncline.manifests.repository import git
 from syncline.model.errors import SynclineError
 from syncline.reconciler.keys import list_keys
 from syncline.reconciler.needs import secret_problem, secret_refs
@@ -26,6 +28,8 @@ from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_reader
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syncline.manifests.desired import Desired
     from syncline.settings import Settings
 
@@ -120,10 +124,13 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         yield Finding("keys", ok=None, message="made at the first apply")
         return
     open_to_others = [
-        p.name for p in settings.keys.rglob("*") if p.is_file() and p.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        p.name
+        for p in (settings.keys, *settings.keys.rglob("*"))
+        if (p.is_file() or p.is_dir()) and p.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     ]
     what = f"{', '.join(open_to_others)} can be read by others" if open_to_others else "readable by their owner only"
     yield Finding("keys", not open_to_others, what, f"chmod -R go= {settings.keys}")
+    yield from _key_folder(settings.keys)
     found = list_keys(settings)
     if not found.keks:
         return
@@ -132,6 +139,35 @@ def _keys(settings: Settings) -> Iterator[Finding]:
         yield Finding("key ring", ok=False, message="a rotation isn't finished", help="Run `syncline keys rotate`.")
     else:
         yield Finding("key ring", ok=True, message=f"{found.keks[0].place} wraps {len(found.data)} data keys")
+
+
+def _key_folder(folder: Path) -> Iterator[Finding]:
+    """Who else has the keys: another account that owns them, or whoever gets a copy of the Git repository."""
+    others = sorted({p.stat().st_uid for p in (folder, *folder.rglob("*"))} - {os.geteuid()})
+    if others:
+        whose = ", ".join(f"uid {uid}" for uid in others)
+        yield Finding(
+            "key folder",
+            ok=None,
+            message=f"{whose} owns some of it, and reads what is sealed",
+            help="Run Syncline as the account that owns its keys.",
+        )
+    if git(folder, "rev-parse", "--show-toplevel") is None:
+        return
+    if git(folder, "ls-files", "--", "."):
+        yield Finding(
+            "key folder",
+            ok=False,
+            message="Git has keys: whoever reads the repository opens what is sealed",
+            help=f"git rm -r --cached {folder}; then `syncline keys rotate`, and ignore the folder.",
+        )
+    elif git(folder, "check-ignore", "-q", ".") is None:
+        yield Finding(
+            "key folder",
+            ok=False,
+            message="it is in a Git repository that doesn't ignore it: `git add` would take the keys along",
+            help="Write .syncline/ into .gitignore, or keep the folder elsewhere: SYNCLINE_HOME.",
+        )
 
 
 def _audit(settings: Settings) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -71,6 +72,38 @@ def test_doctor_tells_of_the_ring(settings, capsys):
     capsys.readouterr()
     assert main(["doctor"]) == 1
     assert "a rotation isn't finished" in capsys.readouterr().out
+
+
+def test_doctor_tells_who_else_has_the_keys(settings, capsys):
+    """A folder that others may enter, one that Git would take along, and one that it has; ignored, all is well."""
+
+    def said() -> tuple[int, str]:
+        capsys.readouterr()
+        code = main(["doctor"])
+        return code, capsys.readouterr().out
+
+    def git(*arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=settings.root, check=True, capture_output=True)
+
+    assert said()[0] == 0
+    settings.keys.chmod(0o750)
+    code, text = said()
+    assert code == 1
+    assert "keys can be read by others" in text
+    settings.keys.chmod(0o700)
+
+    git("init", "-q")
+    (settings.root / ".gitignore").unlink(missing_ok=True)
+    code, text = said()
+    assert code == 1
+    assert "a Git repository that doesn't ignore it" in text
+    git("add", "-A")
+    code, text = said()
+    assert code == 1
+    assert "Git has keys" in text
+    git("rm", "-r", "-q", "--cached", ".syncline")
+    (settings.root / ".gitignore").write_text(".syncline/\n")
+    assert said()[0] == 0
 
 
 def test_the_shared_key_is_not_destroyed(settings, capsys):
