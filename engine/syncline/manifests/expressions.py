@@ -238,7 +238,8 @@ def _template(manifest: Manifest, path: Path, text: str, secret: Collection[str]
 
 def _url(manifest: Manifest, path: Path, text: str, *, whole: bool) -> Iterator[Diagnostic]:
     """What is wrong with a URL's own text, besides its values: it would be refused (SYN406) by every run."""
-    from syncline.sdk.http import checked_url, escaped
+    from syncline.sdk.http import checked_url
+    from syncline.sdk.uri import escaped
 
     own = _VALUE.sub("", text)
     message = expected = ""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: What relative paths start from where nobody says which folder the repository is in.
 REPOSITORY: Final = PurePosixPath("/repository")
+_SETTING: Final = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,16 @@ def settings_of(spec: IntegrationSpec, connector: ConnectorSpec) -> Mapping[str,
     properties = connector.config.properties.items()
     defaults = {name: p.default for name, p in properties if isinstance(p.default, str | int | float | bool)}
     return {**defaults, **spec.config}
+
+
+def filled(template: str, config: Mapping[str, ConfigValue]) -> str:
+    """A URL with the settings that are known put in; what isn't known stays as it is written."""
+
+    def value(found: re.Match[str]) -> str:
+        known = config.get(found[1])
+        return str(known) if isinstance(known, str | int | float) else found[0]
+
+    return _SETTING.sub(value, template)
 
 
 def servers(url: str) -> tuple[tuple[str, str], ...]:

@@ -6,12 +6,15 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import METHODS
 from syncline.kinds.stream import RestStream
+from syncline.manifests.locations import filled, settings_of
 from syncline.model import units
+from syncline.sdk.uri import escaped, normal
 
 if TYPE_CHECKING:
     from syncline.manifests.flow import Flow, Side
@@ -43,12 +46,26 @@ def _budgets(side: Side) -> Iterator[Budget]:
     connector, integration = side.connector.spec, side.integration.spec
     if not isinstance(side.declaration, RestStream) or not isinstance(connector, ConnectorSpec):
         return
-    path = next((found for name in METHODS if (found := getattr(side.declaration, name))), "")
+    path = _path(side.declaration, side, connector)
     for limit in connector.http.limits if connector.http else ():
-        if not limit.match or path.startswith(limit.match):
+        if not limit.match or path.startswith(normal(escaped(limit.match))):
             yield Budget(limit.rate, *units.rate(limit.rate))
     if isinstance(integration, IntegrationSpec) and integration.limits.rate:
         yield Budget(integration.limits.rate, *units.rate(integration.limits.rate))
+
+
+def _path(stream: RestStream, side: Side, connector: ConnectorSpec) -> str:
+    """The path that a stream is read at, as it is sent and as limits count it: with that of the API's URL before it."""
+    path = next((found for name in METHODS if (found := getattr(stream, name))), "")
+    base, integration = connector.http.url if connector.http else "", side.integration.spec
+    if isinstance(integration, IntegrationSpec):
+        base = filled(base, settings_of(integration, connector))
+        base = next((one.url for one in integration.endpoints if side.region in {"", one.region}), base)
+    try:
+        under = urlsplit(base).path
+    except ValueError:
+        under = ""
+    return normal(escaped(f"{under.rstrip('/')}/{path.lstrip('/')}"))
 
 
 def requests_for(flow: Flow, records: int, counters: Mapping[str, int]) -> tuple[int, str] | None:

@@ -12,10 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal, assert_never
-from urllib.parse import urljoin
 
 from syncline.model.errors import Invalid
-from syncline.sdk.http import same_origin
+from syncline.sdk.http import followed, same_origin
 
 State = dict[str, Any]
 
@@ -232,7 +231,7 @@ def _fewer(what: str) -> Invalid:
 
 def _resolved(base: str, token: str) -> str:
     try:
-        url = urljoin(base, token)
+        url = followed(base, token)
         same = same_origin(base, url)
     except ValueError:
         url, same = token, False

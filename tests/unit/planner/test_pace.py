@@ -54,3 +54,22 @@ def test_what_nothing_is_known_of_is_not_told():
 def test_the_first_requests_of_a_limit_are_sent_at_once(requests, seconds):
     """Of ten a minute, the eleventh waits for a minute."""
     assert Budget("10/min", 10, 60.0).shortest(requests) == seconds
+
+
+@pytest.mark.parametrize(
+    ("path", "match", "counts"),
+    [
+        ("/customers of/ä", "/v1/customers%20of/%c3%a4", True),
+        ("/customers%20of", "/v1/customers of", True),
+        ("/customers", "/v1/customers", True),
+        ("/customers", "/v1/other", False),
+        ("/customers", "/customers", False),
+    ],
+)
+def test_limits_count_paths_as_they_are_sent(path, match, counts):
+    """A space and %20 are one, escapes have no case, and the path of the API's URL stands before it, as in a run."""
+    text = LIMITED["files.yaml"].replace("{rate: 1/min, match: /search}", f"{{rate: 1/min, match: '{match}'}}")
+    changed = text.replace("get: /customers", f"get: '{path}'")
+    assert "match: /search" not in changed
+    (said_,) = after({**LIMITED, "files.yaml": changed}, {})
+    assert ("at most 1/min" in said_) is counts

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.pages import PagePlan
 from syncline.connectors.rest.sender import Elsewhere
 from syncline.model.errors import Invalid, foreign
-from syncline.sdk.http import Request, checked_url, same_origin
+from syncline.sdk.http import Request, checked_url, followed, same_origin
 from syncline.sdk.paging import Ask, Pager, Seen, Single, State
 
 if TYPE_CHECKING:
@@ -128,11 +128,19 @@ class FilePages(PagePlan):
 
     def found(self, urls: object, base: str) -> None:
         """Takes in what names the files: a URL or a list of them. `Invalid` (SYN422) for anything else."""
-        listed = urls if isinstance(urls, list) else [urls]
-        if not all(isinstance(url, str) and url for url in listed):
+        named = urls if isinstance(urls, list) else [urls]
+        listed = [url for url in named if isinstance(url, str) and url]
+        if len(listed) < len(named):
             raise Invalid(
                 "job.download.url gives neither a URL nor a list of them",
                 code="SYN422",
                 help="Compare it with the last poll's answer: an expression over {status, headers, body}.",
             )
-        self.urls[:] = [urljoin(base, url) for url in listed]
+        try:
+            self.urls[:] = [followed(base, url) for url in listed]
+        except ValueError:
+            raise Invalid(
+                "job.download.url gives something that is no URL",
+                code="SYN422",
+                help="Compare it with the last poll's answer: an expression over {status, headers, body}.",
+            ) from None

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
 from uuid import uuid4
 
 from syncline.connectors.rest.content import Content, Reading
@@ -30,6 +29,8 @@ from syncline.connectors.rest.tree import Use, nothing_left
 from syncline.kinds.rule import ErrorRule
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, SynclineError, foreign
+from syncline.sdk.http import followed
+from syncline.sdk.uri import of_header
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer
@@ -247,7 +248,15 @@ class JobReading:
                 code="SYN422",
                 help="Compare it with the answer: it is an expression over {status, headers, body}.",
             )
-        return {"url": self.use.client.kept(urljoin(answer.url, found))}
+        reference = of_header(found) if found in answer.headers.values() else found
+        try:
+            return {"url": self.use.client.kept(followed(answer.url, reference))}
+        except ValueError:
+            raise Invalid(
+                f"job.url isn't a URL: {foreign(found[:200])}",
+                code="SYN422",
+                help="Compare it with the answer: it is an expression over {status, headers, body}.",
+            ) from None
 
     def _done(self, job: Mapping[str, Any], *, fresh: bool) -> Answer | None:
         """The answer that says that a job is done; None when the API no longer knows it."""

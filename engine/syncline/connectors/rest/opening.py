@@ -19,11 +19,12 @@ from syncline.model import units
 from syncline.sdk.breaker import Breaker, Trip
 from syncline.sdk.clients import Clients
 from syncline.sdk.clock import Clock, SystemClock
-from syncline.sdk.http import HttpTransport, Origin, Tls, Transport, escaped
+from syncline.sdk.http import HttpTransport, Origin, Tls, Transport
 from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.limits import Account, Rule
 from syncline.sdk.meter import Meter
 from syncline.sdk.source import Instance
+from syncline.sdk.uri import escaped, normal
 
 
 def open_client(
@@ -96,7 +97,10 @@ def open_transport(instance: Instance, http: Http, clock: Clock, clients: Client
 def _account(instance: Instance, http: Http, clients: Clients) -> Account:
     integration = instance.integration
     limits = integration.limits if isinstance(integration, IntegrationSpec) else Limits.model_construct()
-    rules = [Rule(*units.rate(limit.rate), escaped(limit.match), limit.remaining, limit.reset) for limit in http.limits]
+    rules = [
+        Rule(*units.rate(limit.rate), normal(escaped(limit.match)), limit.remaining, limit.reset)
+        for limit in http.limits
+    ]
     if limits.rate:
         rules.append(Rule(*units.rate(limits.rate)))
     network = instance.network

@@ -12,6 +12,7 @@ from syncline.kinds.reading import FromHeader, Page, Told
 from syncline.model.errors import Invalid
 from syncline.sdk.json_document import exact_document
 from syncline.sdk.paging import ByCursor, ByOffset, ByPage, ByUrl, Pager, Paging, Seen, Short, Single, link
+from syncline.sdk.uri import of_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,11 @@ class PagePlan:
     def _next_token(self, answer: Answer) -> str | None:
         """The cursor or URL of the next page, as the answer gives it."""
         if self.relation is not None:
-            return link(answer.headers.get("link", ""), self.relation)
-        return self.token.text(answer, "the next page's cursor") if self.token else None
+            return link(of_header(answer.headers.get("link", "")), self.relation)
+        if self.token is None:
+            return None
+        found = self.token.text(answer, "the next page's cursor")
+        return of_header(found) if found and self.token.header and isinstance(self.paging, ByUrl) else found
 
 
 def compile_telling(told: Told | None) -> Telling | None:

@@ -15,9 +15,10 @@ from syncline.kinds.connector import ConnectorSpec, Http
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.request import Request as RequestSpec
 from syncline.model.errors import Invalid
-from syncline.sdk.http import Request, checked_url, escaped, same_origin, with_query
+from syncline.sdk.http import Request, checked_url, same_origin, with_query
 from syncline.sdk.source import Instance, plain
 from syncline.sdk.template import Template
+from syncline.sdk.uri import escaped, requoted
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _JOB_URL = re.compile(r"\s*\{\{\s*job\.url\s*\}\}")
@@ -96,7 +97,8 @@ class RequestPlan:
         return Request(self.method, checked_url(url), with_type(headers, content_type), data)
 
     def _target(self, variables: Variables) -> str:
-        path = escaped(self.path.render(variables))
+        path = self.path.render(variables)
+        path = requoted(path) if self.file else escaped(path)  # a file's URL is a server's word
         if self.file:
             # A path is below the base, like any request's; whose host a URL may have is for who fetches it to say.
             under = "" if path.startswith("//") or _SCHEME.match(path) else self.base.rstrip("/") + "/"

@@ -10,15 +10,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.sdk.auth.authenticator import Authenticator
 from syncline.sdk.breaker import Breaker
 from syncline.sdk.clock import Clock
-from syncline.sdk.http import Origin, Request, Response, Transport, origin_of, same_origin, without_query
+from syncline.sdk.http import Origin, Request, Response, Transport, followed, origin_of, same_origin, without_query
 from syncline.sdk.limits import Account
 from syncline.sdk.meter import Meter
+from syncline.sdk.uri import normal, of_header
 
 _REDIRECTS = 5
 
@@ -98,7 +99,7 @@ class Sender:
 
     def hold(self, url: str, seconds: float) -> None:
         """The server asked to wait: everybody who uses the account waits."""
-        self._account.hold(urlsplit(url).path, seconds)
+        self._account.hold(normal(urlsplit(url).path), seconds)
 
     def close(self) -> None:
         """Closes the connections; what waits for an answer on one fails."""
@@ -107,7 +108,7 @@ class Sender:
 
     def _one(self, request: Request) -> tuple[Response, int]:
         origin = origin_of(request.url)
-        path = urlsplit(request.url).path
+        path = normal(urlsplit(request.url).path)
         breaker = self._breaker(origin)
         with self._account.turn(path) as waited:
             if waited:
@@ -139,7 +140,7 @@ class Sender:
 
     def _redirected(self, request: Request, status: int, location: str) -> Request:
         try:
-            url = without_query(urljoin(request.url, location), self._auth.sensitive)
+            url = without_query(followed(request.url, of_header(location)), self._auth.sensitive)
             same = same_origin(request.url, url)
         except ValueError:
             url, same = location, False

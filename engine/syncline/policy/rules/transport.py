@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic.alias_generators import to_camel
@@ -11,15 +10,13 @@ from pydantic.alias_generators import to_camel
 from syncline.kinds.auth import AuthConfigSpec, urls_of
 from syncline.kinds.auth_details import offer_of
 from syncline.kinds.connector import ConnectorSpec
-from syncline.kinds.integration import ConfigValue, IntegrationSpec, connector_name
+from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.subscription import SubscriptionSpec
-from syncline.manifests.locations import servers, settings_of
+from syncline.manifests.locations import filled, servers, settings_of
 from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.hosts import is_local
 from syncline.model.manifest import Manifest
 from syncline.policy.rule import Rule, Subjects, Violation
-
-_SETTING = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
 def _plain_host(url: str) -> str:
@@ -30,16 +27,6 @@ def _plain_host(url: str) -> str:
     except ValueError:
         return ""
     return host if parts.scheme == "http" and not is_local(host) else ""
-
-
-def _filled(template: str, config: Mapping[str, ConfigValue]) -> str:
-    """A URL with the settings that are known put in; what isn't known stays as it is written."""
-
-    def value(found: re.Match[str]) -> str:
-        known = config.get(found[1])
-        return str(known) if isinstance(known, str | int | float) else found[0]
-
-    return _SETTING.sub(value, template)
 
 
 def _urls(manifest: Manifest, spec: IntegrationSpec, connector: Manifest | None) -> Iterator[tuple[str, Place]]:
@@ -53,7 +40,7 @@ def _urls(manifest: Manifest, spec: IntegrationSpec, connector: Manifest | None)
         return
     http = connector.spec.http
     if http is not None and not spec.endpoints:
-        yield _filled(http.url, settings_of(spec, connector.spec)), connector.place_of("spec", "http", "url")
+        yield filled(http.url, settings_of(spec, connector.spec)), connector.place_of("spec", "http", "url")
 
 
 def _auth_urls(auth: Manifest | None, spec: IntegrationSpec, connector: Manifest | None) -> Iterator[tuple[str, Place]]:
@@ -66,7 +53,7 @@ def _auth_urls(auth: Manifest | None, spec: IntegrationSpec, connector: Manifest
     for name, url in urls_of(declared, offer_of(offers, declared.type)).items():
         own = name in declared.model_fields_set
         place = auth.place_of("spec", to_camel(name)) if own else connector.place_of("spec", "auth")
-        yield _filled(url, settings_of(spec, connector.spec)), place
+        yield filled(url, settings_of(spec, connector.spec)), place
 
 
 def _violation(manifest: Manifest, host: str, place: Place, expected: str, severity: Severity) -> Violation:

@@ -18,7 +18,8 @@ from syncline.sdk.auth.grant import Flow, digest, origin
 from syncline.sdk.auth.scheme import filled, placed
 from syncline.sdk.auth.token_response import MAX_BODY, MAX_TOKEN
 from syncline.sdk.auth.tokens import Token
-from syncline.sdk.http import Request, Response, checked_url, escaped, with_query
+from syncline.sdk.http import Request, Response, checked_url, with_query
+from syncline.sdk.uri import escaped
 
 if TYPE_CHECKING:
     from syncline.sdk.auth.clock import Time

@@ -19,7 +19,7 @@ from syncline.sdk.http.transport import HttpTransport
 from syncline.sdk.http.url import (
     Origin,
     checked_url,
-    escaped,
+    followed,
     origin_of,
     same_origin,
     shown_url,
@@ -43,7 +43,7 @@ __all__ = [
     "TransportError",
     "checked_url",
     "context_of",
-    "escaped",
+    "followed",
     "origin_of",
     "pin_of",
     "same_origin",

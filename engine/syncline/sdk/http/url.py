@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import SplitResult, parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, quote, urldefrag, urlencode, urljoin, urlsplit, urlunsplit
 
 from syncline.model.errors import Invalid
+from syncline.sdk.uri import requoted
 
 
 class Origin(NamedTuple):
@@ -50,17 +51,15 @@ def same_origin(base: str, url: str) -> bool:
     return origin_of(base) == origin_of(url)
 
 
-#: What a URI may be written with, and what it may not that a server is left to refuse. Control characters stay too.
-_WRITTEN = "".join(map(chr, range(128))).replace(" ", "")
-
-
-def escaped(url: str) -> str:
-    """A URL, or its path, as it is sent: spaces and what isn't ASCII percent-encoded (RFC 3987, 3.1). What is stays so.
-
-    >>> escaped("/things of/ä/%C3%A4")
-    '/things%20of/%C3%A4/%C3%A4'
+def followed(base: str, reference: str) -> str:
     """
-    return url if url.isascii() and " " not in url else quote(url, safe=_WRITTEN)
+    Where a reference leads that a server gave in its answer to `base`: a URL without a fragment, requoted as browsers
+    do (see `requoted`). Whether it may be asked is for who follows it to say. `ValueError` for what is no URL at all.
+
+    >>> followed("https://api.example.com/v1/items?page=1", "?page=2&q=a b")
+    'https://api.example.com/v1/items?page=2&q=a%20b'
+    """
+    return urldefrag(urljoin(base, requoted(reference))).url
 
 
 def checked_url(url: str) -> str:
