@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 FLOW = ObjectKey("acme", "Import", "customers")
+#: A host of so long a name that 60,000 records are more than a batch.
+LONG = f"{'x' * 60}.{'y' * 60}.example.com"
 FLOOR = "validate: before-commit, guards: {anonymity: {fields: [name, zip], k: 3}}"
 MAPPING = edited(
     "mapping.yaml",
@@ -31,7 +33,7 @@ def home(root: Path, guards: str, zips: list[str]) -> Settings:
     """An import with these guards of people who differ in their ZIP codes only."""
     settings = write(root, edited("import.yaml", "write: upsert", f"write: upsert, {guards}", MAPPING))
     (root / "data").mkdir()
-    rows = [f"{n},Anna,c{n}@example.com,{zip_}" for n, zip_ in enumerate(zips)]
+    rows = [f"{n},Anna,c{n}@{LONG},{zip_}" for n, zip_ in enumerate(zips)]
     (root / "data" / "customers.csv").write_text("\n".join(["id,name,email,zip", *rows]) + "\n")
     return settings
 
@@ -67,11 +69,38 @@ def test_rows_that_stand_out_keep_an_import_from_writing(tmp_path: Path) -> None
 
 def test_groups_are_counted_over_all_batches(tmp_path: Path) -> None:
     """What is rare in a batch isn't where another batch has more of it, and the other way round."""
-    far = ["94110", *["10001"] * 40_000, "94111", "94112"]
+    far = ["94110", *["10001"] * 60_000, "94111", "94112"]
 
     assert ran(home(tmp_path / "alike", FLOOR, far)) == len(far)
     with pytest.raises(Denied, match="2 rows are alike"):
         ran(home(tmp_path / "rare", FLOOR, far[:-1]))
+
+
+def twice(root: Path, more: list[tuple[int, str]]) -> Settings:
+    """An import with a floor, of two people of one area and far more of another, then these: in another batch."""
+    settings = home(root, FLOOR, ["94110"] * 2 + ["10001"] * 60_000)
+    with (root / "data" / "customers.csv").open("a") as file:
+        file.writelines(f"{n},Anna,c{n}@{LONG},{zip_}\n" for n, zip_ in more)
+    return settings
+
+
+def test_a_person_who_comes_in_two_batches_counts_once(tmp_path: Path) -> None:
+    """Three records of two people are two rows; with a third person they are three."""
+    with pytest.raises(Denied, match="2 rows are alike"):
+        ran(twice(tmp_path / "same", [(0, "94110")]))
+
+    assert written(tmp_path / "same") == 0
+    assert ran(twice(tmp_path / "another", [(0, "94110"), (90_000, "94110")]))
+    assert written(tmp_path / "another") == 60_003
+
+
+def test_a_person_who_moved_between_batches_makes_no_group_larger(tmp_path: Path) -> None:
+    """Of three who were alike one comes again with another area: two are left there."""
+    settings = twice(tmp_path, [(90_000, "94110"), (0, "10002")])
+    with pytest.raises(Denied, match="2 rows are alike"):
+        ran(settings)
+
+    assert written(tmp_path) == 0
 
 
 REPLACE = "write: replace, guards: {anonymity: {fields: [name, zip], k: 3}}"

@@ -21,32 +21,57 @@ MOST: Final = 1_000_000
 @dataclass(slots=True)
 class Groups:
     """
-    Counts rows that are alike. Nothing of them is kept but their values in these fields, while the run checks.
+    Counts rows that are alike. Nothing of them is kept but their values in these fields and 64-bit hashes of their
+    `key`, while the run checks. Without a key, each record is a row.
+
+    Of several records of one key one is left in the end. Where these differ in the fields, none of them makes a group
+    larger: which one it is depends on the order in which they are written.
 
     Several threads may add at once.
     """
 
     floor: Anonymity
-    _counts: Counter[tuple[Any, ...]] = field(default_factory=Counter)
+    key: tuple[str, ...] = ()
+    _numbers: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    _counts: Counter[int] = field(default_factory=Counter)
+    _rows: list[pl.DataFrame] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def add(self, frame: pl.DataFrame) -> None:
         """Counts the rows of a batch; `Denied` (SYN517) where there are too many groups."""
+        import polars as pl
+
         fields = list(self.floor.fields)
-        alike = frame.group_by(fields).len("=rows")
+        what = pl.struct(self.key).hash(0) if self.key else pl.len()
+        alike = frame.group_by(fields).agg(what.alias("=rows"))
         with self._lock:
-            for *values, rows in alike.iter_rows():
-                self._counts[tuple(values)] += rows
-        if len(self._counts) > MOST:
+            numbers = [self._numbers.setdefault(v, len(self._numbers)) for v in alike.select(fields).iter_rows()]
+            if self.key:
+                group = pl.Series("=group", numbers, dtype=pl.UInt32)
+                self._rows.append(alike.select(group, "=rows").explode("=rows"))
+            else:
+                self._counts.update(dict(zip(numbers, alike["=rows"], strict=True)))
+        if len(self._numbers) > MOST:
             raise _denied(self.floor, f"records differ in them in more than {MOST:,} ways")
 
     def check(self) -> None:
         """`Denied` (SYN517) where fewer rows than the floor are alike. It isn't said which."""
-        small = [rows for rows in self._counts.values() if rows < self.floor.k]
+        counts = self._counts + self._of_keys()
+        small = [rows for number in self._numbers.values() if (rows := counts[number]) < self.floor.k]
         if small:
             raise _denied(
                 self.floor, f"{sum(small):,} rows are alike with fewer than {self.floor.k} in {len(small):,} groups"
             )
+
+    def _of_keys(self) -> Counter[int]:
+        """Rows by group, each key once."""
+        import polars as pl
+
+        if not self._rows:
+            return Counter()
+        rows = pl.concat(self._rows).unique()
+        sure = rows.filter(pl.len().over("=rows") == 1)
+        return Counter(dict(sure["=group"].value_counts().iter_rows()))
 
 
 def _denied(floor: Anonymity, what: str) -> Denied:

@@ -300,7 +300,8 @@ class Run:
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
             preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control, watch=watch)
-            preparer.groups = Groups(guards.anonymity) if guards.anonymity is not None else None
+            if guards.anonymity is not None:
+                preparer.groups = Groups(guards.anonymity, target.key if unique else ())
             preparer.suppressor, preparer.cutoff = self.suppressor, cutoff
             self._first_pass(source.read(start.position), preparer, start, total)
         self.progress.phase("loading")
