@@ -1,7 +1,7 @@
 """
 Kills an import into PostgreSQL at random times and has the next run go on, in real processes, until it ends.
 
-    python -m tests.e2e.bulk_kills URL [--rows 1000000] [--points 200] [--batch 8388608] [--partitions 2] [--width 0]
+    python -m tests.e2e.bulk_kills URL [--rows 1000000] [--points 200] [--batch 2097152] [--partitions 2] [--width 0]
         [--most 3] [--seed 1]
 
 Prints a JSON line for an unbroken run, then one for each point: what came of it, how many attempts it took, how many
@@ -249,7 +249,7 @@ def main() -> None:
     arguments.add_argument("url")
     arguments.add_argument("--rows", type=int, default=1_000_000)
     arguments.add_argument("--points", type=int, default=200)
-    arguments.add_argument("--batch", type=int, default=8 * 1024 * 1024)
+    arguments.add_argument("--batch", type=int, default=2 * 1024 * 1024)
     arguments.add_argument("--partitions", type=int, default=2)
     arguments.add_argument("--width", type=int, default=0)
     arguments.add_argument("--seed", type=int, default=1)

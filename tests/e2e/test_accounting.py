@@ -52,3 +52,13 @@ def test_what_is_not_asked_is_not_claimed(tmp_path, kind, destination):
     _, _, receipt = imported(tmp_path, kind, destination)
     assert receipt.rows is None
     assert bool(receipt.files) is (kind == "Import")
+
+
+@pytest.mark.parametrize(("kind", "batches"), [("Import", 3), ("Sync", 1)])
+def test_an_import_is_committed_in_parts_and_a_sync_in_batches(tmp_path, kind, batches):
+    """5 MiB are three commits of an import, which are read again one by one after a kill, and one of a sync."""
+    path = customers(tmp_path, 40)
+    head, *rows = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(head + rows[0].replace(b",", b"," + b"x" * 1000, 1) * 5200)
+    _, _, receipt = imported(tmp_path, kind)
+    assert (receipt.counts.read, receipt.batches) == (5200, batches)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.executor.in_flight import PARTS
 from tests.e2e.bulk_kills import bulk_at, kills
 from tests.sampling import ALL
 
@@ -19,4 +20,4 @@ def test_an_import_that_is_killed_at_any_time_ends_like_one_that_was_not(tmp_pat
     assert unbroken["outcome"]["batches"] > 10
     for point in points:
         assert point["outcome"] == unbroken["outcome"]
-        assert point["again"] <= (point["attempts"] - 1) * (partitions + 2)
+        assert point["again"] <= (point["attempts"] - 1) * min(partitions + 2, PARTS)

@@ -11,6 +11,15 @@ from __future__ import annotations
 import os
 from threading import BoundedSemaphore, Condition
 
+from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS
+
+#: Parts of an import that may be under way at once. Together they are as large as one batch of a sync, so that a kill
+#: has as much as that read again, and no more, however many threads there are.
+PARTS = 4
+
+#: Bytes of source that a part is made of, and its records at most.
+PART_BYTES, PART_ROWS = BATCH_BYTES // PARTS, BATCH_ROWS // PARTS
+
 
 def cores() -> int:
     """The cores that this process may use."""
@@ -18,11 +27,8 @@ def cores() -> int:
 
 
 def parts_for(cores: int) -> int:
-    """Parts that a process may have: two a core, one that is read and one that waits for its turn.
-
-    One of 8 MiB takes 50 to 80 MB while it is mapped and sent: on two cores, all imports together stay below 700 MB.
-    """
-    return 2 * cores + 2
+    """Parts that a process may have: on two cores, as many as three imports may have by themselves."""
+    return 4 * cores + 4
 
 
 class InFlight:

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from syncline.connectors.registry import runtime
+from syncline.executor.in_flight import PART_BYTES, PART_ROWS
 from syncline.executor.instance import Resolve, SecretUses, instance_of
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
@@ -62,8 +63,8 @@ class Opener:
     settings: Settings
     resolve: Resolve
     keep: Keep | None = None
-    batch_bytes: int = BATCH_BYTES
-    batch_rows: int = BATCH_ROWS
+    batch_bytes: int | None = None
+    batch_rows: int | None = None
     strict: bool = True
     trial: bool = False
     ledgers: Callable[[str, str], Ledger] | None = None
@@ -105,6 +106,7 @@ class Opener:
                 f"{flow.source.connector.key} can't be read from", code="SYN703", help="Use it as a destination."
             )
         instance = self._instance(flow.source)
+        in_parts = isinstance(flow.spec, ImportSpec)
         cursor = flow.source.declaration.cursor if isinstance(flow.source.declaration, RestStream) else None
         paths = dict.fromkeys((*self.item.compiled.reads, *((cursor.field,) if cursor and cursor.field else ())))
         return opens(
@@ -115,9 +117,9 @@ class Opener:
                 paths=tuple(paths),
                 incremental=flow.reads_on,
                 tombstones=_deletes(self.item),
-                digests=isinstance(flow.spec, ImportSpec),
-                batch_bytes=self.batch_bytes,
-                batch_rows=self.batch_rows,
+                digests=in_parts,
+                batch_bytes=self.batch_bytes or (PART_BYTES if in_parts else BATCH_BYTES),
+                batch_rows=self.batch_rows or (PART_ROWS if in_parts else BATCH_ROWS),
                 needed=_needed(self.item) if self.strict else None,
                 trial=self.trial,
             ),

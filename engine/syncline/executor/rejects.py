@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -58,7 +58,7 @@ def seal(
     keys: KeyRing, key: ObjectKey, run: str, sequence: int, rejects: Sequence[Reject], generation: int = 0
 ) -> SealedRejects:
     """Encrypts the rejects of one batch; what stays readable is how many there are, by field and rule."""
-    plain = json.dumps([asdict(r) for r in rejects], ensure_ascii=False, separators=(",", ":")).encode()
+    plain = msgspec.json.encode(rejects)
     rules = Counter(f"{r.field}: {r.rule}" if r.field else r.rule for r in rejects)
     sealed = keys.envelope(key.tenant, part_of(run, generation)).seal(plain, _path(run, sequence))
     blob = b"".join((_MAGIC, generation.to_bytes(4), sealed))

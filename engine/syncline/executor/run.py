@@ -27,7 +27,7 @@ from syncline.executor.cutoff import cutoff_of
 from syncline.executor.ending import finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.image_keys import images_of
-from syncline.executor.in_flight import InFlight, Seat
+from syncline.executor.in_flight import PARTS, InFlight, Seat
 from syncline.executor.in_order import InOrder
 from syncline.executor.permission import permitted
 from syncline.executor.pipeline import Patience, Serial, load, read_ahead
@@ -405,7 +405,7 @@ class Run:
         room = self.facilities.keep.shared(InFlight)
         if room is None or not isinstance(self.flow.spec, ImportSpec):
             return None
-        return room.join(self._partitions() + 2)
+        return room.join(min(self._partitions() + 2, PARTS))
 
     def _may_end(self, end: Checkpoint) -> bool:
         """

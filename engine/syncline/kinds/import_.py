@@ -67,8 +67,9 @@ class ImportSpec(Spec):
         Field(
             ge=1,
             le=256,
-            description="Parts of the files, of about 8 MiB, that are mapped at the same time, and sent over as many "
-            "connections to a PostgreSQL table. The outcome is the same for any number. Absent: one a core, up to 4.",
+            description="Parts of the files, of about 2 MiB, that are mapped at the same time, and sent over as many "
+            "connections to a PostgreSQL table; no more than four are under way. The outcome is the same for any "
+            "number. Absent: one a core, up to 4.",
         ),
     ] = None
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()

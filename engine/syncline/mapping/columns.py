@@ -29,6 +29,9 @@ from syncline.sdk.frame import target_dtype, target_frame_schema
 #: Longest value that a reject shows, in characters.
 VALUE_LENGTH = 200
 
+#: Entries of a lookup up to which values are compared with each; polars joins a table, which takes a millisecond.
+_COMPARED = 8
+
 #: (row, rule, message)
 Breach = tuple[int, str, str]
 
@@ -118,11 +121,12 @@ def _bound(field: CompiledField, lowering: Lowering) -> _Bound:
 class _Passes:
     """What each pass computes, over all fields; made once, since making expressions costs more than a small batch.
 
-    `verdicts` are numbered as `rules`, each with the index of its field.
+    `verdicts` are numbered as `rules`, each with the index of its field; so has each of `defaults`.
     """
 
     values: tuple[pl.Expr, ...]
     casts: tuple[pl.Expr, ...]
+    defaults: tuple[tuple[int, pl.Expr], ...]
     rules: tuple[tuple[int, Rule], ...]
     verdicts: tuple[pl.Expr, ...]
 
@@ -133,9 +137,15 @@ def _passes(fields: Sequence[_Bound]) -> _Passes:
         satisfied(pl.col(fields[index].field.name), rule, fields[index].dtype).fill_null(value=True).alias(str(number))
         for number, (index, rule) in enumerate(rules)
     )
+    defaults = (
+        (index, pl.col(bound.field.name).fill_null(pl.lit(bound.field.default, dtype=bound.dtype)))
+        for index, bound in enumerate(fields)
+        if bound.field.default is not None
+    )
     return _Passes(
         tuple(_values(fields)),
         tuple(_first_casts(fields)),
+        tuple(defaults),
         rules,
         tuple(verdicts),
     )
@@ -155,12 +165,20 @@ def _first_casts(fields: Sequence[_Bound]) -> Iterator[pl.Expr]:
         if bound.value is None:
             yield pl.lit(field.const, dtype=bound.dtype).alias(field.name)
         elif field.lookup is not None:
-            keys = pl.Series(list(field.lookup), dtype=pl.String)
-            values = pl.Series(list(field.lookup.values()), dtype=bound.dtype)
-            found = raw.replace_strict(keys, values, default=None, return_dtype=bound.dtype)
-            yield found.alias(field.name)
+            yield _looked_up(raw, field.lookup, bound.dtype).alias(field.name)
         elif bound.cast is not None:
             yield bound.cast.tiers[0](raw).cast(bound.dtype).alias(field.name)
+
+
+def _looked_up(raw: pl.Expr, lookup: Mapping[str, Any], dtype: pl.DataType) -> pl.Expr:
+    """What a lookup has for each value; null where it has nothing."""
+    if len(lookup) > _COMPARED:
+        keys, values = pl.Series(list(lookup), dtype=pl.String), pl.Series(list(lookup.values()), dtype=dtype)
+        return raw.replace_strict(keys, values, default=None, return_dtype=dtype)
+    found = pl.lit(None, dtype=dtype)
+    for key, value in lookup.items():
+        found = pl.when(raw == key).then(pl.lit(value, dtype=dtype)).otherwise(found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +249,9 @@ class Columns:
             finished.append(series)
             found.append(breaches)
         complete = pl.DataFrame(finished)
+        if defaults := [fill for index, fill in self.passes.defaults if finished[index].null_count()]:
+            complete = added(complete, defaults)
+            finished = complete.get_columns()
         verdicts = self._verdicts(complete)
         broken: dict[int, tuple[str, Breach]] = {}
         for index, bound in enumerate(self.fields):
@@ -259,9 +280,6 @@ class Columns:
             if bound.cast is not None:
                 series, misfits = casts.finish(raw, series, bound.cast)
                 breaches += [(misfit.row, "type", f"{field.name} {misfit.message}") for misfit in misfits]
-        if field.default is not None and series.null_count():
-            filled = pl.col(field.name).fill_null(pl.lit(field.default, dtype=bound.dtype))
-            series = series.to_frame().select(filled)[field.name]
         return series, breaches
 
     def _verdicts(self, target: pl.DataFrame) -> Mapping[int, list[tuple[Rule, pl.Series]]]:

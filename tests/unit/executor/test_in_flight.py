@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from syncline.executor.in_flight import InFlight
+from syncline.executor.in_flight import PART_BYTES, PART_ROWS, PARTS, InFlight, parts_for
+from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS
 
 
 def taken(seat):
@@ -52,3 +53,9 @@ def test_what_is_given_back_wakes_who_waits():
     other.give()
     waits.join(5)
     assert found == [True]
+
+
+def test_parts_that_are_under_way_are_a_batch_together():
+    """That is what a kill has read again, at most; three imports at once have all that they may have on two cores."""
+    assert (PARTS * PART_BYTES, PARTS * PART_ROWS) == (BATCH_BYTES, BATCH_ROWS)
+    assert parts_for(2) == 3 * PARTS

@@ -92,6 +92,15 @@ def test_a_batch_of_nothing_but_bad_rows():
     assert [r.row for r in mapped.rejects] == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("entries", [1, 8, 9, 40])
+def test_a_lookup_of_any_length_gives_what_it_says(entries):
+    """Few entries are compared with one by one, many are joined: nulls and misses are the same for both."""
+    table = {str(n): None if n == 3 else n * 10 for n in range(entries)}
+    found = through(["0", str(entries - 1), "3", "x", None], "string", lookup=table, default=-1, type="integer")
+    last, third = table[str(entries - 1)], table.get("3")
+    assert found == [0, last, -1 if third is None else third, -1, -1]
+
+
 def test_lookup_misses_are_rejects_unless_there_is_a_default():
     """A value without an entry is never null: it takes the default, or is a reject."""
     table = {"A": "active", "C": None}

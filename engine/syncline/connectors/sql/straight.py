@@ -12,7 +12,7 @@ from collections.abc import Callable
 from syncline.sdk.destination import Written
 
 #: Rows of a batch from which it pays to ask whether a table is empty, and to risk a batch.
-WORTHWHILE = 2_000
+WORTHWHILE = 500
 
 
 class Straight:
