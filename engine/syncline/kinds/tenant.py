@@ -20,6 +20,12 @@ HostPattern = Annotated[
     Field(pattern=r"^[A-Za-z0-9_.*:-]+(/\d{1,3})?$", min_length=1, max_length=253),
     Form("A host name, with '*' for any text, an address or a network: 10.20.0.0/16."),
 ]
+#: `vault:secret/acme/*`, `env:ACME_*`.
+SecretPattern = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9-]+:\S+$", max_length=576),
+    Form("A secret as PROVIDER:KEY, with '*' for any text: vault:secret/acme/*."),
+]
 #: How a field can be protected on its way; `drop` never leaves the pipeline at all.
 Protection = Literal["drop", "mask", "hash", "tokenize", "preserve", "generalize"]
 
@@ -224,6 +230,10 @@ class TenantSpec(Spec):
     quotas: Annotated[
         Quotas, Field(description="Upper bounds for everything it runs; what each field says is enforced.")
     ] = Quotas.model_construct()
+    secrets: Annotated[
+        tuple[SecretPattern, ...],
+        Field(description="The only secrets that its manifests may refer to, as PROVIDER:KEY; empty: any."),
+    ] = ()
     egress: Annotated[
         Egress, Field(description="Which hosts its flows may reach over HTTP; by default, any that is public.")
     ] = Egress.model_construct()

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from syncline.kinds import KIND_BY_NAME
-from syncline.kinds.base import SecretRef
+from syncline.kinds.secret_refs import secret_refs as found
 from syncline.secrets.contract import Context, Problem, Reference
 from syncline.secrets.provider import check
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from syncline.kinds.base import SecretRef
     from syncline.manifests.desired import Desired
     from syncline.model.key import ObjectKey
     from syncline.model.manifest import Manifest
@@ -69,7 +70,7 @@ def all_below(keys: Iterable[ObjectKey], graph: Needs) -> set[ObjectKey]:
 
 def secret_refs(spec: BaseModel) -> tuple[SecretRef, ...]:
     """Every secret reference in a spec."""
-    return tuple(_refs(spec))
+    return tuple(ref for _, ref in found(spec))
 
 
 def secret_problem(settings: Settings, tenant: str, ref: SecretRef) -> Problem | None:
@@ -81,19 +82,3 @@ def reference(ref: SecretRef) -> Reference:
     """What is declared as providers take it."""
     at = ref.secret_ref
     return Reference(at.provider, at.key, at.path)
-
-
-def _refs(value: object) -> Iterator[SecretRef]:
-    match value:
-        case SecretRef():
-            yield value
-        case dict():
-            for inner in value.values():
-                yield from _refs(inner)
-        case list() | tuple():
-            for inner in value:
-                yield from _refs(inner)
-        case _ if hasattr(value, "__pydantic_fields__"):
-            yield from _refs([getattr(value, name) for name in type(value).__pydantic_fields__])
-        case _:
-            pass

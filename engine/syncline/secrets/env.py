@@ -9,6 +9,8 @@ from syncline.model.secret import Secret
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
 from syncline.secrets.parts import parse_json, pick
 
+#: What opens everything else: the operator's, and no manifest's to send anywhere.
+_RESERVED = re.compile(r"SYNCLINE_(STATE|REDIS|PKCS11_PIN)|VAULT_(TOKEN|SECRET_ID)|(SOPS|SYNCLINE)_AGE_KEY")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -24,6 +26,8 @@ class EnvProvider:
         """Say when the variable is not set, or empty, which is as good as not set and harder to notice."""
         if not _NAME.fullmatch(reference.key):
             return Problem("SYN804", f"{reference.key!r} is not the name of a variable")
+        if _RESERVED.fullmatch(reference.key):
+            return Problem("SYN804", f"{reference.key} is how Syncline itself is set up, and no secret to refer to")
         if not self._environ.get(reference.key):
             return Problem(
                 "SYN801",

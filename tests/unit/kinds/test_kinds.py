@@ -26,6 +26,7 @@ SHARED_MODULES = {
     "reading",
     "request",
     "retention",
+    "secret_refs",
     "rule",
     "stream",
     "table",

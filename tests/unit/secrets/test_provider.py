@@ -278,3 +278,14 @@ def test_reserved_folders_hold_no_secrets(tmp_path: Path, provider: str, key: st
     where = Context(tmp_path, {}, home=tmp_path / "state")
     for written in (key, str(tmp_path / key)):
         assert refusal(Reference(provider, written), where).code == "SYN218"
+
+
+@pytest.mark.parametrize(
+    "name", ["SYNCLINE_STATE", "SYNCLINE_PKCS11_PIN", "VAULT_TOKEN", "VAULT_SECRET_ID", "SOPS_AGE_KEY"]
+)
+def test_what_opens_everything_else_is_no_secret_to_refer_to(tmp_path: Path, name: str):
+    """Whoever writes manifests could have it sent to a system of theirs."""
+    error = refusal(Reference("env", name), context(tmp_path, **{name: CANARY}))
+
+    assert error.code == "SYN804"
+    assert check(Reference("env", name), context(tmp_path, **{name: CANARY})) is not None

@@ -152,4 +152,13 @@ CODES: tuple[Code, ...] = (
         "together, and a few that come later could be told apart.",
         "Correct the records at the source or the mapping, and run the flow again.",
     ),
+    Code(
+        "SYN854",
+        "another's secret",
+        "The tenant says which secrets are its own, and one of its manifests refers to another: whoever writes them "
+        "could have it sent to a system of theirs.",
+        "Refer to a secret of the tenant, or add this one to `secrets` of the Tenant.",
+        bad="token: {secretRef: {provider: env, key: GLOBEX_TOKEN}}",
+        good="token: {secretRef: {provider: env, key: ACME_TOKEN}}",
+    ),
 )

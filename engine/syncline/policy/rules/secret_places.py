@@ -1,0 +1,66 @@
+"""Places of secrets: what a tenant's manifests refer to is among the secrets that are the tenant's."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from fnmatch import fnmatchcase
+from typing import Final
+
+from syncline.kinds.secret_refs import HOLDING, secret_refs
+from syncline.kinds.tenant import TenantSpec
+from syncline.manifests.text import listed
+from syncline.model.diagnostic import Related
+from syncline.policy.rule import Rule, Subjects, Violation
+
+#: A tenant's own SOPS file.
+_FILE: Final = re.compile(r"(?:^|/)secrets/([^/]+)\.sops\.(?:yaml|yml|json)$")
+
+
+def check(subjects: Subjects) -> Iterator[Violation]:
+    """
+    Every reference of a tenant that says which secrets are its own to another one, and of any tenant to a SOPS file of
+    another tenant.
+    """
+    tenants = {tenant.key.name: tenant for tenant in subjects.desired.of_kind("Tenant")}
+    for manifest in subjects.desired.objects.values():
+        tenant = tenants.get(manifest.key.tenant) if manifest.key.kind in HOLDING else None
+        if tenant is None or not isinstance(tenant.spec, TenantSpec):
+            continue
+        allowed, mine = tenant.spec.secrets, tenant.key.name
+        for path, ref in secret_refs(manifest.spec):
+            provider, key = ref.secret_ref.provider, ref.secret_ref.key
+            owner = _owner(key) if provider == "sops" else ""
+            if owner != mine and owner in tenants:
+                whose = f"a file of tenant {owner}"
+            elif allowed and not is_among(allowed, provider, key):
+                whose = f"no secret of tenant {mine}"
+            else:
+                continue
+            yield Violation(
+                rule="secret-places",
+                code="SYN854",
+                subject=manifest.key,
+                message=f"{manifest.key} refers to {provider}:{key}, which is {whose}",
+                place=manifest.place_of("spec", *path),
+                related=(Related(tenant.place_of("spec", "secrets"), "the tenant's secrets"),) if allowed else (),
+                expected=listed(allowed),
+                help="Refer to a secret of the tenant, or have whoever answers for it add this one to its `secrets`.",
+            )
+
+
+def _owner(key: str) -> str:
+    """The tenant whose SOPS file a key names; '' for none."""
+    found = _FILE.search(posixpath.normpath(key))
+    return found[1] if found else ""
+
+
+def is_among(allowed: Iterable[str], provider: str, key: str) -> bool:
+    """Whether a secret is one of these. A key that leads out of a folder by `..` is none of any pattern's."""
+    name = f"{provider}:{key}"
+    roundabout = any(step in {"", ".", ".."} for step in re.split(r"[/\\\\]", key.removeprefix("/")))
+    return any(name == pattern or (not roundabout and fnmatchcase(name, pattern)) for pattern in allowed)
+
+
+RULE = Rule("secret-places", "SYN854", "A tenant refers to secrets of its own.", check)
