@@ -11,6 +11,7 @@ from syncline import drift, workflow
 from syncline.cli.main import main
 from syncline.executor.facilities import open_facilities
 from syncline.model.condition import ConditionType, Truth
+from syncline.reconciler.keys import destroy_key
 from tests.e2e.house import audit_events
 from tests.e2e.leaving import commit
 from tests.e2e.test_remote_webhooks import CANARY, FORGE, PUSH, URL, applied, findings, found, host
@@ -183,6 +184,15 @@ def test_of_a_state_that_does_not_say_where_nothing_foreign_is_deleted(new, sett
 
     assert "webhook 1 there may be it, and isn't known to be" in found(settings, heal=True).findings[0].message
     assert list(new.hooks) == [1]
+
+
+def test_another_key_of_the_tenant_makes_no_other_system(host, settings):
+    """Where a webhook is isn't told by a digest that needs the tenant's key: with another key it is where it was."""
+    assert destroy_key(settings, "acme")
+    one = found(settings, heal=True)
+
+    assert (one.unknown, one.findings, list(host.hooks)) == ("", (), [1])
+    assert [line.split()[0] for line in host.changes()] == ["POST", "PATCH"]
 
 
 def test_a_tenant_that_leaves_has_it_deleted_where_it_was_registered(host, new, tmp_path):

@@ -26,7 +26,7 @@ class Kept:
     What the state keeps of a webhook that was registered, or is asked for: then `before` has the ids that were there.
 
     `answered`: the system said that it is registered. `written`: a keyed digest of the URL as the system writes it, ''
-    where that is as it is declared. `at`: a keyed digest of the system's place, '' where that wasn't kept yet.
+    where that is as it is declared. `at`: a digest of the system's place, '' where that wasn't kept yet.
     """
 
     id: str

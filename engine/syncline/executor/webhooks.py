@@ -129,7 +129,7 @@ def observe_webhooks(
             secret_key = facilities.keys.credential_key(key.tenant)
             with closing(opens(instance)) as webhooks:
                 written = partial(keyed, secret_key)
-                here = place_of(side, webhooks, secret_key)
+                here = place_of(side, webhooks)
                 digests = {name: _digest(one, secret_key, here) for name, one in wanted.items()}
                 at = _At(engine, store, key, applied, webhooks, wanted, digests, written, here, uses)
                 at.systems = {**systems(text), here: system_of(side, applied.desired, instance, secret_key)}

@@ -98,7 +98,7 @@ def _deleted(facilities: Facilities, former: Former, key: ObjectKey, names: list
     try:
         instance = instance_of(side, desired, settings, uses, uncounted, facilities.keep)
         with closing(opens(instance)) as webhooks:
-            here = place_of(side, webhooks, facilities.keys.credential_key(key.tenant))
+            here = place_of(side, webhooks)
             kept = registered(facilities.store.cursor(key))
             away = [name for name in names if name in kept and kept[name].at not in {"", here}]
             for name in away:
