@@ -45,6 +45,13 @@ def generation_of(sealed: SealedRejects) -> int:
     return int.from_bytes(sealed.blob[len(_MAGIC) : _HEAD]) if sealed.blob.startswith(_MAGIC) else -1
 
 
+def sealed_part(run: str, blob: bytes) -> tuple[str, bytes]:
+    """The part whose key sealed a blob that is kept of a run ('' for the tenant's key), and what that sealed."""
+    if not blob.startswith(_MAGIC):
+        return "", blob
+    return part_of(run, int.from_bytes(blob[len(_MAGIC) : _HEAD])), blob[_HEAD:]
+
+
 def destroy_keys(keys: KeyRing, key: ObjectKey, run: str, below: int) -> int:
     """Destroys the keys of a run's rejects of generations below one; how many there were."""
     return sum(keys.destroy(key.tenant, part_of(run, generation)) for generation in range(below))

@@ -8,7 +8,9 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from syncline.model.errors import Stalled
 from syncline.sdk.auth.tokens import Kept, MemoryTokens, Token, turn
+from syncline.secrets.envelope import DESTROYED
 from syncline.secrets.ring import KeyRing
 from syncline.state.open import is_made, open_store
 from syncline.state.store import TokenKey
@@ -82,7 +84,12 @@ class SealedTokens:
             return Kept(0)
         if found.sealed is None:
             return Kept(found.version)
-        return Kept(found.version, opened(self.vault.keys(), found))
+        try:
+            return Kept(found.version, opened(self.vault.keys(), found))
+        except Stalled as error:
+            if error.code != DESTROYED:
+                raise
+            return Kept(found.version)  # gone with its key: another is asked for
 
     def claim(self, version: int, seconds: float) -> bool:
         with self.vault.state() as store:

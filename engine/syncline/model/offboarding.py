@@ -94,5 +94,8 @@ class Tenants(Protocol):
     def rows(self, tenant: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Every row of a tenant with its table, page by page; without what is sealed."""
 
+    def sealed(self) -> Iterator[tuple[str, str, str, bytes]]:
+        """Everything that is sealed: what, the tenant, the run or name that it is kept under, and the blob."""
+
     def delete(self, tenant: str, table: str, keep: Iterable[ObjectKey] = ()) -> int:
         """Deletes a tenant's rows of a table, but for those of `keep`; how many. Durable when it returns."""

@@ -29,6 +29,7 @@ NONCE_SIZE: Final = 12
 TAG_SIZE: Final = 16
 #: The code of what can't be opened since its key was destroyed.
 DESTROYED: Final = "SYN823"
+_NOT_HERE: Final = "Restore the key folder from a backup. Without one, see `syncline keys lost`."
 _HEADER: Final = len(MAGIC) + ID_SIZE + NONCE_SIZE
 
 
@@ -53,6 +54,10 @@ class Envelope:
         opening = {key_id(old): AESGCM(derive(old, b"seal")) for old in former}
         return cls(tenant, key_id(key), AESGCM(derive(key, b"seal")), destroyed, opening)
 
+    def knows(self, id: bytes) -> bool:  # noqa: A002 - the field's word
+        """Whether it opens what the key of an ID sealed."""
+        return id == self.id or id in self._former
+
     def seal(self, plaintext: bytes, aad: str) -> bytes:
         """Encrypt, bound to `aad`: what the data is and where it belongs."""
         header = MAGIC + self.id + os.urandom(NONCE_SIZE)
@@ -71,15 +76,22 @@ class Envelope:
         if cipher is None:
             if when := self._destroyed(sealer):
                 raise self._unreadable(aad, f"the data key that sealed it was destroyed on {when}", code=DESTROYED)
-            raise self._unreadable(aad, "the data key that sealed it is not here: it was destroyed or replaced")
+            raise self._unreadable(
+                aad, "the data key that sealed it is not here: it was destroyed or replaced", help_=_NOT_HERE
+            )
         try:
             return cipher.decrypt(header[-NONCE_SIZE:], memoryview(blob)[_HEADER:], _associated(header, aad))
         except InvalidTag:
             raise self._unreadable(aad, "it was changed, or belongs elsewhere") from None
 
-    def _unreadable(self, aad: str, reason: str, code: str = "SYN806") -> Stalled:
+    def _unreadable(self, aad: str, reason: str, code: str = "SYN806", help_: str = "") -> Stalled:
         whose = f"of {self.tenant}" if self.tenant else "that is shared"
-        return Stalled(f"sealed data {whose} ({aad}) cannot be opened: {reason}", code=code)
+        return Stalled(f"sealed data {whose} ({aad}) cannot be opened: {reason}", code=code, help=help_)
+
+
+def sealer_of(blob: bytes) -> bytes:
+    """The ID of the key that sealed a blob; empty where it is none."""
+    return bytes(blob[len(MAGIC) : len(MAGIC) + ID_SIZE]) if blob[: len(MAGIC)] == MAGIC else b""
 
 
 def derive(secret: bytes, purpose: bytes) -> bytes:

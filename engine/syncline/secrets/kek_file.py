@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from syncline.secrets.kek_where import Where
 
 _NONCE: Final = 12
+KEY_SIZE: Final = 32
+LOST: Final = "Restore it from a backup. Without one, `syncline keys lost` says what went with it, and goes on."
 #: The first key's file. Later ones are in a folder, each under its ID.
 FIRST: Final = "kek"
 _LATER: Final = "keks"
@@ -49,9 +51,9 @@ class FileKek:
         path = where.folder / at
         key = key_file.read(path)
         if key is None:
-            raise Stalled(f"{path} is missing", code="SYN805", help="Restore it from a backup.")
-        if len(key) != 32:
-            raise Stalled(f"{path} is damaged", code="SYN805", help="Restore it from a backup.")
+            raise Stalled(f"{path} is missing", code="SYN805", help=LOST)
+        if len(key) != KEY_SIZE:
+            raise Stalled(f"{path} is damaged", code="SYN805", help=LOST)
         return cls(AESGCM(key))
 
     @classmethod

@@ -17,17 +17,17 @@ from syncline.secrets import key_file, ring_file
 from syncline.secrets.envelope import Envelope, derive, key_id
 from syncline.secrets.folder import alone
 from syncline.secrets.kek import Kek, place_of
-from syncline.secrets.kek_file import FIRST
+from syncline.secrets.kek_file import FIRST, LOST
 from syncline.secrets.kek_where import Where
 from syncline.secrets.part_key import PartKeys
 from syncline.secrets.seal_keys import SealKeys
 from syncline.secrets.wrapped_key import Wrapped
 
-_SHARED: Final = "_shared"
+SHARED: Final = "_shared"
 #: Folders of keys that are wrapped by a tenant's.
-_HANGING: Final = ("parts", "seals")
+HANGING: Final = ("parts", "seals")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_RESTORE: Final = "Restore the key folder as a whole from a backup."
+_RESTORE: Final = "Restore the key folder as a whole from a backup. Without one, see `syncline keys lost`."
 
 
 class KeyRing:
@@ -63,6 +63,11 @@ class KeyRing:
         if _is_there(directory):
             ring.current()
         return ring
+
+    @classmethod
+    def opened(cls, where: Where) -> KeyRing:
+        """The keys of a folder in which some may be lost: nothing is made or asked for before it is needed."""
+        return cls(where, looking=True)
 
     def close(self) -> None:
         """Ends the logins to where key-encryption keys are; the ring may be used on, which logs in again."""
@@ -137,9 +142,9 @@ class KeyRing:
 
     def remains(self, tenant: str) -> int:
         """How many files of keys there are of a tenant: its data key, and what hangs on that."""
-        path = self._path(tenant)
-        folders = (self._where.folder / name / path.stem for name in _HANGING)
-        return path.exists() + sum(1 for folder in folders for file in folder.glob("*") if file.is_file())
+        aside = sum(1 for _ in self._where.folder.glob(f"lost/*/tenants/{self._path(tenant).name}"))
+        files = (file for folder in self._hanging(tenant) for file in folder.glob("*") if file.is_file())
+        return self._path(tenant).exists() + aside + sum(1 for _ in files)
 
     def current(self) -> Kek:
         """The key-encryption key that wraps now, open."""
@@ -150,7 +155,7 @@ class KeyRing:
         folder = self._where.folder
         for path in sorted(folder.glob("tenants/*.key")):
             wrapped = Wrapped.parse(key_file.read(path) or b"")
-            yield "" if path.stem == _SHARED else path.stem, wrapped.kek if wrapped else ""
+            yield "" if path.stem == SHARED else path.stem, wrapped.kek if wrapped else ""
 
     def destroy(self, tenant: str, part: str = "") -> bool:
         """Destroy a data key for good: what it sealed is erased, and a tenant's hashes can't be made again.
@@ -178,29 +183,38 @@ class KeyRing:
 
     def _clear(self, tenant: str) -> bool:
         """Removes the keys that hang on a tenant's, which are of no use without it; whether there were any."""
-        found = [
-            folder for name in _HANGING if (folder := self._where.folder / name / self._path(tenant).stem).exists()
-        ]
+        found = [folder for folder in self._hanging(tenant) if folder.exists()]
         for folder in found:
             shutil.rmtree(folder)
-        return bool(found)
+        aside = list(self._where.folder.glob(f"lost/*/tenants/{self._path(tenant).name}"))
+        for path in aside:
+            key_file.destroy(path)
+        return bool(found or aside)
+
+    def _hanging(self, tenant: str) -> list[Path]:
+        """Folders of keys that hang on a tenant's data key, those that were set aside included."""
+        stem, folder = self._path(tenant).stem, self._where.folder
+        return [path for name in HANGING for path in (folder / name / stem, *folder.glob(f"lost/*/{name}/{stem}"))]
 
     def _when_destroyed(self, id: bytes) -> str:  # noqa: A002 - the field's word
         data = key_file.read(self._where.folder / "destroyed" / id.hex())
-        return str(json.loads(data)["destroyed"]) if data else ""
+        if not data:
+            return ""
+        note = json.loads(data)
+        return f"{note['destroyed']} (it was lost, and given up)" if note["kind"] == "lost" else str(note["destroyed"])
 
     # --- keys
 
     def _path(self, tenant: str) -> Path:
         if tenant and not _NAME.fullmatch(tenant):
             raise Invalid(f"{tenant!r} is not a name that a key can have", code="SYN805")
-        return self._where.folder / "tenants" / f"{tenant or _SHARED}.key"
+        return self._where.folder / "tenants" / f"{tenant or SHARED}.key"
 
     def _parts(self, tenant: str, key: bytes) -> PartKeys:
-        return PartKeys(self._where.folder / "parts" / (tenant or _SHARED), key)
+        return PartKeys(self._where.folder / "parts" / (tenant or SHARED), key)
 
     def _seals(self, tenant: str, key: bytes) -> SealKeys:
-        return SealKeys(self._where.folder / "seals" / (tenant or _SHARED), key)
+        return SealKeys(self._where.folder / "seals" / (tenant or SHARED), key)
 
     def _data_key(self, tenant: str) -> bytes:
         path = self._path(tenant)
@@ -209,6 +223,7 @@ class KeyRing:
             return self._made_up(tenant)
         if data is None:
             with alone(self._where.folder):
+                self._check_never_made(path)
                 entry = self._entries()[-1]
                 wrapped = Wrapped.of(os.urandom(32), entry.id, path.stem, self._kek(entry))
                 data = key_file.create(path, wrapped)
@@ -219,6 +234,12 @@ class KeyRing:
             if again is not None and again != data:
                 return self._unwrap_or_stall(again, path)
             raise self._damaged(path) if isinstance(error, ValueError) else error from None
+
+    def _check_never_made(self, path: Path) -> None:
+        """`Stalled` (SYN805) where keys hang on a data key that isn't there: another would hide that it was lost."""
+        hanging = any(file for kind in HANGING for file in (self._where.folder / kind / path.stem).glob("*.key"))
+        if hanging and key_file.read(path) is None:
+            raise Stalled(f"the data key {path} is missing", code="SYN805", help=LOST)
 
     def _made_up(self, name: str) -> bytes:
         return self._passing.setdefault(name, os.urandom(32))

@@ -15,6 +15,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.offboarding import LeavingStep, Offboarding
 from syncline.state import tables
 from syncline.state.rows import storable
+from syncline.state.sealed import sealed
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Table
@@ -182,6 +183,10 @@ class SqlTenants:
             if table not in _NOT_EXPORTED:
                 for row in self._pages(table, mine(tenant, ())):
                     yield table.name, row
+
+    def sealed(self) -> Iterator[tuple[str, str, str, bytes]]:
+        """Everything that is sealed: what, the tenant, the run or name that it is kept under, and the blob."""
+        return sealed(self._database)
 
     def delete(self, tenant: str, table: str, keep: _Keep = ()) -> int:
         """Deletes a tenant's rows of a table, but for those of `keep`; how many. Durable when it returns."""

@@ -82,6 +82,26 @@ def destroy(app: App, tenant: str, *, yes: bool) -> Exit:
     return Exit.ok
 
 
+@keys.command(short_help="Go on without keys that are lost.")
+@click.option("--gone", metavar="PLACE", multiple=True, help="A key-encryption key elsewhere that is gone for good.")
+@click.option("--yes", is_flag=True, help="Really go on without them.")
+@output("text", "json")
+@pass_app
+def lost(app: App, gone: tuple[str, ...], form: str, *, yes: bool) -> Exit:
+    """Say which keys are lost, and what can't be read any more without them; with --yes, go on under new ones.
+
+    Try a backup of the key folder first: with it, everything is as it was. What is found here of the lost keys isn't
+    destroyed but set aside, and what they sealed stays where it is: it counts as destroyed (SYN823), and the audit log
+    has how much it was.
+    """
+    from syncline.cli.output.lost_keys import render_loss
+    from syncline.reconciler.lost_keys import acknowledge, find_loss
+
+    loss = acknowledge(app.settings(), gone) if yes else find_loss(app.settings(), gone)
+    app.say(to_json(asdict(loss)) if form == "json" else render_loss(loss, done=yes))
+    return Exit.changes if loss.any_lost and not yes else Exit.ok
+
+
 def _text(app: App, found: Keys) -> str:
     from syncline.cli.output.table import render_table
 

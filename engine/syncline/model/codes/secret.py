@@ -35,13 +35,15 @@ CODES: tuple[Code, ...] = (
         "SYN805",
         "encryption key cannot be used",
         "A key in the key folder is missing, damaged, readable by others, or not the one it was.",
-        "Restore the key folder from a backup. Without its keys, what they encrypted cannot be read by anyone.",
+        "Restore the key folder from a backup. Without its keys, what they encrypted cannot be read by anyone: where "
+        "there is no backup, `syncline keys lost` says what that is, and with --yes goes on under new keys.",
     ),
     Code(
         "SYN806",
         "encrypted data cannot be opened",
-        "Encrypted data was changed, was moved to another place, or its key was destroyed.",
-        "Restore the data from a backup; data of a key that was destroyed on purpose is erased.",
+        "Encrypted data was changed, was moved to another place, or its key isn't in the key folder any more.",
+        "Restore the data, or the key folder, from a backup. Where the key is lost, `syncline keys lost` says what "
+        "went with it, and with --yes goes on without it; data of a key that was destroyed on purpose is erased.",
     ),
     Code(
         "SYN820",
@@ -65,7 +67,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN823",
         "key was destroyed",
-        "What is asked for was encrypted with a data key that was destroyed on purpose: it is erased, in backups too.",
+        "What is asked for was encrypted with a data key that was destroyed on purpose, so that it is erased, in "
+        "backups too; or that was lost, which somebody has acknowledged.",
         "Nothing brings it back.",
     ),
     Code(
