@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from syncline import workflow
+from syncline import privacy, workflow
 from syncline.cli.main import main
 from syncline.executor.progress import Silent
 from syncline.model.errors import Stalled
@@ -17,6 +17,7 @@ from syncline.reconciler.lost_keys import acknowledge, find_loss
 from tests.api_server import api_server
 from tests.e2e import house, writing
 from tests.e2e.house import FLOW, audit_events, audit_ok
+from tests.e2e.subjects import ADA, emails, lived_in
 from tests.writing_api import Contacts
 
 
@@ -170,3 +171,20 @@ def test_a_whole_folder_that_is_gone_is_told(settings):
     (settings.keys / "audit.pem").chmod(0o600)
     acknowledge(settings)
     assert run(settings).read
+
+
+def test_who_is_not_to_come_back_does_not_come_back(tmp_path):
+    """The flow stays stopped after the key is given up, until the person is erased anew and the old entry lifted."""
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    privacy.erase(settings, "acme", ADA, lambda _: None)
+    (before,) = privacy.suppressions(settings, "acme", 5)
+    (settings.keys / "kek").unlink()
+    loss = acknowledge(settings)
+    assert loss.unreadable["acme"]["people who aren't to come back"] == 1
+    assert refused(settings) == "SYN823"
+
+    privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert refused(settings) == "SYN823"
+    privacy.lift(settings, before.id, "who looks after it", "its key was lost, and she was erased anew")
+    assert run(settings).suppressed == 2
+    assert emails(settings, house.Scenario("upsert")) == ["bob@example.com"]
