@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 from typing import TYPE_CHECKING
@@ -164,6 +165,42 @@ def test_a_token_is_renewed_while_it_may_be(openbao: OpenBao):
     with pytest.raises(Stalled) as caught:
         client.get("secret/data/acme/lease")
     assert caught.value.code == "SYN822"
+
+
+@pytest.mark.parametrize("by", ["token", "role"])
+def test_a_token_is_renewed_while_nobody_asks(openbao: OpenBao, by: str):
+    """Of a daemon that is idle for longer than its token lives, which it was given, or got by a secret id for one login."""
+    openbao.ask("POST", "secret/data/acme/idle", {"data": {"a": "1"}})
+    if by == "token":
+        environ, _ = openbao.token_for(ttl="3s", explicit_max_ttl="60s", renewable=True)
+    else:
+        environ = openbao.role("idle", token_ttl="3s", token_max_ttl="60s", secret_id_num_uses=1)
+    client = VaultClient.of(environ)
+    assert client.get("secret/data/acme/idle")["data"] == {"a": "1"}
+    time.sleep(7)
+
+    assert client.get("secret/data/acme/idle")["data"] == {"a": "1"}
+    client.close()
+
+
+def test_a_client_that_is_closed_or_forgotten_leaves_no_thread(openbao: OpenBao):
+    """Nobody renews what nobody has."""
+    known = set(threading.enumerate())
+    closed = VaultClient.of(openbao.token_for(ttl="60s", renewable=True)[0])
+    forgotten = VaultClient.of(openbao.token_for(ttl="60s", renewable=True)[0])
+    for client in (closed, forgotten):
+        client.valid()
+    made = {thread for thread in threading.enumerate() if thread.name == "syncline-vault"} - known
+    keeper = forgotten._keeper
+    assert len(made) == 2
+    assert keeper is not None
+
+    closed.close()
+    del client, forgotten
+    keeper.stir()
+    time.sleep(0.5)
+
+    assert not any(thread.is_alive() for thread in made)
 
 
 def test_a_role_logs_in_again(openbao: OpenBao):

@@ -8,8 +8,8 @@
 | VAULT_NAMESPACE, VAULT_CACERT     | the namespace; a file of the only authorities that are trusted         |
 
 A token is renewed once between a half and a third of its time is left, each time at another moment, so that many
-processes don't ask at once. One of an AppRole is got anew when it can't be renewed, and is revoked at the end: when the
-client is closed, or the process ends.
+processes don't ask at once; a thread sees to it where nobody asks. One of an AppRole is got anew when it can't be
+renewed, and is revoked at the end: when the client is closed, or the process ends.
 """
 
 from __future__ import annotations
@@ -30,9 +30,13 @@ from syncline.model.errors import Again, Denied, Stalled, SynclineError
 from syncline.model.secret import Secret
 from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.http import Egress, HttpTransport, Request, Tls, TransportError
+from syncline.secrets.keeper import Keeper
 
 TIMEOUT: Final = 15.0
 MAX_ANSWER: Final = 4_000_000
+#: Longest time (s) between looks at the token, and shortest wait for another try to renew it.
+_LONGEST: Final = 600.0
+_AGAIN: Final = 1.0
 #: The server tells how long something holds in whole seconds.
 ROUNDED: Final = 1.0
 #: Whoever sets the address says where the server is: in a private network, mostly.
@@ -72,7 +76,7 @@ def due_at(now: float, seconds: float) -> float:
     return now + seconds * random.uniform(1 / 2, 2 / 3)  # noqa: S311 - spreads requests, and guards nothing
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class VaultClient:
     """A server, and who we are there. Safe for threads; nothing is asked before the first request."""
 
@@ -82,6 +86,8 @@ class VaultClient:
     _lease: Lease | None = field(default=None, init=False, repr=False)
     #: Tokens that we logged in for before, and that may hold yet: what was leased with them ends with them.
     _former: list[Lease] = field(default_factory=list, init=False, repr=False)
+    _keeper: Keeper | None = field(default=None, init=False, repr=False)
+    _tried: float = field(default=0.0, init=False, repr=False)
     _turn: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     @classmethod
@@ -124,6 +130,9 @@ class VaultClient:
         with self._turn:
             mine = [*self._former, *([self._lease] if self._lease is not None and self._by_role else [])]
             self._lease, self._former = None, []
+            keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.close()
         for lease in mine:
             self.told("auth/token/revoke-self", {}, lease)  # where not: it ends by itself
 
@@ -141,8 +150,23 @@ class VaultClient:
                 lease = self._entered()
             elif lease.due is not None and now >= lease.due:
                 lease = self._renewed(lease, now) or self._another(lease, now)
+            if lease is not self._lease and lease.due is not None:
+                if self._keeper is None:
+                    self._keeper = Keeper("syncline-vault", self._look)
+                self._keeper.stir()
             self._lease = lease
             return lease
+
+    def _look(self) -> float:
+        """Renews the token where that is due, and never logs in: seconds until it should be looked at again."""
+        with self._turn:
+            lease, now = self._lease, self.clock.monotonic()
+            if lease is None or lease.due is None or lease.ends is None or not lease.renewable or lease.ends <= now:
+                return _LONGEST  # whoever asks next gets another
+            if max(lease.due, self._tried) <= now:
+                self._tried = now + max(_AGAIN, (lease.ends - now) / 4)
+                lease = self._lease = self._renewed(lease, now) or lease
+            return min(_LONGEST, max(_AGAIN / 5, max(lease.due or 0.0, self._tried) - self.clock.monotonic()))
 
     def _entered(self) -> Lease:
         return self._login() if self._by_role else self._given()

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from syncline.model.errors import Again, SynclineError
 from syncline.secrets.contract import Until
+from syncline.secrets.keeper import Keeper
 from syncline.secrets.vault_client import ROUNDED, Lease, VaultClient, due_at
 
 #: Longest time (s) between looks at what is to be renewed, and shortest.
@@ -53,10 +54,7 @@ class VaultLeases:
         self._now: dict[tuple[str, str], Leased] = {}
         self._former: list[Leased] = []
         self._had = _Had()
-        self._closed = False
-        self._stir = threading.Event()
-        self._token_due: float | None = None
-        self._keeper: threading.Thread | None = None
+        self._keeper: Keeper | None = None
 
     def fields(self, tenant: str, path: str, name: str) -> dict[str, Any] | None:
         """
@@ -89,10 +87,8 @@ class VaultLeases:
 
     def close(self) -> None:
         """Gives everything back: the server removes what it made. What it can't be told of ends by itself."""
-        self._closed = True
-        self._stir.set()
         if self._keeper is not None:
-            self._keeper.join(_PATIENCE)
+            self._keeper.close(_PATIENCE)
         with self._lock:
             found = [*self._former, *self._now.values()]
             self._former, self._now = [], {}
@@ -120,11 +116,9 @@ class VaultLeases:
             former = self._now.get(place)
             self._now[place] = made
             self._former = [one for one in (*self._former, *([former] if former else [])) if self._holds(one)]
-            self._token_due = token.due
             if self._keeper is None:
-                self._keeper = threading.Thread(target=self._keep, name="syncline-leases", daemon=True)
-                self._keeper.start()
-        self._stir.set()
+                self._keeper = Keeper("syncline-leases", self._look)
+        self._keeper.stir()
         return made
 
     def _holds(self, leased: Leased) -> bool:
@@ -136,29 +130,20 @@ class VaultLeases:
 
     # --- keeping
 
-    def _keep(self) -> None:
-        while True:
-            self._stir.wait(self._pause())
-            if self._closed:
-                return
-            self._stir.clear()
-            try:
-                token = self._client.valid()
-            except SynclineError:  # each lease that is due says so
-                self._token_due = self._clock.monotonic() + _PATIENCE
-                continue
-            self._token_due = token.due
-            for place, leased in list(self._now.items()):
-                kept = self._kept(leased, token)
-                with self._lock:
-                    if self._now.get(place) is leased:
-                        self._now[place] = kept
-
-    def _pause(self) -> float:
-        """Seconds until something is to be renewed, the token among it."""
+    def _look(self) -> float:
+        """Renews what is due, the token among it; seconds until something is again."""
+        try:
+            token = self._client.valid()
+        except SynclineError:
+            return _PATIENCE
+        for place, leased in list(self._now.items()):
+            kept = self._kept(leased, token)
+            with self._lock:
+                if self._now.get(place) is leased:
+                    self._now[place] = kept
         with self._lock:
             due = [one.due for one in self._now.values() if one.renewable]
-        due += [self._token_due] if self._token_due is not None else []
+        due += [token.due] if token.due is not None else []
         return min(_LONGEST, max(_SHORTEST, min(due, default=math.inf) - self._clock.monotonic()))
 
     def _kept(self, leased: Leased, token: Lease) -> Leased:
