@@ -63,6 +63,36 @@ def test_a_sops_file_of_another_tenant_is_never_referred_to(key, rules):
     assert denied(texts) == rules
 
 
+SHARED = """\
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {name: common}
+spec: {type: basic, username: robot, password: {secretRef: {provider: env, key: COMMON_TOKEN}}}
+---
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: mail, OWNER}
+spec: {connector: smtp@^1, auth: common, config: {host: mail.example.com, from: a@example.com}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "secrets", "rules"),
+    [
+        ("tenant: acme", '["env:ACME_*"]', ["secret-places"]),
+        ("tenant: acme", '["env:ACME_*", "env:COMMON_*"]', []),
+        ("tenant: acme", "[]", []),
+        ("labels: {}", '["env:ACME_*"]', []),
+    ],
+)
+def test_a_shared_credential_is_not_sent_where_a_tenant_says(owner, secrets, rules):
+    """An integration of the tenant that uses a shared AuthConfig refers to its secrets; a shared one has its host."""
+    texts = edited("tenant.yaml", "spec:\n", f"spec:\n  secrets: {secrets}\n")
+    texts["shared.yaml"] = SHARED.replace("OWNER", owner)
+
+    assert denied(texts) == rules
+
+
 def test_the_finding_stands_at_the_reference(tmp_path):
     """It names the secret and both places, and never a value."""
     (found,) = [r for r in decide(referring("GLOBEX_TOKEN")) if not r.allowed]

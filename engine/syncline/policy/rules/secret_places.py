@@ -6,13 +6,18 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from syncline.kinds.secret_refs import HOLDING, secret_refs
+from syncline.kinds.integration import IntegrationSpec
+from syncline.kinds.secret_refs import HOLDING, Path, secret_refs
 from syncline.kinds.tenant import TenantSpec
 from syncline.manifests.text import listed
 from syncline.model.diagnostic import Related
 from syncline.policy.rule import Rule, Subjects, Violation
+
+if TYPE_CHECKING:
+    from syncline.kinds.base import SecretRef
+    from syncline.model.manifest import Manifest
 
 #: A tenant's own SOPS file.
 _FILE: Final = re.compile(r"(?:^|/)secrets/([^/]+)\.sops\.(?:yaml|yml|json)$")
@@ -29,9 +34,9 @@ def check(subjects: Subjects) -> Iterator[Violation]:
         if tenant is None or not isinstance(tenant.spec, TenantSpec):
             continue
         allowed, mine = tenant.spec.secrets, tenant.key.name
-        for path, ref in secret_refs(manifest.spec):
+        for path, ref, by in _used(subjects, manifest):
             provider, key = ref.secret_ref.provider, ref.secret_ref.key
-            owner = _owner(key) if provider == "sops" else ""
+            owner = _owner(key) if provider == "sops" and not by else ""
             if owner != mine and owner in tenants:
                 whose = f"a file of tenant {owner}"
             elif allowed and not is_among(allowed, provider, key):
@@ -42,12 +47,26 @@ def check(subjects: Subjects) -> Iterator[Violation]:
                 rule="secret-places",
                 code="SYN854",
                 subject=manifest.key,
-                message=f"{manifest.key} refers to {provider}:{key}, which is {whose}",
+                message=f"{manifest.key} refers to {provider}:{key}{by}, which is {whose}",
                 place=manifest.place_of("spec", *path),
                 related=(Related(tenant.place_of("spec", "secrets"), "the tenant's secrets"),) if allowed else (),
                 expected=listed(allowed),
                 help="Refer to a secret of the tenant, or have whoever answers for it add this one to its `secrets`.",
             )
+
+
+def _used(subjects: Subjects, manifest: Manifest) -> Iterator[tuple[Path, SecretRef, str]]:
+    """
+    The secrets that a manifest has used, where it says so, and by which shared AuthConfig, for people: an integration
+    says to which host the secrets of an AuthConfig are sent.
+    """
+    for path, ref in secret_refs(manifest.spec):
+        yield path, ref, ""
+    auth = manifest.spec.auth if isinstance(manifest.spec, IntegrationSpec) else None
+    found = subjects.desired.find(manifest.key.tenant, "AuthConfig", auth) if auth else None
+    if found is not None and not found.key.tenant:
+        for _, ref in secret_refs(found.spec):
+            yield ("auth",), ref, f" by the shared {found.key}"
 
 
 def _owner(key: str) -> str:
