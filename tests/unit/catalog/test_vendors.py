@@ -40,6 +40,7 @@ CONFIG: dict[str, dict[str, str]] = {
     "twilio": {"account": SID},
 }
 CHANGED = "2023-11-02T10:00:30.500Z"
+SENT = "Thu, 02 Nov 2023 10:00:30 +0000"
 #: A record of each stream, as the vendor sends it.
 RECORDS: dict[tuple[str, str], dict[str, Any]] = {
     ("hubspot", "contacts"): {"id": "1", "properties": {"email": "a@example.com", "lastmodifieddate": CHANGED}},
@@ -57,8 +58,8 @@ RECORDS: dict[tuple[str, str], dict[str, Any]] = {
     ("pagerduty", "incidents"): {"id": "P1", "incident_number": 1, "created_at": "2023-11-11T00:00:00Z"},
     ("pagerduty", "services"): {"id": "P2", "name": "api"},
     ("pagerduty", "users"): {"id": "P3", "email": "a@example.com"},
-    ("twilio", "messages"): {"sid": "SM1", "price": None, "num_segments": "1"},
-    ("twilio", "calls"): {"sid": "CA1", "duration": "12"},
+    ("twilio", "messages"): {"sid": "SM1", "date_sent": SENT, "price": None, "num_segments": "1"},
+    ("twilio", "calls"): {"sid": "CA1", "start_time": SENT, "duration": "12"},
 }
 
 
@@ -258,4 +259,4 @@ def test_a_wrong_body_is_found() -> None:
 
 def test_keys_are_versioned() -> None:
     """The catalogue's connectors are found by their versions."""
-    assert ObjectKey("", "Connector", "twilio@1.0.0") in catalog()
+    assert ObjectKey("", "Connector", "twilio@1.1.0") in catalog()
