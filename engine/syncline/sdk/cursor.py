@@ -115,6 +115,37 @@ class CursorKind:
                 raise self._no_time()
         return half if low < half < high else None  # type: ignore[operator]  # likewise
 
+    def ending(self, low: Key, end: Key, until: Key) -> Key:
+        """
+        Where a span from `low` ends that should end at `end`: at a time after `low` that a request can say, or `until`.
+
+        Where days are all that it can say, the next span would begin with the day in whose middle this one ended: what
+        the API gives of it again is before that, and what it left out here would be lost.
+
+        >>> days = CursorKind("timestamp", format="%Y-%m-%d")
+        >>> low, end, until = map(days.key, ("2026-01-05", "2026-01-06T12:00:00Z", "2026-02-01"))
+        >>> CursorKind("timestamp").text(days.ending(low, end, until))
+        '2026-01-06T00:00:00Z'
+        """
+        while end < until:  # type: ignore[operator]  # keys are of one type
+            said = self._said(end)
+            if low < said:  # type: ignore[operator]
+                return said
+            end += max(end - low, 1)  # type: ignore[operator]
+        return until
+
+    def _said(self, key: Key) -> Key:
+        """What a request says of a key: no later time than it, as a format may leave hours or fractions out."""
+        if not self.format or self.type not in {"timestamp", "date"} or not isinstance(key, int):
+            return key
+        day = 1 if self.type == "date" else 86400 * _SECOND
+        try:
+            said = _formatted(self.text(key), (self.format,)) // (86400 * _SECOND // day)
+        except ValueError:
+            return key
+        # What names no year is no time that could be compared with another.
+        return said if 0 <= key - said <= 366 * day else key
+
     def text(self, key: Key) -> str:
         """A key as a request writes it."""
         match self.type, key:

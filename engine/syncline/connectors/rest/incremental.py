@@ -228,7 +228,11 @@ class Progress:
             )
         if self.cursor is not None and self.low is not None and self.high is not None:
             kind = self.cursor.kind
-            middle = kind.middle(kind.key(self.low), kind.key(self.high))
+            low, high = kind.key(self.low), kind.key(self.high)
+            middle = kind.middle(low, high)
+            if middle is not None:
+                end = kind.ending(low, middle, high)
+                middle = end if _less(end, high) else None
         if self.cursor is None or middle is None:
             span = f"between {self.low} and {self.high}" if self.low and self.high else "of a read without bounds"
             raise Invalid(
@@ -279,7 +283,7 @@ class Progress:
         if low is not None:
             # Of one type of number; a window's length is the most there is.
             wider: Key = start + 2 * (start - kind.key(low))  # type: ignore[operator]
-            end = wider if _less(wider, end) else end
+            end = kind.ending(start, wider, end)
         return _text(kind, end)
 
 
@@ -345,8 +349,7 @@ def _bound_windows(progress: Progress, windows: Windows, now: float) -> None:
 def _window_end(cursor: Cursor, low: Key, until: Key) -> str:
     if cursor.window is None:
         return _text(cursor.kind, until)
-    end = cursor.kind.shift(low, cursor.window)
-    return _text(cursor.kind, end if _less(end, until) else until)
+    return _text(cursor.kind, cursor.kind.ending(low, cursor.kind.shift(low, cursor.window), until))
 
 
 def _text(kind: CursorKind, key: Key) -> str:
