@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from syncline.sdk.paging import link
-from syncline.sdk.retry import reset_after
+from syncline.sdk.retry import reset_after, server_time
 
 _FAMILIES = (
     ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"),
@@ -71,6 +71,7 @@ def announced_quotas(
     >>> announced_quotas({"ratelimit-policy": '"hour";q=1000;w=3600', "ratelimit": '"hour";r=40;t=60'}, now=0.0)
     (Quota(name='hour', limit=1000, remaining=40, seconds=60.0),)
     """
+    now = server_time(headers, now)
     found = [*_structured(headers), *_families(headers, now)]
     known = {name for family in _FAMILIES for name in family}
     for left, reset in declared:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from syncline.model.errors import Again
 from syncline.sdk.clock import Clock
-from syncline.sdk.retry import MAX_WAIT, reset_after
+from syncline.sdk.retry import MAX_WAIT, reset_after, server_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,8 @@ class Limiter:
         left = headers.get(self.rule.remaining.lower(), "").strip() if self.rule.remaining else ""
         if not left.isdecimal() or int(left) > 0:
             return
-        reset = reset_after(headers.get(self.rule.reset.lower(), ""), self._clock.now()) if self.rule.reset else None
+        now = server_time(headers, self._clock.now())
+        reset = reset_after(headers.get(self.rule.reset.lower(), ""), now) if self.rule.reset else None
         self._bucket.block(self.rule.seconds if reset is None else reset)
 
     def block(self, seconds: float) -> None:

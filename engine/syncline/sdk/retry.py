@@ -51,15 +51,32 @@ def retry_after(headers: Mapping[str, str], names: tuple[str, ...], now: float) 
     """
     Seconds that a server asks to wait (RFC 9110, section 10.2.3): a number of seconds or an HTTP date.
 
-    None for absent or unreadable values. At most `MAX_BELIEVED`, never negative.
+    None for absent or unreadable values. At most `MAX_BELIEVED`, never negative. A date is one of the server's clock.
 
     >>> retry_after({"retry-after": "30"}, ("Retry-After",), now=0.0)
     30.0
     >>> retry_after({"retry-after": "soon"}, ("Retry-After",), now=0.0) is None
     True
     """
+    now = server_time(headers, now)
     waits = [wait for name in names if (wait := _wait(headers.get(name.lower(), ""), now)) is not None]
     return max(waits, default=None)
+
+
+def server_time(headers: Mapping[str, str], now: float) -> float:
+    """
+    The Unix time at which an answer was made by the clock that its dates are of: its Date header, or else `now`.
+
+    A date of a kept copy (Age) says nothing, and one that is a day off is believed as little as a wait of a day.
+
+    >>> server_time({"date": "Tue, 14 Nov 2023 22:15:00 GMT"}, now=1_700_000_000.0)
+    1700000100.0
+    """
+    try:
+        theirs = parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return now
+    return theirs if "age" not in headers and abs(theirs - now) <= MAX_BELIEVED else now
 
 
 def reset_after(value: str, now: float) -> float | None:

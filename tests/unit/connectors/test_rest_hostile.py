@@ -169,6 +169,35 @@ def test_retry_after_is_honoured(value, low, high):
     assert ("throttled", 1) in counted
 
 
+@pytest.mark.parametrize("ahead", [-240, 0, 240])
+def test_what_a_server_dates_is_by_its_clock(ahead):
+    """Retry-After, the reset of a limit and a rule's `wait` as dates: a machine whose clock is four minutes off comes neither
+    early nor late.
+    """
+    text = TEXT.replace(
+        "http: {",
+        "http: {limits: [{rate: 100/s, remaining: X-Left, reset: X-Reset}],"
+        ' errors: [{when: "status == `418`", do: retry, wait: body.until}], ',
+    )
+    theirs = 1_700_000_000  # Tue, 14 Nov 2023 22:13:20 GMT
+    for status, told in (
+        (429, {"retry_after": "Tue, 14 Nov 2023 22:14:00 GMT"}),
+        (200, {"x_left": "0", "x_reset": str(theirs + 40)}),
+        (418, {}),
+    ):
+        clock, asked = FakeClock(theirs + ahead), []
+
+        def send(request, status=status, told=told, asked=asked):
+            asked.append(request)
+            if len(asked) > 1:
+                return answer({"data": []})
+            body = GOOD if status == 200 else {"until": "2023-11-14T22:14:00Z"}
+            return answer(body, status, date="Tue, 14 Nov 2023 22:13:20 GMT", **told)
+
+        read(source(instance(text), transport=FunctionTransport(send), clock=clock))
+        assert 40 <= clock.slept[0] <= 41, status
+
+
 def test_a_year_of_waiting_ends_the_run():
     """A Retry-After of a year is neither waited for nor ignored: the run is due again later, at most a day."""
     clock = FakeClock()

@@ -39,10 +39,29 @@ def test_retry_after(value, expected):
     assert retry_after({"retry-after": value}, ("Retry-After",), NOW) == expected
 
 
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"date": "Tue, 14 Nov 2023 22:03:20 GMT"}, 630.0),  # our clock is ten minutes ahead: not at once
+        ({"date": "Tue, 14 Nov 2023 22:13:40 GMT"}, 10.0),  # it is behind: no longer than was asked
+        ({"date": "Tue, 14 Nov 2023 22:20:00 GMT"}, 0.0),
+        ({"date": "Tue, 14 Nov 2023 22:03:20 GMT", "age": "600"}, 30.0),  # of a copy that a cache kept
+        ({"date": "Thu, 01 Jan 1970 00:00:00 GMT"}, 30.0),
+        ({"date": "yesterday"}, 30.0),
+    ],
+)
+def test_a_date_is_of_the_servers_clock(headers, expected):
+    """A date to wait for is measured from the Date of the same answer, whatever our clock says, where it can be believed."""
+    headers |= {"retry-after": "Tue, 14 Nov 2023 22:13:50 GMT"}
+    assert retry_after(headers, ("Retry-After",), NOW) == expected
+    assert retry_after(headers | {"retry-after": "120"}, ("Retry-After",), NOW) == 120.0
+
+
 @given(st.text(max_size=40))
 def test_no_header_breaks_it(value):
     """Whatever a header holds, the wait is None or between nothing and a day."""
-    for wait in (retry_after({"retry-after": value}, ("Retry-After",), NOW), reset_after(value, NOW)):
+    headers = {"retry-after": value, "date": value}
+    for wait in (retry_after(headers, ("Retry-After",), NOW), reset_after(value, NOW)):
         assert wait is None or 0 <= wait <= MAX_BELIEVED
 
 

@@ -18,7 +18,7 @@ from syncline.kinds.rule import ErrorRule
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError, foreign
 from syncline.sdk.http import Response
 from syncline.sdk.json_document import Hide, excerpt
-from syncline.sdk.retry import RetryPolicy, retry_after
+from syncline.sdk.retry import RetryPolicy, retry_after, server_time
 
 
 class ResetPaging(Exception):
@@ -123,7 +123,7 @@ class Judge:
 
     def _ruled(self, rule: Rule, facts: Facts, answer: Answer) -> Verdict:
         message = rule.told(facts, self._hide)
-        wait = rule.asked(facts, self._now())
+        wait = rule.asked(facts, server_time(answer.headers, self._now()))
         wait = self._asked(answer) if wait is None else wait
         match rule.declared.do:
             case "retry":
