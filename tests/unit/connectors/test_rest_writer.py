@@ -319,6 +319,46 @@ class TestBatches:
         writer.commit("1")
         assert sorted(known.id for known in ledger.records.values()) == ["1", "2", "3", "4"]
 
+    def test_results_come_in_any_order(self):
+        """Results that name their records are told apart in any order, those of one name by their order among themselves."""
+
+        def api(request: Request) -> Response:
+            asked = json.loads(request.body)["inputs"]
+            results = [{"for": r["name"], "ref": n} for n, r in enumerate(asked)]
+            results[2] = {"for": results[2]["for"], "error": "taken"}
+            names = sorted({r["name"] for r in asked}, reverse=True)
+            found = [result for name in names for result in results if result["for"] == name]
+            return answer({"results": [*found, {"warning": "slow"}]})
+
+        rows = tuple((f"{name}@x.com", name[0]) for name in ("a", "b", "a2", "c"))
+        write = BATCH.replace("MATCH", "match: for, key: '{{ record.name }}'").replace("size: 2", "size: 4")
+        ledger = MemoryLedger()
+        writer = opened(write, api, ledger=ledger)
+        sent = writer.send(frame(*rows))
+
+        assert sent.written == Written(3)
+        assert sent.refused == (Refusal(2, "", "POST /contacts/batch: taken"),)
+        writer.commit("1")
+        assert sorted(known.id for known in ledger.records.values()) == ["0", "1", "3"]
+
+    @pytest.mark.parametrize(
+        ("results", "said"),
+        [
+            ([{"for": "ada@example.com", "ref": 1}], "0 results for 1 records of one key"),
+            (
+                [{"for": "ada@example.com", "ref": 1}, {"for": "ada@example.com", "error": "no"}],
+                "2 results for 1 records",
+            ),
+        ],
+    )
+    def test_whose_result_it_is_must_be_known(self, results: list[Any], said: str):
+        """A record without a result, and one that is told of twice, stop the run: a refusal may not pass for a success."""
+        results = [*results, *([{"for": BOB[0], "ref": 2}] if "2" in said[:1] else [])]
+        write = BATCH.replace("MATCH", "match: for, key: '{{ record.email }}'")
+        with pytest.raises(Invalid, match=said) as caught:
+            opened(write, lambda _: answer({"results": results})).send(frame(ADA, BOB))
+        assert caught.value.code == "SYN522"
+
     def test_a_refusal_says_its_request_as_it_was(self):
         """What isn't declared of a URL is in the message of a reject, and no mark of what an error would leave out."""
         api = Contacts(refuse=lambda _: "no")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -120,14 +121,20 @@ def _results(call: Call, batch: BatchPlan, steps: Sequence[Step], answer: Judged
             return [Reply(answer.status, unknown=error)] * len(steps)
         return [_result(call, batch, result, answer, place) for result in results]
     assert batch.key is not None
-    by_key = {_text(batch.match.search(result)): result for result in results}
+    told: dict[str, deque[Any]] = {}
+    for result in results:
+        told.setdefault(_text(batch.match.search(result)), deque()).append(result)
+    keys = [batch.key.render({"record": step.row.texts, "idempotency_key": step.key, "id": step.id}) for step in steps]
+    counts = Counter(keys)
+    # Results of one key are in the order of its records. With more or fewer of them, nobody knows whose one is.
+    fits = {key: bool(key) and len(told.get(key, ())) == count for key, count in counts.items()}
     replies = []
-    for step in steps:
-        result = by_key.get(batch.key.render({"record": step.row.texts, "idempotency_key": step.key, "id": step.id}))
-        if result is None:
-            replies.append(Reply(answer.status, unknown=_unfit(f"{place.told}: a record has no result in the answer")))
+    for key in keys:
+        if fits[key]:
+            replies.append(_result(call, batch, told[key].popleft(), answer, place))
         else:
-            replies.append(_result(call, batch, result, answer, place))
+            said = f"{len(told.get(key, ()))} results for {counts[key]} records of one key" if key else "no key"
+            replies.append(Reply(answer.status, unknown=_unfit(f"{place.told}: a record has {said} in the answer")))
     return replies
 
 
