@@ -85,7 +85,8 @@ def _top(old: Data, new: Data) -> Iterator[Evolved]:
     if new["deprecated"] != old["deprecated"]:
         level = Level.additive if new["deprecated"] and not old["deprecated"] else Level.fix
         yield Evolved(level, ("spec", "deprecated"), _event(old["deprecated"], new["deprecated"]))
-    known = {"version", "runtime", "deprecated", "config", "auth", "http", "streams"}
+    yield from _offered(old, new, ("spec",), ("notify", "webhooks"))
+    known = {"version", "runtime", "deprecated", "config", "auth", "http", "streams", "notify", "webhooks"}
     yield from _rest(old, new, ("spec",), known)
 
 
@@ -176,30 +177,49 @@ def _stream(old: Data, new: Data, path: Path) -> Iterator[Evolved]:
         level = Level.breaking if old["key"] else Level.additive
         yield Evolved(level, (*path, "key"), _was(old["key"], new["key"]))
     for part in ("cursor", "write", "for"):
-        if (old.get(part) is None) != (new.get(part) is None):
+        if bool(old.get(part)) != bool(new.get(part)):
             # Records of a stream for each record of a parent are others than those of a stream without one.
-            added = new.get(part) is not None and part != "for"
-            yield Evolved(Level.additive if added else Level.breaking, (*path, part), _event(old[part], new[part]))
+            added = bool(new.get(part)) and part != "for"
+            event = _event(old.get(part), new.get(part))
+            yield Evolved(Level.additive if added else Level.breaking, (*path, part), event)
     if old["cursor"] and new["cursor"]:
-        for part in sorted({*old["cursor"], *new["cursor"]}):
-            was, now = old["cursor"].get(part), new["cursor"].get(part)
-            if was != now:
-                level = Level.breaking if part in {"field", "type"} else Level.fix
-                yield Evolved(level, (*path, "cursor", part), _was(was, now))
+        yield from _cursor(old["cursor"], new["cursor"], (*path, "cursor"))
     if old.get("write") and new.get("write"):
         yield from _writes(old["write"], new["write"], (*path, "write"))
     if old.get("for") and new.get("for") and old["for"] != new["for"]:
         yield Evolved(Level.breaking, (*path, "for"), _was(old["for"], new["for"]))
     yield from _schema(old["schema"], new["schema"], (*path, "schema"))
-    yield from _rest(old, new, path, {"key", "cursor", "write", "for", "schema"})
+    known = {"key", "cursor", "write", "erase", "for", "schema"}
+    if not old["schema"] and not new["schema"]:
+        # Without a schema, what comes of these is all that mappings know of the records.
+        for part in ("fields", "flatten"):
+            if old.get(part) != new.get(part):
+                yield Evolved(Level.breaking, (*path, part), _event(old.get(part), new.get(part)))
+        known |= {"fields", "flatten"}
+    yield from _offered(old, new, path, ("erase",))
+    yield from _rest(old, new, path, known)
+
+
+def _cursor(old: Data, new: Data, path: Path) -> Iterator[Evolved]:
+    for part in sorted({*old, *new}):
+        was, now = old.get(part), new.get(part)
+        if was == now:
+            continue
+        match part:
+            case "field" | "type" | "marker":
+                level = Level.breaking
+            case "windows":
+                # Their columns are fields of the records, and their edges say which records there are.
+                parts = ("every", "columns", "timeZone")
+                same = was and now and all(was[name] == now[name] for name in parts)
+                level = Level.fix if same else Level.breaking
+            case _:
+                level = Level.fix
+        yield Evolved(level, (*path, part), _was(was, now))
 
 
 def _writes(old: Data, new: Data, path: Path) -> Iterator[Evolved]:
-    for name in sorted({*old, *new}):
-        was, now = old.get(name), new.get(name)
-        if was != now:
-            level = Level.fix if was and now else Level.additive if now else Level.breaking
-            yield Evolved(level, (*path, name), _event(was, now))
+    yield from _offered(old, new, path, tuple(sorted({*old, *new})))
 
 
 def _schema(old: Data | None, new: Data | None, path: Path) -> Iterator[Evolved]:
@@ -256,6 +276,15 @@ def _property(old: Data, new: Data, path: Path) -> Iterator[Evolved]:
 
 
 # --- shared ----------------------------------------------------------------------------------------------------------
+
+
+def _offered(old: Data, new: Data, path: Path, names: tuple[str, ...]) -> Iterator[Evolved]:
+    """Parts that others may use as they are there."""
+    for name in names:
+        was, now = old.get(name), new.get(name)
+        if was != now:
+            level = Level.fix if was and now else Level.additive if now else Level.breaking
+            yield Evolved(level, (*path, name), _event(was, now))
 
 
 def _rest(old: Data, new: Data, path: Path, known: set[str]) -> Iterator[Evolved]:

@@ -105,6 +105,13 @@ def changed(path: tuple[str, ...], value: Any) -> dict[str, Any]:
         ((*FIELDS, "at", "x-class"), "pii.time", Level.additive),
         ((*FIELDS, "tags", "items", "type"), "integer", Level.breaking),
         (("deprecated",), {"date": "2026-01-01", "reason": "v1 ends"}, Level.additive),
+        ((*TICKETS, "cursor", "order"), "descending", Level.fix),
+        ((*TICKETS, "cursor", "window"), "1d", Level.fix),
+        ((*TICKETS, "for"), {"in": ["a"], "as": "team"}, Level.breaking),
+        ((*TICKETS, "write"), {"create": {"post": "/tickets"}}, Level.additive),
+        ((*TICKETS, "erase"), {"delete": {"delete": "/people/{{ subject }}"}}, Level.additive),
+        ((*TICKETS, "fields"), {"rename": {"a": "b"}}, Level.fix),
+        (("notify",), {"send": {"post": "/messages"}}, Level.additive),
     ],
 )
 def test_levels(path, value, level):
@@ -112,6 +119,58 @@ def test_levels(path, value, level):
     found = evolved(spec(BASE), spec(changed(path, value)))
 
     assert {change.level for change in found} == {level}, found
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "level"),
+    [
+        ((*TICKETS, "for"), {"in": ["a"], "as": "team"}, Level.breaking),
+        ((*TICKETS, "write"), {"create": {"post": "/tickets"}}, Level.breaking),
+        ((*TICKETS, "erase"), {"delete": {"delete": "/people/{{ subject }}"}}, Level.breaking),
+        (("notify",), {"send": {"post": "/messages"}}, Level.breaking),
+    ],
+)
+def test_what_is_taken_away_is_breaking(path, value, level):
+    """What flows, people and subscriptions use isn't there any more."""
+    (found,) = evolved(spec(changed(path, value)), spec(BASE))
+    assert (found.level, found.path, found.message) == (level, ("spec", *path), "removed")
+
+
+def test_the_shape_of_records_without_a_schema():
+    """Where no schema says what fields there are, another name of one is what mappings break at."""
+    bare = changed((*TICKETS, "schema"), None)
+    shaped = copy.deepcopy(bare)
+    shaped["streams"]["tickets"]["fields"] = {"rename": {"id": "number"}}
+
+    assert [c.level for c in evolved(spec(bare), spec(shaped))] == [Level.breaking]
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "level"),
+    [
+        ("every", "1w", Level.breaking),
+        ("columns", {"date": "start"}, Level.breaking),
+        ("timeZone", "Europe/Berlin", Level.breaking),
+        ("lookback", 3, Level.fix),
+        ("delay", "6h", Level.fix),
+    ],
+)
+def test_windows_are_a_cursor(part, value, level):
+    """What windows there are, and what records say of them, is breaking; how often they are read again is a fix."""
+    windows = {"every": "1d", "columns": {"day": "start"}}
+    old, new = (
+        changed((*TICKETS, "cursor"), {"type": "date", "start": "2026-01-01", "windows": found})
+        for found in (windows, {**windows, part: value})
+    )
+    assert [c.level for c in evolved(spec(old), spec(new))] == [level]
+
+
+def test_another_token_is_another_cursor():
+    """A token of another place in the answer is none that the API knows."""
+    old, new = (
+        changed((*TICKETS, "cursor"), {"marker": place, "into": {"query.since": "start"}}) for place in ("sync", "next")
+    )
+    assert [c.level for c in evolved(spec(old), spec(new))] == [Level.breaking]
 
 
 def test_a_setting_that_must_be_given_now():
