@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -62,7 +62,7 @@ class Account:
 def pull(account: Account, position: Position | None = None, **config: str) -> tuple[list[Batch], FunctionTransport]:
     """An incremental read of the account's stream."""
     made = instance("twilio")
-    made.config.update(config)
+    made = replace(made, config={**made.config, **config})
     declared = made.connector.streams[account.stream]  # type: ignore[attr-defined]  # a rest connector
     schema = logical_schema(declared.record_schema, declared.key)
     request = SourceRequest(account.stream, schema, (), incremental=True)

@@ -17,7 +17,7 @@ from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, r
 BEGIN = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 DAYS = "%Y-%m-%d"
 #: A record every 37 minutes and a half of a second.
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {"id": n, "at": (BEGIN + n * dt.timedelta(minutes=37, seconds=0.5)).isoformat(timespec="milliseconds")}
     for n in range(400)
 ]
