@@ -204,8 +204,9 @@ class ConnectorSpec(Spec):
     version: Annotated[
         str,
         Field(
-            pattern=r"^\d+\.\d+\.\d+$",
-            description="Semantic version, such as 1.3.0. Several live side by side; integrations pin ranges of them.",
+            pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$",
+            description="Semantic version without a pre-release, such as 1.3.0. Several live side by side; "
+            "integrations pin ranges of them.",
         ),
     ]
     runtime: Annotated[

@@ -6,6 +6,7 @@ import json
 import subprocess
 
 import pytest
+from pydantic import ValidationError
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests import catalog, cron, versions
@@ -58,6 +59,15 @@ def test_not_cron(text):
 def test_versions(wanted, inside, outside):
     """Ranges include what npm's include."""
     assert [v for v in [*inside, *outside] if versions.includes(wanted, v)] == inside
+
+
+@pytest.mark.parametrize(
+    "text", ["2.0.0-rc.1", "2.0.0+build", "01.2.3", "1.02.3", "٢.0.0", "1.2", "1.2.3.4", "v1.2.3", "1.2.3\n"]
+)
+def test_what_is_no_version_of_a_connector(text):
+    """Numbers as semver writes them, without a pre-release: two texts are never one version."""
+    with pytest.raises(ValidationError, match="version"):
+        ConnectorSpec.model_validate_json(json.dumps({"version": text, "http": {"url": "https://api.example.com"}}))
 
 
 @pytest.mark.parametrize("wanted", ["^^1", "1.x", "latest", ">=", "1.2.3.4"])
