@@ -41,6 +41,30 @@ streams:
           failed: "status >= `400`"
           message: body.message
 """
+#: Each request of a batch has the version of its record, and a status of its own.
+VERSIONED = """
+streams:
+  items:
+    get: RECORDS
+    write:
+      conflicts: CONFLICTS
+      upsert:
+        post: /batch
+        batch:
+          size: 25
+          into: body.requests
+          each:
+            method: PUT
+            path: "/v1RECORDS/{{ record.id }}"
+            headers: {If-Match: "{{ version | default('*') }}"}
+            body: {data: "{{ record }}"}
+          results: body.responses
+          id: body.data.id
+          version: headers.ETag
+          status: status
+          message: body.message
+      read: {get: "RECORDS/{{ record.id }}", record: body.data, version: headers.etag}
+"""
 
 
 def stream(kinto, name: str, connector: str, conflicts: str = "retry") -> tuple[Stream, str]:
@@ -117,3 +141,25 @@ def test_batches_have_a_result_each(kinto):
     assert [r.row for r in sent.refused] == [10]
     assert len(through.sent) == 2
     assert values(kinto, records) == {name: n for name, n, _ in rows}
+
+
+@pytest.mark.parametrize(
+    ("conflicts", "left", "requests"), [("retry", 2, ["POST", "GET", "POST"]), ("reject", 9, ["POST", "GET"])]
+)
+def test_a_412_in_the_middle_of_a_batch(kinto, conflicts, left, requests):
+    """
+    One of five records was changed by somebody else: Kinto refuses that one by its ETag and takes the others. It is
+    written over, or it is the only reject.
+    """
+    into, records = stream(kinto, f"versions-{conflicts}", VERSIONED, conflicts)
+    for name in "abcde":
+        kinto.put(records, name, n=0)
+    into.upsert(*[(name, 1, "1") for name in "abcde"])
+    kinto.put(records, "c", n=9)
+    through = Between()
+
+    sent = into.upsert(*[(name, 2, "1") for name in "abcde"], through=through)
+
+    assert values(kinto, records) == {"a": 2, "b": 2, "c": left, "d": 2, "e": 2}
+    assert [r.row for r in sent.refused] == ([2] if conflicts == "reject" else [])
+    assert [asked.method for asked in through.sent] == requests

@@ -56,6 +56,13 @@ class WriteBatch(Spec):
     failed: Annotated[
         Jmespath | None, Field(description="JMESPath condition over a result: the API refuses this record.")
     ] = None
+    status: Annotated[
+        Jmespath | None,
+        Field(
+            description="JMESPath expression over a result: its HTTP status, where each record has one. It means what "
+            "an answer's does: 412 a stale version, 404 a record that is gone, 429 and 5xx to try again later."
+        ),
+    ] = None
     message: Annotated[
         Jmespath | None, Field(description="JMESPath expression over a refused record's result: why, for its reject.")
     ] = None

@@ -15,7 +15,7 @@ from syncline.connectors.rest import opening
 from syncline.connectors.rest.destination import RestDestination
 from syncline.connectors.rest.told import declared_words
 from syncline.connectors.rest.write_values import same
-from syncline.model.errors import Again, Bug, Invalid, Stalled
+from syncline.model.errors import Again, Bug, Invalid, Stalled, SynclineError
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Refusal, Sent, Written
 from syncline.sdk.http import Request, Response, TransportError
@@ -358,6 +358,28 @@ class TestBatches:
         with pytest.raises(Invalid, match=said) as caught:
             opened(write, lambda _: answer({"results": results})).send(frame(ADA, BOB))
         assert caught.value.code == "SYN522"
+
+    @pytest.mark.parametrize(
+        ("status", "code"), [(429, "SYN403"), (503, "SYN403"), (408, "SYN403"), (None, "SYN522"), ("high", "SYN522")]
+    )
+    def test_a_status_that_says_nothing_about_the_record(self, status: Any, code: str):
+        """A record that only came at a bad moment is no reject: the run fails and the next one goes on, as for an answer."""
+        results = [{"ref": 1, "status": 201}, {"status": status, "why": "later"}]
+        write = BATCH.replace("failed: error, message: error, MATCH", "status: status, message: why")
+        with pytest.raises(SynclineError) as caught:
+            opened(write, lambda _: answer({"results": results})).send(frame(ADA, BOB))
+        assert caught.value.code == code
+        assert isinstance(caught.value, Again) is (code == "SYN403")
+
+    def test_a_status_that_refuses_a_record(self):
+        """A status from 400 on is a reject with the API's message, and the record's status where it has none."""
+        results = [{"status": 409, "why": "it is there"}, {"status": 422}, {"ref": 3, "status": 201}]
+        write = BATCH.replace("failed: error, message: error, MATCH", "status: status, message: why").replace(
+            "size: 2", "size: 3"
+        )
+        sent = opened(write, lambda _: answer({"results": results})).send(frame(ADA, BOB, ("c@x.com", "C")))
+        assert [(r.row, r.message.partition(": ")[2]) for r in sent.refused] == [(0, "it is there"), (1, "status 422")]
+        assert sent.written == Written(1)
 
     def test_a_refusal_says_its_request_as_it_was(self):
         """What isn't declared of a URL is in the message of a reject, and no mark of what an error would leave out."""

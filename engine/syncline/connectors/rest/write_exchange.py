@@ -19,6 +19,8 @@ from syncline.sdk.json_document import excerpt
 _DIVISIBLE = frozenset({400, 409, 413, 422})
 #: The rate limit is used up: nothing was done, whatever the request is.
 _THROTTLED = "SYN404"
+#: Statuses of a record among others that say nothing about it (RFC 9110, section 15.5.9; RFC 6585).
+_PASSING = frozenset({408, 429})
 #: What a record holds can't be sent as it is declared: it is about this record, and nothing was asked.
 _UNSENDABLE = "SYN499"
 _NO_STATUS = 0
@@ -139,13 +141,24 @@ def _results(call: Call, batch: BatchPlan, steps: Sequence[Step], answer: Judged
 
 
 def _result(call: Call, batch: BatchPlan, result: Any, answer: Judged, place: _Place) -> Reply:
-    if batch.failed is not None and batch.failed.search(result):
+    status = answer.status
+    if batch.status is not None:
+        given = _text(batch.status.search(result))
+        if not (given.isdecimal() and given.isascii() and len(given) == 3):
+            return Reply(
+                status, unknown=_unfit(f"{place.told}: a result has no status, which batch.status should find")
+            )
+        status = int(given)
+    if status >= 400 or (batch.failed is not None and batch.failed.search(result)):
         said = _text(batch.message.search(result)) if batch.message is not None else ""
-        return Reply(answer.status, refused=f"{place.shown}: {said or 'the API refuses this record'}"[:500])
+        words = said or ("the API refuses this record" if batch.status is None else f"status {status}")
+        if status in _PASSING or status >= 500:
+            return Reply(status, unknown=Again(f"{place.told}: {foreign(words)}"[:500], code="SYN403"))
+        return Reply(status, refused=f"{place.shown}: {words}"[:500])
     found = _text(call.id.search(result)) if call.id is not None else ""
     if call.verb == "create" and call.id is not None and not found:
-        return Reply(answer.status, unknown=_unfit(f"{place.told}: a result doesn't say which id the new record has"))
-    return Reply(answer.status, found, _text(call.version.search(result)) if call.version is not None else "")
+        return Reply(status, unknown=_unfit(f"{place.told}: a result doesn't say which id the new record has"))
+    return Reply(status, found, _text(call.version.search(result)) if call.version is not None else "")
 
 
 def _unfit(message: str) -> Invalid:

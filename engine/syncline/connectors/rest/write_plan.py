@@ -53,6 +53,7 @@ class BatchPlan:
     key: Template | None
     failed: Any
     message: Any
+    status: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,7 @@ def _batch(spec: WriteBatch, names: set[str], what: str, *, omit: bool) -> Batch
         _template(spec.key, set(), what) if spec.key else None,
         jmespath_of(spec.failed),
         jmespath_of(spec.message),
+        jmespath_of(spec.status),
     )
 
 
