@@ -68,8 +68,7 @@ class ImportSpec(Spec):
             ge=1,
             le=256,
             description="Parts of the files, of about 2 MiB, that are mapped at the same time, and sent over as many "
-            "connections to a PostgreSQL table; no more than four are under way. The outcome is the same for any "
-            "number. Absent: one a core, up to 4.",
+            "connections to PostgreSQL, at most four. The outcome is the same. Absent: one a core, up to 4.",
         ),
     ] = None
     guards: Annotated[Guards, Field(description=GUARDS)] = Guards.model_construct()
