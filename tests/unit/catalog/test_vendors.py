@@ -179,6 +179,27 @@ def test_okta_is_read_incrementally(stream: str) -> None:
     ]
 
 
+def test_okta_is_asked_for_its_log_as_often_as_it_allows() -> None:
+    """Okta allows 50 requests a minute for its log, and each endpoint says for itself what is left."""
+    made = instance("okta")
+    made = replace(made, config={**made.config, "since": "2015-01-01T00:00:00Z"})
+    clock, times = FakeClock(), []
+
+    def respond(_: Request) -> Any:
+        times.append(clock.time)
+        return answer([])
+
+    declared = made.connector.streams["logs"]  # type: ignore[attr-defined]  # a rest connector
+    schema = logical_schema(declared.record_schema, declared.key)
+    request = SourceRequest("logs", schema, (), incremental=True)
+    read(RestSource(made, request, transport=FunctionTransport(respond), clock=clock, chance=lambda: 1.0))
+
+    assert len(times) > 100
+    assert all(later - earlier >= 60 for earlier, later in zip(times, times[50:], strict=False))
+    limits = made.connector.http.limits  # type: ignore[attr-defined]
+    assert {limit.match for limit in limits} == {f"/api/v1/{name}" for name in made.connector.streams}  # type: ignore[attr-defined]
+
+
 def test_what_becomes_of_an_incident_at_pagerduty_is_read() -> None:
     """PagerDuty finds incidents by when they were created: those of the last days are asked for again, and their changes come."""
     made = instance("pagerduty")
