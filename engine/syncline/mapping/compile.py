@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from syncline.kinds.mapping import MappedField, MappingSpec, Protect
 from syncline.mapping import exact
@@ -28,6 +28,10 @@ from syncline.model.schema import STRING, DataType, Field, Schema
 #: Types of target fields by which a person may be told.
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _TELLING = frozenset({"string", "integer", "int32"})
+
+
+#: The source of what is made of the whole record, where nobody has declared which fields that has.
+WHOLE: Final = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +192,7 @@ class _Compiler:
             self._reads.update(dict.fromkeys(names))
 
     def _all_names(self) -> list[str]:
-        return list(self._source.names) if self._source else ["*"]
+        return list(self._source.names) if self._source else [WHOLE]
 
     def _field(self, index: int, field: MappedField) -> CompiledField | None:
         before = len(self._findings)

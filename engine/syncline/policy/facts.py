@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import Generalize
 from syncline.kinds.stream import FileStream
 from syncline.kinds.sync import SyncSpec
 from syncline.manifests.flow import Flow, Side
-from syncline.mapping.compile import Compiled, FieldFlow
+from syncline.mapping.compile import WHOLE, Compiled, FieldFlow
 from syncline.mapping.expression import copies, leaves_out
 from syncline.mapping.protection import protection_of
 from syncline.mapping.types import type_of
@@ -27,7 +27,7 @@ def facts_of(flow: Flow, compiled: Compiled, opened: Schema | None = None) -> tu
     source's schema as it turned out to be, where it is open.
     """
     source, target = flow.source, flow.target
-    known = _classes_of_sources(compiled)
+    known = _Copied.of_mapping(compiled)
     declared = {field.name: field.classes for field in target.schema.fields} if target.schema else {}
     origin, destination, terms = _end(source), _end(target), _terms(flow, compiled)
     if flow.spec.retention is not None:  # rows are deleted by then, whatever the system does
@@ -45,7 +45,7 @@ def facts_of(flow: Flow, compiled: Compiled, opened: Schema | None = None) -> tu
             origin=origin,
             destination=destination,
             terms=terms,
-            classes=tuple(sorted({*item.classes, *known.get(item.source, ()), *declared.get(item.target, ())})),
+            classes=tuple(sorted({*item.classes, *known.of(item.source), *declared.get(item.target, ())})),
             protection=item.protection,
             flow_place=flow_place,
             source_place=source.integration.place,
@@ -112,18 +112,45 @@ def _grains(compiled: Compiled, source: Schema | None, *, texts: bool) -> dict[s
     return grains
 
 
-def _classes_of_sources(compiled: Compiled) -> dict[str, set[str]]:
+@dataclass(frozen=True, slots=True)
+class _Copied:
     """
     What targets say of source fields: a class that is declared for a plain copy is the class of what was copied.
 
-    So a second target, made of the same field by another expression, carries it too.
+    So a second target, made of the same field by another expression, carries it too, as does one that is made of an
+    object with the field in it, of the whole record, or of a part of the field. `at` has the classes by path; `within`
+    those of what is in an object, by its path.
     """
-    sources = Counter(item.target for item in compiled.flows)
-    known: dict[str, set[str]] = {}
-    for item in compiled.flows:
-        if sources[item.target] == 1:
-            known.setdefault(item.source, set()).update(item.classes)
-    return known
+
+    at: Mapping[str, set[str]]
+    within: Mapping[str, set[str]]
+
+    @classmethod
+    def of_mapping(cls, compiled: Compiled) -> _Copied:
+        sources = Counter(item.target for item in compiled.flows)
+        at: dict[str, set[str]] = defaultdict(set)
+        within: dict[str, set[str]] = defaultdict(set)
+        for item in compiled.flows:
+            if sources[item.target] != 1 or not item.classes or item.source == WHOLE:
+                continue
+            at[item.source].update(item.classes)
+            for around in (WHOLE, *_around(item.source)):
+                within[around].update(item.classes)
+        return cls(at, within)
+
+    def of(self, source: str) -> set[str]:
+        """The classes of a source field, by its path."""
+        found = set(self.within.get(source, ()))
+        for path in (source, *_around(source)):
+            found |= self.at.get(path, set())
+        return found
+
+
+def _around(path: str) -> Iterator[str]:
+    """The objects around a field, by their paths: `a.b` and `a` of `a.b.c`."""
+    while "." in path:
+        path = path.rpartition(".")[0]
+        yield path
 
 
 def _constants(compiled: Compiled) -> Iterator[FieldFlow]:

@@ -53,6 +53,37 @@ def test_a_protection_sets_free(field: str) -> None:
     assert denied(mapped(field)) == []
 
 
+#: The same source, which classifies nothing: the mapping does, of a part of an object.
+PLAIN = CONTACT.replace(", x-class: pii.email", "").replace(", x-class: internal", "")
+PARTS = [
+    ("{to: m, from: contact.mail, class: pii.email, protect: drop}", True),
+    ("{to: m, from: contact, type: json, class: pii.email, protect: drop}", True),
+    ("{to: m, from: contact.note, class: public}", False),
+]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "{to: x, from: contact, type: json}",
+        "{to: x, from: '@', type: json}",
+        "{to: x, from: to_string(contact), class: public}",
+        "{to: x, from: upper(to_string(@))}",
+        "{to: x, from: contact.mail}",
+    ],
+)
+@pytest.mark.parametrize(("declared", "classified"), PARTS)
+@pytest.mark.parametrize("schema", [True, False])
+def test_what_a_mapping_says_of_a_part_binds_the_whole_and_of_the_whole_its_parts(field, declared, classified, schema):
+    """A class that a mapping declares for what it copies goes along with an object around it, the record, and parts."""
+    source = PLAIN if schema else '{customers: {files: "customers*.jsonl", key: [id]}}'
+    texts = edited("files.yaml", '{customers: {files: "customers*.csv", key: [id]}}', source, ABROAD)
+    both = f"{declared}\n  - {field}"
+    texts = edited("mapping.yaml", "{to: email, from: email, class: pii.email, check: {format: email}}", both, texts)
+
+    assert set(denied(texts)) == ({"residency"} if classified else set())
+
+
 def test_the_finding_names_the_classes_that_the_rule_is_about() -> None:
     """A field of several classes is told by those that matter."""
     (result,) = [r for r in decide(mapped("{to: x, from: contact, type: json, class: public}")) if not r.allowed]
