@@ -131,6 +131,8 @@ class Daemon:
         # Since when this daemon has known without a gap how the state stands: as the one that works, or standing by.
         self._watched: dt.datetime | None = None
         self._followers: Followers | None = None
+        self._engine: Engine | None = None
+        self._leaving: Callable[[], None] = lambda: None
         self._awake = threading.Event()
 
     def look_soon(self) -> None:
@@ -150,6 +152,15 @@ class Daemon:
         self._awake.set()
         return found
 
+    @property
+    def engine(self) -> Engine | None:
+        """What it works with, or would if it had the lease; None while the state is out of reach."""
+        return self._engine
+
+    def before_leaving(self, call: Callable[[], None]) -> None:
+        """Has this called before an engine that it works with is closed."""
+        self._leaving = call
+
     def wake(self) -> None:
         """Has it look at what is due now. Safe for threads, and not for handlers of signals."""
         self._awake.set()
@@ -167,7 +178,12 @@ class Daemon:
             began = time.monotonic()
             try:
                 with own_disk(WORK), workflow.engine(self._settings) as engine:
-                    self._take_turns(engine, stop)
+                    self._engine = engine
+                    try:
+                        self._take_turns(engine, stop)
+                    finally:
+                        self._leaving()
+                        self._engine = None
             except (Again, Stalled) as error:
                 self._watched = None
                 self._say(f"{error.code} {error.told}; it is tried again")

@@ -130,8 +130,8 @@ class Starter:
                 self._keep(key, found.cursor)
             return
         last = max(times)
-        begins = last if on.event == "apply.finish" else Timetable(str(key), spec).put_off(last)
-        if begins <= now:
+        begins = Timetable(str(key), spec).put_off(last) if on.event == "run.finish" else last
+        if max(begins, found.earliest or begins) <= now:
             self._start(key, spec, found.cursor, last, begins, trigger="event")
 
     def _cursor(self, key: ObjectKey, now: dt.datetime) -> str | None:

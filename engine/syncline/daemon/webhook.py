@@ -6,8 +6,6 @@ comes again, late or out of order does no harm, and one that is lost costs the t
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import json
 import threading
@@ -18,6 +16,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from syncline.daemon.listening import Asked, Reply
+from syncline.daemon.proofs import one, same, standard
 from syncline.model.errors import Stalled, SynclineError
 from syncline.model.secret import Secret
 from syncline.sdk.clock import SystemClock
@@ -30,22 +29,27 @@ MAX_BODY: Final = 5 * 1024 * 1024
 SHORTEST: Final = 16
 #: Most deliveries that are looked at, in so many seconds.
 RATE: Final = (60, 10.0)
-#: Seconds by which the time of a signed delivery may differ from ours (Standard Webhooks).
-TOLERANCE: Final = 300
+#: What a delivery is answered that isn't signed as it should be.
+UNSIGNED: Final = Reply(401, {"error": "not signed with the secret"})
 _HEX: Final = ("X-Gitea-Signature", "X-Forgejo-Signature", "X-Gogs-Signature")
-_WHSEC: Final = "whsec_"
 
 
 class Webhook:
     """Answers deliveries. `secrets` gives those that count now; `pushed` has whatever follows a ref looked at, and says
-    whether anything does.
+    whether anything does. `refused` is told of each that isn't signed.
 
     Safe for threads. Secrets are asked for at each delivery, so that a new one counts without a restart.
     """
 
-    def __init__(self, secrets: Callable[[], Sequence[Secret]], pushed: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        secrets: Callable[[], Sequence[Secret]],
+        pushed: Callable[[str], bool],
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._secrets = secrets
         self._pushed = pushed
+        self._refused = refused
         self._lock = threading.Lock()
         self._window = Window(*RATE, SystemClock())
 
@@ -65,7 +69,8 @@ class Webhook:
             return Reply(503, {"error": "the secret can't be read"}, {"Retry-After": "60"})
         now = time.time()
         if not any(genuine(asked.headers, asked.body, secret, now) for secret in secrets):
-            return Reply(401, {"error": "not signed with the secret"})
+            self._refused()
+            return UNSIGNED
         ref = pushed(asked.headers, asked.body)
         if not self._pushed(ref):
             return Reply(200, {"look": False, "reason": "nothing that is followed was pushed"})
@@ -94,9 +99,9 @@ def genuine(headers: Message, body: bytes, secret: Secret, now: float) -> bool:
     """
     text = secret.reveal()
     found = hmac.digest(text.encode(), body, "sha256").hex()
-    proofs = [_same(_one(headers, "X-Hub-Signature-256"), f"sha256={found}")]
-    proofs += [_same(_one(headers, name), found) for name in _HEX]
-    proofs += [_same(_one(headers, "X-Gitlab-Token"), text), _standard(headers, body, text, now)]
+    proofs = [same(one(headers, "X-Hub-Signature-256"), f"sha256={found}")]
+    proofs += [same(one(headers, name), found) for name in _HEX]
+    proofs += [same(one(headers, "X-Gitlab-Token"), text), standard(headers, body, text, now)]
     return any(proofs)
 
 
@@ -113,30 +118,3 @@ def pushed(headers: Message, body: bytes) -> str:
         return ""
     ref = document.get("ref") if isinstance(document, dict) else None
     return ref if isinstance(ref, str) and ref.startswith("refs/") else ""
-
-
-def _standard(headers: Message, body: bytes, secret: str, now: float) -> bool:
-    """Standard Webhooks 1.0: `v1,BASE64` of `id.timestamp.body`, one of several; the timestamp is near."""
-    names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    message, when, signatures = (_one(headers, name) for name in names)
-    if not (message and signatures and when.isascii() and when.isdecimal() and len(when) < 12):
-        return False
-    try:
-        encoded = secret.removeprefix(_WHSEC)
-        key = base64.b64decode(encoded, validate=True) if secret.startswith(_WHSEC) else secret.encode()
-    except binascii.Error:
-        return False
-    signed = f"{message}.{when}.".encode(errors="surrogateescape") + body
-    expected = "v1," + base64.b64encode(hmac.digest(key, signed, "sha256")).decode()
-    near = abs(now - int(when)) <= TOLERANCE
-    return any(_same(given, expected) for given in signatures.split(" ")[:10]) and near
-
-
-def _one(headers: Message, name: str) -> str:
-    """A header that is there once; '' otherwise."""
-    values = headers.get_all(name, [])
-    return str(values[0]).strip() if len(values) == 1 else ""
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.encode(errors="surrogateescape"), expected.encode()) and bool(expected)

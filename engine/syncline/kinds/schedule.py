@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from syncline.kinds.base import Cel, Duration, Form, Spec
+from syncline.kinds.base import Cel, Duration, Form, SecretRef, Spec
 from syncline.kinds.suspend import Suspend
 from syncline.kinds.window import Windows
 from syncline.model.key import ObjectKey
@@ -14,12 +14,60 @@ from syncline.model.kind import Kind, Reference
 RunRef = Annotated[str, Field(pattern=r"^(Sync|Import)/[a-z0-9][-a-z0-9]*$"), Form("Sync/NAME or Import/NAME.")]
 
 
+HeaderName = Annotated[
+    str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9-]+$"), Form("The name of an HTTP header.")
+]
+
+
+class Hmac(Spec):
+    """A signature in a header: HMAC-SHA256 of the body."""
+
+    header: Annotated[HeaderName, Field(description="Header with the signature, such as X-Hub-Signature-256.")]
+    prefix: Annotated[
+        str, Field(max_length=40, description="What stands before the signature there, such as sha256=.")
+    ] = ""
+    encoding: Annotated[Literal["hex", "base64"], Field(description="How the signature is written.")] = "hex"
+    id: Annotated[
+        HeaderName | None,
+        Field(
+            description="Header with a name of the delivery that stays when it is sent again, such as "
+            "X-GitHub-Delivery: it counts once. Absent: each delivery counts."
+        ),
+    ] = None
+
+
+class OnWebhook(Spec):
+    """
+    Starts when another system delivers a signed webhook at /hook/TENANT/SCHEDULE of `syncline serve --hook`. What is
+    in the delivery isn't read: the runs ask the system itself.
+    """
+
+    secret: Annotated[
+        SecretRef, Field(description="What deliveries are signed with, as a reference: 16 characters or more.")
+    ]
+    hmac: Annotated[
+        Hmac | None,
+        Field(description="How the system signs, where it doesn't sign as Standard Webhooks 1.0 says (webhook-*)."),
+    ] = None
+    pause: Annotated[
+        Duration,
+        Field(description="Least time from one start to the next; all that is delivered in between starts one."),
+    ] = "10s"
+
+
 class OnEvent(Spec):
-    """Starts when an event of this type passes the filter."""
+    """
+    Starts when an event of a type passes the filter, or when a webhook is delivered; exactly one of `event` and
+    `webhook`.
+    """
 
     event: Annotated[
-        str, Field(description="run.finish, the end of a run, or apply.finish, an apply that changed something.")
-    ]
+        str | None,
+        Field(description="run.finish, the end of a run, or apply.finish, an apply that changed something."),
+    ] = None
+    webhook: Annotated[
+        OnWebhook | None, Field(description="A signed webhook of another system, which says that there is something.")
+    ] = None
     of: Annotated[
         tuple[RunRef, ...], Field(description="Syncs and imports whose runs count; for run.finish, which needs them.")
     ] = ()

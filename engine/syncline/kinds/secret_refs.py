@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from syncline.kinds.base import SecretRef
 
 #: Kinds whose specs may refer to secrets. Mappings, which are many and long, are none.
-HOLDING: Final = frozenset({"AuthConfig", "Connector", "Integration", "Source", "Subscription"})
+HOLDING: Final = frozenset({"AuthConfig", "Connector", "Integration", "Schedule", "Source", "Subscription"})
 #: Steps from a spec to something in it, as YAML names them.
 Path = tuple[str | int, ...]
 

@@ -383,6 +383,16 @@ def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
 
 def _on_event(on: OnEvent) -> Iterator[Problem]:
     path: Path = (*SPEC, "on")
+    yield from _exactly_one(on, ("event", "webhook"), path, "what starts by an event")
+    if on.webhook is not None:
+        for name in ("of", "filter"):
+            if getattr(on, name):
+                yield Problem(
+                    "SYN205", (*path, name), "a webhook is of no flow, and isn't read", help=f"Leave `{name}` out."
+                )
+        return
+    if on.event is None:
+        return
     if on.event not in TRIGGERS:
         yield _not_one_of(on.event, TRIGGERS, (*path, "event"), "type of event that starts runs")
     if on.event == "run.finish" and not on.of:

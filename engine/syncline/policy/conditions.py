@@ -58,7 +58,7 @@ def _schedule(manifest: Manifest) -> Iterator[Diagnostic]:
     spec = manifest.spec
     if not isinstance(spec, ScheduleSpec) or spec.on is None or spec.on.filter is None:
         return
-    example = EXAMPLES.get(spec.on.event)
+    example = EXAMPLES.get(spec.on.event or "")
     if example is not None:  # else the type of the event is a finding already
         yield from _filter(manifest, ("spec", "on", "filter"), spec.on.filter, "SYN696", example)
 

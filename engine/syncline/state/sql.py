@@ -25,6 +25,7 @@ from syncline.model.run import TRANSITIONS, RunState
 from syncline.state import credentials, ledger, left, positions, statuses, tables, tokens
 from syncline.state import lease as leases
 from syncline.state.budgets import SqlBudgets
+from syncline.state.deliveries import SqlDeliveries
 from syncline.state.erasures import SqlErasures
 from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
@@ -60,6 +61,7 @@ _OF_OBJECTS = (
     tables.credentials,
     tables.subscriptions,
     tables.outbox,
+    tables.deliveries,
 )
 #: Steps hold whole declarations; those of older applies are dropped, and only the applies themselves stay.
 KEPT_JOURNALS = 20
@@ -431,6 +433,9 @@ class SqlStore(SqlReader):
 
     def statistics(self) -> SqlStatistics:
         return SqlStatistics(self._database)
+
+    def deliveries(self) -> SqlDeliveries:
+        return SqlDeliveries(self._database)
 
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._database)

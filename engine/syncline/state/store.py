@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Protocol
 
 from syncline.model.budget import Budgets
 from syncline.model.condition import Occurrence, Status
+from syncline.model.delivery import Deliveries
 from syncline.model.erasure import Erasures
 from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
@@ -479,6 +480,9 @@ class StateStore(StateReader, Protocol):
 
     def statistics(self) -> ToldStatistics:
         """What was told of all tenants together."""
+
+    def deliveries(self) -> Deliveries:
+        """Webhooks that were delivered for schedules."""
 
     def outbox(self) -> Outbox:
         """Messages of subscriptions, and how far each subscription is."""

@@ -330,6 +330,20 @@ outbox = Table(
     Index("outbox_by_due", "due"),
 )
 
+# Webhooks that schedules wait for. `mark` tells one from others, and is a digest of what the sender calls it.
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", COUNT, primary_key=True),
+    Column("tenant", NAME, nullable=False),
+    Column("kind", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("mark", NAME, nullable=False),
+    Column("received", NAME, nullable=False),
+    Index("deliveries_by_mark", "tenant", "kind", "name", "mark", unique=True),
+    Index("deliveries_by_number", "tenant", "kind", "name", "number"),
+)
+
 # Requests to erase a person, who is a keyed hash here (see `erasures.py`); `finished` is empty while a place is left.
 erasures = Table(
     "erasures",

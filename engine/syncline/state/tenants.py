@@ -49,6 +49,7 @@ _OBJECTS: Final = (
     tables.approval_uses,
     tables.subscriptions,
     tables.outbox,
+    tables.deliveries,
     tables.erasure_places,
 )
 _BY_TENANT: Final = (

@@ -41,6 +41,10 @@ def shown(name, **fields):
             "s  on run.finish where event.state == 'failed'\n  starts Sync/tickets\n",
         ),
         (
+            {"on": {"webhook": {"secret": {"secretRef": {"provider": "env", "key": "CRM_HOOK"}}}}},
+            "acme/Schedule/s  on webhooks at /hook/acme/s\n  starts Sync/tickets\n",
+        ),
+        (
             {"every": "1h", "suspend": {"reason": "the warehouse moves"}},
             "s  every 1h\n  starts Sync/tickets\n  suspended: the warehouse moves\n",
         ),
@@ -49,11 +53,11 @@ def shown(name, **fields):
             "s  0 12 * * * in UTC\n  starts Sync/tickets\n  it never starts: no start lies within its windows\n",
         ),
     ],
-    ids=["over a change of the clocks", "by an event", "suspended", "never"],
+    ids=["over a change of the clocks", "by an event", "by a webhook", "suspended", "never"],
 )
 def test_what_a_person_sees(fields, expected):
     """A schedule shows its rule, what it starts, its next starts in its own zone, or why there are none."""
-    schedule, now = shown("s", **fields)
+    schedule, now = shown(expected.split()[0], **fields)
 
     assert render_schedules([schedule], now, Paint()) == expected
 

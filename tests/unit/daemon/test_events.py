@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -21,6 +22,9 @@ from syncline.model.trigger import EXAMPLES
 from syncline.state.empty import EmptyState
 from syncline.state.store import RunRecord
 from tests import repository
+
+if TYPE_CHECKING:
+    from syncline.state.store import StateStore
 
 AFTER = """\
 apiVersion: syncline/v1
@@ -202,12 +206,15 @@ def test_a_run_that_is_resumed_ends_after_later_ones():
     resumed = replace(first, state=RunState.succeeded, finished=rfc3339(began + 2 * HOUR))
     on = OnEvent(event="run.finish", of=("Import/customers",))
 
-    before = Look(Runs(failed, first), SCHEDULE, on, began, began + 3 * HOUR).after(None)
-    after = Look(Runs(failed, resumed), SCHEDULE, on, began, began + 3 * HOUR).after(before.cursor)
+    before = Look(cast("StateStore", Runs(failed, first)), SCHEDULE, on, began, began + 3 * HOUR).after(None)
+    after = Look(cast("StateStore", Runs(failed, resumed)), SCHEDULE, on, began, began + 3 * HOUR).after(before.cursor)
 
     assert before.times == (began + HOUR,)
     assert after.times == (began + 2 * HOUR,)
-    assert Look(Runs(failed, resumed), SCHEDULE, on, began, began + 3 * HOUR).after(after.cursor).times == ()
+    assert (
+        Look(cast("StateStore", Runs(failed, resumed)), SCHEDULE, on, began, began + 3 * HOUR).after(after.cursor).times
+        == ()
+    )
 
 
 class Runs(EmptyState):

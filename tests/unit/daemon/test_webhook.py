@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 import pytest
 
 from syncline.daemon.listening import Asked
-from syncline.daemon.webhook import RATE, TOLERANCE, Webhook, genuine, pushed, strong
+from syncline.daemon.proofs import TOLERANCE
+from syncline.daemon.webhook import RATE, Webhook, genuine, pushed, strong
 from syncline.model.errors import Stalled
 from syncline.model.secret import Secret
 

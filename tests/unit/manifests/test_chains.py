@@ -66,6 +66,21 @@ def test_whose_runs_count_has_to_be_said():
     assert codes(schedule("a", "on: {event: secret.use}, run: [Sync/a]")) == ["SYN204"]
 
 
+def test_a_webhook_is_of_no_flow_and_isnt_read():
+    """Beside `webhook` there is no event, no `of` and no filter; its secret is a reference, and a header has a name."""
+    secret = "secret: {secretRef: {provider: env, key: CRM_HOOK}}"
+
+    def on(more="", inside=""):
+        return codes(schedule("a", f"on: {{webhook: {{{secret}{inside}}}{more}}}, run: [Sync/a]"))
+
+    assert on() == on(inside=", pause: 1m, hmac: {header: X-Signature, encoding: base64}") == []
+    assert on(", event: apply.finish") == ["SYN211"]
+    assert on(", of: [Sync/b]") == on(", filter: 'true'") == ["SYN205"]
+    assert codes(schedule("a", "on: {}, run: [Sync/a]")) == ["SYN211"]
+    assert on(inside=", hmac: {header: 'X Signature'}") != []
+    assert codes(schedule("a", "on: {webhook: {secret: in the clear}}, run: [Sync/a]")) != []
+
+
 @pytest.mark.parametrize(
     ("condition", "says", "suggestion"),
     [

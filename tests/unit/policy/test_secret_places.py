@@ -41,6 +41,18 @@ def test_a_tenant_refers_to_its_own_secrets(texts, rules):
     assert denied(texts) == rules
 
 
+@pytest.mark.parametrize(("key", "rules"), [("ACME_HOOK", []), ("GLOBEX_HOOK", ["secret-places"])])
+def test_a_webhook_is_proved_by_the_tenants_own_secret(key, rules):
+    """Who could have another tenant's count for its schedule could try out what that one is."""
+    texts = dict(OWN)
+    texts["schedule.yaml"] = (
+        "apiVersion: syncline/v1\nkind: Schedule\nmetadata: {name: changed, tenant: acme}\n"
+        f"spec: {{on: {{webhook: {{secret: {{secretRef: {{provider: env, key: {key}}}}}}}}}, run: [Import/customers]}}\n"
+    )
+
+    assert denied(texts) == rules
+
+
 @pytest.mark.parametrize(
     ("key", "rules"),
     [

@@ -29,17 +29,21 @@ def listens(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of where to listen, as `listen`."""
 
     @click.option("--health", metavar="HOST:PORT", help="Answer /healthz and /readyz there.")
-    @click.option("--hook", metavar="HOST:PORT", help="Take push webhooks at /hook there, and look at once.")
+    @click.option(
+        "--hook",
+        metavar="HOST:PORT",
+        help="Take webhooks there: of pushes at /hook, to look at once, and of schedules at /hook/TENANT/SCHEDULE.",
+    )
     @click.option(
         "--hook-secret",
         multiple=True,
         metavar="PROVIDER:KEY",
-        help="Secret of the webhook, such as env:HOOK_SECRET; twice while it is changed.",
+        help="Secret of pushes, such as env:HOOK_SECRET; twice while it is changed.",
     )
     @wraps(command)
     def collected(*args: Any, health: str | None, hook: str | None, hook_secret: tuple[str, ...], **others: Any) -> Any:
-        if bool(hook) != bool(hook_secret):
-            raise click.UsageError("--hook and --hook-secret go together.")
+        if hook_secret and not hook:
+            raise click.UsageError("--hook-secret goes with --hook.")
         return command(*args, listen=Listen(health, hook, hook_secret), **others)
 
     return collected
@@ -69,11 +73,13 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
 
 @contextmanager
 def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[str], None]) -> Iterator[None]:
-    """Takes push webhooks, if they are asked for, while the block runs."""
+    """Takes webhooks, if they are asked for, while the block runs."""
     if listen.hook is None:
         yield
         return
-    from syncline.daemon.listening import address, listening
+    from syncline.daemon.deliveries import Deliveries
+    from syncline.daemon.listening import Asked, Reply, address, listening
+    from syncline.daemon.refusals import Refusals
     from syncline.daemon.webhook import MAX_BODY, PATH, Webhook, strong
     from syncline.secrets.contract import Context, Reference
     from syncline.secrets.window import accepted
@@ -87,7 +93,15 @@ def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[
 
     secrets()  # says at once what is wrong with them
     host, port = address(listen.hook)
-    hook = Webhook(secrets, daemon.pushed)
-    with listening((host, port), hook.answer, max_body=MAX_BODY) as bound:
-        tell(f"push webhooks at http://{host}:{bound}{PATH}")
+    refusals = Refusals(lambda: engine.facilities.recorder if (engine := daemon.engine) is not None else None)
+    daemon.before_leaving(refusals.tell_all)
+    hook = Webhook(secrets, daemon.pushed, lambda: refusals.note("push"))
+    deliveries = Deliveries(lambda: daemon.engine, daemon.wake, refusals)
+
+    def answer(asked: Asked) -> Reply:
+        return (deliveries if asked.path.startswith(f"{PATH}/") else hook).answer(asked)
+
+    with refusals.telling(), listening((host, port), answer, max_body=MAX_BODY) as bound:
+        pushes = f"push webhooks at http://{host}:{bound}{PATH}, those" if references else "webhooks"
+        tell(f"{pushes} of schedules at http://{host}:{bound}{PATH}/TENANT/SCHEDULE")
         yield

@@ -28,6 +28,8 @@ class Shown:
     @property
     def rule(self) -> str:
         """When it starts, in short."""
+        if self.spec.on is not None and self.spec.on.webhook is not None:
+            return f"on webhooks at /hook/{self.name.replace('/Schedule/', '/')}"
         if self.spec.on is not None:
             return f"on {self.spec.on.event}" + (f" where {self.spec.on.filter}" if self.spec.on.filter else "")
         if self.spec.every is not None:
