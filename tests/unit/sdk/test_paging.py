@@ -114,6 +114,14 @@ def test_query_parameters_replace_their_namesakes():
     assert without_query("http://a/?x=%7E1&y=2", frozenset({"z"})) == "http://a/?x=%7E1&y=2"
 
 
+def test_the_other_parameters_stay_byte_for_byte():
+    """What an API wrote into a URL of its own, and what was signed, is sent as it is: +, commas, flags, names that repeat."""
+    url = "https://a/x?t=a+b%2Fc,d&flag&f%5B%5D=1&f%5B%5D=2&k%20y=v&empty="
+    assert with_query(url, {"sig": "s/="}) == url + "&sig=s%2F%3D"
+    assert with_query(url, {"f[]": "3"}) == "https://a/x?t=a+b%2Fc,d&flag&k%20y=v&empty=&f%5B%5D=3"
+    assert without_query(url, frozenset({"k y", "flag"})) == "https://a/x?t=a+b%2Fc,d&f%5B%5D=1&f%5B%5D=2&empty="
+
+
 def test_origins():
     """An origin is scheme, host and port, with the scheme's own port as default."""
     assert same_origin("https://a/x", "https://A:443/y")

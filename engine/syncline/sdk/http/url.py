@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import SplitResult, parse_qsl, quote, urldefrag, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import (
+    SplitResult,
+    parse_qsl,
+    quote,
+    unquote_plus,
+    urldefrag,
+    urlencode,
+    urljoin,
+    urlsplit,
+    urlunsplit,
+)
 
 from syncline.model.errors import Invalid
 from syncline.sdk.uri import requoted
@@ -93,33 +103,36 @@ def checked_url(url: str) -> str:
 
 
 def with_query(url: str, values: Mapping[str, str]) -> str:
-    """The URL with these query parameters set, instead of those of the same names.
+    """The URL with these query parameters set, instead of those of the same names; the others stay byte for byte.
 
-    >>> with_query("https://api.example.com/tickets?page=1", {"page": "2"})
-    'https://api.example.com/tickets?page=2'
+    >>> with_query("https://api.example.com/tickets?page=1&of=a+b", {"page": "2"})
+    'https://api.example.com/tickets?of=a+b&page=2'
     """
     if not values:
         return url
     if "?" not in url and "#" not in url:
         return f"{url}?{urlencode(values, quote_via=quote)}"
     parts = urlsplit(url)
-    kept = [(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if k not in values]
-    query = urlencode([*kept, *values.items()], quote_via=quote)
+    query = "&".join([*_others(parts.query, values), urlencode(values, quote_via=quote)])
     return urlunsplit(parts._replace(query=query, fragment=""))
 
 
+def _others(query: str, names: Container[str]) -> list[str]:
+    """The parameters of a query that aren't these, as they are written."""
+    return [text for text in query.split("&") if text and unquote_plus(text.partition("=")[0]) not in names]
+
+
 def without_query(url: str, names: frozenset[str]) -> str:
-    """The URL without these query parameters; unchanged (byte for byte) when it has none of them.
+    """The URL without these query parameters; the others stay byte for byte.
 
     >>> without_query("https://api.example.com/tickets?page=1&k=t0k3n", frozenset({"k"}))
     'https://api.example.com/tickets?page=1'
     """
     parts = urlsplit(url)
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    kept = [(k, v) for k, v in pairs if k not in names]
-    if len(kept) == len(pairs):
+    kept = _others(parts.query, names)
+    if len(kept) == len(_others(parts.query, ())):
         return url
-    return urlunsplit(parts._replace(query=urlencode(kept, quote_via=quote)))
+    return urlunsplit(parts._replace(query="&".join(kept)))
 
 
 #: Query parameters whose values are never shown, whatever the connector calls its key.

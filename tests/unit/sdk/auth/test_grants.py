@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 from dataclasses import replace
 from email.utils import formatdate
@@ -494,6 +495,19 @@ def test_secrets_get_into_no_url():
         auth.apply(API)
     assert caught.value.code == "SYN431"
     assert transport.sent == []
+
+
+def test_what_is_signed_is_what_is_sent_where_the_signature_is_in_the_query():
+    """A signature that goes into the URL changes nothing of the parameters that it is of, names that repeat among them."""
+    settings = {"canonical": "{{ query }}", "send": {"query.sig": "{{ signature }}"}}
+    scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
+    query = "id=2&id=1&of=a+b%2Fc&flag"
+
+    sent = scheme.sign(Request("GET", f"https://api.example.com/t?{query}"), 0.0)
+
+    text, _, signature = sent.url.partition("?")[2].partition("&sig=")
+    assert text == query
+    assert signature == hmac.digest(b"k", query.encode(), "sha256").hex()
 
 
 def test_a_declared_canonical_string():
