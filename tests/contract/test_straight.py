@@ -15,6 +15,7 @@ from syncline.connectors.sql.opening import open_database
 from syncline.connectors.sql.straight import WORTHWHILE
 from syncline.model.secret import Secret
 from syncline.sdk.destination import Written
+from syncline.sdk.reversal import Keeping
 from syncline.sdk.source import Credentials
 from tests.contract.sql_places import Place, postgres_place, schema_of, target_of
 
@@ -109,3 +110,15 @@ def test_a_table_that_takes_no_copy(server: Place):
     finally:
         server.execute(f"DROP OWNED BY {role}")
         server.execute(f"DROP ROLE {role}")
+
+
+def test_new_rows_that_can_be_undone_go_straight_as_well(server):
+    """What came of them is looked at in the table, where a merge would have told it; a key that is there ends it."""
+    keeping = Keeping(60.0, lambda data, about: data)
+    writer = server.open().open(target_of(ORDERS, keeping=keeping))
+    written = [writer.write(numbered(n * WORTHWHILE), str(n)) for n in range(2)]
+    assert written == [Written(WORTHWHILE)] * 2
+    assert merges(server) == 0
+    assert writer.write(numbered(WORTHWHILE + 10, name="later"), "2") == Written(10, WORTHWHILE - 10)
+    assert merges(server) == 1
+    assert server.open().kept("run-1").inserted == 2 * WORTHWHILE + 10

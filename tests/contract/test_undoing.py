@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from syncline.connectors.sql import images, replaced
 from syncline.connectors.sql.images import TABLE
+from syncline.connectors.sql.straight import WORTHWHILE
 from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.sdk.conformance_destination import EVERY_TYPE, sample
 from syncline.sdk.destination import Written
@@ -320,6 +322,53 @@ def test_rows_are_compared_as_triggers_left_them(place, keys):
         place.execute("CREATE TRIGGER loud BEFORE INSERT ON orders FOR EACH ROW SET NEW.title = upper(NEW.title)")
     load(place, keys, "run-1", rows(("a", 1, "one", 1)))
     assert [row[2] for row in there(place)] == ["ONE"]
+    assert undo(place, keys, "run-1") == Undone(deleted=1)
+
+
+@pytest.mark.parametrize("others", ["", "INSERT INTO orders (shop, id) VALUES ('a\tb\\', 7)"])
+def test_many_new_rows_are_undone_however_they_were_written(place, keys, others):
+    """PostgreSQL has them straight in the table, unless a key is there already; odd keys and others' changes are told."""
+    load(place, keys, "run-0", rows())
+    if others:
+        place.execute(others)
+    shop = "a\tb\\"
+    many = rows(*((shop, number, f"t\n{number}", number) for number in range(WORTHWHILE)))
+    expected = Written(WORTHWHILE - 1, 1) if others else Written(WORTHWHILE)
+    more = rows(*((shop, number, "more", 1) for number in range(WORTHWHILE, 2 * WORTHWHILE)))
+    assert load(place, keys, "run-1", many, more) == [expected, Written(WORTHWHILE)]
+    place.execute("UPDATE orders SET price = 8 WHERE id = 11")
+    place.execute("DELETE FROM orders WHERE id = 12")
+    restored = 1 if others else 0
+    assert undo(place, keys, "run-1") == Undone(2 * WORTHWHILE - 2 - restored, restored, touched=1, gone=1)
+    assert len(there(place)) == 1 + restored
+
+
+def test_new_rows_whose_key_a_trigger_changes_are_merged(request, tmp_path, keys):
+    """They aren't found by the key that they were given; nothing of the try before is left, and all are undone."""
+    place = place_of("postgresql", request, tmp_path)
+    load(place, keys, "run-0", rows())
+    place.execute(
+        "CREATE FUNCTION far() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN NEW.id := NEW.id + 1000000; RETURN NEW; END $$"
+    )
+    place.execute("CREATE TRIGGER far BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION far()")
+    batches = [
+        rows(*(("a", at + number, "t", 1) for number in range(WORTHWHILE)))
+        for at in range(0, 3 * WORTHWHILE, WORTHWHILE)
+    ]
+    assert load(place, keys, "run-1", *batches) == [Written(WORTHWHILE)] * 3
+    assert len(there(place)) == 3 * WORTHWHILE
+    assert undo(place, keys, "run-1") == Undone(deleted=3 * WORTHWHILE)
+    place.close()
+
+
+def test_what_a_former_version_kept_is_read(place, keys, monkeypatch):
+    """Images were compressed by zlib; their windows may not be over."""
+    monkeypatch.setattr(images, "_compressed", lambda plain: zlib.compress(plain, 1))
+    load(place, keys, "run-1", rows(("a", 1, "one", 1)))
+    monkeypatch.undo()
+    load(place, keys, "run-2", rows(("a", 1, "two", 1)))
+    assert undo(place, keys, "run-2") == Undone(restored=1)
     assert undo(place, keys, "run-1") == Undone(deleted=1)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -234,13 +234,18 @@ class PostgresDatabase:
 
     def merge(self, table: str, rows: Rendered, schema: Schema) -> Written:
         """Copies rows into a staging table of this transaction, and merges them by key; see `straight.py`."""
-        if self._straight.worth_trying(table, rows.frame.height, lambda: self._empty(table)):
-            if (written := self._copied(table, rows, schema)) is not None:
-                return written
-            self._straight.refused(table)
+        if self.likely_new(table, rows) and (written := self.copied(table, rows, schema)) is not None:
+            return written
         stage, given = self.staged("stage", rows, schema)
         ((inserted, updated),) = self.execute(_merge(self.place + quoted(table), stage, schema))
-        written = Written(inserted, updated, given - inserted - updated)
+        return self.merged(table, given, Written(inserted, updated, given - inserted - updated))
+
+    def likely_new(self, table: str, rows: Rendered) -> bool:
+        """Whether rows are worth copying straight into a table; see `straight.py`."""
+        return self._straight.worth_trying(table, rows.frame.height, lambda: self._empty(table))
+
+    def merged(self, table: str, given: int, written: Written) -> Written:
+        """What became of so many rows that were merged, which tells what to do with the next."""
         self._straight.merged(table, given, written)
         return written
 
@@ -334,16 +339,27 @@ class PostgresDatabase:
     def _empty(self, table: str) -> bool:
         return not self.execute(f"SELECT 1 FROM {self.place}{quoted(table)} LIMIT 1")
 
-    def _copied(self, table: str, rows: Rendered, schema: Schema) -> Written | None:
-        """Copies rows into a table; None, with nothing done, where it has one of their keys, or takes no COPY."""
+    def copied(
+        self, table: str, rows: Rendered, schema: Schema, accept: Callable[[int], bool] | None = None
+    ) -> Written | None:
+        """
+        Copies rows into a table; None, with nothing done, where it has one of their keys, or takes no COPY, or `accept`
+        says no to so many rows that are there by then.
+        """
         import psycopg
 
+        made = len(self._making)
         self.execute("SAVEPOINT straight")
         with _errors():
             try:
                 inserted = self._copy(_copying(self.place + quoted(table), schema), rows.parts)
+                accepted = accept is None or accept(inserted)
             except (psycopg.errors.UniqueViolation, psycopg.errors.FeatureNotSupported):
+                accepted = False
+            if not accepted:
                 self._connection.execute(b"ROLLBACK TO SAVEPOINT straight")
+                del self._making[made:]
+                self._straight.refused(table)
                 return None
         self.execute("RELEASE SAVEPOINT straight")
         return Written(inserted, unchanged=rows.frame.height - inserted)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from syncline.connectors.sql.names import DIGEST, FRESH, columns, quoted
 from syncline.connectors.sql.postgresql import upsert
 from syncline.model.errors import Again
+from syncline.model.schema import Schema
 from syncline.sdk.destination import Written
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.postgresql import PostgresDatabase
-    from syncline.model.schema import Schema
     from syncline.sdk.destination import Rendered
 
 _OWN = {DIGEST: "CAST(NULL AS bytea)", FRESH: "CAST(NULL AS boolean)"}
@@ -37,6 +37,8 @@ class PostgresReversal:
 
     def merge(self, table: str, rows: Rendered, schema: Schema, noted: Sequence[str]) -> tuple[Written, bytes, bytes]:
         """Holds the rows that will change before it; where others came in between, the batch is tried again."""
+        if (fresh := self._copied(table, rows, schema, noted)) is not None:
+            return fresh
         database = self._database
         stage, given = database.staged("stage", rows, schema)
         place, key = database.place + quoted(table), schema.key
@@ -49,14 +51,45 @@ class PostgresReversal:
                 f"FROM pg_temp.{stage} AS s JOIN {place} AS t ON {same}"
                 f" WHERE ({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 's.')}) FOR UPDATE OF t",
             )
-        after = database.copy_out(
-            f"{upsert(place, stage, schema)} RETURNING {columns(key, 't.')}, {self.digest(noted)}, t.xmax = 0"
+        merged = f"{upsert(place, stage, schema)} RETURNING {self._left(key, noted)} AS line, t.xmax = 0 AS fresh"
+        ((inserted, updated, after),) = database.execute(
+            f"WITH merged AS ({merged}) SELECT count(*) FILTER (WHERE fresh), count(*) FILTER (WHERE NOT fresh),"
+            f" {_together('line', 'fresh')} FROM merged"
         )
-        # Neither a tab nor the end of a line stands in a value as it is.
-        inserted, updated = after.count(b"\tt\n"), after.count(b"\tf\n")
+        # The end of a line doesn't stand in a value as it is.
         if updated != before.count(b"\n"):
             raise Again(f"somebody else wrote to rows of table {table!r} meanwhile", code="SYN488", after=0.0)
-        return Written(inserted, updated, given - inserted - updated), before, after
+        written = database.merged(table, given, Written(inserted, updated, given - inserted - updated))
+        return written, before, after.encode()
+
+    def _copied(
+        self, table: str, rows: Rendered, schema: Schema, noted: Sequence[str]
+    ) -> tuple[Written, bytes, bytes] | None:
+        """
+        Copies rows straight into the table, where all are new, and looks at what came of them there; None, with nothing
+        done, where they can't be, or not all of them are found again.
+        """
+        database, key = self._database, schema.key
+        if not database.likely_new(table, rows):
+            return None
+        keys = Schema(tuple(field for field in schema.fields if field.name in key), key)
+        given = database.render(rows.frame.select(keys.names), keys)
+        after = b""
+
+        def look(inserted: int) -> bool:
+            nonlocal after
+            stage, _ = database.staged("came", given, keys)
+            same = " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in key)
+            lines = _together(self._left(key, noted), "TRUE")
+            place = database.place + quoted(table)
+            ((found, text),) = database.execute(
+                f"SELECT count(*), {lines} FROM pg_temp.{stage} AS s JOIN {place} AS t ON {same}"
+            )
+            after = text.encode()
+            return bool(found == inserted)
+
+        written = database.copied(table, rows, schema, look)
+        return None if written is None else (written, b"", after)
 
     def append(self, table: str, rows: Rendered, schema: Schema, noted: Sequence[str]) -> tuple[int, bytes]:
         """Copies rows into a staging table, and inserts them from there."""
@@ -71,6 +104,11 @@ class PostgresReversal:
     def digest(self, names: Sequence[str], prefix: str = "t.") -> str:
         """Half of the SHA-256 of the row as text."""
         return f"substr(sha256(convert_to(ROW({columns(names, prefix)})::text, 'UTF8')), 1, 16)"
+
+    def _left(self, key: Sequence[str], noted: Sequence[str]) -> str:
+        """An expression: key and digest of a row as COPY's text has them."""
+        digest = rf"E'\\\\x'||encode({self.digest(noted)}, 'hex')"
+        return r"||E'\t'||".join((*(_escaped(f"t.{quoted(name)}") for name in key), digest))
 
     def rows(self, names: Sequence[str], rest: str) -> bytes:
         """COPY's text."""
@@ -115,3 +153,16 @@ class PostgresReversal:
             0
         ][0]
         return count
+
+
+def _together(left: str, fresh: str) -> str:
+    """Lines of all rows in one value; COPY would send a message for each, which costs the client more than its row."""
+    return rf"coalesce(string_agg({left}||CASE WHEN {fresh} THEN E'\tt\n' ELSE E'\tf\n' END, ''), '')"
+
+
+def _escaped(value: str) -> str:
+    """A value of a key as COPY's text has it."""
+    text = f"{value}::text"
+    for found, written in (("\\\\", "\\\\\\\\"), ("\\t", "\\\\t"), ("\\n", "\\\\n"), ("\\r", "\\\\r")):
+        text = f"replace({text}, E'{found}', E'{written}')"
+    return text
