@@ -244,13 +244,41 @@ def _resolver(facilities: Facilities) -> Resolve:
     return resolver(facilities.settings, facilities.keep)
 
 
-def run(settings: Settings, key: ObjectKey, *, progress: Progress, full_refresh: bool = False) -> RunResult:
-    """Runs an applied sync or import to its end. See `executor.engine.Engine.run` for what it raises."""
+def _unsaid(text: str) -> None:
+    """Nobody is told."""
+
+
+def run(
+    settings: Settings,
+    key: ObjectKey,
+    *,
+    progress: Progress,
+    full_refresh: bool = False,
+    tell: Callable[[str], None] = _unsaid,
+) -> RunResult:
+    """
+    Runs an applied sync or import to its end. See `executor.engine.Engine.run` for what it raises.
+
+    Then what was kept to undo runs of an import goes, where its window is over; `tell` is told so, or why it can't.
+    """
     demand(settings, key.tenant, "run")
     from syncline.executor.work import Work
 
     with engine(settings) as running:
-        return running.run(Work(key, full_refresh=full_refresh), progress)
+        result = running.run(Work(key, full_refresh=full_refresh), progress)
+        _expire_after(running, key, tell)
+        return result
+
+
+def _expire_after(running: Engine, key: ObjectKey, tell: Callable[[str], None]) -> None:
+    """Removes what is over when a run has ended, which is no part of it: what goes wrong is told."""
+    from syncline.executor.expire import expire_after, removed_of
+
+    try:
+        if removed := expire_after(running, key):
+            tell(removed_of(key, removed))
+    except SynclineError as error:
+        tell(f"{key}: {error.code} {error.told}")
 
 
 def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
@@ -339,6 +367,7 @@ def retry(
         work, record = retry_work(running, run_id, overwrite=overwrite_newer, corrected=corrected)
         result = running.run(work, progress)
         running.facilities.store.mark_retried(record.id, result.record.id)
+        _expire_after(running, record.key, _unsaid)
         return result
 
 

@@ -114,7 +114,7 @@ def test_a_table_that_takes_no_copy(server: Place):
 
 def test_new_rows_that_can_be_undone_go_straight_as_well(server):
     """What came of them is looked at in the table, where a merge would have told it; a key that is there ends it."""
-    keeping = Keeping(60.0, lambda data, about: data)
+    keeping = Keeping(60.0, lambda data, _about: data)
     writer = server.open().open(target_of(ORDERS, keeping=keeping))
     written = [writer.write(numbered(n * WORTHWHILE), str(n)) for n in range(2)]
     assert written == [Written(WORTHWHILE)] * 2

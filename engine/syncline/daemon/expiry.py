@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-from syncline.executor.expire import expire, keeping
+from syncline.executor.expire import expire, keeping, removed_of
 from syncline.executor.retention import retain, retaining
 from syncline.model.errors import SynclineError
 
@@ -52,8 +52,7 @@ class Expiry:
             for key in keeping(self._engine):
                 with self._telling(str(key)):
                     if removed := expire(self._engine, key):
-                        runs = "1 run" if removed == 1 else f"{removed:,} runs"
-                        self._tell(f"{key}: the window of {runs} is over, and what was kept to undo them is removed")
+                        self._tell(removed_of(key, removed))
             for key in retaining(self._engine.applied()):
                 with self._telling(str(key)):
                     self._retain(key)

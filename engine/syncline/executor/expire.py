@@ -6,14 +6,17 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from syncline.executor.image_keys import destroy_expired, has_keys
+from syncline.executor.image_keys import ALL, FEW, NEWEST, destroy_expired, has_keys
 from syncline.kinds.import_ import ImportSpec
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Reversing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
+    from syncline.planner.compiled import CompiledFlow
 
 
 def keeping(engine: Engine) -> tuple[ObjectKey, ...]:
@@ -33,17 +36,48 @@ def keeping(engine: Engine) -> tuple[ObjectKey, ...]:
 
 def expire(engine: Engine, key: ObjectKey) -> int:
     """Removes, at an import's destination, what is kept of runs whose window is over; the number of runs."""
-    facilities, applied = engine.facilities, engine.applied()
+    applied = engine.applied()
     item = applied.flow(key)
     if not all(result.allowed for result in engine.decide(item, applied)):
         return 0
-    opener = engine.opener(item, applied, facilities.settings, engine.resolve, facilities.keep)
+    integration = item.flow.target.integration.key
+    flows = [other for other, found in applied.flows.items() if found.flow.target.integration.key == integration]
+    return _expire(engine, item, flows)
+
+
+def expire_after(engine: Engine, key: ObjectKey) -> int:
+    """
+    The same when a run has ended, since there may be no daemon that does it: of an import that keeps something, or did,
+    and of its newest runs, so that it takes no time that anybody notices.
+    """
+    item = engine.applied().flow(key)
+    spec = item.flow.spec
+    if not isinstance(spec, ImportSpec) or (spec.rollback is None and not has_keys(engine, key, FEW)):
+        return 0
+    return _expire(engine, item, (key,), NEWEST)
+
+
+def removed_of(key: ObjectKey, runs: int) -> str:
+    """Says that so many runs of an import can't be undone any more.
+
+    >>> removed_of("acme/Import/customers", 1)
+    'acme/Import/customers: the window of 1 run is over, and what was kept to undo them is removed'
+    """
+    many = "1 run" if runs == 1 else f"{runs:,} runs"
+    return f"{key}: the window of {many} is over, and what was kept to undo them is removed"
+
+
+def _expire(engine: Engine, item: CompiledFlow, flows: Iterable[ObjectKey], newest: int = ALL) -> int:
+    facilities, key = engine.facilities, item.flow.key
+    opener = engine.opener(item, engine.applied(), facilities.settings, engine.resolve, facilities.keep)
     removed, now = 0, datetime.now(UTC)
     with closing(opener.destination()) as destination:
         if offers(destination, Reversing):
-            removed = destination.expire(now)
-            # Runs remove what is over as well, and so had a pass that was killed: keys are looked for all the same.
-            destroy_expired(engine, item.flow.target.integration.key, now, destination)
+            try:
+                removed = destination.expire(now)
+            finally:
+                # Runs remove what is over as well, and so had a pass that was killed: keys are looked for all the same.
+                destroy_expired(engine, flows, now, destination, newest)
     recorder = facilities.recorder
     recorder.record(recorder.secret_uses(key, opener.secrets.names))
     return removed

@@ -9,16 +9,21 @@ from syncline.executor.holds import writers_of
 from syncline.executor.start import is_final
 from syncline.kinds.import_ import ImportSpec
 from syncline.model import units
+from syncline.model.errors import SynclineError
 from syncline.model.event import rfc3339
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.reversal import Reversing
 
-#: Runs of a flow that are looked at.
-_RUNS: Final = 1_000_000
+#: Runs of a flow that are looked at; when one of them has ended, where it keeps something; and where it may have once.
+ALL: Final = 1_000_000
+NEWEST: Final = 1_000
+FEW: Final = 100
 
 
 def images_of(run: str) -> str:
@@ -33,31 +38,41 @@ def destroy_images(engine: Engine, item: CompiledFlow) -> int:
     """
     facilities, tenant = engine.facilities, item.flow.key.tenant
     sharing = writers_of(engine.applied(), item, facilities.settings.root)
-    runs = (run.id for key in sharing for run in facilities.store.runs(key, _RUNS))
+    runs = (run.id for key in sharing for run in facilities.store.runs(key, ALL))
     return sum(facilities.keys.destroy(tenant, images_of(run)) for run in runs)
 
 
-def has_keys(engine: Engine, key: ObjectKey) -> bool:
-    """Whether something may be kept of a run of a flow: its key is there."""
+def has_keys(engine: Engine, key: ObjectKey, newest: int = ALL) -> bool:
+    """Whether something may be kept of a run of a flow, of so many: its key is there."""
     facilities = engine.facilities
-    return any(facilities.keys.exists(key.tenant, images_of(run.id)) for run in facilities.store.runs(key, _RUNS))
+    return any(facilities.keys.exists(key.tenant, images_of(run.id)) for run in facilities.store.runs(key, newest))
 
 
-def destroy_expired(engine: Engine, integration: ObjectKey, now: dt.datetime, destination: Reversing) -> int:
+def destroy_expired(
+    engine: Engine, flows: Iterable[ObjectKey], now: dt.datetime, destination: Reversing, newest: int = ALL
+) -> int:
     """
-    Destroys the keys of what was kept of runs whose window is over, at one destination; how many there were. What is
-    kept for longer, since it was written under a longer window, keeps its key.
+    Destroys the keys of what was kept of runs whose window is over, of flows that write to one destination, so many of
+    each; how many there were. What is kept for longer, since it was written under a longer window, keeps its key, and
+    so does what can't be looked at, which is raised at the end.
     """
-    facilities, count = engine.facilities, 0
-    for key, item in engine.applied().flows.items():
-        spec = item.flow.spec
-        if item.flow.target.integration.key != integration or not isinstance(spec, ImportSpec):
+    facilities, count, failed = engine.facilities, 0, None
+    for key in flows:
+        spec = engine.applied().flow(key).flow.spec
+        if not isinstance(spec, ImportSpec):
             continue
         window = units.duration(spec.rollback.window) if spec.rollback is not None else 0.0
         over = rfc3339(now - dt.timedelta(seconds=window))
-        for run in facilities.store.runs(key, _RUNS):
+        for run in facilities.store.runs(key, newest):
             if not is_final(run) or run.finished >= over:  # its last write was before it had finished
                 continue
-            if facilities.keys.exists(key.tenant, images_of(run.id)) and destination.kept(run.id) is None:
-                count += facilities.keys.destroy(key.tenant, images_of(run.id))
+            if not facilities.keys.exists(key.tenant, images_of(run.id)):
+                continue
+            try:
+                if destination.kept(run.id) is None:
+                    count += facilities.keys.destroy(key.tenant, images_of(run.id))
+            except SynclineError as error:
+                failed = failed or error
+    if failed is not None:
+        raise failed
     return count

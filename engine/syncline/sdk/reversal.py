@@ -114,4 +114,7 @@ class Reversing(Protocol):
         """
 
     def expire(self, now: datetime) -> int:
-        """Removes what is kept of runs whose time is over; the number of them."""
+        """
+        Removes what is kept of runs whose time is over; the number of them. Where a part of the destination can't be
+        used, that is raised when the others are done.
+        """

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
+from datetime import UTC, datetime
 
 import pytest
 
 from syncline import workflow
+from syncline.connectors.file.destination import FileDestination
+from syncline.connectors.file.listing import Folder, file_name
 from syncline.daemon.expiry import EVERY, Expiry
 from syncline.executor.expire import expire, keeping
 from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
+from syncline.model.errors import Invalid
 from tests.e2e.house import Scenario
 from tests.e2e.test_undoing import SCENARIO, house
 
@@ -107,6 +111,71 @@ def test_what_an_import_kept_that_keeps_nothing_any_more_goes(tmp_path, scenario
         assert waited(lambda: not engine.facilities.keys.exists("acme", images_of(run)))
         assert keeping(engine) == ()
     assert len(told) == 1
+
+
+def test_a_damaged_list_of_a_folder_is_told_and_the_others_go_on(tmp_path):
+    """What is over in other folders of the root goes, with its key; the key of a run of the damaged one stays."""
+    scenario = Scenario("replace", "jsonl", kind="Import")
+    settings = house(tmp_path, scenario, window="1s")
+    first = workflow.run(settings, scenario.key, progress=Silent()).record.id
+    second = workflow.run(settings, scenario.key, progress=Silent()).record.id
+    lake = tmp_path / "lake"
+    for name, run in (("aaa", "another"), ("zzz", second)):
+        (lake / name / ".kept" / file_name(run)).mkdir(parents=True)
+        (lake / name / "_syncline.json").write_text("{")
+    time.sleep(1.1)
+    told = list[str]()
+    with workflow.engine(settings) as engine:
+        Expiry(engine, told.append).tick()
+        assert waited(lambda: told)
+        assert not engine.facilities.keys.exists("acme", images_of(first))
+        assert engine.facilities.keys.exists("acme", images_of(second))
+    assert told[0].startswith("acme/Import/customers: SYN473")
+    assert Folder(lake / "customers").load().kept == {}
+    assert not list((lake / "customers").glob(".kept/*"))
+
+
+def test_all_damaged_lists_are_told(tmp_path):
+    """One after the other, by the folder that each is of."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "_syncline.json").write_text("{")
+    with pytest.raises(Invalid) as caught:
+        FileDestination(tmp_path, "jsonl", neutralise=False).expire(datetime.now(UTC))
+    assert caught.value.code == "SYN473"
+    assert all(str(tmp_path / name) in caught.value.message for name in ("one", "two"))
+
+
+@pytest.mark.parametrize("scenario", [SCENARIO, Scenario("replace", "jsonl", kind="Import")])
+def test_what_is_over_goes_with_the_next_run_where_there_is_no_daemon(tmp_path, scenario):
+    """Its key is destroyed when a run has ended; what isn't over stays."""
+    settings = house(tmp_path, scenario, window="2s")
+    first = workflow.run(settings, scenario.key, progress=Silent()).record.id
+    with workflow.engine(settings) as engine:
+        assert engine.facilities.keys.exists("acme", images_of(first))
+    time.sleep(2.1)
+    told = list[str]()
+    second = workflow.run(settings, scenario.key, progress=Silent(), tell=told.append).record.id
+    with workflow.engine(settings) as engine:
+        assert not engine.facilities.keys.exists("acme", images_of(first))
+        assert engine.facilities.keys.exists("acme", images_of(second))
+
+
+def test_a_run_is_done_though_what_is_over_cannot_go(tmp_path):
+    """It has its receipt; what is the matter is told, by its code."""
+    scenario = Scenario("replace", "jsonl", kind="Import")
+    settings = house(tmp_path, scenario)
+    workflow.run(settings, scenario.key, progress=Silent())
+    told = list[str]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileDestination, "expire", _half)
+        receipt = workflow.run(settings, scenario.key, progress=Silent(), tell=told.append).receipt
+    assert receipt is not None
+    assert told == ["acme/Import/customers: SYN473 it is half"]
+
+
+def _half(self, now):
+    raise Invalid("it is half", code="SYN473")
 
 
 def test_a_database_that_is_broken_is_told(tmp_path):

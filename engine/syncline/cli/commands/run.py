@@ -61,7 +61,7 @@ def run(app: App, name: str, tenant: str, form: str, *, dry_run: bool, limit: in
 
     key = find_object(name, (applied.key for applied in workflow.objects(settings)), kinds=FLOWS, tenant=tenant)
     with watching(app) as progress:
-        result = workflow.run(settings, key, progress=progress, full_refresh=full_refresh)
+        result = workflow.run(settings, key, progress=progress, full_refresh=full_refresh, tell=app.note)
     return finish(app, settings, result, form)
 
 

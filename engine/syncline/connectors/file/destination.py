@@ -14,7 +14,7 @@ from syncline.connectors.file.fences import Fences
 from syncline.connectors.file.folder import declared_root, locate, root_of
 from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, file_name, usable
 from syncline.connectors.file.render import FORMATS, refusals, render
-from syncline.model.errors import Bug, Denied, Invalid, Waiting
+from syncline.model.errors import Bug, Denied, Invalid, SynclineError, Waiting
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Fence, Refusal, Target, Written
 from syncline.sdk.frame import target_dtype, target_frame_schema
@@ -177,8 +177,13 @@ class FileDestination:
         self._fences.remove(flow)
 
     def kept(self, run: str) -> Kept | None:
-        """What is kept of a run; see `Reversing`."""
-        return undoing.kept(self._listings(), run)
+        """What is kept of a run; see `Reversing`. A damaged list matters where its folder has something of the run."""
+        damaged: list[tuple[Folder, SynclineError]] = []
+        found = undoing.kept(self._listings(damaged), run)
+        for folder, error in damaged:
+            if found is None and folder.has_of(run):
+                raise error
+        return found
 
     def undo(self, what: Undoing) -> Undone:
         """Takes a run's writes back; see `Reversing`."""
@@ -190,22 +195,39 @@ class FileDestination:
 
     def expire(self, now: datetime) -> int:
         """Removes what is kept of runs whose time is over; see `Reversing`."""
+        damaged: list[tuple[Folder, SynclineError]] = []
         count = 0
-        for folder, listing in self._listings():
+        for folder, listing in self._listings(damaged):
             if listing.kept:
-                with folder.locked():
-                    count += undoing.expire(folder, now)
+                try:
+                    with folder.locked():
+                        count += undoing.expire(folder, now)
+                except SynclineError as error:
+                    damaged.append((folder, error))
+        if damaged:
+            first = damaged[0][1]
+            raise type(first)("; ".join(error.message for _, error in damaged), code=first.code, help=first.help)
         return count
 
     def close(self) -> None:
         """Nothing is held between writes."""
 
-    def _listings(self) -> Iterator[tuple[Folder, Listing]]:
+    def _listings(self, damaged: list[tuple[Folder, SynclineError]] | None = None) -> Iterator[tuple[Folder, Listing]]:
+        """The folders with a list. One that can't be used is raised, or put to those that are `damaged`."""
         with usable(self._root):
             paths = sorted(path for path in self._root.iterdir() if _STREAM.fullmatch(path.name))
         for path in paths:
             folder = Folder(path)
-            if path.is_dir() and path.resolve().is_relative_to(self._root) and (listing := folder.load()):
+            if not path.is_dir() or not path.resolve().is_relative_to(self._root):
+                continue
+            try:
+                listing = folder.load()
+            except SynclineError as error:
+                if damaged is None:
+                    raise
+                damaged.append((folder, error))
+                continue
+            if listing is not None:
                 yield folder, listing
 
     def _carried(self, flow: str, folder: Folder, listing: Listing) -> Listing:

@@ -211,6 +211,12 @@ class Folder:
             make_folder(path)
         return found
 
+    def has_of(self, run: str) -> bool:
+        """Whether a file is there that a run wrote, or that is kept of what it replaced, whatever the list says."""
+        name = file_name(run)
+        with usable(self.path):
+            return (self.path / KEPT / name).exists() or any(self.path.glob(f"part-{name}-*"))
+
     def settle(self, listing: Listing) -> Listing:
         """Does what a list with a swap says: new parts in, old parts out."""
         with usable(self.path):
