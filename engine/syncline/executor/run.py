@@ -224,6 +224,7 @@ class Run:
         self.record = replace(
             before,
             state=next_state(before.state, "start"),
+            trigger=self.work.trigger,  # a start that goes on with somebody's run has been made by it
             revision=self.record.revision,
             plan=self.record.plan,
             finished="",

@@ -83,6 +83,8 @@ def after_apply(
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         found: dict[ObjectKey, Status] = {}
         for key, manifest in desired.objects.items():
+            if key not in declarations:
+                continue  # somebody else applied meanwhile: of what they retired, nothing is kept
             generation, declared_by = declarations[key]
             at = Moment(now, declared_by, chance)
             known = before.get(key)
@@ -101,7 +103,7 @@ def after_apply(
         key = source_key(source)
         found[key] = _source(found.get(key) or before.get(key) or Status(key), at, None, held, again=patient)
         found = _settled(found, desired, graph, now)
-        gone = [Status(key) for key in before if key not in found and key != SOURCE]
+        gone = [Status(key) for key in before if key not in found and key not in declarations and key != SOURCE]
         return [*found.values(), *gone], _told(before, found)
 
     store.change_statuses(None, make)

@@ -341,12 +341,13 @@ def test_a_run_of_the_daemon_that_followed_counts_for_the_start(engine):
     assert said == [f"acme/Import/customers: run {run.id} was the start at {first:%Y-%m-%d %H:%M:%S}Z"]
 
 
-def test_a_run_that_was_gone_on_with_counts_for_the_start(engine):
-    """A run that began before a start, and was interrupted, counts for it where it was gone on with after it."""
+@pytest.mark.parametrize("begun_by", ["schedule", "manual"])
+def test_a_run_that_was_gone_on_with_counts_for_the_start(engine, begun_by):
+    """A run that began before a start, and was interrupted, counts for it where a start went on with it after it."""
     halt = Halt()
     halt.interrupt()
     with pytest.raises(KeyboardInterrupt):
-        engine.run(Work(IMPORT, trigger="schedule", halt=halt), Silent())
+        engine.run(Work(IMPORT, trigger=begun_by, halt=halt), Silent())
     time.sleep(0.01)
     at = dt.datetime.now(dt.UTC)
     said, ended = list[str](), list[Start]()

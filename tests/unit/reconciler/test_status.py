@@ -151,3 +151,18 @@ def test_secrets_are_looked_for_without_being_read(tmp_path: Path):
     desired = repository.desired(repository.CUSTOMERS)
     settings = repository.write(tmp_path, repository.CUSTOMERS)
     assert status.secrets_error(settings, desired.objects[CRM]) is None
+
+
+def test_one_who_applied_while_another_did_keeps_what_is_there_now(engine, tmp_path):
+    """Statuses of what somebody else retired in between aren't kept, and those of what they added stay."""
+    settings, store = engine.facilities.settings, engine.facilities.store
+    before = engine.applied().desired
+    (path,) = (path for path in tmp_path.glob("*.yaml") if "kind: Import" in path.read_text())
+    path.write_text(path.read_text().replace("name: customers,", "name: clients,"))
+    workflow.apply(settings)
+    renamed = ObjectKey("acme", "Import", "clients")
+    assert renamed in store.statuses()
+
+    status.after_apply(settings, store, before, "", {}, patient=False)
+    assert renamed in store.statuses()
+    assert IMPORT not in store.statuses()
