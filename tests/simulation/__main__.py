@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tests.simulation.happens import HAPPENS
@@ -16,6 +16,12 @@ from tests.simulation.world import prepared, simulate
 
 #: Memory, where there is some: nothing of a simulation outlives it.
 FOLDER = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
+
+#: Seeds come by a pipe that processes share.
+SHARED = "-"
+_BYTES = 8
+#: Most failures that an exit code tells.
+_MOST = 100
 
 
 def minimal(seed: int, steps: int, template: Path, folder: Path) -> tuple[frozenset[str], BaseException]:
@@ -52,22 +58,45 @@ def main() -> int:
     if any(os.environ.get(name) != value for name, value in here.items()):
         os.environ.update(here)
         os.execv(sys.executable, [sys.executable, "-m", "tests.simulation", *sys.argv[1:]])  # noqa: S606 - itself
+    if options.seeds == SHARED:
+        return min(ran(options, taken()), _MOST)
     first, _, last = options.seeds.partition(":")
     seeds = range(int(first), int(last) if last else int(first) + 1)
-    without = frozenset(filter(None, options.without.split(",")))
     began = time.perf_counter()
-    if options.jobs > 1:
-        bounds = [seeds.start + len(seeds) * n // options.jobs for n in range(options.jobs + 1)]
-        rest = ["--steps", str(options.steps), "--without", options.without]
-        parts = [
-            subprocess.Popen([sys.executable, "-m", "tests.simulation", "--seeds", f"{a}:{b}", *rest])
-            for a, b in pairwise(bounds)
-        ]
-        return max(part.wait() for part in parts)
+    failed = shared(options, seeds) if options.jobs > 1 else ran(options, seeds)
+    say(
+        f"seeds {seeds.start} to {seeds.stop - 1}, {options.steps} steps each: {failed} failed, "
+        f"{time.perf_counter() - began:.1f} s, of the processor {sum(os.times()[:4]):.1f} s"
+    )
+    return 1 if failed else 0
+
+
+def shared(options: argparse.Namespace, seeds: range) -> int:
+    """Runs seeds in several processes, each of which takes the next one when it is done; how many failed."""
+    ours, theirs = os.pipe()  # who reads from it takes what it reads from all others
+    command = [sys.executable, "-m", "tests.simulation", "--seeds", SHARED, "--steps", str(options.steps)]
+    command += ["--without", options.without, *(["--as-it-is"] if options.as_it_is else [])]
+    parts = [subprocess.Popen(command, stdin=ours) for _ in range(options.jobs)]
+    os.close(ours)
+    with os.fdopen(theirs, "wb", buffering=0) as pipe:
+        for seed in seeds:
+            pipe.write(seed.to_bytes(_BYTES))
+    return sum(part.wait() for part in parts)
+
+
+def taken() -> Iterator[int]:
+    """Seeds out of a pipe, one at a time: each is written and read whole (POSIX, `PIPE_BUF`)."""
+    while seed := os.read(sys.stdin.fileno(), _BYTES):
+        yield int.from_bytes(seed)
+
+
+def ran(options: argparse.Namespace, seeds: Iterable[int]) -> int:
+    """Runs seeds; how many failed."""
     failed = 0
     with tempfile.TemporaryDirectory(dir=FOLDER) as root:
         template, folder = prepared(Path(root) / "template"), Path(root) / "world"
         for seed in seeds:
+            without = frozenset(filter(None, options.without.split(",")))
             try:
                 world = simulate(seed, options.steps, template, folder, without)
             except Exception as error:
@@ -79,15 +108,10 @@ def main() -> int:
                 say(*getattr(smaller, "__notes__", ()), f"{type(smaller).__name__}: {smaller}")
                 again = f" --without {','.join(sorted(without))}" if without else ""
                 say(f"again: python -m tests.simulation --seeds {seed} --steps {options.steps}{again}")
-                without = frozenset()
                 continue
             if options.trace:
                 say(*world.trace)
-    say(
-        f"seeds {seeds.start} to {seeds.stop - 1}, {options.steps} steps each: {failed} failed, "
-        f"{time.perf_counter() - began:.1f} s, of the processor {time.process_time():.1f} s"
-    )
-    return 1 if failed else 0
+    return failed
 
 
 if __name__ == "__main__":
