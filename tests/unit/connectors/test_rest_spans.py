@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 
 from syncline.model.errors import Invalid
 from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows, source
+
+if TYPE_CHECKING:
+    from syncline.sdk.batch import Batch, Position
 
 BEGIN = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
 DAYS = "%Y-%m-%d"
@@ -54,11 +58,17 @@ class Api:
         return at < high or (self.included and at == high)
 
 
-def found(cursor: str, api: Api) -> list[int]:
-    """The records of a first read, on 12 January at ten o'clock."""
+def batches(cursor: str, api: Api, position: Position | None = None) -> list[Batch]:
+    """What is read on 12 January at ten o'clock, in batches of a few records."""
     clock = FakeClock((BEGIN + dt.timedelta(days=11, hours=10)).timestamp())
-    made = source(instance(connector(cursor)), incremental=True, transport=FunctionTransport(api), clock=clock)
-    return [row["id"] for row in rows(read(made))]
+    made = instance(connector(cursor))
+    opened = source(made, incremental=True, transport=FunctionTransport(api), clock=clock, batch_rows=10)
+    return read(opened, position)
+
+
+def found(cursor: str, api: Api) -> list[int]:
+    """The records of a first read."""
+    return [row["id"] for row in rows(batches(cursor, api))]
 
 
 @given(
@@ -82,6 +92,18 @@ def test_no_record_is_between_two_spans(after: int, minutes: int, form: str, inc
     assert wanted - set(ids) == set()
     if not included:
         assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("form", [DAYS, "%Y-%m-%dT%H:%M:%S"])
+def test_a_read_that_ends_among_halved_spans_goes_on(form: str):
+    """From the position of any batch, the rest is read exactly, whatever was halved before it; then nothing is left."""
+    cursor = f'start: "2024-01-01T05:00:00", window: 5d, format: "{form}"'
+    whole = batches(cursor, Api(included=False, most=90))
+
+    assert len(whole) > 4
+    for index, batch in enumerate(whole):
+        rest = batches(cursor, Api(included=False, most=90), json.loads(json.dumps(batch.position)))
+        assert rows(rest) == rows(whole[index + 1 :])
 
 
 def test_spans_end_with_a_day_where_days_are_all_that_can_be_said():
