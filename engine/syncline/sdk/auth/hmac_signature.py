@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.auth.bearer import forms
@@ -29,8 +29,9 @@ class HmacSignature:
     r"""
     A key, the template of what is signed, and the templates of what is sent.
 
-    The templates know method, host, path, query, url, body, content_type, headers (in lower case), body_md5,
-    body_sha256 (hex), body_sha256_base64, timestamp, nonce, key_id and config; those of `send` also signature.
+    The templates know method, host, path, query, sorted_query, url, body, content_type, headers (in lower case),
+    body_md5, body_sha256 (hex), body_sha256_base64, timestamp, nonce, key_id and config; those of `send` also
+    signature.
 
     >>> from syncline.model.secret import Secret
     >>> from syncline.sdk.http import Request
@@ -92,6 +93,7 @@ class HmacSignature:
             "host": parts.netloc,
             "path": parts.path or "/",
             "query": parts.query,
+            "sorted_query": _sorted(parts.query),
             "url": request.url,
             "body": body,
             "content_type": headers.get("content-type", ""),
@@ -104,6 +106,12 @@ class HmacSignature:
             "key_id": self.key_id,
             "config": self.config,
         }
+
+
+def _sorted(query: str) -> str:
+    """Parameters percent-encoded (RFC 3986) and sorted by name, then by value, as many APIs sign them."""
+    pairs = parse_qsl(query, keep_blank_values=True)
+    return "&".join(f"{name}={value}" for name, value in sorted((quote(k, ""), quote(v, "")) for k, v in pairs))
 
 
 def _encoded(digest: bytes, encoding: str) -> str:

@@ -510,6 +510,24 @@ def test_what_is_signed_is_what_is_sent_where_the_signature_is_in_the_query():
     assert signature == hmac.digest(b"k", query.encode(), "sha256").hex()
 
 
+@pytest.mark.parametrize(
+    ("query", "signed"),
+    [
+        ("b=2&a=2&a=10&a=1", "a=1&a=10&a=2&b=2"),
+        ("a+b=c+d&f[]=1&%C3%A4=%7e&x", "%C3%A4=~&a%20b=c%20d&f%5B%5D=1&x="),
+        ("", ""),
+    ],
+)
+def test_a_sorted_query_is_signed(query, signed):
+    """Parameters in the order and encoding that don't depend on how they are sent: names that repeat by their values."""
+    settings = {"canonical": "{{ sorted_query }}", "send": {"headers.X-Sign": "{{ signature }}"}}
+    scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
+
+    sent = scheme.sign(Request("GET", f"https://api.example.com/t?{query}"), 0.0)
+
+    assert sent.headers["X-Sign"] == hmac.digest(b"k", signed.encode(), "sha256").hex()
+
+
 def test_a_declared_canonical_string():
     """The declared text is hashed with the key, and what is declared is sent."""
     settings = {
