@@ -49,12 +49,23 @@ _LATER: Final = Reply(503, {"error": "it can't be kept now"}, {"Retry-After": "5
 
 
 class Deliveries:
-    """Answers deliveries at `/hook/TENANT/SCHEDULE`; `wake` has the daemon look at what is due. Safe for threads."""
+    """
+    Answers deliveries at `/hook/TENANT/SCHEDULE`; `wake` has the daemon look at what is due, and `tell` is told, once,
+    why deliveries can't be taken. Safe for threads.
+    """
 
-    def __init__(self, engine: Callable[[], Engine | None], wake: Callable[[], None], refusals: Refusals) -> None:
+    def __init__(
+        self,
+        engine: Callable[[], Engine | None],
+        wake: Callable[[], None],
+        refusals: Refusals,
+        tell: Callable[[str], None],
+    ) -> None:
         self._engine = engine
         self._wake = wake
         self._refusals = refusals
+        self._tell = tell
+        self._problem = ""
         self._lock = threading.Lock()
         self._limits: dict[int, Window] = {}
         self._secrets: dict[tuple[str, SecretRef], tuple[float, tuple[Secret, ...]]] = {}
@@ -73,7 +84,8 @@ class Deliveries:
             return _LATER
         try:
             return self._answer(engine, asked, path)
-        except SynclineError:
+        except SynclineError as error:
+            self._say(f"a webhook of a schedule can't be taken now: {error.code} {error.told}")
             return _LATER
 
     def _answer(self, engine: Engine, asked: Asked, path: str) -> Reply:
@@ -90,8 +102,16 @@ class Deliveries:
         deliveries = engine.facilities.store.deliveries()
         if not deliveries.keep(schedule, _mark(asked, webhook), rfc3339(now), rfc3339(now - REMEMBERED)):
             return Reply(200, {"start": False, "reason": "it was delivered before"})
+        self._problem = ""
         self._wake()
         return Reply(202, {"start": True})
+
+    def _say(self, problem: str) -> None:
+        """Tells of a problem once, until one could be taken again."""
+        with self._lock:
+            known, self._problem = self._problem, problem
+        if problem != known:
+            self._tell(problem)
 
     def _read(self, engine: Engine, schedule: ObjectKey, ref: SecretRef) -> tuple[Secret, ...]:
         """The secrets that count. They are read every few seconds at most, however many deliveries there are."""

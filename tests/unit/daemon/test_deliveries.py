@@ -67,8 +67,9 @@ class House:
     def __init__(self, engine):
         self.engine = engine
         self.wakes = 0
+        self.said: list[str] = []
         self.refusals = Refusals(lambda: engine.facilities.recorder)
-        self.deliveries = Deliveries(lambda: engine, self._wake, self.refusals)
+        self.deliveries = Deliveries(lambda: engine, self._wake, self.refusals, self.said.append)
         self.starter = Starter(engine, now(), 1, print)
 
     def _wake(self):
@@ -245,10 +246,17 @@ def test_outside_of_its_windows_it_waits(house):
 
 
 def test_what_cant_be_kept_is_to_be_sent_again(house):
-    """Without a state, or with a secret that is missing or can be guessed, the answer is 503: senders try again."""
+    """Without a state, or with a secret that is missing or can be guessed, the answer is 503: senders try again.
+
+    Why is told once, without the secret.
+    """
     weak = house(secret="hunter2")
-    assert weak.post(standard(key="hunter2")) == 503
-    assert Deliveries(lambda: None, print, weak.refusals).answer(Asked("POST", PATH, message([]), b"")).status == 503
+    assert [weak.post(standard(key="hunter2")) for _ in range(3)] == [503] * 3
+    (said,) = weak.said
+    assert "SYN666 the secret env:CRM_HOOK" in said
+    assert "hunter2" not in said
+    gone = Deliveries(lambda: None, print, weak.refusals, print)
+    assert gone.answer(Asked("POST", PATH, message([]), b"")).status == 503
 
 
 def test_too_many_are_put_off_by_path(house):

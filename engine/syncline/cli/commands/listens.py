@@ -96,7 +96,7 @@ def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[
     refusals = Refusals(lambda: engine.facilities.recorder if (engine := daemon.engine) is not None else None)
     daemon.before_leaving(refusals.tell_all)
     hook = Webhook(secrets, daemon.pushed, lambda: refusals.note("push"))
-    deliveries = Deliveries(lambda: daemon.engine, daemon.wake, refusals)
+    deliveries = Deliveries(lambda: daemon.engine, daemon.wake, refusals, tell)
 
     def answer(asked: Asked) -> Reply:
         return (deliveries if asked.path.startswith(f"{PATH}/") else hook).answer(asked)
