@@ -22,6 +22,7 @@ def open_source(settings: Settings, name: str, spec: SourceSpec) -> SourceReposi
     """
     home = settings.home / "sources" / name
     signers = _lines(home / "allowed_signers", spec.allowed_signers)
+    keys = _lines(home / "openpgp_keys", spec.openpgp_keys)
     source = GitSource(
         url=spec.url,
         branch=spec.branch or "main",
@@ -29,6 +30,7 @@ def open_source(settings: Settings, name: str, spec: SourceSpec) -> SourceReposi
         commit=spec.commit or "",
         path=spec.path,
         allowed_signers=signers,
+        openpgp_keys=keys,
     )
     access = Access(
         context=Context(settings.root, settings.environ, home=settings.home),

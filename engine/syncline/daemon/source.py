@@ -26,6 +26,7 @@ from syncline.daemon.access import Access
 from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
 from syncline.daemon.own_disk import own_disk
 from syncline.daemon.refusal import refusal
+from syncline.daemon.signatures import Signatures
 from syncline.manifests.repository import AUTHOR, TRAILER, trailer
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.reconciler.authors import answer, question
@@ -41,8 +42,8 @@ MAX_NAME, MAX_PATH, MAX_DEPTH = 255, 2_048, 64
 MAX_PACK, MAX_LIST = 1024 * 1024 * 1024, 16 * 1024 * 1024
 #: Packs of the mirror before they are made one; each fetch of something new adds one.
 MAX_PACKS = 50
-#: Signatures of other kinds than SSH's don't count, and no program is asked for them.
-_NO_OTHER_PROGRAMS: Final = ("-c", "gpg.program=/bin/false", "-c", "gpg.x509.program=/bin/false")
+#: What git says of a signature that somebody known made: ssh-keygen's words, and gpg's.
+_GOOD: Final = ('Good "git" signature for ', "[GNUPG:] VALIDSIG ")
 #: Snapshots that are kept beside the newest.
 _KEPT = 2
 _URL = re.compile(r"(?P<scheme>https|ssh|file)://[^\s]+|(?P<scp>[\w.-]+@[\w.-]+:(?!/?/)[^\s:]+)|(?P<path>/[^\0\n]*)")
@@ -61,7 +62,8 @@ def _boot() -> str:
 class GitSource:
     """Where desired state is: a repository, one of branch, tag and commit, and a folder in it ('': the whole tree).
 
-    With `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), only commits that somebody in that file signed count.
+    With `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), only commits that somebody in that file signed count; with
+    `openpgp_keys`, those that one of these public keys signed. With both, either will do.
 
     >>> GitSource("https://git.example.com/config.git").ref
     'refs/heads/main'
@@ -73,6 +75,7 @@ class GitSource:
     commit: str = ""
     path: str = ""
     allowed_signers: Path | None = None
+    openpgp_keys: Path | None = None
 
     def __post_init__(self) -> None:
         if _URL.fullmatch(self.url) is None:
@@ -102,6 +105,11 @@ class GitSource:
         match = _URL.fullmatch(self.url)
         assert match is not None
         return match["scheme"] or ("ssh" if match["scp"] else "file")
+
+    @property
+    def signed(self) -> bool:
+        """Whether only signed commits count."""
+        return self.allowed_signers is not None or self.openpgp_keys is not None
 
     @property
     def ref(self) -> str:
@@ -136,6 +144,7 @@ class SourceRepository:
         self._home = home
         self._mirror = home / "mirror.git"
         self._trees = home / "trees"
+        self._signatures = Signatures(home, source.allowed_signers, source.openpgp_keys)
 
     @property
     def ref(self) -> str:
@@ -245,10 +254,8 @@ class SourceRepository:
         their keys' fingerprints. Without a base, or with one that isn't in this history, of all commits.
         """
         after = base and base != commit and not self._git("merge-base", "--is-ancestor", base, commit).status
-        signers = self._source.allowed_signers
-        trusted = ["-c", f"gpg.ssh.allowedSignersFile={signers.resolve()}"] if signers is not None else []
-        asked = question(f"{base}..{commit}" if after else commit, self._prefix, signed=signers is not None)
-        done = self._git(*trusted, *_NO_OTHER_PROGRAMS, *asked, most=MAX_LIST)
+        asked = question(f"{base}..{commit}" if after else commit, self._prefix, signed=self._signatures.demanded)
+        done = self._judging(*asked)
         if done.status or done.cut:
             raise Stalled(
                 f"who made the commits up to {commit[:12]} can't be found out: {_first(done.error) or 'too many'}",
@@ -325,18 +332,22 @@ class SourceRepository:
             self._out("init", "--quiet", "--bare", "--template=")
 
     def _check_signature(self, commit: str) -> None:
-        signers = self._source.allowed_signers
-        if signers is None:
+        if not self._signatures.demanded:
             return
-        demanded = ["-c", f"gpg.ssh.allowedSignersFile={signers.resolve()}", "-c", "gpg.minTrustLevel=fully"]
-        done = self._git(*demanded, *_NO_OTHER_PROGRAMS, "verify-commit", "--", commit)
+        done = self._judging("-c", "gpg.minTrustLevel=fully", "verify-commit", "--raw", "--", commit)
         said = done.error
-        if done.status or "Good" not in said or '"git" signature' not in said:
+        if done.status or not any(good in said for good in _GOOD):
             raise Stalled(
-                f"{commit[:12]} is not signed by anybody in {signers.name}: {_first(said) or 'it has no signature'}",
+                f"{commit[:12]} is not signed by anybody in {self._signatures.names}: "
+                f"{_first(said) or 'it has no signature'}",
                 code="SYN664",
-                help="Sign it (git commit -S, gpg.format=ssh) with an allowed key, or add the key to the file.",
+                help="Sign it (git commit -S) with an allowed key, or add the key to the file.",
             )
+
+    def _judging(self, *arguments: str) -> Done:
+        """A command that judges signatures by what is demanded of them."""
+        command = GitCommand(self._mirror, self._timeout, self._signatures.environment())
+        return self._done(command, *self._signatures.settings(), *arguments, most=MAX_LIST)
 
     def _out(self, *arguments: str) -> bytes:
         done = self._git(*arguments)

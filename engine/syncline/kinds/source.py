@@ -67,6 +67,12 @@ class SourceSpec(Spec):
         tuple[str, ...],
         Field(description="Lines of ssh-keygen's allowed signers. If there are any, only commits they signed count."),
     ] = ()
+    openpgp_keys: Annotated[
+        tuple[str, ...],
+        Field(
+            description="OpenPGP public keys in their armour. If there are any, commits that they signed count, too."
+        ),
+    ] = ()
     timeout: Annotated[Duration, Field(description="Longest time that a fetch may take.")] = "2m"
     declares: Annotated[Declares, Field(description="What may be declared there.")]
     transfers: Annotated[

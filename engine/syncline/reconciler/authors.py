@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from syncline.model.plan import Basis
 
-#: For each commit: addresses of the author and of the committer, who signed it by the file of allowed signers, and with
-#: which key.
+#: For each commit: addresses of the author and of the committer, who signed it by the keys that count (of an OpenPGP
+#: key, `Name <address>`), and with which key.
 _FORMAT = "%x00%ae%x1f%ce%x1f%GS%x1f%GF"
 _UNSIGNED = "%x00%ae%x1f%ce%x1f%x1f"
 
@@ -80,5 +80,7 @@ def answer(output: bytes) -> frozenset[str]:
         if not files.strip():
             continue  # a merge that only joins
         author, committer, signer, key = (*about.split("\x1f"), "", "", "")[:4]
-        found |= {author.strip().casefold(), committer.strip().casefold(), signer.strip().casefold(), key.strip()}
+        named = signer.strip().casefold()
+        bare = named.rpartition("<")[2].removesuffix(">")
+        found |= {author.strip().casefold(), committer.strip().casefold(), named, bare, key.strip()}
     return frozenset(found - {""})

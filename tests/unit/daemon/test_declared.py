@@ -47,11 +47,16 @@ def test_a_declared_source_is_opened_with_its_own_files(tmp_path):
     found = open_source(
         settings,
         "team",
-        spec("  tag: live\n  declares: {tenants: [acme]}\n  allowedSigners: [ann@example.com ssh-ed25519 AAAA]\n"),
+        spec(
+            "  tag: live\n  declares: {tenants: [acme]}\n  allowedSigners: [ann@example.com ssh-ed25519 AAAA]\n"
+            "  openpgpKeys: [a key]\n"
+        ),
     )
     assert (found.ref, found.shown) == ("refs/tags/live", "/srv/a.git")
     signers = settings.home / "sources" / "team" / "allowed_signers"
     assert signers.read_text() == "ann@example.com ssh-ed25519 AAAA\n"
+    assert (signers.parent / "openpgp_keys").read_text() == "a key\n"
+    assert found._source.signed
 
 
 @pytest.mark.parametrize(

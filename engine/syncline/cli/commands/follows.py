@@ -27,6 +27,7 @@ class Follow:
     commit: str | None
     path: str
     allowed_signers: Path | None
+    openpgp_keys: Path | None
     user: str
     password: str | None
     ssh_key: str | None
@@ -44,6 +45,7 @@ class Follow:
             commit=self.commit or "",
             path=self.path,
             allowed_signers=self.allowed_signers,
+            openpgp_keys=self.openpgp_keys,
         )
 
     def access(self, settings: Settings) -> Access:
@@ -72,6 +74,12 @@ def follows(command: Callable[..., Any]) -> Callable[..., Any]:
         type=_FILE,
         metavar="FILE",
         help="Apply only commits that somebody in this file signed (ssh-keygen's allowed signers).",
+    )
+    @click.option(
+        "--openpgp-keys",
+        type=_FILE,
+        metavar="FILE",
+        help="Apply only commits that a key in this file signed (as gpg --export writes it), or an allowed signer.",
     )
     @click.option("--user", default="", metavar="NAME", help="Whose --password it is; servers of tokens take any.")
     @click.option(

@@ -87,10 +87,10 @@ def serve(  # noqa: PLR0913 - the options of the command
     def tell(line: str) -> None:
         app.note(f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ} {visible(line)}")
 
-    if rule is not None and followed.allowed_signers is None:
+    if rule is not None and not followed.signed:
         tell(
             "warning: who made a change is known by addresses that anybody can make up, so that authors may approve "
-            "their own; give --allowed-signers beside --approvers"
+            "their own; give --allowed-signers or --openpgp-keys beside --approvers"
         )
     repository = SourceRepository(followed, settings.home / "source", access, timeout=follow.timeout)
     requests = RunRequests(settings, _flow, tell)

@@ -6,6 +6,13 @@ from syncline.model.codes.code import Code
 
 CODES: tuple[Code, ...] = (
     Code(
+        "SYN336",
+        "OpenPGP keys can't be used",
+        "The file of OpenPGP keys whose signatures of commits count has none, can't be read, or there is no gpg "
+        "command to read it. Nothing is applied meanwhile.",
+        "Give public keys as `gpg --armor --export NAME` writes them, and install GnuPG where the daemon runs.",
+    ),
+    Code(
         "SYN660",
         "not a source",
         "The URL, the branch, tag or commit, or the folder of a source is none that can be followed.",
@@ -32,7 +39,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN664",
         "not signed as demanded",
-        "The daemon applies only commits that somebody in its list of allowed signers signed.",
+        "The daemon applies only commits that somebody in its list of allowed signers signed, or one of its OpenPGP "
+        "keys.",
         "Sign the commit with an allowed key, or add the key to the list.",
     ),
     Code(
