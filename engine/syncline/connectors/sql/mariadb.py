@@ -22,30 +22,21 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.sql import mariadb_types as types
 from syncline.connectors.sql.limits import Limits
 from syncline.connectors.sql.mariadb_errors import translated
+from syncline.connectors.sql.mariadb_session import connect, errors, filled
 from syncline.connectors.sql.names import columns, matching, quoted
-from syncline.connectors.sql.settings import MariadbSettings
 from syncline.connectors.sql.table import Column, Table
-from syncline.model.errors import Again, Invalid, Stalled, SynclineError
+from syncline.model.errors import Again, Invalid, SynclineError
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Rendered, Written
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from syncline.connectors.sql.mariadb_wire import Wire
+    from syncline.connectors.sql.settings import MariadbSettings
 
-#: Names are quoted as everywhere here, a backslash is a character, and what doesn't fit is an error. Texts are compared
-#: by their characters; a lock is waited for, but not for ever; whoever falls silent in a transaction loses its locks,
-#: whether it has written yet or only locked what it is going to write.
-_SESSION = (
-    "SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT,STRICT_ALL_TABLES,NO_ZERO_DATE,"
-    "NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00',"
-    f" collation_connection = {types.COLLATION}, tx_isolation = 'READ-COMMITTED', innodb_lock_wait_timeout = 60,"
-    " lock_wait_timeout = 60, idle_write_transaction_timeout = 30, idle_transaction_timeout = 30"
-)
 
-#: Seconds to wait for a connection, and for the lock on tables.
-_CONNECT, _LOCK = 10, 60
+#: Seconds to wait for the lock on tables.
+_LOCK = 60
 
 #: Seconds after which a session of ours that holds the lock on tables and says nothing is ended by who waits for it.
 #: Its machine may be cut off, which the server doesn't notice for hours where no transaction is open.
@@ -81,10 +72,6 @@ SELECT constraint_name, table_name FROM information_schema.referential_constrain
 WHERE constraint_schema = database() AND referenced_table_name = $1 AND table_name <> $1
 """
 
-#: A parameter, after all that only looks like one: literals, quoted names, comments, and names such as `price$1`.
-_PARAMETER = re.compile(
-    r"""'[^']*'|"[^"]*"|`[^`]*`|--\s[^\n]*|\#[^\n]*|/\*.*?\*/|%|(?<![\w$])\$(\d+)(?![\w$])""", re.DOTALL
-)
 _DUPLICATES = re.compile(r"Duplicates: (\d+)")
 
 
@@ -100,7 +87,7 @@ class MariadbDatabase:
     instant = "%Y-%m-%d %H:%M:%S.%f"
 
     def __init__(self, settings: MariadbSettings) -> None:
-        self._connection = _connect(settings)
+        self._connection = connect(settings)
         self._lock = "syncline:" + hashlib.sha256(settings.database.encode()).hexdigest()[:48]
         self._locked = False
         self._open = False
@@ -327,7 +314,7 @@ class MariadbDatabase:
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> tuple[int, list[tuple[Any, ...]]]:
         """How many rows a statement changed or gave, and the rows."""
         with errors(), self._connection.cursor() as cursor:
-            count = cursor.execute(*_filled(statement, parameters))
+            count = cursor.execute(*filled(statement, parameters))
             return int(count or 0), list(cursor.fetchall()) if cursor.description else []
 
     def _define(self, statement: str) -> None:
@@ -431,58 +418,6 @@ def _same(schema: Schema) -> str:
     return " AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in schema.key)
 
 
-def _filled(statement: str, parameters: Sequence[Any]) -> tuple[str, tuple[Any, ...] | None]:
-    """A statement with the driver's own marks in the place of `$1`, `$2`…, and their values."""
-    if not parameters:
-        return statement, None
-    given: list[Any] = []
-
-    def mark(found: re.Match[str]) -> str:
-        if found[1] is None:
-            return found[0].replace("%", "%%")
-        given.append(parameters[int(found[1]) - 1])
-        return "%s"
-
-    return _PARAMETER.sub(mark, statement), tuple(given)
-
-
-def _connect(settings: MariadbSettings) -> Wire:
-    try:
-        from syncline.connectors.sql.mariadb_wire import Error, Wire
-    except ImportError:
-        raise Stalled(
-            "writing to MariaDB needs the package PyMySQL, which isn't installed",
-            code="SYN716",
-            help="Install syncline with it: pip install 'syncline[mariadb]'.",
-        ) from None
-
-    from syncline.sdk.http.tls import Tls, context_of
-
-    secured = {"ssl": context_of(Tls("1.2", settings.ca), "config")} if settings.tls else {"ssl_disabled": True}
-    password = settings.password.reveal() if settings.password is not None else ""
-    with errors():
-        connection = Wire(
-            host=settings.host,
-            port=settings.port,
-            user=settings.user or None,
-            password=password,
-            database=settings.database,
-            charset="utf8mb4",
-            autocommit=True,
-            local_infile=True,
-            connect_timeout=_CONNECT,
-            program_name="syncline",
-            **secured,
-        )
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(_SESSION)
-        except (Error, OSError):
-            connection.close()
-            raise
-        return connection
-
-
 def _csv(frame: pl.DataFrame) -> bytes:
     """Rows as text: null is the bare word NULL, everything but numbers is in quotes, bytes are hexadecimal."""
     import polars as pl
@@ -501,15 +436,3 @@ def _csv(frame: pl.DataFrame) -> bytes:
         quote_style="non_numeric",
     )
     return out.getvalue()
-
-
-@contextmanager
-def errors() -> Iterator[None]:
-    """The driver's errors as ours."""
-    from syncline.connectors.sql.mariadb_wire import Error
-
-    try:
-        yield
-    except Error as error:
-        number, message = (*error.args, "")[:2] if error.args else (0, "")
-        raise translated(number if isinstance(number, int) else 0, str(message)) from None

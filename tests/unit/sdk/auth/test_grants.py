@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 import json
 from dataclasses import replace
 from email.utils import formatdate
-from urllib.parse import parse_qs
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -16,39 +13,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
-from syncline.connectors.rest.login import Login
-from syncline.executor.instance import SecretUses, credentials_of
-from syncline.kinds.auth import OAuth2Auth
-from syncline.model.errors import Again, Invalid, Stalled
+from syncline.model.errors import Again, Stalled
 from syncline.model.secret import Secret
 from syncline.sdk.auth import dpop
-from syncline.sdk.auth.authenticator import Authenticator
-from syncline.sdk.auth.authorization_code import begin
 from syncline.sdk.auth.client_authentication import ClientAuthentication
 from syncline.sdk.auth.clock import Time
-from syncline.sdk.auth.hmac_signature import hmac_signature
 from syncline.sdk.auth.jwt import self_signed
 from syncline.sdk.auth.oauth2 import OAuth2, oauth2
 from syncline.sdk.auth.schemes import SCHEMES, scheme
-from syncline.sdk.auth.session import Session, session
 from syncline.sdk.auth.tokens import MemoryTokens, Token
-from syncline.sdk.http import Request, Response
+from syncline.sdk.http import Response
 from syncline.sdk.source import Credentials
-from tests.rest_streams import FakeClock, FunctionTransport
-
-NOW = 1_700_000_000.0
-API = Request("GET", "https://api.example.com/items")
-REFUSED = Response(401, {}, b"")
-
-
-def token_answer(number=1, **more):
-    body = {"access_token": f"canary-access-{number}", "token_type": "Bearer", "expires_in": 3600}
-    return Response(200, {}, json.dumps(body | more).encode())
-
-
-def client(answer, made, store=None, clock=None):
-    transport = FunctionTransport(answer)
-    return Authenticator(made, clock or FakeClock(NOW), transport, store), transport
+from tests.logins import API, NOW, REFUSED, client, form, token_answer
+from tests.rest_streams import FakeClock
 
 
 def credentials(**more):
@@ -56,10 +33,6 @@ def credentials(**more):
     secrets = {"client_secret": Secret("canary-client-secret")}
     secrets |= {name: value for name, value in more.items() if isinstance(value, Secret)}
     return Credentials("oauth2", settings | {n: v for n, v in more.items() if not isinstance(v, Secret)}, secrets)
-
-
-def form(request):
-    return {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
 
 
 def test_every_type_of_auth_config_has_a_scheme():
@@ -350,202 +323,6 @@ def test_a_bearer_token_where_a_bound_one_was_asked_for():
     auth, _ = client(lambda _: token_answer(), oauth2(credentials(dpop=True)))
     with pytest.raises(Stalled, match="not bound"):
         auth.apply(API)
-
-
-# --- Authorization code
-
-
-@pytest.mark.parametrize(
-    "query", ["code=c&state=another", "code=c", "state=", "error=access_denied&state=another", "code=c&state=%00"]
-)
-def test_the_answer_to_another_login(query):
-    """Without this login's state an answer is refused, whatever else it says."""
-    attempt = begin("https://id.example.com/auth", "app", "http://127.0.0.1/callback")
-    with pytest.raises(Stalled, match="state differs"):
-        attempt.code(f"/callback?{query}")
-
-
-def test_a_refused_consent():
-    """What the server says of a refusal is told, without control characters."""
-    attempt = begin("https://id.example.com/auth", "app", "http://127.0.0.1/callback")
-    with pytest.raises(Stalled, match="access_denied") as caught:
-        attempt.code(f"/callback?error=access_denied&error_description=no%1b[31m&state={attempt.state}")
-    assert "\x1b" not in caught.value.message
-
-
-ISSUER = "https://id.example.com"
-OURS = "iss=https%3A%2F%2Fid.example.com"
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "code=c",
-        "code=c&iss=",
-        "code=c&iss=https%3A%2F%2Fid.example.com%2F",
-        "code=c&iss=https%3A%2F%2FID.example.com",
-        "code=c&iss=https%3A%2F%2Fevil.example",
-        f"code=c&iss=https%3A%2F%2Fevil.example&{OURS}",
-        f"code=c&{OURS}&{OURS}",
-        "error=access_denied&iss=https%3A%2F%2Fevil.example%1b[31m",
-    ],
-)
-def test_the_answer_of_another_server(query):
-    """Where the issuer is known, an answer that doesn't carry exactly it, once, is refused: a code and an error alike."""
-    attempt = begin("https://id.example.com/auth", "app", "http://127.0.0.1/callback", issuer=ISSUER)
-    with pytest.raises(Stalled, match="another server") as caught:
-        attempt.code(f"/callback?{query}&state={attempt.state}")
-    assert caught.value.code == "SYN444"
-    assert "\x1b" not in caught.value.message
-
-
-def test_the_answer_of_the_server_that_was_asked():
-    """Its issuer is accepted; where none is known, there is nothing to compare an answer with."""
-    asked = begin("https://id.example.com/auth", "app", "http://127.0.0.1/callback", issuer=ISSUER)
-    unknown = begin("https://id.example.com/auth", "app", "http://127.0.0.1/callback")
-
-    assert asked.code(f"/callback?code=c&{OURS}&state={asked.state}") == Secret("c")
-    assert unknown.code(f"/callback?code=c&iss=https%3A%2F%2Fother.example&state={unknown.state}") == Secret("c")
-
-
-def test_the_declared_issuer_is_demanded():
-    """`authorizationIssuer` of an AuthConfig reaches the login, with the connector's settings filled in."""
-    auth = OAuth2Auth.model_validate(
-        {
-            "type": "oauth2",
-            "grant": "authorization_code",
-            "clientId": "app",
-            "tokenUrl": "https://id.example.com/token",
-            "authorizationUrl": "https://id.example.com/auth",
-            "authorizationIssuer": "https://{{ config.site }}",
-        }
-    )
-    made = credentials_of(auth, None, {"site": "id.example.com"}, SecretUses(lambda *_: Secret("unused"), "acme"))
-    login = Login(oauth2(made), MemoryTokens(), FunctionTransport(lambda _: REFUSED), FakeClock(), dict(made.settings))
-
-    assert login.begin("http://127.0.0.1/callback").issuer == ISSUER
-
-
-# --- Sessions and HMAC
-
-
-def stepped(**more):
-    steps = (
-        {
-            "post": "/login",
-            "form": {"user": "{{ auth.user }}", "pw": "{{ auth.pw }}"},
-            "take": {"ticket": "cookies.sid"},
-        },
-        {"post": "/session", "body": {"ticket": "{{ ticket }}"}, "take": {"token": 'headers."x-subject-token"'}},
-    )
-    settings = {"base_url": "https://api.example.com", "steps": steps, "send": {"headers.X-Auth-Token": "{{ token }}"}}
-    settings |= {"values": {"user": "ada"}, "lifetime": "10m"}
-    return session(Credentials("session", settings | more, {"values.pw": Secret("canary password")}))
-
-
-def login_server(request):
-    if request.url.endswith("/login"):
-        assert form(request) == {"user": "ada", "pw": "canary password"}
-        cookies = "lang=en; Path=/, sid=s1; HttpOnly; Expires=Wed, 21 Oct 2099 07:28:00 GMT, other=2"
-        return Response(200, {"set-cookie": cookies}, b"")
-    assert json.loads(request.body) == {"ticket": "s1"}
-    return Response(201, {"x-subject-token": "canary-token"}, b"{}")
-
-
-def test_a_login_of_several_steps():
-    """Each step uses what the one before took, from cookies, headers or the body; the result is sent until it ends."""
-    clock = FakeClock(NOW)
-    auth, transport = client(login_server, stepped(), clock=clock)
-    assert auth.apply(API).request.headers["X-Auth-Token"] == "canary-token"
-    clock.time += 500
-    auth.apply(API)
-    assert len(transport.sent) == 2
-    clock.time += 101
-    auth.apply(API)
-    assert len(transport.sent) == 4
-    assert not any("canary" in request.url for request in transport.sent)
-
-
-def test_a_refused_login_stalls():
-    """A login that is refused, or whose answer lacks the token, says so without values."""
-    for answer in (Response(403, {}, b"canary password"), Response(200, {}, b'{"error": "canary password"}')):
-        auth, _ = client(lambda _, a=answer: a, stepped())
-        with pytest.raises(Stalled) as caught:
-            auth.apply(API)
-        assert caught.value.code == "SYN401"
-        assert "canary" not in caught.value.message
-
-
-def test_another_password_is_another_session():
-    """What is kept of a login doesn't outlive the password that it was made with."""
-    made = stepped()
-    token = Token(Secret("t"), values={"token": Secret("t")}, origin=made._origin())
-    other = Session(made.base, made.steps, made.send, {"user": "ada", "pw": Secret("new")})
-
-    assert made.fits(token)
-    assert not other.fits(token)
-    assert made.basis == other.basis
-
-
-def test_secrets_get_into_no_url():
-    """A template of a step's path or query can't use what is secret."""
-    steps = ({"get": "/login?pw={{ auth.pw }}", "take": {"t": "body.t"}},)
-    auth, transport = client(lambda _: Response(200, {}, b"{}"), stepped(steps=steps))
-    with pytest.raises(Invalid) as caught:
-        auth.apply(API)
-    assert caught.value.code == "SYN431"
-    assert transport.sent == []
-
-
-def test_what_is_signed_is_what_is_sent_where_the_signature_is_in_the_query():
-    """A signature that goes into the URL changes nothing of the parameters that it is of, names that repeat among them."""
-    settings = {"canonical": "{{ query }}", "send": {"query.sig": "{{ signature }}"}}
-    scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
-    query = "id=2&id=1&of=a+b%2Fc&flag"
-
-    sent = scheme.sign(Request("GET", f"https://api.example.com/t?{query}"), 0.0)
-
-    text, _, signature = sent.url.partition("?")[2].partition("&sig=")
-    assert text == query
-    assert signature == hmac.digest(b"k", query.encode(), "sha256").hex()
-
-
-@pytest.mark.parametrize(
-    ("query", "signed"),
-    [
-        ("b=2&a=2&a=10&a=1", "a=1&a=10&a=2&b=2"),
-        ("a+b=c+d&f[]=1&%C3%A4=%7e&x", "%C3%A4=~&a%20b=c%20d&f%5B%5D=1&x="),
-        ("", ""),
-    ],
-)
-def test_a_sorted_query_is_signed(query, signed):
-    """Parameters in the order and encoding that don't depend on how they are sent: names that repeat by their values."""
-    settings = {"canonical": "{{ sorted_query }}", "send": {"headers.X-Sign": "{{ signature }}"}}
-    scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
-
-    sent = scheme.sign(Request("GET", f"https://api.example.com/t?{query}"), 0.0)
-
-    assert sent.headers["X-Sign"] == hmac.digest(b"k", signed.encode(), "sha256").hex()
-
-
-def test_a_declared_canonical_string():
-    """The declared text is hashed with the key, and what is declared is sent."""
-    settings = {
-        "canonical": "{{ timestamp }}\n{{ method }}\n{{ path }}?{{ query }}\n{{ body_sha256 }}",
-        "send": {"headers.X-Sign": "{{ key_id }}:{{ signature }}", "headers.X-Time": "{{ timestamp }}"},
-        "encoding": "base64",
-        "timestamp": "unix_ms",
-        "key_id": "k1",
-    }
-    made = hmac_signature(Credentials("hmac", settings, {"key": Secret("s3cret")}))
-    request = Request("POST", "https://api.example.com/a?b=1", {}, b'{"x":1}')
-    sent = made.sign(request, NOW)
-    import hmac as stdlib
-
-    text = f"1700000000000\nPOST\n/a?b=1\n{hashlib.sha256(request.body).hexdigest()}"
-    expected = base64.b64encode(stdlib.digest(b"s3cret", text.encode(), "sha256")).decode()
-    assert sent.headers["X-Sign"] == f"k1:{expected}"
-    assert sent.headers["X-Time"] == "1700000000000"
 
 
 def test_tokens_are_shown_nowhere():

@@ -1,0 +1,64 @@
+"""Requests signed with HMAC, as declared: what is signed is what is sent."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from syncline.model.secret import Secret
+from syncline.sdk.auth.hmac_signature import hmac_signature
+from syncline.sdk.http import Request
+from syncline.sdk.source import Credentials
+from tests.logins import NOW
+
+
+def test_what_is_signed_is_what_is_sent_where_the_signature_is_in_the_query():
+    """A signature that goes into the URL changes nothing of the parameters that it is of, names that repeat among them."""
+    settings = {"canonical": "{{ query }}", "send": {"query.sig": "{{ signature }}"}}
+    scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
+    query = "id=2&id=1&of=a+b%2Fc&flag"
+
+    sent = scheme.sign(Request("GET", f"https://api.example.com/t?{query}"), 0.0)
+
+    text, _, signature = sent.url.partition("?")[2].partition("&sig=")
+    assert text == query
+    assert signature == hmac.digest(b"k", query.encode(), "sha256").hex()
+
+
+@pytest.mark.parametrize(
+    ("query", "signed"),
+    [
+        ("b=2&a=2&a=10&a=1", "a=1&a=10&a=2&b=2"),
+        ("a+b=c+d&f[]=1&%C3%A4=%7e&x", "%C3%A4=~&a%20b=c%20d&f%5B%5D=1&x="),
+        ("", ""),
+    ],
+)
+def test_a_sorted_query_is_signed(query, signed):
+    """Parameters in the order and encoding that don't depend on how they are sent: names that repeat by their values."""
+    settings = {"canonical": "{{ sorted_query }}", "send": {"headers.X-Sign": "{{ signature }}"}}
+    scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
+
+    sent = scheme.sign(Request("GET", f"https://api.example.com/t?{query}"), 0.0)
+
+    assert sent.headers["X-Sign"] == hmac.digest(b"k", signed.encode(), "sha256").hex()
+
+
+def test_a_declared_canonical_string():
+    """The declared text is hashed with the key, and what is declared is sent."""
+    settings = {
+        "canonical": "{{ timestamp }}\n{{ method }}\n{{ path }}?{{ query }}\n{{ body_sha256 }}",
+        "send": {"headers.X-Sign": "{{ key_id }}:{{ signature }}", "headers.X-Time": "{{ timestamp }}"},
+        "encoding": "base64",
+        "timestamp": "unix_ms",
+        "key_id": "k1",
+    }
+    made = hmac_signature(Credentials("hmac", settings, {"key": Secret("s3cret")}))
+    request = Request("POST", "https://api.example.com/a?b=1", {}, b'{"x":1}')
+    sent = made.sign(request, NOW)
+    text = f"1700000000000\nPOST\n/a?b=1\n{hashlib.sha256(request.body).hexdigest()}"
+    expected = base64.b64encode(hmac.digest(b"s3cret", text.encode(), "sha256")).decode()
+    assert sent.headers["X-Sign"] == f"k1:{expected}"
+    assert sent.headers["X-Time"] == "1700000000000"
