@@ -24,8 +24,8 @@ class Window(Spec):
     end: Annotated[
         str,
         Field(
-            pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
-            description="Time at which it ends, as HH:MM; on the next day if it is before `start`.",
+            pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$",
+            description="Time at which it ends, as HH:MM, or 24:00; on the next day if it is before `start`.",
         ),
     ]
 

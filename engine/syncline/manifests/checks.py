@@ -406,7 +406,12 @@ def _windows(windows: Windows, path: Path) -> Iterator[Problem]:
     for part in ("allow", "deny"):
         for position, window in enumerate(getattr(windows, part)):
             if window.start == window.end:
-                yield Problem("SYN205", (*path, part, position, "end"), "the window has no length")
+                yield Problem(
+                    "SYN205",
+                    (*path, part, position, "end"),
+                    "the window has no length",
+                    help="A whole day is from 00:00 to 24:00.",
+                )
 
 
 def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:

@@ -76,9 +76,12 @@ def well(status: Status, at: Moment, reason: str, message: str = "") -> Status:
     return replace(status.with_(*said), attempts=0, retry="")
 
 
-def failed(status: Status, at: Moment, reason: str, error: SynclineError, *, again: bool) -> Status:
-    """Not ready, by an error. `again`: it is tried again without anybody asking, after a backoff of its own."""
-    kinds, message = ConditionType, f"[{error.code}] {' '.join(error.told.split())}"
+def failed(status: Status, at: Moment, reason: str, error: SynclineError, *, again: bool, more: str = "") -> Status:
+    """
+    Not ready, by an error. `again`: it is tried again without anybody asking, after a backoff of its own. `more` is
+    put behind what the error tells.
+    """
+    kinds, message = ConditionType, f"[{error.code}] {' '.join(error.told.split())}{more}"
     passing = isinstance(error, Again | Waiting) and again
     attempts = status.attempts + 1
     asked = error.after if isinstance(error, Again) else None

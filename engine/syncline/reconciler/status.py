@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from syncline.state.store import RunRecord, StateReader, StateStore
 
 
+#: Most findings that the status of a source names.
+MOST_FINDINGS: Final = 3
 #: What the status of the first source, the repository that declares others, is kept under.
 SOURCE: Final = ObjectKey("", "Source", FIRST)
 
@@ -265,11 +267,19 @@ def _fresh(settings: Settings, manifest: Manifest, generation: int, at: Moment, 
     return replace(found, retry=at.text) if to_check else found
 
 
+def _findings(error: SynclineError) -> str:
+    """Codes and places of what is wrong with a commit. What they say isn't for everybody who may see a source."""
+    found = [d for d in getattr(error, "diagnostics", ()) if d.severity == "error"]
+    named = list(dict.fromkeys(f"{d.code} at {d.place}" if d.place else d.code for d in found))
+    more = f" and {len(named) - MOST_FINDINGS} more" if len(named) > MOST_FINDINGS else ""
+    return f": {', '.join(named[:MOST_FINDINGS])}{more}" if named else ""
+
+
 def _source(
     status: Status, at: Moment, error: SynclineError | None, held: Mapping[ObjectKey, Waiting], *, again: bool
 ) -> Status:
     if error is not None:
-        found = failed(status, at, type(error).__name__, error, again=again)
+        found = failed(status, at, type(error).__name__, error, again=again, more=_findings(error))
         if isinstance(error, Waiting | Again):
             return found
         denied = error.code.startswith("SYN5")

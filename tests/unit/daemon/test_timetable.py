@@ -96,6 +96,15 @@ def test_windows():
     ]  # fmt: skip
 
 
+def test_a_window_of_whole_days():
+    """From 00:00 to 24:00 is all of a day, its last minute as well, and nothing of the next."""
+    weekend = {"deny": ({"days": ("sat", "sun"), "start": "00:00", "end": "24:00"},)}
+    found = next_starts("", spec(cron="59 23 * * *", windows=weekend), NOW, 14)
+    assert {f"{fire.at:%a}" for fire in found} == {"Mon", "Tue", "Wed", "Thu", "Fri"}
+    nightly = next_starts("", spec(cron="0 0 * * *", windows=weekend), NOW, 14)
+    assert {f"{fire.at:%a}" for fire in nightly} == {"Mon", "Tue", "Wed", "Thu", "Fri"}
+
+
 def test_a_second_outside_of_windows_is_not_counted_one_by_one():
     """A schedule of seconds that may start on Sundays only finds its next start at the window's beginning."""
     windows = {"allow": ({"days": ("sun",), "start": "10:00", "end": "10:01"},)}

@@ -11,6 +11,7 @@ from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.condition import ConditionType, Truth
+from syncline.model.diagnostic import Diagnostic, Place, Severity
 from syncline.model.errors import Again, Invalid, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.reconciler import status
@@ -144,6 +145,17 @@ def test_a_source_says_why_its_commit_is_not_applied(engine):
 
     assert not store.statuses()[SOURCE].failing
     assert [e.reason for e in store.events(SOURCE)] == ["Applied", "Invalid", "Again", "Ready"]
+
+
+def test_a_refused_commit_names_its_findings(engine):
+    """Codes and places of the first errors, so that whoever reads the status knows where to look; no texts, no warnings."""
+    store = engine.facilities.store
+    found = [Diagnostic("SYN621", f"a text {n}", Place("a.yaml", n, 1)) for n in range(1, 6)]
+    warned = Diagnostic("SYN100", "beside the point", Place("b.yaml", 1, 1), Severity.warning)
+    status.source_failed(store, "bad", Invalid("no", code="SYN642", diagnostics=[warned, *found]), after=None)
+
+    ready = store.statuses()[SOURCE].condition(ConditionType.ready)
+    assert ready.message == "[SYN642] no: SYN621 at a.yaml:1:1, SYN621 at a.yaml:2:1, SYN621 at a.yaml:3:1 and 2 more"
 
 
 def test_secrets_are_looked_for_without_being_read(tmp_path: Path):
