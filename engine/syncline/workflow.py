@@ -9,7 +9,7 @@ Heavy libraries are imported where a verb needs them, so that the light verbs st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,15 @@ from syncline.manifests.text import nearest
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow
+from syncline.queries import demand as demand
+from syncline.queries import find_run as find_run
+from syncline.queries import history as history
+from syncline.queries import kept_revisions as kept_revisions
+from syncline.queries import objects as objects
+from syncline.queries import reject_rules as reject_rules
+from syncline.queries import runs as runs
+from syncline.queries import statuses as statuses
+from syncline.queries import view as view
 from syncline.validation import Validation as Validation
 from syncline.validation import beside, check_policy, refuse
 from syncline.validation import validate as validate
@@ -42,7 +51,6 @@ if TYPE_CHECKING:
     from syncline.executor.undo import UndoPlan
     from syncline.executor.work import RunResult
     from syncline.manifests.repository import Revision
-    from syncline.model.condition import Status
     from syncline.model.event import Event
     from syncline.model.forecast import Forecast
     from syncline.model.key import ObjectKey
@@ -55,21 +63,7 @@ if TYPE_CHECKING:
     from syncline.reconciler.approvals import Rule
     from syncline.reconciler.doctor import Finding
     from syncline.settings import Settings
-    from syncline.state.store import AppliedObject, AppliedRevision, RunRecord, StateReader
-
-
-def demand(settings: Settings, tenant: str, right: str) -> None:
-    """`Denied` (SYN865) where who acts may not do something with a tenant. See `executor.roles`."""
-    from syncline.executor import roles
-
-    roles.demand(settings, tenant, roles.Right[right])
-
-
-def view(settings: Settings) -> AbstractContextManager[StateReader]:
-    """The state as who acts may see it. See `executor.roles`."""
-    from syncline.executor import roles
-
-    return roles.view(settings)
+    from syncline.state.store import RunRecord, StateReader
 
 
 def plan(
@@ -389,41 +383,6 @@ def undo(settings: Settings, run_id: str, *, progress: Progress) -> RunResult:
         return undo_run(running, run_id, progress)
 
 
-def find_run(settings: Settings, run_id: str) -> RunRecord:
-    """A run by its id or the beginning of it; `Invalid` where there is none."""
-    with view(settings) as reader:
-        found = reader.run(run_id)
-    if found is None:
-        raise Invalid(f"there is no run {run_id!r}", code="SYN709", help="`syncline runs list` shows the runs.")
-    return _with_positions(settings, found)
-
-
-def _with_positions(settings: Settings, record: RunRecord) -> RunRecord:
-    """A run whose receipt says how far its source was read, for who may see values of records; else that is sealed."""
-    from syncline.executor.at_rest import open_receipt, shut_receipt
-    from syncline.executor.roles import Person, Right, kept_roles
-    from syncline.secrets.ring import KeyRing
-
-    if record.receipt is None:
-        return record
-    tenant = record.key.tenant
-    may = not tenant or Person.here(settings).may(kept_roles(settings, tenant) or {}, Right.read)
-    if may and settings.keys.is_dir():  # none is made to look at something
-        with suppress(SynclineError):  # the key is gone, or can't be asked: the rest is shown all the same
-            opened = open_receipt(lambda: KeyRing.look(settings.keys, settings.environ), tenant, record.receipt)
-            return replace(record, receipt=opened)
-    return replace(record, receipt=shut_receipt(record.receipt))
-
-
-def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunRecord, ...]:
-    """Runs, newest first."""
-    from syncline.executor.at_rest import shut_receipt
-
-    with view(settings) as reader:
-        found = reader.runs(key, limit)
-    return tuple(replace(one, receipt=shut_receipt(one.receipt)) if one.receipt else one for one in found)
-
-
 def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
     """Rejects of a run, decrypted, in the order in which they were read; the audit log says that they were."""
     from syncline.executor.rejects import rejects_of
@@ -437,34 +396,6 @@ def rejects(settings: Settings, run_id: str) -> Iterator[Reject]:
         yield from rejects_of(reader, KeyRing.look(settings.keys, settings.environ), record.key, record.id)
 
 
-def objects(settings: Settings) -> tuple[AppliedObject, ...]:
-    """What is applied, in key order."""
-    with view(settings) as reader:
-        return reader.objects()
-
-
-def history(settings: Settings, limit: int) -> tuple[AppliedRevision, ...]:
-    """What was applied, newest first."""
-    from syncline.state.open import open_reader
-
-    with closing(open_reader(settings.state_url)) as reader:
-        return reader.history(limit)
-
-
-def kept_revisions(settings: Settings) -> tuple[str, ...]:
-    """Commits under which positions are known, newest first; empty where there is no state."""
-    from syncline.state.open import open_reader
-
-    with closing(open_reader(settings.state_url)) as reader:
-        return reader.kept_revisions()
-
-
-def statuses(settings: Settings) -> dict[ObjectKey, Status]:
-    """How everything stands, in key order; sources are among them, under the kind `Source`."""
-    with view(settings) as reader:
-        return reader.statuses()
-
-
 def lineage(settings: Settings, key: ObjectKey) -> CompiledFlow:
     """A declared flow with its compiled lineage."""
     validation = validate(settings, mapping_tests=False)
@@ -476,19 +407,6 @@ def lineage(settings: Settings, key: ObjectKey) -> CompiledFlow:
             f"{key} is not declared, or doesn't resolve{hint}", code="SYN221", diagnostics=validation.diagnostics
         )
     return found
-
-
-def reject_rules(settings: Settings, run_id: str) -> dict[str, int]:
-    """How many rejects of a run broke which rule (`field: rule`), most first; nothing is decrypted."""
-    from collections import Counter
-
-    from syncline.state.open import open_reader
-
-    total: Counter[str] = Counter()
-    with closing(open_reader(settings.state_url)) as reader:
-        for sealed in reader.rejects(run_id):
-            total.update(sealed.rules)
-    return dict(total.most_common())
 
 
 def doctor(settings: Settings) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import delete
 
-from syncline import drift, inspection, privacy, workflow
+from syncline import drift, inspection, privacy, queries, workflow
 from syncline.cli.main import cli
 from syncline.evidence.collect import Span
 from syncline.executor.progress import Silent
@@ -117,8 +117,8 @@ def public(module: ModuleType) -> set[str]:
 
 
 def test_no_verb_is_forgotten():
-    """Each public function of workflow, privacy, inspection and drift is tried below, or says here why it asks nobody."""
-    modules = [workflow, privacy, inspection, drift]
+    """Each public function of workflow, queries, privacy, inspection and drift is tried below, or says here why it asks nobody."""
+    modules = [workflow, queries, privacy, inspection, drift]
     there = {f"{module.__name__.removeprefix('syncline.')}.{name}" for module in modules for name in public(module)}
     tried_here = {name.partition(",")[0] for name in VERBS}
     assert {name for name in there if name.partition(".")[2] not in ASK_NOBODY} == {n for n in tried_here if "." in n}
