@@ -80,20 +80,24 @@ def committed(root: Path) -> Counts:
 
 
 @pytest.mark.slow
-def test_a_terminated_run_ends_at_once_and_is_resumed(tmp_path, held):
-    """SIGTERM while an API keeps it waiting: 143 without waiting for it, Interrupted; the next run has the same id."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_terminated_run_ends_at_once_and_is_resumed(tmp_path, held, number, code):
+    """
+    SIGTERM or Ctrl-C while an API keeps it waiting: its exit code within five seconds, without waiting for the API,
+    Interrupted; the next run has the same id.
+    """
     service, url = held
     settings = build(tmp_path, helpdesk(url, write="append"))
     workflow.apply(settings)
     with started(tmp_path, "run", TICKETS) as process:
         assert service.held.wait(120)
         before = time.monotonic()
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         _, err = process.communicate(timeout=200)
         took = time.monotonic() - before
 
-    assert process.returncode == 143, err
-    assert took < 100
+    assert process.returncode == code, err
+    assert took < 5
     (stopped,) = Look(settings.state_url).runs()
     assert (stopped.state, stopped.error_code) == (RunState.interrupted, "SYN704")
     assert stopped.counts == committed(tmp_path)
