@@ -102,13 +102,15 @@ class Schedules:
 
 def instants(name: str, since: dt.datetime, until: dt.datetime) -> Iterator[dt.datetime]:
     """The instants of a schedule by time, found by looking at every minute; written anew, to differ from the program."""
-    minute = since.replace(second=0, microsecond=0) + dt.timedelta(minutes=1)
+    minute = since.replace(second=0, microsecond=0) - dt.timedelta(
+        days=1
+    )  # the first of an hour that comes twice counts
     berlin, last = ZoneInfo("Europe/Berlin"), ""
     while minute <= until:
         when = WHEN[name][0]
         if when.startswith("every: "):
             every = int(when.removeprefix("every: ").partition("m")[0])
-            if (minute.timestamp() // 60) % every == 0:
+            if (minute.timestamp() // 60) % every == 0 and minute > since:
                 yield minute
         elif when.startswith("cron"):
             local = minute.astimezone(berlin)
@@ -116,7 +118,8 @@ def instants(name: str, since: dt.datetime, until: dt.datetime) -> Iterator[dt.d
             skipped = before.strftime("%H:%M") == "01:59" and local.strftime("%H:%M") == "03:00"
             if (local.strftime("%H:%M") == "02:30" or skipped) and f"{local:%d}" != last:
                 last = f"{local:%d}"
-                yield minute
+                if minute > since:
+                    yield minute
         minute += dt.timedelta(minutes=1)
 
 

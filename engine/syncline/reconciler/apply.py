@@ -35,7 +35,7 @@ from syncline.policy.facts import facts
 from syncline.policy.rule import Subjects
 from syncline.policy.rules.declared import bound_policies
 from syncline.reconciler.approvals import Judged
-from syncline.reconciler.hold import Held, foremost, without
+from syncline.reconciler.hold import Held, foremost, parts_of, without
 from syncline.reconciler.status import after_apply, waits_for
 from syncline.reconciler.steps import take
 
@@ -281,14 +281,23 @@ def _overridden(facilities: Facilities, plan: Plan, judged: Judged, reason: str)
     return replace(judged, unapproved={}, closed={})
 
 
-def _not_due(plan: Plan, store: StateStore) -> dict[ObjectKey, Waiting]:
-    """Objects that an earlier apply of the same commit held back, and whose next attempt isn't due yet."""
-    now = rfc3339()
-    found = {}
+def _not_due(plan: Plan, store: StateStore, applied: Mapping[ObjectKey, AppliedObject]) -> dict[ObjectKey, Waiting]:
+    """
+    Objects that an earlier apply of the same commit held back, and whose next attempt isn't due yet.
+
+    What belongs together is tried together, once one of it is due: else each would wait for the others' turns.
+    """
+    now, parts = rfc3339(), parts_of(plan, applied)
+    found: dict[ObjectKey, Waiting] = {}
+    due: set[int] = set()
     for key, status in store.statuses([step.key for step in plan.steps]).items():
-        if status.retry > now and (waiting := waits_for(status, plan.basis.revision)) is not None:
+        if (waiting := waits_for(status, plan.basis.revision)) is None:
+            continue
+        if status.retry > now:
             found[key] = waiting
-    return found
+        else:
+            due.add(parts[key])
+    return {key: waiting for key, waiting in found.items() if parts[key] not in due}
 
 
 def _recovered(facilities: Facilities) -> list[Event]:
@@ -362,7 +371,7 @@ def apply_plan(
         judged = gate.judge(plan, store, _demands(objects)) if gate is not None else Judged()
         if gate is not None and gate.override:
             judged = _overridden(facilities, plan, judged, gate.override)
-        blocked = {**(_not_due(plan, store) if patient else {}), **judged.blocked, **running}
+        blocked = {**(_not_due(plan, store, objects) if patient else {}), **judged.blocked, **running}
         part, held = _possible(plan, objects, blocked, today, root)
         desired = after(part, objects).desired
         check_owned(part, objects, desired)

@@ -37,7 +37,7 @@ def without(
     """The plan without the parts that something blocked is in, and why each of their objects is held back."""
     if not blocked:
         return plan, {}
-    parts = _parts(plan, applied)
+    parts = parts_of(plan, applied)
     blocked = {key: error for key, error in blocked.items() if key in parts}
     reasons: dict[int, Waiting] = {}
     for key, error in sorted(blocked.items()):
@@ -53,7 +53,7 @@ def without(
     return taken, {key: error for key, error in held.items() if key not in former}
 
 
-def _parts(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> dict[ObjectKey, int]:
+def parts_of(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> dict[ObjectKey, int]:
     """The number of the part that each object of a plan belongs to."""
     touched = {key for step in plan.steps for key in _keys(step)}
     by_name: dict[tuple[str, str, str], list[ObjectKey]] = {}

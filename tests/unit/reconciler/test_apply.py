@@ -16,6 +16,7 @@ from syncline.model.errors import Invalid, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.model.step import MoveObject
+from syncline.reconciler.apply import Applied, apply_plan
 from syncline.state.open import open_store
 from syncline.state.store import RunRecord
 from tests import repository, warm
@@ -178,6 +179,32 @@ def test_what_has_nothing_to_do_with_a_running_flow_is_applied(tmp_path: Path) -
     assert not workflow.apply(settings).held
     assert not [key for key, status in Look(settings.state_url).statuses().items() if status.failing]
     assert FLOW not in Look(settings.state_url).statuses()
+
+
+def test_what_belongs_together_is_tried_again_once_one_of_it_is_due(tmp_path: Path) -> None:
+    """A flow and its mapping were held by a run; when that has ended, the flow's turn is enough for both."""
+    settings = applied(tmp_path)
+    mapping = ObjectKey("acme", "Mapping", "customer")
+    build(settings.root, {k: v for k, v in TEXTS.items() if k not in {"sync.yaml", "mapping.yaml"}})
+    with workflow.engine(settings) as engine:
+
+        def again() -> Applied:
+            return apply_plan(engine.facilities, workflow.plan(settings), lambda _: None, patient=True)
+
+        with running(settings, FLOW):
+            assert list(again().held) == [mapping, FLOW]
+        store = engine.facilities.store
+
+        def due(retries: dict[ObjectKey, str]) -> None:
+            store.change_statuses(
+                list(retries), lambda known: ([replace(known[key], retry=at) for key, at in retries.items()], ())
+            )
+
+        due({FLOW: "9999", mapping: "9999"})
+        assert list(again().held) == [mapping, FLOW]
+        due({FLOW: "2026", mapping: "9999"})
+        assert not again().held
+        assert store.object(FLOW) is None
 
 
 def test_a_missing_secret_leaves_the_rest_applied_and_its_dependants_waiting(tmp_path: Path) -> None:
