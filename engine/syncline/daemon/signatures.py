@@ -31,6 +31,14 @@ trust-model always
 weak-digest SHA1
 """
 _NO_PROGRAM: Final = "/bin/false"
+#: What gpg says of a signature that doesn't count, in words for people.
+_WHY: Final = (
+    ("REVKEYSIG", "its key was revoked"),
+    ("EXPKEYSIG", "its key has expired"),
+    ("EXPSIG", "its signature has expired"),
+    ("BADSIG", "its signature is of something else"),
+    ("NO_PUBKEY", "its key is none of these"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,11 @@ class Signatures:
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return ring
+
+
+def why_not(said: str) -> str:
+    """Why an OpenPGP signature doesn't count, by what gpg said of it; '' where it said nothing of that."""
+    return next((words for status, words in _WHY if f"[GNUPG:] {status} " in said), "")
 
 
 def _read_keys(file: Path, content: bytes, ring: Path) -> None:

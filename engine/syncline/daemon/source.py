@@ -26,7 +26,7 @@ from syncline.daemon.access import Access
 from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
 from syncline.daemon.own_disk import own_disk
 from syncline.daemon.refusal import refusal
-from syncline.daemon.signatures import Signatures
+from syncline.daemon.signatures import Signatures, why_not
 from syncline.manifests.repository import AUTHOR, TRAILER, trailer
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.reconciler.authors import answer, question
@@ -339,7 +339,7 @@ class SourceRepository:
         if done.status or not any(good in said for good in _GOOD):
             raise Stalled(
                 f"{commit[:12]} is not signed by anybody in {self._signatures.names}: "
-                f"{_first(said) or 'it has no signature'}",
+                f"{why_not(said) or _first(said) or 'it has no signature'}",
                 code="SYN664",
                 help="Sign it (git commit -S) with an allowed key, or add the key to the file.",
             )

@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from syncline.state.store import RunRecord, StateReader, StateStore
 
 
+#: Reasons why a commit isn't applied that have a name of their own.
+_REASONS: Final = {"SYN662": "RefNotFound", "SYN663": "HistoryRewritten", "SYN664": "NotSigned"}
 #: Most findings that the status of a source names.
 MOST_FINDINGS: Final = 3
 #: What the status of the first source, the repository that declares others, is kept under.
@@ -279,7 +281,8 @@ def _source(
     status: Status, at: Moment, error: SynclineError | None, held: Mapping[ObjectKey, Waiting], *, again: bool
 ) -> Status:
     if error is not None:
-        found = failed(status, at, type(error).__name__, error, again=again, more=_findings(error))
+        reason = _REASONS.get(error.code, type(error).__name__)
+        found = failed(status, at, reason, error, again=again, more=_findings(error))
         if isinstance(error, Waiting | Again):
             return found
         denied = error.code.startswith("SYN5")

@@ -12,7 +12,7 @@ from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.condition import ConditionType, Truth
 from syncline.model.diagnostic import Diagnostic, Place, Severity
-from syncline.model.errors import Again, Invalid, SynclineError
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.reconciler import status
 from syncline.reconciler.conditions import Moment, well
@@ -145,6 +145,17 @@ def test_a_source_says_why_its_commit_is_not_applied(engine):
 
     assert not store.statuses()[SOURCE].failing
     assert [e.reason for e in store.events(SOURCE)] == ["Applied", "Invalid", "Again", "Ready"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [("SYN662", "RefNotFound"), ("SYN663", "HistoryRewritten"), ("SYN664", "NotSigned")]
+)
+def test_what_halts_a_source_has_a_reason_of_its_own(engine, code, reason):
+    """It stays so until a person acts, under a reason that programs can go by."""
+    store = engine.facilities.store
+    status.source_failed(store, "bad", Stalled("no", code=code), after=None)
+    found = store.statuses()[SOURCE]
+    assert (found.condition(ConditionType.ready).reason, found.holds(ConditionType.stalled)) == (reason, True)
 
 
 def test_a_refused_commit_names_its_findings(engine):
