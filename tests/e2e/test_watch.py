@@ -83,6 +83,20 @@ def test_a_masked_field_passes_and_so_does_a_number_that_is_no_card(tmp_path: Pa
     assert ran(home(tmp_path / "other", CARDS, ["4111 1111 1111 1112"])).receipt.counts.written == 1
 
 
+def test_a_column_of_numbers_is_looked_at_as_texts_are(tmp_path: Path) -> None:
+    """A card number that a mapping makes a decimal, with its month of expiry in the note beside it, is stopped too."""
+    number = edited(
+        "mapping.yaml", "- {to: name, from: name}", '- {to: name, from: name, type: "decimal(19,0)"}', CARDS
+    )
+
+    for texts, value in ((number, "4111111111111111"), (CARDS, "4111111111111111 12/27")):
+        settings = home(tmp_path / value[-5:].replace("/", ""), texts, [value])
+        with pytest.raises(Denied) as caught:
+            ran(settings)
+        assert caught.value.code == "SYN516"
+        assert written(settings) == 0
+
+
 def test_what_is_found_and_allowed_is_told_in_the_receipt(tmp_path: Path) -> None:
     """Where policy has nothing against the class, the run goes on, and its receipt says what was found."""
     texts = edited("tenant.yaml", "spec:\n", "spec:\n  detect: [{class: pii.email, form: email}]\n")

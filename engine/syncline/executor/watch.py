@@ -100,7 +100,7 @@ class Watch:
             if not fact.protection:
                 known.setdefault(fact.target, set()).update(fact.classes)
         for name, dtype in frame.schema.items():
-            if name in known and (dtype == pl.String or dtype.is_integer()):
+            if name in known and (dtype == pl.String or dtype.is_numeric()):
                 for detect in self.detects:
                     if detect.data_class not in known[name] and (name, detect.data_class) not in self._seen:
                         yield name, detect

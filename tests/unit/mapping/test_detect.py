@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -24,10 +26,16 @@ def count(values: list[Any], **how: str) -> int:
         "Card: 5500-0000-0000-0004.",
         "378282246310005 (amex)",
         "6011111111111117",
+        "4111 1111 1111 1111 123",
+        "4111111111111111 12/27",
+        "22 4111 1111 1111 1111",
+        "3782 822463 10005-0427",
+        "4111.1111.1111.1111",
+        "100234 4111111111111111 12 2027 999",
     ],
 )
 def test_card_numbers_are_found_wherever_they_are(text: str) -> None:
-    """Numbers of schemes by ISO/IEC 7812, with and without separators, inside other text."""
+    """Numbers of schemes by ISO/IEC 7812, with and without separators, inside other text and beside other numbers."""
     assert count([text], form="card") == 1
 
 
@@ -44,17 +52,30 @@ def test_a_column_of_integers_may_hold_card_numbers() -> None:
     assert count([4111111111111111, 17, None], form="card") == 1
 
 
+@pytest.mark.parametrize("number", [Decimal("4111111111111111.00"), 4111111111111111.0])
+def test_so_may_columns_of_other_numbers(number: Decimal | float) -> None:
+    """A decimal or a float that is a card number is one; what is no finite number is none."""
+    more = [Decimal("17.25")] if isinstance(number, Decimal) else [17.25, math.nan, math.inf, 1e300]
+
+    assert count([number, *more, None], form="card") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [
         ("DE89370400440532013000", 1),
         ("pay to GB82 WEST 1234 5698 7654 32 now", 1),
+        ("DE89370400440532013000 BIC COBADEFFXXX", 1),
+        ("DE89 3704 0044 0532 0130 00 EUR 12", 1),
+        ("iban: de89370400440532013000", 1),
         ("DE89370400440532013001", 0),
+        ("DE89370400440532013001 BIC COBADEFFXXX", 0),
         ("DE89", 0),
+        ("DE41370400440532013", 0),
     ],
 )
 def test_ibans_are_found_by_their_check_digits(text: str, found: int) -> None:
-    """ISO 13616, electronic and printed form."""
+    """ISO 13616, electronic and printed form, in capitals or not, and with other words behind it."""
     assert count([text], form="iban") == found
 
 
