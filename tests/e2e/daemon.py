@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
@@ -74,8 +74,9 @@ class Serving:
 
     def _listen(self) -> None:
         assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.said.append(line.rstrip())
+        with suppress(ValueError):  # closed under it, where the block ends before the process is quite gone
+            for line in self.process.stderr:
+                self.said.append(line.rstrip())
 
     def says(self, text: str) -> str:
         """Waits for a line with this text."""
