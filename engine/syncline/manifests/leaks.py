@@ -23,7 +23,9 @@ from syncline.model.errors import Invalid
 ALLOWED: Final = "syncline:allow-secret"
 #: Larger files are data, not text that somebody wrote.
 MAX_SIZE: Final = 1_000_000
-_LONGEST_LINE: Final = 5_000
+#: A longer line, such as of JSON without ends of lines, is looked at in pieces that have so many characters in common.
+_PIECE: Final = 5_000
+_COMMON: Final = 700
 #: Bits a character, above which a text of that kind is random: keys have 3 and more (hexadecimal), 4 and more (base64).
 _HEX_BITS: Final = 3.0
 _BITS: Final = 3.6
@@ -48,6 +50,8 @@ _MADE: Final = frozenset({
     "go.sum", "Gemfile.lock", "composer.lock",
 })  # fmt: skip
 _SEALED: Final = "ENC[AES256_GCM,"
+#: What text in UTF-16 begins with, as some shells of Windows write it.
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 def committed(root: Path, manifests: Iterable[str]) -> tuple[Diagnostic, ...]:
@@ -71,31 +75,40 @@ def scan(root: Path, files: Sequence[str], *, staged: bool = False) -> tuple[Dia
         if PurePosixPath(file).name in _MADE:
             continue
         data = _staged(root, file) if staged else _content(root / file)
-        if data is None or len(data) > MAX_SIZE or b"\0" in data[:8_000]:
+        if data is None or len(data) > MAX_SIZE or (b"\0" in data[:8_000] and not data.startswith(_UTF_16)):
             continue
-        found += scan_text(file, data.decode("utf-8", errors="replace"))
+        found += scan_text(file, _text(data))
     return tuple(found)
 
 
 def scan_text(file: str, text: str) -> Iterator[Diagnostic]:
-    """What looks like a secret in a text, line by line."""
+    """What looks like a secret in a text, line by line: the first of each line, or of each piece of a long one."""
     for number, line in enumerate(text.splitlines(), 1):
-        if ALLOWED in line or _SEALED in line or len(line) > _LONGEST_LINE:
+        if ALLOWED in line or (_SEALED in line and len(line) <= _PIECE):
             continue
-        form = form_at(line)
-        if form is not None:
-            what, start, end = form
-            if _meant(what, line, start, end):
-                yield _finding(file, number, line, (start, end), f"this looks like {what}")
-            continue
-        lower = line.lower()
-        for match in _ASSIGNED.finditer(line) if any(hint in lower for hint in _HINTS) else ():
-            value = match["double"] or match["single"] or match["bare"]
-            if _random(value):
-                at = match.start(match.lastgroup or 0)
-                what = f"the value of {match[1][:60]!r} looks like a secret"
-                yield _finding(file, number, line, (at, at + len(value)), what)
-                break
+        for begin in range(0, max(1, len(line) - _COMMON), _PIECE - _COMMON):
+            piece = line[begin : begin + _PIECE]
+            if (found := _looks_like(piece)) is not None:
+                what, start, end = found
+                yield _finding(file, number, begin, piece, (start, end), what)
+
+
+def _looks_like(line: str) -> tuple[str, int, int] | None:
+    """What the first secret of a line looks like, and where it is; None where there is none."""
+    form = form_at(line)
+    if form is not None and _meant(form[0], line, form[1], form[2]):
+        return f"this looks like {form[0]}", form[1], form[2]
+    lower = line.lower()
+    for match in _ASSIGNED.finditer(line) if any(hint in lower for hint in _HINTS) else ():
+        value = match["double"] or match["single"] or match["bare"]
+        if _random(value):
+            at = match.start(match.lastgroup or 0)
+            return f"the value of {match[1][:60]!r} looks like a secret", at, at + len(value)
+    return None
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8", errors="replace")
 
 
 def tracked(root: Path) -> tuple[str, ...]:
@@ -157,12 +170,13 @@ def _random(value: str) -> bool:
     return bits >= (_HEX_BITS if _HEX.fullmatch(value) else _BITS)
 
 
-def _finding(file: str, number: int, line: str, where: tuple[int, int], message: str) -> Diagnostic:
+def _finding(file: str, number: int, begin: int, line: str, where: tuple[int, int], message: str) -> Diagnostic:
+    """A finding in a line, or in a piece of it that begins at `begin`."""
     start, end = where
     return Diagnostic(
         "SYN831",
         message,
-        Place(file, number, start + 1, number, end + 1),
+        Place(file, number, begin + start + 1, number, begin + end + 1),
         Severity.error,
         excerpt=scrub(line[:start] + "*" * (end - start) + line[end:]),
         help="Put it into a secret provider, and change it: whoever reads the history has it. "

@@ -175,3 +175,31 @@ def test_a_scan_of_nothing_is_no_success(tmp_path: Path, monkeypatch, capsys):
     capsys.readouterr()
     assert main(["secrets", "scan", "app.env"]) == 0
     assert capsys.readouterr().out == "No secret was found in 1 file.\n"
+
+
+@pytest.mark.parametrize("before", [0, 4_990, 5_000, 20_000])
+def test_a_long_line_is_looked_at_to_its_end(before: int) -> None:
+    """JSON without ends of lines is a line of any length: a secret is found where it is, also over an edge of pieces."""
+    line = "[" + "1234567, " * (before // 9) + '{"client_secret": "' + BODY + '"}]'
+
+    found = list(scan_text("all.json", line))
+
+    assert found
+    assert {(f.place.column, f.place.end_column) for f in found if f.place} == {
+        (line.index(BODY) + 1, line.index(BODY) + len(BODY) + 1)
+    }
+
+
+def test_what_stands_behind_an_example_is_found() -> None:
+    """A URL with a password of an example doesn't hide the secret behind it."""
+    line = '{"url": "postgres://app:password@db/app", "client_secret": "' + BODY + '"}'
+
+    assert len(list(scan_text("x.json", line))) == 1
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_is_text(tmp_path: Path, encoding: str) -> None:
+    """Files that PowerShell writes have a NUL beside every letter, and are no binary files."""
+    (tmp_path / "prod.env").write_bytes(f"\ufeffAPI_TOKEN={BODY}\n".encode(encoding))
+
+    assert [f.code for f in scan(tmp_path, ["prod.env"])] == ["SYN831"]
