@@ -12,20 +12,24 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
 from syncline.executor.proxies import environment_proxies, unheeded
 from syncline.executor.signer_rotation import unfinished
+from syncline.manifests.locations import servers
 from syncline.manifests.repository import git
 from syncline.model.errors import SynclineError
+from syncline.model.hosts import is_local
 from syncline.reconciler.keys import list_keys
 from syncline.reconciler.needs import secret_problem, secret_refs
 from syncline.reconciler.rotation import reminders
 from syncline.secrets.kek_where import Where
 from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_reader
+from syncline.state.url import sqlite_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +59,7 @@ def doctor(settings: Settings, desired: Desired, errors: int) -> Iterator[Findin
         ("configuration", lambda: _configuration(desired, errors)),
         ("proxy", lambda: _proxy(settings)),
         ("state", lambda: _state(settings)),
+        ("transport", lambda: _transport(settings)),
         ("keys", lambda: _keys(settings)),
         ("audit log", lambda: _audit(settings)),
         ("secrets", lambda: _secrets(settings, desired)),
@@ -116,6 +121,35 @@ def _state(settings: Settings) -> Iterator[Finding]:
     if left:
         yield Finding(
             "apply", ok=False, message=f"an apply stopped with {left} steps to take", help="Run `syncline apply`."
+        )
+
+
+def _transport(settings: Settings) -> Iterator[Finding]:
+    """Whether the state, and the budgets beside it, are reached without TLS on another machine."""
+    url = settings.state_url
+    other = "" if sqlite_path(url) else next((host for host, _ in servers(url) if not is_local(host)), "")
+    mode = (parse_qs(urlsplit(url).query).get("sslmode") or [settings.environ.get("PGSSLMODE", "")])[-1]
+    if other and mode not in {"require", "verify-ca", "verify-full"}:
+        yield Finding(
+            "transport",
+            ok=False,
+            message=f"the state at {other} may be reached without TLS",
+            help="Add ?sslmode=verify-full to SYNCLINE_STATE.",
+        )
+    elif other and mode != "verify-full":
+        yield Finding(
+            "transport",
+            ok=None,
+            message=f"whether the state at {other} is the server that it says isn't checked (sslmode={mode})",
+            help="Add ?sslmode=verify-full to SYNCLINE_STATE, and sslrootcert=FILE for a private authority.",
+        )
+    redis = urlsplit(settings.redis)
+    if redis.scheme == "redis" and not is_local(redis.hostname or ""):
+        yield Finding(
+            "transport",
+            ok=False,
+            message=f"the budgets at {redis.hostname} are reached without TLS",
+            help="Write rediss:// in SYNCLINE_REDIS.",
         )
 
 
