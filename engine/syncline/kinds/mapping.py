@@ -82,7 +82,8 @@ class Preserve(Spec):
         Literal["digits", "alphanumeric"],
         Field(
             description="Which characters are encrypted, while others stay: digits, of which there must be six, or "
-            "ASCII letters and digits, of which there must be four. A record with fewer is rejected."
+            "ASCII letters and digits, of which there must be four. A record with fewer, or with those of other "
+            "scripts, is rejected."
         ),
     ]
 

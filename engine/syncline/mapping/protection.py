@@ -19,6 +19,12 @@ ALPHABETS: Final = {
 }
 #: The fewest of them: FF1 asks for a million possible values.
 FEWEST: Final = {"digits": 6, "alphanumeric": 4}
+#: What may stand beside them, in the clear: no digits of other scripts and, where letters are encrypted, no letters.
+_BESIDE: Final = {"digits": r"\P{N}", "alphanumeric": r"[^\p{L}\p{M}\p{N}]"}
+_ELSE: Final = {
+    "digits": "digits other than 0 to 9, which would be written in the clear",
+    "alphanumeric": "letters or digits other than A to Z and 0 to 9, which would be written in the clear",
+}
 #: The longest value that keeps its format, in characters: the work grows with the square of it.
 LONGEST: Final = 256
 
@@ -84,6 +90,7 @@ def rules_of(protect: Protect | None) -> tuple[Rule, ...]:
     pattern = f"^(?:[^{letters}]*[{letters}]){{{fewest}}}"
     what = "digits" if protect.preserve == "digits" else "letters and digits"
     return (
+        Rule("protect", f"^[{letters}{_BESIDE[protect.preserve]}]*$", f"has {_ELSE[protect.preserve]}"),
         Rule("protect", pattern, f"has fewer than {fewest} {what}, too few to encrypt in their format"),
         Rule("maxLength", LONGEST, f"has more than {LONGEST} characters, too many to encrypt in their format"),
     )

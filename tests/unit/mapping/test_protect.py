@@ -76,12 +76,24 @@ def test_digits_keep_their_format() -> None:
 
 
 def test_letters_and_digits_keep_their_format() -> None:
-    """Letters and digits are encrypted among themselves; other characters, of any script, stay."""
-    (found, few) = protected(["AB-12/ü-xyz", "AB-1"], "{preserve: alphanumeric}")
+    """Letters and digits are encrypted among themselves; signs stay."""
+    (found, few) = protected(["AB-12/€-xyz", "AB-1"], "{preserve: alphanumeric}")
 
-    assert (found[2], found[5], found[6], found[7]) == ("-", "/", "ü", "-")
-    assert revealed(found, "alphanumeric", KEY) == "AB-12/ü-xyz"
+    assert (found[2], found[5], found[6], found[7]) == ("-", "/", "€", "-")
+    assert revealed(found, "alphanumeric", KEY) == "AB-12/€-xyz"
     assert few == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "values"),
+    [
+        ("alphanumeric", ["Müller 1234", "Иван Петров abcd", "Zoe\u0308 1234", "٤١١١ abcd"]),
+        ("digits", ["٤١١١ 123456", "１２３ 123456", "x² 123456"]),
+    ],
+)
+def test_no_letter_or_digit_stays_in_the_clear_because_of_its_script(alphabet: str, values: list[str]) -> None:
+    """A value whose letters or digits the alphabet doesn't have is rejected: they would stay as they are."""
+    assert protected(values, f"{{preserve: {alphabet}}}") == ["rejected"] * len(values)
 
 
 def test_a_value_that_cannot_be_encrypted_is_never_written_in_the_clear() -> None:
