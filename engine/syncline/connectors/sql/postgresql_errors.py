@@ -71,5 +71,10 @@ def refused(error: psycopg.Error) -> SynclineError:
     if "FATAL" in message and not _LATER.search(message):
         return Stalled(f"PostgreSQL refuses: {message}", code="SYN482", help="Check user, password and database.")
     if "certificate" in message or "SSL" in message:
-        return Stalled(f"PostgreSQL: {message}", code="SYN482", help="Check sslmode and sslrootcert in the URL.")
+        return Stalled(
+            f"PostgreSQL: {message}",
+            code="SYN482",
+            help="Check sslmode and sslrootcert in the URL. Of a server without TLS 1.3, add "
+            "ssl_min_protocol_version=TLSv1.2.",
+        )
     return Again(f"PostgreSQL can't be reached: {message}", code="SYN480")
