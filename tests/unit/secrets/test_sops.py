@@ -13,6 +13,7 @@ import pyrage  # type: ignore[import-untyped]  # the wheel has no stubs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ruamel.yaml import YAML
 
 from syncline.model.secret import Secret
 from syncline.secrets import sops
@@ -66,6 +67,30 @@ def test_the_published_json_is_decrypted(generated: Path, identity: list[Secret]
     found = reveal(sops.decrypt((generated / "enc.json").read_bytes(), identity, is_json=True))
 
     assert found == {"a": {"b": "c", "n": "1.5", "t": "False"}, "l": ["1", "x"]}
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_the_plain_file_that_is_published_beside_it_is_what_comes_out(
+    generated: Path, identity: list[Secret], form: str
+):
+    """Value by value, in the order of the file, each in the text that SOPS encrypts of it."""
+    plain = YAML(typ="safe").load(generated / f"plain.{form}")
+
+    found = reveal(sops.decrypt((generated / f"enc.{form}").read_bytes(), identity, is_json=form == "json"))
+
+    assert found == _as_texts(plain)
+    assert list(found) == list(plain)
+
+
+def _as_texts(value: object) -> object:
+    """A tree whose values are text, but for nothing."""
+    match value:
+        case dict():
+            return {name: _as_texts(item) for name, item in value.items()}
+        case list():
+            return [_as_texts(item) for item in value]
+        case _:
+            return None if value is None else str(value)
 
 
 def test_names_are_read_without_a_key(generated: Path):
