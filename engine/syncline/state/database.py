@@ -33,6 +33,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import QueuePool
 
 from syncline.model.errors import Again, Bug, Stalled
+from syncline.state.libpq import oldest_tls
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -249,7 +250,7 @@ def open_postgresql(url: str, schema: str) -> Database:
     parsed = make_url(url).set(drivername="postgresql+psycopg")
     engine = create_engine(
         parsed,
-        connect_args=_NETWORK | dict(parsed.query) | {"application_name": _session_name(schema)},
+        connect_args=_NETWORK | oldest_tls(url) | dict(parsed.query) | {"application_name": _session_name(schema)},
         execution_options={"schema_translate_map": {None: schema}},
         **POOL,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import select
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.postgresql_errors import refused
+from syncline.state.libpq import oldest_tls
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,8 +26,6 @@ _SESSION = (
     " -c search_path=pg_catalog,pg_temp -c lock_timeout=60s -c idle_in_transaction_session_timeout=30s"
     " -c default_transaction_isolation=read\\ committed -c client_min_messages=warning"
 )
-
-_OLDEST = "ssl_min_protocol_version"
 
 #: Seconds. A peer that falls silent is noticed within two minutes.
 _NETWORK = {
@@ -56,27 +54,12 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
             application_name="syncline",
             options=_SESSION,
             client_encoding="utf8",
-            **{**_NETWORK, **login, **_oldest(settings.url)},
+            **{**_NETWORK, **login, **oldest_tls(settings.url)},
         )
     except psycopg.Error as error:
         raise refused(error) from None
     finally:
         del login
-
-
-def _oldest(url: str) -> dict[str, str]:
-    """
-    TLS 1.3, where TLS is demanded and nobody says which version is enough. Not elsewhere: where it is only preferred,
-    libpq would go on without any.
-    """
-    from psycopg import conninfo, pq
-
-    given = conninfo.conninfo_to_dict(url)
-    for option in pq.Conninfo.get_defaults():  # what the environment says
-        if option.val is not None and option.envvar and option.envvar.decode() in os.environ:
-            given.setdefault(option.keyword.decode(), option.val.decode())
-    demanded = given.get("sslmode") in {"require", "verify-ca", "verify-full"}
-    return {_OLDEST: "TLSv1.3"} if demanded and _OLDEST not in given else {}
 
 
 @dataclass(slots=True)
