@@ -22,7 +22,7 @@ def measure(*args: str) -> float:
     for _ in range(RUNS):
         start = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "syncline.cli.main", *args], check=True, stdout=subprocess.DEVNULL, env=environment
+            [sys.executable, "-m", "syncline", *args], check=True, stdout=subprocess.DEVNULL, env=environment
         )
         times.append((time.perf_counter() - start) * 1_000)
     return statistics.median(times)
@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = str(Path(folder) / "config")
         measure("--help")  # writes compiled modules, which an installed program has
-        subprocess.run([sys.executable, "-m", "syncline.cli.main", "init", root], check=True, capture_output=True)
+        subprocess.run([sys.executable, "-m", "syncline", "init", root], check=True, capture_output=True)
         found = {"help": measure("--help"), "validate": measure("validate", root)}
     for name, took in found.items():
         print(json.dumps({"workload": f"cold {name}", "ms": round(took, 1), "limit_ms": LIMITS[name]}))

@@ -98,7 +98,8 @@ class Looks:
         every = {key: units.duration(text) for key, text in declared.items() if text is not None}
         before = {key: at for at, key in self._due if every.get(key) == self._every.get(key)}
         self._every = every
-        first = {key: now + random.random() * min(seconds, FIRST) for key, seconds in every.items()}  # noqa: S311
+        spread = {key: random.random() * min(seconds, FIRST) for key, seconds in every.items()}  # noqa: S311 - no secret
+        first = {key: now + after for key, after in spread.items()}
         self._due = [(before.get(key, first[key]), key) for key in every]
         heapq.heapify(self._due)
 

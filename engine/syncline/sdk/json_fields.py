@@ -181,7 +181,10 @@ def _numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:
     together = str(b",".join(values), "utf-8")
     if _NUMBERS.fullmatch(together) is None:
         raise msgspec.ValidationError(f"Expected `number`, got `{_other(values)}` - at `$.{path}`")
-    texts: list[str | None] = [text if text and text != "null" else None for text in together.split(",")]
+    parts = together.split(",")
+    texts: list[str | None] = [*parts]
+    if "" in parts or "n" in together:
+        texts = [text if text and text != "null" else None for text in parts]
     if len(together) > MAX_DIGITS and any(text and len(text) > MAX_DIGITS for text in texts):
         raise msgspec.ValidationError(f"Expected `number` of at most {MAX_DIGITS} characters - at `$.{path}`")
     return texts

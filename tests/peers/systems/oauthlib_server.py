@@ -87,7 +87,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = _answer  # noqa: N815
+    do_GET = do_POST = _answer  # noqa: N815 - the base's names
 
     def log_message(self, *_args):
         pass

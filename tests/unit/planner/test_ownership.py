@@ -54,7 +54,7 @@ class Sources:
 
     def take(self, plan):
         with open_facilities(self.settings) as facilities:
-            apply_plan(facilities, plan, lambda line: None)  # noqa: ARG005
+            apply_plan(facilities, plan, lambda _: None)
         return {str(change.key): change.reason for change in plan.changes}
 
     def refused(self, name, texts):
