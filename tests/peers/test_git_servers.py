@@ -21,7 +21,7 @@ from syncline.model.errors import Again, Invalid, Stalled
 from syncline.secrets.contract import Context, Reference
 from tests.peers.install import program
 from tests.peers.systems.git_servers import PASSWORD, git_https, git_ssh, login_with
-from tests.unit.daemon.test_source import GIT, files
+from tests.unit.daemon.upstream import GIT, files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

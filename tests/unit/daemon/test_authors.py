@@ -6,7 +6,7 @@ import pytest
 
 from syncline.daemon.source import GitSource, SourceRepository
 from tests.people import allowing, person
-from tests.unit.daemon.test_source import Upstream
+from tests.unit.daemon.upstream import Upstream
 
 
 class Repository(Upstream):
