@@ -145,9 +145,9 @@ def patches(world: World) -> list[tuple[Any, str, Any]]:
     def ran(engine: Engine, work: Any, progress: Any) -> Any:
         start = world.running.get(kernel.current)
         result = engine_run(engine, work, progress)
-        # One that a clock which is ahead made before its instant is none of it: that start still comes, by the right clock.
-        if start is not None and start.at <= world.now():
-            runs = world.fire(start).runs
+        if start is not None:
+            # What a clock that is ahead made before its instant stands by itself: the start still comes, by the right clock.
+            runs = world.fire(start).runs if start.at <= world.now() else world.fire(start).early
             runs.add(result.record.id)
             checks.ran(world, (str(start.schedule), str(start.flow), start.at.isoformat()), runs)
         return result

@@ -46,9 +46,13 @@ _WEIGHTS = list(accumulate(often for often, _ in happens.HAPPENS.values()))
 
 @dataclass
 class Fire:
-    """A start of a flow by a schedule, as far as it came. `runs` that ended well for it, by id; `over`: how it ended."""
+    """
+    A start of a flow by a schedule, as far as it came. `runs` that ended well for it, by id, and those that did `early`,
+    before its instant; `over`: how it ended.
+    """
 
     runs: set[str] = field(default_factory=set)
+    early: set[str] = field(default_factory=set)
     over: str = ""
 
 
