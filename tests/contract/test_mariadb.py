@@ -231,7 +231,7 @@ class TestKilling:
                 except subprocess.TimeoutExpired:
                     process.kill()
                     # By a share of it, so that a machine on which a run takes ten times as long sees few kills more.
-                    kills, delay = kills + 1, delay * 1.2 + 0.02
+                    kills, delay = kills + 1, delay * 1.2 + 0.01
                     continue
             if out == "again\n":
                 interrupted += 1

@@ -81,9 +81,8 @@ class Preserve(Spec):
     preserve: Annotated[
         Literal["digits", "alphanumeric"],
         Field(
-            description="Which characters are encrypted, while others stay: digits, of which there must be six, or "
-            "ASCII letters and digits, of which there must be four. A record with fewer, or with those of other "
-            "scripts, is rejected."
+            description="Which characters are encrypted, while others stay: digits, six at least, or ASCII letters and "
+            "digits, four at least. A record with fewer, or with those of other scripts, is rejected."
         ),
     ]
 

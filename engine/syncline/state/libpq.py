@@ -18,9 +18,12 @@ def oldest_tls(url: str) -> dict[str, str]:
     >>> oldest_tls("postgresql://db.example.com/lake?sslmode=prefer")
     {}
     """
-    from psycopg import conninfo, pq
+    from psycopg import ProgrammingError, conninfo, pq
 
-    given = conninfo.conninfo_to_dict(url)
+    try:
+        given = conninfo.conninfo_to_dict(url)
+    except ProgrammingError:  # which whoever connects is told
+        return {}
     for option in pq.Conninfo.get_defaults():  # what the environment says
         if option.val is not None and option.envvar and option.envvar.decode() in os.environ:
             given.setdefault(option.keyword.decode(), option.val.decode())
