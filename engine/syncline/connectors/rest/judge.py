@@ -116,10 +116,10 @@ class Judge:
         if not (self._rules or reading.rules):
             return
         told = {"status": answer.status, "headers": answer.headers}
-        whole = loose(answer.body) if unread else answer.parsed
+        text = loose(answer.body) if unread else None
         for rule in chain(reading.rules, self._rules):
-            if rule.matches({**told, "body": whole if answer.page is None else answer.seen_by(rule.reads)}):
-                yield rule, {**told, "body": whole if answer.page is None else answer.document}
+            if rule.matches({**told, "body": text if unread else answer.seen_by(rule.reads)}):
+                yield rule, {**told, "body": text if unread else answer.document}
 
     def _ruled(self, rule: Rule, facts: Facts, answer: Answer) -> Verdict:
         message = rule.told(facts, self._hide)
