@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncline.manifests.text import nearest
-from syncline.model.errors import Invalid, SynclineError
+from syncline.model.errors import Invalid
 from syncline.model.event import Action
 from syncline.planner.compiled import CompiledFlow
 from syncline.queries import demand as demand
@@ -253,26 +253,15 @@ def run(
     """
     Runs an applied sync or import to its end. See `executor.engine.Engine.run` for what it raises.
 
-    Then what was kept to undo runs of an import goes, where its window is over; `tell` is told so, or why it can't.
+    Then, and where it failed, what was kept to undo runs of an import goes, once its window is over; `tell` is told
+    so, or why it can't.
     """
     demand(settings, key.tenant, "run")
+    from syncline.executor.expire import expiring
     from syncline.executor.work import Work
 
-    with engine(settings) as running:
-        result = running.run(Work(key, full_refresh=full_refresh), progress)
-        _expire_after(running, key, tell)
-        return result
-
-
-def _expire_after(running: Engine, key: ObjectKey, tell: Callable[[str], None]) -> None:
-    """Removes what is over when a run has ended, which is no part of it: what goes wrong is told."""
-    from syncline.executor.expire import expire_after, removed_of
-
-    try:
-        if removed := expire_after(running, key):
-            tell(removed_of(key, removed))
-    except SynclineError as error:
-        tell(f"{key}: {error.code} {error.told}")
+    with engine(settings) as running, expiring(running, key, tell):
+        return running.run(Work(key, full_refresh=full_refresh), progress)
 
 
 def preview(settings: Settings, key: ObjectKey, *, limit: int) -> Preview:
@@ -355,14 +344,15 @@ def retry(
     `corrected` is a file that `runs rejects -o correction` wrote and a person has corrected.
     """
     demand(settings, find_run(settings, run_id).key.tenant, "run")
+    from syncline.executor.expire import expiring
     from syncline.executor.retry import retry_work
 
     with engine(settings) as running:
         work, record = retry_work(running, run_id, overwrite=overwrite_newer, corrected=corrected)
-        result = running.run(work, progress)
-        running.facilities.store.mark_retried(record.id, result.record.id)
-        _expire_after(running, record.key, _unsaid)
-        return result
+        with expiring(running, record.key, _unsaid):
+            result = running.run(work, progress)
+            running.facilities.store.mark_retried(record.id, result.record.id)
+            return result
 
 
 def plan_undo(settings: Settings, run_id: str) -> UndoPlan:

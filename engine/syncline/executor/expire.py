@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from syncline.executor.image_keys import ALL, FEW, NEWEST, destroy_expired, has_keys
 from syncline.kinds.import_ import ImportSpec
+from syncline.model.errors import SynclineError, Waiting
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Reversing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
@@ -48,13 +49,41 @@ def expire(engine: Engine, key: ObjectKey) -> int:
 def expire_after(engine: Engine, key: ObjectKey) -> int:
     """
     The same when a run has ended, since there may be no daemon that does it: of an import that keeps something, or did,
-    and of its newest runs, so that it takes no time that anybody notices.
+    and of its newest runs, so that it takes no time that anybody notices. Not where policy denies the import.
     """
-    item = engine.applied().flow(key)
+    applied = engine.applied()
+    item = applied.flow(key)
     spec = item.flow.spec
     if not isinstance(spec, ImportSpec) or (spec.rollback is None and not has_keys(engine, key, FEW)):
         return 0
+    if not all(result.allowed for result in engine.decide(item, applied)):
+        return 0
     return _expire(engine, item, (key,), NEWEST)
+
+
+@contextmanager
+def expiring(engine: Engine, key: ObjectKey, tell: Callable[[str], None]) -> Iterator[None]:
+    """
+    Does that when the run in the block has ended, well or not. It is no part of it: what goes wrong is told, unless the
+    run has failed by the same. Not where another run of the import is under way, which does it.
+    """
+    try:
+        yield
+    except Waiting:
+        raise
+    except SynclineError as error:
+        _expire_telling(engine, key, tell, error.code)
+        raise
+    _expire_telling(engine, key, tell)
+
+
+def _expire_telling(engine: Engine, key: ObjectKey, tell: Callable[[str], None], known: str = "") -> None:
+    try:
+        if removed := expire_after(engine, key):
+            tell(removed_of(key, removed))
+    except SynclineError as error:
+        if error.code != known:
+            tell(f"{key}: {error.code} {error.told}")
 
 
 def removed_of(key: ObjectKey, runs: int) -> str:

@@ -17,8 +17,11 @@ from urllib.parse import parse_qs, urlsplit
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import load_signer
 from syncline.audit.verify import verify
+from syncline.connectors.file.listing import damaged_in
 from syncline.executor.proxies import environment_proxies, unheeded
 from syncline.executor.signer_rotation import unfinished
+from syncline.kinds.integration import IntegrationSpec
+from syncline.manifests.flow import flows
 from syncline.manifests.locations import servers
 from syncline.manifests.repository import git
 from syncline.model.errors import SynclineError
@@ -64,6 +67,7 @@ def doctor(settings: Settings, desired: Desired, errors: int) -> Iterator[Findin
         ("audit log", lambda: _audit(settings)),
         ("secrets", lambda: _secrets(settings, desired)),
         ("credentials", lambda: _credentials(settings, desired)),
+        ("folders", lambda: _folders(settings, desired)),
     )
     for name, look in looks:
         try:
@@ -228,6 +232,17 @@ def _credentials(settings: Settings, desired: Desired) -> Iterator[Finding]:
         else:
             help_ = "Replace it where it was issued, and put the new one where the reference leads."
             yield Finding(f"credential {key.name}", None if known.holds else True, f"{known.message} ({key})", help_)
+
+
+def _folders(settings: Settings, desired: Desired) -> Iterator[Finding]:
+    """Lists of parts that can't be used: a run passes over those that say nothing of its own flow."""
+    sides = [flow.target for flow in flows(desired) if flow.target.runtime == "file"]
+    specs = {side.integration.key: side.integration.spec for side in sides}
+    roots = {spec.config.get("root", ".") for spec in specs.values() if isinstance(spec, IntegrationSpec)}
+    for root in sorted(str(root) for root in roots if isinstance(root, str) and "://" not in root):
+        place = (settings.root / root).resolve()
+        for error in damaged_in(place) if place.is_dir() else ():
+            yield Finding(f"folder {root}", ok=False, message=error.message, help=error.help)
 
 
 def _secrets(settings: Settings, desired: Desired) -> Iterator[Finding]:

@@ -6,9 +6,11 @@ import csv
 import datetime as dt
 import json
 import os
+import shutil
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -301,6 +303,52 @@ def test_a_flow_that_changes_its_stream_has_one_checkpoint(tmp_path: Path):
     assert opened.checkpoint(FLOW) == "2"
     opened.forget(FLOW)
     assert opened.checkpoint(FLOW) is None
+
+
+def test_a_damaged_list_stops_the_flows_it_may_say_something_of(tmp_path: Path):
+    """Whose checkpoint may be in it can't go on, wherever it writes to by now; others write, move and leave beside it."""
+    destination(tmp_path).open(target(stream="a")).write(sample([1]), "1")
+    (tmp_path / "a" / "_syncline.json").write_bytes(b"{")
+    opened: Any = destination(tmp_path)
+    for attempt in (
+        lambda: opened.checkpoint(FLOW),
+        lambda: opened.open(target(stream="b")),
+        lambda: opened.move(FLOW, "acme/Sync/renamed"),
+        lambda: opened.leave("b", FLOW),
+    ):
+        with pytest.raises(Invalid) as caught:
+            attempt()
+        assert caught.value.code == "SYN473"
+    assert not list((tmp_path / "b").glob("part-*"))
+
+    other = Target("acme/Sync/other", "r1", "c", EVERY_TYPE, "append")
+    assert opened.checkpoint(other.flow) is None
+    opened.open(other).write(sample([2]), "2")
+    opened.move(other.flow, "acme/Sync/renamed")
+    assert opened.checkpoint("acme/Sync/renamed") == "2"
+    opened.leave("c", "acme/Sync/renamed")
+    assert opened.checkpoint("acme/Sync/renamed") is None
+    assert ids(tmp_path, "c") == [2]
+
+
+def test_a_flow_that_comes_back_to_a_folder_needs_the_one_it_was_in(tmp_path: Path):
+    """What it had written to the first folder isn't added again because the second's list is damaged."""
+    opened = destination(tmp_path)
+    opened.open(target(stream="a")).write(sample([1]), "1")
+    opened.open(target(stream="b")).write(sample([2]), "2")
+    (tmp_path / "b" / "_syncline.json").write_bytes(b"")
+    with pytest.raises(Invalid, match="_syncline"):
+        destination(tmp_path).checkpoint(FLOW)
+
+
+def test_where_a_flow_is_isnt_lost_with_the_note_of_it(tmp_path: Path):
+    """Restored without hidden folders, a root says it by its lists."""
+    opened = destination(tmp_path)
+    opened.open(target(stream="a")).write(sample([1]), "1")
+    shutil.rmtree(tmp_path / ".fences")
+    assert destination(tmp_path).checkpoint(FLOW) == "1"
+    opened.open(target(stream="b")).write(sample([2]), "2")
+    assert destination(tmp_path).checkpoint(FLOW) == "2"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from syncline.daemon.expiry import EVERY, Expiry
 from syncline.executor.expire import expire, keeping
 from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, SynclineError
 from tests.e2e.house import Scenario
 from tests.e2e.test_undoing import SCENARIO, house
 
@@ -205,3 +205,36 @@ def test_a_state_that_is_down_is_told(tmp_path, monkeypatch):
     assert len(told) == 1
     assert told[0].startswith("what is kept for a time: SYN")
     assert not traces
+
+
+def test_what_is_over_goes_with_a_run_that_failed(tmp_path):
+    """A run whose file is gone fails, by what it failed; what was kept of the run before is over, and goes."""
+    settings = house(tmp_path, window="2s")
+    first = workflow.run(settings, SCENARIO.key, progress=Silent()).record.id
+    time.sleep(2.1)
+    (tmp_path / "data" / "customers.csv").unlink()
+    told = list[str]()
+    with pytest.raises(SynclineError) as caught:
+        workflow.run(settings, SCENARIO.key, progress=Silent(), tell=told.append)
+    assert caught.value.code == "SYN450"
+    assert told == ["acme/Import/customers: the window of 1 run is over, and what was kept to undo them is removed"]
+    assert kept(tmp_path) == 0
+    with workflow.engine(settings) as engine:
+        assert not engine.facilities.keys.exists("acme", images_of(first))
+
+
+@pytest.mark.parametrize("mode", ["append", "replace"])
+def test_a_damaged_list_of_another_folder_is_in_no_ones_way(tmp_path, mode):
+    """Runs, also of a flow that is new, and their undoing go on beside it; doctor says that it is damaged."""
+    scenario = Scenario(mode, "jsonl", kind="Import")
+    settings = house(tmp_path, scenario, window="1h")
+    other = tmp_path / "lake" / "another"
+    other.mkdir(parents=True)
+    (other / "_syncline.json").write_text("{")
+    first = workflow.run(settings, scenario.key, progress=Silent()).record.id
+    assert workflow.run(settings, scenario.key, progress=Silent()).record.id != first
+    undone = workflow.undo(settings, workflow.runs(settings, scenario.key, 1)[0].id, progress=Silent())
+    assert undone.receipt.counts.deleted
+    told = [finding for finding in workflow.doctor(settings) if finding.ok is False and "folder" in finding.name]
+    assert [str(other) in finding.message for finding in told] == [True]
+    assert (other / "_syncline.json").read_text() == "{"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from syncline.connectors.file import subjects, undoing
 from syncline.connectors.file.fences import Fences
 from syncline.connectors.file.folder import declared_root, locate, root_of
-from syncline.connectors.file.listing import Folder, Listing, Pending, columns_of, file_name, usable
+from syncline.connectors.file.listing import STREAM, Folder, Listing, Pending, columns_of, file_name, folders_in, usable
 from syncline.connectors.file.render import FORMATS, refusals, render
+from syncline.connectors.file.whereabouts import Whereabouts
 from syncline.model.errors import Bug, Denied, Invalid, SynclineError, Waiting
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Fence, Refusal, Target, Written
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from syncline.sdk.reversal import Kept, Undoing, Undone
 
-_STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 _FORMULAS = ("neutralise", "keep")
 
 
@@ -42,12 +41,13 @@ class FileDestination:
         self._format = form
         self._neutralise = neutralise
         self._fences = Fences(root)
+        self._where = Whereabouts(root)
 
     def fence(self, flow: str, fence: Fence, *, anew: bool = False) -> None:
         """Takes a flow, and removes what whoever had it has left half done; see `Fencing.fence`."""
         self._fences.claim(flow, fence, anew=anew)
         with self._fences.held(flow):
-            for folder, found in self._listings():
+            for folder, found in self._of(flow):
                 if flow in found.flows:
                     with folder.locked():
                         if listing := folder.load():
@@ -55,7 +55,7 @@ class FileDestination:
 
     def checkpoint(self, flow: str) -> str | None:
         """The last durable checkpoint of a flow."""
-        states = [listing.flows[flow] for _, listing in self._listings() if flow in listing.flows]
+        states = [listing.flows[flow] for _, listing in self._of(flow) if flow in listing.flows]
         return max(states, key=lambda state: state.serial).checkpoint if states else None
 
     def forget(self, flow: str) -> None:
@@ -64,7 +64,7 @@ class FileDestination:
             self._drop(flow)
 
     def _drop(self, flow: str, keep: Folder | None = None) -> None:
-        for folder, found in self._listings():
+        for folder, found in self._of(flow):
             if flow not in found.flows or (keep and folder.path == keep.path):
                 continue
             with folder.locked():
@@ -77,8 +77,10 @@ class FileDestination:
             return
         with self._fences.held(flow):
             self._fences.retire(previous)
-            for folder, _ in self._listings():
+            self._where.note(flow, self._having(previous) | self._having(flow))
+            for folder, _ in self._readable(previous, flow):
                 self._rename(folder, previous, flow)
+            self._where.remove(previous)
 
     @staticmethod
     def _rename(folder: Folder, previous: str, flow: str) -> None:
@@ -119,10 +121,12 @@ class FileDestination:
                     columns = (*listing.columns, *(c for c in columns_of(target.schema) if c[0] not in known))
                     listing = replace(listing, columns=columns)
                 listing = self._carried(target.flow, folder, listing)
+                self._where.note(target.flow, self._having(target.flow) | {folder.path.name})
                 if listing != before:
                     folder.save(listing)
                 folder.recover()
             self._drop(target.flow, keep=folder)
+            self._where.note(target.flow, {folder.path.name})
         schema = Schema(tuple(Field(name, DataType.parse(kind)) for name, kind in columns))
         return FileWriter(
             folder, target, schema, self._format, self._fences, neutralise=self._neutralise, finished=finished
@@ -169,28 +173,28 @@ class FileDestination:
         """Removes the flow from every list of parts, and its fence; the list stays, since it says what counts."""
         del stream, shared
         with self._fences.held(flow):
-            for folder, _ in self._listings():
+            for folder, _ in self._readable(flow):
                 with folder.locked():
                     if (listing := folder.load()) is not None and (left := listing.leaving(flow)) != listing:
                         folder.save(left)
                         folder.clear_kept(left)
+        self._where.remove(flow)
         self._fences.remove(flow)
 
     def kept(self, run: str) -> Kept | None:
         """What is kept of a run; see `Reversing`. A damaged list matters where its folder has something of the run."""
-        damaged: list[tuple[Folder, SynclineError]] = []
-        found = undoing.kept(self._listings(damaged), run)
-        for folder, error in damaged:
-            if found is None and folder.has_of(run):
-                raise error
-        return found
+        found = self._keeping(run)
+        return undoing.kept(*found, run) if found is not None else None
 
     def undo(self, what: Undoing) -> Undone:
         """Takes a run's writes back; see `Reversing`."""
-        folder = next((folder for folder, listing in self._listings() if what.run in listing.kept), None)
-        if folder is None:
+        found = self._keeping(what.run)
+        if found is None:
             raise undoing.nothing_kept(what.run)
+        folder, _ = found
         with self._fences.held(what.flow), folder.locked():
+            if not what.dry:
+                self._where.note(what.flow, self._having(what.flow) | {folder.path.name})
             return undoing.undo(folder, what, lambda listing: self._carried(what.flow, folder, listing))
 
     def expire(self, now: datetime) -> int:
@@ -212,19 +216,46 @@ class FileDestination:
     def close(self) -> None:
         """Nothing is held between writes."""
 
-    def _listings(self, damaged: list[tuple[Folder, SynclineError]] | None = None) -> Iterator[tuple[Folder, Listing]]:
-        """The folders with a list. One that can't be used is raised, or put to those that are `damaged`."""
-        with usable(self._root):
-            paths = sorted(path for path in self._root.iterdir() if _STREAM.fullmatch(path.name))
-        for path in paths:
-            folder = Folder(path)
-            if not path.is_dir() or not path.resolve().is_relative_to(self._root):
-                continue
+    def _of(self, flow: str) -> Iterator[tuple[Folder, Listing]]:
+        """The folders that may have a flow's checkpoint; one of them that can't be used is raised."""
+        noted = self._where.of(flow)
+        if noted is None:
+            yield from self._listings([])  # it never was here: what others have is for them to say
+            return
+        for name in sorted(noted):
+            folder = Folder(locate(self._root, name, self._home))
+            if (listing := folder.load()) is not None:
+                yield folder, listing
+
+    def _having(self, flow: str) -> set[str]:
+        return {folder.path.name for folder, listing in self._of(flow) if flow in listing.flows}
+
+    def _readable(self, *flows: str) -> Iterator[tuple[Folder, Listing]]:
+        """The folders whose list can be used; another is raised where a flow may have its checkpoint there."""
+        damaged: list[tuple[Folder, SynclineError]] = []
+        yield from self._listings(damaged)
+        noted = {name for flow in flows for name in self._where.of(flow) or ()}
+        for folder, error in damaged:
+            if folder.path.name in noted:
+                raise error
+
+    def _keeping(self, run: str) -> tuple[Folder, Listing] | None:
+        """Where what undoing a run needs is kept. A damaged list matters where its folder has something of the run."""
+        damaged: list[tuple[Folder, SynclineError]] = []
+        for folder, listing in self._listings(damaged):
+            if run in listing.kept:
+                return folder, listing
+        for folder, error in damaged:
+            if folder.has_of(run):
+                raise error
+        return None
+
+    def _listings(self, damaged: list[tuple[Folder, SynclineError]]) -> Iterator[tuple[Folder, Listing]]:
+        """The folders with a list. One that can't be used is put to those that are `damaged`."""
+        for folder in folders_in(self._root):
             try:
                 listing = folder.load()
             except SynclineError as error:
-                if damaged is None:
-                    raise
                 damaged.append((folder, error))
                 continue
             if listing is not None:
@@ -232,7 +263,7 @@ class FileDestination:
 
     def _carried(self, flow: str, folder: Folder, listing: Listing) -> Listing:
         """With the checkpoint of a flow that wrote to another folder before, so that this one's is the current."""
-        others = [o.flows[flow] for other, o in self._listings() if other.path != folder.path and flow in o.flows]
+        others = [o.flows[flow] for other, o in self._of(flow) if other.path != folder.path and flow in o.flows]
         newest = max(others, key=lambda state: state.serial, default=None)
         mine = listing.flows.get(flow)
         if newest is None or (mine is not None and mine.serial > newest.serial):
@@ -246,7 +277,7 @@ class FileDestination:
                 code="SYN470",
                 help="Use `write: append` or `write: replace`, or a database as the destination.",
             )
-        if not _STREAM.fullmatch(target.stream):
+        if not STREAM.fullmatch(target.stream):
             raise Invalid(
                 f"{target.stream!r} can't be the name of a folder",
                 code="SYN471",

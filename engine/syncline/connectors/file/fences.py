@@ -18,19 +18,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from syncline.connectors.file.listing import usable
+from syncline.connectors.file.whereabouts import HIDDEN
 from syncline.model.errors import Denied
 from syncline.sdk.destination import Fence
 from syncline.sdk.private import FILE_MODE, make_private
-
-#: A name with a dot: readers and globs pass over it.
-NAME = ".fences"
 
 
 class Fences:
     """The fences of a root. `held` are those of its runs that this destination took."""
 
     def __init__(self, root: Path) -> None:
-        self._folder = root / NAME
+        self._folder = root / HIDDEN
         self._held: dict[str, Fence] = {}
 
     def claim(self, flow: str, fence: Fence, *, anew: bool) -> None:
@@ -100,6 +98,6 @@ def _read(file: int) -> Fence | None:
 
 def _write(file: int, fence: Fence) -> None:
     text = f"{fence.lineage} {fence.token}\n".encode()
-    with usable(Path(NAME)):
+    with usable(Path(HIDDEN)):
         os.pwrite(file, text, 0)
         os.ftruncate(file, len(text))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from syncline.model.errors import Again, Invalid, Stalled
+from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.schema import Schema
 from syncline.sdk.private import FILE_MODE, FOLDER_MODE, opener
 
@@ -29,6 +29,8 @@ NEXT = ".next"
 #: Where parts of before a replacement are kept, sealed, so that it can be undone; hidden as well.
 KEPT = ".kept"
 _TEMPORARY = ".tmp-"
+#: What a stream's folder may be called.
+STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,26 @@ class Listing:
     def leaving(self, flow: str) -> Listing:
         """Without anything about a flow."""
         return self.without(flow).forgetting(*(run for run, kept in self.kept.items() if kept.flow == flow))
+
+
+def folders_in(root: Path) -> Iterator[Folder]:
+    """The folders of a root that may be a stream's, by name; none that leads out of it."""
+    with usable(root):
+        paths = sorted(path for path in root.iterdir() if STREAM.fullmatch(path.name))
+    for path in paths:
+        if path.is_dir() and path.resolve().is_relative_to(root):
+            yield Folder(path)
+
+
+def damaged_in(root: Path) -> tuple[SynclineError, ...]:
+    """Why lists of a root can't be used, one for each that can't: whoever writes to other folders isn't told."""
+    found = []
+    for folder in folders_in(root):
+        try:
+            folder.load()
+        except SynclineError as error:
+            found.append(error)
+    return tuple(found)
 
 
 def columns_of(schema: Schema) -> tuple[tuple[str, str], ...]:

@@ -46,14 +46,12 @@ def keep_replaced(folder: Folder, listing: Listing, target: Target, parts: tuple
     return listing.keeping(target.run, kept)
 
 
-def kept(found: Iterable[tuple[Folder, Listing]], run: str) -> Kept | None:
-    """See `Reversing.kept`."""
-    for folder, listing in found:
-        if (known := listing.kept.get(run)) is not None:
-            until = datetime.fromisoformat(known.until)
-            before = 0 if known.before is None else _rows(known.before.parts)
-            return Kept(folder.path.name, _rows(known.parts), before, until, known.batches, known.before is not None)
-    return None
+def kept(folder: Folder, listing: Listing, run: str) -> Kept:
+    """What is kept of a run that a list has; see `Reversing.kept`."""
+    known = listing.kept[run]
+    until = datetime.fromisoformat(known.until)
+    before = 0 if known.before is None else _rows(known.before.parts)
+    return Kept(folder.path.name, _rows(known.parts), before, until, known.batches, known.before is not None)
 
 
 def undo(folder: Folder, undoing: Undoing, carried: Callable[[Listing], Listing]) -> Undone:

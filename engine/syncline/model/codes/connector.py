@@ -357,7 +357,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN473",
         "damaged list of parts",
-        "The `_syncline.json` of a written folder can't be understood, or lists a file that is gone.",
+        "The `_syncline.json` of a written folder can't be understood, or lists a file that is gone. Flows whose "
+        "checkpoint may be in it don't run; others of the same root do.",
         "Restore the folder from a backup, or remove it and reset the cursor.",
     ),
     Code(
