@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate, chain
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+from msgspec.structs import astuple
 
 from syncline.model.schema import Field
 from syncline.sdk.frame import source_dtype
@@ -16,7 +17,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def column_of(node: Node, values: list[Any]) -> pl.Series:
+def columns_of(nodes: Sequence[Node], records: Sequence[Any]) -> list[pl.Series]:
+    """A column for each of the fields that decoded records have, which are all there and in the order of `nodes`.
+
+    >>> from syncline.model.schema import INTEGER
+    >>> from syncline.sdk.json_fields import compile_field, struct_of
+    >>> nodes = (compile_field("f0", Field("id", INTEGER), "id"),)
+    >>> columns_of(nodes, [struct_of(nodes)(f0=7)])[0].to_list()
+    [7]
+    """
+    return [column_of(node, values) for node, values in zip(nodes, _turned(nodes, records), strict=True)]
+
+
+def _turned(nodes: Sequence[Node], records: Sequence[Any]) -> Sequence[Sequence[Any]]:
+    """The values of each field. A record as a tuple, and the tuples turned, take half of what asking for each does."""
+    return tuple(zip(*map(astuple, records), strict=True)) if records else [()] * len(nodes)
+
+
+def column_of(node: Node, values: Sequence[Any]) -> pl.Series:
     """A column of a field's values, with the type of `sdk/frame.py`; None for what is null or missing.
 
     >>> from syncline.model.schema import INTEGER
@@ -31,14 +49,15 @@ def column_of(node: Node, values: list[Any]) -> pl.Series:
     return _struct_column(node, values)
 
 
-def _struct_column(node: Node, values: list[Any]) -> pl.Series:
+def _struct_column(node: Node, values: Sequence[Any]) -> pl.Series:
     try:
-        inner = [column_of(child, list(map(attrgetter(child.attribute), values))) for child in node.children]
-    except AttributeError:  # some of them are null
+        turned = _turned(node.children, values)
+    except TypeError:  # some of them are null
         inner = [column_of(c, [None if v is None else getattr(v, c.attribute) for v in values]) for c in node.children]
         present = pl.Series("present", [value is not None for value in values], dtype=pl.Boolean)
         column = pl.DataFrame(inner).to_struct(node.field.name)
         return pl.select(pl.when(present).then(column).alias(node.field.name)).to_series()
+    inner = [column_of(child, column) for child, column in zip(node.children, turned, strict=True)]
     return pl.DataFrame(inner).to_struct(node.field.name)
 
 
@@ -53,7 +72,7 @@ class _Exported:
         return schema, array
 
 
-def _list_column(node: Node, values: list[Any]) -> pl.Series:
+def _list_column(node: Node, values: Sequence[Any]) -> pl.Series:
     # polars takes 3.3 µs a row for Python lists; Arrow's own list layout, offsets over flat items, a tenth of that.
     import pyarrow as pa
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -20,7 +19,7 @@ import polars as pl
 from syncline.model.errors import Invalid
 from syncline.model.schema import JSON, Field, Schema
 from syncline.sdk.expression import Expression
-from syncline.sdk.json_columns import column_of
+from syncline.sdk.json_columns import columns_of
 from syncline.sdk.json_document import exact_document
 from syncline.sdk.json_fields import Node, compile_field, convert, struct_of
 
@@ -130,8 +129,7 @@ class RecordDecoder:
 
     def frame(self, records: Sequence[Any]) -> pl.DataFrame:
         """Columns of decoded records, with the types of `sdk/frame.py`."""
-        columns = [column_of(node, list(map(attrgetter(node.attribute), records))) for node in self._nodes]
-        return pl.DataFrame(columns)
+        return pl.DataFrame(columns_of(self._nodes, records))
 
     def values(self, records: Sequence[Any], path: Sequence[str]) -> list[Any]:
         """The value of a scalar field of each record, by the names that lead to it; None where something is missing."""
