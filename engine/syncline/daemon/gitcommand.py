@@ -15,6 +15,7 @@ from typing import IO, Final
 
 from syncline.manifests.repository import ENVIRONMENT, SAFE
 from syncline.model.errors import Stalled
+from syncline.model.tls import OLDEST
 
 MOST: Final = 1 << 20  # bytes of output, unless told
 _STRICT: Final = (
@@ -26,9 +27,12 @@ _STRICT: Final = (
     "-c", "core.symlinks=false",
     "-c", "submodule.recurse=false",
     "-c", "http.followRedirects=false",
+    "-c", f"http.sslVersion=tlsv{OLDEST}",
 )  # fmt: skip
 #: How git calls ssh: it asks nobody, and speaks to no server that it doesn't know.
 SSH: Final = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20"
+#: Git's own variable, which wins over `http.sslVersion`; of all that it may say this alone is heard.
+_OLDER_TLS: Final = ("GIT_SSL_VERSION", "tlsv1.2")
 _ENVIRONMENT: Final = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_ASKPASS": "/bin/false",
@@ -93,6 +97,9 @@ class GitCommand:
         self._timeout = timeout
         self._stop = stop or Stop()
         self._environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")} | ENVIRONMENT
+        name, version = _OLDER_TLS
+        if os.environ.get(name) == version:
+            self._environment[name] = version
         self._environment |= {"GIT_CONFIG_COUNT": "0", "GIT_SSH_COMMAND": SSH} | _ENVIRONMENT | dict(more or {})
 
     def run(self, *arguments: str, most: int = MOST, largest: int = 0) -> Done:

@@ -32,6 +32,17 @@ _MEANINGS: Final = (
         "authority that issued the certificate to those that the machine trusts.",
     ),
     _Meaning(
+        "SYN667",
+        re.compile(
+            r"Error in protocol version|unsupported (TLS )?protocol|tlsv1 alert protocol version"
+            r"|TLSV1_ALERT_PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL",
+            re.IGNORECASE,
+        ),
+        "doesn't speak TLS 1.3",
+        "Have its operator switch it on. Where it knows nothing newer than 1.2, set GIT_SSL_VERSION=tlsv1.2 for the "
+        "daemon.",
+    ),
+    _Meaning(
         "SYN668",
         re.compile(
             r"Authentication failed|could not read (Username|Password)|Permission denied \(|returned error: 40[13]\b"

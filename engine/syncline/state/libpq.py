@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from syncline.model.tls import OLDEST
+
 _OLDEST: Final = "ssl_min_protocol_version"
 
 
@@ -28,4 +30,4 @@ def oldest_tls(url: str) -> dict[str, str]:
         if option.val is not None and option.envvar and option.envvar.decode() in os.environ:
             given.setdefault(option.keyword.decode(), option.val.decode())
     demanded = given.get("sslmode") in {"require", "verify-ca", "verify-full"}
-    return {_OLDEST: "TLSv1.3"} if demanded and _OLDEST not in given else {}
+    return {_OLDEST: f"TLSv{OLDEST}"} if demanded and _OLDEST not in given else {}

@@ -6,20 +6,23 @@ two. Keys begin with `syncline:budget:` and expire when nothing of them counts a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 from syncline.model.budget import Grant, Used
 from syncline.model.errors import Again, Invalid, Stalled
+from syncline.model.tls import Oldest, oldest
 
 if TYPE_CHECKING:
     from redis import Redis
 
 _PREFIX = "syncline:budget:"
 _SECONDS = 5.0
+_VERSIONS: Mapping[Oldest, ssl.TLSVersion] = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 # ARGV: now (0: Redis' own clock), count, seconds, want, lease, id of the new block, settled block, its count, its age.
 # Numbers are given back as texts: Redis would cut them to integers.
@@ -118,6 +121,13 @@ class RedisBudgets:
         try:
             yield
         except (redis.ConnectionError, redis.TimeoutError) as error:
+            if isinstance(error.__context__, ssl.SSLError):
+                raise Stalled(
+                    f"the budgets in {self._name} can't be reached by TLS 1.3: {error.__context__.reason}",
+                    code="SYN469",
+                    help="Look at the server's certificate, which is verified. One that knows no TLS 1.3 needs "
+                    "?tlsMin=1.2 in SYNCLINE_REDIS.",
+                ) from error
             raise Again(
                 f"the budgets in {self._name} can't be reached",
                 code="SYN469",
@@ -132,8 +142,20 @@ class RedisBudgets:
             ) from error
 
 
+def _tls_min(url: str) -> tuple[str, Oldest]:
+    """A URL without what it says of TLS, and the oldest version that it takes."""
+    parts = urlsplit(url)
+    said = parse_qsl(parts.query, keep_blank_values=True)
+    # `ssl_min_version` is the library's own word for it, which would win over the rule.
+    kept = [(name, value) for name, value in said if name not in {"tlsMin", "ssl_min_version"}]
+    return urlunsplit(parts._replace(query=urlencode(kept))), oldest(dict(said).get("tlsMin"))
+
+
 def open_redis(url: str) -> RedisBudgets:
-    """Opens budgets at `redis://`, `rediss://` (TLS) or `unix://`; nothing is asked yet. `Invalid` for another URL."""
+    """
+    Opens budgets at `redis://`, `rediss://` (TLS 1.3, or 1.2 with `?tlsMin=1.2`) or `unix://`; nothing is asked yet.
+    `Invalid` for another URL.
+    """
     scheme = urlsplit(url).scheme
     if scheme not in {"redis", "rediss", "unix"}:
         raise Invalid(
@@ -147,5 +169,10 @@ def open_redis(url: str) -> RedisBudgets:
             code="SYN469",
             help="Install syncline with it: pip install 'syncline[redis]'.",
         ) from error
-    client = redis.Redis.from_url(url, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS)
+    secured: dict[str, Any] = {}
+    given = url
+    if scheme == "rediss":
+        given, least = _tls_min(url)
+        secured = {"ssl_min_version": _VERSIONS[least]}
+    client = redis.Redis.from_url(given, socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS, **secured)
     return RedisBudgets(client, f"{scheme}://{urlsplit(url).hostname or ''}")

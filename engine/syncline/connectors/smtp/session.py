@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from syncline.model.errors import Again, Stalled
 from syncline.model.secret import Secret
+from syncline.model.tls import OLDEST, Oldest, oldest
 from syncline.sdk.dial import dialled
 from syncline.sdk.http import Spoken, Tls, context_of
 from syncline.sdk.http.authorities import read_authorities
-from syncline.sdk.http.tls import spoken
+from syncline.sdk.http.tls import refused, spoken
 from syncline.sdk.reached import Reached
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 TIMEOUT: Final = 20.0
 WHOLE: Final = 60.0
 _HELP: Final = "Look at host, port and tls of the integration, and at the server's log."
+
+_OLDER: Final = 'One that knows no TLS 1.3 needs config: {tlsMin: "1.2"} in the integration. ' + _HELP
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Settings:
     ca: str
     username: str
     password: Secret | None
+    tls_min: Oldest = OLDEST
 
     @classmethod
     def of(cls, instance: Instance) -> Settings:
@@ -56,6 +60,7 @@ class Settings:
             read_authorities(instance.root, str(config.get("ca", "")), f"{instance.name}: ca"),
             named.reveal() if named is not None else str(credentials.settings.get("username", "")),
             credentials.secrets.get("password"),
+            oldest(config.get("tlsMin")),
         )
 
 
@@ -125,7 +130,7 @@ def check(instance: Instance) -> Reached:
 
 
 def _context(settings: Settings) -> ssl.SSLContext:
-    return context_of(Tls("1.2", settings.ca), "config")
+    return context_of(Tls(settings.tls_min, settings.ca), "config")
 
 
 def _secured(sock: socket.socket, settings: Settings) -> socket.socket:
@@ -159,7 +164,8 @@ def _translated(settings: Settings) -> Iterator[None]:
         help_ = "The certificate must be for the host that is named; `ca` names the authorities of a private one."
         raise Stalled(f"{at}: certificate refused: {error.verify_message}", code="SYN736", help=help_) from error
     except ssl.SSLError as error:
-        raise Stalled(f"{at}: no TLS: {error.reason}", code="SYN736", help=_HELP) from error
+        why = refused(error) or error.reason
+        raise Stalled(f"{at}: no TLS: {why}", code="SYN736", help=_OLDER) from error
     except (smtplib.SMTPException, OSError) as error:
         why = getattr(error, "strerror", None) or type(error).__name__
         raise Again(f"{at} can't be reached: {why}", code="SYN736", help=_HELP) from error

@@ -41,6 +41,12 @@ _VALUE = re.compile(r"for column (?:`[^`]*`\.`[^`]*`\.`([^`]*)`|'([^']*)') at ro
 
 def translated(number: int, message: str) -> SynclineError:
     """The error of ours for one of the server's or the driver's."""
+    if number in _AWAY and "[SSL" in message:  # as the driver tells what OpenSSL says of a handshake
+        return Stalled(
+            f"MariaDB: {message}",
+            code="SYN482",
+            help='Check `tls` and `ca`. A server that knows no TLS 1.3 needs config: {tlsMin: "1.2"}.',
+        )
     if number in _AWAY:
         return Again(f"MariaDB: {message or 'the connection is lost'}", code="SYN480")
     if number in _BUSY:

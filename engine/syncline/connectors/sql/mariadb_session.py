@@ -47,7 +47,9 @@ def connect(settings: MariadbSettings) -> Wire:
 
     from syncline.sdk.http.tls import Tls, context_of
 
-    secured = {"ssl": context_of(Tls("1.2", settings.ca), "config")} if settings.tls else {"ssl_disabled": True}
+    secured = (
+        {"ssl": context_of(Tls(settings.tls_min, settings.ca), "config")} if settings.tls else {"ssl_disabled": True}
+    )
     password = settings.password.reveal() if settings.password is not None else ""
     with errors():
         connection = Wire(

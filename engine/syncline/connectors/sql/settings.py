@@ -13,6 +13,7 @@ from syncline.model.errors import Invalid
 from syncline.model.hosts import is_local
 from syncline.model.reserved import HELP, is_reserved
 from syncline.model.secret import Secret
+from syncline.model.tls import OLDEST, Oldest, oldest
 from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.source import Instance
 
@@ -52,6 +53,7 @@ class MariadbSettings:
     password: Secret | None = None
     tls: bool = True
     ca: str = ""
+    tls_min: Oldest = OLDEST
 
 
 Settings = SqliteSettings | DuckdbSettings | PostgresSettings | MariadbSettings
@@ -64,8 +66,8 @@ def settings(instance: Instance) -> Settings:
     `path` is relative to the instance's root, stays inside it, and out of reserved folders. `url` is
     `postgresql://host:port/database`, with libpq's parameters (`?sslmode=verify-full&sslrootcert=…`), or
     `mariadb://host:port/database`, without user and password: those come from an AuthConfig of type `basic`. MariaDB is
-    spoken to over TLS unless `tls` is `off`, or it is on this machine and `tls` isn't `verify`. Anything else is
-    `Invalid`.
+    spoken to over TLS unless `tls` is `off`, or it is on this machine and `tls` isn't `verify`; over 1.3, unless
+    `tlsMin` is `1.2`. Anything else is `Invalid`.
     """
     config = instance.config
     match config.get("path"), config.get("url"):
@@ -110,7 +112,8 @@ def _server(instance: Instance, url: str) -> PostgresSettings | MariadbSettings:
             raise _invalid("`url` is not one of MariaDB", "Use mariadb://host:port/database.")
         tls = str(instance.config.get("tls") or ("off" if is_local(parts.hostname) else "verify"))
         ca = read_authorities(instance.root, str(instance.config.get("ca", "")), "`ca`")
-        return MariadbSettings(parts.hostname, port or 3306, database, user, password, tls != "off", ca)
+        least = oldest(instance.config.get("tlsMin"))
+        return MariadbSettings(parts.hostname, port or 3306, database, user, password, tls != "off", ca, least)
     schema = instance.config.get("schema", "public")
     if not isinstance(schema, str) or not schema or schema.startswith("pg_"):
         raise _invalid("`schema` is not a name of a schema that can be written to")

@@ -12,12 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Final
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
+from syncline.model.tls import OLDEST, Oldest
 from syncline.sdk.http.message import TransportError
 from syncline.sdk.http.nested import NestedTls
+
+_REFUSED: Final = {
+    "UNSUPPORTED_PROTOCOL": "the server doesn't speak TLS 1.3",
+    "TLSV1_ALERT_PROTOCOL_VERSION": "the server doesn't speak TLS 1.3",
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +42,7 @@ class Tls:
     Tls(minimum='1.3', ca='', chain='', pins=())
     """
 
-    minimum: Literal["1.2", "1.3"] = "1.3"
+    minimum: Oldest = OLDEST
     ca: str = ""
     chain: str = ""
     key: Secret | None = field(default=None, compare=False, repr=False)
@@ -66,6 +74,11 @@ def spoken(sock: ssl.SSLSocket | NestedTls) -> Spoken:
     names = {name: value for part in certificate.get("issuer", ()) for name, value in part}
     issuer = str(names.get("organizationName") or names.get("commonName") or "")
     return Spoken(sock.version() or "", cipher[0] if cipher else "", issuer, day)
+
+
+def refused(error: ssl.SSLError) -> str:
+    """What a handshake failed of that a person has to change, in words; '' where it is something else."""
+    return _REFUSED.get(error.reason or "", "")
 
 
 def pin_of(certificate: bytes) -> str:

@@ -27,7 +27,7 @@ from syncline.sdk.http.message import Request, Response, TransportError
 from syncline.sdk.http.nested import NestedTls
 from syncline.sdk.http.pool import Pool
 from syncline.sdk.http.proxy import Proxy, place_of
-from syncline.sdk.http.tls import Spoken, Tls, check_pins, context_of, spoken
+from syncline.sdk.http.tls import Spoken, Tls, check_pins, context_of, refused, spoken
 from syncline.sdk.http.url import Origin, checked_url, origin_of
 
 _STALE = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError)
@@ -288,14 +288,6 @@ class HttpTransport:
         return left
 
 
-_TLS_REFUSED = {
-    "UNSUPPORTED_PROTOCOL": "the server doesn't speak TLS 1.3",
-    "TLSV1_ALERT_PROTOCOL_VERSION": "the server doesn't speak TLS 1.3",
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": "the server asks for a client certificate",
-    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refuses the TLS handshake",
-}
-
-
 def _told(
     error: OSError | http.client.HTTPException, parts: SplitResult, timeout: float, *, closed: bool
 ) -> TransportError:
@@ -307,7 +299,7 @@ def _told(
             return TransportError(f"no complete answer within {timeout:g} s", "timeout")
         case ssl.SSLCertVerificationError():
             return TransportError(f"certificate refused: {error.verify_message}", "connection", permanent=True)
-        case ssl.SSLError() if (reason := _TLS_REFUSED.get(error.reason or "")) is not None:
+        case ssl.SSLError() if reason := refused(error):
             return TransportError(
                 reason,
                 "connection",
@@ -330,7 +322,7 @@ def _told(
                 help="Raise the limit of open files (`ulimit -n`, LimitNOFILE= of systemd), or run fewer at once.",
             )
         case OSError(strerror=str() as reason):
-            refused = isinstance(error, ConnectionRefusedError)  # which only connecting is
-            return TransportError(f"connection failed: {reason}", "connection", unsent=refused)
+            absent = isinstance(error, ConnectionRefusedError)  # which only connecting is
+            return TransportError(f"connection failed: {reason}", "connection", unsent=absent)
         case _:
             return TransportError(f"connection failed: {type(error).__name__}", "connection")

@@ -1,0 +1,158 @@
+"""One rule for every connection: TLS 1.3, and 1.2 only where that is declared. Against real servers that speak only 1.2."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import ssl
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncline.connectors.smtp.session import session
+from syncline.connectors.sql.mariadb_session import connect
+from syncline.connectors.sql.settings import MariadbSettings
+from syncline.daemon.access import Access
+from syncline.daemon.source import GitSource, SourceRepository
+from syncline.kinds.integration import IntegrationSpec
+from syncline.manifests.catalog import catalog
+from syncline.model.errors import Stalled, SynclineError
+from syncline.model.secret import Secret
+from syncline.model.tls import Oldest
+from syncline.sdk.clients import Network
+from syncline.sdk.clock import SystemClock
+from syncline.sdk.http import Egress, HttpTransport, Request, Tls, TransportError
+from syncline.sdk.source import Instance
+from syncline.state.redis_budgets import open_redis
+from tests.mail_server import mail_server
+from tests.peers.pki import Authority, Certificate
+from tests.tls_1_2 import mariadb_1_2, old, redis_1_2, web_1_2
+
+ENGINE = Path(__file__).parents[2] / "engine" / "syncline"
+LOCAL = Egress(private=("127.0.0.0/8",), literals=False)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture(scope="module")
+def certificate(authority: Authority) -> Certificate:
+    return authority.issue("localhost")
+
+
+def test_mariadb(authority: Authority, certificate: Certificate, tmp_path: Path):
+    """A MariaDB server with nothing newer than TLS 1.2 is refused, with what to declare; declared, it is spoken to."""
+
+    def settings(tls_min: Oldest) -> MariadbSettings:
+        ca = authority.ca.read_text()
+        return MariadbSettings("localhost", port, "lake", "old", Secret("geheim"), tls=True, ca=ca, tls_min=tls_min)
+
+    with mariadb_1_2(tmp_path, certificate) as port:
+        with pytest.raises(Stalled, match="SSL") as caught:
+            connect(settings("1.3"))
+        with closing(connect(settings("1.2"))) as connection, connection.cursor() as cursor:
+            cursor.execute("SHOW STATUS LIKE 'Ssl_version'")
+            row = cursor.fetchone()
+
+    assert caught.value.code == "SYN482"
+    assert 'tlsMin: "1.2"' in caught.value.help
+    assert row == ("Ssl_version", "TLSv1.2")
+
+
+def _mail(root: Path, port: int, tls: str, **more: str) -> Instance:
+    key = max(k for k in catalog() if (k.kind, k.base) == ("Connector", "smtp"))
+    config: dict[str, Any] = {"host": "localhost", "port": port, "tls": tls, "from": "a@example.com", "ca": "ca.crt"}
+    spec = IntegrationSpec.model_validate({"connector": "smtp"})
+    return Instance("mail", catalog()[key].spec, spec, {**config, **more}, root, network=Network(egress=LOCAL))
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_mail(authority: Authority, certificate: Certificate, tls: str):
+    """A mail server likewise, by STARTTLS and from the start; nothing was handed over to the one that is refused."""
+    with mail_server(certificate, implicit=tls == "implicit", context=old(certificate)) as server:
+        with (
+            pytest.raises(Stalled, match="no TLS: ") as caught,
+            session(_mail(authority.ca.parent, server.port, tls)),
+        ):
+            pass
+        with session(_mail(authority.ca.parent, server.port, tls, tlsMin="1.2")) as smtp:
+            assert isinstance(smtp.sock, ssl.SSLSocket)
+            assert smtp.sock.version() == "TLSv1.2"
+
+    assert caught.value.code == "SYN736"
+    assert 'tlsMin: "1.2"' in caught.value.help
+
+
+def test_redis(authority: Authority, certificate: Certificate, tmp_path: Path):
+    """A Redis server likewise; the library's own word for an older version counts for nothing."""
+    with redis_1_2(tmp_path, certificate) as port:
+        url = f"rediss://localhost:{port}/0?ssl_ca_certs={authority.ca}"
+        for refused in (url, f"{url}&ssl_min_version=771"):
+            with closing(open_redis(refused)) as budgets, pytest.raises(Stalled, match="TLS 1.3") as caught:
+                budgets.reserve("x", 5, 1.0, want=1, lease=1.0)
+            assert "tlsMin=1.2" in caught.value.help
+        with closing(open_redis(f"{url}&tlsMin=1.2")) as budgets:
+            assert budgets.reserve("x", 5, 1.0, want=1, lease=1.0).count == 1
+
+
+def test_the_web(authority: Authority, certificate: Certificate):
+    """
+    OpenSSL's server, through the transport that APIs, files of S3 and the web, queues, Vault, AWS, witnesses and
+    webhooks that tell are all reached by.
+    """
+
+    def asked(tls: Tls) -> int:
+        transport = HttpTransport(SystemClock(), 1 << 20, egress=LOCAL, tls=tls)
+        with closing(transport):
+            return transport.send(Request("GET", f"https://localhost:{port}/"), timeout=10).status
+
+    ca = authority.ca.read_text()
+    with web_1_2(certificate) as port:
+        with pytest.raises(TransportError, match="TLS 1.3") as caught:
+            asked(Tls(ca=ca))
+        assert asked(Tls("1.2", ca)) == 200
+
+    assert caught.value.code == "SYN468"
+
+
+def test_git(authority: Authority, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """
+    Git is told the same: it speaks to such a server only with its own variable, and with that it gets as far as to
+    find no repository there. Another value of the variable counts for nothing.
+    """
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nGIT_SSL_CAINFO={authority.ca} exec {shutil.which("git")} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+
+    def fetched() -> SynclineError:
+        source = GitSource(f"https://localhost:{port}/config.git")
+        with pytest.raises(SynclineError) as caught:
+            SourceRepository(source, tmp_path / "home", Access()).head()
+        return caught.value
+
+    with web_1_2(certificate) as port:
+        plain = fetched()
+        monkeypatch.setenv("GIT_SSL_VERSION", "tlsv1.0")
+        older = fetched()
+        monkeypatch.setenv("GIT_SSL_VERSION", "tlsv1.2")
+        declared = fetched()
+
+    assert (plain.code, older.code) == ("SYN667", "SYN667")
+    assert "GIT_SSL_VERSION=tlsv1.2" in plain.help
+    assert "TLS" not in declared.message
+    assert declared.code == "SYN661"
+
+
+def test_no_other_place_says_a_version():
+    """Nothing but the rule, and what hands it on to OpenSSL, names a version or makes a context: who connects asks them."""
+    made = re.compile(r"SSLContext\(|create_default_context\(|TLSVersion\.|_create_unverified|CERT_NONE|check_hostname")
+    found = {str(path.relative_to(ENGINE)) for path in ENGINE.rglob("*.py") if made.search(path.read_text())}
+
+    assert found == {"sdk/http/tls.py", "state/redis_budgets.py"}

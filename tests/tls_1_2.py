@@ -1,0 +1,108 @@
+"""Servers of TLS that speak 1.2 and nothing newer, and what is recorded of who came in."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tests.servers import unavailable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.peers.pki import Certificate
+
+
+def old(certificate: Certificate) -> ssl.SSLContext:
+    """A server's context that knows nothing newer than TLS 1.2."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.certificate, certificate.key)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def started(command: list[str], port: int, *, seconds: float = 30.0) -> Iterator[None]:
+    """Runs a program until it listens, and ends it after the block; skips where it isn't installed."""
+    if shutil.which(command[0]) is None:
+        unavailable(command[0], "it isn't installed")
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > until:
+                    process.kill()
+                    said = process.communicate()[0].decode(errors="replace")
+                    raise AssertionError(f"{command[0]} doesn't come up: {said[-600:]}") from None
+                time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@contextmanager
+def redis_1_2(folder: Path, certificate: Certificate) -> Iterator[int]:
+    """A Redis server over TLS 1.2; its port."""
+    port = free_port()
+    command = ["redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+    command += ["--tls-cert-file", str(certificate.certificate), "--tls-key-file", str(certificate.key)]
+    command += ["--tls-auth-clients", "no", "--tls-protocols", "TLSv1.2", "--save", ""]
+    with started(command, port):
+        yield port
+
+
+@contextmanager
+def web_1_2(certificate: Certificate) -> Iterator[int]:
+    """OpenSSL's own server, which answers each GET with a page; its port."""
+    port = free_port()
+    command = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-tls1_2", "-www", "-quiet"]
+    with started([*command, "-cert", str(certificate.certificate), "-key", str(certificate.key)], port):
+        yield port
+
+
+@contextmanager
+def mariadb_1_2(folder: Path, certificate: Certificate) -> Iterator[int]:
+    """A MariaDB server of its own over TLS 1.2, with the user `old` (password `geheim`) and the database `lake`."""
+    if shutil.which("mariadb-install-db") is None:
+        unavailable("mariadb", "mariadb-install-db isn't installed")
+    data, port = folder / "data", free_port()
+    data.mkdir()
+    setup = folder / "setup.sql"
+    setup.write_text(
+        "CREATE DATABASE lake;\n"
+        "CREATE USER old@localhost IDENTIFIED BY 'geheim' REQUIRE SSL;\n"
+        "GRANT ALL ON lake.* TO old@localhost;\n"
+    )
+    common = ["--no-defaults", f"--datadir={data}"]
+    subprocess.run(
+        ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"],
+        check=True,
+        capture_output=True,
+    )
+    command = ["mariadbd", *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/s.sock"]
+    command += [f"--ssl-cert={certificate.certificate}", f"--ssl-key={certificate.key}", "--tls-version=TLSv1.2"]
+    command += [f"--init-file={setup}", f"--pid-file={folder}/pid", "--innodb-buffer-pool-size=8M"]
+
+    if getpass.getuser() == "root":
+        command.append("--user=root")
+    with started(command, port):
+        yield port
