@@ -73,7 +73,7 @@ check-layers: $(VENV)/.dev
 
 check-workflows: $(VENV)/.dev
 	$(VENV)/bin/zizmor --offline --quiet --strict-collection .github/workflows
-	@if command -v actionlint; then actionlint; else echo "actionlint is not on PATH: left to CI"; fi
+	@if command -v actionlint; then actionlint; else echo "actionlint is not on PATH: left to CI and tests/peers"; fi
 
 check-docs: $(VENV)/.dev
 	$(PYTHON) -m tools.docs --check
