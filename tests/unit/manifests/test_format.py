@@ -33,13 +33,76 @@ apiVersion: syncline/v1
 kind: Tenant
 metadata: {name: acme, labels: {a: "1"}}
 spec:
-  title: 'Acme'     # the name
+  title: 'Acme' # the name
 
   regions:
   - "eu-*"
   - us-1
 """
     )
+
+
+def test_comments():
+    """Comments move with what they are about, also where keys change places; none is lost, in brackets neither."""
+    before = """\
+# Head.
+
+# What it does.
+spec:
+    # Above a key.
+    fields:
+        # Above a dash.
+        -   to: a     # behind
+            # Above a key in a list.
+            const: [1, # in brackets
+                    # alone
+                    2]
+            # At the end of an item.
+        # At the end of the list.
+    # At the end of the block.
+    tests: []   # beside it,
+                # and in line with it
+# Whose it is.
+metadata: {name: m}
+kind: Mapping
+apiVersion: syncline/v1
+# At the end.
+"""
+    after = """\
+# Head.
+
+apiVersion: syncline/v1
+kind: Mapping
+# Whose it is.
+metadata: {name: m}
+# What it does.
+spec:
+  # Above a key.
+  fields:
+  # Above a dash.
+  - to: a     # behind
+    # Above a key in a list.
+    const: [1, # in brackets
+            # alone
+            2]
+    # At the end of an item.
+  # At the end of the list.
+  # At the end of the block.
+  tests: []   # beside it,
+              # and in line with it
+# At the end.
+"""
+    assert fmt(before) == after
+    assert fmt("# of the file\n---\n# of the document\na:  1\n") == "# of the file\n---\n# of the document\na: 1\n"
+
+
+def test_lines_stay_lines():
+    """Values that go on over several lines keep their lines, and move as far as they begin."""
+    before = (
+        'a:\n    b:   {x: 1,\n          y: [ 2,3 ]}\n    c: "one\n      two"\n    d: |\n        text\n          more\n'
+    )
+
+    assert fmt(before) == 'a:\n  b: {x: 1,\n      y: [2, 3]}\n  c: "one\n    two"\n  d: |\n    text\n      more\n'
 
 
 @pytest.mark.parametrize("content", [k.example for k in KINDS] + [c for n, c in files().items() if n.endswith(".yaml")])
