@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, chain
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def columns_of(nodes: Sequence[Node], records: Sequence[Any]) -> list[pl.Series]:
-    """A column for each of the fields that decoded records have, which are all there and in the order of `nodes`.
+    """A column for each of these fields of decoded records.
 
     >>> from syncline.model.schema import INTEGER
     >>> from syncline.sdk.json_fields import compile_field, struct_of
@@ -29,9 +30,14 @@ def columns_of(nodes: Sequence[Node], records: Sequence[Any]) -> list[pl.Series]
     return [column_of(node, values) for node, values in zip(nodes, _turned(nodes, records), strict=True)]
 
 
-def _turned(nodes: Sequence[Node], records: Sequence[Any]) -> Sequence[Sequence[Any]]:
-    """The values of each field. A record as a tuple, and the tuples turned, take half of what asking for each does."""
-    return tuple(zip(*map(astuple, records), strict=True)) if records else [()] * len(nodes)
+def _turned(nodes: Sequence[Node], records: Sequence[Any]) -> list[Sequence[Any]]:
+    """The values of each field. `AttributeError` if a record is null."""
+    kinds: set[Any] = set(map(type, records))
+    if len(kinds) != 1:  # those of pages that were read the careful way beside others, which may have another order
+        return [list(map(attrgetter(node.attribute), records)) for node in nodes]
+    # A record as a tuple, and the tuples turned, take half of what asking each record for each attribute does.
+    values = dict(zip(kinds.pop().__struct_fields__, zip(*map(astuple, records), strict=True), strict=True))
+    return [values[node.attribute] for node in nodes]
 
 
 def column_of(node: Node, values: Sequence[Any]) -> pl.Series:
@@ -52,7 +58,7 @@ def column_of(node: Node, values: Sequence[Any]) -> pl.Series:
 def _struct_column(node: Node, values: Sequence[Any]) -> pl.Series:
     try:
         turned = _turned(node.children, values)
-    except TypeError:  # some of them are null
+    except AttributeError:  # some of them are null
         inner = [column_of(c, [None if v is None else getattr(v, c.attribute) for v in values]) for c in node.children]
         present = pl.Series("present", [value is not None for value in values], dtype=pl.Boolean)
         column = pl.DataFrame(inner).to_struct(node.field.name)

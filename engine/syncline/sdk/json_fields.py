@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Annotated, Any
 
@@ -109,6 +109,26 @@ def full_struct_of(nodes: tuple[Node, ...]) -> type[msgspec.Struct]:
         fields.append((node.attribute, kind | None if node.field.nullable and kind is not msgspec.Raw else kind))
     names = {node.attribute: node.field.name for node in nodes}
     return msgspec.defstruct("FullRecord", fields, rename=names, gc=False)
+
+
+def in_order(nodes: tuple[Node, ...], record: Any) -> tuple[Node, ...]:
+    """The fields in the order that a record has them: a decoder finds the next one at once, an encoder writes them so.
+
+    >>> from syncline.model.schema import INTEGER
+    >>> nodes = tuple(compile_field(f"f{i}", Field(name, INTEGER), name) for i, name in enumerate(("a", "b")))
+    >>> [node.path for node in in_order(nodes, {"b": 1, "a": 2})]
+    ['b', 'a']
+    """
+    if isinstance(record, list):
+        record = record[0] if record else None
+    if not isinstance(record, dict):
+        return nodes
+    places = {name: place for place, name in enumerate(record)}
+    ordered = sorted(nodes, key=lambda node: places.get(node.field.name, len(places)))
+    return tuple(
+        replace(node, children=in_order(node.children, record.get(node.field.name))) if node.children else node
+        for node in ordered
+    )
 
 
 def _list_of(item: Any) -> Any:

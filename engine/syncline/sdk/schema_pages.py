@@ -7,7 +7,6 @@ twice: parsing keeps one of two equal names, so something with quotes would be m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ import orjson
 
 from syncline.model.errors import SynclineError
 from syncline.sdk.json_document import as_many_quotes, check_names, checked_json
-from syncline.sdk.json_fields import convert, full_struct_of, raws_of
+from syncline.sdk.json_fields import convert, full_struct_of, in_order, raws_of
 
 if TYPE_CHECKING:
     from syncline.sdk.json_records import RecordDecoder
@@ -84,6 +83,7 @@ class SchemaPages:
 
     def __init__(self, decoder: RecordDecoder, *, first: int = _FIRST) -> None:
         self._nodes = decoder.nodes
+        self._ordered = False
         self._path = decoder.list_path
         self._names = frozenset(decoder.schema.names)
         self._wait = first
@@ -115,6 +115,8 @@ class SchemaPages:
         else:
             self._others += 1
         self._known = _names_beside(document, self._path, self._names)
+        if self._known is not None and not self._ordered:
+            self._nodes, self._ordered = in_order(self._nodes, _first_record(document, self._path)), True
 
     def _compiled(self, known: _Names, path: tuple[str, ...]) -> msgspec.json.Decoder[Any]:
         inner: Any = list[full_struct_of(self._nodes)]  # type: ignore[misc]  # made at run time
@@ -164,6 +166,11 @@ def _names_beside(document: Any, path: tuple[str, ...], names: frozenset[str]) -
             return None
         found.append(tuple(document))
         document = document[name]
-    records: Iterator[Any] = iter(document if isinstance(document, list) else ())
-    first = next(records, None)
+    first = _first_record(document, ())
     return tuple(found) if isinstance(first, dict) and first.keys() == names else None
+
+
+def _first_record(document: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        document = document[name]
+    return document[0] if isinstance(document, list) and document else None
