@@ -18,6 +18,8 @@ from functools import lru_cache
 import polars as pl
 import pyarrow as pa
 
+from syncline.sdk.arrow_column import column_from
+
 _CR, _LF = 13, 10
 
 
@@ -70,10 +72,7 @@ def bytes_of(data: bytes) -> pl.Series:
     >>> bytes_of(b"a\n").to_list()
     [97, 10]
     """
-    array = pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)])
-    series = pl.from_arrow(array)
-    assert isinstance(series, pl.Series)
-    return series
+    return column_from(pa.Array.from_buffers(pa.uint8(), len(data), [None, pa.py_buffer(data)]))
 
 
 def _quotes(data: bytes, dialect: Dialect) -> pl.Series | None:

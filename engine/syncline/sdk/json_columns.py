@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 from msgspec.structs import astuple
 
 from syncline.model.schema import Field
+from syncline.sdk.arrow_column import column_from
 from syncline.sdk.frame import source_dtype
 from syncline.sdk.json_fields import Node
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def columns_of(nodes: Sequence[Node], records: Sequence[Any]) -> list[pl.Series]:
@@ -67,17 +65,6 @@ def _struct_column(node: Node, values: Sequence[Any]) -> pl.Series:
     return pl.DataFrame(inner).to_struct(node.field.name)
 
 
-class _Exported:
-    """An Arrow array by its C interface only: given one as it is, polars loads Arrow's functions, which takes 50 ms."""
-
-    def __init__(self, array: pa.Array) -> None:
-        self._array = array
-
-    def __arrow_c_array__(self, requested_schema: object = None) -> tuple[object, object]:
-        schema, array = self._array.__arrow_c_array__(requested_schema)
-        return schema, array
-
-
 def _list_column(node: Node, values: Sequence[Any]) -> pl.Series:
     # polars takes 3.3 µs a row for Python lists; Arrow's own list layout, offsets over flat items, a tenth of that.
     import pyarrow as pa
@@ -91,4 +78,4 @@ def _list_column(node: Node, values: Sequence[Any]) -> pl.Series:
     # Without a null there is no mask, for which Arrow would load all of its functions.
     nulls = pa.array([value is None for value in values], pa.bool_()) if some_null else None
     array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), inner.to_arrow(), mask=nulls)
-    return pl.Series(_Exported(array)).alias(node.field.name).cast(source_dtype(node.field))
+    return column_from(array).alias(node.field.name).cast(source_dtype(node.field))
