@@ -12,6 +12,7 @@ from syncline.kinds.sync import endpoint
 from syncline.manifests.catalog import folder
 from syncline.manifests.desired import Desired
 from syncline.manifests.flow import side_of
+from syncline.manifests.versions import latest
 from syncline.model.diagnostic import Place
 from syncline.model.manifest import Manifest, Path
 
@@ -39,7 +40,7 @@ def names_at(slot: Slot, declared: Iterable[Desired]) -> Iterator[str]:
 def _texts(desired: Desired, tenant: str, kind: str, several: bool) -> Iterator[str]:
     for name in desired.visible(tenant, kind):
         if kind == "Connector" and (versions := desired.connectors(tenant, name)):
-            yield f"{name}@^{versions[-1].key.version}"
+            yield f"{name}@^{latest([m.key.version for m in versions])}"
         else:
             yield f"{kind}/{name}" if several else name
 

@@ -14,6 +14,12 @@ from syncline.kinds.stream import RestStream
 from syncline.kinds.webhooks import Registering
 from syncline.model.kind import Kind
 
+#: A version as semver.org writes it, without build metadata: two texts are never one version.
+_VERSION = (
+    r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)"
+    r"(-(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)(\.(0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?$"
+)
+
 
 class ConfigProperty(Spec):
     """A configuration value of an integration."""
@@ -204,9 +210,10 @@ class ConnectorSpec(Spec):
     version: Annotated[
         str,
         Field(
-            pattern=r"^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)$",
-            description="Semantic version without a pre-release, such as 1.3.0. Several live side by side; "
-            "integrations pin ranges of them.",
+            pattern=_VERSION,
+            max_length=64,
+            description="Semantic version, such as 1.3.0, or 1.4.0-rc.1 for a pre-release; without build metadata. "
+            "Several live side by side; integrations pin ranges of them.",
         ),
     ]
     runtime: Annotated[

@@ -14,9 +14,9 @@ from syncline.kinds.tenant import HostPattern
 from syncline.kinds.webhooks import RemoteWebhook
 from syncline.model.kind import Kind, Reference
 
-#: `helpdesk`, `helpdesk@1.3.0`, `helpdesk@^1.3`, `helpdesk@~1.3.2`, `helpdesk@>=1.2 <2`.
+#: `helpdesk`, `helpdesk@1.3.0`, `helpdesk@^1.3`, `helpdesk@~1.3.2`, `helpdesk@>=1.2 <2`, `helpdesk@^1.4.0-rc.1`.
 ConnectorRef = Annotated[
-    str, Field(pattern=r"^[a-z0-9][-a-z0-9]*(@[0-9^~<>=. ]+)?$"), Form("A connector, with a version range.")
+    str, Field(pattern=r"^[a-z0-9][-a-z0-9]*(@[0-9A-Za-z^~<>=. -]+)?$"), Form("A connector, with a version range.")
 ]
 ConfigValue = str | int | float | bool | SecretRef
 

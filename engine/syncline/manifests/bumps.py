@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests.evolution import Evolved, demanded, evolved
-from syncline.manifests.versions import preceding, version
+from syncline.manifests.versions import is_release, preceding, triple, version
 from syncline.model.diagnostic import Diagnostic, Related
 
 if TYPE_CHECKING:
@@ -32,8 +31,14 @@ class Bump:
 
     @property
     def enough(self) -> bool:
-        """Whether the version was raised as far as the changes demand; it may always be raised further."""
-        return not self.changes or version(self.new.key.version) >= version(self.demanded)
+        """
+        Whether the version was raised as far as the changes demand; it may always be raised further.
+
+        A pre-release of what is demanded is enough, and so is all that is higher than a pre-release.
+        """
+        old, new = self.old.key.version, self.new.key.version
+        raised = triple(new) >= triple(self.demanded) if is_release(old) else version(new) > version(old)
+        return not self.changes or raised
 
 
 def bump(old: Manifest, new: Manifest) -> Bump:
@@ -74,10 +79,12 @@ def finding(found: Bump) -> Diagnostic | None:
 
 
 def side_by_side(desired: Desired) -> Iterator[Diagnostic]:
-    """Findings about versions that are declared together: each against the one before it."""
+    """Findings about versions that are declared together: each against the one that it builds on."""
     for known in _grouped(desired.of_kind("Connector")).values():
         ordered = sorted(known, key=lambda m: version(m.key.version))
-        for old, new in pairwise(ordered):
+        by_version = {m.key.version: m for m in ordered}
+        for number, new in enumerate(ordered[1:], 1):
+            old = by_version[preceding(new.key.version, [m.key.version for m in ordered[:number]])]
             if (found := finding(bump(old, new))) is not None:
                 yield found
 

@@ -13,7 +13,7 @@ from enum import IntEnum
 from typing import Any
 
 from syncline.kinds.connector import ConnectorSpec
-from syncline.manifests.versions import version
+from syncline.manifests.versions import is_release, triple
 from syncline.model.manifest import Path
 
 Data = Mapping[str, Any]
@@ -55,17 +55,23 @@ def demanded(old: str, changes: tuple[Evolved, ...]) -> str:
     The lowest version that the changes may have after `old`; `old` itself where nothing changed.
 
     Below 1.0.0 a breaking change demands the next minor version and everything else the next patch, as ranges read it:
-    `^0.3` includes 0.3.9 and not 0.4.0.
+    `^0.3` includes 0.3.9 and not 0.4.0. After a pre-release, which promises nothing (SemVer, section 9), any change
+    demands the next one.
 
     >>> change = Evolved(Level.additive, ("spec", "streams", "a"), "stream added")
     >>> demanded("1.3.2", (change,)), demanded("0.3.2", (change,)), demanded("1.3.2", ())
     ('1.4.0', '0.3.3', '1.3.2')
+    >>> demanded("1.4.0-rc.1", (change,)), demanded("1.4.0-beta", (change,))
+    ('1.4.0-rc.2', '1.4.0-beta.1')
     """
-    major, minor, patch = version(old)
+    major, minor, patch = triple(old)
     level = max((change.level for change in changes), default=None)
     match level:
         case None:
             return old
+        case _ if not is_release(old):
+            before, _, last = old.rpartition(".")
+            return f"{before}.{int(last) + 1}" if last.isdecimal() else f"{old}.1"
         case Level.breaking if major:
             return f"{major + 1}.0.0"
         case Level.breaking:

@@ -255,9 +255,10 @@ def _version(name: str, wanted: str, known: list[str]) -> Iterator[Problem]:
         yield Problem(
             "SYN223",
             ("spec", "connector"),
-            f"the connector {name!r} {has}, which {wanted!r} excludes",
-            expected=wanted,
-            suggestion=f"{name}@^{known[-1]}",
+            f"the connector {name!r} {has}, "
+            + (f"which {wanted!r} excludes" if wanted else "a pre-release that isn't named"),
+            expected=wanted or "a range that names a pre-release of these numbers",
+            suggestion=f"{name}@^{versions.latest(known)}",
         )
     elif len({versions.version(v)[0] for v in fitting}) > 1:
         yield Problem(

@@ -158,3 +158,54 @@ def test_two_versions_in_one_repository(folder, shell):
     ended = shell("validate", "-o", "concise")
 
     assert (ended.code, "connectors/next.yaml:5:12: error[SYN260]" in ended.out) == (1, True)
+
+
+INTEGRATION = """\
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: desk, tenant: acme}
+spec: {connector: RANGE, auth: desk}
+---
+apiVersion: syncline/v1
+kind: AuthConfig
+metadata: {name: desk, tenant: acme}
+spec: {type: bearer, token: {secretRef: {provider: env, key: TOKEN}}}
+---
+apiVersion: syncline/v1
+kind: Tenant
+metadata: {name: acme}
+spec: {}
+"""
+
+
+def test_candidates_for_release(folder, shell):
+    """Beside the release, reached only by who names one, and compared with it; each has a name of its own."""
+    edit(folder, ("1.3.0", "2.0.0-rc.1"), ("/tickets\n      key: [id]", "/tickets\n      key: [subject]"), name="rc.yaml")
+    told = {}
+    for wanted in ("helpdesk", "helpdesk@<2", "helpdesk@^2", "helpdesk@^2.0.0-rc.1", "helpdesk@2.0.0-beta"):
+        (folder / "desk.yaml").write_text(INTEGRATION.replace("RANGE", f'"{wanted}"'), encoding="utf-8")
+        ended = shell("validate", "-o", "json")
+        told[wanted] = [(d["code"], d["suggestion"]) for d in json.loads(ended.out)["findings"]]
+
+    assert told == {
+        "helpdesk": [],
+        "helpdesk@<2": [],
+        "helpdesk@^2": [("SYN223", "helpdesk@^1.3.0")],
+        "helpdesk@^2.0.0-rc.1": [],
+        "helpdesk@2.0.0-beta": [("SYN223", "helpdesk@^1.3.0")],
+    }
+    diff = shell("connector", "diff", "helpdesk@1.3.0", "helpdesk@2.0.0-rc.1")
+    assert (diff.code, diff.out.splitlines()[0]) == (0, "Connector/helpdesk 1.3.0 → 2.0.0-rc.1: 1 breaking")
+    edit(folder, ("1.3.0", "1.4.0-rc.1"), ("/tickets\n      key: [id]", "/tickets\n      key: [subject]"), name="rc.yaml")
+    assert "from 1.3.0 to 1.4.0-rc.1; 1 breaking change needs 2.0.0" in shell("validate").out
+
+
+def test_a_connector_without_a_release(folder, shell):
+    """Who names no pre-release gets none, and is told how to."""
+    edit(folder, ("1.3.0", "2.0.0-rc.1"))
+    (folder / "desk.yaml").write_text(INTEGRATION.replace("RANGE", "helpdesk"), encoding="utf-8")
+
+    ended = shell("validate")
+
+    assert "error[SYN223]: the connector 'helpdesk' has the version 2.0.0-rc.1, a pre-release that isn't named" in ended.out
+    assert "did you mean helpdesk@^2.0.0-rc.1?" in ended.out

@@ -210,10 +210,12 @@ def test_going_back_is_as_loud():
         ("0.3.2", Level.breaking, "0.4.0"),
         ("0.3.2", Level.additive, "0.3.3"),
         ("0.3.2", Level.fix, "0.3.3"),
+        ("2.0.0-rc.9", Level.breaking, "2.0.0-rc.10"),
+        ("2.0.0-beta", Level.fix, "2.0.0-beta.1"),
     ],
 )
 def test_demands(old, level, expected):
-    """Semantic versioning, and below 1.0.0 what ranges make of it."""
+    """Semantic versioning, and below 1.0.0 what ranges make of it; a pre-release promises nothing to what follows it."""
     path = {Level.breaking: ("http", "url"), Level.additive: ("streams", "x"), Level.fix: ("title",)}[level]
     value = {Level.breaking: "https://x.example", Level.additive: {"get": "/x"}, Level.fix: "T"}[level]
 
@@ -261,6 +263,39 @@ def test_the_same_version_with_other_content():
 def test_versions_that_live_side_by_side_are_compared_in_order():
     """Each with the one before it, whatever the order of files."""
     texts = {"b": text("1.4.0", ""), "a": text("1.3.0", "a: {get: /a}"), "c": text("2.0.0", "z: {get: /z}")}
+
+    assert [d.message for d in side_by_side(desired(texts))] == [
+        "Connector/helpdesk went from 1.3.0 to 1.4.0; 1 breaking change needs 2.0.0"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("1.3.0", "2.0.0-rc.1", True),
+        ("1.3.0", "1.4.0-rc.1", False),
+        ("2.0.0-rc.1", "2.0.0-rc.1.1", True),
+        ("2.0.0-rc.1", "2.0.0-rc.1", False),
+        ("2.0.0-rc.2", "2.0.0-rc.1", False),
+        ("2.0.0-rc.1", "2.0.0", True),
+        ("2.0.0", "2.0.0-rc.1", False),
+    ],
+)
+def test_a_breaking_change_of_a_pre_release(old, new, expected):
+    """One of the version that is demanded is enough; after one, whatever is higher."""
+    before, after = connectors(text(old, "a: {get: /a}"), text(new, ""))
+
+    assert bump(before, after).enough is expected
+
+
+def test_a_release_is_compared_with_the_release_before_it():
+    """Candidates between them neither hide a breaking change nor have to be told by their numbers."""
+    texts = {
+        "a": text("1.3.0", "a: {get: /a}"),
+        "b": text("1.4.0-rc.1", "a: {get: /a}, c: {get: /c}"),
+        "c": text("1.4.0-rc.2", "a: {get: /a}, d: {get: /d}"),
+        "d": text("1.4.0", "d: {get: /d}"),
+    }
 
     assert [d.message for d in side_by_side(desired(texts))] == [
         "Connector/helpdesk went from 1.3.0 to 1.4.0; 1 breaking change needs 2.0.0"

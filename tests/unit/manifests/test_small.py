@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import subprocess
 
 import pytest
@@ -54,6 +55,15 @@ def test_not_cron(text):
         (">1.2", ["1.3.0"], ["1.2.9"]),
         ("<=1.2", ["1.2.9"], ["1.3.0"]),
         ("=1.2.3", ["1.2.3"], ["1.2.4"]),
+        ("", ["1.4.0"], ["1.4.0-rc.1"]),
+        ("^1.3", ["1.4.0"], ["1.4.0-rc.1", "2.0.0-rc.1"]),
+        ("<2", ["1.4.0"], ["2.0.0-rc.1"]),
+        ("1.4.0", ["1.4.0"], ["1.4.0-rc.1"]),
+        ("1.4.0-rc.1", ["1.4.0-rc.1"], ["1.4.0-rc.2", "1.4.0-rc", "1.4.0"]),
+        ("^1.4.0-rc.9", ["1.4.0-rc.9", "1.4.0-rc.10", "1.4.0", "1.9.0"], ["1.4.0-beta", "1.5.0-rc.1", "2.0.0"]),
+        ("~1.4.0-rc.1", ["1.4.0-rc.1", "1.4.0", "1.4.9"], ["1.4.1-rc.1", "1.5.0"]),
+        (">1.4.0-rc.1 <=1.5.0-beta.2", ["1.4.0-rc.2", "1.4.0", "1.5.0-beta.2"], ["1.4.0-rc.1", "1.5.0-rc.1", "1.5.0"]),
+        (">=1.4.0-alpha <1.4.0", ["1.4.0-alpha", "1.4.0-alpha.beta", "1.4.0-rc.1"], ["1.4.0-1", "1.4.0", "1.3.0"]),
     ],
 )
 def test_versions(wanted, inside, outside):
@@ -62,15 +72,48 @@ def test_versions(wanted, inside, outside):
 
 
 @pytest.mark.parametrize(
-    "text", ["2.0.0-rc.1", "2.0.0+build", "01.2.3", "1.02.3", "٢.0.0", "1.2", "1.2.3.4", "v1.2.3", "1.2.3\n"]
-)
+    "text",
+    ["2.0.0+build", "2.0.0-rc.1+build", "01.2.3", "1.02.3", "٢.0.0", "1.2", "1.2.3.4", "v1.2.3", "1.2.3\n", "1.2.3-",
+     "1.2.3-rc..1", "1.2.3-01", "1.2.3-rc.01", "1.2.3-ä", "1.2-rc.1", "1.2.3-rc_1", f"1.2.{'9' * 61}"],
+)  # fmt: skip
 def test_what_is_no_version_of_a_connector(text):
-    """Numbers as semver writes them, without a pre-release: two texts are never one version."""
+    """Versions as semver writes them, without build metadata: two texts are never one version."""
     with pytest.raises(ValidationError, match="version"):
         ConnectorSpec.model_validate_json(json.dumps({"version": text, "http": {"url": "https://api.example.com"}}))
 
 
-@pytest.mark.parametrize("wanted", ["^^1", "1.x", "latest", ">=", "1.2.3.4"])
+#: The order that section 11 of Semantic Versioning 2.0.0 shows, and cases of its rules.
+ORDER = [
+    "1.0.0-0", "1.0.0-2", "1.0.0-10", "1.0.0-0a", "1.0.0-A", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta",
+    "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-beta.11.0", "1.0.0-rc.1", "1.0.0-rc-1", "1.0.0", "1.0.1-alpha", "1.0.1", "2.0.0-0", "2.0.0",
+]  # fmt: skip
+
+
+def test_the_order_of_versions():
+    """As semver orders them, and each is one of a connector; `rc-1` is one word, after `rc`."""
+    shuffled = random.Random(3).sample(ORDER, len(ORDER))
+
+    assert sorted(shuffled, key=versions.version) == ORDER
+    for text in ORDER:
+        spec = {"version": text, "http": {"url": "https://api.example.com"}}
+        assert ConnectorSpec.model_validate_json(json.dumps(spec)).version == text
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "expected"),
+    [
+        ("1.4.0-rc.2", ["1.3.0", "1.4.0-rc.1", "2.0.0"], "1.3.0"),
+        ("1.4.0", ["1.3.0", "1.4.0-rc.1"], "1.3.0"),
+        ("1.0.0-rc.2", ["1.0.0-rc.1", "1.0.0"], "1.0.0-rc.1"),
+        ("1.0.0-rc.1", ["1.0.0"], "1.0.0"),
+    ],
+)
+def test_what_a_version_builds_on(text, others, expected):
+    """On the release before it, which integrations use; on a pre-release only where there is no release."""
+    assert versions.preceding(text, others) == expected
+
+
+@pytest.mark.parametrize("wanted", ["^^1", "1.x", "latest", ">=", "1.2.3.4", "^1.2-rc.1", "1.2.3-", "1.2.3-rc..1"])
 def test_not_versions(wanted):
     """What isn't a range is a ValueError that says what was expected."""
     with pytest.raises(ValueError, match="expected"):

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
     from syncline.settings import Settings
 
-_VERSION = re.compile(r"(?:(?P<tenant>[a-z0-9-]+)/)?(?P<name>[a-z0-9][-a-z0-9]*)@(?P<version>\d+\.\d+\.\d+)")
+_VERSION = re.compile(
+    r"(?:(?P<tenant>[a-z0-9-]+)/)?(?P<name>[a-z0-9][-a-z0-9]*)@(?P<version>\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?)"
+)
 
 
 @click.command(short_help="Compare versions of a connector.")
@@ -39,7 +41,8 @@ def diff(app: App, old: str, new: str, form: str) -> Exit:
     compared: each version with itself, else with the one before it.
 
     Breaking changes demand the next major version, additions the next minor one, everything else the next patch; below
-    1.0.0 the next minor version and the next patch.
+    1.0.0 the next minor version and the next patch. A pre-release of that version is enough; after a pre-release,
+    whatever is higher is.
 
     Exit code: 0, or 1 when a version was raised too little (SYN260).
 
