@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 from syncline.kinds.auth_details import AuthOffer, AuthType
 from syncline.kinds.base import Duration, Identifier, Jmespath, Rate, Spec, StreamName, Template
 from syncline.kinds.carrying import Carrying
-from syncline.kinds.request import Request
+from syncline.kinds.request import Parameter, Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.kinds.webhooks import Registering
@@ -151,8 +151,8 @@ class Http(Spec):
         dict[str, Template], Field(description="Headers of the streams' requests, as templates; a stream's own win.")
     ] = {}
     query: Annotated[
-        dict[str, Template],
-        Field(description="URL parameters of the streams' requests, as templates; a stream's own win."),
+        dict[str, Parameter],
+        Field(description="URL parameters of the streams' requests, as in a request's `query`; a stream's own win."),
     ] = {}
     limits: Annotated[
         tuple[Limit, ...], Field(description="Rate limits of the API; all that match a request's path apply.")

@@ -10,6 +10,9 @@ METHODS: Final = ("get", "post", "put", "patch", "delete")
 #: What a request may send, of which it has one at most.
 BODIES: Final = ("body", "form", "multipart", "raw", "graphql")
 MEDIA_TYPE: Final = r"^[\w.+-]+/[\w.+-]+(;[ -~]*)?$"
+Repeated = Annotated[tuple[Template, ...], Field(min_length=1, max_length=100)]
+#: A parameter of a URL, or a field of a form: a template, or a list of them, for one that comes several times.
+Parameter = Template | Repeated
 
 
 class Raw(Spec):
@@ -108,7 +111,12 @@ class Request(Spec):
     patch: Annotated[Template | None, Field(description="Path of a PATCH request under the base URL.")] = None
     delete: Annotated[Template | None, Field(description="Path of a DELETE request under the base URL.")] = None
     query: Annotated[
-        dict[str, Template], Field(description="URL parameters as templates; one that comes out empty is left out.")
+        dict[str, Parameter],
+        Field(
+            description="URL parameters as templates; one that comes out empty is left out. A list is a parameter for "
+            "each of its templates, and for each value of a template that is a single {{ list }}: "
+            "{tag: ['{{ config.tags | split }}']} is tag=a&tag=b."
+        ),
     ] = {}
     headers: Annotated[
         dict[str, Template], Field(description="Headers as templates; one that comes out empty is left out.")
@@ -121,10 +129,10 @@ class Request(Spec):
         ),
     ] = None
     form: Annotated[
-        dict[str, Template] | None,
+        dict[str, Parameter] | None,
         Field(
             description="Fields sent as application/x-www-form-urlencoded, as templates; one that comes out empty is "
-            "left out."
+            "left out, and a list stands for several, as in `query`."
         ),
     ] = None
     multipart: Annotated[

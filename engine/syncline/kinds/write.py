@@ -199,6 +199,6 @@ def doubtful(spec: Writes, mode: str) -> bool:
     create = spec.create
     if create is None or (mode == "upsert" and spec.upsert) or spec.find is not None or create.put is not None:
         return False
-    texts = [create.post, create.patch, *create.query.values(), *create.headers.values()]
-    sent = repr([*(getattr(create, name) for name in BODIES), create.batch.each if create.batch else None])
-    return not any("idempotency_key" in (text or "") for text in [*texts, sent])
+    batch = create.batch.each if create.batch else None
+    sent = [create.post, create.patch, create.query, create.headers, *(getattr(create, name) for name in BODIES), batch]
+    return "idempotency_key" not in repr(sent)

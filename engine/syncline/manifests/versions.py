@@ -1,4 +1,4 @@
-"""Versions of connectors (SemVer 2.0.0) and ranges of them: `1.3.0`, `^1.3`, `~1.3.2`, `>=1.2 <2`, as npm reads them."""
+"""Versions of connectors (SemVer 2.0.0) and their ranges: `1.3.0`, `^1.3`, `~1.3.2`, `>=1.2 <2`, as npm reads them."""
 
 from __future__ import annotations
 

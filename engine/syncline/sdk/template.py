@@ -193,11 +193,15 @@ def compile_value(text: str) -> Value:
     return Value(template, environment.compile_expression(inner, undefined_to_none=False))
 
 
+_LIST = "a list is no text: `join` makes one of it, or let it stand alone in a JSON body or in a list of a parameter"
+_OBJECT = "an object is no text: name a field of it, or write it as JSON with `tojson`"
+
+
 class _NoText(list[Any]):
     """A list that stands for itself in JSON, alone in its text; it is no text."""
 
     def __str__(self) -> str:
-        raise TypeError("a list is no text: `join` makes one of it, or let it stand alone in a value of a JSON body")
+        raise TypeError(_LIST)
 
 
 class _Texts(_NoText):
@@ -305,6 +309,8 @@ def _environment(*, quoted: bool) -> SandboxedEnvironment:
             return ""
         if isinstance(value, bool):
             value = "true" if value else "false"
+        if isinstance(value, list | tuple | Mapping):
+            raise TypeError(_OBJECT if isinstance(value, Mapping) else _LIST)
         return quote(str(value), safe=":") if quoted and not isinstance(value, Undefined) else value
 
     environment = Environment(undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False)

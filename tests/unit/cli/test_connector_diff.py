@@ -180,7 +180,9 @@ spec: {}
 
 def test_candidates_for_release(folder, shell):
     """Beside the release, reached only by who names one, and compared with it; each has a name of its own."""
-    edit(folder, ("1.3.0", "2.0.0-rc.1"), ("/tickets\n      key: [id]", "/tickets\n      key: [subject]"), name="rc.yaml")
+    edit(
+        folder, ("1.3.0", "2.0.0-rc.1"), ("/tickets\n      key: [id]", "/tickets\n      key: [subject]"), name="rc.yaml"
+    )
     told = {}
     for wanted in ("helpdesk", "helpdesk@<2", "helpdesk@^2", "helpdesk@^2.0.0-rc.1", "helpdesk@2.0.0-beta"):
         (folder / "desk.yaml").write_text(INTEGRATION.replace("RANGE", f'"{wanted}"'), encoding="utf-8")
@@ -196,7 +198,9 @@ def test_candidates_for_release(folder, shell):
     }
     diff = shell("connector", "diff", "helpdesk@1.3.0", "helpdesk@2.0.0-rc.1")
     assert (diff.code, diff.out.splitlines()[0]) == (0, "Connector/helpdesk 1.3.0 → 2.0.0-rc.1: 1 breaking")
-    edit(folder, ("1.3.0", "1.4.0-rc.1"), ("/tickets\n      key: [id]", "/tickets\n      key: [subject]"), name="rc.yaml")
+    edit(
+        folder, ("1.3.0", "1.4.0-rc.1"), ("/tickets\n      key: [id]", "/tickets\n      key: [subject]"), name="rc.yaml"
+    )
     assert "from 1.3.0 to 1.4.0-rc.1; 1 breaking change needs 2.0.0" in shell("validate").out
 
 
@@ -207,5 +211,8 @@ def test_a_connector_without_a_release(folder, shell):
 
     ended = shell("validate")
 
-    assert "error[SYN223]: the connector 'helpdesk' has the version 2.0.0-rc.1, a pre-release that isn't named" in ended.out
+    assert (
+        "error[SYN223]: the connector 'helpdesk' has the version 2.0.0-rc.1, a pre-release that isn't named"
+        in ended.out
+    )
     assert "did you mean helpdesk@^2.0.0-rc.1?" in ended.out

@@ -30,6 +30,73 @@ def test_a_form_is_sent():
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
 
 
+LISTS = """
+streams:
+  projects: {get: /projects, key: [id], schema: {properties: {id: {type: string}, tags: {type: array}, of: {type: object}}}}
+  items:
+    HOW
+    for: {each: projects, as: project}
+    schema: {properties: {id: {type: integer}}}
+"""
+PROJECT = {"id": "p", "tags": ["a b", "c&d", None, ""], "of": {"x": 1}}
+
+
+def asked_for(how, config=None, project=PROJECT):
+    """The request for the items of a project that has lists."""
+    transport = FunctionTransport(lambda request: answer([project] if "/projects" in request.url else []))
+    made = instance(LISTS.replace("HOW", how), config=config)
+    read(source(made, transport=transport))
+    return transport.sent[-1]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("{tag: ['{{ project.tags }}']}", "tag=a%20b&tag=c%26d"),
+        ("{'tag[]': ['{{ project.tags }}', new]}", "tag%5B%5D=a%20b&tag%5B%5D=c%26d&tag%5B%5D=new"),
+        ("{tag: [\"{{ project.tags | join(',') }}\"]}", "tag=a%20b%2Cc%26d%2C%2C"),
+        ("{tag: ['{{ config.tags | split }}'], of: '{{ project.id }}'}", "tag=x&tag=y&of=p"),
+        ("{tag: ['t-{{ project.id }}', '{{ config.on }}', '{{ config.n }}']}", "tag=t-p&tag=true&tag=7"),
+        ("{tag: ['{{ config.none }}', \"{{ config.none | default('') }}\"], of: 1}".replace(" 1}", " '1'}"), "of=1"),
+    ],
+)
+def test_a_parameter_that_comes_several_times(query, expected):
+    """A list is sent as a parameter for each of its values, under the name that is declared; empty ones are left out."""
+    request = asked_for(f"get: /items\n    query: {query}", {"tags": "x, y", "on": True, "n": 7, "none": ""})
+    assert request.url.partition("?")[2] == expected
+
+
+def test_a_field_of_a_form_that_comes_several_times():
+    """The same in a form."""
+    request = asked_for("post: /items\n    form: {tag: ['{{ project.tags }}'], of: '{{ project.id }}'}")
+    assert request.body == b"tag=a+b&tag=c%26d&of=p"
+
+
+def test_paging_keeps_repeated_parameters():
+    """What paging puts beside them leaves them all; so does the next URL of an API."""
+    pages = {"1": [{"id": 1}], "2": []}
+    stream = "get: /a\nquery: {tag: [x, y]}\npage: {page: query.p}"
+    sent, _ = sent_of(stream, served=lambda request: answer(pages[request.url[-1]]))
+    assert [request.url.partition("?")[2] for request in sent] == ["tag=x&tag=y&p=1", "tag=x&tag=y&p=2"]
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("query: {tag: '{{ project.tags }}'}", "a list is no text"),
+        ("query: {tag: '{{ project.of }}'}", "an object is no text"),
+        ("query: {tag: ['{{ project.of }}']}", "an item of the parameter tag is an object"),
+        ("query: {tag: ['x {{ project.tags }}']}", "a list is no text"),
+        ("headers: {X-Tags: '{{ project.tags }}'}", "a list is no text"),
+    ],
+)
+def test_what_is_no_text_is_not_sent_as_one(how, words):
+    """A list or an object where a text belongs is an error: nothing is sent in a form that no API reads."""
+    with pytest.raises(Invalid) as caught:
+        asked_for(f"get: /items\n    {how}")
+    assert (caught.value.code, words in caught.value.message) == ("SYN431", True)
+
+
 def test_a_raw_body_is_sent():
     """Raw text is a template, sent as UTF-8 with its media type; a declared header wins."""
     raw = 'post: /q\nraw: {text: "<q>{{ config.q }}</q>", contentType: application/xml}'

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import orjson
 
 from syncline.connectors.rest.multipart import MultipartPlan, compile_parts
+from syncline.connectors.rest.parameters import Parameters, compile_parameters
 from syncline.connectors.rest.templates import compiled, compiled_value
 from syncline.kinds.request import BODIES, GraphQL
 from syncline.kinds.request import Request as RequestSpec
@@ -52,14 +53,15 @@ class JsonBody:
 class FormBody:
     """Fields as application/x-www-form-urlencoded."""
 
-    fields: Mapping[str, Template]
-    names: frozenset[str]
+    fields: Parameters
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.fields.names
 
     def build(self, variables: Variables, places: Places) -> tuple[bytes, str]:
-        found = {name: text for name, template in self.fields.items() if (text := template.render(variables))}
-        return urlencode(found | {name: str(value) for name, value in places.items()}).encode(), (
-            "application/x-www-form-urlencoded"
-        )
+        found = self.fields.render(variables) | {name: str(value) for name, value in places.items()}
+        return urlencode(found, doseq=True).encode(), "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +119,7 @@ def compile_body(spec: RequestSpec, what: str) -> BodyPlan | None:
         raise Invalid(f"{what} can have only one of {', '.join(BODIES)}", code="SYN432")
     names: set[str] = set()
     if spec.form is not None:
-        fields = {name: compiled(text) for name, text in spec.form.items()}
-        return FormBody(fields, frozenset().union(*(template.names for template in fields.values())))
+        return FormBody(compile_parameters(spec.form))
     if spec.multipart is not None:
         plan = compile_parts(spec.multipart, lambda value: _filled(value, names), what)
         return MultipartBody(plan, plan.names | names)

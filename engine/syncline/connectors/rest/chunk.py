@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 import orjson
@@ -19,6 +18,7 @@ from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.graphql import selecting
 from syncline.kinds.content import IN_GRAPHQL
 from syncline.model.errors import Again, Invalid
+from syncline.sdk.http import with_query
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.answer import Answer
@@ -46,7 +46,7 @@ class Chunks:
             if self.into == IN_GRAPHQL:
                 yield replace(request, body=_selected(request.body, names))
             elif area == "query":
-                yield replace(request, url=_with(request.url, name, ",".join(names)))
+                yield replace(request, url=with_query(request.url, {name: ",".join(names)}))
             else:
                 yield replace(request, body=_placed(request.body, name.split("."), names))
 
@@ -154,13 +154,6 @@ def compile_chunks(chunk: Chunk, fields: Sequence[str], given: Collection[str] =
 def _fits(chunk: Chunk, names: tuple[str, ...]) -> bool:
     few = chunk.fields is None or len(names) <= chunk.fields
     return few and (chunk.characters is None or len(",".join(names)) <= chunk.characters)
-
-
-def _with(url: str, name: str, value: str) -> str:
-    """A URL with one value of a parameter, which a next page's URL may have already."""
-    parts = urlsplit(url)
-    pairs = [(key, text) for key, text in parse_qsl(parts.query, keep_blank_values=True) if key != name]
-    return urlunsplit(parts._replace(query=urlencode([*pairs, (name, value)])))
 
 
 def _placed(body: bytes, path: list[str], names: Sequence[str]) -> bytes:

@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 from syncline import __version__
 from syncline.connectors.rest.body import BodyPlan, JsonBody, Variables, compile_body
 from syncline.connectors.rest.multipart import with_type
+from syncline.connectors.rest.parameters import Parameters, compile_parameters
 from syncline.connectors.rest.templates import compiled
 from syncline.kinds.connector import ConnectorSpec, Http
 from syncline.kinds.integration import IntegrationSpec
@@ -59,7 +60,7 @@ class RequestPlan:
     method: str
     base: str
     path: Template
-    query: Mapping[str, Template]
+    query: Parameters
     headers: Mapping[str, Template]
     body: BodyPlan | None
     names: frozenset[str]
@@ -71,7 +72,7 @@ class RequestPlan:
 
         A `url` (a next page's) is asked for as it stands. Parameters whose template gives nothing are left out.
         """
-        query = {name: text for name, template in self.query.items() if (text := template.render(variables))}
+        query = self.query.render(variables)
         headers = _AGENT | {name: text for name, t in self.headers.items() if (text := t.render(variables))}
         inside: dict[str, str | int] = {}
         for place, value in values.items():
@@ -125,17 +126,15 @@ def compile_request(
     method, path_text = methods[0]
     # A job's URL is one already.
     path = compiled(path_text, quoted=not (file or _JOB_URL.match(path_text)))
-    query = {name: compiled(text) for name, text in {**http.query, **spec.query}.items()}
+    query = compile_parameters({**http.query, **spec.query})
     declared = {**http.headers, **spec.headers}
     if not any(name.lower() == "accept" for name in declared):
         declared = {"Accept": accept, **declared}
     headers = {name: compiled(text) for name, text in declared.items()}
-    names: set[str] = set(path.names)
-    for template in (*query.values(), *headers.values()):
-        names |= template.names
+    names = path.names.union(query.names, *(template.names for template in headers.values()))
     body = compile_body(spec, what)
-    names |= body.names if body else set()
-    return RequestPlan(method.upper(), base, path, query, headers, body, frozenset(names), bool(file))
+    names |= body.names if body else frozenset()
+    return RequestPlan(method.upper(), base, path, query, headers, body, names, bool(file))
 
 
 def check_place(place: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import (
@@ -102,18 +102,22 @@ def checked_url(url: str) -> str:
     return url
 
 
-def with_query(url: str, values: Mapping[str, str]) -> str:
-    """The URL with these query parameters set, instead of those of the same names; the others stay byte for byte.
+def with_query(url: str, values: Mapping[str, str | Sequence[str]]) -> str:
+    """
+    The URL with these query parameters set, instead of those of the same names; the others stay byte for byte. A list
+    of values is a parameter for each.
 
     >>> with_query("https://api.example.com/tickets?page=1&of=a+b", {"page": "2"})
     'https://api.example.com/tickets?of=a+b&page=2'
+    >>> with_query("https://api.example.com/tickets", {"tag": ["a", "b c"]})
+    'https://api.example.com/tickets?tag=a&tag=b%20c'
     """
     if not values:
         return url
     if "?" not in url and "#" not in url:
-        return f"{url}?{urlencode(values, quote_via=quote)}"
+        return f"{url}?{urlencode(values, doseq=True, quote_via=quote)}"
     parts = urlsplit(url)
-    query = "&".join([*_others(parts.query, values), urlencode(values, quote_via=quote)])
+    query = "&".join([*_others(parts.query, values), urlencode(values, doseq=True, quote_via=quote)])
     return urlunsplit(parts._replace(query=query, fragment=""))
 
 
