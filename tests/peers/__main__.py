@@ -33,6 +33,7 @@ from tests.peers.systems import (
     rt,
     scim2,
     seaweedfs,
+    signatures,
     softhsm,
     wiremock,
     zabbix,

@@ -35,6 +35,7 @@ import tests.peers.systems.rt as rt_system
 import tests.peers.systems.scim2 as scim2_system
 import tests.peers.systems.seaweedfs as seaweedfs_system
 import tests.peers.systems.sftp as sftp_system
+import tests.peers.systems.signatures as signatures_system
 import tests.peers.systems.softhsm as softhsm_system
 import tests.peers.systems.wiremock as wiremock_system
 import tests.peers.systems.zabbix as zabbix_system
@@ -191,6 +192,13 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[seaweedfs_sy
 def sftp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sftp_system.SftpServer]:
     """Files over SSH, with keys."""
     with sftp_system.sftp(tmp_path_factory.mktemp("sftp")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def signatures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[signatures_system.Signatures]:
+    """An API that checks what is signed by Hawk, by draft-cavage-http-signatures and by RFC 9421."""
+    with signatures_system.signatures(tmp_path_factory.mktemp("signatures")) as system:
         yield system
 
 

@@ -92,9 +92,10 @@ class Template:
 
 
 @lru_cache(maxsize=512)
-def compile_template(text: str, *, quoted: bool = False) -> Template:
+def compile_template(text: str, *, quoted: bool = False, whole: bool = False) -> Template:
     """
-    Compiles a template. With `quoted`, values are percent-encoded, so that they stay inside a path segment.
+    Compiles a template. With `quoted`, values are percent-encoded, so that they stay inside a path segment. Of a text
+    with values the end of its last line is left out, unless it is `whole`.
 
     Raises TemplateError for bad syntax and for everything outside the grammar.
 
@@ -105,7 +106,7 @@ def compile_template(text: str, *, quoted: bool = False) -> Template:
         return Template(text, frozenset(), frozenset(), None)
     from jinja2 import TemplateSyntaxError, nodes
 
-    environment = _environment(quoted=quoted)
+    environment = _environment(quoted=quoted, whole=whole)
     try:
         tree = environment.parse(text)
         for count, node in enumerate(tree.find_all(nodes.Node)):
@@ -172,20 +173,20 @@ class Value:
 
 
 @lru_cache(maxsize=512)
-def compile_value(text: str) -> Value:
+def compile_value(text: str, *, whole: bool = False) -> Value:
     """
-    Compiles a template whose text may be one `{{ value }}` alone. Raises TemplateError as `compile_template` does.
+    Compiles a template whose text may be one `{{ value }}` alone. As `compile_template` does it, with the same errors.
 
     >>> compile_value("first {{ config.limit }}").find({"config": {"limit": 50}})
     'first 50'
     """
-    template = compile_template(text)
+    template = compile_template(text, whole=whole)
     alone = text.strip()
     if not (template.names and alone.startswith("{{") and alone.endswith("}}")):
         return Value(template, None)
     from jinja2 import nodes
 
-    environment = _environment(quoted=False)
+    environment = _environment(quoted=False, whole=whole)
     output = environment.parse(alone).body[0]
     if not isinstance(output, nodes.Output) or len(output.nodes) != 1:
         return Value(template, None)
@@ -282,7 +283,7 @@ _WORDS = {
 
 
 @cache
-def _environment(*, quoted: bool) -> SandboxedEnvironment:
+def _environment(*, quoted: bool, whole: bool) -> SandboxedEnvironment:
     from jinja2 import StrictUndefined, Undefined
     from jinja2.filters import FILTERS as ALL_FILTERS
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -313,7 +314,9 @@ def _environment(*, quoted: bool) -> SandboxedEnvironment:
             raise TypeError(_OBJECT if isinstance(value, Mapping) else _LIST)
         return quote(str(value), safe=":") if quoted and not isinstance(value, Undefined) else value
 
-    environment = Environment(undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False)
+    environment = Environment(
+        undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False, keep_trailing_newline=whole
+    )
     environment.filters = {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
     environment.filters |= {"split": _split, "join": _join}
     environment.tests = {name: ALL_TESTS[name] for name in TESTS}

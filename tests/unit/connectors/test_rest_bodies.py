@@ -102,6 +102,8 @@ def test_a_raw_body_is_sent():
     raw = 'post: /q\nraw: {text: "<q>{{ config.q }}</q>", contentType: application/xml}'
     [request], _ = sent_of(raw, {"q": "ü"})
     assert (request.body, request.headers["Content-Type"]) == ("<q>ü</q>".encode(), "application/xml")
+    [request], _ = sent_of('post: /q\nraw: {text: "a={{ config.q }}\\n"}', {"q": "x"})
+    assert request.body == b"a=x\n"
     [request], _ = sent_of(raw + "\nheaders: {content-type: text/xml}", {"q": "x"})
     assert [value for name, value in request.headers.items() if name.lower() == "content-type"] == ["text/xml"]
 

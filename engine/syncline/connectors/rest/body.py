@@ -124,7 +124,7 @@ def compile_body(spec: RequestSpec, what: str) -> BodyPlan | None:
         plan = compile_parts(spec.multipart, lambda value: _filled(value, names), what)
         return MultipartBody(plan, plan.names | names)
     if spec.raw is not None:
-        text = compiled(spec.raw.text)
+        text = compiled(spec.raw.text, whole=True)
         return RawBody(text, spec.raw.content_type, text.names)
     if spec.graphql is not None:
         filled = {name: _filled(value, names) for name, value in spec.graphql.variables.items()}

@@ -103,7 +103,7 @@ def compile_parts(parts: Sequence[PartSpec], compile_json: Callable[[Any], J], w
     for part in parts:
         if sum(given is not None for given in (part.text, part.content, part.base64)) != 1:
             raise Invalid(f"{what}: part {part.name!r} needs one of text, json and base64", code="SYN432")
-        text = compiled_value(part.text) if part.text is not None else None
+        text = compiled_value(part.text, whole=True) if part.text is not None else None
         content = compile_json(part.content) if part.content is not None else None
         coded = compiled_value(part.base64) if part.base64 is not None else None
         filename = compiled(part.filename) if part.filename is not None else None

@@ -6,18 +6,18 @@ from syncline.model.errors import Invalid
 from syncline.sdk.template import Template, TemplateError, Value, compile_template, compile_value
 
 
-def compiled(text: str, *, quoted: bool = False) -> Template:
+def compiled(text: str, *, quoted: bool = False, whole: bool = False) -> Template:
     """A compiled template; `Invalid` (SYN430) with its place for a wrong one."""
     try:
-        return compile_template(text, quoted=quoted)
+        return compile_template(text, quoted=quoted, whole=whole)
     except TemplateError as error:
         raise _wrong(text, error) from error
 
 
-def compiled_value(text: str) -> Value:
+def compiled_value(text: str, *, whole: bool = False) -> Value:
     """A compiled template that may be one value alone; `Invalid` (SYN430) as `compiled` raises it."""
     try:
-        return compile_value(text)
+        return compile_value(text, whole=whole)
     except TemplateError as error:
         raise _wrong(text, error) from error
 

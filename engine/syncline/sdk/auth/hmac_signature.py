@@ -29,8 +29,8 @@ class HmacSignature:
     r"""
     A key, the template of what is signed, and the templates of what is sent.
 
-    The templates know method, host, path, query, sorted_query, url, body, content_type, headers (in lower case),
-    body_md5, body_sha256 (hex), body_sha256_base64, timestamp, nonce, key_id and config; those of `send` also
+    The templates know method, host, hostname, port, path, query, sorted_query, url, body, content_type, headers (in
+    lower case), body_md5, body_sha256 (hex), body_sha256_base64, timestamp, nonce, key_id and config; those of `send` also
     signature.
 
     >>> from syncline.model.secret import Secret
@@ -61,7 +61,7 @@ class HmacSignature:
 
     def sign(self, request: Request, now: float) -> Request:
         variables = self._variables(request, now)
-        text = filled(self.canonical, variables)
+        text = filled(self.canonical, variables, whole=True)
         digest = hmac.digest(self._key(), text.encode(), self.algorithm)
         variables["signature"] = _encoded(digest, self.encoding)
         return placed(request, {place: filled(template, variables) for place, template in self.send.items()})
@@ -91,6 +91,8 @@ class HmacSignature:
         return {
             "method": request.method,
             "host": parts.netloc,
+            "hostname": parts.hostname or "",
+            "port": str(parts.port or (443 if parts.scheme == "https" else 80)),
             "path": parts.path or "/",
             "query": parts.query,
             "sorted_query": _sorted(parts.query),

@@ -163,8 +163,8 @@ def unsendable(where: str) -> Stalled:
     )
 
 
-def filled(text: str, variables: Mapping[str, Any]) -> str:
-    """A template, filled. What can't be filled is shown without its values.
+def filled(text: str, variables: Mapping[str, Any], *, whole: bool = False) -> str:
+    """A template, filled, of a text that is `whole` with the end of its last line. Values aren't in errors.
 
     >>> filled("{{ method }} {{ path }}", {"method": "GET", "path": "/me"})
     'GET /me'
@@ -172,6 +172,6 @@ def filled(text: str, variables: Mapping[str, Any]) -> str:
     from syncline.sdk.template import TemplateError, compile_template
 
     try:
-        return compile_template(text).render(variables)
+        return compile_template(text, whole=whole).render(variables)
     except TemplateError as error:
         raise Invalid(f"template {text[:200]!r}: {error.message}", code="SYN430") from error

@@ -46,6 +46,22 @@ def test_a_sorted_query_is_signed(query, signed):
     assert sent.headers["X-Sign"] == hmac.digest(b"k", signed.encode(), "sha256").hex()
 
 
+@pytest.mark.parametrize(
+    ("url", "signed"),
+    [
+        ("https://Api.example.com/a", "api.example.com 443 Api.example.com\n"),
+        ("http://127.0.0.1:8080/a", "127.0.0.1 8080 127.0.0.1:8080\n"),
+        ("http://api.example.com/a", "api.example.com 80 api.example.com\n"),
+    ],
+)
+def test_the_host_in_parts_and_the_end_of_the_last_line(url, signed):
+    """Host and port stand apart for schemes such as Hawk, and a text that ends with a line's end is signed with it."""
+    settings = {"canonical": "{{ hostname }} {{ port }} {{ host }}\n", "send": {"headers.X-Sign": "{{ signature }}"}}
+    scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
+
+    assert scheme.sign(Request("GET", url), 0.0).headers["X-Sign"] == hmac.digest(b"k", signed.encode(), "sha256").hex()
+
+
 def test_a_declared_canonical_string():
     """The declared text is hashed with the key, and what is declared is sent."""
     settings = {
