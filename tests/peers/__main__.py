@@ -17,6 +17,7 @@ from tests.peers import install
 from tests.peers.systems import (
     alertmanager,
     authlib,
+    docker_registry,
     faulty,
     git_servers,
     icinga2,
@@ -28,6 +29,7 @@ from tests.peers.systems import (
     oidc,
     openbao,
     postgraphile,
+    prometheus,
     proxies,
     redmine,
     rt,
@@ -42,8 +44,10 @@ from tests.peers.systems import (
 #: Installed side by side; the Debian packages by one call, since only one may run.
 DEBIAN = (
     *alertmanager.PACKAGES,
+    *docker_registry.PACKAGES,
     *git_servers.PACKAGES,
     *icinga2.PACKAGES,
+    *prometheus.PACKAGES,
     *proxies.PACKAGES,
     *redmine.PACKAGES,
     *rt.PACKAGES,
@@ -64,6 +68,7 @@ INSTALLS: dict[str, Callable[[], object]] = {
     "postgraphile": postgraphile.install,
     "scim2-server": scim2.install,
     "seaweedfs": seaweedfs.install,
+    "libraries that check signatures": signatures.install,
     "wiremock": wiremock.install,
 }
 AT_A_TIME = 3

@@ -17,6 +17,7 @@ import pytest
 
 import tests.peers.systems.alertmanager as alertmanager_system
 import tests.peers.systems.authlib as authlib_system
+import tests.peers.systems.docker_registry as registry_system
 import tests.peers.systems.faulty as faulty_system
 import tests.peers.systems.git_servers as git_system
 import tests.peers.systems.icinga2 as icinga2_system
@@ -29,6 +30,7 @@ import tests.peers.systems.oauthlib as oauthlib_system
 import tests.peers.systems.oidc as oidc_system
 import tests.peers.systems.openbao as openbao_system
 import tests.peers.systems.postgraphile as postgraphile_system
+import tests.peers.systems.prometheus as prometheus_system
 import tests.peers.systems.proxies as proxies_system
 import tests.peers.systems.redmine as redmine_system
 import tests.peers.systems.rt as rt_system
@@ -65,6 +67,13 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[alertmana
 def authlib(tmp_path_factory: pytest.TempPathFactory) -> Iterator[authlib_system.AuthlibServer]:
     """An authorization server that takes JWTs as grants and as client credentials."""
     with authlib_system.authlib(tmp_path_factory.mktemp("authlib")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[registry_system.Registry]:
+    """A registry of images whose catalogue is paged by Link headers."""
+    with registry_system.docker_registry(tmp_path_factory.mktemp("docker_registry")) as system:
         yield system
 
 
@@ -157,6 +166,13 @@ def oidc_mtls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[oidc_system.
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[openbao_system.OpenBao]:
     """A server of Vault's API, over TLS."""
     with openbao_system.openbao(tmp_path_factory.mktemp("openbao")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[prometheus_system.Prometheus]:
+    """A store of time series that refuses to answer with too many points."""
+    with prometheus_system.prometheus(tmp_path_factory.mktemp("prometheus")) as system:
         yield system
 
 

@@ -19,6 +19,8 @@ from tests.peers.web import answers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
 SCRIPT = Path(__file__).with_name("signatures_server.py")
 #: httpsig asks for what setuptools no longer has in later versions.
 PACKAGES = ("http-message-signatures==3.0.0", "mohawk==1.1.0", "httpsig==1.3.0", "setuptools==65.5.0")
@@ -44,7 +46,7 @@ def install() -> Path:
 def signatures(folder: Path) -> Iterator[Signatures]:
     """An API on a free port."""
     python, port = install() / "python", free_port()  # by -P it finds the libraries, and not what is beside it
-    made = {
+    made: dict[str, PrivateKeyTypes] = {
         "ed25519": ed25519.Ed25519PrivateKey.generate(),
         "ecdsa-p256-sha256": ec.generate_private_key(ec.SECP256R1()),
         "rsa-pss-sha512": rsa.generate_private_key(public_exponent=65537, key_size=2048),

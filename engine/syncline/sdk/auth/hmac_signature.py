@@ -30,8 +30,8 @@ class HmacSignature:
     A key, the template of what is signed, and the templates of what is sent.
 
     The templates know method, host, hostname, port, path, query, sorted_query, url, body, content_type, headers (in
-    lower case), body_md5, body_sha256 (hex), body_sha256_base64, timestamp, nonce, key_id and config; those of `send` also
-    signature.
+    lower case), body_md5, body_sha256 (hex), body_sha256_base64, timestamp, nonce, key_id and config; those of `send`
+    also signature.
 
     >>> from syncline.model.secret import Secret
     >>> from syncline.sdk.http import Request
