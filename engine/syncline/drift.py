@@ -78,7 +78,7 @@ def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Mad
     from syncline.manifests.adoption import adopt as commit
     from syncline.state.open import open_reader
 
-    columns = _dropped_columns(found)
+    columns = found.dropped
     if found.unknown or not columns or len(columns) < len(found.acted):
         others = [finding.place for finding in found.acted if finding.place.removeprefix("column ") not in columns]
         what = found.unknown or (f"{', '.join(others)} can't be adopted" if others else "nothing was dropped there")
@@ -87,9 +87,3 @@ def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Mad
         mapping = read_applied(reader).flow(found.key).flow.mapping.key
     made = commit(settings.root, mapping, columns, branch or f"adopt-{found.key.name}")
     return made, mapping, columns
-
-
-def _dropped_columns(found: ObjectDrift) -> tuple[str, ...]:
-    """Columns that somebody dropped."""
-    gone = [finding.place.split(" ", 1) for finding in found.acted if finding.lost]
-    return tuple(name for what, name in (part for part in gone if len(part) > 1) if what == "column")

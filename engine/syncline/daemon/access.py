@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,17 @@ from syncline.secrets.provider import resolve
 
 #: Whose name goes with a password when none is given: servers look at the token only.
 USER: Final = "git"
+_HIDDEN: Final = re.compile(r"(?<=://)[^/\s]*@")
+
+
+def address(url: str) -> str:
+    """The URL as git is given it: an https one without a user name, which goes with the password."""
+    return shown(url) if url.startswith("https://") else url
+
+
+def shown(url: str) -> str:
+    """A URL, or a text with URLs, as people may see it."""
+    return _HIDDEN.sub("", url)
 
 
 @dataclass(frozen=True, slots=True)

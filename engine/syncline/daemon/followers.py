@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from syncline.daemon.branches import Branching
 from syncline.daemon.follower import Follower, Source, Standing
 from syncline.kinds.source import SourceSpec
 from syncline.model.errors import Invalid, SynclineError
 from syncline.reconciler.status import source_failed
 
 if TYPE_CHECKING:
+    from syncline.daemon.branches import Branches
     from syncline.executor.applied import Applied
     from syncline.executor.facilities import Facilities
     from syncline.reconciler.approvals import Rule
@@ -77,6 +79,13 @@ class Followers:
         for follower in asked:
             follower.look_soon()
         return bool(asked)
+
+    def branches(self, name: str) -> Branches | None:
+        """The branches of a source; None where nothing can be proposed to it. Safe for threads."""
+        follower = self._known.get(name)
+        if follower is None or not isinstance(follower.source, Branching):
+            return None
+        return follower.source.branches()
 
     def close(self) -> None:
         """Ends what is under way."""

@@ -6,6 +6,7 @@ registered by a look, at once.
 When something is looked at next is kept by this process alone: a daemon that takes over looks at each soon, which costs
 a few statements or requests and changes nothing. Healing a flow is a run like any other, under the flow's lease, by
 policy and with its receipt: it reads everything again. What it doesn't bring back is reported until the next look.
+What is declared to be adopted is proposed as a commit (`proposing.py`).
 """
 
 from __future__ import annotations
@@ -19,17 +20,20 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
+from syncline.daemon.proposing import Proposer
 from syncline.daemon.timetable import suspended
 from syncline.executor.admission import tenant_spec
-from syncline.executor.drift import FlowDrift, heals, terms_of
+from syncline.executor.drift import FlowDrift, heals, runs_again
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
+from syncline.manifests.reactions import terms_of
 from syncline.model import units
 from syncline.model.errors import SynclineError
 from syncline.reconciler.look import look, looked_at
 
 if TYPE_CHECKING:
+    from syncline.daemon.branches import Branches
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
     from syncline.model.key import ObjectKey
@@ -43,8 +47,15 @@ AT_ONCE = 2
 FIRST = 60.0
 
 
+def _none(source: str) -> None:
+    """No source can be proposed to."""
+    del source
+
+
 class Looks:
-    """What is to be looked at. Used by one thread; `tell` is called by any. `store` keeps what is found."""
+    """What is to be looked at. Used by one thread; `tell` is called by any. `store` keeps what is found; `branches` are
+    those of a source, by its name, on which is proposed what is to be adopted.
+    """
 
     def __init__(
         self,
@@ -52,7 +63,9 @@ class Looks:
         store: StateStore,
         tell: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
+        branches: Callable[[str], Branches | None] = _none,
     ) -> None:
+        self._propose = Proposer(engine, store, branches, tell).propose
         self._engine = engine
         self._store = store
         self._tell = tell
@@ -132,9 +145,12 @@ class Looks:
             return
         if any(run.trigger == HEALING for run in self._store.open_runs(key)):
             self._heal(Work(key, trigger=HEALING, halt=self._halt))  # what was interrupted goes on where it was
-        found = look(self._engine, self._store, key)
+        found = look(self._engine, self._store, key, propose=self._propose)
         assert isinstance(found, FlowDrift)
-        if not heals(found, terms_of(applied.desired, applied.flows[key].flow)):
+        if runs_again(found):
+            self._tell(f"{key}: it is tried again, as its source may be as declared by now")
+            self._heal(Work(key, trigger=HEALING, halt=self._halt))
+        if not heals(found):
             return
         lost = ", ".join(finding.place for finding in found.acted)
         self._tell(f"{key}: {lost} at {found.to} is gone and is brought back")

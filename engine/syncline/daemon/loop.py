@@ -217,7 +217,6 @@ class Daemon:
         facilities = replace(engine.facilities, store=store.fenced(lease))
         starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
         attempts = Attempts(engine, facilities.store, self._tell, starter.again)
-        looks = Looks(engine, facilities.store, self._tell)
         expiry = Expiry(engine, self._tell)
         self._watched = None
         self.status.sources.clear()  # somebody else may have led
@@ -231,6 +230,7 @@ class Daemon:
             poll=self._poll,
             approvals=self._approvals,
         )
+        looks = Looks(engine, facilities.store, self._tell, branches=followers.branches)
         try:
             with (
                 self._requests(engine, stop),

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from syncline.daemon.access import Access
+from syncline.daemon.access import Access, address, shown
+from syncline.daemon.branches import Branches
 from syncline.daemon.gitcommand import MOST, Done, GitCommand, Stop
 from syncline.daemon.own_disk import own_disk
 from syncline.daemon.refusal import refusal
@@ -49,7 +50,6 @@ _KEPT = 2
 _URL = re.compile(r"(?P<scheme>https|ssh|file)://[^\s]+|(?P<scp>[\w.-]+@[\w.-]+:(?!/?/)[^\s:]+)|(?P<path>/[^\0\n]*)")
 _REF = re.compile(r"(?!-)(?!.*(\.\.|@\{|//))[\w./+-]+(?<![./])")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_HIDDEN = re.compile(r"(?<=://)[^/\s]*@")
 
 
 @cache
@@ -80,13 +80,13 @@ class GitSource:
     def __post_init__(self) -> None:
         if _URL.fullmatch(self.url) is None:
             raise Invalid(
-                f"{_shown(self.url)!a} is not a repository that can be followed",
+                f"{shown(self.url)!a} is not a repository that can be followed",
                 code="SYN660",
                 help="Give an https:// or ssh:// URL, user@host:path, or the absolute path of a repository.",
             )
         if "://" in self.url and urlsplit(self.url).password is not None:
             raise Invalid(
-                f"the URL {_shown(self.url)} is given with a password, which others can read on command lines",
+                f"the URL {shown(self.url)} is given with a password, which others can read on command lines",
                 code="SYN741",
                 help="Consider the password known. Give the URL without it, and name the secret: --password env:NAME "
                 "(or file:PATH, sops:FILE#KEY).",
@@ -152,13 +152,18 @@ class SourceRepository:
         return self._source.ref
 
     @property
-    def _prefix(self) -> str:
+    def prefix(self) -> str:
+        """The folder of the configuration in it."""
         return self._source.path.strip("/")
+
+    def branches(self) -> Branches:
+        """Its branches, for commits that are proposed."""
+        return Branches(self, self._mirror, self._source.url, self._source.protocol, self._access, self._timeout)
 
     @property
     def shown(self) -> str:
         """Its URL, as people may see it."""
-        return _shown(self._source.url)
+        return shown(self._source.url)
 
     @own_disk()
     def head(self, stop: Stop | None = None) -> str:
@@ -192,7 +197,7 @@ class SourceRepository:
                 )
             if stop is not None and stop.asked:
                 raise Again(f"the fetch of {self.shown} was stopped", code="SYN661")
-            raise refusal(_shown(said), self.shown)
+            raise refusal(shown(said), self.shown)
         # Only tidies: where it fails or is late, the next fetch tries it again.
         tidy = ["-c", "gc.auto=6700", "-c", f"gc.autoPackLimit={MAX_PACKS}", "-c", "gc.autoDetach=false"]
         GitCommand(self._mirror, self._timeout, stop=stop).run(*tidy, "gc", "--auto", "--quiet")
@@ -254,7 +259,7 @@ class SourceRepository:
         their keys' fingerprints. Without a base, or with one that isn't in this history, of all commits.
         """
         after = base and base != commit and not self._git("merge-base", "--is-ancestor", base, commit).status
-        asked = question(f"{base}..{commit}" if after else commit, self._prefix, signed=self._signatures.demanded)
+        asked = question(f"{base}..{commit}" if after else commit, self.prefix, signed=self._signatures.demanded)
         done = self._judging(*asked)
         if done.status or done.cut:
             raise Stalled(
@@ -282,7 +287,7 @@ class SourceRepository:
 
     def _entries(self, commit: str) -> Iterator[tuple[str, str, int]]:
         """Path below the source's folder, object and size of each file; refuses what must not be there."""
-        prefix = self._prefix
+        prefix = self.prefix
         tree = f"{commit}:{prefix}" if prefix else commit
         done = self._git("ls-tree", "-r", "-z", "-l", "--full-tree", tree, most=MAX_LIST)
         if done.status and not done.cut:
@@ -373,11 +378,6 @@ class SourceRepository:
         return largest
 
 
-def address(url: str) -> str:
-    """The URL as git is given it: an https one without a user name, which goes with the password."""
-    return _HIDDEN.sub("", url) if url.startswith("https://") else url
-
-
 def _wrong(path: str, mode: str, kind: str) -> str:
     """Why a tree's entry is refused, or ''."""
     if kind != "blob":
@@ -412,8 +412,4 @@ def _same(path: str, seen: dict[str, str]) -> str:
 def _first(said: str) -> str:
     """What git said first, without credentials."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return _shown(lines[0].removeprefix("fatal: ")[:200]) if lines else ""
-
-
-def _shown(url: str) -> str:
-    return _HIDDEN.sub("", url)
+    return shown(lines[0].removeprefix("fatal: ")[:200]) if lines else ""

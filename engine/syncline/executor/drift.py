@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 from syncline.executor.at_rest import copy_of
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.sealed_ledger import ledgers
-from syncline.kinds.drift import Drift, Reaction
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
-from syncline.kinds.tenant import TenantSpec
+from syncline.manifests.reactions import ROWS
 from syncline.model.condition import SOURCE_CHANGED
 from syncline.model.drift import Finding, ObjectDrift, can_heal
 from syncline.model.errors import SynclineError, Waiting
@@ -29,16 +28,12 @@ from syncline.sdk.observation import Difference, Observation, Observing
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
-    from syncline.manifests.desired import Desired
-    from syncline.manifests.flow import Flow
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination
     from syncline.state.store import RunRecord
 
 #: Finished runs that are looked at for one that wrote rows.
 _LOOKED_AT = 20
-#: The place of findings about the rows of a table.
-ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +53,17 @@ class FlowDrift(ObjectDrift):
         return not self.appends and can_heal(self)
 
 
-def terms_of(desired: Desired, flow: Flow) -> Drift:
-    """What is declared to be done about a flow's drift: by itself, else by its tenant."""
-    tenant = desired.objects.get(ObjectKey.of_tenant(flow.key.tenant))
-    default = tenant.spec.drift if tenant is not None and isinstance(tenant.spec, TenantSpec) else Drift()
-    return flow.spec.drift.over(default)
+def heals(found: FlowDrift) -> bool:
+    """
+    Whether a flow is to be healed: all that differs can be brought back, the reaction to any of it says so, and none of
+    it is to be adopted.
+    """
+    return found.healable and not found.adopts and any(finding.reaction == "heal" for finding in found.acted)
 
 
-def heals(found: FlowDrift, terms: Drift) -> bool:
-    """Whether a flow is to be healed: all that differs can be brought back, and the reaction to any of it says so."""
-    return found.healable and any(_reaction(finding, terms) == "heal" for finding in found.acted)
-
-
-def _reaction(finding: Finding, terms: Drift) -> Reaction:
-    return (terms.rows if finding.place == ROWS else terms.tables) or "report"
+def runs_again(found: FlowDrift) -> bool:
+    """Whether a flow is to be tried again whose source wasn't as declared."""
+    return any(finding.cause == "contract" and finding.reaction == "heal" for finding in found.findings)
 
 
 def observe_flow(engine: Engine, key: ObjectKey) -> FlowDrift:

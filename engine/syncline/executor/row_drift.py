@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from syncline.executor.drift import ROWS, FlowDrift
+from syncline.executor.drift import FlowDrift
 from syncline.executor.forecast import Forecaster
+from syncline.manifests.reactions import ROWS
 from syncline.model.drift import Finding
 from syncline.model.errors import Waiting
 from syncline.model.event import Action

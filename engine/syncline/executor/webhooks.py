@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from syncline.connectors.registry import runtime
-from syncline.executor.admission import tenant_spec
 from syncline.executor.instance import SecretUses, instance_of
 from syncline.executor.webhook_steps import Kept, Step, asked_for, compare, known_as_ours, registered
 from syncline.executor.webhook_systems import (
@@ -29,6 +28,7 @@ from syncline.executor.webhook_systems import (
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import side_of
+from syncline.manifests.reactions import reaction_of
 from syncline.model.drift import Finding, ObjectDrift
 from syncline.model.errors import Invalid, Stalled, SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
@@ -37,7 +37,6 @@ from syncline.sdk.webhooks import Wanted, Webhook
 if TYPE_CHECKING:
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
-    from syncline.kinds.drift import Reaction
     from syncline.manifests.flow import Side
     from syncline.model.key import ObjectKey
     from syncline.model.secret import Secret
@@ -162,11 +161,11 @@ def _carried_out(at: _At, step: Step, spec: IntegrationSpec, *, heal: bool) -> b
     """Whether a difference is ended now."""
     if step.does == "wait" or step.name in at.remains:
         return False
-    if step.finding.cause == "intent" or heal:
+    if heal:
         return True
-    declared = spec.webhooks.get(step.name)
-    default: Reaction | None = tenant_spec(at.applied.desired, at.key.tenant).drift.webhooks
-    return declared is not None and (declared.drift or default) == "heal"
+    if step.finding.cause == "actor" and step.name not in spec.webhooks:
+        return False
+    return reaction_of(at.applied.desired, None, at.key, step.finding) == "heal"
 
 
 def _settle(at: _At, there: Sequence[Webhook]) -> None:

@@ -1,4 +1,4 @@
-"""How often destinations are looked at for what nobody declared, and what is done about it: for flows and tenants."""
+"""How often it is looked whether things are as they were left, and what is done where not: for flows and tenants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pydantic import Field
 
 from syncline.kinds.base import Duration, Spec
 
-Reaction = Literal["report", "heal"]
+#: What is done about a difference. Which of them a place can have: `manifests/reactions.py`.
+Reaction = Literal["report", "heal", "adopt", "ignore"]
 
 DRIFT = "What is done where its destination isn't as its runs left it; what is absent here, its tenant says."
 
@@ -18,7 +19,8 @@ class Drift(Spec):
     What is done where a destination isn't as runs left it.
 
     To heal is to read everything again, as `syncline run --full-refresh` does: what is gone comes back, and what others
-    added stays. It is done where an upsert or a replace can bring back all that differs.
+    added stays. It is done where an upsert or a replace can bring back all that differs. To adopt is to propose a
+    commit, on a branch, that declares things as somebody left them.
     """
 
     every: Annotated[
@@ -27,17 +29,38 @@ class Drift(Spec):
     ] = None
     tables: Annotated[
         Reaction | None,
-        Field(description="Reaction to tables, columns and checkpoints that are gone; report where nobody says."),
+        Field(
+            description="Reaction to tables, columns and checkpoints that are gone: report (where nobody says), heal, "
+            "or adopt, which proposes to leave out dropped columns."
+        ),
     ] = None
     rows: Annotated[
         Reaction | None,
-        Field(description="Reaction to a table that lost all of its rows; report where nobody says."),
+        Field(description="Reaction to a table that lost all of its rows: report (where nobody says) or heal."),
+    ] = None
+    contract: Annotated[
+        Reaction | None,
+        Field(
+            description="Reaction to a source that isn't as declared any more, as the last run found: report (where "
+            "nobody says), or heal, which runs it again at each look until the source is as declared."
+        ),
+    ] = None
+    noise: Annotated[
+        Reaction | None,
+        Field(
+            description="Reaction to what others added, and hinders nobody: ignore (where nobody says; `syncline "
+            "drift` shows it), or report."
+        ),
     ] = None
 
     def over(self, default: Drift) -> Drift:
         """With what `default` says where this says nothing."""
         return Drift(
-            every=self.every or default.every, tables=self.tables or default.tables, rows=self.rows or default.rows
+            every=self.every or default.every,
+            tables=self.tables or default.tables,
+            rows=self.rows or default.rows,
+            contract=self.contract or default.contract,
+            noise=self.noise or default.noise,
         )
 
 
@@ -46,7 +69,17 @@ class TenantDrift(Drift):
 
     webhooks: Annotated[
         Reaction | None,
-        Field(description="Reaction to webhooks that somebody deleted, changed or disabled; report where nobody says."),
+        Field(
+            description="Reaction to webhooks that somebody deleted, changed or disabled: report (where nobody says) "
+            "or heal."
+        ),
+    ] = None
+    intent: Annotated[
+        Reaction | None,
+        Field(
+            description="Reaction to webhooks that are declared and not registered yet, or left over: heal (where "
+            "nobody says), or report, so that only `syncline drift --heal` carries it out."
+        ),
     ] = None
     schedules: Annotated[
         Reaction | None,
@@ -54,4 +87,12 @@ class TenantDrift(Drift):
             description="Reaction to a schedule whose position is ahead of the clock, or can't be read, so that it "
             "starts nothing: report, or heal by going on from now."
         ),
+    ] = None
+    credentials: Annotated[
+        Reaction | None,
+        Field(description="Reaction to a credential with a rotation that can't be had: report."),
+    ] = None
+    keys: Annotated[
+        Reaction | None,
+        Field(description="Reaction to a data key whose wrapping key is gone, or that a rotation left behind: report."),
     ] = None

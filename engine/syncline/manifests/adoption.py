@@ -40,6 +40,20 @@ def adopt(root: Path, mapping: ObjectKey, columns: Collection[str], branch: str)
     return commit_on(root, head, _tree(root, head, file, changed), message, branch)
 
 
+def declared_away(root: Path, mapping: ObjectKey, columns: Collection[str]) -> tuple[str, str]:
+    """
+    The file that declares a mapping in a folder, and its text without these columns; '' where it has none of them.
+
+    `Invalid` (SYN752) as `adopt`.
+    """
+    file = next((m.place.file for m in load_tree(root).manifests if m.key == mapping), "")
+    if not file:
+        raise _unable(f"no file declares {mapping}", "Commit what is declared first.")
+    content = (root / file).read_text(encoding="utf-8")
+    changed = without(content, file, mapping, columns)
+    return file, changed if changed != content else ""
+
+
 def without(content: str, file: str, mapping: ObjectKey, columns: Collection[str]) -> str:
     """The text of a file with a mapping that has no fields for these columns."""
     before = _found(content, file, mapping)

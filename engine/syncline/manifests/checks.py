@@ -31,7 +31,7 @@ from syncline.kinds.tenant import TenantSpec
 from syncline.kinds.webhooks import REQUESTS
 from syncline.kinds.window import Windows
 from syncline.kinds.write import VERBS
-from syncline.manifests import auth_expressions, cron, versions
+from syncline.manifests import auth_expressions, cron, reactions, versions
 from syncline.manifests.content import check_content, pages_by_connection
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
@@ -236,6 +236,8 @@ def _schema(properties: Mapping[str, Property], required: Iterable[str], path: P
 
 
 def _integration(spec: IntegrationSpec) -> Iterator[Problem]:
+    for name, webhook in spec.webhooks.items():
+        yield from reactions.impossible("webhooks", webhook.drift, (*SPEC, "webhooks", name, "drift"))
     _, wanted = connector_name(spec.connector)
     try:
         versions.includes(wanted, "0.0.0")
@@ -353,12 +355,9 @@ def _flow(spec: SyncSpec | ImportSpec) -> Iterator[Problem]:
 
 def _looks(drift: Drift) -> Iterator[Problem]:
     if drift.every is not None and units.duration(drift.every) < 1:
-        yield Problem(
-            "SYN205",
-            (*SPEC, "drift", "every"),
-            f"{drift.every} is too short a time between looks",
-            expected="1s or more",
-        )
+        said = f"{drift.every} is too short a time between looks"
+        yield Problem("SYN205", (*SPEC, "drift", "every"), said, expected="1s or more")
+    yield from reactions.declared(drift, (*SPEC, "drift"))
 
 
 def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:

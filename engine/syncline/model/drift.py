@@ -17,12 +17,15 @@ Cause = Literal["intent", "actor", "contract", "noise"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference: whose doing, what differs, and how. `lost`: healing would bring it back."""
+    """One difference: whose doing, what differs, and how. `lost`: healing would bring it back. `reaction` is what is
+    declared to be done about it, once that was looked up.
+    """
 
     cause: Cause
     place: str
     message: str
     lost: bool = False
+    reaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class ObjectDrift:
     """What was found of an object. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet.
 
     `to` is where that was, for people; '' where the object itself says so. `error` is what kept it from being looked
-    at, where that may have words from outside.
+    at, where that may have words from outside. `proposed` is how it stands with a commit that adopts it.
     """
 
     key: ObjectKey
@@ -38,6 +41,7 @@ class ObjectDrift:
     findings: tuple[Finding, ...] = ()
     unknown: str = ""
     error: SynclineError | None = None
+    proposed: str = ""
 
     @property
     def told(self) -> str:
@@ -47,12 +51,23 @@ class ObjectDrift:
     @property
     def drifted(self) -> bool:
         """Whether something differs that matters."""
-        return any(finding.cause != "noise" for finding in self.findings)
+        return any(finding.cause != "noise" or finding.reaction == "report" for finding in self.findings)
 
     @property
     def acted(self) -> tuple[Finding, ...]:
         """What somebody took away or altered."""
         return tuple(finding for finding in self.findings if finding.cause == "actor")
+
+    @property
+    def adopts(self) -> bool:
+        """Whether some of what somebody did is declared to be adopted."""
+        return any(finding.reaction == "adopt" for finding in self.acted)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """The columns that somebody dropped."""
+        places = [finding.place.split(" ", 1) for finding in self.acted if finding.lost]
+        return tuple(place[1] for place in places if len(place) > 1 and place[0] == "column")
 
     @property
     def healable(self) -> bool:

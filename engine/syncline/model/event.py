@@ -47,6 +47,7 @@ class Action(StrEnum):
     connector_read = "connector.read"
     drift_observe = "drift.observe"
     drift_heal = "drift.heal"
+    drift_adopt = "drift.adopt"
     webhook_register = "webhook.register"
     webhook_delete = "webhook.delete"
     auth_login = "auth.login"
@@ -161,6 +162,7 @@ _OCSF: Final[Mapping[Action, _Class]] = {
     Action.connector_read: _Class(*_API, 2, "Read"),
     Action.drift_observe: _Class(*_API, 2, "Read"),
     Action.drift_heal: _Class(*_API, 3, "Update"),
+    Action.drift_adopt: _Class(*_API, 1, "Create"),
     Action.webhook_register: _Class(*_API, 3, "Update"),
     Action.webhook_delete: _Class(*_API, 4, "Delete"),
     Action.auth_login: _Class(*_API, 3, "Update"),

@@ -5,6 +5,7 @@ Read off the conditions and what stands on what, as `explain` does; nothing is d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -13,6 +14,7 @@ from syncline.model.codes import CODES
 from syncline.model.condition import Condition, ConditionType, Status
 from syncline.model.key import ObjectKey
 from syncline.model.notice import SEVERITIES
+from syncline.model.proposal import BRANCHES
 from syncline.notify.suspects import suspects
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ _WORDS: Final = {
     "CheckFailed": "its check failed",
     "SourceChanged": "its source is another than declared",
     "DestinationChanged": "its destination isn't as its runs left it",
+    "AdoptionProposed": "its destination isn't as its runs left it, and a commit that declares it so is proposed",
+    "AdoptionFailed": "its destination isn't as its runs left it, and a commit that declares it so can't be proposed",
     "DueSoon": "its credential is to be replaced soon",
     "Overdue": "its credential should have been replaced",
     "DeliveryFailed": "its messages don't arrive",
@@ -38,6 +42,7 @@ _WORDS: Final = {
 
 #: What may be wrong with an object that is ready.
 _BESIDES: Final = (ConditionType.drifted, ConditionType.rotation_due)
+_BRANCH: Final = re.compile(rf"{BRANCHES}[\w./@-]+")
 _RUN_FAILED: Final = frozenset({"RunFailed", "RunInterrupted"})
 
 
@@ -45,7 +50,8 @@ _RUN_FAILED: Final = frozenset({"RunFailed", "RunInterrupted"})
 class Incident:
     """
     An object that isn't as it should be by itself, not by what it stands on. `severity` is `error` where a person must
-    act, else `warning`; `since` RFC 3339 UTC; `waiting` are those that wait for it, in key order.
+    act, else `warning`; `since` RFC 3339 UTC; `waiting` are those that wait for it, in key order. `branch` is where a
+    commit is proposed that ends it.
     """
 
     key: ObjectKey
@@ -55,12 +61,14 @@ class Incident:
     since: str
     revision: str
     waiting: tuple[ObjectKey, ...] = ()
+    branch: str = ""
 
     @property
     def title(self) -> str:
         """What is wrong, in words of this program: never those of a system, which may hold data."""
         known = CODES.get(self.code)
         said = known.title if known is not None else _WORDS.get(self.reason, self.reason)
+        said = f"{said}, on branch {self.branch}" if self.branch else said
         return f"flows over it fail: {said}" if self.reason == "FlowsFail" else said
 
     @property
@@ -139,4 +147,6 @@ def _incident(status: Status, condition: Condition) -> Incident:
     code = condition.message.partition("]")[0].removeprefix("[") if condition.message.startswith("[SYN") else ""
     passing = status.holds(ConditionType.reconciling) or not status.failing
     severity = "warning" if passing else "error"
-    return Incident(status.key, severity, condition.reason, code, condition.changed, condition.revision)
+    found = _BRANCH.search(condition.message) if condition.reason == "AdoptionProposed" else None
+    branch = found[0] if found is not None else ""  # of our own words, as no name in it is a system's
+    return Incident(status.key, severity, condition.reason, code, condition.changed, condition.revision, branch=branch)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from syncline.model.key import ObjectKey
+    from syncline.model.proposal import Proposal
 
 #: Between attempts at one object, in seconds: exponential with full jitter, at most five minutes.
 BACKOFF: Final = RetryPolicy(initial=2.0, max=300.0)
@@ -34,6 +35,10 @@ CHECKED = frozenset({"AuthConfig", "Integration"})
 #: Reasons that others look for.
 WAITING, DEPENDENCY, SECRET = "Waiting", "DependencyNotReady", "SecretMissing"
 DESTINATION = "DestinationChanged"
+#: How it stands with a commit that declares a destination as somebody left it, by code.
+_PROPOSED: Final = {"SYN728": "AdoptionProposed", "SYN729": "AdoptionFailed"}
+#: What looks say, and only looks end.
+LOOKED: Final = frozenset({DESTINATION, *_PROPOSED.values()})
 #: Secrets that can't be had (`model/codes/secret.py`).
 _SECRET = frozenset({"SYN801", "SYN802", "SYN803", "SYN804"})
 
@@ -123,7 +128,7 @@ def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str
         found = well(status, at, "RunHadRejects" if rejects else "RunSucceeded", rejects)
         found = found.with_(at.yes(kinds.policy_compliant, "Allowed"))
         drifted = found.condition(kinds.drifted)
-        if drifted is not None and drifted.reason == DESTINATION:
+        if drifted is not None and drifted.reason in LOOKED:
             return found  # a run says nothing of rows that it didn't write: the next look does
         return found.with_(at.no(kinds.drifted, "SourceAsDeclared"))
     if isinstance(error, Denied) and error.code.startswith("SYN5"):
@@ -136,13 +141,20 @@ def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str
     return found
 
 
-def looked(status: Status, at: Moment, changed: str) -> Status:
-    """A flow after a look at its destination; `changed` is what somebody did there, '' where all is as runs left it."""
+def looked(status: Status, at: Moment, changed: str, proposal: Proposal | None = None) -> Status:
+    """
+    A flow after a look at its destination; `changed` is what somebody did there, '' where all is as runs left it, and
+    `proposal` how it stands with a commit that declares it so.
+    """
     kinds = ConditionType
+    if changed and proposal is not None:
+        reason = _PROPOSED.get(proposal.code, DESTINATION)
+        code = f"[{proposal.code}] " if proposal.code else ""
+        return status.with_(at.yes(kinds.drifted, reason, f"{code}{changed}; {proposal.said}"))
     if changed:
         return status.with_(at.yes(kinds.drifted, DESTINATION, changed))
     drifted = status.condition(kinds.drifted)
-    if drifted is not None and drifted.status is Truth.true and drifted.reason != DESTINATION:
+    if drifted is not None and drifted.status is Truth.true and drifted.reason not in LOOKED:
         return status  # its source is another than declared: only a run says more of that
     return status.with_(at.no(kinds.drifted, "AsLeft"))
 
@@ -150,7 +162,7 @@ def looked(status: Status, at: Moment, changed: str) -> Status:
 def still_drifted(before: Status | None, after: Status) -> Status:
     """A flow whose declaration has changed, with what is known of its destination: that hasn't changed by it."""
     drifted = before.condition(ConditionType.drifted) if before is not None else None
-    return after if drifted is None or drifted.reason != DESTINATION else after.with_(drifted)
+    return after if drifted is None or drifted.reason not in LOOKED else after.with_(drifted)
 
 
 def checked(status: Status, at: Moment, error: SynclineError | None) -> Status:

@@ -7,6 +7,8 @@ schedules, credentials whose age is watched, and tenants' data keys.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from syncline.executor.admission import tenant_spec
@@ -18,8 +20,9 @@ from syncline.executor.webhook_systems import systems
 from syncline.executor.webhooks import observe_webhooks, registers
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.manifests.flow import side_of
+from syncline.manifests.reactions import reaction_of, terms_of
 from syncline.manifests.webhooks import webhooks_of
-from syncline.model.drift import ObjectDrift
+from syncline.model.drift import Finding, ObjectDrift
 from syncline.reconciler.rotation import rotation_of
 from syncline.reconciler.status import after_look
 
@@ -36,8 +39,19 @@ _NAMED = 3
 WEBHOOKS_EVERY: Final = "1h"
 
 
+def _nowhere(found: ObjectDrift) -> None:
+    """Proposes nothing."""
+    del found
+
+
 def look(
-    engine: Engine, store: StateStore, key: ObjectKey, *, heal: bool | None = None, give_up: bool = False
+    engine: Engine,
+    store: StateStore,
+    key: ObjectKey,
+    *,
+    heal: bool | None = None,
+    give_up: bool = False,
+    propose: Callable[[ObjectDrift], None] = _nowhere,
 ) -> ObjectDrift:
     """
     What differs of an applied object; `store` keeps the condition. Where it couldn't be looked at, what was said last
@@ -45,12 +59,38 @@ def look(
 
     Changes nothing where `heal` is None. False: what is declared of webhooks is carried out, and what its declared
     reaction says is healed, but for flows, which runs heal. True: so is all that can be. `give_up` forgets webhooks
-    that can't be deleted at a system that their integration led to before.
+    that can't be deleted at a system that their integration led to before. `propose` has what is to be adopted be a
+    commit that is proposed; how that stands the state says.
     """
     found = _observe(engine, store, key, heal=heal, give_up=give_up)
-    if not found.unknown:
-        after_look(store, engine.applied(), key, _summary(found))
-    return found
+    applied = engine.applied()
+    item = applied.flows.get(key)
+    flow = item.flow if item is not None else None
+    findings = (replace(one, reaction=reaction_of(applied.desired, flow, key, one)) for one in found.findings)
+    found = replace(found, findings=tuple(findings))
+    if found.unknown:
+        return found
+    proposal = None
+    if found.adopts:
+        propose(found)
+        proposal = store.proposals().of(key)
+    elif flow is not None and terms_of(applied.desired, flow).tables == "adopt" and store.proposals().of(key):
+        store.proposals().put(key, None)  # what it was made for is over
+    after_look(store, applied, key, _summary(found), proposal)
+    return replace(found, proposed=proposal.said) if proposal is not None else found
+
+
+def _tells(key: ObjectKey, finding: Finding) -> bool:
+    """Whether a condition tells of a difference."""
+    match finding.cause:
+        case "actor":
+            return True
+        case "noise":
+            return finding.reaction == "report"
+        case "intent":
+            return key.kind == "Integration" and finding.reaction == "report"
+        case "contract":  # of a flow, its run has told; of an integration, that is what remains at a former system
+            return key.kind == "Integration"
 
 
 def looked_at(applied: Applied, store: StateReader) -> dict[ObjectKey, str | None]:
@@ -102,9 +142,7 @@ def _left_over(applied: Applied, store: StateReader, manifest: Manifest) -> bool
 
 
 def _summary(found: ObjectDrift) -> str:
-    told = found.acted
-    if found.key.kind == "Integration":  # what remains at a former system
-        told = tuple(finding for finding in found.findings if finding.cause in {"actor", "contract"})
+    told = tuple(finding for finding in found.findings if _tells(found.key, finding))
     said = [f"{finding.place}: {finding.message}" for finding in told]
     more = [f"{len(said) - _NAMED} more"] if len(said) > _NAMED else []
     return "; ".join([*said[:_NAMED], *more])

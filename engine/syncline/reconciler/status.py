@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from syncline.executor.applied import Applied
     from syncline.manifests.desired import Desired
     from syncline.model.manifest import Manifest
+    from syncline.model.proposal import Proposal
     from syncline.settings import Settings
     from syncline.state.store import RunRecord, StateReader, StateStore
 
@@ -213,13 +214,17 @@ def after_delivery(store: StateStore, applied: Applied, key: ObjectKey, error: S
     store.change_statuses([key], make)
 
 
-def after_look(store: StateStore, applied: Applied, key: ObjectKey, changed: str) -> None:
-    """After a look at a flow's destination: what somebody `changed` there, '' where all is as its runs left it."""
+def after_look(
+    store: StateStore, applied: Applied, key: ObjectKey, changed: str, proposal: Proposal | None = None
+) -> None:
+    """After a look at a flow's destination: what somebody `changed` there, '' where all is as its runs left it, and how
+    it stands with a commit that declares it so.
+    """
 
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         at = Moment(_now(), applied.objects[key].revision)
         known = before.get(key) or Status(key)
-        found = _kept(before.get(key), looked(known, at, changed))
+        found = _kept(before.get(key), looked(known, at, changed, proposal))
         return [found], _drifted(known, found)
 
     store.change_statuses([key], make)

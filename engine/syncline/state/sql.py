@@ -29,6 +29,7 @@ from syncline.state.deliveries import SqlDeliveries
 from syncline.state.erasures import SqlErasures
 from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
+from syncline.state.proposals import SqlProposals
 from syncline.state.reader import SqlReader, run_columns
 from syncline.state.rows import key_columns, now, of_object, storable
 from syncline.state.statistics import SqlStatistics
@@ -62,6 +63,7 @@ _OF_OBJECTS = (
     tables.subscriptions,
     tables.outbox,
     tables.deliveries,
+    tables.proposals,
 )
 #: Steps hold whole declarations; those of older applies are dropped, and only the applies themselves stay.
 KEPT_JOURNALS = 20
@@ -267,7 +269,7 @@ class SqlStore(SqlReader):
     def delete_object(self, lease: Lease, apply: str, index: int, key: ObjectKey) -> None:
         def change(connection: Connection) -> bool:
             mine = key_columns(key)
-            forgotten = [tables.statuses, tables.credentials]
+            forgotten = [tables.statuses, tables.credentials, tables.proposals]
             if key.kind != "Integration":  # what it registered at its system is there until somebody deletes it
                 forgotten.append(tables.cursors)
             for table in forgotten:
@@ -436,6 +438,9 @@ class SqlStore(SqlReader):
 
     def deliveries(self) -> SqlDeliveries:
         return SqlDeliveries(self._database)
+
+    def proposals(self) -> SqlProposals:
+        return SqlProposals(self._database)
 
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._database)

@@ -23,6 +23,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.ledger import Ledger
 from syncline.model.offboarding import Tenants
 from syncline.model.outbox import Message, Outbox
+from syncline.model.proposal import Proposals
 from syncline.model.run import Counts, RunState
 from syncline.model.statistics import ToldStatistics
 from syncline.model.suppression import Suppression, Suppressions
@@ -483,6 +484,9 @@ class StateStore(StateReader, Protocol):
 
     def deliveries(self) -> Deliveries:
         """Webhooks that were delivered for schedules."""
+
+    def proposals(self) -> Proposals:
+        """Commits that are proposed on branches."""
 
     def outbox(self) -> Outbox:
         """Messages of subscriptions, and how far each subscription is."""

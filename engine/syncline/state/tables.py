@@ -344,6 +344,21 @@ deliveries = Table(
     Index("deliveries_by_number", "tenant", "kind", "name", "number"),
 )
 
+# Commits that are proposed on branches of repositories, one for an object.
+proposals = Table(
+    "proposals",
+    metadata,
+    Column("tenant", NAME, primary_key=True),
+    Column("kind", NAME, primary_key=True),
+    Column("name", NAME, primary_key=True),
+    Column("cause", NAME, nullable=False),
+    Column("branch", NAME, nullable=False),
+    Column("tip", NAME, nullable=False),
+    Column("code", NAME, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("changed", NAME, nullable=False),
+)
+
 # Requests to erase a person, who is a keyed hash here (see `erasures.py`); `finished` is empty while a place is left.
 erasures = Table(
     "erasures",

@@ -50,6 +50,7 @@ _OBJECTS: Final = (
     tables.subscriptions,
     tables.outbox,
     tables.deliveries,
+    tables.proposals,
     tables.erasure_places,
 )
 _BY_TENANT: Final = (

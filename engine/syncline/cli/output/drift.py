@@ -30,6 +30,8 @@ def render_drift(flows: Sequence[ObjectDrift], paint: Paint) -> str:
             lines.append(f"  {cause}  {visible(finding.place)}: {visible(finding.message)}")
         if rows := _rows(flow):
             lines.append(f"  {paint.dim(visible(rows))}")
+        if flow.proposed:
+            lines.append(f"  {' ' * _CAUSES}  {visible(flow.proposed)}")
         if advice := _advice(flow):
             lines.append(f"  {' ' * _CAUSES}  {paint.cyan(visible(advice))}")
     drifted = sum(flow.drifted for flow in flows)
@@ -83,5 +85,6 @@ def drift_data(flow: ObjectDrift) -> dict[str, Any]:
         "drifted": flow.drifted,
         "unknown": flow.unknown,
         "rows": _rows(flow),
+        "proposed": flow.proposed,
         "findings": [asdict(finding) for finding in flow.findings],
     }

@@ -1,4 +1,6 @@
-"""Codes of drift and adopting (SYN750 to SYN759), and of webhooks at systems (SYN725, SYN790 to SYN798)."""
+"""Codes of drift and adopting (SYN727 to SYN729, SYN750 to SYN759), and of webhooks at systems (SYN725, SYN726, SYN790
+to SYN798).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ CODES: tuple[Code, ...] = (
         "SYN750",
         "nothing to heal by",
         "What is gone at a destination is healed by reading everything again. A flow that appends can't do that: it "
-        "would write every row twice. And there is nothing to look at in an API.",
+        "would write every row twice. And there is nothing to look at in an API, nor to adopt.",
         "Let it be reported, or write by upsert or replace.",
         bad="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: append, drift: {tables: heal}}",
         good="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: upsert, drift: {tables: heal}}",
@@ -30,6 +32,32 @@ CODES: tuple[Code, ...] = (
         "What somebody did at the destination can't be a change of a manifest. Only a dropped column can, by leaving "
         "out the field that is mapped to it, where the mapping is committed and has its fields one below the other.",
         "Change the manifest by hand, or bring back what is gone: `syncline run --full-refresh`.",
+    ),
+    Code(
+        "SYN727",
+        "a reaction that can't be",
+        "What is to be done about drift is declared by the place where something may differ, and each place has its "
+        "reactions: report, heal, adopt (a commit is proposed that declares it as it is now) or ignore. This place "
+        "can't have this one, for the reason in the message.",
+        "Take one of those that the message lists.",
+        bad="spec: {drift: {every: 1h, rows: adopt}}",
+        good="spec: {drift: {every: 1h, tables: adopt, rows: heal}}",
+    ),
+    Code(
+        "SYN728",
+        "an adoption that waits for a person",
+        "Somebody dropped a column, and the flow declares `drift: {tables: adopt}`: a commit that leaves it out of the "
+        "mapping lies on a branch of the repository, whose name the message has.",
+        "Look at the branch, and merge it, if that was meant. If not, delete the branch, and bring the column back: "
+        "`syncline drift NAME --heal`.",
+    ),
+    Code(
+        "SYN729",
+        "an adoption that can't be proposed",
+        "Somebody dropped a column, and the flow declares `drift: {tables: adopt}`, but the commit that leaves it out "
+        "couldn't be made or pushed, for the reason in the message. The next look tries it again.",
+        "Let the credentials of the source push branches that begin with `syncline/adopt/`, or make the commit "
+        "yourself: `syncline drift NAME --adopt` in a clone.",
     ),
     Code(
         "SYN790",
