@@ -144,6 +144,7 @@ class Proposer:
 def branch_of(environment: str, key: ObjectKey) -> str:
     """The branch on which is proposed what an object's drift is adopted by.
 
+    >>> from syncline.model.key import ObjectKey
     >>> branch_of("prod", ObjectKey("acme", "Sync", "orders"))
     'syncline/adopt/prod/acme/Sync/orders'
     """
