@@ -17,7 +17,7 @@ from tests.api_server import api_server
 from tests.e2e.house import FLOW, Scenario, build, customers
 from tests.e2e.test_contracts import TICKETS, Api, manifests
 from tests.e2e.test_remote_webhooks import PUSH, applied, host  # noqa: F401 - a fixture
-from tests.e2e.test_remote_webhooks import manifests as forge_manifests
+from tests.hook_server import manifests as forge_manifests
 from tests.look import Look
 
 

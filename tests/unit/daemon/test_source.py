@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from syncline.daemon import source as module
-from syncline.daemon.access import Access
+from syncline.daemon.access import Access, address
 from syncline.daemon.gitcommand import GitCommand
 from syncline.daemon.own_disk import own_disk
 from syncline.daemon.source import GitSource, SourceRepository
@@ -162,12 +162,12 @@ def test_a_password_logs_in_at_its_host_only(upstream, tmp_path):
             command = GitCommand(upstream.path / ".git", 30, more)
             return command.run("config", "--get-urlmatch", "http.extraHeader", asked).output.decode().strip()
 
-    assert module.address(url) == "https://example.com:8443/config.git"
-    assert base64.b64decode(header(module.address(url)).removeprefix("Authorization: Basic ")) == b"me:canary!"
+    assert address(url) == "https://example.com:8443/config.git"
+    assert base64.b64decode(header(address(url)).removeprefix("Authorization: Basic ")) == b"me:canary!"
     for other in ("https://example.com/config.git", "https://example.org:8443/config.git"):
         assert header(other) == ""
     environ["TOKEN"] = "another"
-    assert base64.b64decode(header(module.address(url)).removeprefix("Authorization: Basic ")) == b"me:another"
+    assert base64.b64decode(header(address(url)).removeprefix("Authorization: Basic ")) == b"me:another"
 
 
 def test_a_key_is_in_no_file_that_others_can_read(tmp_path):
