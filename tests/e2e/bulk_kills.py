@@ -4,9 +4,10 @@ Kills an import into PostgreSQL at random times and has the next run go on, in r
     python -m tests.e2e.bulk_kills URL [--rows 1000000] [--points 200] [--batch 2097152] [--partitions 2] [--width 0]
         [--most 3] [--seed 1]
 
-Prints a JSON line for an unbroken run, then one for each point: what came of it, how many attempts it took, how many
-batches were read again after the kill, and the seconds of all attempts. The last line has the most batches that a kill
-had read again, and the means over all points of what was read and of the time, as parts of an unbroken run's.
+Prints a JSON line for an unbroken run, then one for each point: what came of it, how many attempts it took, what each
+kill had read again (parts, bytes and rows), and the seconds of all attempts. The last line has the most that a kill had
+read again, what a batch has, and what all attempts read and took, as parts of an unbroken run's: on average, and at
+most. It ends with 1 where an outcome is another than that of an unbroken run, or more than a batch was read again.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -32,6 +34,7 @@ import psycopg
 from syncline import workflow
 from syncline.executor.engine import Engine
 from syncline.executor.facilities import open_facilities
+from syncline.executor.in_flight import PARTS
 from syncline.executor.instance import resolver
 from syncline.executor.opening import Opener
 from syncline.executor.progress import Silent
@@ -83,7 +86,7 @@ class Bulk:
 
     @property
     def log(self) -> Path:
-        """Sizes of the batches that were read, a line each."""
+        """What each attempt read; see `_Logged`."""
         return self.folder / "read.log"
 
 
@@ -118,7 +121,7 @@ def reset(bulk: Bulk) -> None:
 
 
 class _Logged:
-    """A source that writes down the size of each batch when it was read."""
+    """A source that writes down when it is asked for a part, and what it gives."""
 
     def __init__(self, source: Source, log: Path) -> None:
         self._source = source
@@ -126,13 +129,82 @@ class _Logged:
         self.schema = source.schema
 
     def read(self, position: Position | None) -> Iterator[Batch]:
-        for batch in self._source.read(position):
-            os.write(self._log, b"%d\n" % batch.size)
+        parts = iter(self._source.read(position))
+        while True:
+            os.write(self._log, b"begun\n")
+            if (batch := next(parts, None)) is None:
+                return
+            part = hashlib.sha256(json.dumps(batch.position, sort_keys=True).encode()).hexdigest()
+            os.write(self._log, f"part {part} {batch.size} {batch.read}\n".encode())
             yield batch
 
     def close(self) -> None:
         self._source.close()
         os.close(self._log)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what was read, by the position after it."""
+
+    position: str
+    size: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Amount:
+    """So much of a source."""
+
+    parts: int = 0
+    bytes: int = 0
+    rows: int = 0
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> Amount:
+        return cls(len(parts), sum(part.size for part in parts), sum(part.rows for part in parts))
+
+
+def attempts_in(log: str) -> list[tuple[list[Part], bool]]:
+    """What each attempt was given, and whether it had begun to read one more."""
+    found: list[tuple[list[Part], bool]] = []
+    for line in log.splitlines():
+        match line.split():
+            case ["attempt"]:
+                found.append(([], False))
+            case ["begun"]:
+                found[-1] = (found[-1][0], True)
+            case ["part", position, size, rows]:
+                found[-1] = ([*found[-1][0], Part(position, int(size), int(rows))], False)
+            case other:
+                raise AssertionError(other)
+    return found
+
+
+def read_again(attempts: Sequence[tuple[Sequence[Part], bool]], whole: Sequence[Part]) -> list[Amount]:
+    """What each kill but the last attempt's end had read again, of the parts of an unbroken run.
+
+    A part that was begun counts as read. An attempt that was killed before it was given any had nothing read again but
+    that, where it had begun it.
+    """
+    places = {part.position: number for number, part in enumerate(whole)}
+    starts = [places[given[0].position] if given else None for given, _ in attempts]
+    found = []
+    for number, (given, begun) in enumerate(attempts[:-1]):
+        later = next((start for start in starts[number + 1 :] if start is not None), None)
+        if later is None:  # everything had been committed
+            found.append(Amount())
+            continue
+        start = starts[number] if given else later
+        assert start is not None
+        found.append(Amount.of(whole[later : start + len(given) + begun]))
+    return found
+
+
+def batch_of(bulk: Bulk, whole: Sequence[Part]) -> Amount:
+    """What one batch has: as many bytes as its parts may have, and the rows of as many parts where they are most."""
+    rows = max(Amount.of(whole[first : first + PARTS]).rows for first in range(len(whole)))
+    return Amount(PARTS, PARTS * bulk.batch, rows)
 
 
 def run(bulk: Bulk) -> None:
@@ -150,6 +222,8 @@ def run(bulk: Bulk) -> None:
 
 def attempt(bulk: Bulk, after: float | None) -> tuple[bool, float]:
     """One attempt in a process of its own, killed after so many seconds of its work; whether it was, and its time."""
+    with bulk.log.open("a") as log:
+        log.write("attempt\n")
     spec = json.dumps(asdict(bulk))
     command = [sys.executable, "-m", "tests.e2e.bulk_kills", "--child", spec]
     with warm.Popen(command, stdout=subprocess.PIPE) as child:
@@ -201,10 +275,6 @@ def hash_of(rejects: list[Any]) -> str:
     return hashlib.sha256(json.dumps(rejects).encode()).hexdigest()
 
 
-def batches_read(bulk: Bulk) -> int:
-    return len(bulk.log.read_text().splitlines())
-
-
 def kills(bulk: Bulk, points: int, seed: int, most: int = 3) -> Iterator[dict[str, Any]]:
     """An unbroken run's outcome, then that of each point: killed up to `most` times, at times up to an unbroken one's."""
     chance = random.Random(seed)
@@ -212,7 +282,13 @@ def kills(bulk: Bulk, points: int, seed: int, most: int = 3) -> Iterator[dict[st
     reset(bulk)
     _, whole = attempt(bulk, None)
     unbroken = outcome(bulk)
-    yield {"seconds": whole, "outcome": unbroken, "read": batches_read(bulk)}
+    ((parts, _),) = attempts_in(bulk.log.read_text())
+    yield {
+        "seconds": whole,
+        "outcome": unbroken,
+        "read": asdict(Amount.of(parts)),
+        "batch": asdict(batch_of(bulk, parts)),
+    }
     for point in range(points):
         if point % _EVERY == 0:  # others use the machine, too, now more and now less
             reset(bulk)
@@ -228,7 +304,7 @@ def kills(bulk: Bulk, points: int, seed: int, most: int = 3) -> Iterator[dict[st
             "seconds": seconds,
             "unbroken": whole,
             "attempts": attempts,
-            "again": batches_read(bulk) - unbroken["batches"],
+            "again": [asdict(found) for found in read_again(attempts_in(bulk.log.read_text()), parts)],
             "outcome": outcome(bulk),
         }
 
@@ -258,20 +334,26 @@ def main() -> None:
     how = {"rows": asked.rows, "batch": asked.batch, "partitions": asked.partitions, "width": asked.width}
     with tempfile.TemporaryDirectory() as folder, bulk_at(asked.url, Path(folder), **how) as bulk:
         unbroken, *points = map(tell, kills(bulk, asked.points, asked.seed, asked.most))
-    wrong = sum(line["outcome"] != unbroken["outcome"] for line in points)
-    kills_of = [max(line["attempts"] - 1, 1) for line in points]
-    again = max(line["again"] / kills for line, kills in zip(points, kills_of, strict=True))
-    tell(
-        {
-            "points": len(points),
-            "killed": sum(line["attempts"] > 1 for line in points),
-            "wrong": wrong,
-            "again_a_kill": again,
-            "read": sum(line["again"] for line in points) / len(points) / unbroken["outcome"]["batches"] + 1,
-            "longer": sum(line["seconds"] / line["unbroken"] for line in points) / len(points),
-        }
-    )
-    sys.exit(bool(wrong))
+    told = tell(summary(unbroken, points))
+    sys.exit(bool(told["wrong"]) or told["again"]["bytes"] > told["batch"]["bytes"])
+
+
+def summary(unbroken: dict[str, Any], points: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What came of all points. `read` and `longer` are the mean and the most, as parts of an unbroken run's."""
+    kills_of = [again for line in points for again in line["again"]]
+    read = [1 + sum(again["bytes"] for again in line["again"]) / unbroken["read"]["bytes"] for line in points]
+    longer = [line["seconds"] / line["unbroken"] for line in points if line["attempts"] > 1]
+    return {
+        "points": len(points),
+        "killed": sum(line["attempts"] > 1 for line in points),
+        "kills": len(kills_of),
+        "wrong": sum(line["outcome"] != unbroken["outcome"] for line in points),
+        "again": {name: max((again[name] for again in kills_of), default=0) for name in ("parts", "bytes", "rows")},
+        "batch": unbroken["batch"],
+        "whole": unbroken["read"],
+        "read": [mean(read), max(read)],
+        "longer": [mean(longer), max(longer)] if longer else [1.0, 1.0],
+    }
 
 
 def tell(found: dict[str, Any]) -> dict[str, Any]:
