@@ -77,7 +77,7 @@ def write_correction(rejects: Sequence[Reject]) -> Iterator[str]:
     yield _line([*OWN, *names])
     for number, reject in fixable(rejects):
         record = records[number]
-        told = [neutral(getattr(reject, name)) for name in TOLD]
+        told = [neutral(text) for text in _told(reject)]
         whole = "" if record else neutral(reject.record)
         yield _line([str(number), *told, whole, *(_cell(record.get(name, "null")) for name in names)])
 
@@ -131,6 +131,12 @@ def _fields(reject: Reject) -> Mapping[str, str]:
     return {name: str(value, "utf-8") for name, value in fields.items()}
 
 
+def _told(reject: Reject) -> tuple[str, ...]:
+    """Where it was, and all that is wrong with it: `TOLD`."""
+    fields = ", ".join(reason.field for reason in reject.reasons)
+    return reject.place, fields, ", ".join(reason.rule for reason in reject.reasons), reject.why
+
+
 def _cell(raw: str) -> str:
     """JSON as a cell: null as nothing, text as it is, everything else as it stands."""
     if raw == "null":
@@ -158,7 +164,7 @@ def _corrected(
             frame_of_json([record], schema)
         except Misplaced as error:
             findings.append(_finding(str(error), at))
-    return replace(reject, record=record, rule=CORRECTED)
+    return replace(reject, record=record, rule=CORRECTED, also=())
 
 
 def _alike(cell: str, before: str, field: Field) -> bool:

@@ -17,7 +17,7 @@ from syncline.executor.sums import sums_of
 from syncline.executor.suppressor import Taken
 from syncline.executor.whole_pages import check_pages
 from syncline.model.errors import Invalid
-from syncline.model.run import Counts, Reject
+from syncline.model.run import Counts, Reason, Reject
 from syncline.sdk.destination import REFUSED, Sending, refusals, rendering
 from syncline.sdk.offers import offers
 
@@ -312,11 +312,14 @@ class Preparer:
         from syncline.mapping.columns import Rejected
 
         source = list(range(batch.frame.height)) if rows is None else rows.to_list()
-        first = {index: (column, message) for index, column, message in reversed(bad)}
-        for index, (column, message) in sorted(first.items()):
+        reasons: dict[int, dict[str, Reason]] = {}
+        for index, column, message in bad:
             value = str(frame[column][index])[:200] if column in frame.columns else ""
-            rejected.append(Rejected(source[index], column, rule, value, message))
-        keep = [i for i in range(frame.height) if i not in first]
+            reasons.setdefault(index, {}).setdefault(column, Reason(column, rule, value, message))
+        for index, found in sorted(reasons.items()):
+            first, *others = found.values()
+            rejected.append(Rejected(source[index], first.field, rule, first.value, first.message, tuple(others)))
+        keep = [i for i in range(frame.height) if i not in reasons]
         return frame[keep], pl.Series([source[i] for i in keep], dtype=pl.UInt32)
 
     def _rejects(self, batch: Batch, rejected: list[Rejected]) -> tuple[Reject, ...]:
@@ -326,6 +329,6 @@ class Preparer:
         rows = [r.row for r in rejected]
         places, records = batch.places(rows), self.columns.record_json(batch.frame, rows)
         return tuple(
-            Reject(place, r.field, r.rule, r.value, r.message, record)
+            Reject(place, r.field, r.rule, r.value, r.message, record, r.also)
             for r, place, record in zip(rejected, places, records, strict=True)
         )

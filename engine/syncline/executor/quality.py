@@ -70,7 +70,7 @@ class QualityMeter:
         """Rows that would be written, the rejects among `read` records."""
         self.rows += frame.height
         self.records += read
-        self.broken.update(reject.field for reject in rejects if reject.field)
+        self.broken.update(reason.field for reject in rejects for reason in reject.reasons if reason.field)
         if not frame.height:
             return
         for name, nulls in frame.null_count().row(0, named=True).items():

@@ -7,7 +7,6 @@ ones: what backups have of the run can't be read any more.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -64,9 +63,10 @@ def _path(run: str, sequence: int) -> str:
 def seal(
     keys: KeyRing, key: ObjectKey, run: str, sequence: int, rejects: Sequence[Reject], generation: int = 0
 ) -> SealedRejects:
-    """Encrypts the rejects of one batch; what stays readable is how many there are, by field and rule."""
+    """Encrypts the rejects of one batch; what stays readable is how many there are, and how many broke which rule."""
     plain = msgspec.json.encode(rejects)
-    rules = Counter(f"{r.field}: {r.rule}" if r.field else r.rule for r in rejects)
+    reasons = (reason for reject in rejects for reason in reject.reasons)
+    rules = Counter(f"{r.field}: {r.rule}" if r.field else r.rule for r in reasons)
     sealed = keys.envelope(key.tenant, part_of(run, generation)).seal(plain, _path(run, sequence))
     blob = b"".join((_MAGIC, generation.to_bytes(4), sealed))
     return SealedRejects(run, sequence, len(rejects), dict(sorted(rules.items())), blob)
@@ -86,7 +86,7 @@ def unseal(keys: KeyRing, key: ObjectKey, sealed: SealedRejects) -> tuple[Reject
     else:
         envelope, blob = keys.opening(key.tenant, part_of(sealed.run, generation)), blob[_HEAD:]
     plain = envelope.open(blob, _path(sealed.run, sealed.sequence))
-    return tuple(Reject(**item) for item in json.loads(plain))
+    return msgspec.json.decode(plain, type=tuple[Reject, ...])
 
 
 def shown(reject: Reject) -> Reject:

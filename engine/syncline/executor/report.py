@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from syncline.model.run import PAGE, Reject
+from syncline.model.run import PAGE, Reason, Reject
 
 #: Samples kept of each rule, bars of each file, and files and rules that are told apart; the others count as one.
 SAMPLES, BARS, MOST = 5, 60, 200
@@ -54,7 +54,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Rules by how often they broke, and files by how many rejects they have, most first; `count` of all."""
+    """Rules by how many records broke them, files by how many rejects they have, most first; `count` of all rejects.
+
+    One that breaks rules of several fields counts for each of them.
+    """
 
     count: int
     broken: tuple[Broken, ...]
@@ -103,30 +106,37 @@ def summarise(rejects: Iterable[Reject], *, values: bool = False) -> Summary:
     counts: Counter[tuple[str, str]] = Counter()
     samples: dict[tuple[str, str], list[Sample]] = {}
     positions: dict[str, _Positions] = {}
+    total = 0
     for reject in rejects:
         if reject.rule == PAGE:
             continue
-        rule = (reject.field, reject.rule)
-        if rule not in counts and len(counts) >= MOST:
-            rule = ("", OTHERS)
-        counts[rule] += 1
-        kept = samples.setdefault(rule, [])
-        if len(kept) < SAMPLES:
-            shown, message = reject.value, reject.message
-            if not values:
-                shown = shape(reject.value)
-                message = message.replace(reject.value, shown) if reject.value else message
-            kept.append(Sample(reject.place, shown[:LENGTH], message[:LENGTH]))
+        total += 1
+        for reason in reject.reasons:
+            rule = (reason.field, reason.rule)
+            if rule not in counts and len(counts) >= MOST:
+                rule = ("", OTHERS)
+            counts[rule] += 1
+            kept = samples.setdefault(rule, [])
+            if len(kept) < SAMPLES:
+                kept.append(_sample(reject.place, reason, values=values))
         match = _PLACE.fullmatch(reject.place)
         file = match["file"] if match else reject.place
         if file not in positions and len(positions) >= MOST:
             file = OTHERS
         positions.setdefault(file, _Positions()).add(int(match["number"][:18]) if match else 1)
     return Summary(
-        counts.total(),
+        total,
         tuple(Broken(*rule, count, tuple(samples[rule])) for rule, count in counts.most_common()),
         tuple(sorted((p.spread(file) for file, p in positions.items()), key=lambda s: (-s.count, s.file))),
     )
+
+
+def _sample(place: str, reason: Reason, *, values: bool) -> Sample:
+    shown, message = reason.value, reason.message
+    if not values:
+        shown = shape(reason.value)
+        message = message.replace(reason.value, shown) if reason.value else message
+    return Sample(place, shown[:LENGTH], message[:LENGTH])
 
 
 def shape(value: str) -> str:

@@ -22,6 +22,7 @@ from syncline.mapping.protection import KEYED
 from syncline.mapping.types import scalar
 from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Invalid
+from syncline.model.run import Reason
 from syncline.model.schema import STRING, Schema
 from syncline.sdk.expressions import added, selected
 from syncline.sdk.frame import target_dtype, target_frame_schema
@@ -34,17 +35,23 @@ _COMPARED = 8
 
 #: (row, rule, message)
 Breach = tuple[int, str, str]
+#: By row, what each of its fields breaks first.
+_Broken = dict[int, list[tuple[str, Breach]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A record set aside: its row in the source frame, the target field, the rule, the source value, and why."""
+    """A record set aside: its row in the source frame, the target field, the rule, the source value, and why.
+
+    `also` is what is wrong with other fields of it.
+    """
 
     row: int
     field: str
     rule: str
     value: str
     message: str
+    also: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +229,7 @@ class Columns:
         """The source records at these rows as JSON text with the exact digits of numbers."""
         return jsontext.record_json(frame, list(rows), self.source)
 
-    def _choose(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None, dict[int, tuple[str, Breach]], int]:
+    def _choose(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None, _Broken, int]:
         """The rows for which `where` is true, their positions, those it can't be told of, and how many it drops."""
         if self.where is None:
             return frame, None, {}, 0
@@ -236,12 +243,12 @@ class Columns:
             return frame, None, {}, 0
         faulty = flags[names[1]].filter(kept).arg_true().to_list()
         message = "where holds a number that can't be compared exactly"
-        breaches = {row: ("where", (row, "type", message)) for row in faulty}
+        breaches = {row: [("where", (row, "type", message))] for row in faulty}
         chosen = frame.filter(kept)
         return chosen, kept.arg_true(), breaches, frame.height - chosen.height
 
-    def _complete(self, work: pl.DataFrame) -> tuple[pl.DataFrame, dict[int, tuple[str, Breach]]]:
-        """Finishes casts and defaults, and finds the first breach of each record."""
+    def _complete(self, work: pl.DataFrame) -> tuple[pl.DataFrame, _Broken]:
+        """Finishes casts and defaults, and finds the first breach of each field of a record."""
         finished: list[pl.Series] = []
         found: list[list[Breach]] = []
         for bound in self.fields:
@@ -253,7 +260,7 @@ class Columns:
             complete = added(complete, defaults)
             finished = complete.get_columns()
         verdicts = self._verdicts(complete)
-        broken: dict[int, tuple[str, Breach]] = {}
+        broken: _Broken = {}
         for index, bound in enumerate(self.fields):
             breaches = found[index]
             if bound.field.required and finished[index].null_count():
@@ -263,7 +270,9 @@ class Columns:
                 message = f"{bound.field.name} {rule.message}"
                 breaches += [(row, rule.name, message) for row in (~verdict).arg_true().to_list()]
             for breach in breaches:
-                broken.setdefault(breach[0], (bound.field.name, breach))
+                known = broken.setdefault(breach[0], [])
+                if not known or known[-1][0] != bound.field.name:  # what can't be cast is missing as well
+                    known.append((bound.field.name, breach))
         return complete, broken
 
     def _finished(self, bound: _Bound, work: pl.DataFrame, series: pl.Series) -> tuple[pl.Series, list[Breach]]:
@@ -302,19 +311,19 @@ class Columns:
                 kept.append(protected(series, data_type, bound.field.protect, self.hash_key or b""))
         return pl.DataFrame(kept, schema=target_frame_schema(self.target)) if kept else target.select()
 
-    def _rejects(
-        self, work: pl.DataFrame, broken: dict[int, tuple[str, Breach]], positions: pl.Series | None
-    ) -> tuple[Rejected, ...]:
+    def _rejects(self, work: pl.DataFrame, broken: _Broken, positions: pl.Series | None) -> tuple[Rejected, ...]:
         if not broken:
             return ()
         rows = sorted(broken)
-        values = self._shown(work[rows], {name for name, _ in broken.values()})
+        values = self._shown(work[rows], {name for breaches in broken.values() for name, _ in breaches})
         numbers = positions.gather(rows).to_list() if positions is not None else rows
         rejects = []
         for at, (row, number) in enumerate(zip(rows, numbers, strict=True)):
-            name, (_, rule, message) = broken[row]
-            shown = values[name][at] if name in values else None
-            rejects.append(Rejected(number, name, rule, shown or "", message))
+            first, *others = (
+                Reason(name, rule, (values[name][at] if name in values else None) or "", message)
+                for name, (_, rule, message) in broken[row]
+            )
+            rejects.append(Rejected(number, first.field, first.rule, first.value, first.message, tuple(others)))
         return tuple(rejects)
 
     def _shown(self, work: pl.DataFrame, names: set[str]) -> dict[str, list[Any]]:

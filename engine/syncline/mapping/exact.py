@@ -314,7 +314,7 @@ def _written(text: str, target: Target) -> Any:
     parts = formats.read(pattern, text)
     if isinstance(parts, str):
         wanted = "ISO 8601" if target.format == "iso8601" else target.format
-        raise Unfit(parts if parts.startswith(("there", "has")) else f"is not a {name} written as {wanted}")
+        raise Unfit(parts if parts != formats.OTHERWISE else f"is not a {name} written as {wanted}")
     if name == "date":
         return parts.date
     if name == "time":

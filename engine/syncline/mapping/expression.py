@@ -8,6 +8,7 @@ position. Nothing here evaluates anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -153,13 +154,20 @@ def parse(text: str) -> Expression:
     return _translate(tree, Current())
 
 
+#: A text that can be meant as the name of a field: it has nothing that only an expression has.
+_NAME = re.compile(r"[^\"'`|&<>=!{}\[\]()?,*@$\\]+")
+
+
 def _unreadable(error: JMESPathError, text: str) -> Refused:
     at = getattr(error, "lex_position", None) or getattr(error, "lexer_position", None) or 0
     token = getattr(error, "token_value", "")
     if at >= len(text) or getattr(error, "token_type", "") == "eof":
         return Refused("not a JMESPath expression: it ends too early", max(len(text) - 1, 0), code="SYN301")
     what = f"{token!r} is not expected here" if token else "this is not expected here"
-    return Refused(f"not a JMESPath expression: {what}", at, code="SYN301")
+    name = text.strip()
+    # Headers of files are seldom identifiers, and who reads one for the first time writes it as it stands.
+    help_ = f"If that is the name of a field, quote it: from: '\"{name}\"'" if _NAME.fullmatch(name) else ""
+    return Refused(f"not a JMESPath expression: {what}", at, help=help_, code="SYN301")
 
 
 def children(expression: Expression) -> tuple[Expression, ...]:

@@ -155,11 +155,15 @@ def has_time(codes: frozenset[str]) -> bool:
     return bool(codes & {"H", "I"})
 
 
+#: Why a text that doesn't match states nothing.
+OTHERWISE = "is not written that way"
+
+
 def read(pattern: re.Pattern[str], text: str) -> Parts | str:
     """What a text states, or why it states nothing: a short reason."""
     match = pattern.fullmatch(text)
     if match is None:
-        return "is not written that way"
+        return OTHERWISE
     groups = match.groupdict()
     try:
         return Parts(_date(groups), _time(groups), _offset(groups.get("z")))
@@ -175,11 +179,11 @@ def _date(groups: dict[str, str | None]) -> dt.date | None:
     else:
         return None
     if full == 0:
-        raise ValueError("there is no year 0")
+        raise ValueError("has the year 0, which there is not")
     if days := groups.get("j"):
         found = dt.date(full, 1, 1) + dt.timedelta(days=int(days) - 1)
         if found.year != full:
-            raise ValueError("there is no such day in that year")
+            raise ValueError("names a day that its year doesn't have")
         return found
     if month := groups.get("m"):
         number = int(month)
@@ -190,7 +194,7 @@ def _date(groups: dict[str, str | None]) -> dt.date | None:
     try:
         return dt.date(full, number, int(groups.get("d") or ""))
     except ValueError:
-        raise ValueError("there is no such day in the calendar") from None
+        raise ValueError("names a day that isn't in the calendar") from None
 
 
 def _time(groups: dict[str, str | None]) -> dt.time | None:
@@ -198,7 +202,7 @@ def _time(groups: dict[str, str | None]) -> dt.time | None:
         full = int(hour)
     elif half := groups.get("I"):
         if not 1 <= int(half) <= 12:
-            raise ValueError("there is no such hour")
+            raise ValueError("names an hour that there is not")
         full = int(half) % 12 + (12 if (groups.get("p") or "").lower() == "pm" else 0)
     else:
         return None
@@ -208,7 +212,7 @@ def _time(groups: dict[str, str | None]) -> dt.time | None:
     try:
         return dt.time(full, int(groups.get("M") or 0), int(groups.get("S") or 0), int(fraction.ljust(6, "0") or 0))
     except ValueError:
-        raise ValueError("there is no such time of day") from None
+        raise ValueError("names a time of day that there is not") from None
 
 
 def _offset(text: str | None) -> dt.timezone | None:
@@ -218,6 +222,6 @@ def _offset(text: str | None) -> dt.timezone | None:
         return dt.timezone.utc  # noqa: UP017 - the type is timezone, as the others are
     hours, minutes = int(text[1:3]), int(text[3:].lstrip(":") or 0)
     if hours > 23 or minutes > 59:
-        raise ValueError("there is no such offset from UTC")
+        raise ValueError("names an offset from UTC that there is not")
     seconds = hours * 3600 + minutes * 60
     return dt.timezone(dt.timedelta(seconds=-seconds if text[0] == "-" else seconds))

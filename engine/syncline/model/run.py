@@ -156,11 +156,22 @@ PAGE: Final = "page"
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a record is set aside: the field, the rule that its value broke, the value as read, and a sentence."""
+
+    field: str
+    rule: str
+    value: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reject:
     """A record set aside, and why: the field, the rule it broke, the value as read, and the place in the source.
 
-    `record` is the source record as JSON text, or the raw line when it could not be parsed (`rule` is then `parse`). An
-    answer that ended a run because it couldn't be read is kept as one as well: `rule` is `page`, `record` its sample.
+    `also` is what is wrong with other fields of it, one reason a field. `record` is the source record as JSON text, or
+    the raw line when it could not be parsed (`rule` is then `parse`). An answer that ended a run because it couldn't be
+    read is kept as one as well: `rule` is `page`, `record` its sample.
     """
 
     place: str
@@ -169,3 +180,18 @@ class Reject:
     value: str
     message: str
     record: str
+    also: tuple[Reason, ...] = ()
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All that is wrong with it, in the order of the target's fields.
+
+        >>> Reject("a.csv:7", "zip", "type", "x", "zip is not a number", "{}").reasons[0].rule
+        'type'
+        """
+        return (Reason(self.field, self.rule, self.value, self.message), *self.also)
+
+    @property
+    def why(self) -> str:
+        """The sentences of all reasons."""
+        return "; ".join(reason.message for reason in self.reasons)

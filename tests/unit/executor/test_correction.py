@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from syncline.executor.correction import OWN, neutral, read_correction, taken, write_correction
 from syncline.model.errors import Invalid
-from syncline.model.run import PAGE, Reject
+from syncline.model.run import PAGE, Reason, Reject
 from syncline.model.schema import BOOLEAN, INTEGER, JSON, NUMBER, STRING, Field, Schema
 
 SCHEMA = Schema(
@@ -64,6 +65,17 @@ def test_the_file_has_a_column_for_each_field_and_one_for_what_could_not_be_pars
     assert (rows[0]["id"], rows[0]["name"], rows[0]["price"]) == ("9007199254740993", "'=Ada", "1.10")
     assert (rows[0]["tags"], rows[0]["extra"]) == ('["a","b"]', '{"n":1.00}')
     assert rows[2]["_raw"] == "3;only two"
+
+
+def test_all_that_is_wrong_with_a_record_stands_beside_it():
+    """Who corrects it has every field to look at at once, and not one more after each retry."""
+    also = (Reason("born", "type", "x", "born is no date"),)
+    (row,) = file([replace(FIRST, also=also)])
+    assert (row["_field"], row["_rule"]) == ("price, born", "type, type")
+    assert row["_message"] == "price is no number; born is no date"
+    changed = saved([row | {"price": "2"}])
+    (corrected,) = read_correction("fix.csv", changed, [replace(FIRST, also=also)], SCHEMA)
+    assert corrected.also == ()
 
 
 def test_what_nobody_changed_is_what_it_was():

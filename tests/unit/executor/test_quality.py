@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from syncline.executor.quality import SAMPLE, QualityMeter
 from syncline.executor.seen_keys import SeenKeys
-from syncline.model.run import Reject
+from syncline.model.run import Reason, Reject
 from syncline.model.schema import INTEGER, STRING, DataType, Field, Schema
 
 SCHEMA = Schema((Field("id", INTEGER), Field("zip", STRING), Field("born", DataType("date"))))
@@ -22,7 +22,8 @@ def frame(ids, zips, born):
 def test_shares_are_of_all_batches():
     """Completeness is of rows, validity of records read, the newest date of every batch."""
     meter = QualityMeter(SCHEMA)
-    bad = Reject("a.csv:9", "zip", "pattern", "x", "zip doesn't match", "{}")
+    also = (Reason("born", "type", "x", "born is no date"),)
+    bad = Reject("a.csv:9", "zip", "pattern", "x", "zip doesn't match", "{}", also)
     meter.take(frame([1, 2], ["8001", None], [dt.date(2020, 1, 1), None]), (bad,), 4)
     meter.take(frame([3, 3], ["8002", "CH-80"], [dt.date(2024, 5, 1), dt.date(2019, 1, 1)]), (), 4)
     ids, zips, born = meter.found()
@@ -30,7 +31,7 @@ def test_shares_are_of_all_batches():
     assert (zips.completeness, zips.validity, zips.shape) == (0.75, 0.875, "9999")
     assert zips.consistency == pytest.approx(2 / 3)
     assert zips.score == pytest.approx(100 * 0.75 * 0.875)
-    assert (born.newest, born.completeness) == ("2024-05-01", 0.75)
+    assert (born.newest, born.completeness, born.validity) == ("2024-05-01", 0.75, 0.875)
 
 
 def test_nothing_read_says_nothing():

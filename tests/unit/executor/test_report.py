@@ -1,10 +1,12 @@
 """What rejects say together."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from syncline.executor.report import BARS, MOST, OTHERS, SAMPLES, shape, summarise
-from syncline.model.run import PAGE, Reject
+from syncline.model.run import PAGE, Reason, Reject
 
 
 def reject(number=1, field="email", rule="format", value="ada(at)home", file="a.csv"):
@@ -17,6 +19,15 @@ def test_rules_are_counted_with_their_first_samples():
     assert [(b.field, b.rule, b.count) for b in found.broken] == [("email", "format", 20), ("id", "required", 1)]
     assert len(found.broken[0].samples) == SAMPLES
     assert found.count == 21
+
+
+def test_a_record_counts_for_each_rule_that_it_breaks_and_once_as_a_reject():
+    """So the counts of rules may be more than that of rejects, and each rule has its own samples."""
+    both = replace(reject(3), also=(Reason("zip", "pattern", "AB 1", "zip doesn't match"),))
+    found = summarise([both, reject(4)])
+    assert [(b.field, b.rule, b.count) for b in found.broken] == [("email", "format", 2), ("zip", "pattern", 1)]
+    assert found.broken[1].samples[0].value == "AA 9"
+    assert (found.count, found.spread[0].count) == (2, 2)
 
 
 def test_values_show_their_shape_unless_they_are_asked_for():

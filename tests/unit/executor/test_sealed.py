@@ -10,7 +10,7 @@ import pytest
 from syncline.executor import rejects, suppressor, tokens
 from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
-from syncline.model.run import Reject
+from syncline.model.run import Reason, Reject
 from syncline.model.secret import Secret
 from syncline.model.suppression import Suppression
 from syncline.sdk.auth.tokens import Token
@@ -31,7 +31,8 @@ def keys(tmp_path: Path) -> KeyRing:
 @pytest.mark.parametrize("generation", [0, 3])
 def test_no_byte_of_rejects_can_change(keys: KeyRing, generation: int):
     """Mark, generation of the key, and what is sealed: each changed byte is refused, as is another batch's place."""
-    reject = Reject("feed.csv:2", "id", "type", CANARY, "no number", f'{{"id": "{CANARY}"}}')
+    also = (Reason("name", "required", CANARY, "no name"),)
+    reject = Reject("feed.csv:2", "id", "type", CANARY, "no number", f'{{"id": "{CANARY}"}}', also)
     sealed = rejects.seal(keys, FLOW, "run-1", 1, [reject], generation)
     assert rejects.unseal(keys, FLOW, sealed) == (reject,)
 

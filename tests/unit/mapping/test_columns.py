@@ -55,7 +55,7 @@ def test_a_clean_batch_has_no_row_list():
 
 
 def test_the_first_field_in_order_is_the_one_named():
-    """Of several breaches the first field of the mapping is reported, and of that its first rule."""
+    """Of several breaches the first field of the mapping is the reject's, and of each field its first rule is told."""
     mapped = apply(
         "fields: [{to: b, from: b, type: integer, check: {max: 5, enum: [1]}}, {to: a, from: a, required: true}]",
         schema(a="string", b="string"),
@@ -68,6 +68,12 @@ def test_the_first_field_in_order_is_the_one_named():
         ("a", "required", ""),
         ("b", "max", "9"),
         ("b", "enum", "2"),
+    ]
+    assert [[(reason.field, reason.rule) for reason in r.also] for r in mapped.rejects] == [
+        [("a", "required")],
+        [],
+        [],
+        [],
     ]
 
 

@@ -76,7 +76,7 @@ FINDINGS = [
     ("{to: t}", "SYN309", "", "t has no source", ""),
     ("{to: t, from: id, const: 1, type: integer}", "SYN309", "", "t has from and const", ""),
     ("{to: t, from: id, type: integer, default: many}", "SYN312", "default", "default: 'many' is not an integer", ""),
-    ("{to: t, from: email, type: date, default: '2023-02-29'}", "SYN312", "default", "default: '2023-02-29' there is no such day in the calendar", ""),
+    ("{to: t, from: email, type: date, default: '2023-02-29'}", "SYN312", "default", "default: '2023-02-29' names a day that isn't in the calendar", ""),
     ("{to: t, from: email, lookup: {a: 1.5}, type: 'decimal(3,1)'}", "", "", "", ""),
     ("{to: t, const: [1], type: integer}", "SYN312", "const", "const is a list, and the field is integer", ""),
     ("{to: t, const: 12.345, type: 'decimal(5,2)'}", "SYN312", "const", "const: 12.345 has 3 fraction digits, and decimal(5,2) holds 2", ""),
@@ -86,6 +86,15 @@ FINDINGS = [
     ("{to: t, template: 'Dear {{ emial }}'}", "SYN303", "template+8", "the source has no field 'emial'", "email"),
     ("{to: t, template: '{{ tags }}'}", "SYN304", "template+3", "tags is a list of text, which has no place in a text", ""),
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "meant"), [("Kunden-Nr", True), ("E Mail", True), ("a == ", False), ("'a' b", False)])
+def test_a_header_that_is_no_identifier_is_to_be_quoted(text, meant):
+    """Who writes a column's name as it stands is shown how it is written; who writes an expression isn't."""
+    (found,) = compiled(f'fields:\n- {{to: t, from: "{text}"}}\n', SOURCE).diagnostics
+
+    assert found.code == "SYN301"
+    assert (f"from: '\"{text}\"'" in found.help) == meant
 
 
 @pytest.mark.parametrize(("field", "code", "part", "message", "suggestion"), [f for f in FINDINGS if f[1]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,7 +203,8 @@ def _csv(found: Iterable[Reject]) -> Iterator[str]:
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(_HEAD)
     for reject in found:
-        writer.writerow([neutral(getattr(reject, name)) for name in _HEAD])
+        told = replace(reject, message=reject.why)
+        writer.writerow([neutral(getattr(told, name)) for name in _HEAD])
         yield buffer.getvalue()
         buffer.seek(0)
         buffer.truncate()

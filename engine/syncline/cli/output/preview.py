@@ -107,5 +107,5 @@ def render_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], paint
 
 def render_rejects_table(rejects: Any, paint: Paint) -> str:
     """Rejects as a table: place, field, rule, the value as read, and why."""
-    rows = [(r.place, r.field, r.rule, r.value, r.message) for r in rejects]
+    rows = [(r.place, r.field, r.rule, r.value, r.why) for r in rejects]
     return render_table(("PLACE", "FIELD", "RULE", "VALUE", "REASON"), rows, paint, cells=48)

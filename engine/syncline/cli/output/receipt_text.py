@@ -105,14 +105,20 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
         *latency_facts(receipt.latency, receipt.batches),
         ("under", f"revision {visible(receipt.revision[:12]) or 'none'}, plan {receipt.plan[:12] or 'none'}"),
     ]
-    facts += [("file", f"{visible(name)}, SHA-256 {digest}") for name, digest in list(receipt.files.items())[:_TOP]]
+    facts += accounting_facts(receipt)
+    if receipt.resumed:
+        facts.append(("resumed", plural(receipt.resumed, "time")))
+    return [(name, text) for name, text in facts if text]
+
+
+def accounting_facts(receipt: Receipt) -> list[tuple[str, str]]:
+    """What ties the source's files to the destination's rows: the first digests, and how many rows were there then."""
+    facts = [("file", f"{visible(name)}, SHA-256 {digest}") for name, digest in list(receipt.files.items())[:_TOP]]
     if len(receipt.files) > _TOP:
         facts.append(("", f"… and {plural(len(receipt.files) - _TOP, 'more file')}"))
     if receipt.rows is not None:
         facts.append(("then", f"{plural(receipt.rows, 'row')} in the table"))
-    if receipt.resumed:
-        facts.append(("resumed", plural(receipt.resumed, "time")))
-    return [(name, text) for name, text in facts if text]
+    return facts
 
 
 def _rules(rules: Mapping[str, int], paint: Paint) -> list[str]:

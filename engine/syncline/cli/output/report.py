@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from syncline.cli.output.receipt_text import cursor, latency_facts, title
+from syncline.cli.output.receipt_text import accounting_facts, cursor, latency_facts, title
 from syncline.cli.output.text import duration, number, plural, visible
 from syncline.model.run import Receipt
 
@@ -79,6 +79,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         ("digest read", receipt.read_digest),
         ("digest written", receipt.written_digest),
         ("under", under),
+        *accounting_facts(receipt),
         *(("note", note) for note in receipt.notes),
     ]
 
