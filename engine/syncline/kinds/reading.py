@@ -56,7 +56,8 @@ class Page(Spec):
         ),
     ] = None
     size: Annotated[
-        dict[str, int], Field(description="Records asked for a page, by where the number goes: {query.limit: 100}.")
+        dict[str, Annotated[int, Field(ge=1)]],
+        Field(description="Records asked for a page, by where the number goes: {query.limit: 100}."),
     ] = {}
     last: Annotated[
         Jmespath | None, Field(description="JMESPath expression over the body that is true on the last page.")

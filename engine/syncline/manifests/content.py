@@ -17,6 +17,7 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import VARIABLES, inside
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import names_in, paths_in, texts_of
+from syncline.model import units
 
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
@@ -209,6 +210,9 @@ def _job(stream: RestStream, job: Job, around: tuple[Field, ...], path: Path) ->
     if job.download.url is not None and stream.chunk is not None:
         yield Problem("SYN205", (*path, "chunk"), "files that a job gives are read whole", expected="job.download.get")
     yield from _one_of(job.download, (*METHODS, "url"), (*at, "download"), "a download")
+    for name, wait in (("every", job.poll.every), ("maxEvery", job.poll.max_every)):
+        if not units.duration(wait):
+            yield Problem("SYN205", (*at, "poll", name), "polls without a wait would never stop asking", "1s or more")
     if job.download.url is not None and stream.page is not None:
         yield Problem("SYN205", (*path, "page"), "files that a job gives have no pages", expected="job.download.get")
     requests = {"create": job.create, "poll": job.poll, "download": job.download, "delete": job.delete}

@@ -19,8 +19,9 @@ from syncline.kinds.rule import ErrorRule
 from syncline.kinds.stream import RestStream
 from syncline.kinds.webhooks import REQUESTS
 from syncline.kinds.write import VERBS, Find, ReadBack, WriteRequest
-from syncline.manifests import auth_expressions
+from syncline.manifests import auth_expressions, unread
 from syncline.manifests.desired import Desired
+from syncline.manifests.findings import Problem
 from syncline.manifests.texts import texts_in, texts_of
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
@@ -42,8 +43,10 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
         spec = manifest.spec
         if isinstance(spec, ConnectorSpec):
             secret = {f"config.{name}" for name, declared in spec.config.properties.items() if declared.secret}
-            for path, text in _templates(spec):
+            own = list(_templates(spec))
+            for path, text in own:
                 found += _template(manifest, path, text, secret)
+            found += _unread(manifest, spec, [*auth_expressions.templates(manifest), *own])
             for path, text in _urls(spec):
                 found += _url(manifest, path, text, whole=path == _BASE)
             for path, text in _queries(spec):
@@ -53,6 +56,36 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
         for number, endpoint in enumerate(endpoints):
             found += _url(manifest, ("spec", "endpoints", number, "url"), endpoint.url, whole=True)
     return found
+
+
+def _unread(manifest: Manifest, spec: ConnectorSpec, templates: list[tuple[Path, str]]) -> Iterator[Diagnostic]:
+    """What its texts read that nothing gives."""
+    problems = [*unread.settings(spec, templates)]
+    for path, offer in auth_expressions.details(manifest):
+        problems += unread.signed(offer, path)
+    if spec.http is not None:
+        problems += _facts(spec.http.errors, ("spec", "http", "errors"))
+    for name, stream in spec.streams.items():
+        path = ("spec", "streams", name)
+        problems += _facts(stream.errors, (*path, "errors"))
+        if stream.job is not None:
+            for part in ("done", "failed", "message"):
+                if (text := getattr(stream.job.poll, part)) is not None:
+                    problems += unread.facts(text, (*path, "job", "poll", part))
+    for problem in problems:
+        yield Diagnostic(
+            code=problem.code,
+            message=problem.message,
+            place=manifest.place_of(*problem.path),
+            expected=problem.expected,
+            suggestion=problem.suggestion,
+            subject=str(manifest.key),
+        )
+
+
+def _facts(rules: Iterable[ErrorRule], path: Path) -> Iterator[Problem]:
+    for at, text in _rules(rules, path):
+        yield from unread.facts(text, at)
 
 
 def _templates(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:

@@ -11,6 +11,7 @@ from syncline.kinds.stream import RestStream, scope_fields
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import texts_in, texts_of
+from syncline.model import units
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
     if len(given) > 1:
         message = "a cursor can have only one of field, marker and windows"
         yield Problem("SYN211", (*path, given[1]), message, at_key=True)
+    if cursor.window is not None and not units.duration(cursor.window):
+        yield Problem("SYN205", (*path, "window"), "a span without length reaches no end", "a length such as 7d")
     if cursor.marker is not None and "start" not in cursor.into.values():
         yield Problem(
             "SYN202",

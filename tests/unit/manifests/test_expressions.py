@@ -16,6 +16,7 @@ kind: Connector
 metadata: {name: api}
 spec:
   version: 1.0.0
+  config: {properties: {site: {}, since: {}}}
   http: {url: "https://example.com/{{ config.site }}", errors: [{when: "status == `404`", do: skip}]}
   check: {get: /me}
   streams:
@@ -78,31 +79,31 @@ def test_what_a_url_is_percent_encoded_for_is_no_finding(before: str, after: str
 @pytest.mark.parametrize(
     ("before", "after", "code", "place"),
     [
-        ("records: data[]", 'records: "data[["', "SYN253", "api.yaml:11:16"),
-        ("get: /me", r'get: "/me\n"', "SYN205", "api.yaml:7:16"),
-        ("post: /items", r'post: "/items\there"', "SYN205", "api.yaml:14:30"),
-        ("{post: /exports", r'{post: "/exports\n"', "SYN205", "api.yaml:20:24"),
-        ('"https://example.com/{{ config.site }}"', "'https://bücher.example'", "SYN205", "api.yaml:6:15"),
-        ('"https://example.com/{{ config.site }}"', "'ftp://example.com'", "SYN205", "api.yaml:6:15"),
-        ('"https://example.com/{{ config.site }}"', "'https://ada@example.com'", "SYN205", "api.yaml:6:15"),
-        ("cursor: meta.next", 'cursor: "meta."', "SYN253", "api.yaml:13:22"),
-        ("status == `404`", "status ==", "SYN253", "api.yaml:6:72"),
-        ("get: /items", 'get: "/{{ range(9) }}"', "SYN430", "api.yaml:10:12"),
-        ("{{ config.since }}", "{% for x in y %}{% endfor %}", "SYN430", "api.yaml:12:21"),
-        ("{{ record.name }}", "{{ record.name ", "SYN430", "api.yaml:14:51"),
-        ("status == 'open'", "status = 'open'", "SYN253", "api.yaml:16:15"),
-        ('site: "{{ config.site }}", mail', 'site: "{{ config.site", mail', "SYN430", "api.yaml:17:28"),
-        ("who.mail", "who..mail", "SYN253", "api.yaml:17:55"),
-        ("wait: body.after", "wait: body.", "SYN253", "api.yaml:18:54"),
-        ("{{ body.after }}", "{{ body.after() }}", "SYN430", "api.yaml:18:75"),
-        ("{{ start }}", "{{ start | nope }}", "SYN430", "api.yaml:20:48"),
-        ("id: body.key", "id: body.", "SYN253", "api.yaml:21:13"),
-        ("body.done", "body..done", "SYN253", "api.yaml:22:52"),
-        ("body.urls", "body..urls", "SYN253", "api.yaml:23:25"),
-        ('delete: "/exports/{{ job.id }}', 'delete: "/exports/{{ job.id', "SYN430", "api.yaml:24:26"),
-        ("{{ item.url }}", "{{ item.url | }}", "SYN430", "api.yaml:27:19"),
-        ('variables: {site: "{{ config.site }}', 'variables: {site: "{{ 1 + 1 }}', "SYN430", "api.yaml:30:57"),
-        ("<since>{{ config.since }}", "<since>{{ [] }}", "SYN430", "api.yaml:33:19"),
+        ("records: data[]", 'records: "data[["', "SYN253", "api.yaml:12:16"),
+        ("get: /me", r'get: "/me\n"', "SYN205", "api.yaml:8:16"),
+        ("post: /items", r'post: "/items\there"', "SYN205", "api.yaml:15:30"),
+        ("{post: /exports", r'{post: "/exports\n"', "SYN205", "api.yaml:21:24"),
+        ('"https://example.com/{{ config.site }}"', "'https://bücher.example'", "SYN205", "api.yaml:7:15"),
+        ('"https://example.com/{{ config.site }}"', "'ftp://example.com'", "SYN205", "api.yaml:7:15"),
+        ('"https://example.com/{{ config.site }}"', "'https://ada@example.com'", "SYN205", "api.yaml:7:15"),
+        ("cursor: meta.next", 'cursor: "meta."', "SYN253", "api.yaml:14:22"),
+        ("status == `404`", "status ==", "SYN253", "api.yaml:7:72"),
+        ("get: /items", 'get: "/{{ range(9) }}"', "SYN430", "api.yaml:11:12"),
+        ("{{ config.since }}", "{% for x in y %}{% endfor %}", "SYN430", "api.yaml:13:21"),
+        ("{{ record.name }}", "{{ record.name ", "SYN430", "api.yaml:15:51"),
+        ("status == 'open'", "status = 'open'", "SYN253", "api.yaml:17:15"),
+        ('site: "{{ config.site }}", mail', 'site: "{{ config.site", mail', "SYN430", "api.yaml:18:28"),
+        ("who.mail", "who..mail", "SYN253", "api.yaml:18:55"),
+        ("wait: body.after", "wait: body.", "SYN253", "api.yaml:19:54"),
+        ("{{ body.after }}", "{{ body.after() }}", "SYN430", "api.yaml:19:75"),
+        ("{{ start }}", "{{ start | nope }}", "SYN430", "api.yaml:21:48"),
+        ("id: body.key", "id: body.", "SYN253", "api.yaml:22:13"),
+        ("body.done", "body..done", "SYN253", "api.yaml:23:52"),
+        ("body.urls", "body..urls", "SYN253", "api.yaml:24:25"),
+        ('delete: "/exports/{{ job.id }}', 'delete: "/exports/{{ job.id', "SYN430", "api.yaml:25:26"),
+        ("{{ item.url }}", "{{ item.url | }}", "SYN430", "api.yaml:28:19"),
+        ('variables: {site: "{{ config.site }}', 'variables: {site: "{{ 1 + 1 }}', "SYN430", "api.yaml:31:57"),
+        ("<since>{{ config.since }}", "<since>{{ [] }}", "SYN430", "api.yaml:34:19"),
     ],
 )
 def test_each_place_of_an_expression_is_compiled(before: str, after: str, code: str, place: str) -> None:
@@ -123,8 +124,7 @@ def test_each_place_of_an_expression_is_compiled(before: str, after: str, code: 
 )
 def test_a_secret_setting_is_in_no_template_of_a_request(before: str, after: str, place: str) -> None:
     """URLs, parameters and bodies are shown: a setting that is declared as secret is found where one reads it."""
-    secret = "  config: {properties: {site: {}, since: {}, password: {secret: true}}}\n"
-    text = CONNECTOR.replace("  version: 1.0.0\n", "  version: 1.0.0\n" + secret)
+    text = CONNECTOR.replace("since: {}}", "since: {}, password: {secret: true}}", 1)
 
     assert findings(text) == []
     assert findings(text.replace(before, after, 1)) == [("SYN254", place)]
@@ -147,6 +147,7 @@ spec:
     send: {headers.X-T: "{{ t }}"}
   - {type: hmac, canonical: "{{ method }}", send: {headers.X-S: "{{ signature }}"}}
   - {type: http_signature, components: ["@method", content-digest, x-trace;sf, x-trace;key=a], structures: {X-Trace: dictionary}}
+  config: {properties: {site: {}}}
   http: {url: "https://example.com"}
 ---
 apiVersion: syncline/v1

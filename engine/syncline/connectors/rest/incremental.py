@@ -77,6 +77,8 @@ class Cursor:
         window = units.duration(spec.window) if spec.window else None
         if window is not None and start is None:
             raise Invalid("cursor.window needs cursor.start, where the first window begins", code="SYN433")
+        if window == 0:
+            raise Invalid("cursor.window has no length, so that no end would be reached", code="SYN433")
         return cls(
             kind,
             tuple(spec.field.split(".")) if spec.field else (),
