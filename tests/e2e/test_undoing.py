@@ -15,6 +15,7 @@ import pytest
 from syncline import drift, workflow
 from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
+from syncline.model.condition import ConditionType
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.event import rfc3339
 from syncline.model.run import RunState
@@ -148,8 +149,10 @@ def test_imports_by_append_and_replace_are_undone_to_the_row(tmp_path, place, wr
         assert counts.deleted
         assert bool(counts.updated) == (write == "replace")
         assert table(tmp_path, scenario) == before
-        undo(settings, first.record.id)
+        undone = undo(settings, first.record.id)
         assert rows(tmp_path, scenario) == []
+        ready = workflow.statuses(settings)[SCENARIO.key].condition(ConditionType.ready)
+        assert (ready.reason, ready.message) == ("RunUndone", f"what run {undone.record.parent} wrote was taken back")
         assert run(settings).receipt.counts.read == second.receipt.counts.read
         assert audit_ok(settings)
 

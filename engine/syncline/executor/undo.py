@@ -8,7 +8,7 @@ Until that is told, the import doesn't run.
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,10 @@ def undo_run(engine: Engine, run_id: str, progress: Progress) -> RunResult:
     `Invalid` where it can't be undone, `Denied` by policy, `Waiting` while a run of the same import is under way.
     """
     with engine.facilities.store.lease(f"run/{_record(engine, run_id).key}", "") as lease:
-        return _Undo(engine, lease, run_id).execute(progress)
+        undo = _Undo(engine, lease, run_id)
+        result = undo.execute(progress)
+        undo.tell(result.record)
+        return result
 
 
 def _record(engine: Engine, run_id: str) -> RunRecord:
@@ -139,6 +142,11 @@ class _Undo:
         except BaseException as error:
             self._stopped(error)
             raise
+
+    def tell(self, record: RunRecord) -> None:
+        """Tells how the flow stands now. Should that fail, it is undone all the same: the next run tells anew."""
+        with suppress(SynclineError):
+            self._engine.ended(self._facilities.store, self._engine.applied(), record, None)
 
     # --- What may be undone -------------------------------------------------------------------------------------------
 

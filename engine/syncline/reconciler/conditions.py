@@ -121,11 +121,20 @@ def waits(status: Status, at: Moment, error: Waiting, *, again: bool) -> Status:
     return failed(status, at, WAITING, error, again=again)
 
 
-def ran(status: Status, at: Moment, error: SynclineError | None, *, rejects: str = "", again: bool = False) -> Status:
-    """A flow after a run of it. `rejects` says that some records were set aside."""
+def ran(
+    status: Status,
+    at: Moment,
+    error: SynclineError | None,
+    *,
+    rejects: str = "",
+    undone: str = "",
+    again: bool = False,
+) -> Status:
+    """A flow after a run of it. `rejects` says that some records were set aside, `undone` that it undid another."""
     kinds = ConditionType
     if error is None:
-        found = well(status, at, "RunHadRejects" if rejects else "RunSucceeded", rejects)
+        reason = "RunUndone" if undone else "RunHadRejects" if rejects else "RunSucceeded"
+        found = well(status, at, reason, undone or rejects)
         found = found.with_(at.yes(kinds.policy_compliant, "Allowed"))
         drifted = found.condition(kinds.drifted)
         if drifted is not None and drifted.reason in LOOKED:

@@ -17,6 +17,7 @@ from syncline.kinds.source import FIRST
 from syncline.model.condition import ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.errors import Again, Stalled, SynclineError, Waiting
 from syncline.model.key import ObjectKey
+from syncline.model.run import UNDOING
 from syncline.reconciler.conditions import (
     CHECKED,
     DEPENDENCY,
@@ -151,6 +152,7 @@ def after_run(store: StateStore, applied: Applied, record: RunRecord, error: Syn
         applied.below[key] = below
     now = _now()
     rejects = f"see `syncline runs rejects {record.id}`" if record.counts.rejected else ""
+    undone = f"what run {record.parent} wrote was taken back" if record.trigger == UNDOING else ""
     again = record.trigger in {"schedule", "event"}
     ages = _ages(store, applied.desired, now)
     settle = False
@@ -158,7 +160,7 @@ def after_run(store: StateStore, applied: Applied, record: RunRecord, error: Syn
     def make(before: Mapping[ObjectKey, Status]) -> tuple[Iterable[Status], Iterable[Occurrence]]:
         nonlocal settle
         at = Moment(now, applied.objects[key].revision, random.random())  # noqa: S311 - spreads attempts
-        found = {key: ran(before.get(key) or Status(key), at, error, rejects=rejects, again=again)}
+        found = {key: ran(before.get(key) or Status(key), at, error, rejects=rejects, undone=undone, again=again)}
         for one in below:
             at = Moment(now, applied.objects[one].revision)
             status = before.get(one) or Status(one)

@@ -235,6 +235,22 @@ def test_a_report_is_one_page_that_needs_nothing_else(broken_rows, shell, tmp_pa
     assert "reject.read" in shell("audit", "show").out
 
 
+def test_a_run_that_was_refused_tells_all_that_it_kept_and_to_run_again(broken_rows, shell, tmp_path):
+    """It committed nothing, so its counts are none; its rejects are counted all the same, and retrying isn't proposed."""
+    manifest = broken_rows / "imports" / "customers.yaml"
+    manifest.write_text(manifest.read_text().replace("50%", "1, control: {records: 1}"))
+    assert shell("apply", "--yes").code == 0
+    ended = shell("run", "Import/customers")
+    assert ended.code == 3
+    assert "SYN701" in ended.err
+    run = json.loads(shell("runs", "list", "-o", "json").out)[0]["id"]
+    assert shell("runs", "rejects", run, "--limit", "1").out.startswith("2 rejects of run")
+    page = shell("runs", "report", run).out
+    assert '<b>2</b>rejected <span class="soft">of what it looked at</span>' in page
+    assert "syncline run acme/Import/customers" in page
+    assert "syncline runs retry" not in page
+
+
 def test_corrected_rejects_are_retried(broken_rows, shell, tmp_path):
     """Corrected in a CSV and fed back they are written; the audit log has the digest of the file."""
     shell("run", "customers")

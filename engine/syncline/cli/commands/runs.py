@@ -96,7 +96,9 @@ def rejects(app: App, run_id: str, limit: int | None, form: str, out: Path | Non
         from syncline.cli.output.runs import render_rejects
 
         shown = tuple(islice(found, limit or 20))
-        text = render_rejects(record, shown, app.paint)
+        # A run that was refused before it committed anything has kept rejects, and counted none.
+        kept = len(shown) + sum(1 for _ in found) if len(shown) > record.counts.rejected else 0
+        text = render_rejects(record, shown, app.paint, kept)
         return _deliver(app, iter([text]), out)
     chosen = found if limit is None else islice(found, limit)
     if form == "correction":

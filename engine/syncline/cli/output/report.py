@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.receipt_text import accounting_facts, cursor, latency_facts, title
@@ -11,7 +11,6 @@ from syncline.model.run import Receipt
 
 if TYPE_CHECKING:
     from syncline.executor.report import Spread, Summary
-    from syncline.model.run import Counts
     from syncline.state.store import RunRecord
 
 VERSION = "syncline/report/v1"
@@ -45,17 +44,22 @@ def render_report(record: RunRecord, summary: Summary, *, values: bool = False) 
         run=record.id,
         error=visible(record.error),
         code=record.error_code,
-        tiles=_tiles(record.counts),
+        tiles=_tiles(record, summary.count),
         facts=[(name, visible(value)) for name, value in _facts(record) if value],
         **rejects_shown(summary, values=values),
     )
 
 
-def _tiles(counts: Counts) -> list[dict[str, str]]:
+def _tiles(record: RunRecord, kept: int) -> list[dict[str, str]]:
+    """The counts of a run; of one that failed, what it committed, and the rejects that it kept besides."""
+    counts = record.counts
     kinds = ("inserted", "updated", "unchanged", "deleted")
     written = ", ".join(f"{number(count)} {name}" for name in kinds if (count := getattr(counts, name)))
     rejected = f"{counts.rejected / counts.read:.2%} of those read" if counts.read and counts.rejected else ""
     notes = {"written": written, "rejected": rejected, "absent": "rows deleted"}
+    if record.error and kept > counts.rejected:
+        counts = replace(counts, rejected=kept)
+        notes |= {"read": "and committed", "rejected": "of what it looked at"}
     return [
         {"name": name, "value": number(getattr(counts, name)), "note": notes.get(name, "")}
         for name in ("read", "written", "rejected", "skipped", *(("absent",) if counts.absent else ()))

@@ -71,15 +71,15 @@ def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None 
     return "\n".join(lines) + "\n" + kept
 
 
-def render_rejects(record: RunRecord, rejects: Sequence[Reject], paint: Paint) -> str:
-    """The first rejects of a run, and how to get the others."""
+def render_rejects(record: RunRecord, rejects: Sequence[Reject], paint: Paint, kept: int = 0) -> str:
+    """The first rejects of a run, and how to get the others; `kept` are all, where its counts don't tell."""
     if not rejects:
         name = visible(str(record.key))
         if record.state is RunState.failed:
             hint = f"What doesn't fit is also shown by: syncline run {name} --dry-run --limit 1000"
             return f"No rejects of run {record.id} of {name} were kept: it failed before it committed any.\n{hint}\n"
         return f"Run {record.id} of {name} rejected nothing.\n"
-    total = max(record.counts.rejected, len(rejects))
+    total = max(record.counts.rejected, len(rejects), kept)
     text = render_table_head(record, total, paint) + render_rejects_table(rejects, paint)
     if total > len(rejects):
         rest = plural(total - len(rejects), "more reject")
