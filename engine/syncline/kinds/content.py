@@ -8,7 +8,7 @@ from pydantic import Field
 from syncline.kinds.base import Spec
 
 Format = Literal["json", "jsonl", "csv", "xml"]
-Compression = Literal["auto", "none", "gzip", "zip"]
+Compression = Literal["auto", "none", "gzip", "zstd", "zip"]
 
 #: An expression (`customer.email`), or a template (`{{ config.site }}`) where it has `{{`.
 AddedValue = Annotated[str, Field(min_length=1, max_length=4096)]

@@ -1,4 +1,4 @@
-"""Compressed bodies, opened within bounds: gzip (RFC 1952) and zip. Nothing is written to a disk.
+"""Compressed bodies, opened within bounds: gzip (RFC 1952), zstd (RFC 8878) and zip. Nothing is written to a disk.
 
 A bomb is refused while it unpacks: by its size, by how many times larger it gets, by its number of entries. Data after
 the end of a gzip member that is no further member is damage, as is a wrong checksum.
@@ -14,12 +14,13 @@ from typing import Literal
 
 from syncline.model.errors import Again, Invalid
 
-Compression = Literal["auto", "none", "gzip", "zip"]
+Compression = Literal["auto", "none", "gzip", "zstd", "zip"]
 
 _CHUNK = 64 * 1024
 #: Unpacked bytes made at once.
 _STEP = 1024 * 1024
 _GZIP = b"\x1f\x8b"
+_ZSTD = b"\x28\xb5\x2f\xfd"
 #: How an archive begins that has no files.
 _NO_FILES = b"PK\x05\x06"
 _ZIP = (b"PK\x03\x04", _NO_FILES)
@@ -65,14 +66,22 @@ def opened(data: bytes, compression: Compression, bounds: Bounds) -> list[Entry]
     [Entry(name='', data=b'id,name')]
     """
     if compression == "auto":
-        compression = "gzip" if data[:2] == _GZIP else "zip" if data[:4] in _ZIP else "none"
+        compression = _found(data)
     match compression:
         case "gzip":
             return [Entry("", gunzipped(data, bounds))]
+        case "zstd":
+            return [Entry("", unzstd(data, bounds))]
         case "zip":
             return unzipped(data, bounds)
         case _:
             return [Entry("", data)]
+
+
+def _found(data: bytes) -> Compression:
+    if data[:2] == _GZIP:
+        return "gzip"
+    return "zstd" if data[:4] == _ZSTD else "zip" if data[:4] in _ZIP else "none"
 
 
 def gunzipped(data: bytes, bounds: Bounds) -> bytes:
@@ -93,6 +102,27 @@ def gunzipped(data: bytes, bounds: Bounds) -> bytes:
                 help="Compare `compression` of the stream with what the API sends.",
             )
         rest = _member(rest, meter, content)
+    return bytes(content)
+
+
+def unzstd(data: bytes, bounds: Bounds) -> bytes:
+    """A zstd body's content, of all its frames.
+
+    >>> import pyarrow
+    >>> unzstd(pyarrow.compress(b"a", codec="zstd", asbytes=True) * 2, Bounds(10))
+    b'aa'
+    """
+    import pyarrow as pa
+
+    meter, content = _Meter(bounds), bytearray()
+    meter.packed = len(data)
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(data), "zstd") as stream:
+            while piece := stream.read(_STEP):
+                meter.count(len(piece))
+                content += piece
+    except OSError as error:
+        raise Again(f"the answer is damaged: its zstd can't be read: {error}", code="SYN411") from error
     return bytes(content)
 
 

@@ -11,6 +11,7 @@ import time
 import zipfile
 from decimal import Decimal
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -158,6 +159,16 @@ def test_gzip_is_found_by_its_first_bytes():
     assert [row["id"] for row in rows([batch_of("decode: jsonl", body)])] == [1, 2]
     with pytest.raises(Invalid):
         batch_of("decode: jsonl\ncompression: none", body)
+
+
+def test_zstd_is_found_by_its_first_bytes():
+    """So is zstd, of one frame or several; a cut or altered one is refused whole, and so is one that is none."""
+    body = b"".join(pa.compress(f'{{"id": {n}}}\n'.encode(), codec="zstd", asbytes=True) for n in (1, 2))
+    assert [row["id"] for row in rows([batch_of("decode: jsonl", body)])] == [1, 2]
+    for damaged in (body[:-1], body[:5], body + b"more", b"PK"):
+        with pytest.raises(Again) as caught:
+            batch_of("decode: jsonl\ncompression: zstd", damaged)
+        assert caught.value.code == "SYN411"
 
 
 # --- exactness
@@ -415,13 +426,15 @@ except SynclineError as error:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["gzip", "zip", "members", "files"])
+@pytest.mark.parametrize("form", ["gzip", "zstd", "zip", "members", "files"])
 def test_a_bomb_grows_by_less_than_64_mib(form):
     """300 MB in 306 kB are refused while they unpack, with less than 64 MiB of memory, in one piece or in many."""
     whole = b"\0" * 300_000_000
     match form:
         case "gzip":
             body = gzip.compress(whole)
+        case "zstd":
+            body = pa.compress(whole, codec="zstd", asbytes=True)
         case "zip":
             body = zipped([("a.json", whole)])
         case "members":

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.auth.bearer import forms
-from syncline.sdk.auth.scheme import filled, need, placed
+from syncline.sdk.auth.scheme import filled, names_read, need, placed
 
 if TYPE_CHECKING:
     from syncline.model.secret import Secret
@@ -85,7 +85,11 @@ class HmacSignature:
         try:
             body = request.body.decode()
         except UnicodeDecodeError:
-            raise Invalid("a body that isn't text can't be signed", code="SYN441", help="Sign body_sha256.") from None
+            if any("body" in names_read(text) for text in (self.canonical, *self.send.values())):
+                raise Invalid(
+                    "a body that isn't text can't be signed as `body`", code="SYN441", help="Sign body_sha256."
+                ) from None
+            body = ""
         headers = {name.lower(): value for name, value in request.headers.items()}
         sha = hashlib.sha256(request.body)
         return {

@@ -163,6 +163,20 @@ def unsendable(where: str) -> Stalled:
     )
 
 
+def names_read(text: str) -> frozenset[str]:
+    """The variables that a template reads; none of one that is wrong.
+
+    >>> names_read("{{ body_sha256 }}")
+    frozenset({'body_sha256'})
+    """
+    from syncline.sdk.template import TemplateError, compile_template
+
+    try:
+        return compile_template(text).names
+    except TemplateError:
+        return frozenset()
+
+
 def filled(text: str, variables: Mapping[str, Any], *, whole: bool = False) -> str:
     """A template, filled, of a text that is `whole` with the end of its last line. Values aren't in errors.
 

@@ -8,6 +8,7 @@ import hmac
 
 import pytest
 
+from syncline.model.errors import Invalid
 from syncline.model.secret import Secret
 from syncline.sdk.auth.hmac_signature import hmac_signature
 from syncline.sdk.http import Request
@@ -60,6 +61,22 @@ def test_the_host_in_parts_and_the_end_of_the_last_line(url, signed):
     scheme = hmac_signature(Credentials("hmac", settings, {"key": Secret("k")}))
 
     assert scheme.sign(Request("GET", url), 0.0).headers["X-Sign"] == hmac.digest(b"k", signed.encode(), "sha256").hex()
+
+
+def test_a_body_that_is_no_text():
+    """A file is signed by its hash; its text, which it hasn't, is an error where it is asked for."""
+    request = Request("POST", "https://api.example.com/a", {}, b"\xff\x00")
+    sent = {"headers.X-Sign": "{{ signature }}"}
+    by_hash = hmac_signature(
+        Credentials("hmac", {"canonical": "{{ body_sha256 }}", "send": sent}, {"key": Secret("k")})
+    )
+    by_text = hmac_signature(Credentials("hmac", {"canonical": "{{ body }}", "send": sent}, {"key": Secret("k")}))
+
+    expected = hmac.digest(b"k", hashlib.sha256(request.body).hexdigest().encode(), "sha256").hex()
+    assert by_hash.sign(request, 0.0).headers["X-Sign"] == expected
+    with pytest.raises(Invalid) as caught:
+        by_text.sign(request, 0.0)
+    assert (caught.value.code, caught.value.help) == ("SYN441", "Sign body_sha256.")
 
 
 def test_a_declared_canonical_string():
