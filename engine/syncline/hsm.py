@@ -32,6 +32,10 @@ _TOKENS: Final[dict[tuple[str, str], Token]] = {}
 _ALONE: Final = threading.RLock()
 
 
+class Absent(Stalled):
+    """The token is there and has no such key. Sessions of a token that was pulled out see none either: look anew."""
+
+
 @dataclass(slots=True)
 class Token:
     """A token by its label. Safe for threads, which take turns in a process; it is logged in to at first use."""
@@ -44,7 +48,8 @@ class Token:
     def use(self, action: Callable[[pkcs11.Session], T]) -> T:
         """What an action does with a session, which is opened anew where it turns out to be lost.
 
-        `Stalled` (SYN821) where the token can't be used: it is gone, locked, or refuses.
+        `Stalled` (SYN821) where the token can't be used: it is gone, locked, or refuses. An action that misses a key
+        raises PKCS#11's `NoSuchKey`: it is tried again in a new session, and is `Absent` if that has none.
         """
         from pkcs11 import exceptions as e
 
@@ -139,4 +144,5 @@ def _told(label: str, error: Exception) -> Stalled:
             why, remedy = "it lacks the mechanism", "Use a token with AES-GCM, ECDSA P-256 or EdDSA, as the key needs."
         case _:
             why, remedy = f"it refused ({type(error).__name__})", "See the module's own log."
-    return Stalled(f"the HSM token {label!r} can't be used: {why}", code="SYN821", help=remedy)
+    kind = Absent if isinstance(error, e.NoSuchKey) else Stalled
+    return kind(f"the HSM token {label!r} can't be used: {why}", code="SYN821", help=remedy)

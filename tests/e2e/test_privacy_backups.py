@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import asdict, replace
 
 import pytest
 
 from syncline import privacy, workflow
+from syncline.cli.main import main
 from syncline.executor.facilities import open_facilities
 from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
@@ -119,3 +123,53 @@ def test_what_backups_have_of_images_is_unreadable(tmp_path):
         assert not facilities.keys.exists("acme", images_of(run))
         with pytest.raises(Stalled, match="destroyed"):
             facilities.keys.opening("acme", images_of(run)).open(kept, "image")
+
+
+def test_a_restored_backup_of_the_state_does_not_have_them(tmp_path, capsys, monkeypatch):
+    """
+    The state's files from before are put back as a whole, beside the keys as they are now: the commands that show
+    rejects say that they were destroyed, and the person's values are in nothing that they print.
+    """
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    monkeypatch.chdir(tmp_path)
+    backup = tmp_path / "backup"
+    backup.mkdir()
+    copied = sqlite3.connect(backup / "state.db")
+    with closing(copied), closing(sqlite3.connect(settings.home / "state.db")) as source:
+        source.backup(copied)
+    run = next(run.id for run in workflow.runs(settings, None, 20) if run.counts.rejected)
+    assert main(["runs", "rejects", run, "-o", "json"]) == 0
+    assert "ada@example.com" in capsys.readouterr().out
+    assert privacy.erase(settings, "acme", ADA, lambda _: None).complete
+
+    for path in settings.home.glob("state.db*"):
+        path.unlink()
+    shutil.copy2(backup / "state.db", settings.home / "state.db")
+    code = main(["runs", "rejects", run, "-o", "json"])
+    said = "".join(capsys.readouterr())
+
+    assert code != 0
+    assert "SYN823" in said
+    assert "destroyed" in said
+    assert "ada@example.com" not in said.lower()
+
+
+def test_a_backup_of_the_keys_put_back_does_not_open_them(tmp_path):
+    """
+    State and keys from before, but for the key-encryption keys, are put over what there is now, file by file: what was
+    erased says that it was destroyed, and everything else of the tenant opens.
+    """
+    settings = lived_in(tmp_path, house.Scenario("upsert"))
+    backup, kept = tmp_path / "backup", blobs(settings)
+    shutil.copytree(settings.keys, backup, ignore=shutil.ignore_patterns("kek", "keks", "*.kek"))
+    assert privacy.erase(settings, "acme", ADA, lambda _: None).complete
+
+    left = blobs(settings)
+    for path in (path for path in backup.rglob("*") if path.is_file()):
+        back = settings.keys / path.relative_to(backup)
+        if not back.exists():
+            shutil.copy2(path, back)
+
+    assert unreadable(settings, kept) == ["SYN823"]
+    assert unreadable(settings, left) == [""]
+    assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace as replace_of
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
 
+from syncline import privacy
 from syncline.audit.log_signer import open_signer
 from syncline.audit.note import EcdsaKey, read_verifier
 from syncline.cli.main import main
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
+from syncline.reconciler.keys import rotate_keys
 from syncline.secrets.contract import Context, Reference
 from syncline.secrets.kek_where import Where
 from syncline.secrets.provider import resolve
@@ -24,6 +28,9 @@ from syncline.secrets.ring import KeyRing
 from syncline.secrets.window import accepted, finish, replace
 from syncline.settings import read_settings
 from tests.docs.house import house
+from tests.e2e.house import Scenario
+from tests.e2e.subjects import ADA, lived_in
+from tests.e2e.test_privacy_backups import blobs, unreadable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -246,3 +253,51 @@ def test_a_place_that_is_none_is_refused(tmp_path: Path, place: str):
         open_signer(settings, "syncline/test")
     assert caught.value.code == "SYN830"
     assert not settings.keys.exists()
+
+
+# --- erasure and backups ----------------------------------------------------------------------------------------------
+
+
+def test_a_whole_backup_has_nothing_of_who_was_erased(hsm: SoftHsm, tmp_path: Path):
+    """
+    With the key-encryption key in the token: all that there is, state and keys, is copied; somebody is erased; the copy
+    is used as it is, with the same token and PIN, and put over what there is. Either way the rejects say that they were
+    destroyed; the rest of the copy opens. Another run's rejects are sealed and read as before.
+    """
+    token = f"erasing-{uuid4().hex[:8]}"
+    hsm.token(token)
+    settings = lived_in(tmp_path / "live", Scenario("upsert"))
+    rotate_keys(replace_of(settings, environ=hsm.environ), f"pkcs11:{token}")
+    settings = replace_of(settings, environ=hsm.environ)
+    kept = blobs(settings)
+    other = KeyRing.open(settings.keys, hsm.environ).seal("acme", b"of the tenant", "p")
+    assert unreadable(settings, kept) == [""]
+    shutil.copytree(tmp_path / "live", tmp_path / "copy")
+    copied = replace_of(read_settings(tmp_path / "copy", {}), environ=hsm.environ)
+    assert unreadable(copied, kept) == [""]
+
+    assert privacy.erase(settings, "acme", ADA, lambda _: None).complete
+
+    assert unreadable(copied, kept) == ["SYN823"]
+    assert KeyRing.open(copied.keys, hsm.environ).unseal("acme", other, "p") == b"of the tenant"
+    assert unreadable(settings, blobs(settings)) == [""]
+    shutil.copytree(copied.keys, settings.keys, dirs_exist_ok=True)
+    assert unreadable(settings, kept) == ["SYN823"]
+
+
+def test_without_the_token_nobody_is_erased_by_half(hsm: SoftHsm, tmp_path: Path):
+    """Pulled out, an erasure stops with a clear error and isn't finished; put back, the same command finishes it."""
+    token = f"erasing-{uuid4().hex[:8]}"
+    hsm.token(token)
+    settings = replace_of(lived_in(tmp_path, Scenario("upsert")), environ=hsm.environ)
+    rotate_keys(settings, f"pkcs11:{token}")
+    hsm.pull()
+    try:
+        with pytest.raises(Stalled) as caught:
+            privacy.erase(settings, "acme", ADA, lambda _: None)
+    finally:
+        hsm.plug()
+
+    assert caught.value.code == "SYN821"
+    assert not [request for request in privacy.listed(settings, "acme", 9) if request.finished]
+    assert privacy.erase(settings, "acme", ADA, lambda _: None).complete

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -102,11 +103,15 @@ def destroy_key(path: Path, environ: Mapping[str, str]) -> None:
 
     def destroy(session: pkcs11.Session) -> None:
         from pkcs11 import Attribute
+        from pkcs11.exceptions import NoSuchKey
 
-        for found in list(session.get_objects({Attribute.LABEL: label})):
-            found.destroy()
+        if not (found := list(session.get_objects({Attribute.LABEL: label}))):
+            raise NoSuchKey  # or the token was pulled out: it is looked at anew
+        for one in found:
+            one.destroy()
 
-    hsm.token(token, environ).use(destroy)
+    with suppress(hsm.Absent):
+        hsm.token(token, environ).use(destroy)
 
 
 def _read(path: Path) -> tuple[VerifierKey, str, str]:

@@ -77,6 +77,7 @@ class Committer:
 
     def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         """One batch; durable when it returns. The last one ends the run in the same transaction, where it may."""
+        self.facilities.recorder.check()
         _sent(prepared)
         after = self._commit(prepared, before, last=last)
         if prepared.timing is not None:

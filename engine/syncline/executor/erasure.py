@@ -123,7 +123,23 @@ def erase(
         done = _erased(engine, request, place, subject, today, known)
         before[place.key] = done
         told(done)
+    _uncover(facilities, request)
     return _settled(facilities, replace(request, places=tuple(before[key] for key in sorted(before))))
+
+
+def _uncover(facilities: Facilities, request: Erasure) -> None:
+    """Has copies of the key folder open nothing of what was destroyed, where its key isn't in such a copy itself."""
+    remains = facilities.keys.renew_parts(request.tenant)
+    recorder = facilities.recorder
+    event = recorder.event(
+        Action.key_rotate,
+        key=ObjectKey.of_tenant(request.tenant),
+        purpose="parts",
+        request=request.id,
+        place=facilities.keys.cover_place(request.tenant).partition(":")[0],
+        remains="; ".join(remains),
+    )
+    recorder.record([event])
 
 
 def acknowledge(facilities: Facilities, request: str, key: ObjectKey, by: str, message: str) -> Erasure:

@@ -110,6 +110,16 @@ class Recorder:
         if mine.error is not None:
             raise mine.error
 
+    def check(self) -> None:
+        """
+        Raises (`Stalled`, SYN821) what keeps the log from being signed, where it was in vain the last time: then
+        nothing more is to be done that leaves evidence. Costs nothing else.
+        """
+        if self._unsigned:
+            with self._writing:
+                self._take()
+                self._unsigned = False
+
     def change_signer(self, signer: Signer) -> KeyChange:
         """Has another key sign the log from now on, and records it by an entry that both keys vouch for."""
         made: list[KeyChange] = []

@@ -11,6 +11,7 @@ from syncline.model.event import Action
 from syncline.secrets import ring_file
 from syncline.secrets.kek_where import Where
 from syncline.secrets.rewrap import Rotated, rotate
+from syncline.secrets.ring import KeyRing
 
 if TYPE_CHECKING:
     from syncline.secrets.ring_file import Entry
@@ -35,8 +36,6 @@ class Keys:
 
 def list_keys(settings: Settings) -> Keys:
     """What there is. Nothing is unwrapped, and nothing is made."""
-    from syncline.secrets.ring import KeyRing
-
     if not ring_file.read(settings.keys):
         return Keys((), ())
     ring = KeyRing(Where(settings.keys, settings.environ))
@@ -50,7 +49,12 @@ def rotate_keys(settings: Settings, to: str) -> Rotated:
     with open_facilities(settings) as facilities:
         recorder = facilities.recorder
         recorder.record([recorder.event(Action.key_rotate, purpose="kek", phase="begin", to=to)])
-        done = rotate(Where(settings.keys, settings.environ), to)
+        where = Where(settings.keys, settings.environ)
+        done = rotate(where, to)
+        if done.former.partition(":")[0] != done.entry.place.partition(":")[0]:
+            ring = KeyRing.opened(where)  # what covers parts goes along
+            for tenant, _ in list(ring.tenants()):
+                ring.renew_parts(tenant)
         recorder.record(
             [
                 recorder.event(

@@ -3,6 +3,7 @@
     keys/kek                     the first key-encryption key; `ring_file.py` tells of those that follow it
     keys/tenants/NAME.key        the tenant's data key, wrapped; destroying it makes what was sealed with it unreadable
     keys/parts/NAME/….key        data keys of parts (a run's rejects), wrapped by the tenant's, under keyed hashes
+    keys/covers/NAME/….key       what wraps these as well, and goes when somebody is erased (`cover.py`)
     keys/seals/NAME/….key        keys that seal in its place, by age (`seal_keys.py`), wrapped by it
     keys/destroyed/ID            when the data key of that ID was destroyed
 

@@ -50,6 +50,24 @@ class KekPlace(Protocol):
         """Destroys a key that wraps nothing any more; what remains for a person to do, '' for nothing."""
         ...
 
+    @classmethod
+    def make_beside(cls, where: Where, at: str, file: str, id: str) -> str:  # noqa: A002 - the field's word
+        """
+        Makes another key that is nobody else's, with this ID, beside the one at a place; where it is. A place that
+        keeps keys in the folder takes the path `file`.
+        """
+        ...
+
+    @classmethod
+    def has(cls, where: Where, at: str) -> bool:
+        """Whether a key is there. What can't be asked raises, and is no answer."""
+        ...
+
+    @classmethod
+    def shred(cls, where: Where, at: str) -> str:
+        """Destroys one that `make_beside` made, so that nobody can use it again; what remains to do, '' for nothing."""
+        ...
+
 
 PLACES: Final[tuple[type[KekPlace], ...]] = (FileKek, VaultKek, Pkcs11Kek)
 

@@ -63,6 +63,20 @@ class FileKek:
         return f"{_LATER}/{id}"
 
     @classmethod
+    def make_beside(cls, where: Where, at: str, file: str, id: str) -> str:  # noqa: A002 - the field's word
+        del at, id
+        key_file.create(where.folder / file, os.urandom(KEY_SIZE))
+        return file
+
+    @classmethod
+    def has(cls, where: Where, at: str) -> bool:
+        return (where.folder / at).exists()
+
+    @classmethod
+    def shred(cls, where: Where, at: str) -> str:
+        return cls.destroy(where, at)
+
+    @classmethod
     def destroy(cls, where: Where, at: str) -> str:
         path = where.folder / at
         if path.exists():

@@ -6,6 +6,7 @@ Tried with SoftHSM 2. Nonces are ours, since a token need not make any.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
@@ -95,14 +96,32 @@ class Pkcs11Kek:
         return f"{token}/{label}"
 
     @classmethod
+    def make_beside(cls, where: Where, at: str, file: str, id: str) -> str:  # noqa: A002 - the field's word
+        del file
+        return cls.make(where, at.partition("/")[0], id)
+
+    @classmethod
+    def has(cls, where: Where, at: str) -> bool:
+        token, _, label = at.partition("/")
+        try:
+            return bool(hsm.token(token, where.environ).use(lambda session: _there(session, label)))
+        except hsm.Absent:
+            return False
+
+    @classmethod
+    def shred(cls, where: Where, at: str) -> str:
+        return cls.destroy(where, at)
+
+    @classmethod
     def destroy(cls, where: Where, at: str) -> str:
         token, _, label = at.partition("/")
 
         def destroy(session: pkcs11.Session) -> None:
-            for key in _all(session, label):
+            for key in _there(session, label):
                 key.destroy()
 
-        hsm.token(token, where.environ).use(destroy)
+        with suppress(hsm.Absent):
+            hsm.token(token, where.environ).use(destroy)
         return ""
 
 
@@ -118,8 +137,16 @@ def _all(session: pkcs11.Session, label: str) -> list[Any]:
     return list(session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: label}))
 
 
+def _there(session: pkcs11.Session, label: str) -> list[Any]:
+    from pkcs11.exceptions import NoSuchKey
+
+    if not (found := _all(session, label)):
+        raise NoSuchKey  # or the session is one of a token that was pulled out
+    return found
+
+
 def _find(session: pkcs11.Session, label: str) -> Any:
-    found = _all(session, label)
+    found = _there(session, label)
     if len(found) != 1:
         raise Stalled(
             f"the HSM has {len(found)} keys named {label}, where one is expected",

@@ -90,6 +90,36 @@ class VaultKek:
         return f"{mount}/{key}"
 
     @classmethod
+    def make_beside(cls, where: Where, at: str, file: str, id: str) -> str:  # noqa: A002 - the field's word
+        del file
+        return cls.make(where, f"{at}-{id}", id)
+
+    @classmethod
+    def has(cls, where: Where, at: str) -> bool:
+        mount, key = _parts(at)
+        with closing(VaultClient.of(where.environ)) as client:
+            try:
+                client.get(f"{mount}/keys/{key}")
+            except Refused as refused:
+                if refused.status != 404:
+                    raise
+                return False
+        return True
+
+    @classmethod
+    def shred(cls, where: Where, at: str) -> str:
+        mount, key = _parts(at)
+        with closing(VaultClient.of(where.environ)) as client:
+            try:
+                client.post(f"{mount}/keys/{key}/config", {"deletion_allowed": True})
+                client.asked("DELETE", f"{mount}/keys/{key}")
+            except Refused as refused:
+                if refused.status not in {403, 404}:
+                    raise
+                return "" if refused.status == 404 else f"the transit key {at} stays in Vault: delete it there"
+        return ""
+
+    @classmethod
     def destroy(cls, where: Where, at: str) -> str:
         del where
         return f"the transit key {at} stays in Vault: raise its min_decryption_version, or delete it, there"

@@ -14,7 +14,10 @@ from syncline.secrets.folder import sync_folder
 
 
 def read(path: Path) -> bytes | None:
-    """Return a key file's bytes, None when there is none; Stalled when it is readable by others or cannot be read."""
+    """
+    Return a key file's bytes, None when there is none, or one that was being destroyed; Stalled when it is readable by
+    others or cannot be read.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -26,7 +29,8 @@ def read(path: Path) -> bytes | None:
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             message = f"the key file {path} is open to others (mode {mode & 0o777:04o})"
             raise Stalled(message, code="SYN805", help=f"chmod 600 {path}")
-        return file.read(10_000)
+        data = file.read(10_000)
+    return None if data and not any(data) else data
 
 
 def create(path: Path, data: bytes) -> bytes:
@@ -37,9 +41,14 @@ def create(path: Path, data: bytes) -> bytes:
             os.link(draft, path)  # fails when the name is taken, where a rename would replace
             sync_folder(path.parent)
         except FileExistsError:
-            data = read(path) or b""
+            found = read(path)
+            if found is None and path.exists():  # of one that was being destroyed, the name is left
+                draft.rename(path)
+                sync_folder(path.parent)
+                return data
+            data = found or b""
         finally:
-            draft.unlink()
+            draft.unlink(missing_ok=True)
     return data
 
 
@@ -79,14 +88,15 @@ def _draft(path: Path, data: bytes) -> Path:
 
 
 def destroy(path: Path) -> None:
-    """Remove a key file for good: overwritten, removed, and the removal on disk when this returns.
+    """Remove a key file for good: overwritten, removed, and the removal on disk when this returns. Killed in between,
+    it leaves zeros, which nobody takes for a key.
 
     This reaches no copies. A backup that holds this file and the key-encryption key can still read what it sealed, so
     keys are backed up apart from data, and for no longer than erased data may live.
     """
     with path.open("r+b") as file:
         size = os.fstat(file.fileno()).st_size
-        file.write(secrets.token_bytes(size))
+        file.write(bytes(size))
         file.flush()
         os.fsync(file.fileno())
     path.unlink()

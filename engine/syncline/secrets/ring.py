@@ -14,6 +14,7 @@ from typing import Final
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.secrets import key_file, ring_file
+from syncline.secrets.cover import Covers
 from syncline.secrets.envelope import Envelope, derive, key_id
 from syncline.secrets.folder import alone
 from syncline.secrets.kek import Kek, place_of
@@ -25,7 +26,7 @@ from syncline.secrets.wrapped_key import Wrapped
 
 SHARED: Final = "_shared"
 #: Folders of keys that are wrapped by a tenant's.
-HANGING: Final = ("parts", "seals")
+HANGING: Final = ("parts", "seals", "covers")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _RESTORE: Final = "Restore the key folder as a whole from a backup. Without one, see `syncline keys lost`."
 
@@ -38,6 +39,7 @@ class KeyRing:
         self._looking = looking
         self._passing: dict[str, bytes] = {}
         self._keks: dict[str, Kek] = {}
+        self._covers: dict[str, bytes] = {}
         self._unwrapped: dict[bytes, bytes] = {}  # by the file's content: a key-encryption key may be far away
 
     @classmethod
@@ -181,9 +183,30 @@ class KeyRing:
             key_file.destroy(path)
         return True
 
+    def renew_parts(self, tenant: str) -> tuple[str, ...]:
+        """
+        Has what copies of the folder hold of a tenant's parts be of no use from now on: see `cover.py`. What remains of
+        that for a person to do. The parts that there are open as before; it goes on where it was killed.
+        """
+        if not self.exists(tenant):
+            return ()
+        parts = self._parts(tenant, self._data_key(tenant))
+        with alone(self._where.folder):
+            return parts.renew()
+
+    def cover_place(self, tenant: str) -> str:
+        """Where the key is that covers a tenant's parts now, such as `pkcs11:…`; '' where it has none."""
+        return next((cover.place for cover in reversed(list(self._covers_of(tenant)))), "")
+
+    def _covers_of(self, tenant: str) -> Covers:
+        return Covers(self._where, self._path(tenant).stem, self._covers)
+
     def _clear(self, tenant: str) -> bool:
         """Removes the keys that hang on a tenant's, which are of no use without it; whether there were any."""
         found = [folder for folder in self._hanging(tenant) if folder.exists()]
+        covers = self._covers_of(tenant)
+        for cover in list(covers):
+            covers.destroy(cover)
         for folder in found:
             shutil.rmtree(folder)
         aside = list(self._where.folder.glob(f"lost/*/tenants/{self._path(tenant).name}"))
@@ -211,7 +234,8 @@ class KeyRing:
         return self._where.folder / "tenants" / f"{tenant or SHARED}.key"
 
     def _parts(self, tenant: str, key: bytes) -> PartKeys:
-        return PartKeys(self._where.folder / "parts" / (tenant or SHARED), key)
+        stem = tenant or SHARED
+        return PartKeys(self._where.folder / "parts" / stem, key, Covers(self._where, stem, self._covers))
 
     def _seals(self, tenant: str, key: bytes) -> SealKeys:
         return SealKeys(self._where.folder / "seals" / (tenant or SHARED), key)

@@ -48,13 +48,18 @@ def test_what_a_lost_key_wrapped_is_lost_with_it(where: Where) -> None:
     assert lost == Lost(("file:kek",), ("_shared", "acme", "beta"))
     aside = set_aside(where, lost, NOW)
     assert aside is not None
-    assert sorted(p.relative_to(aside).parts[0] for p in aside.glob("*/*")) == ["parts", "seals", *["tenants"] * 3]
+    assert sorted(p.relative_to(aside).parts[0] for p in aside.glob("*/*")) == [
+        "covers",
+        "parts",
+        "seals",
+        *["tenants"] * 3,
+    ]
     assert find_lost(where) == Lost((), ())
     assert KeyRing.open(where.folder).seal("acme", b"y", "p")
 
     for path in (where.folder / "tenants").glob("*"):
         path.unlink()
-    for folder in ("tenants", "parts", "seals"):
+    for folder in ("tenants", "parts", "seals", "covers"):
         for path in (aside / folder).glob("*"):
             path.rename(where.folder / folder / path.name)
     (where.folder / "kek").write_bytes(saved)

@@ -94,6 +94,11 @@ def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None,
         return Exit.ok
     done = page.erase(settings, tenant, subject, lambda place: app.note(render_place(place, app.paint_errors)))
     app.say(to_json(done.to_json()) if form == "json" else render_request(done, app.paint))
+    if page.keys_are_files(settings):
+        app.note(
+            "The key-encryption key is a file: copies of the key folder that have it, from before this, still open "
+            "what was destroyed here. Destroy them too; `syncline keys rotate --to` keeps the key elsewhere."
+        )
     if certificate is not None:
         write_file(certificate, page.certificate(settings, done.id))
         app.note(f"Certificate written to {certificate}. `syncline privacy key` shows the key that verifies it.")
