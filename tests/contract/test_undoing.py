@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from syncline.connectors.sql import images, replaced
@@ -296,6 +297,30 @@ def test_a_write_that_comes_in_between_has_the_batch_tried_again(place, keys):
     assert writer.write(rows(("a", 1, "ours", 1), ("a", 2, "ours", 2)), "c") == Written(1, 1)
     assert undo(place, keys, "run-1") == Undone(deleted=1, restored=1)
     assert [row[:3] for row in there(place)] == [("a", 1, "theirs")]
+
+
+def test_rows_that_refer_to_what_is_written_dont_wait(request, tmp_path, keys):
+    """Rows are held as their update holds them, and no more: in PostgreSQL, who refers to one goes on meanwhile."""
+    place = place_of("postgresql", request, tmp_path)
+    load(place, keys, "run-0", rows(("a", 1, "one", 1)))
+    place.execute("CREATE TABLE lines (shop text, id bigint, FOREIGN KEY (shop, id) REFERENCES orders (shop, id))")
+    destination = place.open()
+    writer = destination.open(target_of(PLAIN, run="run-1", keeping=Keeping(WEEK, keys.seal)))
+    dialect = writer._noting._dialect
+    look = dialect.rows
+
+    def meanwhile(names, rest):
+        found = look(names, rest)
+        place.execute("SET lock_timeout = '2s'; INSERT INTO lines VALUES ('a', 1)")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            place.execute("SET lock_timeout = '200ms'; UPDATE orders SET title = 'theirs'")
+        return found
+
+    dialect.rows = meanwhile
+    assert writer.write(rows(("a", 1, "ours", 1)), "c") == Written(0, 1)
+    assert place.execute("SELECT count(*) FROM lines") == [(1,)]
+    destination.close()
+    place.close()
 
 
 def test_who_is_erased_is_not_kept(place, keys):

@@ -49,7 +49,7 @@ class PostgresReversal:
             before = self.rows(
                 noted,
                 f"FROM pg_temp.{stage} AS s JOIN {place} AS t ON {same}"
-                f" WHERE ({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 's.')}) FOR UPDATE OF t",
+                f" WHERE ({columns(others, 't.')}) IS DISTINCT FROM ({columns(others, 's.')}) FOR NO KEY UPDATE OF t",
             )
         merged = f"{upsert(place, stage, schema)} RETURNING {self._left(key, noted)} AS line, t.xmax = 0 AS fresh"
         ((inserted, updated, after),) = database.execute(
