@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg
 import pytest
@@ -306,7 +307,7 @@ def test_rows_that_refer_to_what_is_written_dont_wait(request, tmp_path, keys):
     place.execute("CREATE TABLE lines (shop text, id bigint, FOREIGN KEY (shop, id) REFERENCES orders (shop, id))")
     destination = place.open()
     writer = destination.open(target_of(PLAIN, run="run-1", keeping=Keeping(WEEK, keys.seal)))
-    dialect = writer._noting._dialect
+    dialect: Any = writer._noting._dialect
     look = dialect.rows
 
     def meanwhile(names, rest):

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from syncline.model.errors import Stalled
 from syncline.state.empty import EmptyState
 from syncline.state.url import check_schema, postgresql, sqlite_path
+
+#: The code of a state that is of an older version.
+OLDER: Final = "SYN613"
 
 if TYPE_CHECKING:
     from syncline.state.sql import SqlStore
@@ -33,6 +37,18 @@ def open_store(url: str, *, schema: str = "syncline") -> SqlStore:
     except BaseException:
         database.close()
         raise
+
+
+def bring_up_to_date(url: str) -> bool:
+    """Brings a state of an older version up to date, if there is one; whether it was one. Raises as `open_store`."""
+    try:
+        open_reader(url).close()
+    except Stalled as error:
+        if error.code != OLDER:
+            raise
+        open_store(url).close()
+        return True
+    return False
 
 
 def is_made(url: str) -> bool:

@@ -13,13 +13,17 @@ import signal
 import subprocess
 import sys
 import zipfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic import command
+from alembic.config import Config
 
 from syncline.executor.correction import OWN
 from syncline.planner.serialize import loads
+from syncline.state import schema
+from syncline.state.database import open_sqlite
 from tests import warm
 
 if TYPE_CHECKING:
@@ -496,3 +500,21 @@ def test_refused_plan_is_told_in_its_format(repository, shell):
     assert (marked.code, plain.code) == (1, 1)
     assert marked.out.startswith("### ⛔ Syncline can't plan: ")
     assert json.loads(plain.out)["version"] == "syncline/findings/v1"
+
+
+def test_apply_brings_a_state_of_an_older_version_up_to_date(repository, shell, monkeypatch):
+    """Whatever only reads says that apply does it, and it does, once."""
+    monkeypatch.setattr(schema, "_upgrade", getattr(schema._upgrade, "upgrade", schema._upgrade))
+    home = repository / ".syncline"
+    home.mkdir(mode=0o700)
+    config = Config()
+    config.set_main_option("script_location", str(schema.SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    with closing(open_sqlite(home / "state.db")) as database, database.write(durable=True) as connection:
+        config.attributes |= {"connection": connection, "schema": None}
+        command.upgrade(config, schema.REVISIONS[-2])
+    for words in (("plan",), ("status",)):
+        assert "SYN613" in shell(*words).err
+    ended = shell("apply", "--yes")
+    assert (ended.code, "is up to date now" in ended.err) == (0, True)
+    assert "is up to date now" not in shell("apply", "--yes").err

@@ -61,10 +61,13 @@ def apply(
     """
     from syncline import workflow
     from syncline.planner.serialize import loads
+    from syncline.state.open import bring_up_to_date
 
     if override is not None and not override.strip():
         raise click.UsageError("--override takes a reason, which the audit log keeps: say why it can't wait.")
     settings = app.settings()
+    if bring_up_to_date(settings.state_url):
+        app.note("The state was of an older version of Syncline, and is up to date now.")
     if plan_file is not None:
         plan = loads(plan_file.read_text(encoding="utf-8", errors="replace"))
     else:
