@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from syncline.manifests.allowed_secrets import NAME, Allowed, fingerprint
 from syncline.manifests.credentials import form_at, scrub
 from syncline.manifests.repository import git, run_git
 from syncline.model.diagnostic import Diagnostic, Place, Severity
@@ -68,29 +69,36 @@ def scan(root: Path, files: Sequence[str], *, staged: bool = False) -> tuple[Dia
     """
     What looks like a secret in these files of the folder, as they are on disk, or as they are staged for a commit.
 
-    Files that aren't text, are larger than 1 MB, or are made by package managers are passed over.
+    Files that aren't text, are larger than 1 MB, or are made by package managers are passed over, and so is what the
+    folder's list allows (`allowed_secrets.py`); entries of it that fit nothing are found too.
     """
     found: list[Diagnostic] = []
+    allowed = Allowed.read(root)
     for file in files:
         if PurePosixPath(file).name in _MADE:
             continue
         data = _staged(root, file) if staged else _content(root / file)
         if data is None or len(data) > MAX_SIZE or (b"\0" in data[:8_000] and not data.startswith(_UTF_16)):
             continue
-        found += scan_text(file, _text(data))
+        found += scan_text(file, _text(data), allowed)
+    if not staged:
+        found += allowed.findings(files)
     return tuple(found)
 
 
-def scan_text(file: str, text: str) -> Iterator[Diagnostic]:
+def scan_text(file: str, text: str, allowed: Allowed | None = None) -> Iterator[Diagnostic]:
     """What looks like a secret in a text, line by line: the first of each line, or of each piece of a long one."""
     for number, line in enumerate(text.splitlines(), 1):
         if ALLOWED in line or (_SEALED in line and len(line) <= _PIECE):
             continue
         for begin in range(0, max(1, len(line) - _COMMON), _PIECE - _COMMON):
             piece = line[begin : begin + _PIECE]
-            if (found := _looks_like(piece)) is not None:
+            while (found := _looks_like(piece)) is not None:
                 what, start, end = found
-                yield _finding(file, number, begin, piece, (start, end), what)
+                if allowed is None or not allowed.meets(file, piece[start:end]):
+                    yield _finding(file, number, begin, piece, (start, end), what)
+                    break
+                piece = piece[:start] + " " * (end - start) + piece[end:]  # what else is there is looked for
 
 
 def _looks_like(line: str) -> tuple[str, int, int] | None:
@@ -180,5 +188,6 @@ def _finding(file: str, number: int, begin: int, line: str, where: tuple[int, in
         Severity.error,
         excerpt=scrub(line[:start] + "*" * (end - start) + line[end:]),
         help="Put it into a secret provider, and change it: whoever reads the history has it. "
-        f"If it is none, say so on its line: {ALLOWED}",
+        f"If it is none, say so on its line ({ALLOWED}), or with a reason in {NAME}: "
+        f"{file} {fingerprint(line[start:end])} REASON",
     )

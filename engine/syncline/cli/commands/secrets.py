@@ -135,7 +135,8 @@ def scan(app: App, files: tuple[Path, ...], form: Format, *, staged: bool) -> Ex
     """Look for secrets in FILES, or in all files of the repository that Git has: known forms of tokens and keys, and
     random values of what is named like a secret. No value is shown.
 
-    A line that says `syncline:allow-secret` is passed over. Exit code 1 when something is found.
+    A line that says `syncline:allow-secret` is passed over, and so is what `.secrets-allowed` lists. Exit code 1 when
+    something is found.
     """
     from syncline.cli.output.excerpt import Sources
     from syncline.manifests import leaks

@@ -126,7 +126,7 @@ CODES: tuple[Code, ...] = (
         "A file that Git has holds what looks like a secret: it has the form of one, or is the random value of what is "
         "named like one. It isn't shown here.",
         "Put it into a secret provider, and change it: removing it from Git is not enough. Mark a line that holds none "
-        "with `syncline:allow-secret`.",
+        "with `syncline:allow-secret`, or list it with a reason in .secrets-allowed.",
     ),
     Code(
         "SYN832",
@@ -143,5 +143,13 @@ CODES: tuple[Code, ...] = (
         "Ask the vendor whether the key was changed. If it was, add its pin; else somebody is in between.",
         bad='tls: {pins: ["sha256/an old one"]}',
         good='tls: {pins: ["sha256/the present one", "sha256/the next one"]}',
+    ),
+    Code(
+        "SYN858",
+        "entry of .secrets-allowed that doesn't count",
+        "An entry of the list of what is no secret has no reason or no fingerprint, or nothing in its file fits it.",
+        "Write FILE FINGERPRINT REASON, as `syncline secrets scan` tells them; remove entries that fit nothing.",
+        bad="tests/test_login.py 5d41402abc4b",
+        good="tests/test_login.py 5d41402abc4b made up: the form of a token",
     ),
 )
