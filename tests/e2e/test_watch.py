@@ -229,6 +229,39 @@ def test_every_look_tells_what_is_found_and_allowed(tmp_path: Path, how: str) ->
     assert "policy allowed 2 values of email that look like pii.email, which nothing declares" in looked(how, settings)
 
 
+@pytest.mark.parametrize("how", ["preview", "plan"])
+@pytest.mark.parametrize(("rows", "judged"), [(9, True), (11, False), (300, False)])
+def test_a_share_is_not_judged_by_a_few_of_many(tmp_path: Path, how: str, rows: int, judged: bool) -> None:
+    """
+    Ten records of many are no share of a batch: that values were found among them is said, with how many, and that it
+    isn't judged. Where there are no more records, it is judged as the run judges it.
+    """
+    texts = edited("tenant.yaml", "form: card", "form: card, atLeast: 10%", CARDS)
+    names = ["4111 1111 1111 1111", *(f"Name {n}" for n in range(rows - 1))]
+    settings = home(tmp_path, texts, names)
+    if how == "plan":
+        found = forecast(settings)
+        denied, notes = found.problem, found.notes
+    else:
+        denied, notes = "", ()
+        try:
+            notes = looked(how, settings)
+        except Denied as error:
+            denied = f"{error.code} {error.message}"
+
+    assert ("SYN516 policy denies" in denied) == judged
+    told = "1 of 10 values of name look like pci.pan, which nothing declares: too few to judge `atLeast: 10%` by"
+    assert any(note.startswith(told) for note in notes) == (not judged)
+
+
+def test_enough_of_a_part_are_judged(tmp_path: Path) -> None:
+    """A hundred values are a share, of however many records there are."""
+    texts = edited("tenant.yaml", "form: card", "form: card, atLeast: 10%", CARDS)
+    names = ["4111 1111 1111 1111" if n % 5 == 0 else f"Name {n}" for n in range(300)]
+    with pytest.raises(Denied):
+        workflow.preview(home(tmp_path, texts, names), FLOW, limit=100)
+
+
 def test_without_detection_values_are_not_looked_at(tmp_path: Path) -> None:
     """A tenant that declares nothing pays nothing, and keeps what it has."""
     assert ran(home(tmp_path, CUSTOMERS, ["4111111111111111"])).receipt.counts.written == 1

@@ -6,7 +6,7 @@ A forecast reads from where the run would begin, maps as it would, and asks the 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from syncline.model.run import Reject
     from syncline.planner.compiled import CompiledFlow, Flows
     from syncline.planner.observed import Observed
+    from syncline.sdk.batch import Batch
     from syncline.sdk.source import Source
     from syncline.settings import Settings
     from syncline.state.store import StateReader
@@ -107,7 +108,7 @@ class Forecaster:
         target = Target(str(item.flow.key), "", item.flow.target.stream, schema, spec.write)
         keyed = spec.write != "append" and bool(schema.key)
         applied = Applied(0, "", "", {}, self.desired, self.flows)
-        watch = watch_of(item, applied, self.settings.root)
+        watch = watch_of(item, applied, self.settings.root, partly=True)
         watch.source(columns)
         preparer = Preparer(columns, schema, unique=keyed, writer=None, tombstones=tombstones, watch=watch)
         preparer.cutoff = cutoff_of(applied, item, self.settings.root)
@@ -116,18 +117,23 @@ class Forecaster:
         )
         part = _Part(target, keyed=keyed, mark=tombstones.mark if tombstones is not None else "")
         part.sweeps = absence_of(item.flow, columns) is not None
-        for batch in batches(opener, source.read(position)):
+        self._take(part, preparer, batches(opener, source.read(position)))
+        watch.settle(whole=part.whole)
+        part.allowed = tuple(watch.notes)
+        return part
+
+    def _take(self, part: _Part, preparer: Preparer, read: Iterable[Batch]) -> None:
+        """Maps as many records as are wanted."""
+        for batch in read:
             room = self.limit - part.counts.read
             if room <= 0 and batch.read:
-                return part
+                return
             part.unsure = part.unsure or bool(unsure_of(batch))
             some = first(batch, room)
             part.take(preparer.prepare(some), round(batch.size * some.read / max(batch.read, 1)))
-            part.allowed = tuple(watch.notes)
             if batch.frame.height > room:
-                return part
+                return
         part.whole = True
-        return part
 
     def _total(self, item: CompiledFlow, part: _Part, source: Source, before: ObjectKey) -> int | None:
         """About how many records the whole run reads; None where nothing tells it."""

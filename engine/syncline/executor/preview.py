@@ -75,7 +75,7 @@ def preview_flow(
     counts = Counts()
     with reading(opener) as source:
         columns = bind_columns(item, source, hash_key_of(settings))
-        watch = watch_of(item, applied, settings.root)
+        watch = watch_of(item, applied, settings.root, partly=True)
         watch.source(columns)
         preparer = Preparer(columns, item.target, unique=item.flow.spec.write == "upsert", writer=None, watch=watch)
         preparer.tombstones = tombstones_of(item.flow, columns)
@@ -86,5 +86,6 @@ def preview_flow(
             rejects += map(shown, prepared.rejects)
             if counts.read >= limit:
                 break
+        watch.settle(whole=counts.read < limit)
     used, notes = tuple(opener.secrets.names), (*opener.notices, *watch.notes)
     return Preview(item.target.names, tuple(rows), tuple(rejects), counts, used, notes)

@@ -10,7 +10,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
     from syncline.planner.compiled import CompiledFlow
+
+#: Values by which a share is judged that are only a part of a run's: of fewer, one is more than a percent.
+FEWEST: Final = 100
 
 #: What policy is asked: `Subjects` with these facts of the flow.
 Asked = Callable[[tuple[FlowFact, ...]], Subjects]
@@ -55,7 +58,8 @@ class Watch:
     """
     Watches the batches of one run. `facts` are those that were judged last; `notes` tell what was found and allowed.
 
-    Batches may be watched by several threads at once. What one of them is denied, the others are as well.
+    Batches may be watched by several threads at once. What one of them is denied, the others are as well. A share is
+    judged by at least `fewest` values: who looks at a part of what a run would read leaves fewer to `settle`.
     """
 
     flow: Flow
@@ -63,6 +67,8 @@ class Watch:
     facts: tuple[FlowFact, ...]
     detects: tuple[Detect, ...]
     notes: list[str] = field(default_factory=list)
+    fewest: int = 0
+    _held: dict[tuple[str, str], tuple[Detect, int, int]] = field(default_factory=dict)
     _seen: set[tuple[str, str]] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
@@ -81,15 +87,39 @@ class Watch:
         for name, detect in self._open(frame):
             series = frame[name]
             count = found(series, detect)
-            if not count or not _enough(detect, count, series.len() - series.null_count()):
+            values = series.len() - series.null_count()
+            if not count:
                 continue
-            what = f"{count:,} values of {name} that look like {detect.data_class}, which nothing declares"
-            with self._lock:
-                if (name, detect.data_class) not in self._seen:
-                    now = (_of_class(fact, detect.data_class) if fact.target == name else fact for fact in self.facts)
-                    self._judge(tuple(now), what)
-                    self._seen.add((name, detect.data_class))
-                    self.notes.append(f"policy allowed {what}")
+            if values < self.fewest and Share.parse(detect.at_least).percent is not None:
+                with self._lock:
+                    _, former, seen = self._held.get((name, detect.data_class), (detect, 0, 0))
+                    self._held[name, detect.data_class] = (detect, former + count, seen + values)
+            elif _enough(detect, count, values):
+                self._found(name, detect, count)
+
+    def settle(self, *, whole: bool) -> None:
+        """
+        Judges what was left, where what was looked at is all that there is (`whole`), or enough of it came together;
+        else the notes say that it wasn't judged. `Denied` as `batch`.
+        """
+        held, self._held = self._held, {}
+        for (name, data_class), (detect, count, values) in held.items():
+            if not whole and values < self.fewest:
+                self.notes.append(
+                    f"{count:,} of {values:,} values of {name} look like {data_class}, which nothing declares: too few "
+                    f"to judge `atLeast: {detect.at_least}` by, which takes {self.fewest}; a run judges each batch"
+                )
+            elif _enough(detect, count, values):
+                self._found(name, detect, count)
+
+    def _found(self, name: str, detect: Detect, count: int) -> None:
+        what = f"{count:,} values of {name} that look like {detect.data_class}, which nothing declares"
+        with self._lock:
+            if (name, detect.data_class) not in self._seen:
+                now = (_of_class(fact, detect.data_class) if fact.target == name else fact for fact in self.facts)
+                self._judge(tuple(now), what)
+                self._seen.add((name, detect.data_class))
+                self.notes.append(f"policy allowed {what}")
 
     def _open(self, frame: pl.DataFrame) -> Iterator[tuple[str, Detect]]:
         """Fields in the clear with what is still looked for in them."""
@@ -126,14 +156,18 @@ def _enough(detect: Detect, count: int, values: int) -> bool:
     return count * 100 >= share.percent * values if share.percent is not None else count >= (share.count or 1)
 
 
-def watch_of(item: CompiledFlow, applied: Applied, root: Path) -> Watch:
-    """Policy for what turns up as a flow is read: asked again, today, with the facts that were found."""
+def watch_of(item: CompiledFlow, applied: Applied, root: Path, *, partly: bool = False) -> Watch:
+    """
+    Policy for what turns up as a flow is read: asked again, today, with the facts that were found. Who reads it
+    `partly` settles the watch at the end.
+    """
     key = item.flow.key
 
     def asked(now: tuple[FlowFact, ...]) -> Subjects:
         return Subjects(applied.desired, {**facts_in(applied), key: now}, (), dt.datetime.now(dt.UTC).date(), root)
 
-    return Watch(item.flow, asked, facts_of(item.flow, item.compiled), detects_of(applied.desired, key))
+    detects = detects_of(applied.desired, key)
+    return Watch(item.flow, asked, facts_of(item.flow, item.compiled), detects, fewest=FEWEST if partly else 0)
 
 
 def facts_in(applied: Applied) -> dict[ObjectKey, tuple[FlowFact, ...]]:

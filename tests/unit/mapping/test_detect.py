@@ -85,6 +85,57 @@ def test_addresses_are_found_inside_text(text: str, found: int) -> None:
     assert count([text, None], form="email") == found
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "jörg@example.com",  # RFC 6531: letters of any script before the @
+        "Jos\u0065\u0301@example.com",  # a letter and its accent apart
+        "kontakt: info@müller.example",
+        "info@xn--mller-kva.example",  # RFC 5890: the same domain in ASCII
+        "иван@почта.рф",
+        "ivan@xn--80a1acny.xn--p1ai",
+        "用户@例子.广告",
+        "連絡先 花子@例え.テスト です",
+        "उपयोगकर्ता@उदाहरण.कॉम",
+        "مستخدم@مثال.إختبار",
+        "θσερ@εχαμπλε.ψομ",
+        '"john doe"@example.com',
+        "o'brien+tag@sub-domain.example.co.uk",
+        "a@b.museum",
+    ],
+)
+def test_addresses_of_any_script_are_found(text: str) -> None:
+    """RFC 6531 and internationalised domains, in letters and in ASCII; RFC 6532's own examples among them."""
+    assert count([text, None], form="email") == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "left-pad@1.3.0",
+        "syncline@^1.2",
+        "5 pieces @ 3.50 each",
+        "3@4.5",
+        "@müller on the board",
+        "müller@büro",
+        "見て@誰か。ありがとう",
+        "price@100.円",
+        "user@host..com",
+        "user@.com",
+        "user@-x.com",
+        "user@example.c",
+        "mailto:@example.com",
+        "a@b@",
+        "x @example.com",
+        "10.0.0.1",
+        "grüße.an.alle",
+    ],
+)
+def test_what_only_looks_like_an_address_is_none(text: str) -> None:
+    """Versions, prices, mentions, names without a dot, sentences of Japanese, and broken domains."""
+    assert count([text], form="email") == 0
+
+
 def test_a_pattern_matches_whole_values() -> None:
     """A tenant's own form of identifiers."""
     assert count(["E123456", "xE123456", "E12345"], pattern="E[0-9]{6}") == 1
