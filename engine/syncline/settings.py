@@ -4,7 +4,7 @@
 |----------------|--------------------------------------------------------------|--------------------------------|
 | SYNCLINE_STATE | URL of the state store (`sqlite:///…` or `postgresql://…`)   | SQLite, `.syncline/state.db`   |
 | SYNCLINE_HOME  | folder for state, keys and the audit log                     | `.syncline` in the root        |
-| SYNCLINE_ACTOR | who acts, for the audit log                                  | the user's account name        |
+| SYNCLINE_ACTOR | who acts, as is claimed, for the audit log                   | the user's account name        |
 
 `SYNCLINE_ENVIRONMENT` is the environment, of a repository that declares several; `--environment` wins over it.
 `SYNCLINE_REDIS` is the URL of a Redis server (`redis://…`) that keeps the budgets of requests which processes share;
@@ -23,11 +23,11 @@ integration that declares no proxy itself; without it they are ignored, since th
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from syncline.model.account import account
 from syncline.model.errors import Invalid
 
 HOME = ".syncline"
@@ -80,7 +80,7 @@ def read_settings(root: Path, environ: Mapping[str, str], environment: str = "")
         root=root,
         home=home,
         state_url=environ.get("SYNCLINE_STATE") or f"sqlite:///{home / 'state.db'}",
-        actor=environ.get("SYNCLINE_ACTOR") or _account(),
+        actor=environ.get("SYNCLINE_ACTOR") or account(),
         environ=environ,
         environment=environment or environ.get("SYNCLINE_ENVIRONMENT", ""),
         redis=environ.get("SYNCLINE_REDIS", ""),
@@ -88,10 +88,3 @@ def read_settings(root: Path, environ: Mapping[str, str], environment: str = "")
         proxy_lookup=environ.get("SYNCLINE_PROXY_LOOKUP") or "here",
         egress_private=tuple(filter(None, map(str.strip, environ.get("SYNCLINE_EGRESS_PRIVATE", "").split(",")))),
     )
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from syncline.audit.journal import NAME, Journal
 from syncline.audit.log import AuditLog, encode_event
+from syncline.model.account import login
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
 
@@ -44,6 +45,27 @@ class _Waiting:
 def unnoted(head: Checkpoint) -> None:
     """Has nobody note how large the log is."""
     del head
+
+
+#: What evidence has the real account of: `SYNCLINE_ACTOR` is whatever somebody says.
+_PROVEN: Final = frozenset(
+    {
+        Action.privacy_export,
+        Action.privacy_erase,
+        Action.privacy_acknowledge,
+        Action.privacy_lift,
+        Action.value_reveal,
+        Action.reject_read,
+        Action.key_destroy,
+        Action.key_rotate,
+        Action.secret_set,
+        Action.secret_rotate,
+        Action.approval_override,
+        Action.audit_resume,
+        Action.tenant_export,
+        Action.tenant_delete,
+    }
+)
 
 
 class Recorder:
@@ -77,7 +99,12 @@ class Recorder:
         tenant: str = "",
         **details: Detail,
     ) -> Event:
-        """An event that happens now, about an object, or about what a tenant has that is no object."""
+        """
+        An event that happens now, about an object, or about what a tenant has that is no object. Of what opens, erases
+        or overrides, it says which account did it, where another actor is claimed.
+        """
+        if action in _PROVEN and (account := login()) != self._actor:
+            details["account"] = account
         return Event(
             time=rfc3339(),
             actor=self._actor,
