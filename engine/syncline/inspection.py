@@ -110,6 +110,22 @@ def discover(
         return found
 
 
+def _around(side: Side | None) -> frozenset[str]:
+    """Names of what records are read for, such as their parents: no fields of their own, which a schema declares."""
+    from syncline.kinds.connector import ConnectorSpec
+    from syncline.kinds.stream import RestStream, scope_fields
+
+    if (
+        side is None
+        or not isinstance(side.declaration, RestStream)
+        or not isinstance(side.connector.spec, ConnectorSpec)
+    ):
+        return frozenset()
+    return frozenset(
+        field.name for field in scope_fields(side.connector.spec.streams, side.declaration, (side.stream,))
+    )
+
+
 def _discovered(inspector: Inspector, validation: Validation, stream: str, limit: int) -> Discovered:
     from syncline.manifests.compare import additions, compare
     from syncline.manifests.infer import infer
@@ -122,7 +138,8 @@ def _discovered(inspector: Inspector, validation: Validation, stream: str, limit
         records = inspector.read(stream, limit, whole=True)
     except SynclineError as error:
         return Discovered(stream, key, declared, error=error)
-    seen = infer(records.rows)
+    around = _around(side)
+    seen = infer([{name: value for name, value in row.items() if name not in around} for row in records.rows])
     return Discovered(
         stream,
         key,

@@ -23,3 +23,14 @@ def test_pages_by_link_headers(tmp_path, docker_registry, warehouse):
     assert made.run("tags")["inserted"] == len(names) + 1
     assert made.rows("SELECT tag FROM tags WHERE name = 'team/web' ORDER BY tag") == [("v1",), ("v2",)]
     made.proved()
+
+
+def test_it_is_tried_before_anything_is_applied(tmp_path, docker_registry):
+    """`connector check`, `discover` and `sample` against a real system: who answers, what is declared, what comes."""
+    docker_registry.push("looked/at", "v7")
+    made = house(tmp_path, "docker-registry", {"url": docker_registry.url}, REPOSITORIES, TAGS, quick=True)
+
+    assert "status 200" in made.ok("connector", "check", "acme/api")
+    assert "not declared" not in made.ok("connector", "discover", "acme/api", "--exit-code")
+    assert "looked/at" in made.ok("connector", "sample", "acme/api", "tags", "--limit", "100")
+    made.proved()

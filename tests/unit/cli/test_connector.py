@@ -218,6 +218,24 @@ def test_discover(desk, shell):
     assert shell("connector", "discover", "desk", "tickets", "--exit-code").code == 0
 
 
+def test_discover_of_what_is_read_for_parents(desk, shell):
+    """A parent beside a record is no field of it: nothing is said of it, and no schema that would be refused is shown."""
+    path = desk.folder / "all.yaml"
+    text = path.read_text(encoding="utf-8")
+    child = (
+        '    notes:\n      for: {each: tickets, as: ticket, only: "id == `1`"}\n      get: "/tickets/{{ ticket.id }}/notes"\n'
+        "      records: data[]\n      schema: {properties: {id: {type: integer}}}\n"
+    )
+    assert "  streams:\n" in text
+    path.write_text(text.replace("  streams:\n", f"  streams:\n{child}", 1), encoding="utf-8")
+
+    ended = shell("connector", "discover", "desk", "notes")
+
+    assert ended.code == 0
+    assert "ticket" not in ended.out.replace("tickets", "")
+    assert "price: not declared" in ended.out
+
+
 def test_discover_all_streams_as_json(desk, shell):
     """Without a name every stream is read; a difference is 10 when it is asked for. No value is shown."""
     ended = shell("connector", "discover", "desk", "-o", "json", "--exit-code")
