@@ -276,7 +276,34 @@ _PLAIN_WORDS: Final = {
     "did not find expected key": ("a key is missing", "Fix the indentation, or close the quotes or brackets before."),
     "did not find expected ',' or ']'": ("a list in brackets is not closed", "Add the missing ',' or ']'."),
     "did not find expected ',' or '}'": ("a mapping in braces is not closed", "Add the missing ',' or '}'."),
+    "did not find expected alphabetic or numeric character": (
+        "'*' and '&' begin the name of an alias or an anchor",
+        "Quote the value.",
+    ),
+    "did not find expected comment or line break": (
+        "a block of text begins on the next line",
+        "Quote the value, if it isn't a block.",
+    ),
+    "found unknown escape character": (
+        "double quotes have no such escape after '\\'",
+        "Use single quotes, or write \\\\.",
+    ),
     "could not find expected ':'": ("a key has no ':'", "Add ':' after the key, or quote the text."),
+}
+
+#: What the parser was reading, by what it says of that.
+_PLAIN_BEGINNINGS: Final = {
+    "while parsing a block collection": "the list",
+    "while parsing a block mapping": "the mapping",
+    "while parsing a flow mapping": "the mapping in braces",
+    "while parsing a flow sequence": "the list in brackets",
+    "while parsing a node": "the value",
+    "while scanning a block scalar": "the text",
+    "while scanning a plain scalar": "the text",
+    "while scanning a quoted scalar": "the quoted text",
+    "while scanning a simple key": "the key",
+    "while scanning an alias": "the alias",
+    "while scanning an anchor": "the anchor",
 }
 
 
@@ -302,5 +329,6 @@ def _syntax(text: Text, error: YAMLError) -> Diagnostic:
     related: tuple[Related, ...] = ()
     if mark and context and context.line != mark.line:
         where = text.place((context.line, context.column, context.line, context.column + 1))
-        related = (Related(where, str(getattr(error, "context", "") or "began here")),)
+        began = _PLAIN_BEGINNINGS.get(str(getattr(error, "context", "")), "it")
+        related = (Related(where, f"{began} began here"),)
     return text.finding("SYN104", f"not YAML: {words[0]}", place, help=words[1], related=related)

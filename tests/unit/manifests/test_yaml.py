@@ -157,6 +157,24 @@ def test_broken(content, code):
     assert seconds < 30.0
 
 
+SAID = {
+    "files: *.csv": "not YAML: '*' and '&' begin the name of an alias or an anchor",
+    'pattern: "\\d+"': "not YAML: double quotes have no such escape after '\\'",
+    "pattern: |.*": "not YAML: a block of text begins on the next line",
+    "a: [1, 2\nb: 3": "not YAML: a list in brackets is not closed",
+}
+
+
+@pytest.mark.parametrize(("content", "message"), SAID.items(), ids=SAID)
+def test_what_is_said_of_syntax(content, message):
+    """Slips that are often made are named in words, not in those of the parser, and so is what began before."""
+    (found,) = load_text(HEAD + content, "a.yaml").diagnostics
+
+    assert found.message == message
+    assert found.help
+    assert [related.message for related in found.related] in ([], ["the list in brackets began here"])
+
+
 BYTES = {
     "latin-1": (HEAD.encode() + "spec: {title: Müller}".encode("latin-1"), "SYN101"),
     "UTF-16": (HEAD.encode("utf-16"), "SYN101"),
