@@ -102,7 +102,9 @@ def prepare(root: Path, rows: int, port: int) -> None:
     root.mkdir(parents=True)
     for file in sorted((HERE / "config").iterdir()):
         (root / file.name).write_text(file.read_text().replace(":8377/", f":{port}/"))
-    (root / ".gitignore").write_text(".syncline/\nexports/\nwarehouse/\nsecrets/\nplan.json\nreport.html\nlineage.svg\n")
+    (root / ".gitignore").write_text(
+        ".syncline/\nexports/\nwarehouse/\nsecrets/\nplan.json\nreport.html\nlineage.svg\n"
+    )
     secrets = root / "secrets"
     secrets.mkdir(mode=0o700)
     token = secrets / "globex-helpdesk-token"

@@ -92,6 +92,26 @@ def test_bytes_that_are_no_utf8_are_rejects(tmp_path):
     assert received(house(tmp_path / "b", data, encoding="latin-1")) == (["Ann", "Bob", "Zo\u00eb"], [])
 
 
+def test_what_could_not_be_parsed_goes_with_a_retry(tmp_path):
+    """A retry rejects again what could not be parsed: all that is still bad is in its run, to be corrected there."""
+    settings = house(tmp_path, f"{HEAD}\n{GOOD}\n7,only\n3,Eve,eve@example.com,x,1992-03-04\n".encode(), write="upsert")
+    first = workflow.run(settings, FLOW, progress=Silent()).record
+    mapping = next(tmp_path.glob("**/mapping.yaml"))
+    mapping.write_text(mapping.read_text().replace("from: balance", "from: \"replace(balance, 'x', '9')\""))
+    workflow.apply(settings)
+    retried = workflow.retry(settings, first.id, progress=Silent())
+    counts = retried.receipt.counts
+    assert (counts.read, counts.written, counts.rejected) == (2, 1, 1)
+    assert [(r.place, r.rule, r.record) for r in workflow.rejects(settings, retried.record.id)] == [
+        ("customers.csv:3", "parse", "7,only")
+    ]
+    with pytest.raises(Invalid, match=retried.record.id):
+        workflow.retry(settings, first.id, progress=Silent())
+    with pytest.raises(Invalid, match="no rejects that can be retried"):
+        workflow.retry(settings, retried.record.id, progress=Silent())
+    assert audit_ok(settings)
+
+
 def test_an_unterminated_quote_ends_the_run_and_leaves_the_old_table(tmp_path):
     """A quote that is never closed may have swallowed records: one error names its line, and nothing is replaced."""
     settings = house(tmp_path, f"{HEAD}\n{GOOD}\n{ALSO}\n".encode())

@@ -1,7 +1,7 @@
 """Retrying rejects: their records, mapped again as the mapping is applied now, written to the flow's table.
 
 A retry is a run of its own, under a name of its own, so that the flow's cursor stays where it is. What is still bad
-becomes a reject of the new run. Records that could not be parsed have no fields to map: they need a corrected source.
+becomes a reject of the new run, as does what could not be parsed: it has no fields to map, until its source is right.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def retry_work(
     correction = corrected.read_bytes() if corrected is not None else b""
     digest = hashlib.sha256(correction).hexdigest() if corrected is not None else ""
     every = tuple(r for s in sealed for r in unseal(facilities.keys, record.key, s))
-    rejects = tuple(r for r in every if r.rule not in {PARSE, PAGE})
-    if not rejects and not (corrected and every):
+    rejects = tuple(r for r in every if r.rule != PAGE)
+    if all(r.rule == PARSE for r in rejects) and not (corrected and every):
         raise Invalid(
             f"run {record.id} has no rejects that can be retried",
             code="SYN708",

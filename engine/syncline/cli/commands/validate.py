@@ -53,7 +53,9 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     from syncline.cli.output.excerpt import Sources
 
     shown = Report(report.files, report.objects, here)
-    app.say(render(shown, form, sources=Sources(settings.root, base=Path()), paint=app.paint, limit=app.columns))
+    text = render(shown, form, sources=Sources(settings.root, base=Path()), paint=app.paint, limit=app.columns)
+    if text:  # annotations of GitHub have nothing to say when nothing is wrong
+        app.say(text)
     return exit_code(here) if report.files else Exit.failed
 
 
