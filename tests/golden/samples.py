@@ -18,6 +18,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.latency import Latency, Quantiles
 from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.model.run import Counts, Receipt, Reject, RunState
+from syncline.model.run import Reason as Wrong
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
 from syncline.sdk.reversal import Kept, Undone
 from syncline.state.store import RunRecord
@@ -244,6 +245,7 @@ REJECTS = (
         "ada(at)example.com",
         "'ada(at)example.com' is not an e-mail address",
         "{}",
+        (Wrong("zip", "pattern", "AB 12", "zip doesn't match"),),
     ),
     Reject("customers.csv:90", "since", "type", "31.02.2024", "'31.02.2024' is not a date", "{}"),
     Reject("customers.csv:91", "", "parse", "", "the line has 5 columns instead of 6", "x,\x1b[2J"),

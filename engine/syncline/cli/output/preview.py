@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from syncline.cli.output.text import cut, number, visible
 if TYPE_CHECKING:
     from syncline.executor.preview import Preview
     from syncline.model.key import ObjectKey
+    from syncline.model.run import Reject
 
 VERSION = "syncline/preview/v1"
 
@@ -105,7 +106,11 @@ def render_rows(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], paint
     return "\n\n".join(records) + "\n"
 
 
-def render_rejects_table(rejects: Any, paint: Paint) -> str:
-    """Rejects as a table: place, field, rule, the value as read, and why."""
-    rows = [(r.place, r.field, r.rule, r.value, r.why) for r in rejects]
+def render_rejects_table(rejects: Iterable[Reject], paint: Paint) -> str:
+    """Rejects as a table, a line a reason: place, field, rule, the value as read, and why."""
+    rows = [
+        ("" if number else reject.place, reason.field, reason.rule, reason.value, reason.message)
+        for reject in rejects
+        for number, reason in enumerate(reject.reasons)
+    ]
     return render_table(("PLACE", "FIELD", "RULE", "VALUE", "REASON"), rows, paint, cells=48)
