@@ -7,6 +7,7 @@ its own length and its values; the sandbox alone would bound neither.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -218,16 +219,36 @@ class Group(_NoText):
     """
 
 
+class JsonText(str):
+    """JSON of a value, as its text stands; a list in it is one to `join`, and to a list of a parameter.
+
+    >>> compile_template("{{ a | join }} {{ a }}").render({"a": JsonText('["x", 1.10]')})
+    'x,1.10 ["x", 1.10]'
+    """
+
+    __slots__ = ()
+
+    def value(self) -> Any:
+        """What it stands for, numbers as they are written."""
+        return json.loads(self, parse_float=str, parse_int=str)
+
+
 def _join(value: object, separator: object = ",") -> str:
     """The filter `join`: the texts of a list's items, with a separator between them."""
+    if isinstance(value, JsonText):
+        value = value.value()
     if not isinstance(value, list):
         raise TypeError("`join` makes a text of a list")
     if any(isinstance(item, dict | list) for item in value):
         raise TypeError("`join` makes a text of values, and these are objects: name a field of them")
-    between, texts = str(separator), ["" if item is None else str(item) for item in value]
+    between, texts = str(separator), ["" if item is None else _shown(item) for item in value]
     if sum(map(len, texts)) + len(between) * len(texts) > MAX_OUTPUT:
         raise ValueError(f"`join` gives more than {MAX_OUTPUT} characters")
     return between.join(texts)
+
+
+def _shown(item: object) -> str:
+    return str(item).lower() if isinstance(item, bool) else str(item)
 
 
 def _split(text: object) -> _Texts:

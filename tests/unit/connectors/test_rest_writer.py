@@ -69,6 +69,23 @@ class TestBodies:
         assert seen.sent[0].body.decode() == '{"id":1,"v":' + expected + "}"
 
     @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("['{{ record.v }}']", "tag=a&tag=b%20c&tag=1.10&tag=true"),
+            ("\"{{ record.v | join(',') }}\"", "tag=a%2Cb%20c%2C1.10%2Ctrue"),
+            ("'{{ record.v }}'", "tag=%5B%22a%22%2C%20%22b%20c%22%2C%201.10%2C%20true%5D"),
+        ],
+    )
+    def test_a_list_in_a_row_may_be_several_parameters(self, query, expected):
+        """A column of JSON that holds a list is spread where a list of a parameter has it alone, with its digits."""
+        schema = Schema((Field("id", DataType("integer")), Field("v", DataType.parse("json"))), ("id",))
+        seen = Recorder(lambda _: answer({"ref": 1}, 201))
+        write = f"id: body.ref\ncreate: {{post: /items, query: {{tag: {query}}}}}"
+        opened(write, seen, schema=schema, mode="append").send(frame((1, '["a", "b c", 1.10, true]'), schema=schema))
+
+        assert seen.sent[0].url.partition("?")[2] == expected
+
+    @pytest.mark.parametrize(
         ("declared", "kind", "value", "expected"),
         [
             ("string", "decimal(14,2)", Decimal("1.50"), '"1.50"'),

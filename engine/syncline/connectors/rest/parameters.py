@@ -9,7 +9,7 @@ from typing import Any
 from syncline.connectors.rest.templates import compiled, compiled_value
 from syncline.kinds.request import Parameter
 from syncline.model.errors import Invalid
-from syncline.sdk.template import MAX_OUTPUT, Template, Value
+from syncline.sdk.template import MAX_OUTPUT, JsonText, Template, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +58,20 @@ def _each(name: str, items: Sequence[Value], variables: Mapping[str, Any]) -> Se
 
 def _texts(name: str, value: object) -> Iterator[str]:
     """The texts that a value of a list stands for: itself, or, of a list, its items."""
-    match value:
-        case list() | tuple():
-            for item in value:
+    match value.value() if isinstance(value, JsonText) else value:
+        case list() | tuple() as items:
+            for item in items:
                 if isinstance(item, list | tuple):
                     raise _no_text(name, "a list in a list")
                 yield from _texts(name, item)
         case None:
             pass
-        case bool():
-            yield "true" if value else "false"
+        case bool() as found:
+            yield str(found).lower()
         case Mapping():
             raise _no_text(name, "an object")
-        case _:
-            yield str(value)
+        case found:
+            yield str(found)
 
 
 def _no_text(name: str, what: str) -> Invalid:

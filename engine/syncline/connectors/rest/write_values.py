@@ -21,6 +21,7 @@ from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
 from syncline.model.schema import Field, Schema
 from syncline.sdk.destination import Refusal
+from syncline.sdk.template import JsonText
 
 if TYPE_CHECKING:
     import polars as pl
@@ -190,6 +191,6 @@ def _text(value: Any) -> Any:
         case Decimal():
             return format(value, "f")
         case msgspec.Raw():
-            return bytes(value).decode()
+            return JsonText(bytes(value).decode())
         case _:
             return value
