@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from syncline.manifests.desired import Desired
     from syncline.manifests.load import LoadResult
-    from syncline.model.change import Change
     from syncline.model.key import ObjectKey
     from syncline.model.plan import PolicyResult
     from syncline.planner.ownership import Ownership
@@ -43,7 +42,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Validation:
     """What is declared, and every finding about it, policy included; `formerly` is its environment's old name, and
-    `known` what was wrong with other sources' objects before: it isn't among the findings.
+    `known` what was wrong with other sources' objects before: it isn't among the findings. `subjects` is what policy
+    looked at.
     """
 
     files: tuple[str, ...]
@@ -51,6 +51,7 @@ class Validation:
     flows: Flows
     diagnostics: tuple[Diagnostic, ...]
     policy: tuple[PolicyResult, ...]
+    subjects: Subjects
     formerly: str = ""
     known: frozenset[tuple[str, str, str]] = frozenset()
 
@@ -176,12 +177,15 @@ def _judged(loaded: LoadResult, owners: Ownership | None = None) -> Judged:
 def _decided(settings: Settings, judged: Judged) -> Validation:
     """With what policy says of it today."""
     loaded = judged.loaded
-    results = check_policy(settings.root, judged.desired, judged.flows)
+    from syncline.policy.check import check
+
+    subjects = policy_subjects(settings.root, judged.desired, judged.flows)
+    results = check(subjects)
     found = [*judged.findings, *(result.diagnostic for result in results if result.diagnostic is not None)]
     found += _endings(judged.desired)
     found = [_traced(d, loaded) for d in found]
     unique = tuple(sorted(dict.fromkeys(found), key=Diagnostic.sort_key))
-    return Validation(loaded.files, judged.desired, judged.flows, unique, results, loaded.formerly)
+    return Validation(loaded.files, judged.desired, judged.flows, unique, results, subjects, loaded.formerly)
 
 
 def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
@@ -242,22 +246,13 @@ def _mapping_tests(judged: Judged, passed: frozenset[Tested]) -> tuple[frozenset
     return frozenset(passing), found
 
 
-def check_policy(
-    root: Path, desired: Desired, flows: Flows, changes: tuple[Change, ...] = ()
-) -> tuple[PolicyResult, ...]:
-    """What policy says of declared flows, and of changes, today."""
-    from syncline.policy.check import check
-
-    return check(policy_subjects(root, desired, flows, changes))
-
-
-def policy_subjects(root: Path, desired: Desired, flows: Flows, changes: tuple[Change, ...] = ()) -> Subjects:
+def policy_subjects(root: Path, desired: Desired, flows: Flows) -> Subjects:
     """What policy looks at, today."""
     from syncline.policy.facts import facts
     from syncline.policy.rule import Subjects
 
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return Subjects(desired, found, changes, dt.datetime.now(dt.UTC).date(), root)
+    return Subjects(desired, found, (), dt.datetime.now(dt.UTC).date(), root)
 
 
 def refuse(validation: Validation) -> None:

@@ -27,7 +27,7 @@ from syncline.queries import runs as runs
 from syncline.queries import statuses as statuses
 from syncline.queries import view as view
 from syncline.validation import Validation as Validation
-from syncline.validation import beside, check_policy, refuse
+from syncline.validation import beside, refuse
 from syncline.validation import validate as validate
 from syncline.validation import validate_again as validate_again
 from syncline.validation import validate_beside as validate_beside
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from syncline.executor.comparer import Comparison
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
+    from syncline.executor.forecast import Forecaster
     from syncline.executor.instance import Resolve
     from syncline.executor.preview import Preview
     from syncline.executor.progress import Progress
@@ -58,7 +59,6 @@ if TYPE_CHECKING:
     from syncline.model.run import Reject
     from syncline.planner.approval import Approval
     from syncline.planner.known import Known
-    from syncline.planner.observed import Observed
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.approvals import Rule
     from syncline.reconciler.doctor import Finding
@@ -93,8 +93,10 @@ def plan(
     """
     from syncline.executor.applied import read_applied
     from syncline.manifests.repository import back_to, revision
+    from syncline.planner.field_effects import all_dropped
     from syncline.planner.make import changes_of, make_plan
     from syncline.planner.observed import observe
+    from syncline.policy.check import check
     from syncline.reconciler.apply import check_environment
     from syncline.reconciler.rotation import findings
     from syncline.state.open import open_reader
@@ -123,9 +125,7 @@ def plan(
             before = read_applied(reader)
             desired, flows = before.desired, before.flows
         changes = changes_of(validation.desired, observed, flows, validation.flows, desired, taken)
-        results = (
-            check_policy(settings.root, validation.desired, validation.flows, changes) if changes else validation.policy
-        )
+        results = check(replace(validation.subjects, changes=changes)) if changes else validation.policy
         results = tuple(r for r in results if r.diagnostic is None or validation.blames(r.diagnostic))
         made = make_plan(
             validation.desired,
@@ -144,23 +144,22 @@ def plan(
         check_environment(basis, observed.environment)
         made = replace(made, basis=basis)
         if data and made.can_apply:
-            made = replace(made, data=tuple(_forecasts(settings, validation, made, observed, reader, data)))
+            from syncline.executor.forecast import Forecaster
+            from syncline.executor.instance import resolver
+
+            made_of = (validation.desired, validation.flows, settings)
+            former = {change.key: change.previous for change in made.changes if change.previous is not None}
+            lost = all_dropped(flows, validation.flows, former)
+            forecaster = Forecaster(*made_of, resolver(settings), reader, observed, former, data, dropped=lost)
+            made = replace(made, data=tuple(_forecasts(settings, made, forecaster)))
     return made
 
 
-def _forecasts(
-    settings: Settings, validation: Validation, made: Plan, observed: Observed, reader: StateReader, limit: int
-) -> Iterator[Forecast]:
+def _forecasts(settings: Settings, made: Plan, forecaster: Forecaster) -> Iterator[Forecast]:
     """Forecasts of the flows that a plan changes. Where there is an audit log, it says that records were read."""
-    from syncline.executor.forecast import Forecaster
-    from syncline.executor.instance import resolver
     from syncline.planner.effects import changed_flows
 
-    former = {change.key: change.previous for change in made.changes if change.previous is not None}
-    forecaster = Forecaster(
-        validation.desired, validation.flows, settings, resolver(settings), reader, observed, former, limit
-    )
-    changed = changed_flows(made.changes, validation.flows)
+    changed = changed_flows(made.changes, forecaster.flows)
     for tenant in sorted({key.tenant for key in changed}):
         demand(settings, tenant, "read")
     for key in changed:

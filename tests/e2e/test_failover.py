@@ -10,7 +10,6 @@ import os
 import signal
 import socket
 import socketserver
-import statistics
 import subprocess
 import sys
 import threading
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 #: Leaders that are killed, one after another.
-KILLS = int(os.environ.get("SYNCLINE_TEST_KILLS", "5"))
+KILLS = int(os.environ.get("SYNCLINE_TEST_KILLS", "20"))
 ON_A_MACHINE = (
     "import socket, sys; name = sys.argv.pop(1); socket.gethostname = lambda: name\n"
     "from syncline.cli.main import run; run()"
@@ -129,25 +128,49 @@ def test_a_leader_that_was_stopped_for_too_long_has_no_effect_any_more(cluster):
     assert audit_ok(cluster.settings)
 
 
+def waited_longest(stop: threading.Event, found: list[float]) -> None:
+    """The longest that this machine kept somebody waiting who wanted to go on after 5 ms; ends with `stop`."""
+    longest = 0.0
+    while not stop.is_set():
+        began = time.monotonic()
+        time.sleep(0.005)
+        longest = max(longest, time.monotonic() - began - 0.005)
+    found.append(longest)
+
+
 @pytest.mark.slow
-def test_a_takeover_takes_less_than_a_second(cluster):
-    """Leader after leader is killed with kill -9; from then until the next one works, the median is below a second."""
-    took = []
+def test_each_takeover_takes_less_than_a_second(cluster):
+    """
+    Leader after leader is killed with kill -9; from then until the next one works, each takes less than a second: the
+    longest counts, and not one in the middle.
+
+    With a lease of a minute, so that it isn't time that tells. Added is only what the machine itself kept a third
+    process waiting meanwhile, which wants the processor no more than the one that takes over. Each leader runs what
+    is scheduled, and no row is lost or there twice.
+    """
+    took: list[tuple[float, float]] = []
     with ExitStack() as machines:
         leader = machines.enter_context(cluster.machine("m0", 60))
         leader.says("read,")
         for number in range(1, KILLS + 1):
             other = machines.enter_context(cluster.machine(f"m{number}", 60))
             other.says("stands by")
+            stop = threading.Event()
+            kept: list[float] = []
+            watching = threading.Thread(target=waited_longest, args=(stop, kept))
+            watching.start()
             killed = time.monotonic()
             leader.process.kill()
             while not any("works from now on" in line for line in other.said):
                 assert time.monotonic() - killed < 60, shown(other)
                 time.sleep(0.005)
-            took.append(time.monotonic() - killed)
+            after = time.monotonic() - killed
+            stop.set()
+            watching.join()
+            took.append((after, kept[0]))
             other.says("read,")
             leader = other
-    assert statistics.median(took) < 1, took
+    assert all(after < 1 + longest for after, longest in took), took
     assert audit_ok(cluster.settings)
 
 

@@ -69,6 +69,59 @@ def test_a_changed_flow_is_compared_with_the_rows_that_are_there(tmp_path):
     assert told.counts.inserted
 
 
+@pytest.mark.parametrize(
+    ("write", "said", "counted", "stays"),
+    [
+        ("upsert", "it stays, rows keep their values, and new rows have none", "which stay as they are", True),
+        ("append", "it stays, rows keep their values, and new rows have none", "which stay as they are", True),
+        (
+            "replace",
+            "the values of all its rows go when the next run replaces it, and the column stays",
+            "which go",
+            False,
+        ),
+    ],
+)
+def test_a_column_that_is_no_longer_written(tmp_path, write, said, counted, stays):
+    """The plan says what becomes of it, of how many values, and whether that can be undone; the next run does that."""
+    settings = house(tmp_path, write=write)
+    workflow.apply(settings)
+    workflow.run(settings, FLOW, progress=Silent())
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        connection.execute("UPDATE customers SET born = NULL WHERE id = (SELECT min(id) FROM customers)")
+        connection.commit()
+        ((rows,),) = connection.execute("SELECT count(*) FROM customers")
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(mapping.read_text().replace("  - {to: born, from: born, type: date}\n", ""))
+    made = workflow.plan(settings, data=1000)
+    (effect,) = [e for c in made.changes for e in c.effects if e.kind == "columns-dropped"]
+    assert said in effect.message
+    assert effect.reversible is stays
+    note = f"column born, no longer written: {rows - 1:,} of {rows:,} rows have a value in it, {counted}"
+    assert made.data[0].notes == (note,)
+    assert note in text(made, Paint(on=False))
+    assert note in markdown(made)
+
+    workflow.apply(settings)
+    workflow.run(settings, FLOW, progress=Silent(), full_refresh=write != "append")
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        ((kept,),) = connection.execute("SELECT count(born) FROM customers")  # the column is there in any case
+    assert kept == (rows - 1 if stays else 0)
+
+
+def test_values_in_files_are_not_counted_and_said_not_to_be(tmp_path):
+    """Files that are there keep the column; how many rows have a value in it isn't counted, and the plan says so."""
+    settings = house(tmp_path, write="append", destination="parquet")
+    workflow.apply(settings)
+    workflow.run(settings, FLOW, progress=Silent())
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(mapping.read_text().replace("  - {to: born, from: born, type: date}\n", ""))
+    made = workflow.plan(settings, data=1000)
+    (effect,) = [e for c in made.changes for e in c.effects if e.kind == "columns-dropped"]
+    assert "files that are there keep it, and new ones lack it" in effect.message
+    assert made.data[0].notes == ("how many rows have a value in born isn't counted there",)
+
+
 def test_a_sample_says_so_and_estimates_the_whole(tmp_path):
     """The first ten of two thousand: sampled, with about how many there are, within a tenth."""
     told = forecast(house(tmp_path, 2000), 10)

@@ -57,11 +57,43 @@ class Applied:
         return found
 
 
-def read_applied(reader: StateReader) -> Applied:
-    """Reads and compiles what is applied now."""
+class Latest:
+    """What the last apply of this process led to, for whoever reads next what is applied: it is resolved and compiled
+    already. Shared in a `Keep`; safe for threads.
+    """
+
+    def __init__(self) -> None:
+        self._known: tuple[Desired, Flows] | None = None
+
+    def led_to(self, desired: Desired, flows: Flows) -> None:
+        """Remembers it until the next apply; both are of documents, as what is applied is."""
+        self._known = desired, flows
+
+    def of(self, objects: Mapping[ObjectKey, AppliedObject]) -> tuple[Desired, Flows] | None:
+        """What it led to, where these objects are exactly that."""
+        known = self._known
+        if known is None or len(known[0].objects) != len(objects):
+            return None
+        same = all(
+            (applied := objects.get(key)) is not None and applied.digest == manifest.digest
+            for key, manifest in known[0].objects.items()
+        )
+        return known if same else None
+
+    def close(self) -> None:
+        """Forgets it."""
+        self._known = None
+
+
+def read_applied(reader: StateReader, latest: Latest | None = None) -> Applied:
+    """Reads and compiles what is applied now, but for what `latest` knows."""
     serial, partial = reader.serial(), bool(reader.unfinished_apply())
     objects = {applied.key: applied for applied in reader.objects()}
-    desired = resolve([from_document(applied.document) for applied in objects.values()]).desired
+    found = latest.of(objects) if latest is not None else None
+    if found is None:
+        desired = resolve([from_document(applied.document) for applied in objects.values()]).desired
+        found = desired, compile_flows(desired)
+    desired, flows = found
     others = {source: reader.applied_under(source) for source in {known.source for known in objects.values()} - {""}}
     revision, plan = reader.applied_under("" if others else None)
-    return Applied(serial, revision, plan, objects, desired, compile_flows(desired), others, partial)
+    return Applied(serial, revision, plan, objects, desired, flows, others, partial)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from syncline.executor.admission import admitted, tenant_spec
-from syncline.executor.applied import Applied, read_applied
+from syncline.executor.applied import Applied, Latest, read_applied
 from syncline.executor.key_age import renew_key
 from syncline.executor.opening import Opener, bind_columns
 from syncline.executor.outcome import outcome
@@ -65,7 +65,7 @@ class Engine:
         """What is applied now."""
         known, store = self._applied, self.facilities.store
         if known is None or known.serial != store.serial() or (known.partial and not store.unfinished_apply()):
-            fresh = read_applied(store)
+            fresh = read_applied(store, self.facilities.keep.shared(Latest))
             self._applied = fresh
             self._columns.clear()
             return fresh

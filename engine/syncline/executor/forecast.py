@@ -6,7 +6,7 @@ A forecast reads from where the run would begin, maps as it would, and asks the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +54,8 @@ _GONE: Final = "=gone"
 class Forecaster:
     """
     Tries declared flows on up to `limit` records each. `reader` says where their runs would begin, `observed` what runs
-    counted; `former` are names that moved flows had. `anew`: from the start, wherever they are.
+    counted; `former` are names that moved flows had. `anew`: from the start, wherever they are. `dropped` are columns
+    that flows wrote before, and don't any more.
     """
 
     desired: Desired
@@ -66,6 +67,7 @@ class Forecaster:
     former: Mapping[ObjectKey, ObjectKey]
     limit: int
     anew: bool = False
+    dropped: Mapping[ObjectKey, tuple[str, ...]] = field(default_factory=dict)
 
     def forecast(self, key: ObjectKey) -> tuple[Forecast, tuple[str, ...]]:
         """One flow, and the names of the secrets that it used. What keeps it from being tried is told in the result."""
@@ -96,7 +98,7 @@ class Forecaster:
             reasons=tuple(_reason(r, item) for r in part.rejects[:_REASONS]),
             notes=part.allowed,
         )
-        return _compared(_paced(found, item, opener), opener, part)
+        return _compared(_paced(found, item, opener), opener, part, self.dropped.get(key, ()))
 
     def _read(self, item: CompiledFlow, opener: Opener, source: Source, position: dict[str, object] | None) -> _Part:
         columns = bind_columns(item, source, hash_key_of(self.settings))
@@ -225,9 +227,19 @@ def _absent(found: Forecast, there: Compared, part: _Part) -> int | None:
     return there.there - there.updated - there.unchanged - there.deleted
 
 
-def _compared(found: Forecast, opener: Opener, part: _Part) -> Forecast:
+def _left(there: Compared, part: _Part, dropped: tuple[str, ...]) -> Iterator[str]:
+    """What is in columns that are no longer written, and what becomes of it."""
+    if dropped and there.filled is None:
+        yield f"how many rows have a value in {', '.join(dropped)} isn't counted there"
+    then = "which go" if part.target.mode == "replace" else "which stay as they are"
+    for name, rows in there.filled or ():
+        yield f"column {name}, no longer written: {rows:,} of {there.there:,} rows have a value in it, {then}"
+
+
+def _compared(found: Forecast, opener: Opener, part: _Part, dropped: tuple[str, ...]) -> Forecast:
     """With what a write of the rows would do, where the destination can tell."""
     proposed, earlier = part.proposed()
+    proposed = replace(proposed, dropped=dropped)
     try:
         there = waited(opener, lambda: opener.compare(proposed), "destination")
     except SynclineError as error:
@@ -249,7 +261,8 @@ def _compared(found: Forecast, opener: Opener, part: _Part) -> Forecast:
     note = f"all {there.there:,} rows are replaced" if part.target.mode == "replace" and not found.exact else ""
     if absent is None:
         note = "rows that the read lacks are deleted at the end, and how many isn't known before"
-    return replace(found, counts=counts, compared=True, note=_foreign(opener, there) or note)
+    notes = (*found.notes, *_left(there, part, dropped))
+    return replace(found, counts=counts, compared=True, note=_foreign(opener, there) or note, notes=notes)
 
 
 def _foreign(opener: Opener, there: Compared) -> str:

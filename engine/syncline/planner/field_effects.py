@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncline.kinds.mapping import MappedField
+    from syncline.manifests.flow import Flow
     from syncline.mapping.compile import Compiled
-    from syncline.planner.compiled import CompiledFlow
+    from syncline.model.key import ObjectKey
+    from syncline.planner.compiled import CompiledFlow, Flows
 
 #: What makes a value, and what it is checked for. Its type is a column's business, its class policy's.
 _MADE_BY: Final = ("source", "const", "template", "lookup", "default", "format", "zone")
 _CHECKED_BY: Final = ("required", "check")
 
 
-def column_effects(before: Compiled, after: Compiled, table: str) -> Iterator[Effect]:
-    """Columns added to a table, no longer written, or of another type."""
+def column_effects(before: Compiled, after: Compiled, flow: Flow, table: str) -> Iterator[Effect]:
+    """Columns added to a table that a flow writes to, no longer written, or of another type."""
     old = {f.name: f.type for f in before.target.fields}
     new = {f.name: f.type for f in after.target.fields}
     for name, new_type in new.items():
@@ -31,10 +33,40 @@ def column_effects(before: Compiled, after: Compiled, table: str) -> Iterator[Ef
         elif old[name] != new_type:
             what = f"column {name} changes from {old[name]} to {new_type}; a run stops if {table} can't hold it"
             yield Effect(EffectKind.column_retyped, table, what, reversible=False)
-    for name in old:
-        if name not in new:
-            what = f"column {name} of {table} is no longer written; it stays, with its last values"
-            yield Effect(EffectKind.columns_dropped, table, what)
+    for name in dropped_columns(before, after):
+        yield _dropped(name, flow, table)
+
+
+def dropped_columns(before: Compiled, after: Compiled) -> tuple[str, ...]:
+    """The columns that are no longer written."""
+    return tuple(name for name in before.target.names if name not in after.target.names)
+
+
+def all_dropped(before: Flows, after: Flows, former: Mapping[ObjectKey, ObjectKey]) -> dict[ObjectKey, tuple[str, ...]]:
+    """The columns that each flow wrote before, under its `former` name where it is moved, and doesn't any more."""
+    known = {key: before.get(former.get(key, key)) for key in after}
+    return {key: dropped_columns(old.compiled, after[key].compiled) for key, old in known.items() if old is not None}
+
+
+def _dropped(name: str, flow: Flow, table: str) -> Effect:
+    """What becomes of a column that is no longer written, and of the values in it."""
+    again = "declared again, it is filled as records are read again"
+    if flow.target.runtime == "rest":
+        what = f"{name} is no longer sent to {table}; what was sent stays there"
+    elif flow.spec.write == "replace":
+        what = f"column {name} of {table} is no longer written: the values of all its rows go when the next run "
+        what += "replaces it" + (
+            ", and the column stays, empty" if flow.target.runtime == "sql" else ", with the column"
+        )
+        again = "declared again, it is filled with what the source gives then"
+    elif flow.target.runtime == "sql":
+        what = (
+            f"column {name} of {table} is no longer written: it stays, rows keep their values, and new rows have none"
+        )
+    else:
+        what = f"column {name} of {table} is no longer written: files that are there keep it, and new ones lack it"
+    lost = flow.spec.write == "replace" and flow.target.runtime != "rest"
+    return Effect(EffectKind.columns_dropped, table, f"{what}; {again}", reversible=not lost)
 
 
 def value_effects(before: Compiled, after: Compiled, table: str) -> Iterator[Effect]:

@@ -139,7 +139,7 @@ def _changed(before: CompiledFlow, after: CompiledFlow, observed: Observed) -> I
         yield Effect(kind, new, f"{is_new}; rows in the old {old} stay")
         yield from _adopted(after.flow)
     else:
-        yield from column_effects(before.compiled, after.compiled, new)
+        yield from column_effects(before.compiled, after.compiled, after.flow, new)
         yield from protection_effects(before.compiled, after.compiled, new)
         yield from value_effects(before.compiled, after.compiled, new)
         yield from _key(before, after)

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from syncline.executor.applied import Latest
 from syncline.executor.dropping import Dropping
 from syncline.manifests.flow import flows
 from syncline.manifests.load import from_document
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from syncline.manifests.desired import Desired
     from syncline.manifests.resolve import Resolved
     from syncline.model.plan import Basis, Plan, PolicyResult
+    from syncline.planner.compiled import Flows
     from syncline.reconciler.approvals import Gate
     from syncline.state.store import AppliedObject, Author, Lease, StateReader, StateStore
 
@@ -101,18 +103,18 @@ def check_environment(basis: Basis, applied: str) -> None:
 
 def check_moves(plan: Plan, reader: StateReader) -> None:
     """`Invalid` when a move doesn't fit what is applied. No plan made here has one; a file may say anything."""
-    applied = {o.key for o in reader.objects()}
-    for step in plan.steps:
-        if isinstance(step, MoveObject):
-            previous, key = step.previous, step.key
-            same = (previous.tenant, previous.kind) == (key.tenant, key.kind)
-            if not same or previous not in applied or key in applied:
-                raise Invalid(
-                    f"the plan moves {previous} to {key}, which doesn't fit what is applied",
-                    code="SYN640",
-                    help="Make the plan again.",
-                )
-            applied = applied - {previous} | {key}
+    moves = [step for step in plan.steps if isinstance(step, MoveObject)]
+    applied = {o.key for o in reader.objects()} if moves else set()
+    for step in moves:
+        previous, key = step.previous, step.key
+        same = (previous.tenant, previous.kind) == (key.tenant, key.kind)
+        if not same or previous not in applied or key in applied:
+            raise Invalid(
+                f"the plan moves {previous} to {key}, which doesn't fit what is applied",
+                code="SYN640",
+                help="Make the plan again.",
+            )
+        applied = applied - {previous} | {key}
 
 
 def check_owned(plan: Plan, objects: Mapping[ObjectKey, AppliedObject], desired: Desired) -> None:
@@ -194,13 +196,15 @@ def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> Resolved:
     return resolve([from_document(document) for document in documents.values()])
 
 
-def check_policy(desired: Desired, plan: Plan, today: dt.date, root: Path) -> tuple[PolicyResult, ...]:
+def check_policy(
+    desired: Desired, plan: Plan, today: dt.date, root: Path, compiled: Flows | None = None
+) -> tuple[PolicyResult, ...]:
     """
     Evaluates policy again on what would be there after the plan: a saved plan can't carry its own permission.
 
-    `root` is the folder that relative paths start from.
+    `root` is the folder that relative paths start from; `compiled` are the flows, where somebody compiled them.
     """
-    flows = compile_flows(desired)
+    flows = compiled if compiled is not None else compile_flows(desired)
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
     return check(Subjects(desired, found, plan.changes, today, root))
 
@@ -383,7 +387,8 @@ def apply_plan(
             if not patient:
                 raise foremost(held)
             return Applied(plan, digest, "", store.serial(), 0, held)
-        policy = check_policy(desired, part, today, root)
+        compiled = compile_flows(desired)
+        policy = check_policy(desired, part, today, root, compiled)
         denied = tuple(r for r in policy if not r.allowed)
         if denied:
             denied = _blamed(denied, part, objects, today, root)
@@ -424,6 +429,7 @@ def apply_plan(
             _use_approvals(facilities, lease, plan, judged, {change.key for change in part.changes})
         name = f"{dt.datetime.now(dt.UTC):%Y%m%dT%H%M%S}-{random.token_hex(3)}"
         steps = [json.dumps(step_data(step), sort_keys=True, ensure_ascii=False) for step in part.steps]
+        facilities.keep.shared_or_made(Latest, Latest).led_to(desired, compiled)
         store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment, source)
         events: list[Event] = []
         for index, step in enumerate(part.steps):

@@ -79,7 +79,7 @@ def after_apply(
     `patient`: whoever applies tries again by itself. What is new or changed is ready until something is known against
     it; of credentials, their secrets are looked for.
     """
-    declarations = {one.key: (one.generation, one.revision) for one in store.objects()}  # not all of their documents
+    declarations = store.generations()
     graph = needs(desired)
     users = (key for key in desired.objects if key.kind in {"Sync", "Import", "Subscription"})
     used = all_below(users, graph)

@@ -20,7 +20,8 @@ class Compared:
     What a write of some rows would do: they would be inserted, updated, or are there as they are.
 
     `deleted` are rows of the keys to delete that are there. `there` counts the rows of the table now;
-    `owner` is whose it is.
+    `owner` is whose it is. `filled` counts the rows with a value in each column that is no longer written, where the
+    table has it; None where that isn't counted.
 
     >>> Compared(inserted=2, unchanged=1, there=1).updated
     0
@@ -32,13 +33,15 @@ class Compared:
     deleted: int = 0
     there: int = 0
     owner: TableOwner = TableOwner(ours=True)  # noqa: RUF009 - a frozen value
+    filled: tuple[tuple[str, int], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
     """
     Rows that would be written to a target, as `Writer.write` takes them, keys unique; `gone` are keys of rows to
-    delete, which with `mark` are marked in that column instead.
+    delete, which with `mark` are marked in that column instead. `dropped` are columns that were written before, and
+    aren't any more.
 
     >>> import polars as pl
     >>> from syncline.model.schema import INTEGER, Field, Schema
@@ -51,6 +54,7 @@ class Proposed:
     frame: pl.DataFrame
     gone: pl.DataFrame | None = None
     mark: str = ""
+    dropped: tuple[str, ...] = ()
 
 
 #: Compares what is proposed with what an instance holds; changes nothing there, and makes nothing that isn't there.

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import Select, bindparam, func, or_, select
 
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
@@ -69,7 +69,9 @@ _OPEN_RUNS = (
     .where(tables.runs.c.id.in_(_NEWEST_RUNS), _OPEN)
     .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
 )
-_OBJECTS = select(tables.objects).order_by(tables.objects.c.tenant, tables.objects.c.kind, tables.objects.c.name)
+_KEY_OF = (tables.objects.c.tenant, tables.objects.c.kind, tables.objects.c.name)
+_OBJECTS = select(tables.objects).order_by(*_KEY_OF)
+_GENERATIONS: Select[Any] = select(*_KEY_OF, tables.objects.c.generation, tables.objects.c.revision)
 _OBJECT = select(tables.objects).where(*of_object(tables.objects))
 _NEWEST_FIRST = select(tables.runs).order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
 _NEWEST = _NEWEST_FIRST.where(*of_object(tables.runs)).limit(bindparam("limit"))
@@ -134,6 +136,10 @@ class SqlReader:
         query = _OBJECTS if tenant is None else _OBJECTS.where(tables.objects.c.tenant == tenant)
         with self._database.read() as connection:
             return tuple(applied_object(row) for row in connection.execute(query))
+
+    def generations(self) -> dict[ObjectKey, tuple[int, str]]:
+        with self._database.read() as connection:
+            return {_key(row): (row.generation, intern(row.revision)) for row in connection.execute(_GENERATIONS)}
 
     def object(self, key: ObjectKey) -> AppliedObject | None:
         with self._database.read() as connection:

@@ -338,6 +338,9 @@ class StateStore(StateReader, Protocol):
         `ttl` seconds, or at once where its process is known to be gone.
         """
 
+    def generations(self) -> dict[ObjectKey, tuple[int, str]]:
+        """Generation and revision of each applied object, without its document."""
+
     def audit_head(self) -> tuple[int, str]:
         """The largest size of the audit log that was noted, and its root in hex; (0, '') where none was."""
 

@@ -39,8 +39,13 @@ def compare_with(database: Database, proposed: Proposed) -> Compared:
         return Compared(inserted=frame.height)
     absent = {field.name for field in missing(table, target, database.holds)}
     ((there,),) = database.execute(f"SELECT count(*) FROM {database.place}{quoted(table.name)}")
+    names = [name for name in proposed.dropped if table.get(name) is not None]
+    counts = ", ".join(f"count({quoted(name)})" for name in names)
+    (values,) = database.execute(f"SELECT {counts} FROM {database.place}{quoted(table.name)}") if names else ((),)
+    filled = tuple(zip(names, map(int, values), strict=True))
     if not keyed(target):
-        return Compared(inserted=frame.height, deleted=there if target.mode == "replace" else 0, there=there)
+        gone = there if target.mode == "replace" else 0
+        return Compared(inserted=frame.height, deleted=gone, there=there, filled=filled)
     schema = target.schema
     matched = differing = deleted = 0
     if frame.height:
@@ -50,5 +55,5 @@ def compare_with(database: Database, proposed: Proposed) -> Compared:
         keys = database.render(proposed.gone.select(key.names), key)
         mark = proposed.mark if proposed.mark not in absent else ""
         deleted, _ = database.compare(table.name, keys, key, set(), mark)
-    found = Compared(frame.height - matched, differing, matched - differing, deleted, there)
+    found = Compared(frame.height - matched, differing, matched - differing, deleted, there, filled=filled)
     return replace(found, deleted=there - matched) if target.mode == "replace" else found

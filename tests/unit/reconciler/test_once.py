@@ -1,0 +1,71 @@
+"""What a commit that changes one object costs: it is resolved and judged as often as it must be, and no oftener."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from syncline import validation, workflow
+from syncline.executor import applied as applying
+from syncline.executor.applied import Latest, read_applied
+from syncline.planner.known import Known
+from syncline.policy import facts as policy_facts
+from syncline.reconciler import apply as reconciling
+from syncline.reconciler.apply import apply_plan
+from tests.e2e.house import Scenario, build
+
+
+def test_a_commit_is_resolved_twice_and_its_facts_are_found_twice(tmp_path, monkeypatch):
+    """Once as it is declared and once as it is applied, which nobody takes from a plan; what is read next is that."""
+    settings = build(tmp_path, Scenario("upsert").texts)
+    known = Known()
+    done: list[str] = []
+
+    def counted(module, name):
+        real = getattr(module, name)
+
+        def call(*args, **options):
+            done.append(name)
+            return real(*args, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    with workflow.engine(settings) as engine:
+
+        def commit():
+            applied = engine.applied()
+            known.applies(applied.serial, applied.desired, applied.flows)
+            made = apply_plan(engine.facilities, workflow.plan(settings, known=known), done.append)
+            return made, engine.applied()
+
+        commit()
+        mapping = tmp_path / "mapping.yaml"
+        mapping.write_text(mapping.read_text().replace("from: name}", 'from: "upper(name)"}'))
+        for module in (validation, reconciling, applying):
+            counted(module, "resolve")
+        counted(policy_facts, "facts")
+        counted(reconciling, "facts")
+        done.clear()
+        made, applied = commit()
+
+        assert made.steps == 1
+        assert (done.count("resolve"), done.count("facts")) == (2, 2)
+        fresh = read_applied(engine.facilities.store)
+        assert (applied.objects, applied.desired.objects) == (fresh.objects, fresh.desired.objects)
+        assert {key: item.flow for key, item in applied.flows.items()} == {
+            key: item.flow for key, item in fresh.flows.items()
+        }
+
+
+def test_what_somebody_else_applied_is_never_taken_for_it(tmp_path):
+    """What an apply led to is that of exactly its objects: of one more, one less or another it isn't."""
+    settings = build(tmp_path, Scenario("upsert").texts)
+    workflow.apply(settings)
+    with workflow.engine(settings) as engine:
+        applied = engine.applied()
+    latest = Latest()
+    assert latest.of(applied.objects) is None
+    latest.led_to(applied.desired, applied.flows)
+    assert latest.of(applied.objects) == (applied.desired, applied.flows)
+    (first, one), *others = applied.objects.items()
+    assert latest.of(dict(others)) is None
+    assert latest.of({**applied.objects, first: replace(one, digest="0" * 64)}) is None
