@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -57,6 +58,52 @@ def test_the_key_encryption_key_is_in_transit(openbao: OpenBao, tmp_path: Path):
 
     assert "min_decryption_version" in back.remains[0]
     assert KeyRing.open(folder).unseal("acme", blob, "p") == b"plain"
+
+
+def test_what_an_erasure_destroys_is_gone_from_transit(openbao: OpenBao, tmp_path: Path):
+    """
+    Keys of parts are covered by a transit key of their own, which an erasure deletes there: the whole folder from before
+    opens everything but parts, as a copy and put back; the parts that are left open as before.
+    """
+    folder, copied = tmp_path / "keys", tmp_path / "copy"
+    environ = openbao.role("erasing")
+    KeyRing.open(folder).seal("acme", b"x", "p")
+    rotate(Where(folder, environ), "vault:transit/erasing")
+    ring = KeyRing.open(folder, environ)
+    blobs = {part: ring.envelope("acme", part).seal(part.encode(), "p") for part in ("one", "two")}
+    rest, cover = ring.seal("acme", b"rest", "p"), ring.cover_place("acme")
+    assert cover.startswith("vault:transit/erasing-")
+    shutil.copytree(folder, copied)
+
+    ring.destroy("acme", "one")
+    assert ring.renew_parts("acme") == ()
+
+    with pytest.raises(urllib.error.HTTPError) as gone:
+        openbao.ask("GET", f"transit/keys/{cover.rpartition('/')[2]}")
+    assert gone.value.code == 404
+    assert KeyRing.open(folder, environ).opening("acme", "two").open(blobs["two"], "p") == b"two"
+    for place in ("copy", "put back"):
+        at = KeyRing.open(copied if place == "copy" else folder, environ)
+        with pytest.raises(Stalled) as caught:
+            at.opening("acme", "one").open(blobs["one"], "p")
+        assert caught.value.code == "SYN823"
+        assert at.unseal("acme", rest, "p") == b"rest"
+        shutil.copytree(copied, folder, dirs_exist_ok=True)
+
+
+def test_a_role_that_may_not_cover_parts_is_told_what_to_allow(openbao: OpenBao, tmp_path: Path):
+    """Where the policy knows only the ring's key, no part is sealed by less: it stops, and says what is to be allowed."""
+    folder = tmp_path / "keys"
+    environ = openbao.role("narrow")
+    KeyRing.open(folder).seal("acme", b"x", "p")
+    rotate(Where(folder, environ), "vault:transit/narrow")
+    token = openbao.narrow("transit/keys/narrow", "transit/encrypt/narrow", "transit/decrypt/narrow")
+
+    with pytest.raises(Stalled, match="permission denied") as caught:
+        KeyRing.open(folder, {**openbao.place, "VAULT_TOKEN": token}).envelope("acme", "part")
+
+    assert caught.value.code == "SYN822"
+    assert "transit/keys/narrow-*" in caught.value.help
 
 
 def test_every_byte_of_a_key_wrapped_by_transit_counts(openbao: OpenBao, tmp_path: Path):

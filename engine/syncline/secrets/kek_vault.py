@@ -92,7 +92,19 @@ class VaultKek:
     @classmethod
     def make_beside(cls, where: Where, at: str, file: str, id: str) -> str:  # noqa: A002 - the field's word
         del file
-        return cls.make(where, f"{at}-{id}", id)
+        try:
+            return cls.make(where, f"{at}-{id}", id)
+        except Refused as refused:
+            if refused.status != 403:
+                raise
+            mount, key = _parts(at)
+            raise Stalled(
+                refused.message,
+                code="SYN822",
+                help=f"Allow create, read and update on {mount}/keys/{key}-*, {mount}/encrypt/{key}-* and "
+                f"{mount}/decrypt/{key}-*, update on {mount}/keys/{key}-*/config and delete on {mount}/keys/{key}-*: "
+                "keys of their own cover rejects and images, and go when somebody is erased.",
+            ) from None
 
     @classmethod
     def has(cls, where: Where, at: str) -> bool:

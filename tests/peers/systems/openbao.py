@@ -22,6 +22,7 @@ POLICY = """
 path "secret/data/acme/*" { capabilities = ["create", "read", "update"] }
 path "secret/metadata/acme/*" { capabilities = ["read"] }
 path "transit/*" { capabilities = ["create", "read", "update"] }
+path "transit/keys/*" { capabilities = ["create", "read", "update", "delete"] }
 path "database/creds/*" { capabilities = ["read"] }
 """
 
@@ -54,6 +55,13 @@ class OpenBao:
         """The environment of somebody who has a token, and the token."""
         token = self.ask("POST", "auth/token/create", {"policies": ["syncline"], **settings})["auth"]["client_token"]
         return {**self.place, "VAULT_TOKEN": token}, token
+
+    def narrow(self, *paths: str) -> str:
+        """A token that may create, read and update at just these paths."""
+        rules = "".join(f'path "{path}" {{ capabilities = ["create", "read", "update"] }}\n' for path in paths)
+        self.ask("PUT", "sys/policies/acl/narrow", {"policy": rules})
+        made = self.ask("POST", "auth/token/create", {"policies": ["narrow"], "no_default_policy": False})
+        return str(made["auth"]["client_token"])
 
     def logins(self, database: str, name: str, **settings: object) -> None:
         """Has it make logins of a PostgreSQL database (the URL of its superuser), as a role `name` says."""
