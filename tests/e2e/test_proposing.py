@@ -39,6 +39,7 @@ def test_a_dropped_column_becomes_a_branch_and_a_merge_ends_it(tmp_path, remote)
         tip = git("rev-parse", BRANCH)
         assert git("rev-parse", "main") == first
         assert f"on branch {BRANCH}" in asked(root, "events", str(FLOW))[1]
+        assert "What to do\n  Look at the branch, and merge it" in asked(root, "explain", str(FLOW))[1]
         statuses = Look(settings_of(root).state_url).statuses()
         assert BRANCH in incidents(statuses, needs(Desired({})))[FLOW].title
         adopted = [e for e in audit_events(settings_of(root)) if e["metadata"]["event_code"] == "drift.adopt"]

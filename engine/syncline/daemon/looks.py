@@ -157,6 +157,20 @@ class Looks:
         self._heal(Work(key, trigger=HEALING, full_refresh=True, halt=self._halt))
         look(self._engine, self._store, key)
 
+    def before_run(self, work: Work) -> None:
+        """
+        Looks at a flow whose dropped columns are to be adopted before a run makes them again, empty: what somebody did
+        between two runs is proposed, however seldom is looked. What keeps it from looking keeps no run from beginning.
+        """
+        applied = self._engine.applied()
+        item = applied.flows.get(work.key)
+        if item is None or work.trigger == HEALING or terms_of(applied.desired, item.flow).tables != "adopt":
+            return
+        try:
+            look(self._engine, self._store, work.key, propose=self._propose)
+        except SynclineError as error:
+            self._tell(f"{work.key}: it couldn't be looked at before its run: {error.code} {error.told}")
+
     def _look_besides(self, applied: Applied, key: ObjectKey) -> None:
         """A look at what is no flow; it heals by itself."""
         if key not in applied.objects:

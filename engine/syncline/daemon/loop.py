@@ -28,6 +28,7 @@ from syncline.daemon.notifier import notifying
 from syncline.daemon.own_disk import WORK, own_disk
 from syncline.daemon.starts import Starter
 from syncline.daemon.witnesses import witnessing
+from syncline.executor.engine import unasked
 from syncline.model.errors import Again, Stalled, Waiting
 
 if TYPE_CHECKING:
@@ -231,6 +232,7 @@ class Daemon:
             approvals=self._approvals,
         )
         looks = Looks(engine, facilities.store, self._tell, branches=followers.branches)
+        engine.before = looks.before_run
         try:
             with (
                 self._requests(engine, stop),
@@ -255,6 +257,7 @@ class Daemon:
             followers.close()
             starter.close()
             attempts.close()
+            engine.before = unasked
             looks.close()
             self.status.leading = False
 

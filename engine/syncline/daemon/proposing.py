@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -94,7 +94,9 @@ class Proposer:
         if tip is None and known is not None and known.cause == cause and known.tip:
             return standing(known.tip, DECIDED, f"branch {branch}, which left it out, was deleted: that was declined")
         self._check(root, file, text, source, mapping, columns)
-        commit = self._push(there, key, branch, base, file, text, _message(key, mapping, columns, cause), tip, cause)
+        others = [other for other, item in applied.flows.items() if item.flow.mapping.key == mapping and other != key]
+        message = _message(key, mapping, columns, cause, others)
+        commit = self._push(there, key, branch, base, file, text, message, tip, cause)
         self.tell(f"{key}: {waits}, {commit[:12]}")
         return standing(commit, WAITS, waits)
 
@@ -155,12 +157,17 @@ def _cause(key: ObjectKey, columns: tuple[str, ...]) -> str:
     return hashlib.sha256("\0".join([str(key), *sorted(columns)]).encode()).hexdigest()[:32]
 
 
-def _message(key: ObjectKey, mapping: ObjectKey, columns: tuple[str, ...], cause: str) -> str:
+def _message(
+    key: ObjectKey, mapping: ObjectKey, columns: tuple[str, ...], cause: str, others: Sequence[ObjectKey]
+) -> str:
     names = ", ".join(columns)
+    also = f"\n\nThe mapping is also that of {', '.join(map(str, others[:5]))}" if others else ""
+    more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+    tail = ", which won't write it any more either." if others else ""
     return (
         f"Adopt {mapping} without {names}\n\n"
         f"Somebody dropped {names} at the destination of {key}. Merging this declares the table\n"
-        f"as it is now; deleting the branch declines that.\n\n{CAUSE}: {cause}"
+        f"as it is now; deleting the branch declines that.{also}{more}{tail}\n\n{CAUSE}: {cause}"
     )
 
 

@@ -44,19 +44,26 @@ def untold(store: StateStore, applied: Applied, record: RunRecord, error: Syncli
     del store, applied, record, error
 
 
+def unasked(work: Work) -> None:
+    """Asks nobody before a run."""
+    del work
+
+
 @dataclass(slots=True)
 class Engine:
     """
     Runs flows, one after another or several at once; what is applied is read again only when the state's serial moved.
 
-    `opener` opens both ends of a flow; `ended` is told how each run ended. What is kept is kept by what it was made
-    from: a run that began before an apply never gets what belongs to the one after it, nor the other way round.
+    `opener` opens both ends of a flow; `ended` is told how each run ended, `before` that one is about to begin. What is
+    kept is kept by what it was made from: a run that began before an apply never gets what belongs to the one after it,
+    nor the other way round.
     """
 
     facilities: Facilities
     resolve: Resolve
     opener: Callable[[CompiledFlow, Applied, Settings, Resolve, Keep], Opener] = Opener
     ended: Ended = untold
+    before: Callable[[Work], None] = unasked
     _applied: Applied | None = None
     _decided: tuple[dt.date, int, tuple[PolicyResult, ...]] | None = None
     _columns: dict[tuple[str, str, Schema], Columns] = field(default_factory=dict)
@@ -78,6 +85,7 @@ class Engine:
         Raises what stopped it, after recording that: `Denied` (policy, guards), `Invalid`, `Again`, `Stalled`,
         `Waiting` (another run of the same flow holds its lease). A run that was stopped goes on where it was.
         """
+        self.before(work)
         with self.facilities.store.lease(f"run/{work.key}", "") as lease:
             applied = self.applied()
             item = applied.flow(work.key)

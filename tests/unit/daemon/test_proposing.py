@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.daemon.looks import Looks
 from syncline.daemon.proposing import Proposer, branch_of
 from syncline.daemon.source import GitSource, SourceRepository
 from syncline.executor.progress import Silent
+from syncline.executor.work import Work
 from syncline.model.condition import ConditionType
 from syncline.reconciler.look import look
 from tests import repository as files
 from tests.e2e.daemon import GIT, Remote
-from tests.e2e.house import FLOW, Scenario, customers, settings_of
+from tests.e2e.house import COPIES, FLOW, Scenario, customers, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,6 +118,34 @@ def test_a_dropped_column_is_proposed_once_and_merged_by_a_person(house):
     workflow.apply(house.settings)
     workflow.run(house.settings, FLOW, progress=Silent(), full_refresh=True)
     assert house.looked() == ""
+
+
+def test_what_was_dropped_between_two_runs_is_proposed(lone):
+    """A run makes a missing column again; before it the daemon looks, so that the branch is there. Others aren't asked."""
+    lone.execute("ALTER TABLE customers DROP COLUMN born")
+    lone.source.head()
+    with workflow.engine(lone.settings) as engine:
+        looks = Looks(engine, engine.facilities.store, lone.told.append, branches=lambda _: lone.source.branches())
+        engine.before = looks.before_run
+        engine.run(Work(FLOW), Silent())
+        looks.close()
+    assert lone.branches() == ["main", BRANCH]
+    assert lone.looked() == ""  # the column is there again, and the branch stays
+    assert lone.branches() == ["main", BRANCH]
+
+
+def test_a_mapping_of_several_flows_is_named_with_them(lone):
+    """The commit's message says which other flows won't write the column any more either."""
+    texts = {
+        **TEXTS,
+        "copies.yaml": COPIES.removeprefix("---\n").replace("to: warehouse/customers", "to: warehouse/copies"),
+    }
+    lone.remote.push(texts)
+    files.write(lone.settings.root, texts)
+    workflow.apply(lone.settings)
+    lone.execute("ALTER TABLE customers DROP COLUMN born")
+    assert "AdoptionProposed" in lone.looked()
+    assert "also that of acme/Sync/copies, which won't write it" in lone.git("log", "-1", "--format=%B", BRANCH)
 
 
 def test_one_more_dropped_column_updates_the_branch(lone):

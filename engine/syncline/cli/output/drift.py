@@ -52,6 +52,8 @@ def _advice(flow: ObjectDrift) -> str:
         return f"syncline run --full-refresh {flow.key} brings it back" + _adoptable(flow)
     if flow.acted:
         return "restore it by hand, or declare it as it is now"
+    if flow.drifted and all(finding.cause == "noise" for finding in flow.findings):
+        return "map to it, have it taken away there, or declare drift: {noise: ignore}"
     if flow.drifted:
         return "correct the connector's schema or the mapping, or ask who runs the source"
     return ""

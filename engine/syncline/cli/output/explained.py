@@ -27,7 +27,7 @@ _CODE = re.compile(r"^\[(SYN\d+)\] ")
 def render_explained(found: Explained, starts: Sequence[Shown], now: dt.datetime, paint: Paint) -> str:
     """The chain, one object a line; what to do about its end; attempts and starts to come; what happened last."""
     parts = ["".join(_link(link, now, paint) for link in found.chain)]
-    parts += [advice for link in found.chain if link.root and (advice := _advice(link, paint))]
+    parts += [advice for link in found.chain if (link.root or not link.depth) and (advice := _advice(link, paint))]
     facts = [*_next(found, starts, now), *_facts(found, now)]
     width = max(len(name) for name, _ in facts)
     parts.append("".join(f"  {name.ljust(width)}  {visible(text)}\n" for name, text in facts))
@@ -51,8 +51,9 @@ def _link(link: Link, now: dt.datetime, paint: Paint) -> str:
 
 def _advice(link: Link, paint: Paint) -> str:
     """What the code of the cause says is to be done."""
-    ready = link.status.condition(ConditionType.ready)
-    code = _CODE.match(ready.message) if ready is not None else None
+    what = ConditionType.ready if link.status.failing else ConditionType.drifted
+    said = link.status.condition(what) if link.root or link.status.holds(ConditionType.drifted) else None
+    code = _CODE.match(said.message) if said is not None else None
     known = CODES.get(code[1]) if code else None
     return f"{paint.cyan('What to do')}\n  {known.remedy}\n" if known is not None else ""
 
