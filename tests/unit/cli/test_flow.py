@@ -145,6 +145,16 @@ def test_plan_and_saved_plan(repository, shell, tmp_path):
     assert "Nothing to do" in again.out
 
 
+def test_a_source_that_does_not_fit_is_told_without_a_place(applied, shell):
+    """A file whose columns are others than the mapping reads: each is named, of the object, and of no file that isn't."""
+    (applied / "data" / "customers.csv").write_text("customer_no;full_name\n1;Ada\n", encoding="utf-8")
+    ended = shell("run", "Import/customers")
+
+    assert ended.code == 1
+    assert " --> in acme/Mapping/customer\n" in ended.err
+    assert "It has customer_no;full_name." in ended.err
+
+
 def test_stale_plan_is_refused(repository, shell, tmp_path):
     """A saved plan is refused once the state has moved."""
     out = tmp_path / "plan.json"

@@ -23,8 +23,10 @@ def _severity(found: Diagnostic, paint: Paint) -> str:
 
 
 def _at(place: Place, paint: Paint, gutter: int, subject: str = "") -> str:
+    # What is applied has no file any more: a mapping that a run finds not to fit its source.
+    at = f" {visible(str(place))}" if place.file else ""
     about = f" {paint.dim('in ' + visible(subject))}" if subject else ""
-    return f"{' ' * gutter}{paint.blue('-->')} {visible(str(place))}{about}"
+    return f"{' ' * gutter}{paint.blue('-->')}{at}{about}"
 
 
 def _remark(name: str, text: str, paint: Paint, gutter: int) -> list[str]:
