@@ -109,7 +109,7 @@ class FusedRecorder:
     """An audit recorder with a point before and after each batch."""
 
     def __init__(self, recorder: Any, fuse: Fuse) -> None:
-        self.event, self.secret_uses = recorder.event, recorder.secret_uses
+        self.event, self.secret_uses, self.check = recorder.event, recorder.secret_uses, recorder.check
         self.record = fuse.around("audit.record", recorder.record)
 
 

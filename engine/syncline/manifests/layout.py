@@ -68,6 +68,8 @@ class _Line:
     end: int = 0
     #: Whether its last value goes on in the next line, so that spaces at its end may be part of it.
     open: bool = False
+    #: Whether its last value is a block of text, which a comment below must not become a part of.
+    text: bool = False
     #: The levels that a comment below may belong to (columns before and now), outermost first; empty in brackets.
     levels: tuple[tuple[int, int], ...] = ()
     #: How far such a comment moves in brackets, and the least column that it has then.
@@ -197,6 +199,7 @@ class _Layout:
         start = token.start_mark
         header = self.lines[start.line][start.column :].split("#")[0]
         self.tokens[start.line].end = start.column + len(header)
+        self.tokens[start.line].text = True
         outer, new = (self._blocks[-1].old, self._blocks[-1].new) if self._blocks else (-1, 0)
         rest = range(start.line + 1, len(self.lines))
         said = [int(character) for character in header if character.isdigit()]
@@ -212,7 +215,8 @@ class _Layout:
             if there and (_indent(text) < indent or text.startswith(("---", "..."))):
                 break
             blank[number] = _indent(text) + by if len(text) > indent else 0
-            if there or "+" in header:  # the blank lines at its end count if they are to be kept
+            # The blank lines at its end count if they are to be kept, or have spaces of their own.
+            if there or "+" in header or len(text) > indent:
                 self.inner |= blank
                 blank = {}
 
@@ -230,22 +234,26 @@ class _Layout:
                 above = _behind(line, text)
             elif (comment := text.strip()).startswith("#"):
                 old = len(text) - len(text.lstrip())
-                new = above[1] if above and above[0] == old else self._of_comment(number, old, line)
+                new = self._of_comment(number, old, line, above)
                 above = (old, new)
                 yield " " * new + comment
             else:
                 yield ""
                 above = None
 
-    def _of_comment(self, number: int, old: int, before: _Line) -> int:
+    def _of_comment(self, number: int, old: int, before: _Line, above: tuple[int, int] | None) -> int:
         following = (self.tokens[after] for after in range(number + 1, len(self.lines)) if after in self.tokens)
         below = next(following, _Line(0, 0))
-        if old <= below.old:
+        if old == below.old:
+            return below.new
+        if above and above[0] == old:
+            return above[1]
+        if old < below.old:
             return below.new
         if not before.levels:
             return _moved(old, before.shift)
         outer, new = next((level for level in reversed(before.levels) if level[0] <= old), before.levels[0])
-        return new + min(max(old - outer, 0), INDENT)
+        return new + min(max(old - outer, 0), 0 if before.text else INDENT)
 
 
 def _gap(before: Any, token: Any, written: str) -> str:
