@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 from syncline.manifests.desired import Desired
 from syncline.notify.incidents import incidents
@@ -15,7 +16,15 @@ from tests.e2e.test_healing import drift_of
 from tests.e2e.test_status import asked
 from tests.look import Look
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 BRANCH = "syncline/adopt/acme/Sync/customers"
+
+
+def adoptions(root: Path) -> list[dict[str, Any]]:
+    """What the log has of proposals."""
+    return [e for e in audit_events(settings_of(root)) if e["metadata"]["event_code"] == "drift.adopt"]
 
 
 def test_a_dropped_column_becomes_a_branch_and_a_merge_ends_it(tmp_path, remote):
@@ -42,12 +51,13 @@ def test_a_dropped_column_becomes_a_branch_and_a_merge_ends_it(tmp_path, remote)
         assert "What to do\n  Look at the branch, and merge it" in asked(root, "explain", str(FLOW))[1]
         statuses = Look(settings_of(root).state_url).statuses()
         assert BRANCH in incidents(statuses, needs(Desired({})))[FLOW].title
-        adopted = [e for e in audit_events(settings_of(root)) if e["metadata"]["event_code"] == "drift.adopt"]
-        assert len(adopted) == 1
-        assert tip in str(adopted[0])
+        # What a daemon records is in its journal at once, and in the log once that is published.
+        (adopted,) = until(lambda: adoptions(root), lambda: "\n".join(daemon.said))
+        assert tip in str(adopted)
 
         git("update-ref", "refs/heads/main", tip)
         daemon.says(f"{tip[:12]} is applied")
         until(lambda: not drift_of(root)[0], lambda: "\n".join(daemon.said))
         assert git("rev-parse", BRANCH) == tip
+    assert len(adoptions(root)) == 1
     assert audit_ok(settings_of(root))
