@@ -27,7 +27,7 @@ daemon off; pid {dir}/nginx.pid; error_log {dir}/error.log; worker_processes 1; 
 events {{}}
 http {{ access_log off; client_body_temp_path {dir}/b; fastcgi_temp_path {dir}/f; proxy_temp_path {dir}/p;
  scgi_temp_path {dir}/s; uwsgi_temp_path {dir}/u;
- server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key};
+ server {{ listen 127.0.0.1:{port} ssl; ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;
   location ~ ^/moved(/.*)$ {{ return 301 {elsewhere}$1?$args; }}
   location ~ ^/git(/.*)$ {{ auth_basic git; auth_basic_user_file {dir}/htpasswd; include /etc/nginx/fastcgi_params;
    fastcgi_read_timeout 600; fastcgi_buffering off;
