@@ -77,7 +77,11 @@ def spoken(sock: ssl.SSLSocket | NestedTls) -> Spoken:
 
 
 def refused(error: ssl.SSLError) -> str:
-    """What a handshake failed of that a person has to change, in words; '' where it is something else."""
+    """What a handshake failed of that a person has to change, in words; '' where it is something else.
+
+    >>> refused(ssl.SSLError(1, "no route"))
+    ''
+    """
     return _REFUSED.get(error.reason or "", "")
 
 
