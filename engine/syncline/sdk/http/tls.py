@@ -82,7 +82,7 @@ def refused(error: ssl.SSLError) -> str:
     >>> refused(ssl.SSLError(1, "no route"))
     ''
     """
-    return _REFUSED.get(error.reason or "", "")
+    return _REFUSED.get(getattr(error, "reason", None) or "", "")
 
 
 def pin_of(certificate: bytes) -> str:
