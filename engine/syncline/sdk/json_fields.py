@@ -131,6 +131,25 @@ def in_order(nodes: tuple[Node, ...], record: Any) -> tuple[Node, ...]:
     )
 
 
+def plain(nodes: tuple[Node, ...], record: Any) -> dict[str, Any] | None:
+    """A decoded record as a dictionary in the schema's order, whichever order it was decoded in.
+
+    >>> from syncline.model.schema import INTEGER
+    >>> nodes = tuple(compile_field(f"f{i}", Field(name, INTEGER), name) for i, name in enumerate(("a", "b")))
+    >>> plain(nodes, msgspec.json.decode(b'{"b": 1, "a": 2}', type=full_struct_of(nodes[::-1])))
+    {'a': 2, 'b': 1}
+    """
+    if record is None:
+        return None
+    return {node.field.name: _plain_value(node, getattr(record, node.attribute)) for node in nodes}
+
+
+def _plain_value(node: Node, value: Any) -> Any:
+    if not node.children or value is None:
+        return value
+    return [plain(node.children, item) for item in value] if node.field.repeated else plain(node.children, value)
+
+
 def _list_of(item: Any) -> Any:
     return list[item]
 

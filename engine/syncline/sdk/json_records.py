@@ -21,7 +21,7 @@ from syncline.model.schema import JSON, Field, Schema
 from syncline.sdk.expression import Expression
 from syncline.sdk.json_columns import columns_of
 from syncline.sdk.json_document import exact_document
-from syncline.sdk.json_fields import Node, compile_field, convert, struct_of
+from syncline.sdk.json_fields import Node, compile_field, convert, plain, struct_of
 
 _MAX_RAW = 64 * 1024
 _NAME = r"(?:[A-Za-z_][A-Za-z0-9_]*|\"[^\"\\]+\")"
@@ -143,8 +143,9 @@ class RecordDecoder:
         return values
 
     def encode(self, record: Any) -> bytes:
-        """Bytes that are equal for equal records, within one schema."""
-        return msgspec.json.encode(record)
+        """Bytes that are equal for equal records, within one schema, whichever way their page was read."""
+        # What `SchemaPages` decodes has the order of the API's fields, which a read learns from its first pages.
+        return msgspec.json.encode(record if isinstance(record, self._struct) else plain(self._nodes, record))
 
     def raws(self, body: bytes) -> list[bytes]:
         """The bytes of each record of a page, which may be no records of the schema."""
