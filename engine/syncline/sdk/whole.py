@@ -47,6 +47,9 @@ class WholeRecords(RecordDecoder):
     def frame(self, records: Sequence[Any]) -> pl.DataFrame:
         return pl.DataFrame({COLUMN: pl.Series(COLUMN, list(records), dtype=pl.String)})
 
+    def encode(self, record: Any) -> bytes:
+        return msgspec.json.encode(record)
+
     def values(self, records: Sequence[Any], path: Sequence[str]) -> list[Any]:
         return [_at(as_record(record), path) for record in records]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.connectors.rest.source import RestSource
 from syncline.model.errors import Invalid
 from syncline.sdk.record_decoder import record_decoder
+from syncline.sdk.source import SourceRequest
 from syncline.sdk.whole import WHOLE, WholeRecords, as_record
+from tests.rest_streams import FakeClock, FunctionTransport, answer, instance, read, rows
 
 
 def test_every_field_is_kept():
@@ -37,3 +40,21 @@ def test_cursors_are_found_at_any_depth():
     page = decoder.decode(b'[{"meta": {"at": "2026-01-01"}}, {"meta": 1}, {"meta": {"at": {}}}]')
 
     assert decoder.values(page.good, ("meta", "at")) == ["2026-01-01", None, None]
+
+
+def test_a_stream_with_a_cursor_is_read_whole():
+    """Who looks at an incremental stream, as `connector sample` does, gets its records, of which a read keeps digests."""
+    text = """
+    streams:
+      items:
+        get: /items
+        records: data[]
+        cursor: {field: at, into: {query.since: start}}
+        schema: {properties: {id: {type: integer}, at: {type: string}}}
+    """
+    transport = FunctionTransport(lambda _: answer({"data": [{"id": 1, "at": "2026-01-01T00:00:00Z", "new": True}]}))
+    opened = RestSource(instance(text), SourceRequest("items", WHOLE, ()), transport=transport, clock=FakeClock())
+
+    [row] = rows(read(opened))
+
+    assert as_record(row["@"]) == {"id": 1, "at": "2026-01-01T00:00:00Z", "new": True}
