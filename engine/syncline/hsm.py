@@ -11,7 +11,7 @@ Needs the extra `hsm`. Private keys are made in the token and never leave it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -34,6 +34,15 @@ _ALONE: Final = threading.RLock()
 
 class Absent(Stalled):
     """The token is there and has no such key. Sessions of a token that was pulled out see none either: look anew."""
+
+
+def present(found: Iterable[Any]) -> list[Any]:
+    """What an action found in a session; PKCS#11's `NoSuchKey` for nothing, so that it is looked for anew."""
+    from pkcs11.exceptions import NoSuchKey
+
+    if not (objects := list(found)):
+        raise NoSuchKey
+    return objects
 
 
 @dataclass(slots=True)

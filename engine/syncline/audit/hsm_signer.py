@@ -103,12 +103,9 @@ def destroy_key(path: Path, environ: Mapping[str, str]) -> None:
 
     def destroy(session: pkcs11.Session) -> None:
         from pkcs11 import Attribute
-        from pkcs11.exceptions import NoSuchKey
 
-        if not (found := list(session.get_objects({Attribute.LABEL: label}))):
-            raise NoSuchKey  # or the token was pulled out: it is looked at anew
-        for one in found:
-            one.destroy()
+        for found in hsm.present(session.get_objects({Attribute.LABEL: label})):
+            found.destroy()
 
     with suppress(hsm.Absent):
         hsm.token(token, environ).use(destroy)

@@ -43,6 +43,16 @@ class Tip:
     cause: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A commit to be made on top of `base`, in which a file of the configuration has this text."""
+
+    base: str
+    file: str
+    text: str
+    message: str
+
+
 class Repository(Protocol):
     """What branches are of: a mirror, `daemon/source.py`."""
 
@@ -116,15 +126,15 @@ class Branches:
         return found[0].status == found[1].status == 0 and found[0].output == found[1].output
 
     @own_disk()
-    def push(self, branch: str, base: str, file: str, text: str, message: str, expected: str) -> str:
+    def push(self, branch: str, draft: Draft, expected: str) -> str:
         """
-        Makes a commit on top of `base` in which a file has this text, and has the branch be that; the commit.
+        Makes a commit, and has the branch be that; the commit.
 
         `expected` is what the branch is now, '' for none: `Again` (SYN729) where it isn't any more.
         """
         if f"refs/heads/{branch}" == self.repository.ref or not branch.startswith(BRANCHES):
             raise Stalled(f"{branch} is no branch that commits are proposed on", code="SYN729")
-        commit = self._commit(base, self._path(file), text, message)
+        commit = self._commit(draft)
         ref = f"refs/heads/{branch}"
         lease = f"--force-with-lease={ref}:{expected}"
         try:
@@ -135,16 +145,17 @@ class Branches:
             raise
         return commit
 
-    def _commit(self, base: str, path: str, text: str, message: str) -> str:
+    def _commit(self, draft: Draft) -> str:
+        base, path = draft.base, self._path(draft.file)
         mode = self._said("ls-tree", "--format=%(objectmode)", base, "--", path)
         with tempfile.TemporaryDirectory() as aside:
-            draft, index = Path(aside) / "file", {"GIT_INDEX_FILE": str(Path(aside) / "index")}
-            draft.write_bytes(text.encode())
-            blob = self._said("hash-object", "-w", "--no-filters", "--", str(draft))
+            file, index = Path(aside) / "file", {"GIT_INDEX_FILE": str(Path(aside) / "index")}
+            file.write_bytes(draft.text.encode())
+            blob = self._said("hash-object", "-w", "--no-filters", "--", str(file))
             self._said("read-tree", base, more=index)
             self._said("update-index", "--cacheinfo", f"{mode},{blob},{path}", more=index)
             tree = self._said("write-tree", more=index)
-        return self._said("commit-tree", "-p", base, "-m", message, tree, more=_IDENTITY)
+        return self._said("commit-tree", "-p", base, "-m", draft.message, tree, more=_IDENTITY)
 
     def _path(self, file: str) -> str:
         return f"{self.repository.prefix}/{file}" if self.repository.prefix else file

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from syncline.daemon.branches import CAUSE
+from syncline.daemon.branches import CAUSE, Draft
 from syncline.kinds.mapping import MappingSpec
 from syncline.manifests.adoption import declared_away
 from syncline.model.errors import Again, Invalid, SynclineError
@@ -25,7 +25,7 @@ from syncline.model.proposal import BRANCHES, Proposal
 from syncline.validation import validate_beside
 
 if TYPE_CHECKING:
-    from syncline.daemon.branches import Branches, Tip
+    from syncline.daemon.branches import Branches
     from syncline.executor.engine import Engine
     from syncline.model.drift import ObjectDrift
     from syncline.model.key import ObjectKey
@@ -96,28 +96,18 @@ class Proposer:
         self._check(root, file, text, source, mapping, columns)
         others = [other for other, item in applied.flows.items() if item.flow.mapping.key == mapping and other != key]
         message = _message(key, mapping, columns, cause, others)
-        commit = self._push(there, key, branch, base, file, text, message, tip, cause)
+        draft = Draft(base, file, text, message)
+        commit = self._push(there, key, branch, draft, tip.commit if tip is not None else "", cause)
         self.tell(f"{key}: {waits}, {commit[:12]}")
         return standing(commit, WAITS, waits)
 
-    def _push(  # noqa: PLR0913 - what a commit is made of
-        self,
-        there: Branches,
-        key: ObjectKey,
-        branch: str,
-        base: str,
-        file: str,
-        text: str,
-        message: str,
-        tip: Tip | None,
-        cause: str,
-    ) -> str:
+    def _push(self, there: Branches, key: ObjectKey, branch: str, draft: Draft, expected: str, cause: str) -> str:
         try:
-            commit = there.push(branch, base, file, text, message, tip.commit if tip is not None else "")
+            commit = there.push(branch, draft, expected)
         except SynclineError as error:
-            self._record(key, branch, "", base, cause, error.code)
+            self._record(key, branch, "", draft.base, cause, error.code)
             raise
-        self._record(key, branch, commit, base, cause)
+        self._record(key, branch, commit, draft.base, cause)
         return commit
 
     def _record(self, key: ObjectKey, branch: str, commit: str, base: str, cause: str, code: str = "") -> None:

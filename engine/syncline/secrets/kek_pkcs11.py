@@ -104,7 +104,7 @@ class Pkcs11Kek:
     def has(cls, where: Where, at: str) -> bool:
         token, _, label = at.partition("/")
         try:
-            return bool(hsm.token(token, where.environ).use(lambda session: _there(session, label)))
+            return bool(hsm.token(token, where.environ).use(lambda session: hsm.present(_all(session, label))))
         except hsm.Absent:
             return False
 
@@ -117,7 +117,7 @@ class Pkcs11Kek:
         token, _, label = at.partition("/")
 
         def destroy(session: pkcs11.Session) -> None:
-            for key in _there(session, label):
+            for key in hsm.present(_all(session, label)):
                 key.destroy()
 
         with suppress(hsm.Absent):
@@ -137,16 +137,8 @@ def _all(session: pkcs11.Session, label: str) -> list[Any]:
     return list(session.get_objects({Attribute.CLASS: ObjectClass.SECRET_KEY, Attribute.LABEL: label}))
 
 
-def _there(session: pkcs11.Session, label: str) -> list[Any]:
-    from pkcs11.exceptions import NoSuchKey
-
-    if not (found := _all(session, label)):
-        raise NoSuchKey  # or the session is one of a token that was pulled out
-    return found
-
-
 def _find(session: pkcs11.Session, label: str) -> Any:
-    found = _there(session, label)
+    found = hsm.present(_all(session, label))
     if len(found) != 1:
         raise Stalled(
             f"the HSM has {len(found)} keys named {label}, where one is expected",

@@ -32,9 +32,7 @@ class Whereabouts:
         path = self._path(flow)
         try:
             return frozenset(msgspec.json.decode(path.read_bytes(), type=list[str]))
-        except FileNotFoundError:
-            return None
-        except msgspec.DecodeError:
+        except (FileNotFoundError, msgspec.DecodeError):
             return None
         except OSError as error:
             raise Stalled(f"{path} can't be read: {error.strerror}", code="SYN452") from None
