@@ -55,13 +55,6 @@ def erase(settings: Settings, tenant: str, subject: Subject, told: Callable[[Era
         return erased(engine, tenant, subject, _today(), told)
 
 
-def keys_are_files(settings: Settings) -> bool:
-    """Whether a copy of the key folder may have all that it takes to open what the folder opens."""
-    from syncline.reconciler.keys import list_keys
-
-    return any(kek.place.startswith("file:") for kek in list_keys(settings).keks)
-
-
 def listed(settings: Settings, tenant: str, limit: int) -> tuple[Erasure, ...]:
     """Requests of a tenant (all, for an empty name), newest first."""
     from syncline.executor.roles import hidden

@@ -113,9 +113,8 @@ class Request(Spec):
     query: Annotated[
         dict[str, Parameter],
         Field(
-            description="URL parameters as templates; one that comes out empty is left out. A list is a parameter for "
-            "each of its templates, and for each value of a template that is a single {{ list }}: "
-            "{tag: ['{{ config.tags | split }}']} is tag=a&tag=b."
+            description="URL parameters as templates; one that comes out empty is left out. A list is sent as several, "
+            "and so is an item that is one {{ list }}: {tag: ['{{ config.tags | split }}']} is tag=a&tag=b."
         ),
     ] = {}
     headers: Annotated[

@@ -33,6 +33,11 @@ class Keys:
     keks: tuple[Entry, ...]
     data: tuple[DataKey, ...]
 
+    @property
+    def in_files(self) -> bool:
+        """Whether a copy of the folder may have all that it takes to open what the folder opens."""
+        return any(kek.place.startswith("file:") for kek in self.keks)
+
 
 def list_keys(settings: Settings) -> Keys:
     """What there is. Nothing is unwrapped, and nothing is made."""

@@ -83,6 +83,7 @@ def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None,
     """
     from syncline import privacy as page
     from syncline.cli.output.privacy import render_expected, render_place, render_request
+    from syncline.reconciler.keys import list_keys
 
     settings, subject = app.settings(), _subject(text)
     if certificate is not None and not certificate.absolute().parent.is_dir():
@@ -94,7 +95,7 @@ def erase(app: App, tenant: str, text: str, form: str, certificate: Path | None,
         return Exit.ok
     done = page.erase(settings, tenant, subject, lambda place: app.note(render_place(place, app.paint_errors)))
     app.say(to_json(done.to_json()) if form == "json" else render_request(done, app.paint))
-    if page.keys_are_files(settings):
+    if list_keys(settings).in_files:
         app.note(
             "The key-encryption key is a file: copies of the key folder that have it, from before this, still open "
             "what was destroyed here. Destroy them too; `syncline keys rotate --to` keeps the key elsewhere."
