@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import replace
 
 from syncline.cli.output.schedules import Shown
-from syncline.daemon.timetable import next_starts
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.manifests.desired import Desired
+from syncline.manifests.timetable import next_starts
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.key import ObjectKey
 from syncline.reconciler.explain import Explained, chain
@@ -62,7 +62,7 @@ EVENTS = (
     ),
 )
 SPEC = ScheduleSpec.model_validate({"cron": "30 2 * * *", "timeZone": "Europe/Berlin", "run": ("Sync/tickets",)})
-STARTS = [Shown("acme/Schedule/nightly", SPEC, next_starts("acme/Schedule/nightly", SPEC, NOW, 1))]
+STARTS = [Shown("acme/Schedule/nightly", SPEC, next_starts("acme/Schedule/nightly", SPEC, NOW, 1), NOW)]
 NEEDS = {TICKETS.key: (LAKE.key,), LAKE.key: (SECRET.key,)}
 EXPLAINED = Explained(
     TICKETS,

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from syncline.daemon.scheduled import schedules
-from syncline.daemon.timetable import suspended
 from syncline.executor.credentials import note_credential, secrets_of
 from syncline.executor.inspect import Inspector
 from syncline.executor.instance import SecretUses
@@ -29,6 +28,7 @@ from syncline.kinds.schedule import flows_of
 from syncline.kinds.window import within
 from syncline.manifests.flow import side_of
 from syncline.manifests.subscriptions import carriers
+from syncline.manifests.timetable import suspended
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey

@@ -21,13 +21,13 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from syncline.daemon.proposing import Proposer
-from syncline.daemon.timetable import suspended
 from syncline.executor.admission import tenant_spec
 from syncline.executor.drift import FlowDrift, heals, runs_again
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.manifests.reactions import terms_of
+from syncline.manifests.timetable import suspended
 from syncline.model import units
 from syncline.model.errors import SynclineError
 from syncline.reconciler.look import look, looked_at

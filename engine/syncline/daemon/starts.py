@@ -20,11 +20,11 @@ from zoneinfo import ZoneInfo
 
 from syncline.daemon.events import Look
 from syncline.daemon.scheduled import schedules
-from syncline.daemon.timetable import Timetable, suspended
 from syncline.daemon.workers import Start, Tell, Trigger, Workers
 from syncline.executor.schedule_drift import position_finding, read_position
 from syncline.kinds.schedule import OnEvent, ScheduleSpec, flows_of
 from syncline.kinds.window import within
+from syncline.manifests.timetable import Timetable, suspended
 from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
 

@@ -41,7 +41,12 @@ class Windows(Spec):
 
 def within(windows: Windows, local: dt.datetime) -> bool:
     """Whether a run may start at a local time: in an allowed window, if there are any, and in no denied one."""
-    return (not windows.allow or _in_any(windows.allow, local)) and not _in_any(windows.deny, local)
+    return (not windows.allow or _in_any(windows.allow, local)) and not denied(windows, local)
+
+
+def denied(windows: Windows, local: dt.datetime) -> bool:
+    """Whether a local time lies in a denied window."""
+    return _in_any(windows.deny, local)
 
 
 def _in_any(windows: Sequence[Window], local: dt.datetime) -> bool:

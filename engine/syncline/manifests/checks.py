@@ -375,9 +375,23 @@ def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
         )
     if spec.on is not None:
         yield from _on_event(spec.on)
-    yield from check_zone(spec.time_zone, (*SPEC, "timeZone"))
+    zone = tuple(check_zone(spec.time_zone, (*SPEC, "timeZone")))
+    yield from zone
     yield from _repeated(list(spec.run), (*SPEC, "run"), "", "run")
     yield from _windows(spec.windows, (*SPEC, "windows"))
+    if not zone and (spec.windows.allow or spec.windows.deny):
+        yield from _never(spec)
+
+
+def _never(spec: ScheduleSpec) -> Iterator[Problem]:
+    """That a schedule by time has no start within its windows."""
+    from syncline.manifests.timetable import ever_starts
+
+    by_time = spec.on is None and (spec.cron is None or not cron.problem(spec.cron))
+    if not by_time or (spec.cron is None) == (spec.every is None) or ever_starts(spec):
+        return
+    rule = f"every {spec.every}" if spec.every is not None else f"{spec.cron!r}"
+    yield Problem("SYN338", (*SPEC, "windows"), f"no start of {rule} lies within the windows", warning=True)
 
 
 def _on_event(on: OnEvent) -> Iterator[Problem]:

@@ -7,11 +7,14 @@ import json
 
 import pytest
 
+from syncline import workflow
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.schedules import Shown, render_schedules
-from syncline.daemon.timetable import next_starts
 from syncline.kinds.schedule import ScheduleSpec
+from syncline.manifests.timetable import next_starts
+from tests import repository
 
+FLOW = "Import/customers"
 NIGHTLY = """\
 apiVersion: syncline/v1
 kind: Schedule
@@ -23,7 +26,7 @@ spec: {cron: "30 2 * * *", timeZone: Europe/Berlin, run: [Sync/tickets]}
 def shown(name, **fields):
     spec = ScheduleSpec.model_validate({"run": ("Sync/tickets",), **fields})
     now = dt.datetime(2026, 3, 28, 0, 0, tzinfo=dt.UTC)
-    return Shown(name, spec, next_starts(name, spec, now, 2)), now
+    return Shown(name, spec, next_starts(name, spec, now, 2), now), now
 
 
 @pytest.mark.parametrize(
@@ -49,11 +52,18 @@ def shown(name, **fields):
             "s  every 1h\n  starts Sync/tickets\n  suspended: the warehouse moves\n",
         ),
         (
+            {"every": "1h", "suspend": {"reason": "the warehouse moves", "until": "2026-03-20"}},
+            (
+                "s  every 1h\n  starts Sync/tickets\n  Sat 2026-03-28 01:00:00 UTC  in 1 h 0 min\n"
+                "  Sat 2026-03-28 02:00:00 UTC  in 2 h 0 min\n"
+            ),
+        ),
+        (
             {"cron": "0 12 * * *", "windows": {"deny": ({"start": "11:00", "end": "13:00"},)}},
             "s  0 12 * * * in UTC\n  starts Sync/tickets\n  it never starts: no start lies within its windows\n",
         ),
     ],
-    ids=["over a change of the clocks", "by an event", "by a webhook", "suspended", "never"],
+    ids=["over a change of the clocks", "by an event", "by a webhook", "suspended", "was suspended", "never"],
 )
 def test_what_a_person_sees(fields, expected):
     """A schedule shows its rule, what it starts, its next starts in its own zone, or why there are none."""
@@ -74,3 +84,16 @@ def test_declared_and_applied(tmp_path, shell):
     assert all(entry["starts"].endswith("Z") for entry in found["next"])
     assert "No schedule is applied" in applied.out
     assert (missing.code, "did you mean" in missing.err) == (1, True)
+
+
+def test_explain_shows_no_start_that_will_not_be(tmp_path, shell):
+    """Of a flow whose tenant is suspended `explain` says that its schedule is, and why, instead of a time."""
+    settings = repository.write(
+        tmp_path, {**repository.CUSTOMERS, "nightly.yaml": NIGHTLY.replace("Sync/tickets", FLOW)}
+    )
+    tenant = next(path for path in tmp_path.rglob("*.yaml") if "kind: Tenant" in path.read_text())
+    tenant.write_text(tenant.read_text().replace("spec:\n", "spec:\n  suspend: {reason: unpaid}\n", 1))
+    workflow.apply(settings)
+
+    said = shell("--root", str(tmp_path), "explain", f"acme/{FLOW}").out
+    assert "next start  acme/Schedule/nightly: suspended: unpaid\n" in said

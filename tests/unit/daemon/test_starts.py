@@ -14,12 +14,12 @@ from syncline import workflow
 from syncline.daemon import workers
 from syncline.daemon.scheduled import schedules
 from syncline.daemon.starts import Starter
-from syncline.daemon.timetable import Timetable
 from syncline.daemon.workers import Start
 from syncline.executor.engine import Engine
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
+from syncline.manifests.timetable import Timetable
 from syncline.model.key import ObjectKey
 from tests import repository
 

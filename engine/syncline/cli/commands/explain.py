@@ -72,14 +72,11 @@ def _object(app: App, name: str, form: str) -> Exit:
 def _starts(found: Explained, key: ObjectKey, now: dt.datetime) -> list[Shown]:
     """The schedules that start a flow, or the schedule itself, each with its next start."""
     from syncline.cli.output.schedules import Shown
-    from syncline.daemon.timetable import next_starts
-    from syncline.kinds.schedule import ScheduleSpec
+    from syncline.daemon.scheduled import schedules
+    from syncline.manifests.timetable import next_starts
 
-    shown = []
-    for manifest in found.desired.of_kind("Schedule"):
-        spec = manifest.spec
-        assert isinstance(spec, ScheduleSpec)
-        started = key.tenant == manifest.key.tenant and f"{key.kind}/{key.name}" in spec.run
-        if started or manifest.key == key:
-            shown.append(Shown(str(manifest.key), spec, next_starts(str(manifest.key), spec, now, 1)))
-    return shown
+    return [
+        Shown(str(schedule), spec, next_starts(str(schedule), spec, now, 1), now)
+        for schedule, spec in schedules(found.desired)
+        if key == schedule or (key.tenant == schedule.tenant and f"{key.kind}/{key.name}" in spec.run)
+    ]

@@ -33,7 +33,7 @@ def schedules(app: App, name: str | None, tenant: str, count: int, form: str, *,
     """
     from syncline.cli.names import find_object
     from syncline.cli.output.schedules import Shown, render_schedules, to_document
-    from syncline.daemon.timetable import next_starts
+    from syncline.manifests.timetable import next_starts
 
     settings = app.settings()
     found = _declared(settings) if declared else _applied(settings)
@@ -42,7 +42,7 @@ def schedules(app: App, name: str | None, tenant: str, count: int, form: str, *,
         found = {key: found[key]}
     now = dt.datetime.now(dt.UTC)
     shown = [
-        Shown(str(key), spec, next_starts(str(key), spec, now, count))
+        Shown(str(key), spec, next_starts(str(key), spec, now, count), now)
         for key, spec in sorted(found.items())
         if tenant in {"", key.tenant}
     ]

@@ -72,7 +72,8 @@ def _next(found: Explained, starts: Sequence[Shown], now: dt.datetime) -> list[t
     for shown in starts:
         zone = ZoneInfo(shown.spec.time_zone)
         when = "".join(f"{fire.starts.astimezone(zone):%a %Y-%m-%d %H:%M:%S %Z}" for fire in shown.starts[:1])
-        lines.append(("next start", f"{when or shown.note or shown.rule} by {shown.name}"))
+        said = f"{when or shown.rule} by {shown.name}" if when or not shown.note else f"{shown.name}: {shown.note}"
+        lines.append(("next start", said))
     if found.status.key.is_flow and not starts:
         lines.append(("next start", "no schedule starts it"))
     return lines

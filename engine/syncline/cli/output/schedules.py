@@ -13,17 +13,18 @@ from syncline.model.event import rfc3339
 
 if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
-    from syncline.daemon.timetable import Fire
     from syncline.kinds.schedule import ScheduleSpec
+    from syncline.manifests.timetable import Fire
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A schedule by its name, and its next starts."""
+    """A schedule by its name, and its next starts after `now`."""
 
     name: str
     spec: ScheduleSpec
     starts: Sequence[Fire]
+    now: dt.datetime
 
     @property
     def rule(self) -> str:
@@ -40,7 +41,7 @@ class Shown:
     def note(self) -> str:
         """Why there are no starts to show, or why they don't count; '' where they do."""
         suspend = self.spec.suspend
-        if suspend is not None:
+        if suspend is not None and suspend.holds(self.now.astimezone(dt.UTC).date()):
             return "suspended" + (f" until {suspend.until}" if suspend.until else "") + f": {suspend.reason}"
         if self.spec.on is None and not self.starts:
             return "it never starts: no start lies within its windows"

@@ -1,10 +1,19 @@
-"""Codes of findings about what starts runs (SYN695 to SYN699)."""
+"""Codes of findings about what starts runs (SYN338, SYN695 to SYN699)."""
 
 from __future__ import annotations
 
 from syncline.model.codes.code import Code
 
 CODES: tuple[Code, ...] = (
+    Code(
+        "SYN338",
+        "schedule that never starts",
+        "No instant of the schedule lies in a window that is allowed, and in none that is denied: it starts nothing.",
+        "Change the times or the windows, which are read in the schedule's `timeZone`; to stop it on purpose, use "
+        "`suspend`, which has a reason.",
+        bad='cron: "0 9 * * sat"\nwindows: {allow: [{days: [mon], start: "08:00", end: "18:00"}]}',
+        good='cron: "0 9 * * mon"\nwindows: {allow: [{days: [mon], start: "08:00", end: "18:00"}]}',
+    ),
     Code(
         "SYN695",
         "runs that start each other",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from itertools import islice, pairwise
 from zoneinfo import ZoneInfo
 
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncline.daemon.timetable import MAX_MISSED, Timetable, next_starts
 from syncline.kinds.schedule import ScheduleSpec
+from syncline.manifests.timetable import MAX_MISSED, Timetable, next_starts
 
 NOW = dt.datetime(2026, 11, 26, 7, 10, tzinfo=dt.UTC)  # a Thursday
 ZONES = (
@@ -118,14 +119,88 @@ def test_a_second_outside_of_windows_is_not_counted_one_by_one():
     [
         {"on": {"event": "run.finish"}},
         {"cron": "0 12 * * *", "windows": {"deny": ({"start": "11:00", "end": "13:00"},)}},
+        {"cron": "* * * * *", "windows": {"deny": ({"start": "00:00", "end": "24:00"},)}},
+        {"cron": "0 9 29 2 *", "windows": {"deny": ({"start": "00:00", "end": "24:00"},)}},
+        {"cron": "0 9 * * sat", "windows": {"allow": ({"days": ("mon",), "start": "01:00", "end": "02:00"},)}},
+        {"every": "1s", "windows": {"deny": ({"start": "00:00", "end": "12:00"}, {"start": "12:00", "end": "24:00"})}},
         {"cron": "0 0 31 2 *"},
         {"every": "1h", "suspend": {"reason": "moving"}},
     ],
-    ids=["by an event", "never in its windows", "no such day", "suspended without an end"],
+    ids=[
+        "by an event",
+        "never in its windows",
+        "windows that are never open",
+        "never in 8,000 years",
+        "other days",
+        "closed by seconds",
+        "no such day",
+        "suspended without an end",
+    ],
 )
 def test_no_start(fields):
-    """Where there never is a start, there is none, and finding that out ends."""
+    """Where there never is a start, there is none, and finding that out takes a moment."""
+    begun = time.process_time()
     assert next_starts("", spec(**fields), NOW, 5) == []
+    assert time.process_time() - begun < 2.0
+
+
+def test_a_day_that_seldom_lies_in_its_window():
+    """The 29th of February is a Monday once in 28 years, and in the forty around 2100, where there is none."""
+    windows = {"allow": ({"days": ("mon",), "start": "09:00", "end": "10:00"},)}
+    found = next_starts("", spec(cron="0 9 29 2 *", windows=windows), NOW, 4)
+
+    assert [fire.at.year for fire in found] == [2044, 2072, 2112, 2140]
+
+
+def test_what_is_due_looks_no_further_than_now():
+    """A tick of the daemon costs next to nothing for a schedule of minutes whose windows were closed for years."""
+    table = Timetable("s", spec(cron="* * * * *", windows={"allow": ({"start": "03:00", "end": "03:01"},)}))
+    since = NOW.replace(hour=3, minute=0)
+    begun = time.process_time()
+    for minute in range(60):
+        assert table.due(since, NOW, NOW + dt.timedelta(minutes=minute)) == []
+
+    assert time.process_time() - begun < 0.5
+    shut = Timetable("s", spec(cron="* * * * *", windows={"deny": ({"start": "00:00", "end": "24:00"},)}))
+    assert shut.due(NOW - dt.timedelta(days=4000), NOW, NOW) == []
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    zone=st.sampled_from(ZONES),
+    cron=st.sampled_from(("*/20 * * * *", "30 2 * * *", "10 1-4 * * *", "0 */5 * * *")),
+    day=st.integers(0, 364),
+    allow=st.lists(
+        st.tuples(st.integers(0, 47), st.integers(0, 47)).filter(lambda pair: pair[0] != pair[1]), max_size=2
+    ),
+    deny=st.lists(
+        st.tuples(st.integers(0, 47), st.integers(0, 47)).filter(lambda pair: pair[0] != pair[1]), max_size=2
+    ),
+)
+def test_leaping_over_closed_windows_finds_all_starts(zone, cron, day, allow, deny):
+    """In any zone on any day, the starts within windows are those that are found by looking at each instant."""
+
+    def window(pair):
+        start, end = (f"{half // 2:02}:{half % 2 * 30:02}" for half in pair)
+        return {"start": start, "end": end}
+
+    windows = {"allow": tuple(map(window, allow)), "deny": tuple(map(window, deny))}
+    after = dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=day)
+    until = after + dt.timedelta(days=3)
+    each = Timetable("s", spec(cron=cron, timeZone=zone)).after(after, until)
+    table = Timetable("s", spec(cron=cron, timeZone=zone, windows=windows))
+
+    assert [f.at for f in table.after(after, until)] == [f.at for f in each if table._open(f.at)]
+
+
+def test_a_window_in_the_hour_that_is_skipped_is_open_right_after_it():
+    """What is set for 2:30 and may start from 2 to 3 starts at 3:00 on the day that has no such hour, unless denied."""
+    window = {"start": "02:00", "end": "03:00"}
+    made = {"cron": "30 2 * * *", "timeZone": "Europe/Berlin", "after": berlin(3, 28, 12)}
+
+    assert starts(2, **made, windows={"allow": (window,)}) == ["03-29 03:00", "03-30 02:30"]
+    denied = {"allow": (window,), "deny": ({"start": "03:00", "end": "04:00"},)}
+    assert starts(1, **made, windows=denied) == ["03-30 02:30"]
 
 
 def test_a_suspension_ends():

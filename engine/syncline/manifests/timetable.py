@@ -3,7 +3,8 @@
 Cron is read as Debian's cron reads it when clocks change: what is set for a fixed time in the hour that is skipped
 starts right after it, in the hour that comes twice it starts once; what runs every few minutes goes on by elapsed time.
 Intervals count from the Unix epoch, so that every process and every restart agrees on them. Jitter is drawn from the
-schedule's name and the instant, for the same reason.
+schedule's name and the instant, for the same reason. Spans outside of the windows are leapt over, so that the next
+start is found as soon where windows are seldom open.
 """
 
 from __future__ import annotations
@@ -12,24 +13,26 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
 
-from syncline.kinds.window import within
+from syncline.kinds.window import denied, within
 from syncline.model import units
 
 if TYPE_CHECKING:
     from syncline.kinds.schedule import ScheduleSpec
     from syncline.kinds.suspend import Suspend
 
-#: Instants outside of windows that are passed over in search of one inside: two months of minutes.
-_PASSED_OVER = 90_000
+#: For how long a start within the windows is looked for, days of the month and of the week meet again within 40 years,
+#: and how many instants outside of them are looked at: those of 7 years, of one a day.
+_SEARCHED, _PASSED_OVER = dt.timedelta(days=40 * 366), 2_500
 #: Most missed starts that are made up for, the latest ones.
 MAX_MISSED = 1_000
-_MINUTE, _INSTANT = dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
+_DAY, _MINUTE, _INSTANT = dt.timedelta(days=1), dt.timedelta(minutes=1), dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
@@ -62,21 +65,28 @@ class Timetable:
         self._every = dt.timedelta(seconds=units.duration(spec.every)) if spec.every is not None else None
         self._jitter = units.duration(spec.jitter) if spec.jitter is not None else 0.0
 
-    def after(self, instant: dt.datetime) -> Iterator[Fire]:
-        """Starts after an instant, without end; none if there never is one within the windows, or while suspended."""
+    def after(self, instant: dt.datetime, until: dt.datetime | None = None) -> Iterator[Fire]:
+        """
+        Starts after an instant, until another one or without end; none if there never is one within the windows, or
+        while suspended.
+        """
         suspend = self._spec.suspend
         if suspend is not None:
             if suspend.until is None:
                 return
             end = dt.datetime.combine(suspend.until, dt.time.min, dt.UTC) + dt.timedelta(days=1)
             instant = max(instant, end - _INSTANT)
-        passed_over = 0
-        for at in self._instants(instant):
-            if within(self._spec.windows, at.astimezone(self._zone)):
-                passed_over = 0
+        instants, end, passed_over = self._instants(instant), until or instant + _SEARCHED, 0
+        while (at := next(instants, None)) is not None and at <= end:
+            if self._open(at):
                 yield Fire(at, self.put_off(at))
-            elif (passed_over := passed_over + 1) > _PASSED_OVER:
+                end, passed_over = until or at + _SEARCHED, 0
+                continue
+            opens, passed_over = self._opening(at), passed_over + 1
+            if opens is None or passed_over > _PASSED_OVER:
                 return
+            if opens - _INSTANT > at:
+                instants = self._instants(opens - _INSTANT)
 
     def due(self, since: dt.datetime, watched: dt.datetime, now: dt.datetime) -> list[Fire]:
         """
@@ -88,7 +98,7 @@ class Timetable:
         """
         missed: list[Fire] = []
         current: list[Fire] = []
-        for fire in self.after(since):
+        for fire in self.after(since, now):
             if fire.starts > now:
                 break
             (missed if fire.at < watched else current).append(fire)
@@ -101,26 +111,58 @@ class Timetable:
                 missed = missed[-MAX_MISSED:]
         return missed + current
 
+    def _open(self, at: dt.datetime) -> bool:
+        """
+        Whether windows are open. What was set for an hour that is skipped starts right after it, so that a window in
+        that hour is open then.
+        """
+        windows, local = self._spec.windows, at.astimezone(self._zone)
+        if within(windows, local):
+            return True
+        skipped = _offset(local) - _offset((at - _INSTANT).astimezone(self._zone))
+        minutes = range(1, int(skipped / _MINUTE) + 1)
+        return not denied(windows, local) and any(within(windows, local - n * _MINUTE) for n in minutes)
+
+    def _opening(self, at: dt.datetime) -> dt.datetime | None:
+        """When windows that are closed may open next; None where they never do."""
+        today = at.astimezone(self._zone).date()
+        for day in range(9):
+            # The day before and the one after as well: a change of the clocks may swap what lies around midnight.
+            near = (today + offset * _DAY for offset in range(day - 1, day + 2))
+            edges = [
+                dt.datetime.combine(date, time, self._zone) for date in near for time in self._edges[date.weekday()]
+            ]
+            # A time that comes twice has two instants; one that is skipped has one before and one after the gap.
+            found = [edge.replace(fold=fold).astimezone(dt.UTC) for edge in edges for fold in (0, 1)]
+            if later := [instant for instant in found if instant > at]:
+                return min(later)
+        return None
+
+    @cached_property
+    def _edges(self) -> tuple[tuple[dt.time, ...], ...]:
+        """For each day of the week, the times at which windows may open."""
+        windows = self._spec.windows
+        ends = {"00:00", *(window.start for window in windows.allow), *(window.end for window in windows.deny)}
+        times = [dt.time.fromisoformat(end) for end in sorted(ends - {"24:00"})]
+        week = [dt.date(2024, 1, day) for day in range(1, 8)]  # the 1st is a Monday
+        return tuple(tuple(t for t in times if within(windows, dt.datetime.combine(day, t))) for day in week)
+
     def _instants(self, after: dt.datetime) -> Iterator[dt.datetime]:
-        if self._every is not None:
-            at = self._multiple(after) + self._every
-            while True:
-                yield at
-                ahead = at + self._every
-                # Windows begin and end at full minutes: of a short interval outside of them, one a minute is looked at.
-                minute = at.replace(second=0, microsecond=0) + _MINUTE
-                outside = ahead < minute and not within(self._spec.windows, at.astimezone(self._zone))
-                at = self._multiple(minute - _INSTANT) + self._every if outside else ahead
-        elif self._spec.cron is not None:
-            last = after.astimezone(dt.UTC)
-            try:
+        try:
+            if self._every is not None:
+                at = self._multiple(after)
+                while True:
+                    at += self._every
+                    yield at
+            if self._spec.cron is not None:
+                last = after.astimezone(dt.UTC)
                 for local in CronSim(self._spec.cron, after.astimezone(self._zone)):
                     at = local.astimezone(dt.UTC)
                     if at > last:  # never twice, whatever the clocks do
                         last = at
                         yield at
-            except CronSimError:  # a day that no month has
-                return
+        except (CronSimError, OverflowError):  # a day that no month has; one after the year 9999
+            return
 
     def _multiple(self, instant: dt.datetime) -> dt.datetime:
         assert self._every is not None
@@ -133,6 +175,16 @@ class Timetable:
         drawn = hashlib.sha256(f"{self._name} {at.isoformat()}".encode()).digest()
         starts = at + dt.timedelta(seconds=self._jitter * int.from_bytes(drawn[:6], "big") / 2**48)
         return starts if within(self._spec.windows, starts.astimezone(self._zone)) else at
+
+
+def _offset(local: dt.datetime) -> dt.timedelta:
+    return local.utcoffset() or dt.timedelta()
+
+
+def ever_starts(spec: ScheduleSpec) -> bool:
+    """Whether a schedule by time has a start within its windows at all; a suspension doesn't count."""
+    always = spec.model_copy(update={"suspend": None})
+    return next(Timetable("", always).after(_EPOCH), None) is not None
 
 
 def suspended(suspend: Suspend | None, now: dt.datetime) -> bool:
