@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from syncline.model.errors import Invalid, SynclineError
 
 if TYPE_CHECKING:
+    from syncline.executor.outcomes import RunOutcome
     from syncline.model.condition import Status
     from syncline.model.key import ObjectKey
     from syncline.settings import Settings
@@ -63,6 +64,17 @@ def runs(settings: Settings, key: ObjectKey | None, limit: int) -> tuple[RunReco
     with view(settings) as reader:
         found = reader.runs(key, limit)
     return tuple(replace(one, receipt=shut_receipt(one.receipt)) if one.receipt else one for one in found)
+
+
+def run_outcome(settings: Settings, run_id: str) -> RunOutcome:
+    """What a run came to, with the manifests that it ran under, as far as they are still applied."""
+    from syncline.executor.outcomes import outcome_of_run
+
+    record = find_run(settings, run_id)
+    with view(settings) as reader:
+        environment = reader.environment()
+        documents = {f"{one.key} {one.digest}": one.document for one in reader.objects()}
+    return outcome_of_run(record, reject_rules(settings, record.id), environment, documents)
 
 
 def objects(settings: Settings) -> tuple[AppliedObject, ...]:

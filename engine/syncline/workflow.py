@@ -23,6 +23,7 @@ from syncline.queries import history as history
 from syncline.queries import kept_revisions as kept_revisions
 from syncline.queries import objects as objects
 from syncline.queries import reject_rules as reject_rules
+from syncline.queries import run_outcome as run_outcome
 from syncline.queries import runs as runs
 from syncline.queries import statuses as statuses
 from syncline.queries import view as view

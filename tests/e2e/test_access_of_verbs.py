@@ -94,7 +94,18 @@ VERBS: dict[str, tuple[Right, Callable[..., object]]] = {
 #: Verbs that ask nobody, and why.
 ASK_NOBODY = {
     **dict.fromkeys(
-        ("demand", "view", "find_run", "runs", "objects", "statuses", "drifting", "listed", "suppressions"),
+        (
+            "demand",
+            "view",
+            "find_run",
+            "run_outcome",
+            "runs",
+            "objects",
+            "statuses",
+            "drifting",
+            "listed",
+            "suppressions",
+        ),
         "they show only what is seen",
     ),
     "kept_for_a_time": "it shows only what is seen",

@@ -14,6 +14,7 @@ from syncline.cli.output import (
     compliance,
     explained,
     findings,
+    outcomes,
     plan_markdown,
     plan_text,
     receipt_text,
@@ -29,7 +30,7 @@ from syncline.cli.output.jsontext import to_json
 from syncline.cli.output.paint import Paint
 from syncline.executor.report import summarise
 from syncline.model.errors import Denied, Waiting
-from tests.golden import samples, standing, witnessed
+from tests.golden import beside, samples, standing, witnessed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,6 +88,11 @@ VIEWS: dict[str, Callable[[Path], str]] = {
     "rehearsal.txt": lambda _: rehearsal.render_rehearsal(samples.REHEARSED, PLAIN),
     "rehearsal-sampled.txt": lambda _: rehearsal.render_rehearsal(samples.SAMPLED, PLAIN, values=True),
     "rehearsal.html": lambda _: rehearsal.render_rehearsal_page(samples.REHEARSED, values=False),
+    "outcomes.txt": lambda _: outcomes.render_outcomes(beside.DIFFERENT, PLAIN),
+    "outcomes-same.txt": lambda _: outcomes.render_outcomes(beside.SAME, PLAIN),
+    "outcomes-apart.txt": lambda _: outcomes.render_outcomes(beside.APART, PLAIN),
+    "outcomes-failed.txt": lambda _: outcomes.render_outcomes(beside.FAILED, PLAIN),
+    "outcomes.json": lambda _: to_json(outcomes.outcomes_data(beside.DIFFERENT)),
     "status.txt": lambda _: statuses.render_statuses(standing.STATUSES, (standing.SOURCE,), standing.NOW, PLAIN),
     "status-colour.txt": lambda _: statuses.render_statuses(
         standing.STATUSES, (standing.SOURCE,), standing.NOW, COLOURED

@@ -39,7 +39,8 @@ MEANINGS: Mapping[Exit, str] = {
     Exit.denied: "A policy or a guard refuses it, or an approval is missing, and nothing else is wrong with it.",
     Exit.rejects: "The run finished, and some records were set aside: see `syncline runs rejects`.",
     Exit.unreachable: "A system can't be reached, or another writer is at work. Trying again later may help.",
-    Exit.changes: "Something changes or differs (with --exit-code: of plan, drift, compare and connector discover).",
+    Exit.changes: "Something changes or differs (with --exit-code: of plan, drift, compare, runs compare and "
+    "connector discover).",
     Exit.interrupted: "Interrupted from the keyboard (SIGINT). A run resumes from its last commit.",
     Exit.terminated: "Ended by SIGTERM. A run resumes from its last commit.",
 }

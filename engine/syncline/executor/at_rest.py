@@ -19,13 +19,14 @@ from syncline.secrets.envelope import DESTROYED
 if TYPE_CHECKING:
     from syncline.executor.checkpoint import Checkpoint
     from syncline.executor.facilities import Facilities
+    from syncline.model.run import Receipt
     from syncline.secrets.ring import KeyRing
     from syncline.state.store import StateReader, StateStore
 
 _SEALED: Final = "sealed"
 #: What a checkpoint says in values of the source, and what it has of each before anything was read.
 _OF_CHECKPOINT: Final[Mapping[str, Any]] = {"position": None, "before": None, "notes": [], "sums": {}, "unsure": ""}
-_OF_RECEIPT: Final[Mapping[str, Any]] = {"cursor_before": None, "cursor_after": None, "notes": []}
+_OF_RECEIPT: Final[Mapping[str, Any]] = {"cursor_before": None, "cursor_after": None, "notes": [], "sums": {}}
 
 
 def put_position(facilities: Facilities, key: ObjectKey, checkpoint: Checkpoint) -> None:
@@ -94,6 +95,11 @@ def shut_receipt(receipt: dict[str, Any]) -> dict[str, Any]:
         return receipt
     kept = {name: value for name, value in receipt.items() if name != _SEALED}
     return kept | {"cursor_before": _SEALED, "cursor_after": _SEALED}
+
+
+def is_shut(receipt: Receipt) -> bool:
+    """Whether a receipt is one that `shut_receipt` gave, which doesn't tell positions."""
+    return bool(receipt.cursor_before == receipt.cursor_after == _SEALED)
 
 
 def exported(keys: KeyRing, tenant: str, table: str, row: dict[str, Any]) -> dict[str, Any]:

@@ -69,6 +69,8 @@ def finish(
         files=files,
         rows=rows,
         latency=committer.latencies.told(),
+        manifests=run.flow.digests,
+        sums=done.sums,
     )
     store, recorder = run.facilities.store, run.facilities.recorder
     finish = recorder.event(

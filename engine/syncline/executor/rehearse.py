@@ -8,9 +8,9 @@ whether a guard would stop the run.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
@@ -36,7 +36,8 @@ from syncline.model.errors import Denied, SynclineError
 from syncline.model.run import Counts, Reject
 from syncline.sdk.comparison import Proposed
 from syncline.sdk.destination import Target
-from syncline.sdk.source import Measured
+from syncline.sdk.offers import offers
+from syncline.sdk.source import Digesting, Measured
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,7 +63,9 @@ class Rehearsal:
     one batch count as skipped, as in a run, and those of others as written, but neither as inserted nor as updated.
 
     `compared` is False where only writing tells which rows are there: then `written` isn't divided; `note` says why.
-    `refused` is what a guard would stop the run with; `notes` are what connectors told.
+    `refused` is what a guard would stop the run with; `notes` are what connectors told. `files` has the SHA-256 of each
+    file of an import that was read to its end, `sums` what fields with a control total came to, and `manifests` the
+    digests of what is declared, by name. `environment` is '' where there are none; `seconds` are what it took.
     """
 
     key: ObjectKey
@@ -77,6 +80,11 @@ class Rehearsal:
     resumed: bool = False
     secrets: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    sums: Mapping[str, str] = field(default_factory=dict)
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    environment: str = ""
+    seconds: float = 0.0
 
     @property
     def score(self) -> float | None:
@@ -146,7 +154,9 @@ class Rehearser:
 
             summary = summarise(rejects(), values=self.values)
             seen.duplicates += preparer.duplicates
-        progress.finished(seen.counts, time.perf_counter() - began)
+            files = source.digests(seen.position) if offers(source, Digesting) else {}
+        seconds = time.perf_counter() - began
+        progress.finished(seen.counts, seconds)
         found = seen.rehearsal(key, summary)
         judged = self.share >= 1 and not unchanged(item.flow, replace(start, counts=found.counts))
         return replace(
@@ -155,6 +165,11 @@ class Rehearser:
             resumed=start.position is not None,
             secrets=tuple(opener.secrets.names),
             notes=(*opener.notices, *watch.notes),
+            files=files,
+            sums=seen.sums,
+            manifests=item.flow.digests,
+            environment=self.settings.environment,
+            seconds=round(seconds, 3),
         )
 
     def _chosen(self, read: Iterator[Batch], seen: _Rehearsed) -> Iterator[Batch]:
@@ -162,6 +177,7 @@ class Rehearser:
         due = 1.0
         for batch in read:
             seen.read += batch.read
+            seen.position = batch.position
             seen.unsure = seen.unsure or bool(unsure_of(batch))
             if due >= 1:
                 due -= 1
@@ -178,6 +194,7 @@ class _Rehearsed:
     keyed: bool
     mark: str
     read: int = 0
+    position: Any = None
     counts: Counts = field(default_factory=Counts)
     duplicates: int = 0
     note: str = ""

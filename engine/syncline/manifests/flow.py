@@ -67,6 +67,17 @@ class Flow:
     target_key: tuple[str, ...]
 
     @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        """What says what its runs do: itself, its mapping, and what both sides are declared by."""
+        sides = [part for s in (self.source, self.target) for part in (s.integration, s.connector, s.auth)]
+        return tuple({m.key: m for m in (self.manifest, self.mapping, *sides) if m is not None}.values())
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """The digests of its manifests, by their names: where they are equal, so is what runs do with equal data."""
+        return {str(manifest.key): manifest.digest for manifest in self.manifests}
+
+    @property
     def reads_on(self) -> bool:
         """Whether its runs read only what came, or changed, since the one before."""
         return self.spec.read in {"incremental", "changed"} or bool(self.source.queue)

@@ -93,7 +93,8 @@ class Receipt:
     SHA-256(batch bytes)), of what was read and of what was sent to the destination. `revision` is the commit and
     `plan` the digest of the plan that it ran under. Of an import, `files` has the SHA-256 of each file that was read to
     its end, in hex, and `rows` how many rows the table had afterwards, by a query (None where it wasn't asked).
-    `latency` is None where no batch was committed since the run was begun, or continued.
+    `latency` is None where no batch was committed since the run was begun, or continued. `manifests` has the digests of
+    what it ran under by name, and `sums` what fields with a control total came to, as exact decimals.
     Times are RFC 3339 UTC; durations are in seconds.
     """
 
@@ -118,6 +119,8 @@ class Receipt:
     files: Mapping[str, str] = field(default_factory=dict)
     rows: int | None = None
     latency: Latency | None = None
+    manifests: Mapping[str, str] = field(default_factory=dict)
+    sums: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuses a receipt whose records don't add up."""
@@ -133,6 +136,8 @@ class Receipt:
             "state": str(self.state),
             "notes": list(self.notes),
             "files": dict(self.files),
+            "manifests": dict(self.manifests),
+            "sums": dict(self.sums),
             "latency": None if self.latency is None else asdict(self.latency),
         }
 

@@ -1,4 +1,4 @@
-"""`syncline runs`: what ran, how it ended, what was rejected, and trying that again."""
+"""`syncline runs`: what ran, how it ended, what was rejected, trying that again, and two outcomes side by side."""
 
 from __future__ import annotations
 
@@ -127,8 +127,59 @@ def report(app: App, run_id: str, form: str, out: Path | None, *, values: bool) 
     settings = app.settings()
     record = workflow.find_run(settings, run_id)
     summary = summarise(workflow.rejects(settings, record.id), values=values)
-    text = to_json(report_data(record, summary)) if form == "json" else render_report(record, summary, values=values)
+    if form == "json":
+        with workflow.view(settings) as reader:
+            text = to_json(report_data(record, summary, reader.environment()))
+    else:
+        text = render_report(record, summary, values=values)
     return _deliver(app, iter([text]), out)
+
+
+@runs.command(short_help="Put the outcomes of two runs side by side.")
+@click.argument("one", metavar="ONE")
+@click.argument("other", required=False, metavar="[OTHER]")
+@click.option(
+    "--other-home",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="The home of the other environment (its SYNCLINE_HOME), whose state is in it.",
+)
+@click.option("--exit-code", is_flag=True, help="Exit with 10 where outcomes differ, with 1 if they can't be compared.")
+@output("text", "json")
+@out("Write to a file that only you can read, instead of standard output.")
+@pass_app
+def compare(
+    app: App, one: str, other: str | None, other_home: Path | None, form: str, out: Path | None, *, exit_code: bool
+) -> Exit:
+    """Put two outcomes side by side: the same import in staging and in production, before and after a change.
+
+    ONE and OTHER are each a run, a flow (its newest run that ended), or a file that `runs report -o json` or
+    `rehearse -o json` wrote, by which outcomes come from a state elsewhere. OTHER is looked for in --other-home, where
+    that is given, and may then be left out if ONE is a flow.
+
+    Compared are records by outcome, rejects by rule, control totals and, of rehearsals, the quality of each field. It
+    tells which manifests differ, and where the two can't be compared, since they read other files or one is a sample.
+
+    \b
+    Examples:
+      syncline runs compare 20261125T190957-919d1b 20261126T080000-1a2b3c
+      syncline runs compare Import/accounts --other-home .syncline-production
+      syncline runs compare staging.json production.json --exit-code
+    """  # noqa: D301 - click reads a backspace as: don't wrap what follows
+    from syncline.cli.outcomes import find_outcome, of_other_home
+    from syncline.cli.output.outcomes import outcomes_data, render_outcomes
+    from syncline.executor.outcomes import side_by_side
+
+    settings, here = app.settings(), Path.cwd()
+    there = of_other_home(settings, other_home) if other_home is not None else settings
+    if other is None and (other_home is None or "/" not in one):
+        raise click.UsageError("Say what to compare it with: OTHER, or --other-home with a flow.")
+    found = side_by_side(find_outcome(settings, one, here), find_outcome(there, other or one, here))
+    text = to_json(outcomes_data(found)) if form == "json" else render_outcomes(found, app.paint)
+    _deliver(app, iter([text]), out)
+    if not exit_code or (found.comparable and found.equal):
+        return Exit.ok
+    return Exit.changes if found.comparable else Exit.failed
 
 
 @runs.command(short_help="Try a run's rejects again.")

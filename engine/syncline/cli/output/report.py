@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.receipt_text import accounting_facts, cursor, latency_facts, title
 from syncline.cli.output.text import duration, number, plural, visible
-from syncline.model.run import Receipt
+from syncline.model.key import ObjectKey
+from syncline.model.run import Counts, Receipt, RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from syncline.executor.report import Spread, Summary
     from syncline.state.store import RunRecord
 
@@ -18,12 +21,13 @@ VERSION = "syncline/report/v1"
 _TALL = 46
 
 
-def report_data(record: RunRecord, summary: Summary) -> dict[str, Any]:
-    """The report as plain data."""
+def report_data(record: RunRecord, summary: Summary, environment: str = "") -> dict[str, Any]:
+    """The report as plain data; `environment` is the state's, '' where there are none."""
     return {
         "version": VERSION,
         "run": record.id,
         "object": str(record.key),
+        "environment": environment,
         "state": str(record.state),
         "started": record.started,
         "finished": record.finished,
@@ -32,6 +36,27 @@ def report_data(record: RunRecord, summary: Summary) -> dict[str, Any]:
         "receipt": record.receipt,
         "rejects": asdict(summary),
     }
+
+
+def reported(data: Mapping[str, Any]) -> RunRecord:
+    """The run that a report is about, as far as it says; `KeyError` or `ValueError` where that isn't whole."""
+    from syncline.state.store import RunRecord
+
+    error, receipt = data["error"] or {}, data["receipt"]
+    return RunRecord(
+        id=data["run"],
+        key=ObjectKey.parse(data["object"]),
+        state=RunState(data["state"]),
+        trigger="",
+        revision="",
+        plan="",
+        started=data["started"],
+        finished=data["finished"],
+        counts=Counts(**data["counts"]),
+        error=error.get("message", ""),
+        error_code=error.get("code", ""),
+        receipt=receipt,
+    )
 
 
 def render_report(record: RunRecord, summary: Summary, *, values: bool = False) -> str:

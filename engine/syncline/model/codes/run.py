@@ -114,4 +114,18 @@ CODES: tuple[Code, ...] = (
         "protected, so that its values aren't written.",
         "Name a field of the mapping with the type integer, int32 or decimal.",
     ),
+    Code(
+        "SYN856",
+        "no outcome to compare",
+        "`syncline runs compare` takes runs, flows of which a run has ended, and files that `syncline runs report -o "
+        "json` or `syncline rehearse -o json` wrote; this is none of them.",
+        "Look at `syncline runs list`, or write the file anew.",
+    ),
+    Code(
+        "SYN857",
+        "no state of the other environment",
+        "The folder that `--other-home` names has no state in it.",
+        "Name the folder that SYNCLINE_HOME is there; if its state is in PostgreSQL or on another machine, write the "
+        "outcome to a file there, by `syncline runs report RUN -o json --out FILE`, and compare with that.",
+    ),
 )
