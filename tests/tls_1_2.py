@@ -1,4 +1,4 @@
-"""Servers of TLS that speak 1.2 and nothing newer, and what is recorded of who came in."""
+"""Servers that speak TLS 1.2 and nothing newer, or ask whoever comes for a certificate."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.servers import unavailable
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.peers.pki import Certificate
 
 
@@ -82,16 +81,56 @@ def web_1_2(certificate: Certificate) -> Iterator[int]:
 @contextmanager
 def mariadb_1_2(folder: Path, certificate: Certificate) -> Iterator[int]:
     """A MariaDB server of its own over TLS 1.2, with the user `old` (password `geheim`) and the database `lake`."""
+    with _mariadb(folder, certificate, "'old' IDENTIFIED BY 'geheim' REQUIRE SSL", "--tls-version=TLSv1.2") as port:
+        yield port
+
+
+@contextmanager
+def mariadb_known_by_certificate(folder: Path, certificate: Certificate, authority: Path) -> Iterator[int]:
+    """One that knows the user `reader` by a certificate of that authority, without a password."""
+    with _mariadb(folder, certificate, "'reader' REQUIRE SUBJECT '/CN=reader'", f"--ssl-ca={authority}") as port:
+        yield port
+
+
+@contextmanager
+def postgresql_known_by_certificate(folder: Path, certificate: Certificate, authority: Path) -> Iterator[int]:
+    """A PostgreSQL server of its own that knows the user `reader` likewise; its port."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        unavailable("postgresql", "initdb isn't installed")
+    port, data = free_port(), folder / "data"
+    names = {"server.crt": certificate.certificate, "server.key": certificate.key, "ca.crt": authority}
+    for name, file in names.items():
+        shutil.copy(file, folder / name)
+        (folder / name).chmod(0o600)
+    become: list[str] = []
+    if getpass.getuser() == "root":  # which PostgreSQL doesn't run as
+        become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, "postgres", "postgres")
+    command = [*become, str(programs[-1]), "--pgdata", str(data), "--username=reader", "--auth=trust", "--no-sync"]
+    subprocess.run(command, check=True, capture_output=True)
+    (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
+    settings = {
+        "port": port, "ssl": "on", "ssl_cert_file": folder / "server.crt", "ssl_key_file": folder / "server.key",
+        "ssl_ca_file": folder / "ca.crt", "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off",
+    }  # fmt: skip
+    command = [*become, str(programs[-1].with_name("postgres")), "-D", str(data)]
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
+    with started(command, port):
+        yield port
+
+
+@contextmanager
+def _mariadb(folder: Path, certificate: Certificate, user: str, more: str) -> Iterator[int]:
+    """A MariaDB server of its own over TLS, with one user, and the database `lake`; its port."""
     if shutil.which("mariadb-install-db") is None:
         unavailable("mariadb", "mariadb-install-db isn't installed")
     data, port = folder / "data", free_port()
     data.mkdir()
     setup = folder / "setup.sql"
-    setup.write_text(
-        "CREATE DATABASE lake;\n"
-        "CREATE USER old@localhost IDENTIFIED BY 'geheim' REQUIRE SSL;\n"
-        "GRANT ALL ON lake.* TO old@localhost;\n"
-    )
+    setup.write_text(f"CREATE DATABASE lake;\nCREATE USER {user};\nGRANT ALL ON lake.* TO {user.partition(' ')[0]};\n")
     common = ["--no-defaults", f"--datadir={data}"]
     subprocess.run(
         ["mariadb-install-db", *common, "--auth-root-authentication-method=normal", "--skip-test-db"],
@@ -99,7 +138,7 @@ def mariadb_1_2(folder: Path, certificate: Certificate) -> Iterator[int]:
         capture_output=True,
     )
     command = ["mariadbd", *common, f"--port={port}", "--bind-address=127.0.0.1", f"--socket={folder}/s.sock"]
-    command += [f"--ssl-cert={certificate.certificate}", f"--ssl-key={certificate.key}", "--tls-version=TLSv1.2"]
+    command += [f"--ssl-cert={certificate.certificate}", f"--ssl-key={certificate.key}", more]
     command += [f"--init-file={setup}", f"--pid-file={folder}/pid", "--innodb-buffer-pool-size=8M"]
 
     if getpass.getuser() == "root":

@@ -49,8 +49,8 @@ def test_mariadb(authority: Authority, certificate: Certificate, tmp_path: Path)
     """A MariaDB server with nothing newer than TLS 1.2 is refused, with what to declare; declared, it is spoken to."""
 
     def settings(tls_min: Oldest) -> MariadbSettings:
-        ca = authority.ca.read_text()
-        return MariadbSettings("localhost", port, "lake", "old", Secret("geheim"), tls=True, ca=ca, tls_min=tls_min)
+        tls = Tls(tls_min, authority.ca.read_text())
+        return MariadbSettings("localhost", port, "lake", "old", Secret("geheim"), tls)
 
     with mariadb_1_2(tmp_path, certificate) as port:
         with pytest.raises(Stalled, match="SSL") as caught:
@@ -60,15 +60,15 @@ def test_mariadb(authority: Authority, certificate: Certificate, tmp_path: Path)
             row = cursor.fetchone()
 
     assert caught.value.code == "SYN482"
-    assert 'tlsMin: "1.2"' in caught.value.help
+    assert 'tls: {min: "1.2"}' in caught.value.help
     assert row == ("Ssl_version", "TLSv1.2")
 
 
 def _mail(root: Path, port: int, tls: str, **more: str) -> Instance:
     key = max(k for k in catalog() if (k.kind, k.base) == ("Connector", "smtp"))
-    config: dict[str, Any] = {"host": "localhost", "port": port, "tls": tls, "from": "a@example.com", "ca": "ca.crt"}
-    spec = IntegrationSpec.model_validate({"connector": "smtp"})
-    return Instance("mail", catalog()[key].spec, spec, {**config, **more}, root, network=Network(egress=LOCAL))
+    config: dict[str, Any] = {"host": "localhost", "port": port, "tls": tls, "from": "a@example.com"}
+    spec = IntegrationSpec.model_validate({"connector": "smtp", "tls": {"ca": "ca.crt", **more}})
+    return Instance("mail", catalog()[key].spec, spec, config, root, network=Network(egress=LOCAL))
 
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
@@ -80,12 +80,12 @@ def test_mail(authority: Authority, certificate: Certificate, tls: str):
             session(_mail(authority.ca.parent, server.port, tls)),
         ):
             pass
-        with session(_mail(authority.ca.parent, server.port, tls, tlsMin="1.2")) as smtp:
+        with session(_mail(authority.ca.parent, server.port, tls, min="1.2")) as smtp:
             assert isinstance(smtp.sock, ssl.SSLSocket)
             assert smtp.sock.version() == "TLSv1.2"
 
     assert caught.value.code == "SYN736"
-    assert 'tlsMin: "1.2"' in caught.value.help
+    assert 'tls: {min: "1.2"}' in caught.value.help
 
 
 def test_redis(authority: Authority, certificate: Certificate, tmp_path: Path):

@@ -147,6 +147,23 @@ def test_without_the_server_nothing_is_sealed(openbao: OpenBao, tmp_path: Path):
     assert KeyRing.open(folder, environ).unseal("acme", blob, "p") == b"x"
 
 
+def test_a_client_certificate_and_a_pinned_key(openbao: OpenBao, tmp_path: Path):
+    """A server that asks for a certificate is shown ours, and one whose key isn't pinned is told nothing."""
+    environ = {**openbao.role("shown"), "VAULT_ADDR": openbao.strict, "VAULT_CACERT": str(openbao.authority)}
+    files = {"VAULT_CLIENT_CERT": str(openbao.reader.certificate), "VAULT_CLIENT_KEY": str(openbao.reader.key)}
+    pinned = environ | files | {"SYNCLINE_VAULT_PINS": f"sha256/{'A' * 43}= {openbao.pin}"}
+    blob = KeyRing.open(tmp_path).seal("acme", b"x", "p")
+    rotate(Where(tmp_path, pinned), "vault:transit/shown")
+
+    assert KeyRing.open(tmp_path, pinned).unseal("acme", blob, "p") == b"x"
+    with pytest.raises(Again, match="asks for a client certificate|closed|ended|failed"):
+        KeyRing.open(tmp_path, environ).unseal("acme", blob, "p")
+    with pytest.raises(Stalled, match="isn't one that is pinned"):
+        KeyRing.open(tmp_path, pinned | {"SYNCLINE_VAULT_PINS": f"sha256/{'A' * 43}="}).unseal("acme", blob, "p")
+    with pytest.raises(Stalled, match="VAULT_CLIENT_KEY names"):
+        KeyRing.open(tmp_path, pinned | {"VAULT_CLIENT_KEY": str(tmp_path / "gone")}).unseal("acme", blob, "p")
+
+
 def test_a_rotation_to_where_we_may_not_go_changes_nothing(openbao: OpenBao, tmp_path: Path):
     """Refused by the server's policy, the rotation isn't begun, and the ring goes on with its key."""
     folder = tmp_path / "keys"

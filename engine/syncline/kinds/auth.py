@@ -60,7 +60,7 @@ class _Auth(Spec):
     ] = None
     certificate: Annotated[
         SecretRef | None,
-        Field(description="Client certificate (PEM, with its chain) for TLS, besides what the type sends; HTTP only."),
+        Field(description="Client certificate (PEM, with its chain) for TLS, besides what the type sends."),
     ] = None
     certificate_key: Annotated[
         SecretRef | None, Field(description="Private key of the client certificate (PEM, without a passphrase).")
@@ -182,6 +182,10 @@ class MtlsAuth(_Auth):
     """A client certificate (TLS with mutual authentication), and nothing else."""
 
     type: Annotated[Literal["mtls"], Field(description=_TYPE)]
+    username: Annotated[
+        Reference | None,
+        Field(description="User name, for databases: the user that has to show the certificate, without a password."),
+    ] = None
 
 
 class SshAuth(_Auth):

@@ -120,6 +120,13 @@ class IntegrationSpec(Spec):
     proxy: Annotated[
         Proxy | None, Field(description="HTTP proxy that the API is reached through; for HTTP APIs only.")
     ] = None
+    tls: Annotated[
+        Tls,
+        Field(
+            description="What is asked of TLS with the system itself, an API, a database or a mail server, beyond 1.3 "
+            "with the machine's authorities. Each field that is set wins over http.tls of the connector."
+        ),
+    ] = Tls.model_construct()
     streams: Annotated[
         dict[StreamName, FileStream], Field(description="Streams of files by name, for the runtime file only.")
     ] = {}

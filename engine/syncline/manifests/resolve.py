@@ -29,6 +29,7 @@ from syncline.manifests.desired import Desired
 from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
+from syncline.manifests.locations import settings_of
 from syncline.manifests.queues import fed, shared
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
@@ -237,12 +238,40 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
             expected="https://HOST:PORT as proxy.url",
             at_key=True,
         )
+    yield from _tls(spec, connector, name)
     if spec.streams and connector.runtime != "file":
         yield Problem(
             "SYN230",
             ("spec", "streams"),
             f"streams of files need the runtime file; the connector {name!r} has {connector.runtime}",
             help="Remove them: this connector knows its own streams.",
+            at_key=True,
+        )
+
+
+def _tls(spec: IntegrationSpec, connector: ConnectorSpec, name: str) -> Iterator[Problem]:
+    """Whether something speaks TLS that something is asked of, and can do what is asked."""
+    if not spec.tls.model_fields_set:
+        return
+    settings = settings_of(spec, connector)
+    url = str(settings.get("url", ""))
+    mode = settings.get("tls") if connector.runtime in {"sql", "smtp"} else None
+    database = connector.runtime == "sql" and url.startswith(("mariadb:", "postgres"))
+    if connector.http is None and (mode in {"off", "none"} or not (database or connector.runtime == "smtp")):
+        yield Problem(
+            "SYN914",
+            ("spec", "tls"),
+            f"`tls` is about a system that is spoken to over TLS, and {name!r} isn't"
+            + (f": config.tls is {mode}" if mode else ""),
+            help="Remove it" + (", or config.tls." if mode else "."),
+            at_key=True,
+        )
+    elif spec.tls.pins and url.startswith("postgres"):
+        yield Problem(
+            "SYN915",
+            ("spec", "tls", "pins"),
+            "PostgreSQL's own library, by which it is spoken to, compares no keys",
+            help="Name the authority that issues this server's certificates, and no others, in `tls.ca`.",
             at_key=True,
         )
 

@@ -1,17 +1,21 @@
 """One rule for every connection over TLS: version 1.3 (RFC 8446), unless 1.2 is declared where the peer is.
 
-| connection                                | what declares that TLS 1.2 is enough                                |
+| connection                                | where it is declared that 1.2 is enough, what is trusted, and pinned |
 |-------------------------------------------|---------------------------------------------------------------------|
-| APIs, and what they are logged in to      | `http.tls.min: "1.2"` of the connector                              |
-| proxies (https://)                        | `proxy.tls.min: "1.2"` of the integration                           |
-| MariaDB, mail servers                     | `config.tlsMin: "1.2"` of the integration                           |
-| PostgreSQL, as warehouse and as state     | `ssl_min_protocol_version=TLSv1.2` in its URL                       |
-| Redis                                     | `tlsMin=1.2` in the query of `SYNCLINE_REDIS`                       |
-| Git over HTTPS                            | `GIT_SSL_VERSION=tlsv1.2` in the daemon's environment               |
-| S3, SQS, web servers of files             | as an API: their connector's `http.tls`                             |
-| Vault, AWS, witnesses, webhooks that tell | nothing: always 1.3                                                 |
+| APIs, and what they are logged in to      | `tls: {min, ca, pins}` of the integration, else of the connector's http |
+| S3, SQS, web servers of files             | likewise                                                            |
+| MariaDB, mail servers                     | `tls: {min, ca, pins}` of the integration                           |
+| PostgreSQL, as warehouse                  | `tls: {min, ca}` of the integration, or the parameters of its URL    |
+| PostgreSQL, as state                      | the parameters of its URL: `ssl_min_protocol_version=TLSv1.2`, …     |
+| proxies (https://)                        | `proxy.tls: {min, ca, pins}` of the integration                     |
+| Redis                                     | the query of `SYNCLINE_REDIS`: `tlsMin=1.2`, `ssl_ca_certs`          |
+| Git over HTTPS                            | 1.2 by `GIT_SSL_VERSION=tlsv1.2` in the daemon's environment        |
+| Vault                                     | `VAULT_CACERT`, `SYNCLINE_VAULT_PINS`; never 1.2                     |
+| AWS, witnesses, webhooks that tell        | nothing: 1.3, and the machine's authorities                         |
 
-Nothing older is ever spoken, and no exception leaves out that the peer's certificate is verified.
+The client's certificate is `certificate` and `certificateKey` of the integration's AuthConfig, whatever the system;
+Vault's is in `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`. Nothing older than 1.2 is ever spoken, and no exception leaves
+out that the peer's certificate is verified.
 """
 
 from __future__ import annotations

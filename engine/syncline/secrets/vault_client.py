@@ -6,6 +6,8 @@
 | VAULT_TOKEN                       | a token; or else                                                       |
 | VAULT_ROLE_ID, VAULT_SECRET_ID    | a role of the AppRole method, mounted at VAULT_APPROLE_MOUNT (approle)  |
 | VAULT_NAMESPACE, VAULT_CACERT     | the namespace; a file of the only authorities that are trusted         |
+| VAULT_CLIENT_CERT, VAULT_CLIENT_KEY | files of the certificate that is shown, and of its key               |
+| SYNCLINE_VAULT_PINS               | the only keys that the server may have, as `tls.pins`, with spaces between |
 
 A token is renewed once between a half and a third of its time is left, each time at another moment, so that many
 processes don't ask at once; a thread sees to it where nobody asks. One of an AppRole is got anew when it can't be
@@ -236,10 +238,12 @@ class VaultClient:
             headers["X-Vault-Namespace"] = namespace
         content = b"" if body is None else json.dumps(body).encode()
         request = Request(method, f"{self.address}/v1/{quote(path)}", headers, content)
-        transport = HttpTransport(self.clock, MAX_ANSWER, egress=_EGRESS, tls=Tls(ca=self._authorities()))
+        transport = HttpTransport(self.clock, MAX_ANSWER, egress=_EGRESS, tls=self._tls())
         try:
             response = transport.send(request, TIMEOUT)
         except (TransportError, Denied) as error:
+            if getattr(error, "code", "") == "SYN833":
+                raise Stalled(f"Vault: {error}", code="SYN833", help="See SYNCLINE_VAULT_PINS.") from None
             raise Again(f"Vault can't be reached: {error}", code="SYN820", help="Is VAULT_ADDR right?") from None
         finally:
             transport.close()
@@ -253,14 +257,24 @@ class VaultClient:
         except (ValueError, TypeError):
             raise _another() from None
 
-    def _authorities(self) -> str:
-        file = self.environ.get("VAULT_CACERT")
+    def _tls(self) -> Tls:
+        key = self._file("VAULT_CLIENT_KEY")
+        return Tls(
+            ca=self._file("VAULT_CACERT"),
+            chain=self._file("VAULT_CLIENT_CERT"),
+            key=Secret(key) if key else None,
+            pins=tuple(self.environ.get("SYNCLINE_VAULT_PINS", "").split()),
+        )
+
+    def _file(self, variable: str) -> str:
+        """The text of the file that a variable of Vault's own command line names; '' where it isn't set."""
+        file = self.environ.get(variable)
         if not file:
             return ""
         try:
             return Path(file).read_text()
         except (OSError, UnicodeDecodeError):
-            raise Stalled(f"VAULT_CACERT names {file}, which can't be read", code="SYN822") from None
+            raise Stalled(f"{variable} names {file}, which can't be read", code="SYN822") from None
 
 
 def unfit(environ: Mapping[str, str]) -> str:

@@ -10,10 +10,11 @@ from syncline.model.tls import OLDEST
 _OLDEST: Final = "ssl_min_protocol_version"
 
 
-def oldest_tls(url: str) -> dict[str, str]:
+def oldest_tls(url: str, *, demanded: bool = False) -> dict[str, str]:
     """
-    The parameter that asks for TLS 1.3, where the URL or the environment demands TLS and neither says which version is
-    enough; else nothing. Where TLS is only preferred, libpq would go on without any.
+    The parameter that asks for TLS 1.3, where the URL or the environment demands TLS, or somebody else does
+    (`demanded`), and neither says which version is enough; else nothing. Where TLS is only preferred, libpq would go on
+    without any.
 
     >>> oldest_tls("postgresql://db.example.com/lake?sslmode=verify-full")
     {'ssl_min_protocol_version': 'TLSv1.3'}
@@ -29,5 +30,5 @@ def oldest_tls(url: str) -> dict[str, str]:
     for option in pq.Conninfo.get_defaults():  # what the environment says
         if option.val is not None and option.envvar and option.envvar.decode() in os.environ:
             given.setdefault(option.keyword.decode(), option.val.decode())
-    demanded = given.get("sslmode") in {"require", "verify-ca", "verify-full"}
+    demanded = demanded or given.get("sslmode") in {"require", "verify-ca", "verify-full"}
     return {_OLDEST: f"TLSv{OLDEST}"} if demanded and _OLDEST not in given else {}

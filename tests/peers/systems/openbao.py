@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from syncline.sdk.http import pin_of
 from tests.peers.install import python_environment
+from tests.peers.pki import Authority, Certificate
 from tests.peers.process import free_port, listens, running
 
 if TYPE_CHECKING:
@@ -29,10 +31,17 @@ path "database/creds/*" { capabilities = ["read"] }
 
 @dataclass(frozen=True)
 class OpenBao:
-    """A server in memory, and how to be its root. `ca` is the authority of its certificate."""
+    """
+    A server in memory, and how to be its root. `ca` is the authority of its certificate. At `strict` it asks for one
+    of its clients: `reader` is one that it lets in, of `authority`, which has issued the server's there.
+    """
 
     url: str
     ca: Path
+    strict: str
+    authority: Path
+    reader: Certificate
+    pin: str
     token: str = field(default=ROOT, repr=False)
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -98,17 +107,27 @@ def openbao(folder: Path) -> Iterator[OpenBao]:
     program.chmod(0o755)
     tls = folder / "tls"
     tls.mkdir()
+    authority, strict = Authority(folder / "pki"), free_port()
+    served, reader = authority.issue("localhost"), authority.issue("reader")
+    listener = {
+        "address": f"127.0.0.1:{strict}", "tls_cert_file": str(served.certificate), "tls_key_file": str(served.key),
+        "tls_client_ca_file": str(authority.ca), "tls_require_and_verify_client_cert": True,
+    }  # fmt: skip
+    (folder / "strict.json").write_text(json.dumps({"listener": [{"tcp": listener}]}))
+    pin = pin_of(ssl.PEM_cert_to_DER_cert(served.certificate.read_text()))
     command = [
         program,
         "server",
         "-dev",
         "-dev-tls",
+        f"-config={folder / 'strict.json'}",
         f"-dev-tls-cert-dir={tls}",
         "-dev-no-store-token",
         f"-dev-root-token-id={ROOT}",
         f"-dev-listen-address=127.0.0.1:{port}",
     ]
-    system = OpenBao(f"https://127.0.0.1:{port}", tls / "vault-ca.pem")
+    url = f"https://localhost:{strict}"
+    system = OpenBao(f"https://127.0.0.1:{port}", tls / "vault-ca.pem", url, authority.ca, reader, pin)
 
     def ready() -> bool:
         if not (listens(port) and system.ca.exists()):

@@ -48,12 +48,11 @@ def instance(root: Path, port: int, tls: str = "starttls", password: str = PASSW
         "port": port,
         "tls": tls,
         "from": "Syncline <alerts@example.com>",
-        "ca": "ca.crt",
     }
-    if tls == "none":
-        config["ca"] = ""
+    ca = more.pop("ca", "" if tls == "none" else "ca.crt")
+    spec = IntegrationSpec.model_validate({"connector": "smtp", "tls": {"ca": ca}})
     return Instance(
-        "mail", catalog()[key].spec, IntegrationSpec.model_validate({"connector": "smtp"}), {**config, **more}, root,
+        "mail", catalog()[key].spec, spec, {**config, **more}, root,
         credentials=Credentials("basic", {"username": USER}, {"password": Secret(password)}) if password else Credentials(),
         network=LOCAL,
     )  # fmt: skip

@@ -354,6 +354,27 @@ def test_proxies():
     assert [f[:2] for f in findings(BASE, content)] == [("SYN271", "b.yaml:4:46")]
 
 
+@pytest.mark.parametrize(
+    ("system", "codes"),
+    [
+        ("connector: sqlite, config: {path: x}, tls: {ca: ca.pem}", ["SYN914"]),
+        ("connector: sftp, config: {url: 'sftp://h/x', hostKeys: k}, auth: b, tls: {ca: ca.pem}", ["SYN914"]),
+        ("connector: mariadb, config: {url: 'mariadb://h/x', tls: 'off'}, tls: {ca: ca.pem}", ["SYN914"]),
+        ("connector: smtp, config: {host: h, from: a@b.example, tls: none}, tls: {min: '1.2'}", ["SYN914"]),
+        ("connector: postgresql, config: {url: 'postgresql://h/x'}, tls: {pins: ['PIN']}", ["SYN915"]),
+        ("connector: postgresql, config: {url: 'postgresql://h/x'}, tls: {ca: ca.pem}", []),
+        ("connector: mariadb, config: {url: 'mariadb://h/x'}, tls: {pins: ['PIN']}", []),
+        ("connector: smtp, config: {host: h, from: a@b.example}, tls: {pins: ['PIN']}", []),
+        ("connector: s3-files, config: {}, tls: {pins: ['PIN']}", []),
+    ],
+)
+def test_tls_of_what_speaks_it(system: str, codes: list[str]):
+    """What is asked of TLS is refused where it would be for show: no TLS is spoken, or its keys aren't compared."""
+    pinned = system.replace("PIN", "sha256/" + "A" * 43 + "=")
+
+    assert [f[0] for f in findings(BASE, sync(pinned, "Integration")) if f[0].startswith("SYN91")] == codes
+
+
 FLOWS = {
     "no cursor": ("from: desk/users, mapping: customer, to: warehouse/x, read: incremental", [("SYN231", "read")]),
     "incremental": ("from: desk/tickets, mapping: customer, to: warehouse/x, read: incremental", []),

@@ -30,6 +30,15 @@ spec: {{connector: postgresql@^1, region: eu-west, config: {{url: "{url}"}}}}
 """
 
 
+def test_what_is_asked_of_tls_demands_it() -> None:
+    """A database with `tls` is spoken to with its certificate verified, so that its URL needs no mode."""
+    url = "postgresql://db.example.com/lake"
+    declared = DATABASE.format(url=url).replace("region: eu-west", "region: eu-west, tls: {ca: ca.pem}")
+
+    assert [r.rule for r in decide({**CUSTOMERS, "db.yaml": DATABASE.format(url=url)}) if r.rule == "transport"]
+    assert not [r.rule for r in decide({**CUSTOMERS, "db.yaml": declared}) if r.rule == "transport" and not r.allowed]
+
+
 @pytest.mark.parametrize(
     ("url", "settings", "rules"),
     [

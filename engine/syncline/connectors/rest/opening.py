@@ -13,14 +13,14 @@ from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.requests import base_url, connector_of
 from syncline.connectors.rest.sender import Sender
 from syncline.connectors.rest.told import declared_words
+from syncline.connectors.tls import tls_of
 from syncline.kinds.connector import Http
 from syncline.kinds.integration import IntegrationSpec, Limits
 from syncline.model import units
 from syncline.sdk.breaker import Breaker, Trip
 from syncline.sdk.clients import Clients
 from syncline.sdk.clock import Clock, SystemClock
-from syncline.sdk.http import HttpTransport, Origin, Tls, Transport
-from syncline.sdk.http.authorities import read_authorities
+from syncline.sdk.http import HttpTransport, Origin, Transport
 from syncline.sdk.limits import Account, Rule
 from syncline.sdk.meter import Meter
 from syncline.sdk.source import Instance
@@ -74,22 +74,13 @@ def _nothing() -> None:
 def open_transport(instance: Instance, http: Http, clock: Clock, clients: Clients | None = None) -> Transport:
     """A transport to what the instance may reach, with TLS as declared; without `clients`, over its own connections."""
     hosts = {urlsplit(base_url(instance, http)).hostname or "", *hosts_of(instance.credentials)}
-    secrets = instance.credentials.secrets
-    certificate = secrets.get("certificate")
-    tls = Tls(
-        http.tls.min,
-        read_authorities(instance.root, http.tls.ca, f"{instance.name}: http.tls.ca"),
-        certificate.reveal() if certificate is not None else "",
-        secrets.get("certificate_key"),
-        http.tls.pins,
-    )
     return HttpTransport(
         clock,
         http.max_body,
         pool=clients.pool if clients else None,
         lookup=clients.lookup if clients else None,
         egress=instance.network.egress.declaring(hosts),
-        tls=tls,
+        tls=tls_of(instance, http.tls),
         proxies=instance.network.proxies,
     )
 

@@ -14,14 +14,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from syncline.connectors.tls import tls_of
 from syncline.model.errors import Again, Stalled
 from syncline.model.secret import Secret
-from syncline.model.tls import OLDEST, Oldest, oldest
 from syncline.sdk.dial import dialled
-from syncline.sdk.http import Spoken, Tls, context_of
-from syncline.sdk.http.authorities import read_authorities
+from syncline.sdk.http import Spoken, Tls, TransportError, context_of
 from syncline.sdk.http.tls import refused, spoken
 from syncline.sdk.reached import Reached
 
@@ -33,7 +32,7 @@ TIMEOUT: Final = 20.0
 WHOLE: Final = 60.0
 _HELP: Final = "Look at host, port and tls of the integration, and at the server's log."
 
-_OLDER: Final = 'One that knows no TLS 1.3 needs config: {tlsMin: "1.2"} in the integration. ' + _HELP
+_OLDER: Final = 'One that knows no TLS 1.3 needs tls: {min: "1.2"} in the integration. ' + _HELP
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,10 @@ class Settings:
 
     host: str
     port: int
-    tls: str
-    ca: str
+    start: Literal["starttls", "implicit", "none"]
     username: str
     password: Secret | None
-    tls_min: Oldest = OLDEST
+    tls: Tls
 
     @classmethod
     def of(cls, instance: Instance) -> Settings:
@@ -56,11 +54,10 @@ class Settings:
         return cls(
             str(config["host"]),
             int(str(config["port"])),
-            str(config["tls"]),
-            read_authorities(instance.root, str(config.get("ca", "")), f"{instance.name}: ca"),
+            config["tls"],  # type: ignore[arg-type]  # one of the connector's enum
             named.reveal() if named is not None else str(credentials.settings.get("username", "")),
             credentials.secrets.get("password"),
-            oldest(config.get("tlsMin")),
+            tls_of(instance),
         )
 
 
@@ -97,12 +94,12 @@ def session(instance: Instance) -> Iterator[smtplib.SMTP]:
         try:
             if time.monotonic() >= end:
                 raise TimeoutError
-            smtp = _Smtp(_secured(sock, settings) if settings.tls == "implicit" else sock, settings.host)
+            smtp = _Smtp(_secured(sock, settings) if settings.start == "implicit" else sock, settings.host)
             try:
                 smtp.connect(settings.host, settings.port)
                 smtp.ehlo_or_helo_if_needed()
-                if settings.tls == "starttls":
-                    smtp.starttls(context=_context(settings))
+                if settings.start == "starttls":
+                    smtp.starttls(context=context_of(settings.tls))
                     smtp.ehlo_or_helo_if_needed()
                 if settings.password is not None:
                     smtp.login(settings.username, settings.password.reveal())
@@ -129,12 +126,8 @@ def check(instance: Instance) -> Reached:
     return Reached(place, "SMTP", time.perf_counter() - began, identity=identity, tls=tls)
 
 
-def _context(settings: Settings) -> ssl.SSLContext:
-    return context_of(Tls(settings.tls_min, settings.ca), "config")
-
-
 def _secured(sock: socket.socket, settings: Settings) -> socket.socket:
-    return _context(settings).wrap_socket(sock, server_hostname=settings.host)
+    return context_of(settings.tls).wrap_socket(sock, server_hostname=settings.host)
 
 
 def _cut(sock: socket.socket) -> None:
@@ -161,8 +154,10 @@ def _translated(settings: Settings) -> Iterator[None]:
     except smtplib.SMTPResponseException as error:
         raise _refused(at, error.smtp_code, error.smtp_error) from error
     except ssl.SSLCertVerificationError as error:
-        help_ = "The certificate must be for the host that is named; `ca` names the authorities of a private one."
+        help_ = "The certificate must be for the host that is named; `tls.ca` names the authorities of a private one."
         raise Stalled(f"{at}: certificate refused: {error.verify_message}", code="SYN736", help=help_) from error
+    except TransportError as error:  # a key that isn't pinned
+        raise Stalled(f"{at}: {error}", code=error.code, help=error.help) from error
     except ssl.SSLError as error:
         why = refused(error) or error.reason
         raise Stalled(f"{at}: no TLS: {why}", code="SYN736", help=_OLDER) from error

@@ -45,7 +45,7 @@ def translated(number: int, message: str) -> SynclineError:
         return Stalled(
             f"MariaDB: {message}",
             code="SYN482",
-            help='Check `tls` and `ca`. A server that knows no TLS 1.3 needs config: {tlsMin: "1.2"}.',
+            help='Check tls.ca of the integration. A server that knows no TLS 1.3 needs tls: {min: "1.2"}.',
         )
     if number in _AWAY:
         return Again(f"MariaDB: {message or 'the connection is lost'}", code="SYN480")

@@ -45,26 +45,27 @@ def connect(settings: MariadbSettings) -> Wire:
             help="Install syncline with it: pip install 'syncline[mariadb]'.",
         ) from None
 
-    from syncline.sdk.http.tls import Tls, context_of
+    from syncline.sdk.http import TransportError, context_of
 
-    secured = (
-        {"ssl": context_of(Tls(settings.tls_min, settings.ca), "config")} if settings.tls else {"ssl_disabled": True}
-    )
+    secured = {"ssl": context_of(settings.tls)} if settings.tls is not None else {"ssl_disabled": True}
     password = settings.password.reveal() if settings.password is not None else ""
     with errors():
-        connection = Wire(
-            host=settings.host,
-            port=settings.port,
-            user=settings.user or None,
-            password=password,
-            database=settings.database,
-            charset="utf8mb4",
-            autocommit=True,
-            local_infile=True,
-            connect_timeout=_CONNECT,
-            program_name="syncline",
-            **secured,
-        )
+        try:
+            connection = Wire(
+                host=settings.host,
+                port=settings.port,
+                user=settings.user or None,
+                password=password,
+                database=settings.database,
+                charset="utf8mb4",
+                autocommit=True,
+                local_infile=True,
+                connect_timeout=_CONNECT,
+                program_name="syncline",
+                **secured,
+            )
+        except TransportError as error:  # a key that isn't pinned
+            raise Stalled(f"MariaDB: {error}", code=error.code, help=error.help) from None
         try:
             with connection.cursor() as cursor:
                 cursor.execute(_SESSION)

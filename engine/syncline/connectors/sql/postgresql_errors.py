@@ -74,7 +74,7 @@ def refused(error: psycopg.Error) -> SynclineError:
         return Stalled(
             f"PostgreSQL: {message}",
             code="SYN482",
-            help="Check sslmode and sslrootcert in the URL. Of a server without TLS 1.3, add "
-            "ssl_min_protocol_version=TLSv1.2.",
+            help="Check `tls` of the integration, or sslmode and sslrootcert in the URL. Of a server without TLS 1.3, "
+            'say tls: {min: "1.2"}, or ssl_min_protocol_version=TLSv1.2 in the URL.',
         )
     return Again(f"PostgreSQL can't be reached: {message}", code="SYN480")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import select
-from contextlib import suppress
+import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.postgresql_errors import refused
+from syncline.model.tls import OLDEST
 from syncline.state.libpq import oldest_tls
 
 if TYPE_CHECKING:
@@ -47,19 +50,51 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
     if settings.password is not None:
         login["password"] = settings.password.reveal()
     try:
-        return psycopg.connect(
-            settings.url,
-            autocommit=True,
-            cursor_factory=psycopg.RawCursor,
-            application_name="syncline",
-            options=_SESSION,
-            client_encoding="utf8",
-            **{**_NETWORK, **login, **oldest_tls(settings.url)},
-        )
+        with _secured(settings) as secured:
+            return psycopg.connect(
+                settings.url,
+                autocommit=True,
+                cursor_factory=psycopg.RawCursor,
+                application_name="syncline",
+                options=_SESSION,
+                client_encoding="utf8",
+                **{**_NETWORK, **login, **secured},
+            )
     except psycopg.Error as error:
         raise refused(error) from None
     finally:
         del login
+
+
+@contextmanager
+def _secured(settings: PostgresSettings) -> Iterator[dict[str, str]]:
+    """The parameters of libpq that ask for what is declared, while the files that they name are there.
+
+    What isn't declared is as the URL has it, but for its mode.
+    """
+    from syncline.sdk.http.tls import private_file
+
+    tls = settings.tls
+    if tls is None:
+        yield oldest_tls(settings.url)
+        return
+    with ExitStack() as files:
+
+        def file(content: str) -> str:
+            return files.enter_context(private_file(content.encode()))
+
+        asked = {"sslmode": "verify-full"}
+        asked |= oldest_tls(settings.url, demanded=True)
+        if tls.minimum != OLDEST:
+            asked["ssl_min_protocol_version"] = f"TLSv{tls.minimum}"
+        if tls.ca:
+            asked["sslrootcert"] = file(tls.ca)
+        elif "sslrootcert=" not in settings.url:
+            # libpq's own `system` may be a folder of whoever built it, with nothing in it.
+            asked["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
+        if tls.chain:
+            asked |= {"sslcert": file(tls.chain), "sslkey": file(tls.key.reveal() if tls.key else "")}
+        yield asked
 
 
 @dataclass(slots=True)
@@ -95,11 +130,13 @@ def _spoken(descriptor: int) -> bool:
 
 
 def identity_of(settings: PostgresSettings) -> tuple[str, ...]:
-    """What a connection is to: another password, after a rotation, is another identity. Kept as a digest only."""
-    password = settings.password.reveal() if settings.password is not None else ""
+    """What a connection is to: another password or key, after a rotation, is another. Kept as a digest only."""
+    tls = settings.tls
+    secrets = [part.reveal() for part in (settings.password, tls.key if tls is not None else None) if part is not None]
     return (
         "postgresql",
         settings.url,
         settings.user,
-        hashlib.sha256(password.encode(errors="surrogatepass")).hexdigest(),
+        repr(tls),
+        hashlib.sha256("\0".join(secrets).encode(errors="surrogatepass")).hexdigest(),
     )

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from syncline.connectors.tls import declared_tls, tls_of
 from syncline.model.errors import Invalid
 from syncline.model.hosts import is_local
 from syncline.model.reserved import HELP, is_reserved
 from syncline.model.secret import Secret
-from syncline.model.tls import OLDEST, Oldest, oldest
-from syncline.sdk.http.authorities import read_authorities
+from syncline.sdk.http.tls import Tls
 from syncline.sdk.source import Instance
 
 
@@ -34,26 +34,28 @@ class DuckdbSettings:
 
 @dataclass(frozen=True, slots=True)
 class PostgresSettings:
-    """A server, a database and a schema. `url` holds no credentials; `user` empty leaves the choice to libpq."""
+    """A server, a database and a schema. `url` holds no credentials; `user` empty leaves the choice to libpq.
+
+    `tls` is what is asked beyond what the URL says, None for nothing.
+    """
 
     url: str
     schema: str
     user: str = ""
     password: Secret | None = None
+    tls: Tls | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MariadbSettings:
-    """A server and a database. With `tls`, nothing is said in the clear; `ca` has the only authorities (PEM)."""
+    """A server and a database. `tls` None: all is said in the clear."""
 
     host: str
     port: int
     database: str
     user: str = ""
     password: Secret | None = None
-    tls: bool = True
-    ca: str = ""
-    tls_min: Oldest = OLDEST
+    tls: Tls | None = None
 
 
 Settings = SqliteSettings | DuckdbSettings | PostgresSettings | MariadbSettings
@@ -65,9 +67,9 @@ def settings(instance: Instance) -> Settings:
 
     `path` is relative to the instance's root, stays inside it, and out of reserved folders. `url` is
     `postgresql://host:port/database`, with libpq's parameters (`?sslmode=verify-full&sslrootcert=…`), or
-    `mariadb://host:port/database`, without user and password: those come from an AuthConfig of type `basic`. MariaDB is
-    spoken to over TLS unless `tls` is `off`, or it is on this machine and `tls` isn't `verify`; over 1.3, unless
-    `tlsMin` is `1.2`. Anything else is `Invalid`.
+    `mariadb://host:port/database`, without user and password: those come from an AuthConfig of type `basic` or `mtls`.
+    MariaDB is spoken to over TLS unless its setting `tls` is `off`; on this machine only where the setting is `verify`,
+    or something is asked of TLS: by the integration's `tls`, or by a client certificate. Anything else is `Invalid`.
     """
     config = instance.config
     match config.get("path"), config.get("url"):
@@ -106,31 +108,31 @@ def _server(instance: Instance, url: str) -> PostgresSettings | MariadbSettings:
     if credentials or "password=" in parts.query or "user=" in parts.query:
         raise _invalid("`url` holds a user or a password", "Put them into an AuthConfig of type basic.")
     user, password = _login(instance)
+    asked = bool(declared_tls(instance).model_fields_set or "certificate" in instance.credentials.secrets)
     if parts.scheme == "mariadb":
         database = unquote(parts.path.strip("/"))
         if not parts.hostname or not database or "/" in database or parts.query:
             raise _invalid("`url` is not one of MariaDB", "Use mariadb://host:port/database.")
-        tls = str(instance.config.get("tls") or ("off" if is_local(parts.hostname) else "verify"))
-        ca = read_authorities(instance.root, str(instance.config.get("ca", "")), "`ca`")
-        least = oldest(instance.config.get("tlsMin"))
-        return MariadbSettings(parts.hostname, port or 3306, database, user, password, tls != "off", ca, least)
+        spoken = instance.config.get("tls") or ("verify" if asked or not is_local(parts.hostname) else "off")
+        tls = tls_of(instance) if spoken != "off" else None
+        return MariadbSettings(parts.hostname, port or 3306, database, user, password, tls)
     schema = instance.config.get("schema", "public")
     if not isinstance(schema, str) or not schema or schema.startswith("pg_"):
         raise _invalid("`schema` is not a name of a schema that can be written to")
-    return PostgresSettings(url, schema, user, password)
+    return PostgresSettings(url, schema, user, password, tls_of(instance) if asked else None)
 
 
 def _login(instance: Instance) -> tuple[str, Secret | None]:
     match instance.credentials.type:
         case "none":
             return "", None
-        case "basic":
+        case "basic" | "mtls":
             user = instance.credentials.settings.get("username", "")
             if not user and (secret := instance.credentials.secrets.get("username")) is not None:
                 user = secret.reveal()
             return user, instance.credentials.secrets.get("password")
         case other:
-            raise _invalid(f"a database can't use an AuthConfig of type {other}", "Use type basic.")
+            raise _invalid(f"a database can't use an AuthConfig of type {other}", "Use type basic or mtls.")
 
 
 def _invalid(message: str, help: str = "") -> Invalid:  # noqa: A002 - the field's word

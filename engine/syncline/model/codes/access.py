@@ -109,4 +109,20 @@ CODES: tuple[Code, ...] = (
         bad="proxy: {url: 'http://proxy.example:3128', tls: {ca: proxy-ca.pem}}",
         good="proxy: {url: 'https://proxy.example:3129', tls: {ca: proxy-ca.pem}}",
     ),
+    Code(
+        "SYN914",
+        "TLS of a system without TLS",
+        "An integration says what is asked of TLS, and its system is a file, or one without TLS.",
+        "Remove `tls`, or have the system spoken to over TLS.",
+        bad="spec: {connector: sqlite@^1, config: {path: a.db}, tls: {ca: ca.pem}}",
+        good="spec: {connector: mariadb@^1, config: {url: 'mariadb://db.example/lake'}, tls: {ca: ca.pem}}",
+    ),
+    Code(
+        "SYN915",
+        "pins that can't be asked for",
+        "An integration pins the key of a PostgreSQL server. libpq compares no keys, so the pin would be for show.",
+        "Name the authority that issues this server's certificates in `tls.ca`: it is then the only one.",
+        bad='tls: {ca: ca.pem, pins: ["sha256/…"]}',
+        good="tls: {ca: ca-of-this-server.pem}",
+    ),
 )

@@ -324,8 +324,9 @@ CODES: tuple[Code, ...] = (
         "SYN468",
         "TLS refused",
         "The two sides share no version of TLS that is allowed, or the server asks for a client certificate.",
-        'Declare `http.tls: {min: "1.2"}` for a server that knows nothing newer, or give the AuthConfig a certificate.',
-        good='http: {url: "https://old.example.com", tls: {min: "1.2"}}',
+        'Declare `tls: {min: "1.2"}` in the integration for a server that knows nothing newer, or give the AuthConfig '
+        "a certificate.",
+        good='spec: {connector: crm@^1, tls: {min: "1.2"}}',
     ),
     Code(
         "SYN469",

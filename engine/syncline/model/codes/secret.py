@@ -138,7 +138,7 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN833",
         "server's key isn't pinned",
-        "A server's certificate is issued by an authority that is trusted, and its key is none of http.tls.pins. "
+        "A server's certificate is issued by an authority that is trusted, and its key is none of `tls.pins`. "
         "Nothing was sent.",
         "Ask the vendor whether the key was changed. If it was, add its pin; else somebody is in between.",
         bad='tls: {pins: ["sha256/an old one"]}',

@@ -82,6 +82,8 @@ def _database(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpe
         if settings.get("tls") == "off" and not is_local(host):
             yield _violation(manifest, host, manifest.place_of("spec", "config", "tls"), "tls: verify", Severity.error)
         return
+    if spec.tls.model_fields_set:  # which asks for verify-full
+        return
     other = next((host for host, _ in servers(url) if not is_local(host)), "")
     mode = (parse_qs(urlsplit(url).query).get("sslmode") or [""])[-1] if other else ""
     if other and mode not in {"require", "verify-ca", "verify-full"}:

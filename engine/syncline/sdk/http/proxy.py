@@ -21,7 +21,7 @@ from syncline.sdk.http import socks
 from syncline.sdk.http.connection import Deadlined
 from syncline.sdk.http.egress import Egress, names_host
 from syncline.sdk.http.message import TransportError
-from syncline.sdk.http.tls import Tls, check_pins, context_of
+from syncline.sdk.http.tls import Tls, context_of
 from syncline.sdk.http.url import Origin
 
 #: Statuses that say that another attempt may do: too slow, too many, or the way to the server is down.
@@ -97,8 +97,7 @@ class Proxy:
         try:
             if self.protocol == "https":
                 sock.settimeout(remaining())
-                sock = secured = context_of(self.tls, "proxy.tls").wrap_socket(sock, server_hostname=self.host)
-                check_pins(secured, self.tls.pins, self.host, "proxy.tls")
+                sock = context_of(self.tls, "proxy.tls").wrap_socket(sock, server_hostname=self.host)
             if self.protocol == "socks5":
                 self._socks(sock, host, origin.port, remaining)
             elif origin.scheme == "https":

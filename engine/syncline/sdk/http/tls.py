@@ -98,7 +98,7 @@ def pin_of(certificate: bytes) -> str:
     return "sha256/" + base64.b64encode(digest).decode()
 
 
-def check_pins(sock: ssl.SSLSocket | NestedTls, pins: tuple[str, ...], host: str, setting: str = "http.tls") -> None:
+def check_pins(sock: ssl.SSLSocket | NestedTls, pins: tuple[str, ...], host: str, setting: str = "tls") -> None:
     """
     Refuses (`TransportError`, SYN833) a server whose certificate was issued rightly, and has a key that isn't expected.
     `setting` is what messages say to look at.
@@ -119,9 +119,10 @@ def check_pins(sock: ssl.SSLSocket | NestedTls, pins: tuple[str, ...], host: str
 
 
 @lru_cache(maxsize=512)
-def context_of(tls: Tls, setting: str = "http.tls") -> ssl.SSLContext:
+def context_of(tls: Tls, setting: str = "tls") -> ssl.SSLContext:
     """
-    The context that says so. Kept: reading the machine's authorities takes tens of milliseconds.
+    The context that says so, pins included: the sockets that it wraps look at the server's key themselves.
+    Kept: reading the machine's authorities takes tens of milliseconds.
 
     `setting` is what messages say to look at.
     `Invalid` for authorities that can't be read, `Stalled` for a certificate or key that can't.
@@ -140,11 +141,28 @@ def context_of(tls: Tls, setting: str = "http.tls") -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2 if tls.minimum == "1.2" else ssl.TLSVersion.TLSv1_3
     if tls.chain:
         _present(context, tls.chain, tls.key)
+    if tls.pins:
+        context.sslsocket_class = _pinned(tls.pins, setting)
     return context
 
 
+def _pinned(pins: tuple[str, ...], setting: str) -> type[ssl.SSLSocket]:
+    """A socket whose handshake isn't over before the server's key was found among these."""
+
+    class Pinned(ssl.SSLSocket):
+        def do_handshake(self, block: bool = False) -> None:
+            super().do_handshake(block)
+            try:
+                check_pins(self, pins, str(self.server_hostname), setting)
+            except TransportError:
+                self.close()
+                raise
+
+    return Pinned
+
+
 def _present(context: ssl.SSLContext, chain: str, key: Secret | None) -> None:
-    with _private_file((chain.rstrip() + "\n" + (key.reveal() if key else "")).encode()) as path:
+    with private_file((chain.rstrip() + "\n" + (key.reveal() if key else "")).encode()) as path:
         try:
             # Never asks a terminal for the password of an encrypted key.
             context.load_cert_chain(path, password=lambda: b"")
@@ -157,11 +175,16 @@ def _present(context: ssl.SSLContext, chain: str, key: Secret | None) -> None:
 
 
 @contextmanager
-def _private_file(content: bytes) -> Iterator[str]:
-    """A file for the time of the block that only this process can read: OpenSSL takes keys only from files."""
+def private_file(content: bytes) -> Iterator[str]:
+    """
+    A file for the time of the block that only this process can read: OpenSSL and libpq take keys only from files.
+
+    Example: `with private_file(pem.encode()) as path: context.load_cert_chain(path)`.
+    """
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("syncline", os.MFD_CLOEXEC)
         try:
+            os.fchmod(descriptor, 0o600)  # libpq looks
             os.write(descriptor, content)
             yield f"/proc/self/fd/{descriptor}"
         finally:

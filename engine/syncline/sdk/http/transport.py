@@ -193,7 +193,6 @@ class HttpTransport:
             way.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if origin.scheme == "https":
                 sock = secured = self._secured(way, origin, deadline)
-                check_pins(secured, self._tls.pins, origin.host)
                 self.spoken = spoken(secured)
         except BaseException:
             sock.close()
@@ -209,7 +208,9 @@ class HttpTransport:
         """TLS with a server, over a connection that a proxy may have secured already."""
         context = self._context or context_of(self._tls)
         if isinstance(way, ssl.SSLSocket):
-            return NestedTls.handshaken(way, context, origin.host, self._left(deadline))
+            nested = NestedTls.handshaken(way, context, origin.host, self._left(deadline))
+            check_pins(nested, self._tls.pins, origin.host)
+            return nested
         way.settimeout(self._left(deadline))
         return context.wrap_socket(way, server_hostname=origin.host)
 
@@ -305,7 +306,7 @@ def _told(
                 "connection",
                 permanent=True,
                 code="SYN468",
-                help='An older server needs http.tls.min: "1.2" in the connector; one that asks for a client '
+                help='An older server needs tls: {min: "1.2"} in the integration; one that asks for a client '
                 "certificate needs it in the AuthConfig.",
             )
         case socket.gaierror():
