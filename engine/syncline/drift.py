@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from syncline import workflow
 from syncline.model.errors import Invalid
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from syncline.model.drift import ObjectDrift
     from syncline.model.key import ObjectKey
     from syncline.settings import Settings
+
+
+ONLY: Final = "Only columns that were dropped, or have another type that a mapping can declare, can be adopted."
 
 
 def look(
@@ -69,20 +72,21 @@ def drifting(settings: Settings) -> tuple[ObjectKey, ...]:
     return tuple(key for key in found if key.owner not in unseen)
 
 
-def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Made, ObjectKey, tuple[str, ...]]:
+def adopt(settings: Settings, found: ObjectDrift, branch: str = "") -> tuple[Made, ObjectKey, dict[str, str]]:
     """
     Makes a commit that declares a flow's destination as somebody left it: the commit, the mapping that it changes, and
-    the columns that it gives up. `Invalid` (SYN752) where that isn't all that differs.
+    the columns, with the types that they have now, or '' where it gives them up. `Invalid` (SYN752) where that isn't
+    all that differs.
     """
     from syncline.executor.applied import read_applied
     from syncline.manifests.adoption import adopt as commit
     from syncline.state.open import open_reader
 
-    columns = found.dropped
+    columns = found.adoptable
     if found.unknown or not columns or len(columns) < len(found.acted):
         others = [finding.place for finding in found.acted if finding.place.removeprefix("column ") not in columns]
-        what = found.unknown or (f"{', '.join(others)} can't be adopted" if others else "nothing was dropped there")
-        raise Invalid(f"{found.key}: {what}", code="SYN752", help="Only dropped columns can be adopted.")
+        what = found.unknown or (f"{', '.join(others)} can't be adopted" if others else "nothing was changed there")
+        raise Invalid(f"{found.key}: {what}", code="SYN752", help=ONLY)
     with closing(open_reader(settings.state_url)) as reader:
         mapping = read_applied(reader).flow(found.key).flow.mapping.key
     made = commit(settings.root, mapping, columns, branch or f"adopt-{found.key.name}")

@@ -60,3 +60,32 @@ def test_a_table_that_no_longer_fits(place):
     place.execute("CREATE TABLE orders (id integer, title date)")
     differences, _ = observed(place)
     assert {change for change, _ in differences} == {"unfit"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "fits"),
+    [
+        ({"sqlite": "INTEGER", "postgresql": "bigint", "mariadb": "bigint", "duckdb": "BIGINT"}, "integer"),
+        ({"postgresql": "integer", "mariadb": "int", "duckdb": "INTEGER"}, "int32"),
+        ({"sqlite": "REAL", "postgresql": "double precision", "mariadb": "double", "duckdb": "DOUBLE"}, "float"),
+        ({"postgresql": "numeric(9,2)", "mariadb": "decimal(9,2)", "duckdb": "DECIMAL(9,2)"}, "decimal(9,2)"),
+        ({"sqlite": "BLOB", "postgresql": "bytea", "mariadb": "longblob", "duckdb": "BLOB"}, "binary"),
+        ({"postgresql": "timestamp", "mariadb": "datetime(6)", "duckdb": "TIMESTAMP"}, "datetime"),
+        ({"postgresql": "timestamptz", "duckdb": "TIMESTAMPTZ"}, "timestamp"),
+        ({"postgresql": "date", "mariadb": "date", "duckdb": "DATE"}, "date"),
+        ({"postgresql": "text[]", "mariadb": "varchar(10)", "duckdb": "VARCHAR[]"}, ""),
+        ({"postgresql": "numeric", "mariadb": "time(3)", "duckdb": "HUGEINT"}, ""),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_column_of_another_type(place, declared, fits):
+    """A column that can't hold what is declared is unfit, with the type that a mapping would declare for it, if any."""
+    kind = place.dialect
+    if kind not in declared:
+        pytest.skip(f"{kind} has no such type")
+    place.execute("ALTER TABLE orders DROP COLUMN title")
+    place.execute(f"ALTER TABLE orders ADD COLUMN title {declared[kind]}")
+    destination = place.open()
+    (difference,) = destination.observe(target_of(ORDERS)).differences
+    assert (difference.change, difference.place, difference.fits) == ("unfit", "column title", fits)
+    assert difference.message.endswith("which can't hold string")

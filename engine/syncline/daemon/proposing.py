@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from syncline.daemon.branches import CAUSE, Draft
+from syncline.drift import ONLY
 from syncline.kinds.mapping import MappingSpec
-from syncline.manifests.adoption import declared_away
+from syncline.manifests.adoption import declared_as
+from syncline.model.drift import as_left
 from syncline.model.errors import Again, Invalid, SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.proposal import BRANCHES, Proposal
@@ -48,13 +50,14 @@ class Proposer:
 
     def propose(self, found: ObjectDrift) -> None:
         """Has what was found of a flow be proposed, and notes how it stands. What can't be is noted, and not raised."""
-        key, columns = found.key, found.dropped
+        key, columns = found.key, found.adoptable
         known = self.store.proposals().of(key)
         cause = _cause(key, columns)
         branch = branch_of(self.engine.facilities.settings.environment, key)
         try:
             if len(columns) < len(found.acted):
-                raise Invalid("only dropped columns can be adopted, and more than that differs", code="SYN752")
+                others = [one.place for one in found.acted if one.place.removeprefix("column ") not in columns]
+                raise Invalid(f"{', '.join(others)} can't be adopted", code="SYN752", help=ONLY)
             standing = self._proposed(key, columns, cause, branch, known)
         except Again as error:
             if known is not None and known.cause == cause:
@@ -66,7 +69,7 @@ class Proposer:
             self.store.proposals().put(key, standing)
 
     def _proposed(
-        self, key: ObjectKey, columns: tuple[str, ...], cause: str, branch: str, known: Proposal | None
+        self, key: ObjectKey, columns: dict[str, str], cause: str, branch: str, known: Proposal | None
     ) -> Proposal:
         applied = self.engine.applied()
         mapping = applied.flow(key).flow.mapping.key
@@ -74,16 +77,16 @@ class Proposer:
         there = self.branches(source)
         if there is None:
             raise Invalid("its manifests aren't in a Git repository that is followed", code="SYN729")
-        names, base = ", ".join(columns), there.base()
+        base = there.base()
 
         def standing(tip: str, code: str, said: str) -> Proposal:
             return Proposal(cause, branch, tip, code, said, rfc3339())
 
         root = there.repository.snapshot(base).root
-        file, text = declared_away(root, mapping, columns)
+        file, text = declared_as(root, mapping, columns)
         if not text:
-            return standing("", DECIDED, f"{base[:12]} leaves it out, and isn't applied yet")
-        waits = f"a commit without {names} is proposed on branch {branch}"
+            return standing("", DECIDED, f"{base[:12]} declares it as it is there, and isn't applied yet")
+        waits = f"a commit {as_left(columns)} is proposed on branch {branch}"
         tip = there.tip(branch)
         if tip is not None and not tip.cause and not there.merged(tip.commit, base):
             return standing(tip.commit, WAITS, f"somebody went on with branch {branch}")
@@ -92,7 +95,8 @@ class Proposer:
                 self._record(key, branch, tip.commit, base, cause)
             return standing(tip.commit, WAITS, waits)
         if tip is None and known is not None and known.cause == cause and known.tip:
-            return standing(known.tip, DECIDED, f"branch {branch}, which left it out, was deleted: that was declined")
+            said = f"branch {branch}, which declared it as it is there, was deleted: that was declined"
+            return standing(known.tip, DECIDED, said)
         self._check(root, file, text, source, mapping, columns)
         others = [other for other, item in applied.flows.items() if item.flow.mapping.key == mapping and other != key]
         message = _message(key, mapping, columns, cause, others)
@@ -117,7 +121,7 @@ class Proposer:
         recorder.record([recorder.event(Action.drift_adopt, outcome=outcome, key=key, **about)])
 
     def _check(
-        self, root: Path, file: str, text: str, source: str, mapping: ObjectKey, columns: tuple[str, ...]
+        self, root: Path, file: str, text: str, source: str, mapping: ObjectKey, columns: dict[str, str]
     ) -> None:
         """`Invalid` where the configuration with this file isn't valid, or another file declares the columns again."""
         with tempfile.TemporaryDirectory() as aside:
@@ -129,7 +133,7 @@ class Proposer:
             raise Invalid(f"the commit wouldn't be valid: {first.code} at {first.place}", code="SYN752")
         spec = found.desired.objects[mapping].spec
         assert isinstance(spec, MappingSpec)
-        if again := sorted({field.to for field in spec.fields} & set(columns)):
+        if again := sorted(field.to for field in spec.fields if columns.get(field.to, field.type) != field.type):
             raise Invalid(f"an overlay declares {', '.join(again)} again", code="SYN752")
 
 
@@ -143,24 +147,28 @@ def branch_of(environment: str, key: ObjectKey) -> str:
     return f"{BRANCHES}{environment}/{key}" if environment else f"{BRANCHES}{key}"
 
 
-def _cause(key: ObjectKey, columns: tuple[str, ...]) -> str:
-    return hashlib.sha256("\0".join([str(key), *sorted(columns)]).encode()).hexdigest()[:32]
+def _cause(key: ObjectKey, columns: dict[str, str]) -> str:
+    said = sorted(f"{column}: {kind}" if kind else column for column, kind in columns.items())
+    return hashlib.sha256("\0".join([str(key), *said]).encode()).hexdigest()[:32]
 
 
 def _message(
-    key: ObjectKey, mapping: ObjectKey, columns: tuple[str, ...], cause: str, others: Sequence[ObjectKey]
+    key: ObjectKey, mapping: ObjectKey, columns: dict[str, str], cause: str, others: Sequence[ObjectKey]
 ) -> str:
-    names = ", ".join(columns)
+    dropped = [f"dropped {', '.join(names)}"] if (names := [name for name, kind in columns.items() if not kind]) else []
+    given = (
+        [f"gave {', '.join(names)} another type"] if (names := [name for name, kind in columns.items() if kind]) else []
+    )
     also = f"\n\nThe mapping is also that of {', '.join(map(str, others[:5]))}" if others else ""
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
-    tail = ", which won't write it any more either." if others else ""
+    tail = ", which change with it." if others else ""
     return (
-        f"Adopt {mapping} without {names}\n\n"
-        f"Somebody dropped {names} at the destination of {key}. Merging this declares the table\n"
+        f"Adopt {mapping} {as_left(columns)}\n\n"
+        f"Somebody {' and '.join([*dropped, *given])} at the destination of {key}. Merging this declares the table\n"
         f"as it is now; deleting the branch declines that.{also}{more}{tail}\n\n{CAUSE}: {cause}"
     )
 
 
 def _failed(error: SynclineError | OSError) -> str:
     why = f"{error.code} {error.told}" if isinstance(error, SynclineError) else error.strerror or type(error).__name__
-    return f"a commit that leaves it out couldn't be proposed: {' '.join(why.split())}"
+    return f"a commit that declares it as it is there couldn't be proposed: {' '.join(why.split())}"

@@ -149,7 +149,8 @@ def _content(
 def _finding(difference: Difference) -> Finding:
     if difference.change == "extra":
         return Finding("noise", difference.place, difference.message)
-    return Finding("actor", difference.place, difference.message, lost=difference.change == "gone")
+    lost = difference.change == "gone"
+    return Finding("actor", difference.place, difference.message, lost=lost, fits=difference.fits)
 
 
 def _contract(last: RunRecord) -> tuple[Finding, ...]:

@@ -31,7 +31,7 @@ class Drift(Spec):
         Reaction | None,
         Field(
             description="Reaction to tables, columns and checkpoints that are gone: report (where nobody says), heal, "
-            "or adopt, which proposes to leave out dropped columns."
+            "or adopt, which proposes to leave out columns that were dropped, and to declare those of another type so."
         ),
     ] = None
     rows: Annotated[

@@ -1,4 +1,5 @@
-"""A commit that declares a destination as somebody left it: a column that was dropped isn't mapped to any more.
+"""A commit that declares a destination as somebody left it: a column that was dropped isn't mapped to any more, and one
+that was given another type is declared as that.
 
 The manifest is changed in its text, so that comments and layout stay, and only where it is sure what the change means.
 """
@@ -6,7 +7,7 @@ The manifest is changed in its text, so that comments and layout stay, and only 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from syncline.manifests.commits import Made, commit_on, said
 from syncline.manifests.load import load_text, load_tree
 from syncline.manifests.repository import git
 from syncline.manifests.revisions import resolved
+from syncline.model import drift
 from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Invalid
 
@@ -23,9 +25,10 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
 
 
-def adopt(root: Path, mapping: ObjectKey, columns: Collection[str], branch: str) -> Made:
+def adopt(root: Path, mapping: ObjectKey, columns: Mapping[str, str], branch: str) -> Made:
     """
-    Makes a commit on top of HEAD in which a mapping lacks these columns, on a new branch. Nothing else is changed.
+    Makes a commit on top of HEAD in which a mapping has these columns with their types, and lacks those without one, on
+    a new branch. Nothing else is changed.
 
     `Invalid` (SYN752) where the mapping isn't declared in a form that can be changed so; else as `revert`.
     """
@@ -34,15 +37,15 @@ def adopt(root: Path, mapping: ObjectKey, columns: Collection[str], branch: str)
     content = git(root, "show", f"{head}:./{file}") if file else None
     if content is None:
         raise _unable(f"no file of {head[:12]} declares {mapping}", "Commit what is declared first.")
-    changed = without(content, file, mapping, columns)
-    names = ", ".join(sorted(columns))
-    message = f"Adopt {mapping} without {names}\n\nSomebody dropped what is mapped to at the destination: {names}."
+    changed = as_left(content, file, mapping, columns)
+    message = f"Adopt {mapping} {drift.as_left(columns)}\n\nThat is how somebody left the table at the destination."
     return commit_on(root, head, _tree(root, head, file, changed), message, branch)
 
 
-def declared_away(root: Path, mapping: ObjectKey, columns: Collection[str]) -> tuple[str, str]:
+def declared_as(root: Path, mapping: ObjectKey, columns: Mapping[str, str]) -> tuple[str, str]:
     """
-    The file that declares a mapping in a folder, and its text without these columns; '' where it has none of them.
+    The file that declares a mapping in a folder, and its text with these columns as `adopt` has them; '' where it has
+    them so already.
 
     `Invalid` (SYN752) as `adopt`.
     """
@@ -50,23 +53,27 @@ def declared_away(root: Path, mapping: ObjectKey, columns: Collection[str]) -> t
     if not file:
         raise _unable(f"no file declares {mapping}", "Commit what is declared first.")
     content = (root / file).read_text(encoding="utf-8")
-    changed = without(content, file, mapping, columns)
+    changed = as_left(content, file, mapping, columns)
     return file, changed if changed != content else ""
 
 
-def without(content: str, file: str, mapping: ObjectKey, columns: Collection[str]) -> str:
-    """The text of a file with a mapping that has no fields for these columns."""
+def as_left(content: str, file: str, mapping: ObjectKey, columns: Mapping[str, str]) -> str:
+    """The text of a file with a mapping whose fields for these columns have their types, or are gone without one."""
     before = _found(content, file, mapping)
     assert isinstance(before.spec, MappingSpec)
     if keyed := sorted(set(columns) & set(before.spec.key)):
-        raise _unable(f"{', '.join(keyed)} is in the key of {mapping}", "Bring it back: a key can't be left out.")
+        raise _unable(f"{', '.join(keyed)} is in the key of {mapping}", "Bring it back: rows are told apart by it.")
     lines = content.splitlines(keepends=True)
     for index in reversed(range(len(before.spec.fields))):
-        if before.spec.fields[index].to not in columns:
+        kind = columns.get(before.spec.fields[index].to)
+        if kind is None:
             continue
         place = before.place_of("spec", "fields", index)
         if place.file != file:
             raise _unable(f"a field of {mapping} stands in another file", "Change it by hand.")
+        if kind:
+            _retype(lines, before, index, kind)
+            continue
         start, end = place.line - 1, place.end_line
         if lines[start][: place.column - 1].strip() != "-":
             raise _unable(f"the fields of {mapping} aren't a list with a line for each", "Change it by hand.")
@@ -79,10 +86,30 @@ def without(content: str, file: str, mapping: ObjectKey, columns: Collection[str
         )
     after = _found(changed, file, mapping)
     assert isinstance(after.spec, MappingSpec)
-    wanted = tuple(field for field in before.spec.fields if field.to not in columns)
+    wanted = tuple(
+        field.model_copy(update={"type": kind}) if (kind := columns.get(field.to)) else field
+        for field in before.spec.fields
+        if columns.get(field.to) != ""
+    )
     if after.spec != before.spec.model_copy(update={"fields": wanted}) or not wanted:
         raise _unable(f"{mapping} can't be changed without changing more", "Change it by hand.")
     return changed
+
+
+def _retype(lines: list[str], manifest: Manifest, index: int, kind: str) -> None:
+    """Has the lines of a file declare a type for a field."""
+    path = ("spec", "fields", index)
+    value = f'"{kind}"' if "," in kind else kind
+    field, to = manifest.place_of(*path), manifest.place_of(*path, "to")
+    if (*path, "type") in manifest.places:
+        place = manifest.place_of(*path, "type")
+        line = lines[place.line - 1]
+        lines[place.line - 1] = f"{line[: place.column - 1]}{value}{line[place.end_column - 1 :]}"
+    elif lines[field.line - 1][field.column - 1] == "{":
+        line = lines[to.end_line - 1]
+        lines[to.end_line - 1] = f"{line[: to.end_column - 1]}, type: {value}{line[to.end_column - 1 :]}"
+    else:
+        lines.insert(to.end_line, f"{' ' * (field.column - 1)}type: {value}\n")
 
 
 def _found(content: str, file: str, key: ObjectKey) -> Manifest:

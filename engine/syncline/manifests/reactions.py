@@ -86,6 +86,8 @@ def reactions(flow: Flow) -> Iterator[Problem]:
             continue
         if flow.target.runtime == "rest":
             why, help_ = "an API has no tables that could be looked at", "Leave it out."
+        elif flow.target.runtime == "file" and reaction == "adopt":
+            why, help_ = "a folder of files has no columns that a mapping could follow", "Let it be reported, or heal."
         elif flow.spec.write == "append" and reaction == "heal":
             why, help_ = "reading again would append every row once more", "Use write: upsert or replace, or report."
         else:

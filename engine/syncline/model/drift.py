@@ -6,25 +6,30 @@ with a system is broken. `noise` is there besides, and hinders nobody.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
+
+_COLUMN: Final = "column "
 
 Cause = Literal["intent", "actor", "contract", "noise"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One difference: whose doing, what differs, and how. `lost`: healing would bring it back. `reaction` is what is
-    declared to be done about it, once that was looked up.
+    """One difference: whose doing, what differs, and how. `lost`: healing would bring it back. `fits` is the type that
+    a column has by now, as a mapping would declare it. `reaction` is what is declared to be done about it, once that
+    was looked up.
     """
 
     cause: Cause
     place: str
     message: str
     lost: bool = False
+    fits: str = ""
     reaction: str = ""
 
 
@@ -64,15 +69,26 @@ class ObjectDrift:
         return any(finding.reaction == "adopt" for finding in self.acted)
 
     @property
-    def dropped(self) -> tuple[str, ...]:
-        """The columns that somebody dropped."""
-        places = [finding.place.split(" ", 1) for finding in self.acted if finding.lost]
-        return tuple(place[1] for place in places if len(place) > 1 and place[0] == "column")
+    def adoptable(self) -> dict[str, str]:
+        """The columns that somebody gave another type, with it, or dropped, with ''."""
+        changed = (one for one in self.acted if one.place.startswith(_COLUMN) and (one.lost or one.fits))
+        return {one.place.removeprefix(_COLUMN): "" if one.lost else one.fits for one in changed}
 
     @property
     def healable(self) -> bool:
         """Whether healing would bring back all that differs."""
         return can_heal(self)
+
+
+def as_left(columns: Mapping[str, str]) -> str:
+    """How a table is declared that has some columns no more, and others with another type.
+
+    >>> as_left({"born": "", "note": "", "balance": "string"})
+    'without born, note and with balance as string'
+    """
+    dropped = ", ".join(column for column, kind in columns.items() if not kind)
+    others = ", ".join(f"{column} as {kind}" for column, kind in columns.items() if kind)
+    return " and ".join([*([f"without {dropped}"] if dropped else []), *([f"with {others}"] if others else [])])
 
 
 def can_heal(found: ObjectDrift) -> bool:

@@ -16,6 +16,8 @@ Change = Literal["gone", "unfit", "extra"]
 class Difference:
     """One difference. `place` is what differs (`table orders`, `column note`, `rows`), `message` says how.
 
+    `fits` is the type, as mappings write it, that a column has which can't hold what is declared; '' where none is it.
+
     >>> Difference("gone", "column note", "it was dropped").change
     'gone'
     """
@@ -23,6 +25,7 @@ class Difference:
     change: Change
     place: str
     message: str
+    fits: str = ""
 
 
 @dataclass(frozen=True, slots=True)

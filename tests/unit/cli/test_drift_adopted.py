@@ -10,7 +10,7 @@ import pytest
 
 from syncline import drift, workflow
 from syncline.executor.progress import Silent
-from syncline.manifests.adoption import without
+from syncline.manifests.adoption import as_left
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from tests.e2e.daemon import GIT
@@ -80,11 +80,11 @@ def test_a_dropped_column_is_declared_away(loaded, shell):
     [
         ("DROP TABLE customers", "table customers can't be adopted"),
         ("DELETE FROM customers", "rows can't be adopted"),
-        ("ALTER TABLE customers ADD COLUMN note text", "nothing was dropped there"),
+        ("ALTER TABLE customers ADD COLUMN note text", "nothing was changed there"),
     ],
 )
 def test_what_cannot_be_a_change_of_a_manifest_is_said(loaded, shell, statement, words):
-    """Only a dropped column can be declared away; anything else is refused with the reason."""
+    """Only what happened to columns can be declared; anything else is refused with the reason."""
     execute(loaded.root, statement)
     found = shell("--root", str(loaded.root), "drift", "Sync/customers", "--adopt")
     assert "SYN752" in found.err
@@ -102,22 +102,72 @@ def test_texts_that_are_changed():
     before = (
         f"# ours\n{block}---\n# more\napiVersion: syncline/v1\nkind: Tenant\nmetadata: {{name: acme}}\nspec: {{}}\n"
     )
-    after = without(before, "m.yaml", KEY, {"balance", "name"})
+    after = as_left(before, "m.yaml", KEY, {"balance": "", "name": ""})
     assert after == before.replace(
         "  - to: balance\n    from: balance\n    # cents\n    type: decimal(12,2)\n", ""
     ).replace("  - {to: name, from: name}\n", "")
 
 
 @pytest.mark.parametrize(
+    ("before", "columns", "after"),
+    [
+        ("- {to: born, from: born, type: date}", {"born": "string"}, "- {to: born, from: born, type: string}"),
+        ("- {to: born, from: born}", {"born": "integer"}, "- {to: born, type: integer, from: born}"),
+        ("- {from: born, to: born}", {"born": "decimal(9,2)"}, '- {from: born, to: born, type: "decimal(9,2)"}'),
+        ('- {to: born, type: "decimal(12,2)", from: b}', {"born": "float"}, "- {to: born, type: float, from: b}"),
+        (
+            "- to: born  # when\n    from: born\n    type: date  # ISO",
+            {"born": "datetime"},
+            "- to: born  # when\n    from: born\n    type: datetime  # ISO",
+        ),
+        ("- from: born\n    to: born", {"born": "json"}, "- from: born\n    to: born\n    type: json"),
+        (
+            "- {to: born, from: born, type: date}\n  - {to: note, from: note}",
+            {"born": "string", "note": ""},
+            "- {to: born, from: born, type: string}",
+        ),
+    ],
+)
+def test_types_that_are_changed(before, columns, after):
+    """A field's type changes where it stands, or is put beside its name; nothing else of the text moves."""
+    head = MAPPING.partition("  - {to: born")[0]
+    assert as_left(f"{head}  {before}\n", "m.yaml", KEY, columns) == f"{head}  {after}\n"
+
+
+def test_types_of_fields_on_one_line():
+    """Fields that share a line can have their types changed, though none of them can be taken out."""
+    assert "{to: name, type: json, from: name}" in as_left(ONE_LINE, "m.yaml", KEY, {"name": "json"})
+
+
+def test_a_column_of_another_type_is_declared_as_that(loaded, shell):
+    """Somebody made a column anew for text: a commit declares it so, and once it is merged runs write texts there."""
+    root = loaded.root
+    execute(root, "ALTER TABLE customers DROP COLUMN balance")
+    execute(root, "ALTER TABLE customers ADD COLUMN balance INTEGER")
+    told = shell("--root", str(root), "drift")
+    assert "column balance: it is INTEGER, which can't hold decimal(12,2)" in told.out
+    assert "syncline drift acme/Sync/customers --adopt declares it as it is now" in told.out
+    made = shell("--root", str(root), "drift", "Sync/customers", "--adopt")
+    assert "on branch adopt-customers: acme/Mapping/customer with balance as integer" in made.out, made.err
+    assert git(root, "diff", "--stat", "main", "adopt-customers").endswith("1 insertion(+), 1 deletion(-)")
+
+    git(root, "merge", "--quiet", "adopt-customers")
+    workflow.apply(loaded)
+    (flow,) = drift.look(loaded, [FLOW])
+    assert not flow.findings
+
+
+@pytest.mark.parametrize(
     ("text", "columns", "words"),
     [
-        (MAPPING, {"id"}, "is in the key"),
-        (MAPPING.replace("customer,", "other,"), {"name"}, "doesn't declare"),
-        (ONE_LINE, {"name"}, "aren't a list with a line for each"),
+        (MAPPING, {"id": ""}, "is in the key"),
+        (MAPPING, {"id": "string"}, "is in the key"),
+        (MAPPING.replace("customer,", "other,"), {"name": ""}, "doesn't declare"),
+        (ONE_LINE, {"name": ""}, "aren't a list with a line for each"),
     ],
 )
 def test_texts_that_are_left_to_a_person(text, columns, words):
     """A key, another file's mapping and fields on one line aren't touched."""
     with pytest.raises(Invalid, match=words) as caught:
-        without(text, "m.yaml", KEY, columns)
+        as_left(text, "m.yaml", KEY, columns)
     assert caught.value.code == "SYN752"

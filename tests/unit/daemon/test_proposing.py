@@ -113,7 +113,7 @@ def test_a_dropped_column_is_proposed_once_and_merged_by_a_person(house):
     assert len(house.events()) == 1
 
     house.git("update-ref", "refs/heads/main", tip)
-    assert "leaves it out, and isn't applied yet" in house.looked()
+    assert "declares it as it is there, and isn't applied yet" in house.looked()
     (house.settings.root / "mapping.yaml").write_text(house.git("show", "main:mapping.yaml") + "\n")
     workflow.apply(house.settings)
     workflow.run(house.settings, FLOW, progress=Silent(), full_refresh=True)
@@ -145,7 +145,7 @@ def test_a_mapping_of_several_flows_is_named_with_them(lone):
     workflow.apply(lone.settings)
     lone.execute("ALTER TABLE customers DROP COLUMN born")
     assert "AdoptionProposed" in lone.looked()
-    assert "also that of acme/Sync/copies, which won't write it" in lone.git("log", "-1", "--format=%B", BRANCH)
+    assert "also that of acme/Sync/copies, which change with it" in lone.git("log", "-1", "--format=%B", BRANCH)
 
 
 def test_one_more_dropped_column_updates_the_branch(lone):
@@ -203,7 +203,7 @@ def test_a_branch_that_was_deleted_was_declined(house):
 @pytest.mark.parametrize(
     ("statement", "words"),
     [
-        ("DROP TABLE customers", "only dropped columns can be adopted"),
+        ("DROP TABLE customers", "table customers can't be adopted"),
         ("ALTER TABLE customers DROP COLUMN email", "the commit wouldn't be valid"),
     ],
 )
@@ -253,3 +253,20 @@ def test_the_branch_that_is_followed_is_never_pushed_to(lone):
     before = lone.git("rev-parse", BRANCH)
     assert lone.looked().startswith("AdoptionFailed")
     assert lone.git("rev-parse", BRANCH) == before
+
+
+def test_a_column_of_another_type_is_proposed_as_that(lone):
+    """Beside a dropped column, one that was made anew for whole numbers is in the same commit, with its new type."""
+    lone.execute("ALTER TABLE customers DROP COLUMN born")
+    lone.execute("ALTER TABLE customers DROP COLUMN balance")
+    lone.execute("ALTER TABLE customers ADD COLUMN balance INTEGER")
+    said = lone.looked()
+    assert said.startswith("AdoptionProposed: [SYN728] column ")
+    assert f"a commit without born and with balance as integer is proposed on branch {BRANCH}" in said
+    assert "+  - {to: balance, from: balance, type: integer}" in lone.git("diff", "main", BRANCH)
+    message = lone.git("log", "-1", "--format=%B", BRANCH)
+    assert message.startswith("Adopt acme/Mapping/customer without born and with balance as integer\n")
+    assert "Somebody dropped born and gave balance another type" in message
+
+    assert lone.looked() == said
+    assert len(lone.told) == 1

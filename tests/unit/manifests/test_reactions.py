@@ -12,6 +12,12 @@ from syncline.manifests.reactions import _WHY, POSSIBLE, declared
 from tests.e2e.house import SOURCE, TENANT, Scenario, build
 
 UPSERT = Scenario("upsert").texts
+LAKE = """\
+apiVersion: syncline/v1
+kind: Integration
+metadata: {name: lake, tenant: acme}
+spec: {connector: file@^1, region: eu-west, config: {root: lake}}
+"""
 
 
 def found(root, write, drift, tenant=""):
@@ -43,6 +49,18 @@ def found(root, write, drift, tenant=""):
 def test_reactions(tmp_path, write, drift, expected):
     """A flow that appends can't heal, nobody looks more often than once a second, and each place has its reactions."""
     assert found(tmp_path, write, drift) == expected
+
+
+def test_a_folder_of_files_has_nothing_to_adopt(tmp_path):
+    """A flow into files can't adopt: nothing of a folder could be declared otherwise."""
+    flow = UPSERT["sync.yaml"].replace("write: upsert", "write: replace, drift: {tables: adopt}")
+    flow = flow.replace("to: warehouse/", "to: lake/")
+    lake = {"lake.yaml": LAKE}
+    settings = build(tmp_path, {**UPSERT, "sync.yaml": flow, **lake})
+    errors = [f"{d.code} {d.message}" for d in workflow.validate(settings).diagnostics if d.severity == "error"]
+    assert errors == [
+        "SYN750 tables: adopt can't be done: a folder of files has no columns that a mapping could follow"
+    ]
 
 
 def test_what_a_tenant_and_a_webhook_declare_is_looked_at_too(tmp_path):

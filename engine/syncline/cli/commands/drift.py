@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="Read the first N records of each source as well, and compare rows with them.",
 )
-@click.option("--adopt", is_flag=True, help="Make a commit that declares columns away that were dropped there.")
+@click.option(
+    "--adopt", is_flag=True, help="Make a commit that declares columns as they are there: dropped, or of another type."
+)
 @click.option("--branch", default="", metavar="NAME", help="Branch of that commit; adopt-NAME by default.")
 @click.option("--heal", is_flag=True, help="Bring back what can be, and look once more.")
 @click.option("--give-up", is_flag=True, help="With --heal: forget webhooks that stay at a former system.")
@@ -60,8 +62,9 @@ def drift(  # noqa: PLR0913 - one for each option
     With --rows, records are read from the start of each source, mapped and compared with the rows of their keys, one by
     one; nothing is written. Rows that differ were changed at the destination, or at the source since the last run.
 
-    With --adopt, a column that somebody dropped on purpose is left out of the mapping, in a commit on a new branch:
-    review and merge it as any other change. Neither the work tree nor what is applied changes by it.
+    With --adopt, a column that somebody dropped on purpose is left out of the mapping, and one that somebody gave
+    another type is declared as that, in a commit on a new branch: review and merge it as any other change. Neither the
+    work tree nor what is applied changes by it, and the commit isn't signed.
 
     Changes of manifests that aren't applied yet are for `syncline plan`.
     """
@@ -94,9 +97,10 @@ def drift(  # noqa: PLR0913 - one for each option
 def _adopt(app: App, found: tuple[ObjectDrift, ...], branch: str) -> Exit:
     from syncline import drift as page
     from syncline.cli.output.text import visible
+    from syncline.model.drift import as_left
 
     made, mapping, columns = page.adopt(app.settings(), found[0], branch)
-    names = visible(", ".join(columns))
-    app.say(f"Made commit {made.commit[:12]} on branch {visible(made.branch)}: {mapping} without {names}.")
+    said = visible(as_left(columns))
+    app.say(f"Made commit {made.commit[:12]} on branch {visible(made.branch)}: {mapping} {said}.")
     app.note(f"\nNext: git push origin {visible(made.branch)}, and look at the plan of the pull request.")
     return Exit.ok

@@ -51,7 +51,7 @@ def _advice(flow: ObjectDrift) -> str:
     if flow.healable:
         return f"syncline run --full-refresh {flow.key} brings it back" + _adoptable(flow)
     if flow.acted:
-        return "restore it by hand, or declare it as it is now"
+        return "restore it by hand, or declare it as it is now" + _adoptable(flow)
     if flow.drifted and all(finding.cause == "noise" for finding in flow.findings):
         return "map to it, have it taken away there, or declare drift: {noise: ignore}"
     if flow.drifted:
@@ -73,10 +73,11 @@ def _advice_besides(found: ObjectDrift) -> str:
 
 
 def _adoptable(flow: ObjectDrift) -> str:
-    """Besides: a commit that gives up what was dropped on purpose."""
-    if not all(finding.place.startswith("column ") for finding in flow.acted):
+    """Besides: a commit that declares what was done on purpose."""
+    if len(flow.adoptable) < len(flow.acted):
         return ""
-    return f"; syncline drift {flow.key} --adopt declares it away"
+    does = "declares it as it is now" if any(flow.adoptable.values()) else "declares it away"
+    return f"; syncline drift {flow.key} --adopt {does}"
 
 
 def drift_data(flow: ObjectDrift) -> dict[str, Any]:

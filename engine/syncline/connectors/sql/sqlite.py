@@ -143,7 +143,7 @@ class SqliteDatabase:
         return Table(
             table,
             tuple(
-                Column(name, noted.get(name) or type_, bool(notnull) and default is None, hidden > 1)
+                Column(name, types.known(type_, noted.get(name)), bool(notnull) and default is None, hidden > 1)
                 for name, type_, notnull, default, _, hidden in attributes
             ),
             frozenset(unique - {frozenset()}),

@@ -31,6 +31,16 @@ _STORAGE = {
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 
 
+def known(declared: str, noted: str | None) -> str:
+    """A column's type as `holds` takes it: what we noted, unless somebody made the column anew for other values.
+
+    >>> known("TEXT", "date"), known("integer", "date"), known("TEXT", None)
+    ('date', 'INTEGER', 'TEXT')
+    """
+    storage = declared.upper()
+    return noted if noted and _STORAGE[DataType.parse(noted).name] == storage else storage
+
+
 def declaration(field: Field) -> str:
     """A column of a STRICT table."""
     name = quoted(field.name)

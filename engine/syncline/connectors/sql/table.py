@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
 from syncline.model.schema import DataType, Field
 from syncline.sdk.destination import Target
+
+#: The code of a column that can't hold what is declared.
+UNHELD: Final = "SYN484"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,12 @@ def keyed(target: Target) -> bool:
     return target.mode != "append" and bool(target.schema.key)
 
 
+def unheld(table: Table, target: Target, holds: Callable[[str, DataType], bool]) -> tuple[tuple[Field, Column], ...]:
+    """Fields whose columns can't hold what is declared, with these."""
+    pairs = ((field, table.get(field.name)) for field in target.schema.fields)
+    return tuple((f, c) for f, c in pairs if c is not None and not c.computed and not holds(c.type, f.type))
+
+
 def missing(table: Table, target: Target, holds: Callable[[str, DataType], bool]) -> tuple[Field, ...]:
     """Fields that the table has no column for yet. Raises Invalid, with every finding, where it doesn't fit."""
     absent: list[Field] = []
@@ -60,7 +70,7 @@ def missing(table: Table, target: Target, holds: Callable[[str, DataType], bool]
             wrong.append(_finding("SYN486", f"column {field.name!r} of table {table.name!r} is a computed one"))
         elif not holds(column.type, field.type):
             message = f"column {field.name!r} of table {table.name!r} is {column.type}, which can't hold {field.type}"
-            wrong.append(_finding("SYN484", message))
+            wrong.append(_finding(UNHELD, message))
     declared = {table.fold(name) for name in target.schema.names}
     wrong += [
         _finding("SYN486", f"column {column.name!r} of table {table.name!r} must not be null, and isn't mapped to")

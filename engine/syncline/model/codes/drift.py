@@ -11,7 +11,8 @@ CODES: tuple[Code, ...] = (
         "SYN750",
         "nothing to heal by",
         "What is gone at a destination is healed by reading everything again. A flow that appends can't do that: it "
-        "would write every row twice. And there is nothing to look at in an API, nor to adopt.",
+        "would write every row twice. And there is nothing to look at in an API, nor to adopt in a "
+        "folder of files, which has no columns of its own.",
         "Let it be reported, or write by upsert or replace.",
         bad="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: append, drift: {tables: heal}}",
         good="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: upsert, drift: {tables: heal}}",
@@ -29,8 +30,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN752",
         "nothing to adopt",
-        "What somebody did at the destination can't be a change of a manifest. Only a dropped column can, by leaving "
-        "out the field that is mapped to it, where the mapping is committed and has its fields one below the other.",
+        "What somebody did at the destination can't be a change of a manifest. Only what happened to columns can: one "
+        "that was dropped is left out of the mapping, one that has another type is declared as that, where the mapping "
+        "is committed, the column isn't of its key, and the fields stand one below the other.",
         "Change the manifest by hand, or bring back what is gone: `syncline run --full-refresh`.",
     ),
     Code(
@@ -46,16 +48,18 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN728",
         "an adoption that waits for a person",
-        "Somebody dropped a column, and the flow declares `drift: {tables: adopt}`: a commit that leaves it out of the "
-        "mapping lies on a branch of the repository, whose name the message has.",
-        "Look at the branch, and merge it, if that was meant. If not, delete the branch, and bring the column back: "
-        "`syncline drift NAME --heal`.",
+        "Somebody dropped a column or gave it another type, and the flow declares `drift: {tables: adopt}`: a commit "
+        "that declares the mapping so lies on a branch of the repository, whose name the message has. It isn't signed.",
+        "Look at the branch, and merge it, if that was meant: by a signed commit, where signatures are demanded. If "
+        "not, delete the branch, and bring the column back: `syncline drift NAME --heal`, or by hand where it has "
+        "another type.",
     ),
     Code(
         "SYN729",
         "an adoption that can't be proposed",
-        "Somebody dropped a column, and the flow declares `drift: {tables: adopt}`, but the commit that leaves it out "
-        "couldn't be made or pushed, for the reason in the message. The next look tries it again.",
+        "Somebody dropped a column or gave it another type, and the flow declares `drift: {tables: adopt}`, but the "
+        "commit that declares it so couldn't be made or pushed, for the reason in the message. The next look tries it "
+        "again.",
         "Let the credentials of the source push branches that begin with `syncline/adopt/`, or make the commit "
         "yourself: `syncline drift NAME --adopt` in a clone.",
     ),
