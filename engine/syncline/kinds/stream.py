@@ -188,10 +188,17 @@ class FileStream(Spec):
     packing: Annotated[
         Packing,
         Field(
-            description="How its files are packed; auto goes by their ending: .gz, .zst, .zip. All files of a zip "
-            "archive are read, in its order; declare their format."
+            description="How its files are packed; auto goes by their ending: .gz, .zst, .zip. The files of a zip "
+            "archive are read in its order; declare their format."
         ),
     ] = "auto"
+    members: Annotated[
+        str,
+        Field(
+            description="Glob over the files inside zip archives: the others are passed over. Absent: all of them, at "
+            "any depth. Example: **/*.csv."
+        ),
+    ] = ""
     csv: Annotated[FileCsv, Field(description="Dialect, where the format is csv.")] = FileCsv.model_construct()
     excel: Annotated[Excel, Field(description="Where the table is, where the format is excel.")] = (
         Excel.model_construct()

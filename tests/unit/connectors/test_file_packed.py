@@ -82,6 +82,23 @@ def test_an_empty_file_is_none_that_is_packed(tmp_path, name):
     assert caught.value.code == "SYN715"
 
 
+def test_only_the_members_that_are_asked_for_are_read(tmp_path):
+    """What else an archive has, such as a readme, keeps nothing from being read; without `members` it is a file like the others."""
+    data = {"readme.txt": b"hello\n", "a__csv": b"id\n1\n", "sub/b__csv": b"id\n2\n", ".hidden/c__csv": b"x\n9\n"}
+    (tmp_path / "a.zip").write_bytes(zipped(**data))
+    found = read(tmp_path, "a.zip", format="csv", members="**/*.csv")
+    assert [row for batch in found for row in batch.frame.rows()] == [("1",), ("2",)]
+    (first,) = read(tmp_path, "a.zip", format="csv", members="*.csv")
+    assert first.places([0]) == ["a.zip/a.csv:2"]
+    with pytest.raises(Invalid) as caught:
+        read(tmp_path, "a.zip", format="csv")
+    assert caught.value.code == "SYN454"
+    with pytest.raises(Invalid) as caught:
+        read(tmp_path, "a.zip", format="csv", members="*.tsv")
+    assert caught.value.code == "SYN450"
+    assert "'*.tsv'" in caught.value.message
+
+
 def test_an_archive_without_files_is_an_error(tmp_path):
     """No file at all must not pass for no record."""
     (tmp_path / "a.zip").write_bytes(zipped())

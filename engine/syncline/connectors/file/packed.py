@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
+from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.place import Place, Room
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.spool import Spool, Spooled
@@ -46,12 +47,24 @@ class Found:
     member: str = ""
 
 
-def members(place: Place, names: tuple[str, ...], packing: Packing) -> tuple[Found, ...]:
-    """The files of a stream, in the order of names: those of archives, in their order, as `archive.zip/name`."""
+def members(place: Place, names: tuple[str, ...], packing: Packing, within: str = "") -> tuple[Found, ...]:
+    """
+    The files of a stream, in the order of names: those of archives, in their order, as `archive.zip/name`.
+
+    `within` is a glob over the names inside archives; without one, all are read.
+    """
+    chosen = matcher(within) if within else None
     found: list[Found] = []
     for name in names:
         if packing == "zip" or (packing == "auto" and PurePosixPath(name).suffix.lower() == ".zip"):
-            found += _archived(place, name)
+            inside = [each for each in _archived(place, name) if chosen is None or chosen(each.member)]
+            if chosen is not None and not inside:
+                raise Invalid(
+                    f"no file in {name} matches {within!r}",
+                    code="SYN450",
+                    help="Check the stream's `members`, and whether the archive is complete.",
+                )
+            found += inside
         else:
             found.append(Found(name, name))
     if not found:

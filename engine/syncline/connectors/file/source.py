@@ -43,6 +43,7 @@ class FileSource:
         form: Format,
         packing: Packing,
         *,
+        within: str = "",
         incremental: bool,
         digests: bool = False,
     ) -> None:
@@ -51,6 +52,7 @@ class FileSource:
         self._files = {found.name: found for found in files}
         self._format = form
         self._packing = packing
+        self._within = within
         self._digests: dict[tuple[str, int, int], str] = {}
         self._fed = place if isinstance(place, Fed) else None
         self._incremental = incremental or self._fed is not None
@@ -118,7 +120,7 @@ class FileSource:
             if file != name and way(Found(file, file), self._packing) != "zip":
                 continue  # a folder
             with passing_over_gone(fed=True):
-                again = members(self._place, (file,), self._packing)
+                again = members(self._place, (file,), self._packing, self._within)
                 if name in {found.name for found in again}:
                     self._files |= {found.name: found for found in again if found.name not in self._files}
                     return
@@ -211,9 +213,9 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
             )
         names = place.matching(stream.patterns)
         if fed is None:
-            files = members(place, names, stream.packing)
+            files = members(place, names, stream.packing, stream.members)
         else:
-            files = _present(fed, names, stream.packing, instance.notice)
+            files = _present(fed, names, stream, instance.notice)
 
         def contents() -> Generator[OpenFile]:
             for found in files:
@@ -233,17 +235,26 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
         place.close()
         raise
     return FileSource(
-        instance, place, files, form, stream.packing, incremental=request.incremental, digests=request.digests
+        instance,
+        place,
+        files,
+        form,
+        stream.packing,
+        within=stream.members,
+        incremental=request.incremental,
+        digests=request.digests,
     )
 
 
-def _present(place: Fed, names: tuple[str, ...], packing: Packing, notice: Callable[[str], None]) -> tuple[Found, ...]:
+def _present(
+    place: Fed, names: tuple[str, ...], stream: FileStream, notice: Callable[[str], None]
+) -> tuple[Found, ...]:
     """The files of a stream that are there still."""
     found: list[Found] = []
     for name in names:
         inside: tuple[Found, ...] = ()
         with passing_over_gone(fed=True):
-            inside = members(place, (name,), packing)
+            inside = members(place, (name,), stream.packing, stream.members)
         if not inside:
             notice(f"{name} was deleted before it was read")
             place.settled(name)
