@@ -55,12 +55,10 @@ class KeyringProvider:
         self._try(reference, keyring.delete_password)
 
     def _try(self, reference: Reference, use: Callable[[str, str], object]) -> object:
-        from keyring.errors import KeyringError
-
         service, _, user = reference.key.rpartition("/")
         try:
             return use(service, user)
-        except KeyringError as error:  # its text may quote what was to be stored
+        except Exception as error:  # backends raise what their platform does, and its text may quote a value
             problem = Problem(
                 "SYN825", f"the keyring can't be used ({type(error).__name__})", "Unlock it, or name one."
             )
