@@ -43,13 +43,14 @@ def find_run(settings: Settings, run_id: str) -> RunRecord:
 def _with_positions(settings: Settings, record: RunRecord) -> RunRecord:
     """A run whose receipt says how far its source was read, for who may see values of records; else that is sealed."""
     from syncline.executor.at_rest import open_receipt, shut_receipt
-    from syncline.executor.roles import Person, Right, kept_roles
+    from syncline.executor.roles import Person, Right, kept_access
+    from syncline.kinds.tenant import Access
     from syncline.secrets.ring import KeyRing
 
     if record.receipt is None:
         return record
     tenant = record.key.tenant
-    may = not tenant or Person.here(settings).may(kept_roles(settings, tenant) or {}, Right.read)
+    may = not tenant or Person.here(settings).may(kept_access(settings, tenant) or Access(), Right.read)
     if may and settings.keys.is_dir():  # none is made to look at something
         with suppress(SynclineError):  # the key is gone, or can't be asked: the rest is shown all the same
             opened = open_receipt(lambda: KeyRing.look(settings.keys, settings.environ), tenant, record.receipt)

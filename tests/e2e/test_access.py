@@ -11,8 +11,9 @@ import pytest
 from syncline import inspection, privacy, workflow
 from syncline.executor.progress import Silent
 from syncline.executor.reveal import reveal
-from syncline.executor.roles import MAY, Person, Right, view
-from syncline.kinds.tenant import Role
+from syncline.executor.roles import MAY, Person, Right, groups_of, view
+from syncline.kinds.tenant import Access
+from syncline.model.account import login
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.model.subject import Subject
@@ -100,9 +101,26 @@ def test_without_roles_everybody_may(tmp_path):
     """A tenant that declares none is everybody's who has the home folder; a group of the system counts as one name."""
     settings = lived_in(tmp_path, "access: {}")
     assert workflow.run(as_(settings, "mallory"), house.FLOW, progress=Silent()).receipt
-    roles: dict[Role, tuple[str, ...]] = {"operator": ("@ops",)}
-    assert Person("x", frozenset({"@ops"})).may(roles, Right.run)
-    assert not Person("@ops2", frozenset({"@op"})).may(roles, Right.run)
+    access = Access(roles={"operator": ("@ops",)})
+    assert Person("x", frozenset({"@ops"})).may(access, Right.run)
+    assert not Person("@ops2", frozenset({"@op"})).may(access, Right.run)
+
+
+def test_where_the_login_counts_nobody_is_claimed(tmp_path):
+    """With `identity: login` a name opens nothing, the account all that its roles give; a refusal has both in the log."""
+    strict = lived_in(tmp_path, "access: {identity: login, roles: {operator: [otto], admin: ['@nobodys']}}")
+    for claimed in ("otto", login(), "@nobodys"):
+        with pytest.raises(SynclineError, match=f"{login()} may not") as caught:
+            workflow.run(as_(strict, claimed), house.FLOW, progress=Silent())
+        assert caught.value.code in {"SYN865", "SYN709"}
+    told = [
+        e["unmapped"]["details"] for e in house.audit_events(strict) if e["metadata"]["event_code"] == "access.deny"
+    ]
+    assert {(one["person"], one.get("account", "")) for one in told} >= {("otto", login())}
+
+    access = Access(identity="login", roles={"operator": (login(),), "viewer": tuple(groups_of(login()))})
+    assert Person("mallory", login=login()).may(access, Right.run)
+    assert not Person(login(), frozenset({"@ops"}), "mallory").may(access, Right.see)
 
 
 def test_what_counts_is_applied(tmp_path):

@@ -114,17 +114,17 @@ class RunRequests:
                 self._free.release()
 
     def _answer(self, engine: Engine, asked: _Asked) -> dict[str, Any]:
-        uid = asked.uid()
+        process, uid = asked.peer()
         request = asked.request()
         if uid not in {os.geteuid(), 0} or request is None or not request.same_place(self._here):
             return {"refused": "not this daemon's"}
         try:
             with asked.watched() as halt:
-                desired, person = engine.applied().desired, Person.of_uid(uid, request.actor)
+                desired, person = engine.applied().desired, Person.of_peer(process, uid, request.actor)
                 seen = [key for key in engine.applied().objects if person.sees(desired, key)]
                 key = self._find(request.name, seen, request.tenant)
                 spec = tenant_spec(desired, key.tenant)
-                refuse(engine.facilities.recorder, person, key.tenant, spec.access.roles, Right.run)
+                refuse(engine.facilities.recorder, person, key.tenant, spec.access, Right.run)
                 work = Work(key, full_refresh=request.full_refresh, asked=f"uid {uid}", halt=halt)
                 return self._receipt(engine.run(work, asked))
         except SynclineError as error:
@@ -152,11 +152,11 @@ class _Asked:
         self._saying = threading.Lock()
         connection.settimeout(PATIENCE)
 
-    def uid(self) -> int:
-        """Whose process asks, as the kernel says."""
+    def peer(self) -> tuple[int, int]:
+        """Which process asks, and whose it is, as the kernel says."""
         size = struct.calcsize("3i")
-        _, uid, _ = struct.unpack("3i", self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
-        return int(uid)
+        process, uid, _ = struct.unpack("3i", self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+        return int(process), int(uid)
 
     def request(self) -> wire.Request | None:
         """What is asked for; None for what is none, too long or too slow."""

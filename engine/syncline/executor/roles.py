@@ -1,8 +1,9 @@
 """Who may do what with a tenant by commands: its applied `access.roles` decide, and evidence tells of refusals.
 
-A person is who the audit log says acts, and the groups of the system's account. That keeps people to their part; it is
-no fence against somebody who may choose the name, or read the keys in the home folder: for that there are the rights of
-files. A program that imports this package is asked for no role.
+A person is who the audit log says acts, with the groups of the system's account, or, where the tenant says so, the
+account that logged in, with its own. That keeps people to their part; it is no fence against somebody who may read the
+keys in the home folder: for that there are the rights of files. A program that imports this package is asked for no
+role.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from syncline.executor.admission import tenant_spec
 from syncline.executor.facilities import open_facilities
-from syncline.kinds.tenant import Role, TenantSpec
+from syncline.kinds.tenant import Access, Role, TenantSpec
 from syncline.manifests.load import from_document
+from syncline.model.account import login, login_of
 from syncline.model.errors import Denied
 from syncline.model.event import Action, EventOutcome
 from syncline.model.key import ObjectKey
@@ -60,34 +62,46 @@ MAY: Final[dict[Right, tuple[Role, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who acts: a name, and groups as manifests write them (`@ops`)."""
+    """Who acts: a name, and groups as manifests write them (`@ops`). `login` is the account that logged in."""
 
     name: str
     groups: frozenset[str] = frozenset()
+    login: str = ""
 
     @classmethod
     def here(cls, settings: Settings) -> Person:
         """Who the audit log says acts, and the groups that this process has."""
-        return cls(settings.actor, frozenset(_groups(os.getgroups())))
+        return cls(settings.actor, frozenset(_groups(os.getgroups())), login())
 
     @classmethod
-    def of_uid(cls, uid: int, name: str) -> Person:
-        """Who an account of this machine says acts (nobody else: itself), with the account's groups."""
+    def of_peer(cls, process: int, uid: int, name: str) -> Person:
+        """Who a process of an account of this machine says acts (nobody: that account), with the account's groups."""
+        came = login_of(process, uid)
         try:
-            account = pwd.getpwuid(uid)
+            account = pwd.getpwuid(uid).pw_name
         except KeyError:
-            return cls(name or f"uid {uid}")
-        groups = os.getgrouplist(account.pw_name, account.pw_gid)
-        return cls(name or account.pw_name, frozenset(_groups(groups)))
+            return cls(name or f"uid {uid}", login=came)
+        return cls(name or account, groups_of(account), came)
 
     def sees(self, desired: Desired, key: ObjectKey) -> bool:
         """Whether an object is of no tenant, or of one that it may see."""
-        return not key.owner or self.may(tenant_spec(desired, key.owner).access.roles, Right.see)
+        return not key.owner or self.may(tenant_spec(desired, key.owner).access, Right.see)
 
-    def may(self, roles: Mapping[Role, tuple[str, ...]], right: Right) -> bool:
+    def may(self, access: Access, right: Right) -> bool:
         """Whether one of the roles that it has gives the right. Where nobody has a role, everybody may."""
-        mine = {self.name, *self.groups}
-        return not any(roles.values()) or any(mine & set(roles.get(role, ())) for role in MAY[right])
+        if not any(access.roles.values()):
+            return True
+        claimed = access.identity == "claimed"
+        mine = {self.name, *self.groups} if claimed else {self.login, *groups_of(self.login)}
+        return any(mine & set(access.roles.get(role, ())) for role in MAY[right])
+
+
+def groups_of(account: str) -> frozenset[str]:
+    """The groups of an account of this machine, as manifests write them; none for one that it doesn't know."""
+    try:
+        return frozenset(_groups(os.getgrouplist(account, pwd.getpwnam(account).pw_gid)))
+    except KeyError:
+        return frozenset()
 
 
 def _groups(ids: list[int]) -> Iterator[str]:
@@ -101,55 +115,56 @@ def demand(settings: Settings, tenant: str, right: Right) -> None:
     if not tenant:
         return
     with closing(open_reader(settings.state_url)) as reader:
-        roles = _known(reader).get(tenant, {})
-    demand_by(settings, tenant, roles, right)
+        access = _known(reader).get(tenant, Access())
+    demand_by(settings, tenant, access, right)
 
 
-def demand_by(settings: Settings, tenant: str, roles: Mapping[Role, tuple[str, ...]], right: Right) -> None:
-    """As `demand`, by roles that are given."""
+def demand_by(settings: Settings, tenant: str, access: Access, right: Right) -> None:
+    """As `demand`, by what is given."""
     person = Person.here(settings)
-    if person.may(roles, right):
+    if person.may(access, right):
         return
     with open_facilities(settings) as facilities:
-        refuse(facilities.recorder, person, tenant, roles, right)
+        refuse(facilities.recorder, person, tenant, access, right)
 
 
-def refuse(
-    recorder: Recorder, person: Person, tenant: str, roles: Mapping[Role, tuple[str, ...]], right: Right
-) -> None:
-    """Raises `Denied` (SYN865) unless a person has a right, once the log tells of it."""
-    if person.may(roles, right):
+def refuse(recorder: Recorder, person: Person, tenant: str, access: Access, right: Right) -> None:
+    """Raises `Denied` (SYN865) unless a person has a right, once the log tells of it, and of who is behind the name."""
+    if person.may(access, right):
         return
     key = ObjectKey.of_tenant(tenant)
+    behind = {"account": person.login} if person.login != person.name else {}
     event = recorder.event(
-        Action.access_deny, outcome=EventOutcome.denied, key=key, person=person.name, right=right.name
+        Action.access_deny, outcome=EventOutcome.denied, key=key, person=person.name, right=right.name, **behind
     )
     recorder.record([event])
     named = " or ".join(filter(None, (", ".join(MAY[right][:-1]), MAY[right][-1])))
-    whose = f"tenant {tenant}" if person.may(roles, Right.see) else "one of the tenants"
+    whose = f"tenant {tenant}" if person.may(access, Right.see) else "one of the tenants"
+    who = person.name if access.identity == "claimed" else person.login
     raise Denied(
-        f"{person.name} may not {right.value}: {whose}",
+        f"{who} may not {right.value}: {whose}",
         code="SYN865",
-        help=f"Who may has the role {named} in spec.access.roles of the tenant.",
+        help=f"Who may has the role {named} in spec.access.roles of the tenant."
+        + ("" if access.identity == "claimed" else " It is the account that logged in that counts, nobody claimed."),
     )
 
 
-def kept_roles(settings: Settings, tenant: str) -> Mapping[Role, tuple[str, ...]] | None:
-    """The roles of a tenant by what is applied, or was last; None where the state knows neither."""
+def kept_access(settings: Settings, tenant: str) -> Access | None:
+    """Who may do what with a tenant, by what is applied, or was last; None where the state knows neither."""
     with closing(open_reader(settings.state_url)) as reader:
         return _known(reader).get(tenant)
 
 
-def _known(reader: StateReader) -> dict[str, Mapping[Role, tuple[str, ...]]]:
-    """Roles by tenant: those that are applied, and for tenants that were retired those that were when they were."""
+def _known(reader: StateReader) -> dict[str, Access]:
+    """Access by tenant, as it is applied, and for tenants that were retired as it was then."""
     documents = {key: text for key, text in reader.cursors().items() if key.kind == "Tenant"}
     documents |= {one.key: one.document for one in reader.objects("") if one.key.kind == "Tenant"}
-    return {key.name: _roles(text) for key, text in documents.items()}
+    return {key.name: _access(text) for key, text in documents.items()}
 
 
-def _roles(document: str) -> Mapping[Role, tuple[str, ...]]:
+def _access(document: str) -> Access:
     spec = from_document(document).spec
-    return spec.access.roles if isinstance(spec, TenantSpec) else {}
+    return spec.access if isinstance(spec, TenantSpec) else Access()
 
 
 def hidden(settings: Settings) -> frozenset[str]:
@@ -175,7 +190,7 @@ def demand_all(settings: Settings) -> None:
 
 
 def _hidden(reader: StateReader, person: Person) -> frozenset[str]:
-    return frozenset(name for name, roles in _known(reader).items() if not person.may(roles, Right.see))
+    return frozenset(name for name, access in _known(reader).items() if not person.may(access, Right.see))
 
 
 @contextmanager

@@ -157,6 +157,13 @@ class Access(Spec):
             "'@group' for a group of the system. Empty: everybody may do all."
         ),
     ] = {}
+    identity: Annotated[
+        Literal["claimed", "login"],
+        Field(
+            description="Whose roles count: claimed: of SYNCLINE_ACTOR, else of the account; login: of the account "
+            "that logged in to the machine, which neither a variable nor sudo changes, whoever is claimed to act."
+        ),
+    ] = "claimed"
 
 
 class Hold(Spec):

@@ -11,8 +11,8 @@ import pwd
 from pathlib import Path
 from typing import Final
 
-_LOGIN: Final = Path("/proc/self/loginuid")  # proc(5): 4294967295 where nobody logged in
-_NOBODY: Final = 2**32 - 1
+_PROCESSES: Final = Path("/proc")
+_NOBODY: Final = 2**32 - 1  # as loginuid: nobody logged in
 
 
 def account() -> str:
@@ -22,11 +22,16 @@ def account() -> str:
 
 def login() -> str:
     """The account that logged in, else the one that this process runs as."""
+    return login_of("self", os.getuid())
+
+
+def login_of(process: int | str, uid: int) -> str:
+    """The account that logged in for a process, else the one that it runs as, `uid`."""
     try:
-        found = int(_LOGIN.read_text())
+        found = int((_PROCESSES / str(process) / "loginuid").read_text())  # proc(5)
     except (OSError, ValueError):
-        return account()
-    return account() if found == _NOBODY else _name(found)
+        return _name(uid)
+    return _name(uid if found == _NOBODY else found)
 
 
 def _name(uid: int) -> str:

@@ -6,7 +6,8 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from syncline.executor.admission import tenant_spec
-from syncline.executor.roles import Right, demand_by, kept_roles
+from syncline.executor.roles import Right, demand_by, kept_access
+from syncline.kinds.tenant import Access
 from syncline.model.errors import Invalid
 from syncline.state.open import open_reader
 from syncline.tenancy.former import former
@@ -22,12 +23,12 @@ def demand_offboarding(settings: Settings, tenant: str, revision: str = "") -> N
     Where the state has kept no roles of it, as of what was retired before states did, Git tells them: of the newest
     applied commit that declares the tenant, and only where there is none, of the one that is named.
     """
-    roles = kept_roles(settings, tenant)
-    if roles is None:
+    access = kept_access(settings, tenant)
+    if access is None:
         with closing(open_reader(settings.state_url)) as reader:
             for commit in dict.fromkeys(("", revision)):
                 with suppress(Invalid):  # then there is nobody who could take it out without one
                     found = former(settings, reader, tenant, commit)
-                    roles = tenant_spec(found.applied.desired, tenant).access.roles
+                    access = tenant_spec(found.applied.desired, tenant).access
                     break
-    demand_by(settings, tenant, roles or {}, Right.offboard)
+    demand_by(settings, tenant, access or Access(), Right.offboard)
