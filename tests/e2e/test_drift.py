@@ -9,8 +9,11 @@ from dataclasses import replace
 import pytest
 
 from syncline import drift, workflow
+from syncline.executor.drift import FlowDrift, heals
 from syncline.executor.progress import Silent
+from syncline.model.condition import ConditionType
 from tests.e2e.house import FLOW, Scenario, audit_events, audit_ok, build, customers, rows
+from tests.look import Look
 
 UPSERT = Scenario("upsert")
 
@@ -136,6 +139,36 @@ def test_rows_that_were_changed_one_by_one(loaded):
     assert sorted(rows(loaded.root, UPSERT) or ()) == sorted(before or ())
     assert [e["metadata"]["event_code"] for e in audit_events(loaded)].count("run.preview") == 4
     assert audit_ok(loaded)
+
+
+def test_rows_are_counted_by_each_look_where_that_is_declared(tmp_path):
+    """With `compare`, rows that somebody altered are in the condition, and it ends when a full read has put them right."""
+    texts = UPSERT.texts
+    texts["sync.yaml"] = texts["sync.yaml"].replace(
+        "write: upsert", "write: upsert, drift: {compare: 1000, rows: heal}"
+    )
+    settings = build(tmp_path, texts)
+    customers(tmp_path, 20)
+    workflow.apply(settings)
+    workflow.run(settings, FLOW, progress=Silent())
+    assert drifted(settings) == ""
+    execute(settings, "UPDATE customers SET name = 'somebody' WHERE id IN (1, 2)")
+    execute(settings, "DELETE FROM customers WHERE id = 3")
+    (flow,) = drift.look(settings, [FLOW])
+    assert isinstance(flow, FlowDrift)
+    assert heals(flow)
+    assert "rows: of the 22 records of the source, 2 differ and 1 are missing" in drifted(settings)
+
+    workflow.run(settings, FLOW, progress=Silent(), full_refresh=True)
+    assert drifted(settings) == ""
+    assert audit_ok(settings)
+
+
+def drifted(settings):
+    """What the condition says after a look; '' where nothing differs."""
+    drift.look(settings, [FLOW])
+    condition = Look(settings.state_url).statuses([FLOW])[FLOW].condition(ConditionType.drifted)
+    return condition.message if condition is not None and condition.status == "True" else ""
 
 
 def test_rows_without_a_key(tmp_path):

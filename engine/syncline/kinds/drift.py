@@ -27,6 +27,15 @@ class Drift(Spec):
         Duration | None,
         Field(description="Time between looks of the daemon, such as 1h. Absent: only `syncline drift` looks."),
     ] = None
+    compare: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=100_000,
+            description="Records that each look reads from the start of the source and compares with the rows of their "
+            "keys, so that rows are counted that were changed or deleted one by one. Absent: none are read.",
+        ),
+    ] = None
     tables: Annotated[
         Reaction | None,
         Field(
@@ -36,7 +45,10 @@ class Drift(Spec):
     ] = None
     rows: Annotated[
         Reaction | None,
-        Field(description="Reaction to a table that lost all of its rows: report (where nobody says) or heal."),
+        Field(
+            description="Reaction to a table that lost all of its rows, and to rows that `compare` found to differ: "
+            "report (where nobody says) or heal."
+        ),
     ] = None
     contract: Annotated[
         Reaction | None,
@@ -57,6 +69,7 @@ class Drift(Spec):
         """With what `default` says where this says nothing."""
         return Drift(
             every=self.every or default.every,
+            compare=self.compare or default.compare,
             tables=self.tables or default.tables,
             rows=self.rows or default.rows,
             contract=self.contract or default.contract,

@@ -93,6 +93,11 @@ def reactions(flow: Flow) -> Iterator[Problem]:
         else:
             continue
         yield Problem("SYN750", ("spec", "drift", part), f"{part}: {reaction} can't be done: {why}", help=help_)
+    api = flow.target.runtime == "rest"
+    if drift.compare is not None and (api or flow.spec.write == "append"):
+        why = "an API has no rows that could be looked at" if api else "what is appended has no key to be found by"
+        message = f"rows can't be compared: {why}"
+        yield Problem("SYN750", ("spec", "drift", "compare"), message, help="Leave it out.")
 
 
 def terms_of(desired: Desired, flow: Flow) -> Drift:

@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from syncline.executor.admission import tenant_spec
-from syncline.executor.drift import observe_flow
+from syncline.executor.drift import FlowDrift, observe_flow
 from syncline.executor.key_drift import observe_credential, observe_tenant_key
+from syncline.executor.row_drift import with_rows
 from syncline.executor.schedule_drift import heal_schedule, observe_schedule
 from syncline.executor.webhook_steps import registered
 from syncline.executor.webhook_systems import systems
@@ -57,6 +58,8 @@ def look(
     What differs of an applied object; `store` keeps the condition. Where it couldn't be looked at, what was said last
     stays.
 
+    As many records as the flow's `compare` says are read, and compared with its rows.
+
     Changes nothing where `heal` is None. False: what is declared of webhooks is carried out, and what its declared
     reaction says is healed, but for flows, which runs heal. True: so is all that can be. `give_up` forgets webhooks
     that can't be deleted at a system that their integration led to before. `propose` has what is to be adopted be a
@@ -66,6 +69,8 @@ def look(
     applied = engine.applied()
     item = applied.flows.get(key)
     flow = item.flow if item is not None else None
+    if flow is not None and isinstance(found, FlowDrift) and (records := terms_of(applied.desired, flow).compare):
+        found = with_rows(engine, found, records)
     findings = (replace(one, reaction=reaction_of(applied.desired, flow, key, one)) for one in found.findings)
     found = replace(found, findings=tuple(findings))
     if found.unknown:

@@ -38,6 +38,12 @@ def found(root, write, drift, tenant=""):
             "{rows: heal}",
             ["SYN750 rows: heal can't be done: reading again would append every row once more"],
         ),
+        ("upsert", "{every: 1h, compare: 1000, rows: heal}", []),
+        (
+            "append",
+            "{compare: 1000}",
+            ["SYN750 rows can't be compared: what is appended has no key to be found by"],
+        ),
         ("upsert", "{every: 500ms}", ["SYN205 500ms is too short a time between looks"]),
         (
             "upsert",
@@ -79,8 +85,8 @@ def test_what_a_tenant_and_a_webhook_declare_is_looked_at_too(tmp_path):
 def test_every_place_and_reaction_is_possible_or_has_its_reason():
     """Each field of a reaction is a place, and each reaction of it is taken, or refused with a reason; none is both."""
     reactions = get_args(Reaction)
-    assert set(POSSIBLE) == set(TenantDrift.model_fields) - {"every"}
-    assert set(Drift.model_fields) <= {*POSSIBLE, "every"}
+    assert set(POSSIBLE) == set(TenantDrift.model_fields) - {"every", "compare"}
+    assert set(Drift.model_fields) <= {*POSSIBLE, "every", "compare"}
     for place, possible in POSSIBLE.items():
         for reaction in reactions:
             problems = list(declared(TenantDrift.model_validate({place: reaction}), ("spec", "drift")))

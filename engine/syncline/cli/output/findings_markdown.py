@@ -25,14 +25,14 @@ def _finding(found: Diagnostic, sources: Sources) -> Iterator[str]:
 
 
 def render_markdown(findings: Sequence[Diagnostic], files: int, sources: Sources, title: str = "Syncline") -> str:
-    """A heading with counts, then each finding, folded, with its excerpt."""
+    """A heading with counts, then findings, folded, with their excerpts: errors first, as there may be too many."""
     errors = sum(d.severity is Severity.error for d in findings)
     others = len(findings) - errors
     counts = [plural(errors, "error")] if errors else []
     counts += [plural(others, "warning")] if others else []
     sign = "⛔ " if errors else ""
     lines = [f"### {sign}{title}: {' and '.join(counts) or 'valid'} in {plural(files, 'file')}", ""]
-    for found in findings[:_MOST]:
+    for found in sorted(findings, key=lambda one: one.severity is not Severity.error)[:_MOST]:
         lines += _finding(found, sources)
     if len(findings) > _MOST:
         lines += ["", f"… and {plural(len(findings) - _MOST, 'more finding')}: `syncline validate`"]

@@ -83,7 +83,8 @@ def summary(findings: Iterable[Diagnostic], files: int, objects: int, paint: Pai
     parts = [plural(counts[severity], str(severity)) for severity in Severity if counts[severity]]
     text = f"{', '.join(parts)} {scope}."
     shown = paint.red(text) if counts[Severity.error] else paint.yellow(text)
-    return f"{shown}\n{paint.dim(f'More about a code: syncline explain {found[0].code}')}"
+    first = next((d for d in found if d.severity is Severity.error), found[0])
+    return f"{shown}\n{paint.dim(f'More about a code: syncline explain {first.code}')}"
 
 
 def render_text(findings: Iterable[Diagnostic], sources: Sources, paint: Paint, *, limit: int = 120) -> str:

@@ -9,6 +9,7 @@ from syncline.cli.output.markdown import at, code, escape
 from syncline.cli.output.plan_text import counts, revision, verdict
 from syncline.cli.output.text import cut, plural
 from syncline.model.change import Action, Change
+from syncline.model.diagnostic import Diagnostic
 from syncline.model.plan import Plan, PolicyResult
 from syncline.planner.approval import effects_digest, needs_approval
 
@@ -119,10 +120,7 @@ def render_plan(plan: Plan, *, most: int = 60_000) -> str:
         lines += _left(len(plan.denied) - _ROWS, "more denial")
     if plan.findings:
         lines += ["", "#### Findings", ""]
-        lines += [
-            f"- {d.severity} {code(d.code)}: {escape(d.message)} {escape(d.help)}".rstrip()
-            for d in plan.findings[:_ROWS]
-        ]
+        lines += map(_finding, plan.findings[:_ROWS])
         lines += _left(len(plan.findings) - _ROWS, "more finding")
     if plan.changes:
         lines += ["", "| | object | reason | effects | place |", "|---|---|---|---|---|"]
@@ -132,6 +130,12 @@ def render_plan(plan: Plan, *, most: int = 60_000) -> str:
         lines += _data(plan)
         lines += _folded(plan, most - sum(len(line) + 1 for line in lines) - _FOLD)
     return "\n".join(lines) + "\n"
+
+
+def _finding(found: Diagnostic) -> str:
+    where = f" at {at(found.place)}" if found.place else ""
+    does = f". {escape(found.help)}" if found.help else ""
+    return f"- {found.severity} {code(found.code)}{where}: {escape(found.message)}{does}"
 
 
 def _left(count: int, what: str) -> list[str]:

@@ -12,7 +12,8 @@ CODES: tuple[Code, ...] = (
         "nothing to heal by",
         "What is gone at a destination is healed by reading everything again. A flow that appends can't do that: it "
         "would write every row twice. And there is nothing to look at in an API, nor to adopt in a "
-        "folder of files, which has no columns of its own.",
+        "folder of files, which has no columns of its own. Rows are compared by their key, which what is "
+        "appended lacks.",
         "Let it be reported, or write by upsert or replace.",
         bad="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: append, drift: {tables: heal}}",
         good="spec: {from: crm/orders, mapping: order, to: warehouse/orders, write: upsert, drift: {tables: heal}}",
