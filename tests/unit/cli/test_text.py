@@ -48,7 +48,15 @@ def test_json_reads_back(data):
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(0.0004, "0 ms"), (0.999, "999 ms"), (59.94, "59.9 s"), (61, "1 min 1 s"), (3_661, "1 h 1 min")],
+    [
+        (0.0004, "0 ms"),
+        (0.999, "999 ms"),
+        (59.94, "59.9 s"),
+        (61, "1 min 1 s"),
+        (3_661, "1 h 1 min"),
+        (172_799, "47 h 59 min"),
+        (190_000, "2 d 4 h"),
+    ],
 )
 def test_duration(seconds, shown):
     """A duration is shown in the unit that people would use."""

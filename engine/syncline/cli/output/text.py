@@ -94,10 +94,10 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 def duration(seconds: float) -> str:
     """
-    A duration for people, in three digits at most.
+    A duration for people, in its two largest units; from two days on in days.
 
-    >>> duration(0.0123), duration(4.26), duration(75), duration(7262)
-    ('12 ms', '4.3 s', '1 min 15 s', '2 h 1 min')
+    >>> duration(0.0123), duration(4.26), duration(75), duration(7262), duration(28_650_600)
+    ('12 ms', '4.3 s', '1 min 15 s', '2 h 1 min', '331 d 14 h')
     """
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
@@ -105,4 +105,6 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     if seconds < 3600:
         return f"{int(seconds) // 60} min {int(seconds) % 60} s"
-    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
+    if seconds < 2 * 86_400:
+        return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
+    return f"{int(seconds) // 86_400} d {int(seconds) % 86_400 // 3600} h"
