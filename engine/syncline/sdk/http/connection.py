@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult
 
 from syncline.sdk.http.body import read_response
+from syncline.sdk.http.head import HeadedResponse
 from syncline.sdk.http.message import Request, Response
 from syncline.sdk.http.nested import NestedTls, beneath
 from syncline.sdk.http.url import Origin
@@ -110,7 +111,7 @@ class Connection:
         self._raw.close()
 
     def _response(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
-        return http.client.HTTPResponse(Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]  # it has makefile()
+        return HeadedResponse(Deadlined(sock, self._remaining), *args, **kwargs)  # type: ignore[arg-type]  # it has makefile()
 
     def _remaining(self) -> float:
         left = self._deadline - self._clock.monotonic()
