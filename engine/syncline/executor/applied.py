@@ -85,10 +85,11 @@ class Latest:
         self._known = None
 
 
-def read_applied(reader: StateReader, latest: Latest | None = None) -> Applied:
-    """Reads and compiles what is applied now, but for what `latest` knows."""
+def read_applied(reader: StateReader, latest: Latest | None = None, before: Applied | None = None) -> Applied:
+    """Reads and compiles what is applied now, but for what `latest` knows; it shares what is as it was `before`."""
     serial, partial = reader.serial(), bool(reader.unfinished_apply())
-    objects = {applied.key: applied for applied in reader.objects()}
+    former = before.objects if before is not None else {}
+    objects = {new.key: old if (old := former.get(new.key)) == new else new for new in reader.objects()}
     found = latest.of(objects) if latest is not None else None
     if found is None:
         desired = resolve([from_document(applied.document) for applied in objects.values()]).desired

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from syncline.executor.admission import admitted, tenant_spec
@@ -67,16 +68,25 @@ class Engine:
     _applied: Applied | None = None
     _decided: tuple[dt.date, int, tuple[PolicyResult, ...]] | None = None
     _columns: dict[tuple[str, str, Schema], Columns] = field(default_factory=dict)
+    # One thread reads or decides, and those that ask meanwhile wait for it: each would take as much time and memory.
+    _reading: Lock = field(default_factory=Lock)
+    _deciding: Lock = field(default_factory=Lock)
 
     def applied(self) -> Applied:
         """What is applied now."""
-        known, store = self._applied, self.facilities.store
-        if known is None or known.serial != store.serial() or (known.partial and not store.unfinished_apply()):
-            fresh = read_applied(store, self.facilities.keep.shared(Latest))
-            self._applied = fresh
-            self._columns.clear()
-            return fresh
+        known = self._applied
+        if known is None or self._outdated(known):
+            with self._reading:
+                known = self._applied
+                if known is None or self._outdated(known):
+                    known = read_applied(self.facilities.store, self.facilities.keep.shared(Latest), known)
+                    self._applied = known
+                    self._columns.clear()
         return known
+
+    def _outdated(self, known: Applied) -> bool:
+        store = self.facilities.store
+        return known.serial != store.serial() or (known.partial and not store.unfinished_apply())
 
     def run(self, work: Work, progress: Progress) -> RunResult:
         """
@@ -122,11 +132,12 @@ class Engine:
         """Policy's decisions about a flow and what it stands on, as at plan time; made once a day for all flows."""
         today = dt.datetime.now(dt.UTC).date()
         root = self.facilities.settings.root
-        decided = self._decided
-        if decided is None or decided[:2] != (today, applied.serial):
-            subjects = Subjects(applied.desired, facts_in(applied), (), today, root)
-            decided = (today, applied.serial, check(subjects))
-            self._decided = decided
+        with self._deciding:
+            decided = self._decided
+            if decided is None or decided[:2] != (today, applied.serial):
+                subjects = Subjects(applied.desired, facts_in(applied), (), today, root)
+                decided = (today, applied.serial, check(subjects))
+                self._decided = decided
         return concerning(decided[2], item.flow)
 
     def watch(self, item: CompiledFlow, applied: Applied) -> Watch:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -34,6 +35,26 @@ class Spec(BaseModel):
 
 #: Sets of names, by themselves. Nobody changes them: specs are frozen, and a copy of one has a set of its own.
 _GIVEN: dict[frozenset[str], set[str]] = {}
+
+
+_S = TypeVar("_S", bound=Spec)
+#: Specs in memory that are shared, by their types and what was given for them; and how many before all are forgotten,
+#: so that ones which nothing is like take no room for long.
+_SHARED: Final[WeakValueDictionary[tuple[type[Spec], str], Spec]] = WeakValueDictionary()
+_MOST_SHARED: Final = 4_096
+
+
+def shared(spec: _S) -> _S:
+    """
+    The spec in memory that was given the same values, if there is one, else this one.
+
+    It takes some microseconds, and is for parts that thousands of declarations have in common.
+    """
+    if len(_SHARED) >= _MOST_SHARED:
+        _SHARED.clear()
+    found = _SHARED.setdefault((type(spec), spec.model_dump_json(by_alias=True, exclude_unset=True)), spec)
+    assert isinstance(found, type(spec))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, field_validator
 
-from syncline.kinds.base import DataClass, Form, Identifier, Jmespath, Name, Spec, Template
+from syncline.kinds.base import DataClass, Form, Identifier, Jmespath, Name, Spec, Template, shared
 from syncline.model.kind import Kind
 from syncline.model.schema import DataType
 
@@ -230,6 +230,11 @@ class MappingSpec(Spec):
         tuple[MappingTest, ...],
         Field(description="Records and what must become of them; `syncline validate` runs them."),
     ] = ()
+
+    @field_validator("fields")
+    @classmethod
+    def _share(cls, fields: tuple[MappedField, ...]) -> tuple[MappedField, ...]:
+        return tuple(map(shared, fields))
 
 
 KIND = Kind(

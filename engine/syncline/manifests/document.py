@@ -243,9 +243,9 @@ def manifest_of(
     return made
 
 
-def alive(document: str) -> Manifest | None:
-    """A manifest in memory with this declaration (`canonical`), wherever it is written."""
-    return _ALIVE.get(hashlib.sha256(document.encode()).hexdigest())
+def alive(digest: str) -> Manifest | None:
+    """A manifest in memory whose declaration has this digest, wherever it is written."""
+    return _ALIVE.get(digest)
 
 
 def canonical(data: Mapping[str, Any]) -> bytes:

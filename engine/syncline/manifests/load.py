@@ -7,12 +7,14 @@ alone: those that neither name an `apiVersion` of ours nor look like a misspelt 
 from __future__ import annotations
 
 import gc
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
-from typing import Final
+from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -83,10 +85,24 @@ def from_document(document: str) -> Manifest:
     """
     The manifest that `to_document` made a document of: what is recorded as applied. It has no places.
 
-    It shares what it can with an equal one that is in memory, as what is declared mostly is with what is applied.
+    One that is in memory is not made again, and a new one shares what it can with an equal one that has places, as what
+    is declared mostly is with what is applied.
     """
-    if (equal := alive(document)) is not None:
-        return replace(equal, place=Place(""), annotations={}, moved=None, places={}, key_places={})
+    digest = hashlib.sha256(document.encode()).hexdigest()
+    made = _RECORDED.get(digest)
+    if made is None:
+        equal = alive(digest)
+        made = _RECORDED[digest] = _made(document) if equal is None else replace(equal, **_NOWHERE)
+    return made
+
+
+#: Manifests in memory that were made of documents, by the digests of those.
+_RECORDED: Final[WeakValueDictionary[str, Manifest]] = WeakValueDictionary()
+#: What one without places has instead of them.
+_NOWHERE: Final[dict[str, Any]] = {"place": Place(""), "annotations": {}, "moved": None, "places": {}, "key_places": {}}
+
+
+def _made(document: str) -> Manifest:
     data = orjson.loads(document)
     kind = KIND_BY_NAME.get(data["kind"])
     if kind is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from syncline.manifests.node import Node, Span
@@ -14,8 +15,17 @@ from syncline.model.manifest import Path
 #: Numbers for each value: its span, that of its key (zeros: it has none), and how many values it is with inner ones.
 _WIDTH: Final = 9
 _NO_SPAN: Final[Span] = (0, 0, 0, 0)
+_NO_FILES: Final[dict[int, str]] = {}
+#: What a short number is less than: few documents need longer ones.
+_SHORT: Final = 1 << 16
 #: Values looked at, for each value of the document, before finding one is made independent of how many there are.
 _PATIENCE: Final = 16
+
+
+@lru_cache(maxsize=1_024)
+def _shared(names: tuple[str | None, ...]) -> tuple[str | None, ...]:
+    """The same names, once: thousands of documents have the same fields."""
+    return names
 
 
 class Positions:
@@ -25,30 +35,33 @@ class Positions:
 
     def __init__(self, file: str, root: Node) -> None:
         self._file = file
-        self._files: dict[int, str] = {}  # of values that stand in another file
+        self._files = _NO_FILES  # of values that stand in another file
         self._index: dict[Path, int] | None = None
         self._looked = 0
         names: list[str | None] = []
-        self._numbers = array("I")
-        self._add(root, None, _NO_SPAN, names)
-        self._names = tuple(names)
+        numbers: list[int] = []
+        self._add(root, None, _NO_SPAN, names, numbers)
+        self._numbers = array("H" if max(numbers) < _SHORT else "I", numbers)
+        self._names = _shared(tuple(names))
 
-    def _add(self, node: Node, name: str | None, key: Span, names: list[str | None]) -> None:
+    def _add(self, node: Node, name: str | None, key: Span, names: list[str | None], numbers: list[int]) -> None:
         at = len(names)
         names.append(name if name is None else sys.intern(name))
-        self._numbers.extend((*node.span, *key, 0))
+        numbers += (*node.span, *key, 0)
         if node.file:
+            if self._files is _NO_FILES:
+                self._files = {}
             self._files[at] = node.file
         match node.children:
             case dict() as members:
                 for inner, child in members.items():
-                    self._add(child, inner, node.keys.get(inner, _NO_SPAN), names)
+                    self._add(child, inner, node.keys.get(inner, _NO_SPAN), names, numbers)
             case list() as items:
                 for child in items:
-                    self._add(child, None, _NO_SPAN, names)
+                    self._add(child, None, _NO_SPAN, names, numbers)
             case None:
                 pass
-        self._numbers[at * _WIDTH + 8] = len(names) - at
+        numbers[at * _WIDTH + 8] = len(names) - at
 
     def place(self, path: Path, *, of_key: bool) -> Place | None:
         """The place of the value at a path, or of its key; None where there is none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from syncline.kinds.mapping import Check
@@ -126,6 +127,7 @@ def exact_number(value: Any) -> Any:
     return repr(value) if isinstance(value, float) and not isinstance(value, bool) else value
 
 
+@cache
 def _format(name: str) -> Rule:
     message = f"is not written as {'an' if name[0] in 'aeiou' else 'a'} {name}"
     if name in _SETS:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from syncline.kinds.mapping import MappedField, MappingSpec, Protect
@@ -109,6 +110,12 @@ def compile_mapping(manifest: Manifest, source: Schema | None) -> Compiled:
     return _Compiler(manifest, source).run()
 
 
+@lru_cache(maxsize=4_096)
+def _written(name: str, data_type: DataType, data_class: str, *, nullable: bool) -> Field:
+    """The same field, once: thousands of mappings write the same."""
+    return Field(name, data_type, nullable=nullable, data_class=data_class)
+
+
 class _Compiler:
     def __init__(self, manifest: Manifest, source: Schema | None) -> None:
         spec = manifest.spec
@@ -139,7 +146,7 @@ class _Compiler:
                 continue
             written = written_type(field.protect, data_type)
             data_class = field.data_class or next((c for flow in arriving for c in flow.classes), "")
-            target.append(Field(field.to, written, nullable=not self._required(field), data_class=data_class))
+            target.append(_written(field.to, written, data_class, nullable=not self._required(field)))
         self._names()
         self._subjects(compiled)
         return Compiled(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from jmespath.exceptions import JMESPathError
@@ -145,6 +146,7 @@ Expression = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4_096)  # thousands of mappings have many in common, and share them
 def parse(text: str) -> Expression:
     """The expression that a text states. Refused says what is wrong, and where."""
     try:

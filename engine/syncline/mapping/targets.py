@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from syncline.kinds.mapping import MappedField
@@ -35,7 +36,13 @@ def target_of(field: MappedField) -> Target:
         raise BadTarget("format", f"format {written} states an instant, and {field.to} is a time")
     if written != "iso8601" and written not in exact.EPOCHS:
         _check_codes(written, data_type.name, zone=field.zone is not None)
-    return Target(data_type, written, field.zone or "")
+    return _target(data_type, written, field.zone or "")
+
+
+@lru_cache(maxsize=1_024)
+def _target(data_type: DataType, written: str, zone: str) -> Target:
+    """The same target, once: thousands of fields have the same."""
+    return Target(data_type, written, zone)
 
 
 def _check_zone(field: MappedField, zone: str, data_type: DataType) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import Generalize
@@ -19,6 +20,9 @@ from syncline.model import units
 from syncline.model.key import ObjectKey
 from syncline.model.schema import Schema
 from syncline.policy.rule import End, FlowFact, Grain, Terms
+
+#: Of what isn't generalised.
+_FINE: Final = Grain()
 
 
 def facts_of(flow: Flow, compiled: Compiled, opened: Schema | None = None) -> tuple[FlowFact, ...]:
@@ -51,7 +55,7 @@ def facts_of(flow: Flow, compiled: Compiled, opened: Schema | None = None) -> tu
             source_place=source.integration.place,
             mapping_place=item.place,
             target_place=target_place,
-            grain=grains.get(item.target, Grain()),
+            grain=grains.get(item.target, _FINE),
         )
         for item in (*compiled.flows, *_constants(compiled))
     )

@@ -372,7 +372,7 @@ def _run(row: Row[Any]) -> RunRecord:
 
 
 def _key(row: Row[Any]) -> ObjectKey:
-    return ObjectKey(row.tenant, row.kind, row.name)
+    return ObjectKey(intern(row.tenant), intern(row.kind), row.name)
 
 
 def _hour_after(start: str) -> str:

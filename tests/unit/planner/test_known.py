@@ -157,6 +157,7 @@ def test_what_is_applied_shares_with_what_is_declared():
     loaded = load_text(HEAD + "---\n" + PAIR % {"n": 0, "name": "ADA"}, "a.yaml").manifests
     flows = compile_flows(resolve(loaded).desired)
     applied = [from_document(to_document(manifest)) for manifest in loaded]
+    assert all(from_document(to_document(one)) is one for one in applied)
     assert all(a.spec is d.spec and a.digest == d.digest for a, d in zip(applied, loaded, strict=True))
     assert not any(a.place.file or a.places or a.annotations for a in applied)
     again = compile_flows(resolve(applied).desired)
@@ -164,12 +165,29 @@ def test_what_is_applied_shares_with_what_is_declared():
     assert all(again[key].compiled is flows[key].compiled for key in flows)
 
 
+def test_fields_that_mappings_have_in_common_are_in_memory_once():
+    """Of two mappings, equal fields are one value with what is compiled of them; one that says more is another."""
+    text = "---\n".join(PAIR % {"n": n, "name": "ADA"} for n in range(2)).replace("upper(name)", "lower(name)", 1)
+    loaded = load_text(HEAD + "---\n" + text.replace("type: integer", "type: integer, required: false", 1), "a.yaml")
+    (first, again), flows = (m.spec.fields for m in loaded.manifests if m.key.kind == "Mapping"), loaded.manifests
+    assert first[0] is not again[0]
+    assert first[1] is not again[1]
+    assert first[0] == again[0], "what it says more is what it would be anyway"
+    same = load_text(PAIR % {"n": 7, "name": "ADA"}, "b.yaml").manifests[0].spec.fields
+    assert all(a is b for a, b in zip(same, again, strict=True))
+    made = compile_flows(resolve([*flows, *load_text(PAIR % {"n": 7, "name": "ADA"}, "b.yaml").manifests]).desired)
+    second, third = (list(made.values())[n].compiled.fields for n in (1, 2))
+    assert all(a.expression is b.expression and a.target is b.target for a, b in zip(second, third, strict=True))
+
+
 def test_what_is_no_longer_declared_is_forgotten():
     """What is shared doesn't keep anything in memory."""
     loaded = load_text(HEAD, "a.yaml").manifests
-    document, held = to_document(loaded[0]), weakref.ref(loaded[0])
-    assert alive(document) is loaded[0]
+    document, digest, held = to_document(loaded[0]), loaded[0].digest, weakref.ref(loaded[0])
+    assert alive(digest) is loaded[0]
+    recorded = weakref.ref(from_document(document))
     del loaded
     gc.collect()
     assert held() is None
-    assert alive(document) is None
+    assert recorded() is None
+    assert alive(digest) is None
