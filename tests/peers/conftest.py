@@ -33,6 +33,7 @@ import tests.peers.systems.postgraphile as postgraphile_system
 import tests.peers.systems.prometheus as prometheus_system
 import tests.peers.systems.proxies as proxies_system
 import tests.peers.systems.redmine as redmine_system
+import tests.peers.systems.rest_framework as rest_framework_system
 import tests.peers.systems.rt as rt_system
 import tests.peers.systems.scim2 as scim2_system
 import tests.peers.systems.seaweedfs as seaweedfs_system
@@ -138,6 +139,13 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[moto_system.Aws]:
 def nginx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nginx_system.FileServer]:
     """Files over HTTP, with ranges, behind a password."""
     with nginx_system.nginx(tmp_path_factory.mktemp("nginx")) as system:
+        yield system
+
+
+@pytest.fixture(scope="session")
+def rest_framework(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rest_framework_system.RestFramework]:
+    """An API whose pages have numbers."""
+    with rest_framework_system.rest_framework(tmp_path_factory.mktemp("rest-framework")) as system:
         yield system
 
 
