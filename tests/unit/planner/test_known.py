@@ -8,6 +8,7 @@ import weakref
 import pytest
 
 from syncline import workflow
+from syncline.kinds.mapping import MappingSpec
 from syncline.manifests import load as loading
 from syncline.manifests.document import alive
 from syncline.manifests.load import from_document, load_text, to_document
@@ -165,15 +166,21 @@ def test_what_is_applied_shares_with_what_is_declared():
     assert all(again[key].compiled is flows[key].compiled for key in flows)
 
 
+def fields_of(manifest):
+    """The fields of a mapping."""
+    assert isinstance(manifest.spec, MappingSpec)
+    return manifest.spec.fields
+
+
 def test_fields_that_mappings_have_in_common_are_in_memory_once():
     """Of two mappings, equal fields are one value with what is compiled of them; one that says more is another."""
     text = "---\n".join(PAIR % {"n": n, "name": "ADA"} for n in range(2)).replace("upper(name)", "lower(name)", 1)
     loaded = load_text(HEAD + "---\n" + text.replace("type: integer", "type: integer, required: false", 1), "a.yaml")
-    (first, again), flows = (m.spec.fields for m in loaded.manifests if m.key.kind == "Mapping"), loaded.manifests
+    (first, again), flows = (fields_of(m) for m in loaded.manifests if m.key.kind == "Mapping"), loaded.manifests
     assert first[0] is not again[0]
     assert first[1] is not again[1]
     assert first[0] == again[0], "what it says more is what it would be anyway"
-    same = load_text(PAIR % {"n": 7, "name": "ADA"}, "b.yaml").manifests[0].spec.fields
+    same = fields_of(load_text(PAIR % {"n": 7, "name": "ADA"}, "b.yaml").manifests[0])
     assert all(a is b for a, b in zip(same, again, strict=True))
     made = compile_flows(resolve([*flows, *load_text(PAIR % {"n": 7, "name": "ADA"}, "b.yaml").manifests]).desired)
     second, third = (list(made.values())[n].compiled.fields for n in (1, 2))
