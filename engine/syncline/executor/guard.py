@@ -78,7 +78,7 @@ def check_rows(guards: Guards, counts: Counts) -> None:
     """Denied when fewer rows than `minRows` would be the outcome of the run."""
     if not enough_rows(guards, counts):
         raise Denied(
-            f"{counts.written:,} rows are fewer than minRows {guards.min_rows:,}",
+            f"minRows asks for {guards.min_rows:,} rows, and the run has {counts.written:,}",
             code="SYN702",
             help="Look whether the source is complete.",
         )

@@ -99,10 +99,10 @@ class FileCsv(_Dialect):
         ),
     ] = ","
     encoding: Annotated[
-        Literal["auto", "utf-8", "latin-1", "windows-1252"],
+        Literal["auto", "utf-8", "utf-16", "latin-1", "windows-1252"],
         Field(
             description="Encoding of the text; a record that isn't in it is rejected. auto finds out whether it is "
-            "utf-8 or windows-1252."
+            "utf-8, windows-1252, or utf-16 by its byte order mark."
         ),
     ] = "utf-8"
 

@@ -2,7 +2,8 @@
 
 Bytes that are UTF-8 throughout hardly are anything else. What isn't is windows-1252 (of which latin-1 is a part, but
 for controls that no text has), if it looks like a Western text when it is read so: accented letters inside words, signs
-between them. Encodings that differ from it in few letters (windows-1250) can't be told apart in every language.
+between them. Encodings that differ from it in few letters (windows-1250) can't be told apart in every language. UTF-16
+is known by its byte order mark where files are opened (`packed.py`); from there on its text is UTF-8.
 
 A delimiter is judged by how many records have the same number of columns, and by columns that hold no other delimiter.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Literal
 
@@ -50,14 +51,18 @@ def resolved(
 
     Invalid (SYN562) where it isn't sure enough.
     """
+    if options.encoding == "utf-16":
+        options = options.model_copy(update={"encoding": "utf-8"})  # which it is by now
     wanted = {name for name in ("encoding", "delimiter") if getattr(options, name) == "auto"}
     if not wanted:
         return Csv(**dict(options)), files
     for file in files:
         if file.size:
             found = detect(*_sample(file), quote=options.quote)
+            if file.was:
+                found = replace(found, encoding_sure=1.0)
             values = _sure_enough(file.name, found, wanted)
-            notice(_told(file.name, found, wanted))
+            notice(_told(file, found, wanted))
             return Csv(**{**dict(options), **values}), chain((file,), files)
     defaults = {name: Csv.model_fields[name].default for name in wanted}
     return Csv(**{**dict(options), **defaults}), iter(())
@@ -166,12 +171,12 @@ def _sure_enough(name: str, found: Found, wanted: set[str]) -> dict[str, str]:
     return {field: values[field] for field in wanted}
 
 
-def _told(name: str, found: Found, wanted: set[str]) -> str:
+def _told(file: OpenFile, found: Found, wanted: set[str]) -> str:
     parts = {
-        "encoding": f"encoding {found.encoding} ({_share(found.encoding_sure)} sure)",
+        "encoding": f"encoding {file.was or found.encoding} ({_share(found.encoding_sure)} sure)",
         "delimiter": f"delimiter {_shown(found.delimiter)} ({_share(found.delimiter_sure)} sure)",
     }
-    return f"detected in {name}: {', '.join(text for field, text in parts.items() if field in wanted)}"
+    return f"detected in {file.name}: {', '.join(text for field, text in parts.items() if field in wanted)}"
 
 
 def _shown(value: str) -> str:

@@ -1,4 +1,5 @@
 """Packed files (gzip, zstd, zip): unpacked, within bounds, into a file without a name, and then read like any other.
+So is text in UTF-16 made UTF-8.
 
 Positions count unpacked bytes. A run that goes on unpacks anew; what is compared to know a file again is the packed
 one. The unpacked copy has no name from its first byte on, and is sealed with a key that is in memory only, so that
@@ -13,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
 
@@ -21,6 +22,7 @@ from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.place import Place, Room
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.spool import Spool, Spooled
+from syncline.connectors.file.wide import Narrowed, is_wide
 from syncline.kinds.stream import PACKED, Packing
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.inflate import check_entries, files_of
@@ -75,15 +77,22 @@ def members(place: Place, names: tuple[str, ...], packing: Packing, within: str 
 
 
 @contextmanager
-def opened(place: Place, found: Found, packing: Packing) -> Iterator[tuple[OpenFile, Callable[[], OpenFile]]]:
-    """A file as it lies there, and what gives its content: unpacked when it is asked for first."""
+def opened(
+    place: Place, found: Found, packing: Packing, encoding: str = ""
+) -> Iterator[tuple[OpenFile, Callable[[], OpenFile]]]:
+    """
+    A file as it lies there, and what gives its content: unpacked when it is asked for first, and in UTF-8 where
+    `encoding` is `utf-16`, or `auto` and it begins as UTF-16 does.
+    """
     file = place.open(found.file, found.name)
     content: list[OpenFile] = []
 
     def unpacked() -> OpenFile:
         if not content:
             content.append(_unpacked(file, found, place.spool, way(found, packing)))
-        return content[0]
+            if encoding == "utf-16" or (encoding == "auto" and is_wide(content[0])):
+                content.append(_narrowed(content[0], place.spool))
+        return content[-1]
 
     try:
         yield file, unpacked
@@ -114,14 +123,22 @@ def _unpacked(file: OpenFile, found: Found, room: Room, packing: Packing) -> Ope
         return file
     if not file.size:
         raise _damaged(found.name, "it is empty, which nothing packed is")
+    with _damage(found.name), _reading(file, found, packing) as reading:
+        return _spooled(reading, file, room)
+
+
+def _narrowed(file: OpenFile, room: Room) -> OpenFile:
+    return replace(_spooled(Narrowed(file), file, room), was="utf-16")
+
+
+def _spooled(reading: _Reading, file: OpenFile, room: Room) -> OpenFile:
     spool = Spool(room.folder)
     try:
-        with _damage(found.name), _reading(file, found, packing) as reading:
-            size = _copy(reading, spool, file.size, found.name, room.most)
+        size = _copy(reading, spool, file.size, file.name, room.most)
     except BaseException:
         spool.close()
         raise
-    return OpenFile(found.name, io.BufferedReader(spool), size, file.mtime, far=Spooled(spool))
+    return OpenFile(file.name, io.BufferedReader(spool), size, file.mtime, far=Spooled(spool))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from syncline.connectors.file.places.choose import place_of
 from syncline.connectors.file.places.place import Fed, Place
 from syncline.connectors.file.position import Done, OpenFile, Progress
 from syncline.kinds.integration import IntegrationSpec
-from syncline.kinds.stream import FileFormat, FileStream, Packing, format_by_name
+from syncline.kinds.stream import FileFormat, FileStream, format_by_name
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
@@ -41,9 +41,9 @@ class FileSource:
         place: Place,
         files: tuple[Found, ...],
         form: Format,
-        packing: Packing,
+        stream: FileStream,
         *,
-        within: str = "",
+        encoding: str = "",
         incremental: bool,
         digests: bool = False,
     ) -> None:
@@ -51,8 +51,9 @@ class FileSource:
         self._place = place
         self._files = {found.name: found for found in files}
         self._format = form
-        self._packing = packing
-        self._within = within
+        self._packing = stream.packing
+        self._within = stream.members
+        self._encoding = encoding
         self._digests: dict[tuple[str, int, int], str] = {}
         self._fed = place if isinstance(place, Fed) else None
         self._incremental = incremental or self._fed is not None
@@ -65,8 +66,8 @@ class FileSource:
 
     @property
     def total_bytes(self) -> int | None:
-        """Bytes of all files; None where one is packed, or can't be looked at."""
-        if any(way(found, self._packing) != "none" for found in self._files.values()):
+        """Bytes of all files; None where one is packed or in UTF-16, or can't be looked at."""
+        if self._encoding == "utf-16" or any(way(found, self._packing) != "none" for found in self._files.values()):
             return None
         sizes = [self._place.size(name) for name in self._files]
         return None if None in sizes else sum(filter(None, sizes))
@@ -131,7 +132,7 @@ class FileSource:
         with ExitStack() as stack:
             opening = None
             with passing_over_gone(fed=self._fed is not None):
-                opening = stack.enter_context(opened(self._place, found, self._packing))
+                opening = stack.enter_context(opened(self._place, found, self._packing, self._encoding))
             if opening is None:
                 self._instance.notice(f"{found.name} was deleted before it was read")
             yield opening
@@ -217,9 +218,14 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
         else:
             files = _present(fed, names, stream, instance.notice)
 
+        found_names = tuple(found.name for found in files)
+        text = format_of(stream, found_names or stream.patterns) == "csv"
+        encoding = stream.csv.encoding if text else ""
+
         def contents() -> Generator[OpenFile]:
             for found in files:
-                with passing_over_gone(fed=fed is not None), opened(place, found, stream.packing) as (_, content):
+                opening = opened(place, found, stream.packing, encoding)
+                with passing_over_gone(fed=fed is not None), opening as (_, content):
                     yield content()
 
         def formed(names: tuple[str, ...], files: Iterator[OpenFile]) -> Format:
@@ -230,7 +236,7 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
             form: Format = Late(known, request.schema, lambda file: formed((file.name,), iter((file,))))
         else:
             with closing(contents()) as opening:
-                form = formed(tuple(found.name for found in files), opening)
+                form = formed(found_names, opening)
     except BaseException:
         place.close()
         raise
@@ -239,8 +245,8 @@ def open_source(instance: Instance, request: SourceRequest) -> FileSource:
         place,
         files,
         form,
-        stream.packing,
-        within=stream.members,
+        stream,
+        encoding=encoding,
         incremental=request.incremental,
         digests=request.digests,
     )
