@@ -191,11 +191,16 @@ def main(text: str) -> None:
     def observed() -> Any:
         return house.outcome(spec.settings(), scenario) if runs else applied_outcome(spec)
 
-    def repaired(point: int) -> bool:
-        """One more try, killed at a point (0: never); whether it was killed."""
-        if runs and do(partial(ended, spec))[1]:
-            return False
-        return do(partial(once, spec, point))[0]
+    def repair(point: int) -> None:
+        """One more try, killed at a point (0: never)."""
+        if not (runs and ended(spec)):
+            once(spec, point)
+
+    def followed() -> dict[str, Any]:
+        """Whoever comes next: what it finds, and what is there once it has ended what was begun."""
+        between = killed_state(spec, scenario) if runs else None
+        repair(0)
+        return {"between": between, "outcome": observed()}
 
     prepare.reset(spec, scenario, do)
     points, unbroken, modules = do(lambda: [once(spec, 0), observed(), sorted(sys.modules)])[1]
@@ -205,12 +210,9 @@ def main(text: str) -> None:
         prepare.reset(spec, scenario, do)
         found = {"point": point, "name": points[point - 1], "within": within(points[: point - 1])}
         found["killed"] = do(partial(once, spec, point))[0]
-        if runs:
-            found["between"] = do(partial(killed_state, spec, scenario))[1]
         if spec.twice:
-            found["again"] = repaired(point // 2 + 1)
-        repaired(0)
-        tell(found | {"outcome": do(observed)[1]})
+            found["again"] = do(partial(repair, point // 2 + 1))[0]
+        tell(found | do(followed)[1])
 
 
 def within(points: list[str]) -> list[str]:

@@ -148,6 +148,13 @@ def rehearsed(spec: Spec) -> list[str]:
     return sorted(sys.modules)
 
 
+def followed(spec: Spec) -> dict[str, Any]:
+    """Whoever comes next: what it finds, what is there once it has undone that, and after another import."""
+    between, ended, after = seen(spec)["rows"], undone(spec), seen(spec)
+    rerun = again(spec)
+    return {"between": between, "undone": ended, **after, "rerun": rerun, "last": seen(spec)["rows"]}
+
+
 def main(text: str) -> None:
     """An unbroken one, then every point."""
     spec = Spec(**json.loads(text))
@@ -161,13 +168,7 @@ def main(text: str) -> None:
     for point in sorted({*range(first, len(points) + 1, spec.stride), len(points) - 3}):
         reset(spec)
         killed = do(partial(once, spec, point))[0]
-        between = do(partial(seen, spec))[1]["rows"]
-        ended = do(partial(undone, spec))[1]
-        after = do(partial(seen, spec))[1]
-        rerun = do(partial(again, spec))[1]
-        last = do(partial(seen, spec))[1]["rows"]
-        line = {"point": points[point - 1], "killed": killed, "between": between, "undone": ended}
-        tell({**line, **after, "rerun": rerun, "last": last})
+        tell({"point": points[point - 1], "killed": killed, **do(partial(followed, spec))[1]})
 
 
 def tell(line: dict[str, Any]) -> None:
