@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import json
 import os
-import time
+import subprocess
+import sys
 from contextlib import closing
 from uuid import uuid4
 
@@ -18,10 +19,11 @@ from syncline.sdk.budget import Share
 from syncline.sdk.clock import SystemClock
 from syncline.sdk.limits import Limiter, Rule
 from syncline.state.budget_book import Book
-from syncline.state.open import open_store
 from syncline.state.redis_budgets import _PREFIX, RedisBudgets, open_redis
+from tests import warm
 from tests.rest_streams import FakeClock
 from tests.servers import unavailable
+from tests.unit.state.budget_sender import opened
 
 REDIS = os.environ.get("SYNCLINE_TEST_REDIS", "redis://127.0.0.1:6379/0")
 
@@ -166,27 +168,6 @@ def test_redis_does_the_same_arithmetic(steps):
         script._client.delete(_PREFIX + name)
 
 
-def _send(url, name, queue):
-    """What a process does: sends as often as it may, and tells when it began and when it did."""
-    times = [time.monotonic()]
-    budgets, close = _opened(url)
-    limiter = Limiter(Rule(30, 1.0), SystemClock(), Share(budgets, name, Rule(30, 1.0), SystemClock()))
-    until = time.monotonic() + 3.0
-    while time.monotonic() < until:
-        limiter.wait()
-        times.append(time.monotonic())
-    close()
-    queue.put(times)
-
-
-def _opened(url):
-    if url.startswith("redis"):
-        made = open_redis(url)
-        return made, made.close
-    store = open_store(url, schema="budgets") if url.startswith("postgresql") else open_store(url)
-    return store.budgets(), store.close
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("where", ["sqlite", "postgresql", "redis"])
 def test_processes_share_a_rate(where, tmp_path, request):
@@ -204,15 +185,10 @@ def test_processes_share_a_rate(where, tmp_path, request):
         case _:
             request.getfixturevalue("redis_budgets")
             url = REDIS
-    _opened(url)[1]()
-    name, context = f"test/{uuid4().hex}", multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    processes = [context.Process(target=_send, args=(url, name, queue)) for _ in range(3)]
-    for process in processes:
-        process.start()
-    told = [queue.get(timeout=300) for _ in processes]
-    for process in processes:
-        process.join(timeout=300)
+    opened(url)[1]()
+    command = [sys.executable, "-m", "tests.unit.state.budget_sender", url, f"test/{uuid4().hex}"]
+    processes = [warm.Popen(command, cwd=warm.ROOT, stdout=subprocess.PIPE) for _ in range(3)]
+    told = [json.loads(process.communicate(timeout=300)[0]) for process in processes]
     began, sent = min(times[0] for times in told), sorted(moment for times in told for moment in times[1:])
     assert [n for n, moment in enumerate(sent) if moment - began < n // 30 * 1.0 - 0.02] == []
     assert len(sent) > 30
