@@ -1,16 +1,19 @@
 """Packed files: read as if they weren't, and refused whole where they are damaged or hostile."""
 
+import errno
 import gzip
 import io
 import os
 import random
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from syncline.kinds.stream import format_by_name
-from syncline.model.errors import Invalid, SynclineError
+from syncline.model.errors import Invalid, Stalled, SynclineError
 from tests.contract.file_places import source
 
 TEXT = b"id,text\n" + b"".join(b"%d,line %d\n" % (n, n) for n in range(5_000))
@@ -80,6 +83,46 @@ def test_an_empty_file_is_none_that_is_packed(tmp_path, name):
     with pytest.raises(Invalid) as caught:
         read(tmp_path, f"*{name[1:]}")
     assert caught.value.code == "SYN715"
+
+
+COPIED = {**PACKED, "wide.csv": TEXT.decode().encode("utf-16")}
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [(errno.ENOSPC, "Make space"), (errno.EACCES, "write there"), (errno.EMFILE, "limit of open files")],
+)
+@pytest.mark.parametrize("name", COPIED)
+def test_a_copy_that_cant_be_made_is_no_damage_of_the_file(tmp_path, monkeypatch, name, number, advice):
+    """Where no file for the copy can be made, that is said of this machine, and not that the file is damaged."""
+
+    def refused(**_):
+        raise OSError(number, os.strerror(number))
+
+    (tmp_path / name).write_bytes(COPIED[name])
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(Stalled) as caught:
+        read(tmp_path, name, format="csv", csv={"encoding": "auto"})
+    assert caught.value.code == "SYN452"
+    assert caught.value.message.startswith(name)
+    assert os.strerror(number) in caught.value.message
+    assert advice in caught.value.help
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a disk that is full")
+@pytest.mark.parametrize("name", COPIED)
+def test_a_disk_that_is_full_is_no_damage_of_the_file(tmp_path, monkeypatch, name):
+    """Where the disk has no room for the bytes of the copy, it says so and what to do."""
+    (tmp_path / name).write_bytes(COPIED[name])
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: FULL.open("r+b", buffering=0))
+    with pytest.raises(Stalled) as caught:
+        read(tmp_path, name, format="csv", csv={"encoding": "auto"})
+    assert caught.value.code == "SYN452"
+    assert os.strerror(errno.ENOSPC) in caught.value.message
+    assert "Make space" in caught.value.help
 
 
 def test_only_the_members_that_are_asked_for_are_read(tmp_path):

@@ -8,6 +8,7 @@ nothing of it stays behind, whatever happens.
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import zipfile
@@ -132,9 +133,10 @@ def _narrowed(file: OpenFile, room: Room) -> OpenFile:
 
 
 def _spooled(reading: _Reading, file: OpenFile, room: Room) -> OpenFile:
-    spool = Spool(room.folder)
+    with _on_disk(file.name, room):
+        spool = Spool(room.folder)
     try:
-        size = _copy(reading, spool, file.size, file.name, room.most)
+        size = _copy(reading, spool, file.size, file.name, room)
     except BaseException:
         spool.close()
         raise
@@ -173,8 +175,8 @@ class _Borrowed(io.RawIOBase):
         return self._file.read(size)
 
 
-def _copy(reading: _Reading, spool: Spool, packed: int, name: str, most: int | None) -> int:
-    size = 0
+def _copy(reading: _Reading, spool: Spool, packed: int, name: str, room: Room) -> int:
+    size, most = 0, room.most
     while piece := reading.read(_STEP):
         size += len(piece)
         if size > MAX_BYTES or (size > _RATIO_FROM and size > packed * MAX_RATIO):
@@ -189,21 +191,26 @@ def _copy(reading: _Reading, spool: Spool, packed: int, name: str, most: int | N
                 code="SYN864",
                 help="Raise spec.quotas.spool of the tenant, or have the file come in smaller parts.",
             )
-        _written(spool, piece, name)
-    _written(spool, b"", name)
+        with _on_disk(name, room):
+            spool.write(piece)
+    with _on_disk(name, room):
+        spool.seal()
     return size
 
 
-def _written(spool: Spool, piece: bytes, name: str) -> None:
-    """Writes a piece; without one, all that is still on its way."""
+@contextmanager
+def _on_disk(name: str, room: Room) -> Iterator[None]:
+    """What the disk refuses, for people: trouble of this machine, and no damage of the file."""
     try:
-        if piece:
-            spool.write(piece)
-        else:
-            spool.seal()
+        yield
     except OSError as error:
+        where = str(room.folder or "the folder for temporary files")
         raise Stalled(
-            f"{name} can't be unpacked: {error.strerror}", code="SYN452", help="Make space on the disk of the home."
+            f"{name} can't be copied into {where} to be read: {error.strerror}",
+            code="SYN452",
+            help="Raise the limit of open files of the process (ulimit -n)."
+            if error.errno in {errno.EMFILE, errno.ENFILE}
+            else f"Make space in {where}, and let the user that runs Syncline write there.",
         ) from None
 
 
