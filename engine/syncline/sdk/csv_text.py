@@ -64,7 +64,7 @@ class CsvText:
             raise Invalid(
                 f"{name} is UTF-16",
                 code="SYN457",
-                help="Convert it to UTF-8: iconv -f UTF-16 -t UTF-8.",
+                help="Declare csv.encoding: utf-16 where it is a file; what an API answers has to be in UTF-8.",
             )
         return len(codecs.BOM_UTF8) if self._encoding == "utf-8" and data.startswith(codecs.BOM_UTF8) else 0
 

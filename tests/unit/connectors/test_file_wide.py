@@ -6,6 +6,7 @@ import gzip
 
 import pytest
 
+from syncline.model.errors import Invalid
 from syncline.sdk import conformance
 from tests.contract import file_places
 from tests.contract.file_places import instance, opened, source
@@ -66,3 +67,12 @@ def test_a_record_that_is_no_utf_16_is_set_aside_and_the_others_are_read(tmp_pat
     assert [row[0] for row in batch.frame.rows()] == kept
     (bad,) = batch.malformed
     assert bad.place.endswith(":3")
+
+
+def test_who_declares_another_encoding_is_told_what_to_declare(tmp_path):
+    """A file in UTF-16 that is read as UTF-8 is refused whole, with the encoding to declare."""
+    (tmp_path / "a.csv").write_bytes(ROWS.encode("utf-16"))
+    with pytest.raises(Invalid) as caught:
+        source(tmp_path, "a.csv")
+    assert caught.value.code == "SYN457"
+    assert "csv.encoding: utf-16" in caught.value.help
