@@ -25,6 +25,7 @@ from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Invalid
 from syncline.planner.compiled import Flows, compile_flows, source_schema
 from syncline.planner.known import Judged, Known, Tested
+from syncline.planner.personal import untold
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +221,7 @@ def _mapping_findings(desired: Desired, flows: Flows) -> list[Diagnostic]:
     for manifest in desired.of_kind("Mapping"):
         if manifest.key not in used:
             found += compile_mapping(manifest, None).diagnostics
-    return found
+    return [*found, *untold(flows)]
 
 
 def _mapping_tests(judged: Judged, passed: frozenset[Tested]) -> tuple[frozenset[Tested], list[Diagnostic]]:

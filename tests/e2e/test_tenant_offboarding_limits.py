@@ -10,13 +10,13 @@ import zipfile
 import pytest
 
 from syncline import workflow
+from syncline.executor.former import versions
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, Stalled, SynclineError
 from syncline.model.key import ObjectKey
 from syncline.secrets import ring
 from syncline.secrets.ring import KeyRing
 from syncline.state.open import open_store
-from syncline.tenancy.former import versions
 from syncline.tenancy.offboarding import Wanted, expect, offboard
 from tests.e2e import house
 from tests.e2e.leaving import commit, git, left, lived_in, retired, statement, wanted

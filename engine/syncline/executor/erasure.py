@@ -24,6 +24,7 @@ from syncline.executor.start import new_run_id
 from syncline.executor.subject_ends import Rows, erase_rows, rows_of, without_name
 from syncline.executor.subjects import erase_rejects, places_of, rejects_about, subject_hash
 from syncline.executor.suppress import suppress
+from syncline.executor.unsearched import unsearched
 from syncline.model.erasure import SETTLED, Erasure, ErasurePlace
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from syncline.executor.engine import Engine
     from syncline.executor.facilities import Facilities
     from syncline.executor.subjects import Place
+    from syncline.executor.unsearched import Unsearched
     from syncline.model.subject import Subject
     from syncline.sdk.subject_requests import Acknowledged
     from syncline.state.store import StateStore
@@ -61,8 +63,16 @@ class Held:
 
 
 def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
-    """Everything that there is of a person, by flow; evidence says that it was taken, with how many rows."""
-    found = tuple(_held(engine, place, subject) for place in places_of(engine.applied(), tenant, subject.kind))
+    """
+    Everything that there is of a person, by flow, and which flows can't be searched; evidence says that it was taken,
+    with how many rows.
+    """
+    places = places_of(engine.applied(), tenant, subject.kind)
+    others = unsearched(engine, tenant, subject.kind, dt.datetime.now(dt.UTC).date())
+    found = (
+        *(_held(engine, place, subject) for place in places),
+        *(Held(one.key, one.to, "", (), (), one.why, one.why) for one in others),
+    )
     recorder, who = engine.facilities.recorder, subject_hash(engine.facilities.keys, tenant, subject)
     recorder.record(
         [
@@ -94,7 +104,10 @@ def _held(engine: Engine, place: Place, subject: Subject) -> Held:
 def expect(engine: Engine, tenant: str, subject: Subject, today: dt.date) -> Erasure:
     """What a request would find now; nothing is changed or kept."""
     who = subject_hash(engine.facilities.keys, tenant, subject)
-    places = tuple(_found(engine, place, subject, today) for place in places_of(engine.applied(), tenant, subject.kind))
+    places = (
+        *(_found(engine, place, subject, today) for place in places_of(engine.applied(), tenant, subject.kind)),
+        *(_open(one) for one in unsearched(engine, tenant, subject.kind, today)),
+    )
     return Erasure("", tenant, subject.kind, who, rfc3339(), places=places)
 
 
@@ -105,11 +118,12 @@ def erase(
     Erases a person at every place that can do it and that no hold covers; goes on with a request that was not finished.
     Runs that begin from now on set aside what sources still have.
 
-    What keeps a place from it is noted there, and the others are done all the same.
+    What keeps a place from it is noted there, and the others are done all the same. What can't be searched is open.
     """
     facilities = engine.facilities
     book, who = facilities.store.erasures(), subject_hash(facilities.keys, tenant, subject)
     places = places_of(engine.applied(), tenant, subject.kind)
+    others = unsearched(engine, tenant, subject.kind, today)
     request = book.unfinished(tenant, who)
     if request is None:
         request = Erasure(new_run_id(), tenant, subject.kind, who, rfc3339())
@@ -123,6 +137,11 @@ def erase(
         done = _erased(engine, request, place, subject, today, known)
         before[place.key] = done
         told(done)
+    for one in others:
+        known = before.get(one.key)
+        if known is None or known.state not in SETTLED - {"held"}:
+            before[one.key] = _noted(facilities, request, _open(one, known))
+            told(before[one.key])
     _uncover(facilities, request)
     return _settled(facilities, replace(request, places=tuple(before[key] for key in sorted(before))))
 
@@ -242,11 +261,16 @@ def _erased(
         base = known or ErasurePlace(place.key, place.to, place.column, "failed")
         message = without_name(engine, place, subject, f"{error.code} {error.told}")
         found = replace(base, state="failed", message=message)
+    return _noted(facilities, request, found)
+
+
+def _noted(facilities: Facilities, request: Erasure, found: ErasurePlace) -> ErasurePlace:
+    """A place as it is now, kept, and in the log."""
     outcome = {"failed": EventOutcome.failure, "held": EventOutcome.denied}.get(found.state, EventOutcome.success)
     event = facilities.recorder.event(
         Action.privacy_erase,
         outcome=outcome,
-        key=place.key,
+        key=found.key,
         request=request.id,
         subject=request.subject,
         state=found.state,
@@ -255,8 +279,14 @@ def _erased(
         acknowledged=found.message if found.state in {"erased", "asked"} else "",
     )
     facilities.recorder.record([event])
-    book.put(replace(request, places=(found,)))
+    facilities.store.erasures().put(replace(request, places=(found,)))
     return found
+
+
+def _open(one: Unsearched, known: ErasurePlace | None = None) -> ErasurePlace:
+    """A place that isn't searched; what is known of it, from when it was, stays."""
+    place = known or ErasurePlace(one.key, one.to, "", "open")
+    return replace(place, state="held" if one.held else "open", message=one.held or one.why)
 
 
 def _after(found: ErasurePlace, said: Acknowledged) -> ErasurePlace:

@@ -6,11 +6,11 @@ from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 from syncline.executor.admission import tenant_spec
+from syncline.executor.former import former
 from syncline.executor.roles import Right, demand_by, kept_access
 from syncline.kinds.tenant import Access
 from syncline.model.errors import Invalid
 from syncline.state.open import open_reader
-from syncline.tenancy.former import former
 
 if TYPE_CHECKING:
     from syncline.settings import Settings

@@ -22,10 +22,10 @@ from syncline.sdk.table_owner import Owning
 
 if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
+    from syncline.executor.former import Former
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.destination import Destination
-    from syncline.tenancy.former import Former
 
 WHAT = "destination"
 #: What a destination says where a run of the flow has begun meanwhile.

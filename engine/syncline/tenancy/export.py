@@ -19,12 +19,12 @@ from syncline.audit import tiles, tree
 from syncline.audit.fetch import DirectoryFetcher, node_reader, read_entries
 from syncline.audit.log_signer import load_signer
 from syncline.executor import at_rest, sealed_ledger
+from syncline.executor.former import versions
 from syncline.executor.rejects import rejects_of
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, rfc3339
 from syncline.model.key import ObjectKey
 from syncline.tenancy.archive import Archive, digest_of, writing
-from syncline.tenancy.former import versions
 
 if TYPE_CHECKING:
     from pathlib import Path

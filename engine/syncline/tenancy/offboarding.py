@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from syncline import workflow
 from syncline.executor.facilities import open_facilities
+from syncline.executor.former import Former, declared_since, former
 from syncline.executor.provable import folder_of
 from syncline.executor.start import new_run_id
 from syncline.executor.webhook_steps import registered
@@ -31,7 +32,6 @@ from syncline.tenancy.archive import digest_of
 from syncline.tenancy.certificate import certificate_path, keep, proof_path
 from syncline.tenancy.destinations import held_flows
 from syncline.tenancy.export import export
-from syncline.tenancy.former import Former, declared_since, former
 from syncline.tenancy.proof import prove
 
 if TYPE_CHECKING:

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
     from syncline.executor.facilities import Facilities
+    from syncline.executor.former import Former
     from syncline.kinds.webhooks import RemoteWebhook
     from syncline.model.key import ObjectKey
     from syncline.sdk.webhooks import Webhook, Webhooks
     from syncline.state.store import StateReader
-    from syncline.tenancy.former import Former
 
 WHAT: Final = "webhook"
 _BY_HAND: Final = "delete it at the system, and add --give-up"

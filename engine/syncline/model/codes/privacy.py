@@ -1,4 +1,4 @@
-"""Codes of requests about a person's data (SYN840 to SYN845, and from SYN850 on)."""
+"""Codes of requests about a person's data (SYN840 to SYN845, SYN850 to SYN853, and SYN917)."""
 
 from __future__ import annotations
 
@@ -76,5 +76,13 @@ CODES: tuple[Code, ...] = (
         "deletes from the whole table, so that every flow which writes to it has to declare the same.",
         "Name such a field in retention.by; declare the same retention in every flow that writes to the table; or have "
         "the system delete, and declare handling.retention of its integration.",
+    ),
+    Code(
+        "SYN917",
+        "personal data of nobody",
+        "A flow writes fields of a class pii.* or phi.* that aren't dropped, masked or generalised, and its mapping "
+        "doesn't say whose they are, while other mappings of the tenant do. Nobody can be found there: a request to "
+        "erase somebody stays open at it, until it is acknowledged by hand.",
+        "Declare under `subject` of the mapping which target field tells a person.",
     ),
 )
