@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -14,7 +15,10 @@ from syncline.executor.opening import Opener
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.model.errors import Again, Stalled, Waiting
+from syncline.model.key import ObjectKey
+from tests.api_server import api_server, pages
 from tests.e2e import house
+from tests.e2e.api import CONNECTOR, helpdesk
 from tests.look import Look
 
 SCENARIO = house.Scenario("upsert")
@@ -25,6 +29,31 @@ kind: Sync
 metadata: {name: others, tenant: acme}
 spec: {from: crm/customers, mapping: customer, to: warehouse/others, read: full, write: upsert}
 """
+
+#: Tickets of an API, in three pages.
+PAGES = 3
+TICKETS = pages([{"id": n, "title": "x", "hours": 1} for n in range(2 * PAGES)], 2, "cursor")
+
+
+def desks(root, url, quota):
+    """A house of two tenants under a quota: acme with two help desks, an integration each, and globex with one."""
+    texts = {"connector.yaml": CONNECTOR}
+    for tenant, name in (("acme", "north"), ("acme", "south"), ("globex", "east")):
+        texts[f"{tenant}.yaml"] = house.TENANT.replace("spec: {", f"spec: {{quotas: {{requests: {quota}}}, ").replace(
+            "acme", tenant
+        )
+        own = helpdesk(f"{url}/{name}")
+        sync = (
+            own["sync.yaml"].replace("helpdesk, tenant", f"{name}, tenant").replace("from: helpdesk", f"from: {name}")
+        )
+        for kind in ("ticket", "tickets"):
+            sync = sync.replace(f"name: {kind}, tenant", f"name: {name}-{kind}, tenant")
+        sync = sync.replace("mapping: ticket,", f"mapping: {name}-ticket,").replace("warehouse/", f"{name}-lake/")
+        lake = own["warehouse.yaml"].replace("name: warehouse", f"name: {name}-lake").replace("warehouse", name)
+        texts[f"{name}.yaml"] = f"{sync}---\n{lake}".replace("acme", tenant)
+    settings = house.build(root, texts)
+    workflow.apply(settings)
+    return settings
 
 
 def lived_in(root, tenant, rows=30):
@@ -160,3 +189,46 @@ def test_schedules_are_suspended_with_their_tenant(tmp_path):
     assert found["acme"] is not None
     assert found["acme"].reason == "unpaid"
     assert found["other"] is None
+
+
+def test_so_many_requests_of_all_integrations_together(tmp_path):
+    """Runs against two APIs share their tenant's requests of an hour; who comes when they are used up asks for nothing,
+    and another tenant's run, under a quota of as many, goes through.
+    """
+    with api_server(TICKETS) as api:
+        settings = desks(tmp_path, api.url, f"{2 * PAGES - 1}/h")
+        with workflow.engine(settings) as engine:
+
+            def ticket_run(tenant, name):
+                return engine.run(Work(ObjectKey(tenant, "Sync", f"{name}-tickets")), Silent()).record.counts.read
+
+            assert ticket_run("acme", "north") == 2 * PAGES
+            with pytest.raises(Again, match="rate limit") as raised:
+                ticket_run("acme", "south")
+            assert ticket_run("globex", "east") == 2 * PAGES
+        asked = [one.path.split("/")[1] for one in api.asked]
+    assert raised.value.code == "SYN404"
+    assert 0 < (raised.value.after or 0) <= 3600
+    assert asked == ["north"] * PAGES + ["south"] * (PAGES - 1) + ["east"] * PAGES
+
+
+def test_requests_of_a_second_are_waited_for(tmp_path):
+    """Two runs at the same time send no more together than one might: the n-th request comes when its second has."""
+    came = []
+
+    def handler(asked):
+        came.append(time.monotonic())
+        return TICKETS(asked)
+
+    with api_server(handler) as api:
+        settings = desks(tmp_path, api.url, "2/s")
+        with workflow.engine(settings) as engine:
+            began = time.monotonic()
+            keys = [ObjectKey("acme", "Sync", f"{name}-tickets") for name in ("north", "south")]
+            threads = [threading.Thread(target=engine.run, args=(Work(key), Silent())) for key in keys]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(60)
+    assert len(came) == 2 * PAGES
+    assert [n for n, moment in enumerate(sorted(came)) if moment - began < n // 2 - 0.01] == []

@@ -141,7 +141,7 @@ def _config(
 
 
 def _network(side: Side, spec: IntegrationSpec, desired: Desired, settings: Settings, secret: SecretUses) -> Network:
-    """What the instance's HTTP client may reach and use: by the tenant whose flow it is, not by who owns it."""
+    """What the instance may reach, and its HTTP client uses: by the tenant whose flow it is, not by who owns it."""
     tenant = secret.tenant
     owner = side.integration.key.tenant
     account = f"{owner or '-'}/{spec.limits.account or side.integration.key.name}"

@@ -121,8 +121,9 @@ class Quotas(Spec):
 
 class Egress(Spec):
     """
-    Which hosts the tenant's flows may reach over HTTP. Addresses behind a name are checked, and the connection is made
-    to a checked one. Link-local, reserved and cloud-metadata addresses are never reached.
+    Which hosts the tenant's flows may reach over HTTP, SFTP and SMTP; those of databases aren't bounded by it. Addresses
+    behind a name are checked, and the connection is made to a checked one. Link-local, reserved and cloud-metadata
+    addresses are never reached.
     """
 
     allow: Annotated[
@@ -242,7 +243,11 @@ class TenantSpec(Spec):
         Field(description="The only secrets that its manifests may refer to, as PROVIDER:KEY; empty: any."),
     ] = ()
     egress: Annotated[
-        Egress, Field(description="Which hosts its flows may reach over HTTP; by default, any that is public.")
+        Egress,
+        Field(
+            description="Which hosts its flows may reach over HTTP, SFTP and SMTP, databases not counted; by default, "
+            "any that is public."
+        ),
     ] = Egress.model_construct()
     access: Annotated[
         Access, Field(description="Who may do what by commands; absent: everybody who has the home folder.")

@@ -14,17 +14,18 @@ from tests.repository import CUSTOMERS, desired
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from syncline.model.change import Change
     from syncline.model.plan import PolicyResult
 
 TODAY = dt.date(2026, 6, 1)
 
 
-def subjects(texts: Mapping[str, str], today: dt.date = TODAY) -> Subjects:
-    """What rules see of everything that the texts declare."""
+def subjects(texts: Mapping[str, str], today: dt.date = TODAY, changes: tuple[Change, ...] = ()) -> Subjects:
+    """What rules see of everything that the texts declare, and of changes of a plan."""
     declared = desired(texts)
     flows = compile_flows(declared)
     found = facts({key: (item.flow, item.compiled) for key, item in flows.items()})
-    return Subjects(declared, found, (), today)
+    return Subjects(declared, found, changes, today)
 
 
 def decide(texts: Mapping[str, str], today: dt.date = TODAY) -> tuple[PolicyResult, ...]:

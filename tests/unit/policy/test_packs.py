@@ -7,8 +7,9 @@ import pytest
 from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.manifests.catalog import catalog
 from syncline.manifests.load import load_text
+from syncline.model.change import Action, Change
 from syncline.policy.conditions import check_conditions
-from syncline.policy.subjects import EXAMPLES, flow_values, laid_over, object_values
+from syncline.policy.subjects import EXAMPLES, change_values, flow_values, laid_over, object_values
 from syncline.policy.tests import try_policy
 from tests.repository import CUSTOMERS, desired, edited
 from tests.unit.policy.decisions import decide, denied, subjects, with_policy
@@ -32,10 +33,11 @@ def test_these_packs_are_shipped() -> None:
 
 @pytest.mark.parametrize(("pack", "rule"), rules(), ids=lambda value: getattr(value, "name", value))
 def test_every_rule_is_proved_both_ways_and_says_what_to_do(pack: str, rule: PolicyRule) -> None:
-    """A rule has a test of what it allows and of what it denies; those of regulations cite a clause and a remedy."""
+    """A rule has a test of what it allows and of what it denies, and cites a clause and a remedy."""
     assert rule.tests.allow
     assert rule.tests.deny
-    assert pack == "baseline" or (rule.clause and rule.help)
+    assert rule.clause, f"{pack}/{rule.name}"
+    assert rule.help, f"{pack}/{rule.name}"
 
 
 @pytest.mark.parametrize("pack", PACKS)
@@ -58,6 +60,20 @@ def test_a_test_that_a_rule_contradicts_is_a_finding() -> None:
     assert policy("{allow: [{}], deny: [{target: {region: us}}]}") == []
     assert policy("{deny: [{}]}") == ["test deny 1 of rule r: the rule finds no violation"]
     assert policy("{allow: [{}, {target: {region: us}}]}") == ["test allow 2 of rule r: the rule finds a violation"]
+
+
+def test_tests_of_a_rule_on_changes_are_tried() -> None:
+    """As those of other rules are: on a change of which only what matters is written."""
+
+    def found(tests: str) -> list[str]:
+        rule = (
+            f"  rules:\n  - {{name: r, on: change, deny: \"change.action == 'delete'\", message: M., tests: {tests}}}\n"
+        )
+        return [d.message for d in check_conditions(desired(with_policy(rule)))]
+
+    assert found("{allow: [{}, {action: create}], deny: [{action: delete}]}") == []
+    assert found("{deny: [{action: update}]}") == ["test deny 1 of rule r: the rule finds no violation"]
+    assert found("{deny: [{labels: {}}]}")[0].startswith("test deny 1 of rule r: labels is nothing that it has")
 
 
 def test_a_test_with_a_name_that_no_subject_has_is_a_finding() -> None:
@@ -92,7 +108,7 @@ def test_a_finding_stands_at_the_test() -> None:
 
 
 def test_examples_have_exactly_what_real_subjects_have() -> None:
-    """What tests are laid over has the names of real flows and manifests, in the same order."""
+    """What tests are laid over has the names of real flows, manifests and changes, in the same order."""
     found = subjects(CUSTOMERS)
     fact = next(iter(found.facts.values()))[0]
     real = flow_values(fact)
@@ -101,6 +117,9 @@ def test_examples_have_exactly_what_real_subjects_have() -> None:
     assert list(EXAMPLES["flow"]["target"]) == list(real["target"])
     assert list(EXAMPLES["manifest"]) == list(object_values(next(iter(found.desired.objects.values()))))
     assert {k: type(v) for k, v in EXAMPLES["flow"].items()} == {k: type(v) for k, v in real.items()}
+    change = change_values(Change(Action.update, fact.flow, "the declaration changed"))
+    assert {k: type(v) for k, v in EXAMPLES["change"].items()} == {k: type(v) for k, v in change.items()}
+    assert list(EXAMPLES["change"]) == list(change)
 
 
 def test_the_class_of_a_laid_over_flow_is_its_first() -> None:
