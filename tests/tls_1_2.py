@@ -1,4 +1,4 @@
-"""Servers that speak TLS 1.2 and nothing newer, or ask whoever comes for a certificate."""
+"""Servers that speak TLS 1.2 and nothing newer, or none, or ask whoever comes for a certificate."""
 
 from __future__ import annotations
 
@@ -95,14 +95,30 @@ def mariadb_known_by_certificate(folder: Path, certificate: Certificate, authori
 @contextmanager
 def postgresql_known_by_certificate(folder: Path, certificate: Certificate, authority: Path) -> Iterator[int]:
     """A PostgreSQL server of its own that knows the user `reader` likewise; its port."""
-    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not programs:
-        unavailable("postgresql", "initdb isn't installed")
-    port, data = free_port(), folder / "data"
     names = {"server.crt": certificate.certificate, "server.key": certificate.key, "ca.crt": authority}
     for name, file in names.items():
         shutil.copy(file, folder / name)
         (folder / name).chmod(0o600)
+    files = {"ssl_cert_file": "server.crt", "ssl_key_file": "server.key", "ssl_ca_file": "ca.crt"}
+    settings = {"ssl": "on", **{name: str(folder / file) for name, file in files.items()}}
+    with _postgresql(folder, "hostssl all all 127.0.0.1/32 cert\n", settings) as port:
+        yield port
+
+
+@contextmanager
+def postgresql_without_tls(folder: Path) -> Iterator[int]:
+    """One that speaks no TLS, and lets everybody in as `reader`; its port."""
+    with _postgresql(folder, "host all all 127.0.0.1/32 trust\n", {"ssl": "off"}) as port:
+        yield port
+
+
+@contextmanager
+def _postgresql(folder: Path, access: str, settings: dict[str, str]) -> Iterator[int]:
+    """A PostgreSQL server of its own, with this `pg_hba.conf`; its port."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        unavailable("postgresql", "initdb isn't installed")
+    port, data = free_port(), folder / "data"
     become: list[str] = []
     if getpass.getuser() == "root":  # which PostgreSQL doesn't run as
         become = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
@@ -110,15 +126,16 @@ def postgresql_known_by_certificate(folder: Path, certificate: Certificate, auth
             shutil.chown(path, "postgres", "postgres")
     command = [*become, str(programs[-1]), "--pgdata", str(data), "--username=reader", "--auth=trust", "--no-sync"]
     subprocess.run(command, check=True, capture_output=True)
-    (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 cert\n")
-    settings = {
-        "port": port, "ssl": "on", "ssl_cert_file": folder / "server.crt", "ssl_key_file": folder / "server.key",
-        "ssl_ca_file": folder / "ca.crt", "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off",
-    }  # fmt: skip
+    (data / "pg_hba.conf").write_text(access)
     command = [*become, str(programs[-1].with_name("postgres")), "-D", str(data)]
-    for name, value in settings.items():
+    common = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "fsync": "off"}
+    for name, value in (common | settings).items():
         command += ["-c", f"{name}={value}"]
     with started(command, port):
+        until = time.monotonic() + 30
+        while "ready" not in (data / "postmaster.pid").read_text():  # it listens before it lets anybody in
+            assert time.monotonic() < until
+            time.sleep(0.05)
         yield port
 
 

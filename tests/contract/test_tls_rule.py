@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import ssl
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 
 from syncline.connectors.smtp.session import session
 from syncline.connectors.sql.mariadb_session import connect
+from syncline.connectors.sql.runtime import check
 from syncline.connectors.sql.settings import MariadbSettings
 from syncline.daemon.access import Access
 from syncline.daemon.source import GitSource, SourceRepository
@@ -25,11 +28,12 @@ from syncline.model.tls import Oldest
 from syncline.sdk.clients import Network
 from syncline.sdk.clock import SystemClock
 from syncline.sdk.http import Egress, HttpTransport, Request, Tls, TransportError
-from syncline.sdk.source import Instance
+from syncline.sdk.source import Credentials, Instance
+from syncline.state.open import open_reader
 from syncline.state.redis_budgets import open_redis
 from tests.mail_server import mail_server
 from tests.peers.pki import Authority, Certificate
-from tests.tls_1_2 import mariadb_1_2, old, redis_1_2, web_1_2
+from tests.tls_1_2 import mariadb_1_2, old, postgresql_known_by_certificate, postgresql_without_tls, redis_1_2, web_1_2
 
 ENGINE = Path(__file__).parents[2] / "engine" / "syncline"
 LOCAL = Egress(private=("127.0.0.0/8",), literals=False)
@@ -62,6 +66,70 @@ def test_mariadb(authority: Authority, certificate: Certificate, tmp_path: Path)
     assert caught.value.code == "SYN482"
     assert 'tls: {min: "1.2"}' in caught.value.help
     assert row == ("Ssl_version", "TLSv1.2")
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder that PostgreSQL may look into, whoever it runs as."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+#: This machine by an address that isn't taken for its own, so that it stands for another one.
+ELSEWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
+
+
+def _warehouse(url: str) -> str:
+    """Looks at a warehouse; the version of TLS that it was spoken to by."""
+    key = max(k for k in catalog() if (k.kind, k.base) == ("Connector", "postgresql"))
+    spec = IntegrationSpec.model_validate({"connector": "postgresql"})
+    login = Credentials("basic", {"username": "reader"})
+    reached = check(Instance("lake", catalog()[key].spec, spec, {"url": url}, Path(), login))
+    return reached.tls.version if reached.tls is not None else ""
+
+
+def _state(url: str) -> None:
+    open_reader(url.replace("://", "://reader@")).close()
+
+
+def test_postgresql_without_tls(readable: Path):
+    """
+    PostgreSQL on another machine that has no TLS is refused, as warehouse and as state, with what to declare; declared,
+    it is spoken to in the clear. On this machine nothing needs to be declared.
+    """
+    with postgresql_without_tls(readable) as port:
+        there = f"postgresql://{ELSEWHERE}:{port}/postgres"
+        with pytest.raises(Stalled, match="not support SSL") as warehouse:
+            _warehouse(there)
+        with pytest.raises(Stalled, match="not support SSL") as state:
+            _state(there)
+        for url in (f"{there}?sslmode=disable", f"postgresql://127.0.0.1:{port}/postgres"):
+            assert _warehouse(url) == ""
+            _state(url)
+
+    assert (warehouse.value.code, state.value.code) == ("SYN482", "SYN614")
+    for error in (warehouse.value, state.value):
+        assert "?sslmode=disable" in error.help
+
+
+def test_postgresql_is_verified(authority: Authority, certificate: Certificate, readable: Path):
+    """PostgreSQL on another machine is spoken to only if its certificate is by a known authority, and has its name."""
+    reader = authority.issue("reader")
+    reader.key.chmod(0o600)
+    ours = f"hostaddr={ELSEWHERE}&sslcert={reader.certificate}&sslkey={reader.key}"
+    with postgresql_known_by_certificate(readable, certificate, authority.ca) as port:
+        server = f"postgresql://localhost:{port}/postgres?{ours}"
+        known = f"{server}&sslrootcert={authority.ca}"
+        for url, said in ((server, "certificate verify failed"), (known.replace("localhost", ELSEWHERE), "match")):
+            with pytest.raises(Stalled, match=said) as warehouse:
+                _warehouse(url)
+            with pytest.raises(Stalled, match=said) as state:
+                _state(url)
+            assert "ca: FILE" in warehouse.value.help
+            assert "sslrootcert=FILE" in state.value.help
+        assert _warehouse(known) == "TLSv1.3"
+        _state(known)
 
 
 def _mail(root: Path, port: int, tls: str, **more: str) -> Instance:

@@ -116,7 +116,7 @@ def test_the_page_on_postgresql_works(postgres_url: str, tmp_path: Path):
     server = parts._replace(netloc=f"{parts.hostname}:{parts.port}")
     names = {
         "postgresql://syncline@db.example.com/syncline_state": postgres_url,
-        "postgresql://db.example.com:5432/lake?sslmode=verify-full": server.geturl(),
+        "postgresql://db.example.com:5432/lake": server.geturl(),
         "username: syncline": f"username: {parts.username}",
     }
 

@@ -13,6 +13,8 @@
 | Vault                                     | `VAULT_CACERT`, `SYNCLINE_VAULT_PINS`; never 1.2                     |
 | AWS, witnesses, webhooks that tell        | nothing: 1.3, and the machine's authorities                         |
 
+PostgreSQL without `tls` and without `sslmode` is asked the same where it is another machine: `verify-full`, by 1.3.
+
 The client's certificate is `certificate` and `certificateKey` of the integration's AuthConfig, whatever the system;
 Vault's is in `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`. Nothing older than 1.2 is ever spoken, and no exception leaves
 out that the peer's certificate is verified.

@@ -133,19 +133,19 @@ def _transport(settings: Settings) -> Iterator[Finding]:
     url = settings.state_url
     other = "" if sqlite_path(url) else next((host for host, _ in servers(url) if not is_local(host)), "")
     mode = (parse_qs(urlsplit(url).query).get("sslmode") or [settings.environ.get("PGSSLMODE", "")])[-1]
-    if other and mode not in {"require", "verify-ca", "verify-full"}:
+    if other and mode not in {"", "require", "verify-ca", "verify-full"}:
         yield Finding(
             "transport",
             ok=False,
             message=f"the state at {other} may be reached without TLS",
-            help="Add ?sslmode=verify-full to SYNCLINE_STATE.",
+            help="Say ?sslmode=verify-full in SYNCLINE_STATE.",
         )
-    elif other and mode != "verify-full":
+    elif other and mode in {"require", "verify-ca"}:
         yield Finding(
             "transport",
             ok=None,
             message=f"whether the state at {other} is the server that it says isn't checked (sslmode={mode})",
-            help="Add ?sslmode=verify-full to SYNCLINE_STATE, and sslrootcert=FILE for a private authority.",
+            help="Say ?sslmode=verify-full in SYNCLINE_STATE, and sslrootcert=FILE for a private authority.",
         )
     redis = urlsplit(settings.redis)
     if redis.scheme == "redis" and not is_local(redis.hostname or ""):

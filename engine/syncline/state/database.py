@@ -33,7 +33,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.pool import QueuePool
 
 from syncline.model.errors import Again, Bug, Stalled
-from syncline.state.libpq import oldest_tls
+from syncline.state.libpq import secured
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
@@ -250,7 +250,7 @@ def open_postgresql(url: str, schema: str) -> Database:
     parsed = make_url(url).set(drivername="postgresql+psycopg")
     engine = create_engine(
         parsed,
-        connect_args=_NETWORK | oldest_tls(url) | dict(parsed.query) | {"application_name": _session_name(schema)},
+        connect_args=_NETWORK | secured(url) | dict(parsed.query) | {"application_name": _session_name(schema)},
         execution_options={"schema_translate_map": {None: schema}},
         **POOL,
     )
@@ -291,7 +291,10 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 #: What libpq says without a code for which trying again is no help: a server's refusal, a parameter it can't take.
-_REFUSED = re.compile(r"authentication failed|does not exist|invalid (\w+ value: |integer value )")
+_REFUSED = re.compile(
+    r"authentication failed|does not exist|invalid (\w+ value: |integer value )"
+    r"|not support SSL|certificate verify failed|server certificate for"
+)
 _SQLITE_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _POSTGRES_STALLED = ("28", "3D", "42501", "53100", "XX")  # credentials, no database, no permission, disk full, damaged
 
@@ -324,4 +327,8 @@ def _ours(error: exc.DBAPIError, name: str) -> Again | Stalled | Bug:
 
 def _unusable(name: str, said: str) -> Stalled:
     help_ = "Free some space." if said in {os.strerror(errno.ENOSPC), "database or disk is full"} else ""
+    if "not support SSL" in said:
+        help_ = "Switch TLS on at the server, or say ?sslmode=disable in SYNCLINE_STATE where the network is trusted."
+    elif "certificate" in said:
+        help_ = "Check the host's name in SYNCLINE_STATE; a private authority is named there by ?sslrootcert=FILE."
     return Stalled(f"the state in {name} can't be used: {said}", code="SYN614", help=help_)

@@ -12,11 +12,57 @@ import pytest
 from syncline.connectors.sql.postgresql_session import connect
 from syncline.connectors.sql.settings import PostgresSettings
 from syncline.model.errors import SynclineError
+from syncline.state.libpq import secured
 from syncline.state.open import open_reader
 from tests.unit.sdk.test_http import certificate, server_context
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PGSSLMODE", "PGSSLROOTCERT", "PGHOST", "PGHOSTADDR", "PGSSLMINPROTOCOLVERSION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+VERSION = {"ssl_min_protocol_version": "TLSv1.3"}
+VERIFIED = {"sslmode": "verify-full", "sslrootcert": ssl.get_default_verify_paths().cafile or "system", **VERSION}
+NO_FILE = {name: value for name, value in VERIFIED.items() if name != "sslrootcert"}
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("db.example.com/lake", VERIFIED),
+        ("192.0.2.1:5433/lake", VERIFIED),
+        ("[2001:db8::1]/lake", VERIFIED),
+        ("/lake?host=db.example.com", VERIFIED),
+        ("localhost/lake?hostaddr=192.0.2.1", VERIFIED),
+        ("localhost,db.example.com/lake", VERIFIED),
+        ("db.example.com/lake?sslrootcert=ca.pem", NO_FILE),
+        ("db.example.com/lake?sslrootcert=ca.pem&ssl_min_protocol_version=TLSv1.2", {"sslmode": "verify-full"}),
+        ("db.example.com/lake?sslmode=verify-full", VERSION),
+        ("db.example.com/lake?sslmode=require", VERSION),
+        *((f"db.example.com/lake?sslmode={mode}", {}) for mode in ("disable", "allow", "prefer")),
+        *((f"{host}/lake", {}) for host in ("", "localhost", "LOCALHOST:1", "127.0.0.1", "127.0.0.2", "[::1]")),
+        ("/lake?host=/run/postgresql", {}),
+        ("db.example.com/lake?hostaddr=127.0.0.1", {}),
+    ],
+)
+def test_another_machine_is_asked_for_tls(url: str, asked: dict[str, str]):
+    """Without a mode in its URL another machine is asked for verified TLS 1.3; what the URL says counts, and this machine may go without."""
+    assert secured(f"postgresql://{url}") == asked
+
+
+def test_the_environment_counts(monkeypatch: pytest.MonkeyPatch):
+    """What libpq's variables say counts as if it were in the URL, the machine included."""
+    monkeypatch.setenv("PGHOST", "db.example.com")
+    assert secured("postgresql:///lake") == VERIFIED
+    monkeypatch.setenv("PGSSLROOTCERT", "ca.pem")
+    assert secured("postgresql:///lake") == NO_FILE
+    monkeypatch.setenv("PGSSLMODE", "disable")
+    assert secured("postgresql:///lake") == {}
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ spec: {{connector: postgresql@^1, region: eu-west, config: {{url: "{url}"}}}}
 
 
 def test_what_is_asked_of_tls_demands_it() -> None:
-    """A database with `tls` is spoken to with its certificate verified, so that its URL needs no mode."""
-    url = "postgresql://db.example.com/lake"
+    """A database with `tls` is spoken to with its certificate verified, whatever mode its URL has."""
+    url = "postgresql://db.example.com/lake?sslmode=disable"
     declared = DATABASE.format(url=url).replace("region: eu-west", "region: eu-west, tls: {ca: ca.pem}")
 
     assert [r.rule for r in decide({**CUSTOMERS, "db.yaml": DATABASE.format(url=url)}) if r.rule == "transport"]
@@ -86,7 +86,7 @@ def test_a_connectors_default_is_an_address_too() -> None:
         ("postgresql://db.example.com/lake?sslmode=allow", ["error"]),
         ("postgresql:///lake?host=db.example.com&sslmode=disable", ["error"]),
         ("postgresql://localhost,db.example.com/lake?sslmode=disable", ["error"]),
-        ("postgresql://db.example.com:5432/lake", ["warning"]),
+        ("postgresql://db.example.com:5432/lake", []),
         ("postgresql://db.example.com/lake?sslmode=prefer", ["warning"]),
         ("postgresql://db.example.com/lake?sslmode=verify-full", []),
         ("postgresql://db.example.com/lake?sslmode=require", []),
@@ -96,7 +96,7 @@ def test_a_connectors_default_is_an_address_too() -> None:
     ],
 )
 def test_databases_are_reached_over_tls(url: str, severities: list[str]) -> None:
-    """An sslmode without TLS is denied for another machine; one that only prefers it is warned of."""
+    """An sslmode without TLS is denied for another machine; one that only prefers it is warned of. Without one it is demanded."""
     found = diagnostics(decide({**CUSTOMERS, "lake.yaml": DATABASE.format(url=url)}))
 
     assert [d.severity for d in found] == severities

@@ -70,11 +70,18 @@ def refused(error: psycopg.Error) -> SynclineError:
     message = " ".join(str(error).split())
     if "FATAL" in message and not _LATER.search(message):
         return Stalled(f"PostgreSQL refuses: {message}", code="SYN482", help="Check user, password and database.")
+    if "not support SSL" in message:
+        return Stalled(
+            f"PostgreSQL: {message}",
+            code="SYN482",
+            help="Switch TLS on at the server: another machine is asked for it. Where the network is trusted instead, "
+            "say ?sslmode=disable in the URL, and except it from SYN505.",
+        )
     if "certificate" in message or "SSL" in message:
         return Stalled(
             f"PostgreSQL: {message}",
             code="SYN482",
-            help="Check `tls` of the integration, or sslmode and sslrootcert in the URL. Of a server without TLS 1.3, "
-            'say tls: {min: "1.2"}, or ssl_min_protocol_version=TLSv1.2 in the URL.',
+            help="Name the authority of the server's certificate by tls: {ca: FILE} of the integration, or sslrootcert "
+            'in the URL. Of a server without TLS 1.3, tls: {min: "1.2"}, or ssl_min_protocol_version=TLSv1.2 there.',
         )
     return Again(f"PostgreSQL can't be reached: {message}", code="SYN480")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import select
-import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.postgresql_errors import refused
 from syncline.model.tls import OLDEST
-from syncline.state.libpq import oldest_tls
+from syncline.state.libpq import secured, verified
 
 if TYPE_CHECKING:
     import psycopg
@@ -50,7 +49,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
     if settings.password is not None:
         login["password"] = settings.password.reveal()
     try:
-        with _secured(settings) as secured:
+        with _secured(settings) as asked:
             return psycopg.connect(
                 settings.url,
                 autocommit=True,
@@ -58,7 +57,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
                 application_name="syncline",
                 options=_SESSION,
                 client_encoding="utf8",
-                **{**_NETWORK, **login, **secured},
+                **{**_NETWORK, **login, **asked},
             )
     except psycopg.Error as error:
         raise refused(error) from None
@@ -70,28 +69,24 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
 def _secured(settings: PostgresSettings) -> Iterator[dict[str, str]]:
     """The parameters of libpq that ask for what is declared, while the files that they name are there.
 
-    What isn't declared is as the URL has it, but for its mode.
+    What isn't declared is as the URL has it, but for its mode; without `tls`, the mode is the URL's, too.
     """
     from syncline.sdk.http.tls import private_file
 
     tls = settings.tls
     if tls is None:
-        yield oldest_tls(settings.url)
+        yield secured(settings.url)
         return
     with ExitStack() as files:
 
         def file(content: str) -> str:
             return files.enter_context(private_file(content.encode()))
 
-        asked = {"sslmode": "verify-full"}
-        asked |= oldest_tls(settings.url, demanded=True)
+        asked = verified(settings.url)
         if tls.minimum != OLDEST:
             asked["ssl_min_protocol_version"] = f"TLSv{tls.minimum}"
         if tls.ca:
             asked["sslrootcert"] = file(tls.ca)
-        elif "sslrootcert=" not in settings.url:
-            # libpq's own `system` may be a folder of whoever built it, with nothing in it.
-            asked["sslrootcert"] = ssl.get_default_verify_paths().cafile or "system"
         if tls.chain:
             asked |= {"sslcert": file(tls.chain), "sslkey": file(tls.key.reveal() if tls.key else "")}
         yield asked

@@ -36,7 +36,7 @@ class DuckdbSettings:
 class PostgresSettings:
     """A server, a database and a schema. `url` holds no credentials; `user` empty leaves the choice to libpq.
 
-    `tls` is what is asked beyond what the URL says, None for nothing.
+    `tls` is what is asked beyond what the URL says, None for nothing: TLS is what other machines are asked for anyway.
     """
 
     url: str
@@ -66,9 +66,10 @@ def settings(instance: Instance) -> Settings:
     Reads the configuration of an instance.
 
     `path` is relative to the instance's root, stays inside it, and out of reserved folders. `url` is
-    `postgresql://host:port/database`, with libpq's parameters (`?sslmode=verify-full&sslrootcert=…`), or
+    `postgresql://host:port/database`, with libpq's parameters (`?sslmode=require&ssl_min_protocol_version=TLSv1.2`), or
     `mariadb://host:port/database`, without user and password: those come from an AuthConfig of type `basic` or `mtls`.
-    MariaDB is spoken to over TLS unless its setting `tls` is `off`; on this machine only where the setting is `verify`,
+    PostgreSQL on another machine is spoken to over TLS, its certificate verified, unless the URL says an `sslmode`;
+    MariaDB is unless its setting `tls` is `off`; on this machine only where the setting is `verify`,
     or something is asked of TLS: by the integration's `tls`, or by a client certificate. Anything else is `Invalid`.
     """
     config = instance.config

@@ -42,9 +42,9 @@ CODES: tuple[Code, ...] = (
         "system reached without TLS",
         "An integration on another machine is reached over plain HTTP, or by PostgreSQL's protocol with an sslmode "
         "that does without TLS: data and credentials can be read on the way.",
-        "Use the https address of the system; for PostgreSQL add `?sslmode=verify-full`.",
+        "Use the https address of the system; for PostgreSQL leave `sslmode` out, or say `verify-full`.",
         bad='config: {url: "postgresql://db.example.com/lake?sslmode=disable"}',
-        good='config: {url: "postgresql://db.example.com/lake?sslmode=verify-full"}',
+        good='config: {url: "postgresql://db.example.com/lake"}',
     ),
     Code(
         "SYN506",

@@ -86,8 +86,7 @@ def _database(manifest: Manifest, spec: IntegrationSpec, connector: ConnectorSpe
         return
     other = next((host for host, _ in servers(url) if not is_local(host)), "")
     mode = (parse_qs(urlsplit(url).query).get("sslmode") or [""])[-1] if other else ""
-    if other and mode not in {"require", "verify-ca", "verify-full"}:
-        # Without a mode libpq prefers TLS, and takes what it gets.
+    if mode and mode not in {"require", "verify-ca", "verify-full"}:  # without one, verify-full is asked
         severity = Severity.error if mode in {"disable", "allow"} else Severity.warning
         place = manifest.place_of("spec", "config", "url")
         yield _violation(manifest, other, place, "?sslmode=verify-full", severity)
