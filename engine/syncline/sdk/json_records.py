@@ -151,6 +151,23 @@ class RecordDecoder:
         """The bytes of each record of a page, which may be no records of the schema."""
         return self._raw_records(body)
 
+    def listed(self, body: bytes) -> bytes | msgspec.Raw:
+        """
+        The records of a page as they stand there, without what is around them: the bytes of their list. The whole page
+        where nothing is at the records' expression.
+        """
+        try:
+            if self._compiled is not None:
+                return b"\n".join(self._selected(body))
+            if not self._path or self._raw is None:
+                return body
+            page: Any = self._raw.decode(body)
+        except (msgspec.ValidationError, Invalid):
+            return body  # decoding it tells what is wrong
+        for _ in self._path:
+            page = page.f0
+        return page  # type: ignore[no-any-return]  # of a struct made at run time
+
     # --- where the records are
 
     def _envelope(self, expression: str) -> None:

@@ -56,7 +56,7 @@ class ByOffset:
     """Pages start at a record number, from `start` on counted by the records that came, whatever size was asked for.
 
     >>> Pager(ByOffset("query.offset")).after({"offset": 0}, Seen(records=50, digest="a"))
-    {'offset': 50, 'digest': 'a'}
+    {'offset': 50, 'digest': 'a', 'first': 'a'}
     >>> Pager(ByOffset("query.startIndex", start=1)).first()
     {'offset': 1}
     """
@@ -70,7 +70,7 @@ class ByUrl:
     """Each page gives the URL of the next, absolute or relative to its own, at the same origin.
 
     >>> Pager(ByUrl()).after({}, Seen(3, "a", url="https://api.example.com/t", token="/t?p=2"))
-    {'url': 'https://api.example.com/t?p=2', 'digest': 'a'}
+    {'url': 'https://api.example.com/t?p=2', 'digest': 'a', 'first': 'a'}
     """
 
 
@@ -94,8 +94,9 @@ class Ask:
 @dataclass(frozen=True, slots=True)
 class Seen:
     """
-    What a page showed: how many records, the digest of its bytes, its URL, the token of the next page (cursor or
-    URL), whether it says that it is the last, and how many records and pages it says there are in all.
+    What a page showed: how many records, a digest of them (of the whole page, where a cursor leads to the next), its
+    URL, the token of the next page (cursor or URL), whether it says that it is the last, and how many records and pages
+    it says there are in all.
 
     >>> Seen(records=0, digest="e3b0c442").last
     False
@@ -159,11 +160,13 @@ class Pager:
 
     def after(self, state: State, seen: Seen) -> State | None:
         """The state after a page; None when it was the last. Raises `Invalid` when the server goes in circles."""
-        if seen.records and state.get("digest") == seen.digest:
+        if seen.records and (which := self.again(state, seen)):
             raise Invalid(
-                "the page is the same, byte for byte, as the one before it",
+                f"the page has the same records as {which}",
                 code="SYN421",
-                help="The API seems to ignore the paging parameter: compare `page` with its documentation.",
+                help="The API seems to ignore the paging parameter: compare `page` with its documentation. If it gives "
+                "its last or first page again past the end, declare what ends the listing: `total`, `pages`, `last` or "
+                "`short`.",
             )
         following = None if seen.last else self._following(state, seen)
         if following is not None and self._short != "next" and 0 < seen.records < self._full:
@@ -173,6 +176,15 @@ class Pager:
                 )
             following = None
         return self._counted(state, seen, following)
+
+    def again(self, state: State, seen: Seen) -> str | None:
+        """
+        Which page has come again, in words; None for none. A position that an earlier version kept has no first page,
+        and then it is the first that is read from it.
+        """
+        if seen.digest == state.get("digest"):
+            return "the one before it"
+        return "the first one" if seen.digest == state.get("first") else None
 
     def _following(self, state: State, seen: Seen) -> State | None:
         match self._paging:
@@ -207,7 +219,10 @@ class Pager:
                 raise _fewer(f"{read:,} pages came of {pages:,} that the API says there are")
             return None
         told = {"count": count, "total": total, "pages": pages} if total is not None or pages is not None else {}
-        return {**following, **{k: v for k, v in told.items() if v is not None}, "digest": seen.digest}
+        following |= {k: v for k, v in told.items() if v is not None} | {"digest": seen.digest}
+        if isinstance(self._paging, ByPage | ByOffset | ByUrl):
+            following["first"] = state.get("first", seen.digest)
+        return following
 
     def _new(self, token: str) -> str:
         mark = blake2b(token.encode(errors="surrogatepass"), digest_size=8).digest()

@@ -154,9 +154,8 @@ def test_a_loop_is_an_error(way):
         following = (at + 1) % 3
         return Reply(
             {
-                "data": [{"id": at}],
+                "data": [{"id": len(api.asked)}],
                 "next": str(following) if way == "cursor" else f"/items?cursor={following}",
-                "stamp": len(api.asked),
             }
         )
 
@@ -168,13 +167,85 @@ def test_a_loop_is_an_error(way):
     assert len(api.asked) < 6
 
 
-@pytest.mark.parametrize("way", ["page", "offset"])
-def test_a_repeated_page_is_an_error(way):
-    """An API that ignores the paging parameter is found out at its second page, not read for ever."""
-    with api_server(lambda _: Reply({"data": RECORDS})) as api, pytest.raises(Invalid) as caught:
-        read(source(instance(connector(way), url=api.url)))
+def endless(records, way="page", decode="json"):
+    """An API that has these pages of records again and again, and says a new thing around them in every answer."""
+
+    def handler(_):
+        number = len(asked)
+        asked.append(number)
+        assert number < 50, "nothing ends it"
+        found = records[number % len(records)]
+        if decode == "jsonl":
+            return answer("".join(json.dumps(record) + "\n" for record in found).encode())
+        following = f"/items?cursor={number}" if way == "next" else None
+        return answer({"request_id": number, "data": found, "next": following, "took": number / 7})
+
+    asked: list[int] = []
+    return FunctionTransport(handler), asked
+
+
+SHAPED = "filter: id != `0`"
+
+
+@pytest.mark.parametrize("way", ["page", "offset", "next"])
+@pytest.mark.parametrize("records", ["data[]", "data", "data[?id > `0`]", "data[].{id: id, name: name}"])
+def test_a_repeated_page_is_an_error(way, records):
+    """An API that ignores the paging parameter is found out at its second page, whatever it says around the records."""
+    transport, asked = endless([RECORDS], way)
+    text = connector(way).replace("records: data[]", f'records: "{records}"\n    {SHAPED}')
+    with pytest.raises(Invalid, match="the page has the same records as the one before it") as caught:
+        read(source(instance(text), transport=transport))
     assert caught.value.code == "SYN421"
-    assert len(api.asked) == 2
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("way", ["page", "offset", "next"])
+@pytest.mark.parametrize("count", [2, 3, 9])
+def test_pages_that_start_over_are_an_error(way, count):
+    """An API that comes back to its first page, by turns or past the end, is found out there."""
+    chunks = [[{"id": n, "name": "a"}, {"id": -n, "name": "b"}] for n in range(1, count + 1)]
+    transport, asked = endless(chunks, way)
+    with pytest.raises(Invalid, match="the page has the same records as the first one") as caught:
+        read(source(instance(connector(way)), transport=transport))
+    assert caught.value.code == "SYN421"
+    assert len(asked) == count + 1
+
+
+def test_lines_that_start_over_are_an_error():
+    """Records that stand in lines are told apart by them."""
+    transport, asked = endless([[{"id": 1, "name": "a"}], [{"id": 2, "name": "b"}]], decode="jsonl")
+    text = connector("page").replace("records: data[]", "decode: jsonl")
+    with pytest.raises(Invalid, match="same records as the first one"):
+        read(source(instance(text), transport=transport))
+    assert len(asked) == 3
+
+
+def test_pages_that_differ_in_what_is_not_read_are_no_repetition():
+    """Pages are compared by all of their records: what the schema leaves out tells them apart, too."""
+    chunks = [[{"id": 1, "name": "a", "at": n}] for n in range(8)] + [[]]
+    transport, asked = endless(chunks)
+    read(source(instance(connector("page")), transport=transport))
+    assert len(asked) == 9
+
+
+@pytest.mark.parametrize("way", ["page", "offset", "next"])
+def test_a_position_goes_on_knowing_the_first_page(way):
+    """A read that goes on from a position finds out a listing that starts over; one of an earlier version is read, too."""
+    chunks = [[{"id": n, "name": "a"}] for n in range(1, 5)]
+    transport, asked = endless(chunks, way)
+    reading = source(instance(connector(way)), transport=transport, batch_rows=1).read(None)
+    position = [next(reading).position for _ in range(3)][-1]
+    reading.close()
+
+    for earlier, count in ((False, 5), (True, 8)):
+        place = json.loads(json.dumps(position))
+        if earlier:
+            del place["pass"]["page"]["first"]
+            place["pass"]["page"]["digest"] = "ab" * 32
+        asked[:] = [0, 1, 2]
+        with pytest.raises(Invalid, match="same records as the first one"):
+            read(source(instance(connector(way)), transport=transport), place)
+        assert len(asked) == count
 
 
 def test_good_pages_before_a_failure_are_handed_over():

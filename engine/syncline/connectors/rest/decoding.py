@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -63,6 +64,9 @@ class Decoding(Protocol):
     def encode(self, record: Any) -> bytes:
         """Bytes that are equal for equal records, within one schema."""
 
+    def digest(self, answer: Answer) -> str:
+        """SHA-256 of the records as the API gave them, in hex; what stands around them, such as a time, isn't in it."""
+
 
 class _Records:
     """Records of answers in any format; a JSON document whose records stand as they come is decoded in one go."""
@@ -76,6 +80,16 @@ class _Records:
         self.frame = decoder.frame
         self.values = decoder.values
         self.encode = decoder.encode
+
+    def digest(self, answer: Answer) -> str:
+        found = hashlib.sha256()
+        for part in answer.parts or (answer.body,):
+            if isinstance(part, Rows):
+                for raw in (*part.raws, *(bad.raw.encode(errors="surrogatepass") for bad in part.bad)):
+                    found.update(raw)
+            else:
+                found.update(self._decoder.listed(part))
+        return found.hexdigest()
 
     def decode(self, answer: Answer) -> PageRecords:
         if answer.page is not None:

@@ -76,6 +76,11 @@ class PagePlan:
         counted = self.total or self.short != "next"
         return isinstance(self.paging, ByCursor | ByUrl) and not counted
 
+    @property
+    def by_records(self) -> bool:
+        """Whether pages are the same where their records are, whatever is around them. Cursors are compared instead."""
+        return isinstance(self.paging, ByPage | ByOffset | ByUrl)
+
     def pager(self) -> Pager:
         """A pager at the start of the listing."""
         return Pager(self.paging, self.size, self.short)

@@ -128,8 +128,8 @@ class Pass:
         if answer.empty:
             following = self._pager.after(progress.page, Seen(0, digest, answer.url, last=True))
         else:
-            seen = pages.seen(answer, digest)
-            early = pages.by_token and digest != progress.page.get("digest") and not self._decides_by_records
+            seen = pages.seen(answer, self.listing.decoding.digest(answer) if pages.by_records else digest)
+            early = pages.by_token and not self._pager.again(progress.page, seen) and not self._decides_by_records
             if early:
                 # The next page doesn't depend on this one's records: it can be on its way while they are decoded.
                 following = self._following(seen)

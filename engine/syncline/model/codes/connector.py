@@ -93,8 +93,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN421",
         "page repeated",
-        "A page with records is the same, byte for byte, as the one before it.",
-        "The API ignores the paging parameter: correct `page.into`, `page.page` or `page.offset`.",
+        "A page has the same records as the one before it, or as the first one.",
+        "The API ignores the paging parameter: correct `page.into`, `page.page` or `page.offset`. If it starts over at "
+        "the end, or stays at its last page, declare `total`, `pages`, `last` or `short`.",
     ),
     Code(
         "SYN422",
