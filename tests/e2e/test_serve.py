@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import sys
 import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import warm
 from tests.e2e.daemon import OFTEN, SCHEDULE, UPSERT, delivered, good_rows, probed, runs, serving, until
 from tests.e2e.house import FLOW, audit_ok, settings_of
 from tests.look import Look
@@ -90,8 +93,34 @@ def test_a_rewritten_history_is_not_applied(root, remote):
     with serving(root, remote) as daemon:
         daemon.says(f"{first[:12]} is applied")
         rewritten = remote.push(UPSERT.texts, "--amend")
-        daemon.says(f"{rewritten[:12]} isn't applied: SYN66")
+        daemon.says(f"{rewritten[:12]} isn't applied: SYN663")
         assert Look(settings_of(root).state_url).object(OFTEN) is not None
+
+
+@pytest.mark.slow
+def test_a_rewritten_history_that_somebody_applied_is_followed(root, remote):
+    """`syncline apply` in a clone of the new history lets the daemon go on from there, also where no file is another."""
+    first = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
+    with serving(root, remote, "--health", "127.0.0.1:0") as daemon:
+        port = int(daemon.says("probes at").split("127.0.0.1:")[1].split("/")[0])
+        daemon.says(f"{first[:12]} is applied")
+        for texts in (UPSERT.texts, UPSERT.texts):  # other files, and then the same under another message
+            rewritten = remote.push(texts, "--amend", f"--message={time.monotonic_ns()}")
+            daemon.says(f"{rewritten[:12]} isn't applied: SYN663")
+            applied_by_hand(remote.work, root)
+            daemon.says(f"{rewritten[:12]} is applied")
+            assert probed(port, "/readyz") == (200, {"leading": True, "commit": rewritten, "problem": ""})
+        assert Look(settings_of(root).state_url).object(OFTEN) is None
+        after = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
+        daemon.says(f"{after[:12]} is applied")
+
+
+def applied_by_hand(clone: Path, root: Path) -> None:
+    """`syncline apply` in a clone, on the daemon's state."""
+    command = [sys.executable, "-m", "syncline", "--root", str(clone), "apply", "--yes"]
+    environ = {**os.environ, "SYNCLINE_ACTOR": "tests", "SYNCLINE_HOME": str(settings_of(root).home)}
+    done = warm.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
