@@ -121,9 +121,9 @@ class Quotas(Spec):
 
 class Egress(Spec):
     """
-    Which hosts the tenant's flows may reach over HTTP, SFTP and SMTP; those of databases aren't bounded by it. Addresses
-    behind a name are checked, and the connection is made to a checked one. Link-local, reserved and cloud-metadata
-    addresses are never reached.
+    Which hosts the tenant's flows may reach over HTTP, SFTP and SMTP; those of databases aren't bounded by it.
+    Addresses behind a name are checked, and the connection is made to a checked one. Link-local, reserved and
+    cloud-metadata addresses are never reached.
     """
 
     allow: Annotated[

@@ -103,9 +103,9 @@ class Clients:
 @dataclass(frozen=True, slots=True)
 class Network:
     """
-    What an instance may reach, and what its HTTP client uses: the provider account that its requests are counted for, the tenant
-    whose run it is, that tenant's quota, the bounds of what may be reached, and the proxies that it is reached through,
-    of which the first that leads to a host is used.
+    What an instance may reach, and what its HTTP client uses: the provider account that its requests are counted
+    for, the tenant whose run it is, that tenant's quota, the bounds of what may be reached, and the proxies that it
+    is reached through, of which the first that leads to a host is used.
 
     >>> Network(account="acme/helpdesk", tenant="acme", quota=Rule(600, 60.0)).egress.private
     ()

@@ -70,12 +70,12 @@ class Instance:
 
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
     `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`).
-    `patience()` is asked before a wait for a system that fails: whether to wait and ask it again, or to give up. `keep`
-    may hold idle connections of earlier uses; `network` is what may be reached, and what HTTP clients use. `home` is the
-    resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a destination without
-    transactions keeps its checkpoints; None for sources. `tokens(basis)` keeps the token that the servers of its
-    AuthConfig give (None: it doesn't outlive the connector). `spool` is the most bytes of disk that unpacking one file
-    may take (None: any).
+    `patience()` is asked before a wait for a system that fails: whether to wait and ask it again, or to give up.
+    `keep` may hold idle connections of earlier uses; `network` is what may be reached, and what HTTP clients use.
+    `home` is the resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a
+    destination without transactions keeps its checkpoints; None for sources. `tokens(basis)` keeps the token that the
+    servers of its AuthConfig give (None: it doesn't outlive the connector). `spool` is the most bytes of disk that
+    unpacking one file may take (None: any).
 
     Example: what a runtime's `open_source(instance, request)` takes out of it:
 

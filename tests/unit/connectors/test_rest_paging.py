@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -234,8 +235,7 @@ def test_a_position_goes_on_knowing_the_first_page(way):
     chunks = [[{"id": n, "name": "a"}] for n in range(1, 5)]
     transport, asked = endless(chunks, way)
     reading = source(instance(connector(way)), transport=transport, batch_rows=1).read(None)
-    position = [next(reading).position for _ in range(3)][-1]
-    reading.close()
+    position = [batch.position for batch in islice(reading, 3)][-1]
 
     for earlier, count in ((False, 5), (True, 8)):
         place = json.loads(json.dumps(position))
