@@ -259,7 +259,7 @@ def test_a_leader_that_is_cut_off_from_the_state_is_followed_and_stands_by_when_
         cluster = Cluster(tmp_path, url, Scenario("append"))
         with Wire(parts.port or 5432) as wire:
             login = parts.netloc.rpartition("@")[0]
-            there = parts._replace(netloc=f"{login}@{wire.address}:{wire.port}").geturl()
+            there = parts._replace(netloc=f"{login}@{wire.address}:{wire.port}", query="sslmode=disable").geturl()
             with cluster.machine("a", 2, there, *wire.inside) as leader:
                 leader.says("read,")
                 with cluster.machine("b", 2) as other:
