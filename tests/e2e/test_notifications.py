@@ -256,7 +256,7 @@ spec: {connector: pagerduty-events@^1, auth: pagerduty, endpoints: [{region: eu,
 apiVersion: syncline/v1
 kind: Integration
 metadata: {name: mail, tenant: acme}
-spec: {connector: smtp@^1, config: {host: localhost, port: PORT, from: alerts@example.com, ca: CA}}
+spec: {connector: smtp@^1, config: {host: localhost, port: PORT, from: alerts@example.com}, tls: {ca: CA}}
 ---
 apiVersion: syncline/v1
 kind: Subscription
