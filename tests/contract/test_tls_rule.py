@@ -77,7 +77,7 @@ def readable() -> Iterator[Path]:
 
 
 #: This machine by an address that isn't taken for its own, so that it stands for another one.
-ELSEWHERE = "0.0.0.0"  # noqa: S104 - nothing listens there
+ELSEWHERE = "0.0.0.0"  # noqa: S104 - it is connected to, not bound
 
 
 def _warehouse(url: str) -> str:

@@ -155,16 +155,17 @@ def _cause(key: ObjectKey, columns: dict[str, str]) -> str:
 def _message(
     key: ObjectKey, mapping: ObjectKey, columns: dict[str, str], cause: str, others: Sequence[ObjectKey]
 ) -> str:
-    dropped = [f"dropped {', '.join(names)}"] if (names := [name for name, kind in columns.items() if not kind]) else []
-    given = (
-        [f"gave {', '.join(names)} another type"] if (names := [name for name, kind in columns.items() if kind]) else []
+    dropped = ", ".join(name for name, kind in columns.items() if not kind)
+    retyped = ", ".join(name for name, kind in columns.items() if kind)
+    did = " and ".join(
+        said.format(names) for said, names in (("dropped {}", dropped), ("gave {} another type", retyped)) if names
     )
     also = f"\n\nThe mapping is also that of {', '.join(map(str, others[:5]))}" if others else ""
     more = f" and {len(others) - 5} more" if len(others) > 5 else ""
     tail = ", which change with it." if others else ""
     return (
         f"Adopt {mapping} {as_left(columns)}\n\n"
-        f"Somebody {' and '.join([*dropped, *given])} at the destination of {key}. Merging this declares the table\n"
+        f"Somebody {did} at the destination of {key}. Merging this declares the table\n"
         f"as it is now; deleting the branch declines that.{also}{more}{tail}\n\n{CAUSE}: {cause}"
     )
 

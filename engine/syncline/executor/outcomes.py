@@ -271,8 +271,8 @@ def _manifests(one: RunOutcome, other: RunOutcome) -> Iterator[ManifestPair]:
         mine, its = here.get(name, ""), there.get(name, "")
         if mine == its and one.manifests[mine] == other.manifests[its]:
             continue
-        documents = one.documents.get(mine), other.documents.get(its)
-        changes = field_changes(*map(json.loads, documents)) if all(documents) else ()  # type: ignore[arg-type]
+        before, after = one.documents.get(mine), other.documents.get(its)
+        changes = field_changes(json.loads(before), json.loads(after)) if before and after else ()
         yield ManifestPair(mine, its, changes)
 
 

@@ -21,7 +21,6 @@ from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.kinds.mapping import MappedField, MappingSpec, MappingTest
 from syncline.kinds.policy import PolicySpec
 from syncline.kinds.reading import Page
-from syncline.kinds.schedule import OnEvent, ScheduleSpec
 from syncline.kinds.source import SourceSpec
 from syncline.kinds.stream import FileStream, Property, RestStream, scope_fields
 from syncline.kinds.subscription import SubscriptionSpec
@@ -29,12 +28,13 @@ from syncline.kinds.sync import SyncSpec
 from syncline.kinds.table import TableStream
 from syncline.kinds.tenant import TenantSpec
 from syncline.kinds.webhooks import REQUESTS
-from syncline.kinds.window import Windows
 from syncline.kinds.write import VERBS
-from syncline.manifests import auth_expressions, cron, reactions, versions
+from syncline.manifests import auth_expressions, reactions, versions
+from syncline.manifests.choices import choice, exactly_one, not_one_of, repeated, unknown_names
 from syncline.manifests.content import check_content, pages_by_connection
 from syncline.manifests.findings import Problem
 from syncline.manifests.partitions import check_cursor, check_partitions
+from syncline.manifests.schedules import check_schedule, check_time_windows
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import names_in, texts_of
 from syncline.manifests.windows import check_windows
@@ -43,7 +43,6 @@ from syncline.manifests.zone import check_zone
 from syncline.model import units
 from syncline.model.manifest import Path
 from syncline.model.notice import NOTICES
-from syncline.model.trigger import TRIGGERS
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -88,7 +87,7 @@ def _tenant(spec: TenantSpec) -> Iterator[Problem]:
                 expected="allow or deny",
             )
     yield from check_zone(spec.changes.time_zone, (*SPEC, "changes", "timeZone"))
-    yield from _windows(spec.changes.windows, (*SPEC, "changes", "windows"))
+    yield from check_time_windows(spec.changes.windows, (*SPEC, "changes", "windows"))
     yield from _looks(spec.drift)
 
 
@@ -107,27 +106,27 @@ def _network(text: str, path: Path) -> Iterator[Problem]:
 
 
 def _policy(spec: PolicySpec) -> Iterator[Problem]:
-    yield from _repeated([r.name for r in spec.rules], (*SPEC, "rules"), "name", "rule")
+    yield from repeated([r.name for r in spec.rules], (*SPEC, "rules"), "name", "rule")
     for position, rule in enumerate(spec.rules):
         path = (*SPEC, "rules", position)
-        yield from _exactly_one(rule, ("deny", "require"), path, "a rule")
+        yield from exactly_one(rule, ("deny", "require"), path, "a rule")
         for number, kind in enumerate(rule.kinds):
             if kind not in KIND_BY_NAME:
-                yield _not_one_of(kind, KIND_BY_NAME, (*path, "kinds", number), "kind")
+                yield not_one_of(kind, KIND_BY_NAME, (*path, "kinds", number), "kind")
 
 
 def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
     config = (*SPEC, "config")
-    yield from _known(spec.config.required, spec.config.properties, (*config, "required"), "setting")
+    yield from unknown_names(spec.config.required, spec.config.properties, (*config, "required"), "setting")
     for name, setting in spec.config.properties.items():
         yield from _setting(setting, (*config, "properties", name))
     if spec.runtime == "rest" and spec.http is None:
         yield Problem("SYN202", (*SPEC, "http"), "a connector with the runtime rest needs the field 'http'")
     if spec.check is not None:
-        yield from _exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
+        yield from exactly_one(spec.check, METHODS, (*SPEC, "check"), "a request")
     for name in REQUESTS if spec.webhooks is not None else ():
         if (request := getattr(spec.webhooks, name)) is not None:
-            yield from _exactly_one(request, METHODS, (*SPEC, "webhooks", name), "a request")
+            yield from exactly_one(request, METHODS, (*SPEC, "webhooks", name), "a request")
     yield from check_content(spec)
     for index, offer in enumerate(spec.auth):
         if isinstance(offer, Spec):
@@ -159,7 +158,7 @@ def value_fits(setting: ConfigProperty, value: object) -> bool:
 
 def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Path) -> Iterator[Problem]:
     if stream.page is not None and not pages_by_connection(stream):
-        yield from _exactly_one(stream.page, ("cursor", "page", "offset", "next", "link"), (*path, "page"), "paging")
+        yield from exactly_one(stream.page, ("cursor", "page", "offset", "next", "link"), (*path, "page"), "paging")
     if stream.page is not None:
         yield from _page(stream.page, (*path, "page"), read=_reads_page(stream))
     if stream.cursor is not None:
@@ -171,7 +170,7 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
     around = {field.name for field in scope_fields(streams, stream, grouped=True)}
     own_key = [k for k in stream.key if k.split(".")[0] not in around]
     if names is not None:
-        yield from _known(own_key, names, (*path, "key"), "field of the schema", nested=True)
+        yield from unknown_names(own_key, names, (*path, "key"), "field of the schema", nested=True)
         if stream.cursor is not None and stream.cursor.field and stream.cursor.field.split(".")[0] not in names:
             yield Problem(
                 "SYN213",
@@ -183,12 +182,12 @@ def _rest_stream(stream: RestStream, streams: Mapping[str, RestStream], path: Pa
     if stream.write is not None:
         for verb in VERBS:
             if (request := getattr(stream.write, verb)) is not None:
-                yield from _exactly_one(request, METHODS, (*path, "write", verb), "a request")
+                yield from exactly_one(request, METHODS, (*path, "write", verb), "a request")
         yield from declared_writes(stream.write, (*path, "write"))
     if stream.erase is not None:
         for name in ERASING:
             if (request := getattr(stream.erase, name)) is not None:
-                yield from _exactly_one(request, METHODS, (*path, "erase", name), "a request")
+                yield from exactly_one(request, METHODS, (*path, "erase", name), "a request")
         yield from declared_erase(stream.erase, (*path, "erase"))
 
 
@@ -225,7 +224,7 @@ def _is_target(text: str) -> bool:
 
 
 def _schema(properties: Mapping[str, Property], required: Iterable[str], path: Path) -> Iterator[Problem]:
-    yield from _known(required, properties, (*path, "required"), "field of the schema")
+    yield from unknown_names(required, properties, (*path, "required"), "field of the schema")
     for name, field in properties.items():
         inner = (*path, "properties", name)
         if field.properties and field.type != "object":
@@ -253,7 +252,7 @@ def _integration(spec: IntegrationSpec) -> Iterator[Problem]:
 
 def _endpoints(spec: IntegrationSpec) -> Iterator[Problem]:
     regions = [endpoint.region for endpoint in spec.endpoints]
-    yield from _repeated(regions, (*SPEC, "endpoints"), "region", "region")
+    yield from repeated(regions, (*SPEC, "endpoints"), "region", "region")
     if len(regions) > 1 and not spec.region:
         message = "an integration with several endpoints needs the field 'region', which chooses one"
         yield Problem("SYN202", (*SPEC, "region"), message, expected=listed(regions))
@@ -280,7 +279,7 @@ def _file_stream(stream: FileStream, path: Path) -> Iterator[Problem]:
             )
     if schema is not None:
         yield from _schema(schema.properties, schema.required, (*path, "schema"))
-        yield from _known(stream.key, schema.properties, (*path, "key"), "field of the schema")
+        yield from unknown_names(stream.key, schema.properties, (*path, "key"), "field of the schema")
     if not stream.csv.header and not stream.csv.columns:
         yield Problem(
             "SYN202", (*path, "csv", "columns"), "a file without a header needs the field 'columns'", expected="names"
@@ -290,7 +289,7 @@ def _file_stream(stream: FileStream, path: Path) -> Iterator[Problem]:
 def _table_stream(stream: TableStream, path: Path) -> Iterator[Problem]:
     given = [name for name in ("table", "query") if getattr(stream, name)]
     if len(given) != 1:
-        yield _choice(given, ("table", "query"), path, "a stream of a database")
+        yield choice(given, ("table", "query"), path, "a stream of a database")
     if stream.query and not stream.key:
         yield Problem("SYN202", (*path, "key"), "a query needs the field 'key'", expected="columns that identify a row")
     if (schema := stream.record_schema) is not None:
@@ -300,8 +299,8 @@ def _table_stream(stream: TableStream, path: Path) -> Iterator[Problem]:
 def _mapping(spec: MappingSpec) -> Iterator[Problem]:
     names = [f.to for f in spec.fields]
     fields = (*SPEC, "fields")
-    yield from _repeated(names, fields, "to", "target field")
-    yield from _known(spec.key, names, (*SPEC, "key"), "target field")
+    yield from repeated(names, fields, "to", "target field")
+    yield from unknown_names(spec.key, names, (*SPEC, "key"), "target field")
     for position, field in enumerate(spec.fields):
         yield from _mapped_field(field, (*fields, position))
     for kind, name in spec.subject.items():
@@ -318,7 +317,7 @@ def _mapped_field(field: MappedField, path: Path) -> Iterator[Problem]:
     names = {"from": "source", "const": "const", "template": "template"}
     given = [alias for alias, name in names.items() if name in field.model_fields_set]
     if len(given) != 1:
-        yield _choice(given, tuple(names), path, f"the target field {field.to!r}")
+        yield choice(given, tuple(names), path, f"the target field {field.to!r}")
     if field.zone is not None:
         yield from check_zone(field.zone, (*path, "zone"))
 
@@ -326,7 +325,7 @@ def _mapped_field(field: MappedField, path: Path) -> Iterator[Problem]:
 def _mapping_test(test: MappingTest, names: list[str], path: Path) -> Iterator[Problem]:
     given = [n for n in ("expect", "reject") if getattr(test, n) is not None] + (["skip"] if test.skip else [])
     if len(given) != 1:
-        yield _choice(given, ("expect", "reject", "skip"), path, "a test")
+        yield choice(given, ("expect", "reject", "skip"), path, "a test")
     for name in test.expect or ():
         if name not in names:
             yield Problem(
@@ -360,79 +359,12 @@ def _looks(drift: Drift) -> Iterator[Problem]:
     yield from reactions.declared(drift, (*SPEC, "drift"))
 
 
-def _schedule(spec: ScheduleSpec) -> Iterator[Problem]:
-    yield from _exactly_one(spec, ("cron", "every", "on"), SPEC, "a schedule")
-    if spec.cron is not None and (wrong := cron.problem(spec.cron)):
-        yield Problem(
-            "SYN214",
-            (*SPEC, "cron"),
-            f"{spec.cron!r} is not a cron expression: {wrong}",
-            expected='five fields, such as "*/15 * * * *"',
-        )
-    if spec.every is not None and units.duration(spec.every) < 1:
-        yield Problem(
-            "SYN205", (*SPEC, "every"), f"{spec.every} is too short a time between starts", expected="1s or more"
-        )
-    if spec.on is not None:
-        yield from _on_event(spec.on)
-    zone = tuple(check_zone(spec.time_zone, (*SPEC, "timeZone")))
-    yield from zone
-    yield from _repeated(list(spec.run), (*SPEC, "run"), "", "run")
-    yield from _windows(spec.windows, (*SPEC, "windows"))
-    if not zone and (spec.windows.allow or spec.windows.deny):
-        yield from _never(spec)
-
-
-def _never(spec: ScheduleSpec) -> Iterator[Problem]:
-    """That a schedule by time has no start within its windows."""
-    from syncline.manifests.timetable import ever_starts
-
-    by_time = spec.on is None and (spec.cron is None or not cron.problem(spec.cron))
-    if not by_time or (spec.cron is None) == (spec.every is None) or ever_starts(spec):
-        return
-    rule = f"every {spec.every}" if spec.every is not None else f"{spec.cron!r}"
-    yield Problem("SYN338", (*SPEC, "windows"), f"no start of {rule} lies within the windows", warning=True)
-
-
-def _on_event(on: OnEvent) -> Iterator[Problem]:
-    path: Path = (*SPEC, "on")
-    yield from _exactly_one(on, ("event", "webhook"), path, "what starts by an event")
-    if on.webhook is not None:
-        for name in ("of", "filter"):
-            if getattr(on, name):
-                yield Problem(
-                    "SYN205", (*path, name), "a webhook is of no flow, and isn't read", help=f"Leave `{name}` out."
-                )
-        return
-    if on.event is None:
-        return
-    if on.event not in TRIGGERS:
-        yield _not_one_of(on.event, TRIGGERS, (*path, "event"), "type of event that starts runs")
-    if on.event == "run.finish" and not on.of:
-        yield Problem("SYN202", path, "run.finish needs the field 'of': whose runs count", expected="of: [Sync/NAME]")
-    if on.event == "apply.finish" and on.of:
-        yield Problem("SYN205", (*path, "of"), "an apply is of no sync or import", help="Leave `of` out.")
-    yield from _repeated(list(on.of), (*path, "of"), "", "flow")
-
-
-def _windows(windows: Windows, path: Path) -> Iterator[Problem]:
-    for part in ("allow", "deny"):
-        for position, window in enumerate(getattr(windows, part)):
-            if window.start == window.end:
-                yield Problem(
-                    "SYN205",
-                    (*path, part, position, "end"),
-                    "the window has no length",
-                    help="A whole day is from 00:00 to 24:00.",
-                )
-
-
 def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
-    yield from _exactly_one(spec.do, ("notify", "webhook"), (*SPEC, "do"), "a subscription")
+    yield from exactly_one(spec.do, ("notify", "webhook"), (*SPEC, "do"), "a subscription")
     for position, event in enumerate(spec.on):
         if event not in NOTICES:
-            yield _not_one_of(event, NOTICES, (*SPEC, "on", position), "type of event")
-    yield from _repeated(list(spec.on), (*SPEC, "on"), "", "type of event")
+            yield not_one_of(event, NOTICES, (*SPEC, "on", position), "type of event")
+    yield from repeated(list(spec.on), (*SPEC, "on"), "", "type of event")
     if spec.repeat_every is not None and units.duration(spec.repeat_every) < SOONEST_REMINDER:
         yield Problem(
             "SYN205",
@@ -445,17 +377,17 @@ def _subscription(spec: SubscriptionSpec) -> Iterator[Problem]:
 def _source(spec: SourceSpec) -> Iterator[Problem]:
     chosen = [name for name in ("branch", "tag", "commit") if getattr(spec, name)]
     if len(chosen) > 1:
-        yield _choice(chosen, ("branch", "tag", "commit"), SPEC, "a source")
+        yield choice(chosen, ("branch", "tag", "commit"), SPEC, "a source")
     scopes = {name: kind.scope for name, kind in KIND_BY_NAME.items() if name not in {"Tenant", "Source"}}
     for field_, without in (("kinds", "shared"), ("shared", "tenant")):
         for position, kind in enumerate(getattr(spec.declares, field_)):
             known = [name for name, scope in scopes.items() if scope != without]
             if kind not in known:
-                yield _not_one_of(kind, known, (*SPEC, "declares", field_, position), "kind for a source")
+                yield not_one_of(kind, known, (*SPEC, "declares", field_, position), "kind for a source")
     for position, transfer in enumerate(spec.transfers):
         if (transfer.from_ is None) == (transfer.to is None):
             given = ["from", "to"] if transfer.to else []
-            yield _choice(given, ("from", "to"), (*SPEC, "transfers", position), "a transfer")
+            yield choice(given, ("from", "to"), (*SPEC, "transfers", position), "a transfer")
 
 
 #: A check's argument is the kind's own spec model, which the loader guarantees.
@@ -468,53 +400,7 @@ CHECKS: Final[dict[str, Callable[[Any], Iterator[Problem]]]] = {
     "Mapping": _mapping,
     "Sync": _flow,
     "Import": _flow,
-    "Schedule": _schedule,
+    "Schedule": check_schedule,
     "Source": _source,
     "Subscription": _subscription,
 }
-
-
-# --- shared ----------------------------------------------------------------------------------------------------------
-
-
-def _exactly_one(model: BaseModel, names: tuple[str, ...], path: Path, what: str) -> Iterator[Problem]:
-    given = [name for name in names if getattr(model, name) is not None]
-    if len(given) != 1:
-        yield _choice(given, names, path, what)
-
-
-def _choice(given: list[str], names: tuple[str, ...], path: Path, what: str) -> Problem:
-    if given:
-        message = f"{what} can have only one of {listed(names)}, not {' and '.join(given)}"
-        return Problem("SYN211", (*path, given[1]), message, help="Remove all but one.", at_key=True)
-    return Problem("SYN211", path, f"{what} needs one of {listed(names)}")
-
-
-def _not_one_of(name: str, known: Iterable[str], path: Path, what: str) -> Problem:
-    known = list(known)
-    message = f"there is no {what} {name!r}"
-    return Problem("SYN204", path, message, expected=listed(known, 30), suggestion=nearest(name, known))
-
-
-def _repeated(names: list[str], path: Path, field: str, what: str) -> Iterator[Problem]:
-    seen: set[str] = set()
-    for position, name in enumerate(names):
-        if name in seen:
-            where = (*path, position, field) if field else (*path, position)
-            yield Problem("SYN212", where, f"the {what} {name!r} is given twice")
-        seen.add(name)
-
-
-def _known(
-    wanted: Iterable[str], names: Iterable[str], path: Path, what: str, *, nested: bool = False
-) -> Iterator[Problem]:
-    known = list(names)
-    for position, name in enumerate(wanted):
-        if (name.split(".")[0] if nested else name) not in known:
-            yield Problem(
-                "SYN213",
-                (*path, position),
-                f"{name!r} is no {what}",
-                expected=listed(known),
-                suggestion=nearest(name, known),
-            )

@@ -1,4 +1,5 @@
 # mypy: ignore-errors
+# ruff: noqa: E402 - Django wants its settings before it is imported any further
 """
 An API of numbered pages by Django REST framework: its `PageNumberPagination` over rows of a database.
 
@@ -27,12 +28,12 @@ settings.configure(
 )
 django.setup()
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402 - Django wants its settings first
-from django.db import connection, models  # noqa: E402
-from rest_framework.pagination import PageNumberPagination  # noqa: E402
-from rest_framework.routers import SimpleRouter  # noqa: E402
-from rest_framework.serializers import ModelSerializer  # noqa: E402
-from rest_framework.viewsets import ModelViewSet  # noqa: E402
+from django.core.wsgi import get_wsgi_application
+from django.db import connection, models
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.routers import SimpleRouter
+from rest_framework.serializers import ModelSerializer
+from rest_framework.viewsets import ModelViewSet
 
 
 class Item(models.Model):

@@ -59,7 +59,7 @@ def resolved(
     for file in files:
         if file.size:
             found = detect(*_sample(file), quote=options.quote)
-            if file.was:
+            if file.recoded_from:
                 found = replace(found, encoding_sure=1.0)
             values = _sure_enough(file.name, found, wanted)
             notice(_told(file, found, wanted))
@@ -173,7 +173,7 @@ def _sure_enough(name: str, found: Found, wanted: set[str]) -> dict[str, str]:
 
 def _told(file: OpenFile, found: Found, wanted: set[str]) -> str:
     parts = {
-        "encoding": f"encoding {file.was or found.encoding} ({_share(found.encoding_sure)} sure)",
+        "encoding": f"encoding {file.recoded_from or found.encoding} ({_share(found.encoding_sure)} sure)",
         "delimiter": f"delimiter {_shown(found.delimiter)} ({_share(found.delimiter_sure)} sure)",
     }
     return f"detected in {file.name}: {', '.join(text for field, text in parts.items() if field in wanted)}"

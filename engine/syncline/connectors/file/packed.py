@@ -23,7 +23,7 @@ from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.place import Place, Room
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.spool import Spool, Spooled
-from syncline.connectors.file.wide import Narrowed, is_wide
+from syncline.connectors.file.utf_16 import AsUtf8, is_utf_16
 from syncline.kinds.stream import PACKED, Packing
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.inflate import check_entries, files_of
@@ -91,8 +91,8 @@ def opened(
     def unpacked() -> OpenFile:
         if not content:
             content.append(_unpacked(file, found, place.spool, way(found, packing)))
-            if encoding == "utf-16" or (encoding == "auto" and is_wide(content[0])):
-                content.append(_narrowed(content[0], place.spool))
+            if encoding == "utf-16" or (encoding == "auto" and is_utf_16(content[0])):
+                content.append(_as_utf_8(content[0], place.spool))
         return content[-1]
 
     try:
@@ -128,8 +128,8 @@ def _unpacked(file: OpenFile, found: Found, room: Room, packing: Packing) -> Ope
         return _spooled(reading, file, room)
 
 
-def _narrowed(file: OpenFile, room: Room) -> OpenFile:
-    return replace(_spooled(Narrowed(file), file, room), was="utf-16")
+def _as_utf_8(file: OpenFile, room: Room) -> OpenFile:
+    return replace(_spooled(AsUtf8(file), file, room), recoded_from="utf-16")
 
 
 def _spooled(reading: _Reading, file: OpenFile, room: Room) -> OpenFile:

@@ -89,8 +89,8 @@ class OpenFile:
     """A file being read, as it was when it was opened: bytes that are added later are not part of it.
 
     `far` is its content, where that isn't on a disk of this machine. `version` is what its server calls the content,
-    such as an ETag: as long as it is the same, so is every byte. Empty where nobody knows. `was` is the encoding that
-    its text was in, of a file that is read in another.
+    such as an ETag: as long as it is the same, so is every byte. Empty where nobody knows. `recoded_from` is the
+    encoding of its text, where it is read as a copy in UTF-8.
     """
 
     name: str
@@ -99,7 +99,7 @@ class OpenFile:
     mtime: int
     version: str = ""
     far: Content | None = None
-    was: str = ""
+    recoded_from: str = ""
 
     @classmethod
     def open(cls, path: Path, name: str) -> OpenFile:
