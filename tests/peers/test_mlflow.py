@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from syncline import drift, workflow
+from syncline.executor.webhook_steps import registered
 from syncline.model.key import ObjectKey
 from tests.e2e.daemon import Remote, serving, until
-from tests.e2e.house import audit_ok, build
+from tests.e2e.house import audit_ok, build, settings_of
+from tests.look import Look
 from tests.peers.house import CONNECTORS
 
 MODELS = ObjectKey("acme", "Integration", "models")
@@ -151,6 +153,12 @@ def only(mlflow, url):
     return one["webhook_id"]
 
 
+def known_id(root):
+    """The id under which the state of a daemon knows the webhook."""
+    known = registered(Look(settings_of(root).state_url).cursor(MODELS)).get("new-models")
+    return known.id if known else ""
+
+
 def test_a_daemon_registers_it_and_brings_it_back(tmp_path, mlflow_alone, monkeypatch):
     """A commit registers it; deleted there, it is registered again and a new model is told, with nobody doing anything."""
     mlflow = mlflow_alone
@@ -162,6 +170,8 @@ def test_a_daemon_registers_it_and_brings_it_back(tmp_path, mlflow_alone, monkey
         with serving(root, remote) as daemon:
             daemon.says(f"{commit[:12]} is applied")
             [first] = until(mlflow.webhooks, lambda: "\n".join(daemon.said))
+            # Deleted before the daemon has found it in the list, it would wait for a person.
+            until(lambda: known_id(root) == first["webhook_id"], lambda: "\n".join(daemon.said))
             mlflow.ask("DELETE", f"webhooks/{first['webhook_id']}")
             [second] = until(mlflow.webhooks, lambda: "\n".join(daemon.said))
             mlflow.model("third")

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Turns without any time passing that no healthy program needs.
 BUSY = 20_000
 
+#: Seconds of this machine that no turn takes, unless it waits for something real.
+LONG = 120
+
 #: What a thread does; it calls what it is given when nothing else is left to do.
 _Work = Callable[[Callable[[], None]], None]
 
@@ -196,7 +199,8 @@ class Kernel:
         self.turns += 1
         self.current = thread
         thread.give()
-        self.back.acquire()
+        if not self.back.acquire(timeout=LONG):
+            raise Hang(f"{thread.process.name}/{thread.name} waits for something that isn't simulated")
         self.current = None
         if thread.done:
             self.threads.remove(thread)

@@ -69,8 +69,11 @@ class Engine:
     _decided: tuple[dt.date, int, tuple[PolicyResult, ...]] | None = None
     _columns: dict[tuple[str, str, Schema], Columns] = field(default_factory=dict)
     # One thread reads or decides, and those that ask meanwhile wait for it: each would take as much time and memory.
-    _reading: Lock = field(default_factory=Lock)
-    _deciding: Lock = field(default_factory=Lock)
+    _reading: Lock = field(init=False)
+    _deciding: Lock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._reading, self._deciding = Lock(), Lock()
 
     def applied(self) -> Applied:
         """What is applied now."""

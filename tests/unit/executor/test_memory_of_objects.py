@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -68,13 +70,21 @@ def kept(root: Path, pairs: int) -> int:
         return tracemalloc.get_traced_memory()[0]
 
 
+def each(folder: Path) -> float:
+    """Bytes that one object more takes."""
+    tracemalloc.start()
+    kept(folder / "first", 10)
+    few, many = kept(folder / "few", 50), kept(folder / "many", 150)
+    return (many - few) / 200
+
+
 def test_an_object_takes_a_bounded_part_of_a_daemons_memory(tmp_path):
     """Each object more takes at most 6.5 KB, declared and applied together; the first run pays for what is loaded."""
-    tracemalloc.start()
-    try:
-        kept(tmp_path / "first", 10)
-        few, many = kept(tmp_path / "few", 50), kept(tmp_path / "many", 150)
-    finally:
-        tracemalloc.stop()
-    each = (many - few) / 200
-    assert each <= MOST
+    # A process of its own: what other tests left in this one's caches decides what equal parts are shared.
+    done = subprocess.run([sys.executable, __file__, tmp_path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= MOST
+
+
+if __name__ == "__main__":
+    sys.stdout.write(str(each(Path(sys.argv[1]))))
