@@ -1,7 +1,7 @@
 """AuthConfig: how to authenticate, by secret references only."""
 
 import datetime as dt
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -216,10 +216,17 @@ Auth = Annotated[
 ]
 
 
-class AuthConfigSpec(RootModel[Auth]):
-    """Credentials of one account, by reference; `type` says which."""
+_T = TypeVar("_T")
+
+
+class _Deferred(RootModel[_T], Generic[_T]):
+    """A model that is built when first used, also where it is given its type."""
 
     model_config = ConfigDict(frozen=True, defer_build=True, hide_input_in_errors=True)
+
+
+class AuthConfigSpec(_Deferred[Auth]):
+    """Credentials of one account, by reference; `type` says which."""
 
 
 def merged(auth: Auth, offer: AuthOffer | None) -> dict[str, Any]:
