@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
+import orjson
 
 from syncline.model.errors import Bug
 from syncline.model.schema import Field
@@ -154,8 +155,11 @@ def _list_of(item: Any) -> Any:
     return list[item]
 
 
-def convert(nodes: tuple[Node, ...], owners: list[Any]) -> None:
-    """Turns raw JSON into text, in place: digits of `number`, JSON of `json`. ValidationError for a wrong type.
+def convert(nodes: tuple[Node, ...], owners: list[Any], *, unread: bool = False) -> None:
+    """
+    Turns raw JSON into text, in place: digits of `number`, JSON of `json`. ValidationError for a wrong type.
+
+    With `unread`, numbers come from bytes that nobody has checked, and ValueError is raised for one that isn't JSON.
 
     >>> from syncline.model.schema import NUMBER
     >>> nodes = (compile_field("f0", Field("price", NUMBER), "price"),)
@@ -172,9 +176,9 @@ def convert(nodes: tuple[Node, ...], owners: list[Any]) -> None:
             inner = [value for owner in owners if (value := getattr(owner, name)) is not None]
             if field.repeated:
                 inner = [value for values in inner for value in values if value is not None]
-            convert(node.children, inner)
+            convert(node.children, inner, unread=unread)
             continue
-        read = _numbers if field.type.name == "number" else _jsons
+        read = _jsons if field.type.name == "json" else _unread_numbers if unread else _numbers
         if field.repeated:
             for owner in owners:
                 if (items := getattr(owner, name)) is not None:
@@ -188,15 +192,15 @@ def convert(nodes: tuple[Node, ...], owners: list[Any]) -> None:
 
 
 def raws_of(nodes: tuple[Node, ...], owners: list[Any]) -> Iterator[msgspec.Raw]:
-    """The values that records hold as raw JSON, before `convert`.
+    """The values of `json` that records hold, before `convert`.
 
-    >>> from syncline.model.schema import NUMBER
-    >>> nodes = (compile_field("f0", Field("price", NUMBER), "price"),)
-    >>> [bytes(raw) for raw in raws_of(nodes, [msgspec.json.decode(b'{"price": 1.10}', type=struct_of(nodes))])]
-    [b'1.10']
+    >>> from syncline.model.schema import JSON
+    >>> nodes = (compile_field("f0", Field("tags", JSON), "tags"),)
+    >>> [bytes(raw) for raw in raws_of(nodes, [msgspec.json.decode(b'{"tags": {"a": 1}}', type=struct_of(nodes))])]
+    [b'{"a": 1}']
     """
     for node in nodes:
-        if not node.raw:
+        if not _holds_json(node):
             continue
         values = map(attrgetter(node.attribute), owners)
         if not node.children and not node.field.repeated:
@@ -208,6 +212,10 @@ def raws_of(nodes: tuple[Node, ...], owners: list[Any]) -> Iterator[msgspec.Raw]
         yield from raws_of(node.children, present) if node.children else present
 
 
+def _holds_json(node: Node) -> bool:
+    return any(map(_holds_json, node.children)) if node.children else node.field.type.name == "json"
+
+
 def _numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:
     """
     The digits of raw JSON numbers; None for null and for what was missing.
@@ -215,9 +223,18 @@ def _numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:
     The parser has checked the syntax, so that the characters of all values together tell whether each is a number or
     null: strings have quotes, and `true`, `false`, objects and arrays have characters that neither has.
     """
-    if not values:
-        return []
-    together = str(b",".join(values), "utf-8")
+    return _texts(values, b",".join(values), path) if values else []
+
+
+def _unread_numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:
+    """The same out of bytes that nobody has checked; ValueError where one isn't JSON."""
+    together = b",".join(values)
+    orjson.loads(b"[%b]" % together)
+    return _texts(values, together, path) if values else []
+
+
+def _texts(values: list[msgspec.Raw], raw: bytes, path: str) -> list[str | None]:
+    together = str(raw, "utf-8")
     if _NUMBERS.fullmatch(together) is None:
         raise msgspec.ValidationError(f"Expected `number`, got `{_other(values)}` - at `$.{path}`")
     parts = together.split(",")

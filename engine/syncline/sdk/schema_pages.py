@@ -135,7 +135,7 @@ class SchemaPages:
         records, beside = _apart(found, known, path)
         orjson.dumps(beside)  # refuses nesting past 254 levels, as a check does
         _check_raws(list(raws_of(self._nodes, records)))
-        convert(self._nodes, records)
+        convert(self._nodes, records, unread=True)
         return SchemaPage(records, beside, body, path, self._names)
 
 
