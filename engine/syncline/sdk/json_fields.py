@@ -36,7 +36,10 @@ _NUMBERS = re.compile(r"[-+.,0-9eEnul]*")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields.
+    """
+    A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields.
+
+    `raw`: it, or a field in it, is left raw; `json`: is of that type.
 
     >>> from syncline.model.schema import INTEGER
     >>> compile_field("f0", Field("id", INTEGER), "customer.id").path
@@ -49,6 +52,7 @@ class Node:
     struct: type[msgspec.Struct] | None
     children: tuple[Node, ...] = ()
     raw: bool = False
+    json: bool = False
 
 
 def compile_field(attribute: str, field: Field, path: str) -> Node:
@@ -64,7 +68,8 @@ def compile_field(attribute: str, field: Field, path: str) -> Node:
     if not children and field.type.name not in _SCALARS:
         raise Bug(f"JSON records have no field of type {field.type}: {field.name}")
     raw = any(child.raw for child in children) or (not children and field.type.name in {"number", "json"})
-    return Node(field, path, attribute, struct_of(children) if children else None, children, raw)
+    json = any(child.json for child in children) or (not children and field.type.name == "json")
+    return Node(field, path, attribute, struct_of(children) if children else None, children, raw, json)
 
 
 def struct_of(nodes: tuple[Node, ...]) -> type[msgspec.Struct]:
@@ -200,7 +205,7 @@ def raws_of(nodes: tuple[Node, ...], owners: list[Any]) -> Iterator[msgspec.Raw]
     [b'{"a": 1}']
     """
     for node in nodes:
-        if not _holds_json(node):
+        if not node.json:
             continue
         values = map(attrgetter(node.attribute), owners)
         if not node.children and not node.field.repeated:
@@ -210,10 +215,6 @@ def raws_of(nodes: tuple[Node, ...], owners: list[Any]) -> Iterator[msgspec.Raw]
         if node.field.repeated:
             present = [one for value in present for one in value if one is not None]
         yield from raws_of(node.children, present) if node.children else present
-
-
-def _holds_json(node: Node) -> bool:
-    return any(map(_holds_json, node.children)) if node.children else node.field.type.name == "json"
 
 
 def _numbers(values: list[msgspec.Raw], path: str) -> list[str | None]:

@@ -36,6 +36,12 @@ class HeadedResponse(http.client.HTTPResponse):
     (200, [('Content-Length', '2')], b'[]')
     """
 
+    _fields: list[tuple[str, str]] | None = None
+
+    def getheaders(self) -> list[tuple[str, str]]:
+        """The header fields, in their order."""
+        return super().getheaders() if self._fields is None else self._fields
+
     def begin(self, **bounds: Any) -> None:
         """Reads the head. Raises as `HTTPResponse.begin` does."""
         if self.headers is not None or self._method == "HEAD" or not self._plain():
@@ -46,12 +52,13 @@ class HeadedResponse(http.client.HTTPResponse):
         found = _HEAD.match(self.fp.peek(), 0, _LONGEST)
         if found is None or (status := int(found[1])) in _BODILESS:
             return False
-        headers = http.client.HTTPMessage()
+        headers, fields = http.client.HTTPMessage(), list[tuple[str, str]]()
         framing: dict[str, str] = {}
         for line in found[3].decode("latin-1").split("\r\n")[:-1]:
             name, _, text = line.partition(":")
             value = text.strip("\t ")
             headers.set_raw(name, value)
+            fields.append((name, value))
             lower = name.lower()
             if lower in _FRAMING:
                 if lower in framing:
@@ -64,5 +71,6 @@ class HeadedResponse(http.client.HTTPResponse):
         self.fp.read(found.end())
         self.version, self.status, self.reason = 11, status, found[2].decode().strip()
         self.code, self.headers, self.msg = status, headers, headers
+        self._fields = fields
         self.chunked, self.will_close, self.length = False, False, int(length)
         return True

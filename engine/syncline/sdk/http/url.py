@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -83,23 +84,30 @@ def checked_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        port_ok = parts.port is None or 0 < parts.port < 65536
+        sound = _sound(parts.scheme, parts.netloc)
     except ValueError:
-        parts, port_ok = SplitResult("", "", "", "", ""), False
-    plain = url.isascii() and url.isprintable() and " " not in url and "%" not in parts.netloc
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.username is not None
-        or not port_ok
-        or not plain
-    ):
+        sound = False
+    if not (sound and url.isascii() and url.isprintable() and " " not in url):
         raise Invalid(
             f"not a URL that can be asked: {shown_url(url)[:200]!a}",
             code="SYN406",
             help="An absolute http or https URL with a host and without a user name is expected.",
         )
     return url
+
+
+@lru_cache(maxsize=4096)
+def _sound(scheme: str, netloc: str) -> bool:
+    """Whether something at this place may be asked. `ValueError` for a port that is none."""
+    parts = SplitResult(scheme, netloc, "", "", "")
+    port_ok = parts.port is None or 0 < parts.port < 65536
+    return (
+        scheme in {"http", "https"}
+        and bool(parts.hostname)
+        and parts.username is None
+        and port_ok
+        and "%" not in netloc
+    )
 
 
 def with_query(url: str, values: Mapping[str, str | Sequence[str]]) -> str:
@@ -146,6 +154,10 @@ _SENSITIVE = frozenset({
 })  # fmt: skip
 
 
+#: A query that is shown as it is written, but for what is hidden.
+_AS_SHOWN = re.compile(r"[A-Za-z0-9._~-]+=[A-Za-z0-9:.,_~-]*(&[A-Za-z0-9._~-]+=[A-Za-z0-9:.,_~-]*)*")
+
+
 def shown_url(url: str, sensitive: frozenset[str] = frozenset()) -> str:
     """Path and query for people: `/tickets?cursor=8&api_key=***`. Host and fragment are left out.
 
@@ -154,8 +166,12 @@ def shown_url(url: str, sensitive: frozenset[str] = frozenset()) -> str:
     """
     parts = urlsplit(url)
     hidden = _SENSITIVE | {name.lower() for name in sensitive}
-    shown = [
-        f"{quote(name, safe='.-_[]')}={'***' if name.lower() in hidden else quote(value, safe=':.,-_')}"
-        for name, value in parse_qsl(parts.query, keep_blank_values=True)
-    ]
+    if _AS_SHOWN.fullmatch(parts.query):
+        written = (text.partition("=")[::2] for text in parts.query.split("&"))
+        shown = [f"{name}={'***' if name.lower() in hidden else value}" for name, value in written]
+    else:
+        shown = [
+            f"{quote(name, safe='.-_[]')}={'***' if name.lower() in hidden else quote(value, safe=':.,-_')}"
+            for name, value in parse_qsl(parts.query, keep_blank_values=True)
+        ]
     return (parts.path or "/") + ("?" + "&".join(shown) if shown else "")
