@@ -189,7 +189,7 @@ def convert(nodes: tuple[Node, ...], owners: list[Any], *, unread: bool = False)
                 if (items := getattr(owner, name)) is not None:
                     setattr(owner, name, read(items, node.path))
             continue
-        texts = read([getattr(owner, name) for owner in owners], node.path)
+        texts = read(list(map(attrgetter(name), owners)), node.path)
         if not field.nullable and None in texts:
             raise msgspec.ValidationError(f"Expected `{field.type}`, got `null` - at `$.{node.path}`")
         for owner, text in zip(owners, texts, strict=True):
