@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from syncline.sdk.comparison import Compare
-from syncline.sdk.destination import Destination
+from syncline.sdk.destination import Destination, Limits, Target
 from syncline.sdk.notice import Notifier
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
@@ -27,7 +27,7 @@ class Runtime:
     `open_rows` reads what is at a destination; None where only writing tells.
     `open_notifier` raises `Invalid` (SYN731) for an instance that can't carry messages, `open_webhooks` (SYN790) for
     one where no webhooks can be registered. `open_subjects` asks a system about people; None where its data is searched
-    by us, or can't be.
+    by us, or can't be. `limits` are those of values that a writer to the target would refuse, told without the system.
     """
 
     name: str
@@ -40,3 +40,4 @@ class Runtime:
     open_rows: OpenRows | None = None
     open_webhooks: Callable[[Instance], Webhooks] | None = None
     open_subjects: Callable[[Instance], SubjectRequests] | None = None
+    limits: Callable[[Instance, Target], Limits] | None = None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from syncline.mapping.columns import Columns
     from syncline.planner.compiled import CompiledFlow
     from syncline.sdk.comparison import Compared, Proposed
-    from syncline.sdk.destination import Destination
+    from syncline.sdk.destination import Destination, Limits, Target
     from syncline.sdk.keep import Keep
     from syncline.sdk.ledger import Ledger
     from syncline.sdk.source import Instance, Source
@@ -133,6 +133,12 @@ class Opener:
             return None
         instance = self._instance(flow.target)
         return compares(instance, proposed)
+
+    def limits(self, target: Target) -> Limits | None:
+        """What the destination can't hold, told without it; None where it holds every value of every type."""
+        flow = self.item.flow
+        limits = _runtime(flow.target).limits
+        return None if limits is None else limits(self._instance(flow.target), target)
 
     def rows(self, names: tuple[str, ...], key: tuple[str, ...]) -> Source:
         """What is at the destination: these columns, of the rows that the key tells apart."""

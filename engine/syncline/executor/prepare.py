@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from syncline.model.latency import Timing
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
-    from syncline.sdk.destination import Refusal, Rendered, Writer
+    from syncline.sdk.destination import Limits, Refusal, Rendered, Writer
 
 
 #: No name that a column can have.
@@ -107,7 +107,9 @@ def _null_keys(frame: pl.DataFrame, key: tuple[str, ...]) -> pl.Series:
 
 @dataclass(slots=True)
 class Preparer:
-    """Compiled columns and what the writer (None: a rehearsal, a forecast or a first pass) demands of rows.
+    """
+    Compiled columns and what the writer demands of rows: its limits alone in a rehearsal and a first pass, nothing
+    (None) in a forecast.
 
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read
@@ -118,7 +120,7 @@ class Preparer:
     columns: Columns
     target: Schema
     unique: bool
-    writer: Writer | None
+    writer: Writer | Limits | None
     strict: bool = False
     tombstones: Tombstones | None = None
     duplicates: int = 0

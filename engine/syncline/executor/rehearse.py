@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
     from syncline.planner.compiled import Flows
     from syncline.sdk.batch import Batch
+    from syncline.sdk.destination import Limits
     from syncline.settings import Settings
     from syncline.state.store import StateReader
 
@@ -134,8 +135,9 @@ class Rehearser:
                 opener, target, sweeps=sweeps, keyed=keyed, mark=tombstones.mark if tombstones is not None else ""
             )
             control = item.flow.spec.guards.control
+            limits = _limits(opener, target)
             preparer = Preparer(
-                columns, schema, unique=keyed, writer=None, tombstones=tombstones, control=control, watch=watch
+                columns, schema, unique=keyed, writer=limits, tombstones=tombstones, control=control, watch=watch
             )
             preparer.cutoff = cutoff_of(applied, item, self.settings.root)
             preparer.suppressor = suppressor_of(
@@ -254,6 +256,17 @@ class _Rehearsed:
         if not self.compared:
             counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
         return Rehearsal(key, counts, self.read, self.duplicates, self.compared, self.note, summary, self.meter.found())
+
+
+def _limits(opener: Opener, target: Target) -> Limits | None:
+    """What the destination can't hold; None, and a notice, where it isn't configured so that it says."""
+    try:
+        return opener.limits(target)
+    except SynclineError as error:
+        opener.notices.append(
+            f"values that the destination can't hold weren't looked for: {error.code} {error.message}"
+        )
+        return None
 
 
 def _refused(guards: Guards, seen: _Rehearsed, counts: Counts) -> str:

@@ -300,7 +300,8 @@ class Run:
         total = source.total_bytes if offers(source, Measured) else None
         if self._validates_first() and not start.sequence:
             self.progress.phase("validating")
-            preparer = Preparer(columns, target, unique, None, strict=True, control=guards.control, watch=watch)
+            limits = self.opener.limits(Target(self.work.name, "", self.flow.target.stream, target, self.mode))
+            preparer = Preparer(columns, target, unique, limits, strict=True, control=guards.control, watch=watch)
             if guards.anonymity is not None:
                 preparer.groups = Groups(guards.anonymity, target.key if unique else ())
             preparer.suppressor, preparer.cutoff = self.suppressor, cutoff

@@ -220,7 +220,7 @@ class Sweeping(Protocol):
         """
 
 
-def rendering(writer: Writer, frame: pl.DataFrame) -> Rendered | None:
+def rendering(writer: Writer | Limits, frame: pl.DataFrame) -> Rendered | None:
     """
     A frame made ready by the writer; None for writers that have nothing to do ahead.
 
@@ -249,7 +249,19 @@ class Refusing(Protocol):
         """
 
 
-def refusals(writer: Writer, frame: pl.DataFrame) -> list[Refusal]:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What a destination can't hold, by itself: a writer's `refuse`, without a connection, a table or a folder.
+
+    >>> Limits(lambda frame: [Refusal(0, "note", "NUL")]).refuse(None)[0].column
+    'note'
+    """
+
+    refuse: Callable[[pl.DataFrame], list[Refusal]]
+
+
+def refusals(writer: Writer | Limits, frame: pl.DataFrame) -> list[Refusal]:
     """What the writer refuses of a frame; nothing, for writers that hold every value of every type.
 
     >>> import polars as pl

@@ -433,9 +433,14 @@ def _begin_replacing(listing: Listing, target: Target) -> tuple[Listing, bool]:
     return replace(listing, pending=Pending(target.flow, target.run)), False
 
 
+def format_of(instance: Instance) -> str:
+    """The format of the parts, as it is configured."""
+    return str(instance.config.get("format", "parquet"))
+
+
 def open_destination(instance: Instance) -> FileDestination:
     """Opens the root for writing, which is created if it is missing; Invalid for unknown options."""
-    form = str(instance.config.get("format", "parquet"))
+    form = format_of(instance)
     formulas = str(instance.config.get("formulas", "neutralise"))
     for name, value, known in (("format", form, FORMATS), ("formulas", formulas, _FORMULAS)):
         if value not in known:

@@ -9,7 +9,7 @@ from syncline.connectors.file.folder import remote_root, root_of
 from syncline.connectors.runtime import Runtime
 from syncline.model.errors import Stalled
 from syncline.sdk.comparison import Compared, Proposed
-from syncline.sdk.destination import Destination
+from syncline.sdk.destination import Destination, Limits, Target
 from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
 
@@ -63,4 +63,13 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     return Compared(inserted=proposed.frame.height, deleted=there if target.mode == "replace" else 0, there=there)
 
 
-RUNTIME = Runtime("file", open_source, open_destination, check, compare=compare, open_rows=open_rows)
+def limits(instance: Instance, target: Target) -> Limits:
+    """Values that the format can't hold; see `file/render.py`."""
+    from syncline.connectors.file import render
+    from syncline.connectors.file.destination import format_of
+
+    form = format_of(instance)
+    return Limits(lambda frame: render.refusals(frame, target.schema, form))
+
+
+RUNTIME = Runtime("file", open_source, open_destination, check, compare=compare, open_rows=open_rows, limits=limits)

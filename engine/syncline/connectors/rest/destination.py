@@ -21,6 +21,7 @@ from syncline.sdk.clock import Clock, SystemClock
 from syncline.sdk.source import Instance, plain
 
 if TYPE_CHECKING:
+    from syncline.kinds.connector import ConnectorSpec
     from syncline.kinds.stream import RestStream
     from syncline.sdk.destination import Target
     from syncline.sdk.http import Transport
@@ -73,7 +74,7 @@ class RestDestination:
 
         `Invalid` where the stream can't be written in the target's mode (SYN520), or can't hold its columns (SYN521).
         """
-        stream, spec = self._declared(target)
+        stream, spec = _declared(target, self._spec, self._instance.name)
         if why := unable(spec, target.mode):
             raise Invalid(f"stream {target.stream!r} can't be written: {why}", code="SYN520")
         if target.mode == "upsert" and not target.schema.key:
@@ -96,19 +97,24 @@ class RestDestination:
         """Closes its connections."""
         self._client.close()
 
-    def _declared(self, target: Target) -> tuple[RestStream, Writes]:
-        stream = self._spec.streams.get(target.stream)
-        if stream is None or stream.write is None:
-            what = "declares no `write`" if stream is not None else "isn't declared"
-            writable = ", ".join(name for name, s in self._spec.streams.items() if s.write is not None)
-            raise Invalid(
-                f"stream {target.stream!r} of {self._instance.name} {what}, so it can't be written to",
-                code="SYN520",
-                help=f"Streams that can: {writable}."
-                if writable
-                else "Declare `write` of the stream in the connector.",
-            )
-        return stream, stream.write
+
+def columns_of(instance: Instance, target: Target) -> Columns:
+    """A target's columns as its stream takes them; `Invalid` as in `RestDestination.open`. Nothing is connected to."""
+    stream, _ = _declared(target, connector_of(instance)[0], instance.name)
+    return Columns.of(target.schema, target.stream, stream)
+
+
+def _declared(target: Target, spec: ConnectorSpec, name: str) -> tuple[RestStream, Writes]:
+    stream = spec.streams.get(target.stream)
+    if stream is None or stream.write is None:
+        what = "declares no `write`" if stream is not None else "isn't declared"
+        writable = ", ".join(name for name, s in spec.streams.items() if s.write is not None)
+        raise Invalid(
+            f"stream {target.stream!r} of {name} {what}, so it can't be written to",
+            code="SYN520",
+            help=f"Streams that can: {writable}." if writable else "Declare `write` of the stream in the connector.",
+        )
+    return stream, stream.write
 
 
 def place_of(stream: str, base: str, config: dict[str, object]) -> str:

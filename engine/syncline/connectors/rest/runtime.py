@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from syncline.connectors.runtime import Runtime
 
 if TYPE_CHECKING:
-    from syncline.sdk.destination import Destination
+    from syncline.sdk.destination import Destination, Limits, Target
     from syncline.sdk.notice import Notifier
     from syncline.sdk.reached import Reached
     from syncline.sdk.source import Instance, Source, SourceRequest
@@ -64,6 +64,14 @@ def open_rows(instance: Instance, stream: str, names: tuple[str, ...], key: tupl
     return reading_back.open_rows(instance, stream, names, key)
 
 
+def limits(instance: Instance, target: Target) -> Limits:
+    """Values that can't be written as JSON; what the API makes of a record is known once it is sent."""
+    from syncline.connectors.rest.destination import columns_of
+    from syncline.sdk.destination import Limits
+
+    return Limits(columns_of(instance, target).refusals)
+
+
 RUNTIME = Runtime(
     "rest",
     open_source,
@@ -74,4 +82,5 @@ RUNTIME = Runtime(
     open_rows=open_rows,
     open_webhooks=open_webhooks,
     open_subjects=open_subjects,
+    limits=limits,
 )

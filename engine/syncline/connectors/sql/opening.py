@@ -8,7 +8,9 @@ from syncline.connectors.sql.settings import DuckdbSettings, MariadbSettings, Po
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.database import Database
+    from syncline.connectors.sql.limits import Limits
     from syncline.connectors.sql.reading import Reading
+    from syncline.model.schema import Schema
     from syncline.sdk.source import Instance
 
 
@@ -52,3 +54,24 @@ def open_reading(instance: Instance) -> Reading:
             from syncline.connectors.sql.mariadb_reading import MariadbReading
 
             return MariadbReading(found)
+
+
+def limits_of(instance: Instance, schema: Schema, *, keyed: bool) -> Limits:
+    """What the database can't hold, without connecting to it; see `Database.limits`."""
+    match settings(instance):
+        case SqliteSettings():
+            from syncline.connectors.sql import sqlite_types
+
+            return sqlite_types.limits(schema, keyed=keyed)
+        case DuckdbSettings():
+            from syncline.connectors.sql import duckdb_types
+
+            return duckdb_types.limits(schema, keyed=keyed)
+        case PostgresSettings():
+            from syncline.connectors.sql import postgresql_types
+
+            return postgresql_types.limits(schema, keyed=keyed)
+        case MariadbSettings():
+            from syncline.connectors.sql import mariadb_types
+
+            return mariadb_types.limits(schema, keyed=keyed)

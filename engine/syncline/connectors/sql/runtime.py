@@ -11,7 +11,7 @@ from syncline.sdk.reached import Reached
 from syncline.sdk.source import Instance, Source, SourceRequest
 
 if TYPE_CHECKING:
-    from syncline.sdk.destination import Destination
+    from syncline.sdk.destination import Destination, Limits, Target
 
 
 def open_source(instance: Instance, request: SourceRequest) -> Source:
@@ -49,6 +49,15 @@ def compare(instance: Instance, proposed: Proposed) -> Compared:
     return look(instance, proposed)
 
 
+def limits(instance: Instance, target: Target) -> Limits:
+    """Values that the database can't hold; see `sql/limits.py`."""
+    from syncline.connectors.sql.opening import limits_of
+    from syncline.connectors.sql.table import keyed
+    from syncline.sdk.destination import Limits
+
+    return Limits(limits_of(instance, target.schema, keyed=keyed(target)).refusals)
+
+
 RUNTIME = Runtime(
     name="sql",
     open_source=open_source,
@@ -56,4 +65,5 @@ RUNTIME = Runtime(
     check=check,
     compare=compare,
     open_rows=open_rows,
+    limits=limits,
 )
