@@ -103,7 +103,10 @@ class CsvText:
     def parse(
         self, name: str, data: bytes, lines: Lines, columns: tuple[str, ...], wanted: tuple[str, ...]
     ) -> tuple[pl.DataFrame, tuple[Span, ...], tuple[Malformed, ...]]:
-        """The `wanted` columns of a text of whole records, with the places of its rows; and what isn't in them."""
+        """
+        The `wanted` columns of a text of whole records, with the places of its rows; and what isn't in them. Of one
+        that the text doesn't have come nulls.
+        """
         blank = len(columns) == 1
         if not data or (not blank and data.isspace() and not data.strip(b"\r\n")):
             return empty_columns(wanted), (), ()
@@ -159,8 +162,9 @@ class CsvText:
                 invalid_row_handler=skip,
             ),
             convert_options=pyarrow.csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.large_string()),
+                column_types=dict.fromkeys((*columns, *wanted), pa.large_string()),
                 include_columns=wanted,
+                include_missing_columns=True,
                 null_values=self._nulls,
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from syncline.connectors.file.blocks import MAX_RECORD, Block, blocks
 from syncline.connectors.file.detection import resolved
+from syncline.connectors.file.heads import HEAD, Besides, listed, read_by
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import FileCsv, text_schema
@@ -26,9 +27,10 @@ MAX_HEADER = 1024 * 1024
 class CsvFormat:
     """CSV in one dialect; `notice` is told what was found out of it.
 
-    The columns are those of the first file with a header; every other file must have them too.
+    The columns are those of the first file with a header; every other file must have those of them that are read by
+    `paths`, and of the others nulls are read. With a declared schema, each file has its columns.
 
-    With a declared schema, columns that it doesn't list are not read.
+    Columns that nothing reads are told.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class CsvFormat:
         files: Iterator[OpenFile],
         block: int,
         notice: Callable[[str], None],
+        paths: Sequence[str] = (),
     ) -> None:
         options, files = resolved(declared_options, files, notice)
         self._options = options
@@ -46,12 +49,15 @@ class CsvFormat:
         self._columns, self._first = self._find_columns(files, declared)
         if declared and (missing := [n for n in declared.names if n not in self._columns]):
             raise Invalid(
-                f"{self._first} has no column {_listed(missing)}",
+                f"{self._first} has no column {listed(missing)}",
                 code="SYN463",
-                help=f"Its columns are {_listed(self._columns)}. Correct the stream's schema or the file's header.",
+                help=f"Its columns are {listed(self._columns)}. Correct the stream's schema or the file's header.",
             )
         wanted = set(declared.names) if declared else set(self._columns)
         self.schema = text_schema(tuple(c for c in self._columns if c in wanted), declared)
+        needed = read_by(paths if declared is None else ())
+        self._needed = tuple(name for name in self.schema.names if needed(name))
+        self._besides = Besides(self.schema.names, notice)
 
     def _find_columns(self, files: Iterator[OpenFile], declared: Schema | None) -> tuple[tuple[str, ...], str]:
         if not self._options.header:
@@ -78,11 +84,24 @@ class CsvFormat:
 
     def _header(self, file: OpenFile) -> tuple[tuple[str, ...], int, int]:
         """Columns of a file, and the offset and the number of lines before its first record. No columns: no bytes."""
-        data = file.read(0, min(file.size, MAX_HEADER))
+        return self._begin(file, file.read(0, min(file.size, MAX_HEADER)))
+
+    def _begin(self, file: OpenFile, data: bytes) -> tuple[tuple[str, ...], int, int]:
         start = self._text.begin(data, file.name)
         if not self._options.header:
             return self._columns, start, 0
         return self._text.header(data, start, file.name, final=file.size == len(data))
+
+    def lacking(self, file: OpenFile) -> tuple[str, ...]:
+        """See `Headed`."""
+        data = file.read(0, min(file.size, HEAD))
+        try:
+            columns, _, _ = self._begin(file, data)
+        except Invalid as error:
+            if error.code != "SYN456":
+                raise
+            columns, _, _ = self._header(file)  # a long one
+        return tuple(name for name in self._needed if name not in columns) if columns else ()
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the records of a file, block by block."""
@@ -96,8 +115,9 @@ class CsvFormat:
                 return
             head = file.read(0, body)
             at = {"offset": body, "line": lines}
-        if set(columns) != set(self._columns):
-            raise _other_columns(file.name, columns, self._first, self._columns)
+        if missing := [name for name in self._needed if name not in columns]:
+            raise _other_columns(file.name, missing, self._first)
+        self._besides.tell(file.name, columns)
         line = at["line"]
 
         def end_of(data: bytes, final: bool) -> int:
@@ -128,17 +148,9 @@ class CsvFormat:
         )
 
 
-def _other_columns(name: str, columns: Sequence[str], first: str, expected: Sequence[str]) -> Invalid:
-    missing = [c for c in expected if c not in columns]
-    extra = [c for c in columns if c not in expected]
-    parts = [f"lacks {_listed(missing)}"] * bool(missing) + [f"has {_listed(extra)} besides"] * bool(extra)
+def _other_columns(name: str, missing: Sequence[str], first: str) -> Invalid:
     return Invalid(
-        f"{name} doesn't have the columns of {first}: it {' and '.join(parts)}",
+        f"{name} doesn't have the columns of {first}: it lacks {listed(missing)}",
         code="SYN454",
         help="Files of one stream have the same columns, in any order. Make two streams of them, or correct the file.",
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:20])
-    return f"{shown} and {len(names) - 20} more" if len(names) > 20 else shown

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import islice
@@ -17,6 +17,7 @@ from itertools import islice
 import polars as pl
 
 from syncline.connectors.file.blocks import spans_of
+from syncline.connectors.file.heads import Besides, listed, read_by
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.worksheet import MAX_COLUMNS, Book, Row, open_book
@@ -33,9 +34,20 @@ MAX_TEXTS, MAX_ROWS = 256 * 1024**2, 1_048_576
 
 
 class ExcelFormat:
-    """A worksheet of each file. The columns are those of the first; every other must have them too."""
+    """
+    A worksheet of each file. The columns are those of the first; every other must have those that are read by `paths`.
+    Columns that nothing reads are told.
+    """
 
-    def __init__(self, options: Excel, declared: Schema | None, files: Iterator[OpenFile], rows: int) -> None:
+    def __init__(
+        self,
+        options: Excel,
+        declared: Schema | None,
+        files: Iterator[OpenFile],
+        rows: int,
+        notice: Callable[[str], None],
+        paths: Sequence[str] = (),
+    ) -> None:
         self._options = options
         self._rows = rows
         self._first = next(files)
@@ -49,6 +61,15 @@ class ExcelFormat:
             )
         wanted = set(declared.names) if declared else set(self._columns)
         self.schema = text_schema(tuple(name for name in self._columns if name in wanted), declared)
+        needed = read_by(paths if declared is None else ())
+        self._needed = tuple(name for name in self.schema.names if needed(name))
+        self._besides = Besides(self.schema.names, notice)
+
+    def lacking(self, file: OpenFile) -> tuple[str, ...]:
+        """See `Headed`."""
+        with _opened(file) as book:
+            columns, _ = self._header(file.name, book, self._sheet(book, file.name))
+        return tuple(name for name in self._needed if name not in columns)
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the rows of a file's worksheet, so many at a time."""
@@ -56,10 +77,10 @@ class ExcelFormat:
         with _opened(file) as book:
             sheet = self._sheet(book, file.name)
             columns, rows = self._header(file.name, book, sheet)
-            if set(columns) != set(self._columns):
-                lacks = ", ".join(repr(c) for c in self._columns if c not in columns) or "nothing"
+            self._besides.tell(file.name, columns)
+            if lacks := [name for name in self._needed if name not in columns]:
                 raise Invalid(
-                    f"{file.name} doesn't have the columns of {self._first.name}: it lacks {lacks}",
+                    f"{file.name} doesn't have the columns of {self._first.name}: it lacks {listed(lacks)}",
                     code="SYN454",
                     help="Files of one stream have the same columns.",
                 )
@@ -98,10 +119,9 @@ class ExcelFormat:
             else:
                 numbers.append(number)
                 good.append([*row.texts, *[None] * (len(columns) - len(row.texts))])
-        cells = list(zip(*good, strict=True)) if good else [()] * len(columns)
-        frame = pl.DataFrame(
-            [pl.Series(name, cells[columns.index(name)], dtype=pl.String) for name in self.schema.names]
-        )
+        cells = dict(zip(columns, zip(*good, strict=True) if good else [()] * len(columns), strict=True))
+        none = (None,) * len(good)
+        frame = pl.DataFrame([pl.Series(name, cells.get(name, none), dtype=pl.String) for name in self.schema.names])
         return Piece(
             frame,
             spans_of(place, numbers, "row"),

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from syncline.connectors.file.blocks import MAX_RECORD, blocks, count_of_lines, end_of_lines, raw_text, spans_of
+from syncline.connectors.file.heads import HEAD
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
@@ -21,14 +22,38 @@ from syncline.sdk.json_lines import numbered_lines, sound_lines
 from syncline.sdk.json_records import PageRecords, untyped_schema
 from syncline.sdk.record_decoder import record_decoder
 
+#: First records of a file that tell which fields it has.
+_TELLING = 100
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
 
 class JsonlFormat:
-    """JSON Lines with a declared schema, or with the top-level fields that are used, as JSON text."""
+    """
+    JSON Lines with a declared schema, or with the top-level fields that are used, as JSON text. No record of use lacks
+    a field of `needed`.
+    """
 
-    def __init__(self, declared: Schema | None, paths: Sequence[str], block: int) -> None:
+    def __init__(self, declared: Schema | None, paths: Sequence[str], block: int, needed: Sequence[str] = ()) -> None:
         self.schema = declared or untyped_schema(paths)
         self._decoder = record_decoder(self.schema, "@")
         self._block = block
+        self._needed = needed
+
+    def lacking(self, file: OpenFile) -> tuple[str, ...]:
+        """
+        See `Headed`. A field is lacking where none of the first records has it, and there are enough to tell: where
+        some have it, those without it are rejected one by one.
+        """
+        if not self._needed:
+            return ()
+        lines = file.read(0, min(file.size, HEAD)).removeprefix(codecs.BOM_UTF8).splitlines()[:_TELLING]
+        found: set[str] = set()
+        for line in lines if len(lines) == _TELLING else ():
+            try:
+                found.update(_KEYS.decode(line))
+            except msgspec.DecodeError:
+                return ()
+        return tuple(name for name in self._needed if name not in found) if found else ()
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the records of a file, block by block."""

@@ -102,6 +102,45 @@ def opened(
             one.handle.close()
 
 
+@contextmanager
+def beginning(
+    place: Place, found: Found, packing: Packing, encoding: str, count: int
+) -> Iterator[tuple[OpenFile, OpenFile]]:
+    """A file as it lies there, and its content; of one that is packed or in UTF-16, its first `count` bytes."""
+    file = place.open(found.file, found.name)
+    try:
+        packed = way(found, packing)
+        content = file
+        if packed != "none":
+            with _damage(found.name), _reading(file, found, packed) as reading:
+                content = _beginning(reading, file, count)
+        if encoding == "utf-16" or (encoding == "auto" and is_utf_16(content)):
+            content = _beginning(AsUtf8(content), file, count)
+        yield file, content
+    finally:
+        file.handle.close()
+
+
+def _beginning(reading: _Reading, file: OpenFile, count: int) -> OpenFile:
+    data = b""
+    while len(data) < count and (piece := reading.read(count - len(data))):
+        data += piece
+    return OpenFile(file.name, io.BytesIO(data), len(data), file.mtime, far=_Held(data))
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Bytes in memory, as the content of a file; see `Content`."""
+
+    data: bytes
+
+    def read(self, offset: int, count: int) -> bytes:
+        return self.data[offset : offset + count]
+
+    def finished(self) -> None:
+        """Nobody changes them."""
+
+
 def _archived(place: Place, name: str) -> Iterator[Found]:
     file = place.open(name, name)
     with file.handle, _damage(name), zipfile.ZipFile(file.handle) as archive:

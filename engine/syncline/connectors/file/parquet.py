@@ -9,7 +9,7 @@ the column, or sets single rows aside.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from syncline.connectors.file.blocks import MAX_RAW
+from syncline.connectors.file.heads import Besides, read_by
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid, Stalled
@@ -30,27 +31,47 @@ _BINARIES = {pa.binary(), pa.large_binary(), pa.binary_view()}
 
 
 class ParquetFormat:
-    """Parquet. Every file of the stream has the columns of the schema; without a declared one, those of the first."""
+    """
+    Parquet. Every file of the stream has the columns of the schema; without a declared one, those of the first that are
+    read by `paths`, and of the others nulls are read. Columns that nothing reads are told.
+    """
 
-    def __init__(self, declared: Schema | None, files: Iterator[OpenFile], rows: int) -> None:
+    def __init__(
+        self,
+        declared: Schema | None,
+        files: Iterator[OpenFile],
+        rows: int,
+        notice: Callable[[str], None],
+        paths: Sequence[str] = (),
+    ) -> None:
         self._rows = rows
-        self._declared = declared is not None
         first = next(files)
         found = _fields(first.name, _opened(first).schema_arrow, declared)
         self.schema = declared or Schema(tuple(found.values()))
-        self._first = first.name
+        needed = read_by(paths if declared is None else ())
+        self._needed = frozenset(name for name in self.schema.names if needed(name))
+        self._besides = Besides(self.schema.names, notice)
         _conversions(first.name, self.schema, found)
+
+    def lacking(self, file: OpenFile) -> tuple[str, ...]:
+        """See `Headed`; Invalid too where the types of its columns are others."""
+        parquet = _opened(file)
+        there = set(parquet.schema_arrow.names)
+        if lacks := tuple(name for name in self.schema.names if name in self._needed and name not in there):
+            return lacks
+        _conversions(file.name, self.schema, _fields(file.name, parquet.schema_arrow, self._wanted(parquet)))
+        return ()
+
+    def _wanted(self, parquet: pa.parquet.ParquetFile) -> Schema:
+        """The columns to read of a file: those of the schema that it has, or must have."""
+        there = {*parquet.schema_arrow.names, *self._needed}
+        return Schema(tuple(field for field in self.schema.fields if field.name in there))
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the rows of a file, a row group at a time, in batches."""
         parquet = _opened(file)
-        found = _fields(file.name, parquet.schema_arrow, self.schema)
-        if not self._declared and (extra := [n for n in parquet.schema_arrow.names if self.schema.get(n) is None]):
-            raise Invalid(
-                f"{file.name} has {', '.join(map(repr, extra))} besides the columns of {self._first}",
-                code="SYN454",
-                help="Files of one stream have the same columns. Declare the stream's schema to read only some.",
-            )
+        found = _fields(file.name, parquet.schema_arrow, self._wanted(parquet))
+        self._besides.tell(file.name, parquet.schema_arrow.names)
         expressions = _conversions(file.name, self.schema, found)
         metadata = parquet.metadata
         group, done = at.get("group", 0), at.get("row", 0)
@@ -249,7 +270,12 @@ def _lossy(frame: pl.DataFrame) -> dict[int, str]:
 
 def _conversions(file: str, schema: Schema, found: Mapping[str, Field]) -> list[pl.Expr]:
     """Expressions that make the file's columns fit the schema."""
-    return [_converted(file, pl.col(f.name), f, found[f.name], f.name).alias(f.name) for f in schema.fields]
+    return [
+        _converted(file, pl.col(f.name), f, found[f.name], f.name).alias(f.name)
+        if f.name in found
+        else pl.lit(None, source_dtype(f)).alias(f.name)
+        for f in schema.fields
+    ]
 
 
 def _converted(file: str, column: pl.Expr, to: Field, found: Field, path: str) -> pl.Expr:

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import PurePosixPath
 from typing import Final, assert_never
 
+from syncline.connectors.file.heads import Headed, Heads
 from syncline.connectors.file.late import Late
 from syncline.connectors.file.packed import Found, members, opened, way
 from syncline.connectors.file.piece import Format, Piece
@@ -19,6 +20,7 @@ from syncline.kinds.stream import FileFormat, FileStream, format_by_name
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Batch, Position
+from syncline.sdk.offers import offers
 from syncline.sdk.source import Instance, SourceRequest
 
 #: The codes of what isn't there, and of what isn't any more what it was.
@@ -58,6 +60,8 @@ class FileSource:
         self._fed = place if isinstance(place, Fed) else None
         self._incremental = incremental or self._fed is not None
         self._digested = digests or incremental
+        self._stream = stream
+        self._looked = False
 
     @property
     def schema(self) -> Schema:
@@ -83,6 +87,7 @@ class FileSource:
                 code=CHANGED,
                 help="Restore the file to go on where the run stopped, or reset the cursor to read everything again.",
             )
+        self._check_heads(progress)
         rest = [name for name in self._files if name != progress.file]
         names = [progress.file, *rest] if progress.file else rest
         last = {self._files[name].file: name for name in names}  # of an archive, the member that is read last
@@ -101,6 +106,23 @@ class FileSource:
                         yield batch.pop()
             if self._fed is not None and last[found.file] == name:
                 self._fed.settled(found.file)
+
+    def _check_heads(self, progress: Progress) -> None:
+        """Looks at the heads of several files, once; what a queue tells of is committed file by file."""
+        if self._looked or self._fed is not None or len(self._files) < 2 or not offers(self._format, Headed):
+            return
+        self._looked = True
+        kind = format_of(self._stream, tuple(self._files))
+        Heads(
+            self._place,
+            self._files,
+            self._format,
+            kind,
+            self._packing,
+            self._encoding,
+            self._incremental,
+            self._same,
+        ).check(progress)
 
     def _batch(self, piece: Piece, progress: Progress) -> Batch:
         return Batch(
@@ -304,15 +326,15 @@ def _format(
         case "csv":
             from syncline.connectors.file.csv import CsvFormat
 
-            return CsvFormat(stream.csv, request.schema, files, request.batch_bytes, notice)
+            return CsvFormat(stream.csv, request.schema, files, request.batch_bytes, notice, request.paths)
         case "jsonl":
             from syncline.connectors.file.jsonl import JsonlFormat
 
-            return JsonlFormat(request.schema, request.paths, request.batch_bytes)
+            return JsonlFormat(request.schema, request.paths, request.batch_bytes, request.needed or ())
         case "parquet":
             from syncline.connectors.file.parquet import ParquetFormat
 
-            return ParquetFormat(request.schema, files, request.batch_rows)
+            return ParquetFormat(request.schema, files, request.batch_rows, notice, request.paths)
         case "json":
             from syncline.connectors.file.json import JsonFormat
 
@@ -320,7 +342,7 @@ def _format(
         case "excel":
             from syncline.connectors.file.excel import ExcelFormat
 
-            return ExcelFormat(stream.excel, request.schema, files, request.batch_rows)
+            return ExcelFormat(stream.excel, request.schema, files, request.batch_rows, notice, request.paths)
         case "fixed":
             from syncline.connectors.file.fixed import FixedFormat
 

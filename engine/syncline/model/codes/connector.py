@@ -219,8 +219,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN454",
         "files with different columns",
-        "The files of one stream don't have the same columns.",
-        "Make two streams of them, or correct the file that is named.",
+        "Files of a stream lack columns that are declared, or that the mapping reads of the first file, or their types "
+        "are others. Where several are looked at before the first is read, all are named and nothing was written.",
+        "Make two streams of them, or correct the files that are named.",
     ),
     Code(
         "SYN455",
