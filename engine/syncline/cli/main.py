@@ -136,6 +136,10 @@ def _report(app: App, error: SynclineError) -> None:
     from syncline.cli.output.excerpt import Sources
 
     findings = error.diagnostics if isinstance(error, Invalid | Denied) else ()
+    if findings:
+        from syncline.cli import seen
+
+        findings = seen.findings(app.settings(), findings)
     app.note(render_error(error, findings, paint=app.paint_errors, sources=Sources(app.root)))
 
 

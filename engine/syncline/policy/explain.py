@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from syncline.kinds.policy import PolicyRule, PolicySpec
@@ -46,6 +46,10 @@ class Known:
     def binds(self, tenant: str) -> bool:
         """Whether it binds a tenant."""
         return None in self.tenants or tenant in self.tenants
+
+    def without(self, tenants: frozenset[str]) -> Known:
+        """The rule as those may see it who don't see some tenants."""
+        return replace(self, tenants=tuple(one for one in self.tenants if one not in tenants)) if tenants else self
 
 
 @dataclass(frozen=True, slots=True)

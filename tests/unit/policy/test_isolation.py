@@ -57,19 +57,17 @@ def test_tenants_do_not_share_files(root: str, place: str, subjects: list[str]) 
 
 
 def test_a_database_is_not_read_as_a_file() -> None:
-    """A root around another tenant's database is a way to read it: the finding names both places."""
+    """A root around another tenant's database is a way to read it: each is told its own line, and nothing of the other."""
     found = [r.diagnostic for r in decide(two("data-2", "globex.db", "lake/acme.db")) if not r.allowed]
     around = [r.diagnostic for r in decide(two("lake", "globex.db", "lake/acme.db")) if not r.allowed]
 
     assert found == []
     assert [d and d.message for d in around] == [
-        "acme/Integration/warehouse (lake/acme.db) is inside globex/Integration/crm (lake) of tenant globex",
-        "globex/Integration/crm (lake) is around acme/Integration/warehouse (lake/acme.db) of tenant acme",
+        "acme/Integration/warehouse (lake/acme.db) is inside what another tenant has",
+        "globex/Integration/crm (lake) is around what another tenant has",
     ]
-    assert [(str(d.place), str(d.related[0].place)) for d in around if d] == [
-        ("acme-files.yaml:13:62", "globex-files.yaml:7:18"),
-        ("globex-files.yaml:7:18", "acme-files.yaml:13:62"),
-    ]
+    assert [str(d.place) for d in around if d] == ["acme-files.yaml:13:62", "globex-files.yaml:7:18"]
+    assert all("globex" not in repr(d) for d in around if d and d.subject.startswith("acme/"))
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from syncline.cli.output.text import plural, visible
 from syncline.model.change import Action
 
 if TYPE_CHECKING:
+    from syncline.executor.seen import Unseen
     from syncline.model.plan import Plan
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.approvals import Rule
@@ -60,6 +61,7 @@ def apply(
     tenant or a policy demands. On a terminal it shows the plan and asks first.
     """
     from syncline import workflow
+    from syncline.cli import seen
     from syncline.planner.serialize import loads
     from syncline.state.open import bring_up_to_date
 
@@ -72,7 +74,8 @@ def apply(
         plan = loads(plan_file.read_text(encoding="utf-8", errors="replace"))
     else:
         plan = workflow.plan(settings, allow_deletes=allow_deletes, source=source)
-    app.note(render(plan, "text", settings.root, app.paint_errors, app.columns))
+    shown, unseen = seen.plan(app, settings, plan)
+    app.note(render(shown, "text", settings.root, app.paint_errors, app.columns))
     ended = exit_code(plan)
     if ended is not Exit.ok:
         return ended
@@ -82,10 +85,11 @@ def apply(
         if not click.confirm("Apply this?", default=False, err=True):
             app.note("Nothing was changed.")
             return Exit.failed
+    mark = app.paint_errors.green("✓")
     applied = workflow.apply(
         settings,
         plan,
-        step=lambda line: app.note(f"  {app.paint_errors.green('✓')} {visible(line)}"),
+        step=lambda line: None if unseen.names(line) else app.note(f"  {mark} {visible(line)}"),
         rule=rule,
         override=(override or "").strip(),
         saved=plan_file is not None,
@@ -97,26 +101,29 @@ def apply(
             "plan": applied.digest,
             "serial": applied.serial,
             "steps": applied.steps,
-            "held": {str(key): error.message for key, error in applied.held.items()},
+            "held": {str(key): error.message for key, error in applied.held.items() if unseen.sees(key)},
         }
         app.say(to_json(done))
     elif applied.steps:
         steps = f"{app.paint.green('Applied')} {plural(applied.steps, 'step')}"
         app.say(f"{steps}; the state is now at serial {applied.serial}.")
-        _next(app, plan)
+        _next(app, shown)
     else:
         app.say("Nothing was changed.")
-    return _held(app, applied)
+    return _held(app, applied, unseen)
 
 
-def _held(app: App, applied: Applied) -> Exit:
+def _held(app: App, applied: Applied, unseen: Unseen) -> Exit:
     """Says what had to wait, and that it is there to be applied again."""
     if not applied.held:
         return Exit.ok
-    app.note(f"\n{plural(len(applied.held), 'object')} had to wait:")
-    for key, error in list(applied.held.items())[:10]:
+    from syncline.executor.seen import KEPT_BACK
+
+    held = {key: error for key, error in applied.held.items() if unseen.sees(key)}
+    app.note(f"\n{plural(len(held), 'object')} had to wait:" if held else f"\nSomething had to wait. {KEPT_BACK}")
+    for key, error in list(held.items())[:10]:
         app.note(f"  {key}: {visible(error.message)} ({error.code})")
-    for remedy in dict.fromkeys(error.help for error in applied.held.values() if error.help):
+    for remedy in dict.fromkeys(error.help for error in held.values() if error.help):
         app.note(f"  {app.paint_errors.cyan('help:')} {visible(remedy)}")
     app.note("Apply again later; nothing of them was changed.")
     codes = {exit_code(error) for error in applied.held.values()}

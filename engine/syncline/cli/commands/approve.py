@@ -67,13 +67,18 @@ def approve(  # noqa: PLR0913 - the options of the command
     it expires, and once.
     """
     from syncline import workflow
+    from syncline.cli import seen
+    from syncline.executor.roles import demand_all
     from syncline.planner.approval import effects_digest
 
     settings = app.settings()
     key = key or _signing_key(settings)
     state, _ = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
     plan = workflow.plan(settings, state=state, source=source)
-    app.note(render(plan, "text", settings.root, app.paint_errors, app.columns))
+    shown = plan if snapshot is not None else seen.plan(app, settings, plan)[0]
+    app.note(render(shown, "text", settings.root, app.paint_errors, app.columns))
+    if shown.changes != plan.changes:
+        demand_all(settings)  # nobody signs what they don't see
     if (ended := exit_code(plan)) is not Exit.ok:
         return ended
     if plan.empty:

@@ -90,12 +90,17 @@ def check(  # noqa: PLR0913 - the options of the command
     In a job of GitHub Actions, findings are written as annotations of lines, and the plan is added to the job's
     summary. Elsewhere both are written as text. Effects that can't be undone are findings of their own (SYN322).
 
+    It shows all tenants: unless a snapshot stands for the state, it needs a role in each that gives roles.
+
     Nothing is contacted or changed. Exit code: 0 when it may be merged, changes or not, 3 when only a policy or a guard
     objects, 1 otherwise.
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.excerpt import Sources
+    from syncline.executor.roles import demand_all
 
     settings = app.settings()
+    if snapshot is None:
+        demand_all(settings)
     state, notes = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
     checked = _checked(settings, base, state, notes, source, allow_deletes=allow_deletes)
     here = os.path.relpath(settings.root)

@@ -123,7 +123,8 @@ def _files(path: Path) -> tuple[Manifest, ...]:
 
 def _declared(settings: Settings, tenant: str, name: str, version: str) -> tuple[Manifest, ...]:
     from syncline import workflow
+    from syncline.cli.seen import keys_of
 
-    validation = workflow.validate(settings, mapping_tests=False)
-    known = validation.desired.connectors(tenant, name)
-    return tuple(m for m in known if m.key.version == version)
+    desired = workflow.validate(settings, mapping_tests=False).desired
+    unseen = desired.objects.keys() - keys_of(settings, desired)
+    return tuple(m for m in desired.connectors(tenant, name) if m.key.version == version and m.key not in unseen)

@@ -56,6 +56,7 @@ def scratch(settings: Settings) -> Settings:
 
 def _show(app: App, settings: Settings, changed: tuple[str, ...], *, applies: bool) -> None:
     from syncline import workflow
+    from syncline.cli import seen
     from syncline.cli.commands.plan import render
     from syncline.cli.output.error import render_error
     from syncline.cli.output.excerpt import Sources
@@ -66,10 +67,12 @@ def _show(app: App, settings: Settings, changed: tuple[str, ...], *, applies: bo
     app.say(app.paint.bold(f"── {head}"))
     try:
         plan = workflow.plan(settings, allow_deletes=applies)
-        app.say(render(plan, "text", settings.root, app.paint, app.columns))
+        shown, _ = seen.plan(app, app.settings(), plan)
+        app.say(render(shown, "text", settings.root, app.paint, app.columns))
         if applies and plan.can_apply and not plan.empty:
             done = workflow.apply(settings, plan, gated=False)
             app.say(f"Applied to the scratch state: {done.steps} steps, serial {done.serial}.")
     except SynclineError as error:
-        findings = error.diagnostics if isinstance(error, Invalid | Denied) else ()
+        found = error.diagnostics if isinstance(error, Invalid | Denied) else ()
+        findings = seen.findings(app.settings(), found)
         app.say(render_error(error, findings, paint=app.paint, sources=Sources(settings.root)))

@@ -90,9 +90,9 @@ def _applied(settings: Settings) -> list[dict[str, Any]]:
 
 
 def _declared(settings: Settings) -> list[dict[str, Any]]:
-    from syncline.manifests.overlay import declared
+    from syncline.cli.seen import declared
 
-    manifests = sorted(declared(settings.root, settings.environment).manifests, key=lambda m: m.key)
+    manifests = sorted(declared(settings)[0].manifests, key=lambda m: m.key)
     return [
         {
             "object": str(m.key),

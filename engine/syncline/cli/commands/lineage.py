@@ -30,12 +30,11 @@ def lineage(app: App, name: str, tenant: str, form: str, out: Path | None) -> Ex
     It is compiled from the mapping, and is what policy decides by.
     """
     from syncline import workflow
-    from syncline.manifests.overlay import declared
+    from syncline.cli.seen import declared_keys
     from syncline.mapping import lineage as drawing
 
     settings = app.settings()
-    keys = [manifest.key for manifest in declared(settings.root, settings.environment).manifests]
-    item = workflow.lineage(settings, find_object(name, keys, kinds=FLOWS, tenant=tenant))
+    item = workflow.lineage(settings, find_object(name, declared_keys(settings), kinds=FLOWS, tenant=tenant))
     ends = _end(item.flow.source), _end(item.flow.target)
     match form:
         case "mermaid":

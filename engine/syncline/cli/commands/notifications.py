@@ -61,9 +61,12 @@ def notifications(
 def _test(app: App, name: str, tenant: str) -> Exit:
     from syncline import inspection, workflow
     from syncline.cli.names import find_object
+    from syncline.cli.seen import keys_of
 
     settings = app.settings()
     validation = workflow.validate(settings, mapping_tests=False)
-    key = find_object(name, validation.desired.objects, kinds=("Subscription",), tenant=tenant, declared=True)
+    key = find_object(
+        name, keys_of(settings, validation.desired), kinds=("Subscription",), tenant=tenant, declared=True
+    )
     app.say(f"A test message of {key} was sent to {inspection.try_subscription(settings, validation, key)}.")
     return Exit.ok

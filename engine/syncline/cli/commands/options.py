@@ -128,11 +128,14 @@ def declared_integration(settings: Settings, name: str, tenant: str) -> tuple[Va
     """What is declared, with its findings, and the integration in it that a name means; `Invalid` for none."""
     from syncline import workflow
     from syncline.cli.names import find_object
+    from syncline.cli.seen import keys_of
     from syncline.model.errors import Invalid
 
     validation = workflow.validate(settings, mapping_tests=False)
     try:
-        key = find_object(name, validation.desired.objects, kinds=("Integration",), tenant=tenant, declared=True)
+        key = find_object(
+            name, keys_of(settings, validation.desired), kinds=("Integration",), tenant=tenant, declared=True
+        )
     except Invalid as error:
         # One that can't be read isn't declared either: the findings say why.
         error.diagnostics = tuple(d for d in validation.diagnostics if d.severity == "error")

@@ -57,8 +57,13 @@ def plan(  # noqa: PLR0913 - the options of the command
 
     With --snapshot it needs no access to the state either: the snapshot, signed by the key that you trust, stands for
     it, and gives the plan that the state itself gave when it was taken.
+
+    What is of tenants that you have no role in isn't shown, unless a snapshot stands for the state. A plan is saved, or
+    written as JSON, whole: that needs a role in each tenant.
     """
     from syncline import workflow
+    from syncline.cli import seen
+    from syncline.executor.roles import demand_all
 
     settings = app.settings()
     if data and snapshot is not None:
@@ -67,14 +72,19 @@ def plan(  # noqa: PLR0913 - the options of the command
         state, notes = snapshot_state(snapshot, snapshot_key, snapshot_max_age)
         made = workflow.plan(settings, allow_deletes=allow_deletes, state=state, data=data or 0, source=source)
     except (Invalid, Denied) as error:
+        if snapshot is None:
+            error.diagnostics = seen.findings(settings, error.diagnostics)
         _refused(app, error, form, settings.root)
         raise
+    shown, unseen = (made, None) if snapshot is not None else seen.plan(app, settings, made)
+    if unseen and (form == "json" or out is not None):
+        demand_all(settings)  # a plan that is read again is whole
     if notes:
         from syncline.cli.output.excerpt import Sources
         from syncline.cli.output.findings_text import render_text
 
         app.note(render_text(notes, Sources(settings.root), app.paint_errors))
-    app.say(render(made, form, settings.root, app.paint, app.columns))
+    app.say(render(shown, form, settings.root, app.paint, app.columns, whole=made))
     if out is not None:
         from syncline.planner.serialize import dumps
 
@@ -104,8 +114,11 @@ def _refused(app: App, error: Invalid | Denied, form: str, root: Path) -> None:
             return
 
 
-def render(plan: Plan, form: str, root: Path, paint: Paint, columns: int) -> str:
-    """The plan in a format; `columns` is the width of the terminal in cells."""
+def render(plan: Plan, form: str, root: Path, paint: Paint, columns: int, *, whole: Plan | None = None) -> str:
+    """
+    The plan in a format; `columns` is the width of the terminal in cells. `whole` is the plan that it is a part of,
+    where not all of it is shown.
+    """
     match form:
         case "json":
             from syncline.planner.serialize import dumps
@@ -114,7 +127,7 @@ def render(plan: Plan, form: str, root: Path, paint: Paint, columns: int) -> str
         case "markdown":
             from syncline.cli.output.plan_markdown import render_plan as markdown
 
-            return markdown(plan)
+            return markdown(plan, whole=whole)
         case _:
             from syncline.cli.output.excerpt import Sources
             from syncline.cli.output.plan_text import render_plan as text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from syncline.cli.app import App, pass_app
@@ -32,6 +34,7 @@ def explain(app: App, name: str, tenant: str, form: str) -> Exit:
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline import workflow
     from syncline.cli.output.policies import flow_document, render_flow, render_rule, rule_document
+    from syncline.executor.seen import KEPT_BACK, unseen_of
     from syncline.manifests.catalog import catalog
     from syncline.policy.explain import decisions_of, explain_flow, find_rule, known_rules
     from syncline.validation import policy_subjects
@@ -39,20 +42,26 @@ def explain(app: App, name: str, tenant: str, form: str) -> Exit:
     settings = app.settings()
     validation = workflow.validate(settings, mapping_tests=False)
     subjects = policy_subjects(settings.root, validation.desired, validation.flows)
+    unseen = unseen_of(settings, validation.desired.objects.values())
     rules = known_rules(subjects, catalog())
+    rules = tuple(rule.without(unseen.tenants) for rule in rules if rule.policy is None or unseen.sees(rule.policy.key))
     if name not in {rule.name for rule in rules}:
         try:
-            key = find_object(name, validation.flows, kinds=FLOWS, tenant=tenant, declared=True)
+            key = find_object(name, filter(unseen.sees, validation.flows), kinds=FLOWS, tenant=tenant, declared=True)
         except Invalid:
             if not any(kind.lower() in name.lower().split("/") for kind in FLOWS):
                 find_rule(name, rules)  # says which rule was meant
             raise
         explained = explain_flow(subjects, validation.flows[key].flow, rules)
+        rulings = tuple(replace(one, results=unseen.results(one.results)) for one in explained.rulings)
+        explained = replace(explained, rulings=rulings)
         app.say(to_json(flow_document(explained)) if form == "json" else render_flow(explained, app.paint))
         return Exit.ok
-    found = [(rule, decisions_of(subjects, rule)) for rule in find_rule(name, rules)]
+    found = [(rule, unseen.results(decisions_of(subjects, rule))) for rule in find_rule(name, rules)]
     if form == "json":
         app.say(to_json([rule_document(rule, decided) for rule, decided in found]))
     else:
         app.say("\n".join(render_rule(rule, decided, app.paint) for rule, decided in found))
+    if unseen:
+        app.note(KEPT_BACK)
     return Exit.ok

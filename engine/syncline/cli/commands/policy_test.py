@@ -22,12 +22,12 @@ def test(app: App, names: tuple[str, ...], form: str) -> Exit:
     """
     from syncline.cli.names import find_object
     from syncline.cli.output.policies import render_tests, tests_document
+    from syncline.cli.seen import declared
     from syncline.manifests.catalog import catalog
-    from syncline.manifests.overlay import declared
     from syncline.policy.tests import try_policy
 
     settings = app.settings()
-    found = {**catalog(), **{m.key: m for m in declared(settings.root, settings.environment).manifests}}
+    found = {**catalog(), **{m.key: m for m in declared(settings)[0].manifests}}
     policies = {key: manifest for key, manifest in found.items() if key.kind == "Policy"}
     chosen = [find_object(name, policies, declared=True) for name in names] or sorted(policies)
     tried = {key: tuple(try_policy(policies[key])) for key in chosen}

@@ -32,12 +32,15 @@ def render(app: App, form: str) -> Exit:
     """  # noqa: D301 - click reads a backspace as: don't wrap what follows
     from syncline.cli.output.excerpt import Sources
     from syncline.cli.output.findings_text import render_text
-    from syncline.manifests.overlay import declared
+    from syncline.cli.seen import declared
+    from syncline.executor.seen import KEPT_BACK
 
     settings = app.settings()
-    loaded = declared(settings.root, settings.environment)
+    loaded, unseen = declared(settings)
     manifests = sorted(loaded.manifests, key=lambda manifest: manifest.key)
     app.say(to_json([dict(m.source) for m in manifests]) if form == "json" else "---\n".join(map(_yaml, manifests)))
+    if unseen:
+        app.note(KEPT_BACK)
     if loaded.diagnostics:
         app.note(render_text(loaded.diagnostics, Sources(settings.root), app.paint_errors))
     return exit_code(loaded.diagnostics)

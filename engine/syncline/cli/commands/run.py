@@ -115,7 +115,6 @@ def _dry_run(app: App, settings: Settings, name: str, tenant: str, form: str, li
 def declared(settings: Settings, name: str, tenant: str) -> ObjectKey:
     """A declared flow by its name: a dry run tries what isn't applied yet."""
     from syncline.cli.names import FLOWS, find_object
-    from syncline.manifests import overlay
+    from syncline.cli.seen import declared_keys
 
-    keys = [manifest.key for manifest in overlay.declared(settings.root, settings.environment).manifests]
-    return find_object(name, keys, kinds=FLOWS, tenant=tenant)
+    return find_object(name, declared_keys(settings), kinds=FLOWS, tenant=tenant)

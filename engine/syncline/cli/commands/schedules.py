@@ -67,9 +67,10 @@ def _applied(settings: Settings) -> dict[ObjectKey, ScheduleSpec]:
 
 def _declared(settings: Settings) -> dict[ObjectKey, ScheduleSpec]:
     from syncline import workflow
+    from syncline.cli.seen import keys_of
 
     desired = workflow.validate(settings, mapping_tests=False).desired
-    return _specs({key: manifest.spec for key, manifest in desired.objects.items()})
+    return _specs({key: desired.objects[key].spec for key in keys_of(settings, desired)})
 
 
 def _specs(found: dict[ObjectKey, object]) -> dict[ObjectKey, ScheduleSpec]:

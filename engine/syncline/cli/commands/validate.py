@@ -15,6 +15,7 @@ from syncline.cli.exit import Exit, exit_code
 from syncline.cli.output.findings import FORMATS, Format, Report, relocate, render
 
 if TYPE_CHECKING:
+    from syncline.executor.seen import Unseen
     from syncline.workflow import Validation
 
 
@@ -31,9 +32,10 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     """Check what is declared: YAML, fields, references, expressions, mapping tests, policy and flows of data.
 
     PATH is a configuration repository (instead of --root), or a file whose findings alone are shown. A repository with
-    environments is checked in each of them, unless one is named. All findings are
-    shown at once, each with its place and a code that `syncline explain` explains. Secrets in other files that Git has
-    are findings as well (SYN831). Nothing is contacted or changed.
+    environments is checked in each of them, unless one is named. All findings are shown at once, but for those about
+    tenants that you have no role in, each with its place and a code that `syncline explain` explains. Secrets in other
+    files that Git has are findings as well (SYN831). Nothing is contacted or changed; where a tenant gives roles, the
+    state is asked who has which.
 
     With --base, the version of a connector that changed since a Git revision, such as origin/main, must have been
     raised as its changes demand (SYN260): breaking, additive or a fix, as `syncline connector diff` tells them apart.
@@ -41,22 +43,26 @@ def validate(app: App, path: Path | None, form: Format, base: str, *, skip_tests
     Exit code: 0 when there is no error, 3 when only a policy objects, 1 otherwise.
     """
     from syncline import workflow
+    from syncline.executor.seen import KEPT_BACK, unseen_of
 
     file = path if path is not None and path.is_file() else None
     root = path if path is not None and file is None else app.root
     settings = app.settings(root)
     found = workflow.validate_each(settings, mapping_tests=not skip_tests, base=base)
-    report = _report(found, settings.root, file)
+    unseen = unseen_of(settings, [m for one in found.values() for m in one.desired.objects.values()])
+    report = _report(found, settings.root, file, unseen)
     if file is None:
         report = _with_leaks(report, settings.root)
-    here = relocate(report.findings, os.path.relpath(settings.root))
+    here = relocate(unseen.findings(report.findings), os.path.relpath(settings.root))
     from syncline.cli.output.excerpt import Sources
 
-    shown = Report(report.files, report.objects, here)
+    shown = Report([name for name in report.files if not unseen.hides(name)], report.objects, here)
     text = render(shown, form, sources=Sources(settings.root, base=Path()), paint=app.paint, limit=app.columns)
     if text:  # annotations of GitHub have nothing to say when nothing is wrong
         app.say(text)
-    return exit_code(here) if report.files else Exit.failed
+    if unseen:
+        app.note(f"{KEPT_BACK} What was found about them counts all the same.")
+    return exit_code(report.findings) if report.files else Exit.failed
 
 
 def _with_leaks(report: Report, root: Path) -> Report:
@@ -67,8 +73,8 @@ def _with_leaks(report: Report, root: Path) -> Report:
     return replace(report, findings=(*report.findings, *found)) if found else report
 
 
-def _report(found: dict[str, Validation], root: Path, file: Path | None) -> Report:
-    """What was found in each environment, of everything or of one file."""
+def _report(found: dict[str, Validation], root: Path, file: Path | None, unseen: Unseen) -> Report:
+    """What was found in each environment, of everything or of one file; objects that aren't seen don't count."""
     from syncline.manifests.overlay import in_environments
 
     findings = in_environments({name: validation.diagnostics for name, validation in found.items()})
@@ -79,4 +85,4 @@ def _report(found: dict[str, Validation], root: Path, file: Path | None) -> Repo
         manifests = [m for m in manifests if m.place.file == name]
         findings = tuple(d for d in findings if d.place is not None and d.place.file == name)
         files = [f for f in files if f == name]
-    return Report(files, len({m.key for m in manifests}), findings)
+    return Report(files, len({m.key for m in manifests if unseen.sees(m.key)}), findings)

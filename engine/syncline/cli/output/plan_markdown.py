@@ -97,21 +97,22 @@ def _data(plan: Plan) -> Iterator[str]:
         yield from _left(len(notes) - _LASTING, "more")
 
 
-def render_plan(plan: Plan, *, most: int = 60_000) -> str:
+def render_plan(plan: Plan, *, most: int = 60_000, whole: Plan | None = None) -> str:
     """
     A heading with the sum of it, what is denied, a table of changes, what can't be undone, and details folded away.
 
-    Of at most so many characters: a comment on a code host has an end, and what is left out is counted.
+    Of at most so many characters: a comment on a code host has an end, and what is left out is counted. Approvals are
+    of the `whole` plan, where this is a part of it.
     """
     refused = verdict(plan)
-    title = counts(plan) or "nothing to do"
+    title = counts(plan) or ("nothing of what is shown" if plan.steps else "nothing to do")
     lines = [f"### {'⛔ ' if refused else ''}Syncline plan: {title}", ""]
     where = f"Environment `{plan.basis.environment}`, revision" if plan.basis.environment else "Revision"
     lines += [f"{where} `{revision(plan.basis)}`, state at serial {plan.basis.serial}."]
     if plan.changes:
         risky = sum(needs_approval(change, "risky") for change in plan.changes)
         what = f"{plural(risky, 'change')} may need approval" if risky else "no change is risky"
-        lines += ["", f"Effects `{effects_digest(plan)}`: {what}."]
+        lines += ["", f"Effects `{effects_digest(whole or plan)}`: {what}."]
     if refused:
         lines += ["", f"**{refused}**"]
     if plan.denied:

@@ -169,7 +169,7 @@ def summary(plan: Plan, paint: Paint) -> str:
     if not plan.changes and not plan.steps:
         done = f"{paint.green('Nothing to do:')} what is applied is what is declared."
         return f"{done}\n{paint.red(refused)}" if refused else done
-    lines = [f"{paint.bold('Plan:')} {counts(plan)}."]
+    lines = [f"{paint.bold('Plan:')} {counts(plan) or 'nothing of what is shown'}."]
     lasting = irreversible(plan)
     if lasting:
         lines.append(paint.yellow(f"{plural(lasting, 'effect')} can't be undone (marked with !)."))

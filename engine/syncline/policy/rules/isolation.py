@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
 from syncline.manifests.locations import Location, location_of
-from syncline.model.diagnostic import Place, Related
+from syncline.model.diagnostic import Place
 from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 from syncline.policy.rule import Rule, Subjects, Violation
@@ -79,17 +79,18 @@ def _conflicts(uses: list[_Use]) -> dict[int, _Use]:
 
 
 def _message(use: _Use, other: _Use) -> str:
+    """What is wrong with a use, to its tenant: it isn't told who the other is, nor what that one calls its own."""
     if use.integration == other.integration:
         does = "writes to" if other.writes else "reads"
-        return f"{use.subject} uses the shared {use.integration}, which tenant {other.tenant} {does}"
+        return f"{use.subject} uses the shared {use.integration}, which another tenant {does}"
     mine, theirs = use.location, other.location
     where = "the same place as" if mine.steps == theirs.steps else "inside"
     where = "around" if len(mine.steps) < len(theirs.steps) else where
-    return f"{use.integration} ({mine.shown}) is {where} {other.integration} ({theirs.shown}) of tenant {other.tenant}"
+    return f"{use.integration} ({mine.shown}) is {where} what another tenant has"
 
 
 def check(subjects: Subjects) -> Iterator[Violation]:
-    """Every use of a place that belongs to another tenant too; both tenants are told."""
+    """Every use of a place that belongs to another tenant too; both tenants are told, each of its own line."""
     uses = list(_uses(subjects))
     for position, other in sorted(_conflicts(uses).items()):
         use = uses[position]
@@ -99,7 +100,6 @@ def check(subjects: Subjects) -> Iterator[Violation]:
             subject=use.subject,
             message=_message(use, other),
             place=use.place,
-            related=(Related(other.place, f"tenant {other.tenant} has it here"),),
             expected="a path, database or schema that no other tenant has",
             help="Give each tenant a place of its own, not inside another's.",
         )

@@ -38,7 +38,7 @@ def check(subjects: Subjects) -> Iterator[Violation]:
             provider, key = ref.secret_ref.provider, ref.secret_ref.key
             owner = _owner(key) if provider == "sops" and not by else ""
             if owner != mine and owner in tenants:
-                whose = f"a file of tenant {owner}"
+                whose = "a file of another tenant"
             elif allowed and not is_among(allowed, provider, key):
                 whose = f"no secret of tenant {mine}"
             else:
