@@ -11,6 +11,7 @@ import pytest
 from syncline.model.errors import Bug, Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
+from syncline.model.tally import Tally
 from tests.contract.state_places import ORDERS, RUN, SEALED
 
 
@@ -205,6 +206,35 @@ class TestEvidence:
         assert (second.level, second.message, second.operation, second.details) == ("error", "page 2", "", {})
         assert first.time.endswith("Z")
         assert first.time <= second.time
+
+    def test_runs_are_added_up_by_what_they_did_to_rows(self, store):
+        """Finished runs count, of one flow; retries and undone ones do for rows, and not for what was read."""
+        assert store.tally(ORDERS) is None
+        for number, counts, parent, rows in (
+            (1, Counts(read=9, inserted=8, updated=1), "", 8),
+            (2, Counts(read=1, inserted=1), "retried", None),
+            (3, Counts(read=5, updated=2, unchanged=1, deleted=1, absent=2), "", 7),
+        ):
+            for state in (RunState.running, RunState.succeeded):
+                receipt = {"rows": rows, "text": "\u0000"} if state is RunState.succeeded else None
+                store.put_run(
+                    replace(
+                        RUN,
+                        id=f"run-{number}",
+                        state=state,
+                        started=f"2026-11-25T18:1{number}:00Z",
+                        finished=f"2026-11-25T18:1{number}:30Z",
+                        counts=counts,
+                        parent=parent,
+                        receipt=receipt,
+                    )
+                )
+        store.put_run(replace(RUN, id="run-4", state=RunState.failed, counts=Counts(inserted=90)))
+        store.put_run(replace(RUN, id="run-5", key=ObjectKey("other", "Sync", "orders"), counts=Counts(inserted=90)))
+        ended = "2026-11-25T18:13:30Z"
+        assert store.tally(ORDERS) == Tally(
+            3, whole=True, read=14, inserted=9, deleted=3, ended=ended, left=3, counted=7
+        )
 
     def test_metrics_add_up_by_the_hour(self, store):
         """Counters of the same hour add up, and each object has its own."""

@@ -17,16 +17,16 @@ from syncline.model.key import ObjectKey
 from syncline.planner.serialize import dumps, loads
 from tests.api_server import Reply, api_server
 from tests.e2e.api import helpdesk
-from tests.e2e.house import Scenario, audit_events, build, customers
+from tests.e2e.house import Scenario, audit_events, build, customers, rows
 
 FLOW = ObjectKey("acme", "Sync", "customers")
 TICKETS = ObjectKey("acme", "Sync", "tickets")
 CLASSED = "{to: email, from: email, class: pii.email, check: {format: email}}"
 
 
-def house(root, rows=40, **kind):
+def house(root, count=40, **kind):
     """A house whose sync is declared and not applied."""
-    customers(root, rows)
+    customers(root, count)
     return build(root, Scenario(**{"write": "upsert", **kind}).texts)
 
 
@@ -227,6 +227,20 @@ def test_an_incremental_flow_is_tried_from_its_position(tmp_path):
 
     assert (kept.resumed, kept.counts.read, kept.exact) == (True, 0, True)
     assert (moved.resumed, moved.counts.read, moved.counts.inserted) == (False, 30, 30)
+    assert kept.notes == ()
+    assert moved.notes == ("it starts over: there are 0 rows now",)
+
+
+def test_a_flow_that_starts_over_tells_the_rows_that_are_there(tmp_path):
+    """Where the destination is looked at anyway, the rows of its table are counted there, whoever wrote them."""
+    settings = house(tmp_path, count=9)
+    workflow.apply(settings)
+    workflow.run(settings, FLOW, progress=Silent())
+    there = len(rows(tmp_path, Scenario("upsert")) or ())
+    source = tmp_path / "source.yaml"
+    source.write_text(source.read_text().replace('"customers*.csv"', '"customers.csv"'))
+
+    assert forecast(settings, 100).notes == (f"it starts over: there are {there} rows now",)
 
 
 def test_there_is_evidence_of_the_reading(tmp_path):

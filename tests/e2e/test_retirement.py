@@ -75,6 +75,9 @@ def test_a_table_goes_with_its_flow_where_that_said_so(tmp_path):
     (dropped,) = [e for c in plan.changes for e in c.effects if e.kind is EffectKind.table_dropped]
     assert not dropped.reversible
     assert dropped.message == "warehouse/customers is dropped with all its rows, if a flow made it (deletion: delete)"
+    (rows,) = [e.message for c in plan.changes for e in c.effects if e.kind is EffectKind.rows_counted]
+    assert rows.startswith("warehouse/customers had 6 rows of this flow when its last run ended at 20")
+    assert rows.endswith("Z; they go with it")
     assert plan.steps[-2:] == (DropTable(FLOW), DeleteObject(FLOW))
     assert "customers" not in house.warehouse.tables()
     assert FLOW not in house.applied()

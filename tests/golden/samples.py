@@ -121,6 +121,13 @@ REPLACED = Change(
         Effect(
             EffectKind.rows_reread, "s", "the next run reads from the start (its last run read 1,200 records)", "state"
         ),
+        Effect(
+            EffectKind.rows_counted,
+            "s",
+            "warehouse/orders had 1,180 rows of this flow when its last run ended at 2026-11-25T18:15:00Z; they stay, and are "
+            "written again where their records come again",
+            "state",
+        ),
     ),
 )
 PLAN = Plan(

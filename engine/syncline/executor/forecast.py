@@ -15,6 +15,7 @@ import polars as pl
 from syncline.executor.absence import absence_of, unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.at_rest import open_checkpoint
+from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.cutoff import cutoff_of
 from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
@@ -28,6 +29,7 @@ from syncline.model.errors import SynclineError
 from syncline.model.forecast import Forecast, Reason
 from syncline.model.run import Counts
 from syncline.planner.pace import budget
+from syncline.planner.row_effects import counted
 from syncline.sdk.comparison import Compared, Proposed
 from syncline.sdk.destination import Target
 from syncline.sdk.source import BATCH_ROWS, Measured
@@ -86,6 +88,7 @@ class Forecaster:
         before = self.former.get(key, key)
         saved = open_checkpoint(ring_of(self.settings), before.tenant, self.reader.cursor(before))
         start = start_of(str(key), item.flow, saved, (), self.reader, full_refresh=self.anew)
+        over = saved is not None and Checkpoint.loads(saved).basis != start.basis
         with reading(opener) as source:
             part = self._read(item, opener, source, start.position)
             total = self._total(item, part, source, before)
@@ -98,7 +101,7 @@ class Forecaster:
             reasons=tuple(_reason(r, item) for r in part.rejects[:_REASONS]),
             notes=part.allowed,
         )
-        return _compared(_paced(found, item, opener), opener, part, self.dropped.get(key, ()))
+        return _compared(_paced(found, item, opener), opener, part, self.dropped.get(key, ()), over=over)
 
     def _read(self, item: CompiledFlow, opener: Opener, source: Source, position: dict[str, object] | None) -> _Part:
         columns = bind_columns(item, source, hash_key_of(self.settings))
@@ -236,8 +239,10 @@ def _left(there: Compared, part: _Part, dropped: tuple[str, ...]) -> Iterator[st
         yield f"column {name}, no longer written: {rows:,} of {there.there:,} rows have a value in it, {then}"
 
 
-def _compared(found: Forecast, opener: Opener, part: _Part, dropped: tuple[str, ...]) -> Forecast:
-    """With what a write of the rows would do, where the destination can tell."""
+def _compared(found: Forecast, opener: Opener, part: _Part, dropped: tuple[str, ...], *, over: bool) -> Forecast:
+    """With what a write of the rows would do, where the destination can tell; how many are there where it starts
+    `over`.
+    """
     proposed, earlier = part.proposed()
     proposed = replace(proposed, dropped=dropped)
     try:
@@ -261,7 +266,8 @@ def _compared(found: Forecast, opener: Opener, part: _Part, dropped: tuple[str, 
     note = f"all {there.there:,} rows are replaced" if part.target.mode == "replace" and not found.exact else ""
     if absent is None:
         note = "rows that the read lacks are deleted at the end, and how many isn't known before"
-    notes = (*found.notes, *_left(there, part, dropped))
+    now = (f"it starts over: there are {counted(there.there, 'row')} now",) if over else ()
+    notes = (*found.notes, *now, *_left(there, part, dropped))
     return replace(found, counts=counts, compared=True, note=_foreign(opener, there) or note, notes=notes)
 
 

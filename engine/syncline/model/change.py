@@ -30,6 +30,7 @@ class EffectKind(StrEnum):
     cursor_restored = "cursor-restored"
     rows_reread = "rows-reread"
     work_needed = "work-needed"
+    rows_counted = "rows-counted"
     class_flow = "class-flow"
     class_dropped = "class-dropped"
     protection_changed = "protection-changed"

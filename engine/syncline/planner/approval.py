@@ -23,7 +23,7 @@ from syncline.model.step import PutObject, RestoreCursor
 VERSION: Final = "syncline/approval/v1"
 _EFFECTS: Final = "syncline/effects/v1"
 #: Effects that are estimates of others.
-_ESTIMATES: Final = frozenset({EffectKind.rows_reread, EffectKind.work_needed})
+_ESTIMATES: Final = frozenset({EffectKind.rows_counted, EffectKind.rows_reread, EffectKind.work_needed})
 #: Effects that can be undone, and yet are what an approver should see.
 _OPENING: Final = frozenset(
     {

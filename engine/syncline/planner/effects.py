@@ -18,6 +18,7 @@ from syncline.planner.compiled import Flows
 from syncline.planner.flow_effects import flow_effects, hosts
 from syncline.planner.observed import Observed
 from syncline.planner.retirement import dropped_tables
+from syncline.planner.row_effects import rows_dropped
 from syncline.planner.subscription_effects import subscription_effects, told_hosts
 from syncline.planner.webhook_effects import webhook_effects
 
@@ -51,7 +52,8 @@ def with_effects(
     left = [item.flow for item in (*after.values(), *(item for key, item in pairs.items() if key in after))]
     for key, effect in dropped_tables(gone, left, former):
         if key in position_of:
-            effects.setdefault(position_of[key], []).append(effect)
+            flow = gone[key].flow
+            effects.setdefault(position_of[key], []).extend((effect, rows_dropped(flow, observed.tally(flow.key))))
     told = known | (told_hosts(former) if former is not None else frozenset())
     for index, effect in subscription_effects(desired, position_of, told):
         effects.setdefault(index, []).append(effect)

@@ -22,6 +22,7 @@ from syncline.planner.field_effects import (
 )
 from syncline.planner.pace import needed
 from syncline.planner.position import position_basis, position_changes, position_digest
+from syncline.planner.row_effects import counted, rows_left
 from syncline.planner.way_back import kept_of, way_back
 
 if TYPE_CHECKING:
@@ -189,14 +190,19 @@ def _reset(before: Flow, after: Flow, observed: Observed, parts: tuple[str, ...]
         return  # it goes back, or has gone back, to one that does apply
     what = f"its saved position no longer applies ({', '.join(parts)} changed)"
     yield Effect(EffectKind.cursor_reset, str(after.key), what, "state", reversible=False)
+    known = observed.tally(before.key)
     if before.key in observed.last_read:
         rows = observed.last_read[before.key]
         past = before.reads_on
         read = f"its last run read {rows:,} records" + (" past its position" if past else "")
+        if past and known is not None and known.runs > 1:
+            runs = counted(known.runs, "run") if known.whole else f"newest {counted(known.runs, 'run')}"
+            read += f", its {runs} {known.read:,}"
         yield Effect(EffectKind.rows_reread, str(after.key), f"the next run reads from the start ({read})", "state")
         takes, basis = ("", "") if past else needed(after, rows, observed.counters.get(before.key, {}))
         if takes:
             yield Effect(EffectKind.work_needed, str(after.key), f"reading these takes {takes}", basis)
+    yield rows_left(before, after, known, elsewhere="target" in parts)
 
 
 def _key(before: CompiledFlow, after: CompiledFlow) -> Iterator[Effect]:

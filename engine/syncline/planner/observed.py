@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from syncline.model.key import ObjectKey
+from syncline.model.tally import Tally
 from syncline.state.store import RESTORED, AppliedObject, StateReader
 
 #: Counters of runs that effects are estimated from.
@@ -28,6 +29,11 @@ class Kept:
     read: int
 
 
+def _unknown(key: ObjectKey) -> None:
+    """Nothing is known of runs."""
+    del key
+
+
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Applied objects, which flows have a cursor, how many records each flow's last finished run read, and the counters
@@ -35,7 +41,8 @@ class Observed:
 
     `environment` is the one that was applied; '' where there is none. `back_to` is the commit whose positions are gone
     back to, '' for none; `kept` are those that differ from where their flows are now. `restored` is what positions
-    depend on that were restored, and no run has used yet.
+    depend on that were restored, and no run has used yet. `tally` asks what the runs of a flow that has
+    a cursor did to rows: that is wanted of few flows, and reads many runs.
     """
 
     lineage: str
@@ -48,6 +55,7 @@ class Observed:
     back_to: str = ""
     kept: Mapping[ObjectKey, Kept] = field(default_factory=dict)
     restored: Mapping[ObjectKey, str] = field(default_factory=dict)
+    tally: Callable[[ObjectKey], Tally | None] = field(default=_unknown, compare=False)
 
 
 def observe(reader: StateReader, back_to: str = "") -> Observed:
@@ -74,6 +82,7 @@ def observe(reader: StateReader, back_to: str = "") -> Observed:
         back_to,
         observe_kept(reader, back_to) if back_to else {},
         {key: _basis(text) for key, text in cursors.items() if RESTORED in text},
+        lambda key: reader.tally(key) if key in cursors else None,
     )
 
 

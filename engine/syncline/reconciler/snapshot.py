@@ -20,6 +20,7 @@ import msgspec
 from syncline.audit import canonical_json
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts, RunState
+from syncline.model.tally import Tally
 from syncline.planner.observed import Kept, observe, observe_kept
 from syncline.state.empty import EmptyState
 from syncline.state.store import AppliedObject, KeptPosition, MetricsPeriod, RunRecord, StateReader
@@ -31,10 +32,13 @@ KEPT: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class FlowFigures:
-    """A flow that has a position: what its last finished run read (None: none has finished), and counters of a week."""
+    """A flow that has a position: what its last finished run read (None: none has finished), counters of a week, and
+    what its runs did to rows.
+    """
 
     read: int | None = None
     counters: Mapping[str, int] = field(default_factory=dict)
+    rows: Tally | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,16 @@ class Snapshot:
         data = {
             **{name: getattr(self, name) for name in plain},
             "objects": [_object_data(o) for o in self.objects],
-            "flows": {str(key): {"read": f.read, "counters": dict(f.counters)} for key, f in self.flows.items()},
+            "flows": {str(key): _flow_data(figures) for key, figures in self.flows.items()},
         }
         if self.kept:
             data["kept"] = {c: {str(key): asdict(k) for key, k in kept.items()} for c, kept in self.kept.items()}
         return f"{VERSION}\n{canonical_json.dumps(data).decode()}\n"
+
+
+def _flow_data(figures: FlowFigures) -> dict[str, object]:
+    data: dict[str, object] = {"read": figures.read, "counters": dict(figures.counters)}
+    return data if figures.rows is None else data | {"rows": asdict(figures.rows)}
 
 
 def _object_data(applied: AppliedObject) -> dict[str, object]:
@@ -79,7 +88,10 @@ def take(reader: StateReader, taken: str, program: str) -> Snapshot:
     """A snapshot of what a reader reads, all of it at one serial."""
     while (seen := observe(reader)).serial != reader.serial():
         pass  # somebody applied meanwhile
-    flows = {key: FlowFigures(seen.last_read.get(key), seen.counters.get(key, {})) for key in sorted(seen.cursors)}
+    flows = {
+        key: FlowFigures(seen.last_read.get(key), seen.counters.get(key, {}), seen.tally(key))
+        for key in sorted(seen.cursors)
+    }
     revision, plan = reader.applied_under()
     objects = tuple(seen.objects.values())
     commits = [commit for commit in reader.kept_revisions() if commit][:KEPT]
@@ -103,6 +115,7 @@ class _Object(msgspec.Struct, forbid_unknown_fields=True):
 class _Flow(msgspec.Struct, forbid_unknown_fields=True):
     read: int | None
     counters: dict[str, int]
+    rows: Tally | None = None
 
 
 class _Kept(msgspec.Struct, forbid_unknown_fields=True):
@@ -141,7 +154,9 @@ def parse(text: str) -> Snapshot:
         plan=data.plan,
         environment=data.environment,
         objects=tuple(AppliedObject(**item) for item in objects),
-        flows={ObjectKey.parse(key): FlowFigures(item.read, item.counters) for key, item in data.flows.items()},
+        flows={
+            ObjectKey.parse(key): FlowFigures(item.read, item.counters, item.rows) for key, item in data.flows.items()
+        },
         kept={
             commit: {ObjectKey.parse(key): Kept(**msgspec.structs.asdict(item)) for key, item in kept.items()}
             for commit, kept in data.kept.items()
@@ -180,6 +195,11 @@ class SnapshotState(EmptyState):
             return ()
         counts = Counts(read=found.read)
         return (RunRecord("", key, RunState.succeeded, "", "", "", "", counts=counts, receipt={}),)
+
+    def tally(self, key: ObjectKey) -> Tally | None:
+        """Of a flow that has a position."""
+        found = self._snapshot.flows.get(key)
+        return found.rows if found else None
 
     def metrics(self, key: ObjectKey, limit: int = 168) -> tuple[MetricsPeriod, ...]:
         """Counters of a flow, as one period that stands for all of them."""

@@ -12,6 +12,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.outbox import Message
 from syncline.model.run import RunState
 from syncline.model.suppression import Suppression
+from syncline.model.tally import Tally
 from syncline.state.store import (
     AppliedObject,
     AppliedRevision,
@@ -49,6 +50,9 @@ class EmptyState:
 
     def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:  # noqa: ARG002 - the protocol's
         return ()
+
+    def tally(self, key: ObjectKey) -> Tally | None:  # noqa: ARG002 - the protocol's
+        return None
 
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:  # noqa: ARG002 - the protocol's
         return ()

@@ -12,6 +12,7 @@ from sqlalchemy import Select, bindparam, func, or_, select
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
 from syncline.model.run import TRANSITIONS, Counts, RunState
+from syncline.model.tally import RUNS, Tally, tally
 from syncline.state import credentials, left, outbox, positions, statuses, tables, tokens
 from syncline.state.rows import key_columns, of_object, storable
 from syncline.state.store import (
@@ -75,6 +76,13 @@ _GENERATIONS: Select[Any] = select(*_KEY_OF, tables.objects.c.generation, tables
 _OBJECT = select(tables.objects).where(*of_object(tables.objects))
 _NEWEST_FIRST = select(tables.runs).order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
 _NEWEST = _NEWEST_FIRST.where(*of_object(tables.runs)).limit(bindparam("limit"))
+_ENDED = (
+    select(tables.runs.c.id, tables.runs.c.counts, tables.runs.c.parent, tables.runs.c.finished)
+    .where(*of_object(tables.runs), tables.runs.c.receipt.is_not(None))
+    .order_by(tables.runs.c.started.desc(), tables.runs.c.id.desc())
+    .limit(bindparam("limit"))
+)
+_RECEIPT = select(tables.runs.c.receipt).where(tables.runs.c.id == bindparam("run"))
 _PERIODS = (
     select(tables.metrics.c.period)
     .where(*of_object(tables.metrics))
@@ -160,6 +168,13 @@ class SqlReader:
             if key is None:
                 return tuple(_run(row) for row in connection.execute(_NEWEST_FIRST.limit(limit)))
             return tuple(_run(row) for row in connection.execute(_NEWEST, key_columns(key) | {"limit": limit}))
+
+    def tally(self, key: ObjectKey) -> Tally | None:
+        with self._database.read() as connection:
+            ended = connection.execute(_ENDED, key_columns(key) | {"limit": RUNS + 1}).all()
+            receipt = connection.execute(_RECEIPT, {"run": ended[0].id}).scalar() if ended else None
+        runs = [(Counts(**row.counts), not row.parent) for row in ended]
+        return tally(runs, ended[0].finished if ended else "", (receipt or {}).get("rows"))
 
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
         with self._database.read() as connection:

@@ -27,6 +27,7 @@ from syncline.model.proposal import Proposals
 from syncline.model.run import Counts, RunState
 from syncline.model.statistics import ToldStatistics
 from syncline.model.suppression import Suppression, Suppressions
+from syncline.model.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +233,9 @@ class StateReader(Protocol):
 
     def runs(self, key: ObjectKey | None = None, limit: int = 50) -> tuple[RunRecord, ...]:
         """Runs, newest first."""
+
+    def tally(self, key: ObjectKey) -> Tally | None:
+        """What the finished runs of a flow did to rows, added up; None where none has finished."""
 
     def open_runs(self, key: ObjectKey, among: int = 50) -> tuple[RunRecord, ...]:
         """Runs that are not final, newest first, among an object's newest."""

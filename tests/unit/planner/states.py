@@ -17,15 +17,23 @@ if TYPE_CHECKING:
 
     from syncline.model.key import ObjectKey
     from syncline.model.plan import Plan
+    from syncline.model.tally import Tally
 
 
-def applied(texts: Mapping[str, str], *, read: Mapping[ObjectKey, int] | None = None) -> Observed:
-    """The state after applying the texts, in which the flows that `read` names have read so many records."""
+def applied(
+    texts: Mapping[str, str],
+    *,
+    read: Mapping[ObjectKey, int] | None = None,
+    tallies: Mapping[ObjectKey, Tally] | None = None,
+) -> Observed:
+    """The state after applying the texts, in which the flows that `read` names have read so many records, and runs did
+    what `tallies` say.
+    """
     objects = {
         key: AppliedObject(key, m.digest, to_document(m), str(m.place), "rev", "plan", 1, "2026-01-01T00:00:00Z")
         for key, m in desired(texts).objects.items()
     }
-    return Observed("lineage", 5, objects, frozenset(read or ()), read or {})
+    return Observed("lineage", 5, objects, frozenset(read or ()), read or {}, tally=(tallies or {}).get)
 
 
 def planned(after: Mapping[str, str], state: Observed, *, allow_deletes: bool = False) -> Plan:

@@ -61,6 +61,7 @@ def test_a_plan_against_a_snapshot_is_that_against_the_state(home, tmp_path):
 
     assert dumps(plan) == dumps(workflow.plan(home))
     assert "its last run read 9 records" in dumps(plan)
+    assert "warehouse/customers had 7 rows when the last run ended at" in dumps(plan)
     assert not elsewhere.home.exists()
 
 
@@ -89,7 +90,14 @@ def test_nothing_of_the_data_is_in_a_snapshot(home):
     for canary in ("Name 1", "c1@example", "broken", "customers.csv", cursor[:40], run.id, "tests"):
         assert canary not in text, canary
     flows = json.loads(text.split("\n")[1])["flows"]
-    assert flows == {str(IMPORT): {"counters": {"read": 9, "runs": 1}, "read": 9}}
+    counted = {"runs": 1, "whole": True, "read": 9, "inserted": 7, "deleted": 0, "left": 7, "counted": 7}
+    assert flows == {
+        str(IMPORT): {
+            "counters": {"read": 9, "runs": 1},
+            "read": 9,
+            "rows": counted | {"ended": store.runs(IMPORT)[0].finished},
+        }
+    }
 
 
 def test_taking_a_snapshot_leaves_evidence(home):
