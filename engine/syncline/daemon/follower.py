@@ -20,6 +20,7 @@ from syncline.daemon.fetching import Fetching
 from syncline.daemon.gitcommand import Stop
 from syncline.daemon.own_disk import WORK, own_disk
 from syncline.executor.facilities import Facilities
+from syncline.executor.pulse import turned, working
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
 from syncline.planner.known import Known
@@ -176,7 +177,7 @@ class Follower:
             commit = found
             held = 0.0
             if commit != self._settled:
-                with own_disk(WORK):
+                with own_disk(WORK), working(f"applies {commit[:12]}"):
                     held = self._bring(facilities, commit)
             elif self.standing.problem:
                 self.standing.problem = ""
@@ -206,7 +207,7 @@ class Follower:
         applied = apply_plan(
             facilities,
             plan,
-            lambda line: self._say(f"{commit[:12]}: {line}"),
+            lambda line: self._step_taken(f"{commit[:12]}: {line}"),
             patient=True,
             author=author,
             gate=gate,
@@ -235,6 +236,10 @@ class Follower:
         if problem != self.standing.problem:
             self.standing.problem = problem
             self._say(problem)
+
+    def _step_taken(self, line: str) -> None:
+        turned()
+        self._say(line)
 
     def _say(self, line: str) -> None:
         self._tell(f"{self.name}: {line}" if self.name else line)

@@ -25,6 +25,7 @@ from syncline.executor.admission import tenant_spec
 from syncline.executor.drift import FlowDrift, heals, runs_again
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
+from syncline.executor.pulse import Pulses, resting, working
 from syncline.executor.work import Work
 from syncline.manifests.reactions import terms_of
 from syncline.manifests.timetable import suspended
@@ -64,6 +65,7 @@ class Looks:
         tell: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
         branches: Callable[[str], Branches | None] = _none,
+        pulses: Pulses | None = None,
     ) -> None:
         self._propose = Proposer(engine, store, branches, tell).propose
         self._engine = engine
@@ -78,9 +80,10 @@ class Looks:
         self._unknown: dict[ObjectKey, str] = {}  # why something couldn't be looked at, as it was told last
         self._halt = Halt()  # of runs that heal
         self._todo: SimpleQueue[ObjectKey | None] = SimpleQueue()
-        for _ in range(AT_ONCE):
+        self._pulses = pulses or Pulses()
+        for number in range(1, AT_ONCE + 1):
             # A look that is cut off when the process ends is made again by the next one.
-            threading.Thread(target=self._work, daemon=True).start()
+            threading.Thread(target=self._work, args=(f"look {number}",), daemon=True).start()
 
     def tick(self) -> None:
         """Begins every look that is due."""
@@ -125,10 +128,19 @@ class Looks:
             self._due = [(now if key in fresh else at, key) for at, key in self._due]
             heapq.heapify(self._due)
 
-    def _work(self) -> None:
-        while (key := self._todo.get()) is not None and not self._halt.interrupted:
+    def _work(self, name: str) -> None:
+        with self._pulses.loop(name):
+            self._go_on()
+
+    def _next(self) -> ObjectKey | None:
+        with resting():
+            return self._todo.get()
+
+    def _go_on(self) -> None:
+        while (key := self._next()) is not None and not self._halt.interrupted:
             try:
-                self._look(key)
+                with working(f"looks at {key}"):
+                    self._look(key)
             except KeyboardInterrupt:
                 self._tell(f"{key}: healing was interrupted after its last commit; the next look goes on with it")
             except SynclineError as error:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,7 @@ from syncline.daemon.own_disk import WORK, own_disk
 from syncline.daemon.starts import Starter
 from syncline.daemon.witnesses import witnessing
 from syncline.executor.engine import unasked
+from syncline.executor.pulse import Pulses, turned, working
 from syncline.model.errors import Again, Stalled, Waiting
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Daemon:
         approvals: Rule | None = None,
     ) -> None:
         self.status = Status()
+        self.pulses = Pulses()
         self._settings = settings
         self._source = source
         self._tell = tell
@@ -174,11 +176,16 @@ class Daemon:
         tried again after longer and longer waits, from the beginning. Raises what waiting doesn't mend.
         """
         few_pools()
+        with self.pulses.loop("main"):
+            self._serve(stop)
+
+    def _serve(self, stop: threading.Event) -> None:
         pause = 0.0
         while not stop.is_set():
+            turned()
             began = time.monotonic()
             try:
-                with own_disk(WORK), workflow.engine(self._settings) as engine:
+                with own_disk(WORK), _opened(self._settings) as engine:
                     self._engine = engine
                     try:
                         self._take_turns(engine, stop)
@@ -195,6 +202,7 @@ class Daemon:
         """Works while it has the lease, and stands by while another daemon has it."""
         pause = 0.0
         while not stop.is_set():
+            turned()
             try:
                 with engine.facilities.store.lease("daemon", ttl=self._lease) as lease:
                     pause = 0.0
@@ -213,10 +221,13 @@ class Daemon:
     def _lead(self, engine: Engine, lease: Lease, stop: threading.Event) -> None:
         self.status.leading = True
         self.status.waits = ""
+        self.pulses.forget_ended()
         self._tell("this daemon works from now on")
         store = engine.facilities.store
         facilities = replace(engine.facilities, store=store.fenced(lease))
-        starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
+        starter = Starter(
+            engine, self._watched or _now(), self._at_once, self._tell, facilities.store, pulses=self.pulses
+        )
         attempts = Attempts(engine, facilities.store, self._tell, starter.again)
         expiry = Expiry(engine, self._tell)
         self._watched = None
@@ -231,7 +242,7 @@ class Daemon:
             poll=self._poll,
             approvals=self._approvals,
         )
-        looks = Looks(engine, facilities.store, self._tell, branches=followers.branches)
+        looks = Looks(engine, facilities.store, self._tell, branches=followers.branches, pulses=self.pulses)
         engine.before = looks.before_run
         try:
             with (
@@ -240,6 +251,7 @@ class Daemon:
                 witnessing(self._settings, self._tell, stop),
             ):
                 while not stop.is_set():
+                    turned()
                     if not store.holds(lease):
                         self._tell("the lease ran out before it could be renewed: another daemon may work now")
                         return
@@ -277,6 +289,15 @@ class Daemon:
         if problem != self.status.waits:
             self.status.waits = problem
             self._tell(problem)
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Engine]:
+    """An engine during the block; opening it may bring the state to a new version."""
+    with ExitStack() as stack:
+        with working("opens the state"):
+            engine = stack.enter_context(workflow.engine(settings))
+        yield engine
 
 
 def _now() -> dt.datetime:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal
 from syncline.executor.admission import TURN
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
+from syncline.executor.pulse import Pulses, resting, working
 from syncline.executor.schedule_drift import TOLERANCE
 from syncline.executor.work import Work
 from syncline.model.errors import Again, SynclineError, Waiting
@@ -81,7 +82,13 @@ class Workers:
     """
 
     def __init__(
-        self, engine: Engine, store: StateStore, at_once: int, tell: Tell, ended: Callable[[Start], None]
+        self,
+        engine: Engine,
+        store: StateStore,
+        at_once: int,
+        tell: Tell,
+        ended: Callable[[Start], None],
+        pulses: Pulses | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -97,9 +104,10 @@ class Workers:
         self._failed: set[ObjectKey] = set()  # flows that failed last time
         self._lane: set[ObjectKey] = set()  # of those, and of flows that wait for a system that fails, under way
         self._draining = self._closed = False
-        for _ in range(at_once):
+        self._pulses = pulses or Pulses()
+        for number in range(1, at_once + 1):
             # A run that is cut off when the process ends is as one that was killed: the next one goes on where it was.
-            threading.Thread(target=self._work, daemon=True).start()
+            threading.Thread(target=self._work, args=(f"worker {number}",), daemon=True).start()
 
     def busy(self, flow: ObjectKey) -> bool:
         """Whether a flow is under way, or about to be."""
@@ -172,15 +180,16 @@ class Workers:
         self._todo.append((0.0, start))
         self._idle.notify_all()
 
-    def _work(self) -> None:
-        while (item := self._next()) is not None:
-            given_up, start = item
-            try:
-                self._do(start, given_up)
-            finally:
-                with self._idle:
-                    self._lane.discard(start.flow)
-                    self._idle.notify_all()
+    def _work(self, name: str) -> None:
+        with self._pulses.loop(name):
+            while (item := self._next()) is not None:
+                given_up, start = item
+                try:
+                    self._do(start, given_up)
+                finally:
+                    with self._idle:
+                        self._lane.discard(start.flow)
+                        self._idle.notify_all()
 
     def _patience(self, flow: ObjectKey) -> bool:
         """Whether a run may wait for a system that fails: in the lane, or alone."""
@@ -211,7 +220,8 @@ class Workers:
                             if failed:
                                 self._lane.add(item[1].flow)
                             return item
-                self._idle.wait()
+                with resting():
+                    self._idle.wait()
             return None
 
     def _do(self, start: Start, given_up: float) -> None:
@@ -268,9 +278,10 @@ class Workers:
                 raise KeyboardInterrupt
             if halt.asked:
                 return f"{flow}: {start.shown} is replaced by a later one"
-            result = self._engine.run(
-                Work(flow, trigger=start.trigger, halt=halt, patience=partial(self._patience, flow)), Silent()
-            )
+            with working(f"runs {flow}"):
+                result = self._engine.run(
+                    Work(flow, trigger=start.trigger, halt=halt, patience=partial(self._patience, flow)), Silent()
+                )
         except Waiting as error:
             if time.monotonic() < given_up or error.code == TURN:
                 raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
+from syncline.executor.pulse import working
 from syncline.model.event import rfc3339
 from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 from syncline.state.store import AppliedObject, Lease, StateStore
@@ -48,7 +49,9 @@ def take(
         case RestoreCursor(key, revision):
             store.restore_cursor(lease, apply, index, key, revision)
         case DropTable(key):
-            store.note_dropped(lease, apply, index, key, kept=drop(key))
+            with working(f"drops the table of {key}"):
+                kept = drop(key)
+            store.note_dropped(lease, apply, index, key, kept=kept)
         case DeleteObject(key):
             store.delete_object(lease, apply, index, key)
         case _:

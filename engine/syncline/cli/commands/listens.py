@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Addresses as `HOST:PORT`, and the names of the webhook's secrets."""
+    """Addresses as `HOST:PORT`, and the names of the webhook's secrets. `silence` is in seconds."""
 
     health: str | None
+    silence: float
     hook: str | None
     secrets: tuple[str, ...]
 
@@ -29,6 +30,14 @@ def listens(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of where to listen, as `listen`."""
 
     @click.option("--health", metavar="HOST:PORT", help="Answer /healthz and /readyz there.")
+    @click.option(
+        "--silence",
+        type=click.FloatRange(10),
+        default=300.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Without a turn of one of its loops, /healthz says 503; a long step is none.",
+    )
     @click.option(
         "--hook",
         metavar="HOST:PORT",
@@ -41,10 +50,12 @@ def listens(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Secret of pushes, such as env:HOOK_SECRET; twice while it is changed.",
     )
     @wraps(command)
-    def collected(*args: Any, health: str | None, hook: str | None, hook_secret: tuple[str, ...], **others: Any) -> Any:
+    def collected(
+        *args: Any, health: str | None, silence: float, hook: str | None, hook_secret: tuple[str, ...], **others: Any
+    ) -> Any:
         if hook_secret and not hook:
             raise click.UsageError("--hook-secret goes with --hook.")
-        return command(*args, listen=Listen(health, hook, hook_secret), **others)
+        return command(*args, listen=Listen(health, silence, hook, hook_secret), **others)
 
     return collected
 
@@ -61,12 +72,15 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
     host, port = address(listen.health)
     status = daemon.status
 
-    def answer(*, ok: bool) -> tuple[bool, dict[str, Any]]:
-        return ok, status.to_json()
+    def alive() -> tuple[bool, dict[str, Any]]:
+        found, steps = daemon.pulses.problem(listen.silence), daemon.pulses.working()
+        told = status.to_json() | ({"working": steps} if steps else {}) | ({"stuck": found} if found else {})
+        return not found, told
 
-    with serving(
-        host, port, {"/healthz": lambda: answer(ok=True), "/readyz": lambda: answer(ok=status.ready)}
-    ) as bound:
+    def ready() -> tuple[bool, dict[str, Any]]:
+        return status.ready, status.to_json()
+
+    with serving(host, port, {"/healthz": alive, "/readyz": ready}) as bound:
         tell(f"probes at http://{host}:{bound}/healthz and /readyz")
         yield
 
