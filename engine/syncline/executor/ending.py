@@ -117,6 +117,16 @@ def moved(before: Counts, after: Counts) -> dict[str, float]:
     return {name: float(count) for name, count in found.items() if count > 0}
 
 
+def unswapped(counts: Counts) -> Counts:
+    """
+    The counts of a run that was to replace a table, and left it as it was: nothing it had gathered is written.
+
+    >>> unswapped(Counts(read=3, written=2, rejected=1, inserted=2)) == Counts(read=3, rejected=1)
+    True
+    """
+    return Counts(read=counts.read, rejected=counts.rejected, skipped=counts.skipped, suppressed=counts.suppressed)
+
+
 def stopped(run: Run, error: BaseException) -> None:
     """Records how it ended. A failure to record is noted on the error and doesn't hide it."""
     try:
@@ -136,6 +146,8 @@ def _record_end(run: Run, ended: Outcome, *, denied: bool) -> None:
     event = "fail" if run.record.state is RunState.pending else ended.event
     if run.complete:
         event = "interrupt"  # the next run has only to tell: one that began anew would append every row again
+    if event == "fail" and run.mode == "replace":
+        run.record = replace(run.record, counts=unswapped(run.record.counts))
     run.record = replace(
         run.record,
         state=next_state(run.record.state, event),
