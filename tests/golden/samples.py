@@ -9,6 +9,7 @@ from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.verify import Finding, Verification
 from syncline.executor.quality import Quality
 from syncline.executor.rehearse import Rehearsal
+from syncline.executor.repeats import Repeat
 from syncline.executor.report import summarise
 from syncline.executor.undo import UndoPlan
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
@@ -357,6 +358,8 @@ REHEARSED = Rehearsal(
     ),
     refused="SYN701 3 of 1,200 records are rejected, more than maxRejects 0.1% allows",
     resumed=True,
+    again=(Repeat("people-1.csv:17", "id=7"), Repeat("people-2.csv:3", "")),
+    there=(Repeat("people-1.csv:2", "id=1"),),
 )
 SAMPLED = replace(
     REHEARSED, seen=120_000, compared=False, note="which rows are there is known only by writing", refused=""

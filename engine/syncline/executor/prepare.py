@@ -40,7 +40,23 @@ if TYPE_CHECKING:
 
 
 #: No name that a column can have.
-_NUMBER = "row number"
+ROW = "row number"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """
+    The batch that rows were made of: of which of its rows each (None: one of each). `older` has the keys of records
+    whose key comes again in it, with their rows of the batch in the column `ROW`.
+    """
+
+    batch: Batch
+    rows: pl.Series | None
+    older: pl.DataFrame
+
+    def source(self, rows: Sequence[int]) -> list[int]:
+        """The batch's rows that these rows were made of."""
+        return list(rows) if self.rows is None else [self.rows[row] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +66,8 @@ class Prepared:
     `written_digest` is of what is sent to the destination, or of the rows as Arrow IPC where that isn't bytes. `late`
     makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete,
     `late_gone` makes rejects of those. `sums` are those of the rows that control totals ask for. `sight` has the keys
-    that it came to, where the run deletes what is absent. `timing` is how long it has been under way.
+    that it came to, where the run deletes what is absent. `timing` is how long it has been under way. `origin` is where
+    rows come from, where that was asked for.
     """
 
     frame: pl.DataFrame
@@ -68,6 +85,7 @@ class Prepared:
     sums: Mapping[str, Decimal] = field(default_factory=dict)
     sight: Sight | None = None
     timing: Timing | None = None
+    origin: Origin | None = None
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -114,7 +132,7 @@ class Preparer:
     `strict`: pages that can't be cast as a whole end the run (`whole_pages.py`). `tombstones`: some records delete.
     `duplicates` counts rows whose key came again in their batch; `control` asks for sums. `absence`: what the read
     lacks is deleted. `watch`: policy for what turns up in the rows; `groups` counts rows that are alike. `suppressor`:
-    some people aren't to come back. `cutoff`: what is too old isn't written.
+    some people aren't to come back. `cutoff`: what is too old isn't written. `traced`: each batch has its `origin`.
     """
 
     columns: Columns
@@ -130,6 +148,7 @@ class Preparer:
     groups: Groups | None = None
     suppressor: Suppressor | None = None
     cutoff: Cutoff | None = None
+    traced: bool = False
     _sends: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -189,6 +208,7 @@ class Preparer:
                 before = whole.height
                 frame, kept = self._unique(whole)
             rendered = rendering(self.writer, frame)
+        older = self._older(whole, rows, kept) if self.traced else None
         if kept is not None:
             rows = kept if rows is None else rows.gather(kept)
         duplicates = before - frame.height
@@ -217,7 +237,16 @@ class Preparer:
             late,
             batch.notes,
             sight=sight,
+            origin=None if older is None else Origin(batch, rows, older),
         )
+
+    def _older(self, whole: pl.DataFrame, rows: pl.Series | None, kept: pl.Series | None) -> pl.DataFrame:
+        """Keys of rows that aren't kept, and the batch's rows that they are made of."""
+        found = pl.Series(ROW, range(whole.height) if rows is None else rows, dtype=pl.UInt32)
+        keyed = whole.select(self.target.key).with_columns(found)
+        if kept is None:
+            return keyed.clear()
+        return keyed.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(kept.implode()))
 
     def _divided(self, batch: Batch, mapped: Mapped, tombstones: Tombstones) -> Prepared:
         """A batch in which the last word on a key may be that its row is to be deleted."""
@@ -228,15 +257,15 @@ class Preparer:
             if refused:
                 frame, rows = self._take_out(batch, frame, rows, rejected, refused, "destination")
         before = frame.height
-        found = pl.Series(_NUMBER, range(before) if rows is None else rows, dtype=pl.UInt32)
+        found = pl.Series(ROW, range(before) if rows is None else rows, dtype=pl.UInt32)
         frame = frame.with_columns(found).unique(subset=list(self.target.key), keep="last", maintain_order=True)
         kept, gone = tombstones.divide(frame, self.target)
         sight = self.absence.sight(batch, kept, rejected) if self.absence is not None else None
         dead = tombstones.dead(frame)
-        late = partial(self._late, batch, kept, frame[_NUMBER].filter(~dead)) if self._sends else None
+        late = partial(self._late, batch, kept, frame[ROW].filter(~dead)) if self._sends else None
         late_gone = None
         if self._sends and gone is not None:
-            late_gone = partial(self._late, batch, gone, frame[_NUMBER].filter(dead))
+            late_gone = partial(self._late, batch, gone, frame[ROW].filter(dead))
         rendered = rendering(self.writer, kept) if self.writer is not None else None
         rejects = (*map(_malformed, batch.malformed), *self._rejects(batch, rejected))
         counts = Counts(
@@ -277,10 +306,10 @@ class Preparer:
         key = list(self.target.key)
         if len(key) == 1 and frame[key[0]].n_unique() == frame.height:
             return frame, None
-        if not self._sends:
+        if not self._sends and not self.traced:
             return frame.unique(subset=key, keep="last", maintain_order=True), None
-        found = frame.with_row_index(_NUMBER).unique(subset=key, keep="last", maintain_order=True)
-        return found.drop(_NUMBER), found[_NUMBER]
+        found = frame.with_row_index(ROW).unique(subset=key, keep="last", maintain_order=True)
+        return found.drop(ROW), found[ROW]
 
     def _rendered(self, frame: pl.DataFrame) -> Rendered | None:
         """The frame ready to be written; None where the writer doesn't do that ahead, or refuses a value."""

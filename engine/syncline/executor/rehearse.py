@@ -23,6 +23,7 @@ from syncline.executor.opening import Opener, bind_columns, hash_key_of, ring_of
 from syncline.executor.prepare import Prepared, Preparer
 from syncline.executor.progress import Progress, RunInfo
 from syncline.executor.quality import Quality, QualityMeter
+from syncline.executor.repeats import Repeat, Repeats
 from syncline.executor.report import Summary, summarise
 from syncline.executor.seen_keys import SeenKeys
 from syncline.executor.start import start_of
@@ -67,6 +68,8 @@ class Rehearsal:
     `refused` is what a guard would stop the run with; `notes` are what connectors told. `files` has the SHA-256 of each
     file of an import that was read to its end, `sums` what fields with a control total came to, and `manifests` the
     digests of what is declared, by name. `environment` is '' where there are none; `seconds` are what it took.
+    `again` are the first records whose key comes more than once, and `there`, of an upsert, those whose key is at the
+    destination.
     """
 
     key: ObjectKey
@@ -86,6 +89,8 @@ class Rehearsal:
     manifests: Mapping[str, str] = field(default_factory=dict)
     environment: str = ""
     seconds: float = 0.0
+    again: tuple[Repeat, ...] = ()
+    there: tuple[Repeat, ...] = ()
 
     @property
     def score(self) -> float | None:
@@ -139,6 +144,7 @@ class Rehearser:
             preparer = Preparer(
                 columns, schema, unique=keyed, writer=limits, tombstones=tombstones, control=control, watch=watch
             )
+            preparer.traced = keyed and tombstones is None
             preparer.cutoff = cutoff_of(applied, item, self.settings.root)
             preparer.suppressor = suppressor_of(
                 self.reader, ring_of(self.settings), applied, item, columns, self.settings.root
@@ -208,32 +214,50 @@ class _Rehearsed:
     sums: dict[str, str] = field(default_factory=dict)
     keys: SeenKeys = field(init=False)
     meter: QualityMeter = field(init=False)
+    repeats: Repeats = field(init=False)
 
     def __post_init__(self) -> None:
         self.keys = SeenKeys(self.target.schema.key)
         self.meter = QualityMeter(self.target.schema)
+        self.repeats = Repeats(self.target.schema)
 
     def take(self, prepared: Prepared) -> None:
         """A batch: its rows are compared with those of batches before it, and with the destination's."""
         self.counts += prepared.counts
         self.sums = added(self.sums, prepared.sums)
         self.meter.take(prepared.frame, prepared.rejects, prepared.counts.read)
-        frame = prepared.frame.filter(self.keys.fresh(prepared.frame)) if self.keyed else prepared.frame
+        frame, fresh = prepared.frame, None
+        if self.keyed:
+            fresh = self.keys.fresh(frame)
+            frame = frame.filter(fresh)
+            if prepared.origin is not None:
+                self.repeats.note_again(prepared.origin, prepared.frame, fresh)
         self.duplicates += prepared.frame.height - frame.height
-        self._compare(frame, prepared.gone)
+        matched = self._compare(frame, prepared.gone)
+        if prepared.origin is not None and fresh is not None and self.target.mode == "upsert":
+            self.repeats.note_there(prepared.origin, frame, fresh.arg_true(), matched, self._matching)
 
-    def _compare(self, frame: pl.DataFrame, gone: pl.DataFrame | None) -> None:
+    def _matching(self, frame: pl.DataFrame) -> int:
+        """How many of some rows have a key that is at the destination; none where it can't be asked any more."""
+        try:
+            found = waited(self.opener, lambda: self.opener.compare(Proposed(self.target, frame)), "destination")
+        except SynclineError:
+            return 0
+        return 0 if found is None else found.updated + found.unchanged
+
+    def _compare(self, frame: pl.DataFrame, gone: pl.DataFrame | None) -> int:
+        """Compares rows with the destination's; how many of their keys are there."""
         if not self.compared:
-            return
+            return 0
         try:
             proposed = Proposed(self.target, frame, gone, self.mark)
             found = waited(self.opener, lambda: self.opener.compare(proposed), "destination")
         except SynclineError as error:
             self.compared, self.note = False, f"{error.code} {error.message}"
-            return
+            return 0
         if found is None:
             self.compared, self.note = False, "which rows are there is known only by writing"
-            return
+            return 0
         self.there = found.there
         self.matched += found.updated + found.unchanged
         deleted = found.deleted if self.target.mode != "replace" else 0
@@ -244,6 +268,7 @@ class _Rehearsed:
             unchanged=self.counts.unchanged + found.unchanged,
             deleted=self.counts.deleted + deleted,
         )
+        return found.updated + found.unchanged
 
     def rehearsal(self, key: ObjectKey, summary: Summary) -> Rehearsal:
         """All of it."""
@@ -255,7 +280,18 @@ class _Rehearsed:
             counts = replace(counts, absent=max((self.there or 0) - self.matched, 0))
         if not self.compared:
             counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
-        return Rehearsal(key, counts, self.read, self.duplicates, self.compared, self.note, summary, self.meter.found())
+        return Rehearsal(
+            key,
+            counts,
+            self.read,
+            self.duplicates,
+            self.compared,
+            self.note,
+            summary,
+            self.meter.found(),
+            again=tuple(self.repeats.again),
+            there=tuple(self.repeats.there),
+        )
 
 
 def _limits(opener: Opener, target: Target) -> Limits | None:

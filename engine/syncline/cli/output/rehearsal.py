@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from syncline.cli.output.paint import Paint
     from syncline.executor.quality import Quality
     from syncline.executor.rehearse import Rehearsal
+    from syncline.executor.repeats import Repeat
 
 VERSION = "syncline/rehearsal/v1"
 
@@ -103,7 +104,13 @@ def _tiles(found: Rehearsal) -> list[dict[str, str]]:
 
 def _notes(found: Rehearsal) -> list[tuple[str, str]]:
     compared = [("compared", f"no: {found.note}")] if not found.compared else []
-    return [*compared, *(("note", text) for text in found.notes)]
+    again = [("again", f"{_repeat(repeat)}: its key comes more than once") for repeat in found.again]
+    there = [("there", f"{_repeat(repeat)}: a row has its key already") for repeat in found.there]
+    return [*compared, *again, *there, *(("note", text) for text in found.notes)]
+
+
+def _repeat(repeat: Repeat) -> str:
+    return f"{repeat.place} ({repeat.key})" if repeat.key else repeat.place
 
 
 def _shown(quality: Quality) -> dict[str, str]:
