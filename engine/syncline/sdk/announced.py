@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
@@ -21,6 +21,8 @@ _FAMILIES = (
     ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"),
     ("x-rate-limit-limit", "x-rate-limit-remaining", "x-rate-limit-reset"),
 )
+_LEFT = tuple(remaining for _, remaining, _ in _FAMILIES)
+_NONE_LEFT = re.compile(r"\b(?:r|remaining)\s*=\s*0\b")
 _ITEM = re.compile(r'(?:"(?P<name>[^"]{0,80})"|(?P<bare>[A-Za-z*][\w.*/-]{0,80}))?(?P<parameters>[^,"]*)')
 _PARAMETER = re.compile(r"\b([a-z]+)\s*=\s*(\d{1,15})")
 
@@ -79,6 +81,32 @@ def announced_quotas(
             seconds = reset_after(headers.get(reset.lower(), ""), now) if reset else None
             found.append(Quota(left, None, _number(headers[left.lower()]), seconds))
     return tuple(found)
+
+
+def used_up(headers: Mapping[str, str], now: Callable[[], float]) -> float | None:
+    """
+    Seconds until there is more of a quota that headers say is used up; None where none is, or nobody says when.
+
+    Of several it is the one that takes longest. Asked of every answer, so headers that tell of no such quota cost a few
+    lookups.
+
+    >>> used_up({"ratelimit": '"hour";r=0;t=60'}, now=lambda: 0.0), used_up({"ratelimit": '"hour";r=9'}, now=lambda: 0.0)
+    (60.0, None)
+    """
+    if not _runs_out(headers):
+        return None
+    found = announced_quotas(headers, now())
+    return max((q.seconds for q in found if q.remaining == 0 and q.seconds is not None), default=None)
+
+
+def _runs_out(headers: Mapping[str, str]) -> bool:
+    """Whether a quota may be used up, which is then read with care."""
+    for name in _LEFT:
+        left = headers.get(name)
+        if left is not None and left.lstrip().startswith("0"):
+            return True
+    fields = headers.get("ratelimit")
+    return fields is not None and _NONE_LEFT.search(fields) is not None
 
 
 def announced_ending(headers: Mapping[str, str]) -> Ending | None:

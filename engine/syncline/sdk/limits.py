@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from syncline.model.errors import Again
+from syncline.sdk.announced import used_up
 from syncline.sdk.clock import Clock
 from syncline.sdk.retry import MAX_WAIT, reset_after, server_time
 
@@ -181,10 +182,18 @@ class Account:
                 slots.release()
 
     def learn(self, path: str, headers: Mapping[str, str]) -> None:
-        """Reads what the server says is left of each limit that a path is under."""
+        """
+        Reads what the server says is left: in the headers that limits of the path declare, or else in the usual ones.
+
+        Where the usual ones say that nothing is left, what `hold` holds up waits until there is more.
+        """
+        declared = False
         for limiter in self._limiters:
-            if limiter.applies(path):
+            if limiter.rule.remaining and limiter.applies(path):
+                declared = True
                 limiter.learn(headers)
+        if not declared and (seconds := used_up(headers, self._clock.now)):
+            self.hold(path, seconds)
 
     def hold(self, path: str, seconds: float) -> None:
         """The server asked to wait: what the path's narrowest limit covers waits, or everything where there is none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncline.sdk.announced import Ending, Quota, announced_ending, announced_quotas
+from syncline.sdk.announced import Ending, Quota, announced_ending, announced_quotas, used_up
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,31 @@ def test_declared_headers_are_read_too():
         Quota("X-RateLimit", None, 1, None),
         Quota("X-Calls-Left", None, 7, 60.0),
     )
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"x-ratelimit-limit": "100", "x-ratelimit-remaining": "0", "x-ratelimit-reset": "52"}, 52.0),
+        ({"x-ratelimit-limit": "100", "x-ratelimit-remaining": "97", "x-ratelimit-reset": "52"}, None),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1767603660"}, 60.0),
+        ({"x-ratelimit-remaining": "0", "x-ratelimit-reset": "Mon, 05 Jan 2026 09:01:00 GMT"}, 60.0),
+        ({"x-rate-limit-limit": "600", "x-rate-limit-remaining": "0"}, None),
+        ({"ratelimit-limit": "10", "ratelimit-remaining": "0", "ratelimit-reset": "7"}, 7.0),
+        ({"ratelimit": "limit=10, remaining=0, reset=30"}, 30.0),
+        ({"ratelimit": "limit=10, remaining=4, reset=30"}, None),
+        ({"ratelimit-policy": '"burst";q=10;w=1, "day";q=50;w=86400', "ratelimit": '"day";r=0;t=3600'}, 3600.0),
+        ({"ratelimit": '"burst";r=0;t=1, "day";r=0;t=3600'}, 3600.0),
+        ({"ratelimit": '"burst";r=10;t=1'}, None),
+        ({"ratelimit": "default;r=0"}, None),
+        ({"x-ratelimit-remaining": "0x", "x-ratelimit-reset": "nan"}, None),
+        ({"ratelimit": "r=0\x00=;;;,,,=" * 50}, None),
+    ],
+)
+def test_used_up(headers, expected):
+    """Each form tells for how long nothing is left; what leaves something, or can't be read, tells nothing."""
+    assert used_up(headers, lambda: 1767603600.0) == expected
 
 
 @pytest.mark.parametrize(
