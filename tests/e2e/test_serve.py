@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import time
+import urllib.request
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ def test_a_pushed_commit_is_applied_and_its_schedule_starts_runs(root, remote):
         port = int(daemon.says("probes at").split("127.0.0.1:")[1].split("/")[0])
         assert probed(port, "/readyz") == (200, {"leading": True, "commit": first, "problem": ""})
         assert probed(port, "/elsewhere")[0] == 404
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as scraped:
+            lines = scraped.read().decode().splitlines()
+            assert scraped.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        assert "syncline_leading 1" in lines
+        assert any(line.startswith('syncline_runs_total{tenant="acme",kind="Sync"} ') for line in lines)
 
         second = remote.push(UPSERT.texts)
         daemon.says(f"{second[:12]} is applied")

@@ -18,6 +18,7 @@ from syncline.model.forecast import Forecast, Reason
 from syncline.model.key import ObjectKey
 from syncline.model.latency import Latency, Quantiles
 from syncline.model.plan import Basis, Plan, PolicyResult
+from syncline.model.requests import Requests
 from syncline.model.run import Counts, Receipt, Reject, RunState
 from syncline.model.run import Reason as Wrong
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
@@ -228,6 +229,10 @@ RECEIPT = Receipt(
         map=Quantiles(0.41, 0.62, 0.63),
         write=Quantiles(1.1, 1.5, 1.52),
     ),
+    requests=(
+        Requests("api.example.com", 2_000, 3, 12, 86_400_000, 4, 1, Quantiles(0.002, 0.0091, 0.21)),
+        Requests("eu.files.example", 1, 0, 0, 70, 0, 0, Quantiles(0.31, 0.31, 0.31)),
+    ),
 )
 CLEAN = Receipt(
     run="01K8Z5T7Q3",
@@ -308,6 +313,7 @@ UNDONE = replace(
     files={},
     rows=None,
     latency=None,
+    requests=(),
     notes=(
         f"what run {RECEIPT.run} wrote was taken back",
         "left as they are, since they were written to later: 12 rows",

@@ -1,4 +1,4 @@
-"""Health and readiness of a daemon over HTTP, as orchestrators probe them: `/healthz` and `/readyz`."""
+"""Health and readiness of a daemon over HTTP, `/healthz` and `/readyz`, and what it counts, `/metrics`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from syncline.daemon.listening import Asked, Reply, listening
+from syncline.daemon.metrics import KIND
 
 #: What a probe is answered: whether all is well, and the document that says how it stands.
 Answer = Callable[[], tuple[bool, dict[str, Any]]]
 
 
 @contextmanager
-def serving(host: str, port: int, probes: dict[str, Answer]) -> Iterator[int]:
+def serving(host: str, port: int, probes: dict[str, Answer], metrics: Callable[[], str] | None = None) -> Iterator[int]:
     """Answers GET of each path while the block runs: 200 or 503, with JSON. Gives the port; 0 asks for a free one.
+    `metrics` gives what `/metrics` answers.
 
     >>> import urllib.request
     >>> with serving("127.0.0.1", 0, {"/healthz": lambda: (True, {"leading": True})}) as port:
@@ -23,6 +25,8 @@ def serving(host: str, port: int, probes: dict[str, Answer]) -> Iterator[int]:
     """
 
     def answer(asked: Asked) -> Reply:
+        if metrics is not None and asked.path == "/metrics":
+            return Reply(200, {}, body=metrics().encode(), kind=KIND)
         probe = probes.get(asked.path)
         if probe is None:
             return Reply(404, {"error": "no such probe"})

@@ -69,6 +69,7 @@ def finish(
         files=files,
         rows=rows,
         latency=committer.latencies.told(),
+        requests=run.opener.requests(),
         manifests=run.flow.digests,
         sums=done.sums,
     )

@@ -19,6 +19,7 @@ from syncline.mapping.columns import bind
 from syncline.mapping.expression import Current, Get
 from syncline.mapping.protection import KEYED
 from syncline.model.errors import Invalid
+from syncline.model.requests import Requests, Traffic
 from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest, patient
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Opener:
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
+    traffic: Traffic = field(default_factory=Traffic)
     _counting: Lock = field(default_factory=Lock, init=False)
 
     def __post_init__(self) -> None:
@@ -80,6 +82,10 @@ class Opener:
     def _count(self, name: str, value: float) -> None:
         with self._counting:  # several threads of a connector may
             self.metrics[name] += value  # type: ignore[assignment]  # counters may hold fractions of seconds
+
+    def _took(self, host: str, seconds: float) -> None:
+        with self._counting:
+            self.traffic.took(host, seconds)
 
     def _notice(self, text: str) -> None:
         with self._counting:
@@ -90,12 +96,17 @@ class Opener:
         found = instance_of(
             side, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
         )
-        return replace(found, patience=self.patience)
+        return replace(found, patience=self.patience, took=self._took)
 
     def counted(self) -> dict[str, float]:
         """What connectors counted so far."""
         with self._counting:
             return dict(self.metrics)
+
+    def requests(self) -> tuple[Requests, ...]:
+        """The requests that connectors sent so far, by host."""
+        with self._counting:
+            return self.traffic.told(self.metrics)
 
     def source(self) -> Source:
         """The source, open, with its schema known."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from syncline.model.errors import Bug
 from syncline.model.latency import Latency
+from syncline.model.requests import Requests, requests_from_json
 
 
 class RunState(StrEnum):
@@ -93,8 +94,9 @@ class Receipt:
     SHA-256(batch bytes)), of what was read and of what was sent to the destination. `revision` is the commit and
     `plan` the digest of the plan that it ran under. Of an import, `files` has the SHA-256 of each file that was read to
     its end, in hex, and `rows` how many rows the table had afterwards, by a query (None where it wasn't asked).
-    `latency` is None where no batch was committed since the run was begun, or continued. `manifests` has the digests of
-    what it ran under by name, and `sums` what fields with a control total came to, as exact decimals.
+    `latency` is None where no batch was committed since the run was begun, or continued; `requests` are those that were
+    sent since then, by host. `manifests` has the digests of what it ran under by name, and `sums` what fields with a
+    control total came to, as exact decimals.
     Times are RFC 3339 UTC; durations are in seconds.
     """
 
@@ -121,6 +123,7 @@ class Receipt:
     latency: Latency | None = None
     manifests: Mapping[str, str] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
+    requests: tuple[Requests, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses a receipt whose records don't add up."""
@@ -139,6 +142,7 @@ class Receipt:
             "manifests": dict(self.manifests),
             "sums": dict(self.sums),
             "latency": None if self.latency is None else asdict(self.latency),
+            "requests": [asdict(each) for each in self.requests],
         }
 
     @classmethod
@@ -146,8 +150,9 @@ class Receipt:
         """A receipt from what `to_json` gave."""
         counts, notes = Counts(**data["counts"]), tuple(data["notes"])
         latency = Latency.from_json(data["latency"]) if data.get("latency") else None
+        requests = requests_from_json(data.get("requests", ()))
         made = {"state": RunState(data["state"]), "counts": counts, "notes": notes, "latency": latency}
-        return cls(**{**data, **made})
+        return cls(**{**data, **made, "requests": requests})
 
 
 _RECEIPT = tuple(field.name for field in fields(Receipt))

@@ -90,8 +90,8 @@ def used_up(headers: Mapping[str, str], now: Callable[[], float]) -> float | Non
     Of several it is the one that takes longest. Asked of every answer, so headers that tell of no such quota cost a few
     lookups.
 
-    >>> used_up({"ratelimit": '"hour";r=0;t=60'}, now=lambda: 0.0), used_up({"ratelimit": '"hour";r=9'}, now=lambda: 0.0)
-    (60.0, None)
+    >>> used_up({"ratelimit": '"hour";r=0;t=60'}, now=lambda: 0.0)
+    60.0
     """
     if not _runs_out(headers):
         return None

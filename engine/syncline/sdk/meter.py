@@ -21,12 +21,13 @@ from collections.abc import Callable, Mapping
 
 from syncline.sdk.announced import announced_ending
 
-_LIMITS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_LIMITS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _SHOWN = (*(f"{limit:g}" for limit in _LIMITS), "inf")
 
 
 class Meter:
-    """Counts for a client, by a function from name and value; `notice` hears what an API says of its own end.
+    """Counts for a client, by a function from name and value; `notice` hears what an API says of its own end, and
+    `took` how long each exchange with a host took.
 
     >>> from collections import Counter
     >>> counted = Counter()
@@ -35,9 +36,15 @@ class Meter:
     (1, 7, 1)
     """
 
-    def __init__(self, count: Callable[[str, float], None], notice: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        count: Callable[[str, float], None],
+        notice: Callable[[str], None] = lambda _: None,
+        took: Callable[[str, float], None] = lambda _host, _seconds: None,
+    ) -> None:
         self._count = count
         self._notice = notice
+        self._took = took
 
     def answered(self, host: str, seconds: float, *, size: int, ok: bool) -> None:
         """An exchange took so long; `size` bytes came."""
@@ -47,6 +54,7 @@ class Meter:
         if not ok:
             self._both("failures", host, 1)
         self._count(f"latency/{host}/{_SHOWN[bisect_left(_LIMITS, seconds)]}", 1)
+        self._took(host, seconds)
 
     def accepted(self) -> None:
         """An answer was one to go on with: progress, even where no record came of it."""

@@ -70,6 +70,7 @@ class Instance:
 
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
     `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`).
+    `took(host, seconds)` hears how long each exchange with a host took.
     `patience()` is asked before a wait for a system that fails: whether to wait and ask it again, or to give up.
     `keep` may hold idle connections of earlier uses; `network` is what may be reached, and what HTTP clients use.
     `home` is the resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a
@@ -91,6 +92,7 @@ class Instance:
     region: str = ""
     count: Callable[[str, float], None] = _silent
     notice: Callable[[str], None] = _unheard
+    took: Callable[[str, float], None] = _silent
     patience: Callable[[], bool] = patient
     keep: Keep | None = None
     network: Network = Network()  # noqa: RUF009 - a frozen value

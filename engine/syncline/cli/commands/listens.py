@@ -29,7 +29,7 @@ class Listen:
 def listens(command: Callable[..., Any]) -> Callable[..., Any]:
     """Options of where to listen, as `listen`."""
 
-    @click.option("--health", metavar="HOST:PORT", help="Answer /healthz and /readyz there.")
+    @click.option("--health", metavar="HOST:PORT", help="Answer /healthz, /readyz and /metrics there.")
     @click.option(
         "--silence",
         type=click.FloatRange(10),
@@ -68,6 +68,7 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
         return
     from syncline.daemon.health import serving
     from syncline.daemon.listening import address
+    from syncline.daemon.metrics import Metrics
 
     host, port = address(listen.health)
     status = daemon.status
@@ -80,8 +81,9 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
     def ready() -> tuple[bool, dict[str, Any]]:
         return status.ready, status.to_json()
 
-    with serving(host, port, {"/healthz": alive, "/readyz": ready}) as bound:
-        tell(f"probes at http://{host}:{bound}/healthz and /readyz")
+    metrics = Metrics(lambda: daemon.engine, status)
+    with serving(host, port, {"/healthz": alive, "/readyz": ready}, metrics.text) as bound:
+        tell(f"probes at http://{host}:{bound}/healthz and /readyz, metrics at /metrics")
         yield
 
 

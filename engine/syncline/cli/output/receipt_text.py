@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncline.cli.output.paint import Paint
+from syncline.cli.output.request_facts import request_facts, short
 from syncline.cli.output.text import cut, duration, number, pad, plural, visible
 from syncline.model.latency import Latency
 from syncline.model.run import PAGE, Receipt, RunState
@@ -83,16 +84,11 @@ def latency_facts(latency: Latency | None, batches: int) -> list[tuple[str, str]
     whole = latency.whole
     of = "" if latency.batches == batches else f", of the last {plural(latency.batches, 'batch', 'batches')}"
     phases = {"read": latency.read, "map": latency.map, "write": latency.write}
-    parts = ", ".join(f"{name} {_short(each.p50)} (p99 {_short(each.p99)})" for name, each in phases.items())
+    parts = ", ".join(f"{name} {short(each.p50)} (p99 {short(each.p99)})" for name, each in phases.items())
     return [
-        ("latency", f"p50 {_short(whole.p50)}, p99 {_short(whole.p99)}, at most {_short(whole.max)} a batch{of}"),
+        ("latency", f"p50 {short(whole.p50)}, p99 {short(whole.p99)}, at most {short(whole.max)} a batch{of}"),
         ("phases", f"p50: {parts}"),
     ]
-
-
-def _short(seconds: float) -> str:
-    """A duration of which tenths of milliseconds tell something."""
-    return duration(seconds) if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
 
 
 def _facts(receipt: Receipt) -> list[tuple[str, str]]:
@@ -103,6 +99,7 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
         ("cursor", f"{cursor(receipt.cursor_before)} → {cursor(receipt.cursor_after)}"),
         ("digests", f"read {receipt.read_digest[:12]}, written {receipt.written_digest[:12]}, over {batches}"),
         *latency_facts(receipt.latency, receipt.batches),
+        *request_facts(receipt.requests),
         ("under", f"revision {visible(receipt.revision[:12]) or 'none'}, plan {receipt.plan[:12] or 'none'}"),
     ]
     facts += accounting_facts(receipt)

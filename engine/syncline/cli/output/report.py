@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from syncline.cli.output.receipt_text import accounting_facts, cursor, latency_facts, title
+from syncline.cli.output.request_facts import request_facts
 from syncline.cli.output.text import duration, number, plural, visible
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts, Receipt, RunState
@@ -104,6 +105,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         *facts,
         ("took", duration(receipt.seconds)),
         *latency_facts(receipt.latency, receipt.batches),
+        *request_facts(receipt.requests),
         ("cursor", moved),
         ("digest read", receipt.read_digest),
         ("digest written", receipt.written_digest),

@@ -92,6 +92,19 @@ def plural(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def size(count: int) -> str:
+    """
+    Bytes for people, in the largest unit of which there is one.
+
+    >>> size(7), size(8_200), size(86_400_000), size(2_000_000_000_000)
+    ('7 bytes', '8 kB', '86 MB', '2,000 GB')
+    """
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= bytes_:
+            return f"{count / bytes_:,.0f} {unit}"
+    return plural(count, "byte")
+
+
 def duration(seconds: float) -> str:
     """
     A duration for people, in its two largest units; from two days on in days.
