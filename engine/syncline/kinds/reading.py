@@ -124,6 +124,10 @@ class DateWindows(Spec):
     ] = None
 
 
+#: Types of cursors that are times.
+TIMES: Final = frozenset({"timestamp", "date", "epoch", "epoch_ms"})
+
+
 class Cursor(Spec):
     """How a stream is read incrementally: past the greatest value of a field, past a token that the API gives, or
     window by window.
@@ -162,7 +166,11 @@ class Cursor(Spec):
         ),
     ] = ()
     start: Annotated[
-        str | None, Field(description="Value that the first read starts at: a literal, or config.NAME for a setting.")
+        str | None,
+        Field(
+            description="Value that the first read starts at: a literal, or config.NAME for a setting. Of a time also "
+            "how long before the first read it is: -30d, -12h."
+        ),
     ] = None
     into: Annotated[
         dict[str, Literal["start", "end"]],

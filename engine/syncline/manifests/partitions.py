@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from syncline.kinds.reading import MAX_COMBINATIONS
+from syncline.kinds.reading import MAX_COMBINATIONS, TIMES
 from syncline.kinds.stream import RestStream, scope_fields
 from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: Names that requests of every stream may read.
 VARIABLES: Final = ("config", "page", "start", "end", "cursor")
-_TIMES: Final = frozenset({"timestamp", "date", "epoch", "epoch_ms"})
 
 
 def check_partitions(spec: ConnectorSpec, name: str, path: Path) -> Iterator[Problem]:
@@ -70,14 +69,26 @@ def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
             "timestamp or date",
             at_key=True,
         )
-    elif cursor.type not in _TIMES and cursor.windows is None:
+    elif cursor.type not in TIMES and cursor.windows is None:
         for field in ("window", "lookback"):
             if getattr(cursor, field):
                 message = f"a cursor of type {cursor.type} is no time, so it has no {field!r}"
-                yield Problem("SYN205", (*path, field), message, listed(sorted(_TIMES)), at_key=True)
+                yield Problem("SYN205", (*path, field), message, listed(sorted(TIMES)), at_key=True)
+    if cursor.windows is None:
+        yield from _start(cursor, (*path, "start"))
     if cursor.format in {"epoch", "epoch_ms"} and cursor.type != "timestamp":
         message = f"a cursor of type {cursor.type} isn't written as {cursor.format}"
         yield Problem("SYN205", (*path, "format"), message, "type: timestamp", at_key=True)
+
+
+def _start(cursor: Cursor, path: Path) -> Iterator[Problem]:
+    """That a start which is relative to the first read is a time, and of a cursor that is one."""
+    start = cursor.start or ""
+    if units.before_now(start) is not None and cursor.type == "integer":
+        message = f"a cursor of type integer is no time, so it doesn't start {start[1:]} before the first read"
+        yield Problem("SYN205", path, message, "a number, or type: timestamp, date, epoch or epoch_ms")
+    elif start.startswith("-") and cursor.type in {"timestamp", "date"} and units.before_now(start) is None:
+        yield Problem("SYN205", path, f"{start[:80]!r} is no time", "a time such as 2026-01-01, or -30d")
 
 
 def _item(item: For, spec: ConnectorSpec, path: Path) -> Iterator[Problem]:
@@ -179,13 +190,13 @@ def _alike(stream: RestStream, path: Path) -> Iterator[Problem]:
 def _grouped(stream: RestStream, path: Path) -> Iterator[Problem]:
     """Findings about parents that are read for together: parts of the key that are theirs, a cursor that is no time."""
     groups = {item.name for item in stream.read_for if item.group is not None}
-    if groups and stream.cursor is not None and (stream.cursor.marker is not None or stream.cursor.type not in _TIMES):
+    if groups and stream.cursor is not None and (stream.cursor.marker is not None or stream.cursor.type not in TIMES):
         what = "is a marker" if stream.cursor.marker is not None else f"is of type {stream.cursor.type}"
         yield Problem(
             "SYN579",
             (*path, "cursor"),
             f"the cursor {what}, and one for a group of parents has to be a time",
-            expected=listed(sorted(_TIMES)),
+            expected=listed(sorted(TIMES)),
             help="Leave `group` out, or `cursor`.",
             at_key=True,
         )

@@ -21,6 +21,11 @@ def duration(text: str) -> float:
     return sum(float(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)", text))
 
 
+def before_now(text: str) -> float | None:
+    """Seconds before now of `-30d` or `-1h30m`; None for what is no such time."""
+    return duration(text[1:]) if text.startswith("-") and re.match(DURATION_PATTERN, text[1:]) else None
+
+
 def rate(text: str) -> tuple[int, float]:
     """`100/min` as (100, 60.0): so many per so many seconds."""
     if not re.match(RATE_PATTERN, text):

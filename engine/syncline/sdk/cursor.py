@@ -93,9 +93,9 @@ class CursorKind:
             case "date", int():
                 return key + int(seconds // 86400)
             case "epoch", Decimal():
-                return key + Decimal(str(seconds))
+                return key + _decimal(seconds)
             case "epoch_ms", Decimal():
-                return key + Decimal(str(seconds)) * 1000
+                return key + _decimal(seconds * 1000)
             case _:
                 raise self._no_time()
 
@@ -179,6 +179,11 @@ class CursorKind:
             f"a cursor of type {self.type} is no time: it can have neither window, lookback nor an end bound",
             code="SYN433",
         )
+
+
+def _decimal(number: float) -> Decimal:
+    """A number as it is written: a whole one without a point, which no API's integer has."""
+    return Decimal(int(number)) if float(number).is_integer() else Decimal(str(number))
 
 
 def _formatted(text: str, formats: tuple[str, ...]) -> int:

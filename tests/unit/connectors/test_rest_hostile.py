@@ -271,7 +271,7 @@ def test_a_trickling_answer_meets_the_deadline():
     began = clock.monotonic()
     with pytest.raises(Again, match="no complete answer within"):
         read(source(instance(text, url=f"http://127.0.0.1:{listener.getsockname()[1]}"), clock=clock))
-    assert clock.monotonic() - began < 100
+    assert 0.45 <= clock.monotonic() - began <= 1.5
     listener.close()
     thread.join()
 

@@ -19,7 +19,8 @@ class Front:
     partition; `index` the partition's place on that page and `last` its key; `inside` the position in it, None once it
     has ended, when `index` is the place of the next one. `parents` are where the parents of each member were read to in
     the last pass, for those that only go by what changed. `met` are keys of what was read of members that later ones
-    may give again, by the member's number; `unmet`: there were more than are kept.
+    may give again, by the member's number; `unmet`: there were more than are kept. `timed`: where partitions start is
+    relative to when the pass began, which a read in full then keeps as well.
     """
 
     incremental: bool
@@ -34,6 +35,7 @@ class Front:
     ended: bool = False
     met: dict[int, dict[str, None]] = field(default_factory=dict)
     unmet: bool = False
+    timed: bool = False
 
     @classmethod
     def of(cls, position: Position | None, members: int, *, incremental: bool, now: float) -> Front:
@@ -56,7 +58,7 @@ class Front:
         if self.ended and not self.incremental:
             return {"v": 2, "done": True}
         found: Position = {"v": 2}
-        if self.incremental:
+        if self.incremental or self.timed:
             found["cursors"] = self.cursors.position()
         if any(parent is not None for parent in self.parents):
             found["parents"] = list(self.parents)

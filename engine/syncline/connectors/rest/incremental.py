@@ -24,8 +24,8 @@ from typing import Any
 from syncline.connectors.rest.pages import Telling, compile_telling
 from syncline.connectors.rest.partition import Values
 from syncline.connectors.rest.windows import Windows
+from syncline.kinds.reading import TIMES, DateWindows
 from syncline.kinds.reading import Cursor as CursorSpec
-from syncline.kinds.reading import DateWindows
 from syncline.model import units
 from syncline.model.errors import Invalid
 from syncline.sdk.batch import Position
@@ -42,7 +42,8 @@ Found = tuple[str | None, Key | None]
 class Cursor:
     """A cursor's declaration, compiled. `path` are the names that lead to its field; times are in seconds.
 
-    `token`: where answers give a token instead, and then there is no path. `descending`: records come newest first.
+    `back`: how long before the first read it starts, where `start` says that. `token`: where answers give a token
+    instead, and then there is no path. `descending`: records come newest first.
     `windows`: of a calendar, of which records carry no sign; there is no path then either.
     """
 
@@ -56,6 +57,7 @@ class Cursor:
     token: Telling | None = None
     descending: bool = False
     windows: Windows | None = None
+    back: float | None = None
 
     @classmethod
     def compile(cls, spec: CursorSpec, config: dict[str, Any], names: frozenset[str]) -> Cursor:
@@ -69,13 +71,16 @@ class Cursor:
         if spec.windows is not None:
             return cls._of_windows(spec, spec.windows, start)
         kind = CursorKind("string" if spec.marker else spec.type, spec.format, spec.formats)
+        back = units.before_now(start) if start is not None and spec.type in TIMES else None
+        if back is not None:
+            start = None
         if start is not None:
             try:
                 kind.key(start)
             except ValueError as error:
                 raise Invalid(f"cursor.start: {start[:80]!a} is no {spec.type}", code="SYN433") from error
         window = units.duration(spec.window) if spec.window else None
-        if window is not None and start is None:
+        if window is not None and start is None and back is None:
             raise Invalid("cursor.window needs cursor.start, where the first window begins", code="SYN433")
         if window == 0:
             raise Invalid("cursor.window has no length, so that no end would be reached", code="SYN433")
@@ -89,6 +94,7 @@ class Cursor:
             bounded=not spec.marker and (window is not None or "end" in spec.into.values() or "end" in names),
             token=compile_telling(spec.marker),
             descending=spec.order == "descending",
+            back=back,
         )
 
     @classmethod
@@ -327,7 +333,7 @@ def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
     if cursor.windows is not None:
         _bound_windows(progress, cursor.windows, now)
         return
-    progress.low = progress.base if progress.base is not None else cursor.start
+    progress.low = progress.base if progress.base is not None else _start(cursor, now)
     progress.high = progress.until = None
     if progress.base is not None and cursor.lookback:
         progress.low = _text(kind, kind.shift(kind.key(progress.base), -cursor.lookback))
@@ -336,6 +342,13 @@ def _bound(progress: Progress, cursor: Cursor, now: float) -> None:
         progress.high = progress.until = _text(kind, until)
         if cursor.window is not None and progress.low is not None:
             progress.high = _window_end(cursor, kind.key(progress.low), until)
+
+
+def _start(cursor: Cursor, now: float) -> str | None:
+    """Where the first read starts that begins at a Unix time."""
+    if cursor.back is None:
+        return cursor.start
+    return _text(cursor.kind, cursor.kind.shift(cursor.kind.of_time(now), -cursor.back))
 
 
 def _bound_windows(progress: Progress, windows: Windows, now: float) -> None:

@@ -250,6 +250,7 @@ class Each:
 
     def steps(self, position: Position | None, *, incremental: bool) -> Iterator[Step]:
         front = Front.of(position, len(self.members), incremental=incremental, now=self.use.now())
+        front.timed = self.listing.cursor is not None and self.listing.cursor.back is not None
         if front.done:
             return
         with closing(self._ahead(replace(front), front)) as items:
@@ -374,7 +375,18 @@ class Each:
             known = inside if index == first and inside is not None else front.known(partition, cursor)
             yield _Part(number, unit, index, partition, self._begun(partition, known, front))
 
+    def _start(self, front: Front) -> Position | None:
+        """
+        Where a partition is read from that wasn't before. A start that is relative to now is the same for all of a
+        pass, and stays what it was when that goes on.
+        """
+        cursor = self.listing.cursor
+        if cursor is None or cursor.back is None:
+            return None
+        return self.listing.begin(None, incremental=front.incremental, now=front.cursors.began).position()
+
     def _begun(self, partition: Partition, known: Position | None, front: Front) -> Iterator[Step]:
+        known = self._start(front) if known is None else known
         if self.by is not None:
             return self.by(partition).steps(known, incremental=front.incremental)
         use = self.use
