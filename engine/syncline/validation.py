@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from syncline.manifests.bumps import side_by_side, since
+from syncline.manifests.egress import check_egress
 from syncline.manifests.environments import read_environments
 from syncline.manifests.expressions import check_expressions
 from syncline.manifests.files import SAVED, Unsaved
@@ -170,6 +171,7 @@ def _judged(loaded: LoadResult, owners: Ownership | None = None) -> Judged:
     found += _condition_findings(resolved.desired)
     found += check_subscriptions(resolved.desired)
     found += check_webhooks(resolved.desired)
+    found += check_egress(resolved.desired)
     if owners is not None:
         found += [*owners.findings(loaded.manifests), *owners.left()]
     return Judged(loaded, resolved.desired, flows, tuple(found))

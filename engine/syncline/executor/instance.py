@@ -161,7 +161,9 @@ def network_of(
         return Network(account, tenant, None, egress, proxies)
     bounds, quota = declared.spec.egress, declared.spec.quotas.requests
     egress = Egress(bounds.allow, bounds.private + settings.egress_private, bounds.deny, literals=False)
-    return Network(account, tenant, Rule(*units.rate(quota)) if quota else None, egress, proxies)
+    # A database is where manifests say, unless the tenant says anything of what its flows may reach.
+    databases = egress if bounds.allow or bounds.private or bounds.deny else None
+    return Network(account, tenant, Rule(*units.rate(quota)) if quota else None, egress, proxies, databases)
 
 
 def spool_quota(desired: Desired, tenant: str) -> int | None:

@@ -245,8 +245,8 @@ class TenantSpec(Spec):
     egress: Annotated[
         Egress,
         Field(
-            description="Which hosts its flows may reach over HTTP, SFTP and SMTP, databases not counted; by default, "
-            "any that is public."
+            description="Which hosts its flows may reach: over HTTP, SFTP and SMTP, by default, any that is public; "
+            "databases at any, unless something is said here, which then binds them as well."
         ),
     ] = Egress.model_construct()
     access: Annotated[

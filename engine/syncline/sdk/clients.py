@@ -105,7 +105,8 @@ class Network:
     """
     What an instance may reach, and what its HTTP client uses: the provider account that its requests are counted
     for, the tenant whose run it is, that tenant's quota, the bounds of what may be reached, and the proxies that it
-    is reached through, of which the first that leads to a host is used.
+    is reached through, of which the first that leads to a host is used. `databases` bounds where databases may be;
+    None: anywhere.
 
     >>> Network(account="acme/helpdesk", tenant="acme", quota=Rule(600, 60.0)).egress.private
     ()
@@ -116,6 +117,7 @@ class Network:
     quota: Rule | None = None
     egress: Egress = Egress()  # noqa: RUF009 - a frozen value
     proxies: tuple[Proxy, ...] = ()
+    databases: Egress | None = None
 
 
 def raise_open_files(wanted: int) -> int:

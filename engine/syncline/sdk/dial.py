@@ -6,7 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Final
 
 from syncline.sdk.clients import Clients
-from syncline.sdk.http import Lookups
+from syncline.sdk.http import Egress, Lookups
 
 if TYPE_CHECKING:
     from syncline.sdk.source import Instance
@@ -25,8 +25,18 @@ def dialled(instance: Instance, host: str, port: int, timeout: float) -> socket.
     """
     clients = instance.keep.shared(Clients) if instance.keep is not None else None
     lookup = clients.lookup if clients is not None else Lookups()
-    found = lookup(host, timeout)[:_ADDRESSES]
-    instance.network.egress.declaring([host]).check(host, found)
+    return dialled_within(instance.network.egress.declaring([host]), host, port, timeout, lookup)
+
+
+def dialled_within(
+    bounds: Egress, host: str, port: int, timeout: float, lookup: Lookups | None = None
+) -> socket.socket:
+    """
+    As `dialled`, by bounds.
+
+    Example: `dialled_within(Egress(allow=("db.example.com",)), "db.example.com", 3306, timeout=10.0)`.
+    """
+    found = checked(bounds, host, timeout, lookup)
     for index, address in enumerate(found):
         try:
             sock = socket.create_connection((address, port), timeout / len(found))
@@ -37,3 +47,18 @@ def dialled(instance: Instance, host: str, port: int, timeout: float) -> socket.
             sock.settimeout(timeout)  # the shorter one was for connecting
             return sock
     raise socket.gaierror(socket.EAI_NONAME, "no address")
+
+
+def checked(bounds: Egress, host: str, timeout: float, lookup: Lookups | None = None) -> tuple[str, ...]:
+    """
+    The first addresses of a host, which is looked up within so many seconds, once each of them may be reached.
+
+    Raises `Denied` (SYN460) for one that may not, and OSError.
+
+    >>> checked(Egress(private=("127.0.0.1",)), "127.0.0.1", 1.0)
+    ('127.0.0.1',)
+    """
+    bounds.check(host, ())  # an address in an unusual form is looked up nowhere
+    found = (lookup or Lookups())(host.strip("[]"), timeout)[:_ADDRESSES]
+    bounds.check(host, found)
+    return found

@@ -26,7 +26,7 @@ def secured(url: str) -> dict[str, str]:
     >>> secured("postgresql://db.example.com/lake?sslmode=prefer"), secured("postgresql://localhost/lake")
     ({}, {})
     """
-    given = _given(url)
+    given = said(url)
     mode = given.get("sslmode")
     if mode:
         return _oldest(given) if mode in {"require", "verify-ca", "verify-full"} else {}
@@ -42,7 +42,7 @@ def verified(url: str) -> dict[str, str]:
     >>> verified("postgresql://localhost/lake?ssl_min_protocol_version=TLSv1.2&sslrootcert=ca.pem&sslmode=prefer")
     {'sslmode': 'verify-full'}
     """
-    return _verified(_given(url))
+    return _verified(said(url))
 
 
 def _verified(given: dict[str, str]) -> dict[str, str]:
@@ -57,8 +57,8 @@ def _oldest(given: dict[str, str]) -> dict[str, str]:
     return {} if _OLDEST in given else {_OLDEST: f"TLSv{OLDEST}"}
 
 
-def _given(url: str) -> dict[str, str]:
-    """What the URL says, and the environment where the URL doesn't."""
+def said(url: str) -> dict[str, str]:
+    """Parameters of libpq: what the URL says, and the environment where the URL doesn't."""
     from psycopg import ProgrammingError, conninfo, pq
 
     try:

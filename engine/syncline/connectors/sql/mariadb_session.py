@@ -62,6 +62,7 @@ def connect(settings: MariadbSettings) -> Wire:
                 local_infile=True,
                 connect_timeout=_CONNECT,
                 program_name="syncline",
+                bounds=settings.bounds,
                 **secured,
             )
         except TransportError as error:  # a key that isn't pinned

@@ -13,9 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pymysql
 from pymysql.connections import Connection, MySQLResult
+from pymysql.err import OperationalError
+
+from syncline.sdk.dial import dialled_within
 
 if TYPE_CHECKING:
     from pymysql.cursors import Cursor
+
+    from syncline.sdk.http.egress import Egress
 
     _Connection = Connection[Cursor]
 else:
@@ -23,6 +28,9 @@ else:
 
 #: Bytes of one packet of a load.
 _PACKET = 1 << 20
+
+#: Seconds to connect within, where nobody says.
+_CONNECT = 10.0
 
 #: Seconds. A peer that falls silent is noticed within two minutes.
 _NETWORK = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 120_000))
@@ -34,13 +42,30 @@ class Wire(_Connection):
     loading: Iterable[bytes] = ()
     _sock: Any
 
+    def __init__(self, *, bounds: Egress | None = None, **settings: Any) -> None:
+        """Connects, within bounds where there are any."""
+        self._bounds = bounds
+        super().__init__(**settings)
+
     def connect(self, sock: socket.socket | None = None) -> None:
         """Connects, and has the machine look whether the server is still there."""
-        super().connect(sock)
+        super().connect(sock if sock is not None or self._bounds is None else self._dialled(self._bounds))
         for option, value in _NETWORK:
             if hasattr(socket, option):
                 with suppress(OSError):  # a local socket has no such options
                     self._sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+    def _dialled(self, bounds: Egress) -> socket.socket:
+        """A socket to a checked address. `Denied` (SYN460) where one of the server's is out of bounds."""
+        try:
+            found = dialled_within(bounds, self.host, self.port, self.connect_timeout or _CONNECT)
+        except OSError as error:
+            message = f"Can't connect to MySQL server on {self.host!r} ({error})"
+            raise OperationalError(2003, message) from None
+        self.host_info = f"socket {self.host}:{self.port}"
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        return found
 
     def _read_query_result(self, unbuffered: bool = False) -> int:
         del unbuffered

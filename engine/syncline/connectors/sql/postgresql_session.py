@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.postgresql_errors import refused
+from syncline.connectors.sql.postgresql_hosts import hosts
 from syncline.model.tls import OLDEST
 from syncline.state.libpq import secured, verified
 
@@ -49,6 +50,7 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
     if settings.password is not None:
         login["password"] = settings.password.reveal()
     try:
+        found = hosts(settings)
         with _secured(settings) as asked:
             return psycopg.connect(
                 settings.url,
@@ -57,10 +59,12 @@ def connect(settings: PostgresSettings) -> psycopg.Connection:
                 application_name="syncline",
                 options=_SESSION,
                 client_encoding="utf8",
-                **{**_NETWORK, **login, **asked},
+                **{**_NETWORK, **login, **asked, **found},
             )
     except psycopg.Error as error:
         raise refused(error) from None
+    except OSError as error:  # its name isn't known
+        raise refused(psycopg.OperationalError(str(error))) from None
     finally:
         del login
 
@@ -133,5 +137,6 @@ def identity_of(settings: PostgresSettings) -> tuple[str, ...]:
         settings.url,
         settings.user,
         repr(tls),
+        repr(settings.bounds),
         hashlib.sha256("\0".join(secrets).encode(errors="surrogatepass")).hexdigest(),
     )

@@ -14,6 +14,7 @@ from syncline.model.errors import Invalid
 from syncline.model.hosts import is_local
 from syncline.model.reserved import HELP, is_reserved
 from syncline.model.secret import Secret
+from syncline.sdk.http.egress import Egress
 from syncline.sdk.http.tls import Tls
 from syncline.sdk.source import Instance
 
@@ -37,6 +38,7 @@ class PostgresSettings:
     """A server, a database and a schema. `url` holds no credentials; `user` empty leaves the choice to libpq.
 
     `tls` is what is asked beyond what the URL says, None for nothing: TLS is what other machines are asked for anyway.
+    `bounds` is where it may be, None: anywhere.
     """
 
     url: str
@@ -44,11 +46,12 @@ class PostgresSettings:
     user: str = ""
     password: Secret | None = None
     tls: Tls | None = None
+    bounds: Egress | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MariadbSettings:
-    """A server and a database. `tls` None: all is said in the clear."""
+    """A server and a database. `tls` None: all is said in the clear. `bounds` is where it may be, None: anywhere."""
 
     host: str
     port: int
@@ -56,6 +59,7 @@ class MariadbSettings:
     user: str = ""
     password: Secret | None = None
     tls: Tls | None = None
+    bounds: Egress | None = None
 
 
 Settings = SqliteSettings | DuckdbSettings | PostgresSettings | MariadbSettings
@@ -109,6 +113,7 @@ def _server(instance: Instance, url: str) -> PostgresSettings | MariadbSettings:
     if credentials or "password=" in parts.query or "user=" in parts.query:
         raise _invalid("`url` holds a user or a password", "Put them into an AuthConfig of type basic.")
     user, password = _login(instance)
+    bounds = instance.network.databases
     asked = bool(declared_tls(instance).model_fields_set or "certificate" in instance.credentials.secrets)
     if parts.scheme == "mariadb":
         database = unquote(parts.path.strip("/"))
@@ -116,11 +121,11 @@ def _server(instance: Instance, url: str) -> PostgresSettings | MariadbSettings:
             raise _invalid("`url` is not one of MariaDB", "Use mariadb://host:port/database.")
         spoken = instance.config.get("tls") or ("verify" if asked or not is_local(parts.hostname) else "off")
         tls = tls_of(instance) if spoken != "off" else None
-        return MariadbSettings(parts.hostname, port or 3306, database, user, password, tls)
+        return MariadbSettings(parts.hostname, port or 3306, database, user, password, tls, bounds)
     schema = instance.config.get("schema", "public")
     if not isinstance(schema, str) or not schema or schema.startswith("pg_"):
         raise _invalid("`schema` is not a name of a schema that can be written to")
-    return PostgresSettings(url, schema, user, password, tls_of(instance) if asked else None)
+    return PostgresSettings(url, schema, user, password, tls_of(instance) if asked else None, bounds)
 
 
 def _login(instance: Instance) -> tuple[str, Secret | None]:

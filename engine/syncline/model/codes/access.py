@@ -125,4 +125,14 @@ CODES: tuple[Code, ...] = (
         bad='tls: {ca: ca.pem, pins: ["sha256/…"]}',
         good="tls: {ca: ca-of-this-server.pem}",
     ),
+    Code(
+        "SYN916",
+        "database out of bounds",
+        "A tenant says by `egress` what its flows may reach, and the database of an integration is at a host that it "
+        "denies, or, as a warning, doesn't name. A run that isn't within bounds ends before it connects (SYN460).",
+        "Name the host or its network under `spec.egress.private` of the Tenant, or, where it is public, under "
+        "`spec.egress.allow`. Without `egress`, a database is where the manifest says.",
+        bad="egress: {allow: [api.vendor.example]}",
+        good="egress: {allow: [api.vendor.example], private: [10.20.0.5]}",
+    ),
 )
