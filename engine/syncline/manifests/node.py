@@ -17,10 +17,11 @@ class Node:
 
     `text` is how an unquoted scalar is written, else None. `size` counts this and all inner values with aliases written
     out; `height` is the longest way down. A node that aliases refer to is one object in several places. `file` is where
-    it stands, if that is not the document's own file: a patch put it there.
+    it stands, if that is not the document's own file: a patch put it there. `removed` are the members that a patch has
+    taken from a mapping, with its file and where it says so.
     """
 
-    __slots__ = ("children", "data", "file", "height", "keys", "size", "span", "text")
+    __slots__ = ("children", "data", "file", "height", "keys", "removed", "size", "span", "text")
 
     def __init__(self, data: Any, span: Span, text: str | None = None) -> None:
         self.data: Any = data
@@ -29,6 +30,7 @@ class Node:
         self.file = ""
         self.children: dict[str, Node] | list[Node] | None = None
         self.keys: dict[str, Span] = _NO_KEYS
+        self.removed: dict[str, tuple[str, Span]] = _NONE_REMOVED
         self.size = 1
         self.height = 0
 
@@ -53,6 +55,7 @@ class Node:
 
 
 _NO_KEYS: Final[dict[str, Span]] = {}
+_NONE_REMOVED: Final[dict[str, tuple[str, Span]]] = {}
 
 
 class Places(Mapping[Path, Place]):
@@ -68,9 +71,17 @@ class Places(Mapping[Path, Place]):
     def __getitem__(self, path: Path) -> Place:
         node = self._root.at(path)
         span = self._span(path, node)
+        if node is None and (removed := self._removed(path)) is not None:
+            file, (line, column, last, end) = removed
+            return Place(file, line + 1, column + 1, last + 1, end + 1)
         if node is None or span is None:
             raise KeyError(path)
         return Place(node.file or self._file, span[0] + 1, span[1] + 1, span[2] + 1, span[3] + 1)
+
+    def _removed(self, path: Path) -> tuple[str, Span] | None:
+        """Where a patch has taken a field from its document: what lacks it is wrong there."""
+        parent = self._root.at(path[:-1]) if path else None
+        return parent.removed.get(path[-1]) if parent and isinstance(path[-1], str) else None
 
     def _span(self, path: Path, node: Node | None) -> Span | None:
         if not self._of_keys:

@@ -46,18 +46,21 @@ class _Merging:
         return self._new(patch, path)
 
     def _mapping(self, base: Node, before: dict[str, Node], changes: dict[str, Node], patch: Node, path: Path) -> Node:
-        members, keys = dict(before), dict(base.keys)
+        members, keys, removed = dict(before), dict(base.keys), dict(base.removed)
         for name, change in changes.items():
             inner = (*path, name)
             if name in members and change.data is None:
                 del members[name], keys[name]
+                removed[name] = change.file, patch.keys[name]
             elif name in members:
                 members[name] = self.merged(members[name], change, inner)
                 if members[name].file:  # the patch's own, from its key on
                     keys[name] = patch.keys[name]
             elif (added := self._added(name, change, inner, list(before))) is not None:
                 members[name], keys[name] = added, patch.keys[name]
-        return _mapping_node(base, members, keys)
+        merged = _mapping_node(base, members, keys)
+        merged.removed = removed
+        return merged
 
     def _entries(self, base: Node, before: list[Node], changes: dict[str, Node], path: Path) -> Node:
         """A list, patched by the names of its entries."""
@@ -123,7 +126,7 @@ class _Merging:
 
 def _mapping_node(base: Node, members: dict[str, Node], keys: dict[str, tuple[int, int, int, int]]) -> Node:
     node = Node({name: child.data for name, child in members.items()}, base.span)
-    node.children, node.keys, node.file = members, keys, base.file
+    node.children, node.keys, node.file, node.removed = members, keys, base.file, base.removed
     return node
 
 

@@ -100,7 +100,7 @@ class _Filling:
                 if all(new[name] is members[name] for name in members):
                     return node
                 made = Node({name: child.data for name, child in new.items()}, node.span)
-                made.children, made.keys, made.file = new, node.keys, node.file
+                made.children, made.keys, made.file, made.removed = new, node.keys, node.file, node.removed
                 return made
             case list() as items:
                 entries = [self._node(child) for child in items]

@@ -315,3 +315,21 @@ def test_a_patch_hides_no_entry_that_is_there_twice(tmp_path):
 
     for name in ("staging", "production"):
         assert "SYN212" in {d.code for d in workflow.validate(read_settings(root, {}, name)).diagnostics}
+
+
+def test_a_field_that_a_patch_removes_and_is_needed_is_told_at_the_patch(tmp_path):
+    """The manifest is right without the patch, so that the finding stands where the field is removed; variables filled in."""
+    text = patch("Import", "customers", "\n  mapping: null\n  guards: {maxRejects: 3}")
+    (found,) = findings(written(tmp_path, ("staging/import.yaml", text)))
+
+    assert (found.code, str(found.place)) == ("SYN202", "environments/staging/import.yaml:5:3")
+    assert "spec needs the field 'mapping'" in found.message
+    assert findings(tmp_path, "production") == []
+
+
+def test_a_field_inside_that_a_patch_removes_is_told_at_the_patch(tmp_path):
+    """The same holds for a field of an entry that is patched by its name."""
+    text = patch("Mapping", "customer", "\n  fields:\n    email: {to: null}")
+    (found,) = findings(written(tmp_path, ("staging/mapping.yaml", text)))
+
+    assert (found.code, str(found.place)) == ("SYN202", "environments/staging/mapping.yaml:6:13")
