@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from syncline.executor.at_rest import put_position
-from syncline.executor.guard import check_deletes
+from syncline.executor.guard import check_deletes, check_rejects, may_judge, rejects_left
 from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
 from syncline.executor.sums import sums_of
-from syncline.model.errors import Invalid
+from syncline.model.errors import Denied, Invalid
 from syncline.model.event import Action, Event
 from syncline.model.latency import Latencies
 from syncline.sdk.destination import (
+    BLAMED,
     Deleting,
     Foreseeing,
     Removal,
@@ -29,6 +30,7 @@ from syncline.sdk.destination import (
     Rendered,
     Rendering,
     Sending,
+    Sifting,
     Sweeping,
     Written,
 )
@@ -49,13 +51,18 @@ if TYPE_CHECKING:
 #: Seconds between copies to the state and the log; what is lost by a kill is repeated from the destination.
 COPY_EVERY = 1.0
 
+#: How often rows are taken out of a batch: others may write to the table meanwhile, and of a record that is refused, an
+#: older one with its key may come in its place.
+_ROUNDS = 10
+
 
 @dataclass(slots=True)
 class Committer:
     """The sink of a pipeline: one writer, one run. `ends`: whether the last batch may end a run there.
 
     `guards` bound what is deleted; `mark` is the column that says so of rows that stay. `sweeps`: what the run didn't
-    come to is deleted at its end.
+    come to is deleted at its end. `lessened` hears of a batch without the rows that were refused, before it is written
+    so.
     """
 
     facilities: Facilities
@@ -66,6 +73,7 @@ class Committer:
     guards: Guards
     mark: str = ""
     sweeps: bool = False
+    lessened: Callable[[Prepared, Checkpoint], None] | None = None
     last: Checkpoint | None = None
     latencies: Latencies = field(default_factory=Latencies)
     _ended: str | None = None
@@ -88,6 +96,49 @@ class Committer:
     def _commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         if offers(self.writer, Sending):
             return self._send(self.writer, prepared, before)
+        for _ in range(_ROUNDS):
+            try:
+                return self._apply(prepared, before, last=last)
+            except Invalid as error:
+                lessened = self._sifted(prepared, before, error, last=last)
+                if lessened is None:
+                    raise
+                prepared = lessened
+        return self._apply(prepared, before, last=last)
+
+    def _sifted(self, prepared: Prepared, before: Checkpoint, error: Invalid, *, last: bool) -> Prepared | None:
+        """
+        A batch that wasn't written, without the rows that are to blame; None where none is. `Denied` (SYN701) where
+        these are too many.
+        """
+        writer = self.writer
+        if prepared.without is None or error.code not in BLAMED or not offers(writer, Sifting):
+            return None
+        expected = before.counts + prepared.counts
+        judged = last or may_judge(self.guards, expected)
+        removal = None if prepared.gone is None else Removal(prepared.gone, self.mark, _unbounded)
+        refused = writer.sift(prepared.frame, removal, rejects_left(self.guards, expected) if judged else None)
+        if refused is None:
+            raise Invalid(
+                f"{error.message}; they are too many of one batch to set each aside",
+                code=error.code,
+                help=error.help,
+            )
+        if not refused:
+            return None
+        lessened = prepared.without(refused)
+        if judged:
+            try:
+                check_rejects(self.guards, before.counts + lessened.counts)
+            except Denied:
+                self.set_aside(lessened, before)
+                raise
+        if self.lessened is not None:
+            self.lessened(lessened, before)
+        return lessened
+
+    def _apply(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
+        """Writes a batch and its checkpoint together."""
         after = before.advance(
             position=prepared.position,
             counts=prepared.counts,
@@ -261,6 +312,10 @@ def _sent(prepared: Prepared) -> None:
     """Notes that the destination is given it, unless it was before."""
     if prepared.timing is not None and prepared.timing.sent is None:
         prepared.timing.sent = time.perf_counter()
+
+
+def _unbounded(deleted: int, there: Callable[[], int]) -> None:
+    """Allows what is rolled back in any case."""
 
 
 def _sweeping(writer: Writer, key: ObjectKey) -> Sweeping:

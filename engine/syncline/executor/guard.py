@@ -44,6 +44,13 @@ def check_rejects(guards: Guards, counts: Counts) -> None:
         )
 
 
+def rejects_left(guards: Guards, counts: Counts) -> int | None:
+    """How many more of the records may be rejected under `maxRejects`; None where there is no bound."""
+    if guards.max_rejects is None or (most := Share.parse(guards.max_rejects).most(counts.read)) is None:
+        return None
+    return max(most - counts.rejected, 0)
+
+
 def check_volume(guards: Guards, counts: Counts) -> None:
     """Denied when a run would write more rows than `maxRows`."""
     if guards.max_rows is not None and counts.written > guards.max_rows:

@@ -304,7 +304,7 @@ def load(
     before it stays.
     """
     counts, done, size = start.counts, start, 0
-    late = 0  # rows refused when they were sent
+    late = unwritten = 0  # rows refused when they were sent, and how many fewer are written for it
     commits = _Commits(sink, serial, start, incoming.committed)
     pending: deque[tuple[Future[Checkpoint], Counts, int]] = deque()
     # Too few records yet to judge by: committed once they may be, or with the last. Until then others may be read, so
@@ -313,7 +313,7 @@ def load(
     waiting = 0
 
     def settle(most: int = 0) -> None:
-        nonlocal done, late
+        nonlocal done, late, unwritten
         while len(pending) > most:
             waited, expected, upto = pending[0]  # it stays there while it is waited for: that can be interrupted
             try:
@@ -323,6 +323,7 @@ def load(
                 raise
             pending.popleft()
             late += done.counts.rejected - before.counts.rejected - expected.rejected
+            unwritten += expected.written - (done.counts.written - before.counts.written)
             try:
                 advanced(done.counts, upto)
             except Exception:
@@ -336,7 +337,7 @@ def load(
                 serial.result(pending.popleft()[0])
 
     def judged() -> Counts:
-        return replace(counts, written=counts.written - late, rejected=counts.rejected + late)
+        return replace(counts, written=counts.written - unwritten, rejected=counts.rejected + late)
 
     def release(*, last: bool) -> None:
         nonlocal size, waiting

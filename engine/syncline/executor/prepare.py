@@ -18,7 +18,7 @@ from syncline.executor.suppressor import Taken
 from syncline.executor.whole_pages import check_pages
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts, Reason, Reject
-from syncline.sdk.destination import REFUSED, Sending, refusals, rendering
+from syncline.sdk.destination import REFUSED, Sending, Sifting, refusals, rendering
 from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from syncline.executor.tombstones import Tombstones
     from syncline.executor.watch import Watch
     from syncline.kinds.sync import Control
-    from syncline.mapping.columns import Columns, Mapped, Rejected
+    from syncline.mapping.columns import Columns, Rejected
     from syncline.model.latency import Timing
     from syncline.model.schema import Schema
     from syncline.sdk.batch import Batch, Malformed, Position
@@ -58,6 +58,9 @@ class Origin:
         """The batch's rows that these rows were made of."""
         return list(rows) if self.rows is None else [self.rows[row] for row in rows]
 
+#: The rule that a row broke which the destination refused when it was to be written.
+CONSTRAINT = "constraint"
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -67,7 +70,8 @@ class Prepared:
     makes rejects of rows that the destination refuses when it is sent them. `gone` has the keys of rows to delete,
     `late_gone` makes rejects of those. `sums` are those of the rows that control totals ask for. `sight` has the keys
     that it came to, where the run deletes what is absent. `timing` is how long it has been under way. `origin` is where
-    rows come from, where that was asked for.
+    rows come from, where that was asked for. `without` makes the same batch without rows that the destination refused,
+    which are rejects of it then.
     """
 
     frame: pl.DataFrame
@@ -86,6 +90,7 @@ class Prepared:
     sight: Sight | None = None
     timing: Timing | None = None
     origin: Origin | None = None
+    without: Callable[[Sequence[Refusal]], Prepared] | None = None
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -150,23 +155,29 @@ class Preparer:
     cutoff: Cutoff | None = None
     traced: bool = False
     _sends: bool = field(init=False)
+    _sifts: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self._sends = offers(self.writer, Sending)
+        self._sifts = offers(self.writer, Sifting) and self.writer.sifts
 
     def prepare(self, batch: Batch) -> Prepared:
         """One batch; deterministic. `Invalid` (SYN425) where it is strict, `Denied` (SYN516) by what is watched for."""
-        taken = self._mapped(batch)
-        if self.tombstones is None:
-            prepared = self._whole(taken.batch, taken.mapped)
-        else:
-            prepared = self._divided(taken.batch, taken.mapped, self.tombstones)
-        if taken.count:
-            prepared = replace(prepared, counts=replace(prepared.counts, suppressed=taken.count))
+        prepared = self._ready(self._mapped(batch), {})
         if self.watch is not None:
             self.watch.batch(prepared.frame)
         if self.groups is not None:
             self.groups.add(prepared.frame)
+        return prepared
+
+    def _ready(self, taken: Taken, refused: Mapping[int, Sequence[Refusal]]) -> Prepared:
+        """What was mapped, made ready without records that the destination refused, by their index in the batch."""
+        if self.tombstones is None:
+            prepared = self._whole(taken, refused)
+        else:
+            prepared = self._divided(taken, refused, self.tombstones)
+        if taken.count:
+            prepared = replace(prepared, counts=replace(prepared.counts, suppressed=taken.count))
         if self.control is None:
             return prepared
         sums = sums_of(prepared.frame, self.control)
@@ -192,11 +203,26 @@ class Preparer:
         aside = [frame for frame in (taken.frame, old) if frame is not None]
         return replace(taken, mapped=mapped, frame=pl.concat(aside) if aside else None)
 
-    def _whole(self, batch: Batch, mapped: Mapped) -> Prepared:
+    def _without(
+        self,
+        taken: Taken,
+        before: Mapping[int, Sequence[Refusal]],
+        rows: pl.Series | None,
+        refused: Sequence[Refusal],
+    ) -> Prepared:
+        """What is ready, made ready again without rows of it: a record that one of them had replaced is there again."""
+        found: dict[int, list[Refusal]] = {}
+        for refusal in refused:
+            found.setdefault(refusal.row if rows is None else int(rows[refusal.row]), []).append(refusal)
+        return self._ready(taken, {**before, **found})
+
+    def _whole(self, taken: Taken, refused_rows: Mapping[int, Sequence[Refusal]]) -> Prepared:
+        batch, mapped = taken.batch, taken.mapped
         frame, rejected = mapped.frame, list(mapped.rejects)
         rows = mapped.rows
         if self.unique:
             frame, rows = self._without_null_keys(batch, frame, rows, rejected)
+        frame, rows = self._without_refused(batch, frame, rows, rejected, refused_rows)
         before, whole = frame.height, frame
         frame, kept = self._unique(whole)
         rendered = self._rendered(frame) if frame.height == before else None
@@ -224,7 +250,6 @@ class Preparer:
             skipped=batch.skipped + mapped.skipped + duplicates,
         )
         written = rendered.digest if rendered is not None and rendered.digest else frame_digest(frame)
-        late = partial(self._late, batch, frame, rows) if self._sends else None
         return Prepared(
             frame,
             rejects,
@@ -234,10 +259,11 @@ class Preparer:
             written,
             batch.size,
             rendered,
-            late,
+            partial(self._late, batch, frame, rows) if self._sends else None,
             batch.notes,
             sight=sight,
             origin=None if older is None else Origin(batch, rows, older),
+            without=partial(self._without, taken, refused_rows, rows) if self._sifts else None,
         )
 
     def _older(self, whole: pl.DataFrame, rows: pl.Series | None, kept: pl.Series | None) -> pl.DataFrame:
@@ -248,10 +274,12 @@ class Preparer:
             return keyed.clear()
         return keyed.filter(~pl.int_range(pl.len(), dtype=pl.UInt32).is_in(kept.implode()))
 
-    def _divided(self, batch: Batch, mapped: Mapped, tombstones: Tombstones) -> Prepared:
+    def _divided(self, taken: Taken, refused_rows: Mapping[int, Sequence[Refusal]], tombstones: Tombstones) -> Prepared:
         """A batch in which the last word on a key may be that its row is to be deleted."""
+        batch, mapped = taken.batch, taken.mapped
         rejected = list(mapped.rejects)
         frame, rows = self._without_null_keys(batch, mapped.frame, mapped.rows, rejected)
+        frame, rows = self._without_refused(batch, frame, rows, rejected, refused_rows)
         if self.writer is not None and frame.height:
             refused = [(r.row, r.column, r.message) for r in refusals(self.writer, frame.select(self.target.names))]
             if refused:
@@ -262,7 +290,8 @@ class Preparer:
         kept, gone = tombstones.divide(frame, self.target)
         sight = self.absence.sight(batch, kept, rejected) if self.absence is not None else None
         dead = tombstones.dead(frame)
-        late = partial(self._late, batch, kept, frame[ROW].filter(~dead)) if self._sends else None
+        numbers = frame[ROW].filter(~dead)
+        late = partial(self._late, batch, kept, numbers) if self._sends else None
         late_gone = None
         if self._sends and gone is not None:
             late_gone = partial(self._late, batch, gone, frame[ROW].filter(dead))
@@ -289,6 +318,7 @@ class Preparer:
             gone,
             late_gone,
             sight=sight,
+            without=partial(self._without, taken, refused_rows, numbers) if self._sifts else None,
         )
 
     def _late(
@@ -300,13 +330,13 @@ class Preparer:
         return self._rejects(batch, rejected)
 
     def _unique(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series | None]:
-        """The last of each key, and which rows these are, for a writer that asks for the records of some later."""
+        """The last of each key, and which rows these are, where the records of some may be asked for later."""
         if not self.unique or not frame.height:
             return frame, None
         key = list(self.target.key)
         if len(key) == 1 and frame[key[0]].n_unique() == frame.height:
             return frame, None
-        if not self._sends and not self.traced:
+        if not (self._sends or self._sifts or self.traced):
             return frame.unique(subset=key, keep="last", maintain_order=True), None
         found = frame.with_row_index(ROW).unique(subset=key, keep="last", maintain_order=True)
         return found.drop(ROW), found[ROW]
@@ -330,6 +360,20 @@ class Preparer:
         null = _null_keys(frame, self.target.key)
         bad = [(i, self.target.key[0], "the key is null") for i in null.arg_true().to_list()]
         return self._take_out(batch, frame, rows, rejected, bad, "key")
+
+    def _without_refused(
+        self,
+        batch: Batch,
+        frame: pl.DataFrame,
+        rows: pl.Series | None,
+        rejected: list[Rejected],
+        refused: Mapping[int, Sequence[Refusal]],
+    ) -> tuple[pl.DataFrame, pl.Series | None]:
+        if not refused:
+            return frame, rows
+        numbers = range(frame.height) if rows is None else rows.to_list()
+        bad = [(i, r.column, r.message) for i, number in enumerate(numbers) for r in refused.get(number, ())]
+        return self._take_out(batch, frame, rows, rejected, bad, CONSTRAINT)
 
     @staticmethod
     def _take_out(

@@ -40,10 +40,14 @@ class Provable:
 
     def commit(self, prepared: Prepared, before: Checkpoint, *, last: bool) -> Checkpoint:
         """Notes a batch, then commits it."""
+        self.note(prepared, before)
+        return self.sink.commit(prepared, before, last=last)
+
+    def note(self, prepared: Prepared, before: Checkpoint) -> None:
+        """Notes the rows of a batch; again, without those that turn out to be refused."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = records.leaves(lines(prepared.frame), self.key, before.sequence)
         write_whole(self.folder / str(before.sequence), [b"".join(found)])
-        return self.sink.commit(prepared, before, last=last)
 
     def foresee(self, prepared: Prepared) -> None:
         """Lets it hear of a batch before its turn."""

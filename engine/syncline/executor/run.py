@@ -389,7 +389,9 @@ class Run:
         if offers(writer, Sending):
             raise refuse_sending(self.flow.key)
         key = run_key(self.facilities.keys.tenant_hash_key(self.flow.key.tenant), run)
-        return Provable(committer, folder_of(self.facilities.settings, run), key)
+        provable = Provable(committer, folder_of(self.facilities.settings, run), key)
+        committer.lessened = provable.note
+        return provable
 
     def _patience(self) -> Patience:
         """How long there may be no progress. What an API answers counts, even where no batch came of it yet."""

@@ -66,5 +66,12 @@ class Share:
             return part * 100 > self.percent * whole
         return self.count is not None and part > self.count
 
+    def most(self, whole: int) -> int | None:
+        """How much of a whole is within the bound; None where everything is."""
+        if self.percent is not None:
+            most = int(self.percent * whole / 100)
+            return most + (not self.exceeded(most + 1, whole)) - self.exceeded(most, whole)
+        return self.count
+
     def __str__(self) -> str:
         return f"{self.percent:g}%" if self.percent is not None else str(self.count)

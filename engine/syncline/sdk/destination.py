@@ -273,6 +273,33 @@ def refusals(writer: Writer | Limits, frame: pl.DataFrame) -> list[Refusal]:
     return writer.refuse(frame) if offers(writer, Refusing) else []
 
 
+#: The codes of `Invalid` for a batch in which some rows may be to blame: a value, or what stands against it.
+BLAMED = (REFUSED, "SYN486")
+
+
+@runtime_checkable
+class Sifting(Protocol):
+    """
+    What a writer may offer besides: finding the rows that its system refuses although their values can be held, such as
+    those that break a constraint of a table that was there before.
+
+    Example: what a run does once `write` has raised `Invalid` with a code of `BLAMED`, having written nothing:
+
+        refused = writer.sift(frame, None, most=100)
+    """
+
+    @property
+    def sifts(self) -> bool:
+        """Whether it may be asked: the rows of others, which nothing stands against, needn't be kept for it."""
+
+    def sift(self, frame: pl.DataFrame, removal: Removal | None, most: int | None) -> list[Refusal] | None:
+        """
+        The rows without which the frame can be written, after the removal, in the order of rows; empty where none is
+        to blame. Nothing of it lasts. It ends early once there are more than `most`, and gives None where finding
+        them one by one would take too long.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What became of the rows of a frame: what was written, and the rows that the system refused, with its reasons.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from syncline.connectors.sql.limits import Limits
@@ -131,6 +132,34 @@ class Database(Protocol):
 
     def close(self) -> None:
         """Closes the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """
+    What stands against a row, in words without values; `column` where it is about one. `among`: it is about other rows
+    of the same table, such as the manager of an employee, so that the row may be taken once they are there.
+
+    >>> Breach("age", "breaks the check 'adult' (age)").among
+    False
+    """
+
+    column: str
+    message: str
+    among: bool = False
+
+
+@runtime_checkable
+class Trying(Protocol):
+    """What a database may offer besides: trying out which rows a table takes."""
+
+    def trial(
+        self, table: str, frame: pl.DataFrame, schema: Schema, *, keyed: bool
+    ) -> Callable[[int, int], Breach | None]:
+        """
+        Inside of a transaction that will be rolled back: a function that writes the rows from one index up to another,
+        or leaves nothing of them and says what stands against one of them. Other errors are raised.
+        """
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SEEN, SHADOW, check_names, family, quoted
 from syncline.connectors.sql.observe import observe, owner
 from syncline.connectors.sql.seen import Seen
-from syncline.connectors.sql.table import Table, keyed, missing
+from syncline.connectors.sql.table import Table, keyed, missing, refusing
 from syncline.connectors.sql.undoing import undo
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid, Stalled
@@ -84,7 +84,7 @@ class SqlDestination:
         self._check(target)
         table = self._database.inspect(target.stream)
         if table is None or not self._ledger.ready() or missing(table, target, self._database.holds):
-            self._fit(target)
+            table = self._fit(target)
         if target.flow in self._unclaimed:
             self._claim_first(target.flow)
         if target.sweeps:
@@ -93,7 +93,15 @@ class SqlDestination:
             self._begin_keeping()
         finished = self._begin_replacing(target) if target.mode == "replace" else False
         self._ahead = self._lanes(target)
-        return SqlWriter(self._database, self._ledger, target, self._check_fence, finished=finished, ahead=self._ahead)
+        return SqlWriter(
+            self._database,
+            self._ledger,
+            target,
+            self._check_fence,
+            finished=finished,
+            ahead=self._ahead,
+            sifts=refusing(table, target),
+        )
 
     def owner(self, stream: str) -> TableOwner:
         """Whose a table is; see `Owning`."""

@@ -21,7 +21,7 @@ from syncline.connectors.sql import postgresql_types as types
 from syncline.connectors.sql.copy_text import copy_text
 from syncline.connectors.sql.limits import Limits, beyond
 from syncline.connectors.sql.names import RESERVED, columns, matching, on_conflict, quoted
-from syncline.connectors.sql.postgresql_errors import translated
+from syncline.connectors.sql.postgresql_errors import about_rows, translated
 from syncline.connectors.sql.postgresql_session import Session, connect, identity_of, kept
 from syncline.connectors.sql.settings import PostgresSettings
 from syncline.connectors.sql.straight import Straight
@@ -32,7 +32,9 @@ from syncline.sdk.destination import Rendered, Written
 
 if TYPE_CHECKING:
     import polars as pl
+    import psycopg
 
+    from syncline.connectors.sql.database import Breach
     from syncline.sdk.keep import Keep
 
 #: libpq's status of a connection in which nothing is open (`PQTRANS_IDLE`).
@@ -53,7 +55,15 @@ SELECT c.relkind::text,
         WHERE a.attrelid = c.oid AND a.attnum = ANY (i.indkey)))
    FROM pg_catalog.pg_index i
    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
-     AND i.indpred IS NULL AND i.indexprs IS NULL)
+     AND i.indpred IS NULL AND i.indexprs IS NULL),
+  c.relkind = 'p' OR c.relhastriggers OR c.relhasrules OR c.relchecks > 0
+  OR EXISTS (SELECT 1 FROM pg_catalog.pg_index i
+             WHERE i.indrelid = c.oid AND (i.indisexclusion OR i.indexprs IS NOT NULL
+             OR i.indisunique AND (i.indpred IS NOT NULL OR NOT i.indimmediate)))
+  OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a
+             LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+               AND (a.attgenerated <> '' OR a.attnotnull AND i.indrelid IS NULL))
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = $1 AND c.relname = $2
 """
@@ -181,13 +191,14 @@ class PostgresDatabase:
         rows = self.execute(_INSPECT, (self._schema, table))
         if not rows:
             return None
-        kind, attributes, keys = rows[0]
+        kind, attributes, keys, strict = rows[0]
         if kind not in {"r", "p"}:
             raise Invalid(f"{table!r} is not a table", code="SYN486", help="Write to another name.")
         return Table(
             table,
             tuple(Column(name, type_, required, computed) for name, type_, required, computed in attributes or ()),
             frozenset(frozenset(key) for key in keys or ()),
+            strict=strict,
         )
 
     def holds(self, existing: str, declared: DataType) -> bool:
@@ -202,14 +213,14 @@ class PostgresDatabase:
     def create(self, table: str, schema: Schema, *, keyed: bool) -> None:
         """Creates a table."""
         key = schema.key if keyed else ()
-        parts = [_declaration(field) + (" NOT NULL" if field.name in key else "") for field in schema.fields]
+        parts = [declaration(field) + (" NOT NULL" if field.name in key else "") for field in schema.fields]
         if key:
             parts.append(f"PRIMARY KEY ({columns(key)})")
         self.execute(f"CREATE TABLE {self.place}{quoted(table)} ({', '.join(parts)})")
 
     def add(self, table: str, fields: Sequence[Field]) -> None:
         """Adds columns."""
-        parts = ", ".join(f"ADD COLUMN {_declaration(field)}" for field in fields)
+        parts = ", ".join(f"ADD COLUMN {declaration(field)}" for field in fields)
         self.execute(f"ALTER TABLE {self.place}{quoted(table)} {parts}")
 
     def drop(self, table: str) -> None:
@@ -298,8 +309,8 @@ class PostgresDatabase:
             grantee = quoted(role) if role else "PUBLIC"
             option = " WITH GRANT OPTION" if grantable else ""
             self.execute(f"GRANT {privilege} ON {fresh} TO {grantee}{option}")
-        names = dict(self.execute(_INDEXES, (place,)))
-        made = self.execute(_INDEXES, (fresh,))
+        names = dict(self.execute(INDEXES, (place,)))
+        made = self.execute(INDEXES, (fresh,))
         self.execute(f"DROP TABLE {place}")
         self.execute(f"ALTER TABLE {fresh} RENAME TO {quoted(table)}")
         for definition, name in made:
@@ -321,6 +332,30 @@ class PostgresDatabase:
     def limits(self, schema: Schema, *, keyed: bool) -> Limits:
         """Values that can't be held."""
         return types.limits(schema, keyed=keyed)
+
+    def trial(
+        self, table: str, frame: pl.DataFrame, schema: Schema, *, keyed: bool
+    ) -> Callable[[int, int], Breach | None]:
+        """See `Trying`: from a staging table, by ranges of rows."""
+        from syncline.connectors.sql.postgresql_trial import PostgresTrial
+
+        return PostgresTrial(self, table, frame, schema, keyed=keyed).write
+
+    def attempt(self, statement: str) -> psycopg.Error | None:
+        """Runs a statement of a transaction, or undoes it and gives what the server has against its rows."""
+        import psycopg
+
+        # In one message: where it fails, what follows it isn't begun.
+        attempted = f"SAVEPOINT attempt; {statement}; RELEASE SAVEPOINT attempt"
+        with _errors():
+            try:
+                self._connection.execute(attempted.encode(), prepare=False)
+            except psycopg.Error as error:
+                if not about_rows(error):
+                    raise
+                self._connection.execute(b"ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt", prepare=False)
+                return error
+        return None
 
     def cut(self) -> None:
         """Shuts the connection's socket down: a wait for the server ends, and the server rolls back."""
@@ -366,7 +401,7 @@ class PostgresDatabase:
 
     def staged(self, use: str, rows: Rendered, schema: Schema) -> tuple[str, int]:
         """Copies rows into a staging table of this transaction, one for each use; its name, and how many they are."""
-        declarations = ", ".join(_declaration(field) for field in schema.fields)
+        declarations = ", ".join(declaration(field) for field in schema.fields)
         stage = f"syncline_{use}_{hashlib.sha256(declarations.encode()).hexdigest()[:16]}"
         # Made once a connection and emptied by each commit: making it costs as much as a small merge.
         if stage not in self._session.stages:
@@ -386,7 +421,7 @@ class PostgresDatabase:
 
 
 #: Indexes of a table by what they are: the end of their definition, from its access method on.
-_INDEXES = """
+INDEXES = """
 SELECT pg_catalog.substring(d, pg_catalog.strpos(d, ' USING ')) || i.indisprimary || i.indisunique, c.relname
 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid, pg_catalog.pg_get_indexdef(c.oid) d
 WHERE i.indrelid = pg_catalog.to_regclass($1)
@@ -399,7 +434,8 @@ WHERE c.oid = pg_catalog.to_regclass($1) AND a.grantee <> c.relowner
 """
 
 
-def _declaration(field: Field) -> str:
+def declaration(field: Field) -> str:
+    """A column as it is declared."""
     return f"{quoted(field.name)} {types.column_type(field.type)}"
 
 
@@ -415,7 +451,7 @@ def _merge(place: str, stage: str, schema: Schema) -> str:
     )
 
 
-def upsert(place: str, stage: str, schema: Schema) -> str:
+def upsert(place: str, stage: str, schema: Schema, where: str = "") -> str:
     """Inserts the rows of a stage, or updates those that are there as `t` where a value differs."""
     names, key = schema.names, schema.key
     others = [name for name in names if name not in key]
@@ -427,7 +463,7 @@ def upsert(place: str, stage: str, schema: Schema) -> str:
         conflict = "DO NOTHING"
     return (
         f"INSERT INTO {place} AS t ({columns(names)})"
-        f" SELECT {columns(names)} FROM pg_temp.{stage} ON CONFLICT ({columns(key)}) {conflict}"
+        f" SELECT {columns(names)} FROM pg_temp.{stage}{where} ON CONFLICT ({columns(key)}) {conflict}"
     )
 
 

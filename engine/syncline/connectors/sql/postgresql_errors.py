@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from syncline.connectors.sql.database import Breach
 from syncline.connectors.sql.reading import no_query
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import psycopg
 
 #: Serialization failure, deadlock, lock not available, query cancelled.
@@ -19,6 +22,33 @@ _REFUSED = {"3D000", "42501", "25006"}
 
 #: Answers of a server that will take connections later. They have no SQLSTATE for libpq's callers.
 _LATER = re.compile(r"too many (clients|connections)|connection slots|starting up|shutting down|recovery mode")
+
+
+#: Of a value, of a constraint, of a size: what stands against rows, by the first two digits of the SQLSTATE.
+_OF_ROWS = {"22", "23", "54"}
+
+_KINDS = {"23503": "foreign key", "23505": "unique key", "23514": "check", "23P01": "exclusion"}
+
+
+def about_rows(error: psycopg.Error) -> bool:
+    """Whether a statement failed because of a row that it was to write."""
+    return (error.sqlstate or "")[:2] in _OF_ROWS
+
+
+def broken(error: psycopg.Error, names: Mapping[str, tuple[str, tuple[str, ...], bool]]) -> Breach:
+    """
+    What stands against a row. `names` has what a table's constraints and unique indexes are called, their columns, and
+    whether they refer to the table itself.
+    """
+    state, said = error.sqlstate or "", error.diag
+    if state == "23502" and said.column_name:
+        return Breach(said.column_name, "may not be null")
+    if not said.constraint_name:
+        return Breach("", f"is refused by PostgreSQL ({type(error).__name__}, SQLSTATE {state})")
+    name, columns, itself = names.get(said.constraint_name, (said.constraint_name, (), False))
+    of = f" ({', '.join(columns)})" if columns else ""
+    message = f"breaks the {_KINDS.get(state, 'constraint')} {name!r}{of}"
+    return Breach(columns[0] if len(columns) == 1 else "", message, among=itself and state == "23503")
 
 
 def translated(error: psycopg.Error) -> SynclineError:

@@ -27,12 +27,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as it is. `keys` are the column sets that are unique; `folds` says that case makes no other name."""
+    """
+    A table as it is. `keys` are the column sets that are unique; `folds` says that case makes no other name; `strict`
+    that more than these may stand against a row: checks, nulls, references, triggers.
+    """
 
     name: str
     columns: tuple[Column, ...]
     keys: frozenset[frozenset[str]] = frozenset()
     folds: bool = False
+    strict: bool = False
 
     def get(self, name: str) -> Column | None:
         """The column of that name, or None."""
@@ -50,6 +54,11 @@ class Table:
 def keyed(target: Target) -> bool:
     """Whether rows have an identity in the table: a log that is appended to may name a record twice."""
     return target.mode != "append" and bool(target.schema.key)
+
+
+def refusing(table: Table, target: Target) -> bool:
+    """Whether a table may refuse rows of a target whose values it can hold."""
+    return table.strict or len(table.keys) > keyed(target)
 
 
 def unheld(table: Table, target: Target, holds: Callable[[str, DataType], bool]) -> tuple[tuple[Field, Column], ...]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from syncline.connectors.sql.database import Database
+from syncline.connectors.sql.database import Breach, Database, Trying
 from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SHADOW, quoted
 from syncline.connectors.sql.replaced import Replacing
 from syncline.connectors.sql.reversal import Noting
 from syncline.connectors.sql.seen import Seen
+from syncline.connectors.sql.sifting import sifted
 from syncline.connectors.sql.table import keyed
 from syncline.model.errors import Bug, Denied
 from syncline.model.schema import Schema
 from syncline.sdk.destination import Allow, Refusal, Removal, Rendered, Target, Written
 from syncline.sdk.frame import target_frame_schema
+from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,10 @@ if TYPE_CHECKING:
     import polars as pl
 
     from syncline.connectors.sql.ahead import Ahead
+
+
+class _TriedError(Exception):
+    """Rolls back what was only tried out."""
 
 
 class SqlWriter:
@@ -43,7 +50,9 @@ class SqlWriter:
         *,
         finished: bool,
         ahead: Ahead | None = None,
+        sifts: bool = False,
     ) -> None:
+        self._sifts = sifts and offers(database, Trying)
         self._check = check
         self._database = database
         self._ledger = ledger
@@ -108,11 +117,9 @@ class SqlWriter:
     def write_removing(self, rendered: Rendered, removal: Removal, checkpoint: Callable[[int], str]) -> Written:
         """Deletes rows and writes a batch, with its checkpoint; see `Removing.write_removing`."""
         schema, keys = self._target.schema, removal.keys
-        key = Schema(tuple(field for field in schema.fields if field.name in schema.key), schema.key)
-        gone = self._database.render(keys.select(key.names), key)
         written = Written(0)
         with self._database.transaction():
-            deleted = self._database.remove(self._table, gone, key, removal.mark)
+            deleted = self._remove(removal)
             removal.allow(deleted, lambda: self._count(self._table, removal.mark) + deleted)
             if rendered.frame.height:
                 written = self._database.merge(self._table, rendered, schema)
@@ -120,6 +127,25 @@ class SqlWriter:
             self._save(saved)
         self._saved = saved
         return replace(written, deleted=deleted, unchanged=written.unchanged + keys.height - deleted)
+
+    @property
+    def sifts(self) -> bool:
+        """Whether the table may refuse rows, and can be asked which."""
+        return self._sifts
+
+    def sift(self, frame: pl.DataFrame, removal: Removal | None, most: int | None) -> list[Refusal] | None:
+        """Tries out which rows the table refuses; see `Sifting.sift`. Keys have to be unique, as for `write`."""
+        database, target = self._database, self._target
+        if not offers(database, Trying):
+            return []
+        found: list[tuple[int, Breach]] | None = None
+        with suppress(_TriedError), self._database.transaction(durable=False):
+            if removal is not None:
+                self._remove(removal)
+            write = database.trial(self._table, frame, target.schema, keyed=keyed(target))
+            found = sifted(frame.height, write, most)
+            raise _TriedError
+        return None if found is None else [Refusal(row, breach.column, breach.message) for row, breach in found]
 
     def see(self, keys: pl.DataFrame) -> None:
         """Notes keys for the next write; see `Sweeping.see`."""
@@ -177,6 +203,13 @@ class SqlWriter:
         """Gives up what was sent ahead. What a replacing run gathered waits for a run of the same id."""
         if self._ahead is not None:
             self._ahead.give_up()
+
+    def _remove(self, removal: Removal) -> int:
+        """Deletes or marks the rows of keys, inside a transaction; the number of them."""
+        schema = self._target.schema
+        key = Schema(tuple(field for field in schema.fields if field.name in schema.key), schema.key)
+        gone = self._database.render(removal.keys.select(key.names), key)
+        return self._database.remove(self._table, gone, key, removal.mark)
 
     def _save(self, checkpoint: str) -> None:
         if self._seen is not None:
