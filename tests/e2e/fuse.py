@@ -142,6 +142,8 @@ class FusedRemover(FusedWriter):
         self.render = writer.render
         self.write_rendered = fuse.around("writer.write", writer.write_rendered)
         self.write_removing = fuse.around("writer.write_removing", writer.write_removing)
+        self.sifts = writer.sifts
+        self.sift = fuse.around("writer.sift", writer.sift)
         self.see = writer.see
         self.sweep = fuse.around("writer.sweep", writer.sweep)
 

@@ -88,6 +88,7 @@ class Scenario:
     with `sink`, it writes to that API, in a `way` of `tests.e2e.writing`. With `deletes`, it reads the feed of
     `tests.e2e.deleting` at `api`, which has tombstones; with `jobs`, what jobs of `tests.e2e.exporting` prepare there. With `absent`,
     it deletes what a read lacks. With `windows`, it reads the report of `tests.e2e.reporting` at `api`, quarter by quarter.
+    With a `rule`, a table that has it is there before, in PostgreSQL.
     """
 
     write: str
@@ -101,6 +102,7 @@ class Scenario:
     jobs: str = ""
     windows: str = ""
     absent: str = ""
+    rule: str = ""
 
     @property
     def table(self) -> str:

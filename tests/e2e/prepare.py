@@ -37,7 +37,7 @@ def reset(spec: Spec, scenario: house.Scenario, do: Callable[[Callable[[], objec
     if scenario.jobs:
         control(scenario.api, "reset")
     if scenario.schema:
-        _reset_schema(scenario.destination, scenario.schema, old=scenario.write == "replace")
+        _reset_schema(scenario.destination, scenario.schema, old=scenario.write == "replace", rule=scenario.rule)
     if spec.state:
         _drop_state(spec.state)
     if not fresh:
@@ -116,13 +116,15 @@ def _build_for_apply(spec: Spec) -> None:
 MOVED = "{name: renamed, tenant: acme, moved: {name: first}}"
 
 
-def _reset_schema(url: str, schema: str, *, old: bool) -> None:
+def _reset_schema(url: str, schema: str, *, old: bool, rule: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
-        if old:
+        if old or rule:
             connection.execute(f'CREATE SCHEMA "{schema}"')
             connection.execute(OLD.format(f'"{schema}".{house.TABLE}'))
             connection.execute(OLD_ROWS.format(f'"{schema}".{house.TABLE}'))
+            if rule:
+                connection.execute(f'ALTER TABLE "{schema}".{house.TABLE} ADD {rule}')
 
 
 def _drop_state(url: str) -> None:

@@ -15,15 +15,16 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import mariadb_types as types
 from syncline.connectors.sql.limits import Limits
-from syncline.connectors.sql.mariadb_errors import translated
+from syncline.connectors.sql.mariadb_errors import broken, translated
 from syncline.connectors.sql.mariadb_session import connect, errors, filled
 from syncline.connectors.sql.names import columns, matching, quoted
+from syncline.connectors.sql.sifting import writing_parts
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, SynclineError
 from syncline.model.schema import DataType, Field, Schema
@@ -32,6 +33,7 @@ from syncline.sdk.destination import Rendered, Written
 if TYPE_CHECKING:
     import polars as pl
 
+    from syncline.connectors.sql.database import Breach
     from syncline.connectors.sql.settings import MariadbSettings
 
 
@@ -65,6 +67,16 @@ FROM information_schema.columns WHERE table_schema = database() AND table_name =
 _KEYS = """
 SELECT index_name, column_name, sub_part IS NULL FROM information_schema.statistics
 WHERE table_schema = database() AND table_name = $1 AND non_unique = 0 ORDER BY index_name, seq_in_index
+"""
+
+#: Whether more than unique keys may stand against a row.
+_STRICT = """
+SELECT 1 FROM information_schema.columns c WHERE c.table_schema = database() AND c.table_name = $1
+  AND (c.extra LIKE '%GENERATED%' OR c.is_nullable = 'NO' AND c.column_key <> 'PRI')
+UNION ALL SELECT 1 FROM information_schema.table_constraints
+  WHERE table_schema = database() AND table_name = $1 AND constraint_type IN ('CHECK', 'FOREIGN KEY')
+UNION ALL SELECT 1 FROM information_schema.triggers WHERE event_object_schema = database() AND event_object_table = $1
+LIMIT 1
 """
 
 _REFERENCES = """
@@ -185,7 +197,18 @@ class MariadbDatabase:
             ),
             frozenset(keys),
             folds=True,
+            strict=bool(self.execute(_STRICT, (table,))),
         )
+
+    def trial(
+        self, table: str, frame: pl.DataFrame, schema: Schema, *, keyed: bool
+    ) -> Callable[[int, int], Breach | None]:
+        """See `Trying`."""
+
+        def found(error: Invalid) -> Breach:
+            return broken(error, schema.names)
+
+        return writing_parts(self, table, frame, schema, keyed=keyed, broken=found)
 
     def holds(self, existing: str, declared: DataType) -> bool:
         """Whether a column of an existing type holds every value of the declared type."""

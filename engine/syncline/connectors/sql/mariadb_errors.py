@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
+from syncline.connectors.sql.database import Breach
 from syncline.connectors.sql.reading import no_query
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 
@@ -24,7 +26,7 @@ _NO_LOADING = {1148, 4166}
 _VALUES = {1118, 1139, 1264, 1265, 1292, 1366, 1367, 1406, 1411, 1690, 1977}
 
 #: A key, a null, a foreign key or a check stands against it.
-_CONSTRAINTS = {1022, 1048, 1062, 1169, 1216, 1217, 1364, 1451, 1452, 1557, 1586, 1761, 1762, 4025}
+_CONSTRAINTS = {1022, 1048, 1062, 1169, 1216, 1217, 1263, 1364, 1451, 1452, 1557, 1586, 1761, 1762, 4025}
 
 #: Of what a person wrote, and of several statements: the driver doesn't ask the server to take those.
 _SYNTAX = 1064
@@ -37,6 +39,22 @@ _CHECK = re.compile(r"\ACONSTRAINT [`'](.*?)[`'] failed")
 _FOREIGN = re.compile(r"CONSTRAINT `([^`]*)` FOREIGN KEY")
 _COLUMN = re.compile(r"(?:[Cc]olumn|[Ff]ield) '([^']*)'")
 _VALUE = re.compile(r"for column (?:`[^`]*`\.`[^`]*`\.`([^`]*)`|'([^']*)') at row (\d+)\Z")
+
+
+#: The row of the batch says nothing where parts of a batch are tried.
+_ROW = re.compile(r", row \d+ of the batch")
+_PLACE = re.compile(r"(?:column|constraint) '([^']*)'")
+
+
+def broken(error: Invalid, names: Iterable[str]) -> Breach:
+    """What stands against a row, of an error of `translated`. A key without a name of its own has that of its column.
+
+    >>> broken(translated(1062, "Duplicate entry 'a' for key 'name'"), ["id", "name"])
+    Breach(column='name', message="breaks the constraint 'name' (error 1062)", among=False)
+    """
+    found = _PLACE.search(error.message)
+    message = _ROW.sub("", error.message.replace("rows break", "breaks", 1))
+    return Breach(found[1] if found and found[1] in names else "", message)
 
 
 def translated(number: int, message: str) -> SynclineError:

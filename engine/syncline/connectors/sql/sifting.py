@@ -8,9 +8,17 @@ tried, in the order of rows: of two rows that exclude each other, the later one 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from syncline.connectors.sql.database import Breach
+from syncline.model.errors import Invalid
+from syncline.sdk.destination import BLAMED
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from syncline.connectors.sql.database import Database
+    from syncline.model.schema import Schema
 
 #: Tries for one batch at most: single rows, one by one, of a thousand or more that are refused. Of a batch in which
 #: there are more, something else is wrong than rows.
@@ -24,15 +32,15 @@ class _TooManyError(Exception):
     """There are no tries left."""
 
 
-def sifted(count: int, write: Write, most: int | None, tries: int = MOST_TRIES) -> list[tuple[int, Breach]] | None:
+def sifted(count: int, write: Write, most: int | None, tries: int = 0) -> list[tuple[int, Breach]] | None:
     """
     The rows of so many that are refused, with why; more than `most` of them end it early. None where it would take
-    more tries.
+    more than so many tries.
 
     >>> sifted(8, lambda first, end: Breach("", "odd") if first <= 5 < end else None, None)
     [(5, Breach(column='', message='odd', among=False))]
     """
-    left = tries
+    left = tries or MOST_TRIES
 
     def attempt(first: int, end: int) -> Breach | None:
         nonlocal left
@@ -77,3 +85,33 @@ def _come_round(refused: dict[int, Breach], attempt: Write) -> None:
             del refused[row]
         idle = idle + 1 if len(still) == len(waiting) else 0
         waiting = still
+
+
+def writing_parts(
+    database: Database,
+    table: str,
+    frame: pl.DataFrame,
+    schema: Schema,
+    *,
+    keyed: bool,
+    broken: Callable[[Invalid], Breach],
+) -> Write:
+    """How `Trying.trial` is done by what any database with savepoints has; `broken` reads its errors."""
+
+    def write(first: int, end: int) -> Breach | None:
+        rows = database.render(frame[first:end], schema)
+        database.execute("SAVEPOINT attempt")
+        try:
+            if keyed:
+                database.merge(table, rows, schema)
+            else:
+                database.append(table, rows, schema)
+        except Invalid as error:
+            if error.code not in BLAMED:
+                raise
+            database.execute("ROLLBACK TO SAVEPOINT attempt")
+            return broken(error)
+        database.execute("RELEASE SAVEPOINT attempt")
+        return None
+
+    return write

@@ -17,9 +17,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import sqlite_types as types
+from syncline.connectors.sql.database import Breach
 from syncline.connectors.sql.limits import Limits
 from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
 from syncline.connectors.sql.settings import SqliteSettings
+from syncline.connectors.sql.sifting import writing_parts
 from syncline.connectors.sql.table import Column, Table
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.schema import DataType, Field, Schema
@@ -43,6 +45,12 @@ _CREATE = re.compile(
     r"""CREATE\s+TABLE\s+("([^"]|"")*" | '([^']|'')*' | `([^`]|``)*` | \[[^]]*\] | [^\s("'`\[]+)""",
     re.IGNORECASE | re.VERBOSE,
 )
+
+_CHECK = re.compile(r"\bCHECK\b", re.IGNORECASE)
+_PARTLY_UNIQUE = re.compile(r"CREATE\s+UNIQUE\s.*(\bWHERE\b|\(.*\()", re.IGNORECASE | re.DOTALL)
+
+#: What SQLite says that stands against a row: only what was declared, but for the words of triggers.
+_FAILED = re.compile(r"SQLite: (UNIQUE|NOT NULL|CHECK) constraint failed: (.*)", re.DOTALL)
 
 
 class SqliteDatabase:
@@ -140,6 +148,7 @@ class SqliteDatabase:
             indexes.setdefault(index, set()).add(column)
         unique = {frozenset(names) for names in indexes.values()}
         unique.add(frozenset(name for name, *_, pk, _ in attributes if pk))
+        key = {name for name, *_, pk, _ in attributes if pk}
         return Table(
             table,
             tuple(
@@ -148,7 +157,27 @@ class SqliteDatabase:
             ),
             frozenset(unique - {frozenset()}),
             folds=True,
+            strict=any((notnull and name not in key) or hidden > 1 for name, _, notnull, _, _, hidden in attributes)
+            or self._guarded(table),
         )
+
+    def _guarded(self, table: str) -> bool:
+        """Whether a table has checks that aren't ours, triggers or unique indexes of some of its rows."""
+        made = self.execute(
+            "SELECT type, sql FROM sqlite_schema WHERE lower(tbl_name) = lower($1) AND sql IS NOT NULL", (table,)
+        )
+        return any(
+            kind == "trigger"
+            or (kind == "table" and _CHECK.search(types.without_checks(sql)) is not None)
+            or (kind == "index" and _PARTLY_UNIQUE.match(sql) is not None)
+            for kind, sql in made
+        )
+
+    def trial(
+        self, table: str, frame: pl.DataFrame, schema: Schema, *, keyed: bool
+    ) -> Callable[[int, int], Breach | None]:
+        """See `Trying`."""
+        return writing_parts(self, table, frame, schema, keyed=keyed, broken=_broken)
 
     def holds(self, existing: str, declared: DataType) -> bool:
         """Whether a column of an existing type holds every value of the declared type."""
@@ -308,6 +337,19 @@ def _parts(frame: pl.DataFrame, schema: Schema) -> Iterator[list[tuple[Any, ...]
 def _insert(table: str, schema: Schema) -> str:
     marks = ", ".join("?" * len(schema.fields))
     return f"INSERT INTO {quoted(table)} AS t ({columns(schema.names)}) VALUES ({marks})"
+
+
+def _broken(error: Invalid) -> Breach:
+    found = _FAILED.fullmatch(error.message)
+    if found is None:
+        return Breach("", "is refused by SQLite: a reference, a trigger, or a value that it can't hold")
+    kind, what = found[1], found[2]
+    if kind == "CHECK":
+        return Breach("", f"breaks the check {what}")
+    # `table.column` for each.
+    names = [name.rpartition(".")[2] for name in what.split(", ")]
+    column = names[0] if len(names) == 1 and not what.startswith("index ") else ""
+    return Breach(column, "may not be null" if kind == "NOT NULL" else f"breaks the unique key ({', '.join(names)})")
 
 
 @contextmanager

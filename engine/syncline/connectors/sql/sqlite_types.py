@@ -30,6 +30,8 @@ _STORAGE = {
 
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 
+_OURS = re.compile(r' CHECK \("[^"]*" IN \(0, 1\)\)')
+
 
 def known(declared: str, noted: str | None) -> str:
     """A column's type as `holds` takes it: what we noted, unless somebody made the column anew for other values.
@@ -46,6 +48,15 @@ def declaration(field: Field) -> str:
     name = quoted(field.name)
     check = f" CHECK ({name} IN (0, 1))" if field.type.name == "boolean" else ""
     return f"{name} {_STORAGE[field.type.name]}{check}"
+
+
+def without_checks(statement: str) -> str:
+    """The statement that made a table, without the checks that `declaration` makes, which no value of ours breaks.
+
+    >>> without_checks('CREATE TABLE t ("on" INTEGER CHECK ("on" IN (0, 1)), n INTEGER CHECK (n > 0))')
+    'CREATE TABLE t ("on" INTEGER, n INTEGER CHECK (n > 0))'
+    """
+    return _OURS.sub("", statement)
 
 
 def holds(existing: str, declared: DataType) -> bool:
