@@ -22,9 +22,10 @@ import polars as pl
 from syncline.model.errors import Again, Invalid
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.conformance import Broken, require
-from syncline.sdk.destination import Destination, Target, WriteMode, Written
+from syncline.sdk.destination import BLAMED, Destination, Sifting, Target, WriteMode, Written
 from syncline.sdk.failing_destination import FailingDestination
 from syncline.sdk.frame import target_frame_schema
+from syncline.sdk.offers import offers
 
 _FLOW = "acme/Sync/conformance"
 _STREAM = "conformance"
@@ -37,7 +38,8 @@ class DestinationCase:
 
     `transactional` says that rows and checkpoint appear together or not at all; without it, a batch that ended in an
     error may have written some of its rows. `losing(n)` opens a destination that loses the answer to its n-th effect;
-    without it, the answer to a commit is lost.
+    without it, the answer to a commit is lost. `guarded(stream)` has a stream that is there refuse, from then on, a row
+    with a value of `small` that another one has; without it, no row of the system is ever refused by itself.
 
     Example: `DestinationCase(lambda: MyDestination(path), lambda stream, schema: look(stream), modes=("append",))`.
     """
@@ -47,6 +49,7 @@ class DestinationCase:
     modes: tuple[WriteMode, ...]
     transactional: bool = True
     losing: Callable[[int], Destination] | None = None
+    guarded: Callable[[str], None] | None = None
 
 
 #: Every logical type that a target may have.
@@ -372,6 +375,34 @@ def a_lost_answer_has_one_effect(case: DestinationCase) -> None:
             require(_checkpoint(case) == checkpoint, f"{mode}: the checkpoint is {_checkpoint(case)!r}")
 
 
+def names_the_rows_that_are_refused(case: DestinationCase) -> None:
+    """Of a batch with rows that a stream refuses, these are named and no others; nothing is written but the rest."""
+    if case.guarded is None:
+        return
+    mode: WriteMode = "append" if "append" in case.modes else "upsert"
+    _wrote(case, mode, [0])
+    case.guarded(_STREAM)
+    destination = case.open()
+    try:
+        writer = destination.open(_target(mode, "run2"))
+        if not offers(writer, Sifting) or not writer.sifts:
+            raise Broken("a writer to a stream that refuses rows doesn't offer to say which")
+        frame = sample([1, 2, 3, 4, 5])
+        try:
+            writer.write(frame, "bad")
+        except Invalid as error:
+            require(error.code in BLAMED, f"the code of a batch with refused rows is {error.code}")
+        else:
+            raise Broken("a batch with rows that the stream refuses was written")
+        refused = [refusal.row for refusal in writer.sift(frame, None, None) or ()]
+        require(refused == [2, 3], f"of five rows, the third and fourth are refused; found are {refused!r}")
+        _expect(case, [0], "run1/end", "after looking which rows are refused")
+        writer.write(sample([1, 2, 5]), "rest")
+    finally:
+        destination.close()
+    _expect(case, [0, 1, 2, 5], "rest", "after writing the rows that aren't refused")
+
+
 DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     knows_nothing_at_first,
     keeps_every_value,
@@ -384,4 +415,5 @@ DESTINATION_CHECKS: tuple[Callable[[DestinationCase], None], ...] = (
     schemas_grow_and_nothing_else,
     flows_are_kept_apart,
     a_lost_answer_has_one_effect,
+    names_the_rows_that_are_refused,
 )

@@ -83,7 +83,9 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN486",
         "table doesn't fit",
-        "A key, a constraint or a view of the table stands against what is to be written.",
+        "A key, a constraint or a view of the table stands against what is to be written. Single rows that it stands "
+        "against are rejects of the run (rule `constraint`) in PostgreSQL, MariaDB and SQLite, and the others are written; "
+        "this ends a run where they are too many of one batch to be named, or in DuckDB.",
         "Change the table by hand, write to another one, or correct the mapping.",
     ),
     Code(
