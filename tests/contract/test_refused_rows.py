@@ -148,7 +148,12 @@ def test_every_refused_row_is_named_and_no_other(place: Place, mode):
             "ALTER TABLE orders MODIFY name longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin NOT NULL"
         )
     writer = opened(place, mode)
-    bad = {0: ("n0", "-1.00"), 1501: ("n7", "1.00"), 1502: ("n8", "1.00"), 2999: ("n2999", "-1.00")}
+    bad: dict[int, tuple[str | None, str]] = {
+        0: ("n0", "-1.00"),
+        1501: ("n7", "1.00"),
+        1502: ("n8", "1.00"),
+        2999: ("n2999", "-1.00"),
+    }
     if place.dialect == "mariadb":
         bad[77] = (None, "1.00")
     frame = people(*((n, *bad.get(n, (f"n{n}", "1.00"))) for n in range(3000)))

@@ -41,7 +41,7 @@ def schema(postgres_url: str) -> Iterator[str]:
 
 def execute(url: str, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(url, autocommit=True) as connection:
-        cursor = connection.execute(statement)  # type: ignore[arg-type] - statements of the test
+        cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 

@@ -84,8 +84,8 @@ CODES: tuple[Code, ...] = (
         "SYN486",
         "table doesn't fit",
         "A key, a constraint or a view of the table stands against what is to be written. Single rows that it stands "
-        "against are rejects of the run (rule `constraint`) in PostgreSQL, MariaDB and SQLite, and the others are written; "
-        "this ends a run where they are too many of one batch to be named, or in DuckDB.",
+        "against are rejects (rule `constraint`) in PostgreSQL, MariaDB and SQLite, and the others are written; a run "
+        "ends where these are too many of one batch to be named, and in DuckDB.",
         "Change the table by hand, write to another one, or correct the mapping.",
     ),
     Code(
