@@ -58,6 +58,7 @@ class Origin:
         """The batch's rows that these rows were made of."""
         return list(rows) if self.rows is None else [self.rows[row] for row in rows]
 
+
 #: The rule that a row broke which the destination refused when it was to be written.
 CONSTRAINT = "constraint"
 
