@@ -11,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from syncline.executor.roles import Person, Right, hidden
 from syncline.kinds.tenant import TenantSpec
 from syncline.model.diagnostic import Diagnostic, Place
 from syncline.model.errors import Again, Stalled
@@ -157,6 +156,8 @@ def unseen_of(settings: Settings, manifests: Iterable[Manifest], *, applied: boo
     owners = {m.key.owner for m in known} - {""}
     if not applied and all(name in access and not any(access[name].roles.values()) for name in owners):
         return Unseen()
+    from syncline.executor.roles import Person, Right, hidden  # 100 modules, 0.1 s: few repositories give roles
+
     try:
         tenants = hidden(settings)
     except (Again, Stalled):
