@@ -50,8 +50,12 @@ class OpenBao:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/v1/{path}", data, headers, method=method)  # noqa: S310 - https
         context = ssl.create_default_context(cafile=str(self.ca))
-        with urllib.request.urlopen(request, context=context, timeout=30) as response:  # noqa: S310 - https
-            return json.loads(response.read() or b"{}")
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=30) as response:  # noqa: S310 - https
+                return json.loads(response.read() or b"{}")
+        except urllib.error.HTTPError as error:
+            error.close()  # its socket, which else is open until some other test's time
+            raise
 
     def role(self, name: str, **settings: object) -> dict[str, str]:
         """The environment of somebody who comes by an AppRole of that name, made with these settings."""
