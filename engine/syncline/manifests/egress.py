@@ -13,7 +13,6 @@ from syncline.manifests.flow import flows
 from syncline.manifests.locations import servers, settings_of
 from syncline.model.diagnostic import Diagnostic, Related, Severity
 from syncline.model.hosts import is_local
-from syncline.sdk.http.egress import names_host
 
 if TYPE_CHECKING:
     from syncline.kinds.tenant import Egress
@@ -61,7 +60,7 @@ def _database(desired: Desired, tenant: Manifest, integration: Manifest) -> Iter
     url = settings_of(spec, connector.spec).get("url")
     for name, _ in servers(url) if isinstance(url, str) else ():
         host = "127.0.0.1" if is_local(name) else name
-        denied = names_host(bounds.egress.deny, host) or names_host(bounds.egress.deny, name)
+        denied = _names(bounds.egress.deny, host, name)
         if not denied and _may_be(bounds.egress, name, host):
             continue
         does = "denies" if denied else "doesn't name"
@@ -80,13 +79,19 @@ def _database(desired: Desired, tenant: Manifest, integration: Manifest) -> Iter
 
 def _may_be(egress: Egress, name: str, host: str) -> bool:
     """Whether a host may turn out to be within bounds, by what manifests tell of it."""
-    if any(names_host(entries, one) for entries in (egress.private, egress.allow) for one in (name, host)):
+    if _names((*egress.private, *egress.allow), name, host):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:  # the DNS says where it is
         return not egress.allow or any("/" in entry or _is_address(entry) for entry in (*egress.allow, *egress.private))
     return not egress.allow and address.is_global
+
+
+def _names(entries: tuple[str, ...], *hosts: str) -> bool:
+    from syncline.sdk.http.egress import names_host  # with all of HTTP, which `validate` needs for nothing else
+
+    return any(names_host(entries, host) for host in hosts)
 
 
 def _is_address(entry: str) -> bool:

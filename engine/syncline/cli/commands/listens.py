@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncline.executor.pulse import SILENCE
+
 if TYPE_CHECKING:
     from syncline.daemon.loop import Daemon
     from syncline.model.secret import Secret
@@ -33,7 +35,7 @@ def listens(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--silence",
         type=click.FloatRange(10),
-        default=300.0,
+        default=SILENCE,
         show_default=True,
         metavar="SECONDS",
         help="Without a turn of one of its loops, /healthz says 503; a long step is none.",

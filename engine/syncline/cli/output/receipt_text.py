@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncline.cli.output.paint import Paint
-from syncline.cli.output.request_facts import request_facts, short
-from syncline.cli.output.text import cut, duration, number, pad, plural, visible
+from syncline.cli.output.request_facts import request_facts
+from syncline.cli.output.text import cut, duration, number, pad, plural, short, visible
 from syncline.model.latency import Latency
 from syncline.model.run import PAGE, Receipt, RunState
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncline.cli.output.text import duration, number, plural, size, visible
+from syncline.cli.output.text import number, plural, short, size, visible
 from syncline.model.requests import Requests
 
 _TOP = 5
@@ -16,11 +16,6 @@ def request_facts(requests: Sequence[Requests]) -> list[tuple[str, str]]:
     if len(requests) > _TOP:
         lines.append(f"… and {plural(len(requests) - _TOP, 'more host')}")
     return [("" if position else "requests", line) for position, line in enumerate(lines)]
-
-
-def short(seconds: float) -> str:
-    """A duration of which tenths of milliseconds tell something."""
-    return duration(seconds) if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"
 
 
 def _line(requests: Requests) -> str:

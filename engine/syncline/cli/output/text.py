@@ -121,3 +121,13 @@ def duration(seconds: float) -> str:
     if seconds < 2 * 86_400:
         return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60} min"
     return f"{int(seconds) // 86_400} d {int(seconds) % 86_400 // 3600} h"
+
+
+def short(seconds: float) -> str:
+    """
+    A duration of which tenths of milliseconds tell something.
+
+    >>> short(0.0057), short(0.043)
+    ('5.7 ms', '43 ms')
+    """
+    return duration(seconds) if seconds >= 0.01 else f"{seconds * 1000:.1f} ms"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from syncline.connectors.file.blocks import MAX_RECORD, Block, blocks
 from syncline.connectors.file.detection import resolved
-from syncline.connectors.file.heads import HEAD, Besides, listed, read_by
+from syncline.connectors.file.heads import HEAD, Columns, listed
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import FileCsv, text_schema
@@ -55,9 +55,7 @@ class CsvFormat:
             )
         wanted = set(declared.names) if declared else set(self._columns)
         self.schema = text_schema(tuple(c for c in self._columns if c in wanted), declared)
-        needed = read_by(paths if declared is None else ())
-        self._needed = tuple(name for name in self.schema.names if needed(name))
-        self._besides = Besides(self.schema.names, notice)
+        self._read = Columns(self.schema.names, paths if declared is None else (), notice)
 
     def _find_columns(self, files: Iterator[OpenFile], declared: Schema | None) -> tuple[tuple[str, ...], str]:
         if not self._options.header:
@@ -101,7 +99,7 @@ class CsvFormat:
             if error.code != "SYN456":
                 raise
             columns, _, _ = self._header(file)  # a long one
-        return tuple(name for name in self._needed if name not in columns) if columns else ()
+        return self._read.lacking(columns) if columns else ()
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the records of a file, block by block."""
@@ -115,9 +113,9 @@ class CsvFormat:
                 return
             head = file.read(0, body)
             at = {"offset": body, "line": lines}
-        if missing := [name for name in self._needed if name not in columns]:
+        if missing := self._read.lacking(columns):
             raise _other_columns(file.name, missing, self._first)
-        self._besides.tell(file.name, columns)
+        self._read.tell(file.name, columns)
         line = at["line"]
 
         def end_of(data: bytes, final: bool) -> int:

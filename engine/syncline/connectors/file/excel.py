@@ -17,7 +17,7 @@ from itertools import islice
 import polars as pl
 
 from syncline.connectors.file.blocks import spans_of
-from syncline.connectors.file.heads import Besides, listed, read_by
+from syncline.connectors.file.heads import Columns, listed
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.connectors.file.worksheet import MAX_COLUMNS, Book, Row, open_book
@@ -61,15 +61,13 @@ class ExcelFormat:
             )
         wanted = set(declared.names) if declared else set(self._columns)
         self.schema = text_schema(tuple(name for name in self._columns if name in wanted), declared)
-        needed = read_by(paths if declared is None else ())
-        self._needed = tuple(name for name in self.schema.names if needed(name))
-        self._besides = Besides(self.schema.names, notice)
+        self._read = Columns(self.schema.names, paths if declared is None else (), notice)
 
     def lacking(self, file: OpenFile) -> tuple[str, ...]:
         """See `Headed`."""
         with _opened(file) as book:
             columns, _ = self._header(file.name, book, self._sheet(book, file.name))
-        return tuple(name for name in self._needed if name not in columns)
+        return self._read.lacking(columns)
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the rows of a file's worksheet, so many at a time."""
@@ -77,8 +75,8 @@ class ExcelFormat:
         with _opened(file) as book:
             sheet = self._sheet(book, file.name)
             columns, rows = self._header(file.name, book, sheet)
-            self._besides.tell(file.name, columns)
-            if lacks := [name for name in self._needed if name not in columns]:
+            self._read.tell(file.name, columns)
+            if lacks := self._read.lacking(columns):
                 raise Invalid(
                     f"{file.name} doesn't have the columns of {self._first.name}: it lacks {listed(lacks)}",
                     code="SYN454",

@@ -7,7 +7,7 @@ packed ones, only the first are looked at, since each takes a request, or is unp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -99,15 +99,29 @@ class Heads:
         return f"lacks {listed(lacks)}" if lacks else ""
 
 
-class Besides:
-    """Tells what columns files have that nothing reads, each once."""
+class Columns:
+    """
+    The columns of a stream's files: without a declared schema, those that are read by `paths` may not be lacking.
 
-    def __init__(self, names: Iterable[str], notice: Callable[[str], None]) -> None:
+    >>> columns = Columns(("id", "note"), ("id",), print)
+    >>> columns.lacking(["note"])
+    ('id',)
+    >>> columns.tell("b.csv", ["id", "more"])
+    b.csv: columns have come that nothing reads: 'more'
+    """
+
+    def __init__(self, names: Sequence[str], paths: Sequence[str], notice: Callable[[str], None]) -> None:
+        needed = read_by(paths)
+        self.needed = tuple(name for name in names if needed(name))
         self._known = set(names)
         self._notice = notice
 
+    def lacking(self, columns: Collection[str]) -> tuple[str, ...]:
+        """Those that a file with these columns lacks."""
+        return tuple(name for name in self.needed if name not in columns)
+
     def tell(self, name: str, columns: Iterable[str]) -> None:
-        """Notes the columns of a file."""
+        """Tells which columns of a file nothing reads, each once."""
         new = [column for column in columns if column not in self._known]
         if new:
             self._known.update(new)

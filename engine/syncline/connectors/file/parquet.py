@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from syncline.connectors.file.blocks import MAX_RAW
-from syncline.connectors.file.heads import Besides, read_by
+from syncline.connectors.file.heads import Columns
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid, Stalled
@@ -48,30 +48,27 @@ class ParquetFormat:
         first = next(files)
         found = _fields(first.name, _opened(first).schema_arrow, declared)
         self.schema = declared or Schema(tuple(found.values()))
-        needed = read_by(paths if declared is None else ())
-        self._needed = frozenset(name for name in self.schema.names if needed(name))
-        self._besides = Besides(self.schema.names, notice)
+        self._read = Columns(self.schema.names, paths if declared is None else (), notice)
         _conversions(first.name, self.schema, found)
 
     def lacking(self, file: OpenFile) -> tuple[str, ...]:
         """See `Headed`; Invalid too where the types of its columns are others."""
         parquet = _opened(file)
-        there = set(parquet.schema_arrow.names)
-        if lacks := tuple(name for name in self.schema.names if name in self._needed and name not in there):
+        if lacks := self._read.lacking(parquet.schema_arrow.names):
             return lacks
         _conversions(file.name, self.schema, _fields(file.name, parquet.schema_arrow, self._wanted(parquet)))
         return ()
 
     def _wanted(self, parquet: pa.parquet.ParquetFile) -> Schema:
         """The columns to read of a file: those of the schema that it has, or must have."""
-        there = {*parquet.schema_arrow.names, *self._needed}
+        there = {*parquet.schema_arrow.names, *self._read.needed}
         return Schema(tuple(field for field in self.schema.fields if field.name in there))
 
     def read(self, file: OpenFile, at: Mapping[str, int]) -> Iterator[Piece]:
         """Yields the rows of a file, a row group at a time, in batches."""
         parquet = _opened(file)
         found = _fields(file.name, parquet.schema_arrow, self._wanted(parquet))
-        self._besides.tell(file.name, parquet.schema_arrow.names)
+        self._read.tell(file.name, parquet.schema_arrow.names)
         expressions = _conversions(file.name, self.schema, found)
         metadata = parquet.metadata
         group, done = at.get("group", 0), at.get("row", 0)
