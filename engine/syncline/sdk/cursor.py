@@ -93,9 +93,9 @@ class CursorKind:
             case "date", int():
                 return key + int(seconds // 86400)
             case "epoch", Decimal():
-                return key + _decimal(seconds)
+                return key + _whole(Decimal(str(seconds)))
             case "epoch_ms", Decimal():
-                return key + _decimal(seconds * 1000)
+                return key + _whole(Decimal(str(seconds)) * 1000)
             case _:
                 raise self._no_time()
 
@@ -181,9 +181,14 @@ class CursorKind:
         )
 
 
-def _decimal(number: float) -> Decimal:
-    """A number as it is written: a whole one without a point, which no API's integer has."""
-    return Decimal(int(number)) if float(number).is_integer() else Decimal(str(number))
+def _whole(number: Decimal) -> Decimal:
+    """
+    The same number, without a point where it is whole, which no API's integer has.
+
+    >>> _whole(Decimal("1.001") * 1000), _whole(Decimal("0.5"))
+    (Decimal('1001'), Decimal('0.5'))
+    """
+    return number.to_integral_value() if number == number.to_integral_value() else number
 
 
 def _formatted(text: str, formats: tuple[str, ...]) -> int:
