@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.inspection import looking
 from syncline.model.event import Action
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from syncline.workflow import Validation
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
+class LoggedIn(Struct, frozen=True):
     """What a login gave, without its values: when the access token ends (Unix time, 0: unknown), whether it can be
     renewed, and the scopes that were granted.
     """
@@ -36,8 +36,7 @@ class LoggedIn:
     scope: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A token in the state, without its values."""
 
     tenant: str

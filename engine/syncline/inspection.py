@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.manifests.flow import side_of
 from syncline.model.diagnostic import Diagnostic, Severity
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from syncline.workflow import Validation
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A system that answered; `account` is the AuthConfig that it was asked with, and its type ('' for none)."""
 
     side: Side
@@ -42,8 +43,7 @@ class Checked:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sampled:
+class Sampled(Struct, frozen=True):
     """Records of a stream, classified values masked unless `shown`; `classes` by the path of their field."""
 
     records: Records
@@ -51,8 +51,7 @@ class Sampled:
     shown: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Discovered:
+class Discovered(Struct, frozen=True):
     """A stream's live records against its declaration. `error` says why it couldn't be read, with everything empty."""
 
     stream: str

@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
 
 from syncline.manifests.bumps import side_by_side, since
 from syncline.manifests.egress import check_egress
@@ -41,8 +43,7 @@ if TYPE_CHECKING:
     from syncline.state.store import AppliedObject, StateReader
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
+class Validation(Struct, frozen=True):
     """What is declared, and every finding about it, policy included; `formerly` is its environment's old name, and
     `known` what was wrong with other sources' objects before: it isn't among the findings. `subjects` is what policy
     looked at.
@@ -147,7 +148,7 @@ def _validated(
         found += wrong
         if known is not None:
             known.passed = passed
-    return _decided(settings, replace(judged, findings=tuple(found)))
+    return _decided(settings, structs.replace(judged, findings=tuple(found)))
 
 
 def _judged_anew(loaded: LoadResult, known: Known) -> Judged:
@@ -155,7 +156,7 @@ def _judged_anew(loaded: LoadResult, known: Known) -> Judged:
     judged, passed = _judged(loaded), known.passed
     if not has_errors(judged.findings):
         passed, found = _mapping_tests(judged, known.passed)
-        judged = replace(judged, findings=(*judged.findings, *found))
+        judged = structs.replace(judged, findings=(*judged.findings, *found))
     known.keep(judged, passed)
     return judged
 
@@ -194,7 +195,7 @@ def _decided(settings: Settings, judged: Judged) -> Validation:
 def _traced(finding: Diagnostic, loaded: LoadResult) -> Diagnostic:
     """With where the variables at its place are given; not of a credential, which nobody may see."""
     given = loaded.given.get(finding.place) if finding.place and finding.code != "SYN210" else None
-    return replace(finding, related=(*finding.related, *given)) if given else finding
+    return structs.replace(finding, related=(*finding.related, *given)) if given else finding
 
 
 def _endings(desired: Desired) -> tuple[Diagnostic, ...]:
@@ -290,7 +291,9 @@ def beside(
     owners = Ownership.of(source, loaded.manifests, applied)
     found = _validated(settings, loaded, mapping_tests=True, base=base, owners=owners, known=known)
     if not found.ok and (before := _wrong_before(settings, applied, source)):
-        found = replace(found, diagnostics=tuple(d for d in found.diagnostics if _said(d) not in before), known=before)
+        found = structs.replace(
+            found, diagnostics=tuple(d for d in found.diagnostics if _said(d) not in before), known=before
+        )
     return found, owners.taken([manifest.key for manifest in loaded.manifests])
 
 

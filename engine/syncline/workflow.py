@@ -13,6 +13,8 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncline.manifests.text import nearest
 from syncline.model.errors import Invalid
 from syncline.model.event import Action
@@ -141,9 +143,11 @@ def plan(
             ),
             allow_deletes=allow_deletes,
         )
-        basis = replace(made.basis, environment=settings.environment, formerly=validation.formerly, source=source)
+        basis = structs.replace(
+            made.basis, environment=settings.environment, formerly=validation.formerly, source=source
+        )
         check_environment(basis, observed.environment)
-        made = replace(made, basis=basis)
+        made = structs.replace(made, basis=basis)
         if data and made.can_apply:
             from syncline.executor.forecast import Forecaster
             from syncline.executor.instance import resolver
@@ -152,7 +156,7 @@ def plan(
             former = {change.key: change.previous for change in made.changes if change.previous is not None}
             lost = all_dropped(flows, validation.flows, former)
             forecaster = Forecaster(*made_of, resolver(settings), reader, observed, former, data, dropped=lost)
-            made = replace(made, data=tuple(_forecasts(settings, made, forecaster)))
+            made = structs.replace(made, data=tuple(_forecasts(settings, made, forecaster)))
     return made
 
 

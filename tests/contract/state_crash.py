@@ -10,8 +10,8 @@ import json
 import os
 import signal
 import sys
-from dataclasses import replace
 
+from msgspec.structs import replace
 from sqlalchemy import event
 
 from syncline.model.key import ObjectKey

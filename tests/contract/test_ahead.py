@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import polars as pl
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from syncline.connectors.sql.straight import WORTHWHILE
 from syncline.model.errors import Again, Denied

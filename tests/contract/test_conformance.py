@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 import polars as pl
 import pytest
+from msgspec.structs import replace
 
 from syncline.executor.sealed_ledger import SealedLedger
 from syncline.model.errors import Again

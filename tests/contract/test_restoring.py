@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.model.errors import Denied
 from syncline.model.key import ObjectKey

@@ -8,7 +8,7 @@ import json
 import random
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import openpyxl
 import polars as pl
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from syncline.model.errors import Bug, Invalid
 from syncline.model.schema import STRING, DataType, Field, Schema

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from syncline.model.erasure import Erasure, ErasurePlace
 from syncline.model.key import ObjectKey

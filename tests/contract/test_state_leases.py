@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 from sqlalchemy import select, update
 
 from syncline.model.errors import Denied, Waiting
@@ -96,7 +97,7 @@ class TestLease:
                 assert fresh.token > stale.token
                 writes = (
                     lambda: late.begin_apply(stale, "later", "p", "r", []),
-                    lambda: late.put_object(stale, "late", 0, replace(APPLIED, digest="late")),
+                    lambda: late.put_object(stale, "late", 0, structs.replace(APPLIED, digest="late")),
                     lambda: late.move_object(stale, "late", 1, ORDERS, ObjectKey("", "Sync", "late")),
                     lambda: late.delete_object(stale, "late", 2, ORDERS),
                     lambda: late.reset_cursor(stale, "late", 3, ORDERS),
@@ -126,14 +127,14 @@ class TestLease:
         late = where.store()
         with late.lease("run/acme/Sync/orders", ttl=600) as stale:
             fenced = late.fenced(stale)
-            fenced.put_run(replace(RUN, state=RunState.running))
+            fenced.put_run(structs.replace(RUN, state=RunState.running))
             fenced.put_cursor(ORDERS, "before")
             lapse(late, stale.name)
             with store.lease(stale.name):
                 assert late.holds(stale)  # it can't know yet
                 writes = (
-                    lambda: fenced.put_run(replace(RUN, state=RunState.failed)),
-                    lambda: fenced.finish_run(replace(RUN, state=RunState.failed), "late", {"runs": 1}),
+                    lambda: fenced.put_run(structs.replace(RUN, state=RunState.failed)),
+                    lambda: fenced.finish_run(structs.replace(RUN, state=RunState.failed), "late", {"runs": 1}),
                     lambda: fenced.put_cursor(ORDERS, "late"),
                     lambda: fenced.put_rejects(SEALED),
                     lambda: fenced.add_metrics(ORDERS, {"runs": 1}),

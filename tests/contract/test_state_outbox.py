@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.errors import Denied
@@ -102,7 +103,7 @@ def test_what_is_no_longer_subscribed_to_is_forgotten(store):
 
 def test_a_renamed_subscription_takes_its_messages_along(store):
     """Position and messages follow a move, so that nothing is told twice."""
-    ops = replace(APPLIED, key=OPS)
+    ops = structs.replace(APPLIED, key=OPS)
     apply(store, ops)
     store.outbox().advance(OPS, "p", [FIRST])
     with store.lease("apply") as lease:
@@ -134,14 +135,14 @@ def test_events_and_trouble_are_read(store):
         return Status(ObjectKey("acme", "Sync", name), conditions)
 
     ready = Condition(ConditionType.ready, Truth.true, "Applied", 'it says "type": "Ready", "status": "False"')
-    failing = replace(ready, status=Truth.false, message="")
+    failing = structs.replace(ready, status=Truth.false, message="")
     drifted = Condition(ConditionType.drifted, Truth.true, "SourceChanged")
     told = [Occurrence(ORDERS, Mood.normal, f"E{n}") for n in range(5)]
     kept = [
         status("a", ready),
         status("b", failing),
         status("c", ready, drifted),
-        status("d", replace(ready, message="")),
+        status("d", structs.replace(ready, message="")),
     ]
     assert box.last_event() == 0
     store.change_statuses(None, lambda _: (kept, told))
@@ -183,13 +184,15 @@ def test_events_of_a_transaction_that_ends_late_are_not_passed_over(where):
         return position.dealt(news, now)
 
     if where.url.startswith("sqlite"):  # one writer at a time: numbers appear in their order
-        store.change_statuses(None, lambda _: ((), [replace(TOLD, reason="early"), replace(TOLD, reason="late")]))
+        store.change_statuses(
+            None, lambda _: ((), [structs.replace(TOLD, reason="early"), structs.replace(TOLD, reason="late")])
+        )
         position = look(1.0)
         assert (dealt, position.missing) == (["early", "late"], ())
         return
     with other._database.write() as slow:
-        statuses.tell(slow, replace(TOLD, reason="late"))
-        store.change_statuses(None, lambda _: ((), [replace(TOLD, reason="early")]))
+        statuses.tell(slow, structs.replace(TOLD, reason="late"))
+        store.change_statuses(None, lambda _: ((), [structs.replace(TOLD, reason="early")]))
         position = look(1.0)
         assert dealt == ["early"]
         assert len(position.missing) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from syncline.model.proposal import Proposal
 from tests.contract.state_places import APPLIED, ORDERS, apply

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline.model.condition import Condition, ConditionType, Mood, Occurrence, Status, Truth
 from syncline.model.key import ObjectKey
@@ -15,7 +16,7 @@ from tests.contract.state_places import APPLIED, ORDERS, RUN, apply
 
 READY = Condition(ConditionType.ready, Truth.true, "Applied", "ä\0", "r1", "2026-11-26T01:00:00Z")
 STATUS = Status(ORDERS, (READY,), 4, 2, "2026-11-26T02:00:00Z")
-OTHER = replace(STATUS, key=ObjectKey("", "Source", "main"), retry="")
+OTHER = structs.replace(STATUS, key=ObjectKey("", "Source", "main"), retry="")
 TOLD = Occurrence(ORDERS, Mood.warning, "Unreachable", "it doesn't answer", "r1")
 
 
@@ -28,7 +29,7 @@ def test_what_is_kept_is_read_back(store):
     """Statuses come back as they were, of all objects or of some; text that no database can keep is made fit."""
     keep(store, STATUS, OTHER)
 
-    kept = replace(STATUS, conditions=(replace(READY, message="ä\ufffd"),))
+    kept = structs.replace(STATUS, conditions=(structs.replace(READY, message="ä\ufffd"),))
     assert store.statuses([ORDERS, ObjectKey("x", "Sync", "nobody")]) == {ORDERS: kept}
     assert list(store.statuses()) == [OTHER.key, ORDERS]
 
@@ -51,7 +52,7 @@ def test_a_change_is_made_from_what_is_there(store):
 
 def test_nothing_is_kept_of_a_change_that_fails(store):
     """Statuses and events change together, or not at all."""
-    unstorable = replace(TOLD, key=None)  # type: ignore[arg-type]
+    unstorable = structs.replace(TOLD, key=None)
     with pytest.raises(AttributeError):
         store.change_statuses(None, lambda _: ([STATUS], [TOLD, unstorable]))
     assert (store.statuses(), store.events()) == ({}, ())
@@ -59,7 +60,7 @@ def test_nothing_is_kept_of_a_change_that_fails(store):
 
 def test_what_is_due_comes_in_order(store):
     """Objects are due once their time has come, the longest overdue first; those without a time never."""
-    later = replace(STATUS, key=ObjectKey("acme", "Sync", "b"), retry="2026-11-26T01:59:00Z")
+    later = structs.replace(STATUS, key=ObjectKey("acme", "Sync", "b"), retry="2026-11-26T01:59:00Z")
     keep(store, STATUS, later, OTHER)
 
     assert store.due("2026-11-26T01:58:59Z") == ()
@@ -68,8 +69,8 @@ def test_what_is_due_comes_in_order(store):
 
 def test_events_come_oldest_first_and_on(store):
     """The newest events, oldest first; after a number, and of an object or a tenant."""
-    keep(store, told=[replace(TOLD, message=str(n)) for n in range(5)])
-    keep(store, told=[replace(TOLD, key=OTHER.key)])
+    keep(store, told=[structs.replace(TOLD, message=str(n)) for n in range(5)])
+    keep(store, told=[structs.replace(TOLD, key=OTHER.key)])
 
     assert [e.message for e in store.events(ORDERS, limit=2)] == ["3", "4"]
     last = store.events(ORDERS)[-1]
@@ -96,8 +97,10 @@ def test_runs_and_applies_tell_what_they_do(store):
             store.put_object(lease, "1", 0, APPLIED)
     store.put_run(RUN)
     for state in (RunState.running, RunState.running, RunState.interrupted, RunState.running):
-        store.put_run(replace(RUN, state=state, error="gone" * (state is RunState.interrupted), error_code="SYN700"))
-    store.finish_run(replace(RUN, state=RunState.succeeded, counts=Counts(3, 2, 1)), None, {})
+        store.put_run(
+            structs.replace(RUN, state=state, error="gone" * (state is RunState.interrupted), error_code="SYN700")
+        )
+    store.finish_run(structs.replace(RUN, state=RunState.succeeded, counts=Counts(3, 2, 1)), None, {})
 
     told = [(e.reason, e.mood, e.message, e.run) for e in store.events()]
     assert told == [

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import polars as pl
 import pytest
+from msgspec import structs
 
 from syncline.connectors.sql.opening import open_reading
 from syncline.connectors.sql.runtime import open_rows, open_source
@@ -61,7 +62,7 @@ def source(place: Place, table: dict[str, Any], rows: int = 3, **more: Any) -> S
     """A source of a declared stream `s`, with batches of so many rows."""
     spec = declared({"s": table})
     request = SourceRequest("s", None, (), batch_rows=rows)
-    return open_source(replace(place.instance, integration=spec), replace(request, **more))  # type: ignore[return-value]
+    return open_source(replace(place.instance, integration=spec), structs.replace(request, **more))  # type: ignore[return-value]
 
 
 def found(place: Place, table: dict[str, Any], position: Any = None, **more: Any) -> tuple[list[tuple], Any]:

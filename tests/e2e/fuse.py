@@ -6,8 +6,9 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from syncline.connectors.file.folder import locate  # noqa: F401 - the folder's module, loaded before a fork
 from syncline.connectors.file.listing import Folder

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from syncline import workflow
 from syncline.executor.checkpoint import Checkpoint
@@ -121,7 +122,7 @@ def test_runs_are_shown_without_the_keys(tmp_path, tickets, away):
         settings = replace(settings, home=tmp_path / "viewer")
     else:
         (first,) = ring_file.read(settings.keys)
-        ring_file.write(settings.keys, (replace(first, place="vault:transit/syncline"),))
+        ring_file.write(settings.keys, (structs.replace(first, place="vault:transit/syncline"),))
         settings = replace(settings, environ={"VAULT_ADDR": "http://127.0.0.1:1", "VAULT_TOKEN": "t"})
     before = set(settings.home.rglob("*"))
     shown = workflow.find_run(settings, done.id)
@@ -174,7 +175,9 @@ def test_a_full_refresh_reads_from_the_start_and_ends_what_was_open(tmp_path, ti
     first = run(settings)
     store = open_store(settings.state_url)
     try:
-        left = replace(first.record, id="20200101T000000-aaaaaa", state=RunState.running, receipt=None, finished="")
+        left = structs.replace(
+            first.record, id="20200101T000000-aaaaaa", state=RunState.running, receipt=None, finished=""
+        )
         store.put_run(left)
     finally:
         store.close()

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline import drift, workflow
 from syncline.daemon.starts import Starter
@@ -93,7 +94,7 @@ def test_a_key_rotation_that_was_not_finished(scheduled):
         engine.facilities.keys.seal("acme", b"x", "a")
     assert not said(scheduled, ACME)
     entries = ring_file.read(scheduled.keys)
-    newer = replace(entries[0], id="f" * 16)
+    newer = structs.replace(entries[0], id="f" * 16)
     ring_file.write(scheduled.keys, (*entries, newer))
     assert said(scheduled, ACME) == [("intent", "data key", False)]
 

@@ -7,10 +7,10 @@ import signal
 import sqlite3
 import sys
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from syncline import privacy, workflow
 from syncline.cli.main import cli

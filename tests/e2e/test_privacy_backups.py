@@ -8,9 +8,10 @@ import signal
 import sqlite3
 import sys
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
+from msgspec import to_builtins
 
 from syncline import privacy, workflow
 from syncline.cli.main import main
@@ -96,7 +97,7 @@ def test_rejects_of_an_earlier_version_are_still_read(tmp_path):
     settings = lived_in(tmp_path, house.Scenario("upsert"))
     (sealed,) = blobs(settings)
     with open_facilities(settings) as facilities:
-        plain = json.dumps([asdict(reject) for reject in unseal(facilities.keys, house.FLOW, sealed)]).encode()
+        plain = json.dumps([to_builtins(reject) for reject in unseal(facilities.keys, house.FLOW, sealed)]).encode()
         blob = facilities.keys.seal("acme", plain, f"rejects/{sealed.run}/{sealed.sequence}")
         facilities.store.put_rejects(replace(sealed, blob=blob))
     assert len(rejects(settings)) == 2

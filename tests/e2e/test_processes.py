@@ -9,11 +9,11 @@ import subprocess
 import threading
 import time
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.executor.checkpoint import Checkpoint

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncline import privacy, workflow
 from syncline.executor.progress import Silent

@@ -162,7 +162,7 @@ def test_a_run_that_fails_goes_on(settings: Settings, tmp_path: Path, monkeypatc
     real = opening._runtime
 
     def failing(side):
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         found = real(side)
         return replace(

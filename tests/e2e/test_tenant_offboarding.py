@@ -8,11 +8,11 @@ import shutil
 import signal
 import sys
 import zipfile
-from dataclasses import replace
 
 import pyrage  # type: ignore[import-untyped]  # the wheel has no stubs
 import pytest
 from click.testing import CliRunner
+from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.audit.log_signer import log_verifier

@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline import workflow
 from syncline.executor.facilities import open_facilities
@@ -164,7 +165,7 @@ def test_what_was_only_asked_for_is_not_taken_for_a_new_one_of_others(host, tmp_
     settings = declared(tmp_path / "repo", host)
     with open_facilities(settings) as facilities:
         known = registered(facilities.store.cursor(FORGE))["push"]
-        asked = replace(known, id="", before=("7",))
+        asked = structs.replace(known, id="", before=("7",))
         facilities.store.put_cursor(FORGE, dumped({"push": asked}, systems(facilities.store.cursor(FORGE))))
     host.change(1, {"config": {"url": "https://syncline.example.com/of-another-tenant"}})
     gone(settings, "tenant", "auth", "forge")

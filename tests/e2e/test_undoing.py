@@ -6,11 +6,11 @@ import os
 import sqlite3
 import time
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from syncline import drift, workflow
 from syncline.executor.facilities import open_facilities

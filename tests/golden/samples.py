@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from msgspec import structs
+
 from syncline.audit.checkpoint import Checkpoint
 from syncline.audit.verify import Finding, Verification
 from syncline.executor.quality import Quality
@@ -161,7 +163,7 @@ PLAN = Plan(
         ),
     ),
 )
-FORECAST = replace(
+FORECAST = structs.replace(
     PLAN,
     data=(
         Forecast(
@@ -299,8 +301,8 @@ UNDO = UndoPlan(
     Kept("customers", 98_000, 900, datetime(2026, 12, 2, 10, 0, 12, tzinfo=UTC), 12),
     Undone(deleted=97_990, restored=897, touched=12, gone=1),
 )
-UNDO_STOPPED = replace(UNDO, record=RUNS[1], found=Undone(deleted=20))
-UNDONE = replace(
+UNDO_STOPPED = structs.replace(UNDO, record=RUNS[1], found=Undone(deleted=20))
+UNDONE = structs.replace(
     RECEIPT,
     run="01K8Z5T7QA",
     state=RunState.succeeded,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
 from syncline.executor.seen import Unseen
 from syncline.model.change import Action, Change, Effect, EffectKind
@@ -78,7 +77,7 @@ def test_a_plan_that_is_shown_names_no_tenant_that_isn_t_seen(changes, policy, f
         Basis("", dirty=False, lineage="", serial=1, manifests=""), tuple(changes), (), tuple(policy), tuple(findings)
     )
     shown = UNSEEN.plan(plan)
-    assert not UNSEEN.names(repr(astuple(shown)).replace("\\n", "\n"))
+    assert not UNSEEN.names(repr(to_builtins(shown)).replace("\\n", "\n"))
     mine = {change.key for change in changes if change.key.tenant == "acme"}
     assert mine == {change.key for change in shown.changes if change.key.tenant == "acme"}
     told = [finding for finding in findings if finding.subject.startswith("acme/")]

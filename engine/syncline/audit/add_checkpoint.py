@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.audit.malformed import Malformed
 from syncline.audit.tree import HASH_SIZE
@@ -25,8 +26,7 @@ MAX_BODY: Final = 128 * 1024
 _OLD = re.compile(rb"old (0|[1-9][0-9]{0,19})")
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(Struct, frozen=True):
     """A checkpoint (a signed note, verbatim) with the proof that it continues a tree of `old` entries."""
 
     old: int

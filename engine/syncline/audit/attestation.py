@@ -6,8 +6,9 @@ Pure. Everything in it is taken from entries of the log, whose numbers and hashe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from syncline.audit import canonical_json, tree
 from syncline.model.errors import Invalid
@@ -23,8 +24,7 @@ _TOLD: Final = frozenset({Action.run_start, Action.run_commit, Action.run_reject
 _COUNTS: Final = ("read", "written", "rejected", "skipped", "deleted", "absent")
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
+class Logged(Struct, frozen=True):
     """An entry of the log: its number, its bytes, and the event that they are."""
 
     index: int

@@ -9,7 +9,8 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.audit import note
 from syncline.audit.malformed import Malformed
@@ -18,8 +19,7 @@ from syncline.audit.tree import HASH_SIZE
 _SIZE = re.compile(r"0|[1-9][0-9]{0,19}")
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """What a log says about itself. `root` is 32 bytes; `extensions` are opaque, non-empty lines."""
 
     origin: str

@@ -7,8 +7,9 @@ carries before the 64 bytes of Ed25519.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
+
+from msgspec import Struct
 
 from syncline.audit import note
 from syncline.audit.malformed import Malformed
@@ -19,8 +20,7 @@ _TIME_BYTES: Final = 8
 _MAX_TIME: Final = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class CosignerKey(VerifierKey):
+class CosignerKey(VerifierKey, frozen=True):
     """A witness's public key. A signature of it is eight bytes of POSIX time, then 64 of Ed25519."""
 
     KIND: ClassVar[int] = COSIGNATURE
@@ -32,8 +32,7 @@ class CosignerKey(VerifierKey):
         return time <= _MAX_TIME and VerifierKey.verifies(self, _signed(message, time), value)
 
 
-@dataclass(frozen=True, slots=True)
-class Cosignature:
+class Cosignature(Struct, frozen=True):
     """A witness's verified statement: it saw a checkpoint, and none larger, at a POSIX time in seconds."""
 
     key: CosignerKey

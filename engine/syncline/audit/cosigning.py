@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import cosignature, durable, key_change, note, tiles
@@ -35,8 +36,7 @@ class Unreachable(Exception):
     """A witness gave no answer; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """
     What came of asking one witness. `refused`: it has seen another log than this one; `unknown`: it doesn't know the
     key that signs it.
@@ -49,8 +49,7 @@ class Asked:
     unknown: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Cosigned:
+class Cosigned(Struct, frozen=True):
     """A cosigned checkpoint, its note, and what each witness that was asked said."""
 
     checkpoint: Checkpoint

@@ -10,8 +10,9 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from syncline.audit import canonical_json
 from syncline.audit.malformed import Malformed
@@ -21,8 +22,7 @@ MAX_ENVELOPE: Final = 8 * 1024 * 1024
 """Longest envelope that is read, in bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(Struct, frozen=True):
     """A payload of a media type, with signatures by key ID."""
 
     kind: str

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from syncline.audit import tiles, tree
 from syncline.audit.malformed import Malformed
@@ -31,8 +32,7 @@ class Fetcher(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DirectoryFetcher:
+class DirectoryFetcher(Struct, frozen=True):
     """A log in a directory. Files whose names begin with a dot are the writer's own and are passed over."""
 
     directory: Path

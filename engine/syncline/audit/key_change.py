@@ -12,9 +12,10 @@ import binascii
 import json
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
+
+from msgspec import Struct
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import note, tiles, tree
@@ -29,8 +30,7 @@ _ACTION: Final = "key.rotate"
 _PURPOSE: Final = "audit"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChange:
+class KeyChange(Struct, frozen=True):
     """Up to `head.size` entries are signed by the former key; what comes after, by the next."""
 
     head: Checkpoint
@@ -78,8 +78,7 @@ def is_change(head: Checkpoint) -> bool:
     return any(line.startswith(f"{PREFIX} ") for line in head.extensions)
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHistory:
+class KeyHistory(Struct, frozen=True):
     """Which keys sign a log, as those that are trusted vouch for it."""
 
     trusted: tuple[VerifierKey, ...]

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from syncline.audit import canonical_json, durable, key_change, tiles, tree
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit.checkpoint import Checkpoint
@@ -38,8 +40,7 @@ _LOCK = ".lock"
 _Node: TypeAlias = tuple[int, int]  # level and index of a perfect node
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """Where a batch went: its entries have the indexes `[start, end)`, covered by this checkpoint (a signed note)."""
 
     start: int

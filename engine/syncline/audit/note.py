@@ -14,8 +14,9 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol, Self
+
+from msgspec import Struct
 
 from syncline.audit.malformed import Malformed
 
@@ -52,8 +53,7 @@ class Signer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class VerifierKey:
+class VerifierKey(Struct, frozen=True):
     """A public key with its name; as text `name+8 hex digits+base64(type || key)`.
 
     `KIND` is the type of its signatures: 0x01, Ed25519 of the text. Other types are subclasses.
@@ -106,8 +106,7 @@ class VerifierKey:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class EcdsaKey(VerifierKey):
+class EcdsaKey(VerifierKey, frozen=True):
     """A public key on P-256, as its DER (SPKI). A signature of it is ECDSA of the text's SHA-256, in DER.
 
     HSMs have it more often than Ed25519. Its key ID is that of the key alone, as the format says.
@@ -157,8 +156,7 @@ def read_verifier(text: str) -> VerifierKey:
     return EcdsaKey.parse(text) if kind == bytes([ECDSA]) else VerifierKey.parse(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Struct, frozen=True):
     """One signature line: who says they signed, the ID of the key, and the bytes."""
 
     name: str
@@ -171,8 +169,7 @@ class Signature:
         return f"— {self.name} {encode(self.key_id + self.value)}\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """A parsed note. Its text means nothing until `verify` has returned it."""
 
     text: str

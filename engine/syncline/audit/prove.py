@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
@@ -22,8 +23,7 @@ _INDEX = re.compile(r"index (0|[1-9][0-9]{0,19})")
 _MAX_STEPS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """An inclusion proof with the checkpoint (a signed note, verbatim) it leads to. `extra` is not authenticated."""
 
     index: int

@@ -12,9 +12,10 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
+
+from msgspec import Struct
 
 from syncline.audit import canonical_json, tree
 from syncline.audit.malformed import Malformed
@@ -48,8 +49,7 @@ def root(batches: Iterable[Sequence[bytes]]) -> bytes:
     return _root([_batch(leaf_hashes) for leaf_hashes in batches])
 
 
-@dataclass(frozen=True, slots=True)
-class RecordProof:
+class RecordProof(Struct, frozen=True):
     """That a record is row `row` of batch `batch` (from 0) of a run whose root is `root`."""
 
     run: str

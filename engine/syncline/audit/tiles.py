@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.audit import tree
 from syncline.audit.malformed import Malformed
@@ -34,8 +35,7 @@ COSIGNED: Final = "cosigned"
 _PATH = re.compile(r"tile/(entries|0|[1-9][0-9]?)((?:/x[0-9]{3})*/[0-9]{3})(?:\.p/([1-9][0-9]{0,2}))?")
 
 
-@dataclass(frozen=True, slots=True)
-class Tile:
+class Tile(Struct, frozen=True):
     """One stored resource: ``width`` hashes (or entries) from number ``index * 256`` at its level."""
 
     level: int

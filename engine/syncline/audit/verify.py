@@ -13,7 +13,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import key_change, note, tiles, tree
@@ -27,8 +28,7 @@ from syncline.audit.tiles import ENTRIES, WIDTH, Tile
 from syncline.audit.witness_policy import WitnessPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that is wrong: the file (a path under the log), the number of the first bad entry in it, and what."""
 
     file: str
@@ -36,16 +36,14 @@ class Finding:
     entry: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Cosigned:
+class Cosigned(Struct, frozen=True):
     """Up to how many entries the log is cosigned as demanded, and by which witnesses of the policy."""
 
     size: int
     witnesses: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(Struct, frozen=True):
     """What verification found. `checkpoint` is None when it can't be trusted, and then nothing else was looked at."""
 
     checkpoint: Checkpoint | None
@@ -94,8 +92,7 @@ def verify(
     return Verification(head, found, cosigned)
 
 
-@dataclass(frozen=True, slots=True)
-class _Opened:
+class _Opened(Struct, frozen=True):
     """A checkpoint that is signed, the keys of the log, and what is wrong with these: as a whole, and by entry."""
 
     head: Checkpoint

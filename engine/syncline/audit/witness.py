@@ -18,9 +18,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import cosignature, durable, key_change, note, tree
@@ -35,8 +36,7 @@ _TEXT: Final = "text/plain; charset=utf-8"
 _EMPTY: Final = Checkpoint("", 0, tree.EMPTY_ROOT)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the witness answers: an HTTP status, a body and its type."""
 
     status: int

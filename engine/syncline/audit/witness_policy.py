@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.audit.cosignature import CosignerKey
 from syncline.audit.malformed import Malformed
@@ -26,8 +27,7 @@ _COUNT = re.compile(r"[1-9][0-9]{0,3}")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(Struct, frozen=True):
     """A witness: its name in the policy, its key, and the URL before `/add-checkpoint` (empty: none is known)."""
 
     name: str
@@ -35,8 +35,7 @@ class Witness:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """So many (`least`) of these members, witnesses or groups, make one that counts."""
 
     name: str
@@ -44,8 +43,7 @@ class Group:
     members: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WitnessPolicy:
+class WitnessPolicy(Struct, frozen=True):
     """A policy as it was read. `quorum` names a witness or a group, or is `none`."""
 
     witnesses: tuple[Witness, ...]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from syncline.cli.output.paint import Paint, columns, paint_for
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class App:
+class App(Struct, frozen=True):
     """
     The command line's context. `root` is the configuration repository as given; `color` False forbids colours.
 

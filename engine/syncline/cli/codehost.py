@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
 
 from syncline.model.errors import Again, Invalid, Stalled
 from syncline.model.secret import Secret
@@ -30,8 +31,7 @@ _ALLOWED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Conversation:
+class Conversation(Struct, frozen=True):
     """A pull request's comments: their URL, those of one comment (`{id}`), how to change one, and as whom."""
 
     host: str

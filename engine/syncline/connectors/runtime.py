@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.sdk.comparison import Compare
 from syncline.sdk.destination import Destination, Limits, Target
@@ -17,8 +18,7 @@ from syncline.sdk.webhooks import Webhooks
 OpenRows = Callable[[Instance, str, tuple[str, ...], tuple[str, ...]], Source]
 
 
-@dataclass(frozen=True, slots=True)
-class Runtime:
+class Runtime(Struct, frozen=True):
     """A runtime, as named by `Connector.spec.runtime`. None where it can't do something.
 
     `check` raises when the system can't be reached or refuses the credentials, and returns what it found.

@@ -13,10 +13,11 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from syncline.daemon.gitcommand import SSH
 from syncline.model.errors import Invalid
@@ -38,8 +39,7 @@ def shown(url: str) -> str:
     return _HIDDEN.sub("", url)
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """What logs in: `password` at https URLs, with `user`; `ssh_key` (a private key as OpenSSH writes it, without a
     passphrase) at SSH ones. `known_hosts` is a file of the keys that SSH servers must have, in place of the account's.
     `context` says where secrets are.

@@ -7,9 +7,10 @@ when it was looked at: what somebody else pushes in between stays.
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from syncline.daemon.access import address, shown
 from syncline.daemon.gitcommand import GitCommand
@@ -34,8 +35,7 @@ _IDENTITY: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Tip:
+class Tip(Struct, frozen=True):
     """The newest commit of a branch, and the one below it. `cause` is why a daemon made it, '' where others did."""
 
     commit: str
@@ -43,8 +43,7 @@ class Tip:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A commit to be made on top of `base`, in which a file of the configuration has this text."""
 
     base: str
@@ -80,8 +79,7 @@ class Branching(Protocol):
         """Its branches."""
 
 
-@dataclass(frozen=True, slots=True)
-class Branches:
+class Branches(Struct, frozen=True):
     """
     Branches of a repository, at the server. Each method raises as `SourceRepository.head` where that can't be reached,
     and `Stalled` (SYN729) for what it refuses. Safe for threads.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from syncline.kinds.schedule import OnEvent, OnWebhook, flows_of
 from syncline.model import units
@@ -30,8 +31,7 @@ _APPLY = "apply"
 _DELIVERY, _STARTED = "delivery", "started"
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(Struct, frozen=True):
     """
     What came since a cursor: the cursor after it, and when each event was that passed the filter. Runs start for it at
     `earliest`, or as soon as they may.
@@ -42,8 +42,7 @@ class Happened:
     earliest: dt.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """A look for events of a schedule, `now`. One that has no cursor yet looks for those that came after `since`."""
 
     store: StateStore

@@ -9,9 +9,10 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
+
+from msgspec import Struct
 
 from syncline.manifests.repository import ENVIRONMENT, SAFE
 from syncline.model.errors import Stalled
@@ -40,8 +41,7 @@ _ENVIRONMENT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """A command that ended: its exit status, output, what it said of errors, and whether a limit ended it."""
 
     status: int

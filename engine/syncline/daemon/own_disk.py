@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.model.errors import Again, Stalled
 
@@ -19,8 +20,7 @@ _PASSING: Final = frozenset(
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """What can't be done when a disk fails: the code, what, and where to look."""
 
     code: str

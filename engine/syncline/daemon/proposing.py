@@ -12,9 +12,11 @@ import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
 
 from syncline.daemon.branches import CAUSE, Draft
 from syncline.drift import ONLY
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 WAITS, FAILED, DECIDED = "SYN728", "SYN729", ""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposer:
+class Proposer(Struct, frozen=True):
     """
     Proposes for a daemon. Safe for threads. `branches` gives those of a source by its name, None where commits can't be
     proposed to it; `tell` is told what was pushed.
@@ -65,7 +66,7 @@ class Proposer:
             standing = Proposal(cause, branch, "", FAILED, _failed(error), rfc3339())
         except (SynclineError, OSError) as error:
             standing = Proposal(cause, branch, "", FAILED, _failed(error), rfc3339())
-        if known is None or replace(known, changed="") != replace(standing, changed=""):
+        if known is None or structs.replace(known, changed="") != structs.replace(standing, changed=""):
             self.store.proposals().put(key, standing)
 
     def _proposed(

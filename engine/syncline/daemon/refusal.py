@@ -6,14 +6,14 @@ Git and ssh say it in words only; they are asked to speak English (`LC_ALL=C`), 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.model.errors import Again, Stalled, SynclineError
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
+class _Meaning(Struct, frozen=True):
     code: str
     words: re.Pattern[str]
     message: str

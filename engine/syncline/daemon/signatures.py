@@ -11,9 +11,10 @@ import os
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.model.errors import Stalled
 
@@ -41,8 +42,7 @@ _WHY: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Signatures:
+class Signatures(Struct, frozen=True):
     """What is demanded of commits; `home` is a folder of ours. The files are read at each use.
 
     `allowed_signers` is in the format of ssh-keygen(1), `openpgp_keys` has public keys in their armour or without it.

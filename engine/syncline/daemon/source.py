@@ -16,11 +16,12 @@ import stat
 import tempfile
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from syncline.daemon.access import Access, address, shown
 from syncline.daemon.branches import Branches
@@ -58,8 +59,7 @@ def _boot() -> str:
     return Process.current().boot or secrets.token_hex(8)
 
 
-@dataclass(frozen=True, slots=True)
-class GitSource:
+class GitSource(Struct, frozen=True):
     """Where desired state is: a repository, one of branch, tag and commit, and a folder in it ('': the whole tree).
 
     With `allowed_signers` (ssh-keygen(1), ALLOWED SIGNERS), only commits that somebody in that file signed count; with
@@ -117,8 +117,7 @@ class GitSource:
         return "" if self.commit else f"refs/tags/{self.tag}" if self.tag else f"refs/heads/{self.branch}"
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """The files of a commit below the source's path, in a folder."""
 
     commit: str

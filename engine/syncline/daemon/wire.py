@@ -14,9 +14,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, to_builtins
 
 from syncline import __version__
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
@@ -32,8 +33,7 @@ MAX_REQUEST, MAX_ANSWER = 64 * 1024, 16 * 1024 * 1024
 _ERRORS = {kind.__name__: kind for kind in (Invalid, Denied, Again, Waiting, Stalled)}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """
     A run that is asked for, and who acts. The first three say where:
     another version, folder or state is none of this daemon's.
@@ -64,13 +64,13 @@ class Request:
 
     def dumps(self) -> bytes:
         """As a line."""
-        return line(asdict(self))
+        return line(to_builtins(self))
 
     @classmethod
     def loads(cls, text: bytes) -> Request:
         """Reads it back; ValueError for anything else."""
         found = json.loads(text)
-        if not isinstance(found, dict) or set(found) != {field.name for field in fields(cls)}:
+        if not isinstance(found, dict) or set(found) != set(cls.__struct_fields__):
             raise ValueError("no request")
         flag = found.pop("full_refresh")
         if not isinstance(flag, bool) or not all(isinstance(value, str) for value in found.values()):
@@ -99,7 +99,7 @@ def line(document: dict[str, Any]) -> bytes:
 def error_data(error: SynclineError) -> dict[str, Any]:
     """An error as plain data; `error_of` reads it back."""
     more = {name: getattr(error, name) for name in ("after", "on") if hasattr(error, name)}
-    found = [asdict(d) for d in getattr(error, "diagnostics", ())]
+    found = [to_builtins(d) for d in getattr(error, "diagnostics", ())]
     kind = next((k.__name__ for k in type(error).__mro__ if k.__name__ in _ERRORS), "")  # of a subclass its base
     return {"kind": kind, "message": error.message, "code": error.code, "help": error.help, **more, "findings": found}
 

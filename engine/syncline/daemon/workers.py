@@ -17,9 +17,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from syncline.executor.admission import TURN
 from syncline.executor.halt import Halt
@@ -51,8 +52,7 @@ TRY_EVERY = 1.0
 _OUT_OF_REACH = "SYN615"
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """
     One flow to start for a schedule; without one, what broke off is tried again. `at` is the instant that it is known
     by; it runs from `begins` on.

@@ -8,11 +8,11 @@ import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
+from msgspec import Struct
 
 from syncline.editor.diagnostics import diagnostic
 from syncline.editor.positions import Positions
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 PAUSE: Final = 0.15
 
 
-@dataclass(frozen=True, slots=True)
-class Open:
+class Open(Struct, frozen=True):
     """A file that is open in the editor, by the URI that the editor has for it."""
 
     uri: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.editor.cursor import Slot
 from syncline.editor.references import names_at
@@ -15,8 +16,7 @@ from syncline.manifests.envelope import API_VERSION, Envelope, Metadata
 from syncline.model.manifest import Path
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One thing that may be written; `detail` is what it is in a few words, `text` what it means."""
 
     label: str

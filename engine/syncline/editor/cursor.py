@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.manifests.node import Node, Span, walk
 from syncline.manifests.text import Text, checked
@@ -23,8 +24,7 @@ _DOCUMENT: Final = re.compile(r"(?m)^---(?:\s|$)")
 _CLOSING: Final = ("", "}", "]", "}}", "]}", "}]", "}}}", "]}}", "}]}")
 
 
-@dataclass(frozen=True, slots=True)
-class _InDocument:
+class _InDocument(Struct, frozen=True):
     """A place in a document, whose root this is."""
 
     root: Node
@@ -40,8 +40,7 @@ class _InDocument:
         return _text(self.root, ("metadata", "tenant"))
 
 
-@dataclass(frozen=True, slots=True)
-class Spot(_InDocument):
+class Spot(_InDocument, frozen=True):
     """
     A field (`on_key`) or a value of a document.
 
@@ -54,8 +53,7 @@ class Spot(_InDocument):
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Slot(_InDocument):
+class Slot(_InDocument, frozen=True):
     """
     A place where something is to be written: the name of a field (`of_key`) of the mapping at `path`, or the value
     there.

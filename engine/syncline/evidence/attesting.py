@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from syncline.audit import attestation, dsse, sigstore, tiles
 from syncline.audit import checkpoint as checkpoints
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from syncline.state.store import RunRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Attested:
+class Attested(Struct, frozen=True):
     """A signed envelope, and the entry of the log that notes it."""
 
     envelope: Envelope

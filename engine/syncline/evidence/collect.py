@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
+
 from syncline.audit.fetch import Fetcher, read_entries
 from syncline.model.event import Action, EventOutcome
 
@@ -22,8 +24,7 @@ SAMPLES: Final = 3
 RUNS: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """From the beginning of a day to the end of another, in UTC."""
 
     first: dt.date
@@ -43,8 +44,7 @@ class Span:
         return self.first.isoformat() <= time[:10] <= self.last.isoformat()
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """An entry that shows a control."""
 
     index: int
@@ -70,8 +70,7 @@ class Shown:
         return self.outcomes.total()
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """Everything that a pack says: of a framework, a span and a log."""
 
     framework: Framework
@@ -92,8 +91,7 @@ class Report:
         return sorted({sample.index for shown in self.shown for sample in shown.samples})
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
+class Collected(Struct, frozen=True):
     """What a log shows: of each control, in total, and the newest runs that ended."""
 
     shown: tuple[Shown, ...]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from syncline.model.event import Action
 
@@ -16,8 +17,7 @@ class Responsibility(StrEnum):
     organisation = "organisation"
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(Struct, frozen=True):
     """
     One control. `does` says what is done for it here, or what is left to whoever answers for it. `actions` are those
     that show it in the log, and `rules` those of the policy pack whose decisions do (`pack/rule`).
@@ -31,8 +31,7 @@ class Control:
     rules: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Framework:
+class Framework(Struct, frozen=True):
     """A framework: its name on the command line, its title with its edition, and the controls that concern data flows.
 
     Controls about people, premises and contracts alone are not listed: no log of a program shows them.

@@ -10,8 +10,9 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from syncline.audit import attestation, dsse
 from syncline.audit.attestation import STATEMENT
@@ -61,8 +62,7 @@ the operator's or the organisation's to do, which the report marks.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
+class Pack(Struct, frozen=True):
     """A pack as a zip, and what it says."""
 
     report: Report

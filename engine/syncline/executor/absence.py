@@ -7,10 +7,10 @@ absent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.kinds.sync import SyncSpec
 
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
     from syncline.sdk.batch import Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """The keys that a batch came to. `unsure` says why they may not be all; empty where they are."""
 
     keys: pl.DataFrame
     unsure: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Absence:
+class Absence(Struct, frozen=True):
     """How keys are read of any record: `columns` makes the fields of the key, of which there is at least one."""
 
     columns: Columns

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.executor.sums import added
 from syncline.model.errors import Invalid
@@ -24,8 +26,7 @@ START = "0" * 64
 MAX_NOTES = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Struct, frozen=True):
     """
     Where a run stands after batch `sequence` (0: before the first).
 
@@ -121,7 +122,7 @@ class Checkpoint:
         return (*self.notes, f"{self.further:,} more answers had such a note") if self.further else self.notes
 
 
-_FIELDS = tuple(one.name for one in fields(Checkpoint))
+_FIELDS = Checkpoint.__struct_fields__
 
 
 def chain(previous: str, digest: bytes) -> str:

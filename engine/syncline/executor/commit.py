@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import Struct, structs
 
 from syncline.executor.at_rest import put_position
 from syncline.executor.guard import check_deletes, check_rejects, may_judge, rejects_left
@@ -148,7 +149,7 @@ class Committer:
             sums=prepared.sums,
             unsure=prepared.sight.unsure if prepared.sight is not None else None,
         )
-        after = replace(after, done=last and self.ends(after))
+        after = structs.replace(after, done=last and self.ends(after))
         keep_rejects(self.facilities, self.key, after, prepared)
         if prepared.sight is not None:
             _sweeping(self.writer, self.key).see(prepared.sight.keys)
@@ -231,7 +232,7 @@ class Committer:
             check_deletes(self.guards, before + deleted, lambda: before + there())
 
         def checkpoint(deleted: int) -> str:
-            return replace(after, counts=replace(after.counts, deleted=before + deleted)).dumps()
+            return structs.replace(after, counts=structs.replace(after.counts, deleted=before + deleted)).dumps()
 
         rendered = prepared.rendered or Rendered(prepared.frame)
         written = self.writer.write_removing(rendered, Removal(keys, self.mark, allow), checkpoint)
@@ -239,7 +240,7 @@ class Committer:
 
     def finish(self, end: Checkpoint) -> Checkpoint:
         """Ends the run at the destination, which does little if the last batch did; the checkpoint with all counts."""
-        done = replace(end, done=True)
+        done = structs.replace(end, done=True)
         if self.sweeps:
             return self._sweep(done)
         return counted(done, self.writer.finish(self._ended or done.dumps()))
@@ -248,21 +249,21 @@ class Committer:
         """Deletes what the run didn't come to as it ends, unless that may be there all the same."""
         if done.noted < done.sequence:
             # Under `absent: keep` a part of the run wrote rows whose keys nobody noted.
-            done = replace(done, unsure=done.unsure or "`absent` was changed while the run was under way")
+            done = structs.replace(done, unsure=done.unsure or "`absent` was changed while the run was under way")
         gone = done.counts.deleted
 
         def allow(deleted: int, there: Callable[[], int]) -> None:
             check_deletes(self.guards, gone + deleted, lambda: gone + there())
 
         def swept(deleted: int) -> Checkpoint:
-            return replace(done, counts=replace(done.counts, absent=deleted))
+            return structs.replace(done, counts=structs.replace(done.counts, absent=deleted))
 
         writer = _sweeping(self.writer, self.key)
         return swept(writer.sweep(None if done.unsure else allow, lambda deleted: swept(deleted).dumps()))
 
     def set_aside(self, prepared: Prepared, before: Checkpoint) -> None:
         """Keeps the rejects of a batch that isn't committed."""
-        keep_rejects(self.facilities, self.key, replace(before, sequence=before.sequence + 1), prepared)
+        keep_rejects(self.facilities, self.key, structs.replace(before, sequence=before.sequence + 1), prepared)
 
     def tell(self, checkpoint: Checkpoint, rejected: int = 0) -> None:
         """Notes a commit for the log, and copies it to the state once in a while."""
@@ -291,7 +292,7 @@ class Committer:
 
     def copy(self, checkpoint: Checkpoint) -> None:
         """Copies the checkpoint to the state and appends the commits so far to the log."""
-        self.record = replace(self.record, counts=checkpoint.counts)
+        self.record = structs.replace(self.record, counts=checkpoint.counts)
         self.facilities.store.put_run(self.record)
         if checkpoint.flow == str(self.key):  # and not a retry's, which leaves the flow's cursor where it is
             put_position(self.facilities, self.key, checkpoint)
@@ -300,7 +301,7 @@ class Committer:
 
     def counted_record(self) -> RunRecord:
         """The run's record with the counts of everything that is committed."""
-        return self.record if self.last is None else replace(self.record, counts=self.last.counts)
+        return self.record if self.last is None else structs.replace(self.record, counts=self.last.counts)
 
     def take_events(self) -> list[Event]:
         """Commit events that are not in the log yet; the caller appends them."""
@@ -334,8 +335,7 @@ def keep_rejects(facilities: Facilities, key: ObjectKey, after: Checkpoint, prep
         facilities.store.put_rejects(seal(facilities.keys, key, after.run, after.sequence, prepared.rejects))
 
 
-@dataclass(frozen=True, slots=True)
-class FirstPass:
+class FirstPass(Struct, frozen=True):
     """The sink of `validate: before-commit`: it counts, and keeps rejects; whoever goes on drops them again."""
 
     facilities: Facilities
@@ -367,9 +367,9 @@ def counted(checkpoint: Checkpoint, written: Written | None) -> Checkpoint:
     if written is None:
         return checkpoint
     counts = checkpoint.counts
-    return replace(
+    return structs.replace(
         checkpoint,
-        counts=replace(
+        counts=structs.replace(
             counts,
             inserted=counts.inserted + written.inserted,
             updated=counts.updated + written.updated,

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.executor.applied import Applied
 from syncline.executor.classified import MASK
@@ -40,8 +43,7 @@ if TYPE_CHECKING:
     from syncline.state.store import StateReader
 
 
-@dataclass(frozen=True, slots=True)
-class Unequal:
+class Unequal(Struct, frozen=True):
     """A row that isn't as it should be: `missing`, `extra` or `different`; `key` by field, classified values masked;
     `fields` that differ.
     """
@@ -51,8 +53,7 @@ class Unequal:
     fields: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """
     What was found. `records` were read at the source, `rejected` of them can't be rows; `rows` are at the destination.
     `fields` counts the rows in which each differs. `listed` has some of the rows, of each kind. `notes` are what
@@ -79,8 +80,7 @@ class Comparison:
         return not (self.missing or self.extra or self.different or self.unclear)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparer:
+class Comparer(Struct, frozen=True):
     """Compares declared flows; at most `limit` rows of each kind are listed."""
 
     desired: Desired

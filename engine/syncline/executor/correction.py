@@ -14,10 +14,10 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from syncline.manifests.text import listed, nearest
 from syncline.mapping.records import Misplaced, frame_of_json

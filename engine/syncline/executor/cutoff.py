@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal, cast
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.executor.holds import holds_over
 from syncline.model import units
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 _LAST: Final = "last and too old"
 
 
-@dataclass(frozen=True, slots=True)
-class Cutoff:
+class Cutoff(Struct, frozen=True):
     """What a run doesn't write, since it is too old by now."""
 
     aged: Aged

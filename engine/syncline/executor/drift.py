@@ -7,9 +7,10 @@ An `actor` took away or altered what runs had written; the `contract` with the s
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.executor.at_rest import copy_of
 from syncline.executor.checkpoint import Checkpoint
@@ -36,8 +37,7 @@ if TYPE_CHECKING:
 _LOOKED_AT = 20
 
 
-@dataclass(frozen=True, slots=True)
-class FlowDrift(ObjectDrift):
+class FlowDrift(ObjectDrift, frozen=True):
     """What was found of a flow, at its destination `to`.
 
     `appends`: reading everything again would write every row that is still there once more. `rows` is what there is to

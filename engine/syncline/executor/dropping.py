@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.executor.applied import read_applied
 from syncline.executor.instance import resolver
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from syncline.sdk.destination import Destination
 
 
-@dataclass(frozen=True, slots=True)
-class Dropping:
+class Dropping(Struct, frozen=True):
     """Drops tables of flows as they were applied before a plan; `allowed` are those whose tables may be dropped."""
 
     facilities: Facilities

@@ -6,6 +6,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from syncline.executor.at_rest import seal_checkpoint, seal_receipt
 from syncline.executor.control import confirmed
 from syncline.executor.guard import unchanged
@@ -91,12 +93,12 @@ def finish(
     )
     finish = replace(finish, details={**finish.details, **_records(run, done)})
     recorder.record([*committer.take_events(), _accounting(finish, receipt)])
-    run.record = replace(
+    run.record = structs.replace(
         run.record, state=state, finished=receipt.finished, counts=done.counts, receipt=receipt.to_json()
     )
     keys, tenant = run.facilities.keys, run.flow.key.tenant
     store.finish_run(
-        replace(run.record, receipt=seal_receipt(keys, tenant, receipt.to_json())),
+        structs.replace(run.record, receipt=seal_receipt(keys, tenant, receipt.to_json())),
         None if run.work.parent else seal_checkpoint(keys, tenant, done.dumps()),
         {"runs": 1, "elapsed": seconds, **moved(run.counted, done.counts), **run.opener.counted()},
     )
@@ -148,8 +150,8 @@ def _record_end(run: Run, ended: Outcome, *, denied: bool) -> None:
     if run.complete:
         event = "interrupt"  # the next run has only to tell: one that began anew would append every row again
     if event == "fail" and run.mode == "replace":
-        run.record = replace(run.record, counts=unswapped(run.record.counts))
-    run.record = replace(
+        run.record = structs.replace(run.record, counts=unswapped(run.record.counts))
+    run.record = structs.replace(
         run.record,
         state=next_state(run.record.state, event),
         finished=rfc3339(),

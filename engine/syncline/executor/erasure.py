@@ -11,8 +11,10 @@ import datetime as dt
 import hashlib
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.audit import canonical_json, note
 from syncline.executor.facilities import signer_for
@@ -48,8 +50,7 @@ _BY_HAND: Final = "find the person there by hand, and acknowledge it"
 _BY_REQUESTS: Final = "by requests to the API"
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """What there is of a person at one place: rows as they are, and records that runs set aside."""
 
     key: ObjectKey

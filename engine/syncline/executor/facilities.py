@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.audit.log import AuditLog
 from syncline.audit.log_signer import load_signer, open_signer
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from syncline.state.store import StateStore
 
 
-@dataclass(frozen=True, slots=True)
-class Facilities:
+class Facilities(Struct, frozen=True):
     """Everything that a change or a run needs from this machine."""
 
     settings: Settings

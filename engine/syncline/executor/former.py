@@ -7,9 +7,11 @@ import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.executor.applied import Applied
 from syncline.manifests.load import load_text
@@ -34,8 +36,7 @@ _REACH: Final = 100_000
 _VERSIONS: Final = 100_000
 
 
-@dataclass(frozen=True, slots=True)
-class Former:
+class Former(Struct, frozen=True):
     """
     What was applied of a repository at a commit that still declared the tenant. `earlier`: as what the tenant retired
     before was applied last, flows and integrations. `unexplained`: what the state knows and no applied commit declares.

@@ -6,10 +6,11 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.executor.threads import borrow
 from syncline.model.errors import SynclineError
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from syncline.sdk.batch import Batch
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """What is to be known of a batch when its turn comes: whether it `settle`s, and how long it has been under way."""
 
     settle: bool

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import Resolve, SecretUses, instance_of
@@ -32,8 +35,7 @@ if TYPE_CHECKING:
 SAMPLE_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(Struct, frozen=True):
     """The first records of a stream, as read: plain values, the place of each, and what could not be parsed.
 
     `texts`: the format has no types, so every value is text. `notes` are what was found out of how it is written.

@@ -6,13 +6,12 @@ next one continues it. What needs a person leaves it failed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from syncline.model.errors import Again, Bug, SynclineError, Waiting
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a run ended without finishing: the event of its state machine, and the error as shown."""
 
     event: str

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from msgspec import Struct
+
 from syncline.executor.at_rest import is_shut
 from syncline.executor.quality import Quality
 from syncline.model.key import ObjectKey
@@ -63,8 +65,7 @@ class RunOutcome:
     documents: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair(Generic[T]):
+class Pair(Struct, Generic[T], frozen=True):
     """What both have of something; None where one has nothing of it."""
 
     name: str
@@ -77,8 +78,7 @@ class Pair(Generic[T]):
         return self.one == self.other
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestPair:
+class ManifestPair(Struct, frozen=True):
     """A manifest that isn't the same in both: its names with versions, and fields where both documents are known."""
 
     one: str
@@ -86,8 +86,7 @@ class ManifestPair:
     fields: tuple[FieldChange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SideBySide:
+class SideBySide(Struct, frozen=True):
     """
     Two outcomes. `reservations` say why they aren't of the same data or the same flow: where there are some, the
     figures are beside each other, and no judgement. `unknown` says what couldn't be compared, and why.

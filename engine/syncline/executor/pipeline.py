@@ -15,9 +15,11 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from msgspec import Struct, structs
 
 from syncline.executor.guard import check_rejects, check_volume, may_judge
 from syncline.executor.halt import HEARD_WITHIN, Halt
@@ -68,8 +70,7 @@ class Sink(Protocol):
         """Keeps the rejects of a batch that a guard refuses: they say why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """
     How long a run may make no progress, in seconds: no batch read, none committed, and no rise of what the two systems
     were heard of (`heard`).
@@ -337,7 +338,7 @@ def load(
                 serial.result(pending.popleft()[0])
 
     def judged() -> Counts:
-        return replace(counts, written=counts.written - unwritten, rejected=counts.rejected + late)
+        return structs.replace(counts, written=counts.written - unwritten, rejected=counts.rejected + late)
 
     def release(*, last: bool) -> None:
         nonlocal size, waiting
@@ -347,7 +348,7 @@ def load(
         except Denied:
             settle()
             for further, prepared in enumerate(held):
-                serial.call(_setting_aside(sink, prepared, replace(done, sequence=done.sequence + further)))
+                serial.call(_setting_aside(sink, prepared, structs.replace(done, sequence=done.sequence + further)))
             raise
         for number, prepared in enumerate(held, 1):
             sink.foresee(prepared)

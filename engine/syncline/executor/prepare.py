@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import Struct, structs
 
 from syncline.executor.sums import sums_of
 from syncline.executor.suppressor import Taken
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
 ROW = "row number"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """
     The batch that rows were made of: of which of its rows each (None: one of each). `older` has the keys of records
     whose key comes again in it, with their rows of the batch in the column `ROW`.
@@ -100,7 +100,7 @@ def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
     return replace(
         prepared,
         rejects=tuple(sorted((*prepared.rejects, *late), key=_order)),
-        counts=replace(counts, written=counts.written - count, rejected=counts.rejected + count),
+        counts=structs.replace(counts, written=counts.written - count, rejected=counts.rejected + count),
     )
 
 
@@ -178,7 +178,7 @@ class Preparer:
         else:
             prepared = self._divided(taken, refused, self.tombstones)
         if taken.count:
-            prepared = replace(prepared, counts=replace(prepared.counts, suppressed=taken.count))
+            prepared = replace(prepared, counts=structs.replace(prepared.counts, suppressed=taken.count))
         if self.control is None:
             return prepared
         sums = sums_of(prepared.frame, self.control)
@@ -202,7 +202,7 @@ class Preparer:
             dead = self.tombstones.dead(taken.mapped.frame)
         mapped, old = self.cutoff.keep(taken.mapped, dead, self.target.key if self.unique else ())
         aside = [frame for frame in (taken.frame, old) if frame is not None]
-        return replace(taken, mapped=mapped, frame=pl.concat(aside) if aside else None)
+        return structs.replace(taken, mapped=mapped, frame=pl.concat(aside) if aside else None)
 
     def _without(
         self,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.executor.applied import Applied
 from syncline.executor.opening import Opener, bind_columns, hash_key_of
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What a run would write first: rows as plain values, rejects with their reasons, the counts, and the
     names of the secrets that were used. `notes` are what connectors told, and what was found in values and allowed.
     """

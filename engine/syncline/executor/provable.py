@@ -6,11 +6,11 @@ writes its file again. The files are needed for proofs only, and are held agains
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.audit import records, tiles
 from syncline.model.errors import Invalid
@@ -30,8 +30,7 @@ def folder_of(settings: Settings, run: str) -> Path:
     return settings.home / "records" / run
 
 
-@dataclass(frozen=True, slots=True)
-class Provable:
+class Provable(Struct, frozen=True):
     """A sink that notes the rows of each batch before `sink` commits it. `key` is the run's (`records.run_key`)."""
 
     sink: Sink

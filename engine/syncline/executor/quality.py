@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.model.run import Reject
 from syncline.model.schema import Schema
@@ -21,8 +22,7 @@ SAMPLE = 100_000
 _TIMES = frozenset({"date", "timestamp", "datetime"})
 
 
-@dataclass(frozen=True, slots=True)
-class Quality:
+class Quality(Struct, frozen=True):
     """
     A field's quality; shares are from 0 to 1, None where there is nothing to tell them from.
 

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct, structs
+
 from syncline.executor.absence import unsure_of
 from syncline.executor.applied import Applied
 from syncline.executor.at_rest import open_checkpoint
@@ -99,8 +101,7 @@ class Rehearsal:
         return sum(scores) / len(scores) if scores else None
 
 
-@dataclass(frozen=True, slots=True)
-class Rehearser:
+class Rehearser(Struct, frozen=True):
     """Rehearses declared flows; `share` of the records is looked at (1: all). `reader` says where runs would begin."""
 
     desired: Desired
@@ -130,7 +131,7 @@ class Rehearser:
             watch = watch_of(item, applied, self.settings.root)
             watch.source(columns)
             tombstones = tombstones_of(item.flow, columns)
-            schema = replace(columns.target, key=item.flow.target_key)
+            schema = structs.replace(columns.target, key=item.flow.target_key)
             if tombstones is not None:
                 schema = tombstones.target(schema)
             target = Target(str(key), "", item.flow.target.stream, schema, item.flow.spec.write)
@@ -166,7 +167,7 @@ class Rehearser:
         seconds = time.perf_counter() - began
         progress.finished(seen.counts, seconds)
         found = seen.rehearsal(key, summary)
-        judged = self.share >= 1 and not unchanged(item.flow, replace(start, counts=found.counts))
+        judged = self.share >= 1 and not unchanged(item.flow, structs.replace(start, counts=found.counts))
         return replace(
             found,
             refused=_refused(spec.guards, seen, found.counts) if judged else "",
@@ -261,7 +262,7 @@ class _Rehearsed:
         self.there = found.there
         self.matched += found.updated + found.unchanged
         deleted = found.deleted if self.target.mode != "replace" else 0
-        self.counts = replace(
+        self.counts = structs.replace(
             self.counts,
             inserted=self.counts.inserted + found.inserted,
             updated=self.counts.updated + found.updated,
@@ -274,12 +275,12 @@ class _Rehearsed:
         """All of it."""
         counts = self.counts
         if self.compared and self.target.mode == "replace" and self.read == counts.read:
-            counts = replace(counts, deleted=max((self.there or 0) - self.matched, 0))
+            counts = structs.replace(counts, deleted=max((self.there or 0) - self.matched, 0))
         # Of what is rejected, a run notes the key where it can be read: whether its row stays isn't known here.
         if self.compared and self.sweeps and not self.unsure and not counts.rejected and self.read == counts.read:
-            counts = replace(counts, absent=max((self.there or 0) - self.matched, 0))
+            counts = structs.replace(counts, absent=max((self.there or 0) - self.matched, 0))
         if not self.compared:
-            counts = replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
+            counts = structs.replace(counts, inserted=0, updated=0, unchanged=0, deleted=0)
         return Rehearsal(
             key,
             counts,

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from syncline.executor.prepare import ROW
 from syncline.executor.report import LENGTH, SAMPLES
 
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
 _MOST_ASKED = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(Struct, frozen=True):
     """A record whose key isn't its own: where it is, and its key (`id=7`); '' where that is classified."""
 
     place: str

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from syncline.model.run import PAGE, Reason, Reject
 
 #: Samples kept of each rule, bars of each file, and files and rules that are told apart; the others count as one.
@@ -22,8 +24,7 @@ OTHERS = "others"
 _PLACE = re.compile(r"(?P<file>.*)[:#](?P<number>\d+)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """One reject of many: where, the value or its shape, and why."""
 
     place: str
@@ -31,8 +32,7 @@ class Sample:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """A rule that records broke: the field it is about ("" for the whole record), how many, and the first of them."""
 
     field: str
@@ -41,8 +41,7 @@ class Broken:
     samples: tuple[Sample, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Struct, frozen=True):
     """Where in a file, or in a request's answers, rejects are: counts in equal parts from record `first` to `last`."""
 
     file: str
@@ -52,8 +51,7 @@ class Spread:
     parts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """Rules by how many records broke them, files by how many rejects they have, most first; `count` of all rejects.
 
     One that breaks rules of several fields counts for each of them.

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.executor.cutoff import aged_of
 from syncline.executor.guard import check_deletes
@@ -40,8 +42,7 @@ if TYPE_CHECKING:
 State = Literal["due", "deleted", "held", "refused", "busy", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Retained:
+class Retained(Struct, frozen=True):
     """What became of one thing that is kept for a time: the rows of a flow, or a tenant's rejects or logs.
 
     `what` is `rows`, `rejects` or `logs`; `before` (RFC 3339) is what is too old; `count` how many are of `there` (0

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.executor.correction import PARSE, read_correction
 from syncline.executor.rejects import unseal
@@ -43,8 +44,7 @@ def _span(place: str) -> Span:
     return Span(place, "record", 1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class RejectSource:
+class RejectSource(Struct, frozen=True):
     """
     A run's rejects as a source: the schema is the flow's own, places are where the records first came from.
 

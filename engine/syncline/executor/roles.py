@@ -15,9 +15,10 @@ import pwd
 import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, cast
+
+from msgspec import Struct
 
 from syncline.executor.admission import tenant_spec
 from syncline.executor.facilities import open_facilities
@@ -60,8 +61,7 @@ MAY: Final[dict[Right, tuple[Role, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
+class Person(Struct, frozen=True):
     """Who acts: a name, and groups as manifests write them (`@ops`). `login` is the account that logged in."""
 
     name: str

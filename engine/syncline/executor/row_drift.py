@@ -6,8 +6,9 @@ the two of them: both are told as what they are, a difference that reading every
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.executor.drift import FlowDrift
 from syncline.executor.forecast import Forecaster

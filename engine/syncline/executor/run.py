@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import structs
 
 from syncline.audit.records import run_key
 from syncline.executor.absence import absence_of
@@ -96,7 +97,7 @@ class Run:
         self.flow = item.flow
         self.progress = progress
         # Who was taken for dead, and followed, can't change what the state says of the flow any more.
-        self.facilities = replace(engine.facilities, store=engine.facilities.store.fenced(lease))
+        self.facilities = structs.replace(engine.facilities, store=engine.facilities.store.fenced(lease))
         self.mode, self.guards = _terms(item, work)
         settings = self.facilities.settings
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
@@ -182,7 +183,7 @@ class Run:
         saved = destination.checkpoint(self.work.name)
         if not self.work.full_refresh:  # which needs no position, also where the key of that is gone
             known = Checkpoint.loads(position_of(self.facilities, self.flow.key) or "")
-        position = replace(known, flow=self.work.name, restored=False)
+        position = structs.replace(known, flow=self.work.name, restored=False)
         text = position.dumps()
         if saved is not None and offers(destination, Restoring) and not self.work.full_refresh:
             destination.restore(self.work.name, position.run, text)
@@ -214,14 +215,14 @@ class Run:
             before = store.run(start.run)
         if before is not None:
             if before.state is RunState.running:
-                before = replace(before, state=next_state(before.state, "interrupt"))
+                before = structs.replace(before, state=next_state(before.state, "interrupt"))
                 store.put_run(before)
             store.drop_rejects(start.run, start.sequence + 1)
             store.add_metrics(self.flow.key, moved(before.counts, start.counts))  # by one that was killed
         else:
-            before = replace(self.record, id=start.run)
+            before = structs.replace(self.record, id=start.run)
         self.counted = start.counts
-        self.record = replace(
+        self.record = structs.replace(
             before,
             state=next_state(before.state, "start"),
             trigger=self.work.trigger,  # a start that goes on with somebody's run has been made by it
@@ -242,7 +243,7 @@ class Run:
         state = next_state(record.state, "fail")
         error = f"it was stopped, and run {run} started over"
         self.facilities.store.put_run(
-            replace(record, state=state, finished=rfc3339(), error=error, error_code="SYN710")
+            structs.replace(record, state=state, finished=rfc3339(), error=error, error_code="SYN710")
         )
         return self.facilities.recorder.event(
             Action.run_finish,
@@ -286,7 +287,7 @@ class Run:
         watch = self.engine.watch(self.item, self.applied)
         watch.source(columns)
         tombstones = tombstones_of(self.flow, columns)
-        target = replace(columns.target, key=self.flow.target_key)
+        target = structs.replace(columns.target, key=self.flow.target_key)
         if tombstones is not None:
             target = tombstones.target(target)
         absence = absence_of(self.flow, columns) if not (self.work.parent or start.done) else None
@@ -377,7 +378,7 @@ class Run:
                 serial.call(writer.abort)
                 serial.call(lambda: self.facilities.recorder.record(committer.take_events()))
                 raise
-        self.complete, self.record = True, replace(self.record, counts=done.counts)
+        self.complete, self.record = True, structs.replace(self.record, counts=done.counts)
         self.opener.notices += watch.notes
         files, rows = self._accounted(serial, source, destination, done)
         return finish(self, committer, start, done, files, rows)

@@ -11,8 +11,10 @@ import base64
 import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from syncline.model.errors import Stalled
 from syncline.model.ledger import Known, Mark

@@ -6,10 +6,12 @@ What is applied and done stays whole; this is about what is shown.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from syncline.kinds.tenant import TenantSpec
 from syncline.model.diagnostic import Diagnostic, Place

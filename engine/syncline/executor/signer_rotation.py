@@ -8,8 +8,9 @@ the next rotation finishes what was begun.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.audit.hsm_signer import destroy_key
 from syncline.audit.log_signer import (
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class SignerRotated:
+class SignerRotated(Struct, frozen=True):
     """The key that signs now and where it is, and whether the rotation was begun before."""
 
     verifier: VerifierKey

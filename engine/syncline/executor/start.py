@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets as random
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.undone import refuse_halfway

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, quote_plus
+
+from msgspec import Struct
 
 from syncline.executor.sealed_ledger import ledgers
 from syncline.executor.subjects import value_at
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 _UNSEARCHABLE = "this destination can't be searched"
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """The person's rows at a place; `unable` says why they can't be found. `asked`: by requests to an API."""
 
     rows: tuple[dict[str, Any], ...] = ()

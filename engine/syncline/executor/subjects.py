@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.executor.rejects import destroy_keys, generation_of, seal, unseal
 from syncline.kinds.stream import RestStream
@@ -38,8 +40,7 @@ if TYPE_CHECKING:
 _RUNS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """
     A flow that may have written a person, and the target field that tells it; or with `source`, the stream that it
     reads, whose system is asked to erase the person. `to` names it for people.

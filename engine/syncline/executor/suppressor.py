@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+from msgspec import Struct, structs
 
 from syncline.executor.holds import holds_over
 from syncline.mapping.expression import Current, Get, reads
@@ -104,8 +105,7 @@ class Marks:
         return blake2b(data, key=self.key, digest_size=_SIZE).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Looked:
+class _Looked(Struct, frozen=True):
     """Where one kind of people is told: by a target field, and by the source field that it is taken from."""
 
     marks: Marks
@@ -128,8 +128,7 @@ class _Looked:
             yield rows[row if mapped.rows is None else mapped.rows[row]]
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """What is left of a batch and of what was mapped of it; `frame` has the rows that are set aside."""
 
     batch: Batch
@@ -138,8 +137,7 @@ class Taken:
     frame: pl.DataFrame | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressor:
+class Suppressor(Struct, frozen=True):
     """Sets aside, in one run."""
 
     looked: tuple[_Looked, ...]
@@ -166,7 +164,7 @@ class Suppressor:
         rejects = tuple(reject for reject in mapped.rejects if reject.row not in source)
         aside = mapped.frame.filter(out)
         gone = aside.height + len(mapped.rejects) - len(rejects)
-        left = replace(
+        left = structs.replace(
             mapped,
             frame=mapped.frame.filter(~out),
             rows=rows.filter(~out),
@@ -188,7 +186,7 @@ def _without(batch: Batch, unread: Sequence[Malformed]) -> Batch:
     """The batch without some of what couldn't be parsed, of which nobody knows whose record it is."""
     if not unread:
         return batch
-    return replace(
+    return structs.replace(
         batch,
         malformed=tuple(found for found in batch.malformed if found not in unread),
         skipped=batch.skipped + len(unread),

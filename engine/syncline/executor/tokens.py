@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from syncline.model.errors import Stalled
 from syncline.sdk.auth.tokens import Kept, MemoryTokens, Token, turn
 from syncline.secrets.envelope import DESTROYED
@@ -66,8 +68,7 @@ class Vault:
         """The state and the keys are closed by whoever opened them."""
 
 
-@dataclass(frozen=True, slots=True)
-class SealedTokens:
+class SealedTokens(Struct, frozen=True):
     """A `TokenStore` of one token. It is sealed before it reaches the state, and bound to its place there."""
 
     vault: Vault

@@ -6,10 +6,11 @@ counts: a record after a tombstone brings its row back, a tombstone after a reco
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds.sync import SOFT_MARK, SyncSpec
 from syncline.mapping.columns import Columns, Mapped
@@ -24,8 +25,7 @@ _GONE = "=gone"
 _MARKED = Field(SOFT_MARK, DataType("timestamp"))
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstones:
+class Tombstones(Struct, frozen=True):
     """How tombstones are mapped: `keys` makes the key's fields; `mark` is the column of a soft delete, or empty."""
 
     keys: Columns

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.executor.at_rest import seal_checkpoint
 from syncline.executor.checkpoint import START, Checkpoint
@@ -40,8 +42,7 @@ if TYPE_CHECKING:
     from syncline.state.store import StateStore
 
 
-@dataclass(frozen=True, slots=True)
-class UndoPlan:
+class UndoPlan(Struct, frozen=True):
     """What undoing a run would do: found by doing it, and taking that back."""
 
     record: RunRecord

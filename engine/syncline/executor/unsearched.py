@@ -4,8 +4,10 @@ told, and flows that are retired, whose rows stay. A request names them, and som
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.executor.admission import tenant_spec
 from syncline.executor.former import former
@@ -28,8 +30,7 @@ _RUNS: Final = 1_000_000
 _BY_HAND: Final = "acknowledge it once the person is erased there by hand"
 
 
-@dataclass(frozen=True, slots=True)
-class Unsearched:
+class Unsearched(Struct, frozen=True):
     """A flow whose destination isn't searched for such persons, where that is, why, and which holds cover it."""
 
     key: ObjectKey

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
+from msgspec.structs import replace
 
 from syncline.kinds.tenant import Detect, TenantSpec
 from syncline.mapping.detect import found

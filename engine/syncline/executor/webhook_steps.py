@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.model.drift import Finding
 
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from syncline.sdk.webhooks import Wanted, Webhook
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """
     What the state keeps of a webhook that was registered, or is asked for: then `before` has the ids that were there.
 
@@ -38,8 +39,7 @@ class Kept:
     at: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """
     A difference, and what ends it: registering under `id` ('' for a new one), deleting that here, or at the former
     system where it was left, or a person.

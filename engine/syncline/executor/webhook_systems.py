@@ -13,8 +13,9 @@ import hmac
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, to_builtins
 
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import SecretUses, instance_of
@@ -40,8 +41,7 @@ if TYPE_CHECKING:
 _AT = "@"
 
 
-@dataclass(frozen=True, slots=True)
-class System:
+class System(Struct, frozen=True):
     """
     Where webhooks are registered: its host, for people, the manifests by which it is reached, and a keyed digest of the
     credentials that it was reached with.
@@ -85,8 +85,8 @@ def dumped(kept: Mapping[str, Kept], known: Mapping[str, System]) -> str:
     at = {one.at for one in kept.values()}
     return json.dumps(
         {
-            "webhooks": {name: asdict(one) for name, one in sorted(kept.items())},
-            "systems": {place: asdict(system) for place, system in sorted(known.items()) if place in at},
+            "webhooks": {name: to_builtins(one) for name, one in sorted(kept.items())},
+            "systems": {place: to_builtins(system) for place, system in sorted(known.items()) if place in at},
         },
         sort_keys=True,
     )

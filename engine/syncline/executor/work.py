@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from syncline.executor.halt import Halt
 from syncline.executor.opening import Opener
 from syncline.model.run import Receipt
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
     from syncline.sdk.source import Source
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Struct, frozen=True):
     """A run as recorded, and its receipt when it finished."""
 
     record: RunRecord

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
+from msgspec.structs import replace
 from pydantic import Field
 
 from syncline.kinds.base import DataClass, Jmespath, Spec

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests.evolution import Evolved, demanded, evolved
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Bump:
+class Bump(Struct, frozen=True):
     """Two versions of a connector, what changed between them, and the lowest version that the newer one may have."""
 
     old: Manifest

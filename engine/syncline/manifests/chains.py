@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.kinds.schedule import ScheduleSpec
 from syncline.model.diagnostic import Diagnostic
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
+class _Link(Struct, frozen=True):
     """A schedule starts a flow when another has run; flows by tenant, kind and name."""
 
     before: tuple[str, str]

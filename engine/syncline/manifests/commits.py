@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.manifests.repository import git, run_git
 from syncline.model.errors import Invalid, Stalled
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(Struct, frozen=True):
     """A commit that was made, and the branch that it is on."""
 
     commit: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from syncline.kinds.stream import Property, RecordSchema
 from syncline.manifests.infer import Seen
@@ -25,8 +26,7 @@ _HOLDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One difference at a field (`customer.email`, `tags[]`), in words for people."""
 
     what: What

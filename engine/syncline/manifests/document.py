@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import orjson
+from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
 from syncline.kinds import KIND_BY_NAME
@@ -41,8 +41,7 @@ def is_ours(root: Node) -> bool:
     return nearest(version, [API_VERSION]) != "" if isinstance(version, str) else "spec" in root.data
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A document that was checked: its manifest if it is valid, what it is called, all findings, and the values in it
     that nobody may see.
     """

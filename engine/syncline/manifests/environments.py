@@ -23,6 +23,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Final, Literal
 
 import orjson
+from msgspec import Struct
 from pydantic import Field, ValidationError
 
 from syncline.kinds.base import Identifier, Name, Spec
@@ -84,8 +85,7 @@ class EnvironmentsFile(Spec):
     spec: EnvironmentsSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """The value of a variable in an environment, and where it is given."""
 
     value: Value

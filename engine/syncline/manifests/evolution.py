@@ -8,9 +8,10 @@ Additive is what nobody has to know of. Everything else is a fix: how records ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.manifests.versions import is_release, triple
@@ -27,8 +28,7 @@ class Level(IntEnum):
     breaking = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Evolved:
+class Evolved(Struct, frozen=True):
     """One change: its level, where it is in the document (old or new), and what happened, in words."""
 
     level: Level

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 _EACH: Final = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldLine:
+class FieldLine(Struct, frozen=True):
     """One field in the list of a mapping's fields."""
 
     name: str
@@ -33,8 +32,7 @@ class FieldLine:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """
     A kind or a field. `default` is '' when there is none; `form` says how a text is written; `fields` are those of a
     mapping; `example` is YAML.

@@ -6,8 +6,9 @@ Each is an error: a run would do something else than was declared. Whoever build
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import SyncSpec
@@ -15,8 +16,7 @@ from syncline.manifests.findings import Problem
 from syncline.model.manifest import Manifest, Path
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(Struct, frozen=True):
     """A part of the language that can't run: where it stands, its name, what to do."""
 
     path: Path

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.manifests.text import MAX_BYTES, Text, checked, decode
 from syncline.model.diagnostic import Diagnostic, Place, Severity
@@ -21,8 +23,7 @@ Unsaved: TypeAlias = Mapping[str, str]
 SAVED: Final[Unsaved] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file's text. It is `ours` when it mentions the language, else it may be another program's."""
 
     text: Text

@@ -8,8 +8,10 @@ alternatives only the one that the writer probably meant is reported.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.manifests import fields
 from syncline.manifests.node import Node
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """A mistake at a path of a document. `at_key` points at the key instead of the value."""
 
     code: str
@@ -34,8 +35,7 @@ class Problem:
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Error:
+class _Error(Struct, frozen=True):
     """One error of pydantic: where it is in the document, in which alternative of a union, and what it is."""
 
     path: Path
@@ -139,8 +139,7 @@ def _structural(branch: list[_Error]) -> int:
     return sum(e.raw["type"] in {"extra_forbidden", "missing"} for e in branch)
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """An error with what is needed to word it: the value there (`node`) and what may stand there (`annotations`)."""
 
     raw: ErrorDetails

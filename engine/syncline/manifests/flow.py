@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.import_ import ImportSpec
@@ -18,8 +19,7 @@ from syncline.model.manifest import Manifest
 from syncline.model.schema import Schema
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """One end of a flow. `declaration` is what is declared of the stream, `schema` its declared record schema, `auth`
     the AuthConfig that it is opened with.
     """
@@ -54,8 +54,7 @@ class Side:
         return tuple(_streams(self.integration.spec, self.connector.spec))
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(Struct, frozen=True):
     """A sync or an import, resolved. `target_key` is its own key, else its mapping's."""
 
     key: ObjectKey

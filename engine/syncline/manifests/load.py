@@ -11,12 +11,13 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
 import orjson
+from msgspec import Struct, field, structs
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.document import Document, alive, canonical, is_ours, manifest_of, validate
@@ -32,8 +33,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class LoadResult:
+class LoadResult(Struct, frozen=True):
     """What was loaded: valid manifests in order of file and position, all findings in order, the files read.
 
     `broken` names the objects that are declared, but not validly: references to them are not unknown. `given` says
@@ -200,4 +200,4 @@ def masked(finding: Diagnostic, secrets: Sequence[Node], file: str) -> Diagnosti
         if first <= line <= last:  # as it is written, which escapes and quotes can make another text
             begin, stop = start if line == first else 0, end if line == last else len(excerpt)
             excerpt = excerpt[:begin] + "*" * len(excerpt[begin:stop]) + excerpt[stop:]
-    return replace(finding, message=mask(finding.message), excerpt=excerpt, suggestion=mask(finding.suggestion))
+    return structs.replace(finding, message=mask(finding.message), excerpt=excerpt, suggestion=mask(finding.suggestion))

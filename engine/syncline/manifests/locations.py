@@ -9,10 +9,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import ConfigValue, IntegrationSpec
@@ -27,8 +28,7 @@ REPOSITORY: Final = PurePosixPath("/repository")
 _SETTING: Final = re.compile(r"\{\{\s*config\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(Struct, frozen=True):
     """A place as steps from the widest to the narrowest; `shown` is how the manifest writes it, `path` where."""
 
     steps: tuple[str, ...]

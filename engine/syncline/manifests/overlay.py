@@ -7,9 +7,12 @@ place in it is the one in the file that the value came from.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.document import Document, diagnose, is_ours, validate
@@ -33,8 +36,7 @@ if TYPE_CHECKING:
 _ONLY: Final = ("metadata", "environments")
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(Struct, frozen=True):
     """A file that was read: its text and documents, or why it can't be read."""
 
     name: str
@@ -43,8 +45,7 @@ class _Source:
     ours: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(Struct, frozen=True):
     """A document of `environments/NAME/`: what it changes, and its file."""
 
     key: ObjectKey

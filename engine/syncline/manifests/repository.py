@@ -10,9 +10,10 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 TIMEOUT: Final = 30.0
 
@@ -41,8 +42,7 @@ ENVIRONMENT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(Struct, frozen=True):
     """A commit (40 or 64 hex digits) and its branch ('' when detached). `dirty`: what is there is not that commit.
 
     Outside Git, and before the first commit: no commit, and dirty. `back_to`, where that is known already, is the

@@ -6,7 +6,9 @@ Pure, and independent of the order in which manifests come. A tenant's findings 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.auth import AuthConfigSpec, merged, missing
@@ -49,8 +51,7 @@ __all__ = ["Desired", "Resolved", "resolve"]
 READABLE = frozenset({"file", "rest", "sql"})
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """What is desired, and what keeps it from being so."""
 
     desired: Desired
@@ -87,8 +88,7 @@ def resolve(
     return Resolved(desired, tuple(diagnostics))
 
 
-@dataclass(frozen=True, slots=True)
-class _Missing:
+class _Missing(Struct, frozen=True):
     """Decides whether a name means nothing, or something that is declared but not valid."""
 
     desired: Desired

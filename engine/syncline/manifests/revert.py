@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.manifests.commits import commit_on, said
 from syncline.manifests.repository import POSITIONS, git
@@ -17,8 +18,7 @@ from syncline.manifests.revisions import resolved
 from syncline.model.errors import Invalid
 
 
-@dataclass(frozen=True, slots=True)
-class Revert:
+class Revert(Struct, frozen=True):
     """The commit that was made, the one that it goes back to, and the branch that it is on."""
 
     commit: str

@@ -12,13 +12,13 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+from msgspec import Struct
 
 from syncline.kinds.window import denied, within
 from syncline.model import units
@@ -36,8 +36,7 @@ _DAY, _MINUTE, _INSTANT = dt.timedelta(days=1), dt.timedelta(minutes=1), dt.time
 _EPOCH = dt.datetime.fromtimestamp(0, dt.UTC)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Fire:
+class Fire(Struct, frozen=True, order=True):
     """A start. `at` is the instant that is declared, its identity; `starts` is when it begins: later by its jitter.
 
     Both are in UTC.

@@ -8,11 +8,11 @@ spelling of data runs at the speed of columns, and everything else is still exac
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.mapping import exact, formats
 from syncline.mapping.exact import Cast as Exact
@@ -31,8 +31,7 @@ _UTC = pl.Datetime("us", "UTC")
 _SECONDS = (-62_135_596_800, 253_402_300_799)
 
 
-@dataclass(frozen=True, slots=True)
-class Cast:
+class Cast(Struct, frozen=True):
     """A cast of a column: `tiers` in turn, each on what the one before left null, then `exact`, where there is one."""
 
     dtype: pl.DataType
@@ -40,8 +39,7 @@ class Cast:
     exact: Exact | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
+class Misfit(Struct, frozen=True):
     """A row whose value could not be cast, and why."""
 
     row: int

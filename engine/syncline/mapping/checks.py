@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.kinds.mapping import Check
 from syncline.mapping import exact
@@ -52,8 +53,7 @@ _SETS = {"country": COUNTRIES, "currency": CURRENCIES}
 ORDERED = frozenset({"integer", "int32", "decimal", "float", "date", "time", "timestamp", "datetime"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One thing that a value must satisfy. `argument` is typed as the target is; of a pattern, the column library's."""
 
     name: str

@@ -8,10 +8,11 @@ Of a record that breaks several rules, the first field in the mapping's order is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.mapping import casts, jsontext
 from syncline.mapping.checks import Rule
@@ -39,8 +40,7 @@ Breach = tuple[int, str, str]
 _Broken = dict[int, list[tuple[str, Breach]]]
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """A record set aside: its row in the source frame, the target field, the rule, the source value, and why.
 
     `also` is what is wrong with other fields of it.
@@ -54,8 +54,7 @@ class Rejected:
     also: tuple[Reason, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(Struct, frozen=True):
     """A batch after the mapping: rows in = height of `frame` + rejects + skipped.
 
     `frame` has the good rows with exactly the target's columns; `rows` their indices in the source frame, None when
@@ -68,8 +67,7 @@ class Mapped:
     skipped: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
+class _Bound(Struct, frozen=True):
     """A field on real columns. `value` is None for a constant."""
 
     field: CompiledField
@@ -124,8 +122,7 @@ def _bound(field: CompiledField, lowering: Lowering) -> _Bound:
     return _Bound(field, value, faults, casts.cast_of(value.type, field.target))
 
 
-@dataclass(frozen=True, slots=True)
-class _Passes:
+class _Passes(Struct, frozen=True):
     """What each pass computes, over all fields; made once, since making expressions costs more than a small batch.
 
     `verdicts` are numbered as `rules`, each with the index of its field; so has each of `defaults`.
@@ -188,8 +185,7 @@ def _looked_up(raw: pl.Expr, lookup: Mapping[str, Any], dtype: pl.DataType) -> p
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """A bound mapping. It holds no state between batches, and may be used from several threads."""
 
     compiled: Compiled

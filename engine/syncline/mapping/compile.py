@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds.mapping import MappedField, MappingSpec, Protect
 from syncline.mapping import exact
@@ -35,8 +37,7 @@ _TELLING = frozenset({"string", "integer", "int32"})
 WHOLE: Final = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldFlow:
+class FieldFlow(Struct, frozen=True):
     """A source field that reaches a target field, the classes of both, and what protects it on the way.
 
     `source_classes` are those of the field, of the objects around it and of everything in it. `classes` are those of
@@ -65,8 +66,7 @@ class FieldFlow:
         return ", ".join(self.classes)
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledField:
+class CompiledField(Struct, frozen=True):
     """A target field, ready to be bound; `index` is its position in the manifest.
 
     `expression` is None for a constant; `const`, `default` and the values of `lookup` are typed as the target is.
@@ -86,8 +86,7 @@ class CompiledField:
     protect: Protect | None = None
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Compiled:
+class Compiled(Struct, frozen=True, weakref=True):
     """A compiled mapping.
 
     `target` is the schema of what is written (dropped fields are not in it); `reads` the dotted paths of all source

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.kinds.tenant import Detect
 from syncline.mapping.regex import columnar
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Struct, frozen=True):
     """Where in a text something may be, and whether it really is one; no check where the pattern says it all."""
 
     pattern: str

@@ -15,11 +15,12 @@ import json
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from syncline.mapping import formats
 from syncline.mapping.types import NUMERIC, TEMPORAL
@@ -50,8 +51,7 @@ class Unfit(Exception):
     """A value that the target type can't hold as it is; the message says why, without the value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """What to cast to. `format` is `iso8601`, `epoch`, `epoch_ms` or strptime codes; `zone` an IANA name or empty."""
 
     type: DataType

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from jmespath.exceptions import JMESPathError
+from msgspec import Struct
 
 from syncline.mapping.parser import PositionedParser
 from syncline.mapping.refused import Refused
@@ -23,15 +23,13 @@ from syncline.mapping.refused import Refused
 MAX_INDEX = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Current:
+class Current(Struct, frozen=True):
     """`@`: the record, or inside a projection its element."""
 
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Get:
+class Get(Struct, frozen=True):
     """`of.name`."""
 
     of: Expression
@@ -39,8 +37,7 @@ class Get:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Struct, frozen=True):
     """`of[0]`; negative indices count from the end."""
 
     of: Expression
@@ -48,8 +45,7 @@ class Index:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Slice:
+class Slice(Struct, frozen=True):
     """`of[start:stop]`."""
 
     of: Expression
@@ -58,16 +54,14 @@ class Slice:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Struct, frozen=True):
     """A JSON value; numbers with a fraction or exponent are Decimal."""
 
     value: Any
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Compare:
+class Compare(Struct, frozen=True):
     """`left operator right`; the operator is one of eq, ne, lt, lte, gt, gte."""
 
     operator: str
@@ -76,15 +70,13 @@ class Compare:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class And:
+class And(Struct, frozen=True):
     left: Expression
     right: Expression
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Or:
+class Or(Struct, frozen=True):
     """`left || right`: the left one unless it is null, false or empty."""
 
     left: Expression
@@ -92,14 +84,12 @@ class Or:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(Struct, frozen=True):
     of: Expression
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(Struct, frozen=True):
     """`of[*].body`: the body for every element, without nulls."""
 
     of: Expression
@@ -107,8 +97,7 @@ class Each:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(Struct, frozen=True):
     """`of[?condition]`: the elements for which it is true."""
 
     of: Expression
@@ -116,16 +105,14 @@ class Filter:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Struct, frozen=True):
     """`[a, b]`: a list of values of one type."""
 
     items: tuple[Expression, ...]
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """`name(args)`: a function of `functions.py`."""
 
     name: str
@@ -133,8 +120,7 @@ class Call:
     at: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A template: its parts joined; null when one of them is null."""
 
     parts: tuple[Expression, ...]

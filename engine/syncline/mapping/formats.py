@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _LONG = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november",
@@ -68,8 +69,7 @@ class BadFormat(ValueError):
     """A format that can't be read; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """A compiled format with the codes it has; `fast` are guards and formats for columns, the common one first."""
 
     text: str
@@ -78,8 +78,7 @@ class Format:
     fast: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """What was written. `offset` is None where none was; `date` or `time` is None where the format has none."""
 
     date: dt.date | None

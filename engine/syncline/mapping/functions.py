@@ -7,8 +7,9 @@ same name. A null argument gives null, unless the summary says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 #: What an argument may be. `strings` and `numbers` are lists; `scalar` is text, number, boolean, date or time.
 Accepts = Literal["string", "number", "boolean", "integer", "list", "strings", "numbers", "scalar", "any"]
@@ -20,8 +21,7 @@ Result = Literal["string", "number", "integer", "boolean", "strings", "same", "e
 MOST = 65_535
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(Struct, frozen=True):
     """A parameter: `constant` ones must be literals; the last one may be optional, or take any number of arguments.
 
     A constant integer lies between `least` and `MOST`; a constant text has exactly `characters`, where that isn't 0.
@@ -36,8 +36,7 @@ class Param:
     characters: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     name: str
     params: tuple[Param, ...]
     result: Result

@@ -5,9 +5,10 @@ Rendering only; the flows themselves are `Compiled.flows`. Names come from manif
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from html import escape
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.mapping.compile import Compiled, FieldFlow
 from syncline.mapping.protection import Protection
@@ -29,8 +30,7 @@ _HOW: Final[dict[Protection, str]] = {
 _ROW, _BOX, _TOP, _GAP, _CHARACTER, _PAD = 34, 26, 64, 260, 7.3, 12
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
+class _Node(Struct, frozen=True):
     name: str
     data_class: str
     left: float

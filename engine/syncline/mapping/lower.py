@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, assert_never
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.mapping import lower_functions
 from syncline.mapping.expression import (
@@ -43,8 +44,7 @@ _ARITHMETIC = pl.Decimal(38, 12)
 _FITS = r"^[+-]?[0-9]{1,25}(?:\.[0-9]{1,12}0*)?$"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A lowered expression: the column, and the type of its values (held as `source_dtype` says)."""
 
     expr: pl.Expr

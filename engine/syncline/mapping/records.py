@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from syncline.mapping import exact
 from syncline.mapping.exact import Target, Unfit

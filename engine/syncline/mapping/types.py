@@ -7,10 +7,11 @@ position in the text.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, assert_never
+
+from msgspec.structs import replace
 
 from syncline.mapping import functions
 from syncline.mapping.expression import (

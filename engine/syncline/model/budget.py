@@ -6,12 +6,12 @@ transactions in the span of its rate, however many requests there are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Used:
+
+class Used(Struct, frozen=True):
     """What became of a block: how many of its requests were sent, the last one so many seconds ago."""
 
     block: str
@@ -19,8 +19,7 @@ class Used:
     ago: float
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """A block of `count` requests, to be sent within the time that was asked for; or, with none, seconds to wait."""
 
     block: str = ""

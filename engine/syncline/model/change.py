@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Final
+
+from msgspec import Struct, field
 
 from syncline.model.diagnostic import Place
 from syncline.model.key import ObjectKey
@@ -49,8 +50,7 @@ class EffectKind(StrEnum):
 POSITIONS: Final = frozenset({EffectKind.cursor_reset, EffectKind.cursor_restored})
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(Struct, frozen=True):
     """One effect on data: its kind, what it touches, how sure we are, and whether it can be undone.
 
     `basis` says where the figure comes from: `exact`, `state` (from recorded runs) or `declared` (from manifests only).
@@ -63,8 +63,7 @@ class Effect:
     reversible: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """A changed value in a spec: path in dotted form, old and new as compact JSON ('' when absent)."""
 
     path: str
@@ -72,8 +71,7 @@ class FieldChange:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One object's change, with its reason, its place in Git and its effects."""
 
     action: Action

@@ -8,9 +8,11 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.model.key import ObjectKey
 
@@ -45,8 +47,7 @@ class Truth(StrEnum):
     unknown = "Unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One condition. `reason` is one word in CamelCase; `changed` (RFC 3339 UTC) is when `status` last became another.
 
     `revision` is the commit of the declaration that it is about; '' where that was no commit.
@@ -65,8 +66,7 @@ class Condition:
         return mine == (other.type, other.status, other.reason, other.message, other.revision)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(Struct, frozen=True):
     """The conditions of an object, in the order of their types. `generation` is that of the declaration that they are
     of, 0 for none; `attempts` are those that failed since it last was well; `retry` (RFC 3339 UTC) is when the next one
     is due, '' for none.
@@ -117,8 +117,7 @@ class Mood(StrEnum):
     warning = "Warning"
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(Struct, frozen=True):
     """Something that happened to an object, for people. `number` rises; `time` is RFC 3339 UTC; `run` is the run that
     it is of, if any. The audit log is the evidence; this is what `syncline events` shows, kept for a while only.
     """

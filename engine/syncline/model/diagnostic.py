@@ -6,8 +6,9 @@ expected and what to do next. Loaders and checkers return all of them at once, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 
 class Severity(StrEnum):
@@ -18,8 +19,7 @@ class Severity(StrEnum):
     note = "note"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """A range in a file. Lines and columns count from 1; `end_column` is exclusive. `file` is relative to the root."""
 
     file: str
@@ -32,16 +32,14 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Related:
+class Related(Struct, frozen=True):
     """A second place that explains a finding, such as where a name was first defined."""
 
     place: Place
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding.
 
     `message` is one sentence saying what is wrong, with the offending value; `expected` what would have been right;

@@ -7,8 +7,9 @@ with a system is broken. `noise` is there besides, and hinders nobody.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from syncline.model.errors import SynclineError
 from syncline.model.key import ObjectKey
@@ -18,8 +19,7 @@ _COLUMN: Final = "column "
 Cause = Literal["intent", "actor", "contract", "noise"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One difference: whose doing, what differs, and how. `lost`: healing would bring it back. `fits` is the type that
     a column has by now, as a mapping would declare it. `reaction` is what is declared to be done about it, once that
     was looked up.
@@ -33,8 +33,7 @@ class Finding:
     reaction: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectDrift:
+class ObjectDrift(Struct, frozen=True):
     """What was found of an object. `unknown` is why it couldn't be looked at, or why there is nothing to look at yet.
 
     `to` is where that was, for people; '' where the object itself says so. `error` is what kept it from being looked

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
+
+from msgspec import Struct
 
 from syncline.model.key import ObjectKey
 
@@ -15,8 +16,7 @@ PlaceState = Literal["begun", "erased", "asked", "held", "open", "acknowledged",
 SETTLED: Final[frozenset[PlaceState]] = frozenset({"erased", "asked", "held", "acknowledged"})
 
 
-@dataclass(frozen=True, slots=True)
-class ErasurePlace:
+class ErasurePlace(Struct, frozen=True):
     """
     One place of a request: a flow's destination, and the field by which the person is found there.
 
@@ -33,8 +33,7 @@ class ErasurePlace:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(Struct, frozen=True):
     """
     A request. `subject` is a hash of the person under the tenant's key: equal for equal people, and of no use to
     others. `begun` and `finished` are RFC 3339 in UTC, `finished` empty while a place is left.

@@ -16,6 +16,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
+from msgspec import Struct
+
 Detail: TypeAlias = str | int | float | bool | Sequence[str] | None
 """A value of `details`: a scalar, or a list of strings."""
 
@@ -130,8 +132,7 @@ def digest(data: bytes | str) -> str:
 # --- OCSF ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Class:
+class _Class(Struct, frozen=True):
     """The OCSF class of an action and its activity in that class."""
 
     uid: int

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from syncline.model.key import ObjectKey
 from syncline.model.run import Counts
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a record would be rejected: its place in the source, the field, the rule and what that says; no value."""
 
     place: str
@@ -18,8 +17,7 @@ class Reason:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(Struct, frozen=True):
     """
     What the next run of a flow would do, as far as it was tried.
 

@@ -5,11 +5,10 @@ Of a Connector several versions may live side by side: the version is part of it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectKey:
+class ObjectKey(Struct, frozen=True):
     """Identity of a declared object. `tenant` is empty for shared objects."""
 
     tenant: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from syncline.model.manifest import Path
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 Scope = Literal["tenant", "shared", "either"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A name in a spec that must resolve to an object of `kind`, in the same tenant or shared.
 
     `path` is where it stands in the document (`("spec", "auth")`). `version` is a version range, if the reference pins
@@ -36,8 +36,7 @@ def no_references(spec: BaseModel) -> tuple[Reference, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A manifest kind: name, plural (for listings and URLs), spec model, scope, references and explanation.
 
     `order` is the phase in which objects of the kind are applied (lower first; deletes run in reverse). `list_keys` are

@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 #: How much wider a class is than the one before it.
 _WIDER = math.log(1.02)
 #: The shortest and the longest that are told apart, in seconds: a microsecond and a month. That makes 1,500 classes.
 _SHORTEST, _LONGEST = 1e-6, 2_678_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Quantiles:
+class Quantiles(Struct, frozen=True):
     """Durations in seconds: the one that half of all are at most, the one that 99 % are, and the longest."""
 
     p50: float
@@ -63,8 +64,7 @@ class Durations:
         return 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
+class Latency(Struct, frozen=True):
     """Of `batches` of a run: how long each took from the beginning of its reading to its commit, and its phases.
 
     Of a run that was continued they are those that were committed since. `read` is until the source gave it, `map`
@@ -80,7 +80,7 @@ class Latency:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Latency:
-        """From what `dataclasses.asdict` gave."""
+        """From what `msgspec.structs.asdict` gave."""
         return cls(data["batches"], *(Quantiles(**data[name]) for name in ("whole", "read", "map", "write")))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+
+class Mark(Struct, frozen=True):
     """How far a flow has come.
 
     `checkpoint` is the last durable one, None before the first. `epoch` is made with the mark and never changes: it
@@ -21,8 +21,7 @@ class Mark:
     begun: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """What is known of one record at the destination.
 
     `id` is what the system calls it (empty: it is addressed by its key), `version` what it said of the version that we

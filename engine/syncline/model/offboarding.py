@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal, Protocol
+
+from msgspec import Struct, to_builtins
 
 from syncline.model.key import ObjectKey
 
@@ -15,8 +16,7 @@ StepState = Literal["begun", "done", "held", "left", "failed"]
 SETTLED: Final[frozenset[StepState]] = frozenset({"done", "left"})
 
 
-@dataclass(frozen=True, slots=True)
-class LeavingStep:
+class LeavingStep(Struct, frozen=True):
     """
     A step: `export`, `files`, `state`, `key`, or `destination` with the flow (`acme/Sync/orders`) as its `subject`;
     of `state` the subject is a table, of `webhook` a webhook of an integration (`acme/Integration/forge/push`).
@@ -33,8 +33,7 @@ class LeavingStep:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Offboarding:
+class Offboarding(Struct, frozen=True):
     """
     A tenant on its way out. `revision` is the commit that its manifests were last applied of; `archive` the SHA-256 of
     its export, '' before that. `begun` and `finished` are RFC 3339 in UTC, `finished` empty while something is left.
@@ -66,7 +65,7 @@ class Offboarding:
             "begun": self.begun,
             "finished": self.finished,
             "archive": self.archive,
-            "steps": [asdict(step) for step in self.steps],
+            "steps": [to_builtins(step) for step in self.steps],
         }
 
 

@@ -7,8 +7,9 @@ decides about itself (`can_apply`, `exit_code`) is decided here, in one place; v
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from msgspec import Struct, field
 
 from syncline.model.change import Action, Change
 from syncline.model.diagnostic import Diagnostic, has_errors
@@ -16,8 +17,7 @@ from syncline.model.forecast import Forecast
 from syncline.model.step import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+class Basis(Struct, frozen=True):
     """
     What a plan was made from. `serial` counts applied changes; a plan is stale when the state has another.
 
@@ -39,8 +39,7 @@ class Basis:
 FLOWS: Final = "flows"
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyResult:
+class PolicyResult(Struct, frozen=True):
     """One decision of one rule about one object; `allowed` False denies. The diagnostic carries rule and places."""
 
     rule: str
@@ -59,8 +58,7 @@ class PolicyResult:
         return "passed" if self.rule == FLOWS else "excepted"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Changes in the order shown, the steps in the order applied, and the policy's decisions.
 
     `data` are forecasts of the flows that change, where they were asked for: what is there, not what is declared.

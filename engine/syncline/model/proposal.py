@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Protocol
+
+from msgspec import Struct
 
 from syncline.model.key import ObjectKey
 
@@ -11,8 +12,7 @@ from syncline.model.key import ObjectKey
 BRANCHES: Final = "syncline/adopt/"
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """
     What was proposed of an object: why (a digest of what differs), on which branch, and with which commit as its `tip`
     ('': it isn't there). `code` says how it stands (SYN728: it waits for a person, SYN729: it couldn't be, '': it was

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct
+
 from syncline.model.latency import Durations, Quantiles
 
 _COUNTED = ("requests", "retries", "throttled", "bytes", "failures", "breaker_opens")
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(Struct, frozen=True):
     """Requests to one host: how many were sent, how many of these again, how often a limit held one back, the bytes of
     their answers, how many failed, how often the circuit breaker opened, and how long answers took.
     """
@@ -28,7 +29,7 @@ class Requests:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Requests:
-        """From what `dataclasses.asdict` gave."""
+        """From what `msgspec.structs.asdict` gave."""
         return cls(**{**data, "latency": Quantiles(**data["latency"])})
 
 

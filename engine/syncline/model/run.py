@@ -7,9 +7,10 @@ All transitions live in `TRANSITIONS`; an unknown pair is a bug that names both.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Final
+
+from msgspec import Struct, field, to_builtins
 
 from syncline.model.errors import Bug
 from syncline.model.latency import Latency
@@ -51,8 +52,7 @@ def next_state(state: RunState, event: str) -> RunState:
         raise Bug(msg) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """Records, cumulative over a run. `skipped` were not written on purpose (filtered, or older duplicates).
 
     `written` are inserted, updated, unchanged and deleted; a tombstone whose row isn't there left it unchanged.
@@ -76,18 +76,17 @@ class Counts:
         return self.read == self.written + self.rejected + self.skipped
 
     def to_json(self) -> dict[str, int]:
-        """The counts by name; `dataclasses.asdict` takes many times as long, and this is written with every batch."""
+        """The counts by name."""
         return {name: getattr(self, name) for name in _COUNTS}
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*[getattr(self, name) + getattr(other, name) for name in _COUNTS])
 
 
-_COUNTS = tuple(field.name for field in fields(Counts))
+_COUNTS = Counts.__struct_fields__
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Struct, frozen=True):
     """What a finished run did, in figures that others can check.
 
     `read_digest` and `written_digest` are hex SHA-256 chains over the batches: d₀ = 32 zero bytes, dₙ = SHA-256(dₙ₋₁ ‖
@@ -141,8 +140,8 @@ class Receipt:
             "files": dict(self.files),
             "manifests": dict(self.manifests),
             "sums": dict(self.sums),
-            "latency": None if self.latency is None else asdict(self.latency),
-            "requests": [asdict(each) for each in self.requests],
+            "latency": None if self.latency is None else to_builtins(self.latency),
+            "requests": [to_builtins(each) for each in self.requests],
         }
 
     @classmethod
@@ -155,7 +154,7 @@ class Receipt:
         return cls(**{**data, **made, "requests": requests})
 
 
-_RECEIPT = tuple(field.name for field in fields(Receipt))
+_RECEIPT = Receipt.__struct_fields__
 
 
 #: What started a run that undoes another, which is its parent.
@@ -165,8 +164,7 @@ UNDOING: Final = "rollback"
 PAGE: Final = "page"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a record is set aside: the field, the rule that its value broke, the value as read, and a sentence."""
 
     field: str
@@ -175,8 +173,7 @@ class Reason:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(Struct, frozen=True):
     """A record set aside, and why: the field, the rule it broke, the value as read, and the place in the source.
 
     `also` is what is wrong with other fields of it, one reason a field. `record` is the source record as JSON text, or

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct, to_builtins
 
 #: Characters of a body that a sample holds.
 SIZE = 4096
@@ -13,8 +14,7 @@ SIZE = 4096
 _HIDDEN_IN = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     r"""The start of a body, with what is known of the answer. It may hold personal data, so it is only kept sealed.
 
     `request` is as people are shown it, without secrets: `GET /tickets?cursor=8`. `length` is that of the body in bytes
@@ -30,7 +30,7 @@ class Sample:
 
     def to_json(self) -> str:
         """The sample as JSON text."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        return json.dumps(to_builtins(self), ensure_ascii=False)
 
 
 def sample_of(request: str, status: int, headers: Mapping[str, str], body: bytes, hide: Callable[[str], str]) -> Sample:

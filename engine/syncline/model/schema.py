@@ -8,7 +8,8 @@ Written in manifests as `string`, `integer` (64 bits), `int32`, `decimal(14,2)`,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 TYPE_NAMES = (
     "string",
@@ -32,8 +33,7 @@ MAX_PRECISION = 38
 _DECIMAL = re.compile(r"decimal\(\s*(\d{1,2})\s*(?:,\s*(\d{1,2})\s*)?\)")
 
 
-@dataclass(frozen=True, slots=True)
-class DataType:
+class DataType(Struct, frozen=True):
     """A scalar type. `precision` and `scale` are set for `decimal` only."""
 
     name: str
@@ -68,8 +68,7 @@ JSON = DataType("json")
 NUMBER = DataType("number")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Struct, frozen=True):
     """A field: its name, its type, whether it may be null, and its data class (`pii.email`), if any.
 
     `fields` is filled for a nested object (then `type` is `json`); `repeated` marks a list of `type`/`fields`.
@@ -91,8 +90,7 @@ class Field:
         return frozenset(own.union(self.inner_classes, *(field.classes for field in self.fields)))
 
 
-@dataclass(frozen=True, slots=True)
-class Schema:
+class Schema(Struct, frozen=True):
     """An ordered list of fields with the names of its key. An open schema may hold fields that it doesn't list."""
 
     fields: tuple[Field, ...]

@@ -6,13 +6,12 @@ a crash has no second effect.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from syncline.model.key import ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
-class PutObject:
+class PutObject(Struct, frozen=True):
     """Records the declaration as applied. `spec` is the plain data of the manifest; `digest` its digest."""
 
     key: ObjectKey
@@ -25,8 +24,7 @@ class PutObject:
         return f"record {self.key} at {self.digest[:12]}"
 
 
-@dataclass(frozen=True, slots=True)
-class MoveObject:
+class MoveObject(Struct, frozen=True):
     """Renames an applied object: its cursors, runs and rejects follow."""
 
     key: ObjectKey
@@ -37,8 +35,7 @@ class MoveObject:
         return f"move {self.previous} to {self.key} with its cursors and history"
 
 
-@dataclass(frozen=True, slots=True)
-class ResetCursor:
+class ResetCursor(Struct, frozen=True):
     """Forgets a sync's position, so that its next run reads from the start."""
 
     key: ObjectKey
@@ -49,8 +46,7 @@ class ResetCursor:
         return f"reset the cursor of {self.key}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreCursor:
+class RestoreCursor(Struct, frozen=True):
     """Has the next run of a sync read on from where it was under an earlier commit, whose position the state keeps."""
 
     key: ObjectKey
@@ -61,8 +57,7 @@ class RestoreCursor:
         return f"go back with {self.key} to where it was under {self.revision[:12]}"
 
 
-@dataclass(frozen=True, slots=True)
-class DropTable:
+class DropTable(Struct, frozen=True):
     """Drops the table of a flow that is about to be retired, at its destination, where a flow made it."""
 
     key: ObjectKey
@@ -72,8 +67,7 @@ class DropTable:
         return f"drop the table of {self.key}"
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteObject:
+class DeleteObject(Struct, frozen=True):
     """Retires an applied object. Its runs and receipts stay; so does data at the destination, see `DropTable`."""
 
     key: ObjectKey

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.model.run import Counts
 
@@ -12,8 +13,7 @@ from syncline.model.run import Counts
 RUNS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Struct, frozen=True):
     """
     The finished runs of a flow, retries and undone ones among them. `whole`: these are all that there were.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 DURATION_PATTERN = r"^(\d+(\.\d+)?(ms|s|m|h|d|w))+$"
 RATE_PATTERN = r"^\d+/(s|sec|min|h|hour|d|day)$"
@@ -44,8 +45,7 @@ def size(text: str) -> int:
     return int(found[1]) * {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30}[found[2]]
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(Struct, frozen=True):
     """A bound given as a share of a whole (`1%`) or as a count (`500`)."""
 
     percent: float | None = None

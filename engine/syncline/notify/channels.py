@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from syncline.connectors.registry import runtime
 from syncline.executor.instance import SecretUses, instance_of, network_of
@@ -34,8 +35,7 @@ if TYPE_CHECKING:
 LONGEST_TITLE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """An open way: its notifier, and the names of the secrets that it uses."""
 
     notifier: Notifier

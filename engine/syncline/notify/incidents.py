@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.model.codes import CODES
 from syncline.model.condition import Condition, ConditionType, Status
@@ -46,8 +48,7 @@ _BRANCH: Final = re.compile(rf"{BRANCHES}[\w./@-]+")
 _RUN_FAILED: Final = frozenset({"RunFailed", "RunInterrupted"})
 
 
-@dataclass(frozen=True, slots=True)
-class Incident:
+class Incident(Struct, frozen=True):
     """
     An object that isn't as it should be by itself, not by what it stands on. `severity` is `error` where a person must
     act, else `warning`; `since` RFC 3339 UTC; `waiting` are those that wait for it, in key order. `branch` is where a

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from syncline.notify.threads import Standing, Thread
 
@@ -22,8 +24,7 @@ MISSING: Final = 200
 NAMED: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """Events that there was no room for: the first of them in words, and how many in all."""
 
     lines: tuple[str, ...] = ()
@@ -31,8 +32,7 @@ class Held:
     severity: str = "info"
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(Struct, frozen=True):
     """
     `after` is the greatest number that was dealt with; `missing` are smaller ones that weren't there, each with when it
     was first missed (Unix seconds). `basis` is who was told.
@@ -41,7 +41,7 @@ class Position:
     after: int
     missing: tuple[tuple[int, float], ...] = ()
     held: Held = Held()
-    standing: Standing = Standing()  # noqa: RUF009 - a frozen value
+    standing: Standing = Standing()
     basis: str = ""
 
     def news(self, numbers: Sequence[int]) -> tuple[int, ...]:
@@ -65,7 +65,7 @@ class Position:
 
     def dumps(self) -> str:
         """As text."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(to_builtins(self), separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str) -> Position:

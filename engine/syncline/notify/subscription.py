@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.model import units
@@ -23,8 +24,7 @@ TO_PEOPLE: Final = "30/h"
 TO_PROGRAMS: Final = "600/min"
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """One, compiled. `generation` is that of its declaration."""
 
     key: ObjectKey

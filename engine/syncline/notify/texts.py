@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from syncline.model.notice import INCIDENT, Phase
 from syncline.notify.events import line_of
@@ -18,8 +19,7 @@ from syncline.notify.events import line_of
 SHOWN: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A message: its first line, and the rest, in lines."""
 
     title: str

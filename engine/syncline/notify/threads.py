@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
+from msgspec import Struct, structs
+
 from syncline.model.notice import Phase
 from syncline.notify.events import of_incidents, time_of
 from syncline.notify.incidents import Incident
@@ -29,8 +31,7 @@ UPDATE_EVERY: Final = 300.0
 NAMED: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What a subscription declares, in seconds; `count` messages in any `span`. `repeat` 0: no reminders."""
 
     wait: float
@@ -70,8 +71,7 @@ class Say:
     event: Mapping[str, Any] = field(hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """All threads of a subscription, and when its last messages were made."""
 
     threads: tuple[Thread, ...] = ()
@@ -83,7 +83,7 @@ class Standing:
 
     def trimmed(self, rules: Rules, now: float) -> Standing:
         """Without what no longer counts."""
-        return replace(self, sent=tuple(at for at in self.sent if at > now - rules.span)[-rules.count :])
+        return structs.replace(self, sent=tuple(at for at in self.sent if at > now - rules.span)[-rules.count :])
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class _Step:
         event = {**known, "id": thread.id, "phase": str(phase), "time": time_of(self.now), "cause": cause}
         told = replace(thread, last=self.now, told=_told(about), event=event, number=thread.number + 1)
         self.says.append(Say(told, phase, event))
-        self.standing = replace(self.standing, sent=(*self.standing.sent, self.now))
+        self.standing = structs.replace(self.standing, sent=(*self.standing.sent, self.now))
         return told
 
 
@@ -139,7 +139,7 @@ def step(
         if cause not in known:
             kept = [*(t for t in kept if not (t.closed and t.causes == (cause,))), _seen(cause, kept, now, name)]
     kept = _opened(doing, kept, name)
-    return replace(doing.standing.trimmed(rules, now), threads=tuple(kept)), doing.says, doing.drop
+    return structs.replace(doing.standing.trimmed(rules, now), threads=tuple(kept)), doing.says, doing.drop
 
 
 # --- Parts -----------------------------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from syncline.audit import canonical_json
 from syncline.kinds.changes import Required
@@ -37,8 +38,7 @@ _OPENING: Final = frozenset(
 _BOUNDS: Final = frozenset({"Tenant", "Policy", "Source"})
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """
     What happens to one object: the action, its former name, the digest of what it is declared as afterwards, and the
     effects on data as (kind, subject, message).
@@ -119,8 +119,7 @@ def effects_digest(plan: Plan) -> str:
     return hashlib.sha256(canonical_json.dumps(effects_of(plan))).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """
     What approvers sign: effects, and the state that they were found on. `lineage`, `serial` and `revision` are that
     state's; `made` and `expires` are RFC 3339 UTC.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 from weakref import WeakValueDictionary
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds.stream import TEXTS, FileStream, format_by_name, text_schema
 from syncline.manifests.desired import Desired
@@ -15,8 +17,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.schema import Schema
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledFlow:
+class CompiledFlow(Struct, frozen=True):
     """A flow with its compiled mapping."""
 
     flow: Flow

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from syncline.kinds.policy import PolicySpec
 from syncline.kinds.tenant import TenantSpec
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(Struct, frozen=True):
     """What a tenant or a policy demands (`who`, for people), and of whose objects: '' for everybody's."""
 
     who: str
@@ -29,8 +29,7 @@ class Demand:
     changes: Changes
 
 
-@dataclass(frozen=True, slots=True)
-class Demands:
+class Demands(Struct, frozen=True):
     """What tenants and policies demand. What is shared is every tenant's: the strictest demand counts."""
 
     found: tuple[Demand, ...] = ()

@@ -9,8 +9,9 @@ contact hosts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.model.change import POSITIONS, Action, Change, Effect, EffectKind
 from syncline.model.key import ObjectKey

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from syncline.manifests.desired import Desired
 from syncline.manifests.kept import Kept
 from syncline.manifests.load import LoadResult
@@ -16,8 +18,7 @@ from syncline.planner.compiled import Flows
 Tested = tuple[str, Schema | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What was loaded, and what was found about it; policy isn't, which is of a day, and of what changes."""
 
     loaded: LoadResult

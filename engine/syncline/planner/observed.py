@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import Struct
+
 from syncline.model.key import ObjectKey
 from syncline.model.tally import Tally
 from syncline.state.store import RESTORED, AppliedObject, StateReader
@@ -17,8 +19,7 @@ COUNTERS: Final = ("read", "requests", "runs", "seconds")
 HOURS: Final = 168
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """Where a flow was under the commit that is gone back to: what the position depends on (`position_digest`), when it
     was there, and how many runs have read how many records since.
     """

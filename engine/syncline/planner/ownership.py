@@ -6,7 +6,9 @@ The owner is kept with what is applied. What a source doesn't own stays as it is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from syncline.kinds.source import FIRST, Declares, SourceSpec
 from syncline.manifests.load import from_document
@@ -25,8 +27,7 @@ def shown(source: str) -> str:
     return source or FIRST
 
 
-@dataclass(frozen=True, slots=True)
-class Ownership:
+class Ownership(Struct, frozen=True):
     """The view of one source ('' is the first): what may be declared by it, and what stays as it is applied."""
 
     source: str

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from syncline.manifests.flow import Flow, Side
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """A declared limit: at most `count` requests in any `seconds`; `text` is as declared, `100/min`."""
 
     text: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Diagnostic, Place, Related, Severity
@@ -26,7 +27,7 @@ def _key(value: Any) -> ObjectKey:
 
 
 def _basis(basis: Basis) -> dict[str, Any]:
-    data = asdict(basis)
+    data: dict[str, Any] = to_builtins(basis)
     for name in ("environment", "formerly", "source"):  # only where there are environments, or several sources
         if not data[name]:
             del data[name]
@@ -39,9 +40,9 @@ def _change(change: Change) -> dict[str, Any]:
         "object": str(change.key),
         "previous": str(change.previous) if change.previous else None,
         "reason": change.reason,
-        "place": asdict(change.place) if change.place else None,
-        "fields": [asdict(f) for f in change.fields],
-        "effects": [{**asdict(e), "kind": str(e.kind)} for e in change.effects],
+        "place": to_builtins(change.place) if change.place else None,
+        "fields": [to_builtins(f) for f in change.fields],
+        "effects": [{**to_builtins(e), "kind": str(e.kind)} for e in change.effects],
     }
 
 
@@ -69,11 +70,11 @@ def step_data(step: Step) -> dict[str, Any]:
 
 
 def _diagnostic(found: Diagnostic) -> dict[str, Any]:
-    return {**asdict(found), "severity": str(found.severity)}
+    return {**to_builtins(found), "severity": str(found.severity)}
 
 
 def _forecast(found: Forecast) -> dict[str, Any]:
-    return {**{name: value for name, value in asdict(found).items() if name != "key"}, "object": str(found.key)}
+    return {**{name: value for name, value in to_builtins(found).items() if name != "key"}, "object": str(found.key)}
 
 
 def _policy(result: PolicyResult) -> dict[str, Any]:

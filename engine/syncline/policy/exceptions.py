@@ -7,7 +7,8 @@ rules, shared policies and packs only a shared policy does. The rule `secrets` h
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.kinds.policy import PolicyException, PolicySpec
 from syncline.model.diagnostic import Severity
@@ -20,8 +21,7 @@ from syncline.policy.rules.declared import bound_policies
 ABSOLUTE = secrets.RULE.name
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(Struct, frozen=True):
     """An exception where it is declared: `tenant` is whom it reaches (None: everyone), `position` where it stands."""
 
     tenant: str | None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.manifests.text import nearest
@@ -24,8 +26,7 @@ if TYPE_CHECKING:
 Verdict = Literal["holds", "warned", "excepted", "denied"]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(Struct, frozen=True):
     """
     A rule by the name that exceptions call it. `declared` and `policy` are None of a built-in one; `tenants` are whom
     it binds: None stands for everyone.
@@ -52,8 +53,7 @@ class Known:
         return replace(self, tenants=tuple(one for one in self.tenants if one not in tenants)) if tenants else self
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """What a rule says of a flow, and of what the flow stands on: the decisions that led to the verdict."""
 
     rule: Known
@@ -61,8 +61,7 @@ class Ruling:
     results: tuple[PolicyResult, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FlowExplained:
+class FlowExplained(Struct, frozen=True):
     """A flow, the facts of its fields, and what each rule that bears on it says, in the order of rules."""
 
     flow: Flow

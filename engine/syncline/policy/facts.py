@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.mapping import Generalize
@@ -116,8 +118,7 @@ def _grains(compiled: Compiled, source: Schema | None, *, texts: bool) -> dict[s
     return grains
 
 
-@dataclass(frozen=True, slots=True)
-class _Copied:
+class _Copied(Struct, frozen=True):
     """
     What targets say of source fields: a class that is declared for a plain copy is the class of what was copied.
 

@@ -13,6 +13,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import PurePath
 
+from msgspec import Struct
+
 from syncline.manifests.desired import Desired
 from syncline.manifests.flow import Flow, flows
 from syncline.manifests.locations import REPOSITORY
@@ -21,8 +23,7 @@ from syncline.model.diagnostic import Place, Related, Severity
 from syncline.model.key import ObjectKey
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Struct, frozen=True):
     """
     One end of a flow: where data is, and what is declared of how it is handled there.
 
@@ -39,8 +40,7 @@ class End:
     retention: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """
     What a flow declares of the use of its records; '' where it doesn't. `opt_out` is the field that says who opted out,
     `honoured` whether the mapping leaves these records out. `write`, `deletes` and `absent` are as the flow has them,
@@ -59,8 +59,7 @@ class Terms:
     k: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Grain:
+class Grain(Struct, frozen=True):
     """
     What a generalisation leaves of a value: of a date its `year` or `month`, so many first characters, or a bucket so
     wide, the topmost from `top`; years before `bottom` become it. '' and 0 where it doesn't say, and where the value is
@@ -74,8 +73,7 @@ class Grain:
     bottom: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FlowFact:
+class FlowFact(Struct, frozen=True):
     """One field on its way: from which source field in which region, to which target field in which region.
 
     `classes` are all that bind it, sorted: those of every source field that its target's value is made of, and the
@@ -139,8 +137,7 @@ class Subjects:
         return flows(self.desired)
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """
     A rule that an object breaks: `rule` as exceptions name it, both places, and what to do.
 
@@ -159,8 +156,7 @@ class Violation:
     owner: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A rule: its name, code, one-line summary, and its check."""
 
     name: str

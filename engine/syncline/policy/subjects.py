@@ -6,9 +6,10 @@ The examples are what `tests` of a rule are laid over, so that a test writes onl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import to_builtins
 
 if TYPE_CHECKING:
     from syncline.model.change import Change
@@ -42,7 +43,7 @@ def flow_values(fact: FlowFact) -> dict[str, Any]:
         "class": fact.classes[0] if fact.classes else "",
         "classes": list(fact.classes),
         "protection": fact.protection,
-        "grain": asdict(fact.grain),
+        "grain": to_builtins(fact.grain),
         "purpose": terms.purpose,
         "basis": terms.basis,
         "condition": terms.condition,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.model.diagnostic import Diagnostic
@@ -17,8 +18,7 @@ from syncline.policy.subjects import NAMES, laid_over
 MANY: Final = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """
     One test of a rule: what it expects, and what is wrong with it or with the rule; '' where it passes.
 

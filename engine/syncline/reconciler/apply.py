@@ -12,8 +12,10 @@ import json
 import secrets as random
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field, structs
 
 from syncline.executor.applied import Latest
 from syncline.executor.dropping import Dropping
@@ -56,8 +58,7 @@ if TYPE_CHECKING:
 EVENTS_AT_ONCE = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
+class Applied(Struct, frozen=True):
     """A plan as applied. `steps` were taken; `serial` is the state's after it. `held` are the objects whose changes
     were held back, and what each waits for.
     """
@@ -224,7 +225,7 @@ def _possible(
         if denied or has_errors(result.diagnostics):
             first = foremost(held)
             held = {change.key: held.get(change.key, first) for change in plan.changes} | held
-            part = replace(plan, changes=(), steps=())
+            part = structs.replace(plan, changes=(), steps=())
     return part, held
 
 
@@ -239,7 +240,9 @@ def _blamed(
         return denied
     desired = resolve([from_document(known.document) for known in applied.values()]).desired
     before = {
-        (r.rule, r.object) for r in check_policy(desired, replace(plan, changes=()), today, root) if not r.allowed
+        (r.rule, r.object)
+        for r in check_policy(desired, structs.replace(plan, changes=()), today, root)
+        if not r.allowed
     }
     return tuple(r for r in denied if r.object not in others or (r.rule, r.object) not in before)
 
@@ -320,7 +323,7 @@ def _recovered(facilities: Facilities) -> list[Event]:
 
 def _use_approvals(facilities: Facilities, lease: Lease, plan: Plan, judged: Judged, keys: set[ObjectKey]) -> None:
     """Notes which approvals allow what is about to be applied, in the state and as evidence, before any of it is."""
-    taken = [replace(use, keys=tuple(key for key in use.keys if key in keys)) for use in judged.uses]
+    taken = [structs.replace(use, keys=tuple(key for key in use.keys if key in keys)) for use in judged.uses]
     uses = [use for use in taken if use.keys]
     revision, recorder = plan.basis.revision, facilities.recorder
     facilities.store.use_approvals(lease, revision, uses, judged.base, plan.basis.source)

@@ -11,17 +11,17 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.model.errors import Stalled
 
 _KEY: Final = re.compile(r"(?:^|\s)(?:sk-)?(?:ssh|ecdsa)-[a-z0-9@.-]+\s+([A-Za-z0-9+/]+=*)")
 
 
-@dataclass(frozen=True, slots=True)
-class People:
+class People(Struct, frozen=True):
     """Names (in lower case) and fingerprints of keys, each with the same mark as what else is that person's."""
 
     marks: Mapping[str, str]

@@ -7,8 +7,10 @@ one that needs a person leaves it `Stalled`.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.schedule import ScheduleSpec
@@ -43,8 +45,7 @@ LOOKED: Final = frozenset({DESTINATION, *_PROPOSED.values()})
 _SECRET = frozenset({"SYN801", "SYN802", "SYN803", "SYN804"})
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """When something is said, about which commit, and the number in [0, 1) that the next attempt is drawn by."""
 
     now: dt.datetime

@@ -10,9 +10,10 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
+
+from msgspec import Struct
 
 from syncline.audit.fetch import DirectoryFetcher
 from syncline.audit.log_signer import load_signer
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
 _LIBRARIES = ("polars", "pyarrow", "psycopg", "sqlalchemy", "cryptography", "common-expression-language", "google-re2")
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing looked at: `ok` is None where it can't be told, or doesn't matter yet."""
 
     name: str

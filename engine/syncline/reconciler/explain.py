@@ -6,8 +6,9 @@ Reads what is known and decides nothing: the same conditions, runs and declarati
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import resolve
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 EVENTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One object of a chain; `depth` 0 is the one that was asked for. `root`: nothing below it isn't ready."""
 
     status: Status
@@ -34,8 +34,7 @@ class Link:
     root: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """
     How an object stands and why. `applied` is None for one that is declared and couldn't be applied yet.
 

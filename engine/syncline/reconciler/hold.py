@@ -8,8 +8,9 @@ half of a change. What is left over is simply what the next plan of the same com
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.manifests.load import from_document

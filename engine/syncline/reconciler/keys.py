@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.executor.facilities import open_facilities
 from syncline.executor.roles import Right, demand, hidden
@@ -18,16 +19,14 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class DataKey:
+class DataKey(Struct, frozen=True):
     """A tenant's data key ('' for what is shared), and the ID of the key that wraps it."""
 
     tenant: str
     kek: str
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(Struct, frozen=True):
     """What is in a folder of keys, without values. Several key-encryption keys: a rotation isn't finished."""
 
     keks: tuple[Entry, ...]

@@ -6,8 +6,9 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from syncline.executor.facilities import open_facilities
 from syncline.executor.rejects import sealed_part
@@ -30,8 +31,7 @@ REJECTS: Final = "batches of rejects"
 SUPPRESSED: Final = "people who aren't to come back"
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """
     Places of key-encryption keys that are lost, tenants ('' for what is shared) whose data key is, and how much the
     state has of each that can't be read any more, by what it is. `aside` is where what is left of the keys lies now.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from syncline.kinds.auth import AuthConfigSpec, Rotation
 from syncline.model import units
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 LOOK: Final = dt.timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Reminder:
+class Reminder(Struct, frozen=True):
     """By when a credential is to be replaced, and from when on that is said; `reason` is how it stands, in a word."""
 
     reason: str

@@ -6,8 +6,9 @@ could have changed one without the other. So the tree and the state are planned 
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import to_builtins
 
 from syncline.model.diagnostic import has_errors
 from syncline.model.errors import Invalid
@@ -27,7 +28,7 @@ def check_saved(saved: Plan, again: Plan) -> None:
 
     Estimates may differ, and forecasts and what policy said: policy is evaluated again at each apply.
     """
-    before, now = asdict(saved.basis), asdict(again.basis)
+    before, now = to_builtins(saved.basis), to_builtins(again.basis)
     other = next((name for name in _BASIS if before[name] != now[name]), "")
     if other == "revision":
         raise _stale(f"it was made of {_commit(saved)}, and here is {_commit(again)}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.executor.applied import read_applied
 from syncline.executor.facilities import open_facilities
@@ -31,8 +32,7 @@ if TYPE_CHECKING:
 RANDOM = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A secret as a tenant ('' for what is shared) refers to it, and the objects that do."""
 
     reference: Reference
@@ -40,8 +40,7 @@ class Use:
     objects: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """What came of resolving a secret: nothing wrong, or why it can't be had. Never its value.
 
     `until`: when one ends that was made for us, had it been kept.

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import msgspec
+from msgspec import Struct, field, to_builtins
 
 from syncline.audit import canonical_json
 from syncline.model.key import ObjectKey
@@ -30,8 +30,7 @@ VERSION: Final = "syncline/snapshot/v1"
 KEPT: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class FlowFigures:
+class FlowFigures(Struct, frozen=True):
     """A flow that has a position: what its last finished run read (None: none has finished), counters of a week, and
     what its runs did to rows.
     """
@@ -41,8 +40,7 @@ class FlowFigures:
     rows: Tally | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A state at a serial. `taken` is RFC 3339 UTC; `program` is the version that took it; `kept` says of which commits
     which flows have a position to go back to.
     """
@@ -68,17 +66,17 @@ class Snapshot:
             "flows": {str(key): _flow_data(figures) for key, figures in self.flows.items()},
         }
         if self.kept:
-            data["kept"] = {c: {str(key): asdict(k) for key, k in kept.items()} for c, kept in self.kept.items()}
+            data["kept"] = {c: {str(key): to_builtins(k) for key, k in kept.items()} for c, kept in self.kept.items()}
         return f"{VERSION}\n{canonical_json.dumps(data).decode()}\n"
 
 
 def _flow_data(figures: FlowFigures) -> dict[str, object]:
     data: dict[str, object] = {"read": figures.read, "counters": dict(figures.counters)}
-    return data if figures.rows is None else data | {"rows": asdict(figures.rows)}
+    return data if figures.rows is None else data | {"rows": to_builtins(figures.rows)}
 
 
 def _object_data(applied: AppliedObject) -> dict[str, object]:
-    data = {**asdict(applied), "key": str(applied.key)}
+    data = {**to_builtins(applied), "key": str(applied.key)}
     if not applied.source:
         del data["source"]  # only where there are several
     return data

@@ -11,9 +11,10 @@ import hashlib
 import os
 import re
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.model.errors import Stalled
 
@@ -28,8 +29,7 @@ _ARMOUR: Final = re.compile(
 _MAGIC: Final = b"SSHSIG"
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(Struct, frozen=True):
     """Who signed, by the names of the file of signers, and the fingerprint of the key."""
 
     names: tuple[str, ...]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
 from syncline.kinds.source import FIRST

@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
 
 from syncline.sdk.paging import link
 from syncline.sdk.retry import reset_after, server_time
@@ -27,8 +28,7 @@ _ITEM = re.compile(r'(?:"(?P<name>[^"]{0,80})"|(?P<bare>[A-Za-z*][\w.*/-]{0,80})
 _PARAMETER = re.compile(r"\b([a-z]+)\s*=\s*(\d{1,15})")
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(Struct, frozen=True):
     """A rate limit as announced: requests allowed, left, and seconds until there are more; None where it isn't said.
 
     >>> announced_quotas({"x-ratelimit-limit": "100", "x-ratelimit-remaining": "97"}, now=0.0)
@@ -41,8 +41,7 @@ class Quota:
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """That what answered is deprecated (since `deprecated`, a day or ''), and when it ends (`sunset`, a day or '').
 
     `link` tells more (relation deprecation, sunset or successor-version), if the API gives one.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 Position = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True):
     """Consecutive records of one origin: `count` records, the first at number `first` (from 1) of `uri`.
 
     `unit` says what is counted: `line` (CSV, JSONL: physical line of the record's start), `row` (Parquet) or `record`
@@ -43,8 +43,7 @@ class Span:
         return f"{self.uri}:{number}" if self.unit == "line" else f"{self.uri}#{number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
+class Malformed(Struct, frozen=True):
     """A record that could not be parsed: where it is, why, and its raw text (bounded to 64 KiB).
 
     >>> Malformed("crm.csv:7", "3 fields instead of 4", "7,Ada,x").place
@@ -57,8 +56,7 @@ class Malformed:
     field: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """Some records.
 
     `frame` has one row a well-formed record, columns as the source's schema says. The counts of `spans` add up to its

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 import threading
 from collections import deque
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from syncline.sdk.clock import Clock
 
@@ -41,8 +42,7 @@ TRANSITIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Trip:
+class Trip(Struct, frozen=True):
     """When a breaker opens: at `failures` of the last `window` outcomes; and for how many seconds it stays open.
 
     >>> Trip.parse("50% of 20", 60.0)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
+
+from msgspec import Struct
 
 from syncline.model.budget import Budgets
 from syncline.sdk.breaker import Breaker, Trip
@@ -100,8 +101,7 @@ class Clients:
         self.close()
 
 
-@dataclass(frozen=True, slots=True)
-class Network:
+class Network(Struct, frozen=True):
     """
     What an instance may reach, and what its HTTP client uses: the provider account that its requests are counted
     for, the tenant whose run it is, that tenant's quota, the bounds of what may be reached, and the proxies that it
@@ -115,7 +115,7 @@ class Network:
     account: str = ""
     tenant: str = ""
     quota: Rule | None = None
-    egress: Egress = Egress()  # noqa: RUF009 - a frozen value
+    egress: Egress = Egress()
     proxies: tuple[Proxy, ...] = ()
     databases: Egress | None = None
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.sdk.destination import Target
 from syncline.sdk.source import Instance
@@ -14,8 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """
     What a write of some rows would do: they would be inserted, updated, or are there as they are.
 
@@ -32,12 +32,11 @@ class Compared:
     unchanged: int = 0
     deleted: int = 0
     there: int = 0
-    owner: TableOwner = TableOwner(ours=True)  # noqa: RUF009 - a frozen value
+    owner: TableOwner = TableOwner(ours=True)
     filled: tuple[tuple[str, int], ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(Struct, frozen=True):
     """
     Rows that would be written to a target, as `Writer.write` takes them, keys unique; `gone` are keys of rows to
     delete, which with `mark` are marked in that column instead. `dropped` are columns that were written before, and

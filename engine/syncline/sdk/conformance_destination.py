@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.model.errors import Again, Invalid
 from syncline.model.schema import DataType, Field, Schema
@@ -31,8 +31,7 @@ _FLOW = "acme/Sync/conformance"
 _STREAM = "conformance"
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationCase:
+class DestinationCase(Struct, frozen=True):
     """A destination under test: `open` opens the same (at first empty) system each time; `rows` reads a stream back by
     other means, as a frame with the schema's columns and types, in any order; an absent stream is an empty frame.
 

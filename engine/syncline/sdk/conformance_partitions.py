@@ -13,9 +13,10 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.sdk.batch import Batch, Position
 from syncline.sdk.conformance import Broken, read, records, require
@@ -25,8 +26,7 @@ from syncline.sdk.source import Source
 TOGETHER = 3
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionedCase:
+class PartitionedCase(Struct, frozen=True):
     """
     A stream of at least three partitions with records in each, in batches smaller than a partition.
 

@@ -12,19 +12,18 @@ and uses the pattern only for texts that aren't.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 import polars as pl
 import pyarrow as pa
+from msgspec import Struct
 
 from syncline.sdk.arrow_column import column_from
 
 _CR, _LF = 13, 10
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(Struct, frozen=True):
     """Delimiter and quote, each one ASCII character.
 
     >>> Dialect(delimiter=";")
@@ -35,8 +34,7 @@ class Dialect:
     quote: str = '"'
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
+class Records(Struct, frozen=True):
     r"""Records of a text: byte offsets of their `starts` and `ends` (line end included), and the `lines` before each.
 
     Series of one length; blank lines are no records where `blank` says so.

@@ -10,12 +10,12 @@ import codecs
 import csv
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
+from msgspec import Struct
 
 from syncline.model.errors import Bug, Invalid
 from syncline.sdk.batch import Malformed, Span
@@ -28,8 +28,7 @@ _MAX_RAW = 64 * 1024
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(Struct, frozen=True):
     """How many lines a text has, and how many are before it in its file.
 
     >>> Lines(before=1, count=10).count

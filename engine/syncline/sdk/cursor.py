@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal
+
+from msgspec import Struct
 
 from syncline.model.errors import Invalid
 
@@ -24,8 +25,7 @@ _SECOND = 1_000_000_000
 _UNITS = {"epoch": _SECOND, "epoch_ms": _SECOND // 1000}
 
 
-@dataclass(frozen=True, slots=True)
-class CursorKind:
+class CursorKind(Struct, frozen=True):
     """A type of cursor, and how it is written in a request: `format` is for strftime, in UTC, or `epoch`, `epoch_ms` of
     a timestamp, rounded down; None means ISO 8601.
 

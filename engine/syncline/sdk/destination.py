@@ -7,8 +7,9 @@ A killed run asks the destination for its last checkpoint and continues after it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from msgspec import Struct, field
 
 from syncline.model.schema import Schema
 from syncline.sdk.offers import offers
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 WriteMode = Literal["append", "upsert", "replace"]
 
 
-@dataclass(frozen=True, slots=True)
-class Alike:
+class Alike(Struct, frozen=True):
     """
     A floor of k-anonymity: at least `k` rows of a table have the same values in these columns, whichever row it is. A
     writer that is given it counts in what it gathered, in the transaction of the swap, and raises `Denied` (SYN517).
@@ -35,8 +35,7 @@ class Alike:
     k: int
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """Where and how to write: `flow` names who writes (`acme/Sync/orders`), `stream` the table or folder.
 
     `schema.key` is the key of an upsert. `run` identifies the run whose batches belong together. `max_shrink` bounds
@@ -64,8 +63,7 @@ class Target:
     alike: Alike | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """What a write did. `inserted + updated + unchanged + deleted` is the number of rows, and of keys to delete, given.
 
     >>> Written(inserted=2, unchanged=1)
@@ -78,8 +76,7 @@ class Written:
     deleted: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A value that the destination can't hold although its type is right: the row's index in the frame, and why.
 
     >>> Refusal(3, "note", "PostgreSQL's text can't hold NUL").column
@@ -116,8 +113,7 @@ class Writer(Protocol):
         """Gives up what is not committed. Committed batches stay, except in replace mode, where the old table stays."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(Struct, frozen=True):
     """
     A frame made ready for writing. Where the writer sends bytes, `parts` are these, and `digest` is their SHA-256.
 
@@ -162,8 +158,7 @@ class Foreseeing(Protocol):
         """What `write_rendered` will be given later; each is foreseen, or none."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """
     Rows to delete with a batch: `keys` has the columns of the target's key, none of which the batch itself writes.
 
@@ -249,8 +244,7 @@ class Refusing(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """
     What a destination can't hold, by itself: a writer's `refuse`, without a connection, a table or a folder.
 
@@ -300,8 +294,7 @@ class Sifting(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """What became of the rows of a frame: what was written, and the rows that the system refused, with its reasons.
 
     >>> Sent(Written(2), (Refusal(1, "", "POST /contacts: status 422: e-mail is taken"),)).refused[0].row
@@ -361,8 +354,7 @@ class Cutting(Protocol):
         """Has what waits for the system raise, now and from then on; nothing uncommitted stays. From any thread."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(Struct, frozen=True):
     """
     The right to write a flow: a fencing token of the state of that `lineage`, which rises with each holder.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from syncline.model.errors import Again
 from syncline.sdk.destination import Destination, Target, Writer, Written
 
@@ -46,8 +48,7 @@ class FailingDestination:
         self.inner.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _FailingWriter:
+class _FailingWriter(Struct, frozen=True):
     owner: FailingDestination
     inner: Writer
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from syncline.model.errors import Again, Invalid
 
@@ -28,8 +29,7 @@ _ZIP = (b"PK\x03\x04", _NO_FILES)
 _RATIO_FROM = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """How much is unpacked: bytes in all, bytes for each compressed byte, files of an archive.
 
     Tables of numbers and texts shrink to a tenth, logs to a thirtieth; deflate can make 1,032 of one.
@@ -43,8 +43,7 @@ class Bounds:
     max_entries: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file of an archive: its name (empty: the body itself) and its content.
 
     >>> Entry("users.csv", b"id,name")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Annotated, Any
 
 import msgspec
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.model.errors import Bug
 from syncline.model.schema import Field
@@ -34,8 +35,7 @@ _SCALARS: dict[str, Any] = {
 _NUMBERS = re.compile(r"[-+.,0-9eEnul]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """
     A field compiled: its path in the record, its attribute in the struct, the struct type of its own fields.
 

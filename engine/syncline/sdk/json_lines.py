@@ -6,9 +6,9 @@ A record is one JSON object with one meaning (see `json_document.py`). Lines tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import orjson
+from msgspec import Struct
 
 from syncline.model.errors import SynclineError
 from syncline.sdk.json_document import check_document
@@ -19,8 +19,7 @@ _TOGETHER = 1000
 Line = tuple[int, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class SoundLines:
+class SoundLines(Struct, frozen=True):
     r"""Lines that are records, and those that are none with why.
 
     >>> sound_lines(numbered_lines(b'{"id": 1}\n[2]\n'))

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 import polars as pl
+from msgspec import Struct
 
 from syncline.model.errors import Invalid
 from syncline.model.schema import JSON, Field, Schema
@@ -29,8 +29,7 @@ _PATH = re.compile(rf"(?P<path>{_NAME}(?:\.{_NAME})*)(?:\[\*?\](?P<inner>(?:\.{_
 _WHERE = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 
 
-@dataclass(frozen=True, slots=True)
-class BadRecord:
+class BadRecord(Struct, frozen=True):
     """A record that doesn't fit the schema: its index on the page, the reason, the field's path, its raw text.
 
     >>> page = RecordDecoder(Schema((Field("id", JSON),))).decode(b'[{"id": 1}, 2]')
@@ -44,8 +43,7 @@ class BadRecord:
     raw: str
 
 
-@dataclass(frozen=True, slots=True)
-class PageRecords:
+class PageRecords(Struct, frozen=True):
     """The records of a page. `good` are typed objects for `RecordDecoder.frame`; `rows` their indices on the page.
 
     `skipped` were filtered out. `listed` is how many records the page itself has, where that isn't what they add up to.

@@ -12,7 +12,9 @@ digests of records' keys, so that no personal data is kept.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from syncline.model.ledger import Known, Ledger, Mark
 

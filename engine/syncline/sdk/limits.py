@@ -12,8 +12,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from syncline.model.errors import Again
 from syncline.sdk.announced import used_up
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
 _SPREAD = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """
     A limit: `count` requests in `seconds` for paths that start with `match` (empty: all), and the response headers
     that tell how many are left and when there are more.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from syncline.sdk.destination import Target
 
@@ -12,8 +13,7 @@ from syncline.sdk.destination import Target
 Change = Literal["gone", "unfit", "extra"]
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One difference. `place` is what differs (`table orders`, `column note`, `rows`), `message` says how.
 
     `fits` is the type, as mappings write it, that a column has which can't hold what is declared; '' where none is it.
@@ -28,8 +28,7 @@ class Difference:
     fits: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What was found. `empty`: the table is there, and has no rows.
 
     >>> Observation(()).empty

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any, Literal, assert_never
+
+from msgspec import Struct, field
 
 from syncline.model.errors import Invalid
 from syncline.sdk.http import followed, same_origin
@@ -19,8 +20,7 @@ from syncline.sdk.http import followed, same_origin
 State = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Single:
+class Single(Struct, frozen=True):
     """One request gives everything.
 
     >>> Pager(Single()).after({}, Seen(records=3, digest="a")) is None
@@ -28,8 +28,7 @@ class Single:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class ByCursor:
+class ByCursor(Struct, frozen=True):
     """Each page names the cursor of the next, which goes to `into` (`query.cursor`; empty: a template reads it).
 
     >>> Pager(ByCursor("query.cursor")).after({}, Seen(records=3, digest="a", token="c2"))
@@ -39,8 +38,7 @@ class ByCursor:
     into: str
 
 
-@dataclass(frozen=True, slots=True)
-class ByPage:
+class ByPage(Struct, frozen=True):
     """Pages are numbered from `start`; the first without records is the end. A short one isn't: servers cap sizes.
 
     >>> Pager(ByPage("query.page", start=0)).first()
@@ -51,8 +49,7 @@ class ByPage:
     start: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class ByOffset:
+class ByOffset(Struct, frozen=True):
     """Pages start at a record number, from `start` on counted by the records that came, whatever size was asked for.
 
     >>> Pager(ByOffset("query.offset")).after({"offset": 0}, Seen(records=50, digest="a"))
@@ -65,8 +62,7 @@ class ByOffset:
     start: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ByUrl:
+class ByUrl(Struct, frozen=True):
     """Each page gives the URL of the next, absolute or relative to its own, at the same origin.
 
     >>> Pager(ByUrl()).after({}, Seen(3, "a", url="https://api.example.com/t", token="/t?p=2"))
@@ -79,8 +75,7 @@ Paging = Single | ByCursor | ByPage | ByOffset | ByUrl
 Short = Literal["next", "last", "fail"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What a request for a page needs: values by place, or a whole URL instead of the stream's own.
 
     >>> Pager(ByPage("query.page"), {"query.limit": 100}).ask({"page": 3}).values
@@ -91,8 +86,7 @@ class Ask:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """
     What a page showed: how many records, a digest of them (of the whole page, where a cursor leads to the next), its
     URL, the token of the next page (cursor or URL), whether it says that it is the last, and how many records and pages

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from syncline.sdk.announced import Ending, Quota
 from syncline.sdk.http import Spoken
 
 
-@dataclass(frozen=True, slots=True)
-class Reached:
+class Reached(Struct, frozen=True):
     """
     A system that answered. `place` is what was asked or looked at; `system` names what answered, as far as known.
 

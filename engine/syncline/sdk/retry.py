@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+
+from msgspec import Struct
 
 #: Longest wait inside a run, in seconds. A server that asks for more ends the run, which is then due again after it.
 MAX_WAIT = 300.0
@@ -13,8 +14,7 @@ MAX_WAIT = 300.0
 MAX_BELIEVED = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
+class RetryPolicy(Struct, frozen=True):
     """What is retried (`429`, `5xx`, `timeout`, `connection`), how often in all, and the backoff in seconds.
 
     >>> policy = RetryPolicy(initial=1.0, max=120.0)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 #: Makes bytes unreadable without the tenant's key, or readable again; bound to what they are and where they belong.
 Crypt = Callable[[bytes, str], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Keeping:
+class Keeping(Struct, frozen=True):
     """
     How a run's writes are kept so that they can be undone: sealed, until so many seconds after the last of them.
 
@@ -24,8 +24,7 @@ class Keeping:
     seal: Crypt
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """
     What is kept of a run: the table that it wrote, how many rows it inserted and updated, until when, and of how many
     of its batches. Those of fewer than it committed aren't the whole run; `ended`: it is what the end of the run did,
@@ -43,8 +42,7 @@ class Kept:
     ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Undone:
+class Undone(Struct, frozen=True):
     """
     What became of what a run wrote: rows that it had inserted were `deleted`, rows that it had updated `restored`.
 
@@ -68,8 +66,7 @@ class Undone:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Undoing:
+class Undoing(Struct, frozen=True):
     """
     What to undo: the `batches` that `run` committed, which had the flow's checkpoint under the name `flow`.
 

@@ -7,11 +7,11 @@ twice: parsing keeps one of two equal names, so something with quotes would be m
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 from syncline.model.errors import SynclineError
 from syncline.sdk.json_document import as_many_quotes, check_names, checked_json
@@ -31,8 +31,7 @@ _WIDE = 40
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaPage:
+class SchemaPage(Struct, frozen=True):
     """A page that was checked and decoded: typed objects for `RecordDecoder.frame`, and what stands beside them.
 
     `beside` is the document without the list of records, which is at `path`. Every record has the fields `names`.

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from syncline.model.errors import Invalid, SynclineError
 from syncline.sdk.expression import Expression
@@ -28,8 +28,7 @@ _MAX_EXPLODED = 100_000
 _Record = dict[str, msgspec.Raw]
 
 
-@dataclass(frozen=True, slots=True)
-class Shaped:
+class Shaped(Struct, frozen=True):
     """Records after shaping, each with the index on the page of what it came from. `skipped`: filtered out.
 
     >>> Shape(filter=Expression("a > `1`")).apply([b'{"a": 1}', b'{"a": 2}'])
@@ -42,8 +41,7 @@ class Shaped:
     bad: tuple[BadRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A declared shape, compiled. Variables of templates are what `apply` is given, and `record`.
 
     >>> from syncline.sdk.template import compile_template

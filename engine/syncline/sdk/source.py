@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from syncline.model.ledger import Ledger
 from syncline.model.schema import Schema
 from syncline.model.secret import Secret
@@ -102,8 +104,7 @@ class Instance:
     spool: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRequest:
+class SourceRequest(Struct, frozen=True):
     """What to read from a stream.
 
     `schema` is the declared record schema, or None; `paths` are the dotted source paths that will be used (mapping,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -22,8 +24,7 @@ class Person:
     again: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
+class Acknowledged(Struct, frozen=True):
     """
     What a system answered: how many records it deleted, how many it still finds, and its words, which name nobody.
     `later`: it took a request to erase the person by itself.

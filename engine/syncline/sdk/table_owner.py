@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class TableOwner:
+
+class TableOwner(Struct, frozen=True):
     """
     Whose a table is, if it is `there`, and how many rows it has.
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from syncline.model.errors import Invalid
 
@@ -58,8 +59,7 @@ class TemplateError(ValueError):
         self.column = column
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """A compiled template. `names` are the variables it reads, such as {"config", "start"}, `paths` the dotted values.
 
     >>> compile_template("/sites/{{ config.site }}").names
@@ -145,8 +145,7 @@ def _paths(tree: nodes.Node) -> Iterator[str]:
                 yield from _paths(child)
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A compiled template that is one value alone, which keeps its type: `{{ config.limit }}` gives a number.
 
     >>> compile_value("{{ config.limit }}").find({"config": {"limit": 50}})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from syncline.model.secret import Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(Struct, frozen=True):
     """A webhook as a system has it. `events` is None where it doesn't tell them.
 
     >>> Webhook("7", "https://syncline.example.com/hook", ("push",)).active
@@ -23,8 +23,7 @@ class Webhook:
     active: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A webhook as it is to be registered; `id` is the system's, '' for one that isn't there yet.
 
     >>> Wanted("push", "https://syncline.example.com/hook", ("push",)).secret is None

@@ -9,12 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from msgspec import Struct
+
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """Where a secret is kept. `path` is a dotted path inside it, where it has parts (`db.password`, `keys.0`)."""
 
     provider: str
@@ -85,8 +86,7 @@ class Context:
     sessions: Sessions = field(default_factory=Sessions, repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Why a secret cannot be had, without the value: a code of `model/codes/secret.py`, a sentence and the remedy."""
 
     code: str
@@ -119,8 +119,7 @@ class SecretProvider(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Until:
+class Until(Struct, frozen=True):
     """Until when a secret holds that was made for us (UTC), and whether that is put off while we use it."""
 
     ends: datetime

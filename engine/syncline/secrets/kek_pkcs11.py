@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from syncline import hsm
 from syncline.model.errors import Invalid, Stalled
@@ -22,8 +23,7 @@ _NONCE: Final = 12
 _TAG_BITS: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class Pkcs11Kek:
+class Pkcs11Kek(Struct, frozen=True):
     """`pkcs11:TOKEN/LABEL`: the token's label and the key's."""
 
     name: ClassVar[str] = "pkcs11"

@@ -10,8 +10,9 @@ import base64
 import binascii
 import re
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.secrets.vault_client import Refused, VaultClient
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 _FORM: Final = re.compile(r"vault:v[1-9][0-9]*:([A-Za-z0-9+/]+=*)")
 
 
-@dataclass(frozen=True, slots=True)
-class VaultKek:
+class VaultKek(Struct, frozen=True):
     """`vault:MOUNT/KEY`, such as `vault:transit/syncline`."""
 
     name: ClassVar[str] = "vault"

@@ -10,8 +10,9 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.model.errors import Stalled
 from syncline.secrets import key_file, ring_file
@@ -24,8 +25,7 @@ from syncline.secrets.ring_file import Entry
 from syncline.secrets.wrapped_key import Wrapped
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """Places of key-encryption keys that are gone, and the names of the files of data keys that can't be had."""
 
     keks: tuple[str, ...]

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.model.errors import Stalled
 from syncline.secrets import key_file, ring_file
@@ -22,8 +24,7 @@ from syncline.secrets.ring_file import Entry
 from syncline.secrets.wrapped_key import Wrapped
 
 
-@dataclass(frozen=True, slots=True)
-class Rotated:
+class Rotated(Struct, frozen=True):
     """What a rotation did: the new key, how many data keys it wraps, whether it was begun before, what is left."""
 
     entry: Entry

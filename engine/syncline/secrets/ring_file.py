@@ -7,9 +7,10 @@ has one key, in the file `kek`.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct, to_builtins
 
 from syncline.model.errors import Stalled
 from syncline.secrets import key_file
@@ -20,8 +21,7 @@ NAME: Final = "ring.json"
 FIRST_ID: Final = "0" * 16
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A key-encryption key: its ID (16 hex digits), its place (`file:keks/…`), and the day on which it was made.
 
     One that isn't `ready` is only meant so far, and `place` is where it is to be made.
@@ -58,6 +58,6 @@ def write(folder: Path, entries: tuple[Entry, ...]) -> None:
 def _text(entries: tuple[Entry, ...]) -> bytes:
     from hashlib import sha256
 
-    keys = [asdict(entry) for entry in entries]
+    keys = [to_builtins(entry) for entry in entries]
     check = sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()  # tells damage, not an attacker
     return (json.dumps({"version": 1, "keys": keys, "check": check}, indent=2) + "\n").encode()

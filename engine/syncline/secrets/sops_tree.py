@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, TypeAlias
+
+from msgspec import Struct
 
 MAX_SIZE: Final = 1_000_000
 MAX_DEPTH: Final = 50
@@ -21,8 +22,7 @@ class SopsError(ValueError):
     """The file is not one that SOPS made, was changed, or is encrypted for others. Never holds a value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """A value: the text that SOPS hashes for it, and whether it is a string (only strings can be encrypted ones)."""
 
     text: str

@@ -23,10 +23,13 @@ import random
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.model.errors import Again, Denied, Stalled, SynclineError
 from syncline.model.secret import Secret
@@ -55,8 +58,7 @@ class Refused(Stalled):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """A token of the server, and until when it holds (monotonic seconds; None: for ever)."""
 
     token: Secret

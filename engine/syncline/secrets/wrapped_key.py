@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from syncline.secrets.ring_file import FIRST_ID
 
@@ -19,8 +20,7 @@ _ID_SIZE: Final = 8
 _KEY_SIZE: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Wrapped:
+class Wrapped(Struct, frozen=True):
     """A wrapped data key. `header` and the owner's name are bound to it."""
 
     kek: str

@@ -17,9 +17,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
 
 from syncline.model.errors import Again, Bug, Denied, Stalled, Waiting
@@ -187,8 +188,7 @@ class Renewals:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Renewal:
+class _Renewal(Struct, frozen=True):
     """For how long a lease is renewed, when next, and until when it is surely ours (monotonic clock)."""
 
     ttl: float

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+
+from msgspec import Struct
 
 _PROC = Path("/proc")
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """A process. `started` is in clock ticks since boot; 0, and the two before it empty, where they can't be known.
 
     `session` is the number of the lock by which the state's server knows that it lives (`presence.py`); 0 without one.

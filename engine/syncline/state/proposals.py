@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
+from msgspec.structs import asdict
 from sqlalchemy import delete, select
 
 from syncline.model.proposal import Proposal
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from syncline.state.database import Database
 
 _ROWS = tables.proposals
-_VALUES = tuple(field.name for field in fields(Proposal))
+_VALUES = Proposal.__struct_fields__
 
 
 class SqlProposals:

@@ -15,6 +15,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Protocol
 
+from msgspec import Struct
+
 from syncline.model.budget import Budgets
 from syncline.model.condition import Occurrence, Status
 from syncline.model.delivery import Deliveries
@@ -30,8 +32,7 @@ from syncline.model.suppression import Suppression, Suppressions
 from syncline.model.tally import Tally
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedObject:
+class AppliedObject(Struct, frozen=True):
     """A declaration as it was last applied: `document` is the manifest as canonical JSON, `place` `file:line:column` in
     `revision` (a declaration that only goes to another file is not applied again).
 
@@ -50,8 +51,7 @@ class AppliedObject:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """The right to write, until it expires. `token` rises with each holder (a fencing token): a write that carries an
     older token than the newest is refused.
     """
@@ -62,8 +62,7 @@ class Lease:
     expires: float
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
+class JournalEntry(Struct, frozen=True):
     """One step of an apply: its index, what it is (JSON of the step) and whether it was finished."""
 
     apply: str
@@ -72,16 +71,14 @@ class JournalEntry:
     done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Author:
+class Author(Struct, frozen=True):
     """Whose commit it is (`Name <address>`), and its first line; '' where that isn't known."""
 
     name: str = ""
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class AppliedRevision:
+class AppliedRevision(Struct, frozen=True):
     """A finished apply that changed something: of whose commit, to which serial, and how many objects it changed."""
 
     apply: str
@@ -94,8 +91,7 @@ class AppliedRevision:
     source: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class KeptPosition:
+class KeptPosition(Struct, frozen=True):
     """Where a sync was: its checkpoint then, when that was (RFC 3339 UTC), and what its runs have read since."""
 
     checkpoint: str
@@ -104,8 +100,7 @@ class KeptPosition:
     read: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """A run. `trigger` is `manual`, `schedule`, `event`, `drift` (it heals), `retry` or `rollback`; `parent` the run
     that is retried or undone. Times are RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it
     is final.
@@ -126,8 +121,7 @@ class RunRecord:
     receipt: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SealedRejects:
+class SealedRejects(Struct, frozen=True):
     """Rejects of one batch of a run: `blob` is an encrypted JSON list; `count` and `rules` (rule → count) are not."""
 
     run: str
@@ -150,8 +144,7 @@ class LogLine:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsPeriod:
+class MetricsPeriod(Struct, frozen=True):
     """Counters of an object over the hour from `start` to `end` (RFC 3339 UTC). Counters are summed, so rates and
     averages are quotients of two of them: `errors` by `operations`, `seconds` by `operations`, `bytes` by `seconds`.
     """
@@ -162,8 +155,7 @@ class MetricsPeriod:
     values: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenKey:
+class TokenKey(Struct, frozen=True):
     """Whose token: the tenant and the name of an AuthConfig, and a digest of what the token is for."""
 
     tenant: str
@@ -182,8 +174,7 @@ class SealedToken:
     changed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SeenCredential:
+class SeenCredential(Struct, frozen=True):
     """A keyed digest of a credential and when it was first seen (RFC 3339 UTC); `replaced`: it was another before."""
 
     digest: str
@@ -199,8 +190,7 @@ RESTORED: Final = '"restored":true'
 StatusChange = Callable[[Mapping[ObjectKey, Status]], tuple[Iterable[Status], Iterable[Occurrence]]]
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalUse:
+class ApprovalUse(Struct, frozen=True):
     """An approval (SHA-256 of its file, in hex, and of the effects in it), who signed it, and what it is used for."""
 
     approval: str

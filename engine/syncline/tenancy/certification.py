@@ -6,8 +6,10 @@ Nothing is written to any destination. The log notes the certificate, or that it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.audit import attestation
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Struct, frozen=True):
     """A flow that was rehearsed: what its run would do, or what kept it from being tried."""
 
     key: ObjectKey
@@ -44,8 +45,7 @@ class Tried:
         return self.found.refused if self.found is not None else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Certified:
+class Certified(Struct, frozen=True):
     """What a certification run found, and its signed statement as a Sigstore bundle."""
 
     tenant: str

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline import inspection, workflow
 from syncline.audit.fetch import DirectoryFetcher
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     from syncline.validation import Validation
 
 
-@dataclass(frozen=True, slots=True)
-class _Looked:
+class _Looked(Struct, frozen=True):
     """What the looks look at; `connect`: systems are asked whether they answer."""
 
     settings: Settings

@@ -8,11 +8,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from importlib.resources import files
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import to_builtins
 
 from syncline.audit import checkpoint as checkpoints
 from syncline.audit import tiles, tree
@@ -94,7 +95,7 @@ def _rejects(facilities: Facilities, tenant: str) -> Iterator[dict[str, Any]]:
             continue
         try:
             for reject in rejects_of(store, facilities.keys, record.key, run):
-                yield {"run": run, "object": str(record.key), **asdict(reject)}
+                yield {"run": run, "object": str(record.key), **to_builtins(reject)}
         except SynclineError as error:
             if error.code != _DESTROYED:  # what can't be read now may be readable later, while there is a key
                 raise

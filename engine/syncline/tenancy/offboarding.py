@@ -12,9 +12,11 @@ import datetime as dt
 import shutil
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
 
 from syncline import workflow
 from syncline.executor.facilities import open_facilities
@@ -41,8 +43,7 @@ if TYPE_CHECKING:
 Told = Callable[[LeavingStep], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """How a tenant is to be taken out: where its archive goes and who may read it, the commit that last declared it
     ('' to look for it), and whether what can't be reached is given up.
     """
@@ -53,8 +54,7 @@ class Wanted:
     give_up: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Struct, frozen=True):
     """What taking a tenant out would find."""
 
     tenant: str
@@ -102,7 +102,7 @@ def offboard(settings: Settings, tenant: str, wanted: Wanted, told: Told) -> tup
     keep(proof_path(settings, tenant), proof)
     if not leaving.held:
         with open_facilities(settings) as facilities:
-            done = replace(done, finished=rfc3339())
+            done = structs.replace(done, finished=rfc3339())
             facilities.store.tenants().put(done)
     return done, proof
 
@@ -124,7 +124,7 @@ class _Leaving:
         """Writes the archive, once."""
         if not self.now.settled("export"):
             digest, count = export(self.facilities, self.tenant, self.wanted.archive, self.wanted.recipients)
-            self.now = replace(self.now, archive=digest)
+            self.now = structs.replace(self.now, archive=digest)
             self._took(LeavingStep("export", "", "done", count))
 
     def run(self) -> None:
@@ -183,7 +183,7 @@ class _Leaving:
         found = _former(self.facilities, self.tenant, self.wanted.revision)
         if known is not None and not known.finished:
             over = LeavingStep("superseded", "", "left", message="the tenant was applied again meanwhile")
-            self.book.put(replace(known, finished=rfc3339(), steps=(over,)))
+            self.book.put(structs.replace(known, finished=rfc3339(), steps=(over,)))
         begun = Offboarding(new_run_id(), self.tenant, found.revision, rfc3339())
         self.book.put(begun)
         return begun, found
@@ -215,7 +215,7 @@ class _Leaving:
 
     def _took(self, step: LeavingStep) -> None:
         """Journals a step, with what was found of it before a kill, and says so in the log."""
-        self.now = replace(self.now, steps=self._with({(step.what, step.subject): step}))
+        self.now = structs.replace(self.now, steps=self._with({(step.what, step.subject): step}))
         step = next(one for one in self.now.steps if (one.what, one.subject) == (step.what, step.subject))
         recorder = self.facilities.recorder
         event = recorder.event(
@@ -230,7 +230,7 @@ class _Leaving:
             archive=self.now.archive,
         )
         recorder.record([replace(event, tenant=self.tenant)])
-        self.book.put(replace(self.now, steps=(step,)))
+        self.book.put(structs.replace(self.now, steps=(step,)))
         self.told(step)
 
     def _files(self) -> None:
@@ -255,7 +255,7 @@ class _Leaving:
             left = self.book.counts(self.tenant).get(table)
             if known is not None or left:
                 step = LeavingStep("state", table, "done", count)
-                self._took(replace(step, state="held", message=self._why) if left else step)
+                self._took(structs.replace(step, state="held", message=self._why) if left else step)
 
     def _key(self) -> None:
         """Destroys the data key, unless something that it seals is held."""
@@ -276,7 +276,7 @@ class _Leaving:
     def _begun(self, steps: Iterable[LeavingStep]) -> None:
         """Journals what was found before it goes: a kill in between doesn't make it fewer."""
         found = {(step.what, step.subject): step for step in steps}
-        self.now = replace(self.now, steps=self._with(found))
+        self.now = structs.replace(self.now, steps=self._with(found))
         self.book.put(self.now)
 
     def _with(self, found: dict[tuple[str, str], LeavingStep]) -> tuple[LeavingStep, ...]:
@@ -284,7 +284,7 @@ class _Leaving:
         steps = {(step.what, step.subject): step for step in self.now.steps}
         for key, step in found.items():
             most = max(step.count, steps[key].count if key in steps else 0)
-            steps[key] = replace(step, count=most)
+            steps[key] = structs.replace(step, count=most)
         return tuple(steps[key] for key in sorted(steps))
 
     @property

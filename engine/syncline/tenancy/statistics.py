@@ -16,8 +16,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, to_builtins
 
 from syncline.executor.admission import tenant_spec
 from syncline.executor.applied import read_applied
@@ -34,8 +35,7 @@ NEAR: Final = 0.1
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """What a tenant had of a counter, by flows of a kind."""
 
     tenant: str
@@ -44,8 +44,7 @@ class Part:
     value: float
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Struct, frozen=True):
     """Figures of a month: by counter, in total and by kind of flow. What isn't there isn't told."""
 
     month: str
@@ -122,7 +121,7 @@ def statistics(settings: Settings, month: str, today: dt.date) -> Statistics:
             if counter in named
         ]
         # Of two that ask at once, from whatever machines, the first tells for both.
-        return Statistics(**json.loads(book.tell(month, json.dumps(asdict(figures(month, parts, among))))))
+        return Statistics(**json.loads(book.tell(month, json.dumps(to_builtins(figures(month, parts, among))))))
 
 
 def last_month(today: dt.date) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.kinds.tenant import TenantSpec
 from syncline.model.errors import Invalid
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from syncline.model.manifest import Manifest
 
 
-@dataclass(frozen=True, slots=True)
-class Declared:
+class Declared(Struct, frozen=True):
     """A declared tenant and its objects, by their keys; what is shared is not among them."""
 
     name: str

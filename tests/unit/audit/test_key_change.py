@@ -10,10 +10,10 @@ import shutil
 import subprocess
 import zipfile
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.audit import attestation, cosigning, dsse, key_change, offline_verifier, tiles, tree, witness_policy
 from syncline.audit import checkpoint as checkpoints

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from syncline.audit import records, tree
 from syncline.audit.malformed import Malformed

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline.connectors.file.places import s3
 from syncline.connectors.file.places.patterns import matcher
@@ -177,7 +178,7 @@ def test_a_web_server_is_asked_with_credentials_and_reached_within_bounds():
         assert conformance.read(lambda: source(made))[0].frame.rows() == [("1",)]
         assert {asked.headers["authorization"] for asked in server.asked} == {"Bearer t0k"}
         count = len(server.asked)
-        tenant = replace(made, network=replace(made.network, egress=Egress(literals=False)))
+        tenant = replace(made, network=structs.replace(made.network, egress=Egress(literals=False)))
         with pytest.raises(Denied):
             source(tenant)
         assert len(server.asked) == count

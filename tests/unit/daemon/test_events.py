@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import pytest
+from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.daemon.events import Look, applied, finished

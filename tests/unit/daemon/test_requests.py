@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline import workflow
 from syncline.cli import handover
@@ -124,7 +125,11 @@ def test_only_the_owner_can_ask(settings, taking):
 def test_another_place_is_not_this_daemons(settings, taking):
     """A request for another folder, state or version isn't taken: the command then runs by itself."""
     here = wire.Request.here(settings.root, settings.state_url, "Import/customers")
-    for other in (replace(here, root="/"), replace(here, state="0" * 64), replace(here, version="0.0")):
+    for other in (
+        structs.replace(here, root="/"),
+        structs.replace(here, state="0" * 64),
+        structs.replace(here, version="0.0"),
+    ):
         assert json.loads(said(settings, other.dumps())) == {"refused": "not this daemon's"}
     elsewhere = replace(settings, state_url="sqlite:////elsewhere.db")
     assert hand_over(elsewhere, "Import/customers", "", full_refresh=False) is None

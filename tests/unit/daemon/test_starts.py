@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.daemon import workers

@@ -76,7 +76,7 @@ def test_the_log_notes_the_attestation_and_stays_verifiable(house: Settings, run
 
 def test_there_is_none_of_a_run_that_the_log_does_not_know(house: Settings):
     """A run that the log tells no end of can't be attested."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     record = replace(workflow.runs(house, FLOW, 1)[0], id="20200101T000000-000000")
     with pytest.raises(Invalid, match="no end of a run") as caught:

@@ -3,11 +3,11 @@
 import csv
 import io
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from syncline.executor.correction import OWN, neutral, read_correction, taken, write_correction
 from syncline.model.errors import Invalid

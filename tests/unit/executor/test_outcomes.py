@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline.executor.outcomes import RunOutcome, side_by_side
 from syncline.executor.quality import Quality
@@ -32,7 +33,7 @@ REHEARSED = replace(ONE, name="rehearsal", state="", quality={"email": Quality("
     "other",
     [
         replace(ONE, name="x", environment="production", seconds=99.0, rows=100),
-        replace(ONE, counts=replace(ONE.counts, inserted=1, updated=2, unchanged=5)),
+        replace(ONE, counts=structs.replace(ONE.counts, inserted=1, updated=2, unchanged=5)),
         replace(ONE, files={"2026/a.csv": "aa", "2026/b.csv": "bb"}),
         replace(ONE, sums={"balance": "1.5"}),
         replace(ONE, manifests={"acme/Import/customers": "m2"}),
@@ -51,7 +52,7 @@ def test_what_makes_no_difference(other):
 @pytest.mark.parametrize(
     ("one", "other"),
     [
-        (ONE, replace(ONE, counts=replace(ONE.counts, written=7, rejected=3))),
+        (ONE, replace(ONE, counts=structs.replace(ONE.counts, written=7, rejected=3))),
         (ONE, replace(ONE, rules={"email: required": 2})),
         (ONE, replace(ONE, sums={"balance": "1.51"})),
         (REHEARSED, replace(REHEARSED, quality={"email": Quality("email", 0.7, 0.9)})),

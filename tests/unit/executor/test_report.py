@@ -1,9 +1,8 @@
 """What rejects say together."""
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from syncline.executor.report import BARS, MOST, OTHERS, SAMPLES, shape, summarise
 from syncline.model.run import PAGE, Reason, Reject

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.executor import rejects, suppressor, tokens
 from syncline.model.errors import Stalled
@@ -70,7 +71,7 @@ def test_no_byte_of_who_is_kept_away_can_change(keys: KeyRing):
 
     for _, changed in flips(blob):
         with pytest.raises(Stalled, match="suppressions/request-1") as caught:
-            suppressor.opened(keys, replace(kept, sealed=changed))
+            suppressor.opened(keys, dataclasses.replace(kept, sealed=changed))
         assert caught.value.code == "SYN806"
     with pytest.raises(Stalled):
-        suppressor.opened(keys, replace(kept, id="request-2"))
+        suppressor.opened(keys, dataclasses.replace(kept, id="request-2"))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.start import forgotten, left_open, start_of

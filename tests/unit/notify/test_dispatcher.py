@@ -63,7 +63,7 @@ class House:
         """A run that ended."""
         run = RunRecord(f"run-{number:06}", key, RunState.running, "schedule", "r1", "p1", "2026-11-26T01:00:00Z")
         self.store.put_run(run)
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         self.store.put_run(replace(run, state=state, counts=Counts(3, 3), error="secret value", error_code=code))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline.model.change import Effect, EffectKind
 from syncline.model.key import ObjectKey
@@ -43,7 +44,9 @@ def test_another_environment_is_another_digest():
     """What is approved for one environment isn't for another."""
     plan = planned(OTHER_TABLE, applied(CUSTOMERS))
 
-    assert effects_digest(replace(plan, basis=replace(plan.basis, environment="prod"))) != effects_digest(plan)
+    assert effects_digest(
+        structs.replace(plan, basis=structs.replace(plan.basis, environment="prod"))
+    ) != effects_digest(plan)
 
 
 def test_an_approval_reads_back():
@@ -77,13 +80,13 @@ def test_what_is_beyond_an_approval():
     state = applied(CUSTOMERS, read={FLOW: 12})
     (moved,) = acts_of(planned(OTHER_TABLE, state))
     (gone,) = acts_of(planned(GONE, state))
-    fewer = replace(moved, effects=frozenset(list(moved.effects)[:1]))
+    fewer = structs.replace(moved, effects=frozenset(list(moved.effects)[:1]))
 
     assert moved.beyond(moved) == ""
     assert fewer.beyond(moved) == ""
-    assert "cursor-reset of acme/Import/customers" in moved.beyond(replace(moved, effects=frozenset()))
+    assert "cursor-reset of acme/Import/customers" in moved.beyond(structs.replace(moved, effects=frozenset()))
     assert gone.beyond(moved) == "delete instead of replace"
-    assert replace(moved, declaration="00").beyond(moved) == "it is declared differently"
+    assert structs.replace(moved, declaration="00").beyond(moved) == "it is declared differently"
 
 
 def test_an_approval_of_going_back_is_of_one_commit():
@@ -92,8 +95,8 @@ def test_an_approval_of_going_back_is_of_one_commit():
 
     def back(commit, read="9 records"):
         effect = Effect(EffectKind.cursor_restored, str(FLOW), f"since then it read {read}", "state")
-        changes = tuple(replace(c, effects=(*c.effects, effect)) for c in plan.changes)
-        return replace(plan, changes=changes, steps=(RestoreCursor(FLOW, commit), *plan.steps))
+        changes = tuple(structs.replace(c, effects=(*c.effects, effect)) for c in plan.changes)
+        return structs.replace(plan, changes=changes, steps=(RestoreCursor(FLOW, commit), *plan.steps))
 
     (one,), (same,), (other,) = acts_of(back("1" * 40)), acts_of(back("1" * 40, "99 records")), acts_of(back("2" * 40))
 

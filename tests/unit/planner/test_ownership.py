@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from syncline import workflow
 from syncline.executor.facilities import open_facilities
@@ -201,7 +202,7 @@ def test_a_plan_of_a_source_says_so_and_can_not_be_passed_off(sources):
     """The source is part of the plan's digest, and a plan under another name is refused when it is applied."""
     plan = sources.plan("team", {**FLOW, "other.yaml": OTHER})
     assert loads(dumps(plan)).basis.source == "team"
-    passed_off = replace(plan, basis=replace(plan.basis, source="stranger"))
+    passed_off = structs.replace(plan, basis=structs.replace(plan.basis, source="stranger"))
     with pytest.raises(Invalid) as caught:
         sources.take(passed_off)
     assert caught.value.code == "SYN744"
@@ -219,7 +220,7 @@ def test_positions_of_other_sources_stay(sources, step):
     assert any(isinstance(s, ResetCursor) and s.key == IMPORT for s in plan.steps)
     harmless = sources.plan("", {**FIRST, "other.yaml": OTHER})
     with pytest.raises(Invalid) as caught:
-        sources.take(replace(harmless, steps=(step, *harmless.steps)))
+        sources.take(structs.replace(harmless, steps=(step, *harmless.steps)))
     assert caught.value.code == "SYN744"
     sources.take(sources.plan("", elsewhere))
 
@@ -237,7 +238,7 @@ def test_what_was_wrong_before_is_nobody_elses_fault(sources):
         document = known.document.replace("eu-*", "us-*")
         assert document != known.document
         facilities.store.begin_apply(lease, "upgrade", "p", "r", ["put"])
-        facilities.store.put_object(lease, "upgrade", 0, replace(known, document=document))
+        facilities.store.put_object(lease, "upgrade", 0, structs.replace(known, document=document))
         facilities.store.finish_apply(lease, "upgrade")
     with pytest.raises(Denied):
         sources.plan("team", {**FLOW, "other.yaml": OTHER})

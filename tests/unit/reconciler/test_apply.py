@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from syncline import workflow
 from syncline.model.condition import ConditionType

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from syncline.model.key import ObjectKey
 from syncline.planner.approval import approval_of

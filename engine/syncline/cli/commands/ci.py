@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import as_source, environment, snapshot, snapshot_state, write_file
@@ -29,8 +29,7 @@ def ci() -> None:
     """What a job on a pull request does: check everything, show the plan, keep one comment up to date."""
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """What came of a check: the plan (None where what is declared isn't valid), and all findings as files name them."""
 
     validation: Validation

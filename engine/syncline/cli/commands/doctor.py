@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
+from msgspec import to_builtins
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output
@@ -33,5 +32,5 @@ def doctor(app: App, form: str) -> Exit:
         if form == "text":
             app.say(render_finding(finding, app.paint))
     if form == "json":
-        app.say(to_json([asdict(f) for f in findings]))
+        app.say(to_json([to_builtins(f) for f in findings]))
     return Exit.failed if failed else Exit.ok

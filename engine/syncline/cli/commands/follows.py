@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from syncline.daemon.access import Access
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@dataclass(frozen=True, slots=True)
-class Follow:
+class Follow(Struct, frozen=True):
     """One of branch, tag and commit, a folder, who must have signed, and the names of secrets."""
 
     branch: str | None
@@ -106,7 +105,7 @@ def follows(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @wraps(command)
     def collected(*args: Any, **options: Any) -> Any:
-        follow = Follow(**{field.name: options.pop(field.name) for field in fields(Follow)})
+        follow = Follow(**{name: options.pop(name) for name in Follow.__struct_fields__})
         if sum(value is not None for value in (follow.branch, follow.tag, follow.commit)) > 1:
             raise click.UsageError("Give one of --branch, --tag and --commit.")
         if follow.user and not follow.password:

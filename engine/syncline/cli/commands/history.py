@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import click
+from msgspec import to_builtins
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
@@ -28,7 +27,7 @@ def history(app: App, limit: int, form: str) -> Exit:
 
     found = workflow.history(app.settings(), limit)
     if form == "json":
-        app.say(to_json([asdict(revision) for revision in found]))
+        app.say(to_json([to_builtins(revision) for revision in found]))
     else:
         app.say(render_history(found, app.paint))
     return Exit.ok

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import to_builtins
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
@@ -29,7 +29,7 @@ def list_(app: App, form: str) -> Exit:
     from syncline.reconciler.keys import list_keys
 
     found = list_keys(app.settings())
-    app.say(to_json(asdict(found)) if form == "json" else _text(app, found))
+    app.say(to_json(to_builtins(found)) if form == "json" else _text(app, found))
     return Exit.ok
 
 
@@ -98,7 +98,7 @@ def lost(app: App, gone: tuple[str, ...], form: str, *, yes: bool) -> Exit:
     from syncline.reconciler.lost_keys import acknowledge, find_loss
 
     loss = acknowledge(app.settings(), gone) if yes else find_loss(app.settings(), gone)
-    app.say(to_json(asdict(loss)) if form == "json" else render_loss(loss, done=yes))
+    app.say(to_json(to_builtins(loss)) if form == "json" else render_loss(loss, done=yes))
     return Exit.changes if loss.any_lost and not yes else Exit.ok
 
 

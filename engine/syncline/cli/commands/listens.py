@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec import Struct
 
 from syncline.executor.pulse import SILENCE
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from syncline.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(Struct, frozen=True):
     """Addresses as `HOST:PORT`, and the names of the webhook's secrets. `silence` is in seconds."""
 
     health: str | None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
+from msgspec.structs import replace
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import out, output, write_file
@@ -266,4 +267,4 @@ def _csv(found: Iterable[Reject]) -> Iterator[str]:
 
 def _json_lines(found: Iterable[Reject]) -> Iterator[str]:
     for reject in found:
-        yield to_json(asdict(reject), indent=None)
+        yield to_json(to_builtins(reject), indent=None)

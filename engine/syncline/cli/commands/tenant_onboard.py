@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
+from msgspec import to_builtins
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, out, output, write_file
@@ -72,7 +72,7 @@ def onboard(app: App, name: str, form: str, *, offline: bool) -> Exit:
         if form == "text":
             app.say(render_finding(finding, app.paint))
     if form == "json":
-        app.say(to_json([asdict(finding) for finding in findings]))
+        app.say(to_json([to_builtins(finding) for finding in findings]))
     missing = sum(finding.ok is False for finding in findings)
     if missing and form == "text":
         app.note(f"\n{missing} missing.")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import asdict
 
 import click
+from msgspec import to_builtins
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import output
@@ -29,5 +29,5 @@ def statistics(app: App, month: str, form: str) -> Exit:
 
     today = dt.datetime.now(dt.UTC).date()
     found = told(app.settings(), month or last_month(today), today)
-    app.say(to_json(asdict(found)) if form == "json" else render_statistics(found, app.paint))
+    app.say(to_json(to_builtins(found)) if form == "json" else render_statistics(found, app.paint))
     return Exit.ok

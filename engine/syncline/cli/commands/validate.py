@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.options import environment, output

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, visible
@@ -17,7 +18,7 @@ VERSION = "syncline/comparison/v1"
 
 def comparison_data(found: Comparison) -> dict[str, Any]:
     """The comparison as plain data."""
-    plain = {name: value for name, value in asdict(found).items() if name != "secrets"}
+    plain = {name: value for name, value in to_builtins(found).items() if name != "secrets"}
     return {"version": VERSION} | plain | {"key": str(found.key), "equal": found.equal}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.text import pad, visible
 from syncline.executor.drift import FlowDrift
@@ -89,5 +90,5 @@ def drift_data(flow: ObjectDrift) -> dict[str, Any]:
         "unknown": flow.unknown,
         "rows": _rows(flow),
         "proposed": flow.proposed,
-        "findings": [asdict(finding) for finding in flow.findings],
+        "findings": [to_builtins(finding) for finding in flow.findings],
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.markdown import code, escape
 from syncline.cli.output.paint import Paint
@@ -34,7 +35,7 @@ def diff_data(bumps: Sequence[Bump]) -> dict[str, Any]:
                         "level": c.level.name,
                         "path": list(c.path),
                         "message": c.message,
-                        "place": asdict(b.new.place_of(*c.path)),
+                        "place": to_builtins(b.new.place_of(*c.path)),
                     }
                     for c in b.changes
                 ],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal, get_args
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.cli.output.excerpt import Sources
 from syncline.cli.output.paint import Paint
@@ -15,8 +17,7 @@ Format = Literal["text", "concise", "json", "github", "sarif", "junit", "gitlab"
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What a check found: the files that were read, how many objects they declare, and the findings in order."""
 
     files: Sequence[str]

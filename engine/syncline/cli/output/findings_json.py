@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.jsontext import to_json
 from syncline.model.codes import CODES
@@ -15,7 +16,7 @@ VERSION = "syncline/findings/v1"
 
 def _finding(found: Diagnostic) -> dict[str, Any]:
     code = CODES.get(found.code)
-    return {**asdict(found), "severity": str(found.severity), "title": code.title if code else ""}
+    return {**to_builtins(found), "severity": str(found.severity), "title": code.title if code else ""}
 
 
 def render_json(findings: Sequence[Diagnostic], files: Sequence[str]) -> str:

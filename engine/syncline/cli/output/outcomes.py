@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.receipt_text import title
 from syncline.cli.output.table import render_table
@@ -25,7 +26,7 @@ _FILES = 10
 
 def outcomes_data(found: SideBySide) -> dict[str, Any]:
     """Both outcomes as plain data, without the manifests' documents; shares are from 0 to 1."""
-    plain = asdict(found)
+    plain: dict[str, Any] = to_builtins(found, builtin_types=(Decimal,))
     for side in ("one", "other"):
         plain[side].pop("documents")
     for total in plain["sums"]:

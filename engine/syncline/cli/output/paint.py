@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import IO
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Paint:
+
+class Paint(Struct, frozen=True):
     """Wraps text in ANSI styles when `on`, else returns it unchanged."""
 
     on: bool = False

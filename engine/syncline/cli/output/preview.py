@@ -6,9 +6,10 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.table import render_table
@@ -44,10 +45,10 @@ def preview_data(key: ObjectKey, preview: Preview) -> dict[str, Any]:
     return {
         "version": VERSION,
         "object": str(key),
-        "counts": asdict(preview.counts),
+        "counts": to_builtins(preview.counts),
         "columns": list(preview.columns),
         "rows": [plain(row) for row in preview.rows],
-        "rejects": [asdict(reject) for reject in preview.rejects],
+        "rejects": [to_builtins(reject) for reject in preview.rejects],
         "notes": list(preview.notes),
     }
 

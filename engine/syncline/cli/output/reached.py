@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.text import duration, visible
@@ -27,7 +28,7 @@ def check_data(key: ObjectKey, found: Checked) -> dict[str, Any]:
         "connector": str(connector.key),
         "ok": True,
         "account": found.account,
-        "reached": asdict(found.reached),
+        "reached": to_builtins(found.reached),
         "error": None,
     }
 

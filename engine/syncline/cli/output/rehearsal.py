@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.report import rejects_shown, render_page
 from syncline.cli.output.table import render_table
@@ -21,8 +22,8 @@ VERSION = "syncline/rehearsal/v1"
 
 def rehearsal_data(found: Rehearsal) -> dict[str, Any]:
     """The rehearsal as plain data; shares are from 0 to 1, scores from 0 to 100."""
-    fields = [{**asdict(quality), "score": quality.score} for quality in found.quality]
-    plain = {name: value for name, value in asdict(found).items() if name != "secrets"}
+    fields = [{**to_builtins(quality), "score": quality.score} for quality in found.quality]
+    plain = {name: value for name, value in to_builtins(found).items() if name != "secrets"}
     return {"version": VERSION} | plain | {"key": str(found.key), "quality": fields, "score": found.score}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from syncline.cli.output.receipt_text import accounting_facts, cursor, latency_facts, title
 from syncline.cli.output.request_facts import request_facts
@@ -35,7 +37,7 @@ def report_data(record: RunRecord, summary: Summary, environment: str = "") -> d
         "error": {"code": record.error_code, "message": record.error} if record.error else None,
         "counts": record.counts.to_json(),
         "receipt": record.receipt,
-        "rejects": asdict(summary),
+        "rejects": to_builtins(summary),
     }
 
 
@@ -142,7 +144,7 @@ def _broken(summary: Summary) -> list[dict[str, Any]]:
             "count": number(rule.count),
             "share": f"{rule.count / summary.count:.1%}",
             "width": round(100 * rule.count / most, 2),
-            "samples": [{name: visible(text) for name, text in asdict(sample).items()} for sample in rule.samples],
+            "samples": [{name: visible(text) for name, text in to_builtins(sample).items()} for sample in rule.samples],
         }
         for rule in summary.broken
     ]

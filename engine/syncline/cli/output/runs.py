@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.preview import render_rejects_table
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def record_data(record: RunRecord) -> dict[str, Any]:
     """A run as plain data."""
-    return {**asdict(record), "key": str(record.key), "state": str(record.state)}
+    return {**to_builtins(record), "key": str(record.key), "state": str(record.state)}
 
 
 def render_runs(records: Sequence[RunRecord], paint: Paint) -> str:

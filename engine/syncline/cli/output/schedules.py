@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from syncline.cli.output.text import duration, visible
 from syncline.model.event import rfc3339
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from syncline.manifests.timetable import Fire
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
+class Shown(Struct, frozen=True):
     """A schedule by its name, and its next starts after `now`."""
 
     name: str

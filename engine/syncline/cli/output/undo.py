@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
+
+from msgspec import to_builtins
 
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.text import number, pad, visible
@@ -24,7 +25,7 @@ def undo_plan_data(plan: UndoPlan) -> dict[str, Any]:
         "destination": plan.destination,
         "table": plan.kept.table,
         "until": plan.kept.until.isoformat(timespec="seconds"),
-        **asdict(plan.found),
+        **to_builtins(plan.found),
     }
 
 

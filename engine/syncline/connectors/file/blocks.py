@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from msgspec import Struct
 
 from syncline.connectors.file.position import OpenFile
 from syncline.sdk.batch import Span
@@ -15,8 +16,7 @@ MAX_RECORD = 64 * 1024 * 1024
 MAX_RAW = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Whole records from `offset` on. `rest` is what follows when it can't become a record: the file ends inside it, or
     it is longer than `MAX_RECORD`; empty otherwise.
     """

@@ -13,9 +13,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Csv, FileCsv
@@ -33,8 +35,7 @@ _SIGNS = frozenset("€‚„…‘’“”•–—™ «»§°©®´·£²³�
 Encoding = Literal["utf-8", "windows-1252"]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What was found out, and how sure that is, from 0 to 1."""
 
     encoding: Encoding

@@ -8,9 +8,10 @@ packed ones, only the first are looked at, since each takes a request, or is unp
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from syncline.connectors.file.packed import beginning, way
 from syncline.connectors.file.places.local import Local
@@ -40,8 +41,7 @@ class Headed(Protocol):
         """Columns that are read and that a file doesn't have; Invalid where its head can't be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heads:
+class Heads(Struct, frozen=True):
     """The files of a stream, whose heads `check` looks at. `same`: whether a file is as it was when it was read."""
 
     place: Place

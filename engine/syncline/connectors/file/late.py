@@ -5,8 +5,9 @@ named by the position alone. It is made of the first file that is read; what its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from syncline.connectors.file.piece import Format, Piece
 from syncline.kinds.stream import FileFormat, text_schema

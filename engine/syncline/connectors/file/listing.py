@@ -14,10 +14,11 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.model.errors import Again, Invalid, Stalled, SynclineError
 from syncline.model.schema import Schema
@@ -33,8 +34,7 @@ _TEMPORARY = ".tmp-"
 STREAM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A file of rows; `digest` is the SHA-256 of its bytes, in hex."""
 
     file: str
@@ -43,8 +43,7 @@ class Part:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class FlowState:
+class FlowState(Struct, frozen=True):
     """A flow's checkpoint. Of several folders that have one for a flow, that with the highest serial is current."""
 
     run: str
@@ -52,8 +51,7 @@ class FlowState:
     serial: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Struct, frozen=True):
     """A replacement being gathered, by one run of one flow."""
 
     flow: str
@@ -61,8 +59,7 @@ class Pending:
     parts: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """What a folder held before it was replaced; its parts are kept sealed."""
 
     format: str
@@ -70,8 +67,7 @@ class Before:
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRun:
+class KeptRun(Struct, frozen=True):
     """What undoing a run needs, until a time (ISO 8601, UTC): the parts its batches made, and what went for them."""
 
     flow: str
@@ -81,8 +77,7 @@ class KeptRun:
     before: Before | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What a folder holds. `columns` are (name, type) pairs; `swap` names parts of before, to be removed.
 
     `kept` has the runs that can be undone, by their ids.

@@ -15,9 +15,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import BinaryIO, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.place import Place, Room
@@ -41,8 +43,7 @@ class _Reading(Protocol):
     def read(self, count: int, /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """A file to read: its name for people and checkpoints, the file under the root, and which member of it."""
 
     name: str
@@ -128,8 +129,7 @@ def _beginning(reading: _Reading, file: OpenFile, count: int) -> OpenFile:
     return OpenFile(file.name, io.BytesIO(data), len(data), file.mtime, far=_Held(data))
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     """Bytes in memory, as the content of a file; see `Content`."""
 
     data: bytes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
+
+from msgspec import Struct
 
 from syncline.connectors.file.position import OpenFile
 from syncline.model.schema import Schema
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from syncline.connectors.file.blocks import Block
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """Some records of a file, and where it continues after them.
 
     `digest` and `size` are of the raw bytes. `upto` is how many bytes of the file must stay as they are for a later

@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
+
+from msgspec import Struct, field
 
 from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.batch import Position
@@ -24,8 +25,7 @@ from syncline.sdk.batch import Position
 SAMPLE = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """A file read to its end. `at` continues it if it grows; empty where its last record may not have been whole."""
 
     size: int
@@ -35,8 +35,7 @@ class Done:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """What was read, and where to continue."""
 
     done: Mapping[str, Done] = field(default_factory=dict)
@@ -84,8 +83,7 @@ class Content(Protocol):
         """Raises `changed` for a file that was overwritten while it was read."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenFile:
+class OpenFile(Struct, frozen=True):
     """A file being read, as it was when it was opened: bytes that are added later are not part of it.
 
     `far` is its content, where that isn't on a disk of this machine. `version` is what its server calls the content,

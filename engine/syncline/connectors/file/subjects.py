@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import polars as pl
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.file.listing import NEXT, Folder, Listing, Part, usable
 from syncline.model.errors import Invalid
 from syncline.sdk.subject_rows import MOST_ROWS, too_many
 
 
-@dataclass(frozen=True, slots=True)
-class _Divided:
+class _Divided(Struct, frozen=True):
     """A part's rows: those of the person, and the bytes and number of the others."""
 
     found: list[dict[str, Any]]

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.connectors.file.listing import Before, Folder, KeptRun, Listing, Part, usable, write_durably
 from syncline.model.errors import Invalid

@@ -15,6 +15,8 @@ from typing import IO, Any
 from xml.parsers import expat
 from zipfile import ZipFile
 
+from msgspec import Struct
+
 #: How much of a sheet is parsed at once, in bytes.
 _STEP = 256 * 1024
 #: How many columns a worksheet has.
@@ -51,8 +53,7 @@ class Dates:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Struct, frozen=True):
     """An open workbook: the parts of its worksheets by their titles, in order, and what their cells refer to."""
 
     archive: ZipFile

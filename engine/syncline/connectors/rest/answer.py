@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.expressions import Reads
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from syncline.sdk.schema_pages import SchemaPage
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(Struct, frozen=True):
     """Records that a format tells apart by itself: each as JSON, with its index (a line's number from 0)."""
 
     raws: Sequence[bytes]
@@ -22,8 +22,7 @@ class Rows:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """
     An accepted answer: the body as JSON and the checked document, or the `parts` that it is made of, or a `page`
     whose records are decoded already. `empty`: it counts as a page without records, because a rule says so, because

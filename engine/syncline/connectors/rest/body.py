@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import orjson
+from msgspec import Struct, field
 
 from syncline.connectors.rest.multipart import MultipartPlan, compile_parts
 from syncline.connectors.rest.parameters import Parameters, compile_parameters
@@ -35,8 +35,7 @@ class BodyPlan(Protocol):
         """The bytes and their Content-Type. `Invalid` (SYN431, SYN432) for what can't be filled."""
 
 
-@dataclass(frozen=True, slots=True)
-class JsonBody:
+class JsonBody(Struct, frozen=True):
     """JSON; `fill` makes a value that is the caller's own. None: an object of what is placed."""
 
     fill: _Fill | None
@@ -49,8 +48,7 @@ class JsonBody:
         return orjson.dumps(body), "application/json"
 
 
-@dataclass(frozen=True, slots=True)
-class FormBody:
+class FormBody(Struct, frozen=True):
     """Fields as application/x-www-form-urlencoded."""
 
     fields: Parameters
@@ -64,8 +62,7 @@ class FormBody:
         return urlencode(found, doseq=True).encode(), "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True, slots=True)
-class MultipartBody:
+class MultipartBody(Struct, frozen=True):
     """Parts as multipart/form-data; a place is the name of a part of text."""
 
     plan: MultipartPlan[_Fill]
@@ -75,8 +72,7 @@ class MultipartBody:
         return self.plan.build(variables, places, lambda fill: orjson.dumps(fill(variables)))
 
 
-@dataclass(frozen=True, slots=True)
-class RawBody:
+class RawBody(Struct, frozen=True):
     """Text as it is written."""
 
     text: Template
@@ -93,8 +89,7 @@ class RawBody:
         return self.text.render(variables).encode(), self.content_type
 
 
-@dataclass(frozen=True, slots=True)
-class GraphQLBody:
+class GraphQLBody(Struct, frozen=True):
     """A GraphQL request (GraphQL over HTTP): places are `variables.NAME`."""
 
     declared: GraphQL

@@ -7,11 +7,12 @@ answer: one that is missing in some would be half a record.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Reading, read_json
@@ -31,8 +32,7 @@ _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENCODE = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
-class Chunks:
+class Chunks(Struct, frozen=True):
     """Names of fields in chunks, the place that they go to, and the field that identifies a record."""
 
     names: tuple[tuple[str, ...], ...]
@@ -85,8 +85,7 @@ class Chunks:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class ChunkedFetcher:
+class ChunkedFetcher(Struct, frozen=True):
     """Fetches a page in chunks, as one answer."""
 
     inner: Fetcher

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.rest.chunk import ChunkedFetcher, compile_chunks
 from syncline.connectors.rest.contract import Contract, contract_of
@@ -43,8 +45,7 @@ _PARENTS_AHEAD = 256 * 1024
 _NO_REQUEST = {"record_schema", "records", "page", "cursor", "partitions", "deleted", "key", "write"}
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """A stream that can be read, the schema of its records with what they are read for, and the threads to close."""
 
     reading: Reading

@@ -14,8 +14,9 @@ What becomes of a run whose pages break it: `unbroken.py`.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from syncline.connectors.rest.decoding import Decoding
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from syncline.sdk.json_records import PageRecords
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(Struct, frozen=True):
     """How a page breaks the contract in all of its records: the field's path, what was declared, and what came."""
 
     field: str
@@ -34,8 +34,7 @@ class Breach:
     place: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(Struct, frozen=True):
     """What pages have to keep to. `key` are fields that need a value, `needed` those that need to be there."""
 
     schema: Schema

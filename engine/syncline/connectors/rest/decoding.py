@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Reading
@@ -117,8 +119,7 @@ class _Records:
         return (self._shaping or _Shaping()).decoded(self._decoder, raws, rows, bad)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shaping:
+class _Shaping(Struct, frozen=True):
     """What is done to records between their format and their schema."""
 
     shape: Shape = _NO_SHAPE

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
 
 from syncline.connectors.rest.content import Reading, read_json
 from syncline.connectors.rest.pages import PagePlan
@@ -24,8 +25,7 @@ _REDIRECTS = 3
 _PLAIN = frozenset({"accept", "user-agent"})
 
 
-@dataclass(frozen=True, slots=True)
-class FileFetcher:
+class FileFetcher(Struct, frozen=True):
     """Fetches files: those at the API's origin with `inner`, those at `hosts` with a client without credentials."""
 
     inner: Fetcher
@@ -114,8 +114,7 @@ class FilePager(Pager):
         return {"file": state["file"] + 1} if state["file"] + 1 < len(self._urls) else None
 
 
-@dataclass(frozen=True, slots=True)
-class FilePages(PagePlan):
+class FilePages(PagePlan, frozen=True):
     """The pages of files whose URLs are known once their job is done."""
 
     paging: Single = field(default_factory=Single)

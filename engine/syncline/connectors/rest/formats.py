@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 import orjson
+from msgspec import Struct
 
 from syncline.connectors.rest.answer import Rows
 from syncline.connectors.rest.content import Content, Reading
@@ -43,8 +44,7 @@ ACCEPT = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(Struct, frozen=True):
     """A file to be read: its bytes, the Content-Type where it is the answer itself, and the index of its first row."""
 
     data: bytes
@@ -110,8 +110,7 @@ def json(body: Body) -> Content:
     return Content(*check_document(body.data, body.content_type, body.hide))
 
 
-@dataclass(frozen=True, slots=True)
-class JsonPages:
+class JsonPages(Struct, frozen=True):
     """One JSON document; a page that is as its schema says is decoded in the same go."""
 
     pages: SchemaPages
@@ -160,8 +159,7 @@ def json_lines(body: Body) -> Content:
     return Content(body.data, None, (part,))
 
 
-@dataclass(frozen=True, slots=True)
-class CsvLines:
+class CsvLines(Struct, frozen=True):
     """CSV. `columns` are their names where there is no header. `wanted` have to be there: a column that is gone must
     not pass for one of nulls.
     """
@@ -204,8 +202,7 @@ class CsvLines:
         return Content(data, None, (Rows(raws, rows, bad, size=lines + count_lines(text)),))
 
 
-@dataclass(frozen=True, slots=True)
-class Xml:
+class Xml(Struct, frozen=True):
     """XML; `lists` are the paths of elements that are lists however often they are there."""
 
     lists: tuple[Path, ...] = ()

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from msgspec import Struct
+
 from syncline.connectors.rest.pages import Telling, compile_telling
 from syncline.connectors.rest.partition import Values
 from syncline.connectors.rest.windows import Windows
@@ -38,8 +40,7 @@ MAX_SEEN = 256
 Found = tuple[str | None, Key | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
+class Cursor(Struct, frozen=True):
     """A cursor's declaration, compiled. `path` are the names that lead to its field; times are in seconds.
 
     `back`: how long before the first read it starts, where `start` says that. `token`: where answers give a token

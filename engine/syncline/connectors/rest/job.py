@@ -11,10 +11,12 @@ A trial, of which nothing is kept, deletes the jobs that it created, and leaves 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.rest.content import Content, Reading
 from syncline.connectors.rest.expressions import jmespath_of
@@ -60,8 +62,7 @@ class _Polled(_Told):
     rules = compile_rules([_GONE])
 
 
-@dataclass(frozen=True, slots=True)
-class JobPlan:
+class JobPlan(Struct, frozen=True):
     """
     A declared job, compiled; times are in seconds. `at` finds the URL of a job in the answer to its creation. `files`:
     its records come by URLs, which `url` finds.
@@ -138,8 +139,7 @@ class _GivenUp(Exception):
         self.error = error
 
 
-@dataclass(frozen=True, slots=True)
-class JobReading:
+class JobReading(Struct, frozen=True):
     """Reads a stream whose records a job prepares, one job for each span of its cursor. See `tree.Reading`.
 
     `into` are the places in the request that creates a job which the bounds of the span go to. `pages` asks for the

@@ -7,9 +7,11 @@ the read at once is raised. Who sends decides when to try again, and whether cre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.content import Reading, read_json
@@ -33,8 +35,7 @@ class RestartReading(Exception):
     """A rule says that the position no longer applies. Caught by the source, once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Retry:
+class Retry(Struct, frozen=True):
     """Worth another attempt: after so many seconds, if the server says so; `error` if there is none left.
 
     `throttled`: it came too early or too often, which is no fault of the server's.
@@ -45,8 +46,7 @@ class Retry:
     throttled: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """The credentials are refused: worth another attempt with renewed ones, where they can be; else the error.
 
     `ended`: they may have ended, and aren't just without permission.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from syncline.connectors.rest.incremental import Cursor, Progress, begin, scalar_at
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from syncline.sdk.paging import Pager, State
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """What is asked for, how pages follow each other, and what their records are.
 
     `config` are the instance's plain settings. `typed`: the records' fields are declared, so that the cursor's field

@@ -11,8 +11,9 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from syncline.connectors.rest.templates import compiled, compiled_value
 from syncline.model.errors import Invalid
@@ -30,8 +31,7 @@ _ESCAPES: Final = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 J = TypeVar("J")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A part as it is sent. `filename` empty: it is no file. `content_type` empty: it is text."""
 
     name: str
@@ -40,8 +40,7 @@ class Part:
     content_type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PartPlan(Generic[J]):
+class PartPlan(Struct, Generic[J], frozen=True):
     """A declared part, compiled: one of `text`, `json` and `base64` is there."""
 
     name: str
@@ -72,8 +71,7 @@ class PartPlan(Generic[J]):
             raise Invalid(f"part {self.name!r}: its content isn't base64 (RFC 4648)", code="SYN499") from error
 
 
-@dataclass(frozen=True, slots=True)
-class MultipartPlan(Generic[J]):
+class MultipartPlan(Struct, Generic[J], frozen=True):
     """The parts of a body. `names` are the variables that their templates read, but for JSON's."""
 
     parts: tuple[PartPlan[J], ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.opening import once, open_client
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 _LONGEST_REF = 255
 
 
-@dataclass(frozen=True, slots=True)
-class _Saying:
+class _Saying(Struct, frozen=True):
     """A request, compiled, and the expression that finds the thread's name in its answer."""
 
     plan: RequestPlan

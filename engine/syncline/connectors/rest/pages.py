@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.expressions import Reads, jmespath_of, reads_of
@@ -15,8 +16,7 @@ from syncline.sdk.paging import ByCursor, ByOffset, ByPage, ByUrl, Pager, Paging
 from syncline.sdk.uri import of_header
 
 
-@dataclass(frozen=True, slots=True)
-class Telling:
+class Telling(Struct, frozen=True):
     """Where an answer says something: a compiled JMESPath expression over the document, or the name of a header."""
 
     expression: Any = None
@@ -57,8 +57,7 @@ class Telling:
         return None if text is None else int(text)
 
 
-@dataclass(frozen=True, slots=True)
-class PagePlan:
+class PagePlan(Struct, frozen=True):
     """How a listing is paged, and where its answers say what about it."""
 
     paging: Paging

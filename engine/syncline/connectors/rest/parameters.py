@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.connectors.rest.templates import compiled, compiled_value
 from syncline.kinds.request import Parameter
@@ -12,8 +13,7 @@ from syncline.model.errors import Invalid
 from syncline.sdk.template import MAX_OUTPUT, JsonText, Template, Value
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """Templates by name. `names` are the variables that they read."""
 
     declared: Mapping[str, Template | tuple[Value, ...]]

@@ -6,10 +6,11 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 import polars as pl
+from msgspec import Struct, field
 
 from syncline.sdk.frame import source_dtype
 from syncline.sdk.json_document import exact_document
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from syncline.model.schema import Field, Schema
 
 
-@dataclass(frozen=True, slots=True)
-class Partition:
+class Partition(Struct, frozen=True):
     """One of what a stream is read for. `key` tells it from others, in positions; `scope` are variables of templates.
 
     `columns` hold what becomes fields of its records: for each name a column and the row in it. `values` are those that
@@ -50,8 +50,7 @@ _SHOWN = 3
 WHOLE = Partition()
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(Struct, frozen=True):
     """A list of values, by the name that each has."""
 
     name: str
@@ -108,8 +107,7 @@ class Product(Sequence[Partition]):
         return partition
 
 
-@dataclass(frozen=True, slots=True)
-class Parents:
+class Parents(Struct, frozen=True):
     """Makes partitions of a parent's records. `key` are the paths of what identifies one; `only` passes some over.
     `apart` are further paths that tell one from what another stream has of the same name and key.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from syncline.connectors.rest.requests import connector_of
 from syncline.connectors.rest.source import RestSource

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urljoin
+
+from msgspec import Struct
 
 from syncline import __version__
 from syncline.connectors.rest.body import BodyPlan, JsonBody, Variables, compile_body
@@ -53,8 +54,7 @@ def base_url(instance: Instance, http: Http) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class RequestPlan:
+class RequestPlan(Struct, frozen=True):
     """A declared request, compiled. `names` are the variables that its templates read."""
 
     method: str

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from msgspec import Struct
 
 from syncline.connectors.rest.expressions import Reads, jmespath_of, reads_of
 from syncline.kinds.rule import ErrorRule
@@ -23,8 +23,7 @@ _MAX_TEXT = 64 * 1024
 Facts = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """A compiled rule, over facts of an answer: its status, headers (names in lower case) and body.
 
     `reads` is what its condition looks at in the body.

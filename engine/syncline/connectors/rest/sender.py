@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from syncline.model.errors import Denied, Invalid, SynclineError
 from syncline.sdk.auth.authenticator import Authenticator

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from syncline.connectors.rest.partition import WHOLE, Partition, Values
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from syncline.sdk.batch import Malformed, Position, Span
 
 
-@dataclass(frozen=True, slots=True)
-class PageRead:
+class PageRead(Struct, frozen=True):
     """A page's records that are kept, and the position after them.
 
     `size` is the body's, in bytes; `last`: the pass ended with it. `skipped` counts those that a filter left
@@ -40,8 +40,7 @@ class PageRead:
         return len(self.records) + len(self.malformed)
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Progress of a read: a page of a partition, or malformed parents whose own records can't be read, or nothing but
     another position. `last`: it is the end. `keep`: the position has to be kept before anything else is done, and the
     step after it isn't asked for until it is. `notes` and `unsure` are those of pages of parents.

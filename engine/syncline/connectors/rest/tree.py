@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 from syncline.connectors.rest.cursors import MAX_PARTITIONS
 from syncline.connectors.rest.front import Front, noted
 from syncline.connectors.rest.partition import Partition, Product
@@ -49,8 +51,7 @@ class Reading(Protocol):
         """What is read from a position on, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """What passes run with: the API's client, the time, a bound of requests under way; waiting, and a client for files
     at other hosts, which has no credentials. `trial`: where nothing of what is read is kept, what was made for it.
     """
@@ -64,8 +65,7 @@ class Use:
     trial: Trial | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Once:
+class Once(Struct, frozen=True):
     """Reads one listing. `fan`: in a thread ahead of who takes its pages."""
 
     listing: Listing
@@ -92,16 +92,14 @@ def nothing_left(progress: Progress, position: Position | None) -> bool:
     return progress.ended and "done" not in (position or {})
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """Partitions that are given."""
 
     partitions: Sequence[Partition]
     changed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ParentStream:
+class ParentStream(Struct, frozen=True):
     """Partitions out of a parent stream, each with every combination of `times`. `changed`: only its records past its
     own cursor, in an incremental read. `group`: how many of them are read for together; 0: each by itself.
     """
@@ -189,8 +187,7 @@ class _Unit:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(Struct, frozen=True):
     """A partition that is read: where it is among those of its member. `steps` have its own positions."""
 
     member: int
@@ -200,8 +197,7 @@ class _Part:
     steps: Iterator[Step]
 
 
-@dataclass(frozen=True, slots=True)
-class _UnitEnd:
+class _UnitEnd(Struct, frozen=True):
     """The end of a page of parents: the position after it. `keep`: as of the step of its parents."""
 
     after: Position | None
@@ -211,8 +207,7 @@ class _UnitEnd:
     keep: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _MemberEnd:
+class _MemberEnd(Struct, frozen=True):
     """The end of a member: the position that its parents were read to, and what came on the last page of them."""
 
     after: Position | None
@@ -224,8 +219,7 @@ class _MemberEnd:
 _Item = _Part | _UnitEnd | _MemberEnd
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(Struct, frozen=True):
     """
     Reads a listing for each partition of its members, one member after the other. `by`: how one is read that isn't by
     pages alone, such as by a job; then they are read one after the other. `again`: the numbers of members whose parents

@@ -12,8 +12,9 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from msgspec import Struct
 
 from syncline.connectors.rest.partition import Values
 from syncline.kinds.reading import Cursor as CursorSpec
@@ -28,8 +29,7 @@ _EPOCH = dt.date(1970, 1, 1)
 _DAYS = {"d": 1, "w": 7}
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(Struct, frozen=True):
     """Windows of `count` units (`h`, `d`, `w`, `mo`) each, from the edge `origin` on; times are in seconds.
 
     `columns` are the fields of records that say a window's start or end. `lookback` is how many whole windows are read

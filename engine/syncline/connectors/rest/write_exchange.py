@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.write_judge import Judged, WriteJudge
@@ -69,8 +71,7 @@ class Exchange:
         return [*self.ask(call, steps[:middle]), *self.ask(call, steps[middle:])]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """A request in messages; most have none."""
 
     client: Client

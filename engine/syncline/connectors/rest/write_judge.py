@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from syncline.connectors.rest.answer import Answer
@@ -24,8 +23,7 @@ from syncline.sdk.json_document import Hide, excerpt
 _OF_THE_CLIENT = frozenset({401, 403, 408, 429})
 
 
-@dataclass(frozen=True, slots=True)
-class Judged(Answer):
+class Judged(Answer, frozen=True):
     """An answer to a write. `refused` says why the record isn't taken; empty where it is."""
 
     refused: str = ""

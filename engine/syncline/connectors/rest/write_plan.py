@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.multipart import MultipartPlan, compile_parts, with_type
@@ -27,8 +29,7 @@ _WHOLE = re.compile(r"\{\{\s*(record|id)(?:\.([A-Za-z_]\w*))?\s*\}\}")
 _IDEMPOTENT = frozenset({"GET", "PUT", "DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One thing that is to be asked about a row: `verb` is a request of `write`, the others what its templates read."""
 
     verb: str
@@ -41,8 +42,7 @@ class Step:
 Build = Callable[[Step, Mapping[str, Any]], Any]
 
 
-@dataclass(frozen=True, slots=True)
-class BatchPlan:
+class BatchPlan(Struct, frozen=True):
     """How several records share a request, and how results are told apart."""
 
     size: int
@@ -56,8 +56,7 @@ class BatchPlan:
     status: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A compiled request of a verb. `repeatable`: another attempt after an unknown outcome has no second effect.
 
     `id`, `version` and `record` are compiled expressions over an answer, or over a result where there is a `batch`.
@@ -96,8 +95,7 @@ class Call:
         return replace(request, headers=with_type(request.headers, content_type), body=data)
 
 
-@dataclass(frozen=True, slots=True)
-class WritePlan:
+class WritePlan(Struct, frozen=True):
     """Everything that is declared about writing to a stream, compiled."""
 
     spec: Writes

@@ -7,8 +7,10 @@ records; the steps of one record come one after another.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.rest.write_plan import Step, WritePlan
 from syncline.connectors.rest.write_values import Row, same
@@ -22,8 +24,7 @@ _GONE = frozenset({404, 410})
 _EXISTS = 409
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """What came of a step. `refused` says why the API doesn't take the record; `unknown` is there instead of an answer
     where the request may or may not have had its effect. `ids` are what a search found; `record` is what was read.
     """
@@ -37,8 +38,7 @@ class Reply:
     unknown: SynclineError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Struct, frozen=True):
     """What became of a record; `known` is what is kept of it, None where nothing is to be kept or changed."""
 
     did: Literal["inserted", "updated", "unchanged", "refused", "deleted"]

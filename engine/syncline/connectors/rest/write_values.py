@@ -9,12 +9,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from syncline.kinds.stream import Property, RestStream, misfit
 from syncline.model.diagnostic import Diagnostic
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 _ENCODER = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A row on its way: `values` are JSON values (decimals as Decimal, json as Raw), `texts` what templates see.
 
     `key` is a digest of its key, `digest` one of all its values.
@@ -60,8 +59,7 @@ def _plain(value: Any) -> Any:
             return value
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
+class Columns(Struct, frozen=True):
     """The columns of a target as a stream takes them; rows that are all key have no key of their own."""
 
     schema: Schema

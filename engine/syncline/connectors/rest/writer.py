@@ -13,9 +13,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.connectors.rest.write_exchange import Exchange
 from syncline.connectors.rest.write_plan import Call, Step, WritePlan, uuid_of

@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
+
+from msgspec import Struct
 
 from syncline.connectors.tls import tls_of
 from syncline.model.errors import Again, Stalled
@@ -35,8 +36,7 @@ _HELP: Final = "Look at host, port and tls of the integration, and at the server
 _OLDER: Final = 'One that knows no TLS 1.3 needs tls: {min: "1.2"} in the integration. ' + _HELP
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Where and how mail is handed over, and as whom."""
 
     host: str

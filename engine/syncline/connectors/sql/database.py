@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from syncline.connectors.sql.limits import Limits
 from syncline.connectors.sql.table import Table
@@ -134,8 +135,7 @@ class Database(Protocol):
         """Closes the connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class Breach:
+class Breach(Struct, frozen=True):
     """
     What stands against a row, in words without values; `column` where it is about one. `among`: it is about other rows
     of the same table, such as the manager of an employee, so that the row may be taken once they are there.

@@ -7,9 +7,10 @@ there is one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.model.errors import Invalid
 from syncline.model.schema import Field, Schema
@@ -23,8 +24,7 @@ _FIRST = datetime(1, 1, 1)  # noqa: DTZ001 - compared with columns whose zone is
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_999)  # noqa: DTZ001 - likewise
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """Values of `column` for which `broken` is true (null is not) can't be held, as `message` says.
 
     With `judged`, they only may not be: it decides, value by value. `late` limits are found by other means when a batch

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from syncline.model.errors import Invalid
 from syncline.model.schema import DataType
@@ -15,8 +16,7 @@ def no_query(message: str) -> Invalid:
     return Invalid(message, code="SYN550", help="Declare one SELECT as the query, without a semicolon.")
 
 
-@dataclass(frozen=True, slots=True)
-class Readable:
+class Readable(Struct, frozen=True):
     """
     A column that is read: its type in the database's words, the logical type that holds all its values, and SQL for
     the value of the row `t`.

@@ -5,9 +5,10 @@ DuckDB; a `url` is a server of PostgreSQL or MariaDB, as its scheme says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from syncline.connectors.tls import declared_tls, tls_of
 from syncline.model.errors import Invalid
@@ -19,22 +20,19 @@ from syncline.sdk.http.tls import Tls
 from syncline.sdk.source import Instance
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteSettings:
+class SqliteSettings(Struct, frozen=True):
     """A database file. Its folder is made when it is opened."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class DuckdbSettings:
+class DuckdbSettings(Struct, frozen=True):
     """A database file of DuckDB. Its folder is made when it is opened."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresSettings:
+class PostgresSettings(Struct, frozen=True):
     """A server, a database and a schema. `url` holds no credentials; `user` empty leaves the choice to libpq.
 
     `tls` is what is asked beyond what the URL says, None for nothing: TLS is what other machines are asked for anyway.
@@ -49,8 +47,7 @@ class PostgresSettings:
     bounds: Egress | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MariadbSettings:
+class MariadbSettings(Struct, frozen=True):
     """A server and a database. `tls` None: all is said in the clear. `bounds` is where it may be, None: anywhere."""
 
     host: str

@@ -11,12 +11,12 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import polars as pl
+from msgspec import Struct
 
 from syncline.connectors.sql.names import quoted
 from syncline.connectors.sql.reading import Readable, Reading
@@ -37,8 +37,7 @@ _FIRST_ROWS = 2_000
 _MAX_RAW = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(Struct, frozen=True):
     """What is read: SQL for a row source `t`, its columns, and those that its rows are ordered by."""
 
     name: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
@@ -15,8 +16,7 @@ from syncline.sdk.destination import Target
 UNHELD: Final = "SYN484"
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column as it is: its type in the database's words; `required` without a default; `computed` by the database."""
 
     name: str
@@ -25,8 +25,7 @@ class Column:
     computed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """
     A table as it is. `keys` are the column sets that are unique; `folds` says that case makes no other name; `strict`
     that more than these may stand against a row: checks, nulls, references, triggers.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from syncline.connectors.sql.database import Breach, Database, Trying
 from syncline.connectors.sql.ledger import Ledger

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
+class Code(Struct, frozen=True):
     """A stable code: its title (a short noun phrase), what it means and why it matters, and the remedy.
 
     `bad` and `good` are short YAML (or shell) examples before and after, where an example helps.

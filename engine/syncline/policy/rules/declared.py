@@ -7,8 +7,9 @@ CEL is compiled once an evaluation of the rule; a condition that can't be evalua
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from syncline.kinds.policy import PolicyRule, PolicySpec
 from syncline.kinds.tenant import TenantSpec
@@ -21,8 +22,7 @@ from syncline.policy.rule import FlowFact, Rule, Subjects, Violation
 from syncline.policy.subjects import change_values, flow_values, object_values
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
+class _Subject(Struct, frozen=True):
     """What a condition is evaluated on; `name` is what people call it, where that isn't its key."""
 
     key: ObjectKey

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec, connector_name
@@ -19,8 +20,7 @@ from syncline.model.manifest import Manifest
 from syncline.policy.rule import Rule, Subjects, Violation
 
 
-@dataclass(frozen=True, slots=True)
-class _Use:
+class _Use(Struct, frozen=True):
     """What a tenant has at a place: an integration of its own, or a flow from or to a shared one."""
 
     tenant: str

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from msgspec import Struct
 
 from syncline.model.secret import Secret
 from syncline.sdk.auth.tokens import Token
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from syncline.sdk.auth.clock import Time
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """A step that waits, in seconds.
 
     >>> Pause(5.0).seconds
@@ -30,8 +30,7 @@ class Pause:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """A step that shows a person where to go, and which code to type there.
 
     >>> Prompt("https://id.example.com/device", "WDJB-MJHT").code

@@ -7,9 +7,10 @@ import binascii
 import hmac
 import secrets as random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from syncline.model import units
 from syncline.model.errors import Stalled
@@ -30,8 +31,7 @@ _OF_CONTENT = frozenset({"content-digest", "content-length", "content-type"})
 _KINDS = {"ed25519": "OKP", "ecdsa-p256-sha256": "EC", "ecdsa-p384-sha384": "EC"}
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSignature:
+class HttpSignature(Struct, frozen=True):
     """A key and what its signatures cover. `sign_with` makes a signature of bytes, as `signer` gives.
 
     >>> from syncline.sdk.http import Request

@@ -199,7 +199,7 @@ class OAuth2:
 
 def _continued(found: Token, refresh: Secret) -> Token:
     """A renewed token; a server that doesn't rotate says nothing of the refresh token, which then stays."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     return found if found.refresh is not None else replace(found, refresh=refresh)
 

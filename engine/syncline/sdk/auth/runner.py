@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline.model.errors import Again, Stalled
 from syncline.sdk.auth.grant import Flow, Pause, Prompt
@@ -24,8 +25,7 @@ def _unseen(prompt: Prompt) -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
+class Runner(Struct, frozen=True):
     """Sends requests by a transport, waits by a clock, shows prompts by a function. `timeout` is for all of it.
 
     >>> from syncline.model.secret import Secret

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import orjson
+from msgspec import Struct, field
 
 from syncline.model import units
 from syncline.model.errors import Again, Invalid, Stalled
@@ -29,8 +29,7 @@ _METHODS = ("get", "post", "put")
 _COOKIE = re.compile(r"(?:^|, )([^=;,\s]+)=([^;,]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """
     Steps of a login (by the names of `kinds.auth_details.LoginStep`), and what later requests carry of it.
 

@@ -6,8 +6,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, urlsplit
+
+from msgspec import Struct, field
 
 from syncline.model.errors import Invalid
 from syncline.sdk.structured_fields import Structure, member, strict
@@ -37,8 +38,7 @@ STRUCTURES: Mapping[str, Structure] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """What is signed: a request, or a response where `status` is given. Header names are in lower case.
 
     `structures`: what headers are as structured fields, besides `STRUCTURES`.

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
+
+from msgspec.structs import replace
 
 from syncline.sdk.auth.bearer import forms
 from syncline.sdk.auth.scheme import known, need, with_header

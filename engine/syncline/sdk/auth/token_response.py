@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import orjson
+from msgspec import Struct
 
 from syncline.model.errors import Again, Stalled, SynclineError
 from syncline.model.secret import Secret
@@ -22,8 +22,7 @@ MAX_TOKEN = 16 * 1024
 MAX_LIFE = 10 * 365 * 86400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """An error of section 5.2: its code, and what the server says about it.
 
     >>> Refusal("invalid_grant", "the token is revoked").shown

@@ -10,10 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
+from msgspec import Struct, field
 
 from syncline.model.errors import Again
 from syncline.model.secret import Secret
@@ -26,8 +26,7 @@ SHARE = 0.1
 ROUNDED = 1.2
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """What a login or a grant gave.
 
     `access` is what requests carry; `kind` its type in lower case (`bearer`, `dpop`). `obtained` and `expires` are Unix
@@ -102,8 +101,7 @@ class Token:
         return cls(**found)
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """What a store has: its version, which rises with each change (0: nothing was ever kept), and the token.
 
     >>> Kept(0).token is None

@@ -12,9 +12,11 @@ import fnmatch
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.model.errors import Denied
 
@@ -44,8 +46,7 @@ _TEREDO = ipaddress.IPv6Network("2001::/32")
 _LOCALHOST = re.compile(r"(.+\.)?localhost")
 
 
-@dataclass(frozen=True, slots=True)
-class Egress:
+class Egress(Struct, frozen=True):
     """
     Bounds of what may be reached. Entries are networks (`10.0.0.0/8`), addresses, and names (`*.corp.example`).
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True)
-class Request:
+
+class Request(Struct, frozen=True):
     """A request with an absolute URL. Its `repr` shows neither query nor headers, where secrets may be.
 
     `raw` asks for the answer's body as it is sent: whatever Content-Encoding says, it isn't unpacked.
@@ -31,8 +32,7 @@ class Request:
         return replace(self, headers={**self.headers, **headers})
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """A whole response: header names in lower case, the body decompressed.
 
     >>> Response(429, {"retry-after": "3"}, b"").headers["retry-after"]

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
 
+from msgspec import Struct
+
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.secret import Secret
 from syncline.model.tls import OLDEST, Oldest
@@ -49,8 +51,7 @@ class Tls:
     pins: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(Struct, frozen=True):
     """What a TLS connection turned out to be: `TLSv1.3`, its cipher suite, who issued the server's certificate, and the
     certificate's last day (ISO 8601); '' where it isn't known.
 

@@ -14,8 +14,9 @@ import socket
 import ssl
 import threading
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
 
 from syncline.model.errors import Denied
 from syncline.sdk.clock import Clock
@@ -37,8 +38,7 @@ _ADDRESSES = 8
 _NO_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(Struct, frozen=True):
     """How a transport reaches what it does: transports with equal ways may use each other's connections."""
 
     egress: Egress

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey, RSAKey
+from msgspec.structs import replace
 
 from syncline.model.errors import Again, Stalled
 from syncline.model.secret import Secret

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from syncline.connectors.file.folder import locate, matching
 from syncline.connectors.file.places.place import Room, bounded, spool_of
 from syncline.connectors.file.position import OpenFile
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(Struct, frozen=True):
     """The files below `root`. `home` is Syncline's own folder, which is never entered, and where files are
     unpacked, each to `most` bytes.
     """

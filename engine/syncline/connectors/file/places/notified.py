@@ -8,12 +8,13 @@ known from the position. What is of another bucket, or matches no pattern of the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_plus
 
 import orjson
+from msgspec import Struct
+from msgspec.structs import replace
 
 from syncline.connectors.file.places.patterns import matcher
 from syncline.connectors.file.places.s3 import S3
@@ -31,8 +32,7 @@ MOST: Final = 5_000
 _NOTHING: Final = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(Struct, frozen=True):
     """An object that a notification tells of, by its bucket and key, and its size where it says so. Not `created`: of
     something else that became of it, such as its deletion.
     """

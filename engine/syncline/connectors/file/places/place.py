@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from syncline.connectors.file.position import OpenFile
 from syncline.model.errors import Invalid
@@ -14,8 +15,7 @@ from syncline.model.errors import Invalid
 MAX_FILES = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """Disk for unpacking: in a folder (None: where the system puts such files), with so many bytes for a file."""
 
     folder: Path | None = None

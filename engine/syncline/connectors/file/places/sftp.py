@@ -12,10 +12,11 @@ import stat
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from syncline.connectors.file.places.patterns import is_literal, matcher
 from syncline.connectors.file.places.place import bounded, spool_of
@@ -196,8 +197,7 @@ class Sftp:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(Struct, frozen=True):
     """An open file of the server, as it was when it was opened."""
 
     place: Sftp
@@ -236,8 +236,7 @@ class _Content:
         self.file.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Far:
+class _Far(Struct, frozen=True):
     """Its content, through a window."""
 
     ranges: Ranges

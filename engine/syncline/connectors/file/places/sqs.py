@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from syncline import __version__
 from syncline.connectors.rest.content import Content, Reading
@@ -44,8 +46,7 @@ class _Answers(Reading):
         return Content(*check_document(response.body, hide=hide))
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Struct, frozen=True):
     """A message, and the receipt by which it is deleted."""
 
     id: str

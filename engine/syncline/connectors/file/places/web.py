@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from syncline import __version__
 from syncline.connectors.file.places.ranges import WINDOW, Ranges, handle
@@ -104,8 +105,7 @@ class Web:
         return answer.body
 
 
-@dataclass(frozen=True, slots=True)
-class _Files:
+class _Files(Struct, frozen=True):
     """Says what answers to requests for files mean, and leaves all else to the judge of the API."""
 
     inner: Judging
