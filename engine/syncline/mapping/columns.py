@@ -345,6 +345,7 @@ def satisfied(values: pl.Expr, rule: Rule, dtype: pl.DataType) -> pl.Expr:
         case "pattern" | "protect":
             return values.str.contains(rule.argument)
         case "format" if isinstance(rule.argument, str):
-            return values.str.contains(rule.argument)
+            sound = values.str.contains(rule.argument)
+            return sound & ~values.str.contains(rule.never) if rule.never else sound
         case _:
             return values.is_in(pl.Series(list(rule.argument), dtype=dtype).implode())

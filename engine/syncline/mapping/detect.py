@@ -87,9 +87,9 @@ _SHORTEST: Final = 4
 #: Addresses as people may have them: letters of any script on both sides (RFC 6531), domains of such labels or of
 #: their ASCII form (RFC 5890: `xn--…`), quoted local parts. The last label has two letters or more: `left-pad@1.3.0` is
 #: none.
-_LOCAL: Final = r"""(?:"[^"\x00-\x1f]{1,64}"|[^\s@\x00-\x1f,;:<>()\[\]\\"]{1,64})"""
-_LABEL: Final = r"[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?"
-_LAST: Final = r"(?:\p{L}[\p{L}\p{M}]{1,62}|(?i:xn--)[0-9A-Za-z-]{1,59})"
+_LOCAL: Final = r"""(?:"[^"\x00-\x1f]{1,64}"|[^\s@\x00-\x1f,;:<>()\[\]\\"]+)"""
+_LABEL: Final = r"[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]*[\p{L}\p{M}\p{N}])?"
+_LAST: Final = r"(?:\p{L}[\p{L}\p{M}]+|(?i:xn--)[0-9A-Za-z-]+)"
 _EMAIL: Final = rf"{_LOCAL}@(?:{_LABEL}\.)+{_LAST}"
 
 _FORMS: Final[Mapping[str, _Form]] = {

@@ -128,7 +128,7 @@ def test_defaults_replace_null_and_nothing_else():
 
 
 CHECKS = [
-    ({"format": "email"}, ["a@b.co", "o'bri@x-y.example.com", "müller@example.de", "a+b@c.d", "info@müller.de", "josé@sociedad.españa", "用户@例子.公司", "उपयोगकर्ता@उदाहरण.भारत", "a@xn--mller-kva.de", "a@col·legi.cat", "a@नामक\u200dष.भारत"], ["a@b", "info@-müller.de", "info@müller-.de", "info@mü ller.de", "a@☃.net", "a@müller", "a@mül_ler.de", "a@²b.de", "a@\u0301b.de", "a@b·.cat", "a@例子。公司", "a@" + "ü" * 64 + ".de", "a b@c.de", "@b.de", "a@b..de", "a@-b.de", "a@b.de "]),
+    ({"format": "email"}, ["a@b.co", "o'bri@x-y.example.com", "müller@example.de", "a+b@c.d", "info@müller.de", "josé@sociedad.españa", "用户@例子.公司", "उपयोगकर्ता@उदाहरण.भारत", "a@xn--mller-kva.de", "a@col·legi.cat", "a@नामक\u200dष.भारत", "a@" + "ü" * 63 + ".de", "x" * 64 + "@b.de", "a@b." + "d" * 63], ["x" * 65 + "@b.de", "a@b." + "d" * 64, "a@b", "info@-müller.de", "info@müller-.de", "info@mü ller.de", "a@☃.net", "a@müller", "a@mül_ler.de", "a@²b.de", "a@\u0301b.de", "a@b·.cat", "a@例子。公司", "a@" + "ü" * 64 + ".de", "a b@c.de", "@b.de", "a@b..de", "a@-b.de", "a@b.de "]),
     ({"format": "url"}, ["https://a.b/c?d#e", "ftp://x"], ["a.b", "https://", "http://a b"]),
     ({"format": "uuid"}, ["123e4567-e89b-12d3-a456-426614174000"], ["123e4567e89b12d3a456426614174000", "g23e4567-e89b-12d3-a456-426614174000"]),
     ({"format": "hostname"}, ["a", "a-b.c1"], ["-a", "a..b", "a_b", "a.b."]),
