@@ -204,8 +204,8 @@ class Deprecated(Spec):
     ] = False
 
 
-class ConnectorSpec(Spec):
-    """A type of system: how it is reached, and what can be read of it."""
+class SystemSpec(Spec):
+    """What every connector declares; all that one of files, databases or mail does."""
 
     version: Annotated[
         str,
@@ -240,6 +240,11 @@ class ConnectorSpec(Spec):
             "none, it also works without one."
         ),
     ] = ("none",)
+
+
+class ConnectorSpec(SystemSpec):
+    """A type of system: how it is reached, and what can be read of it."""
+
     http: Annotated[
         Http | None, Field(description="What all streams of an HTTP API share; the runtime rest needs it.")
     ] = None
@@ -267,6 +272,7 @@ KIND = Kind(
     name="Connector",
     plural="connectors",
     spec=ConnectorSpec,
+    short=SystemSpec,
     scope="either",
     order=3,
     summary="A type of system: configuration, authentication, streams with schemas, limits, errors, checks.",

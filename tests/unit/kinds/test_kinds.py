@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pkgutil
 
 import pytest
@@ -12,6 +13,7 @@ from syncline.kinds import KIND_BY_NAME, KINDS
 from syncline.kinds.integration import connector_name
 from syncline.kinds.stream import RecordSchema, logical_schema, text_schema
 from syncline.kinds.sync import SyncSpec, endpoint
+from syncline.model.kind import Kind
 
 SHARED_MODULES = {
     "auth_details",
@@ -138,3 +140,19 @@ def test_no_class_is_lost():
     assert [set(f.classes) for f in schema.fields] == expected
     assert [set(f.classes) for f in text_schema(schema.names, schema).fields] == expected
     assert schema.fields[2].inner_classes == ()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.short is not None], ids=lambda kind: kind.name)
+def test_a_short_model_is_a_base_and_what_it_lacks_may_be_left_out(kind: Kind):
+    """What has no field beyond those of a short model is the same, read by either."""
+    assert kind.short is not None
+    assert issubclass(kind.spec, kind.short)
+    beyond = kind.spec.model_fields.keys() - kind.short.model_fields.keys()
+    assert beyond
+    assert not any(kind.spec.model_fields[name].is_required() for name in beyond)
+    text = json.dumps({"version": "1.2.3", "runtime": "file", "auth": ["none", "basic"], "config": {"required": ["a"]}})
+    whole, short = kind.spec.model_validate_json(text), kind.short.model_validate_json(text)
+    made = kind.spec.model_construct(short.model_fields_set, **dict(short))
+    assert made == whole
+    assert made.model_fields_set == whole.model_fields_set
+    assert made.model_dump_json(exclude_unset=True) == whole.model_dump_json(exclude_unset=True)
