@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from syncline import workflow
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from syncline.model.subject import Subject
     from syncline.model.suppression import Suppression
     from syncline.settings import Settings
+
+#: Runs that are looked through for those of retired flows.
+_RUNS: Final = 1_000_000
 
 
 def export(settings: Settings, tenant: str, subject: Subject) -> tuple[Held, ...]:
@@ -169,13 +172,20 @@ def verify(data: bytes, key: str) -> dict[str, Any]:
 
 
 def _something(settings: Settings, tenant: str, subject: Subject) -> None:
-    """`Invalid` (SYN842) where no applied flow of a tenant tells such persons: then nothing is made to look for one."""
+    """
+    `Invalid` (SYN842) where no applied flow of a tenant tells such persons, and none that is retired has run: then
+    nothing is made to look for one.
+    """
     from syncline.executor.applied import read_applied
-    from syncline.executor.subjects import places_of
+    from syncline.executor.subjects import nobody_told, places_of
     from syncline.state.open import open_reader
 
     with closing(open_reader(settings.state_url)) as reader:
-        places_of(read_applied(reader), tenant, subject.kind)
+        applied = read_applied(reader)
+        if not places_of(applied, tenant, subject.kind) and not any(
+            run.key.tenant == tenant and run.key not in applied.flows for run in reader.runs(None, _RUNS)
+        ):
+            raise nobody_told(applied, tenant, subject.kind)
 
 
 def _today() -> dt.date:

@@ -24,9 +24,9 @@ from syncline.executor.image_keys import destroy_images
 from syncline.executor.rejects import shown
 from syncline.executor.start import new_run_id
 from syncline.executor.subject_ends import Rows, erase_rows, rows_of, without_name
-from syncline.executor.subjects import erase_rejects, places_of, rejects_about, subject_hash
+from syncline.executor.subjects import erase_rejects, rejects_about, subject_hash
 from syncline.executor.suppress import suppress
-from syncline.executor.unsearched import unsearched
+from syncline.executor.unsearched import reach
 from syncline.model.erasure import SETTLED, Erasure, ErasurePlace
 from syncline.model.errors import Invalid, SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
@@ -68,11 +68,10 @@ def export(engine: Engine, tenant: str, subject: Subject) -> tuple[Held, ...]:
     Everything that there is of a person, by flow, and which flows can't be searched; evidence says that it was taken,
     with how many rows.
     """
-    places = places_of(engine.applied(), tenant, subject.kind)
-    others = unsearched(engine, tenant, subject.kind, dt.datetime.now(dt.UTC).date())
+    looked = reach(engine, tenant, subject.kind, dt.datetime.now(dt.UTC).date())
     found = (
-        *(_held(engine, place, subject) for place in places),
-        *(Held(one.key, one.to, "", (), (), one.why, one.why) for one in others),
+        *(_held(engine, place, subject) for place in looked.places),
+        *(Held(one.key, one.to, "", (), (), one.why, one.why) for one in looked.others),
     )
     recorder, who = engine.facilities.recorder, subject_hash(engine.facilities.keys, tenant, subject)
     recorder.record(
@@ -105,9 +104,10 @@ def _held(engine: Engine, place: Place, subject: Subject) -> Held:
 def expect(engine: Engine, tenant: str, subject: Subject, today: dt.date) -> Erasure:
     """What a request would find now; nothing is changed or kept."""
     who = subject_hash(engine.facilities.keys, tenant, subject)
+    looked = reach(engine, tenant, subject.kind, today)
     places = (
-        *(_found(engine, place, subject, today) for place in places_of(engine.applied(), tenant, subject.kind)),
-        *(_open(one) for one in unsearched(engine, tenant, subject.kind, today)),
+        *(_found(engine, place, subject, today) for place in looked.places),
+        *(_open(one) for one in looked.others),
     )
     return Erasure("", tenant, subject.kind, who, rfc3339(), places=places)
 
@@ -123,22 +123,21 @@ def erase(
     """
     facilities = engine.facilities
     book, who = facilities.store.erasures(), subject_hash(facilities.keys, tenant, subject)
-    places = places_of(engine.applied(), tenant, subject.kind)
-    others = unsearched(engine, tenant, subject.kind, today)
+    looked = reach(engine, tenant, subject.kind, today)
     request = book.unfinished(tenant, who)
     if request is None:
         request = Erasure(new_run_id(), tenant, subject.kind, who, rfc3339())
         book.put(request)
-    suppress(facilities, request, places, subject)
+    suppress(facilities, request, looked.places, subject)
     before = {place.key: place for place in request.places}
-    for place in places:
+    for place in looked.places:
         known = before.get(place.key)
         if known is not None and known.state in SETTLED - {"held"}:
             continue
         done = _erased(engine, request, place, subject, today, known)
         before[place.key] = done
         told(done)
-    for one in others:
+    for one in looked.others:
         known = before.get(one.key)
         if known is None or known.state not in SETTLED - {"held"}:
             before[one.key] = _noted(facilities, request, _open(one, known))

@@ -84,30 +84,31 @@ class Place(Struct, frozen=True):
 def places_of(applied: Applied, tenant: str, kind: str) -> tuple[Place, ...]:
     """
     Applied flows of a tenant whose mapping tells such persons, after the streams that they read which can be asked to
-    erase somebody; `Invalid` (SYN842) where there is none.
+    erase somebody.
     """
     found: list[Place] = []
     sources: dict[ObjectKey, Place] = {}
-    known: set[str] = set()
     for key, item in applied.flows.items():
-        if key.tenant != tenant:
-            continue
-        known |= item.compiled.spec.subject.keys()
-        if field := item.compiled.spec.subject.get(kind):
+        if key.tenant == tenant and (field := item.compiled.spec.subject.get(kind)):
             found.append(Place(item, field))
             declared = item.flow.source.declaration
             if isinstance(declared, RestStream) and declared.erase is not None:
                 source = Place(item, field, source=True)
                 sources.setdefault(source.key, source)
-    if not found:
-        raise Invalid(
-            f"no applied flow of tenant {tenant!r} tells a {kind!r} by any field",
-            code="SYN842",
-            help=f"Declared are: {', '.join(sorted(known))}."
-            if known
-            else "Declare under `subject` of a mapping which target field tells a person.",
-        )
     return (*sources.values(), *found)
+
+
+def nobody_told(applied: Applied, tenant: str, kind: str) -> Invalid:
+    """For a kind of person that no flow of a tenant tells (SYN842)."""
+    flows = applied.flows.items()
+    known = {name for key, item in flows if key.tenant == tenant for name in item.compiled.spec.subject}
+    return Invalid(
+        f"no applied flow of tenant {tenant!r} tells a {kind!r} by any field",
+        code="SYN842",
+        help=f"Declared are: {', '.join(sorted(known))}."
+        if known
+        else "Declare under `subject` of a mapping which target field tells a person.",
+    )
 
 
 def subject_hash(keys: KeyRing, tenant: str, subject: Subject) -> str:

@@ -1,0 +1,124 @@
+"""Flows that are retired and have run: what they wrote stays, and is searched for a person where that can be opened.
+
+A retired flow is known as it was applied last, by the commits that Git has. Its destination is opened by its
+integration as that is applied now, which has to lead to where the flow wrote.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from syncline.executor.former import former
+from syncline.executor.subjects import Place
+from syncline.kinds.sync import endpoint
+from syncline.manifests.flow import side_of
+from syncline.manifests.locations import table_of
+from syncline.model.errors import SynclineError
+from syncline.planner.compiled import CompiledFlow
+from syncline.planner.personal import personal_classes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from syncline.executor.engine import Engine
+    from syncline.kinds.mapping import MappedField
+    from syncline.model.key import ObjectKey
+    from syncline.state.store import StateStore
+
+#: Runs of a flow that are looked through.
+_RUNS: Final = 1_000_000
+
+
+class Closed(Struct, frozen=True):
+    """A retired flow that can't be searched, where it wrote and why not; `item` is None where nobody knows what."""
+
+    key: ObjectKey
+    to: str
+    why: str
+    item: CompiledFlow | None = None
+
+
+def retired(engine: Engine, tenant: str, kind: str) -> Iterator[Place | Closed]:
+    """Flows of a tenant that aren't applied any more and left rows or rejects in which such persons may be."""
+    store, flows = engine.facilities.store, engine.applied().flows
+    ran = [key for key in store.tenants().objects(tenant) if key.is_flow and key not in flows and store.runs(key, 1)]
+    left = [key for key in ran if _has_rejects(store, key) or not _dropped(store, key)]
+    known = _formerly(engine, tenant, left) if left else {}
+    for key in left:
+        item = known.get(key)
+        if item is None:
+            why = "it is retired, and no applied commit that Git has here says what it wrote:"
+            yield Closed(key, _destination(store, key), why)
+        elif (item.compiled.spec.subject or personal_classes(item)) and (
+            _has_rejects(store, key) or not _searched_by_another(engine, item, kind)
+        ):
+            yield _searched(engine, item, kind)
+
+
+def _searched(engine: Engine, item: CompiledFlow, kind: str) -> Place | Closed:
+    """The place that a retired flow wrote to, or why it can't be searched."""
+    key, to = item.flow.key, item.flow.spec.to
+    if (field := item.compiled.spec.subject.get(kind)) is None:
+        why = (
+            f"it is retired, its rows stayed there, and its mapping {item.flow.mapping.key.name} didn't say by which "
+            f"field a {kind} is told:"
+        )
+        return Closed(key, to, why, item)
+    desired, root = engine.applied().desired, engine.facilities.settings.root
+    name, stream = endpoint(to)
+    integration = desired.find(key.tenant, "Integration", name)
+    target = side_of(desired, integration, stream) if integration is not None else None
+    if target is None:
+        why = f"it is retired, its rows stayed there, and the integration {name} isn't declared any more:"
+        return Closed(key, to, why, item)
+    now = CompiledFlow(replace(item.flow, target=target), item.compiled)
+    if table_of(now.flow, root) != table_of(item.flow, root):
+        why = f"it is retired, its rows stayed there, and the integration {name} leads to another place now:"
+        return Closed(key, to, why, item)
+    return Place(now, field)
+
+
+def _searched_by_another(engine: Engine, item: CompiledFlow, kind: str) -> bool:
+    """Whether an applied flow writes the same table and tells such persons by the same field, made in the same way."""
+    root, telling = engine.facilities.settings.root, _telling(item, kind)
+    return telling is not None and any(
+        key.tenant == item.flow.key.tenant
+        and _telling(other, kind) == telling
+        and table_of(other.flow, root) == table_of(item.flow, root)
+        for key, other in engine.applied().flows.items()
+    )
+
+
+def _telling(item: CompiledFlow, kind: str) -> MappedField | None:
+    """The field that tells such persons, as it is declared."""
+    spec = item.compiled.spec
+    return next((field for field in spec.fields if field.to == spec.subject.get(kind)), None)
+
+
+def _formerly(engine: Engine, tenant: str, keys: Sequence[ObjectKey]) -> dict[ObjectKey, CompiledFlow | None]:
+    """Retired flows as they were applied last, by the commits that Git has; None of one that none of them declares."""
+    facilities = engine.facilities
+    try:
+        then = former(facilities.settings, facilities.store, tenant, known=keys)
+    except SynclineError:
+        return {}
+    return {key: then.flow(key) for key in keys}
+
+
+def _dropped(store: StateStore, key: ObjectKey) -> bool:
+    """Whether the table of a retired flow is known to be dropped, after its last run."""
+    (last,) = store.runs(key, 1)
+    return any(one.reason == "TableDropped" and one.time >= last.started for one in store.events(key))
+
+
+def _has_rejects(store: StateStore, key: ObjectKey) -> bool:
+    return any(True for run in store.runs(key, _RUNS) for _ in store.rejects(run.id))
+
+
+def _destination(store: StateStore, key: ObjectKey) -> str:
+    """Where the last run of a flow wrote, by its receipt; '' where none has one."""
+    receipts = (run.receipt for run in store.runs(key, _RUNS) if run.receipt)
+    return next((str(receipt.get("destination", "")) for receipt in receipts), "")

@@ -1,0 +1,121 @@
+"""Flows that are retired are searched for a person as they were applied last, while their integration leads to where they wrote."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from syncline import privacy, workflow
+from syncline.executor.progress import Silent
+from syncline.model.erasure import SETTLED
+from tests.e2e import house
+from tests.e2e.leaving import commit, git
+from tests.e2e.subjects import ADA, DATA, HASHED, MAPPING, emails, rejects
+
+FLOWS = ("mapping", "sync")
+
+
+def lived_in(root, scenario):
+    """A house in Git whose two flows, of customers and of hashed visitors, have run."""
+    root.mkdir(parents=True, exist_ok=True)
+    settings = house.build(root, scenario.texts | {"mapping.yaml": MAPPING + HASHED})
+    (root / "data").mkdir()
+    (root / "data" / "customers.csv").write_text(DATA)
+    (root / ".gitignore").write_text(".syncline/\n*.db\nlake/\ndata/\n")
+    git(root, "init", "-q")
+    commit(root, "Two flows")
+    workflow.apply(settings)
+    for applied in workflow.objects(settings):
+        if applied.key.is_flow:
+            workflow.run(settings, applied.key, progress=Silent())
+    return settings
+
+
+def retire(settings, *names):
+    """These files are gone by a commit, which is applied."""
+    for name in names:
+        (settings.root / f"{name}.yaml").unlink()
+    commit(settings.root, "Retired")
+    workflow.apply(settings, allow_deletes=True)
+
+
+def states(done):
+    return {place.key.name: place.state for place in done.places}
+
+
+def test_a_person_is_erased_where_retired_flows_wrote(tmp_path, scenario):
+    """Rows, hashed rows and rejects that flows left when they and their mappings were retired are found, and erased for good."""
+    settings = lived_in(tmp_path, scenario)
+    retire(settings, *FLOWS, "source")
+
+    found = {held.key.name: held for held in privacy.export(settings, "acme", ADA)}
+    assert [row["id"] for row in found["customers"].rows] == [1]
+    assert [json.loads(record)["id"] for record in found["customers"].rejects] == ["3"]
+    assert sorted(row["id"] for row in found["visitors"].rows) == [1, 3]
+    assert {held.problem for held in found.values()} == {""}
+
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert done.complete
+    assert [(p.key.name, p.to, p.field, p.state, p.rows, p.rejects) for p in done.places] == [
+        ("customers", "warehouse/customers", "email", "erased", 1, 1),
+        ("visitors", "warehouse/visitors", "who", "erased", 2, 0),
+    ]
+    assert emails(settings, scenario) == ["bob@example.com"]
+    assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
+    assert all(not held.rows and not held.rejects for held in privacy.export(settings, "acme", ADA))
+    assert house.audit_ok(settings)
+
+
+def test_a_destination_that_is_gone_or_elsewhere_is_left_to_a_person(tmp_path, scenario):
+    """Where the integration isn't declared any more, or leads to another place, nothing is opened: it is named, and why."""
+    settings = lived_in(tmp_path, scenario)
+    text = (tmp_path / "warehouse.yaml").read_text()
+    retire(settings, *FLOWS, "warehouse")
+    for place in privacy.erase(settings, "acme", ADA, lambda _: None).places:
+        assert place.state == "open"
+        assert "the integration warehouse isn't declared any more: acknowledge it" in place.message
+        assert place.to.startswith("warehouse/")
+
+    elsewhere = text.replace("warehouse.db", "other.db").replace(f"schema: {scenario.schema}", "schema: other")
+    (tmp_path / "warehouse.yaml").write_text(elsewhere)
+    commit(tmp_path, "Elsewhere")
+    workflow.apply(settings)
+    request = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert states(request) == {"customers": "open", "visitors": "open"}
+    assert "the integration warehouse leads to another place now" in request.places[0].message
+
+    (tmp_path / "warehouse.yaml").write_text(text)
+    commit(tmp_path, "Back")
+    workflow.apply(settings)
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert (done.id, done.complete, states(done)) == (request.id, True, {"customers": "erased", "visitors": "erased"})
+    assert emails(settings, scenario) == ["bob@example.com"]
+
+
+def test_rejects_outlive_a_table_that_is_dropped(tmp_path, scenario):
+    """Of a retired flow whose table was dropped with it, what its runs set aside is erased; there are no rows."""
+    texts = scenario.texts
+    settings = lived_in(tmp_path, scenario)
+    (tmp_path / "sync.yaml").write_text(texts["sync.yaml"].replace("write:", "deletion: delete, write:"))
+    commit(tmp_path, "Dropped when it is retired")
+    workflow.apply(settings)
+    retire(settings, "sync")
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert {p.key.name: (p.state, p.rows, p.rejects) for p in done.places} == {
+        "customers": ("erased", 0, 1),
+        "visitors": ("erased", 2, 0),
+    }
+    assert [json.loads(record)["id"] for record in rejects(settings)] == ["4"]
+
+
+@pytest.mark.parametrize("until", ["", ", until: 2000-01-01"])
+def test_a_hold_keeps_what_a_retired_flow_wrote(tmp_path, scenario, until):
+    """A legal hold over a retired flow keeps its rows and rejects until its end."""
+    settings = lived_in(tmp_path, scenario)
+    hold = f"holds: [{{flows: [Sync/*], reason: case 7, owner: legal{until}}}], "
+    (tmp_path / "tenant.yaml").write_text(house.TENANT.replace("spec: {", f"spec: {{{hold}"))
+    retire(settings, *FLOWS)
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert {place.state for place in done.places} == ({"erased"} if until else {"held"}) <= SETTLED
+    assert ("Ada@example.com".lower() in emails(settings, scenario)) is not bool(until)
