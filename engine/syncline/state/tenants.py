@@ -109,7 +109,7 @@ _MINE: dict[Table, _Mine] = {
     tables.steps: _steps,
 }
 #: Their names.
-TABLES: Final = tuple(table.name for table in _MINE)
+TABLES: Final = tuple(str(table.name) for table in _MINE)  # plain: SQLAlchemy has names of a class of its own
 #: Tables whose rows are of no use to anybody else, or sealed; what is in rejects is exported decrypted.
 _NOT_EXPORTED: Final = frozenset({tables.rejects, tables.leases, tables.budgets, tables.steps})
 
@@ -157,7 +157,7 @@ class SqlTenants:
         keep = tuple(keep)
         with self._database.read() as connection:
             found = {
-                table.name: connection.execute(select(func.count()).where(mine(tenant, keep))).scalar_one()
+                str(table.name): connection.execute(select(func.count()).where(mine(tenant, keep))).scalar_one()
                 for table, mine in _MINE.items()
             }
         return {name: count for name, count in found.items() if count}
@@ -184,7 +184,7 @@ class SqlTenants:
         for table, mine in _MINE.items():
             if table not in _NOT_EXPORTED:
                 for row in self._pages(table, mine(tenant, ())):
-                    yield table.name, row
+                    yield str(table.name), row
 
     def sealed(self) -> Iterator[tuple[str, str, str, bytes]]:
         """Everything that is sealed: what, the tenant, the run or name that it is kept under, and the blob."""
