@@ -32,6 +32,7 @@ from syncline.manifests.timetable import suspended
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome, rfc3339
 from syncline.model.key import ObjectKey
+from syncline.model.pulse import resting, thread, working
 from syncline.reconciler.conditions import CHECKED
 from syncline.reconciler.rotation import rotation_of
 from syncline.reconciler.status import after_check, secrets_error
@@ -66,9 +67,9 @@ class Attempts:
         self._not_before: dict[ObjectKey, float] = {}
         self._closed = threading.Event()
         self._todo: SimpleQueue[ObjectKey | None] = SimpleQueue()
-        for _ in range(AT_ONCE):
+        for number in range(1, AT_ONCE + 1):
             # An attempt that is cut off when the process ends is made again by the next one.
-            threading.Thread(target=self._work, daemon=True).start()
+            thread(f"attempt {number}", self._work).start()
 
     def tick(self, now: dt.datetime) -> None:
         """Begins everything that is due."""
@@ -93,10 +94,15 @@ class Attempts:
         for _ in range(AT_ONCE):
             self._todo.put(None)
 
+    def _next(self) -> ObjectKey | None:
+        with resting():
+            return self._todo.get()
+
     def _work(self) -> None:
-        while (key := self._todo.get()) is not None and not self._closed.is_set():
+        while (key := self._next()) is not None and not self._closed.is_set():
             try:
-                self._attempt(key)
+                with working(f"looks again at {key}"):
+                    self._attempt(key)
             except SynclineError:  # it is told by the status of the object, or the state couldn't be reached
                 self._not_before[key] = time.monotonic() + PUT_OFF
             except Exception as error:  # a defect ends this attempt, and not whoever would make the next one

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from syncline.executor.expire import expire, keeping, removed_of
 from syncline.executor.retention import retain, retaining
 from syncline.model.errors import SynclineError
+from syncline.model.pulse import thread, turned, working
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
@@ -44,17 +45,17 @@ class Expiry:
             return
         self._due = self._monotonic() + EVERY
         # One that is cut off when the process ends is made again by the next.
-        self._pass = threading.Thread(target=self._expire, name="syncline-expiry", daemon=True)
+        self._pass = thread("expiry", self._expire)
         self._pass.start()
 
     def _expire(self) -> None:
         with self._telling("what is kept for a time"):
             for key in keeping(self._engine):
-                with self._telling(str(key)):
+                with self._telling(str(key)), working(f"removes what is kept of {key} for a time"):
                     if removed := expire(self._engine, key):
                         self._tell(removed_of(key, removed))
             for key in retaining(self._engine.applied()):
-                with self._telling(str(key)):
+                with self._telling(str(key)), working(f"removes old rows of {key}"):
                     self._retain(key)
 
     def _retain(self, key: ObjectKey) -> None:
@@ -69,6 +70,7 @@ class Expiry:
     @contextmanager
     def _telling(self, subject: str) -> Iterator[None]:
         """Says what goes wrong with a subject, which ends that alone."""
+        turned()
         try:
             yield
         except SynclineError as error:

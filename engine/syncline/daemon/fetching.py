@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from syncline.daemon.gitcommand import Stop
 from syncline.model.errors import Again, Bug, SynclineError
+from syncline.model.pulse import thread, working
 
 #: Seconds after which it is told that a server hasn't answered yet.
 SLOW: Final = 10.0
@@ -28,9 +29,14 @@ class Head(Protocol):
 
 
 class Fetching:
-    """The fetches of a source, one at a time. Used by one thread; `wake` is called by another when one has ended."""
+    """
+    The fetches of a source, one at a time. Used by one thread; `wake` is called by another when one has ended.
 
-    def __init__(self, source: Head, wake: Callable[[], None]) -> None:
+    `name` is the source's, '' for the first.
+    """
+
+    def __init__(self, source: Head, wake: Callable[[], None], name: str = "") -> None:
+        self._name = f"fetch {name}".rstrip()
         self._source = source
         self._wake = wake
         self._stop = Stop()
@@ -46,7 +52,7 @@ class Fetching:
     def begin(self) -> None:
         """Begins one."""
         self._began, self._found = time.monotonic(), None
-        self._thread = threading.Thread(target=self._fetch, name="syncline-fetch", daemon=True)
+        self._thread = thread(self._name, self._fetch)
         self._thread.start()
 
     def take(self) -> str | None:
@@ -74,7 +80,8 @@ class Fetching:
     def _fetch(self) -> None:
         found: str | SynclineError
         try:
-            found = self._source.head(self._stop)
+            with working(f"asks {self._source.shown}"):
+                found = self._source.head(self._stop)
         except SynclineError as error:
             found = error
         except Exception as error:  # a defect ends the daemon, from the thread that can

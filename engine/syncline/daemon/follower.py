@@ -20,9 +20,9 @@ from syncline.daemon.fetching import Fetching
 from syncline.daemon.gitcommand import Stop
 from syncline.daemon.own_disk import WORK, own_disk
 from syncline.executor.facilities import Facilities
-from syncline.executor.pulse import turned, working
 from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
+from syncline.model.pulse import turned, working
 from syncline.planner.known import Known
 from syncline.reconciler.apply import apply_plan
 from syncline.reconciler.approvals import Gate, Rule
@@ -120,7 +120,7 @@ class Follower:
         self._settings = settings
         self._tell = tell
         self._poll = poll
-        self._fetching = Fetching(source, wake)
+        self._fetching = Fetching(source, wake, name)
         self._known = Known()
         self._backoff = 0.0
         self._looked = self._next_look = 0.0  # monotonic clock: the wall's may be set back by hours

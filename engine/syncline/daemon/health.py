@@ -33,5 +33,5 @@ def serving(host: str, port: int, probes: dict[str, Answer], metrics: Callable[[
         ok, document = probe()
         return Reply(200 if ok else 503, document)
 
-    with listening((host, port), answer) as bound:
+    with listening((host, port), answer, name="probes") as bound:
         yield bound

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from syncline.model.errors import Invalid
+from syncline.model.pulse import thread, turned
 
 #: Seconds that a connection may take from its start to its end, however it is used.
 DEADLINE: Final = 10.0
@@ -54,20 +55,23 @@ def address(text: str) -> tuple[str, int]:
 
 
 @contextmanager
-def listening(at: tuple[str, int], answer: Callable[[Asked], Reply], *, max_body: int = 0) -> Iterator[int]:
+def listening(
+    at: tuple[str, int], answer: Callable[[Asked], Reply], *, max_body: int = 0, name: str = "http"
+) -> Iterator[int]:
     """
     Answers GET, and POST where bodies of up to `max_body` bytes are read, while the block runs. Gives the port that is
     bound; 0 asks for a free one. `answer` is called by several threads. `Invalid` (SYN666) where it can't be bound.
+    `name` is that of the loop that takes connections.
     """
     server = _server(at, answer, max_body)
-    thread = threading.Thread(target=server.serve_forever, name="syncline-http", daemon=True)
-    thread.start()
+    taking = thread(name, server.serve_forever)
+    taking.start()
     try:
         yield server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()
-        thread.join()
+        taking.join()
 
 
 def _server(at: tuple[str, int], answer: Callable[[Asked], Reply], max_body: int) -> ThreadingHTTPServer:
@@ -94,6 +98,9 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, at: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         super().__init__(at, handler)
+
+    def service_actions(self) -> None:
+        turned()  # called after each wait of half a second at most
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._free.acquire(blocking=False):

@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime as dt
 import heapq
 import random
-import threading
 import time
 from collections.abc import Callable
 from queue import SimpleQueue
@@ -25,12 +24,12 @@ from syncline.executor.admission import tenant_spec
 from syncline.executor.drift import FlowDrift, heals, runs_again
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
-from syncline.executor.pulse import Pulses, resting, working
 from syncline.executor.work import Work
 from syncline.manifests.reactions import terms_of
 from syncline.manifests.timetable import suspended
 from syncline.model import units
 from syncline.model.errors import SynclineError
+from syncline.model.pulse import resting, thread, working
 from syncline.reconciler.look import look, looked_at
 
 if TYPE_CHECKING:
@@ -65,7 +64,6 @@ class Looks:
         tell: Callable[[str], None],
         monotonic: Callable[[], float] = time.monotonic,
         branches: Callable[[str], Branches | None] = _none,
-        pulses: Pulses | None = None,
     ) -> None:
         self._propose = Proposer(engine, store, branches, tell).propose
         self._engine = engine
@@ -80,10 +78,9 @@ class Looks:
         self._unknown: dict[ObjectKey, str] = {}  # why something couldn't be looked at, as it was told last
         self._halt = Halt()  # of runs that heal
         self._todo: SimpleQueue[ObjectKey | None] = SimpleQueue()
-        self._pulses = pulses or Pulses()
         for number in range(1, AT_ONCE + 1):
             # A look that is cut off when the process ends is made again by the next one.
-            threading.Thread(target=self._work, args=(f"look {number}",), daemon=True).start()
+            thread(f"look {number}", self._work).start()
 
     def tick(self) -> None:
         """Begins every look that is due."""
@@ -128,15 +125,11 @@ class Looks:
             self._due = [(now if key in fresh else at, key) for at, key in self._due]
             heapq.heapify(self._due)
 
-    def _work(self, name: str) -> None:
-        with self._pulses.loop(name):
-            self._go_on()
-
     def _next(self) -> ObjectKey | None:
         with resting():
             return self._todo.get()
 
-    def _go_on(self) -> None:
+    def _work(self) -> None:
         while (key := self._next()) is not None and not self._halt.interrupted:
             try:
                 with working(f"looks at {key}"):

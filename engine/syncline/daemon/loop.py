@@ -31,8 +31,8 @@ from syncline.daemon.own_disk import WORK, own_disk
 from syncline.daemon.starts import Starter
 from syncline.daemon.witnesses import witnessing
 from syncline.executor.engine import unasked
-from syncline.executor.pulse import Pulses, turned, working
 from syncline.model.errors import Again, Stalled, Waiting
+from syncline.model.pulse import Pulses, turned, working
 
 if TYPE_CHECKING:
     from syncline.daemon.publish import Publisher
@@ -227,9 +227,7 @@ class Daemon:
         self._tell("this daemon works from now on")
         store = engine.facilities.store
         facilities = replace(engine.facilities, store=store.fenced(lease))
-        starter = Starter(
-            engine, self._watched or _now(), self._at_once, self._tell, facilities.store, pulses=self.pulses
-        )
+        starter = Starter(engine, self._watched or _now(), self._at_once, self._tell, facilities.store)
         attempts = Attempts(engine, facilities.store, self._tell, starter.again)
         expiry = Expiry(engine, self._tell)
         self._watched = None
@@ -244,7 +242,7 @@ class Daemon:
             poll=self._poll,
             approvals=self._approvals,
         )
-        looks = Looks(engine, facilities.store, self._tell, branches=followers.branches, pulses=self.pulses)
+        looks = Looks(engine, facilities.store, self._tell, branches=followers.branches)
         engine.before = looks.before_run
         try:
             with (

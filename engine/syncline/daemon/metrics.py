@@ -40,17 +40,21 @@ _BY_HOST: Final = {
     "failures": ("request_failures", "Exchanges without a whole answer, and answers from status 500 on."),
     "breaker_opens": ("breaker_opens", "Times that a circuit breaker opened."),
 }
+_SILENT: Final = "Since a loop turned or began its step; 0 while it waits to be given something."
 _LATENCY: Final = "syncline_request_seconds"
 
 Labels = tuple[tuple[str, str], ...]
 
 
 class Metrics:
-    """The text that is scraped. Safe for threads."""
+    """The text that is scraped. Safe for threads. `ages` gives the seconds since each loop turned."""
 
-    def __init__(self, engine: Callable[[], Engine | None], status: Status) -> None:
+    def __init__(
+        self, engine: Callable[[], Engine | None], status: Status, ages: Callable[[], Mapping[str, float]] = dict
+    ) -> None:
         self._engine = engine
         self._status = status
+        self._ages = ages
         self._lock = threading.Lock()
         self._settled: defaultdict[tuple[str, str, str], float] = defaultdict(float)  # what is before `_until`
         self._until = ""
@@ -58,10 +62,11 @@ class Metrics:
     def text(self) -> str:
         """How the daemon stands, and the counters, where it has a state and that can be reached."""
         engine = self._engine()
-        status = self._status
+        status, ages = self._status, self._ages()
         lines = [
             *_metric("syncline_leading", "gauge", "Whether this daemon works.", {(): float(status.leading)}),
             *_metric("syncline_ready", "gauge", "Whether it has looked at its source.", {(): float(status.ready)}),
+            *_metric("syncline_loop_silent_seconds", "gauge", _SILENT, {(("loop", n),): s for n, s in ages.items()}),
         ]
         if engine is not None:
             with suppress(SynclineError):  # the state is away for a moment

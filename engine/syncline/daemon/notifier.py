@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from syncline.model.errors import Denied, SynclineError
+from syncline.model.pulse import thread, turned
 from syncline.notify.dispatcher import Dispatcher
 from syncline.notify.sender import Sender
 
@@ -34,14 +35,13 @@ def notifying(engine: Engine, store: StateStore, tell: Callable[[str], None], st
     def ended() -> bool:
         return stop.is_set() or over.is_set()
 
-    arguments = (engine, store, tell, stop, ended)
-    thread = threading.Thread(target=_notify, args=arguments, name="syncline-notify", daemon=True)
-    thread.start()
+    notifier = thread("notifications", _notify, engine, store, tell, stop, ended)
+    notifier.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(1.0)
+        notifier.join(1.0)
 
 
 def _notify(
@@ -55,6 +55,7 @@ def _notify(
     parts = (_Part(lambda: dispatcher.tick(time.time()), tell), _Part(sender.tick, tell))
     try:
         while not ended():
+            turned()
             for part in parts:
                 part.tick()
             stop.wait(TICK)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, EventOutcome
+from syncline.model.pulse import resting, thread
 
 if TYPE_CHECKING:
     from syncline.executor.recorder import Recorder
@@ -47,21 +48,22 @@ class Refusals:
     def telling(self) -> Iterator[None]:
         """Tells while the block runs."""
         ended = threading.Event()
-        thread = threading.Thread(target=self._tell, args=(ended,), name="syncline-refusals", daemon=True)
-        thread.start()
+        teller = thread("refusals", self._tell, ended)
+        teller.start()
         try:
             yield
         finally:
             ended.set()
             with self._changing:
                 self._changing.notify()
-            thread.join()
+            teller.join()
 
     def _tell(self, ended: threading.Event) -> None:
         while not ended.is_set():
             with self._changing:
                 if not ended.is_set():
-                    self._changing.wait(LOOK_EVERY if self._counts else None)
+                    with resting():
+                        self._changing.wait(LOOK_EVERY if self._counts else None)
             self._record(time.monotonic())
 
     def tell_all(self) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from syncline import workflow
@@ -26,6 +27,7 @@ from syncline.executor.roles import Person, Right, refuse
 from syncline.executor.work import Work
 from syncline.model.errors import Bug, SynclineError
 from syncline.model.key import ObjectKey
+from syncline.model.pulse import carried, resting, thread
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
@@ -75,13 +77,14 @@ class RunRequests:
         def accept() -> None:
             while not ended.is_set():
                 with suppress(OSError):
-                    connection, _ = listener.accept()
+                    with resting():
+                        connection, _ = listener.accept()
                     asked = _Asked(connection, lambda: stop.is_set() or ended.is_set())
-                    thread = threading.Thread(target=self._serve, args=(engine, asked), daemon=True)
-                    thread.start()
-                    threads[:] = [*(t for t in threads if t.is_alive()), thread]
+                    served = threading.Thread(target=carried(partial(self._serve, engine, asked)), daemon=True)
+                    served.start()
+                    threads[:] = [*(t for t in threads if t.is_alive()), served]
 
-        accepting = threading.Thread(target=accept, name="syncline-requests", daemon=True)
+        accepting = thread("requests", accept)
         accepting.start()
         try:
             yield
@@ -93,8 +96,8 @@ class RunRequests:
             listener.close()
             self._unlink(mine)
             end = time.monotonic() + STOPPED
-            for thread in threads:
-                thread.join(max(end - time.monotonic(), 0.0))
+            for served in threads:
+                served.join(max(end - time.monotonic(), 0.0))
 
     def _unlink(self, mine: int) -> None:
         """Removes the socket, unless it is another daemon's by now."""

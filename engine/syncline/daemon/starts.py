@@ -30,7 +30,6 @@ from syncline.model.key import ObjectKey
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
-    from syncline.executor.pulse import Pulses
     from syncline.state.store import StateStore
 
 
@@ -53,7 +52,6 @@ class Starter:
         tell: Tell,
         store: StateStore | None = None,
         monotonic: Callable[[], float] = time.monotonic,
-        pulses: Pulses | None = None,
     ) -> None:
         self._engine = engine
         self._store = store or engine.facilities.store
@@ -64,7 +62,7 @@ class Starter:
         self._dealt: dict[ObjectKey, str] = {}  # cursors, by schedule that is there
         self._lock = threading.Lock()
         self._open: dict[ObjectKey, int] = {}  # starts that are not over, by schedule
-        self._workers = Workers(engine, self._store, at_once, tell, self._ended, pulses)
+        self._workers = Workers(engine, self._store, at_once, tell, self._ended)
 
     def tick(self, now: dt.datetime) -> None:
         """Starts everything that is due."""

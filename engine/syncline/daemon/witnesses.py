@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from syncline.executor.witnessing import cosign, cosigned_newest, demand, log_key, read_policy
 from syncline.model.errors import SynclineError
+from syncline.model.pulse import resting, thread, working
 
 if TYPE_CHECKING:
     from syncline.settings import Settings
@@ -27,19 +28,21 @@ def witnessing(
     def work() -> None:
         said = ""
         while not (stop.is_set() or over.is_set()):
-            problem = _look(settings)
+            with working("has the audit log cosigned"):
+                problem = _look(settings)
             if problem != said:
                 said = problem
                 tell(problem or "witnesses: the audit log is cosigned again")
-            over.wait(every)
+            with resting():
+                over.wait(every)
 
-    thread = threading.Thread(target=work, name="syncline-witnesses", daemon=True)
-    thread.start()
+    asking = thread("witnesses", work)
+    asking.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(1.0)
+        asking.join(1.0)
 
 
 def _look(settings: Settings) -> str:

@@ -25,11 +25,11 @@ from msgspec import Struct
 from syncline.executor.admission import TURN
 from syncline.executor.halt import Halt
 from syncline.executor.progress import Silent
-from syncline.executor.pulse import Pulses, resting, working
 from syncline.executor.schedule_drift import TOLERANCE
 from syncline.executor.work import Work
 from syncline.model.errors import Again, SynclineError, Waiting
 from syncline.model.key import ObjectKey
+from syncline.model.pulse import resting, thread, working
 
 if TYPE_CHECKING:
     from syncline.executor.engine import Engine
@@ -88,7 +88,6 @@ class Workers:
         at_once: int,
         tell: Tell,
         ended: Callable[[Start], None],
-        pulses: Pulses | None = None,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -104,10 +103,9 @@ class Workers:
         self._failed: set[ObjectKey] = set()  # flows that failed last time
         self._lane: set[ObjectKey] = set()  # of those, and of flows that wait for a system that fails, under way
         self._draining = self._closed = False
-        self._pulses = pulses or Pulses()
         for number in range(1, at_once + 1):
             # A run that is cut off when the process ends is as one that was killed: the next one goes on where it was.
-            threading.Thread(target=self._work, args=(f"worker {number}",), daemon=True).start()
+            thread(f"worker {number}", self._work).start()
 
     def busy(self, flow: ObjectKey) -> bool:
         """Whether a flow is under way, or about to be."""
@@ -180,16 +178,15 @@ class Workers:
         self._todo.append((0.0, start))
         self._idle.notify_all()
 
-    def _work(self, name: str) -> None:
-        with self._pulses.loop(name):
-            while (item := self._next()) is not None:
-                given_up, start = item
-                try:
-                    self._do(start, given_up)
-                finally:
-                    with self._idle:
-                        self._lane.discard(start.flow)
-                        self._idle.notify_all()
+    def _work(self) -> None:
+        while (item := self._next()) is not None:
+            given_up, start = item
+            try:
+                self._do(start, given_up)
+            finally:
+                with self._idle:
+                    self._lane.discard(start.flow)
+                    self._idle.notify_all()
 
     def _patience(self, flow: ObjectKey) -> bool:
         """Whether a run may wait for a system that fails: in the lane, or alone."""

@@ -18,6 +18,7 @@ from syncline.audit.log import AuditLog, encode_event
 from syncline.model.account import login
 from syncline.model.errors import SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
+from syncline.model.pulse import thread, turned
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -193,12 +194,13 @@ class Recorder:
 
     def _publish_soon(self) -> None:
         if self._publisher is None or not self._publisher.is_alive():
-            self._publisher = threading.Thread(target=self._publish, name="syncline-audit", daemon=True)
+            self._publisher = thread("audit", self._publish)
             self._publisher.start()
 
     def _publish(self) -> None:
         """Publishes once a second; ends when there was nothing to publish."""
         while not self._closing.wait(PUBLISH_EVERY):
+            turned()
             with self._writing:
                 # A disk that is full now may not be so later; `close` and a long journal raise what it is.
                 try:

@@ -13,6 +13,8 @@ from concurrent.futures import Future
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from syncline.model.pulse import carried
+
 T = TypeVar("T")
 
 #: Idle threads that are kept; more of them end when they are given back.
@@ -33,7 +35,7 @@ class Thread:
     def submit(self, function: Callable[[], T]) -> Future[T]:
         """Does it after what was submitted before."""
         future: Future[T] = Future()
-        self._work.put((function, future))
+        self._work.put((carried(function), future))
         return future
 
     def give_back(self) -> None:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.model.errors import Again, Bug, Denied, Invalid, SynclineError, Waiting
 from syncline.model.event import Action, EventOutcome
+from syncline.model.pulse import resting, thread, working
 from syncline.notify.channels import notice_of, open_channel
 from syncline.notify.events import time_of
 from syncline.reconciler.status import after_delivery
@@ -63,9 +64,7 @@ class Sender:
         self._busy: dict[object, str] = {}  # subscriptions that a message of is on its way, and their tenants
         self._todo: SimpleQueue[Message | None] = SimpleQueue()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._work, name="syncline-notify", daemon=True) for _ in range(AT_ONCE)
-        ]
+        self._threads = [thread(f"sender {number}", self._work) for number in range(1, AT_ONCE + 1)]
         self._begun = False
 
     def tick(self) -> None:
@@ -91,20 +90,25 @@ class Sender:
             self._todo.put(None)
         if self._begun:
             end = self._now() + seconds
-            for thread in self._threads:
-                thread.join(max(0.0, end - self._now()))
+            for sending in self._threads:
+                sending.join(max(0.0, end - self._now()))
 
     def _begin(self) -> None:
         """Threads are started when there is something to send for the first time."""
         if not self._begun:
             self._begun = True
-            for thread in self._threads:
-                thread.start()
+            for sending in self._threads:
+                sending.start()
+
+    def _next(self) -> Message | None:
+        with resting():
+            return self._todo.get()
 
     def _work(self) -> None:
-        while (message := self._todo.get()) is not None and not self._closed:
+        while (message := self._next()) is not None and not self._closed:
             try:
-                self._deliver(message)
+                with working(f"sends a message of {message.key}"):
+                    self._deliver(message)
             except Denied:  # another daemon has taken over
                 return
             except SynclineError as error:  # the state is out of reach: it is claimed, and comes again

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, assert_never
 
-from syncline.executor.pulse import working
 from syncline.model.event import rfc3339
+from syncline.model.pulse import working
 from syncline.model.step import DeleteObject, DropTable, MoveObject, PutObject, ResetCursor, RestoreCursor, Step
 from syncline.state.store import AppliedObject, Lease, StateStore
 

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from weakref import WeakMethod
 
+from syncline.model.pulse import resting, thread, working
+
 
 class Keeper:
     """
@@ -17,7 +19,7 @@ class Keeper:
         self._look = WeakMethod(look)
         self._stirred = threading.Event()
         self._closed = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = thread(name, self._run)
         self._thread.start()
 
     def stir(self) -> None:
@@ -32,7 +34,9 @@ class Keeper:
 
     def _run(self) -> None:
         while not self._closed and (look := self._look()) is not None:
-            pause = look()
+            with working("asks for more time"):
+                pause = look()
             del look
-            self._stirred.wait(pause)
+            with resting():
+                self._stirred.wait(pause)
             self._stirred.clear()

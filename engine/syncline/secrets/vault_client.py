@@ -156,7 +156,7 @@ class VaultClient:
                 lease = self._renewed(lease, now) or self._another(lease, now)
             if lease is not self._lease and lease.due is not None:
                 if self._keeper is None:
-                    self._keeper = Keeper("syncline-vault", self._look)
+                    self._keeper = Keeper("vault", self._look)
                 self._keeper.stir()
             self._lease = lease
             return lease

@@ -117,7 +117,7 @@ class VaultLeases:
             self._now[place] = made
             self._former = [one for one in (*self._former, *([former] if former else [])) if self._holds(one)]
             if self._keeper is None:
-                self._keeper = Keeper("syncline-leases", self._look)
+                self._keeper = Keeper("leases of secrets", self._look)
         self._keeper.stir()
         return made
 

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from sqlalchemy import bindparam, select, update
 
 from syncline.model.errors import Again, Bug, Denied, Stalled, Waiting
+from syncline.model.pulse import resting, thread
 from syncline.state.presence import LOOK_EVERY, Presence, ended
 from syncline.state.process import Process
 from syncline.state.store import Lease
@@ -124,7 +125,7 @@ class Renewals:
             self._held[lease] = renewal
             if self._thread is None or not self._thread.is_alive():  # in a process that forked it is not
                 self._wakes = renewal.due
-                self._thread = threading.Thread(target=self._run, name="renewal of leases", daemon=True)
+                self._thread = thread("renewal of leases", self._run)
                 self._thread.start()
             elif renewal.due < self._wakes:
                 self._changed.notify()
@@ -148,10 +149,10 @@ class Renewals:
         """Renews nothing more; the thread has ended when this returns."""
         with self._changed:
             self._held.clear()
-            thread = self._thread
+            renewing = self._thread
             self._changed.notify()
-        if thread is not None:
-            thread.join()
+        if renewing is not None:
+            renewing.join()
         self.presence.close()
 
     def _run(self) -> None:
@@ -183,7 +184,8 @@ class Renewals:
                 if due or now >= looks:
                     return due
                 self._wakes = min(looks, *(renewal.due for renewal in self._held.values()))
-                self._changed.wait(self._wakes - now)
+                with resting():
+                    self._changed.wait(self._wakes - now)
             self._thread = None
             return None
 

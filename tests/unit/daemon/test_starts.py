@@ -251,7 +251,7 @@ def test_one_that_is_closed_starts_nothing_that_waited_for_its_turn(engine):
     starter = Starter(engine, first, 0, print)
     starter.tick(first)
     starter.close()
-    worker = threading.Thread(target=starter._workers._work, args=("worker",))
+    worker = threading.Thread(target=starter._workers._work)
     worker.start()
     worker.join(60)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec import Struct
 
-from syncline.executor.pulse import SILENCE
+from syncline.model.pulse import SILENCE
 
 if TYPE_CHECKING:
     from syncline.daemon.loop import Daemon
@@ -75,14 +75,14 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
     status = daemon.status
 
     def alive() -> tuple[bool, dict[str, Any]]:
-        found, steps = daemon.pulses.problem(listen.silence), daemon.pulses.working()
-        told = status.to_json() | ({"working": steps} if steps else {}) | ({"stuck": found} if found else {})
-        return not found, told
+        stuck, pulses = daemon.pulses.problem(listen.silence), daemon.pulses
+        more = {"working": pulses.working(), "silent": pulses.silent(listen.silence), "stuck": stuck}
+        return not stuck, status.to_json() | {name: value for name, value in more.items() if value}
 
     def ready() -> tuple[bool, dict[str, Any]]:
         return status.ready, status.to_json()
 
-    metrics = Metrics(lambda: daemon.engine, status)
+    metrics = Metrics(lambda: daemon.engine, status, daemon.pulses.ages)
     with serving(host, port, {"/healthz": alive, "/readyz": ready}, metrics.text) as bound:
         tell(f"probes at http://{host}:{bound}/healthz and /readyz, metrics at /metrics")
         yield
@@ -118,7 +118,7 @@ def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[
     def answer(asked: Asked) -> Reply:
         return (deliveries if asked.path.startswith(f"{PATH}/") else hook).answer(asked)
 
-    with refusals.telling(), listening((host, port), answer, max_body=MAX_BODY) as bound:
+    with refusals.telling(), listening((host, port), answer, max_body=MAX_BODY, name="webhooks") as bound:
         pushes = f"push webhooks at http://{host}:{bound}{PATH}, those" if references else "webhooks"
         tell(f"{pushes} of schedules at http://{host}:{bound}{PATH}/TENANT/SCHEDULE")
         yield

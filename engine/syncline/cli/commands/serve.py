@@ -106,6 +106,7 @@ def serve(  # noqa: PLR0913 - the options of the command
         approvals=rule,
     )
     with (
+        daemon.pulses.watching(),
         stopping(daemon.wake) as stop,
         probes(listen, daemon, tell),
         webhook(listen, daemon, settings, tell),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from syncline.model.pulse import resting, thread
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -31,16 +33,20 @@ def stopping(wake: Callable[[], None]) -> Iterator[threading.Event]:
         del frame
         signal.signal(number, before[signal.Signals(number)])
 
+    def next_signal() -> bytes:
+        with resting():
+            return os.read(heard, 1)
+
     def hear() -> None:
-        while (said := os.read(heard, 1)) != _OVER:
+        while (said := next_signal()) != _OVER:
             if said[0] in before:
                 stop.set()
                 wake()
 
-    thread = threading.Thread(target=hear, name="syncline-signals", daemon=True)
+    hearing = thread("signals", hear)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     earlier = signal.set_wakeup_fd(told)
-    thread.start()
+    hearing.start()
     try:
         for number in before:
             signal.signal(number, ask)
@@ -50,6 +56,6 @@ def stopping(wake: Callable[[], None]) -> Iterator[threading.Event]:
             signal.signal(number, handler)
         signal.set_wakeup_fd(earlier)
         os.write(told, _OVER)
-        thread.join()
+        hearing.join()
         os.close(heard)
         os.close(told)

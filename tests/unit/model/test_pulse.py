@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
-from syncline.executor.pulse import Pulse, Pulses, problem, resting, turned, working
+from syncline.model.pulse import Pulse, Pulses, carried, problem, resting, thread, turned, working
 
 
 @dataclass
@@ -47,7 +48,8 @@ def test_a_step_counts_as_alive_for_as_long_as_it_takes():
             with working("drops the table of it"):
                 clock.now += 10_000
                 assert pulses.problem() == ""
-                assert pulses.working() == [{"loop": "main", "step": "drops the table of it", "seconds": 10_000}]
+                told = {"loop": "main", "step": "drops the table of it", "seconds": 10_000}
+                assert pulses.working() == pulses.silent() == [told]
             assert [step["step"] for step in pulses.working()] == ["applies it"]
         assert pulses.working() == []
         clock.now += 300
@@ -98,3 +100,61 @@ def test_what_is_no_loop_says_nothing():
     with working("applies it"), resting():
         turned()
     assert pulses.working() == []
+
+
+def test_a_thread_is_a_loop_of_whoever_began_it():
+    """However far below: a loop begins a thread, which begins another by a borrowed one that is in no loop itself."""
+    pulses, go, begun = Pulses(), threading.Event(), threading.Barrier(4)
+
+    def wait() -> None:
+        begun.wait(10)
+        go.wait(10)
+
+    def outer() -> None:
+        borrowed = threading.Thread(target=carried(lambda: thread("innermost", wait).start()))
+        borrowed.start()
+        borrowed.join()
+        wait()
+
+    with pulses.loop("main"):
+        thread("inner", outer).start()
+    with pulses.watching():
+        thread("beside", wait).start()
+    thread("of nobody", lambda: None).start()
+    begun.wait(10)
+    assert set(pulses.ages()) == {"inner", "innermost", "beside"}
+    go.set()
+    end = time.monotonic() + 10
+    while pulses.ages() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert pulses.ages() == {}
+
+
+def test_how_long_each_loop_has_been_silent():
+    """By name, whatever it is in; none of those that rest is silent, and of several of one name the longest is told."""
+    clock = Clock()
+    pulses = Pulses(clock)
+    go, begun = threading.Event(), threading.Barrier(4)
+
+    def rests() -> None:
+        with resting():
+            begun.wait(10)
+            go.wait(10)
+
+    def sends() -> None:
+        with working("sends it"):
+            begun.wait(10)
+            go.wait(10)
+
+    with pulses.watching():
+        threads = [thread("notifications", rests), thread("sender", rests), thread("sender", sends)]
+    for each in threads:
+        each.start()
+    begun.wait(10)
+    clock.now += 400
+    assert pulses.ages() == {"notifications": 0.0, "sender": 400.0}
+    assert pulses.silent() == [{"loop": "sender", "step": "sends it", "seconds": 400}]
+    assert pulses.silent(400.0) == []
+    go.set()
+    for each in threads:
+        each.join(10)
