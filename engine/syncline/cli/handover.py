@@ -114,6 +114,8 @@ def _take(answer: dict[str, Any], progress: Progress) -> tuple[Receipt | None, d
             progress.phase(name)
         case {"advanced": counts, "done": done}:
             progress.advanced(Counts(**counts), done)
+        case {"waiting": seconds, "why": why}:
+            progress.waiting(seconds, why)
         case {"finished": counts, "seconds": seconds}:
             progress.finished(Counts(**counts), seconds)
         case {"receipt": data, "rules": rules}:

@@ -225,6 +225,10 @@ class _Asked:
         """Tells how far it is."""
         self.say({"advanced": counts.to_json(), "done": done})
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Tells that it waits."""
+        self.say({"waiting": seconds, "why": why})
+
     def finished(self, counts: Counts, seconds: float) -> None:
         """Tells that it ended."""
         self.say({"finished": counts.to_json(), "seconds": seconds})

@@ -1,9 +1,9 @@
 """What `syncline run` and a daemon say to each other: JSON, a document a line, over a Unix socket in the home folder.
 
 The command sends one `Request` and hangs up when it wants no more; the daemon answers with what a local run would
-tell: `started`, `phase`, `advanced` and `finished` for the progress, then one of `receipt`, `ended`, `failed` and
-`stopped`; or at once with `refused`: then the command runs by itself. In between it says that it is `alive`. Light on
-purpose: nothing else is needed to ask.
+tell: `started`, `phase`, `advanced`, `waiting` and `finished` for the progress, then one of `receipt`, `ended`,
+`failed` and `stopped`; or at once with `refused`: then the command runs by itself. In between it says that it is
+`alive`. Light on purpose: nothing else is needed to ask.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from syncline.executor.read_back import RowsThere
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading
+from syncline.executor.waits import Waits
 from syncline.executor.watch import watch_of
 from syncline.model.errors import Invalid
 from syncline.model.run import Counts
@@ -105,6 +106,7 @@ class Comparer(Struct, frozen=True):
                 help="Rows of an upsert or of a replace with a key can be compared.",
             )
         opener = Opener(item, applied, self.settings, self.resolve, strict=False, trial=True)
+        opener.waits = Waits(progress)
         began = time.perf_counter()
         progress.started(RunInfo("", str(key), flow.spec.source, flow.spec.to, dry=True))
         with reading(opener) as source:

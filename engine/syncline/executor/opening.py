@@ -20,7 +20,7 @@ from syncline.mapping.expression import Current, Get
 from syncline.mapping.protection import KEYED
 from syncline.model.errors import Invalid
 from syncline.model.requests import Requests, Traffic
-from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest, patient
+from syncline.sdk.source import BATCH_BYTES, BATCH_ROWS, SourceRequest, patient, unwaited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Opener:
 
     `strict`: a source whose schema breaks ends what reads it. `trial`: nothing of what is read is kept. `ledgers` gives
     what is remembered of a tenant's writes to an integration that has no transactions. `patience` is asked before a
-    system that fails is waited for.
+    system that fails is waited for; `waits` hears for how long, and why, connectors wait.
     """
 
     item: CompiledFlow
@@ -70,6 +70,7 @@ class Opener:
     trial: bool = False
     ledgers: Callable[[str, str], Ledger] | None = None
     patience: Callable[[], bool] = patient
+    waits: Callable[[float, str], None] = unwaited
     secrets: SecretUses = field(init=False)
     metrics: Counter[str] = field(default_factory=Counter)
     notices: list[str] = field(default_factory=list)
@@ -96,7 +97,7 @@ class Opener:
         found = instance_of(
             side, self.applied.desired, self.settings, self.secrets, self._count, self.keep, self._notice
         )
-        return replace(found, patience=self.patience, took=self._took)
+        return replace(found, patience=self.patience, took=self._took, waits=self.waits)
 
     def counted(self) -> dict[str, float]:
         """What connectors counted so far."""

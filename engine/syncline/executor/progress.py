@@ -21,7 +21,7 @@ class RunInfo(Struct, frozen=True):
 
 
 class Progress(Protocol):
-    """Receives progress from one thread at a time."""
+    """Receives progress from one thread at a time, and beside it `waiting` from another."""
 
     def started(self, info: RunInfo) -> None:
         """A run starts."""
@@ -31,6 +31,9 @@ class Progress(Protocol):
 
     def advanced(self, counts: Counts, done: float | None) -> None:
         """A batch is committed; `done` is the fraction of the source read, where it is known."""
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """A system is waited for, from now on and for so long."""
 
     def finished(self, counts: Counts, seconds: float) -> None:
         """It ended, well or not."""
@@ -46,6 +49,9 @@ class Silent:
         """Nothing."""
 
     def advanced(self, counts: Counts, done: float | None) -> None:
+        """Nothing."""
+
+    def waiting(self, seconds: float, why: str) -> None:
         """Nothing."""
 
     def finished(self, counts: Counts, seconds: float) -> None:

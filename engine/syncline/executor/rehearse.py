@@ -33,6 +33,7 @@ from syncline.executor.sums import added
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
 from syncline.executor.waiting import batches, reading, waited
+from syncline.executor.waits import Waits
 from syncline.executor.watch import watch_of
 from syncline.kinds.sync import SyncSpec
 from syncline.model.errors import Denied, SynclineError
@@ -120,6 +121,7 @@ class Rehearser(Struct, frozen=True):
         applied = Applied(0, "", "", {}, self.desired, self.flows)
         item = applied.flow(key)
         opener = Opener(item, applied, self.settings, self.resolve, strict=False, trial=True)
+        opener.waits = Waits(progress)
         if self.share < 1:
             opener.batch_rows, opener.batch_bytes = _SAMPLED_ROWS, _SAMPLED_BYTES
         saved = open_checkpoint(ring_of(self.settings), key.tenant, self.reader.cursor(key))

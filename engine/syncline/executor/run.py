@@ -6,6 +6,7 @@ finished at the destination, and told in the state and the audit log (`ending.py
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -39,6 +40,7 @@ from syncline.executor.sealed_ledger import ledgers
 from syncline.executor.start import forgotten, left_open, new_run_id, start_of
 from syncline.executor.suppressor import suppressor_of
 from syncline.executor.tombstones import tombstones_of
+from syncline.executor.waits import Waits
 from syncline.executor.work import RunResult, Work
 from syncline.kinds.import_ import ImportSpec
 from syncline.kinds.sync import Guards, SyncSpec
@@ -50,7 +52,7 @@ from syncline.sdk.destination import Alike, Counting, Cutting, Fence, Fencing, R
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Reversing
 from syncline.sdk.source import Digesting, Measured
-from syncline.state.store import Lease, RunRecord
+from syncline.state.store import Lease, RunRecord, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -103,6 +105,7 @@ class Run:
         self.opener = engine.opener(item, applied, settings, engine.resolve, self.facilities.keep)
         self.opener.ledgers = ledgers(self.facilities)
         self.opener.patience = work.patience
+        self.opener.waits = Waits(progress, self._noted)
         self.counted = Counts()  # what the counters have of it
         self.suppressor: Suppressor | None = None  # who isn't to come back
         self.complete = False  # everything is at the destination, and what is left is to tell
@@ -118,6 +121,11 @@ class Run:
             started=rfc3339(),
             parent=work.parent,
         )
+
+    def _noted(self, seconds: float, why: str) -> None:
+        """Notes in the state that it waits, for who looks at it meanwhile."""
+        until = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        self.facilities.store.note_wait(self.record.id, Wait(rfc3339(until), why))
 
     def execute(self) -> RunResult:
         serial = Serial(self._patience())

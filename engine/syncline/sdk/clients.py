@@ -64,7 +64,8 @@ class Clients:
             if found is None:
                 limiters = [self._limiter(f"account {name}", rule) for rule in rules]
                 if quota is not None:
-                    limiters.append(self._limiter(f"tenant {tenant}", quota))
+                    why = f"is asked within the quota of {tenant}, {quota.count:,} requests in {quota.seconds:g} s"
+                    limiters.append(self._limiter(f"tenant {tenant}", quota, why))
                 found = self._accounts[key] = Account(limiters, self.clock, concurrency=concurrency)
             return found
 
@@ -82,14 +83,14 @@ class Clients:
         if self._budgets is not None:
             self._budgets.close()
 
-    def _limiter(self, name: str, rule: Rule) -> Limiter:
+    def _limiter(self, name: str, rule: Rule, why: str = "") -> Limiter:
         found = self._limiters.get((name, rule))
         if found is None:
             bucket = None
             if self._budgets is not None:
                 budget = f"{name} {rule.count}/{rule.seconds:g}s {rule.match}".rstrip()
                 bucket = Share(self._budgets, budget, rule, self.clock)
-            found = self._limiters[name, rule] = Limiter(rule, self.clock, bucket)
+            found = self._limiters[name, rule] = Limiter(rule, self.clock, bucket, why)
         return found
 
     def __enter__(self) -> Self:

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 
 #: Those who wait for the same moment come within a second of it, not all at once.
 _SPREAD = 1.0
+#: Seconds that others are waited for before it is told.
+_QUIET = 2.0
+
+_BUSY = "has as many requests under way as its account may have"
+
+#: Hears for how many seconds a request is going to wait, and why, as what its host does or has.
+Told = Callable[[float, str], None]
 
 
 class Rule(Struct, frozen=True):
@@ -90,6 +97,18 @@ class Window:
         self._blocked_until = max(self._blocked_until, self._clock.monotonic() + seconds)
 
 
+def _untold(seconds: float, why: str) -> None:
+    del seconds, why
+
+
+def _acquired(what: threading.Lock | threading.BoundedSemaphore, tell: Callable[[], None]) -> bool:
+    """Waits for others, as long as may be, and tells where it isn't at once; whether there was an end of it."""
+    if what.acquire(timeout=_QUIET):
+        return True
+    tell()
+    return what.acquire(timeout=MAX_WAIT - _QUIET)
+
+
 class Limiter:
     """Keeps one rule. Safe for threads: of those who wait one asks the bucket, and the others queue behind it.
 
@@ -99,8 +118,9 @@ class Limiter:
     (True, False, 0.0)
     """
 
-    def __init__(self, rule: Rule, clock: Clock, bucket: Bucket | None = None) -> None:
+    def __init__(self, rule: Rule, clock: Clock, bucket: Bucket | None = None, why: str = "") -> None:
         self.rule = rule
+        self._why = why or f"has nothing left of its limit of {rule.count:,} requests in {rule.seconds:g} s"
         self._clock = clock
         self._bucket = bucket or Window(rule.count, rule.seconds, clock)
         self._turn = threading.Lock()
@@ -109,9 +129,9 @@ class Limiter:
         """Whether requests to a path count."""
         return path.startswith(self.rule.match)
 
-    def wait(self) -> float:
+    def wait(self, told: Told = _untold) -> float:
         """Waits until a request may be sent, which is counted, and returns the seconds waited."""
-        if not self._turn.acquire(timeout=MAX_WAIT):
+        if not _acquired(self._turn, lambda: told(_QUIET, self._why)):
             raise Again("others wait for the rate limit already", code="SYN404", after=MAX_WAIT)
         try:
             began = self._clock.monotonic()
@@ -119,6 +139,7 @@ class Limiter:
             while (pause := self._bucket.take()) > 0:
                 if waited + pause > MAX_WAIT:
                     raise Again(f"the rate limit is used up for {pause:.0f} s", code="SYN404", after=pause)
+                told(pause, self._why)
                 self._clock.sleep(pause)
                 waited = self._clock.monotonic() - began
             return waited
@@ -162,6 +183,7 @@ class Account:
         self._chance = chance
         self._slots = threading.BoundedSemaphore(concurrency) if concurrency else None
         self._closed_until = 0.0
+        self._closed = ""  # why
 
     @property
     def unlimited(self) -> bool:
@@ -169,14 +191,15 @@ class Account:
         return not self._limiters and self._slots is None and self._clock.monotonic() >= self._closed_until
 
     @contextmanager
-    def turn(self, path: str) -> Iterator[float]:
+    def turn(self, path: str, told: Told = _untold) -> Iterator[float]:
         """Waits for the right to send one request, which the block does; gives the seconds waited."""
         slots = self._slots
-        if slots is not None and not slots.acquire(timeout=MAX_WAIT):
+        if slots is not None and not _acquired(slots, lambda: told(_QUIET, _BUSY)):
             raise Again("the account's requests under way take too long", code="SYN404", after=MAX_WAIT)
         try:
             # The place first, the right to send last: it counts for the moment it is given.
-            yield self._admitted() + sum(limiter.wait() for limiter in self._limiters if limiter.applies(path))
+            limits = (limiter for limiter in self._limiters if limiter.applies(path))
+            yield self._admitted(told) + sum(limiter.wait(told) for limiter in limits)
         finally:
             if slots is not None:
                 slots.release()
@@ -193,23 +216,24 @@ class Account:
                 declared = True
                 limiter.learn(headers)
         if not declared and (seconds := used_up(headers, self._clock.now)):
-            self.hold(path, seconds)
+            self.hold(path, seconds, "announced that its quota is used up")
 
-    def hold(self, path: str, seconds: float) -> None:
+    def hold(self, path: str, seconds: float, why: str = "asked to wait") -> None:
         """The server asked to wait: what the path's narrowest limit covers waits, or everything where there is none."""
         applying = [limiter for limiter in self._limiters if limiter.applies(path) and limiter.rule.match]
         if applying:
             max(applying, key=lambda limiter: len(limiter.rule.match)).block(seconds)
-        else:
-            self._closed_until = max(self._closed_until, self._clock.monotonic() + seconds)
+        elif (until := self._clock.monotonic() + seconds) > self._closed_until:
+            self._closed_until, self._closed = until, why
 
-    def _admitted(self) -> float:
+    def _admitted(self, told: Told) -> float:
         """Waits while the server wants to hear nothing from this account."""
         waited = 0.0
         while (pause := self._closed_until - self._clock.monotonic()) > 0:
             if waited + pause > MAX_WAIT:
                 raise Again(f"the API asked to wait for {pause:.0f} s", code="SYN404", after=pause)
             pause += self._chance() * min(_SPREAD, pause)
+            told(pause, self._closed)
             self._clock.sleep(pause)
             waited += pause
         return waited

@@ -23,11 +23,13 @@ from syncline.sdk.announced import announced_ending
 
 _LIMITS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 _SHOWN = (*(f"{limit:g}" for limit in _LIMITS), "inf")
+#: Seconds from which on a wait is told: a shorter one is over before it is read.
+_TOLD = 2.0
 
 
 class Meter:
-    """Counts for a client, by a function from name and value; `notice` hears what an API says of its own end, and
-    `took` how long each exchange with a host took.
+    """Counts for a client, by a function from name and value; `notice` hears what an API says of its own end, `took`
+    how long each exchange with a host took, and `waits` how long a request is going to wait, and why.
 
     >>> from collections import Counter
     >>> counted = Counter()
@@ -41,10 +43,12 @@ class Meter:
         count: Callable[[str, float], None],
         notice: Callable[[str], None] = lambda _: None,
         took: Callable[[str, float], None] = lambda _host, _seconds: None,
+        waits: Callable[[float, str], None] = lambda _seconds, _why: None,
     ) -> None:
         self._count = count
         self._notice = notice
         self._took = took
+        self._waits = waits
 
     def answered(self, host: str, seconds: float, *, size: int, ok: bool) -> None:
         """An exchange took so long; `size` bytes came."""
@@ -67,6 +71,13 @@ class Meter:
     def throttled(self, host: str) -> None:
         """A request had to wait for a limit, or came too early."""
         self._both("throttled", host, 1)
+
+    def waiting(self, host: str, seconds: float, why: str) -> None:
+        """A request to a host waits for so long from now on; `why` says what the host does or has. Short ones aren't
+        told.
+        """
+        if seconds >= _TOLD:
+            self._waits(seconds, f"{host} {why}")
 
     def ending(self, host: str, headers: Mapping[str, str]) -> None:
         """An answer may announce the end of the API (RFC 9745, RFC 8594): said once an answer, in words for people."""

@@ -53,6 +53,14 @@ def _silent(name: str, value: float) -> None:
     del name, value
 
 
+def unwaited(seconds: float, why: str) -> None:
+    """Tells nobody that something waits.
+
+    >>> unwaited(42.0, "desk.example announced that its quota is used up (429)")
+    """
+    del seconds, why
+
+
 def patient() -> bool:
     """A system that fails is waited for.
 
@@ -72,7 +80,8 @@ class Instance:
 
     `connector` is the Connector's spec, `integration` the Integration's; `root` is the folder that relative paths in
     `config` start from. `count(name, value)` adds to a metric (`requests`, `retries`, `bytes`, `throttled`).
-    `took(host, seconds)` hears how long each exchange with a host took.
+    `took(host, seconds)` hears how long each exchange with a host took; `waits(seconds, why)` that it waits from now
+    on, from any thread.
     `patience()` is asked before a wait for a system that fails: whether to wait and ask it again, or to give up.
     `keep` may hold idle connections of earlier uses; `network` is what may be reached, and what HTTP clients use.
     `home` is the resolved folder of state, keys and audit log, which no connector may enter. `ledger` is where a
@@ -95,6 +104,7 @@ class Instance:
     count: Callable[[str, float], None] = _silent
     notice: Callable[[str], None] = _unheard
     took: Callable[[str, float], None] = _silent
+    waits: Callable[[float, str], None] = unwaited
     patience: Callable[[], bool] = patient
     keep: Keep | None = None
     network: Network = Network()  # noqa: RUF009 - a frozen value

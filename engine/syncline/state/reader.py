@@ -28,6 +28,7 @@ from syncline.state.store import (
     SealedToken,
     SeenCredential,
     TokenKey,
+    Wait,
 )
 from syncline.state.suppressions import SqlSuppressions
 
@@ -383,6 +384,7 @@ def _run(row: Row[Any]) -> RunRecord:
         error_code=row.error_code,
         parent=row.parent,
         receipt=row.receipt,
+        wait=Wait(**row.wait) if row.wait else None,
     )
 
 

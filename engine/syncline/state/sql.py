@@ -43,6 +43,7 @@ from syncline.state.store import (
     SeenCredential,
     StatusChange,
     TokenKey,
+    Wait,
 )
 from syncline.state.suppressions import SqlSuppressions
 from syncline.state.tenants import SqlTenants
@@ -371,6 +372,10 @@ class SqlStore(SqlReader):
         with self._database.write(durable=not TRANSITIONS[run.state]) as connection:
             self._put_run(connection, run)
 
+    def note_wait(self, run_id: str, wait: Wait) -> None:
+        with self._database.write() as connection:
+            connection.execute(_CHANGE_RUN, {"run": run_id, "wait": {"until": wait.until, "why": storable(wait.why)}})
+
     def finish_run(self, run: RunRecord, checkpoint: str | None, values: Mapping[str, float]) -> None:
         if TRANSITIONS[run.state]:
             raise Bug(f"run {run.id} is not finished: it is {run.state}")
@@ -464,7 +469,8 @@ class SqlStore(SqlReader):
                 return
             # Another process was quicker by a moment.
             _check_transition(run, _state(connection, run.id) or RunState.pending)
-        connection.execute(_CHANGE_RUN, columns | {"run": run.id})
+        over = {} if run.state is RunState.running else {"wait": None}
+        connection.execute(_CHANGE_RUN, columns | over | {"run": run.id})
 
     def _add_metrics(self, connection: Connection, key: ObjectKey, values: Mapping[str, float]) -> None:
         period = datetime.now(UTC).strftime("%Y-%m-%dT%H:00:00Z")

@@ -100,10 +100,17 @@ class KeptPosition(Struct, frozen=True):
     read: int = 0
 
 
+class Wait(Struct, frozen=True):
+    """That a run waits for a system, until when (RFC 3339 UTC), and why."""
+
+    until: str
+    why: str
+
+
 class RunRecord(Struct, frozen=True):
     """A run. `trigger` is `manual`, `schedule`, `event`, `drift` (it heals), `retry` or `rollback`; `parent` the run
     that is retried or undone. Times are RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it
-    is final.
+    is final; `wait` is the last one that was noted, and may be over.
     """
 
     id: str
@@ -119,6 +126,7 @@ class RunRecord(Struct, frozen=True):
     error_code: str = ""
     parent: str = ""
     receipt: dict[str, Any] | None = None
+    wait: Wait | None = None
 
 
 class SealedRejects(Struct, frozen=True):
@@ -433,6 +441,9 @@ class StateStore(StateReader, Protocol):
 
         A run that was not seen before counts as `Pending` until now. The object of a recorded run doesn't change.
         """
+
+    def note_wait(self, run_id: str, wait: Wait) -> None:
+        """Notes that a run waits, where it is recorded. Nothing else of the run changes, and it need not last."""
 
     def finish_run(self, run: RunRecord, checkpoint: str | None, values: Mapping[str, float]) -> None:
         """Records a run in a final state, a copy of its flow's last checkpoint (None: it keeps the one it has) and what

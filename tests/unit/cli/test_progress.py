@@ -47,6 +47,36 @@ def test_lines_at_most_every_two_seconds():
     ]
 
 
+def test_a_wait_is_a_line():
+    """A wait is told with its seconds, or in minutes, and what is waited for, also before the run has begun."""
+    said: list[str] = []
+    progress = LineProgress(said.append)
+    progress.waiting(3.4, "login.example asked to wait (503)")
+    progress.started(INFO)
+    progress.waiting(42.3, "desk.example announced that its quota is used up (429)")
+    progress.waiting(90.0, "desk.example is working on job \x1b[2J7")
+
+    assert said == [
+        "waiting 3 s: login.example asked to wait (503)",
+        "acme/Sync/tickets: run 01K8: helpdesk/tickets → warehouse/tasks",
+        "acme/Sync/tickets: waiting 42 s: desk.example announced that its quota is used up (429)",
+        "acme/Sync/tickets: waiting 1 min 30 s: desk.example is working on job \\x1b[2J7",
+    ]
+
+
+def test_the_bar_says_what_is_waited_for_until_it_is_over():
+    """What was read before a wait and is committed meanwhile doesn't hide it; what comes after it shows the phase again."""
+    with BarProgress(io.StringIO(), color=False) as progress:
+        progress.started(INFO)
+        progress.phase("loading")
+        progress.waiting(42.0, "desk.example asked to wait (503)")
+        progress.advanced(counts(10), None)
+        assert progress._bar.tasks[0].description == "waiting 42 s: desk.example asked to wait (503)"
+        progress.waiting(0.0, "")
+        progress.advanced(counts(20), None)
+        assert progress._bar.tasks[0].description == "loading"
+
+
 def test_resumed_run_says_so():
     """A run that goes on says how many records it had accounted for."""
     said: list[str] = []

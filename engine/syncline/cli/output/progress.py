@@ -29,6 +29,10 @@ def _start(info: RunInfo) -> str:
     return f"{kind}: {visible(info.source)} → {visible(info.target)}{resumed}"
 
 
+def _wait(seconds: float, why: str) -> str:
+    return f"waiting {duration(round(seconds)) if seconds >= 60 else f'{seconds:.0f} s'}: {visible(why)}"
+
+
 class LineProgress:
     """Lines that a log can keep. `clock` is in seconds and never goes back."""
 
@@ -58,6 +62,10 @@ class LineProgress:
         share = f" ({done:.0%})" if done is not None else ""
         self._say(f"{self._name}: {_counts(counts, dry=self._dry)}{share}{rate}")
 
+    def waiting(self, seconds: float, why: str) -> None:
+        """Says for how long nothing happens, and why."""
+        self._say(f"{self._name}: {_wait(seconds, why)}" if self._name else _wait(seconds, why))
+
     def finished(self, counts: Counts, seconds: float) -> None:
         """Says what came of it, if it began."""
         if self._name:
@@ -74,6 +82,8 @@ class BarProgress:
         self._task: TaskID | None = None
         self._dry = False
         self._began = 0.0
+        self._phase = "starting"
+        self._waits_until = 0.0
 
     def started(self, info: RunInfo) -> None:
         """Shows the bar."""
@@ -94,14 +104,15 @@ class BarProgress:
             console=console,
             transient=True,
         )
-        self._task = self._bar.add_task("starting", total=None, counts="")
+        self._task = self._bar.add_task(self._phase, total=None, counts="")
         self._began = time.monotonic()
         self._bar.start()
 
     def phase(self, name: str) -> None:
         """Names the phase beside the bar."""
+        self._phase = visible(name)
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=visible(name))
+            self._bar.update(self._task, description=self._phase)
 
     def advanced(self, counts: Counts, done: float | None) -> None:
         """Moves the bar."""
@@ -114,7 +125,15 @@ class BarProgress:
             total=None if done is None else 1.0,
             completed=done or 0.0,
             counts=_counts(counts, dry=self._dry) + rate,
+            # What was read before the wait may still be on its way.
+            description=None if time.monotonic() < self._waits_until else self._phase,
         )
+
+    def waiting(self, seconds: float, why: str) -> None:
+        """Says beside the bar for how long nothing happens, and why, until there is something again."""
+        self._waits_until = time.monotonic() + seconds
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=_wait(seconds, why))
 
     def finished(self, counts: Counts, seconds: float) -> None:
         """Takes the bar away."""

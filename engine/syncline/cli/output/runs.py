@@ -12,6 +12,7 @@ from syncline.cli.output.preview import render_rejects_table
 from syncline.cli.output.receipt_text import paint_state, render_receipt, title
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, pad, plural, visible
+from syncline.model.event import rfc3339
 from syncline.model.run import PAGE, Receipt, Reject, RunState
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None 
         ),
         ("trigger", record.trigger + (f" of {record.parent}" if record.parent else "")),
         ("under", f"revision {record.revision[:12] or 'none'}, plan {record.plan[:12] or 'none'}"),
+        ("waiting", _waits(record, rfc3339())),
         ("error", f"[{record.error_code}] {record.error}" if record.error else ""),
     ]
     state = paint_state(record.state, title(record.state), paint)
@@ -70,6 +72,14 @@ def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None 
     if record.state is RunState.interrupted:
         lines += ["", f"It resumes from its last commit: syncline run {visible(str(record.key))}"]
     return "\n".join(lines) + "\n" + kept
+
+
+def _waits(record: RunRecord, now: str) -> str:
+    """Until when a run waits, and why; '' for one that doesn't, or no longer."""
+    wait = record.wait
+    if record.state is not RunState.running or wait is None or wait.until <= now:
+        return ""
+    return f"until {wait.until[:19]}Z: {wait.why}"
 
 
 def render_rejects(record: RunRecord, rejects: Sequence[Reject], paint: Paint, kept: int = 0) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from syncline.connectors.rest.answer import Answer
 from syncline.connectors.rest.content import UNREADABLE, Reading, read_json
 from syncline.connectors.rest.judge import Judge, Judging, Refused, Retry, Verdict
@@ -99,7 +101,7 @@ class Client:
                     continue
                 if not (repeat or found.throttled):
                     raise found.error
-                self._pause(request, found, attempt)
+                self._put_off(request, found, attempt)
                 attempt += 1
         except SynclineError as error:
             error.message = self._redacted(f"{self.told_place(request)}: {error.marked}")
@@ -109,6 +111,11 @@ class Client:
         """The text without secrets."""
         return self._redacted(text)
 
+    def pause(self, request: Request, seconds: float, why: str) -> None:
+        """Waits for so long before a request, since its host is or does what `why` says, and tells it."""
+        self._meter.waiting(origin_of(request.url).host, seconds, why)
+        self._clock.sleep(seconds)
+
     def ahead(self, request: Request) -> None:
         """May send a request before it is fetched, where nothing limits when. What comes of it shows in `fetch`."""
         self._sender.ahead(request)
@@ -116,7 +123,7 @@ class Client:
     def close(self) -> None:
         self._sender.close()
 
-    def _pause(self, request: Request, retry: Retry, attempt: int) -> None:
+    def _put_off(self, request: Request, retry: Retry, attempt: int) -> None:
         """
         Waits before another attempt. Raises when there is none, when the server asks for too long a wait, and where
         nobody has the patience to wait for one that fails; a server that only slows us down is waited for.
@@ -127,7 +134,7 @@ class Client:
             retry.error.after = retry.wait
             raise retry.error
         self._meter.retried(origin_of(request.url).host)
-        self._clock.sleep(wait)
+        self.pause(request, wait, retry.why)
 
     def _attempt(self, request: Request, reading: Reading, judge: Judging, *, renewed: bool) -> Verdict:
         """What became of an attempt; `Refused` only where another with renewed credentials is worth it."""
@@ -135,7 +142,8 @@ class Client:
             response, url, version = self._sender.send(request)
         except Open as error:
             again = Again(str(error), code=OPEN, help="It is asked again once its circuit breaker lets it.")
-            return Retry(again, error.after, throttled=True)  # nothing was sent
+            why = "has failed too often of late: its circuit breaker is open"
+            return Retry(again, error.after, throttled=True, why=why)  # nothing was sent
         except TransportError as error:
             return self._lost(request, error)
         try:
@@ -148,10 +156,11 @@ class Client:
         if isinstance(found, Refused) and (renewed or not self._auth.renew(version, response, ended=found.ended)):
             raise found.error if not (renewed and self._auth.renews) else _refused_anew(found.error)
         if isinstance(found, Retry):
+            found = replace(found, why=_told(found, response.status))
             if found.throttled:
                 self._meter.throttled(origin_of(url).host)
             if found.wait is not None and (found.throttled or response.status == 503):
-                self._sender.hold(url, found.wait)
+                self._sender.hold(url, found.wait, found.why)
         return found
 
     def _lost(self, request: Request, error: TransportError) -> Retry:
@@ -166,10 +175,18 @@ class Client:
             again.sample = sample_of(self.place(request), part.status, part.headers, part.body, self._redacted)
         if error.kind not in self._policy.on:
             raise again from error
-        return Retry(again, throttled=error.unsent)  # then it had no effect either
+        why = "gave no whole answer, and is asked again"
+        return Retry(again, throttled=error.unsent, why=why)  # then it had no effect either
 
     def _redacted(self, text: str) -> str:
         return redact(text, self._auth.hidden)
+
+
+def _told(retry: Retry, status: int) -> str:
+    """What a host did that has a request wait before it is sent again."""
+    if retry.throttled:
+        return f"announced that its quota is used up ({status})"
+    return f"asked to wait ({status})" if retry.wait is not None else f"answered {status}, and is asked again"
 
 
 def _refused_anew(error: Stalled) -> Stalled:

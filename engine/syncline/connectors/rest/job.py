@@ -261,12 +261,12 @@ class JobReading(Struct, frozen=True):
     def _done(self, job: Mapping[str, Any], *, fresh: bool) -> Answer | None:
         """The answer that says that a job is done; None when the API no longer knows it."""
         known, wait = not fresh, self.plan.every
+        request = self.plan.poll.build(self._variables({}, job), {})
         while True:
             if fresh:
-                self.use.sleep(wait)
+                self.use.pause(request, wait, f"is working on job {str(job['id'])[:60]}")
                 wait = min(wait * _GROWTH, self.plan.max_every)
             fresh = True
-            request = self.plan.poll.build(self._variables({}, job), {})
             answer = self._asked(request, _Polled())
             if answer.empty and answer.status in {404, 410}:
                 if known:

@@ -38,12 +38,13 @@ class RestartReading(Exception):
 class Retry(Struct, frozen=True):
     """Worth another attempt: after so many seconds, if the server says so; `error` if there is none left.
 
-    `throttled`: it came too early or too often, which is no fault of the server's.
+    `throttled`: it came too early or too often, which is no fault of the server's. `why` says what the host did.
     """
 
     error: Again
     wait: float | None = None
     throttled: bool = False
+    why: str = ""
 
 
 class Refused(Struct, frozen=True):

@@ -43,7 +43,7 @@ def open_client(
     _, http = connector_of(instance)
     shared = instance.keep.shared(Clients) if instance.keep is not None else None
     clients = shared or Clients(clock)
-    meter = Meter(instance.count, instance.notice, instance.took)
+    meter = Meter(instance.count, instance.notice, instance.took, instance.waits)
     transport = transport or open_transport(instance, http, clock, clients)
     auth = open_authenticator(instance, transport, clock)
     sender = Sender(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -98,9 +99,9 @@ class Sender:
                 with suppress(SynclineError):  # there is no token: that shows when it is sent
                     self._transport.ahead(self._auth.apply(request).request, self._timeout)
 
-    def hold(self, url: str, seconds: float) -> None:
+    def hold(self, url: str, seconds: float, why: str) -> None:
         """The server asked to wait: everybody who uses the account waits."""
-        self._account.hold(normal(urlsplit(url).path), seconds)
+        self._account.hold(normal(urlsplit(url).path), seconds, why)
 
     def close(self) -> None:
         """Closes the connections; what waits for an answer on one fails."""
@@ -111,7 +112,7 @@ class Sender:
         origin = origin_of(request.url)
         path = normal(urlsplit(request.url).path)
         breaker = self._breaker(origin)
-        with self._account.turn(path) as waited:
+        with self._account.turn(path, partial(self._meter.waiting, origin.host)) as waited:
             if waited:
                 self._meter.throttled(origin.host)
             signed = self._auth.apply(request)  # after the wait: a signature holds for minutes only

@@ -57,7 +57,7 @@ class RestSource:
             self._client,
             self._clock.now,
             slots,
-            self._clock.sleep,
+            self._client.pause,
             self._without_credentials,
             instance.notice,
             self._trial,

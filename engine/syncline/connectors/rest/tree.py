@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from syncline.connectors.rest.listing import Listing
     from syncline.connectors.rest.partition import Parents, Values
     from syncline.connectors.rest.trial import Trial
+    from syncline.sdk.http import Request
 
 
 class Reading(Protocol):
@@ -52,14 +53,15 @@ class Reading(Protocol):
 
 
 class Use(Struct, frozen=True):
-    """What passes run with: the API's client, the time, a bound of requests under way; waiting, and a client for files
-    at other hosts, which has no credentials. `trial`: where nothing of what is read is kept, what was made for it.
+    """What passes run with: the API's client, the time, a bound of requests under way; waiting for a host, and a client
+    for files at other hosts, which has no credentials. `trial`: where nothing of what is read is kept, what was made
+    for it.
     """
 
     client: Fetcher
     now: Callable[[], float]
     slots: AbstractContextManager[Any]
-    sleep: Callable[[float], None]
+    pause: Callable[[Request, float, str], None]
     anonymous: Callable[[], Fetcher]
     notice: Callable[[str], None] = unheard
     trial: Trial | None = None
