@@ -16,7 +16,7 @@ from syncline.model.errors import Again
 from syncline.model.key import ObjectKey
 from syncline.model.run import Receipt
 from tests.api_server import Asked, Reply, api_server
-from tests.e2e.api import helpdesk
+from tests.e2e.api import helpdesk, syncline
 from tests.e2e.house import build
 
 KEY = ObjectKey("acme", "Sync", "tickets")
@@ -51,6 +51,49 @@ def test_a_receipt_tells_what_its_requests_came_to(tmp_path):
     assert 0 < told.latency.p50 <= told.latency.p99 <= told.latency.max <= receipt.seconds
     kept = workflow.find_run(settings, receipt.run).receipt
     assert Receipt.from_json(json.loads(json.dumps(kept))) == receipt
+
+
+def test_a_run_that_fails_keeps_its_requests(tmp_path):
+    """
+    The third page fails for good, after another attempt at the second: the record, `runs show`, the report and the
+    metrics tell of all requests, and what goes on with the run keeps its own in the receipt.
+    """
+    pages = [Reply({"data": [{"id": n, "title": "t", "hours": 1}], "next": f"p{n}"}) for n in (1, 2)]
+    with api_server(scripted(pages[0], Reply({}, status=502), pages[1], Reply({}, status=500))) as api:
+        settings = build(tmp_path, helpdesk(api.url))
+        workflow.apply(settings)
+        with pytest.raises(Again):
+            workflow.run(settings, KEY, progress=Silent())
+        asked = len(api.asked)
+    (record,) = workflow.runs(settings, KEY, 5)
+    (told,) = record.requests
+    assert asked == 5
+    assert (record.receipt, told.host, told.requests, told.retries, told.failures) == (None, "127.0.0.1", 5, 2, 3)
+    assert 0 < told.latency.p50 <= told.latency.max
+    shown = syncline(tmp_path, "runs", "show", record.id).stdout
+    assert "  requests  5 to 127.0.0.1, 2 retried, 3 failed, " in shown
+    assert "5 to 127.0.0.1, 2 retried, 3 failed" in syncline(tmp_path, "runs", "report", record.id).stdout
+    data = json.loads(syncline(tmp_path, "runs", "show", record.id, "-o", "json").stdout)
+    assert (data["requests"][0]["requests"], data["requests"][0]["retries"]) == (5, 2)
+    with workflow.engine(settings) as engine:
+        lines = Metrics(lambda: engine, Status(leading=True)).text().splitlines()
+    assert 'syncline_requests_total{tenant="acme",kind="Sync",host="127.0.0.1"} 5' in lines
+    assert 'syncline_request_retries_total{tenant="acme",kind="Sync",host="127.0.0.1"} 2' in lines
+
+
+def test_a_run_that_is_gone_on_with_has_no_requests_beside_its_receipt(tmp_path):
+    """A run that failed and then ends well tells of its requests in one place."""
+    with api_server(scripted(Reply({}, status=500))) as api:
+        settings = build(tmp_path, helpdesk(api.url))
+        workflow.apply(settings)
+        with pytest.raises(Again):
+            workflow.run(settings, KEY, progress=Silent())
+    assert workflow.runs(settings, KEY, 5)[0].requests
+    with api_server(scripted(PAGE)) as api:
+        build(tmp_path, helpdesk(api.url))
+        workflow.apply(settings)
+        workflow.run(settings, KEY, progress=Silent())
+    assert [bool(run.requests) for run in workflow.runs(settings, KEY, 5) if run.receipt] == [False]
 
 
 def test_a_receipt_of_before_has_none(tmp_path):

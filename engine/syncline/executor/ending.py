@@ -157,6 +157,7 @@ def _record_end(run: Run, ended: Outcome, *, denied: bool) -> None:
         finished=rfc3339(),
         error=ended.message,
         error_code=ended.error.code,
+        requests=run.opener.requests(),
     )
     store.put_run(run.record)
     # What its clients counted matters most where it failed: how often they tried, and whether a breaker opened.

@@ -239,6 +239,7 @@ class Run:
             finished="",
             error="",
             error_code="",
+            requests=(),
             counts=start.counts,
         )
         store.put_run(self.record)

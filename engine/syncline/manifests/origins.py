@@ -1,4 +1,7 @@
-"""Requests that lead to another origin than the connector's URL, which no run would send."""
+"""Requests that lead to another origin than the one that credentials go to, which no run would send.
+
+That is the origin of the connector's URL, or of the endpoint that an integration has in its place.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from syncline.manifests.findings import Problem
 
 if TYPE_CHECKING:
     from syncline.kinds.connector import ConnectorSpec
+    from syncline.kinds.integration import IntegrationSpec
     from syncline.model.manifest import Path
 
 #: A URL whose origin has no template in it.
@@ -24,28 +28,53 @@ def check_origins(spec: ConnectorSpec) -> Iterator[Problem]:
     base = _LITERAL.match(spec.http.url.strip()) if spec.http is not None else None
     if base is None:
         return
+    for path, url in _requests(spec):
+        if _elsewhere(base[1], url):
+            yield Problem(
+                "SYN406",
+                path,
+                f"the request goes to {url}, and the connector's URL is at {base[1]}",
+                help="Credentials only go there: give the path alone, or write a connector for the other host.",
+            )
+
+
+def check_endpoints(spec: IntegrationSpec, connector: ConnectorSpec) -> Iterator[Problem]:
+    """That requests of the connector whose URL is written out are at the origin of each endpoint in its place."""
+    for number, endpoint in enumerate(spec.endpoints):
+        base = _LITERAL.match(endpoint.url.strip())
+        if base is None:
+            continue
+        for path, url in _requests(connector):
+            if _elsewhere(base[1], url):
+                where = ".".join(str(part) for part in path[1:])
+                yield Problem(
+                    "SYN406",
+                    ("spec", "endpoints", number, "url"),
+                    f"{where} of the connector goes to {url}, and this endpoint is at {base[1]}",
+                    help="Credentials only go there: let the connector give the path alone, which every endpoint has.",
+                )
+                break  # one says what is to be done
+
+
+def _requests(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
+    """The origins of requests that are written out, and where they are declared."""
     for name in ("check", "webhooks"):
-        yield from _within(getattr(spec, name), ("spec", name), base[1])
+        yield from _within(getattr(spec, name), ("spec", name))
     for name, stream in spec.streams.items():
-        yield from _within(stream, ("spec", "streams", name), base[1])
+        yield from _within(stream, ("spec", "streams", name))
 
 
-def _within(value: object, path: Path, base: str) -> Iterator[Problem]:
+def _within(value: object, path: Path) -> Iterator[tuple[Path, str]]:
     """Of a request, and of those that a declaration has."""
     if not isinstance(value, BaseModel):
         return
     for name in METHODS if isinstance(value, Request) else ():
         url = _LITERAL.match(getattr(value, name) or "")
-        if url is not None and _elsewhere(base, url[1]):
-            yield Problem(
-                "SYN406",
-                (*path, name),
-                f"the request goes to {url[1]}, and the connector's URL is at {base}",
-                help="Credentials only go there: give the path alone, or write a connector for the other host.",
-            )
+        if url is not None:
+            yield (*path, name), url[1]
     for name, field in type(value).model_fields.items():
         if name not in METHODS:
-            yield from _within(getattr(value, name), (*path, field.alias or name), base)
+            yield from _within(getattr(value, name), (*path, field.alias or name))
 
 
 def _elsewhere(base: str, url: str) -> bool:

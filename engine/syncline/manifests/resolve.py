@@ -32,6 +32,7 @@ from syncline.manifests.features import unexecuted
 from syncline.manifests.findings import Problem
 from syncline.manifests.flow import Flow, Side, flows
 from syncline.manifests.locations import settings_of
+from syncline.manifests.origins import check_endpoints
 from syncline.manifests.queues import fed, shared
 from syncline.manifests.reactions import reactions
 from syncline.manifests.reserved import reserved_secrets, reserved_settings
@@ -221,6 +222,7 @@ def _integration(manifest: Manifest, spec: IntegrationSpec, desired: Desired) ->
     assert isinstance(connector, ConnectorSpec)
     yield from check_config(spec.config, connector.config, name)
     yield from reserved_settings(spec, connector)
+    yield from check_endpoints(spec, connector)
     yield from _auth(spec, connector, name, desired.find(tenant, "AuthConfig", spec.auth) if spec.auth else None)
     if spec.proxy is not None and connector.http is None:
         yield Problem(

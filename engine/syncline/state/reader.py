@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from msgspec import to_builtins
 from sqlalchemy import Select, bindparam, func, or_, select
 
 from syncline.model.errors import Invalid
 from syncline.model.key import ObjectKey
+from syncline.model.requests import requests_from_json
 from syncline.model.run import TRANSITIONS, Counts, RunState
 from syncline.model.tally import RUNS, Tally, tally
 from syncline.state import credentials, left, outbox, positions, statuses, tables, tokens
@@ -351,6 +353,7 @@ def run_columns(run: RunRecord) -> dict[str, Any]:
         "error_code": run.error_code,
         "parent": run.parent,
         "receipt": run.receipt,
+        "requests": [to_builtins(each) for each in run.requests] or None,
     }
 
 
@@ -385,6 +388,7 @@ def _run(row: Row[Any]) -> RunRecord:
         parent=row.parent,
         receipt=row.receipt,
         wait=Wait(**row.wait) if row.wait else None,
+        requests=requests_from_json(row.requests or ()),
     )
 
 

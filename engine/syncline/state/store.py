@@ -26,6 +26,7 @@ from syncline.model.ledger import Ledger
 from syncline.model.offboarding import Tenants
 from syncline.model.outbox import Message, Outbox
 from syncline.model.proposal import Proposals
+from syncline.model.requests import Requests
 from syncline.model.run import Counts, RunState
 from syncline.model.statistics import ToldStatistics
 from syncline.model.suppression import Suppression, Suppressions
@@ -110,7 +111,8 @@ class Wait(Struct, frozen=True):
 class RunRecord(Struct, frozen=True):
     """A run. `trigger` is `manual`, `schedule`, `event`, `drift` (it heals), `retry` or `rollback`; `parent` the run
     that is retried or undone. Times are RFC 3339 UTC; `error` is one line, with its code; `receipt` is there when it
-    is final; `wait` is the last one that was noted, and may be over.
+    is final; `wait` is the last one that was noted, and may be over. `requests` are those of one that didn't end
+    well: of the others the receipt has them.
     """
 
     id: str
@@ -127,6 +129,7 @@ class RunRecord(Struct, frozen=True):
     parent: str = ""
     receipt: dict[str, Any] | None = None
     wait: Wait | None = None
+    requests: tuple[Requests, ...] = ()
 
 
 class SealedRejects(Struct, frozen=True):

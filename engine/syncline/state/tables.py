@@ -155,6 +155,7 @@ runs = Table(
     Column("parent", NAME, nullable=False),
     Column("receipt", JSON(none_as_null=True)),
     Column("wait", JSON(none_as_null=True)),
+    Column("requests", JSON(none_as_null=True)),
     Index("runs_by_object", "tenant", "kind", "name", "started"),
     Index("runs_by_start", "started"),
 )

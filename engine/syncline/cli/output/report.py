@@ -98,7 +98,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     under = f"revision {record.revision[:12] or 'none'}, plan {record.plan[:12] or 'none'}"
     facts = [("started", record.started), ("ended", record.finished)]
     if record.receipt is None:
-        return [*facts, ("under", under)]
+        return [*facts, *request_facts(record.requests), ("under", under)]
     receipt = Receipt.from_json(record.receipt)
     moved = f"{cursor(receipt.cursor_before)} → {cursor(receipt.cursor_after)}"
     return [

@@ -10,6 +10,7 @@ from msgspec import to_builtins
 from syncline.cli.output.paint import Paint
 from syncline.cli.output.preview import render_rejects_table
 from syncline.cli.output.receipt_text import paint_state, render_receipt, title
+from syncline.cli.output.request_facts import request_facts
 from syncline.cli.output.table import render_table
 from syncline.cli.output.text import number, pad, plural, visible
 from syncline.model.event import rfc3339
@@ -64,6 +65,7 @@ def render_run(record: RunRecord, paint: Paint, rules: Mapping[str, int] | None 
         ("trigger", record.trigger + (f" of {record.parent}" if record.parent else "")),
         ("under", f"revision {record.revision[:12] or 'none'}, plan {record.plan[:12] or 'none'}"),
         ("waiting", _waits(record, rfc3339())),
+        *request_facts(record.requests),
         ("error", f"[{record.error_code}] {record.error}" if record.error else ""),
     ]
     state = paint_state(record.state, title(record.state), paint)
