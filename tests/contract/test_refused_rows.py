@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncline.model.errors import Invalid
+from syncline.model.errors import Again, Invalid, Stalled
 from syncline.sdk.destination import BLAMED, Removal, Sifting, Written
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Undoing
@@ -235,17 +235,108 @@ def test_rows_come_after_the_deletes_of_their_batch(server: Place):
     assert ids(server) == [2, 3]
 
 
-def test_what_a_trigger_raises_is_no_row_of_ours(server: Place):
-    """A trigger that raises ends the write with its error: nothing says that a row is to blame."""
+def triggered(server: Place, raised: str, when: str = "NEW.total < 0", each: str = "ROW") -> None:
+    """A table with a trigger of PostgreSQL that raises."""
     made(server)
     schema = server.instance.config["schema"]
     server.execute(
-        f"CREATE FUNCTION {schema}.no() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not today'; END$$"
+        f"CREATE FUNCTION {schema}.no() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$BEGIN IF {when} THEN {raised}; END IF; RETURN NEW; END$$"
     )
-    server.execute(f"CREATE TRIGGER no BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION {schema}.no()")
-    with pytest.raises(Exception, match="not today") as error:
-        opened(server).write(people((1, "a", "1.00")), "1")
-    assert getattr(error.value, "code", "") not in BLAMED
+    server.execute(f"CREATE TRIGGER no BEFORE INSERT ON orders FOR EACH {each} EXECUTE FUNCTION {schema}.no()")
+
+
+ROWS = ((1, "a", "1.00"), (2, "b", "-1.00"), (3, "c", "1.00"))
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        "RAISE 'not % today', NEW.name",
+        "RAISE EXCEPTION 'not % today', NEW.name USING ERRCODE = 'AC001'",
+        "RAISE EXCEPTION 'not % today', NEW.name USING ERRCODE = '45000'",
+        "RAISE EXCEPTION 'not % today', NEW.name USING ERRCODE = 'check_violation'",
+    ],
+)
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+def test_a_row_that_a_trigger_refuses_is_named_by_its_words(server: Place, mode, raised):
+    """Whatever code a trigger raises with that isn't one of the server's troubles, its row is refused, the others not."""
+    triggered(server, raised)
+    refused, written = written_without(opened(server, mode), people(*ROWS))
+    assert [(r.row, r.column, r.message) for r in refused] == [(1, "", "is refused by a trigger: not b today")]
+    assert written == Written(2)
+    assert ids(server) == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind"),
+    [
+        ("RAISE EXCEPTION 'no' USING ERRCODE = 'insufficient_privilege'", Stalled),
+        ("RAISE EXCEPTION 'no' USING ERRCODE = 'disk_full'", Again),
+        ("RAISE EXCEPTION 'no' USING ERRCODE = 'lock_not_available'", Again),
+        ("RAISE EXCEPTION 'no' USING ERRCODE = 'serialization_failure'", Again),
+        ("RAISE EXCEPTION 'no' USING ERRCODE = 'admin_shutdown'", Again),
+        ("RAISE EXCEPTION 'no' USING ERRCODE = 'connection_failure'", Again),
+        ("PERFORM nothing_of_this_name()", Stalled),
+    ],
+)
+def test_troubles_of_the_server_in_a_trigger_are_no_rows(server: Place, raised, kind):
+    """Privileges, disks, locks and connections end or repeat a run, though one row came to them; so does a mistake."""
+    triggered(server, raised)
+    writer = opened(server)
+    with pytest.raises(kind):
+        writer.write(people(*ROWS), "1")
+    with pytest.raises(kind):
+        writer.sift(people(*ROWS), None, None)
+
+
+def test_a_trigger_of_a_statement_is_no_row(server: Place):
+    """One that refuses whatever is written, and no rows as well, has no row to blame: its words end the run."""
+    triggered(server, "RAISE 'closed today'", "true", "STATEMENT")
+    writer = opened(server)
+    with pytest.raises(Invalid, match="closed today"):
+        writer.write(people(*ROWS), "1")
+    assert writer.sift(people(*ROWS), None, None) == []
+
+
+#: A trigger of each dialect but PostgreSQL, by what it raises.
+TRIGGERS = {
+    "mariadb": "CREATE TRIGGER no BEFORE INSERT ON orders FOR EACH ROW"
+    " IF NEW.total < 0 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'not today'{}; END IF",
+    "sqlite": "CREATE TRIGGER no BEFORE INSERT ON orders WHEN NEW.name = 'b' BEGIN SELECT RAISE({}, 'not today'); END",
+}
+
+
+@pytest.mark.parametrize(
+    ("dialect", "how", "told"),
+    [
+        ("mariadb", "", "not today (error 1644)"),
+        ("mariadb", ", MYSQL_ERRNO = 30001", "not today (error 30001)"),
+        ("sqlite", "ABORT", "not today"),
+        ("sqlite", "FAIL", "not today"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["upsert", "append"])
+def test_a_row_that_a_trigger_signals_is_named_by_its_words(request, tmp_path, dialect, how, told, mode):
+    """SIGNAL of MariaDB and RAISE of SQLite refuse a row, in the words of whoever wrote the trigger."""
+    for place in prepared(dialect, request, tmp_path):
+        made(place)
+        place.execute(TRIGGERS[dialect].format(how))
+        refused, written = written_without(opened(place, mode), people(*ROWS))
+        assert [(r.row, r.column, r.message) for r in refused] == [(1, "", f"is refused by a trigger: {told}")]
+        assert written == Written(2)
+        assert ids(place) == [1, 3]
+
+
+def test_a_trigger_that_ends_the_transaction_ends_the_run(request, tmp_path):
+    """Where SQLite's trigger takes the whole transaction back, nothing can be tried after it, and its words are told."""
+    for place in prepared("sqlite", request, tmp_path):
+        made(place)
+        place.execute(TRIGGERS["sqlite"].format("ROLLBACK"))
+        writer = opened(place)
+        with pytest.raises(Invalid, match="not today"):
+            writer.sift(people(*ROWS), None, None)
+        assert ids(place) == []
 
 
 def test_batches_that_are_sent_ahead_are_written_without_refused_rows(server: Place):

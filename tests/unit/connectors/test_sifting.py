@@ -99,3 +99,15 @@ def test_nothing_is_found_where_everything_is_taken():
     assert sifted(10, table.write, None) == []
     assert table.tries == 1
     assert sifted(0, table.write, None) == []
+
+
+def test_what_refuses_no_rows_as_well_is_about_none():
+    """Where a write of nothing is refused too, no row is to blame, and none is tried alone."""
+    tried: list[tuple[int, int]] = []
+
+    def write(first: int, end: int) -> Breach:
+        tried.append((first, end))
+        return BAD
+
+    assert sifted(1000, write, None) == []
+    assert tried == [(0, 1000), (0, 0)]

@@ -28,6 +28,13 @@ _VALUES = {1118, 1139, 1264, 1265, 1292, 1366, 1367, 1406, 1411, 1690, 1977}
 #: A key, a null, a foreign key or a check stands against it.
 _CONSTRAINTS = {1022, 1048, 1062, 1169, 1216, 1217, 1263, 1364, 1451, 1452, 1557, 1586, 1761, 1762, 4025}
 
+#: What SIGNAL raises, of itself or with a number that the server doesn't have: its own and the driver's end before.
+_SIGNALS = {1643, 1644}
+_OWN_NUMBERS = 10_000
+
+#: How the error of a trigger begins; what follows are the words of whoever wrote it.
+_TRIGGER = "rows are refused by a trigger of the table: "
+
 #: Of what a person wrote, and of several statements: the driver doesn't ask the server to take those.
 _SYNTAX = 1064
 
@@ -52,6 +59,8 @@ def broken(error: Invalid, names: Iterable[str]) -> Breach:
     >>> broken(translated(1062, "Duplicate entry 'a' for key 'name'"), ["id", "name"])
     Breach(column='name', message="breaks the constraint 'name' (error 1062)", among=False)
     """
+    if error.message.startswith(_TRIGGER):
+        return Breach("", f"is refused by a trigger: {error.message.removeprefix(_TRIGGER)}")
     found = _PLACE.search(error.message)
     message = _ROW.sub("", error.message.replace("rows break", "breaks", 1))
     return Breach(found[1] if found and found[1] in names else "", message)
@@ -90,6 +99,12 @@ def translated(number: int, message: str) -> SynclineError:
             f"rows break the constraint {place!r} (error {number})",
             code="SYN486",
             help="Check values in the mapping, so that such rows become rejects, or change the constraint.",
+        )
+    if number in _SIGNALS or number >= _OWN_NUMBERS:
+        return Invalid(
+            f"{_TRIGGER}{message} (error {number})",
+            code="SYN486",
+            help="Correct what it asks for in the mapping or at the source, or change the trigger.",
         )
     if number == _SYNTAX:
         return no_query(f"MariaDB: {message}")

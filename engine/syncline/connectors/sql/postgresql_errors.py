@@ -24,15 +24,37 @@ _REFUSED = {"3D000", "42501", "25006"}
 _LATER = re.compile(r"too many (clients|connections)|connection slots|starting up|shutting down|recovery mode")
 
 
-#: Of a value, of a constraint, of a size: what stands against rows, by the first two digits of the SQLSTATE.
-_OF_ROWS = {"22", "23", "54"}
+#: Of a value, of a constraint, of a size, of a view's condition: what stands against rows, by the first two digits of
+#: the SQLSTATE.
+_OF_ROWS = {"22", "23", "44", "54"}
+
+#: What a function raises without a code of its own: in PL/pgSQL (RAISE, no row, too many, ASSERT), in other languages.
+_RAISED = {"P0001", "P0002", "P0003", "P0004", "38000"}
+
+#: Classes that PostgreSQL has: a function that raises with another one means something by it.
+_CLASSES = {
+    *("00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "22", "23", "24", "25"),
+    *("26", "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "40", "42", "44", "53", "54", "55", "57"),
+    *("58", "72", "F0", "HV", "P0", "XX"),
+}
+
+#: The server's function that runs RAISE: the message is of the person who wrote that.
+_RAISE = "exec_stmt_raise"
 
 _KINDS = {"23503": "foreign key", "23505": "unique key", "23514": "check", "23P01": "exclusion"}
 
 
 def about_rows(error: psycopg.Error) -> bool:
     """Whether a statement failed because of a row that it was to write."""
-    return (error.sqlstate or "")[:2] in _OF_ROWS
+    return (error.sqlstate or "")[:2] in _OF_ROWS or _by_a_function(error)
+
+
+def _by_a_function(error: psycopg.Error) -> bool:
+    """Whether a function, such as a trigger's, refused by words of its own, and not one of the server's troubles."""
+    state = error.sqlstate or ""
+    if error.diag.source_function == _RAISE and state[:2] in _OF_ROWS:
+        return True
+    return state in _RAISED or (bool(state) and state[:2] not in _CLASSES)
 
 
 def broken(error: psycopg.Error, names: Mapping[str, tuple[str, tuple[str, ...], bool]]) -> Breach:
@@ -41,6 +63,8 @@ def broken(error: psycopg.Error, names: Mapping[str, tuple[str, tuple[str, ...],
     whether they refer to the table itself.
     """
     state, said = error.sqlstate or "", error.diag
+    if _by_a_function(error):
+        return Breach("", f"is refused by a trigger: {said.message_primary}")
     if state == "23502" and said.column_name:
         return Breach(said.column_name, "may not be null")
     if not said.constraint_name:
@@ -60,6 +84,12 @@ def translated(error: psycopg.Error) -> SynclineError:
     """
     state = error.sqlstate or ""
     message = error.diag.message_primary or str(error).strip().partition("\n")[0]
+    if _by_a_function(error):
+        return Invalid(
+            f"rows are refused by a trigger of the table: {message} (SQLSTATE {state})",
+            code="SYN486",
+            help="Correct what it asks for in the mapping or at the source, or change the trigger.",
+        )
     match state[:2]:
         case "08" | "57" if state != "57014":
             return Again(f"PostgreSQL: {message}", code="SYN480")
@@ -75,7 +105,7 @@ def translated(error: psycopg.Error) -> SynclineError:
                 code="SYN485",
                 help="Reject the rows, or map the value to one that fits.",
             )
-        case "23":
+        case "23" | "44":
             place = error.diag.constraint_name or error.diag.column_name or "unnamed"
             return Invalid(
                 f"rows break the constraint {place!r} of table {error.diag.table_name!r} ({type(error).__name__})",

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from syncline.connectors.sql.database import Breach
-from syncline.model.errors import Invalid
+from syncline.model.errors import Invalid, Stalled
 from syncline.sdk.destination import BLAMED
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class _TooManyError(Exception):
 def sifted(count: int, write: Write, most: int | None, tries: int = 0) -> list[tuple[int, Breach]] | None:
     """
     The rows of so many that are refused, with why; more than `most` of them end it early. None where it would take
-    more than so many tries.
+    more than so many tries. Where no rows at all are refused too, as by a trigger for a statement, none is to blame.
 
     >>> sifted(8, lambda first, end: Breach("", "odd") if first <= 5 < end else None, None)
     [(5, Breach(column='', message='odd', among=False))]
@@ -66,6 +66,8 @@ def _halved(count: int, attempt: Write, most: int | None) -> dict[int, Breach]:
         breach = attempt(first, end)
         if breach is None:
             continue
+        if end - first == count and attempt(0, 0) is not None:
+            return {}
         if end - first == 1:
             refused[first] = breach
             certain += not breach.among
@@ -109,7 +111,10 @@ def writing_parts(
         except Invalid as error:
             if error.code not in BLAMED:
                 raise
-            database.execute("ROLLBACK TO SAVEPOINT attempt")
+            try:
+                database.execute("ROLLBACK TO SAVEPOINT attempt")
+            except Stalled:  # a trigger of SQLite may end the transaction (RAISE(ROLLBACK)): it is its word that counts
+                raise error from None
             return broken(error)
         database.execute("RELEASE SAVEPOINT attempt")
         return None

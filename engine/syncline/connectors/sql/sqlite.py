@@ -49,6 +49,9 @@ _CREATE = re.compile(
 _CHECK = re.compile(r"\bCHECK\b", re.IGNORECASE)
 _PARTLY_UNIQUE = re.compile(r"CREATE\s+UNIQUE\s.*(\bWHERE\b|\(.*\()", re.IGNORECASE | re.DOTALL)
 
+#: How the error of a trigger begins; what follows are the words of whoever wrote it.
+_TRIGGER = "SQLite: rows are refused by a trigger of the table: "
+
 #: What SQLite says that stands against a row: only what was declared, but for the words of triggers.
 _FAILED = re.compile(r"SQLite: (UNIQUE|NOT NULL|CHECK) constraint failed: (.*)", re.DOTALL)
 
@@ -340,9 +343,11 @@ def _insert(table: str, schema: Schema) -> str:
 
 
 def _broken(error: Invalid) -> Breach:
+    if error.message.startswith(_TRIGGER):
+        return Breach("", f"is refused by a trigger: {error.message.removeprefix(_TRIGGER)}")
     found = _FAILED.fullmatch(error.message)
     if found is None:
-        return Breach("", "is refused by SQLite: a reference, a trigger, or a value that it can't hold")
+        return Breach("", "is refused by SQLite: a reference, or a value that it can't hold")
     kind, what = found[1], found[2]
     if kind == "CHECK":
         return Breach("", f"breaks the check {what}")
@@ -358,8 +363,10 @@ def errors() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        message = f"SQLite: {error}"
-        match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        message, code = f"SQLite: {error}", getattr(error, "sqlite_errorcode", 0)
+        if code == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+            message = f"{_TRIGGER}{error}"
+        match code & 0xFF:
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED | sqlite3.SQLITE_INTERRUPT:
                 raise Again(message, code="SYN488") from None
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_AUTH:
