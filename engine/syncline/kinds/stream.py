@@ -17,6 +17,7 @@ from syncline.kinds.reading import Cursor, For, Page
 from syncline.kinds.request import Request
 from syncline.kinds.rule import ErrorRule
 from syncline.kinds.write import Writes
+from syncline.model.encodings import Encoding
 from syncline.model.schema import DataType, Schema
 from syncline.model.schema import Field as SchemaField
 
@@ -84,7 +85,7 @@ class Csv(_Dialect):
         str, Field(min_length=1, max_length=1, description="ASCII character between the columns of a line.")
     ] = ","
     encoding: Annotated[
-        Literal["utf-8", "latin-1", "windows-1252"],
+        Encoding,
         Field(description="Encoding of the text; a record that isn't in it is rejected."),
     ] = "utf-8"
 
@@ -99,7 +100,7 @@ class FileCsv(_Dialect):
         ),
     ] = ","
     encoding: Annotated[
-        Literal["auto", "utf-8", "utf-16", "latin-1", "windows-1252"],
+        Literal["auto", "utf-16", Encoding],
         Field(
             description="Encoding of the text; a record that isn't in it is rejected. auto finds out whether it is "
             "utf-8, windows-1252, or utf-16 by its byte order mark."
@@ -131,7 +132,7 @@ class Fixed(Spec):
         tuple[FixedColumn, ...], Field(min_length=1, description="Columns; characters that none covers aren't read.")
     ]
     encoding: Annotated[
-        Literal["utf-8", "latin-1", "windows-1252"],
+        Encoding,
         Field(description="Encoding of the text; a line that isn't in it is rejected."),
     ] = "utf-8"
     skip: Annotated[int, Field(ge=0, le=1000, description="Lines at the start that are no records.")] = 0

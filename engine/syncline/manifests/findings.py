@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from syncline.manifests import fields
 from syncline.manifests.node import Node
 from syncline.manifests.text import listed, nearest
+from syncline.model.encodings import known_as
 from syncline.model.manifest import Path
 
 if TYPE_CHECKING:
@@ -227,12 +228,15 @@ def _wrong_type(case: _Case) -> Problem:
 
 
 def _not_allowed(path: Path, node: Node | None, allowed: list[str]) -> Problem:
+    suggestion = nearest(str(node.data), allowed) if node else ""
+    if node and str(path[-1]) == "encoding":
+        suggestion = known_as(str(node.data), [name for name in allowed if name != "auto"]) or suggestion
     return Problem(
         "SYN204",
         path,
         f"{_value(node)} is not one of the values of {str(path[-1])!r}",
         expected=listed(allowed, 30),
-        suggestion=nearest(str(node.data), allowed) if node else "",
+        suggestion=suggestion,
         help=_bool_help(node, allowed),
     )
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 from msgspec import Struct
 
+from syncline.model.encodings import codec_of, masking
 from syncline.model.errors import Bug, Invalid
 from syncline.sdk.batch import Malformed, Span
 from syncline.sdk.csv_records import Dialect, Records, count_lines, end_of_records, records
@@ -55,7 +56,13 @@ class CsvText:
     ) -> None:
         self.dialect = _dialect(delimiter, quote)
         self._encoding = encoding
+        self._codec = codec_of(encoding)
+        self._masking = masking(encoding, delimiter, quote)
         self._nulls = nulls
+
+    def signs(self, data: bytes) -> bytes:
+        """A text of the same length, in which each delimiter and quote is one, and no half of another character."""
+        return data if self._masking is None else self._masking.sub(b"xx", data)
 
     def begin(self, data: bytes, name: str) -> int:
         """Where a file's text begins, after a byte order mark. Invalid (SYN457) for UTF-16."""
@@ -80,7 +87,7 @@ class CsvText:
             return (), start, lines
         # The header is the first record: read it alone, as the start of a text that may go on.
         text = data[start:]
-        end = _first_record(text, self.dialect, final=final)
+        end = _first_record(self.signs(text), self.dialect, final=final)
         if not end:
             raise Invalid(
                 f"{name}:{lines + 1}: the header has no end",
@@ -88,7 +95,7 @@ class CsvText:
                 help="A quote in it is never closed, or the file is no CSV.",
             )
         try:
-            decoded = text[:end].decode(self._encoding)
+            decoded = text[:end].decode(self._codec)
             text_lines = io.StringIO(decoded, newline="")
             names = next(csv.reader(text_lines, delimiter=self.dialect.delimiter, quotechar=self.dialect.quote))
         except (UnicodeDecodeError, csv.Error) as error:
@@ -113,17 +120,17 @@ class CsvText:
         found: Records | None = None
         text = data
         if self._encoding != "utf-8" or b"\0" in data or not _is_utf8(data):
-            found = records(data, self.dialect, blank=blank)
+            found = records(self.signs(data), self.dialect, blank=blank)
             bad = _unreadable(data, found, self._encoding)
             if bad:
                 bounds = zip(found.starts, found.ends, strict=True)
                 text = b"".join(data[a:b] for i, (a, b) in enumerate(bounds) if i not in bad)
             if self._encoding != "utf-8":
-                text = text.decode(self._encoding).encode()
+                text = text.decode(self._codec).encode()
         frame, miscounted = self._columns_of(text, columns, wanted)
         if not bad and not miscounted and frame.height == lines.count:
             return frame, (Span(name, "line", lines.before + 1, frame.height),), ()
-        found = found or records(data, self.dialect, blank=blank)
+        found = found or records(self.signs(data), self.dialect, blank=blank)
         good = [i for i in range(len(found)) if i not in bad]
         if len(good) != frame.height + len(miscounted):
             raise Bug(f"{name}: {len(good)} records were found and {frame.height + len(miscounted)} parsed")
@@ -263,7 +270,7 @@ def _fault(data: bytes, encoding: str) -> str:
     if b"\0" in data:
         return "it contains a NUL character"
     try:
-        data.decode(encoding)
+        data.decode(codec_of(encoding))
     except UnicodeDecodeError as error:
         return f"byte 0x{data[error.start]:02X} is no text in {encoding}; declare csv.encoding if it is another"
     return ""

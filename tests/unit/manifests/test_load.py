@@ -252,6 +252,22 @@ def test_odd_envelopes(content):
     assert result.manifests == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "suggestion"), [("windows-1250", "cp1250"), ("cp932", "shift_jis"), ("koi8_r", "koi8-r"), ("ebcdic", "")]
+)
+def test_an_encoding_by_another_of_its_names(tmp_path, said, suggestion):
+    """Whoever calls a known encoding otherwise is told what it is called here; all that there are is said anyway."""
+    text = "apiVersion: syncline/v1\nkind: Integration\nmetadata: {name: i, tenant: acme}\n"
+    text += (
+        f"spec: {{connector: file@^1, config: {{root: d}}, streams: {{s: {{files: a, csv: {{encoding: {said}}}}}}}}}\n"
+    )
+    put(tmp_path, {"a.yaml": text})
+    (found,) = [d for d in load_tree(tmp_path).diagnostics if d.code == "SYN204"]
+    assert found.suggestion == suggestion
+    assert "cp1250, cp1251" in found.expected
+    assert "gb18030" in found.expected
+
+
 def test_every_finding_at_once(tmp_path):
     """Findings of all files come together, in the order of files and lines."""
     put(

@@ -119,7 +119,7 @@ class CsvFormat:
         line = at["line"]
 
         def end_of(data: bytes, final: bool) -> int:
-            return end_of_records(data, self._text.dialect, final=final)
+            return end_of_records(self._text.signs(data), self._text.dialect, final=final)
 
         for block in blocks(file, at["offset"], self._block, end_of):
             lines = count_lines(block.data)
@@ -135,7 +135,7 @@ class CsvFormat:
                 raise self._unclosed(file, stuck, line)
 
     def _unclosed(self, file: OpenFile, block: Block, line: int) -> Invalid:
-        opened = opening_quote(block.rest, self._text.dialect)
+        opened = opening_quote(self._text.signs(block.rest), self._text.dialect)
         line += max(count_lines(block.rest[:opened] + b"x"), 1)
         at_end = block.offset + len(block.data) + len(block.rest) == file.size
         why = "the file ends inside it" if at_end else f"no record ends within {MAX_RECORD:,} bytes"

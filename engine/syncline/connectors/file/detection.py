@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Csv, FileCsv
+from syncline.model.encodings import codec_of
 from syncline.model.errors import Invalid
 
 #: How sure one has to be, from 0 to 1.
@@ -59,7 +60,8 @@ def resolved(
         return Csv(**dict(options)), files
     for file in files:
         if file.size:
-            found = detect(*_sample(file), quote=options.quote)
+            declared = "" if options.encoding == "auto" else options.encoding
+            found = detect(*_sample(file), quote=options.quote, declared=declared)
             if file.recoded_from:
                 found = replace(found, encoding_sure=1.0)
             values = _sure_enough(file.name, found, wanted)
@@ -69,16 +71,18 @@ def resolved(
     return Csv(**{**dict(options), **defaults}), iter(())
 
 
-def detect(head: bytes, more: bytes = b"", *, whole: bool = False, quote: str = '"') -> Found:
+def detect(head: bytes, more: bytes = b"", *, whole: bool = False, quote: str = '"', declared: str = "") -> Found:
     r"""
-    How a text is written whose start is `head`, of whole lines. `more` are lines from elsewhere in it.
+    How a text is written whose start is `head`, of whole lines. `more` are lines from elsewhere in it. `declared`: the
+    encoding that it is in for certain.
 
     >>> found = detect("no;name\n1;Jörg\n2;Zoë\n3;André\n".encode("windows-1252"), whole=True)
     >>> found.encoding, found.delimiter
     ('windows-1252', ';')
     """
     encoding, sure = _encoding(head + more, whole=whole)
-    text = head.decode("utf-8-sig" if encoding == "utf-8" else encoding, "replace")
+    codec = "utf-8-sig" if (declared or encoding) == "utf-8" else codec_of(declared or encoding)
+    text = head.decode(codec, "replace")
     return Found(encoding, sure, *_delimiter(text, quote))
 
 

@@ -14,6 +14,7 @@ from syncline.connectors.file.blocks import MAX_RECORD, blocks, count_of_lines, 
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Fixed, text_schema
+from syncline.model.encodings import codec_of
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
@@ -41,6 +42,7 @@ class FixedFormat:
                 help="Add it with its position, or leave it out of the schema.",
             )
         self._options = options
+        self._codec = codec_of(options.encoding)
         self._block = block
         self._expressions = [
             _cell(pl.col("line").str.slice(c.start - 1, c.width), trim=options.trim).alias(name)
@@ -85,7 +87,7 @@ class FixedFormat:
             if number <= self._options.skip or not raw.strip():
                 continue
             try:
-                text = raw.decode(self._options.encoding)
+                text = raw.decode(self._codec)
             except UnicodeDecodeError as error:
                 why = f"it isn't {self._options.encoding} at byte {error.start + 1}"
                 malformed.append(Malformed(f"{name}:{number}", why, raw_text(raw)))

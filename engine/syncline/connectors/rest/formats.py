@@ -184,8 +184,8 @@ class CsvLines(Struct, frozen=True):
                 help=f"Its columns are {', '.join(map(repr, columns[:20]))}. Correct the stream's schema or `csv`.",
             )
         text = data[start:]
-        if end_of_records(text, self.text.dialect, final=True) != len(text):
-            line = lines + count_lines(text[: opening_quote(text, self.text.dialect)] + b"x")
+        if end_of_records(self.text.signs(text), self.text.dialect, final=True) != len(text):
+            line = lines + count_lines(text[: opening_quote(self.text.signs(text), self.text.dialect)] + b"x")
             raise Again(
                 f"the answer is damaged CSV: a quote that opens in line {line} or later is never closed",
                 code="SYN411",

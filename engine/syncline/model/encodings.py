@@ -1,0 +1,91 @@
+"""Encodings that text may be declared to be in: what a manifest calls them, and the codec that reads each."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+#: Each has ASCII where ASCII is, and no line end, quote or comma within a character: files are cut into records before
+#: they are decoded. That leaves out the ones with shift states (ISO-2022, HZ, UTF-7), EBCDIC, and UTF-16.
+Encoding = Literal[
+    "utf-8",
+    "latin-1",
+    "windows-1252",
+    "cp437",
+    "cp850",
+    "cp1250",
+    "cp1251",
+    "cp1252",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp1257",
+    "cp1258",
+    "iso-8859-2",
+    "iso-8859-5",
+    "iso-8859-7",
+    "iso-8859-9",
+    "iso-8859-15",
+    "koi8-r",
+    "mac-roman",
+    "shift_jis",
+    "euc-jp",
+    "gb18030",
+    "big5",
+    "euc-kr",
+]
+
+#: What is written under these names in files holds the characters that Windows added, as the WHATWG's Encoding Standard
+#: has them for the web as well; the codecs of these names are the older sets without them.
+_WIDER: Final[Mapping[str, str]] = {"shift_jis": "cp932", "big5": "cp950", "euc-kr": "cp949"}
+
+#: Characters of two bytes of which the second may be an ASCII letter, sign or (of the four bytes of gb18030) digit.
+_PAIRS: Final[Mapping[str, re.Pattern[bytes]]] = {
+    "shift_jis": re.compile(rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]"),
+    "big5": re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]"),
+    "euc-kr": re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]"),
+    "gb18030": re.compile(rb"[\x81-\xfe][\x30-\x39\x40-\x7e\x80-\xfe]"),
+}
+
+
+def codec_of(encoding: str) -> str:
+    r"""Python's codec for an encoding.
+
+    >>> b"\x87\x40".decode(codec_of("shift_jis"))
+    '①'
+    """
+    return _WIDER.get(encoding, encoding)
+
+
+def masking(encoding: str, *signs: str) -> re.Pattern[bytes] | None:
+    """
+    The characters of two bytes that have to be covered before one of the signs is looked for in a text's bytes, since
+    they may hold it; None where none does.
+
+    >>> masking("shift_jis", "|").sub(b"xx", "ポ|1".encode("shift_jis"))
+    b'xx|1'
+    >>> masking("shift_jis", ",") is masking("utf-8", "|") is None
+    True
+    """
+    found = _PAIRS.get(encoding)
+    return found if found is not None and any(found.fullmatch(b"\x81" + sign.encode()) for sign in signs) else None
+
+
+def known_as(name: str, allowed: Iterable[str]) -> str:
+    """What an encoding is called here that somebody gave by another of its names; empty where it isn't among these.
+
+    >>> known_as("windows-1250", ["cp1250", "utf-8"]), known_as("UTF8", ["cp1250", "utf-8"]), known_as("x", ["utf-8"])
+    ('cp1250', 'utf-8', '')
+    """
+    wanted = _canonical(name)
+    return next((each for each in allowed if wanted and wanted in {_canonical(each), _canonical(codec_of(each))}), "")
+
+
+def _canonical(name: str) -> str:
+    try:
+        return codecs.lookup(name).name
+    except (LookupError, ValueError):
+        return ""
