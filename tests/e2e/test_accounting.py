@@ -10,7 +10,11 @@ from contextlib import closing
 import pytest
 
 from syncline import workflow
+from syncline.cli.output.paint import Paint
+from syncline.cli.output.receipt_text import render_receipt
+from syncline.executor.commit import Committer
 from syncline.executor.progress import Silent
+from syncline.model.errors import Again
 from syncline.model.run import Receipt
 from tests.e2e.house import Scenario, audit_events, build, customers
 
@@ -45,6 +49,76 @@ def test_files_are_told_by_their_digests_and_the_table_by_its_rows(tmp_path):
     assert details["rows"] == receipt.rows
 
 
+def several(root, *bad: int):
+    """Three files, of the rows 0 to 19, 100 to 119 and 200 to 219, of which those that are `bad` aren't numbers."""
+    first = customers(root, 0)
+    for part in range(3):
+        rows = [
+            f"{n},Name {n},c{n}@example.com,{'x' if n in bad else n},1990-01-01"
+            for n in range(part * 100, part * 100 + 20)
+        ]
+        first.with_name(f"customers-{part}.csv").write_text("\n".join(("id,name,email,balance,born", *rows, "")))
+    first.unlink()
+    return first.parent
+
+
+def test_records_are_told_by_file(tmp_path):
+    """How many of each file were read, written and rejected, and its size; together they are those of the run."""
+    folder = several(tmp_path, 3, 101, 102, 119)
+    (folder / "customers-3.csv").write_text("id,name,email,balance,born\n")
+    settings, _, receipt = imported(tmp_path)
+    counts = {
+        name: (each.read, each.written, each.rejected, each.skipped) for name, each in receipt.file_counts.items()
+    }
+    assert counts == {
+        "customers-0.csv": (20, 19, 1, 0),
+        "customers-1.csv": (20, 17, 3, 0),
+        "customers-2.csv": (20, 20, 0, 0),
+        "customers-3.csv": (0, 0, 0, 0),
+    }
+    assert [sum(column) for column in zip(*counts.values(), strict=True)] == [60, 56, 4, 0]
+    assert {name: each.size for name, each in receipt.file_counts.items()} == {
+        name: (folder / name).stat().st_size for name in counts
+    }
+    kept = workflow.find_run(settings, receipt.run).receipt or {}
+    assert kept["file_counts"]["customers-1.csv"] | {"size": None} == {
+        "size": None,
+        "read": 20,
+        "written": 17,
+        "rejected": 3,
+        "skipped": 0,
+    }
+    assert Receipt.from_json(kept) == receipt
+    lines = [line.strip() for line in render_receipt(receipt, Paint(on=False)).splitlines()]
+    told = [line for line in lines if "customers-" in line]
+    assert told[0].startswith("file      customers-1.csv, 20 read, 3 rejected, SHA-256 ")
+    assert [line.split()[1] for line in told] == [f"customers-{n}.csv," for n in (1, 0, 2, 3)]
+
+
+def test_records_by_file_add_up_over_a_stop(tmp_path, monkeypatch):
+    """What was committed before a run was stopped is counted by its file once, and the rest where it goes on."""
+    several(tmp_path, 3, 101, 219)
+    scenario = Scenario("upsert", "sqlite", kind="Import")
+    settings = build(tmp_path, scenario.texts)
+    workflow.apply(settings)
+    done: list[int] = []
+    commit = Committer.commit
+
+    def once(self, *args, **more):
+        if done:
+            raise Again("the power went", code="SYN488")
+        done.append(1)
+        return commit(self, *args, **more)
+
+    monkeypatch.setattr(Committer, "commit", once)
+    with pytest.raises(Again):
+        workflow.run(settings, scenario.key, progress=Silent())
+    monkeypatch.undo()
+    receipt = workflow.run(settings, scenario.key, progress=Silent()).receipt
+    assert receipt.resumed == 1
+    assert [(each.read, each.rejected) for each in receipt.file_counts.values()] == [(20, 1)] * 3
+
+
 @pytest.mark.parametrize(("kind", "destination"), [("Sync", "sqlite"), ("Import", "jsonl")])
 def test_what_is_not_asked_is_not_claimed(tmp_path, kind, destination):
     """A sync reads no file twice for its digest; where nothing counts rows, the receipt says none."""
@@ -52,6 +126,7 @@ def test_what_is_not_asked_is_not_claimed(tmp_path, kind, destination):
     _, _, receipt = imported(tmp_path, kind, destination)
     assert receipt.rows is None
     assert bool(receipt.files) is (kind == "Import")
+    assert bool(receipt.file_counts) is (kind == "Import")
 
 
 @pytest.mark.parametrize(("kind", "batches"), [("Import", 3), ("Sync", 1)])

@@ -21,7 +21,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.latency import Latency, Quantiles
 from syncline.model.plan import Basis, Plan, PolicyResult
 from syncline.model.requests import Requests
-from syncline.model.run import Counts, Receipt, Reject, RunState
+from syncline.model.run import Counts, FileCounts, Receipt, Reject, RunState
 from syncline.model.run import Reason as Wrong
 from syncline.model.step import DeleteObject, MoveObject, PutObject, ResetCursor
 from syncline.sdk.reversal import Kept, Undone
@@ -222,7 +222,12 @@ RECEIPT = Receipt(
     source="legacy-crm/customers",
     destination="warehouse/customers",
     notes=("the source has a column that nothing reads: fax",),
-    files={"customers.csv": "5b" * 32},
+    files={"customers.csv": "5b" * 32, "customers-old.csv": "7c" * 32},
+    file_counts={
+        "customers-old.csv": FileCounts(40_000, 0, 12, 2_048_000),
+        "customers.csv": FileCounts(60_000, 1_088, 0, 4_096_000),
+        "customers-s3.csv": FileCounts(size=31),
+    },
     rows=1_203_456,
     latency=Latency(
         batches=5,
@@ -313,6 +318,7 @@ UNDONE = structs.replace(
     batches=0,
     resumed=0,
     files={},
+    file_counts={},
     rows=None,
     latency=None,
     requests=(),

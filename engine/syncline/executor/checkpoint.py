@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct, convert, field, to_builtins
 from msgspec.structs import replace
 
 from syncline.executor.sums import added
 from syncline.model.errors import Invalid
-from syncline.model.run import Counts
+from syncline.model.run import Counts, FileCounts, with_counts
 
 _VERSION = 1
 #: The digest of a chain that nothing was added to.
@@ -36,6 +36,7 @@ class Checkpoint(Struct, frozen=True):
     came with, `further` counts the others. `restored`, in the state's copy only: the next run goes back to it. `sums`
     are those that control totals ask for, exactly, as text. `unsure` says why what the run didn't come to may be there
     all the same. `noted` are the batches, from the first one on without a gap, whose keys the destination noted.
+    `files` has the records of each file, where the source tells of which one they are.
     """
 
     flow: str
@@ -58,6 +59,7 @@ class Checkpoint(Struct, frozen=True):
     sums: dict[str, str] = field(default_factory=dict)
     unsure: str = ""
     noted: int = 0
+    files: dict[str, FileCounts] = field(default_factory=dict)
 
     def dumps(self) -> str:
         """As compact JSON."""
@@ -66,6 +68,9 @@ class Checkpoint(Struct, frozen=True):
             del plain["restored"]
         if not self.noted:
             del plain["noted"]
+        plain["files"] = {name: to_builtins(each) for name, each in self.files.items()}
+        if not self.files:
+            del plain["files"]
         return json.dumps({"version": _VERSION, **plain}, separators=(",", ":"), ensure_ascii=False)
 
     @classmethod
@@ -77,7 +82,8 @@ class Checkpoint(Struct, frozen=True):
                 msg = "another version"
                 raise ValueError(msg)
             notes = tuple(data.get("notes", ()))
-            return cls(**{**data, "counts": Counts(**data["counts"]), "notes": notes})
+            files = convert(data.get("files", {}), dict[str, FileCounts])
+            return cls(**{**data, "counts": Counts(**data["counts"]), "notes": notes, "files": files})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Invalid(
                 f"the checkpoint at the destination can't be read ({error})",
@@ -95,6 +101,7 @@ class Checkpoint(Struct, frozen=True):
         notes: tuple[str, ...] = (),
         sums: Mapping[str, Decimal] | None = None,
         unsure: str | None = None,
+        file: str = "",
     ) -> Checkpoint:
         """
         The checkpoint after one more batch; `read` and `written` are the SHA-256 of its bytes. `unsure` is None where
@@ -115,6 +122,8 @@ class Checkpoint(Struct, frozen=True):
             sums=added(self.sums, known),
             unsure=self.unsure or unsure or "",
             noted=self.noted + (unsure is not None and self.noted == self.sequence),
+            # Of a run that began without, what came before isn't known.
+            files=with_counts(self.files, file, counts) if file and (self.files or not self.sequence) else self.files,
         )
 
     def told(self) -> tuple[str, ...]:

@@ -147,6 +147,7 @@ class Committer:
             written=prepared.written_digest,
             notes=prepared.notes,
             sums=prepared.sums,
+            file=prepared.file,
             unsure=prepared.sight.unsure if prepared.sight is not None else None,
         )
         after = structs.replace(after, done=last and self.ends(after))
@@ -188,6 +189,7 @@ class Committer:
                 written=prepared.written_digest,
                 notes=prepared.notes,
                 sums=prepared.sums,
+                file=prepared.file,
             ),
             sent.written,
         )

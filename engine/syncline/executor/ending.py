@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from msgspec import structs
+from msgspec import Struct, field, structs
 
 from syncline.executor.at_rest import seal_checkpoint, seal_receipt
 from syncline.executor.control import confirmed
@@ -19,7 +19,7 @@ from syncline.executor.watch import Watched
 from syncline.executor.work import RunResult
 from syncline.model.errors import Denied, SynclineError
 from syncline.model.event import Action, Detail, Event, EventOutcome, rfc3339
-from syncline.model.run import Counts, Receipt, RunState, next_state
+from syncline.model.run import Counts, FileCounts, Receipt, RunState, next_state
 from syncline.model.sample import sample_of
 
 if TYPE_CHECKING:
@@ -34,9 +34,15 @@ if TYPE_CHECKING:
 _MOST_DIGESTS = 20
 
 
-def finish(
-    run: Run, committer: Committer, start: Checkpoint, done: Checkpoint, files: Mapping[str, str], rows: int | None
-) -> RunResult:
+class Accounted(Struct, frozen=True):
+    """What ties an import's files to the rows at its destination; nothing of a sync, or of what is no files."""
+
+    digests: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, FileCounts] = field(default_factory=dict)
+    rows: int | None = None
+
+
+def finish(run: Run, committer: Committer, start: Checkpoint, done: Checkpoint, accounted: Accounted) -> RunResult:
     """Ends a run that moved everything: the receipt, its evidence, and the state's record, in this order."""
     event = "finish-with-rejects" if done.counts.rejected else "succeed"
     state = next_state(run.record.state, event)
@@ -68,8 +74,9 @@ def finish(
             *done.told(),
             *run.opener.notices,
         ),
-        files=files,
-        rows=rows,
+        files=accounted.digests,
+        file_counts=accounted.files,
+        rows=accounted.rows,
         latency=committer.latencies.told(),
         requests=run.opener.requests(),
         manifests=run.flow.digests,

@@ -72,7 +72,7 @@ class Prepared:
     `late_gone` makes rejects of those. `sums` are those of the rows that control totals ask for. `sight` has the keys
     that it came to, where the run deletes what is absent. `timing` is how long it has been under way. `origin` is where
     rows come from, where that was asked for. `without` makes the same batch without rows that the destination refused,
-    which are rejects of it then.
+    which are rejects of it then. `file` is the file that it is from, where the source tells.
     """
 
     frame: pl.DataFrame
@@ -92,6 +92,7 @@ class Prepared:
     timing: Timing | None = None
     origin: Origin | None = None
     without: Callable[[Sequence[Refusal]], Prepared] | None = None
+    file: str = ""
 
 
 def with_late(prepared: Prepared, late: tuple[Reject, ...]) -> Prepared:
@@ -265,6 +266,7 @@ class Preparer:
             sight=sight,
             origin=None if older is None else Origin(batch, rows, older),
             without=partial(self._without, taken, refused_rows, rows) if self._sifts else None,
+            file=batch.file,
         )
 
     def _older(self, whole: pl.DataFrame, rows: pl.Series | None, kept: pl.Series | None) -> pl.DataFrame:
@@ -320,6 +322,7 @@ class Preparer:
             late_gone,
             sight=sight,
             without=partial(self._without, taken, refused_rows, numbers) if self._sifts else None,
+            file=batch.file,
         )
 
     def _late(

@@ -26,7 +26,7 @@ from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
 from syncline.executor.credentials import note_credential
 from syncline.executor.cutoff import cutoff_of
-from syncline.executor.ending import finish, moved, stopped
+from syncline.executor.ending import Accounted, finish, moved, stopped
 from syncline.executor.guard import check_rows, enough_rows, max_shrink, unchanged
 from syncline.executor.image_keys import images_of
 from syncline.executor.in_flight import PARTS, InFlight, Seat
@@ -55,7 +55,7 @@ from syncline.sdk.source import Digesting, Measured
 from syncline.state.store import Lease, RunRecord, Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from syncline.executor.applied import Applied
     from syncline.executor.engine import Engine
@@ -389,8 +389,7 @@ class Run:
                 raise
         self.complete, self.record = True, structs.replace(self.record, counts=done.counts)
         self.opener.notices += watch.notes
-        files, rows = self._accounted(serial, source, destination, done)
-        return finish(self, committer, start, done, files, rows)
+        return finish(self, committer, start, done, self._accounted(serial, source, destination, done))
 
     def _sink(self, committer: Committer, writer: Writer, run: str) -> Sink:
         """Where batches go: to the committer, past a note of each row where the flow's records are to be provable."""
@@ -478,12 +477,13 @@ class Run:
         finally:
             serial.close()
 
-    def _accounted(
-        self, serial: Serial, source: Source, destination: Destination, done: Checkpoint
-    ) -> tuple[Mapping[str, str], int | None]:
+    def _accounted(self, serial: Serial, source: Source, destination: Destination, done: Checkpoint) -> Accounted:
         """Of an import: the digests of what was read, and how many rows are at the destination, asked of it."""
         if not isinstance(self.flow.spec, ImportSpec) or self.work.parent:
-            return {}, None
-        files = source.digests(done.position) if offers(source, Digesting) else {}
+            return Accounted()
+        digests = source.digests(done.position) if offers(source, Digesting) else {}
+        sizes = source.sizes(done.position) if offers(source, Digesting) else {}
         stream = self.flow.target.stream
-        return files, serial.call(lambda: destination.count(stream)) if offers(destination, Counting) else None
+        rows = serial.call(lambda: destination.count(stream)) if offers(destination, Counting) else None
+        files = {name: structs.replace(each, size=sizes.get(name)) for name, each in done.files.items()}
+        return Accounted(digests, files, rows)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
 
-from msgspec import Struct, field, to_builtins
+from msgspec import Struct, convert, field, to_builtins
 
 from syncline.model.errors import Bug
 from syncline.model.latency import Latency
@@ -85,6 +85,36 @@ class Counts(Struct, frozen=True):
 
 _COUNTS = Counts.__struct_fields__
 
+#: Files of a run that are told one by one; the records of all others are told together.
+MAX_FILES: Final = 10_000
+OTHER_FILES: Final = ""
+
+
+class FileCounts(Struct, frozen=True):
+    """Records of one file, or of all beyond `MAX_FILES` together; `size` in bytes, None where nobody knows it.
+
+    >>> FileCounts(read=3, rejected=1).written
+    2
+    """
+
+    read: int = 0
+    rejected: int = 0
+    skipped: int = 0
+    size: int | None = None
+
+    @property
+    def written(self) -> int:
+        """Those that were written."""
+        return self.read - self.rejected - self.skipped
+
+
+def with_counts(files: Mapping[str, FileCounts], file: str, counts: Counts) -> dict[str, FileCounts]:
+    """The records of files, with those of a batch of one of them."""
+    name = file if file in files or len(files) < MAX_FILES else OTHER_FILES
+    had = files.get(name, FileCounts())
+    more = FileCounts(had.read + counts.read, had.rejected + counts.rejected, had.skipped + counts.skipped)
+    return {**files, name: more}
+
 
 class Receipt(Struct, frozen=True):
     """What a finished run did, in figures that others can check.
@@ -95,7 +125,8 @@ class Receipt(Struct, frozen=True):
     its end, in hex, and `rows` how many rows the table had afterwards, by a query (None where it wasn't asked).
     `latency` is None where no batch was committed since the run was begun, or continued; `requests` are those that were
     sent since then, by host. `manifests` has the digests of what it ran under by name, and `sums` what fields with a
-    control total came to, as exact decimals.
+    control total came to, as exact decimals. Of an import, `file_counts` has the records of each file by its name,
+    those of files beyond `MAX_FILES` together under the empty one. They add up to `counts`.
     Times are RFC 3339 UTC; durations are in seconds.
     """
 
@@ -123,11 +154,16 @@ class Receipt(Struct, frozen=True):
     manifests: Mapping[str, str] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
     requests: tuple[Requests, ...] = ()
+    file_counts: Mapping[str, FileCounts] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuses a receipt whose records don't add up."""
         if not self.counts.balanced():
             msg = f"the records of run {self.run} don't add up: {self.counts}"
+            raise Bug(msg)
+        told = [sum(getattr(each, name) for each in self.file_counts.values()) for name in _OF_FILES]
+        if self.file_counts and told != [getattr(self.counts, name) for name in _OF_FILES]:
+            msg = f"the records of the files of run {self.run} don't add up to {self.counts}"
             raise Bug(msg)
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +178,10 @@ class Receipt(Struct, frozen=True):
             "sums": dict(self.sums),
             "latency": None if self.latency is None else to_builtins(self.latency),
             "requests": [to_builtins(each) for each in self.requests],
+            "file_counts": {
+                name: {"size": each.size} | {count: getattr(each, count) for count in _OF_FILES}
+                for name, each in self.file_counts.items()
+            },
         }
 
     @classmethod
@@ -150,11 +190,13 @@ class Receipt(Struct, frozen=True):
         counts, notes = Counts(**data["counts"]), tuple(data["notes"])
         latency = Latency.from_json(data["latency"]) if data.get("latency") else None
         requests = requests_from_json(data.get("requests", ()))
+        files = convert(data.get("file_counts", {}), dict[str, FileCounts])
         made = {"state": RunState(data["state"]), "counts": counts, "notes": notes, "latency": latency}
-        return cls(**{**data, **made, "requests": requests})
+        return cls(**{**data, **made, "requests": requests, "file_counts": files})
 
 
 _RECEIPT = Receipt.__struct_fields__
+_OF_FILES: Final = ("read", "written", "rejected", "skipped")
 
 
 #: What started a run that undoes another, which is its parent.

@@ -65,7 +65,8 @@ class Batch(Struct, frozen=True):
     of each body in order). `skipped` counts records that were read and left out on purpose, by a filter of the source.
     `notes` say what was wrong with an answer and accepted all the same: they come on the run's receipt. `settle`: the
     source does something lasting next, so nothing is read on before this batch, and all before it, are committed.
-    `unsure` says why there may be records at the source that the read should have come to and didn't.
+    `unsure` says why there may be records at the source that the read should have come to and didn't. `file` is the
+    file that all of it is from, where the source was asked to tell (`SourceRequest.digests`).
 
     >>> import polars as pl
     >>> spans = (Span("a.csv", "line", 2, 1), Span("b.csv", "line", 2, 1))
@@ -84,6 +85,7 @@ class Batch(Struct, frozen=True):
     skipped: int = 0
     settle: bool = False
     unsure: str = ""
+    file: str = ""
 
     @property
     def read(self) -> int:

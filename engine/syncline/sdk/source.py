@@ -192,6 +192,9 @@ class Digesting(Protocol):
     def digests(self, position: Position | None) -> Mapping[str, str]:
         """SHA-256, in hex, of what was read to its end when the source stood there, by its name."""
 
+    def sizes(self, position: Position | None) -> Mapping[str, int]:
+        """Bytes of what was read to its end, likewise; of what is packed, as it lies there."""
+
 
 def plain(config: Config) -> dict[str, Any]:
     """Configuration without its secrets, for templates and messages.

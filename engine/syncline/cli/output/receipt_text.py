@@ -10,9 +10,10 @@ from syncline.cli.output.paint import Paint
 from syncline.cli.output.request_facts import request_facts
 from syncline.cli.output.text import cut, duration, number, pad, plural, short, visible
 from syncline.model.latency import Latency
-from syncline.model.run import PAGE, Receipt, RunState
+from syncline.model.run import MAX_FILES, OTHER_FILES, PAGE, FileCounts, Receipt, RunState
 
 _TOP = 5
+_FILES = 10
 _RATED = 1_000  # fewer rows say nothing about speed
 _TITLES = {
     RunState.pending: "Pending",
@@ -109,13 +110,29 @@ def _facts(receipt: Receipt) -> list[tuple[str, str]]:
 
 
 def accounting_facts(receipt: Receipt) -> list[tuple[str, str]]:
-    """What ties the source's files to the destination's rows: the first digests, and how many rows were there then."""
-    facts = [("file", f"{visible(name)}, SHA-256 {digest}") for name, digest in list(receipt.files.items())[:_TOP]]
-    if len(receipt.files) > _TOP:
-        facts.append(("", f"… and {plural(len(receipt.files) - _TOP, 'more file')}"))
+    """What ties the source's files to the destination's rows: the files, those with rejects first, and how many rows
+    were there then.
+    """
+    every = receipt.file_counts or dict.fromkeys(receipt.files, FileCounts())
+    order = sorted(every.items(), key=lambda pair: -pair[1].rejected)
+    facts = [("file", _file(receipt, *pair)) for pair in order[:_FILES]]
+    if len(order) > _FILES:
+        facts.append(("", f"… and {plural(len(order) - _FILES, 'more file')}"))
     if receipt.rows is not None:
         facts.append(("then", f"{plural(receipt.rows, 'row')} in the table"))
     return facts
+
+
+def _file(receipt: Receipt, name: str, counts: FileCounts) -> str:
+    """A file on one line: its records, where they are known, and what tells it from another of its name."""
+    shown = [visible(name) if name != OTHER_FILES else f"all files after the first {number(MAX_FILES)}"]
+    if receipt.file_counts:
+        shown.append(f"{number(counts.read)} read, {number(counts.rejected)} rejected")
+    if digest := receipt.files.get(name):
+        shown.append(f"SHA-256 {digest}")
+    elif counts.size is not None:
+        shown.append(plural(counts.size, "byte"))
+    return ", ".join(shown)
 
 
 def _rules(rules: Mapping[str, int], paint: Paint) -> list[str]:

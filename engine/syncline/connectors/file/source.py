@@ -60,6 +60,7 @@ class FileSource:
         self._fed = place if isinstance(place, Fed) else None
         self._incremental = incremental or self._fed is not None
         self._digested = digests or incremental
+        self._told = digests
         self._stream = stream
         self._looked = False
 
@@ -101,7 +102,7 @@ class FileSource:
                     for piece in self._pieces(file, content, progress):
                         progress = self._after(file, content(), piece, progress)
                         self._instance.count("bytes", piece.size)
-                        batch = [self._batch(piece, progress)]
+                        batch = [self._batch(piece, progress, name)]
                         del piece  # or it would be held until the next one is read
                         yield batch.pop()
             if self._fed is not None and last[found.file] == name:
@@ -124,7 +125,7 @@ class FileSource:
             self._same,
         ).check(progress)
 
-    def _batch(self, piece: Piece, progress: Progress) -> Batch:
+    def _batch(self, piece: Piece, progress: Progress, name: str) -> Batch:
         return Batch(
             piece.frame,
             piece.spans,
@@ -133,6 +134,7 @@ class FileSource:
             digest=piece.digest,
             size=piece.size,
             settle=self._fed is not None and piece.last,
+            file=name if self._told else "",
         )
 
     def _again(self, name: str) -> None:
@@ -200,6 +202,10 @@ class FileSource:
     def digests(self, position: Position | None) -> dict[str, str]:
         """Of files that were read to their end, where it was asked for; see `Digesting`."""
         return {name: done.digest for name, done in Progress.from_json(position).done.items() if done.digest}
+
+    def sizes(self, position: Position | None) -> dict[str, int]:
+        """Of files that were read to their end; see `Digesting`."""
+        return {name: done.size for name, done in Progress.from_json(position).done.items()}
 
     def _same(self, file: OpenFile, done: Done) -> bool:
         """Whether a file has the content that was read: by its version, or its size and time, else by its digest."""
