@@ -73,7 +73,7 @@ def test_a_table_that_no_longer_fits(place):
         ({"postgresql": "timestamp", "mariadb": "datetime(6)", "duckdb": "TIMESTAMP"}, "datetime"),
         ({"postgresql": "timestamptz", "duckdb": "TIMESTAMPTZ"}, "timestamp"),
         ({"postgresql": "date", "mariadb": "date", "duckdb": "DATE"}, "date"),
-        ({"postgresql": "text[]", "mariadb": "varchar(10)", "duckdb": "VARCHAR[]"}, ""),
+        ({"postgresql": "text[]", "mariadb": "varchar(10) CHARACTER SET latin1", "duckdb": "VARCHAR[]"}, ""),
         ({"postgresql": "numeric", "mariadb": "time(3)", "duckdb": "HUGEINT"}, ""),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

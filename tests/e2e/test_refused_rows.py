@@ -124,6 +124,20 @@ def test_refused_rows_are_rejects_and_the_others_are_written(tmp_path, postgres_
     assert ids(settings, scenario) == [1, 2, 3, 4, 5, 8]
 
 
+def test_values_longer_than_a_column_are_rejects(tmp_path, postgres_url, schema):
+    """A text that an existing varchar(n) doesn't hold is told with its field and place, and all others are written."""
+    scenario = Scenario("upsert", postgres_url, schema, kind="Import")
+    table(scenario)
+    execute(postgres_url, f'ALTER TABLE "{schema}".customers ALTER COLUMN name TYPE varchar(6)')
+    settings = applied(tmp_path, scenario)
+    lines(tmp_path, GOOD.format(1), GOOD.format(22), GOOD.format(3))
+    record = run(settings, scenario)
+    assert ids(settings, scenario) == [1, 3]
+    (found,) = told(settings, record)
+    assert (found.place, found.field, found.rule, found.value) == ("customers.csv:3", "name", "destination", "Name 22")
+    assert found.message == "more than the 6 characters of its column can't be held"
+
+
 def test_more_than_may_be_rejected_writes_nothing(tmp_path, postgres_url, schema):
     """The rows that a table refuses count for maxRejects before their batch is committed, and say why it wasn't."""
     scenario = Scenario("upsert", postgres_url, schema, kind="Import")

@@ -38,7 +38,7 @@ def compare_with(database: Database, proposed: Proposed) -> Compared:
     table = database.inspect(target.stream)
     if table is None:
         return Compared(inserted=frame.height)
-    absent = {field.name for field in missing(table, target, database.holds)}
+    absent = {field.name for field in missing(table, target, database)}
     ((there,),) = database.execute(f"SELECT count(*) FROM {database.place}{quoted(table.name)}")
     names = [name for name in proposed.dropped if table.get(name) is not None]
     counts = ", ".join(f"count({quoted(name)})" for name in names)

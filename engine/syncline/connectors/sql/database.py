@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from msgspec import Struct
 
-from syncline.connectors.sql.limits import Limits
+from syncline.connectors.sql.limits import Limit, Limits
 from syncline.connectors.sql.table import Table
 from syncline.model.schema import DataType, Field, Schema
 from syncline.sdk.destination import Rendered, Written
@@ -79,6 +79,12 @@ class Database(Protocol):
 
     def holds(self, existing: str, declared: DataType) -> bool:
         """Whether a column of an existing type holds every value of the declared type, unchanged."""
+
+    def narrowed(self, existing: str, field: Field, *, unique: bool) -> Limit | None:
+        """
+        The values that a column doesn't hold of a declared type which it otherwise holds unchanged; None where it is of
+        another type. `unique`: it is in a unique key.
+        """
 
     def prepare(self) -> None:
         """Makes the place that tables are made in."""

@@ -16,7 +16,7 @@ from syncline.connectors.sql.ledger import Ledger
 from syncline.connectors.sql.names import SEEN, SHADOW, check_names, family, quoted
 from syncline.connectors.sql.observe import observe, owner
 from syncline.connectors.sql.seen import Seen
-from syncline.connectors.sql.table import Table, keyed, missing, refusing
+from syncline.connectors.sql.table import Table, keyed, missing, narrow, refusing
 from syncline.connectors.sql.undoing import undo
 from syncline.connectors.sql.writer import SqlWriter
 from syncline.model.errors import Again, Invalid, Stalled
@@ -83,7 +83,7 @@ class SqlDestination:
         """
         self._check(target)
         table = self._database.inspect(target.stream)
-        if table is None or not self._ledger.ready() or missing(table, target, self._database.holds):
+        if table is None or not self._ledger.ready() or missing(table, target, self._database):
             table = self._fit(target)
         if target.flow in self._unclaimed:
             self._claim_first(target.flow)
@@ -101,6 +101,7 @@ class SqlDestination:
             finished=finished,
             ahead=self._ahead,
             sifts=refusing(table, target),
+            narrow=narrow(table, target, self._database),
         )
 
     def owner(self, stream: str) -> TableOwner:
@@ -282,7 +283,7 @@ class SqlDestination:
                 # Before the table: where making one commits, a kill in between leaves no table that isn't noted.
                 self._ledger.own(target.stream, target.flow)
                 self._database.create(target.stream, target.schema, keyed=keyed(target))
-            elif absent := missing(table, target, self._database.holds):
+            elif absent := missing(table, target, self._database):
                 self._database.add(target.stream, absent)
             found = self._database.inspect(target.stream)
             assert found is not None
@@ -303,7 +304,7 @@ class SqlDestination:
                 self._database.mend(target.stream, shadow)
             existing = self._database.inspect(shadow)
             if begun and holder == (target.flow, target.run):
-                if existing is not None and not missing(existing, target, self._database.holds):
+                if existing is not None and not missing(existing, target, self._database):
                     return False
                 lost = True
             else:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from syncline.connectors.sql import duckdb_types as types
-from syncline.connectors.sql.limits import Limits
+from syncline.connectors.sql.limits import Limit, Limits
 from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
+from syncline.connectors.sql.narrow import whole
 from syncline.connectors.sql.reading import no_query
 from syncline.connectors.sql.settings import DuckdbSettings
 from syncline.connectors.sql.table import Column, Table
@@ -136,6 +137,11 @@ class DuckdbDatabase:
     def holds(self, existing: str, declared: DataType) -> bool:
         """Whether a column of an existing type holds every value of the declared type."""
         return types.holds(existing, declared)
+
+    def narrowed(self, existing: str, field: Field, *, unique: bool) -> Limit | None:
+        """What a column doesn't hold; see `Database.narrowed`."""
+        del unique
+        return whole(field, existing)
 
     def prepare(self) -> None:
         """Nothing: tables are in the schema `main`, which is there."""

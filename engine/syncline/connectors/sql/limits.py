@@ -75,6 +75,10 @@ class Limits:
             (self._late if limit.late else self._early).append(limit)
         self._look_early, self._look_late = _looks(self._early), _looks(self._late)
 
+    def with_more(self, limits: Sequence[Limit]) -> Limits:
+        """With others besides, such as those of an existing table's columns."""
+        return Limits((*self._early, *self._late, *limits)) if limits else self
+
     def ensure(self, frame: pl.DataFrame) -> None:
         """Raises Invalid for the first column with a value beyond a limit that isn't found later anyway."""
         for limit in _suspects(frame, self._early, self._look_early):

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import mariadb_types as types
-from syncline.connectors.sql.limits import Limits
+from syncline.connectors.sql.limits import Limit, Limits
 from syncline.connectors.sql.mariadb_errors import broken, translated
 from syncline.connectors.sql.mariadb_session import connect, errors, filled
 from syncline.connectors.sql.names import columns, matching, quoted
@@ -213,6 +213,10 @@ class MariadbDatabase:
     def holds(self, existing: str, declared: DataType) -> bool:
         """Whether a column of an existing type holds every value of the declared type."""
         return types.holds(existing, declared)
+
+    def narrowed(self, existing: str, field: Field, *, unique: bool) -> Limit | None:
+        """What a column doesn't hold; see `Database.narrowed`."""
+        return types.narrowed(existing, field, unique=unique)
 
     def prepare(self) -> None:
         """Nothing: the database is there, or nobody could have connected to it."""

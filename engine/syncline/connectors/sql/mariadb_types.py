@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from syncline.connectors.sql.limits import Limit, Limits, common, no_null_keys
 from syncline.connectors.sql.names import quoted
+from syncline.connectors.sql.narrow import bytes_of_text, characters, trimmed, whole
 from syncline.model.schema import DataType, Field, Schema
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ _DIGITS = {"integer": 19, "int32": 10}
 
 _DECIMAL = re.compile(r"decimal\((\d+),(\d+)\)")
 _WIDTH = re.compile(r"(tinyint|smallint|mediumint|int|bigint)\(\d+\)")
+_TEXTS = {"tinytext": 2**8 - 1, "text": 2**16 - 1, "mediumtext": 2**24 - 1}
+_TEXT_CHARACTERS = re.compile(r"(varchar|char)\((\d+)\)")
 _CHARACTERS = re.compile(r"(varchar|varbinary)\((\d+)\)")
 
 
@@ -104,6 +107,17 @@ def holds(existing: str, declared: DataType) -> bool:
         found = _DECIMAL.fullmatch(existing)
         return found is not None and int(found[2]) >= declared.scale and int(found[1]) - int(found[2]) >= digits
     return existing == _TYPES[declared.name] or existing in _HELD.get(declared.name, ())
+
+
+def narrowed(existing: str, field: Field, *, unique: bool) -> Limit | None:
+    """What a column doesn't hold of a type; see `Database.narrowed`. In a key, texts are equal as everywhere here."""
+    type_, _, collation = existing.partition(" ")
+    if collation == COLLATION or (collation.startswith("utf8mb4") and not unique):
+        if type_ in _TEXTS:
+            return bytes_of_text(field, _TEXTS[type_])
+        if found := _TEXT_CHARACTERS.fullmatch(type_):
+            return (characters if found[1] == "varchar" else trimmed)(field, int(found[2]))
+    return whole(field, existing)
 
 
 @lru_cache(maxsize=256)

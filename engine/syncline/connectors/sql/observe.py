@@ -33,11 +33,11 @@ def observe(database: Database, target: Target) -> Observation:
     found: list[Difference] = []
     declared = {table.fold(name) for name in target.schema.names}
     try:
-        absent = missing(table, target, database.holds)
+        absent = missing(table, target, database)
     except Invalid as error:
         others = [d for d in error.diagnostics if d.code != UNHELD]
         found += [Difference("unfit", f"table {table.name}", d.message) for d in others]
-        found += [_other_type(database, *pair) for pair in unheld(table, target, database.holds)]
+        found += [_other_type(database, *pair) for pair in unheld(table, target, database)]
         absent = tuple(field for field in target.schema.fields if table.get(field.name) is None)
     found += [Difference("gone", f"column {field.name}", "it was dropped or renamed") for field in absent]
     found += [

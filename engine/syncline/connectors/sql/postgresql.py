@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import postgresql_types as types
 from syncline.connectors.sql.copy_text import copy_text
-from syncline.connectors.sql.limits import Limits, beyond
+from syncline.connectors.sql.limits import Limit, Limits, beyond
 from syncline.connectors.sql.names import RESERVED, columns, matching, on_conflict, quoted
 from syncline.connectors.sql.postgresql_errors import about_rows, translated
 from syncline.connectors.sql.postgresql_session import Session, connect, identity_of, kept
@@ -204,6 +204,11 @@ class PostgresDatabase:
     def holds(self, existing: str, declared: DataType) -> bool:
         """Whether a column of an existing type holds every value of the declared type."""
         return types.holds(existing, declared)
+
+    def narrowed(self, existing: str, field: Field, *, unique: bool) -> Limit | None:
+        """What a column doesn't hold; see `Database.narrowed`."""
+        del unique  # texts are equal by their characters, whatever their column
+        return types.narrowed(existing, field)
 
     def prepare(self) -> None:
         """Creates the schema if it is missing: asking first, since creating needs a privilege even where it exists."""

@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.limits import Limit, Limits, common, no_null_keys, text_fields
-from syncline.model.schema import DataType, Schema
+from syncline.connectors.sql.narrow import characters, padded, whole
+from syncline.model.schema import DataType, Field, Schema
 
 if TYPE_CHECKING:
     import polars as pl
@@ -45,6 +46,7 @@ _DIGITS = {"integer": 19, "int32": 10}
 #: Well-formed JSON that `jsonb` may refuse has one of these; which of it does, is decided exactly.
 _SUSPECT_JSON = r"(?i)\\u(0000|d[89a-f])|[0-9]{100}|[0-9]e[+-]?[0-9]{4}"
 
+_CHARACTERS = re.compile(r"(character varying|character)\((\d+)\)")
 _NUMERIC = re.compile(r"numeric\((\d+),(-?\d+)\)")
 
 
@@ -67,6 +69,14 @@ def holds(existing: str, declared: DataType) -> bool:
         precision, scale = int(found[1]), int(found[2])
         return scale >= declared.scale and precision - scale >= digits
     return existing == _TYPES[declared.name] or existing in _WIDER.get(declared.name, ())
+
+
+def narrowed(existing: str, field: Field) -> Limit | None:
+    """What a column doesn't hold of a type; see `Database.narrowed`."""
+    found = _CHARACTERS.fullmatch(existing)
+    if found is None:
+        return whole(field, existing)
+    return characters(field, int(found[2])) if found[1] == "character varying" else padded(field, int(found[2]))
 
 
 @lru_cache(maxsize=256)

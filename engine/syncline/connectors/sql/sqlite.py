@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql import sqlite_types as types
 from syncline.connectors.sql.database import Breach
-from syncline.connectors.sql.limits import Limits
+from syncline.connectors.sql.limits import Limit, Limits
 from syncline.connectors.sql.names import columns, matching, on_conflict, quoted
 from syncline.connectors.sql.settings import SqliteSettings
 from syncline.connectors.sql.sifting import writing_parts
@@ -185,6 +185,11 @@ class SqliteDatabase:
     def holds(self, existing: str, declared: DataType) -> bool:
         """Whether a column of an existing type holds every value of the declared type."""
         return types.holds(existing, declared)
+
+    def narrowed(self, existing: str, field: Field, *, unique: bool) -> Limit | None:
+        """What a column doesn't hold; see `Database.narrowed`."""
+        del existing, field, unique  # no length is held to
+        return None
 
     def prepare(self) -> None:
         """Makes the table of types."""

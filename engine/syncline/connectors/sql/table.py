@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
 
 from msgspec import Struct
 
+from syncline.connectors.sql.limits import Limit
 from syncline.model.diagnostic import Diagnostic
 from syncline.model.errors import Invalid
 from syncline.model.schema import DataType, Field
@@ -60,13 +61,40 @@ def refusing(table: Table, target: Target) -> bool:
     return table.strict or len(table.keys) > keyed(target)
 
 
-def unheld(table: Table, target: Target, holds: Callable[[str, DataType], bool]) -> tuple[tuple[Field, Column], ...]:
+class Holding(Protocol):
+    """What says which columns hold which values; see `Database`."""
+
+    def holds(self, existing: str, declared: DataType) -> bool:
+        """Whether a column holds every value of a type."""
+
+    def narrowed(self, existing: str, field: Field, *, unique: bool) -> Limit | None:
+        """The values of a type that it doesn't hold, where it holds the others."""
+
+
+def unheld(table: Table, target: Target, holding: Holding) -> tuple[tuple[Field, Column], ...]:
     """Fields whose columns can't hold what is declared, with these."""
-    pairs = ((field, table.get(field.name)) for field in target.schema.fields)
-    return tuple((f, c) for f, c in pairs if c is not None and not c.computed and not holds(c.type, f.type))
+    return tuple((f, c) for f, c in _partly(table, target, holding) if _narrowed(table, f, c, holding) is None)
 
 
-def missing(table: Table, target: Target, holds: Callable[[str, DataType], bool]) -> tuple[Field, ...]:
+def narrow(table: Table, target: Target, holding: Holding) -> tuple[Limit, ...]:
+    """The values that columns don't hold of types which they hold otherwise."""
+    found = (_narrowed(table, f, c, holding) for f, c in _partly(table, target, holding))
+    return tuple(limit for limit in found if limit is not None)
+
+
+def _partly(table: Table, target: Target, holding: Holding) -> Iterator[tuple[Field, Column]]:
+    for field in target.schema.fields:
+        column = table.get(field.name)
+        if column is not None and not column.computed and not holding.holds(column.type, field.type):
+            yield field, column
+
+
+def _narrowed(table: Table, field: Field, column: Column, holding: Holding) -> Limit | None:
+    unique = any(table.fold(field.name) in map(table.fold, key) for key in table.keys)
+    return holding.narrowed(column.type, field, unique=unique)
+
+
+def missing(table: Table, target: Target, holding: Holding) -> tuple[Field, ...]:
     """Fields that the table has no column for yet. Raises Invalid, with every finding, where it doesn't fit."""
     absent: list[Field] = []
     wrong: list[Diagnostic] = []
@@ -76,7 +104,7 @@ def missing(table: Table, target: Target, holds: Callable[[str, DataType], bool]
             absent.append(field)
         elif column.computed:
             wrong.append(_finding("SYN486", f"column {field.name!r} of table {table.name!r} is a computed one"))
-        elif not holds(column.type, field.type):
+        elif not holding.holds(column.type, field.type) and _narrowed(table, field, column, holding) is None:
             message = f"column {field.name!r} of table {table.name!r} is {column.type}, which can't hold {field.type}"
             wrong.append(_finding(UNHELD, message))
     declared = {table.fold(name) for name in target.schema.names}

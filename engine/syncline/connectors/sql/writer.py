@@ -23,11 +23,12 @@ from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.offers import offers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import polars as pl
 
     from syncline.connectors.sql.ahead import Ahead
+    from syncline.connectors.sql.limits import Limit
 
 
 class _TriedError(Exception):
@@ -52,6 +53,7 @@ class SqlWriter:
         finished: bool,
         ahead: Ahead | None = None,
         sifts: bool = False,
+        narrow: Sequence[Limit] = (),
     ) -> None:
         self._sifts = sifts and offers(database, Trying)
         self._check = check
@@ -61,7 +63,7 @@ class SqlWriter:
         self._finished = finished
         self._table = target.stream + SHADOW if target.mode == "replace" else target.stream
         self._frame_schema = target_frame_schema(target.schema)
-        self._limits = database.limits(target.schema, keyed=keyed(target))
+        self._limits = database.limits(target.schema, keyed=keyed(target)).with_more(narrow)
         self._saved: str | None = None
         self._ahead = ahead
         self._seen = Seen(database, target) if target.sweeps else None

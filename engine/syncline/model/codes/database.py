@@ -71,7 +71,8 @@ CODES: tuple[Code, ...] = (
     Code(
         "SYN484",
         "column type can't hold the declared type",
-        "The table has the column, but with a type that would change or refuse values of the declared one.",
+        "The table has the column, but with a type that would change or refuse values of the declared one. Of columns "
+        "such as `varchar(50)` or `smallint`, single values that they can't hold are rejects instead.",
         "Alter the column by hand, declare a narrower type, or write to another table. Nothing is converted.",
     ),
     Code(
