@@ -223,4 +223,4 @@ def test_no_other_place_says_a_version():
     made = re.compile(r"SSLContext\(|create_default_context\(|TLSVersion\.|_create_unverified|CERT_NONE|check_hostname")
     found = {str(path.relative_to(ENGINE)) for path in ENGINE.rglob("*.py") if made.search(path.read_text())}
 
-    assert found == {"sdk/http/tls.py", "state/redis_budgets.py"}
+    assert found == {"sdk/http/tls.py", "state/redis_budgets.py", "daemon/server_tls.py"}

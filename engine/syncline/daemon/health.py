@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from syncline.daemon.listening import Asked, Reply, listening
 from syncline.daemon.metrics import KIND
+
+if TYPE_CHECKING:
+    from syncline.daemon.server_tls import ServerTls
 
 #: What a probe is answered: whether all is well, and the document that says how it stands.
 Answer = Callable[[], tuple[bool, dict[str, Any]]]
 
 
 @contextmanager
-def serving(host: str, port: int, probes: dict[str, Answer], metrics: Callable[[], str] | None = None) -> Iterator[int]:
+def serving(
+    host: str,
+    port: int,
+    probes: dict[str, Answer],
+    metrics: Callable[[], str] | None = None,
+    tls: ServerTls | None = None,
+) -> Iterator[int]:
     """Answers GET of each path while the block runs: 200 or 503, with JSON. Gives the port; 0 asks for a free one.
     `metrics` gives what `/metrics` answers.
 
@@ -33,5 +42,5 @@ def serving(host: str, port: int, probes: dict[str, Answer], metrics: Callable[[
         ok, document = probe()
         return Reply(200 if ok else 503, document)
 
-    with listening((host, port), answer, name="probes") as bound:
+    with listening((host, port), answer, name="probes", tls=tls) as bound:
         yield bound

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from syncline.model.errors import Invalid
 from syncline.model.pulse import thread, turned
+
+if TYPE_CHECKING:
+    from syncline.daemon.server_tls import ServerTls
 
 #: Seconds that a connection may take from its start to its end, however it is used.
 DEADLINE: Final = 10.0
@@ -56,14 +60,19 @@ def address(text: str) -> tuple[str, int]:
 
 @contextmanager
 def listening(
-    at: tuple[str, int], answer: Callable[[Asked], Reply], *, max_body: int = 0, name: str = "http"
+    at: tuple[str, int],
+    answer: Callable[[Asked], Reply],
+    *,
+    max_body: int = 0,
+    name: str = "http",
+    tls: ServerTls | None = None,
 ) -> Iterator[int]:
     """
-    Answers GET, and POST where bodies of up to `max_body` bytes are read, while the block runs. Gives the port that is
-    bound; 0 asks for a free one. `answer` is called by several threads. `Invalid` (SYN666) where it can't be bound.
-    `name` is that of the loop that takes connections.
+    Answers GET, and POST where bodies of up to `max_body` bytes are read, while the block runs; with `tls`, nothing
+    but HTTPS. Gives the port that is bound; 0 asks for a free one. `answer` is called by several threads. `Invalid`
+    (SYN666) where it can't be bound. `name` is that of the loop that takes connections.
     """
-    server = _server(at, answer, max_body)
+    server = _server(at, answer, max_body, tls)
     taking = thread(name, server.serve_forever)
     taking.start()
     try:
@@ -74,7 +83,9 @@ def listening(
         taking.join()
 
 
-def _server(at: tuple[str, int], answer: Callable[[Asked], Reply], max_body: int) -> ThreadingHTTPServer:
+def _server(
+    at: tuple[str, int], answer: Callable[[Asked], Reply], max_body: int, tls: ServerTls | None
+) -> ThreadingHTTPServer:
     class Handler(_Handler):
         asked = staticmethod(answer)
         most = max_body
@@ -83,7 +94,7 @@ def _server(at: tuple[str, int], answer: Callable[[Asked], Reply], max_body: int
         address_family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
 
     try:
-        return Server(at, Handler)
+        return Server(at, Handler, tls)
     except OSError as error:
         raise Invalid(
             f"{at[0]}:{at[1]} can't be listened at: {error.strerror or error}",
@@ -95,12 +106,33 @@ def _server(at: tuple[str, int], answer: Callable[[Asked], Reply], max_body: int
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, at: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, at: tuple[str, int], handler: type[BaseHTTPRequestHandler], tls: ServerTls | None) -> None:
         self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._tls = tls
         super().__init__(at, handler)
 
     def service_actions(self) -> None:
         turned()  # called after each wait of half a second at most
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The next connection. Its handshake is left to its own thread: others don't wait for it."""
+        connection, who = super().get_request()
+        if self._tls is not None:
+            connection = self._tls.context().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, who
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        if isinstance(request, ssl.SSLSocket):
+            request.settimeout(_Handler.timeout)
+            request.do_handshake()
+        super().finish_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        if isinstance(request, ssl.SSLSocket):
+            with suppress(OSError, ValueError):
+                request.settimeout(0)  # says that this is the end, and doesn't wait for the same from there
+                request.unwrap()
+        super().shutdown_request(request)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._free.acquire(blocking=False):
@@ -123,8 +155,8 @@ class _Server(ThreadingHTTPServer):
 
 
 def _cut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):  # of the socket itself: TLS's own would have what is under way go on in the clear
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

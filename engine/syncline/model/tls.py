@@ -18,6 +18,8 @@ PostgreSQL without `tls` and without `sslmode` is asked the same where it is ano
 The client's certificate is `certificate` and `certificateKey` of the integration's AuthConfig, whatever the system;
 Vault's is in `VAULT_CLIENT_CERT` and `VAULT_CLIENT_KEY`. Nothing older than 1.2 is ever spoken, and no exception leaves
 out that the peer's certificate is verified.
+
+Where we listen, 1.2 is spoken as well as 1.3: who connects is Git servers and probes, of whatever age (`server_tls`).
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,17 +15,62 @@ from syncline.model.pulse import SILENCE
 
 if TYPE_CHECKING:
     from syncline.daemon.loop import Daemon
+    from syncline.daemon.server_tls import ServerTls
     from syncline.model.secret import Secret
     from syncline.settings import Settings
 
 
+#: A certificate's file, and its key's.
+Files = tuple[Path, Path]
+
+
 class Listen(Struct, frozen=True):
-    """Addresses as `HOST:PORT`, and the names of the webhook's secrets. `silence` is in seconds."""
+    """
+    Addresses as `HOST:PORT`, the names of the webhook's secrets, and the files of the certificate and key of HTTPS.
+    `silence` is in seconds.
+    """
 
     health: str | None
     silence: float
     hook: str | None
     secrets: tuple[str, ...]
+    tls: Files | None = None
+
+
+def secured(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Options of the certificate that is shown where the command listens, as `tls`; None without."""
+    file = click.Path(dir_okay=False, path_type=Path)
+
+    @click.option(
+        "--tls-cert",
+        type=file,
+        metavar="FILE",
+        help="Listen by HTTPS alone, with this certificate and its chain (PEM).",
+    )
+    @click.option(
+        "--tls-key", type=file, metavar="FILE", help="Its key (PEM). Both are read again once the files change."
+    )
+    @wraps(command)
+    def collected(*args: Any, tls_cert: Path | None, tls_key: Path | None, **others: Any) -> Any:
+        if (tls_cert is None) != (tls_key is None):
+            raise click.UsageError("--tls-cert and --tls-key go together.")
+        return command(*args, tls=(tls_cert, tls_key) if tls_cert else None, **others)
+
+    return collected
+
+
+def server_tls(files: Files | None, tell: Callable[[str], None]) -> ServerTls | None:
+    """What is shown to who connects; None for connections in the clear. `Invalid` (SYN697) where it can't be."""
+    if files is None:
+        return None
+    from syncline.daemon.server_tls import ServerTls
+
+    return ServerTls(files[0].absolute(), files[1].absolute(), tell)
+
+
+def scheme(tls: ServerTls | None) -> str:
+    """What URLs of it begin with."""
+    return "http" if tls is None else "https"
 
 
 def listens(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,13 +96,22 @@ def listens(command: Callable[..., Any]) -> Callable[..., Any]:
         metavar="PROVIDER:KEY",
         help="Secret of pushes, such as env:HOOK_SECRET; twice while it is changed.",
     )
+    @secured
     @wraps(command)
     def collected(
-        *args: Any, health: str | None, silence: float, hook: str | None, hook_secret: tuple[str, ...], **others: Any
+        *args: Any,
+        health: str | None,
+        silence: float,
+        hook: str | None,
+        hook_secret: tuple[str, ...],
+        tls: Files | None,
+        **others: Any,
     ) -> Any:
         if hook_secret and not hook:
             raise click.UsageError("--hook-secret goes with --hook.")
-        return command(*args, listen=Listen(health, silence, hook, hook_secret), **others)
+        if tls and not (hook or health):
+            raise click.UsageError("--tls-cert goes with --hook or --health.")
+        return command(*args, listen=Listen(health, silence, hook, hook_secret, tls), **others)
 
     return collected
 
@@ -83,8 +138,9 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
         return status.ready, status.to_json()
 
     metrics = Metrics(lambda: daemon.engine, status, daemon.pulses.ages)
-    with serving(host, port, {"/healthz": alive, "/readyz": ready}, metrics.text) as bound:
-        tell(f"probes at http://{host}:{bound}/healthz and /readyz, metrics at /metrics")
+    tls = server_tls(listen.tls, tell)
+    with serving(host, port, {"/healthz": alive, "/readyz": ready}, metrics.text, tls) as bound:
+        tell(f"probes at {scheme(tls)}://{host}:{bound}/healthz and /readyz, metrics at /metrics")
         yield
 
 
@@ -118,7 +174,8 @@ def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[
     def answer(asked: Asked) -> Reply:
         return (deliveries if asked.path.startswith(f"{PATH}/") else hook).answer(asked)
 
-    with refusals.telling(), listening((host, port), answer, max_body=MAX_BODY, name="webhooks") as bound:
-        pushes = f"push webhooks at http://{host}:{bound}{PATH}, those" if references else "webhooks"
-        tell(f"{pushes} of schedules at http://{host}:{bound}{PATH}/TENANT/SCHEDULE")
+    tls = server_tls(listen.tls, tell)
+    with refusals.telling(), listening((host, port), answer, max_body=MAX_BODY, name="webhooks", tls=tls) as bound:
+        pushes = f"push webhooks at {scheme(tls)}://{host}:{bound}{PATH}, those" if references else "webhooks"
+        tell(f"{pushes} of schedules at {scheme(tls)}://{host}:{bound}{PATH}/TENANT/SCHEDULE")
         yield

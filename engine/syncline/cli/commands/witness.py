@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from syncline.cli.app import App, pass_app
+from syncline.cli.commands.listens import Files, scheme, secured, server_tls
 from syncline.cli.commands.options import environment
 from syncline.cli.commands.stopping import stopping
 from syncline.cli.exit import Exit
@@ -67,10 +68,11 @@ def key(app: App, folder: Path, name: str | None, url: str) -> Exit:
     help="The public key of a log that it watches over, as `syncline audit verify` shows it; may be repeated.",
 )
 @click.option("--listen", default="127.0.0.1:8098", show_default=True, metavar="HOST:PORT", help="Where it answers.")
+@secured
 @environment
 @pass_app
-def serve(app: App, folder: Path, name: str | None, logs: tuple[str, ...], listen: str) -> Exit:
-    """Answer POST /add-checkpoint until SIGTERM. Put a web server with TLS in front of it.
+def serve(app: App, folder: Path, name: str | None, logs: tuple[str, ...], listen: str, tls: Files | None) -> Exit:
+    """Answer POST /add-checkpoint until SIGTERM. Give it a certificate, or put a web server with TLS in front of it.
 
     \b
     Example:
@@ -91,8 +93,9 @@ def serve(app: App, folder: Path, name: str | None, logs: tuple[str, ...], liste
         found = known.add_checkpoint(asked.body)
         return Reply(found.status, {}, body=found.body, kind=found.kind)
 
-    with stopping(_nothing) as stop, listening((host, port), answer, max_body=MAX_BODY) as bound:
-        app.note(f"answers at http://{host}:{bound}{PATH}")
+    secure = server_tls(tls, app.note)
+    with stopping(_nothing) as stop, listening((host, port), answer, max_body=MAX_BODY, tls=secure) as bound:
+        app.note(f"answers at {scheme(secure)}://{host}:{bound}{PATH}")
         stop.wait()
     return Exit.ok
 

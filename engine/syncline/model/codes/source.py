@@ -58,6 +58,14 @@ CODES: tuple[Code, ...] = (
         "Give HOST:PORT with a free port, and a random secret of at least 16 characters.",
     ),
     Code(
+        "SYN697",
+        "no certificate to show",
+        "The certificate that is to be shown where a daemon or a witness listens, or its key, can't be read, they "
+        "don't belong together, or the key is open to others on the machine.",
+        "Give a certificate with its chain, and its key without a password, both in PEM form. Nobody but the daemon's "
+        "account and its group may read the key.",
+    ),
+    Code(
         "SYN667",
         "not the server it should be",
         "The Git server shows an SSH key that isn't in known_hosts, or a certificate that nobody vouches for. Somebody "
