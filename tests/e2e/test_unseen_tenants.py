@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from syncline import workflow
 from syncline.cli import commands
 from syncline.cli.main import cli
+from syncline.executor import roles
 from syncline.executor.seen import KEPT_BACK
 from syncline.planner.serialize import loads
 from tests.e2e import house
@@ -233,3 +234,20 @@ def test_without_roles_the_state_isn_t_asked(tmp_path, monkeypatch):
     told = said(settings, "ada", ["render"])
     assert "name: globex" in told.output
     assert KEPT_BACK not in told.output
+
+
+@pytest.mark.parametrize("verb", ["plan", "render"])
+def test_who_sees_what_is_asked_once(tmp_path, monkeypatch, verb):
+    """The state is asked once which tenants aren't seen, also by a plan, which is of the tree and of what is applied."""
+    settings = lived_in(tmp_path)
+    edit(tmp_path, "changed")
+    asked: list[object] = []
+    real = roles.hidden
+
+    def counted(given):
+        asked.append(given)
+        return real(given)
+
+    monkeypatch.setattr(roles, "hidden", counted)
+    assert KEPT_BACK in said(settings, "ada", [verb]).output
+    assert len(asked) == 1

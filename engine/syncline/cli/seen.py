@@ -81,9 +81,10 @@ def plan(app: App, settings: Settings, made: Plan) -> tuple[Plan, Unseen]:
 def _unseen(settings: Settings) -> Unseen:
     """What who acts doesn't see of what is applied and declared."""
     from syncline.executor.roles import hidden
-    from syncline.executor.seen import Unseen, unseen_of
+    from syncline.executor.seen import Unseen, without
     from syncline.manifests import overlay
 
-    if not hidden(settings):  # nothing has to be read for it
+    tenants = hidden(settings)
+    if not tenants:  # nothing has to be read for it
         return Unseen()
-    return unseen_of(settings, overlay.declared(settings.root, settings.environment).manifests, applied=True)
+    return without(tenants, settings, overlay.declared(settings.root, settings.environment).manifests)

@@ -146,29 +146,33 @@ class Unseen:
         )
 
 
-def unseen_of(settings: Settings, manifests: Iterable[Manifest], *, applied: bool = False) -> Unseen:
+def unseen_of(settings: Settings, manifests: Iterable[Manifest]) -> Unseen:
     """
-    What who acts doesn't see of manifests, or, with `applied`, of what is applied, too. Roles count as they are
-    applied; where the state can't be asked, as they are declared.
+    What who acts doesn't see of manifests. Roles count as they are applied; where the state can't be asked, as they are
+    declared.
 
     The state isn't asked where each tenant of the manifests is declared among them, and gives nobody a role.
     """
     known = tuple(manifests)
     access = {m.key.name: m.spec.access for m in known if isinstance(m.spec, TenantSpec)}
     owners = {m.key.owner for m in known} - {""}
-    if not applied and all(name in access and not any(access[name].roles.values()) for name in owners):
+    if all(name in access and not any(access[name].roles.values()) for name in owners):
         return Unseen()
     from syncline.executor.roles import Person, Right, hidden  # 100 modules, 0.1 s: few repositories give roles
 
     try:
         tenants = hidden(settings)
     except (Again, Stalled):
-        if applied:
-            raise
         person = Person.here(settings)
         tenants = frozenset(name for name, given in access.items() if not person.may(given, Right.see))
+    return without(tenants, settings, known)
+
+
+def without(tenants: frozenset[str], settings: Settings, manifests: Iterable[Manifest]) -> Unseen:
+    """What isn't seen of manifests where it is known which tenants aren't."""
     if not tenants:
         return Unseen()
+    known = tuple(manifests)
     theirs = frozenset(m.place.file for m in known if m.key.owner in tenants)
     others = frozenset(m.place.file for m in known if m.key.owner not in tenants)
     return Unseen(tenants, theirs, others, settings.root)
