@@ -10,7 +10,8 @@
 `SYNCLINE_REDIS` is the URL of a Redis server (`redis://…`) that keeps the budgets of requests which processes share;
 without it, the state does. `SYNCLINE_EGRESS_PRIVATE` lists private networks and hosts, with commas between, that every
 flow may reach, as if each tenant named them in `spec.egress.private`; by default there are none. `SYNCLINE_WITNESSES`
-is the file that says which witnesses have to cosign the audit log; by default `witnesses.policy` in the root.
+is the file that says which witnesses have to cosign the audit log; by default `witnesses.policy` in the root;
+`SYNCLINE_WITNESSES_CA` a file of the only authorities that they are known by, where it isn't the machine's.
 
 Places of keys and secrets have variables of their own, under the names that their owners gave them: `hsm.py`
 (`SYNCLINE_PKCS11_MODULE`, `SYNCLINE_PKCS11_PIN`), `audit/log_signer.py` (`SYNCLINE_AUDIT_SIGNER`),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import ssl
 import tempfile
 from collections.abc import Iterator
@@ -191,13 +189,10 @@ def test_the_web(authority: Authority, certificate: Certificate):
 def test_git(authority: Authority, certificate: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """
     Git is told the same: it speaks to such a server only with its own variable, and with that it gets as far as to
-    find no repository there. Another value of the variable counts for nothing.
+    find no repository there. Another value of the variable counts for nothing. The server's authority is known by
+    another variable of Git's.
     """
-    wrapper = tmp_path / "bin" / "git"
-    wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\nGIT_SSL_CAINFO={authority.ca} exec {shutil.which("git")} "$@"\n')
-    wrapper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("GIT_SSL_CAINFO", str(authority.ca))
 
     def fetched() -> SynclineError:
         source = GitSource(f"https://localhost:{port}/config.git")
@@ -211,11 +206,15 @@ def test_git(authority: Authority, certificate: Certificate, tmp_path: Path, mon
         older = fetched()
         monkeypatch.setenv("GIT_SSL_VERSION", "tlsv1.2")
         declared = fetched()
+        monkeypatch.delenv("GIT_SSL_CAINFO")
+        unknown = fetched()
 
     assert (plain.code, older.code) == ("SYN667", "SYN667")
     assert "GIT_SSL_VERSION=tlsv1.2" in plain.help
     assert "TLS" not in declared.message
     assert declared.code == "SYN661"
+    assert unknown.code == "SYN667"
+    assert "GIT_SSL_CAINFO" in unknown.help
 
 
 def test_no_other_place_says_a_version():

@@ -22,6 +22,7 @@ from syncline.model.errors import Stalled
 from tests import warm
 from tests.e2e.daemon import Remote, serving, until
 from tests.e2e.house import FLOW, Scenario, audit_events, audit_ok, build, customers
+from tests.peers.pki import Authority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,11 +40,11 @@ def syncline(root: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @contextmanager
-def witness(folder: Path, name: str, log: str) -> Iterator[tuple[str, subprocess.Popen]]:
+def witness(folder: Path, name: str, log: str, *more: str) -> Iterator[tuple[str, subprocess.Popen]]:
     """A witness that watches over a log: its line of a policy, and its process."""
     command = [sys.executable, "-m", "syncline", "witness"]
     options = ["--folder", str(folder), "--name", name]
-    serve = [*command, "serve", *options, "--log", log, "--listen", "127.0.0.1:0"]
+    serve = [*command, "serve", *options, "--log", log, "--listen", "127.0.0.1:0", *more]
     with warm.Popen(serve, stderr=subprocess.PIPE, text=True) as process:
         try:
             url = process.stderr.readline().split(" at ")[1].strip().removesuffix("/add-checkpoint")
@@ -99,6 +100,26 @@ def test_a_log_is_cosigned_by_processes_of_others(house, tmp_path):
         assert "not met" in partly.stdout
         policy.write_text(f"{north}{south}group one any {' '.join(names)}\nquorum one\n")
         assert syncline(house.root, "audit", "cosign").returncode == 0
+
+
+def test_a_witness_of_a_private_authority(house, tmp_path, monkeypatch):
+    """A witness that shows a certificate of a private authority cosigns once SYNCLINE_WITNESSES_CA names that."""
+    authority = Authority(tmp_path / "pki")
+    issued = authority.issue("localhost")
+    issued.key.chmod(0o600)
+    files = ("--tls-cert", str(issued.certificate), "--tls-key", str(issued.key))
+    with witness(tmp_path / "north", "north.example/w1", log_key(house), *files) as (north, _):
+        (house.root / "witnesses.policy").write_text(f"{north}quorum {north.split()[1]}\n")
+        assert " https://127.0.0.1:" in north
+        unknown = syncline(house.root, "audit", "cosign")
+        monkeypatch.setenv("SYNCLINE_WITNESSES_CA", str(tmp_path / "none"))
+        missing = syncline(house.root, "audit", "cosign")
+        monkeypatch.setenv("SYNCLINE_WITNESSES_CA", str(authority.ca))
+        known = syncline(house.root, "audit", "cosign")
+
+    assert (unknown.returncode, missing.returncode, known.returncode) == (5, 1, 0)
+    assert "certificate" in unknown.stderr
+    assert "SYN432" in missing.stderr
 
 
 @pytest.mark.slow

@@ -34,6 +34,8 @@ _STRICT: Final = (
 SSH: Final = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=20"
 #: Git's own variable, which wins over `http.sslVersion`; of all that it may say this alone is heard.
 _OLDER_TLS: Final = ("GIT_SSL_VERSION", "tlsv1.2")
+#: Git's own variables of whom servers are known by, a file and a folder of authorities.
+_AUTHORITIES: Final = ("GIT_SSL_CAINFO", "GIT_SSL_CAPATH")
 _ENVIRONMENT: Final = {
     "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_ASKPASS": "/bin/false",
@@ -100,6 +102,7 @@ class GitCommand:
         name, version = _OLDER_TLS
         if os.environ.get(name) == version:
             self._environment[name] = version
+        self._environment |= {name: os.environ[name] for name in _AUTHORITIES if name in os.environ}
         self._environment |= {"GIT_CONFIG_COUNT": "0", "GIT_SSH_COMMAND": SSH} | _ENVIRONMENT | dict(more or {})
 
     def run(self, *arguments: str, most: int = MOST, largest: int = 0) -> Done:

@@ -28,8 +28,8 @@ _MEANINGS: Final = (
             r"|certificate verification failed|SSL certificate problem|SSL: no alternative certificate"
         ),
         "isn't known to be the server it should be",
-        "SSH: compare the server's key with what its operator publishes and add it to known_hosts. HTTPS: add the "
-        "authority that issued the certificate to those that the machine trusts.",
+        "SSH: compare the server's key with what its operator publishes and add it to known_hosts. HTTPS: name the "
+        "authority that issued the certificate by GIT_SSL_CAINFO, or add it to those that the machine trusts.",
     ),
     _Meaning(
         "SYN667",

@@ -18,7 +18,8 @@ from syncline.audit.witness_policy import WitnessPolicy
 from syncline.executor.proxies import environment_proxies
 from syncline.model.errors import Again, Denied, Invalid, Stalled
 from syncline.sdk.clock import SystemClock
-from syncline.sdk.http import Egress, HttpTransport, Request, TransportError
+from syncline.sdk.http import Egress, HttpTransport, Request, Tls, TransportError
+from syncline.sdk.http.authorities import named_authorities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,7 +98,8 @@ def _posting(settings: Settings, policy: WitnessPolicy) -> Iterator[Post]:
     """Posts to the hosts that the policy names: whoever wrote a private address in it meant it."""
     hosts = [urlsplit(witness.url).hostname or "" for witness in policy.witnesses if witness.url]
     egress = Egress(private=settings.egress_private).declaring(hosts)
-    transport = HttpTransport(SystemClock(), _MAX_ANSWER, egress=egress, proxies=environment_proxies(settings))
+    tls = Tls(ca=named_authorities(settings.environ, "SYNCLINE_WITNESSES_CA"))
+    transport = HttpTransport(SystemClock(), _MAX_ANSWER, egress=egress, tls=tls, proxies=environment_proxies(settings))
     try:
         yield _poster(transport)
     finally:

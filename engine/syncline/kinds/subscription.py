@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from syncline.kinds.base import Cel, Duration, Name, Rate, SecretRef, Spec, Template
+from syncline.kinds.connector import Tls
 from syncline.kinds.suspend import Suspend
 from syncline.model.kind import Kind, Reference
 
@@ -50,6 +51,7 @@ class Webhook(Spec):
         SecretRef | None,
         Field(description="Former key: requests are signed with both, while receivers change to the new one."),
     ] = None
+    tls: Annotated[Tls, Field(description="What differs from TLS 1.3 with the machine's authorities.")] = Tls()
 
 
 class Do(Spec):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.connector import ConnectorSpec, Tls
 from syncline.kinds.subscription import SubscriptionSpec
 from syncline.manifests.flow import side_of
 from syncline.manifests.text import nearest
@@ -25,7 +25,7 @@ _CARRYING = frozenset({"smtp"})
 
 
 def check_subscriptions(desired: Desired) -> list[Diagnostic]:
-    """Findings (SYN731, SYN732) of every subscription that sends messages through an integration."""
+    """Findings of every subscription: SYN731 and SYN732 of messages through an integration, SYN914 of webhooks."""
     return [finding for manifest in desired.of_kind("Subscription") for finding in _findings(desired, manifest)]
 
 
@@ -49,7 +49,18 @@ def carries(side: Side) -> bool:
 
 def _findings(desired: Desired, manifest: Manifest) -> Iterator[Diagnostic]:
     spec = manifest.spec
-    if not isinstance(spec, SubscriptionSpec) or spec.do.notify is None:
+    if not isinstance(spec, SubscriptionSpec):
+        return
+    webhook = spec.do.webhook
+    if webhook is not None and webhook.tls != Tls() and not webhook.url.startswith("https://"):
+        yield Diagnostic(
+            code="SYN914",
+            message="`tls` is about a receiver that is spoken to over TLS, and this one isn't",
+            place=manifest.place_of("spec", "do", "webhook", "tls"),
+            subject=str(manifest.key),
+            expected="https:// as its url",
+        )
+    if spec.do.notify is None:
         return
     path = ("spec", "do", "notify")
     integration = desired.find(manifest.key.tenant, "Integration", spec.do.notify.integration)

@@ -9,9 +9,11 @@
 | PostgreSQL, as state                      | the parameters of its URL: `ssl_min_protocol_version=TLSv1.2`, …     |
 | proxies (https://)                        | `proxy.tls: {min, ca, pins}` of the integration                     |
 | Redis                                     | the query of `SYNCLINE_REDIS`: `tlsMin=1.2`, `ssl_ca_certs`          |
-| Git over HTTPS                            | 1.2 by `GIT_SSL_VERSION=tlsv1.2` in the daemon's environment        |
+| Git over HTTPS                            | `GIT_SSL_VERSION=tlsv1.2`, `GIT_SSL_CAINFO` for the daemon           |
 | Vault                                     | `VAULT_CACERT`, `SYNCLINE_VAULT_PINS`; never 1.2                     |
-| AWS, witnesses, webhooks that tell        | nothing: 1.3, and the machine's authorities                         |
+| webhooks that tell                        | `tls: {min, ca, pins}` of the subscription's webhook                |
+| AWS, as a place of secrets                | `AWS_CA_BUNDLE`; never 1.2                                          |
+| witnesses                                 | `SYNCLINE_WITNESSES_CA`; never 1.2                                  |
 
 PostgreSQL without `tls` and without `sslmode` is asked the same where it is another machine: `verify-full`, by 1.3.
 

@@ -17,7 +17,8 @@ from syncline.notify import texts
 from syncline.notify.webhook import MAX_ANSWER, WebhookNotifier
 from syncline.sdk.clients import Clients
 from syncline.sdk.clock import SystemClock
-from syncline.sdk.http import HttpTransport
+from syncline.sdk.http import HttpTransport, Tls
+from syncline.sdk.http.authorities import read_authorities
 from syncline.sdk.notice import Notice, Notifier
 from syncline.sdk.template import compile_template
 
@@ -113,6 +114,7 @@ def _webhook(
         pool=clients.pool if clients else None,
         lookup=clients.lookup if clients else None,
         egress=network.egress.declaring([urlsplit(spec.url).hostname or ""]),
+        tls=Tls(spec.tls.min, read_authorities(settings.root, spec.tls.ca, f"{key.name}: tls.ca"), pins=spec.tls.pins),
         proxies=network.proxies,
     )
     return WebhookNotifier(spec.url, keys, transport, clock)

@@ -5,6 +5,7 @@
 | AWS_REGION                                                       | the region (or AWS_DEFAULT_REGION)           |
 | AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN       | who we are                                   |
 | AWS_ENDPOINT_URL_SECRETS_MANAGER, AWS_ENDPOINT_URL                | another address, such as a VPC endpoint's    |
+| AWS_CA_BUNDLE                                                    | a file of the only authorities trusted       |
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from syncline.model.errors import Again, Denied
+from syncline.model.errors import Again, Denied, Invalid
 from syncline.model.secret import Secret
 from syncline.sdk.auth.sigv4 import SigV4
 from syncline.sdk.clock import SystemClock
-from syncline.sdk.http import Egress, HttpTransport, Request, TransportError
+from syncline.sdk.http import Egress, HttpTransport, Request, Tls, TransportError
+from syncline.sdk.http.authorities import named_authorities
 from syncline.secrets.contract import Context, Problem, Reference, Unavailable
 from syncline.secrets.parts import parse_json, pick
 from syncline.secrets.vault_client import is_here
@@ -51,6 +53,10 @@ class AwsProvider:
         url = urlsplit(self._endpoint)
         if url.scheme != "https" and not is_here(url.hostname or ""):
             return Problem("SYN822", "the endpoint must be an https URL (http only on this machine)")
+        try:
+            self._tls()
+        except Invalid as error:
+            return Problem("SYN822", error.message, error.help)
         return None
 
     def get(self, reference: Reference) -> Secret:
@@ -83,6 +89,9 @@ class AwsProvider:
 
     # --- one exchange
 
+    def _tls(self) -> Tls:
+        return Tls(ca=named_authorities(self._environ, "AWS_CA_BUNDLE"))
+
     @property
     def _region(self) -> str:
         return self._environ.get("AWS_REGION") or self._environ.get("AWS_DEFAULT_REGION") or ""
@@ -108,7 +117,7 @@ class AwsProvider:
         clock = SystemClock()
         headers = {"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": f"secretsmanager.{action}"}
         request = Request("POST", f"{self._endpoint}/", headers, json.dumps(body).encode())
-        transport = HttpTransport(clock, _MAX_ANSWER, egress=_EGRESS)
+        transport = HttpTransport(clock, _MAX_ANSWER, egress=_EGRESS, tls=self._tls())
         try:
             response = transport.send(self._signer().sign(request, clock.now()), _TIMEOUT)
         except (TransportError, Denied) as error:

@@ -1,7 +1,8 @@
-"""Certificate authorities from a file of the repository."""
+"""Certificate authorities from a file: of the repository, or one that the environment names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from syncline.model.errors import Invalid
@@ -27,4 +28,23 @@ def read_authorities(root: Path, name: str, what: str) -> str:
             f"{what} can't be read: {name}",
             code="SYN432",
             help="Name a file inside the repository with certificates in PEM form.",
+        ) from error
+
+
+def named_authorities(environ: Mapping[str, str], variable: str) -> str:
+    """
+    The certificates in the file that a variable of the environment names, as PEM; '' where it isn't set. `Invalid`
+    (SYN432) for one that can't be read.
+
+    >>> named_authorities({}, "AWS_CA_BUNDLE")
+    ''
+    """
+    name = environ.get(variable, "")
+    try:
+        return Path(name).read_text(encoding="ascii") if name else ""
+    except (OSError, ValueError) as error:
+        raise Invalid(
+            f"{variable} names {name}, which can't be read",
+            code="SYN432",
+            help="Name a file with certificates in PEM form.",
         ) from error
