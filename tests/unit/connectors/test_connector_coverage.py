@@ -1,0 +1,73 @@
+"""The count of what others' manifests declare sees what can't be declared here, and nothing in what can."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[3] / "benchmarks" / "connector_coverage.py"
+MANIFEST = """
+definitions:
+  requester: {type: HttpRequester, url_base: "https://{{ config['site'] }}.example", authenticator: {type: BearerAuthenticator}}
+  child:
+    type: SubstreamPartitionRouter
+    parent_stream_configs: [{type: ParentStreamConfig, parent_key: id, stream: {$ref: "#/definitions/parent"}}]
+  parent: {type: DeclarativeStream, retriever: {type: SimpleRetriever, requester: {$ref: "#/definitions/requester"}}}
+streams:
+- type: DeclarativeStream
+  name: tickets
+  retriever:
+    type: SimpleRetriever
+    requester: {$ref: "#/definitions/requester", request_parameters: {since: "{{ SINCE }}", fields: "{{ ','.join(config.a) }}"}}
+    record_selector: {type: RecordSelector, extractor: {type: DpathExtractor}, record_filter: {type: RecordFilter, condition: "{{ FILTER }}"}}
+    paginator: {type: DefaultPaginator, pagination_strategy: {type: STRATEGY, cursor_value: "{{ response.at + response.size }}"}}
+    partition_router: [{$ref: "#/definitions/child"}, ROUTER]
+  incremental_sync: {type: DatetimeBasedCursor, start_datetime: "{{ day_delta(-30) }}", lookback_window: LOOKBACK}
+"""
+PLAIN = {
+    "SINCE": "stream_slice['start_time'] + 'Z'",
+    "FILTER": "record.updated >= stream_state.get('updated', config.start)",
+    "STRATEGY": "CursorPagination",
+    "ROUTER": "{type: ListPartitionRouter, values: [a, b]}",
+    "LOOKBACK": "P3D",
+}
+
+
+def found(folder: Path, **other: str) -> set[str]:
+    """What of the manifest's stream can't be declared, with something of it in another way."""
+    spec = importlib.util.spec_from_file_location("connector_coverage", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = MANIFEST
+    for name, value in {**PLAIN, **other}.items():
+        text = text.replace(name, value)
+    (folder / "desk.yaml").write_text(text)
+    ((name, stream),) = module.streams(folder / "desk.yaml")
+    assert name == "tickets"
+    return module.missing(stream)
+
+
+def test_a_stream_that_can_be_declared_lacks_nothing(tmp_path):
+    """References are followed, and what is said in another way here is no lack."""
+    assert found(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("other", "lacks"),
+    [
+        ({"SINCE": "now_utc()"}, "request: now_utc()"),
+        ({"SINCE": "config.count * 2"}, "request: arithmetic"),
+        ({"FILTER": "record.id in config.ids"}, "filter: over config"),
+        ({"STRATEGY": "CustomPaginationStrategy"}, "CustomPaginationStrategy"),
+        ({"STRATEGY": "NobodysPagination"}, "NobodysPagination"),
+        ({"ROUTER": '{$ref: "#/definitions/child"}'}, "combinations of two parents"),
+        ({"LOOKBACK": "\"P{{ config['days'] }}D\""}, "duration: from a setting"),
+    ],
+)
+def test_what_cannot_be_declared_is_named(other, lacks, tmp_path):
+    """Each of these is told, alone."""
+    assert found(tmp_path, **other) == {lacks}
