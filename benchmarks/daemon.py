@@ -1,7 +1,7 @@
-"""What a daemon costs: `syncline run` handed over to it, 200 scheduled syncs in it, a tenth of them failing, and 1,000
-objects under it.
+"""What a daemon costs: `syncline run` handed over to it, 200 scheduled syncs in it, a tenth of them failing, 1,000
+objects under it, and how soon a pushed commit is applied that a webhook tells it of.
 
-python benchmarks/daemon.py [run|scheduled|failing|objects [N [apart]]]
+python benchmarks/daemon.py [run|scheduled|failing|objects [N [apart]]|webhook [N]]
 
 Times are of the clock, and beside them of the processor, which others on the machine change less. `run` compares with
 a run without a daemon, and with starting Python for nothing. With `apart`, no two mappings have a field in common.
@@ -10,6 +10,7 @@ a run without a daemon, and with starting Python for nothing. With `apart`, no t
 from __future__ import annotations
 
 import datetime as dt
+import hmac
 import json
 import os
 import re
@@ -21,9 +22,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
+from urllib.request import Request, urlopen
 
 from plan_1000 import PAIR, SHARED
 
@@ -35,6 +38,8 @@ from syncline.model.key import ObjectKey
 from syncline.planner.known import Known
 from syncline.reconciler.apply import apply_plan
 from syncline.settings import read_settings
+from syncline.state.open import open_reader
+from syncline.state.store import StateReader
 
 TIMES = 15
 HEAD = """\
@@ -129,10 +134,10 @@ def tiny(root: Path, syncs: int, *, scheduled: bool, broken: int = 0, port: int 
 
 
 @contextmanager
-def serving(root: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+def serving(root: Path, *options: str, poll: float = 0.2) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """A daemon, and what it says."""
     said: list[str] = []
-    command = [sys.executable, "-m", "syncline", "--root", str(root), "serve", "--poll", "0.2", *options]
+    command = [sys.executable, "-m", "syncline", "--root", str(root), "serve", "--poll", str(poll), *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         lines = process.stderr
@@ -303,6 +308,68 @@ def objects(count: int, *, apart: bool = False) -> None:
             show(f"{count} objects, reconciled without a change {name}", *_unchanged(root, known), 500.0)
 
 
+def _applied_now(state: StateReader, commit: str) -> bool:
+    """Whether a state has a commit as what is applied."""
+    return state.applied_under("")[0] == commit
+
+
+def webhook(count: int, times: int = 10) -> None:
+    """
+    From the push of a commit that changes one object of many to a bare repository, and from the webhook after it, until
+    the state has it as applied. The daemon polls once in ten minutes: without the webhook nothing would come in time.
+    """
+    headers = {"Content-Type": "application/json"}
+    os.environ["HOOK_SECRET"] = secret = token_hex(16)
+    with tempfile.TemporaryDirectory() as folder:
+        home, bare, work = (Path(folder) / name for name in ("home", "config.git", "work"))
+        for each in (home, bare, work):
+            each.mkdir()
+        git(bare, "init", "--quiet", "--bare", "--initial-branch=main")
+        git(work, "init", "--quiet", "--initial-branch=main")
+        (work / "shared.yaml").write_text(SHARED)
+        for n in range((count - 3) // 2):
+            (work / f"order-{n}.yaml").write_text(_pair(n, apart=False))
+
+        def push() -> str:
+            git(work, "add", "--all")
+            git(work, "commit", "--quiet", "--message=change")
+            git(work, "push", "--quiet", str(bare), "main")
+            return subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=work, text=True).strip()
+
+        push()
+        options = ("--source", str(bare), "--hook", "127.0.0.1:0", "--hook-secret", "env:HOOK_SECRET")
+        with serving(home, *options, poll=600.0) as (process, said):
+            until(lambda: any("is applied" in line for line in said))
+            url = next(word for line in said for word in line.split() if word.startswith("http://")).rstrip(",")
+            with closing(open_reader(read_settings(home, os.environ).state_url)) as state:
+                pushed, hooked = [], []
+                for change in range(times):
+                    time.sleep(2.0)  # deliveries are answered by a look a second at most; this one comes alone
+                    text = _pair(0, apart=False)
+                    (work / "order-0.yaml").write_text(text if change % 2 else text.replace("lower(", "upper("))
+                    began = time.perf_counter()
+                    commit = push()
+                    body = json.dumps({"ref": "refs/heads/main", "after": commit}).encode()
+                    proof = "sha256=" + hmac.new(secret.encode(), body, "sha256").hexdigest()
+                    told = time.perf_counter()
+                    urlopen(Request(url, body, {**headers, "X-Hub-Signature-256": proof}), timeout=10).close()  # noqa: S310
+                    until(partial(_applied_now, state, commit))
+                    ended = time.perf_counter()
+                    pushed.append((ended - began) * 1_000)
+                    hooked.append((ended - told) * 1_000)
+            for name, found in (("push", pushed), ("webhook", hooked)):
+                middle, most = statistics.median(found), max(found)
+                line = {
+                    "workload": f"{count} objects, {name} to applied",
+                    "ms": round(middle, 1),
+                    "most_ms": round(most, 1),
+                }
+                print(json.dumps(line | {"times": times, "limit_ms": 5_000.0}), flush=True)
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            peak = next(int(line.split()[1]) // 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+            print(json.dumps({"workload": f"{count} objects, memory", "peak_mb": peak}))
+
+
 def _unchanged(root: Path, known: Callable[[], Known]) -> tuple[list[float], list[float]]:
     """Milliseconds of the clock and of the processor to bring a commit that changes nothing, as the daemon does."""
     settings = read_settings(root, os.environ)
@@ -330,3 +397,5 @@ if __name__ == "__main__":
         failing()
     if what in {"objects", "all"}:
         objects(int(sys.argv[2]) if len(sys.argv) > 2 else 1_000, apart="apart" in sys.argv[3:])
+    if what in {"webhook", "all"}:
+        webhook(int(sys.argv[2]) if len(sys.argv) > 2 else 1_000)
