@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import warnings
@@ -92,4 +93,14 @@ def mail_server(
     try:
         yield running
     finally:
+        asyncio.run_coroutine_threadsafe(_ended(server.loop), server.loop).result(10)
         server.stop()
+
+
+async def _ended(loop: Any) -> None:
+    """Ends connections that a client left open, or that wait for its half of the end of TLS: whoever stops the server only
+    forgets them, and the garbage collector finds their sockets in some other test's time.
+    """
+    for transport in list(loop._transports.values()):
+        transport.abort()
+    await asyncio.sleep(0)  # in which they end

@@ -240,6 +240,9 @@ def open_sqlite_reader(path: Path) -> Database:
                 raise
             # The disk is full, so that `-shm` can't be made, by anybody; without a log the file is complete.
             connection = opened("&immutable=1")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     return Database(create_engine("sqlite://", creator=connect, poolclass=QueuePool, **POOL), str(path))

@@ -21,6 +21,11 @@ from syncline.state.open import open_reader, open_store
 KEY = ObjectKey("acme", "Sync", "orders")
 
 
+def _open_files() -> list[str]:
+    """The files that this process has open, as far as the system tells."""
+    return [os.path.realpath(one) for one in Path("/proc/self/fd").glob("*")]
+
+
 def _url(path: Path) -> str:
     return f"sqlite:///{path}"
 
@@ -113,6 +118,16 @@ def test_damaged_file_is_refused(tmp_path, opener):
     with pytest.raises(Stalled, match="file is not a database") as caught:
         opener(_url(path))
     assert caught.value.code == "SYN614"
+
+
+@pytest.mark.parametrize("opener", [open_store, open_reader])
+def test_damaged_file_is_closed(tmp_path, opener):
+    """Who refuses a file that is no database has closed it by then, and leaves nothing of it to the garbage collector."""
+    path = tmp_path / "state.db"
+    path.write_bytes(b"not a database at all" * 1000)
+    with pytest.raises(Stalled):
+        opener(_url(path))
+    assert str(path) not in _open_files()
 
 
 @pytest.mark.parametrize(("opener", "code"), [(open_store, "SYN612"), (open_reader, "SYN612")], ids=["store", "reader"])
