@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.compiled_statements import compiled_once
 from tests.memory import in_memory
 from tests.recorded_migrations import recorded_migrations
 from tests.servers import mariadb_server, postgres_database, postgres_server, shared_folder
@@ -34,6 +35,13 @@ def pytest_configure() -> None:
 def _migrations_once() -> Iterator[None]:
     """The migrations run once a process: see `tests/recorded_migrations.py`."""
     with recorded_migrations():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _statements_once() -> Iterator[None]:
+    """Statements are compiled once a process: see `tests/compiled_statements.py`."""
+    with compiled_once():
         yield
 
 
