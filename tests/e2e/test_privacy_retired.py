@@ -9,27 +9,35 @@ import pytest
 from syncline import privacy, workflow
 from syncline.executor.progress import Silent
 from syncline.model.erasure import SETTLED
-from tests.e2e import house
+from tests.api_server import api_server
+from tests.e2e import house, writing
 from tests.e2e.leaving import commit, git
 from tests.e2e.subjects import ADA, DATA, HASHED, MAPPING, emails, rejects
+from tests.e2e.test_privacy_apis import FIND
+from tests.writing_api import Contacts
 
 FLOWS = ("mapping", "sync")
 
 
-def lived_in(root, scenario):
-    """A house in Git whose two flows, of customers and of hashed visitors, have run."""
+def lived_in(root, texts):
+    """A house in Git whose flows have run."""
     root.mkdir(parents=True, exist_ok=True)
-    settings = house.build(root, scenario.texts | {"mapping.yaml": MAPPING + HASHED})
+    settings = house.build(root, texts)
     (root / "data").mkdir()
     (root / "data" / "customers.csv").write_text(DATA)
     (root / ".gitignore").write_text(".syncline/\n*.db\nlake/\ndata/\n")
     git(root, "init", "-q")
-    commit(root, "Two flows")
+    commit(root, "Flows")
     workflow.apply(settings)
     for applied in workflow.objects(settings):
         if applied.key.is_flow:
             workflow.run(settings, applied.key, progress=Silent())
     return settings
+
+
+def flows(scenario):
+    """Two flows, of customers and of hashed visitors."""
+    return scenario.texts | {"mapping.yaml": MAPPING + HASHED}
 
 
 def retire(settings, *names):
@@ -46,7 +54,7 @@ def states(done):
 
 def test_a_person_is_erased_where_retired_flows_wrote(tmp_path, scenario):
     """Rows, hashed rows and rejects that flows left when they and their mappings were retired are found, and erased for good."""
-    settings = lived_in(tmp_path, scenario)
+    settings = lived_in(tmp_path, flows(scenario))
     retire(settings, *FLOWS, "source")
 
     found = {held.key.name: held for held in privacy.export(settings, "acme", ADA)}
@@ -69,7 +77,7 @@ def test_a_person_is_erased_where_retired_flows_wrote(tmp_path, scenario):
 
 def test_a_destination_that_is_gone_or_elsewhere_is_left_to_a_person(tmp_path, scenario):
     """Where the integration isn't declared any more, or leads to another place, nothing is opened: it is named, and why."""
-    settings = lived_in(tmp_path, scenario)
+    settings = lived_in(tmp_path, flows(scenario))
     text = (tmp_path / "warehouse.yaml").read_text()
     retire(settings, *FLOWS, "warehouse")
     for place in privacy.erase(settings, "acme", ADA, lambda _: None).places:
@@ -93,10 +101,36 @@ def test_a_destination_that_is_gone_or_elsewhere_is_left_to_a_person(tmp_path, s
     assert emails(settings, scenario) == ["bob@example.com"]
 
 
+def test_an_api_at_another_address_is_left_to_a_person(tmp_path):
+    """Where the integration's settings lead to another system of the same kind, that isn't asked for what the first one has."""
+    old, new = Contacts(unique="id"), Contacts(unique="id")
+    with api_server(old.handle) as first, api_server(new.handle) as second:
+        texts = writing.repository(first.url, "keys") | {"mapping.yaml": MAPPING}
+        texts["warehouse.yaml"], texts["sync.yaml"] = texts["sync.yaml"].split("---\n")
+        erasing = f"      erase:{FIND.rstrip()}\n      schema:"
+        texts["connector.yaml"] = texts["connector.yaml"].replace("      schema:", erasing)
+        settings = lived_in(tmp_path, texts)
+        retire(settings, "sync")
+        moved = tmp_path / "warehouse.yaml"
+        moved.write_text(moved.read_text().replace(first.url, second.url))
+        commit(tmp_path, "Elsewhere")
+        workflow.apply(settings)
+        (place,) = privacy.erase(settings, "acme", ADA, lambda _: None).places
+        assert (place.state, second.asked) == ("open", [])
+        assert "leads to another place now" in place.message
+
+        moved.write_text(moved.read_text().replace(second.url, first.url))
+        commit(tmp_path, "Back")
+        workflow.apply(settings)
+        (place,) = privacy.erase(settings, "acme", ADA, lambda _: None).places
+        assert (place.state, place.rows) == ("erased", 1)
+        assert [record["id"] for record in old.of("contacts")] == [2]
+
+
 def test_rejects_outlive_a_table_that_is_dropped(tmp_path, scenario):
     """Of a retired flow whose table was dropped with it, what its runs set aside is erased; there are no rows."""
     texts = scenario.texts
-    settings = lived_in(tmp_path, scenario)
+    settings = lived_in(tmp_path, flows(scenario))
     (tmp_path / "sync.yaml").write_text(texts["sync.yaml"].replace("write:", "deletion: delete, write:"))
     commit(tmp_path, "Dropped when it is retired")
     workflow.apply(settings)
@@ -112,7 +146,7 @@ def test_rejects_outlive_a_table_that_is_dropped(tmp_path, scenario):
 @pytest.mark.parametrize("until", ["", ", until: 2000-01-01"])
 def test_a_hold_keeps_what_a_retired_flow_wrote(tmp_path, scenario, until):
     """A legal hold over a retired flow keeps its rows and rejects until its end."""
-    settings = lived_in(tmp_path, scenario)
+    settings = lived_in(tmp_path, flows(scenario))
     hold = f"holds: [{{flows: [Sync/*], reason: case 7, owner: legal{until}}}], "
     (tmp_path / "tenant.yaml").write_text(house.TENANT.replace("spec: {", f"spec: {{{hold}"))
     retire(settings, *FLOWS)

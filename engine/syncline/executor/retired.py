@@ -13,18 +13,22 @@ from msgspec.structs import replace
 
 from syncline.executor.former import former
 from syncline.executor.subjects import Place
+from syncline.kinds.connector import ConnectorSpec
+from syncline.kinds.integration import IntegrationSpec
 from syncline.kinds.sync import endpoint
 from syncline.manifests.flow import side_of
-from syncline.manifests.locations import table_of
+from syncline.manifests.locations import location_of, settings_of, table_of
 from syncline.model.errors import SynclineError
 from syncline.planner.compiled import CompiledFlow
 from syncline.planner.personal import personal_classes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from syncline.executor.engine import Engine
     from syncline.kinds.mapping import MappedField
+    from syncline.manifests.flow import Flow
     from syncline.model.key import ObjectKey
     from syncline.state.store import StateStore
 
@@ -75,10 +79,21 @@ def _searched(engine: Engine, item: CompiledFlow, kind: str) -> Place | Closed:
         why = f"it is retired, its rows stayed there, and the integration {name} isn't declared any more:"
         return Closed(key, to, why, item)
     now = CompiledFlow(replace(item.flow, target=target), item.compiled)
-    if table_of(now.flow, root) != table_of(item.flow, root):
+    if _where(now.flow, root) != _where(item.flow, root):
         why = f"it is retired, its rows stayed there, and the integration {name} leads to another place now:"
         return Closed(key, to, why, item)
     return Place(now, field)
+
+
+def _where(flow: Flow, root: Path) -> tuple[object, ...]:
+    """The table that a flow writes to; where no manifest says its place, with every setting that may lead to it."""
+    integration, connector = flow.target.integration.spec, flow.target.connector.spec
+    assert isinstance(integration, IntegrationSpec)
+    assert isinstance(connector, ConnectorSpec)
+    if location_of(integration, connector, root) is not None:
+        return table_of(flow, root)
+    url = connector.http.url if connector.http is not None else ""
+    return (*table_of(flow, root), url, integration.endpoints, integration.region, settings_of(integration, connector))
 
 
 def _searched_by_another(engine: Engine, item: CompiledFlow, kind: str) -> bool:
@@ -87,7 +102,7 @@ def _searched_by_another(engine: Engine, item: CompiledFlow, kind: str) -> bool:
     return telling is not None and any(
         key.tenant == item.flow.key.tenant
         and _telling(other, kind) == telling
-        and table_of(other.flow, root) == table_of(item.flow, root)
+        and _where(other.flow, root) == _where(item.flow, root)
         for key, other in engine.applied().flows.items()
     )
 
