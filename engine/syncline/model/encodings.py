@@ -42,6 +42,9 @@ Encoding = Literal[
 #: has them for the web as well; the codecs of these names are the older sets without them.
 _WIDER: Final[Mapping[str, str]] = {"shift_jis": "cp932", "big5": "cp950", "euc-kr": "cp949"}
 
+#: How a text may begin in an encoding that has a mark for it, which is no part of the text.
+_MARKS: Final[Mapping[str, bytes]] = {"utf-8": codecs.BOM_UTF8, "gb18030": b"\x84\x31\x95\x33"}
+
 #: Characters of two bytes of which the second may be an ASCII letter, sign or (of the four bytes of gb18030) digit.
 _PAIRS: Final[Mapping[str, re.Pattern[bytes]]] = {
     "shift_jis": re.compile(rb"[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]"),
@@ -58,6 +61,16 @@ def codec_of(encoding: str) -> str:
     '①'
     """
     return _WIDER.get(encoding, encoding)
+
+
+def mark_of(encoding: str, data: bytes) -> bytes:
+    r"""The byte order mark that a text in an encoding begins with; empty without one.
+
+    >>> mark_of("gb18030", b"\x841\x953id"), mark_of("cp437", b"id")
+    (b'\x841\x953', b'')
+    """
+    mark = _MARKS.get(encoding, b"")
+    return mark if data.startswith(mark) else b""
 
 
 def masking(encoding: str, *signs: str) -> re.Pattern[bytes] | None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 from msgspec import Struct
 
-from syncline.model.encodings import codec_of, masking
+from syncline.model.encodings import codec_of, mark_of, masking
 from syncline.model.errors import Bug, Invalid
 from syncline.sdk.batch import Malformed, Span
 from syncline.sdk.csv_records import Dialect, Records, count_lines, end_of_records, records
@@ -72,7 +72,7 @@ class CsvText:
                 code="SYN457",
                 help="Declare csv.encoding: utf-16 where it is a file; what an API answers has to be in UTF-8.",
             )
-        return len(codecs.BOM_UTF8) if self._encoding == "utf-8" and data.startswith(codecs.BOM_UTF8) else 0
+        return len(mark_of(self._encoding, data))
 
     def header(self, data: bytes, start: int, name: str, *, final: bool) -> tuple[tuple[str, ...], int, int]:
         """The columns that a text names, and the offset and number of lines before its first record.

@@ -121,6 +121,21 @@ def test_a_header_that_is_no_text_is_told(tmp_path):
     assert error.value.code == "SYN457"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path, encoding):
+    """It neither belongs to the first column's name, nor moves the columns of a line by one."""
+    data = '\ufeff"id",名\n0001,中\n'.encode(encoding)
+    for delimiter in (",", "auto"):
+        (batch,) = read(tmp_path, data, csv={"encoding": encoding, "delimiter": delimiter})
+        assert (batch.frame.columns, batch.frame.rows()) == (["id", "名"], [("0001", "中")])
+        assert batch.size == len(data)
+    (tmp_path / "a.txt").write_bytes("\ufeff0001中\n0002名\n".encode(encoding))
+    columns = [{"name": "id", "start": 1, "width": 4}, {"name": "name", "start": 5, "width": 1}]
+    layout = {"columns": columns, "encoding": encoding}
+    (batch,) = source(tmp_path, "a.txt", format="fixed", fixed=layout).read(None)
+    assert batch.frame.rows() == [("0001", "中"), ("0002", "名")]
+
+
 @pytest.mark.parametrize(
     ("said", "called"),
     [

@@ -14,13 +14,14 @@ from syncline.connectors.file.blocks import MAX_RECORD, blocks, count_of_lines, 
 from syncline.connectors.file.piece import Piece
 from syncline.connectors.file.position import OpenFile
 from syncline.kinds.stream import Fixed, text_schema
-from syncline.model.encodings import codec_of
+from syncline.model.encodings import codec_of, mark_of
 from syncline.model.errors import Invalid
 from syncline.model.schema import Schema
 from syncline.sdk.batch import Malformed
 from syncline.sdk.csv_text import checked_columns
 
-_BOM = b"\xef\xbb\xbf"
+#: Bytes that a byte order mark has at most.
+_MARK = 4
 
 
 class FixedFormat:
@@ -54,8 +55,7 @@ class FixedFormat:
         """Yields the records of a file, block by block."""
         head = b""
         if not at:
-            begins = self._options.encoding == "utf-8" and file.read(0, min(3, file.size)) == _BOM
-            head = _BOM if begins else b""
+            head = mark_of(self._options.encoding, file.read(0, min(_MARK, file.size)))
             at = {"offset": len(head), "line": 0}
         line = at["line"]
         for block in blocks(file, at["offset"], self._block, end_of_lines):
