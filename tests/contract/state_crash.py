@@ -90,7 +90,7 @@ def _repair(url: str, schema: str) -> dict[str, object]:
 
 def _apply(store: SqlStore) -> None:
     """The same apply, from the start or from where it was left."""
-    with store.lease("apply", ttl=600) as lease:
+    with store.lease("apply", ttl=60) as lease:
         if store.serial() == 7 and not store.unfinished_apply():
             return
         store.begin_apply(lease, "second", "p1", "r1", STEPS)

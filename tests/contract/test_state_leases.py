@@ -8,14 +8,13 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from msgspec import structs
 from sqlalchemy import select, update
 
-from syncline.model.errors import Denied, Waiting
+from syncline.model.errors import Bug, Denied, Waiting
 from syncline.model.key import ObjectKey
 from syncline.model.run import RunState
 from syncline.state import tables
@@ -78,7 +77,7 @@ class TestLease:
 
     def test_leases_held_at_once_are_each_renewed(self, store):
         """A short lease that is taken while a long one is held is renewed in its own time, and again after a pause."""
-        with store.lease("long", ttl=600):
+        with store.lease("long", ttl=60):
             for _ in range(2):
                 with store.lease("apply", ttl=3) as lease:
                     until = time.monotonic() + 120
@@ -90,7 +89,7 @@ class TestLease:
         """Who took over a lapsed lease writes; every late write of the earlier holder is refused and has no effect."""
         apply(store, APPLIED)
         late = where.store()
-        with late.lease("apply", ttl=600) as stale:
+        with late.lease("apply", ttl=60) as stale:
             late.begin_apply(stale, "late", "p", "r", ["put"] * 4)
             lapse(late)
             with store.lease("apply") as fresh:
@@ -116,16 +115,16 @@ class TestLease:
         held = where.store().lease("apply")
         stale = held.__enter__()
         lapse(store)
-        with store.lease("apply", ttl=600):
+        with store.lease("apply", ttl=60):
             assert not renew(store._database, stale, 0.001)
             held.__exit__(None, None, None)
-            with pytest.raises(Waiting, match=r"another (600|5\d\d) s"), store.lease("apply"):
+            with pytest.raises(Waiting, match=r"another (60|5\d) s"), store.lease("apply"):
                 pass
 
     def test_a_fenced_store_refuses_everything_once_its_lease_went(self, where, store):
         """Under a lease that changed hands, nothing is written: runs, cursors, counters, rejects, records of writes."""
         late = where.store()
-        with late.lease("run/acme/Sync/orders", ttl=600) as stale:
+        with late.lease("run/acme/Sync/orders", ttl=60) as stale:
             fenced = late.fenced(stale)
             fenced.put_run(structs.replace(RUN, state=RunState.running))
             fenced.put_cursor(ORDERS, "before")
@@ -152,7 +151,7 @@ class TestLease:
     def test_a_fence_upon_a_fence_needs_both_leases(self, where, store):
         """What is fenced twice writes while both leases are held, and gives back what it holds when one went."""
         late = where.store()
-        with late.lease("daemon", ttl=600) as outer, late.fenced(outer).lease("apply") as inner:
+        with late.lease("daemon", ttl=60) as outer, late.fenced(outer).lease("apply") as inner:
             both = late.fenced(outer).fenced(inner)
             both.put_cursor(ORDERS, "1")
             lapse(late, "daemon")
@@ -165,9 +164,9 @@ class TestLease:
     def test_a_lease_that_is_not_renewed_in_time_is_not_held(self, where):
         """Whoever can't reach the store to renew a lease knows when it may be somebody else's."""
         store = where.store()
-        with store.lease("daemon", ttl=600) as lease:
+        with store.lease("daemon", ttl=60) as lease:
             assert store.holds(lease)
-            store._renewals._held[lease] = replace(store._renewals._held[lease], until=time.monotonic())
+            store._renewals._held[lease] = structs.replace(store._renewals._held[lease], until=time.monotonic())
             assert not store.holds(lease)
         assert not store.holds(lease)
 
@@ -198,7 +197,7 @@ class TestLease:
 
     def test_another_process_waits_for_ours(self, where, store):
         """A process is refused while another one holds the lease, and gets it afterwards."""
-        with where.start(HOLD.format(ttl=600)) as other:
+        with where.start(HOLD.format(ttl=60)) as other:
             assert other.stdout.readline().strip().isdecimal()
             with pytest.raises(Waiting) as caught, store.lease("apply"):
                 pass
@@ -210,16 +209,46 @@ class TestLease:
     @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc to know about processes")
     def test_a_killed_holder_is_followed_at_once(self, where, store):
         """After kill -9 of the holder the lease is free without waiting, and the token shows the change of hands."""
-        with where.start(HOLD.format(ttl=600)) as other:
+        with where.start(HOLD.format(ttl=60)) as other:
             token = int(other.stdout.readline())
             other.kill()
             other.wait()
             with store.lease("apply") as lease:
                 assert lease.token > token
 
+    def test_a_clock_that_was_set_back_makes_nobody_wait_for_longer(self, where, store):
+        """A lease that ends hours from now, since the clock was ahead when it was taken, ends a minute from now.
+
+        Who holds it still loses nothing by that: it keeps its token, and renews it.
+        """
+        with store.lease("apply", ttl=60) as lease:
+            ends(store, lease.expires + 7200)
+            with pytest.raises(Waiting, match=r"another (60|5\d) s"), where.store().lease("apply"):
+                pass
+            assert lease.expires <= expires(store) < lease.expires + 3600
+            store.prove(lease)
+            assert store.holds(lease)
+            assert renew(store._database, lease, 60)
+
+    def test_no_lease_lasts_longer_than_one_may(self, store):
+        """One that did could be taken from who holds it."""
+        with pytest.raises(Bug, match="lasts 60 s at most, and not 61 s"), store.lease("apply", ttl=61):
+            pass
+
+    def test_who_lost_one_lease_takes_no_other_under_it(self, where, store):
+        """A fenced store refuses to take a lease, and leaves it free for whoever may."""
+        late = where.store()
+        with late.lease("daemon", ttl=60) as outer:
+            lapse(late, "daemon")
+            with store.lease("daemon"):
+                with pytest.raises(Denied, match="lease of daemon"), late.fenced(outer).lease("apply"):
+                    pass
+                with store.lease("apply") as lease:
+                    assert lease.token == 1
+
     def test_a_holder_elsewhere_is_followed_when_its_time_is_over(self, where, store):
         """A holder that can't be looked at keeps its lease for its time, and not longer."""
-        held = store.lease("apply", ttl=600)
+        held = store.lease("apply", ttl=60)
         held.__enter__()
         elsewhere(store)
         with pytest.raises(Waiting), where.store().lease("apply"):
@@ -241,6 +270,12 @@ def lapse(store: SqlStore, name: str = "apply") -> None:
     with store._database.write() as connection:
         now = store._database.now(connection)
         connection.execute(update(tables.leases).where(tables.leases.c.name == name).values(expires=now))
+
+
+def ends(store: SqlStore, at: float) -> None:
+    """Has the lease end then, as if another clock had said when."""
+    with store._database.write() as connection:
+        connection.execute(update(tables.leases).where(tables.leases.c.name == "apply").values(expires=at))
 
 
 def elsewhere(store: SqlStore) -> None:

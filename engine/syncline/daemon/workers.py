@@ -78,7 +78,8 @@ class Workers:
     Threads that do starts. Safe for threads; `ended` is told of each start of a schedule that is over, `tell` what
     became of it.
 
-    `store` keeps the records of runs that another daemon's starts are told by.
+    `store` keeps the records of runs that another daemon's starts are told by, and takes the leases of flows: one that
+    is fenced by the daemon's lease begins none once another daemon works.
     """
 
     def __init__(
@@ -276,9 +277,11 @@ class Workers:
             if halt.asked:
                 return f"{flow}: {start.shown} is replaced by a later one"
             with working(f"runs {flow}"):
-                result = self._engine.run(
-                    Work(flow, trigger=start.trigger, halt=halt, patience=partial(self._patience, flow)), Silent()
-                )
+                # Taken by the store of the daemon's lease, in one transaction: a daemon that was followed since it
+                # looked, above, for a run that somebody else made would make another one.
+                patience = partial(self._patience, flow)
+                work = Work(flow, trigger=start.trigger, store=self._store, halt=halt, patience=patience)
+                result = self._engine.run(work, Silent())
         except Waiting as error:
             if time.monotonic() < given_up or error.code == TURN:
                 raise

@@ -95,11 +95,12 @@ class Engine:
         """
         Runs it to its end.
 
-        Raises what stopped it, after recording that: `Denied` (policy, guards), `Invalid`, `Again`, `Stalled`,
-        `Waiting` (another run of the same flow holds its lease). A run that was stopped goes on where it was.
+        Raises what stopped it, after recording that: `Denied` (policy, guards, a store of the work's that is fenced
+        off), `Invalid`, `Again`, `Stalled`, `Waiting` (another run of the same flow holds its lease). A run that was
+        stopped goes on where it was.
         """
         self.before(work)
-        with self.facilities.store.lease(f"run/{work.key}", "") as lease:
+        with (work.store or self.facilities.store).lease(f"run/{work.key}", "") as lease:
             applied = self.applied()
             item = applied.flow(work.key)
             suspend = item.flow.spec.suspend

@@ -17,6 +17,7 @@ from syncline.state.store import RunRecord
 if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
     from syncline.sdk.source import Source
+    from syncline.state.store import StateStore
 
 
 class RunResult(Struct, frozen=True):
@@ -39,7 +40,9 @@ class Work:
     A retry (`parent` is the run that it retries) moves other batches to the same table, under a name of its own, so
     that the flow's cursor stays put. `halt` is how whoever starts it may have it end early. `asked` is who asked for
     it, where that is somebody else than who runs it; `patience` is asked before a system that fails is waited for:
-    without it, the run ends with `Again`. `corrected` the SHA-256 of the file that corrects what is retried.
+    without it, the run ends with `Again`. `store` is what the flow's lease is taken by, where that isn't the engine's:
+    a daemon's, which refuses once another daemon has followed it. `corrected` the SHA-256 of the file that corrects
+    what is retried.
     """
 
     key: ObjectKey
@@ -49,6 +52,7 @@ class Work:
     open_source: Callable[[Opener], Source] = Opener.source
     asked: str = ""
     corrected: str = ""
+    store: StateStore | None = field(default=None, compare=False)
     halt: Halt = field(default_factory=Halt, compare=False)
     patience: Callable[[], bool] = field(default=patient, compare=False)
 

@@ -6,8 +6,9 @@ given back. A holder whose machine slept past the end notices nothing until it w
 each write, finds another token and refuses. The check locks the row, so that a lease can't change hands between it and
 the commit. Where a late effect can't be refused so, a holder asks `Renewals.holds` before it begins one.
 
-A clock that is set forward makes a lease run out early (the holder is then fenced off, nothing is damaged); set back,
-it makes others wait longer for a holder that died on another machine.
+A clock that is set forward makes a lease run out early (the holder is then fenced off, nothing is damaged). One that
+was set back would make others wait as much longer for a holder that died on another machine: so who asks for a lease
+that ends later than any could brings its end back to `LONGEST` from now.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from syncline.state.database import Database
 
 
+#: Seconds that a lease lasts at most, unless it is renewed. A holder that lives renewed it less than that ago, so that
+#: whoever brings an end that is further away back to it doesn't take the lease from under it.
+LONGEST: Final = 60.0
+
 # Made once: composing a statement costs more than running it.
 _NAMED = leases.c.name == bindparam("lease")
 _FOUND = select(leases).where(_NAMED).with_for_update()
@@ -44,12 +49,18 @@ _CHANGE = update(leases).where(_NAMED, leases.c.token == bindparam("held"))
 
 
 @contextmanager
-def hold(renewals: Renewals, name: str, holder: str, ttl: float) -> Iterator[Lease]:
-    """Holds a lease for the block, renewed at each third of `ttl` (seconds)."""
+def hold(renewals: Renewals, taking: Database, name: str, holder: str, ttl: float) -> Iterator[Lease]:
+    """
+    Holds a lease for the block, renewed at each third of `ttl` (seconds, up to `LONGEST`).
+
+    It is taken within the fences of `taking`, and renewed and given back past them.
+    """
+    if ttl > LONGEST:
+        raise Bug(f"a lease lasts {LONGEST:.0f} s at most, and not {ttl:g} s: it is renewed")
     database = renewals.database
     renewals.presence.ensure()
     began = time.monotonic()
-    lease = _acquire(database, name, holder, ttl, renewals.presence.session)
+    lease = _acquire(taking, name, holder, ttl, renewals.presence.session)
     renewals.add(lease, ttl, began)
     try:
         yield lease
@@ -76,7 +87,14 @@ def check(connection: Connection, lease: Lease) -> None:
 
 def _acquire(database: Database, name: str, holder: str, ttl: float, session: int) -> Lease:
     process = replace(Process.current(), session=session)
-    holder = holder or process.label
+    found = _take(database, name, holder or process.label, ttl, process)
+    if isinstance(found, Waiting):  # raised out here: what its transaction wrote stays
+        raise found
+    return found
+
+
+def _take(database: Database, name: str, holder: str, ttl: float, process: Process) -> Lease | Waiting:
+    """The lease; what to wait for where somebody has it."""
     with database.write() as connection:
         row = connection.execute(_FOUND, {"lease": name}).first()
         if row is None:
@@ -86,8 +104,11 @@ def _acquire(database: Database, name: str, holder: str, ttl: float, session: in
             row = connection.execute(_FOUND, {"lease": name}).one()
         now = database.now(connection)
         if row.expires > now and not ended(connection, row.process):
-            shown, left = _shown(row.holder, row.process), math.ceil(row.expires - now)
-            raise Waiting(
+            expires = min(row.expires, now + LONGEST)
+            if expires < row.expires:
+                _change(connection, Lease(name, row.holder, row.token, expires), row.token, {"expires": expires})
+            shown, left = _shown(row.holder, row.process), math.ceil(expires - now)
+            return Waiting(
                 f"{shown} holds the lease of {name} for another {left} s, unless it renews it",
                 code="SYN610",
                 help="Wait until it has ended. A holder that died is followed when its time has run out.",

@@ -162,8 +162,8 @@ class SqlStore(SqlReader):
     # --- Applies ------------------------------------------------------------------------------------------------------
 
     def lease(self, name: str, holder: str = "", ttl: float = 30.0) -> AbstractContextManager[Lease]:
-        # Past the fences of this store: what it holds must be given back even when they refuse everything else.
-        return leases.hold(self._renewals, name, holder, ttl)
+        # Renewed and given back past the fences of this store: that must be done even when they refuse everything else.
+        return leases.hold(self._renewals, self._database, name, holder, ttl)
 
     def holds(self, lease: Lease) -> bool:
         return self._renewals.holds(lease)

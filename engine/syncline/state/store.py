@@ -340,7 +340,8 @@ class StateStore(StateReader, Protocol):
         """Holds a lease, renewed in the background, until the block ends; `Waiting` names who holds it now.
 
         `holder` is what others are shown, `host:pid` if it is empty. A holder that died is followed after at most
-        `ttl` seconds, or at once where its process is known to be gone.
+        `ttl` seconds, or at once where its process is known to be gone. `Denied` in a store that is fenced by a lease
+        which changed hands: this one isn't taken then.
         """
 
     def generations(self) -> dict[ObjectKey, tuple[int, str]]:

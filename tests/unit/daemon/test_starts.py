@@ -341,6 +341,36 @@ def test_a_run_of_the_daemon_that_followed_counts_for_the_start(engine):
     assert said == [f"acme/Import/customers: run {run.id} was the start at {first:%Y-%m-%d %H:%M:%S}Z"]
 
 
+def test_a_daemon_that_is_followed_while_it_looks_for_such_a_run_makes_none(engine, monkeypatch):
+    """Between its look, which finds nothing, and its run, another daemon works and runs the start: it is run once."""
+    first, store = hour(engine, 0), engine.facilities.store
+    store.put_cursor(HOURLY, (first - dt.timedelta(hours=1)).isoformat())
+    said: list[str] = []
+    looked, goes_on = threading.Event(), threading.Event()
+    look = workers.Workers._done
+
+    def slow_look(self, start):
+        found = look(self, start)
+        looked.set()
+        assert goes_on.wait(60)
+        return found
+
+    monkeypatch.setattr(workers.Workers, "_done", slow_look)
+    with store.lease("daemon") as lease:
+        followed = Starter(engine, first - dt.timedelta(minutes=1), 1, said.append, store.fenced(lease))
+        followed.tick(first + dt.timedelta(minutes=1))
+        assert looked.wait(60)
+    with store.lease("daemon"):
+        engine.run(Work(IMPORT, trigger="schedule", store=store), Silent())  # as the follower does
+        goes_on.set()
+        ticked_until(followed, first + dt.timedelta(minutes=1), lambda: len(besides(said)) == 2)
+    followed.close()
+
+    assert len(store.runs()) == 1
+    assert all("SYN611" in line and "no longer holds the lease of daemon" in line for line in besides(said))
+    assert cursor(engine) == first - dt.timedelta(hours=1)
+
+
 @pytest.mark.parametrize("begun_by", ["schedule", "manual"])
 def test_a_run_that_was_gone_on_with_counts_for_the_start(engine, begun_by):
     """A run that began before a start, and was interrupted, counts for it where a start went on with it after it."""

@@ -96,7 +96,7 @@ import socket, sys
 socket.gethostname = lambda: "elsewhere"
 from syncline.state.open import open_store
 store = open_store(sys.argv[1], schema=sys.argv[2])
-with store.lease("apply", ttl=600):
+with store.lease("apply", ttl=60):
     print("held", flush=True)
     input()
 """
@@ -124,7 +124,7 @@ def test_a_holder_that_died_on_another_machine_is_followed_at_once(postgres_url,
 def test_a_presence_that_was_cut_is_made_anew(postgres_url, schema):
     """A holder whose connections were all cut is soon known to live again, and keeps its lease."""
     store, other = open_store(postgres_url, schema=schema), open_store(postgres_url, schema=schema)
-    with store.lease("apply", ttl=600) as lease:
+    with store.lease("apply", ttl=60) as lease:
         with psycopg.connect(postgres_url, autocommit=True) as server:
             server.execute(
                 "SELECT pg_terminate_backend(l.pid) FROM pg_locks l WHERE l.locktype = 'advisory'"
