@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from msgspec import Struct, convert, field, to_builtins
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from syncline.executor.sums import added
@@ -68,7 +68,8 @@ class Checkpoint(Struct, frozen=True):
             del plain["restored"]
         if not self.noted:
             del plain["noted"]
-        plain["files"] = {name: to_builtins(each) for name, each in self.files.items()}
+        # With each batch, of all files so far: as short as can be.
+        plain["files"] = {name: (each.read, each.rejected, each.skipped) for name, each in self.files.items()}
         if not self.files:
             del plain["files"]
         return json.dumps({"version": _VERSION, **plain}, separators=(",", ":"), ensure_ascii=False)
@@ -82,7 +83,7 @@ class Checkpoint(Struct, frozen=True):
                 msg = "another version"
                 raise ValueError(msg)
             notes = tuple(data.get("notes", ()))
-            files = convert(data.get("files", {}), dict[str, FileCounts])
+            files = {name: FileCounts(*map(int, each)) for name, each in data.get("files", {}).items()}
             return cls(**{**data, "counts": Counts(**data["counts"]), "notes": notes, "files": files})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise Invalid(
