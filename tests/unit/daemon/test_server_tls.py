@@ -118,6 +118,29 @@ def test_a_renewed_certificate_is_shown_without_a_restart(authority, files):
         assert key.decode() not in "".join(said)
 
 
+def test_a_secret_of_kubernetes_that_is_renewed_is_shown(authority, tmp_path):
+    """Files that are links into a folder, which another takes the place of at once, are read again together."""
+
+    def mounted(name):
+        (tmp_path / name).mkdir()
+        pair = Certificate(tmp_path / name / "tls.crt", tmp_path / name / "tls.key")
+        now = renew(authority, pair)
+        (tmp_path / "..new").symlink_to(name)
+        (tmp_path / "..new").replace(tmp_path / "..data")
+        return now
+
+    before = mounted("..first")
+    files = Certificate(tmp_path / "tls.crt", tmp_path / "tls.key")
+    for path in (files.certificate, files.key):
+        path.symlink_to(f"..data/{path.name}")
+    said: list[str] = []
+    with over(files, said) as port:
+        assert shown(authority, port) == before
+        now = mounted("..second")
+        assert [shown(authority, port) for _ in range(2)] == [now, now]
+    assert said == [f"the certificate in {files.certificate} was read again"]
+
+
 def test_what_cannot_be_shown_is_refused_at_the_start(authority, files, tmp_path):
     """A key of another certificate, one that others may read or that has a password, and what isn't there: each says why."""
 
