@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from msgspec import structs
 
@@ -41,13 +39,46 @@ def test_a_change_is_made_from_what_is_there(store):
 
     def change(before):
         seen.update(before)
-        return [replace(before[ORDERS], attempts=3)], ()
+        return [structs.replace(before[ORDERS], attempts=3)], ()
 
     store.change_statuses([ORDERS], change)
     assert list(seen) == [ORDERS]
     assert store.statuses()[ORDERS].attempts == 3
     keep(store, Status(ORDERS))
     assert list(store.statuses()) == [OTHER.key]
+
+
+@pytest.mark.parametrize("keys", [None, [ORDERS]], ids=["all", "some"])
+@pytest.mark.parametrize(
+    "other",
+    [
+        structs.replace(STATUS, attempts=9),
+        structs.replace(STATUS, conditions=(structs.replace(READY, reason="Other"),)),
+    ],
+    ids=["figures", "conditions"],
+)
+def test_a_change_that_another_one_came_before_is_made_again(store, where, keys, other):
+    """Where somebody keeps something between the look and the change, `make` decides from that, and nothing is lost."""
+    keep(store, STATUS)
+    seen = []
+
+    def change(before):
+        seen.append(before[ORDERS])
+        if len(seen) == 1:
+            keep(where.store(), other)
+        return [structs.replace(before[ORDERS], generation=5)], ()
+
+    store.change_statuses(keys, change)
+    assert [(s.attempts, s.conditions[0].reason) for s in seen] == [
+        (STATUS.attempts, READY.reason),
+        (other.attempts, other.conditions[0].reason),
+    ]
+    after = store.statuses()[ORDERS]
+    assert (after.attempts, after.conditions[0].reason, after.generation) == (
+        other.attempts,
+        other.conditions[0].reason,
+        5,
+    )
 
 
 def test_nothing_is_kept_of_a_change_that_fails(store):

@@ -6,7 +6,8 @@ tell of: none is lost by a kill, and none is told twice. Only the newest are kep
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,9 @@ _TROUBLE = (
     (ConditionType.rotation_due, Truth.true),
 )
 _STATUSES, _EVENTS = tables.statuses, tables.events
+# Conditions are read as the text that they are kept as: to compare it costs far less than to compare what it says.
+_TEXT = cast(_STATUSES.c.conditions, Text)
+_READ = tuple(_TEXT.label(c.name) if c.name == "conditions" else c for c in _STATUSES.c)
 # Made once, as those below: composing a statement costs more than running it.
 _INSERT_EVENT = insert(_EVENTS)
 _DUE = (
@@ -50,17 +54,20 @@ _DUE = (
 )
 
 
-def read(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: bool = False) -> dict[ObjectKey, Status]:
-    """The statuses of these objects, or of all, in key order. `lock`: nobody else changes them in this transaction."""
+def read(connection: Connection, keys: Sequence[ObjectKey] | None) -> dict[ObjectKey, Status]:
+    """The statuses of these objects, or of all, in key order."""
+    return _statuses(_rows(connection, keys))
+
+
+def _rows(connection: Connection, keys: Sequence[ObjectKey] | None, *, lock: bool = False) -> list[Row[Any]]:
+    """What is kept of these objects, or of all, in key order. `lock`: nobody else changes it in this transaction."""
     if keys is None:
-        return {status.key: status for status in map(_status, connection.execute(_reading(None, lock=lock)))}
-    found: dict[ObjectKey, Status] = {}
+        return list(connection.execute(_reading(None, lock=lock)))
+    found: list[Row[Any]] = []
     for start in range(0, len(keys), _CHUNK):
         some = keys[start : start + _CHUNK]
-        found.update(
-            {s.key: s for s in map(_status, connection.execute(_reading(len(some), lock=lock), _numbered(some)))}
-        )
-    return dict(sorted(found.items()))
+        found += connection.execute(_reading(len(some), lock=lock), _numbered(some))
+    return sorted(found, key=lambda row: (row.tenant, row.kind, row.name))
 
 
 def due(database: Database, now: str) -> tuple[ObjectKey, ...]:
@@ -77,29 +84,30 @@ def change(database: Database, keys: Sequence[ObjectKey] | None, make: StatusCha
     where it changes nothing, as after most runs, nothing is locked and no transaction is written.
     """
     with database.read() as connection:
-        before = read(connection, keys)
+        rows = _rows(connection, keys)
+    before = _statuses(rows)
     statuses, occurrences = make(before)
     statuses, occurrences = tuple(statuses), tuple(occurrences)
     if not occurrences and not any(before.get(status.key) != status for status in statuses):
         return
     with database.write() as connection:
-        locked = read(connection, keys, lock=True)
-        if locked != before:  # somebody was quicker by a moment
-            before = locked
+        locked = _rows(connection, keys, lock=True)
+        if locked != rows:  # somebody was quicker by a moment
+            before = _statuses(locked)
             statuses, occurrences = make(before)
         changed = [status for status in statuses if before.get(status.key) != status]
         gone = [status.key for status in changed if not status.conditions]
         for start in range(0, len(gone), _CHUNK):
             connection.execute(delete(_STATUSES).where(_any_of(_STATUSES, gone[start : start + _CHUNK])))
-        rows = [_columns(status) for status in sorted(changed, key=lambda s: s.key) if status.conditions]
-        if rows:
+        kept = [_columns(status) for status in sorted(changed, key=lambda s: s.key) if status.conditions]
+        if kept:
             new = database.insert(_STATUSES)
             names = ("conditions", "generation", "attempts", "retry")
             connection.execute(
                 new.on_conflict_do_update(
                     index_elements=["tenant", "kind", "name"], set_={name: new.excluded[name] for name in names}
                 ),
-                rows,
+                kept,
             )
         tell(connection, *occurrences)
 
@@ -153,7 +161,7 @@ def events(
 def _reading(count: int | None, *, lock: bool) -> Select[Any]:
     """Reads the statuses of so many objects, or of all; made once, as composing it costs more than running it."""
     columns = _STATUSES.c
-    query = select(_STATUSES).order_by(columns.tenant, columns.kind, columns.name)
+    query = select(*_READ).order_by(columns.tenant, columns.kind, columns.name)
     if count is not None:
         names: list[list[Any]] = [
             [bindparam(f"{name}{i}") for name in ("tenant", "kind", "name")] for i in range(count)
@@ -177,11 +185,10 @@ def events_after(database: Database, after: int, limit: int) -> tuple[Occurrence
 
 def troubled(database: Database) -> dict[ObjectKey, Status]:
     """The statuses of objects with something wrong: found in the text, as of thousands few are."""
-    text = cast(_STATUSES.c.conditions, Text)
-    wrong = or_(*(text.like(f'%"type": "{kind}", "status": "{truth}"%') for kind, truth in _TROUBLE))
-    query = select(_STATUSES).where(wrong).order_by(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
+    wrong = or_(*(_TEXT.like(f'%"type": "{kind}", "status": "{truth}"%') for kind, truth in _TROUBLE))
+    query = select(*_READ).where(wrong).order_by(_STATUSES.c.tenant, _STATUSES.c.kind, _STATUSES.c.name)
     with database.read() as connection:
-        return {status.key: status for status in map(_status, connection.execute(query).all())}
+        return _statuses(connection.execute(query))
 
 
 def _any_of(table: Table, keys: Sequence[ObjectKey]) -> ColumnElement[bool]:
@@ -208,9 +215,21 @@ def _columns(status: Status) -> dict[str, Any]:
     }
 
 
-def _status(row: Row[Any]) -> Status:
-    # Of thousands of objects most say the same, of one commit and one moment: each text is there once.
-    conditions = tuple(
+def _statuses(rows: Iterable[Row[Any]]) -> dict[ObjectKey, Status]:
+    # Of thousands of objects most say the same, of one commit and one moment: it is read, and there, once.
+    said: dict[str, tuple[Condition, ...]] = {}
+    found: dict[ObjectKey, Status] = {}
+    for row in rows:
+        conditions = said.get(row.conditions)
+        if conditions is None:
+            conditions = said[row.conditions] = _conditions(row.conditions)
+        key = ObjectKey(row.tenant, row.kind, row.name)
+        found[key] = Status(key, conditions, row.generation, row.attempts, row.retry)
+    return found
+
+
+def _conditions(text: str) -> tuple[Condition, ...]:
+    return tuple(
         Condition(
             ConditionType(c["type"]),
             Truth(c["status"]),
@@ -219,9 +238,8 @@ def _status(row: Row[Any]) -> Status:
             intern(c["revision"]),
             intern(c["changed"]),
         )
-        for c in row.conditions
+        for c in json.loads(text)
     )
-    return Status(ObjectKey(row.tenant, row.kind, row.name), conditions, row.generation, row.attempts, row.retry)
 
 
 def _occurrence(row: Row[Any]) -> Occurrence:
