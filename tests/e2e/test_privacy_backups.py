@@ -8,10 +8,10 @@ import signal
 import sqlite3
 import sys
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from msgspec import to_builtins
+from msgspec.structs import replace
 
 from syncline import privacy, workflow
 from syncline.cli.main import main
