@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from functools import partial
 
 import pytest
 
@@ -41,12 +42,22 @@ class TestDatabases:
         found = destination.find("orders", "email", "ada@example.com")
         assert sorted(row["id"] for row in found) == [1, 4]
         assert set(found[0]) == {"id", "email", "score", "note"}
-        assert destination.find("orders", "mail", "ada@example.com") == []
         assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 2
         assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 0
         assert destination.erase(FLOW, "orders", "id", 2) == 1
         assert [row["id"] for row in destination.find("orders", "email", "bob@example.com")] == [3]
         assert destination.checkpoint(FLOW) == "c1"
+
+    def test_a_table_without_the_column_is_told(self, place):
+        """Rows of which nobody can say whose they are aren't taken for rows of others; a table without rows has nobody's."""
+        destination = place.open()
+        destination.open(target_of(PEOPLE))
+        assert destination.find("orders", "mail", "ada@example.com") == []
+        destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+        for ask in (destination.find, partial(destination.erase, FLOW)):
+            with pytest.raises(Invalid, match="no column 'mail'") as error:
+                ask("orders", "mail", "ada@example.com")
+            assert error.value.code == "SYN855"
 
     def test_a_replacement_under_way_loses_them_too(self, place):
         """What a killed run had gathered for the table's place would bring the person back."""

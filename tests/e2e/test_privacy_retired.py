@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -99,6 +101,25 @@ def test_a_destination_that_is_gone_or_elsewhere_is_left_to_a_person(tmp_path, s
     done = privacy.erase(settings, "acme", ADA, lambda _: None)
     assert (done.id, done.complete, states(done)) == (request.id, True, {"customers": "erased", "visitors": "erased"})
     assert emails(settings, scenario) == ["bob@example.com"]
+
+
+def test_a_column_that_was_renamed_is_no_erasure(tmp_path):
+    """Where a table has rows and no longer the field that tells a person, the request stays unfinished, and says why."""
+    settings = lived_in(tmp_path, flows(house.Scenario("upsert", "sqlite")))
+    retire(settings, *FLOWS)
+
+    def rename(before, after):
+        with closing(sqlite3.connect(tmp_path / "warehouse.db")) as file:
+            file.execute(f"ALTER TABLE customers RENAME COLUMN {before} TO {after}")
+
+    rename("email", "mail")
+    found = {held.key.name: held.problem for held in privacy.export(settings, "acme", ADA)}
+    assert "customers has rows and no column 'email'" in found["customers"]
+    request = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert states(request) == {"customers": "failed", "visitors": "erased"}
+    rename("mail", "email")
+    done = privacy.erase(settings, "acme", ADA, lambda _: None)
+    assert (done.id, states(done)) == (request.id, {"customers": "erased", "visitors": "erased"})
 
 
 def test_an_api_at_another_address_is_left_to_a_person(tmp_path):

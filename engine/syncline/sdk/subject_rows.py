@@ -23,13 +23,27 @@ def too_many(column: str, stream: str) -> Invalid:
     )
 
 
+def untold(column: str, stream: str) -> Invalid:
+    """
+    For a table with rows in which nobody can be told, since it doesn't have the column.
+
+    Example: `raise untold(column, stream)`.
+    """
+    return Invalid(
+        f"{stream} has rows and no column {column!r}, so that nobody knows whose they are",
+        code="SYN855",
+        help="Run the flow if the field is a new one; give the column its name back if it was renamed; or have the "
+        "person erased there by hand.",
+    )
+
+
 @runtime_checkable
 class SubjectRows(Protocol):
     """
     What a destination may offer besides: finding and deleting the rows of a stream in which a column has a value.
 
-    What a run keeps beside the stream, such as a table that is to take its place, belongs to it. A stream or a column
-    that isn't there has no such rows.
+    What a run keeps beside the stream, such as a table that is to take its place, belongs to it. A stream that
+    isn't there has no such rows; of a table with rows and without the column nobody can say (`Invalid`, SYN855).
 
     Example: `destination.erase("acme/Sync/people", "people", "email", "ada@example.com")` gives 1.
     """

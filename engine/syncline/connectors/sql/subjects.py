@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from syncline.connectors.sql.names import SEEN, columns, family, quoted
-from syncline.sdk.subject_rows import MOST_ROWS, too_many
+from syncline.sdk.subject_rows import MOST_ROWS, too_many, untold
 
 if TYPE_CHECKING:
     from syncline.connectors.sql.database import Database
@@ -42,9 +42,13 @@ def erase(database: Database, stream: str, column: str, value: str | int) -> int
 
 
 def _tables(database: Database, stream: str, column: str) -> Iterator[tuple[Table, str]]:
-    """The tables of a stream that have the column, and its name there."""
+    """The tables of a stream that have the column, and its name there; `Invalid` (SYN855) where its own doesn't."""
     for name in family(stream, database.leftovers):
         table = database.inspect(name)
-        found = table.get(column) if table is not None else None
-        if table is not None and found is not None:
+        if table is None:
+            continue
+        found = table.get(column)
+        if found is not None:
             yield table, found.name
+        elif name == stream and database.execute(f"SELECT 1 FROM {database.place}{quoted(table.name)} LIMIT 1"):
+            raise untold(column, stream)

@@ -78,6 +78,14 @@ CODES: tuple[Code, ...] = (
         "the system delete, and declare handling.retention of its integration.",
     ),
     Code(
+        "SYN855",
+        "a table without the column that tells a person",
+        "The table has rows, and no column of the field that the mapping names under `subject`: somebody renamed or "
+        "dropped it, or the field is new and the flow hasn't run since. Whose the rows are can't be told.",
+        "Run the flow, or give the column its name back, and give the command again; or have the person erased there "
+        "by hand.",
+    ),
+    Code(
         "SYN917",
         "personal data of nobody",
         "A flow writes fields of a class pii.* or phi.* that aren't dropped, masked or generalised, and its mapping "
