@@ -222,7 +222,7 @@ def _job(stream: RestStream, job: Job, around: tuple[Field, ...], path: Path) ->
         if name != "download":
             yield from _one_of(request, METHODS, (*at, name), "a request")
         yield from _body(request, (*at, name), stream=False)
-        known = (*VARIABLES, "job") if name == "create" else ("config", "page", "job")
+        known = (*VARIABLES, "job") if name == "create" else ("config", "page", "job", "now")
         there = ("key",) if name == "create" else ("id", "key") if job.url is None else ("id", "key", "url")
         for where, text in texts_of(request, (*at, name)):
             yield from _variables(text, (*known, *(field.name for field in around)), where)

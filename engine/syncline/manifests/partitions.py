@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from syncline.model.schema import Field
 
 #: Names that requests of every stream may read.
-VARIABLES: Final = ("config", "page", "start", "end", "cursor")
+VARIABLES: Final = ("config", "page", "start", "end", "cursor", "now")
 
 
 def check_partitions(spec: ConnectorSpec, name: str, path: Path) -> Iterator[Problem]:

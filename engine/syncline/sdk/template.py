@@ -2,7 +2,7 @@
 
 A template puts values into text: `{{ config.site }}`, `{{ start | default("") }}`, `{{ 'a' if config.eu else 'b' }}`.
 It has no statements, calls, arithmetic or methods, so that what it costs and how long its output can get is bounded by
-its own length and its values; the sandbox alone would bound neither.
+its own length and its values; the sandbox alone would bound neither. Of times, `times.py` has filters.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from urllib.parse import quote
 from msgspec import Struct
 
 from syncline.model.errors import Invalid
+from syncline.sdk import times
 
 if TYPE_CHECKING:
     from jinja2 import nodes
     from jinja2.sandbox import SandboxedEnvironment
 
 FILTERS = (
+    "date",
     "default",
     "first",
     "int",
@@ -29,6 +31,8 @@ FILTERS = (
     "last",
     "length",
     "lower",
+    "minus",
+    "plus",
     "split",
     "string",
     "tojson",
@@ -284,7 +288,10 @@ def _refusal(node: nodes.Node) -> str:
             if name not in FILTERS:
                 return f"has no filter {name!r}: expected one of {', '.join(FILTERS)}"
             simple = all(isinstance(a, nodes.Const) for a in args) and not kwargs
-            return "" if simple and not node.dyn_args and not node.dyn_kwargs else "has only constants in filters"
+            if not simple or node.dyn_args or node.dyn_kwargs:
+                return "has only constants in filters"
+            values = [a.value for a in args if isinstance(a, nodes.Const)]
+            return times.refusal(name, values) if name in times.FILTERS else ""
         case nodes.Test(name=name):
             return "" if name in TESTS else f"has no test {name!r}: expected one of {', '.join(TESTS)}"
         case _:
@@ -338,7 +345,7 @@ def _environment(*, quoted: bool, whole: bool) -> SandboxedEnvironment:
         undefined=StrictUndefined, autoescape=False, finalize=finalize, optimized=False, keep_trailing_newline=whole
     )
     environment.filters = {name: ALL_FILTERS[name] for name in FILTERS if name in ALL_FILTERS}
-    environment.filters |= {"split": _split, "join": _join}
+    environment.filters |= {"split": _split, "join": _join, **times.FILTERS}
     environment.tests = {name: ALL_TESTS[name] for name in TESTS}
     environment.globals = {}
     return environment

@@ -97,6 +97,8 @@ def test_what_a_url_is_percent_encoded_for_is_no_finding(before: str, after: str
         ("wait: body.after", "wait: body.", "SYN253", "api.yaml:19:54"),
         ("{{ body.after }}", "{{ body.after() }}", "SYN430", "api.yaml:19:75"),
         ("{{ start }}", "{{ start | nope }}", "SYN430", "api.yaml:21:48"),
+        ("{{ start }}", "{{ now | minus('7 days') }}", "SYN430", "api.yaml:21:48"),
+        ("{{ start }}", "{{ now | date('%Q') }}", "SYN430", "api.yaml:21:48"),
         ("id: body.key", "id: body.", "SYN253", "api.yaml:22:13"),
         ("body.done", "body..done", "SYN253", "api.yaml:23:52"),
         ("body.urls", "body..urls", "SYN253", "api.yaml:24:25"),

@@ -113,8 +113,39 @@ def test_names_are_known():
 
 def test_listed_filters_exist():
     """Each filter in the list is one that templates can use."""
+    given = {"date": "('%Y')", "minus": "('7d')", "plus": "('7d')"}
     for name in FILTERS:
-        compile_template("{{ a | " + name + " }}")
+        compile_template("{{ a | " + name + given.get(name, "") + " }}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ a | date }}",
+        "{{ a | date('') }}",
+        "{{ a | date('%999999999Y') }}",
+        "{{ a | date('%-d') }}",
+        "{{ a | date('100%') }}",
+        "{{ a | date(7) }}",
+        "{{ a | minus('7 days') }}",
+        "{{ a | minus('-7d') }}",
+        "{{ a | plus('P7D') }}",
+        "{{ a | plus('7d', '1d') }}",
+        "{{ a | plus(b) }}",
+    ],
+)
+def test_what_times_are_given_is_looked_at_when_a_template_is_compiled(text):
+    """Formats are codes that give the same everywhere, in a bounded length; what is added is a duration."""
+    with pytest.raises(TemplateError):
+        compile_template(text)
+
+
+@pytest.mark.parametrize("value", [None, True, 1767600000, "2026-13-01", "0001-01-01", ["2026-01-05"]])
+def test_what_is_no_time_is_an_error(value):
+    """A number may be seconds or milliseconds, and is none; nor is what a calendar doesn't have."""
+    with pytest.raises(Invalid) as caught:
+        compile_template("{{ a | minus('1d') }}").render({"a": value})
+    assert caught.value.code == "SYN431"
 
 
 def test_a_text_is_split_into_a_list():

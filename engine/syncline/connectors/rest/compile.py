@@ -35,6 +35,7 @@ from syncline.sdk.source import TOMBSTONE
 from syncline.sdk.template import TemplateError, compile_template
 
 if TYPE_CHECKING:
+    from syncline.connectors.rest.began import Began
     from syncline.kinds.connector import ConnectorSpec, Http
     from syncline.kinds.job import Download, File, Job
     from syncline.kinds.reading import For
@@ -54,14 +55,17 @@ class Compiled(Struct, frozen=True):
 
 
 class Compiler:
-    """Compiles streams of one instance. `width` is how many partitions are read at the same time."""
+    """Compiles streams of one instance. `width` is how many partitions are read at the same time; `began`: when."""
 
-    def __init__(self, instance: Instance, spec: ConnectorSpec, http: Http, config: dict[str, Any], width: int) -> None:
+    def __init__(
+        self, instance: Instance, spec: ConnectorSpec, http: Http, config: dict[str, Any], width: int, began: Began
+    ) -> None:
         self._instance = instance
         self._streams = spec.streams
         self._http = http
         self._config = config
         self._width = width
+        self._began = began
         self._fans: list[Fan] = []
         self._own: SourceRequest | None = None
 
@@ -166,6 +170,7 @@ class Compiler:
             compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
             self._config,
             typed=typed,
+            began=self._began,
             records=stream.records,
             contract=self._contract(name, stream, schema, typed=typed),
         )
@@ -207,6 +212,7 @@ class Compiler:
             compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
             self._config,
             typed=typed,
+            began=self._began,
             records=stream.records,
             contract=self._contract(name, stream, schema, typed=typed),
         )

@@ -18,6 +18,7 @@ from uuid import uuid4
 from msgspec import Struct
 from msgspec.structs import replace
 
+from syncline.connectors.rest.began import NOW
 from syncline.connectors.rest.content import Content, Reading
 from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.file import FilePages
@@ -87,6 +88,11 @@ class JobPlan(Struct, frozen=True):
     def keyed(self) -> bool:
         """Whether a job's creation has a key of ours, under which it may be repeated."""
         return "job" in self.create.names
+
+    @property
+    def timed(self) -> bool:
+        """Whether a request about the job says when the read began; the one that downloads is its listing's."""
+        return any(NOW in plan.names for plan in (self.create, self.poll, self.delete) if plan is not None)
 
 
 def compile_job(job: Job, base: str, http: Http, what: str) -> JobPlan:
@@ -336,6 +342,8 @@ class JobReading(Struct, frozen=True):
         found: dict[str, Any] = {**self.partition.scope, "config": self.listing.config, **bounds}
         if "start" in bounds:
             found["cursor"] = bounds["start"]
+        if self.plan.timed:
+            found[NOW] = self.listing.began.text()
         return found if job is None else found | {"job": _known(job)}
 
     def _why(self, facts: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from syncline.connectors.rest.began import NOW, Began
 from syncline.connectors.rest.incremental import Cursor, Progress, begin, scalar_at
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Listing(Struct, frozen=True):
 
     `config` are the instance's plain settings. `typed`: the records' fields are declared, so that the cursor's field
     is a value; otherwise it is in JSON text. `records` is where an answer has its records. `contract`: what its pages
-    have to keep to.
+    have to keep to. `began`: when the read began.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Listing(Struct, frozen=True):
     decoding: Decoding
     config: Mapping[str, Any]
     typed: bool
+    began: Began
     records: str = "@"
     contract: Contract | None = None
 
@@ -53,6 +55,8 @@ class Listing(Struct, frozen=True):
         variables = {**scope, "config": self.config, "page": shown, **bounds}
         if "start" in bounds:
             variables["cursor"] = bounds["start"]
+        if NOW in self.plan.names:
+            variables[NOW] = self.began.text()
         return self.plan.build(variables, values | dict(ask.values), ask.url)
 
     def cursors(self, records: list[Any]) -> list[str | None]:

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
+from syncline.connectors.rest.began import Began
 from syncline.connectors.rest.client import Client
 from syncline.connectors.rest.compile import Compiler
 from syncline.connectors.rest.gather import Gathered
@@ -53,6 +54,7 @@ class RestSource:
         self._anonymous: Client | None = None
         self._bare = replace(instance, credentials=Credentials())
         self._trial = Trial(instance.notice) if request.trial else None
+        self._began = Began(self._clock.now)
         use = Use(
             self._client,
             self._clock.now,
@@ -62,7 +64,7 @@ class RestSource:
             instance.notice,
             self._trial,
         )
-        compiled = Compiler(instance, spec, http, plain(instance.config), width).compile(request, use)
+        compiled = Compiler(instance, spec, http, plain(instance.config), width, self._began).compile(request, use)
         self._reading, self._schema, self._fans = compiled.reading, compiled.schema, compiled.fans
 
     @property
@@ -80,7 +82,7 @@ class RestSource:
         try:
             for step in self._steps(position):
                 gathered.take(step)
-                after = step.position
+                after = self._began.kept(step.position, last=step.last)
                 if step.keep or (not step.last and gathered.full(self._request, self._clock.monotonic())):
                     yield gathered.batch(after, settle=step.keep)
                     gathered = self._gathered()
@@ -115,7 +117,7 @@ class RestSource:
 
     def _steps(self, position: Position | None) -> Iterator[Step]:
         """The steps of a read, as long as its pages are as declared."""
-        steps = self._reading.steps(position, incremental=self._request.incremental)
+        steps = self._reading.steps(self._began.resumed(position), incremental=self._request.incremental)
         if self._request.needed is None:
             return steps
         return unbroken(steps, self._request.stream, fresh=position is None)
