@@ -60,7 +60,11 @@ class Page(Spec):
         Field(description="Records asked for a page, by where the number goes: {query.limit: 100}."),
     ] = {}
     last: Annotated[
-        Jmespath | None, Field(description="JMESPath expression over the body that is true on the last page.")
+        Jmespath | None,
+        Field(
+            description="JMESPath expression over the body that is true on the last page. config('NAME') in it is a "
+            "setting: config('first_page_only') || !next."
+        ),
     ] = None
     total: Annotated[
         Told | None,
@@ -233,7 +237,10 @@ class For(Spec):
     ]
     only: Annotated[
         Jmespath | None,
-        Field(description="JMESPath condition over a parent's record; others are passed over: status != 'closed'."),
+        Field(
+            description="JMESPath condition over a parent's record; others are passed over: status != 'closed'. "
+            "config('NAME') in it is a setting, as in `filter`."
+        ),
     ] = None
     changed: Annotated[
         bool,

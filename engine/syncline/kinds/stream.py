@@ -260,7 +260,8 @@ class RestStream(Request):
     filter: Annotated[
         Jmespath | None,
         Field(
-            description="JMESPath condition over a record, after explode; records for which it isn't true are skipped."
+            description="JMESPath condition over a record, after explode; records for which it isn't true are skipped. "
+            "config('NAME') in it is a setting, split(config('NAME')) a list of what commas separate in one."
         ),
     ] = None
     flatten: Annotated[

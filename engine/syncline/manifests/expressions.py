@@ -47,10 +47,12 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
             for path, text in own:
                 found += _template(manifest, path, text, secret)
             found += _unread(manifest, spec, [*auth_expressions.templates(manifest), *own])
+            found += _conditions(manifest, spec)
             for path, text in _urls(spec):
                 found += _url(manifest, path, text, whole=path == _BASE)
+            configured = list(_with_settings(spec))
             for path, text in _queries(spec):
-                found += _query(manifest, path, text)
+                found += _query(manifest, path, text, settings=(path, text) in configured)
     for manifest in desired.of_kind("Integration"):
         endpoints = manifest.spec.endpoints if isinstance(manifest.spec, IntegrationSpec) else ()
         for number, endpoint in enumerate(endpoints):
@@ -60,7 +62,7 @@ def check_expressions(desired: Desired) -> list[Diagnostic]:
 
 def _unread(manifest: Manifest, spec: ConnectorSpec, templates: list[tuple[Path, str]]) -> Iterator[Diagnostic]:
     """What its texts read that nothing gives."""
-    problems = [*unread.settings(spec, templates)]
+    problems = [*unread.settings(spec, templates, _with_settings(spec))]
     for path, offer in auth_expressions.details(manifest):
         problems += unread.signed(offer, path)
     if spec.http is not None:
@@ -81,6 +83,33 @@ def _unread(manifest: Manifest, spec: ConnectorSpec, templates: list[tuple[Path,
             suggestion=problem.suggestion,
             subject=str(manifest.key),
         )
+
+
+def _with_settings(spec: ConnectorSpec) -> Iterator[tuple[Path, str]]:
+    """Expressions in which settings may stand: conditions of the connector itself, and none about an API's words."""
+    for name, stream in spec.streams.items():
+        path = ("spec", "streams", name)
+        if stream.filter is not None:
+            yield (*path, "filter"), stream.filter
+        if stream.page is not None and stream.page.last is not None:
+            yield (*path, "page", "last"), stream.page.last
+        for at, item in stream.read_for_at:
+            if item.only is not None:
+                yield (*path, *at, "only"), item.only
+
+
+def _conditions(manifest: Manifest, spec: ConnectorSpec) -> Iterator[Diagnostic]:
+    """Secrets in conditions, which would tell of them by what they leave out."""
+    for path, text in _with_settings(spec):
+        for name in sorted(unread.settings_of(text)):
+            if (declared := spec.config.properties.get(name)) is not None and declared.secret:
+                yield Diagnostic(
+                    code="SYN254",
+                    message=f"config.{name} is a secret, which a condition's outcome would tell of",
+                    place=manifest.place_of(*path),
+                    subject=str(manifest.key),
+                    help="Don't declare the setting as secret, or decide by another one.",
+                )
 
 
 def _facts(rules: Iterable[ErrorRule], path: Path) -> Iterator[Problem]:
@@ -289,16 +318,22 @@ def _url(manifest: Manifest, path: Path, text: str, *, whole: bool) -> Iterator[
         yield Diagnostic(code="SYN205", message=message, place=place, subject=subject, expected=expected)
 
 
-def _query(manifest: Manifest, path: Path, text: str) -> Iterator[Diagnostic]:
+def _query(manifest: Manifest, path: Path, text: str, *, settings: bool = False) -> Iterator[Diagnostic]:
+    """What is wrong with a JMESPath expression; `settings`: whether they may stand in it."""
     import jmespath.exceptions
 
+    from syncline.sdk.configured import ConfiguredError, settings_in
+
+    expected = "a JMESPath expression, such as data[] or meta.next"
     try:
-        jmespath.compile(text)
+        read = list(settings_in(jmespath.compile(text).parsed))
     except jmespath.exceptions.JMESPathError as error:
-        yield Diagnostic(
-            code="SYN253",
-            message=f"{text[:80]!r} is not JMESPath: {str(error).splitlines()[0].removesuffix(', for expression:')}",
-            place=manifest.place_of(*path),
-            subject=str(manifest.key),
-            expected="a JMESPath expression, such as data[] or meta.next",
-        )
+        message = f"{text[:80]!r} is not JMESPath: {str(error).splitlines()[0].removesuffix(', for expression:')}"
+    except ConfiguredError as error:
+        message, expected = f"{text[:80]!r} can't be read: {error}", "a setting: config('NAME'), split(config('NAME'))"
+    else:
+        if settings or not read:
+            return
+        message, expected = f"config({read[0]!r}) isn't known here", "settings in `filter`, `page.last` and `for.only`"
+    place, subject = manifest.place_of(*path), str(manifest.key)
+    yield Diagnostic(code="SYN253", message=message, place=place, subject=subject, expected=expected)

@@ -14,6 +14,7 @@ from syncline.manifests.findings import Problem
 from syncline.manifests.text import listed, nearest
 from syncline.manifests.texts import paths_in
 from syncline.model.manifest import Path
+from syncline.sdk.configured import ConfiguredError, settings_in
 
 _CONFIG: Final = "config."
 #: What rules about answers are conditions over.
@@ -31,9 +32,12 @@ _TOGETHER: Final = frozenset({
 })  # fmt: skip
 
 
-def settings(spec: ConnectorSpec, templates: Iterable[tuple[Path, str]]) -> Iterator[Problem]:
-    """Settings that templates, or cursors, read and that the connector doesn't declare: nobody could give them."""
+def settings(
+    spec: ConnectorSpec, templates: Iterable[tuple[Path, str]], conditions: Iterable[tuple[Path, str]]
+) -> Iterator[Problem]:
+    """Settings that texts, or cursors, read and that the connector doesn't declare: nobody could give them."""
     read = [(path, name) for path, text in templates for name in sorted(paths_in(text)) if name.startswith(_CONFIG)]
+    read += [(path, f"{_CONFIG}{name}") for path, text in conditions for name in sorted(settings_of(text))]
     for name, stream in spec.streams.items():
         start = stream.cursor.start if stream.cursor is not None else None
         if start is not None and start.startswith(_CONFIG):
@@ -50,6 +54,17 @@ def settings(spec: ConnectorSpec, templates: Iterable[tuple[Path, str]]) -> Iter
                 expected=listed([f"{_CONFIG}{known}" for known in declared]) or "a setting of config.properties",
                 suggestion=f"{_CONFIG}{near}" if near else "",
             )
+
+
+def settings_of(text: str) -> frozenset[str]:
+    """The settings that a JMESPath expression reads; none of one that is wrong, a finding of `expressions.py`."""
+    import jmespath
+    import jmespath.exceptions
+
+    try:
+        return frozenset(settings_in(jmespath.compile(text).parsed))
+    except (jmespath.exceptions.JMESPathError, ConfiguredError):
+        return frozenset()
 
 
 def signed(found: object, path: Path) -> Iterator[Problem]:

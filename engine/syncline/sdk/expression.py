@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Any
 
 from syncline.model.errors import Invalid
+from syncline.sdk.configured import with_settings
 
 
 class Expression:
@@ -24,15 +26,22 @@ class Expression:
     Decimal('1.10')
     >>> Expression("sum(items[].price)").search(document)
     Decimal('3.35')
+
+    With `config`, settings may stand in it.
+
+    >>> Expression("contains(split(config('ids')), id)", {"ids": "a, b"}).search({"id": "b"})
+    True
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, config: Mapping[str, Any] | None = None) -> None:
         import jmespath
         from jmespath.parser import ParsedResult
 
         self.text = text
         # A copy: jmespath keeps what it has parsed, for every other user of the same text.
         tree = copy.deepcopy(jmespath.compile(text).parsed)
+        if config is not None:
+            tree = with_settings(tree, config)
         _exact_literals(tree)
         self._parsed = ParsedResult(text, tree)
 

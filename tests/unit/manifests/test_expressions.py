@@ -132,6 +132,33 @@ def test_a_secret_setting_is_in_no_template_of_a_request(before: str, after: str
     assert findings(text.replace(before, after, 1)) == [("SYN254", place)]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "code", "place"),
+    [
+        ("status == 'open'", "config('site') && config('since')", "", ""),
+        ("cursor: meta.next, ", "cursor: meta.next, last: \"config('site')\", ", "", ""),
+        ("each: items, ", "each: items, only: \"contains(split(config('site')), id)\", ", "", ""),
+        ("status == 'open'", "config(site)", "SYN253", "api.yaml:17:15"),
+        ("status == 'open'", "config()", "SYN253", "api.yaml:17:15"),
+        ("status == 'open'", "config('site', 'x')", "SYN253", "api.yaml:17:15"),
+        ("status == 'open'", "config(`7`)", "SYN253", "api.yaml:17:15"),
+        ("status == 'open'", "contains(split(tags), 'a')", "SYN253", "api.yaml:17:15"),
+        ("status == 'open'", "items[?id == config('password')]", "SYN254", "api.yaml:17:15"),
+        ("each: items, ", "each: items, only: \"config('password')\", ", "SYN254", "api.yaml:27:32"),
+        ("cursor: meta.next", "cursor: \"config('site')\"", "SYN253", "api.yaml:14:22"),
+        ("records: data[]", "records: \"config('site')\"", "SYN253", "api.yaml:12:16"),
+        ("status == `404`", "config('site')", "SYN253", "api.yaml:7:72"),
+        ("who.mail", "config('site')", "SYN253", "api.yaml:18:55"),
+    ],
+)
+def test_settings_stand_in_conditions(before: str, after: str, code: str, place: str) -> None:
+    """In those of the connector itself, by their names, where they are no secrets; nowhere else."""
+    text = CONNECTOR.replace("since: {}}", "since: {}, password: {secret: true}}", 1)
+    assert before in text
+
+    assert findings(text.replace(before, after, 1)) == ([(code, place)] if code else [])
+
+
 def test_the_catalogue_compiles() -> None:
     """Every shipped connector passes its own check."""
     assert check_expressions(Desired.of(catalog().values(), Catalog({}))) == []

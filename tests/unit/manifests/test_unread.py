@@ -24,6 +24,7 @@ spec:
       query: {q: ["TEXT"]}
       cursor: {field: at, start: START, into: {query.since: start}}
       errors: [{when: "OWN", do: skip}]
+      filter: "FILTER"
       schema: {properties: {id: {type: integer}, at: {type: string, format: date-time}}}
 """
 GOOD = {
@@ -32,6 +33,7 @@ GOOD = {
     "START": "config.since",
     "RULE": "status == `400` && contains(body.errors[?code == 'x'].text[], 'y') || not_null(headers.date, body)",
     "OWN": "body.{a: status, b: x} | a == b",
+    "FILTER": "!config('site') || contains(split(config('since')), at)",
 }
 
 
@@ -55,6 +57,8 @@ def test_what_is_there():
         ({"TEXT": "{{ config.sight }}"}, (12, "config.site")),
         ({"TEXT": "{{ config.sight | default('') }}"}, (12, "config.site")),
         ({"START": "config.sinze"}, (13, "config.since")),
+        ({"FILTER": "config('sites')"}, (15, "config.site")),
+        ({"FILTER": "contains(split(config('sinze')), at)"}, (15, "config.since")),
         ({"AUTH": '{type: hmac, canonical: "{{ config.sites }}"}'}, (6, "config.site")),
         ({"AUTH": '{type: hmac, canonical: "{{ metod }}"}'}, (6, "method")),
         ({"AUTH": '{type: hmac, canonical: "{{ signature }}"}'}, (6, "")),

@@ -143,7 +143,7 @@ class Compiler:
             raise Invalid(f"stream {around[-1]}: there is no stream {item.each} to read it for", code="SYN432")
         if item.each in around:
             raise Invalid(f"streams are read for each other: {' > '.join((*around, item.each))}", code="SYN479")
-        only = jmespath_of(item.only)
+        only = jmespath_of(item.only, self._config)
         inside = f"{item.name}."
         needed = {p.removeprefix(inside) for p in paths if p.startswith(inside)}
         if parent.record_schema is not None:
@@ -165,7 +165,7 @@ class Compiler:
         return Listing(
             name,
             plan,
-            compile_paging(stream.page, templated="page" in plan.names),
+            compile_paging(stream.page, self._config, templated="page" in plan.names),
             cursor,
             compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
             self._config,
@@ -207,7 +207,7 @@ class Compiler:
         listing = Listing(
             name,
             plan.download,
-            plan.files or compile_paging(stream.page, templated="page" in plan.download.names),
+            plan.files or compile_paging(stream.page, self._config, templated="page" in plan.download.names),
             cursor and replace(cursor, into={}),  # its bounds are the job's
             compile_decoding(stream, schema, self._config, max_body=self._http.max_body),
             self._config,

@@ -155,7 +155,7 @@ def compile_decoding(
     over_body = [part for part in _OVER_BODY if isinstance(getattr(stream.page, part, None), str)]
     if over_body and stream.decode in {"csv", "jsonl"}:
         raise Invalid(f"answers in {stream.decode} have no body that page.{over_body[0]} could look at", code="SYN432")
-    shape = compile_shape(stream.explode, _condition(stream), stream.flatten, stream.fields)
+    shape = compile_shape(stream.explode, _condition(stream), stream.flatten, stream.fields, config or {})
     texts = TextValues(schema) if stream.decode in {"csv", "xml"} and schema != WHOLE else None
     shaping = _Shaping(shape, texts, {"config": config or {}}) if texts is not None or shape != _NO_SHAPE else None
     decoder = record_decoder(schema, stream.records)
@@ -173,12 +173,14 @@ def compile_decoding(
     return _Records(decoder, reading, shaping, paged=bool(over_body))
 
 
-def compile_shape(explode: str | None, condition: str | None, flatten: str | None, fields: Fields) -> Shape:
-    """Compiles declared reshaping. Raises `Invalid` (SYN430, SYN432)."""
+def compile_shape(
+    explode: str | None, condition: str | None, flatten: str | None, fields: Fields, config: Mapping[str, Any]
+) -> Shape:
+    """Compiles declared reshaping, whose condition may look at settings. Raises `Invalid` (SYN430, SYN432)."""
     try:
         return Shape(
             explode or "",
-            None if condition is None else Expression(condition),
+            None if condition is None else Expression(condition, config),
             {name: _added(text) for name, text in fields.add.items()},
             flatten or "",
             frozenset(fields.remove),

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from syncline.sdk.configured import with_settings
 
-def jmespath_of(text: str | None) -> Any:
-    """What `.search(document)` finds by; None for none. The library's own errors: manifests were checked before."""
+
+def jmespath_of(text: str | None, config: Mapping[str, Any] | None = None) -> Any:
+    """
+    What `.search(document)` finds by; None for none. With `config`, settings may stand in it.
+
+    The library's own errors, and ConfiguredError: manifests were checked before.
+    """
     if text is None:
         return None
     import jmespath  # most commands need none
 
-    return jmespath.compile(text)
+    compiled = jmespath.compile(text)
+    if config is None:
+        return compiled
+    from jmespath.parser import ParsedResult
+
+    return ParsedResult(text, with_settings(compiled.parsed, config))
 
 
 #: Paths of a document that an expression looks at, each by its names; None where it may look anywhere.

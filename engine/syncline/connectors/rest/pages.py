@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
@@ -106,19 +107,20 @@ class PagePlan(Struct, frozen=True):
         return of_header(found) if found and self.token.header and isinstance(self.paging, ByUrl) else found
 
 
-def compile_telling(told: Told | None) -> Telling | None:
-    """Compiles where an answer says something."""
+def compile_telling(told: Told | None, config: Mapping[str, Any] | None = None) -> Telling | None:
+    """Compiles where an answer says something; with `config`, settings may decide it."""
     if told is None:
         return None
     if isinstance(told, FromHeader):
         return Telling(header=told.header.lower())
-    expression = jmespath_of(told)
+    expression = jmespath_of(told, config)
     return Telling(expression, reads=reads_of(expression))
 
 
-def compile_paging(page: Page | None, *, templated: bool) -> PagePlan:
+def compile_paging(page: Page | None, config: Mapping[str, Any], *, templated: bool) -> PagePlan:
     """
     Compiles a declaration of paging. `templated`: a template of the request reads `page`, so a cursor needs no place.
+    Settings of `config` may decide which page is the last.
 
     Raises `Invalid` (SYN432) unless it is exactly one way.
     """
@@ -128,7 +130,7 @@ def compile_paging(page: Page | None, *, templated: bool) -> PagePlan:
         _paging(page, templated=templated),
         dict(page.size),
         token=compile_telling(page.cursor or page.next),
-        last=compile_telling(page.last),
+        last=compile_telling(page.last, config),
         total=compile_telling(page.total),
         count=compile_telling(page.pages),
         relation=page.link,
