@@ -22,6 +22,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from syncline.sdk import times
 from syncline.sdk.template import FILTERS, TESTS
 
 SEED = 77
@@ -118,8 +119,14 @@ EXPRESSIONS = {
     ("format_datetime", "start_datetime"): "cursor.formats",
     ("strftime", "start_datetime"): "cursor.formats",
     ("timestamp", "start_datetime"): "cursor.type: epoch",
-    ("format_datetime", "request"): "cursor.format, of its bounds",
     ("isoformat", "end_datetime"): "cursor.format",
+    ("now_utc", "request"): "now",
+    ("today_utc", "request"): "now | date('%Y-%m-%d')",
+    ("day_delta", "request"): "now | minus('7d') | date(…)",
+    ("timestamp", "request"): "date('epoch')",
+    ("strftime", "request"): "date(…), of the formats that it knows",
+    ("format_datetime", "request"): "cursor.format of its bounds, date(…) of others",
+    ("rstrip", "url"): "http.url: a slash at its end counts for nothing",
 }
 #: Methods of texts and lists → our filters, anywhere.
 _METHODS = {"join": "join", "split": "split", "strip": "trim", "lower": "lower", "upper": "upper"}
@@ -129,7 +136,8 @@ _PLACES = {
     "end_datetime": "end_datetime",
     "start_datetime": "start_datetime",
     "cursor_value": "paging",
-    "stop_condition": "paging",
+    "stop_condition": "stop",
+    "url_base": "url",
     "predicate": "error",
     "error_message": "message",
     "condition": "filter",
@@ -200,9 +208,8 @@ def _judged(text: str, place: str) -> set[str]:
     for node in tree.find_all(nodes.Node):
         found |= _of_node(node, place)
     names = {n.name for n in tree.find_all(nodes.Name)}
-    # A filter by what the last read reached, or else the first start, is what `cursor.field` does by itself.
-    reads_on = place == "filter" and names & {"stream_state", "stream_interval", "stream_slice"}
-    if place in {"filter", "paging", "error", "path"} and "config" in names and not reads_on:
+    # `filter` and `page.last` know settings; a filter by what the last read reached is what `cursor.field` does.
+    if place in {"paging", "error", "path"} and "config" in names:
         found.add(f"{place}: over config")
     if place == "path" and names & {"stream_slice", "stream_partition", "stream_interval"}:
         found.add("path: over a partition")
@@ -216,7 +223,7 @@ def _of_node(node: nodes.Node, place: str) -> set[str]:
         case nodes.Call():
             name = node.node.attr if isinstance(node.node, nodes.Getattr) else getattr(node.node, "name", "?")
             known = (name, place) in EXPRESSIONS or (isinstance(node.node, nodes.Getattr) and name in _METHODS)
-            return set() if known else {f"{place}: {name}()"}
+            return set() if known and not (place == "request" and _odd_format(node)) else {f"{place}: {name}()"}
         case nodes.Filter():
             return set() if node.name in FILTERS else {f"{place}: filter {node.name}"}
         case nodes.Test():
@@ -227,7 +234,9 @@ def _of_node(node: nodes.Node, place: str) -> set[str]:
             texts = [n.value for n in (left, right) if isinstance(n, nodes.Const)]
             # Texts stand beside each other in our templates.
             return set() if all(isinstance(text, str) for text in texts) else {f"{place}: arithmetic"}
-        case nodes.Add() if place == "paging":
+        case nodes.Mul(left=nodes.Call(node=nodes.Name(name="timestamp")), right=nodes.Const(value=1000)):
+            return set()  # date('epoch_ms')
+        case nodes.Add() if place in {"paging", "stop"}:
             return set()  # the next offset or page, which page.offset and page.page count by themselves
         case nodes.BinExpr() if not isinstance(node, nodes.And | nodes.Or):
             return {f"{place}: arithmetic"}
@@ -237,6 +246,13 @@ def _of_node(node: nodes.Node, place: str) -> set[str]:
             return set()
         case _:
             return {f"{place}: {type(node).__name__}"}
+
+
+def _odd_format(call: nodes.Call) -> bool:
+    """Whether a time is written in a format that `date` doesn't know. `%s` of some systems is its `epoch`."""
+    given = [*call.args, *(keyword.value for keyword in call.kwargs)]
+    formats = [arg.value for arg in given if isinstance(arg, nodes.Const) and "%" in str(arg.value)]
+    return any(times.refusal("date", [text]) for text in formats if text != "%s")
 
 
 def _components(value: Any, place: str) -> Iterator[tuple[dict[str, Any], str]]:

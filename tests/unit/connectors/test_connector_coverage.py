@@ -22,7 +22,7 @@ streams:
     type: SimpleRetriever
     requester: {$ref: "#/definitions/requester", request_parameters: {since: "{{ SINCE }}", fields: "{{ ','.join(config.a) }}"}}
     record_selector: {type: RecordSelector, extractor: {type: DpathExtractor}, record_filter: {type: RecordFilter, condition: "{{ FILTER }}"}}
-    paginator: {type: DefaultPaginator, pagination_strategy: {type: STRATEGY, cursor_value: "{{ response.at + response.size }}"}}
+    paginator: {type: DefaultPaginator, pagination_strategy: {type: STRATEGY, cursor_value: "{{ NEXT }}", stop_condition: "{{ STOP }}"}}
     partition_router: [{$ref: "#/definitions/child"}, ROUTER]
   incremental_sync: {type: DatetimeBasedCursor, start_datetime: "{{ day_delta(-30) }}", lookback_window: LOOKBACK}
 """
@@ -30,6 +30,8 @@ PLAIN = {
     "SINCE": "stream_slice['start_time'] + 'Z'",
     "FILTER": "record.updated >= stream_state.get('updated', config.start)",
     "STRATEGY": "CursorPagination",
+    "NEXT": "response.at + response.size",
+    "STOP": "not response.next",
     "ROUTER": "{type: ListPartitionRouter, values: [a, b]}",
     "LOOKBACK": "P3D",
 }
@@ -51,17 +53,30 @@ def found(folder: Path, **other: str) -> set[str]:
     return module.missing(stream)
 
 
-def test_a_stream_that_can_be_declared_lacks_nothing(tmp_path):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"SINCE": "now_utc().strftime('%Y-%m-%d') if not config.since else day_delta(-7, format='%Y-%m-%d')"},
+        {"SINCE": "timestamp(config.since) * 1000"},
+        {"FILTER": "record.id in config.ids or not config.ids"},
+        {"STOP": "config.once or not response.next"},
+    ],
+)
+def test_a_stream_that_can_be_declared_lacks_nothing(other, tmp_path):
     """References are followed, and what is said in another way here is no lack."""
-    assert found(tmp_path) == set()
+    assert found(tmp_path, **other) == set()
 
 
 @pytest.mark.parametrize(
     ("other", "lacks"),
     [
-        ({"SINCE": "now_utc()"}, "request: now_utc()"),
+        ({"SINCE": "now_utc().strftime('%-d.%m.%Y')"}, "request: strftime()"),
+        ({"SINCE": "config.since.rstrip('/')"}, "request: rstrip()"),
         ({"SINCE": "config.count * 2"}, "request: arithmetic"),
-        ({"FILTER": "record.id in config.ids"}, "filter: over config"),
+        ({"SINCE": "timestamp(config.since) * 60"}, "request: arithmetic"),
+        ({"NEXT": "response.next or config.next"}, "paging: over config"),
+        ({"FILTER": "record.at == now_utc()"}, "filter: now_utc()"),
         ({"STRATEGY": "CustomPaginationStrategy"}, "CustomPaginationStrategy"),
         ({"STRATEGY": "NobodysPagination"}, "NobodysPagination"),
         ({"ROUTER": '{$ref: "#/definitions/child"}'}, "combinations of two parents"),
