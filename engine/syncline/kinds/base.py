@@ -98,6 +98,13 @@ Duration = Annotated[
     Field(examples=["30s"], json_schema_extra={"pattern": units.DURATION_PATTERN}),
     Form("A duration: 500ms, 30s, 1h30m, 7d."),
 ]
+#: A duration that a setting of the integration may give.
+GivenDuration = Annotated[
+    str,
+    _checked(lambda text: text.startswith("config.") or units.duration(text)),
+    Field(examples=["7d"], json_schema_extra={"pattern": rf"{units.DURATION_PATTERN}|^config\..+$"}),
+    Form("A duration: 30s, 1h30m, 7d; or config.NAME for a setting that holds one."),
+]
 Rate = Annotated[
     str,
     _checked(units.rate),

@@ -4,7 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from syncline.kinds.base import Duration, Identifier, Jmespath, Spec, StreamName
+from syncline.kinds.base import Duration, GivenDuration, Identifier, Jmespath, Spec, StreamName
 
 
 class FromHeader(Spec):
@@ -188,11 +188,11 @@ class Cursor(Spec):
         ),
     ] = "any"
     window: Annotated[
-        Duration | None,
+        GivenDuration | None,
         Field(description="Length of the spans that are asked for one by one, such as 7d; needs start."),
     ] = None
     lookback: Annotated[
-        Duration | None,
+        GivenDuration | None,
         Field(description="Time before the last cursor that is read again, for records that come late."),
     ] = None
     format: Annotated[

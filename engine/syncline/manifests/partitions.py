@@ -46,7 +46,7 @@ def check_cursor(cursor: Cursor, path: Path) -> Iterator[Problem]:
     if len(given) > 1:
         message = "a cursor can have only one of field, marker and windows"
         yield Problem("SYN211", (*path, given[1]), message, at_key=True)
-    if cursor.window is not None and not units.duration(cursor.window):
+    if cursor.window is not None and not cursor.window.startswith("config.") and not units.duration(cursor.window):
         yield Problem("SYN205", (*path, "window"), "a span without length reaches no end", "a length such as 7d")
     if cursor.marker is not None and "start" not in cursor.into.values():
         yield Problem(

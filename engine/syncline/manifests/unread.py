@@ -39,9 +39,10 @@ def settings(
     read = [(path, name) for path, text in templates for name in sorted(paths_in(text)) if name.startswith(_CONFIG)]
     read += [(path, f"{_CONFIG}{name}") for path, text in conditions for name in sorted(settings_of(text))]
     for name, stream in spec.streams.items():
-        start = stream.cursor.start if stream.cursor is not None else None
-        if start is not None and start.startswith(_CONFIG):
-            read.append((("spec", "streams", name, "cursor", "start"), start))
+        for part in ("start", "window", "lookback") if stream.cursor is not None else ():
+            given = getattr(stream.cursor, part)
+            if given is not None and given.startswith(_CONFIG):
+                read.append((("spec", "streams", name, "cursor", part), given))
     declared = spec.config.properties
     for path, text in read:
         name = text.removeprefix(_CONFIG).split(".")[0]

@@ -60,6 +60,7 @@ def found(folder: Path, **other: str) -> set[str]:
         {"SINCE": "now_utc().strftime('%Y-%m-%d') if not config.since else day_delta(-7, format='%Y-%m-%d')"},
         {"SINCE": "timestamp(config.since) * 1000"},
         {"FILTER": "record.id in config.ids or not config.ids"},
+        {"LOOKBACK": "\"P{{ config['days'] or 5 }}D\""},
         {"STOP": "config.once or not response.next"},
     ],
 )
@@ -80,7 +81,7 @@ def test_a_stream_that_can_be_declared_lacks_nothing(other, tmp_path):
         ({"STRATEGY": "CustomPaginationStrategy"}, "CustomPaginationStrategy"),
         ({"STRATEGY": "NobodysPagination"}, "NobodysPagination"),
         ({"ROUTER": '{$ref: "#/definitions/child"}'}, "combinations of two parents"),
-        ({"LOOKBACK": "\"P{{ config['days'] }}D\""}, "duration: from a setting"),
+        ({"LOOKBACK": "\"P{{ config['days'] }}DT{{ config.hours }}H\""}, "duration: of another text"),
     ],
 )
 def test_what_cannot_be_declared_is_named(other, lacks, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from syncline.model.errors import Invalid
 from tests.api_server import Reply, api_server
 from tests.rest_streams import FakeClock, instance, read, rows, source
 
@@ -82,3 +83,40 @@ def test_a_setting_ends_paging():
 def test_settings_decide_which_parents_are_read_for():
     """The others aren't asked for."""
     assert ids("issues", only="contains(split(config('projects')), key)", projects="B,AB") == ([20, 30], 4)
+
+
+SPANS = """
+config: {properties: {span: {}, back: {}}}
+streams:
+  items:
+    get: /items
+    records: data[]
+    cursor: {field: at, start: "2023-11-01", window: config.span, lookback: config.back, into: {query.from: start, query.to: end}}
+    key: [id]
+    schema: {properties: {id: {type: integer}, at: {type: string}}}
+"""
+
+
+def spans(position=None, **config):
+    """Where the spans begin that a real server is asked for, and the position after them."""
+    with api_server(lambda _: Reply({"data": [{"id": 1, "at": "2023-11-10T00:00:00Z"}]})) as server:
+        made = instance(SPANS, url=server.url, config=config)
+        batches = read(source(made, incremental=True, clock=FakeClock()), position)
+        return [asked.query["from"][:10] for asked in server.asked], batches[-1].position if batches else position
+
+
+def test_settings_say_how_long_spans_are_and_how_far_a_read_looks_back():
+    """Spans of so many days up to now; then from so long before the last cursor. Without the settings, neither."""
+    asked, position = spans(span="5d", back="36h")
+    assert asked == ["2023-11-01", "2023-11-06", "2023-11-11"]
+    assert spans(position, span="1w", back="36h")[0] == ["2023-11-08"]
+    assert spans(position, span="", back="")[0] == ["2023-11-10"]
+    assert spans()[0] == ["2023-11-01"]
+
+
+@pytest.mark.parametrize("config", [{"span": "5 days"}, {"span": "0d"}, {"back": "5"}])
+def test_a_setting_that_is_no_length_is_refused(config):
+    """Before anything is asked."""
+    with pytest.raises(Invalid) as caught:
+        spans(**config)
+    assert caught.value.code == "SYN433"

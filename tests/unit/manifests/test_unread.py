@@ -57,6 +57,8 @@ def test_what_is_there():
         ({"TEXT": "{{ config.sight }}"}, (12, "config.site")),
         ({"TEXT": "{{ config.sight | default('') }}"}, (12, "config.site")),
         ({"START": "config.sinze"}, (13, "config.since")),
+        ({"START": "config.since, window: config.sinze"}, (13, "config.since")),
+        ({"START": "config.since, lookback: config.cite"}, (13, "config.site")),
         ({"FILTER": "config('sites')"}, (15, "config.site")),
         ({"FILTER": "contains(split(config('sinze')), at)"}, (15, "config.since")),
         ({"AUTH": '{type: hmac, canonical: "{{ config.sites }}"}'}, (6, "config.site")),

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -80,7 +80,7 @@ class Cursor(Struct, frozen=True):
                 kind.key(start)
             except ValueError as error:
                 raise Invalid(f"cursor.start: {start[:80]!a} is no {spec.type}", code="SYN433") from error
-        window = units.duration(spec.window) if spec.window else None
+        window = _length("window", spec.window, config)
         if window is not None and start is None and back is None:
             raise Invalid("cursor.window needs cursor.start, where the first window begins", code="SYN433")
         if window == 0:
@@ -91,7 +91,7 @@ class Cursor(Struct, frozen=True):
             start,
             dict(spec.into),
             window,
-            units.duration(spec.lookback) if spec.lookback else 0.0,
+            _length("lookback", spec.lookback, config) or 0.0,
             bounded=not spec.marker and (window is not None or "end" in spec.into.values() or "end" in names),
             token=compile_telling(spec.marker),
             descending=spec.order == "descending",
@@ -294,6 +294,17 @@ class Progress:
             wider: Key = start + 2 * (start - kind.key(low))  # type: ignore[operator]
             end = kind.ending(start, wider, end)
         return _text(kind, end)
+
+
+def _length(part: str, declared: str | None, config: Mapping[str, Any]) -> float | None:
+    """Seconds of a declared duration, which a setting may hold; None where none is given."""
+    if declared is not None and declared.startswith("config."):
+        given = config.get(declared.removeprefix("config."))
+        declared = None if given is None else str(given)
+    try:
+        return units.duration(declared) if declared else None
+    except ValueError as error:
+        raise Invalid(f"cursor.{part}: {error}", code="SYN433") from error
 
 
 def begin(cursor: Cursor | None, first: State, position: Position | None, *, incremental: bool, now: float) -> Progress:
