@@ -191,7 +191,7 @@ def test_each_thread_that_stays_is_a_loop_by_its_name(root, remote):
     """Whatever goes on for as long as the daemon works can be seen to turn: none of it hangs unnoticed."""
     commit = remote.push({**UPSERT.texts, "schedule.yaml": SCHEDULE})
     hook = ("--hook", "127.0.0.1:0", "--hook-secret", "env:HOOK_SECRET")
-    secret = {"HOOK_SECRET": "0123456789abcdef"}
+    secret = {"HOOK_SECRET": "hook" * 4}
     with serving(root, remote, "--health", "127.0.0.1:0", *hook, environ=secret) as daemon:
         daemon.says(f"{commit[:12]} is applied")
         port = port_of(daemon)

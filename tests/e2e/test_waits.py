@@ -12,6 +12,7 @@ import pytest
 from syncline import workflow
 from syncline.executor.progress import Silent
 from syncline.model.key import ObjectKey
+from syncline.sdk.retry import RetryPolicy
 from tests.api_server import Reply, api_server
 from tests.e2e.api import CONNECTOR, helpdesk, started, syncline
 from tests.e2e.house import build
@@ -104,7 +105,10 @@ def test_a_wait_of_a_second_is_not_told(tmp_path):
 )
 def test_a_wait_says_what_the_host_did(first, http, why, tmp_path, monkeypatch):
     """A wait that a server asked for, before another attempt, for an announced quota, for a declared limit."""
-    monkeypatch.setattr("syncline.connectors.rest.opening.random.random", lambda: 0.5)
+    drawn = RetryPolicy.backoff
+    monkeypatch.setattr(
+        RetryPolicy, "backoff", lambda policy, attempt, _, at_least=None: drawn(policy, attempt, 0.5, at_least)
+    )
     with api_server(scripted(first, PAGE)) as api:
         texts = helpdesk(api.url)
         texts["connector.yaml"] = texts["connector.yaml"].replace(DECLARED, http)
