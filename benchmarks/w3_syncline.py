@@ -1,10 +1,11 @@
-"""W3: 200 tiny syncs in one engine, one at a time and then four at a time, as a daemon runs them.
+"""W3: 200 tiny syncs in one engine, four at a time and then one at a time, as a daemon runs them.
 
 python benchmarks/w3_syncline.py REPOSITORY [AT_ONCE]
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -12,11 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from syncline import workflow
+from syncline.cli.main import COLLECTS
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.settings import read_settings
 
 if __name__ == "__main__":
+    gc.set_threshold(*COLLECTS)
     at_once = int(sys.argv[2]) if len(sys.argv) > 2 else 4
     with workflow.engine(read_settings(Path(sys.argv[1]), os.environ)) as engine:
         flows = tuple(engine.applied().flows)

@@ -53,6 +53,17 @@ class TestRuns:
                 store.put_run(replace(RUN, state=after))
             assert store.run(RUN.id) == kept
 
+    def test_a_run_and_its_flows_checkpoint_are_kept_together_or_not_at_all(self, store):
+        """A copy of the checkpoint comes with a run's record; where that is refused, the copy is the one before."""
+        store.put_run(replace(RUN, state=RunState.running), "1")
+        assert store.cursor(RUN.key) == "1"
+        store.put_run(replace(RUN, state=RunState.running))
+        assert store.cursor(RUN.key) == "1"
+        store.put_run(replace(RUN, state=RunState.failed), "2")
+        with pytest.raises(Bug):
+            store.put_run(replace(RUN, state=RunState.running), "3")
+        assert store.cursor(RUN.key) == "2"
+
     @pytest.mark.parametrize("first", list(RunState))
     def test_a_new_run_was_pending(self, store, first):
         """A run that is new can be recorded in any state that a pending run may have next."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from syncline.executor.facilities import Facilities
     from syncline.model.run import Receipt
     from syncline.secrets.ring import KeyRing
-    from syncline.state.store import StateReader, StateStore
+    from syncline.state.store import RunRecord, StateReader, StateStore
 
 _SEALED: Final = "sealed"
 #: What a checkpoint says in values of the source, and what it has of each before anything was read.
@@ -31,8 +31,12 @@ _OF_RECEIPT: Final[Mapping[str, Any]] = {"cursor_before": None, "cursor_after": 
 
 def put_position(facilities: Facilities, key: ObjectKey, checkpoint: Checkpoint) -> None:
     """Keeps the copy of a flow's checkpoint in the state."""
-    text = seal_checkpoint(facilities.keys, key.tenant, checkpoint.dumps())
-    facilities.store.put_cursor(key, text)
+    facilities.store.put_cursor(key, seal_checkpoint(facilities.keys, key.tenant, checkpoint.dumps()))
+
+
+def put_run(facilities: Facilities, run: RunRecord, checkpoint: Checkpoint) -> None:
+    """Records a run together with the copy of its flow's checkpoint."""
+    facilities.store.put_run(run, seal_checkpoint(facilities.keys, run.key.tenant, checkpoint.dumps()))
 
 
 def copy_of(reader: StateReader, key: ObjectKey) -> str | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from msgspec import Struct, structs
 
-from syncline.executor.at_rest import put_position
+from syncline.executor.at_rest import put_run
 from syncline.executor.guard import check_deletes, check_rejects, may_judge, rejects_left
 from syncline.executor.prepare import with_late
 from syncline.executor.rejects import seal
@@ -295,9 +295,10 @@ class Committer:
     def copy(self, checkpoint: Checkpoint) -> None:
         """Copies the checkpoint to the state and appends the commits so far to the log."""
         self.record = structs.replace(self.record, counts=checkpoint.counts)
-        self.facilities.store.put_run(self.record)
-        if checkpoint.flow == str(self.key):  # and not a retry's, which leaves the flow's cursor where it is
-            put_position(self.facilities, self.key, checkpoint)
+        if checkpoint.flow == str(self.key):
+            put_run(self.facilities, self.record, checkpoint)
+        else:  # a retry's, which leaves the flow's cursor where it is
+            self.facilities.store.put_run(self.record)
         self.facilities.recorder.record(self.take_events())
         self._copied = time.monotonic()
 

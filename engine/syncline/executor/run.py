@@ -20,7 +20,7 @@ from syncline.executor.absence import absence_of
 from syncline.executor.admission import DailyRows, Disk, tenant_spec
 from syncline.executor.adopting import take_over
 from syncline.executor.anonymity import Groups
-from syncline.executor.at_rest import copy_of, position_of, put_position, rename_position
+from syncline.executor.at_rest import copy_of, position_of, put_position, put_run, rename_position
 from syncline.executor.checkpoint import Checkpoint
 from syncline.executor.commit import Committer, FirstPass
 from syncline.executor.control import check_control, differences
@@ -242,9 +242,10 @@ class Run:
             requests=(),
             counts=start.counts,
         )
-        store.put_run(self.record)
         if not self.work.parent and copy is None:
-            put_position(self.facilities, self.flow.key, start)
+            put_run(self.facilities, self.record, start)
+        else:
+            store.put_run(self.record)
         return start
 
     def _superseded(self, record: RunRecord, run: str) -> Event:

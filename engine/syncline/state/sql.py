@@ -368,8 +368,10 @@ class SqlStore(SqlReader):
         with self._database.write() as connection:
             self._put_cursor(connection, key, checkpoint)
 
-    def put_run(self, run: RunRecord) -> None:
+    def put_run(self, run: RunRecord, checkpoint: str | None = None) -> None:
         with self._database.write(durable=not TRANSITIONS[run.state]) as connection:
+            if checkpoint is not None:
+                self._put_cursor(connection, run.key, checkpoint)
             self._put_run(connection, run)
 
     def note_wait(self, run_id: str, wait: Wait) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from syncline.state.store import RunRecord, StatusChange
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Row, Select, Table
+    from sqlalchemy.dialects import postgresql, sqlite
 
     from syncline.state.database import Database
 
@@ -101,15 +102,15 @@ def change(database: Database, keys: Sequence[ObjectKey] | None, make: StatusCha
             connection.execute(delete(_STATUSES).where(_any_of(_STATUSES, gone[start : start + _CHUNK])))
         kept = [_columns(status) for status in sorted(changed, key=lambda s: s.key) if status.conditions]
         if kept:
-            new = database.insert(_STATUSES)
-            names = ("conditions", "generation", "attempts", "retry")
-            connection.execute(
-                new.on_conflict_do_update(
-                    index_elements=["tenant", "kind", "name"], set_={name: new.excluded[name] for name in names}
-                ),
-                kept,
-            )
+            connection.execute(_upsert(database.insert(_STATUSES)), kept)
         tell(connection, *occurrences)
+
+
+@cache
+def _upsert(new: sqlite.Insert | postgresql.Insert) -> sqlite.Insert | postgresql.Insert:
+    """Made once for each database, as the statements above."""
+    values = {name: new.excluded[name] for name in ("conditions", "generation", "attempts", "retry")}
+    return new.on_conflict_do_update(index_elements=["tenant", "kind", "name"], set_=values)
 
 
 def tell(connection: Connection, *occurrences: Occurrence) -> None:

@@ -440,8 +440,9 @@ class StateStore(StateReader, Protocol):
     def put_cursor(self, key: ObjectKey, checkpoint: str) -> None:
         """Keeps a copy of a flow's last checkpoint."""
 
-    def put_run(self, run: RunRecord) -> None:
-        """Records a run or its new state; the transition must be in `model.run.TRANSITIONS` (or unchanged).
+    def put_run(self, run: RunRecord, checkpoint: str | None = None) -> None:
+        """Records a run or its new state; the transition must be in `model.run.TRANSITIONS` (or unchanged). With it, a
+        copy of its flow's checkpoint (None: it keeps the one it has), as by `put_cursor`: both or neither.
 
         A run that was not seen before counts as `Pending` until now. The object of a recorded run doesn't change.
         """
