@@ -23,6 +23,7 @@ from syncline.model.errors import Stalled
 from syncline.model.key import ObjectKey
 from tests import warm
 from tests.e2e import house
+from tests.e2e.passes import engine_with_passes
 
 TODAY = dt.datetime.now(dt.UTC).date()
 TENANT = ObjectKey("", "Tenant", "acme")
@@ -204,7 +205,7 @@ def test_a_daemon_tries_what_was_busy_again_soon(tmp_path):
     scenario, now = house.Scenario("upsert"), [0.0]
     settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
     told: list[str] = []
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         expiry = Expiry(engine, told.append, lambda: now[0])
         with engine.facilities.store.lease(f"run/{scenario.key}", "test"):
             expiry.tick()
@@ -257,7 +258,7 @@ def test_a_daemon_deletes_once_an_hour(tmp_path):
     scenario = house.Scenario("upsert")
     settings = built(tmp_path, scenario, retention="{after: 30d, by: born}")
     told: list[str] = []
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         Expiry(engine, told.append).tick()
         for _ in range(200):
             if told:

@@ -18,6 +18,7 @@ from syncline.executor.image_keys import images_of
 from syncline.executor.progress import Silent
 from syncline.model.errors import Invalid, SynclineError
 from tests.e2e.house import Scenario
+from tests.e2e.passes import engine_with_passes
 from tests.e2e.test_undoing import SCENARIO, house
 
 
@@ -48,7 +49,7 @@ def test_what_is_over_is_removed_once_an_hour(tmp_path):
     settings = house(tmp_path, window="2s")
     run = workflow.run(settings, SCENARIO.key, progress=Silent()).record.id
     clock, told = Clock(), list[str]()
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         assert engine.facilities.keys.exists("acme", images_of(run))
         assert keeping(engine) == (SCENARIO.key,)
         expiry = Expiry(engine, told.append, clock)
@@ -76,7 +77,7 @@ def test_the_key_of_what_the_next_run_removed_goes_as_well(tmp_path):
         connection.execute("UPDATE _syncline_images SET until = '9999-12-31T00:00:00.000000+00:00'")
         connection.commit()
     told = list[str]()
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         Expiry(engine, told.append).tick()
         assert waited(lambda: not engine.facilities.keys.exists("acme", images_of(first)))
     assert told == []
@@ -90,7 +91,7 @@ def test_what_is_kept_for_longer_keeps_its_key(tmp_path):
     manifest.write_text(manifest.read_text().replace("window: 7d", "window: 1s"))
     workflow.apply(settings)
     time.sleep(1.1)
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         assert expire(engine, SCENARIO.key) == 0
     assert workflow.undo(settings, run, progress=Silent()).receipt.counts.deleted
 
@@ -105,7 +106,7 @@ def test_what_an_import_kept_that_keeps_nothing_any_more_goes(tmp_path, scenario
     workflow.apply(settings)
     time.sleep(1.1)
     told = list[str]()
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         assert keeping(engine) == (scenario.key,)
         Expiry(engine, told.append).tick()
         assert waited(lambda: not engine.facilities.keys.exists("acme", images_of(run)))
@@ -125,7 +126,7 @@ def test_a_damaged_list_of_a_folder_is_told_and_the_others_go_on(tmp_path):
         (lake / name / "_syncline.json").write_text("{")
     time.sleep(1.1)
     told = list[str]()
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         Expiry(engine, told.append).tick()
         assert waited(lambda: told)
         assert not engine.facilities.keys.exists("acme", images_of(first))
@@ -151,12 +152,12 @@ def test_what_is_over_goes_with_the_next_run_where_there_is_no_daemon(tmp_path, 
     """Its key is destroyed when a run has ended; what isn't over stays."""
     settings = house(tmp_path, scenario, window="2s")
     first = workflow.run(settings, scenario.key, progress=Silent()).record.id
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         assert engine.facilities.keys.exists("acme", images_of(first))
     time.sleep(2.1)
     told = list[str]()
     second = workflow.run(settings, scenario.key, progress=Silent(), tell=told.append).record.id
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         assert not engine.facilities.keys.exists("acme", images_of(first))
         assert engine.facilities.keys.exists("acme", images_of(second))
 
@@ -184,7 +185,7 @@ def test_a_database_that_is_broken_is_told(tmp_path):
     workflow.run(settings, SCENARIO.key, progress=Silent())
     (tmp_path / "warehouse.db").write_bytes(b"no database at all" * 100)
     told: list[str] = []
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         Expiry(engine, told.append).tick()
         assert waited(lambda: told)
     assert told[0].startswith("acme/Import/customers: SYN490")
@@ -195,7 +196,7 @@ def test_a_state_that_is_down_is_told(tmp_path, monkeypatch):
     settings = house(tmp_path)
     told, traces = list[str](), list[object]()
     monkeypatch.setattr("threading.excepthook", traces.append)
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         expiry = Expiry(engine, told.append)
         engine.facilities.store.close()
         for path in tmp_path.rglob("state.db*"):
@@ -219,7 +220,7 @@ def test_what_is_over_goes_with_a_run_that_failed(tmp_path):
     assert caught.value.code == "SYN450"
     assert told == ["acme/Import/customers: the window of 1 run is over, and what was kept to undo them is removed"]
     assert kept(tmp_path) == 0
-    with workflow.engine(settings) as engine:
+    with engine_with_passes(settings) as engine:
         assert not engine.facilities.keys.exists("acme", images_of(first))
 
 
