@@ -9,6 +9,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import structs
 
 from syncline.model.errors import Stalled
 from syncline.model.secret import Secret
@@ -177,7 +178,7 @@ def test_refresh_tokens_rotate(oidc, wire):
     for version in (1, 2, 3):
         refused, used = items(oidc, auth, wire)
         assert used == version
-        assert auth.renew(used, replace(refused, status=401))
+        assert auth.renew(used, structs.replace(refused, status=401))
         refreshes.append(store.read().token.refresh.reveal())
 
     assert len(set(refreshes)) == 4
@@ -191,7 +192,7 @@ def test_a_reused_refresh_token_needs_a_login(oidc, wire):
     auth = Authenticator(scheme, CLOCK, wire, store)
     assert auth.renew(auth.apply(Request("GET", oidc.url)).version, _refusal())
     stolen = MemoryTokens()
-    stolen.swap(0, replace(old, expires=1.0))
+    stolen.swap(0, structs.replace(old, expires=1.0))
     with pytest.raises(Stalled):
         Authenticator(scheme, CLOCK, wire, stolen).apply(Request("GET", oidc.url))
 
@@ -210,7 +211,7 @@ def test_the_refresh_token_grant_begins_with_a_secret(oidc, wire):
     scheme = oauth2(credentials(oidc, "web", grant="refresh_token", refresh_token=first))
     store = MemoryTokens()
     assert items(oidc, Authenticator(scheme, CLOCK, wire, store), wire)[0].status == 200
-    store.swap(1, replace(kept(store), expires=1.0))
+    store.swap(1, structs.replace(kept(store), expires=1.0))
 
     assert items(oidc, Authenticator(scheme, CLOCK, wire, store), wire)[0].status == 200
     assert store.read().token.refresh.reveal() != first.reveal()

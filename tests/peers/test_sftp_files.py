@@ -13,6 +13,7 @@ from types import MethodType
 
 import polars as pl
 import pytest
+from msgspec import structs
 
 from syncline.connectors.file.places.choose import place_of
 from syncline.connectors.file.runtime import RUNTIME
@@ -179,7 +180,7 @@ def test_a_tenant_may_only_reach_what_it_may(server):
     """An address out of bounds is refused before it is connected to."""
     made = opened(server, files="*")
     with pytest.raises(Denied) as caught:
-        source(replace(made, network=replace(made.network, egress=Egress(literals=False))))
+        source(replace(made, network=structs.replace(made.network, egress=Egress(literals=False))))
     assert caught.value.code == "SYN460"
 
 
