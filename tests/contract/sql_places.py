@@ -28,6 +28,7 @@ from syncline.sdk.frame import target_frame_schema
 from syncline.sdk.source import Credentials, Instance
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import pytest
@@ -205,6 +206,16 @@ def place_of(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Plac
             return mariadb_place(request.getfixturevalue("mariadb_server_url"), folder)
         case _:
             return postgres_place(request.getfixturevalue("postgres_url"), folder)
+
+
+def prepared_place(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
+    """A database in which there is a place for tables."""
+    found = place_of(dialect, request, folder)
+    if dialect == "postgresql":
+        found.execute(f"CREATE SCHEMA {found.instance.config['schema']}")
+    found.open()
+    yield found
+    found.close()
 
 
 def mariadb_instance(url: str, folder: Path) -> Instance:

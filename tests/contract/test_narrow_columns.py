@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from syncline.model.errors import Invalid
 from syncline.sdk.destination import REFUSED
-from tests.contract.sql_places import Place, frame_of, place_of, schema_of, target_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+from tests.contract.sql_places import frame_of, prepared_place, schema_of, target_of
 
 COLLATION = "CHARACTER SET utf8mb4 COLLATE"
-
-
-def place(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
-    """A database in which there is a place for tables."""
-    found = place_of(dialect, request, folder)
-    if dialect == "postgresql":
-        found.execute(f"CREATE SCHEMA {found.instance.config['schema']}")
-    found.open()
-    yield found
-    found.close()
 
 
 PARTLY = [
@@ -73,7 +57,7 @@ PARTLY = [
 def test_values_beyond_a_column_are_named(request, tmp_path, mode, dialect, declared, column, good, bad, told):
     """Each value that an existing column doesn't hold is refused with its column; all it holds are read back unchanged."""
     schema = schema_of({"id": "integer", "held": declared}, "id")
-    for database in place(dialect, request, tmp_path):
+    for database in prepared_place(dialect, request, tmp_path):
         database.execute(f"CREATE TABLE partly (id bigint PRIMARY KEY, held {column})")
         writer = database.open().open(target_of(schema, mode, stream="partly"))
         rows = list(enumerate((*good, *bad, None)))
@@ -103,7 +87,7 @@ def test_values_beyond_a_column_are_named(request, tmp_path, mode, dialect, decl
 def test_a_column_of_another_kind_is_refused_whole(request, tmp_path, dialect, declared, column):
     """Where a value would be changed, or a type can be declared that is the column's, nothing is written."""
     schema = schema_of({"id": "integer", "held": declared}, "id")
-    for database in place(dialect, request, tmp_path):
+    for database in prepared_place(dialect, request, tmp_path):
         database.execute(f"CREATE TABLE partly (id bigint PRIMARY KEY, held {column})")
         with pytest.raises(Invalid) as error:
             database.open().open(target_of(schema, stream="partly"))
@@ -114,7 +98,7 @@ def test_a_column_of_another_kind_is_refused_whole(request, tmp_path, dialect, d
 def test_texts_of_a_key_are_equal_as_elsewhere(request, tmp_path, collation):
     """A short key is taken where texts differ by their characters, and not where `a` is `A`."""
     schema = schema_of({"code": "string", "n": "integer"}, "code")
-    for database in place("mariadb", request, tmp_path):
+    for database in prepared_place("mariadb", request, tmp_path):
         database.execute(f"CREATE TABLE partly (code varchar(3) {COLLATION} {collation} PRIMARY KEY, n bigint)")
         target = target_of(schema, stream="partly")
         if collation == "utf8mb4_general_ci":

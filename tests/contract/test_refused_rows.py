@@ -12,7 +12,7 @@ from syncline.sdk.destination import BLAMED, Removal, Sifting, Written
 from syncline.sdk.offers import offers
 from syncline.sdk.reversal import Keeping, Undoing
 from syncline.secrets.ring import KeyRing
-from tests.contract.sql_places import FLOW, Place, frame_of, place_of, schema_of, target_of
+from tests.contract.sql_places import FLOW, Place, frame_of, prepared_place, schema_of, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,26 +34,16 @@ COLUMNS = {
 }
 
 
-def prepared(dialect: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
-    """A database in which there is a place for tables."""
-    found = place_of(dialect, request, folder)
-    if dialect == "postgresql":
-        found.execute(f"CREATE SCHEMA {found.instance.config['schema']}")
-    found.open()
-    yield found
-    found.close()
-
-
 @pytest.fixture(params=list(COLUMNS))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A database of each dialect that says which rows are to blame."""
-    yield from prepared(request.param, request, tmp_path)
+    yield from prepared_place(request.param, request, tmp_path)
 
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """A schema of PostgreSQL."""
-    yield from prepared("postgresql", request, tmp_path)
+    yield from prepared_place("postgresql", request, tmp_path)
 
 
 def made(place: Place, *rules: str) -> None:
@@ -319,7 +309,7 @@ TRIGGERS = {
 @pytest.mark.parametrize("mode", ["upsert", "append"])
 def test_a_row_that_a_trigger_signals_is_named_by_its_words(request, tmp_path, dialect, how, told, mode):
     """SIGNAL of MariaDB and RAISE of SQLite refuse a row, in the words of whoever wrote the trigger."""
-    for place in prepared(dialect, request, tmp_path):
+    for place in prepared_place(dialect, request, tmp_path):
         made(place)
         place.execute(TRIGGERS[dialect].format(how))
         refused, written = written_without(opened(place, mode), people(*ROWS))
@@ -330,7 +320,7 @@ def test_a_row_that_a_trigger_signals_is_named_by_its_words(request, tmp_path, d
 
 def test_a_trigger_that_ends_the_transaction_ends_the_run(request, tmp_path):
     """Where SQLite's trigger takes the whole transaction back, nothing can be tried after it, and its words are told."""
-    for place in prepared("sqlite", request, tmp_path):
+    for place in prepared_place("sqlite", request, tmp_path):
         made(place)
         place.execute(TRIGGERS["sqlite"].format("ROLLBACK"))
         writer = opened(place)

@@ -127,12 +127,15 @@ def _version(data: Mapping[str, Any]) -> Problem:
 
 
 def _spec(kind: Kind, root: Node) -> tuple[BaseModel | None, list[Problem]]:
-    data = root.data["spec"]
-    short = kind.short is not None and data.keys() <= {field.alias for field in kind.short.model_fields.values()}
-    model = kind.short if short and kind.short else kind.spec
+    data, short = root.data["spec"], kind.short
+    if short is not None and not data.keys() <= {field.alias for field in short.model_fields.values()}:
+        short = None
     try:
-        spec = model.model_validate_json(orjson.dumps(data), strict=True)
-        return kind.spec.model_construct(spec.model_fields_set, **dict(spec)) if short else spec, []
+        text = orjson.dumps(data)
+        if short is None:
+            return kind.spec.model_validate_json(text, strict=True), []
+        spec = short.model_validate_json(text, strict=True)
+        return kind.spec.model_construct(spec.model_fields_set, **dict(spec)), []
     except ValidationError as error:
         return None, problems(error.errors(include_url=False), root, ("spec",), kind.spec)
     except (TypeError, orjson.JSONEncodeError):
