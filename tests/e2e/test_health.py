@@ -217,10 +217,11 @@ def test_a_message_that_nobody_answers_is_told_and_holds_up_nothing(root, remote
             until(lambda: "silent" in probed(health, "/healthz")[1], lambda: "\n".join(daemon.said))
             status, told = probed(health, "/healthz")
             (silent,) = told["silent"]
-            assert (status, silent["loop"]) == (200, "sender 1")
+            sender = silent["loop"]
+            assert status == 200 and sender.startswith("sender ")
             assert silent["step"] == "sends a message of acme/Subscription/patient"
             assert silent["seconds"] >= 10
-            assert ages(health)["sender 1"] > 10
+            assert ages(health)[sender] > 10
             before = runs(root)
             second = remote.push({**texts, "schedule.yaml": SCHEDULE + "# again\n"})
             daemon.says(f"{second[:12]}")
