@@ -37,7 +37,9 @@ class TestDatabases:
         destination = place.open()
         assert offers(place.open(), SubjectRows)
         assert destination.find("orders", "email", "ada@example.com") == []
+        assert not destination.has("orders")
         destination.open(target_of(PEOPLE)).write(frame(*ROWS), "c1")
+        assert destination.has("orders")
         place.execute(f"ALTER TABLE {'orders'} ADD COLUMN note text")
         found = destination.find("orders", "email", "ada@example.com")
         assert sorted(row["id"] for row in found) == [1, 4]
@@ -88,6 +90,7 @@ class TestFiles:
         assert isinstance(destination, SubjectRows)
         assert destination.find("orders", "email", "ada@example.com") == []
         assert destination.erase(FLOW, "orders", "email", "ada@example.com") == 0
+        assert not destination.has("orders")
         writer = destination.open(target_of(PEOPLE, mode="append"))
         writer.write(frame(*ROWS), "c1")
         writer.write(frame(ROWS[0]), "c2")
@@ -100,8 +103,11 @@ class TestFiles:
         assert not any(path.exists() for path in before)
         assert len(file_places.parts(tmp_path, "orders")) == 1
         assert destination.checkpoint(FLOW) == "c2"
+        assert destination.erase(FLOW, "orders", "email", "bob@example.com") == 1
+        assert destination.erase(FLOW, "orders", "id", 2) == 1
+        assert destination.has("orders")  # a list of no parts
         destination.open(target_of(PEOPLE, mode="append")).write(frame(ROWS[2]), "c3")
-        assert file_places.rows(tmp_path, "orders", PEOPLE).height == 3
+        assert file_places.rows(tmp_path, "orders", PEOPLE).height == 1
 
     def test_a_replacement_under_way_loses_them_too(self, tmp_path, form):
         """Parts that wait for the swap are looked through as well."""

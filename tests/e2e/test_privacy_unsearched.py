@@ -144,6 +144,17 @@ def test_a_table_that_is_gone_or_searched_keeps_nothing_open(tmp_path):
     assert states(privacy.erase(settings, "acme", ADA, lambda _: None)) == {"customers": "erased"}
 
 
+def test_a_flow_that_never_wrote_speaks_for_nobody(tmp_path):
+    """A retired flow whose table is gone isn't passed over for a new one of the same table, which hasn't run yet."""
+    settings = built(tmp_path, {"copies": flow("copies", TOLD, to="customers")})
+    (tmp_path / "customers.yaml").write_text(flow("customers", TOLD))
+    retire(settings, "copies")
+    with closing(sqlite3.connect(tmp_path / "warehouse.db")) as connection:
+        connection.execute("DROP TABLE customers")
+    found = states(privacy.erase(settings, "acme", ADA, lambda _: None))
+    assert found == {"customers": "erased", "copies": "open"}
+
+
 def test_a_hold_covers_what_is_not_searched(tmp_path):
     """A legal hold over a flow that can't be searched is said, so that nobody deletes there by hand."""
     hold = "{flows: [Import/copies, Import/oldies], reason: case 7, owner: legal}"

@@ -6,12 +6,13 @@ integration as that is applied now, which has to lead to where the flow wrote.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.executor.former import former
+from syncline.executor.rows_left import RUNS, dropped, may_have_rows
 from syncline.executor.subjects import Place
 from syncline.kinds.connector import ConnectorSpec
 from syncline.kinds.integration import IntegrationSpec
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from syncline.model.key import ObjectKey
     from syncline.state.store import StateStore
 
-#: Runs of a flow that are looked through.
-_RUNS: Final = 1_000_000
-
 
 class Closed(Struct, frozen=True):
     """A retired flow that can't be searched, where it wrote and why not; `item` is None where nobody knows what."""
@@ -49,7 +47,7 @@ def retired(engine: Engine, tenant: str, kind: str) -> Iterator[Place | Closed]:
     """Flows of a tenant that aren't applied any more and left rows or rejects in which such persons may be."""
     store, flows = engine.facilities.store, engine.applied().flows
     ran = [key for key in store.tenants().objects(tenant) if key.is_flow and key not in flows and store.runs(key, 1)]
-    left = [key for key in ran if _has_rejects(store, key) or not _dropped(store, key)]
+    left = [key for key in ran if _has_rejects(store, key) or not dropped(store, key)]
     known = _formerly(engine, tenant, left) if left else {}
     for key in left:
         item = known.get(key)
@@ -97,12 +95,16 @@ def _where(flow: Flow, root: Path) -> tuple[object, ...]:
 
 
 def _searched_by_another(engine: Engine, item: CompiledFlow, kind: str) -> bool:
-    """Whether an applied flow writes the same table and tells such persons by the same field, made in the same way."""
+    """
+    Whether an applied flow has written the same table and tells such persons by the same field, made in the same way.
+    One that hasn't would take a table that is missing for one that never was.
+    """
     root, telling = engine.facilities.settings.root, _telling(item, kind)
     return telling is not None and any(
         key.tenant == item.flow.key.tenant
         and _telling(other, kind) == telling
         and _where(other.flow, root) == _where(item.flow, root)
+        and may_have_rows(engine.facilities.store, key)
         for key, other in engine.applied().flows.items()
     )
 
@@ -123,17 +125,11 @@ def _formerly(engine: Engine, tenant: str, keys: Sequence[ObjectKey]) -> dict[Ob
     return {key: then.flow(key) for key in keys}
 
 
-def _dropped(store: StateStore, key: ObjectKey) -> bool:
-    """Whether the table of a retired flow is known to be dropped, after its last run."""
-    (last,) = store.runs(key, 1)
-    return any(one.reason == "TableDropped" and one.time >= last.started for one in store.events(key))
-
-
 def _has_rejects(store: StateStore, key: ObjectKey) -> bool:
-    return any(True for run in store.runs(key, _RUNS) for _ in store.rejects(run.id))
+    return any(True for run in store.runs(key, RUNS) for _ in store.rejects(run.id))
 
 
 def _destination(store: StateStore, key: ObjectKey) -> str:
     """Where the last run of a flow wrote, by its receipt; '' where none has one."""
-    receipts = (run.receipt for run in store.runs(key, _RUNS) if run.receipt)
+    receipts = (run.receipt for run in store.runs(key, RUNS) if run.receipt)
     return next((str(receipt.get("destination", "")) for receipt in receipts), "")

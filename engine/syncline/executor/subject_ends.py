@@ -8,6 +8,7 @@ from urllib.parse import quote, quote_plus
 
 from msgspec import Struct
 
+from syncline.executor.rows_left import may_have_rows
 from syncline.executor.sealed_ledger import ledgers
 from syncline.executor.subjects import value_at
 from syncline.mapping.keyed import keyed_hash
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from syncline.state.store import Lease
 
 _UNSEARCHABLE = "this destination can't be searched"
+_GONE = "what its runs wrote isn't there: it was dropped, renamed or moved, or this is another database or folder"
 
 
 class Rows(Struct, frozen=True):
@@ -48,7 +50,11 @@ def rows_of(engine: Engine, place: Place, subject: Subject) -> Rows:
             return Rows(tuple(end.find(place.side.stream, person)), asked=True)
         if not offers(end, SubjectRows):
             return Rows(unable=_UNSEARCHABLE)
-        return Rows(tuple(end.find(place.side.stream, place.field, person.value)) if person is not None else ())
+        if person is None:
+            return Rows()
+        found = tuple(end.find(place.side.stream, place.field, person.value))
+        gone = not end.has(place.side.stream) and may_have_rows(engine.facilities.store, place.key)
+        return Rows(found, _GONE if gone else "")
 
 
 def erase_rows(engine: Engine, place: Place, subject: Subject, lease: Lease, request: str) -> Acknowledged:

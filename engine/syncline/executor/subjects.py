@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.executor.rejects import destroy_keys, generation_of, seal, unseal
+from syncline.executor.rows_left import RUNS
 from syncline.kinds.stream import RestStream
 from syncline.mapping.columns import bind
 from syncline.mapping.expression import reads
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from syncline.planner.compiled import CompiledFlow
     from syncline.secrets.ring import KeyRing
     from syncline.state.store import SealedRejects
-
-#: Runs of a flow whose rejects are looked through.
-_RUNS = 1_000_000
 
 
 class Place(Struct, frozen=True):
@@ -158,7 +156,7 @@ def rejects_about(engine: Engine, place: Place, subject: Subject) -> Iterator[Re
     if place.source:
         return
     person, store = value_at(place, subject, engine.facilities.keys), engine.facilities.store
-    for run in store.runs(place.key, _RUNS):
+    for run in store.runs(place.key, RUNS):
         for sealed in store.rejects(run.id):
             yield from _divided(engine, place, subject, person, sealed)[0]
 
@@ -174,7 +172,7 @@ def erase_rejects(engine: Engine, place: Place, subject: Subject) -> None:
         return
     store, keys = engine.facilities.store, engine.facilities.keys
     person = value_at(place, subject, keys)
-    for run in store.runs(place.key, _RUNS):
+    for run in store.runs(place.key, RUNS):
         generations: set[int] = set()
         found = False
         for sealed in store.rejects(run.id):

@@ -43,10 +43,14 @@ class SubjectRows(Protocol):
     What a destination may offer besides: finding and deleting the rows of a stream in which a column has a value.
 
     What a run keeps beside the stream, such as a table that is to take its place, belongs to it. A stream that
-    isn't there has no such rows; of a table with rows and without the column nobody can say (`Invalid`, SYN855).
+    isn't there (`has`) shows no such rows, which says nothing of those that were written; of a table with rows and
+    without the column nobody can say (`Invalid`, SYN855).
 
     Example: `destination.erase("acme/Sync/people", "people", "email", "ada@example.com")` gives 1.
     """
+
+    def has(self, stream: str) -> bool:
+        """Whether the stream is there: its table, or its folder with the list of what counts in it."""
 
     def find(self, stream: str, column: str, value: str | int) -> list[dict[str, Any]]:
         """The rows as they are, with all columns; `Invalid` (SYN843) past `MOST_ROWS`."""

@@ -158,6 +158,10 @@ class FileDestination:
         ]
         return Observation(tuple(found), empty=not listing.rows)
 
+    def has(self, stream: str) -> bool:
+        """Whether the folder is there, with a list of its parts; see `SubjectRows`."""
+        return Folder(locate(self._root, stream, self._home)).load() is not None
+
     def find(self, stream: str, column: str, value: str | int) -> list[dict[str, Any]]:
         """The rows in which a column has a value; see `SubjectRows`."""
         return subjects.find(Folder(locate(self._root, stream, self._home)), column, value)

@@ -153,6 +153,10 @@ class SqlDestination:
         """How the table differs from the declared one; see `Observing`."""
         return observe(self._database, target)
 
+    def has(self, stream: str) -> bool:
+        """Whether the table is there; see `SubjectRows`."""
+        return self._database.exists(stream)
+
     def find(self, stream: str, column: str, value: str | int) -> list[dict[str, Any]]:
         """The rows in which a column has a value; see `SubjectRows`."""
         return subjects.find(self._database, stream, column, value)
