@@ -40,7 +40,8 @@ class Settings:
     """
     Where everything is. `root` is the configuration repository; relative paths in manifests start from it.
 
-    `environment` is the one that is meant, of a repository that declares some; '' of one that doesn't.
+    `environment` is the one that is meant, of a repository that declares some; '' of one that doesn't. `runs_from` is
+    the folder that they start from once it is applied, where `root` has only the tree of a commit.
     """
 
     root: Path
@@ -53,6 +54,12 @@ class Settings:
     redis: str = field(default="", repr=False)  # it may hold a password
     proxy: str = ""
     proxy_lookup: str = "here"
+    runs_from: Path | None = None
+
+    @property
+    def start(self) -> Path:
+        """The folder that relative paths start from when flows run."""
+        return self.runs_from or self.root
 
     @property
     def witnesses(self) -> Path:

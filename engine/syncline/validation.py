@@ -183,7 +183,7 @@ def _decided(settings: Settings, judged: Judged) -> Validation:
     loaded = judged.loaded
     from syncline.policy.check import check
 
-    subjects = policy_subjects(settings.root, judged.desired, judged.flows)
+    subjects = policy_subjects(settings.start, judged.desired, judged.flows)
     results = check(subjects)
     found = [*judged.findings, *(result.diagnostic for result in results if result.diagnostic is not None)]
     found += _endings(judged.desired)

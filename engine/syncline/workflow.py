@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from syncline.model.run import Reject
     from syncline.planner.approval import Approval
     from syncline.planner.known import Known
+    from syncline.policy.decisions import Decisions
     from syncline.reconciler.apply import Applied
     from syncline.reconciler.approvals import Rule
     from syncline.reconciler.doctor import Finding
@@ -69,7 +70,7 @@ if TYPE_CHECKING:
     from syncline.state.store import RunRecord, StateReader
 
 
-def plan(
+def plan(  # noqa: PLR0913 - what is known already, each by its name
     settings: Settings,
     *,
     allow_deletes: bool = False,
@@ -79,6 +80,7 @@ def plan(
     data: int = 0,
     source: str = "",
     known: Known | None = None,
+    decisions: Decisions | None = None,
 ) -> Plan:
     """
     What applying the working tree would change. Changes nothing, and needs no credentials.
@@ -91,6 +93,7 @@ def plan(
 
     `head` is the revision of a tree that isn't a work tree of Git: one that was taken out of a commit. `state` is read
     instead of the state itself: a snapshot of it. `validation` is what `validate` has just found, where it was called.
+    `decisions` keeps what policy says, for the apply.
 
     `Invalid` or `Denied`, with all findings, when the declaration isn't valid or policy forbids it.
     """
@@ -99,7 +102,7 @@ def plan(
     from syncline.planner.field_effects import all_dropped
     from syncline.planner.make import changes_of, make_plan
     from syncline.planner.observed import observe
-    from syncline.policy.check import check
+    from syncline.policy.decisions import Decisions
     from syncline.reconciler.apply import check_environment
     from syncline.reconciler.rotation import findings
     from syncline.state.open import open_reader
@@ -128,7 +131,8 @@ def plan(
             before = read_applied(reader)
             desired, flows = before.desired, before.flows
         changes = changes_of(validation.desired, observed, flows, validation.flows, desired, taken)
-        results = check(replace(validation.subjects, changes=changes)) if changes else validation.policy
+        decisions = decisions or Decisions()
+        results = decisions.of_plan(validation.subjects, validation.policy, changes)
         results = tuple(r for r in results if r.diagnostic is None or validation.blames(r.diagnostic))
         made = make_plan(
             validation.desired,

@@ -24,6 +24,7 @@ from syncline.manifests.repository import Revision
 from syncline.model.errors import Again, Bug, Denied, Invalid, Stalled, SynclineError, Waiting
 from syncline.model.pulse import turned, working
 from syncline.planner.known import Known
+from syncline.policy.decisions import Decisions
 from syncline.reconciler.apply import apply_plan
 from syncline.reconciler.approvals import Gate, Rule
 from syncline.reconciler.hold import foremost
@@ -198,10 +199,11 @@ class Follower:
         if before and before != commit:
             self.source.check_history(before, commit)
         tree = self.source.snapshot(commit)
-        settings = replace(self._settings, root=tree.root)
+        settings = replace(self._settings, root=tree.root, runs_from=self._settings.root)
         back_to = self.source.back_to(facilities.store.applied_before(commit, self.name), commit)
         head = Revision(commit, dirty=False, back_to=back_to)
-        plan = workflow.plan(settings, head=head, source=self.name, known=self._known)
+        decisions = Decisions()
+        plan = workflow.plan(settings, head=head, source=self.name, known=self._known, decisions=decisions)
         author = Author(*self.source.author(commit))
         gate = Gate(self._approvals, tree.root, lambda base: self.source.authors(base, commit))
         applied = apply_plan(
@@ -211,6 +213,7 @@ class Follower:
             patient=True,
             author=author,
             gate=gate,
+            decisions=decisions,
         )
         if applied.held:
             names = ", ".join(map(str, list(applied.held)[:5]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from syncline.manifests.desired import Desired
 from syncline.manifests.load import from_document
-from syncline.manifests.resolve import resolve
+from syncline.manifests.resolve import desired_of
 from syncline.model.errors import Invalid
 from syncline.planner.compiled import CompiledFlow, Flows, compile_flows
 
@@ -92,7 +92,7 @@ def read_applied(reader: StateReader, latest: Latest | None = None, before: Appl
     objects = {new.key: old if (old := former.get(new.key)) == new else new for new in reader.objects()}
     found = latest.of(objects) if latest is not None else None
     if found is None:
-        desired = resolve([from_document(applied.document) for applied in objects.values()]).desired
+        desired = desired_of(from_document(applied.document) for applied in objects.values())
         found = desired, compile_flows(desired)
     desired, flows = found
     others = {source: reader.applied_under(source) for source in {known.source for known in objects.values()} - {""}}

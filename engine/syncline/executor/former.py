@@ -17,7 +17,7 @@ from syncline.executor.applied import Applied
 from syncline.manifests.load import load_text
 from syncline.manifests.overlay import declared
 from syncline.manifests.repository import git, run_git
-from syncline.manifests.resolve import resolve
+from syncline.manifests.resolve import desired_of
 from syncline.model.errors import Invalid, Stalled
 from syncline.model.key import ObjectKey
 from syncline.planner.compiled import compile_flows
@@ -124,7 +124,7 @@ def _applied_at(settings: Settings, commit: str, tenant: str) -> Applied | None:
         loaded = declared(folder, settings.environment)
         if not any(manifest.key.owner == tenant for manifest in loaded.manifests):
             return None
-        desired = resolve(list(loaded.manifests)).desired
+        desired = desired_of(loaded.manifests)
     return Applied(0, commit, "", {}, desired, compile_flows(desired))
 
 

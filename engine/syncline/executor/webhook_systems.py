@@ -23,7 +23,7 @@ from syncline.executor.webhook_steps import Kept, known_as_ours
 from syncline.kinds.integration import IntegrationSpec
 from syncline.manifests.flow import side_of
 from syncline.manifests.load import from_document, to_document
-from syncline.manifests.resolve import resolve
+from syncline.manifests.resolve import desired_of
 from syncline.model.errors import Stalled
 from syncline.model.secret import Secret
 from syncline.planner.flow_effects import hosts
@@ -147,7 +147,7 @@ def former_system(
     """
     owner = desired.find("", "Tenant", key.tenant) if key.tenant else None
     then = [from_document(text) for text in system.documents]
-    at = resolve([*then, *([owner] if owner is not None else [])]).desired
+    at = desired_of([*then, *([owner] if owner is not None else [])])
     manifest = next((one for one in then if isinstance(one.spec, IntegrationSpec)), None)
     side = side_of(at, manifest, "") if manifest is not None else None
     opens = runtime(side.runtime).open_webhooks if side is not None else None

@@ -46,7 +46,7 @@ from syncline.model.key import ObjectKey
 from syncline.model.kind import Reference
 from syncline.model.manifest import Manifest
 
-__all__ = ["Desired", "Resolved", "resolve"]
+__all__ = ["Desired", "Resolved", "desired_of", "resolve"]
 
 #: Runtimes that can be read from in this version; all can be written to.
 READABLE = frozenset({"file", "rest", "sql"})
@@ -59,13 +59,22 @@ class Resolved(Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...] = ()
 
 
+def desired_of(manifests: Iterable[Manifest]) -> Desired:
+    """What manifests declare, without what keeps it from being so: of what is applied, that was asked before."""
+    return Desired.of(_ordered(manifests), shipped())
+
+
+def _ordered(manifests: Iterable[Manifest]) -> list[Manifest]:
+    return sorted(manifests, key=lambda m: (m.key, m.place))
+
+
 def resolve(
     manifests: Iterable[Manifest],
     broken: Collection[ObjectKey] = (),
     catalog: Catalog | None = None,
 ) -> Resolved:
     """Resolves what was loaded. `broken` is `LoadResult.broken`; `catalog` is the shipped one by default."""
-    ordered = sorted(manifests, key=lambda m: (m.key, m.place))
+    ordered = _ordered(manifests)
     desired = Desired.of(ordered, shipped() if catalog is None else catalog)
     missing = _Missing(desired, frozenset(broken))
     diagnostics = [*_duplicates(ordered), *_moves(desired)]

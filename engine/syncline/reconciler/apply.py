@@ -21,7 +21,7 @@ from syncline.executor.applied import Latest
 from syncline.executor.dropping import Dropping
 from syncline.manifests.flow import flows
 from syncline.manifests.load import from_document
-from syncline.manifests.resolve import resolve
+from syncline.manifests.resolve import desired_of, resolve
 from syncline.model.diagnostic import Diagnostic, has_errors
 from syncline.model.errors import Denied, Invalid, Waiting
 from syncline.model.event import Action, Event, EventOutcome, rfc3339
@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 
     from syncline.executor.facilities import Facilities
     from syncline.manifests.desired import Desired
-    from syncline.manifests.resolve import Resolved
+    from syncline.model.manifest import Manifest
     from syncline.model.plan import Basis, Plan, PolicyResult
     from syncline.planner.compiled import Flows
+    from syncline.policy.decisions import Decisions
     from syncline.reconciler.approvals import Gate
     from syncline.state.store import AppliedObject, Author, Lease, StateReader, StateStore
 
@@ -142,7 +143,7 @@ def check_owned(plan: Plan, objects: Mapping[ObjectKey, AppliedObject], desired:
 
 def _changed(objects: Mapping[ObjectKey, AppliedObject], desired: Desired) -> set[ObjectKey]:
     """The flows that are others afterwards, such as by an integration of another source: their positions may move."""
-    before = resolve([from_document(known.document) for known in objects.values()]).desired
+    before = desired_of(from_document(known.document) for known in objects.values())
     now = {flow.key: flow for flow in flows(desired)}
     return {flow.key for flow in flows(before) if now.get(flow.key) != flow}
 
@@ -181,7 +182,7 @@ def flows_at_rest(plan: Plan, store: StateStore) -> Iterator[dict[ObjectKey, Wai
         yield running
 
 
-def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> Resolved:
+def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> list[Manifest]:
     """What will be applied after the plan."""
     documents = {key: known.document for key, known in applied.items()}
     for step in plan.steps:
@@ -194,7 +195,7 @@ def after(plan: Plan, applied: Mapping[ObjectKey, AppliedObject]) -> Resolved:
                 documents.pop(key, None)
             case ResetCursor() | RestoreCursor() | DropTable():
                 pass
-    return resolve([from_document(document) for document in documents.values()])
+    return [from_document(document) for document in documents.values()]
 
 
 def check_policy(
@@ -220,7 +221,7 @@ def _possible(
     """
     part, held = without(plan, blocked, applied)
     if held and part.steps:
-        result = after(part, applied)
+        result = resolve(after(part, applied))
         denied = any(not r.allowed for r in check_policy(result.desired, part, today, root))
         if denied or has_errors(result.diagnostics):
             first = foremost(held)
@@ -238,7 +239,7 @@ def _blamed(
     others = {str(key) for key, known in applied.items() if known.source != plan.basis.source}
     if not any(result.object in others for result in denied):
         return denied
-    desired = resolve([from_document(known.document) for known in applied.values()]).desired
+    desired = desired_of(from_document(known.document) for known in applied.values())
     before = {
         (r.rule, r.object)
         for r in check_policy(desired, structs.replace(plan, changes=()), today, root)
@@ -253,7 +254,7 @@ def _demands(applied: Mapping[ObjectKey, AppliedObject]) -> Demands:
     applied.
     """
     found = [from_document(one.document) for key, one in applied.items() if key.kind in {"Tenant", "Policy"}]
-    return demands_of(found, bound_policies(resolve(found).desired))
+    return demands_of(found, bound_policies(desired_of(found)))
 
 
 def _overridden(facilities: Facilities, plan: Plan, judged: Judged, reason: str) -> Judged:
@@ -354,6 +355,7 @@ def apply_plan(
     patient: bool = False,
     author: Author | None = None,
     gate: Gate | None = None,
+    decisions: Decisions | None = None,
 ) -> Applied:
     """
     Takes the steps of a plan, but for those that have to wait, with all that has to do with them.
@@ -361,7 +363,8 @@ def apply_plan(
     `Invalid` when it is stale or carries errors, `Denied` when policy refuses what it leads to, `Waiting` while another
     writer holds the lease, or where nothing is left to be applied. `step_taken` gets one line for each step. `patient`:
     the caller applies again by itself what was held back, each object after its own backoff, so that waiting is no
-    error. `author`: whose commit it is. `gate`: judges which changes have to wait for an approval.
+    error. `author`: whose commit it is. `gate`: judges which changes have to wait for an approval. `decisions`: what
+    policy said when this process made the plan, which holds as long as all that it was asked about is the same.
     """
     store, recorder = facilities.store, facilities.recorder
     if has_errors(plan.findings):
@@ -380,7 +383,7 @@ def apply_plan(
             judged = _overridden(facilities, plan, judged, gate.override)
         blocked = {**(_not_due(plan, store, objects) if patient else {}), **judged.blocked, **running}
         part, held = _possible(plan, objects, blocked, today, root)
-        desired = after(part, objects).desired
+        desired = desired_of(after(part, objects))
         check_owned(part, objects, desired)
         source = plan.basis.source
         if held and not part.steps:
@@ -391,7 +394,9 @@ def apply_plan(
                 raise foremost(held)
             return Applied(plan, digest, "", store.serial(), 0, held)
         compiled = compile_flows(desired)
-        policy = check_policy(desired, part, today, root, compiled)
+        policy = decisions.again(desired, part.changes, today, root) if decisions is not None else None
+        if policy is None:
+            policy = check_policy(desired, part, today, root, compiled)
         denied = tuple(r for r in policy if not r.allowed)
         if denied:
             denied = _blamed(denied, part, objects, today, root)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from syncline.manifests.load import from_document
-from syncline.manifests.resolve import resolve
+from syncline.manifests.resolve import desired_of
 from syncline.model.condition import Occurrence, Status
 from syncline.model.errors import Invalid
 from syncline.reconciler.needs import Needs, needs
@@ -59,7 +59,7 @@ def explain(reader: StateReader, key: ObjectKey) -> Explained:
     if status is None:
         raise Invalid(f"nothing is known of {key}", code="SYN670", help="`syncline status` lists what there is.")
     own = {SOURCE, source_key(applied.source if applied else "")}
-    desired = resolve([from_document(known.document) for known in objects]).desired
+    desired = desired_of(from_document(known.document) for known in objects)
     runs = reader.runs(key, 1)
     return Explained(
         status,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncline import workflow
+from syncline.manifests.resolve import desired_of
 from syncline.model.change import Action, Change, Effect, EffectKind, FieldChange
 from syncline.model.diagnostic import Place
 from syncline.model.errors import Denied
@@ -139,7 +140,7 @@ def test_plan_and_apply_give_the_same_answer(verdict: str, texts: Mapping[str, s
     refused = {(subject, "error", message) for _, subject, said_of, message in said if said_of == "denied"}
 
     def at_apply(plan: Plan) -> set[tuple[str, str, str, str]]:
-        desired = after(plan, {known.key: known for known in workflow.objects(settings)}).desired
+        desired = desired_of(after(plan, {known.key: known for known in workflow.objects(settings)}))
         return answer(check_policy(desired, plan, dt.datetime.now(dt.UTC).date(), settings.root))
 
     assert verdict in {result.verdict for result in made.policy}

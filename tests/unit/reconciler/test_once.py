@@ -5,17 +5,19 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from syncline import validation, workflow
-from syncline.executor import applied as applying
 from syncline.executor.applied import Latest, read_applied
 from syncline.planner.known import Known
+from syncline.policy import check as policy_check
+from syncline.policy import decisions as policy_decisions
 from syncline.policy import facts as policy_facts
+from syncline.policy.decisions import Decisions
 from syncline.reconciler import apply as reconciling
 from syncline.reconciler.apply import apply_plan
 from tests.e2e.house import Scenario, build
 
 
-def test_a_commit_is_resolved_twice_and_its_facts_are_found_twice(tmp_path, monkeypatch):
-    """Once as it is declared and once as it is applied, which nobody takes from a plan; what is read next is that."""
+def test_a_commit_is_resolved_and_judged_once(tmp_path, monkeypatch):
+    """As it is declared; an apply takes what policy said of exactly what it leads to, and what is read next is that."""
     settings = build(tmp_path, Scenario("upsert").texts)
     known = Known()
     done: list[str] = []
@@ -34,21 +36,25 @@ def test_a_commit_is_resolved_twice_and_its_facts_are_found_twice(tmp_path, monk
         def commit():
             applied = engine.applied()
             known.applies(applied.serial, applied.desired, applied.flows)
-            made = apply_plan(engine.facilities, workflow.plan(settings, known=known), done.append)
+            decisions = Decisions()
+            plan = workflow.plan(settings, known=known, decisions=decisions)
+            made = apply_plan(engine.facilities, plan, done.append, decisions=decisions)
             return made, engine.applied()
 
         commit()
         mapping = tmp_path / "mapping.yaml"
         mapping.write_text(mapping.read_text().replace("from: name}", 'from: "upper(name)"}'))
-        for module in (validation, reconciling, applying):
+        for module in (validation, reconciling):
             counted(module, "resolve")
-        counted(policy_facts, "facts")
-        counted(reconciling, "facts")
+        for module in (policy_facts, reconciling):
+            counted(module, "facts")
+        for module in (policy_check, policy_decisions, reconciling):
+            counted(module, "check")
         done.clear()
         made, applied = commit()
 
         assert made.steps == 1
-        assert (done.count("resolve"), done.count("facts")) == (2, 2)
+        assert (done.count("resolve"), done.count("facts"), done.count("check")) == (1, 1, 1)
         fresh = read_applied(engine.facilities.store)
         assert (applied.objects, applied.desired.objects) == (fresh.objects, fresh.desired.objects)
         assert {key: item.flow for key, item in applied.flows.items()} == {
