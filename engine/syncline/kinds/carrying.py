@@ -8,14 +8,15 @@ from syncline.kinds.base import Jmespath, Spec
 from syncline.kinds.request import Request
 
 #: What templates of these requests read.
-VARIABLES = ("config", "id", "thread", "ref", "phase", "channel", "title", "text", "event", "severity")
+VARIABLES = ("config", "now", "id", "thread", "ref", "phase", "channel", "title", "text", "event", "severity")
 
 
 class Say(Request):
     """
     A request that sends a message. Its templates read `title` and `text`, `channel`, `event`, `severity`, `phase`
     (open, update, reminder, resolve; event, digest or test), `id` (the same in every attempt), `thread` (the same in
-    all messages of a thread; `id` where a message stands alone), `ref` (what the system calls the thread), `config`.
+    all messages of a thread; `id` where a message stands alone), `ref` (what the system calls the thread), `config`,
+    and `now`.
     """
 
     ref: Annotated[

@@ -148,11 +148,16 @@ class Http(Spec):
         Template, Field(description="Base URL, a template over config; an integration's endpoints replace it.")
     ]
     headers: Annotated[
-        dict[str, Template], Field(description="Headers of the streams' requests, as templates; a stream's own win.")
+        dict[str, Template],
+        Field(
+            description="Headers of all requests, templates over what each of them knows: config and now. Its own win."
+        ),
     ] = {}
     query: Annotated[
         dict[str, Parameter],
-        Field(description="URL parameters of the streams' requests, as in a request's `query`; a stream's own win."),
+        Field(
+            description="URL parameters of all requests, as in a request's `query`, over config and now. Its own win."
+        ),
     ] = {}
     limits: Annotated[
         tuple[Limit, ...], Field(description="Rate limits of the API; all that match a request's path apply.")

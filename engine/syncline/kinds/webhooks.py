@@ -16,8 +16,8 @@ REQUESTS = ("create", "update", "delete")
 
 class Registering(Spec):
     """
-    How webhooks are registered at an API. Templates of the requests read `config`, `webhook.name`, `webhook.url`,
-    `webhook.events`, `webhook.secret`, and `webhook.id`, which is known for update and delete.
+    How webhooks are registered at an API. Templates of the requests read `config`, `now`, `webhook.name`,
+    `webhook.url`, `webhook.events`, `webhook.secret`, and `webhook.id`, which is known for update and delete.
     """
 
     stream: Annotated[StreamName, Field(description="Stream whose records are the webhooks that are registered there.")]

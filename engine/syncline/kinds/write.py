@@ -1,7 +1,9 @@
 """How records are written to a stream of an HTTP API.
 
 Templates of these requests read `config`, `record` (the columns of the row), `id` and `version` (what the API calls the
-record and its version, as far as they are known) and `idempotency_key` (the same for every attempt of one effect).
+record and its version, as far as they are known) and `idempotency_key` (the same for every attempt of one effect). The
+path, `query` and `headers` know `now` as well, which is when the request is made; what is sent of a record is the same
+in every attempt, also in one after a crash, so bodies don't.
 """
 
 from typing import Annotated, Final, Literal

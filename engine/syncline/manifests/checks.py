@@ -33,6 +33,7 @@ from syncline.manifests import auth_expressions, reactions, versions
 from syncline.manifests.choices import choice, exactly_one, not_one_of, repeated, unknown_names
 from syncline.manifests.content import check_content, pages_by_connection
 from syncline.manifests.findings import Problem
+from syncline.manifests.names import check_names
 from syncline.manifests.origins import check_origins
 from syncline.manifests.partitions import check_cursor, check_partitions
 from syncline.manifests.schedules import check_schedule, check_time_windows
@@ -129,6 +130,7 @@ def _connector(spec: ConnectorSpec) -> Iterator[Problem]:
         if (request := getattr(spec.webhooks, name)) is not None:
             yield from exactly_one(request, METHODS, (*SPEC, "webhooks", name), "a request")
     yield from check_content(spec)
+    yield from check_names(spec)
     yield from check_origins(spec)
     types: list[str] = [offer.type if isinstance(offer, Spec) else offer for offer in spec.auth]
     yield from repeated(types, (*SPEC, "auth"), "", "way of authenticating")

@@ -54,6 +54,14 @@ def names_in(text: str) -> frozenset[str]:
         return frozenset()
 
 
+def needed_in(text: str) -> frozenset[str]:
+    """The variables that have to be there for a template; none of one that is wrong."""
+    try:
+        return compile_template(text).needed
+    except TemplateError:
+        return frozenset()
+
+
 def paths_in(text: str) -> frozenset[str]:
     """The same, as dotted paths."""
     try:

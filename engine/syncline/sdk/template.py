@@ -41,6 +41,8 @@ FILTERS = (
     "urlencode",
 )
 TESTS = ("defined", "undefined", "none", "true", "false")
+#: Filters and tests that take what isn't there.
+_ABSENT = frozenset({"default", "defined", "undefined"})
 #: Longest output in characters: longer than any URL that servers accept.
 MAX_OUTPUT = 64 * 1024
 _MAX_NODES = 500
@@ -66,15 +68,20 @@ class TemplateError(ValueError):
 class Template(Struct, frozen=True):
     """A compiled template. `names` are the variables it reads, such as {"config", "start"}, `paths` the dotted values.
 
+    `needed` are the names that have to be there: it has no default for them, and doesn't ask whether they are.
+
     >>> compile_template("/sites/{{ config.site }}").names
     frozenset({'config'})
     >>> compile_template("/sites/{{ config.site }}").paths
     frozenset({'config.site'})
+    >>> compile_template("{{ start | default('') if page is defined else config.at }}").needed
+    frozenset({'config'})
     """
 
     text: str
     names: frozenset[str]
     paths: frozenset[str]
+    needed: frozenset[str]
     _compiled: Any
 
     def render(self, variables: Mapping[str, Any]) -> str:
@@ -108,7 +115,7 @@ def compile_template(text: str, *, quoted: bool = False, whole: bool = False) ->
     '/sites/a%2Fb'
     """
     if "{" not in text:
-        return Template(text, frozenset(), frozenset(), None)
+        return Template(text, frozenset(), frozenset(), frozenset(), None)
     from jinja2 import TemplateSyntaxError, nodes
 
     environment = _environment(quoted=quoted, whole=whole)
@@ -124,7 +131,17 @@ def compile_template(text: str, *, quoted: bool = False, whole: bool = False) ->
     except RecursionError as error:
         raise TemplateError("a template is nested too deeply", 1, 1) from error
     names = frozenset(n.name for n in tree.find_all(nodes.Name))
-    return Template(text, names, frozenset(_paths(tree)), compiled)
+    return Template(text, names, frozenset(_paths(tree)), names.difference(_optional(tree)), compiled)
+
+
+def _optional(tree: nodes.Node) -> Iterator[str]:
+    """Names that may be missing: those that a default, or the question whether they are there, is about."""
+    from jinja2 import nodes
+
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        assert isinstance(node, nodes.Filter | nodes.Test)
+        if node.name in _ABSENT:
+            yield from (name.name for name in node.find_all(nodes.Name))
 
 
 def _paths(tree: nodes.Node) -> Iterator[str]:

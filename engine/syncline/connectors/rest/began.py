@@ -1,4 +1,7 @@
-"""When a read began, which is what `now` is in its templates, and stays when it is gone on with after a failure."""
+"""When a read began, which is what `now` is in its templates, and stays when it is gone on with after a failure.
+
+In other requests `now` is when one is made: `Client.now`.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from syncline.connectors.rest.answer import Answer
+from syncline.connectors.rest.began import NOW
 from syncline.connectors.rest.content import read_json, read_nothing
 from syncline.connectors.rest.opening import once, open_client, open_transport
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
@@ -94,7 +95,7 @@ def _declared(
     client = open_client(instance, transport=transport, clock=clock)
     try:
         plan = compile_request(spec.check, base_url(instance, http), http, what="check")
-        request = plan.build({"config": plain(instance.config)}, {})
+        request = plan.build({"config": plain(instance.config), NOW: client.now()}, {})
         answer = client.fetch(request, reading=read_json if spec.check.identity is not None else read_nothing)
         return client.place(request), _identity(spec.check, answer)
     finally:

@@ -22,6 +22,7 @@ from syncline.model import units
 from syncline.model.errors import Again, Stalled, SynclineError
 from syncline.model.sample import sample_of
 from syncline.model.secret import redact
+from syncline.sdk import times
 from syncline.sdk.auth.authenticator import Authenticator
 from syncline.sdk.clock import Clock
 from syncline.sdk.http import Request, TransportError, origin_of, shown_url, without_query
@@ -106,6 +107,10 @@ class Client:
         except SynclineError as error:
             error.message = self._redacted(f"{self.told_place(request)}: {error.marked}")
             raise
+
+    def now(self) -> str:
+        """The time, as `now` is in a request that belongs to no read: when it is made, whatever its attempts."""
+        return times.iso(self._clock.now())
 
     def hide(self, text: str) -> str:
         """The text without secrets."""

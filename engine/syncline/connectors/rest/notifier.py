@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from syncline.connectors.rest.began import NOW
 from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.opening import once, open_client
 from syncline.connectors.rest.requests import RequestPlan, base_url, compile_request, connector_of
@@ -91,6 +92,7 @@ class RestNotifier:
         text = notice.text if len(notice.text) <= longest else notice.text[: longest - 1] + "…"
         return {
             "config": self._config,
+            NOW: self._client.now(),
             "id": notice.id,
             "thread": notice.thread or notice.id,
             "ref": notice.ref,

@@ -53,8 +53,9 @@ class RestSubjects:
         if not {"delete", _REQUEST} & plan.calls.keys():
             return f"stream {stream!r} declares no request that deletes"
         for call in plan.calls.values():
+            step = Step(call.verb, _row(person), "id", "version", "key")
             try:
-                call.build([Step(call.verb, _row(person), "id", "version", "key")], self._config)
+                call.build([step], self._config, self._client.now())
             except Invalid as error:
                 if error.code != "SYN431":
                     raise

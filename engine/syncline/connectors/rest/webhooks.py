@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
+from syncline.connectors.rest.began import NOW
 from syncline.connectors.rest.opening import once, open_client
 from syncline.connectors.rest.requests import base_url, compile_request, connector_of
 from syncline.connectors.rest.source import RestSource
@@ -56,7 +57,7 @@ class RestWebhooks:
 
     def place(self) -> str:
         blank = {"name": "", "url": "", "events": [], "secret": "", "id": "ID"}
-        asked = self._plans["delete"].build({"config": self._config, "webhook": blank}, {})
+        asked = self._plans["delete"].build({"config": self._config, "webhook": blank, NOW: ""}, {})
         return json.dumps([asked.method, asked.url, asked.body.decode(errors="replace")])
 
     def there(self) -> tuple[Webhook, ...]:
@@ -104,7 +105,11 @@ class RestWebhooks:
         """Sends one of the requests. What the answer says of the secret is said of nobody."""
         secret = wanted.secret.reveal() if wanted.secret is not None else ""
         about = {"name": wanted.name, "url": wanted.url, "events": list(wanted.events), "secret": secret}
-        variables: Mapping[str, Any] = {"config": self._config, "webhook": {**about, "id": wanted.id}}
+        variables: Mapping[str, Any] = {
+            "config": self._config,
+            "webhook": {**about, "id": wanted.id},
+            NOW: self._client.now(),
+        }
         request = self._plans[name].build(variables, {})
         try:
             # Where it isn't known what became of one, the next look finds what is new there.

@@ -39,7 +39,7 @@ class Exchange:
     def ask(self, call: Call, steps: Sequence[Step]) -> list[Reply]:
         """A reply for each step. Raises what isn't about these records."""
         try:
-            request = call.build(steps, self._config)
+            request = call.build(steps, self._config, self._client.now())
         except Invalid as error:
             if error.code != _UNSENDABLE:
                 raise

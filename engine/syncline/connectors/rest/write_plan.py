@@ -11,6 +11,7 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
+from syncline.connectors.rest.began import NOW
 from syncline.connectors.rest.expressions import jmespath_of
 from syncline.connectors.rest.multipart import MultipartPlan, compile_parts, with_type
 from syncline.connectors.rest.requests import RequestPlan, compile_request
@@ -73,8 +74,8 @@ class Call(Struct, frozen=True):
     batch: BatchPlan | None = None
     multipart: MultipartPlan[Build] | None = None
 
-    def build(self, steps: Sequence[Step], config: Mapping[str, Any]) -> Request:
-        """The request for one step, or for those of a batch."""
+    def build(self, steps: Sequence[Step], config: Mapping[str, Any], now: str) -> Request:
+        """The request for one step, or for those of a batch; `now` is when it is made, and stays out of its body."""
         if self.batch is None:
             (step,) = steps
             variables = _variables(step, config)
@@ -85,7 +86,7 @@ class Call(Struct, frozen=True):
             variables = {"config": config, "idempotency_key": key}
             items = [self.batch.each(one, _variables(one, config)) for one in steps]
             body = _placed(self.body(step, variables) if self.body is not None else {}, self.batch.into, items)
-        request = self.request.build(variables, {})
+        request = self.request.build({**variables, NOW: now}, {})
         if self.multipart is not None:
             data, content_type = self.multipart.build(variables, {}, lambda part: encode(part(step, variables)))
         elif body is not None:

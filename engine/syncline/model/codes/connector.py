@@ -98,6 +98,16 @@ CODES: tuple[Code, ...] = (
         "the end, or stays at its last page, declare `total`, `pages`, `last` or `short`.",
     ),
     Code(
+        "SYN335",
+        "shared template reads what not every request knows",
+        "A template in `http.query` or `http.headers` is filled in for every request: those that read, and those that "
+        "check, write, erase, send messages and register webhooks. It reads a name that one of them hasn't, so that "
+        "this one would fail. All of them know `config` and `now`.",
+        "Give the name a default, or put the template into the requests that know the name.",
+        bad='http: {query: {since: "{{ start }}"}}                    # the check has no bounds',
+        good="http: {query: {since: \"{{ start | default('') }}\"}}",
+    ),
+    Code(
         "SYN422",
         "cursor of the next page is no text",
         "What `page.cursor` or `page.next` finds in the answer is an object, a list or a truth value.",
