@@ -1,7 +1,5 @@
 """What every spec model shares: closed, frozen, camelCase in YAML, snake_case in Python; and the scalars with units."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -62,7 +60,7 @@ class Form(Struct, frozen=True):
 
     text: str
 
-    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(self, schema: Any, handler: "GetJsonSchemaHandler") -> dict[str, Any]:
         """Describes entries of lists and maps in JSON Schema; a field's own description replaces it."""
         return {**handler(schema), "description": self.text}
 

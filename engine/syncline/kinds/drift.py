@@ -1,7 +1,5 @@
 """How often it is looked whether things are as they were left, and what is done where not: for flows and tenants."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -65,7 +63,7 @@ class Drift(Spec):
         ),
     ] = None
 
-    def over(self, default: Drift) -> Drift:
+    def over(self, default: "Drift") -> "Drift":
         """With what `default` says where this says nothing."""
         return Drift(
             every=self.every or default.every,

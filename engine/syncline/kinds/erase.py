@@ -4,8 +4,6 @@ Templates of these requests read `config`, `record` (only the field by which the
 (of a record that was found) and `idempotency_key` (the same for every attempt of one request).
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final
 
 from pydantic import Field

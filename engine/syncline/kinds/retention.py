@@ -1,7 +1,5 @@
 """Retention: after what time rows of a flow, and what its runs leave with us, are deleted."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

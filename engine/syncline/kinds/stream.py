@@ -1,7 +1,5 @@
 """Streams: the record schema they share, streams of files, and streams of an HTTP API."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
@@ -41,9 +39,9 @@ class Property(Spec):
     description: Annotated[str, Field(description="What it means, for people; it has no effect.")] = ""
     enum: Annotated[tuple[str, ...], Field(description="Values that it takes, for people; they aren't checked.")] = ()
     properties: Annotated[
-        dict[str, Property], Field(description="Fields of an object by name; others aren't read.")
+        dict[str, "Property"], Field(description="Fields of an object by name; others aren't read.")
     ] = {}
-    items: Annotated[Property | None, Field(description="What each element of an array is.")] = None
+    items: Annotated["Property | None", Field(description="What each element of an array is.")] = None
     data_class: Annotated[
         DataClass | None,
         Field(
@@ -57,7 +55,7 @@ class RecordSchema(Spec):
 
     type: Annotated[Literal["object"], Field(description="Always object: a record has named fields.")] = "object"
     properties: Annotated[
-        dict[str, Property], Field(min_length=1, description="Fields of a record by name, with their types.")
+        dict[str, "Property"], Field(min_length=1, description="Fields of a record by name, with their types.")
     ]
     required: Annotated[
         tuple[str, ...], Field(description="Fields that every record has; a JSON record without one is rejected.")

@@ -1,7 +1,5 @@
 """Webhooks at a system: how a Connector registers them there, and which ones an Integration wants to be registered."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

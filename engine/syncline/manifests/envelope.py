@@ -1,7 +1,5 @@
 """What every manifest has around its spec: Kubernetes' envelope, closed."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import pkgutil
 
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 import syncline.kinds
 from syncline.kinds import KIND_BY_NAME, KINDS
+from syncline.kinds.base import Spec
 from syncline.kinds.integration import connector_name
 from syncline.kinds.stream import RecordSchema, logical_schema, text_schema
 from syncline.kinds.sync import SyncSpec, endpoint
@@ -44,6 +46,15 @@ def test_every_file_is_in_the_list():
     modules = {m.name.rstrip("_") for m in pkgutil.iter_modules(syncline.kinds.__path__)} - SHARED_MODULES
 
     assert {k.name.lower().removesuffix("config") for k in KINDS} == modules
+
+
+@pytest.mark.parametrize("module", [*pkgutil.iter_modules(syncline.kinds.__path__)], ids=lambda module: module.name)
+def test_annotations_are_no_texts(module):
+    """Annotations of specs are written to be read once: as texts they would be compiled whenever a command starts."""
+    found = vars(importlib.import_module(f"syncline.kinds.{module.name}")).values()
+    own = [m for m in found if isinstance(m, type) and issubclass(m, Spec) and m.__module__.endswith(module.name)]
+
+    assert not [a for model in own for a in vars(model).get("__annotations__", {}).values() if isinstance(a, str)]
 
 
 def test_names():
