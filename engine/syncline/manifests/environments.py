@@ -15,15 +15,12 @@ An environment's patches are the manifests under `environments/NAME/`. A secret 
 its own behind the same reference.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Final, Literal
 
 import orjson
-from msgspec import Struct
+from msgspec import Struct, field
 from pydantic import Field, ValidationError
 
 from syncline.kinds.base import Identifier, Name, Spec
@@ -92,8 +89,7 @@ class Given(Struct, frozen=True):
     place: Place
 
 
-@dataclass(frozen=True)
-class Environments:
+class Environments(Struct, frozen=True):
     """What the file declares. `spec` is None when it isn't valid; `diagnostics` say why."""
 
     text: Text

@@ -7,11 +7,10 @@ place in it is the one in the file that the value came from.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from syncline.kinds import KIND_BY_NAME
@@ -57,8 +56,7 @@ class Patch(Struct, frozen=True):
         return replace(_finding(problem, self.root, self.text, str(self.key)), related=related)
 
 
-@dataclass(frozen=True)
-class Overlays:
+class Overlays(Struct, frozen=True):
     """A repository with environments, read once, to be rendered in any of them. See `read_overlays`."""
 
     environments: Environments
@@ -241,8 +239,7 @@ def _finding(problem: Problem, root: Node, text: Text, subject: str = "") -> Dia
 # --- one environment -------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Rendering:
+class _Rendering(Struct):
     """Renders every file in one environment. One use."""
 
     environment: str

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 #: How much wider a class is than the one before it.
 _WIDER = math.log(1.02)
@@ -28,8 +27,7 @@ class Quantiles(Struct, frozen=True):
     max: float
 
 
-@dataclass(slots=True)
-class Durations:
+class Durations(Struct):
     """Durations that were seen, in seconds.
 
     >>> seen = Durations()
@@ -84,8 +82,7 @@ class Latency(Struct, frozen=True):
         return cls(data["batches"], *(Quantiles(**data[name]) for name in ("whole", "read", "map", "write")))
 
 
-@dataclass(slots=True)
-class Timing:
+class Timing(Struct):
     """A batch under way: when its reading began and when it was sent, by a clock, and seconds that phases took."""
 
     begun: float
@@ -94,8 +91,7 @@ class Timing:
     sent: float | None = None
 
 
-@dataclass(slots=True)
-class Latencies:
+class Latencies(Struct):
     """What batches took that are committed."""
 
     _whole: Durations = field(default_factory=Durations)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from syncline.manifests.desired import Desired
 from syncline.manifests.kept import Kept
@@ -27,8 +26,7 @@ class Judged(Struct, frozen=True):
     findings: tuple[Diagnostic, ...]
 
 
-@dataclass(slots=True)
-class Known:
+class Known(Struct):
     """
     What needn't be found out again, as long as it is declared as it was. Used by one thread.
 
