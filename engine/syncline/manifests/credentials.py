@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 from syncline.manifests.node import Node, walk
@@ -40,7 +41,6 @@ FORMS: Final = {
     "a URL with a password": r"[a-z][a-z0-9+.-]*://[^/?#\s:@\"]*:[^/?#\s@{\"]+@",
 }
 _ANY_FORM = re.compile("|".join(FORMS.values()))
-_FORM = {what: re.compile(form) for what, form in FORMS.items()}
 _NAME = re.compile(
     r"(?i)(?:^|[a-z0-9_.-])?(?:password|passwd|passphrase|secret|token|api[-_]?key|private[-_]?key|access[-_]?key|authorization)$"
 )
@@ -72,17 +72,23 @@ def form_of(text: str) -> str:
     """Which credential's form something in a text has, in words; '' for none."""
     if not any(hint in text for hint in _FORM_HINTS) or not _ANY_FORM.search(text):
         return ""
-    return next(what for what, form in _FORM.items() if form.search(text))
+    return next(what for what, form in _forms().items() if form.search(text))
 
 
 def form_at(text: str) -> tuple[str, int, int] | None:
     """Which credential's form something in a text has, in words, and from where to where; None for none."""
-    if not any(hint in text for hint in _FORM_HINTS):
+    if not any(hint in text for hint in _FORM_HINTS) or not _ANY_FORM.search(text):
         return None
-    for what, form in _FORM.items():
+    for what, form in _forms().items():
         if found := form.search(text):
             return what, found.start(), found.end()
     return None
+
+
+@cache
+def _forms() -> dict[str, re.Pattern[str]]:
+    """Each form by itself. What has none, as nearly every text, doesn't wait until all are compiled."""
+    return {what: re.compile(form) for what, form in FORMS.items()}
 
 
 def names_one(name: str) -> bool:
