@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from syncline import workflow
-from syncline.cli.main import COLLECTS
+from syncline.cli.start import COLLECTS
 from syncline.executor.progress import Silent
 from syncline.executor.work import Work
 from syncline.settings import read_settings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from syncline.cli.main import run
+from syncline.cli.start import run
 
 if __name__ == "__main__":
     run()

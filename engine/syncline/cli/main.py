@@ -5,7 +5,6 @@ A person's mistake is never a traceback. A defect is one line with its code; `SY
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -23,10 +22,6 @@ from syncline.cli.commands.table import ENTRIES
 from syncline.cli.exit import Exit, exit_code
 from syncline.cli.lazy import LazyGroup
 from syncline.model.errors import Denied, Invalid, SynclineError
-
-#: When Python looks for garbage. Manifests are many objects that stay; looking among them by default took 10 % of
-#: `validate`, and 6 % of short runs.
-COLLECTS = (500_000, 20, 20)
 
 
 class Terminated(KeyboardInterrupt):
@@ -105,7 +100,6 @@ def run() -> NoReturn:
 
 def _prepare() -> None:
     """Makes the process fit for a command line: no encoding error ends it, and SIGTERM ends it in order."""
-    gc.set_threshold(*COLLECTS)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
