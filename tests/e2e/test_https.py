@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import subprocess
 import sys
+import time
 from contextlib import closing
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPSConnection
 
 import pytest
@@ -21,11 +24,11 @@ def authority(tmp_path_factory):
 
 
 def test_probes_and_webhooks_are_answered_by_https_alone(authority, tmp_path):
-    """Both listeners of a daemon show the certificate; who asks in the clear isn't answered."""
+    """Both listeners of a daemon show the certificate, whose end is told once; who asks in the clear isn't answered."""
     (root := tmp_path / "root").mkdir()
     remote = Remote(tmp_path)
     remote.push(house.Scenario("upsert").texts)
-    issued = authority.issue("localhost")
+    issued = authority.issue("localhost", timedelta(days=-3), timedelta(hours=5))
     issued.key.chmod(0o600)
     options = ["--health", "127.0.0.1:0", "--hook", "127.0.0.1:0"]
     files = ["--tls-cert", str(issued.certificate), "--tls-key", str(issued.key)]
@@ -35,6 +38,11 @@ def test_probes_and_webhooks_are_answered_by_https_alone(authority, tmp_path):
         daemon.says("is applied")
         port = int(probes.split(":")[2].split("/")[0])
         assert asked(port, "GET", "/healthz", authority.context())[0] == 200
+        metrics = asked(port, "GET", "/metrics", authority.context())[1].decode()
+        (end,) = re.findall(r"^syncline_certificate_end_timestamp_seconds (\S+)$", metrics, re.MULTILINE)
+        assert abs(float(end) - time.time() - 5 * 3600) < 600
+        (told,) = [line for line in daemon.said if "SYN918" in line]
+        assert f"the certificate in {issued.certificate} ends in 5 h, at " in told
         assert (
             asked(int(hooks.split(":")[2].split("/")[0]), "POST", "/hook/acme/nothing", authority.context())[0] == 401
         )

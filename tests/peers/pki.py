@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SERVER = "localhost"
+#: When certificates begin and end, from now.
+BEGINS, ENDS = timedelta(hours=-1), timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,17 @@ class Authority:
         made = made.add_extension(usage, critical=True)
         self.ca.write_bytes(_pem(made.sign(self._key, hashes.SHA256())))
 
-    def issue(self, name: str) -> Certificate:
-        """A certificate with this common name; for `localhost` it is a server's, also at 127.0.0.1, else a client's."""
+    def issue(self, name: str, begins: timedelta = BEGINS, ends: timedelta = ENDS) -> Certificate:
+        """
+        A certificate with this common name; for `localhost` it is a server's, also at 127.0.0.1, else a client's. It
+        holds between these times from now.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         purpose = ExtendedKeyUsageOID.SERVER_AUTH if name == SERVER else ExtendedKeyUsageOID.CLIENT_AUTH
         addresses: list[x509.GeneralName] = [x509.DNSName(name)]
         if name == SERVER:
             addresses.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-        made = self._builder(_name(name), key.public_key())
+        made = self._builder(_name(name), key.public_key(), begins, ends)
         made = made.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         made = made.add_extension(x509.SubjectAlternativeName(addresses), critical=False)
         made = made.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
@@ -76,11 +81,13 @@ class Authority:
             context.load_cert_chain(client.certificate, client.key)
         return context
 
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePublicKey, begins: timedelta = BEGINS, ends: timedelta = ENDS
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         made = x509.CertificateBuilder(self._name, subject, key, x509.random_serial_number())
-        made = made.not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=2))
+        made = made.not_valid_before(now + begins).not_valid_after(now + ends)
         made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
         return made.add_extension(identifier, critical=False)
 

@@ -113,6 +113,8 @@ class _Server(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         turned()  # called after each wait of half a second at most
+        if self._tls is not None:
+            self._tls.remind()
 
     def get_request(self) -> tuple[socket.socket, Any]:
         """The next connection. Its handshake is left to its own thread: others don't wait for it."""

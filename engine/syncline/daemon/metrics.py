@@ -41,20 +41,29 @@ _BY_HOST: Final = {
     "breaker_opens": ("breaker_opens", "Times that a circuit breaker opened."),
 }
 _SILENT: Final = "Since a loop turned or began its step; 0 while it waits to be given something."
+_CERTIFICATE: Final = "When the certificate ends that is shown here, or one of its chain."
 _LATENCY: Final = "syncline_request_seconds"
 
 Labels = tuple[tuple[str, str], ...]
 
 
 class Metrics:
-    """The text that is scraped. Safe for threads. `ages` gives the seconds since each loop turned."""
+    """
+    The text that is scraped. Safe for threads. `ages` gives the seconds since each loop turned, `ends` when the
+    certificate ends that is shown to who connects.
+    """
 
     def __init__(
-        self, engine: Callable[[], Engine | None], status: Status, ages: Callable[[], Mapping[str, float]] = dict
+        self,
+        engine: Callable[[], Engine | None],
+        status: Status,
+        ages: Callable[[], Mapping[str, float]] = dict,
+        ends: Callable[[], float | None] | None = None,
     ) -> None:
         self._engine = engine
         self._status = status
         self._ages = ages
+        self._ends = ends
         self._lock = threading.Lock()
         self._settled: defaultdict[tuple[str, str, str], float] = defaultdict(float)  # what is before `_until`
         self._until = ""
@@ -68,6 +77,8 @@ class Metrics:
             *_metric("syncline_ready", "gauge", "Whether it has looked at its source.", {(): float(status.ready)}),
             *_metric("syncline_loop_silent_seconds", "gauge", _SILENT, {(("loop", n),): s for n, s in ages.items()}),
         ]
+        if self._ends is not None and (end := self._ends()) is not None:
+            lines += _metric("syncline_certificate_end_timestamp_seconds", "gauge", _CERTIFICATE, {(): end})
         if engine is not None:
             with suppress(SynclineError):  # the state is away for a moment
                 lines += _counted(self._totals(engine, dt.datetime.now(dt.UTC)))

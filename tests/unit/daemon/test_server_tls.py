@@ -6,7 +6,9 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 
 import pytest
@@ -31,9 +33,9 @@ def files(authority, tmp_path):
     return found
 
 
-def renew(authority, files):
+def renew(authority, files, **holds):
     """Replaces both files, as an ACME client does; what the new certificate is, as DER."""
-    issued = authority.issue("localhost")
+    issued = authority.issue("localhost", **holds)
     issued.key.chmod(0o600)
     shutil.move(issued.key, files.key)
     shutil.move(issued.certificate, files.certificate)
@@ -179,3 +181,69 @@ def test_who_begins_no_handshake_holds_nobody_up(authority, files, monkeypatch):
         with authority.context().wrap_socket(way, server_hostname="localhost") as secured:
             secured.sendall(b"POST / HTTP/1.1\r\nContent-Length: 50\r\n\r\nhalf")
             assert secured.recv(10) == b""
+
+
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "told"),
+    [
+        (-90 * DAY, 15 * DAY, None),
+        (-76 * DAY, 13.5 * DAY, "ends in 13 days, at "),
+        (-5 * DAY, 1.5 * DAY, None),
+        (-6 * DAY, 1.01 * DAY, "ends in 24 h, at "),
+        (-90 * DAY, -DAY, "has ended at "),
+        (DAY, 90 * DAY, "isn't valid before "),
+    ],
+)
+def test_a_certificate_that_ends_is_told_and_shown(authority, files, begins, ends, told):
+    """At the start is told what has ended, will soon or doesn't hold yet, with the day; and it is shown all the same."""
+    renew(authority, files, begins=begins, ends=ends)
+    said: list[str] = []
+    now = datetime.now(UTC)
+    with over(files, said) as port:
+        context = authority.context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with (
+            socket.create_connection(("localhost", port), timeout=30) as way,
+            context.wrap_socket(way) as secured,
+        ):
+            shown = ssl.DER_cert_to_PEM_cert(secured.getpeercert(binary_form=True) or b"")
+    assert shown == files.certificate.read_text()
+    if told is None:
+        assert said == []
+        return
+    (line,) = said
+    assert line.startswith(f"SYN918 the certificate in {files.certificate} {told}")
+    assert f"{now + (begins if begins > timedelta() else ends):%Y-%m-%d}" in line
+
+
+def test_it_is_told_daily_until_it_is_renewed(authority, files):
+    """A listener that nobody connects to tells it again the next day, and no more once the files are others."""
+    renew(authority, files, begins=-80 * DAY, ends=10.5 * DAY)
+    said: list[str] = []
+    now = time.time()
+    tls = ServerTls(files.certificate, files.key, said.append, lambda: now)
+    tls.remind()
+    assert len(said) == 1
+    assert abs((tls.ends() or 0) - now - 10.5 * 86_400) < 60
+    now += 86_400
+    tls.remind()
+    assert ["ends in 10 days" in line for line in said] == [True, False]
+    assert "ends in 9 days" in said[1]
+    renew(authority, files, begins=-DAY, ends=90 * DAY)
+    now += 86_400
+    for _ in range(2):
+        tls.remind()
+    assert said[2:] == [f"the certificate in {files.certificate} was read again"]
+
+
+def test_the_chain_counts(authority, files):
+    """A certificate of the chain that ends before the one that is shown is told as such."""
+    renew(authority, files, begins=-DAY, ends=90 * DAY)
+    files.certificate.write_bytes(files.certificate.read_bytes() + authority.ca.read_bytes())
+    said: list[str] = []
+    ServerTls(files.certificate, files.key, said.append, lambda: time.time() + 47 * 3600)
+    (line,) = said
+    assert line.startswith(f"SYN918 a certificate of the chain in {files.certificate} ends in 1 h,")

@@ -117,7 +117,7 @@ def listens(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Iterator[None]:
+def probes(listen: Listen, daemon: Daemon, tls: ServerTls | None, tell: Callable[[str], None]) -> Iterator[None]:
     """Answers probes, if they are asked for, while the block runs."""
     if listen.health is None:
         yield
@@ -137,15 +137,16 @@ def probes(listen: Listen, daemon: Daemon, tell: Callable[[str], None]) -> Itera
     def ready() -> tuple[bool, dict[str, Any]]:
         return status.ready, status.to_json()
 
-    metrics = Metrics(lambda: daemon.engine, status, daemon.pulses.ages)
-    tls = server_tls(listen.tls, tell)
+    metrics = Metrics(lambda: daemon.engine, status, daemon.pulses.ages, tls.ends if tls is not None else None)
     with serving(host, port, {"/healthz": alive, "/readyz": ready}, metrics.text, tls) as bound:
         tell(f"probes at {scheme(tls)}://{host}:{bound}/healthz and /readyz, metrics at /metrics")
         yield
 
 
 @contextmanager
-def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[str], None]) -> Iterator[None]:
+def webhook(
+    listen: Listen, daemon: Daemon, settings: Settings, tls: ServerTls | None, tell: Callable[[str], None]
+) -> Iterator[None]:
     """Takes webhooks, if they are asked for, while the block runs."""
     if listen.hook is None:
         yield
@@ -174,7 +175,6 @@ def webhook(listen: Listen, daemon: Daemon, settings: Settings, tell: Callable[[
     def answer(asked: Asked) -> Reply:
         return (deliveries if asked.path.startswith(f"{PATH}/") else hook).answer(asked)
 
-    tls = server_tls(listen.tls, tell)
     with refusals.telling(), listening((host, port), answer, max_body=MAX_BODY, name="webhooks", tls=tls) as bound:
         pushes = f"push webhooks at {scheme(tls)}://{host}:{bound}{PATH}, those" if references else "webhooks"
         tell(f"{pushes} of schedules at {scheme(tls)}://{host}:{bound}{PATH}/TENANT/SCHEDULE")

@@ -12,7 +12,7 @@ import click
 from syncline.cli.app import App, pass_app
 from syncline.cli.commands.approvals import approvals
 from syncline.cli.commands.follows import Follow, follows
-from syncline.cli.commands.listens import Listen, listens, probes, webhook
+from syncline.cli.commands.listens import Listen, listens, probes, server_tls, webhook
 from syncline.cli.commands.options import environment
 from syncline.cli.commands.stopping import stopping
 from syncline.cli.exit import Exit
@@ -105,11 +105,12 @@ def serve(  # noqa: PLR0913 - the options of the command
         requests=requests.taking,
         approvals=rule,
     )
+    tls = server_tls(listen.tls, tell)
     with (
         daemon.pulses.watching(),
         stopping(daemon.wake) as stop,
-        probes(listen, daemon, tell),
-        webhook(listen, daemon, settings, tell),
+        probes(listen, daemon, tls, tell),
+        webhook(listen, daemon, settings, tls, tell),
     ):
         daemon.serve(stop)
     tell("stopped")

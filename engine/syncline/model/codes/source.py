@@ -66,6 +66,14 @@ CODES: tuple[Code, ...] = (
         "account and its group may read the key.",
     ),
     Code(
+        "SYN918",
+        "a certificate that ends",
+        "The certificate that is shown where a daemon or a witness listens, or one of its chain, has ended, will soon, "
+        "or doesn't hold yet. It is told at the start and once a day, and shown all the same.",
+        "Renew it, and see to it that what renews it writes to the files that --tls-cert and --tls-key name: they are "
+        "read again once they are others.",
+    ),
+    Code(
         "SYN667",
         "not the server it should be",
         "The Git server shows an SSH key that isn't in known_hosts, or a certificate that nobody vouches for. Somebody "
