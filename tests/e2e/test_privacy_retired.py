@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from syncline import privacy, workflow
+from syncline.executor.facilities import open_facilities
 from syncline.executor.progress import Silent
 from syncline.model.erasure import SETTLED
 from tests.api_server import api_server
@@ -50,14 +52,26 @@ def retire(settings, *names):
     workflow.apply(settings, allow_deletes=True)
 
 
+def forget(settings):
+    """Nothing is kept of retired flows, as of those that were retired before anything was: Git alone has them."""
+    with open_facilities(settings) as facilities:
+        store = facilities.store
+        store.retired_flows().keep([], store.tenants().objects("acme"))
+
+
 def states(done):
     return {place.key.name: place.state for place in done.places}
 
 
-def test_a_person_is_erased_where_retired_flows_wrote(tmp_path, scenario):
+@pytest.mark.parametrize("known", ["by Git", "by the state"])
+def test_a_person_is_erased_where_retired_flows_wrote(tmp_path, scenario, known):
     """Rows, hashed rows and rejects that flows left when they and their mappings were retired are found, and erased for good."""
     settings = lived_in(tmp_path, flows(scenario))
     retire(settings, *FLOWS, "source")
+    if known == "by Git":
+        forget(settings)
+    else:
+        shutil.rmtree(tmp_path / ".git")
 
     found = {held.key.name: held for held in privacy.export(settings, "acme", ADA)}
     assert [row["id"] for row in found["customers"].rows] == [1]

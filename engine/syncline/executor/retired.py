@@ -1,17 +1,20 @@
 """Flows that are retired and have run: what they wrote stays, and is searched for a person where that can be opened.
 
-A retired flow is known as it was applied last, by the commits that Git has. Its destination is opened by its
-integration as that is applied now, which has to lead to where the flow wrote.
+A retired flow is known as it was applied last: by what was kept when it was retired, or, where that was before anything
+was, by the commits that Git has. Its destination is opened by its integration as that is applied now, which has to lead
+to where the flow wrote.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from syncline.executor.former import former
+from syncline.executor.retiring import as_kept
 from syncline.executor.rows_left import RUNS, dropped, may_have_rows
 from syncline.executor.subjects import Place
 from syncline.kinds.connector import ConnectorSpec
@@ -52,7 +55,7 @@ def retired(engine: Engine, tenant: str, kind: str) -> Iterator[Place | Closed]:
     for key in left:
         item = known.get(key)
         if item is None:
-            why = "it is retired, and no applied commit that Git has here says what it wrote:"
+            why = "it is retired, and neither the state nor an applied commit that Git has here says what it wrote:"
             yield Closed(key, _destination(store, key), why)
         elif (item.compiled.spec.subject or personal_classes(item)) and (
             _has_rejects(store, key) or not _searched_by_another(engine, item, kind)
@@ -116,13 +119,14 @@ def _telling(item: CompiledFlow, kind: str) -> MappedField | None:
 
 
 def _formerly(engine: Engine, tenant: str, keys: Sequence[ObjectKey]) -> dict[ObjectKey, CompiledFlow | None]:
-    """Retired flows as they were applied last, by the commits that Git has; None of one that none of them declares."""
+    """Retired flows as they were applied last; None of one of which nothing was kept, and that no commit declares."""
     facilities = engine.facilities
-    try:
-        then = former(facilities.settings, facilities.store, tenant, known=keys)
-    except SynclineError:
-        return {}
-    return {key: then.flow(key) for key in keys}
+    found = {key: as_kept(facilities.store, key) for key in keys}
+    if missing := [key for key, item in found.items() if item is None]:
+        with suppress(SynclineError):
+            then = former(facilities.settings, facilities.store, tenant, known=missing)
+            found |= {key: then.flow(key) for key in missing}
+    return found
 
 
 def _has_rejects(store: StateStore, key: ObjectKey) -> bool:

@@ -19,6 +19,7 @@ from msgspec import Struct, field, structs
 
 from syncline.executor.applied import Latest
 from syncline.executor.dropping import Dropping
+from syncline.executor.retiring import keep_retiring
 from syncline.manifests.flow import flows
 from syncline.manifests.load import from_document
 from syncline.manifests.resolve import desired_of, resolve
@@ -440,6 +441,7 @@ def apply_plan(
         facilities.keep.shared_or_made(Latest, Latest).led_to(desired, compiled)
         store.begin_apply(lease, name, digest, revision, steps, plan.basis.environment, source)
         events: list[Event] = []
+        keep_retiring(store, part.steps, objects)
         for index, step in enumerate(part.steps):
             take(store, lease, name, index, step, plan, digest, dropping.drop)
             line = step.describe()

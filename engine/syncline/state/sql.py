@@ -31,6 +31,7 @@ from syncline.state.ledger import SqlLedger
 from syncline.state.outbox import SqlOutbox
 from syncline.state.proposals import SqlProposals
 from syncline.state.reader import SqlReader, run_columns
+from syncline.state.retired_flows import SqlRetiredFlows
 from syncline.state.rows import key_columns, now, of_object, storable
 from syncline.state.statistics import SqlStatistics
 from syncline.state.store import (
@@ -448,6 +449,9 @@ class SqlStore(SqlReader):
 
     def proposals(self) -> SqlProposals:
         return SqlProposals(self._database)
+
+    def retired_flows(self) -> SqlRetiredFlows:
+        return SqlRetiredFlows(self._database)
 
     def outbox(self) -> SqlOutbox:
         return SqlOutbox(self._database)

@@ -27,6 +27,7 @@ from syncline.model.offboarding import Tenants
 from syncline.model.outbox import Message, Outbox
 from syncline.model.proposal import Proposals
 from syncline.model.requests import Requests
+from syncline.model.retired_flow import RetiredFlows
 from syncline.model.run import Counts, RunState
 from syncline.model.statistics import ToldStatistics
 from syncline.model.suppression import Suppression, Suppressions
@@ -500,6 +501,9 @@ class StateStore(StateReader, Protocol):
 
     def proposals(self) -> Proposals:
         """Commits that are proposed on branches."""
+
+    def retired_flows(self) -> RetiredFlows:
+        """What was applied of flows that are retired."""
 
     def outbox(self) -> Outbox:
         """Messages of subscriptions, and how far each subscription is."""

@@ -361,6 +361,15 @@ proposals = Table(
     Column("changed", NAME, nullable=False),
 )
 
+# What was applied of flows that are retired, each with what it stood on, as JSON texts.
+retired_flows = Table(
+    "retired_flows",
+    metadata,
+    *_key(),
+    Column("applied", NAME, nullable=False),
+    Column("documents", JSON, nullable=False),
+)
+
 # Requests to erase a person, who is a keyed hash here (see `erasures.py`); `finished` is empty while a place is left.
 erasures = Table(
     "erasures",

@@ -51,6 +51,7 @@ _OBJECTS: Final = (
     tables.outbox,
     tables.deliveries,
     tables.proposals,
+    tables.retired_flows,
     tables.erasure_places,
 )
 _BY_TENANT: Final = (
